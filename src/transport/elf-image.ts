@@ -137,7 +137,12 @@ export class ElfImage {
       const fileOffset = this.readWord64(at + 8);
       const fileBytes = this.readWord64(at + 32);
       this.#within(fileOffset, fileBytes);
-      return { type: this.readWord32(at), fileOffset, address: this.readWord64(at + 16), fileBytes };
+      return {
+        type: this.readWord32(at),
+        fileOffset,
+        address: this.readWord64(at + 16),
+        fileBytes,
+      };
     });
   }
 
