@@ -9,6 +9,11 @@ function shardsOn(cpus: number, files: Record<string, string>): number {
   return availableShards({ parallelism: () => cpus, readFile: (path) => files[path] });
 }
 
+/** Gives the files of a container with a quota. */
+function container(max: string): Record<string, string> {
+  return { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": `${max}\n` };
+}
+
 describe("availableShards", () => {
   it("is the parallelism where there is no quota", () => {
     assert.equal(shardsOn(8, {}), 8);
@@ -21,14 +26,10 @@ describe("availableShards", () => {
   });
 
   it("is the quota of a container, rounded down", () => {
-    const inside = (max: string): Record<string, string> => ({
-      "/proc/self/cgroup": "0::/\n",
-      "/sys/fs/cgroup/cpu.max": `${max}\n`,
-    });
-    assert.equal(shardsOn(8, inside("200000 100000")), 2);
-    assert.equal(shardsOn(8, inside("399999 100000")), 3);
-    assert.equal(shardsOn(8, inside("50000 100000")), 1);
-    assert.equal(shardsOn(2, inside("800000 100000")), 2);
+    assert.equal(shardsOn(8, container("200000 100000")), 2);
+    assert.equal(shardsOn(8, container("399999 100000")), 3);
+    assert.equal(shardsOn(8, container("50000 100000")), 1);
+    assert.equal(shardsOn(2, container("800000 100000")), 2);
   });
 
   it("is the smallest quota from our own group up", () => {
