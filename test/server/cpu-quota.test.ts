@@ -49,6 +49,7 @@ describe("availableShards", () => {
   it("looks at the root where our group is outside of the namespace", () => {
     const files = {
       "/proc/self/cgroup": "0::/../../elsewhere\n",
+      "/sys/elsewhere/cpu.max": "100000 100000\n",
       "/sys/fs/cgroup/cpu.max": "200000 100000\n",
     };
     assert.equal(shardsOn(8, files), 2);
