@@ -7,7 +7,7 @@
 /** Exit code of a command that could not start. */
 export const EXIT_FAILED = 1;
 /** Exit code of a command that was called wrongly. */
-export const EXIT_USAGE = 2;
+const EXIT_USAGE = 2;
 
 /** Deepest chain of causes that is printed. */
 const MOST_CAUSES = 4;

@@ -17,7 +17,7 @@ export const serveCommand: Command = {
   name: "serve",
   usage: "<app module> [options]",
   about: "serves an app",
-  details: ["The module's default export is what defineEndpoint gives; .js, .mjs, .ts or .mts."],
+  details: ["The module (.js, .mjs, .ts, .mts) exports what defineEndpoint gives as default."],
 
   async run(args) {
     const given = parseArguments("serve", args);

@@ -10,6 +10,8 @@ export type Checked = { readonly text: string } | { readonly reason: string };
 const ROOM = /^[a-z0-9-]{1,24}$/;
 const NAME_CHARACTERS = 32;
 const MESSAGE_CHARACTERS = 500;
+/** Counts as people do: an emoji is one character, whatever it is made of. */
+const SEGMENTER = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** Checks a name. */
 export function checkName(payload: unknown): Checked {
@@ -30,8 +32,7 @@ export function checkRoom(name: string): Checked {
 function checkText(what: string, value: unknown, most: number): Checked {
   if (typeof value !== "string") return { reason: `${what} must be text, got ${typeof value}` };
   const text = value.trim();
-  // As people count: an emoji is one character here, not two.
-  const count = [...text].length;
+  const count = [...SEGMENTER.segment(text)].length;
   if (count >= 1 && count <= most) return { text };
   return { reason: `${what} must have 1 to ${most} characters, got ${count}` };
 }
