@@ -76,23 +76,23 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
   });
 });
 
+function written(name: string, source: string): string {
+  const file = join(FOLDER, name);
+  writeFileSync(file, source);
+  return file;
+}
+
+async function fails(
+  args: readonly string[],
+  expected: RegExp,
+  environment = { SIMURGH_PORT: "0", SIMURGH_SHARDS: "1" },
+): Promise<void> {
+  const { code, out, err } = await run(args, environment);
+  assert.deepEqual({ code, out }, { code: 1, out: "" }, err);
+  assert.match(err, expected);
+}
+
 describe("simurgh that cannot start exits with 1", () => {
-  function written(name: string, source: string): string {
-    const file = join(FOLDER, name);
-    writeFileSync(file, source);
-    return file;
-  }
-
-  async function fails(
-    args: readonly string[],
-    expected: RegExp,
-    environment = { SIMURGH_PORT: "0", SIMURGH_SHARDS: "1" },
-  ): Promise<void> {
-    const { code, out, err } = await run(args, environment);
-    assert.deepEqual({ code, out }, { code: 1, out: "" }, err);
-    assert.match(err, expected);
-  }
-
   it("and says where it looked for an app module that is not there", async () => {
     const file = join(FOLDER, "none.js");
     await fails(
