@@ -127,7 +127,7 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
   callbacks: ChannelCallbacks<Assigns, Locals>,
 ): ChannelDefinition {
-  if (typeof callbacks.join !== "function") checkFunction("join", callbacks.join);
+  checkFunction("join", (callbacks as { join: unknown }).join);
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
