@@ -23,7 +23,7 @@ export interface Connection {
   unsubscribe(nativeTopic: string): void;
 
   /** Publishes to all subscribers of a native topic but this connection. */
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean): void;
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
 
   /** Runs `work` so that frames which it sends leave together. */
   cork(work: () => void): void;
@@ -34,5 +34,6 @@ export interface Connection {
 
 /** Publishes to all connections of the shard that have a native topic. */
 export interface Publisher {
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean): void;
+  /** @param receivers - how many there are, for the counters */
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
 }

@@ -81,9 +81,9 @@ export class Fastlane implements Dispatcher<Lane> {
       }
     } else if (isSender) {
       // Leaves out the connection: the same thing here, as it has the topic joined just once.
-      from.owner.connection.publish(nativeTopic, frame, false);
+      from.owner.connection.publish(nativeTopic, frame, false, channels.size - 1);
     } else {
-      this.#publisher.publish(nativeTopic, frame, false);
+      this.#publisher.publish(nativeTopic, frame, false, channels.size);
     }
   }
 

@@ -10,10 +10,12 @@
  */
 
 import { makeError } from "../errors.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Envelope, HEADER_BYTES, KIND, writeHeader, type FrameParts } from "./envelope.ts";
-import type { Exchange } from "./exchange.ts";
+import { kindAndFlags } from "./exchange-layout.ts";
+import type { Exchange, LappedNotice } from "./exchange.ts";
 import { Registry, type Listener, type TopicEntry } from "./registry.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
@@ -99,10 +101,10 @@ export class PubSub<Lane = never> {
     const { index, exchange, counters, link } = this.#parts;
     const also = scope === "cluster" ? link : NO_MEMBER;
     const { bytes, length } = parts;
-    if (!exchange.publish(index.slotOf(hash), KIND.broadcast << 8, bytes, length, also)) {
+    if (!exchange.publish(index.slotOf(hash), kindAndFlags(KIND.broadcast, 0), bytes, length, also)) {
       throw tooLarge(length);
     }
-    counters.add("broadcasts", 1);
+    counters.add(COUNTER.broadcasts);
     // An entry whose last subscriber left is no longer registered, and has nobody to deliver to.
     if (entry && entry.count > 0) {
       this.#deliver(entry, this.#sent.read(bytes, 0, length), from);
@@ -119,7 +121,7 @@ export class PubSub<Lane = never> {
     writeHeader(hash, parts);
     const { index, exchange, link } = this.#parts;
     if (link === NO_MEMBER) return;
-    const sent = exchange.send(link, index.slotOf(hash), KIND.direct << 8, parts.bytes, recordLength);
+    const sent = exchange.send(link, index.slotOf(hash), kindAndFlags(KIND.direct, 0), parts.bytes, recordLength);
     if (!sent) throw tooLarge(recordLength);
   }
 
@@ -128,11 +130,11 @@ export class PubSub<Lane = never> {
     const envelope = this.#received.read(bytes, offset, length);
     const entry = this.registry.find(envelope);
     if (entry) this.#deliver(entry, envelope, undefined);
-    else this.#parts.counters.add("recordsWithoutSubscriber", 1);
+    else this.#parts.counters.add(COUNTER.recordsWithoutSubscriber);
   }
 
   /** Tells all subscribers of the topics in these index slots that they missed something. */
-  lapped(slots: Int32Array | "all"): void {
+  lapped(slots: LappedNotice): void {
     const { index, dispatcher } = this.#parts;
     const lost = slots === "all" ? undefined : new Set(slots);
     // Telling may end channels, which changes the registry: first find, then tell.

@@ -68,22 +68,17 @@ export class SocketServer implements SocketEvents {
   /** Closes a connection; its channels end with a reason. */
   end(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.isEnded) return;
+    // First: the transport calls `closed` from within `close`, and would give another reason.
+    socket.isEnded = true;
     socket.connection.close(code, "");
-    this.closed(socket, code, reason);
+    this.#ended(socket, code, reason);
   }
 
   /** Is told that a connection is gone. */
   closed(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.isEnded) return;
     socket.isEnded = true;
-    if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
-    const channels = socket.channels.all();
-    if (telemetry.socket_disconnected.hasSubscribers) {
-      const { id, connection } = socket;
-      const count = channels.length;
-      telemetry.socket_disconnected.publish({ connection: connection.id, id, code, channels: count });
-    }
-    for (const channel of channels) this.#parts.channels.close(channel, reason);
+    this.#ended(socket, code, reason);
   }
 
   disconnect(socket: Socket): void {
@@ -98,6 +93,17 @@ export class SocketServer implements SocketEvents {
     if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
     // One of these may be a join that waits in its turn: the rest then waits behind it.
     for (const message of pending.backlog) this.#receive(socket, message);
+  }
+
+  #ended(socket: Socket, code: number, reason: ExitReason): void {
+    if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
+    const channels = socket.channels.all();
+    if (telemetry.socket_disconnected.hasSubscribers) {
+      const { id, connection } = socket;
+      const count = channels.length;
+      telemetry.socket_disconnected.publish({ connection: connection.id, id, code, channels: count });
+    }
+    for (const channel of channels) this.#parts.channels.close(channel, reason);
   }
 
   #receive(socket: Socket, message: Message): void {

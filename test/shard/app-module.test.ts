@@ -92,6 +92,7 @@ describe("loadAppModule", () => {
       written({ "app.ts": "export {};\nconst app: number = 1;" }),
       /got no export in .*app\.ts$/,
     );
+    await refused(written({ "app.mjs": "export default undefined;" }), /got no export in/);
   });
 
   it("names the file and the place of what cannot be stripped", async () => {

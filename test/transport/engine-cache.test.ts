@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   copyFileSync,
@@ -18,15 +19,15 @@ import {
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
 import { relabelElf } from "../../src/transport/elf-relabel.ts";
 import { relabelledCopy } from "../../src/transport/engine-cache.ts";
 import type { CacheFolders } from "../../src/transport/engine-cache.ts";
+import { within } from "../support/deadline.ts";
 
-const run = promisify(execFile);
 const BINARY = "uws_linux_x64_115.node";
 const ENGINE_FOLDER = dirname(createRequire(import.meta.url).resolve("uWebSockets.js"));
 const WANTED = relabelElf(readFileSync(join(ENGINE_FOLDER, BINARY)));
@@ -75,6 +76,29 @@ function refusedFolder({ source, folders }: World, got: RegExp): void {
       return true;
     },
   );
+}
+
+/** Starts a process that makes a copy when it is told to begin. */
+function startMaker({ source, folders }: World): {
+  readonly ready: Promise<unknown>;
+  readonly begin: () => void;
+  readonly made: Promise<string>;
+} {
+  const script = fileURLToPath(new URL("./engine-cache.process.js", import.meta.url));
+  const child = spawn(process.execPath, [script, source, folders.package, folders.temporary], {
+    stdio: ["pipe", "pipe", "inherit"],
+    timeout: 20_000,
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    ready: once(child.stdout, "readable"),
+    begin: () => void child.stdin.end(),
+    made: (async () => {
+      await lines.next();
+      const { value } = (await lines.next()) as IteratorResult<string, undefined>;
+      return value ?? "nothing";
+    })(),
+  };
 }
 
 describe("relabelledCopy", () => {
@@ -161,15 +185,15 @@ describe("relabelledCopy", () => {
 
   it("has one whole copy after four processes made it at once", async () => {
     const { source, folders } = makeWorld();
-    const script = fileURLToPath(new URL("./engine-cache.process.js", import.meta.url));
-    const argv = [script, source, folders.package, folders.temporary];
-    const outputs = await Promise.all(
-      Array.from({ length: 4 }, () => run(process.execPath, argv, { timeout: 20_000 })),
-    );
+    const makers = Array.from({ length: 4 }, () => startMaker({ source, folders }));
+    await within(Promise.all(makers.map(({ ready }) => ready)), "four processes");
+    for (const { begin } of makers) begin();
+    const files = await within(Promise.all(makers.map(({ made }) => made)), "four copies");
 
-    const [copy] = new Set(outputs.map(({ stdout }) => stdout));
-    assert.ok(copy !== undefined && readFileSync(copy).equals(WANTED));
-    assert.equal(new Set(outputs.map(({ stdout }) => stdout)).size, 1);
+    const [copy = ""] = files;
+    assert.deepEqual(files, [copy, copy, copy, copy]);
+    assert.equal(dirname(copy), join(folders.package, ".cache"));
+    assert.ok(readFileSync(copy).equals(WANTED));
     assert.deepEqual(readdirSync(dirname(copy)), [basename(copy)]);
   });
 });

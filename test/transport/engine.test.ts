@@ -177,8 +177,9 @@ describe("openEngine", () => {
     const first = makeSite(loadsOnlyCopies);
     const { copyFile } = openEngine(first);
     assert.ok(copyFile !== undefined);
-    const known = makeSite(loadsOnlyCopies, { ...first, knownCopy: copyFile });
+    const known = makeSite(loadsOnlyCopies, { knownCopy: copyFile });
     assert.equal(openEngine(known).copyFile, copyFile);
+    assert.deepEqual(known.names, [copyFile]);
 
     rmSync(copyFile);
     const asRequire = (name: string): unknown => {
