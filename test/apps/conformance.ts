@@ -15,7 +15,6 @@ import { userSocket } from "./conformance/socket.ts";
 const channels = { "room:*": room, exact: room, "bench:*": bench };
 
 export default defineEndpoint({
-  urlHost: process.env["URL_HOST"] ?? "localhost",
   sockets: {
     "/socket": { socket: userSocket, channels, websocket: { timeoutMs: 60_000 } },
     "/small": {

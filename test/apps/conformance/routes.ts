@@ -5,7 +5,7 @@
  */
 
 interface RouteRequest {
-  readonly query: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | undefined>>;
   header(name: string): string | undefined;
   body(): Promise<Uint8Array>;
 }
