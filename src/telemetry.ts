@@ -11,7 +11,8 @@ import { channel, type Channel } from "node:diagnostics_channel";
 
 /** Each event: what it has and when it is published. */
 export const EVENTS = {
-  socket_connected: "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
+  socket_connected:
+    "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
   socket_disconnected: "connection, id, code, channels: a connection ended",
   channel_joined: "durationMs, topic, params, result (ok, error): join returned",
   channel_handled_in: "durationMs, topic, event, ref: a handler of handleIn returned",

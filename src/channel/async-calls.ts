@@ -8,7 +8,12 @@ import type { Channel } from "./channel.ts";
 
 /** True for a promise, and for anything that wants to be taken for one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
 }
 
 /** Waits for callbacks of channels. */

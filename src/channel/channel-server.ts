@@ -104,7 +104,8 @@ export class ChannelServer implements ChannelRuntime {
     this.#live += 1;
     channel.ref = ref;
     const startedMs = performance.now();
-    const settled = (result: unknown): void => this.#joined(channel, ref, result, payload, startedMs);
+    const settled = (result: unknown): void =>
+      this.#joined(channel, ref, result, payload, startedMs);
     const failed = (error: unknown): void =>
       this.#refuseJoin(channel, ref, error, REASON.joinCrashed);
     channel.isRunning = true;
@@ -121,13 +122,7 @@ export class ChannelServer implements ChannelRuntime {
     else settled(result);
   }
 
-  #joined(
-    channel: Channel,
-    ref: Ref,
-    result: unknown,
-    params: unknown,
-    startedMs: number,
-  ): void {
+  #joined(channel: Channel, ref: Ref, result: unknown, params: unknown, startedMs: number): void {
     if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
       const error = badResult("join", "ok(payload?) or error(payload?)", result);
       this.#refuseJoin(channel, ref, error, REASON.joinCrashed);
@@ -390,7 +385,8 @@ export class ChannelServer implements ChannelRuntime {
         const answer = result.reply;
         if (answer) this.#reply(channel, ref, answer.status, answer.payload);
       } else if (result !== undefined) {
-        const allowed = "nothing, ok(payload?), error(payload?), reply(status, payload?) or stop(reason, reply?)";
+        const allowed =
+          "nothing, ok(payload?), error(payload?), reply(status, payload?) or stop(reason, reply?)";
         throw badResult(`handleIn.${shown(event)}`, allowed, result);
       }
     } catch (error) {
@@ -653,7 +649,9 @@ function shown(value: unknown): string {
 }
 
 function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(`stopped with ${shown(cause)}: ${String(cause)}`);
+  return cause instanceof Error
+    ? cause
+    : new Error(`stopped with ${shown(cause)}: ${String(cause)}`);
 }
 
 function asReason(cause: unknown): ExitReason {

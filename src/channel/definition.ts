@@ -87,10 +87,7 @@ export interface ChannelCallbacks<Assigns, Locals> {
   /** Makes `locals` of a channel when they are first used. */
   locals?(): Locals;
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
-  join(
-    socket: ChannelSocket<Assigns, Locals>,
-    payload: unknown,
-  ): JoinResult | Promise<JoinResult>;
+  join(socket: ChannelSocket<Assigns, Locals>, payload: unknown): JoinResult | Promise<JoinResult>;
   /** A handler for each event of the client. An event without one crashes the channel. */
   readonly handleIn?: Readonly<Record<string, HandleIn<ChannelSocket<Assigns, Locals>>>>;
   /** Broadcasts of these events are not sent, but handed to the handler, which may push. */

@@ -31,13 +31,7 @@ export class SocketRef {
    */
   reply(status: string, payload?: unknown): void {
     const { connection, serializer } = this.#owner;
-    const frame = serializer.reply(
-      this.#joinRefJson,
-      this.#ref,
-      this.#topicJson,
-      status,
-      payload,
-    );
+    const frame = serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, payload);
     connection.send(frame, false);
   }
 }
@@ -53,7 +47,10 @@ export function socketRef<Assigns, Locals>(socket: ChannelSocket<Assigns, Locals
     throw makeError("SIM_ERR_NOT_JOINED", "socketRef must be called after the join was answered");
   }
   if (channel.ref === null || channel.ref === undefined) {
-    throw makeError("SIM_ERR_NO_REF", "socketRef must be called while a message with a ref is handled");
+    throw makeError(
+      "SIM_ERR_NO_REF",
+      "socketRef must be called while a message with a ref is handled",
+    );
   }
   return new SocketRef(channel);
 }

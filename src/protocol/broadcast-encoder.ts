@@ -69,9 +69,21 @@ export class BroadcastEncoder implements BroadcastParts {
     this.payloadLength = this.length - 1 - this.payloadOffset;
   }
 
-  #ensure(bytes: number): void {
+  /**
+   * Puts text behind the frame.
+   *
+   * @returns bytes of the headroom, the frame and the text
+   */
+  append(text: string): number {
+    this.#ensure(this.length + text.length * 3, this.length);
+    return this.length + this.bytes.write(text, this.length, "utf8");
+  }
+
+  #ensure(bytes: number, kept = 0): void {
     if (bytes > this.bytes.length) {
-      this.bytes = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));
+      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));
+      this.bytes.copy(larger, 0, 0, kept);
+      this.bytes = larger;
     } else if (this.bytes.length > KEPT_BYTES && bytes <= FIRST_BYTES) {
       this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
     }

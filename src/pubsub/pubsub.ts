@@ -101,7 +101,9 @@ export class PubSub<Lane = never> {
     const { index, exchange, counters, link } = this.#parts;
     const also = scope === "cluster" ? link : NO_MEMBER;
     const { bytes, length } = parts;
-    if (!exchange.publish(index.slotOf(hash), kindAndFlags(KIND.broadcast, 0), bytes, length, also)) {
+    if (
+      !exchange.publish(index.slotOf(hash), kindAndFlags(KIND.broadcast, 0), bytes, length, also)
+    ) {
       throw tooLarge(length);
     }
     counters.add(COUNTER.broadcasts);
@@ -121,7 +123,13 @@ export class PubSub<Lane = never> {
     writeHeader(hash, parts);
     const { index, exchange, link } = this.#parts;
     if (link === NO_MEMBER) return;
-    const sent = exchange.send(link, index.slotOf(hash), kindAndFlags(KIND.direct, 0), parts.bytes, recordLength);
+    const sent = exchange.send(
+      link,
+      index.slotOf(hash),
+      kindAndFlags(KIND.direct, 0),
+      parts.bytes,
+      recordLength,
+    );
     if (!sent) throw tooLarge(recordLength);
   }
 

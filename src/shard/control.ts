@@ -20,6 +20,7 @@ import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
 import type { ResolvedOptions } from "../options.ts";
+import type { ErrorReport } from "./error-report.ts";
 
 /** Shared memory of a node: what each member is given. */
 export interface NodeMemory {
@@ -55,11 +56,6 @@ export interface LinkStart {
   readonly adapter: AdapterSpec;
 }
 
-/** An error on its way to another thread. */
-export interface ErrorReport {
-  readonly error: unknown;
-}
-
 /** From main. */
 export type MainMessage =
   | { readonly kind: "drain"; readonly deadlineMs: number }
@@ -70,7 +66,7 @@ export type MainMessage =
 /** To main. */
 export type MemberMessage =
   | { readonly kind: "ready"; readonly descriptor: number }
-  | { readonly kind: "failed"; readonly error: unknown }
+  | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly connections: number }
   | { readonly kind: "leaving" }
   | { readonly kind: "retired"; readonly member: number };

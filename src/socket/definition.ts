@@ -9,7 +9,8 @@ import type { Ok, Refused } from "../channel/results.ts";
 import { makeError } from "../errors.ts";
 
 /** Parameters of a connection: strings, or nested as `a[b]=1` and `a[]=1` nest them. */
-export type Params = Readonly<Record<string, string | undefined>> & Readonly<Record<string, unknown>>;
+export type Params = Readonly<Record<string, string | undefined>> &
+  Readonly<Record<string, unknown>>;
 
 /** What `connect` may decide by. */
 export interface ConnectRequest {
@@ -62,10 +63,16 @@ export function defineSocket<Assigns>(
 ): SocketDefinition<Assigns> {
   const { connect, id, joins = "async" } = callbacks;
   if (typeof connect !== "function") {
-    throw makeError("SIM_ERR_DEFINITION_INVALID", `connect must be a function, got ${typeof connect}`);
+    throw makeError(
+      "SIM_ERR_DEFINITION_INVALID",
+      `connect must be a function, got ${typeof connect}`,
+    );
   }
   if (joins !== "async" && joins !== "serial") {
-    throw makeError("SIM_ERR_DEFINITION_INVALID", `joins must be "async" or "serial", got ${String(joins)}`);
+    throw makeError(
+      "SIM_ERR_DEFINITION_INVALID",
+      `joins must be "async" or "serial", got ${String(joins)}`,
+    );
   }
   return {
     connect,

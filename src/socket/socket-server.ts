@@ -101,7 +101,12 @@ export class SocketServer implements SocketEvents {
     if (telemetry.socket_disconnected.hasSubscribers) {
       const { id, connection } = socket;
       const count = channels.length;
-      telemetry.socket_disconnected.publish({ connection: connection.id, id, code, channels: count });
+      telemetry.socket_disconnected.publish({
+        connection: connection.id,
+        id,
+        code,
+        channels: count,
+      });
     }
     for (const channel of channels) this.#parts.channels.close(channel, reason);
   }

@@ -35,7 +35,7 @@ export function readHead(
   return {
     method: request.getMethod().toUpperCase(),
     path: request.getUrl(),
-    query: request.getQuery(),
+    query: (request.getQuery() as string | undefined) ?? "",
     pathParams: pathParams(request, variables),
     headers,
     peerAddress: Buffer.from(response.getRemoteAddressAsText()).toString("latin1"),

@@ -103,7 +103,9 @@ function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
     path: head.path,
     params: head.pathParams,
     query: Object.fromEntries(
-      Object.entries(query).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+      Object.entries(query).filter(
+        (entry): entry is [string, string] => typeof entry[1] === "string",
+      ),
     ),
     peerAddress: head.peerAddress,
     header: (name) => head.headers.get(name.toLowerCase()),

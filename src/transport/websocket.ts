@@ -8,12 +8,12 @@
  *       see slow-clients.
  */
 
-import type { Publisher } from "../channel/connection.ts";
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
+import type { TransportMeter } from "./meter.ts";
 import { variablesOf } from "./path.ts";
 import { readHead } from "./request-head.ts";
 import { SlowClients } from "./slow-clients.ts";
@@ -32,14 +32,6 @@ export interface WebSocketOptions {
   readonly timeoutMs: number;
   /** Largest message of a client (bytes). */
   readonly maxFrameBytes: number;
-}
-
-/** Totals of a shard that the transport keeps. */
-export interface TransportMeter {
-  opened(): void;
-  closed(): void;
-  received(bytes: number): void;
-  sent(receivers: number, length: number): void;
 }
 
 /** What the transport is made of. */
@@ -65,7 +57,7 @@ const LEAST_CEILING_BYTES = 67_108_864;
 const CLOSES_PER_TURN = 500;
 
 /** All WebSocket connections of a shard. */
-export class WebSocketTransport implements ConnectionEvents, Publisher {
+export class WebSocketTransport implements ConnectionEvents {
   readonly #parts: WebSocketParts;
   readonly #slowClients: SlowClients;
   readonly #connections = new Set<WebSocketConnection>();
@@ -122,11 +114,6 @@ export class WebSocketTransport implements ConnectionEvents, Publisher {
     app.any(path, (response: HttpResponse, request: HttpRequest) => {
       handleUpgrade(response, readHead(response, request, variables), undefined, parts);
     });
-  }
-
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
-    this.#parts.app.publish(nativeTopic, frame, isBinary);
-    this.#parts.meter.sent(receivers, frame.length);
   }
 
   sent(receivers: number, length: number): void {
