@@ -338,6 +338,7 @@ describe("A channel", () => {
       other.push("room:source", "shout", { n: 1 });
       const heard = { topic: "room:source", event: "shout", payload: { n: 1 } };
       assert.deepEqual(told(await client.next()), ["heard", heard]);
+      await other.next("shout");
       await client.replyTo(client.push("room:listener", "unsubscribe", { topic: "room:source" }));
       await entered(other, "room:listener");
       other.push("room:source", "shout", { n: 2 });

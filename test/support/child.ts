@@ -20,9 +20,9 @@ export interface Child {
   readonly port: number;
   readonly process: ChildProcess;
   /** Waits for the end of the process. */
-  exited(withinMs?: number): Promise<Exit>;
+  readonly exited: (withinMs?: number) => Promise<Exit>;
   /** Everything that it wrote so far. */
-  output(): string;
+  readonly output: () => string;
 }
 
 /**
@@ -39,7 +39,7 @@ export async function startChild(
   const child = fork(file, args, { env: { ...process.env, ...environment }, silent: true });
   const chunks: Buffer[] = [];
   const output = (): string => Buffer.concat(chunks).toString();
-  const exit = once(child, "exit").then(([code, signal]) => ({ code, signal }) as Exit);
+  const exit: Promise<Exit> = once(child, "exit").then(([code, signal]) => ({ code, signal }));
   const serving = new Promise<number>((resolve, reject) => {
     const read = (chunk: Buffer): void => {
       chunks.push(chunk);

@@ -44,6 +44,8 @@ export class Client {
   private constructor(webSocket: WebSocket, vsn: Vsn) {
     this.#webSocket = webSocket;
     this.#vsn = vsn;
+    // An error is followed by a close, and a test looks at that.
+    webSocket.on("error", () => undefined);
     webSocket.on("message", (data: Buffer) => this.#onFrame(data.toString()));
     this.#closed = new Promise((resolve) => {
       webSocket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));

@@ -4,21 +4,7 @@
  * Runs on: the shard that serves the request.
  */
 
-interface RouteRequest {
-  readonly query: Readonly<Record<string, string | undefined>>;
-  header(name: string): string | undefined;
-  body(): Promise<Uint8Array>;
-}
-
-interface RouteContext {
-  broadcast(topic: string, event: string, payload: unknown): void;
-  disconnect(id: string): void;
-}
-
-interface RouteAnswer {
-  readonly status: number;
-  readonly body: string;
-}
+import type { RouteRequest, RouteResponse, ShardContext } from "../../../src/index.ts";
 
 function payloadOf(contentType: string | undefined, body: Uint8Array): unknown {
   if (contentType === "application/octet-stream") return body;
@@ -26,7 +12,7 @@ function payloadOf(contentType: string | undefined, body: Uint8Array): unknown {
 }
 
 /** Broadcasts the body of the request, JSON or bytes, to the topic that the query names. */
-export async function publish(request: RouteRequest, ctx: RouteContext): Promise<RouteAnswer> {
+export async function publish(request: RouteRequest, ctx: ShardContext): Promise<RouteResponse> {
   const { topic, event } = request.query;
   if (topic === undefined || event === undefined)
     return { status: 400, body: "topic and event must be given" };
@@ -35,7 +21,7 @@ export async function publish(request: RouteRequest, ctx: RouteContext): Promise
 }
 
 /** Ends every connection of a user. */
-export function disconnect(request: RouteRequest, ctx: RouteContext): RouteAnswer {
+export function disconnect(request: RouteRequest, ctx: ShardContext): RouteResponse {
   const userId = request.query["user_id"];
   if (userId === undefined) return { status: 400, body: "user_id must be given" };
   ctx.disconnect(`users:${userId}`);
