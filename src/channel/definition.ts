@@ -127,16 +127,15 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
   callbacks: ChannelCallbacks<Assigns, Locals>,
 ): ChannelDefinition {
-  const { locals, join, handleInfo, terminate, logJoin = true } = callbacks;
-  checkFunction("join", join);
+  checkFunction("join", (callbacks as { join: unknown }).join);
   return {
-    locals: locals ?? ((): unknown => ({})),
-    join: join as ChannelDefinition["join"],
+    locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
+    join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
     handleIn: handlersOf("handleIn", callbacks.handleIn),
     intercept: handlersOf("intercept", callbacks.intercept),
-    handleInfo: handleInfo as ChannelDefinition["handleInfo"],
-    terminate: terminate as ChannelDefinition["terminate"],
-    logJoin,
+    handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
+    terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
+    logJoin: callbacks.logJoin ?? true,
   };
 }
 
