@@ -15,6 +15,8 @@ namespace bench {
 struct Window {
   std::uint64_t ratePlanned = 0;
   std::uint64_t sent = 0;
+  /** Messages that the sends of the window must lead to. */
+  std::uint64_t due = 0;
   /** Messages received within the window, whenever they were sent. */
   std::uint64_t received = 0;
   Nanoseconds elapsed = 0;
@@ -27,6 +29,10 @@ struct Window {
   Histogram latency;
 
   double seconds() const { return static_cast<double>(elapsed) / static_cast<double>(kSecond); }
+  /** Share of the due messages that came within the window; less than 1 where the server lags. */
+  double receivedShare() const {
+    return due == 0 ? 1 : static_cast<double>(received) / static_cast<double>(due);
+  }
   double rateReached() const { return elapsed == 0 ? 0 : static_cast<double>(sent) / seconds(); }
   /** Share of one core that the generator used; its one thread cannot use more than 1. */
   double generatorShare() const {

@@ -20,9 +20,9 @@ struct ScenarioRow {
 };
 
 constexpr std::array<ScenarioRow, 3> kScenarios{{
-    {"connect", "2k", "1k", "handshakes and joins a second (--rate), each once"},
-    {"echo", "200", "10k", "pushes that are each answered with their own payload"},
-    {"fanout", "2k", "5k", "broadcasts, each to all connections of its topic"},
+    {"connect", "2k", "1k", "opens and joins each connection once"},
+    {"echo", "200", "10k", "pushes, each replied to with its payload"},
+    {"fanout", "2k", "3k", "broadcasts to all of a topic"},
 }};
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
@@ -53,9 +53,9 @@ const std::array<Row, 15> kRows{{
     {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read"},
     {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
-    {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness beyond which no latency is shown"},
+    {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload"},
-    {"server-pid", &Options::serverPid, "", "1", "100m", "process", "measure its CPU and memory too"},
+    {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
     {"help", &Options::isHelp, "", "", "", "", "show this"},
 }};
@@ -246,7 +246,7 @@ std::string helpText() {
     text += line.data();
   };
   for (const ScenarioRow& row : kScenarios) {
-    add("  %-8s %s (%s connections, rate %s)\n", row.name.data(), row.about.data(),
+    add("  %-8s %s (%s connections, %s/s)\n", row.name.data(), row.about.data(),
         row.connections.data(), row.rate.data());
   }
   for (const Row& row : kRows) {

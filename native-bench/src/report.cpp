@@ -88,7 +88,9 @@ std::string windowJson(const Window& window, Nanoseconds maxLate) {
       .number("rateReached", window.rateReached())
       .number("seconds", window.seconds())
       .count("sent", window.sent)
+      .count("due", window.due)
       .count("received", window.received)
+      .raw("isServerBehind", isServerBehind(window) ? "true" : "false")
       .number("generatorCpuShare", window.generatorShare())
       .raw("latenessUs", timesJson(window.lateness));
   if (window.serverCpu) {
@@ -134,10 +136,17 @@ std::string windowText(const Window& window, Nanoseconds maxLate) {
                    100 * serverShare(window), perMessage(window),
                    static_cast<unsigned long long>(window.received));
   }
-  return text + "\n";
+  text += "\n";
+  if (isServerBehind(window)) {
+    text += format("  behind     the server: %.0f %% of what was due came within the window\n",
+                   100 * window.receivedShare());
+  }
+  return text;
 }
 
 }  // namespace
+
+bool isServerBehind(const Window& window) { return window.receivedShare() < kMinReceivedShare; }
 
 std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate) {
   if (window.generatorShare() > kMaxGeneratorShare) {

@@ -98,6 +98,7 @@ void Run::open() {
     turn(window.sent < count ? connectSchedule_->plannedAt(window.sent) : deadline);
   }
   finishWindow(window, start);
+  window.due = window.sent;
   window.elapsed -= kLead;
 }
 
@@ -133,6 +134,7 @@ void Run::sendDue(const Schedule& schedule, std::uint64_t total) {
     if (windowStart_) {
       figures_.load->lateness.record(monotonicNow() - schedule.plannedAt(sent_));
       ++figures_.load->sent;
+      figures_.load->due += scenario_->deliveriesPerSend();
     }
     scenario_->send(connections_, sent_++);
   }
