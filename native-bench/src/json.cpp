@@ -19,12 +19,14 @@ std::size_t skipSpace(std::string_view text, std::size_t at) {
 
 /** End of the string that begins at `at`, behind its closing quote; npos where it is cut. */
 std::size_t endOfString(std::string_view text, std::size_t at) {
-  for (std::size_t next = at + 1;; ++next) {
-    next = text.find_first_of("\"\\", next);
-    if (next == std::string_view::npos) return next;
-    if (text[next] == '"') return next + 1;
-    ++next;  // the escaped character
+  // Looks for quotes only (one memchr), then whether an odd number of backslashes escapes it.
+  for (std::size_t quote = text.find('"', at + 1); quote != std::string_view::npos;
+       quote = text.find('"', quote + 1)) {
+    std::size_t escapes = 0;
+    while (text[quote - 1 - escapes] == '\\') ++escapes;
+    if (escapes % 2 == 0) return quote + 1;
   }
+  return std::string_view::npos;
 }
 
 /** End of the array or object that begins at `at`; npos where it is cut. */

@@ -10,7 +10,7 @@ expect() {
   shift 2
   output=$("$program" "$@" 2>&1 >/dev/null)
   got=$?
-  if [ "$got" -ne "$code" ] || ! printf '%s' "$output" | grep -q "$pattern"; then
+  if [ "$got" -ne "$code" ] || ! printf '%s\n' "$output" | grep -q "$pattern"; then
     echo "FAILED: $* gave exit $got and: $output"
     failed=1
   fi

@@ -49,3 +49,10 @@ TEST("reads whole numbers only") {
     CHECK(!jsonUnsigned(text));
   }
 }
+
+TEST("finds the end of a string by counting the backslashes before a quote") {
+  std::array<std::string_view, 2> elements;
+  CHECK(jsonElements(R"(["\\\\","\\\""])", elements));
+  CHECK(elements[0] == R"("\\\\")" && elements[1] == R"("\\\"")");
+  CHECK(!jsonElements(R"(["\\\", 1])", elements));
+}
