@@ -74,7 +74,7 @@ export const room = defineChannel(userSocket, {
         socket.send({ kind: "afterJoin" } satisfies RoomMessage);
         return ok({ push: tryPush(socket) });
       case "room:info":
-        return ok({ params: socket.params, transport: socket.transport });
+        return ok({ ...socket.assigns.client, transport: socket.transport });
       default:
         return ok();
     }
