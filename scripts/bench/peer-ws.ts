@@ -8,7 +8,13 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { WebSocketServer, type WebSocket } from "ws";
 
-type Frame = readonly [joinRef: string, ref: string, topic: string, event: string, payload: unknown];
+type Frame = readonly [
+  joinRef: string,
+  ref: string,
+  topic: string,
+  event: string,
+  payload: unknown,
+];
 
 const port = Number(parseArgs({ options: { port: { type: "string" } } }).values.port);
 const subscribers = new Map<string, Set<WebSocket>>();

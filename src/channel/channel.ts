@@ -81,6 +81,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   /** The topic's entry and the lane there, from joined to detached. */
   entry: TopicEntry<Lane> | undefined = undefined;
   lane: Lane | undefined = undefined;
+  laneAt = 0;
   /** True while a synchronous callback is on the stack. */
   isRunning = false;
   /** True while an asynchronous callback has not settled. */
