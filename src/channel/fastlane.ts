@@ -75,7 +75,7 @@ export class Fastlane implements Dispatcher<Lane> {
     const isSender = from !== undefined && from.lane === lane;
     if (!kind.isNative) {
       // A copy: a connection that ends within `send` takes its channel off the lane.
-      for (const channel of [...lane.channels]) {
+      for (const channel of lane.channels.slice()) {
         if (channel !== from) channel.owner.connection.send(frame, false);
       }
     } else if (isSender) {
