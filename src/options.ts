@@ -266,7 +266,8 @@ export function resolveOptions(
     const subject = text === undefined ? name : option.env;
     if (option.kind === "integer") {
       const value = own ?? (text === undefined ? option.default : integerOf(text));
-      resolved[name] = value === "auto" ? "auto" : checkInteger(subject, option, value);
+      const isAutomatic = value === "auto" && option.default === "auto";
+      resolved[name] = isAutomatic ? "auto" : checkInteger(subject, option, value);
     } else {
       const value = own ?? text ?? option.default;
       resolved[name] = checkText(subject, option, value);
