@@ -266,8 +266,7 @@ export function resolveOptions(
     const subject = text === undefined ? name : option.env;
     if (option.kind === "integer") {
       const value = own ?? (text === undefined ? option.default : integerOf(text));
-      const isAutomatic = value === "auto" && option.default === "auto";
-      resolved[name] = isAutomatic ? "auto" : checkInteger(subject, option, value);
+      resolved[name] = checkInteger(subject, option, value);
     } else {
       const value = own ?? text ?? option.default;
       resolved[name] = checkText(subject, option, value);
@@ -304,7 +303,8 @@ function integerOf(text: string): unknown {
   return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
 }
 
-function checkInteger(subject: string, option: IntegerOption, value: unknown): number {
+function checkInteger(subject: string, option: IntegerOption, value: unknown): number | "auto" {
+  if (value === "auto" && option.default === "auto") return value;
   const { min, max, unit } = option;
   const isPower = (number: number): boolean => Number.isInteger(Math.log2(number));
   if (

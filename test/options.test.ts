@@ -184,7 +184,7 @@ describe("options", () => {
 
   it("ignores what is no option, and freezes the result", () => {
     const options = resolved({ app: "x", adapter: {} });
-    assert.deepEqual(Object.keys(options).sort(), [...NAMES].sort());
+    assert.deepEqual(Object.keys(options).toSorted(), NAMES.toSorted());
     assert.ok(Object.isFrozen(options));
   });
 
