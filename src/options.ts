@@ -23,7 +23,8 @@ interface IntegerOption {
 interface TextOption {
   readonly kind: "text";
   readonly env: string;
-  readonly default: string | "auto";
+  /** `auto` stands for what the machine decides. */
+  readonly default: string;
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly choices?: readonly string[];
@@ -261,16 +262,7 @@ export function resolveOptions(
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
-    const own = given[name];
-    const text = own === undefined ? environment[option.env] : undefined;
-    const subject = text === undefined ? name : option.env;
-    if (option.kind === "integer") {
-      const value = own ?? (text === undefined ? option.default : integerOf(text));
-      resolved[name] = checkInteger(subject, option, value);
-    } else {
-      const value = own ?? text ?? option.default;
-      resolved[name] = checkText(subject, option, value);
-    }
+    resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
   }
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.shards();
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
@@ -280,6 +272,18 @@ export function resolveOptions(
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result);
   return Object.freeze(result);
+}
+
+function resolveOne(
+  name: string,
+  option: IntegerOption | TextOption,
+  own: unknown,
+  text: string | undefined,
+): number | string {
+  const subject = own === undefined && text !== undefined ? option.env : name;
+  if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
+  const value = own ?? (text === undefined ? option.default : integerOf(text));
+  return checkInteger(subject, option, value);
 }
 
 /** Gives the default capacity of a ring for a number of members, a power of two. */
@@ -306,13 +310,12 @@ function integerOf(text: string): unknown {
 function checkInteger(subject: string, option: IntegerOption, value: unknown): number | "auto" {
   if (value === "auto" && option.default === "auto") return value;
   const { min, max, unit } = option;
-  const isPower = (number: number): boolean => Number.isInteger(Math.log2(number));
   if (
     typeof value !== "number" ||
     !Number.isInteger(value) ||
     value < min ||
     value > max ||
-    (option.powerOfTwo && !isPower(value))
+    (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
   ) {
     const power = option.powerOfTwo ? "a power of two" : "an integer";
     throw makeError(

@@ -2,8 +2,10 @@
  * The asynchronous callbacks that have not settled, and how long they have had.
  *
  * Runs on: shard. A channel is awaited at most once at a time.
+ * Full: a callback beyond its time counts as failed; what it gives later is ignored.
  */
 
+import { makeError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 
 /** True for a promise, and for anything that wants to be taken for one. */
@@ -19,7 +21,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Waits for callbacks of channels. */
 export class AsyncCalls {
   readonly #timeoutMs: number;
-  readonly #channels = new Set<Channel>();
+  /** By channel: what to do when its callback fails. */
+  readonly #failures = new Map<Channel, (error: unknown) => void>();
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
@@ -39,29 +42,32 @@ export class AsyncCalls {
     const { run } = channel;
     channel.isBusy = true;
     channel.busySince = performance.now();
-    this.#channels.add(channel);
+    this.#failures.set(channel, failed);
     const goOn = (next: (value: unknown) => void) => (value: unknown) => {
       if (channel.run !== run) return;
       this.forget(channel);
       next(value);
     };
-    promise.then(goOn(settled), goOn(failed));
+    // Through a promise of our own: a thenable of the user's may throw, or call back at once.
+    Promise.resolve(promise).then(goOn(settled), goOn(failed));
   }
 
   /** Ignores whatever the channel's callback still gives. */
   forget(channel: Channel): void {
     channel.run += 1;
     channel.isBusy = false;
-    this.#channels.delete(channel);
+    this.#failures.delete(channel);
   }
 
-  /** Forgets, and gives, the channels whose callback had more than its time. */
-  takeExpired(nowMs: number): Channel[] {
-    const expired: Channel[] = [];
-    for (const channel of this.#channels) {
-      if (nowMs - channel.busySince >= this.#timeoutMs) expired.push(channel);
+  /** Fails the callbacks that had more than their time. */
+  expire(nowMs: number): void {
+    const expired = [...this.#failures].filter(
+      ([channel]) => nowMs - channel.busySince >= this.#timeoutMs,
+    );
+    for (const [channel, failed] of expired) {
+      this.forget(channel);
+      const message = `a callback must settle within ${this.#timeoutMs} (ms)`;
+      failed(makeError("SIM_ERR_HANDLER_TIMEOUT", message));
     }
-    for (const channel of expired) this.forget(channel);
-    return expired;
   }
 }

@@ -31,10 +31,6 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   readonly ref: unknown;
   /** `websocket`, or another transport's name. */
   readonly transport: string;
-  /** Parameters of the connection. */
-  readonly params: Readonly<Record<string, unknown>>;
-  /** What the transport knows of the client. */
-  readonly connectInfo: object;
   /** Index of the shard that serves it. */
   readonly shard: number;
   /** The shard's context, as `start` of the endpoint left it. */
@@ -127,16 +123,15 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
   callbacks: ChannelCallbacks<Assigns, Locals>,
 ): ChannelDefinition {
-  const { locals, join, handleInfo, terminate, logJoin = true } = callbacks;
-  checkFunction("join", join);
+  checkFunction("join", (callbacks as { join: unknown }).join);
   return {
-    locals: locals ?? ((): unknown => ({})),
-    join: join as ChannelDefinition["join"],
+    locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
+    join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
     handleIn: handlersOf("handleIn", callbacks.handleIn),
     intercept: handlersOf("intercept", callbacks.intercept),
-    handleInfo: handleInfo as ChannelDefinition["handleInfo"],
-    terminate: terminate as ChannelDefinition["terminate"],
-    logJoin,
+    handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
+    terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
+    logJoin: callbacks.logJoin ?? true,
   };
 }
 

@@ -31,42 +31,39 @@ export interface Refused {
  * Why a channel ends. `normal`, `shutdown` and `{ shutdown }` close it, and the client does not
  * come back; anything else is a crash, after which it joins anew (WIRE §1.8, Stop).
  */
-export type ExitReason = "normal" | "shutdown" | { readonly shutdown: string } | Error | string;
+export type ExitReason = string | { readonly shutdown: string } | Error;
 
 /** An end, with or without a reply before it. */
 export class Stop {
   readonly reason: ExitReason;
   readonly reply: Reply | undefined;
 
-  constructor(reason: ExitReason, reply: Reply | undefined) {
+  constructor(reason: ExitReason, answer: Reply | undefined) {
     this.reason = reason;
-    this.reply = reply;
+    this.reply = answer;
   }
 }
 
 /** Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client. */
-export function ok(): Ok<Record<never, never>>;
-export function ok<const Payload>(payload: Payload): Ok<Payload>;
+export function ok(): Ok<object>;
+export function ok<Payload>(payload: Payload): Ok<Payload>;
 export function ok(payload: unknown = {}): Reply {
   return new Reply("ok", payload);
 }
 
 /** Refuses, or answers a message with error. The payload is sent to the client. */
 export function error(payload: unknown = {}): Refused {
-  return new Reply("error", payload) as Refused;
+  return new Reply("error", payload);
 }
 
 /** Answers a message with a status and any JSON value; without one, `{}`. */
-export function reply<Payload = Record<never, never>>(
-  status: string,
-  payload?: Payload,
-): Reply<string, Payload> {
+export function reply<Payload = object>(status: string, payload?: Payload): Reply<string, Payload> {
   return new Reply(status, (payload === undefined ? {} : payload) as Payload);
 }
 
 /** Ends the channel. A reply goes out first; see ExitReason for what the client sees then. */
 export function stop(reason: ExitReason, answer?: Reply | Ok<unknown> | Refused): Stop {
-  return new Stop(reason, answer as Reply | undefined);
+  return new Stop(reason, answer);
 }
 
 /** True for the reasons that close a channel rather than crash it. */

@@ -146,9 +146,9 @@ export class PubSub<Lane = never> {
     const { index, dispatcher } = this.#parts;
     const lost = slots === "all" ? undefined : new Set(slots);
     // Telling may end channels, which changes the registry: first find, then tell.
-    const concerned = [...this.registry.entries()].filter(
-      ({ hash }) => lost === undefined || lost.has(index.slotOf(hash)),
-    );
+    const concerned = this.registry
+      .all()
+      .filter(({ hash }) => lost === undefined || lost.has(index.slotOf(hash)));
     for (const entry of concerned) {
       dispatcher?.missed(entry);
       for (const listener of entry.listeners) listener.missed(entry.topic);

@@ -108,15 +108,14 @@ export class Registry<Lane> {
     if (before) before.next = entry.next;
   }
 
-  /** All topics. Costs time: not for the path of a message. */
-  *entries(): Generator<TopicEntry<Lane>> {
+  /** All topics, as they are now. Costs time: not for the path of a message. */
+  all(): TopicEntry<Lane>[] {
+    const found: TopicEntry<Lane>[] = [];
     for (const first of this.#entries.values()) {
-      let entry: TopicEntry<Lane> | undefined = first;
-      while (entry !== undefined) {
-        const next: TopicEntry<Lane> | undefined = entry.next;
-        yield entry;
-        entry = next;
+      for (let entry: TopicEntry<Lane> | undefined = first; entry; entry = entry.next) {
+        found.push(entry);
       }
     }
+    return found;
   }
 }

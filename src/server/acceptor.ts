@@ -70,7 +70,7 @@ export class Acceptor {
   /** Ends everything. */
   close(): void {
     this.stopListening();
-    for (const descriptor of [...this.#descriptors]) this.remove(descriptor);
+    for (const descriptor of this.#descriptors) this.remove(descriptor);
     this.#app.close();
   }
 }

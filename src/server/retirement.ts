@@ -7,7 +7,7 @@
  *          member forgets it and says so; main empties its rings and raises its generation.
  */
 
-import { Life } from "../memory/life.ts";
+import type { Life } from "../memory/life.ts";
 import type { Host } from "./host.ts";
 import type { MemberThread } from "./member-thread.ts";
 

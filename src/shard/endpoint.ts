@@ -16,7 +16,7 @@ import type { ShardContext } from "./context.ts";
 /** A socket at a path. */
 export interface MountDefinition {
   // The assigns are the definition's own affair; here any socket may stand.
-  readonly socket: SocketDefinition<never> | SocketDefinition<unknown>;
+  readonly socket: SocketDefinition<never> | SocketDefinition;
   /** By topic pattern: a channel, or a channel with assigns of its own. The first match counts. */
   readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
   /** Options of the WebSocket at `<path>/websocket`; true: the server's. */

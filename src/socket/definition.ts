@@ -61,11 +61,11 @@ export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns>
 export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
-  const { connect, id, joins = "async" } = callbacks;
-  if (typeof connect !== "function") {
+  const { joins = "async" } = callbacks;
+  if (typeof callbacks.connect !== "function") {
     throw makeError(
       "SIM_ERR_DEFINITION_INVALID",
-      `connect must be a function, got ${typeof connect}`,
+      `connect must be a function, got ${typeof callbacks.connect}`,
     );
   }
   if (joins !== "async" && joins !== "serial") {
@@ -75,8 +75,8 @@ export function defineSocket<Assigns>(
     );
   }
   return {
-    connect,
-    id: (id ?? ((): null => null)) as SocketDefinition["id"],
+    connect: callbacks.connect.bind(callbacks),
+    id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     isSerial: joins === "serial",
   };
 }

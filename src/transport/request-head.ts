@@ -35,11 +35,16 @@ export function readHead(
   return {
     method: request.getMethod().toUpperCase(),
     path: request.getUrl(),
-    query: (request.getQuery() as string | undefined) ?? "",
+    query: queryOf(request),
     pathParams: pathParams(request, variables),
     headers,
     peerAddress: Buffer.from(response.getRemoteAddressAsText()).toString("latin1"),
   };
+}
+
+// The package's types do not say that a request without a question mark has no query at all.
+function queryOf(request: { getQuery(): string | undefined }): string {
+  return request.getQuery() ?? "";
 }
 
 /** Gives what a socket's `connect` may know of a request. */

@@ -122,10 +122,14 @@ class BodyReader {
   constructor(response: HttpResponse) {
     const chunks: Buffer[] = [];
     let length = 0;
-    const { promise, resolve, reject } = withResolvers<Uint8Array>();
-    this.whole = promise;
+    let resolve: (body: Uint8Array) => void = ignore;
+    let reject: (error: Error) => void = ignore;
+    this.whole = new Promise((resolveWhole, rejectWhole) => {
+      resolve = resolveWhole;
+      reject = rejectWhole;
+    });
     // A route that never reads its body must not make an aborted request an unhandled rejection.
-    promise.catch(() => {});
+    this.whole.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
       reject(new Error("the client went away"));
@@ -156,18 +160,4 @@ function send(response: HttpResponse, answer: RouteResponse): void {
   response.end(isRaw ? body : JSON.stringify(body));
 }
 
-interface Resolvers<Value> {
-  readonly promise: Promise<Value>;
-  readonly resolve: (value: Value) => void;
-  readonly reject: (error: Error) => void;
-}
-
-function withResolvers<Value>(): Resolvers<Value> {
-  let resolve: (value: Value) => void = () => {};
-  let reject: (error: Error) => void = () => {};
-  const promise = new Promise<Value>((resolvePromise, rejectPromise) => {
-    resolve = resolvePromise;
-    reject = rejectPromise;
-  });
-  return { promise, resolve, reject };
-}
+function ignore(): void {}

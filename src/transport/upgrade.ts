@@ -51,14 +51,22 @@ export function handleUpgrade(
     finish(response, head, upgradeContext, parts, decision);
     return;
   }
+  void finishLater(response, head, upgradeContext, parts, decision);
+}
+
+async function finishLater(
+  response: HttpResponse,
+  head: RequestHead,
+  upgradeContext: UpgradeContext | undefined,
+  parts: UpgradeParts,
+  decision: Promise<Decision>,
+): Promise<void> {
   let isAborted = false;
   response.onAborted(() => {
     isAborted = true;
   });
-  void decision.then((settled) => {
-    if (isAborted) return;
-    response.cork(() => finish(response, head, upgradeContext, parts, settled));
-  });
+  const settled = await decision;
+  if (!isAborted) response.cork(() => finish(response, head, upgradeContext, parts, settled));
 }
 
 function finish(

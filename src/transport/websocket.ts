@@ -136,7 +136,7 @@ export class WebSocketTransport implements ConnectionEvents {
     if (this.#connections.size === 0) return;
     const timer = setTimeout(() => this.cutAll(), deadlineMs);
     let count = 0;
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#connections) {
       if (connection.bufferedBytes === 0) this.#restart(connection);
       count += 1;
       if (count % CLOSES_PER_TURN === 0) await nextTurn();
@@ -147,7 +147,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   /** Ends all connections at once; those that can take it get the close code. */
   cutAll(): void {
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#connections) {
       if (connection.bufferedBytes === 0) this.#restart(connection);
       else connection.cut();
     }

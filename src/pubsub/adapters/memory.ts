@@ -46,11 +46,11 @@ export class MemoryAdapter implements Adapter {
 
   async start(handler: RemoteBroadcastHandler): Promise<void> {
     const channel = new BroadcastChannel(`simurgh:${this.#hub}`);
-    channel.onmessage = (message): void => {
-      const { to, topic, envelope } = (message as { data: Packet }).data;
+    channel.addEventListener("message", (message) => {
+      const { to, topic, envelope } = (message as unknown as { data: Packet }).data;
       if (this.#channel !== channel) return;
       if (to === undefined || to === this.nodeName) handler(topic, envelope);
-    };
+    });
     this.#channel = channel;
   }
 
