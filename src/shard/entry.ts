@@ -89,6 +89,8 @@ async function obey(message: MainMessage): Promise<void> {
 function closeNow(): void {
   if (isClosed) return;
   isClosed = true;
+  // What is idle still takes the code that tells it to come back.
+  shard?.cut();
   shard?.close();
   life.close(start.member);
 }

@@ -3,6 +3,9 @@
  *
  * Runs on: the main thread of the tests, which is the server's main thread as well.
  */
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { serve } from "../../src/index.ts";
 
 type ServeOptions = Parameters<typeof serve>[0];
@@ -26,4 +29,19 @@ export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}
     logLevel: "silent",
     ...options,
   });
+}
+
+/**
+ * Finds a port that is free now, for a server that is to come back on the same one.
+ *
+ * A server on port 0 would not do: the system lets nobody else have the port it chose until the last
+ * connection there is forgotten, a minute later.
+ */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
 }
