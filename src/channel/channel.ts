@@ -90,6 +90,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   run = 0;
   busySince = 0;
   isScheduled = false;
+  /** True where the callback on the stack has filled the mailbox. */
+  isOverfull = false;
   /** True from the client's leave on. */
   isLeaving = false;
   mailbox: Mailbox | undefined = undefined;
