@@ -1,0 +1,73 @@
+/**
+ * The asynchronous callbacks that have not settled, and how long they have had.
+ *
+ * Runs on: shard. A channel is awaited at most once at a time.
+ * Full: a callback beyond its time counts as failed; what it gives later is ignored.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Channel } from "./channel.ts";
+
+/** True for a promise, and for anything that wants to be taken for one. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
+}
+
+/** Waits for callbacks of channels. */
+export class AsyncCalls {
+  readonly #timeoutMs: number;
+  /** By channel: what to do when its callback fails. */
+  readonly #failures = new Map<Channel, (error: unknown) => void>();
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Marks a channel busy until the promise settles, then goes on with one of two continuations.
+   * Neither is called once the channel was forgotten: user code may settle whenever it likes.
+   */
+  await(
+    channel: Channel,
+    promise: PromiseLike<unknown>,
+    settled: (value: unknown) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    channel.run += 1;
+    const { run } = channel;
+    channel.isBusy = true;
+    channel.busySince = performance.now();
+    this.#failures.set(channel, failed);
+    const goOn = (next: (value: unknown) => void) => (value: unknown) => {
+      if (channel.run !== run) return;
+      this.forget(channel);
+      next(value);
+    };
+    // Through a promise of our own: a thenable of the user's may throw, or call back at once.
+    Promise.resolve(promise).then(goOn(settled), goOn(failed));
+  }
+
+  /** Ignores whatever the channel's callback still gives. */
+  forget(channel: Channel): void {
+    channel.run += 1;
+    channel.isBusy = false;
+    this.#failures.delete(channel);
+  }
+
+  /** Fails the callbacks that had more than their time. */
+  expire(nowMs: number): void {
+    const expired = [...this.#failures].filter(
+      ([channel]) => nowMs - channel.busySince >= this.#timeoutMs,
+    );
+    for (const [channel, failed] of expired) {
+      this.forget(channel);
+      const message = `a callback must settle within ${this.#timeoutMs} (ms)`;
+      failed(makeError("SIM_ERR_HANDLER_TIMEOUT", message));
+    }
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * How channels begin and end: their states, their subscriptions, `terminate`, and who is left.
+ *
+ *   leave, stop   [reply,] phx_close, terminate     where the reason is graceful (WIRE §1.8)
+ *   crash         terminate, phx_error              an exception, a bad result, another reason
+ *   close         terminate                         the connection ends
+ *   kill          nothing                           a rejoin replaces the channel
+ *
+ * Runs on: shard.
+ */
+
+import { hasCode, makeError } from "../errors.ts";
+import { EVENT, REASON } from "../protocol/reserved.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import { isThenable, type AsyncCalls } from "./async-calls.ts";
+import type { Channel } from "./channel.ts";
+import type { ChannelOutput } from "./channel-output.ts";
+import { asError, type ChannelReports } from "./channel-reports.ts";
+import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
+import type { Fastlane } from "./fastlane.ts";
+import type { Lane } from "./lane.ts";
+import type { ExitReason } from "./results.ts";
+
+/** What the lives of channels are made of. */
+export interface ChannelLivesParts {
+  readonly pubsub: PubSub<Lane>;
+  readonly fastlane: Fastlane;
+  readonly output: ChannelOutput;
+  readonly reports: ChannelReports;
+  readonly calls: AsyncCalls;
+  /** Called with +1 and -1 as channels are joined and end. */
+  readonly onCount: (change: number) => void;
+}
+
+/** The lives of a shard's channels. */
+export class ChannelLives {
+  readonly #parts: ChannelLivesParts;
+  #live = 0;
+  #onNoneLive: (() => void) | undefined;
+
+  constructor(parts: ChannelLivesParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when no channel is left: each was ended, and its `terminate` settled. */
+  async allEnded(): Promise<void> {
+    if (this.#live === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onNoneLive = resolve;
+    });
+  }
+
+  /** A channel is made. */
+  born(): void {
+    this.#live += 1;
+  }
+
+  /** Subscribes a channel: from now on broadcasts of its topic come to its client. */
+  attach(channel: Channel): void {
+    const entry = this.#parts.pubsub.acquire(channel.topic);
+    channel.entry = entry;
+    this.#parts.fastlane.join(entry, channel);
+  }
+
+  /** The join was accepted, and answered. */
+  joined(channel: Channel): void {
+    step(channel, "joined");
+    channel.ref = null;
+    this.#parts.onCount(1);
+  }
+
+  /** The join was refused by the user, and answered. */
+  refused(channel: Channel): void {
+    step(channel, "refused");
+    channel.owner.channelGone(channel);
+    this.#terminate(channel, "shutdown", () => this.closed(channel));
+  }
+
+  /** Ends a channel; its client is told, and does not come back. */
+  end(channel: Channel, reason: ExitReason): void {
+    this.#beginEnd(channel);
+    this.#parts.output.end(channel, EVENT.close, {});
+    channel.owner.channelGone(channel);
+    this.#terminate(channel, reason, () => this.closed(channel));
+    this.#parts.reports.ended(channel, reason);
+  }
+
+  /** Ends a channel whose connection ends. */
+  close(channel: Channel, reason: ExitReason): void {
+    this.#beginEnd(channel);
+    channel.owner.channelGone(channel);
+    this.#terminate(channel, reason, () => this.closed(channel));
+    this.#parts.reports.ended(channel, reason);
+  }
+
+  /** Ends a channel by an error; its client is told why, and joins anew. */
+  crash(channel: Channel, event: unknown, cause: unknown): void {
+    if (channel.state !== STATE.open) return;
+    this.#parts.reports.crashed(channel, event, cause);
+    this.#parts.calls.forget(channel);
+    this.#beginEnd(channel);
+    const reason = typeof cause === "string" ? cause : asError(cause);
+    this.#terminate(channel, reason, () => {
+      this.#parts.output.end(channel, EVENT.error, { reason: wireReasonOf(cause) });
+      channel.owner.channelGone(channel);
+      this.closed(channel);
+    });
+    this.#parts.reports.ended(channel, reason);
+  }
+
+  /** Ends a channel at once and without a word. */
+  kill(channel: Channel): void {
+    if (channel.state === STATE.closed) return;
+    if (channel.state === STATE.open) this.#parts.onCount(-1);
+    step(channel, "kill");
+    channel.owner.channelGone(channel);
+    this.closed(channel);
+  }
+
+  /** The end of every channel: nothing of it is left, and nothing reaches its client. */
+  closed(channel: Channel): void {
+    if (channel.state === STATE.ending) step(channel, "ended");
+    else if (channel.state === STATE.joining) step(channel, "refused");
+    this.#parts.calls.forget(channel);
+    this.#detach(channel);
+    channel.mailbox = undefined;
+    for (const timer of channel.timers ?? []) clearTimeout(timer);
+    channel.timers = undefined;
+    for (const topic of channel.topics ?? []) this.#parts.pubsub.unsubscribe(topic, channel);
+    channel.topics = undefined;
+    this.#live -= 1;
+    if (this.#live === 0) this.#onNoneLive?.();
+  }
+
+  #beginEnd(channel: Channel): void {
+    step(channel, "end");
+    this.#parts.onCount(-1);
+  }
+
+  #terminate(channel: Channel, reason: ExitReason, done: () => void): void {
+    const failed = (error: unknown): void => {
+      this.#parts.reports.terminateFailed(channel, error);
+      done();
+    };
+    let result: unknown;
+    channel.isRunning = true;
+    try {
+      result = channel.definition.terminate?.(channel, reason);
+    } catch (error) {
+      channel.isRunning = false;
+      failed(error);
+      return;
+    }
+    channel.isRunning = false;
+    if (!isThenable(result)) {
+      done();
+      return;
+    }
+    // The topic may be joined anew meanwhile, on the same connection: two may not be subscribed.
+    this.#detach(channel);
+    this.#parts.calls.await(channel, result, done, failed);
+  }
+
+  #detach(channel: Channel): void {
+    const { entry } = channel;
+    if (!entry) return;
+    channel.entry = undefined;
+    this.#parts.fastlane.leave(entry, channel);
+    this.#parts.pubsub.release(entry);
+  }
+}
+
+/** What the client is told: Phoenix's reason, or which limit of ours it was. */
+function wireReasonOf(cause: unknown): string {
+  if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
+  if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
+  return hasCode(cause, "SIM_ERR_LAPPED") ? REASON.missed : REASON.channelCrash;
+}
+
+function step(channel: Channel, name: ChannelStep): void {
+  const state = nextState(channel.state, name);
+  if (state === undefined) {
+    throw makeError("SIM_ERR_INTERNAL", `no such step, state=${channel.state} step=${name}`);
+  }
+  channel.state = state;
+}

@@ -1,0 +1,77 @@
+/**
+ * What the log and the telemetry hear of channels.
+ *
+ * Runs on: shard.
+ */
+
+import type { Logger } from "../logger.ts";
+import { kindOf } from "../protocol/broadcast-encoder.ts";
+import type { Ref } from "../protocol/message.ts";
+import { telemetry } from "../telemetry.ts";
+import type { Channel } from "./channel.ts";
+import type { ExitReason } from "./results.ts";
+
+/** Reports on channels. */
+export class ChannelReports {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** True where somebody wants to know how long handlers take. */
+  get wantsHandled(): boolean {
+    return telemetry.channel_handled_in.hasSubscribers || this.#logger.isOn("handledIn");
+  }
+
+  joined(channel: Channel, result: "ok" | "error", params: unknown, startedMs: number): void {
+    const { topic } = channel;
+    const line = result === "ok" ? "joined" : "joinRefused";
+    const durationMs = performance.now() - startedMs;
+    if (channel.definition.logJoin && this.#logger.isOn(line)) {
+      this.#logger.log(line, { topic, durationMs });
+    }
+    if (telemetry.channel_joined.hasSubscribers) {
+      telemetry.channel_joined.publish({ durationMs, topic, params, result });
+    }
+  }
+
+  handled({ topic }: Channel, event: unknown, ref: Ref, startedMs: number): void {
+    const durationMs = performance.now() - startedMs;
+    this.#logger.log("handledIn", { topic, event, durationMs });
+    if (!telemetry.channel_handled_in.hasSubscribers) return;
+    telemetry.channel_handled_in.publish({ durationMs, topic, event, ref });
+  }
+
+  crashed({ topic }: Channel, event: unknown, error: unknown): void {
+    this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
+    if (!telemetry.channel_crashed.hasSubscribers) return;
+    telemetry.channel_crashed.publish({ topic, event, error });
+  }
+
+  joinCrashed({ topic }: Channel, event: unknown, error: unknown): void {
+    this.#logger.log("joinCrashed", { topic, err: asError(error) });
+    if (!telemetry.channel_crashed.hasSubscribers) return;
+    telemetry.channel_crashed.publish({ topic, event, error });
+  }
+
+  terminateFailed({ topic }: Channel, error: unknown): void {
+    this.#logger.log("terminateFailed", { topic, err: asError(error) });
+  }
+
+  ended({ topic }: Channel, reason: ExitReason): void {
+    if (telemetry.channel_left.hasSubscribers) telemetry.channel_left.publish({ topic, reason });
+  }
+
+  noHandleInfo({ topic }: Channel, message: unknown): void {
+    this.#logger.log("noHandleInfo", { topic, got: kindOf(message) });
+  }
+}
+
+/** Gives an error for whatever was thrown or stopped with. */
+export function asError(cause: unknown): Error {
+  if (cause instanceof Error) return cause;
+  return new Error(
+    `ended with ${typeof cause === "string" ? JSON.stringify(cause) : kindOf(cause)}`,
+  );
+}

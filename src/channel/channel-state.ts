@@ -1,0 +1,34 @@
+/**
+ * The states of one channel, and every step between them.
+ *
+ *   joining --joined--> open --end--> ending --ended--> closed
+ *      |                  |                               ^ ^
+ *      |                  +-----------kill----------------+ |
+ *      +--refused, kill-------------------------------------+
+ *
+ *   joining  `join` runs; nothing may be pushed yet
+ *   open     messages are handled, one at a time
+ *   ending   `terminate` runs; it may still push
+ *   closed   nothing of it reaches the client any more
+ *
+ * Runs on: the shard that owns the connection. Pure: a table and a look-up.
+ */
+
+/** State of a channel. Small integers: compared for each message. */
+export const STATE = { joining: 0, open: 1, ending: 2, closed: 3 } as const;
+export type ChannelState = (typeof STATE)[keyof typeof STATE];
+
+/** What happens to a channel. */
+export type ChannelStep = "joined" | "refused" | "end" | "ended" | "kill";
+
+const STEPS: Record<ChannelState, Partial<Record<ChannelStep, ChannelState>>> = {
+  [STATE.joining]: { joined: STATE.open, refused: STATE.closed, kill: STATE.closed },
+  [STATE.open]: { end: STATE.ending, kill: STATE.closed },
+  [STATE.ending]: { ended: STATE.closed, kill: STATE.closed },
+  [STATE.closed]: {},
+};
+
+/** Gives the state after a step, or undefined where that step cannot happen. */
+export function nextState(state: ChannelState, step: ChannelStep): ChannelState | undefined {
+  return STEPS[state][step];
+}

@@ -1,0 +1,178 @@
+/**
+ * One channel: a connection's membership of one topic, as the user's callbacks see it.
+ *
+ * What a channel does is the runtime's affair (channel-server); here is what it is. Fields below
+ * the line are the runtime's: they are no part of ChannelSocket, and callbacks never see them.
+ *
+ * Runs on: the shard that owns the connection.
+ * Owns: nothing before it is used: mailbox, timers, locals and further topics are made on demand.
+ */
+
+import { refJson, type Serializer } from "../protocol/serializer.ts";
+import type { Message, Ref } from "../protocol/message.ts";
+import type { Broadcast } from "../pubsub/envelope.ts";
+import type { Listener, TopicEntry } from "../pubsub/registry.ts";
+import { STATE, type ChannelState } from "./channel-state.ts";
+import type { Connection } from "./connection.ts";
+import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
+import type { Lane } from "./lane.ts";
+import type { Mailbox } from "./mailbox.ts";
+
+/** The connection's socket, as its channels need it. */
+export interface ChannelOwner {
+  readonly connection: Connection;
+  readonly serializer: Serializer;
+  readonly id: string | null;
+  /** True where messages wait until the whole burst of frames was read (Phoenix's way). */
+  readonly isSerial: boolean;
+  /** The topic is free again. */
+  channelGone(channel: Channel): void;
+  /** The join was answered, one way or the other. */
+  joinSettled(channel: Channel): void;
+}
+
+/** What a channel's own methods ask of the runtime. */
+export interface ChannelRuntime {
+  readonly shard: number;
+  readonly context: object;
+  push(channel: Channel, event: string, payload: unknown): void;
+  broadcast(channel: Channel, event: string, payload: unknown, from: Channel | undefined): void;
+  receiveInfo(channel: Channel, message: unknown): void;
+  receiveOut(channel: Channel, event: string, payload: unknown): void;
+  receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void;
+  listen(channel: Channel, topic: string): void;
+  unlisten(channel: Channel, topic: string): void;
+  missed(channel: Channel): void;
+}
+
+/** What is kept while a join is not answered. */
+export interface PendingJoin {
+  readonly backlog: Message[];
+  /** join_ref of the channel that this one replaces. */
+  readonly replaced: { readonly joinRef: Ref } | undefined;
+}
+
+/** What a new channel is made of. */
+export interface ChannelParts {
+  readonly runtime: ChannelRuntime;
+  readonly owner: ChannelOwner;
+  readonly definition: ChannelDefinition;
+  readonly topic: string;
+  readonly assigns: object;
+  readonly joinRef: Ref;
+  /** Ref of the join, which stands in for a join_ref that the client did not send. */
+  readonly ref: Ref;
+}
+
+/** A channel. */
+export class Channel implements ChannelSocket<object, unknown>, Listener {
+  readonly topic: string;
+  readonly joinRef: Ref;
+  assigns: object;
+  ref: Ref = null;
+
+  // -- the runtime's -----------------------------------------------------------------------------
+  readonly runtime: ChannelRuntime;
+  readonly owner: ChannelOwner;
+  readonly definition: ChannelDefinition;
+  /** join_ref as it stands in what this channel sends. */
+  readonly joinRefJson: string;
+  state: ChannelState = STATE.joining;
+  /** The topic's entry and the lane there, from joined to detached. */
+  entry: TopicEntry<Lane> | undefined = undefined;
+  lane: Lane | undefined = undefined;
+  /** True while a synchronous callback is on the stack. */
+  isRunning = false;
+  /** True while an asynchronous callback has not settled. */
+  isBusy = false;
+  /** Number of the asynchronous callback that is awaited; what settles under another is ignored. */
+  run = 0;
+  busySince = 0;
+  isScheduled = false;
+  /** True from the client's leave on. */
+  isLeaving = false;
+  mailbox: Mailbox | undefined = undefined;
+  /** While the join is not answered: what came for the topic, and whose place this one takes. */
+  pending: PendingJoin | undefined = undefined;
+  timers: Set<NodeJS.Timeout> | undefined = undefined;
+  topics: Set<string> | undefined = undefined;
+  #locals: unknown = undefined;
+
+  constructor(parts: ChannelParts) {
+    this.topic = parts.topic;
+    this.joinRef = parts.joinRef;
+    this.assigns = parts.assigns;
+    this.runtime = parts.runtime;
+    this.owner = parts.owner;
+    this.definition = parts.definition;
+    this.joinRefJson = refJson(parts.joinRef ?? parts.ref);
+  }
+
+  get id(): string | null {
+    return this.owner.id;
+  }
+
+  get transport(): string {
+    return this.owner.connection.transport;
+  }
+
+  get shard(): number {
+    return this.runtime.shard;
+  }
+
+  get context(): object {
+    return this.runtime.context;
+  }
+
+  get locals(): unknown {
+    this.#locals ??= this.definition.locals();
+    return this.#locals;
+  }
+
+  assign(changes: object): void {
+    this.assigns = Object.freeze({ ...this.assigns, ...changes });
+  }
+
+  push(event: string, payload?: unknown): void {
+    this.runtime.push(this, event, payload);
+  }
+
+  broadcast(event: string, payload?: unknown): void {
+    this.runtime.broadcast(this, event, payload, undefined);
+  }
+
+  broadcastFrom(event: string, payload?: unknown): void {
+    this.runtime.broadcast(this, event, payload, this);
+  }
+
+  send(message: unknown): void {
+    this.runtime.receiveInfo(this, message);
+  }
+
+  sendAfter(delayMs: number, message: unknown): () => void {
+    return this.runtime.receiveAfter(this, delayMs, message);
+  }
+
+  subscribe(topic: string): void {
+    this.runtime.listen(this, topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.runtime.unlisten(this, topic);
+  }
+
+  /** Takes a broadcast of a topic that it subscribed to in code. */
+  receive(broadcast: Broadcast): void {
+    // Its own topic, subscribed to once more, is as if every event were intercepted (WIRE §5.5).
+    if (broadcast.topic === this.topic) {
+      this.runtime.receiveOut(this, broadcast.event, broadcast.payload);
+    } else {
+      this.runtime.receiveInfo(this, broadcast);
+    }
+  }
+
+  /** Is told that it missed broadcasts: as with its own topic, the client must join anew. */
+  missed(): void {
+    this.runtime.missed(this);
+  }
+}

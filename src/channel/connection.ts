@@ -1,0 +1,39 @@
+/**
+ * PORT: what a channel needs of the transport. Implemented by each transport.
+ *
+ * Runs on: shard.
+ */
+
+/** One client, however it is connected. */
+export interface Connection {
+  /** Number of the connection: its shard is this modulo the number of shards. */
+  readonly id: number;
+  /** `websocket`, `longpoll`, or the name of a custom transport. */
+  readonly transport: string;
+  /** False once it ended; everything below then does nothing. */
+  readonly isOpen: boolean;
+  /** True where `subscribe` and `publish` exist; else frames are sent one by one. */
+  readonly isNative: boolean;
+
+  /** Sends a frame: text as a string, else bytes, which are copied before this returns. */
+  send(frame: string | Uint8Array, isBinary: boolean): void;
+
+  /** From now on frames published to this native topic come here. */
+  subscribe(nativeTopic: string): void;
+  unsubscribe(nativeTopic: string): void;
+
+  /** Publishes to all subscribers of a native topic but this connection. */
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+
+  /** Runs `work` so that frames which it sends leave together. */
+  cork(work: () => void): void;
+
+  /** Closes with a code of `protocol/reserved`. */
+  close(code: number, reason: string): void;
+}
+
+/** Publishes to all connections of the shard that have a native topic. */
+export interface Publisher {
+  /** @param receivers - how many there are, for the counters */
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+}

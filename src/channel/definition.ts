@@ -1,0 +1,156 @@
+/**
+ * How a user defines a channel, and the types by which everything in it is inferred.
+ *
+ * Runs on: shard; the definition is made once for each, and serves all joins.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Broadcast } from "../pubsub/envelope.ts";
+import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
+
+declare const ASSIGNS: unique symbol;
+
+/** Anything that says which assigns its connections have: a socket's definition. */
+export interface HasAssigns<Assigns> {
+  readonly [ASSIGNS]?: Assigns;
+}
+
+/** A channel as its callbacks see it: one connection's membership of one topic. */
+export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown>> {
+  /** The topic that was joined. */
+  readonly topic: string;
+  /** The socket's id, or null. */
+  readonly id: string | null;
+  /** What `connect` gave, with the route's `assigns` over it. Frozen; see `assign`. */
+  readonly assigns: Readonly<Assigns>;
+  /** This channel's own state: what `locals` of its definition made, or an empty object. */
+  readonly locals: Locals;
+  /** The client's name for this join, any JSON value. */
+  readonly joinRef: unknown;
+  /** The client's name for the message that is being handled, or null. */
+  readonly ref: unknown;
+  /** `websocket`, or another transport's name. */
+  readonly transport: string;
+  /** Index of the shard that serves it. */
+  readonly shard: number;
+  /** The shard's context, as `start` of the endpoint left it. */
+  readonly context: object;
+
+  /** Replaces assigns of this channel; the socket's other channels keep theirs. */
+  assign(changes: Partial<Assigns>): void;
+
+  /**
+   * Sends a message to this client.
+   *
+   * @throws SIM_ERR_NOT_JOINED before the join was answered; SIM_ERR_PAYLOAD for what cannot be sent
+   */
+  push(event: string, payload?: unknown): void;
+  /** Sends to all subscribers of the topic on all nodes, this one included. Throws as `push`. */
+  broadcast(event: string, payload?: unknown): void;
+  /** Sends to all subscribers of the topic on all nodes but this one. Throws as `push`. */
+  broadcastFrom(event: string, payload?: unknown): void;
+  /** Gives this channel a message: its `handleInfo` gets it after what waits already. */
+  send(message: unknown): void;
+  /**
+   * Gives this channel a message after a time.
+   *
+   * @returns a function that cancels it; the end of the channel does so as well
+   */
+  sendAfter(delayMs: number, message: unknown): () => void;
+  /** Listens to a further topic: its broadcasts come to `handleInfo` as `{topic, event, payload}`. */
+  subscribe(topic: string): void;
+  /** Stops listening to a further topic. */
+  unsubscribe(topic: string): void;
+}
+
+/** What `handleIn` may give. */
+export type HandleInResult = void | undefined | Reply | Ok<unknown> | Refused | Stop;
+/** What `intercept` and `handleInfo` may give. */
+export type HandleOutResult = void | undefined | Stop;
+/** What `join` may give. */
+export type JoinResult = Ok<unknown> | Refused;
+
+// Methods, so that a handler may say what its payload is: `echo(socket, payload: { n: number })`.
+type HandleIn<Socket> = {
+  handle(socket: Socket, payload: unknown): HandleInResult | Promise<HandleInResult>;
+}["handle"];
+type HandleOut<Socket> = {
+  handle(socket: Socket, payload: unknown): HandleOutResult | Promise<HandleOutResult>;
+}["handle"];
+
+/** The callbacks of a channel. */
+export interface ChannelCallbacks<Assigns, Locals> {
+  /** Makes `locals` of a channel when they are first used. */
+  locals?(): Locals;
+  /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
+  join(socket: ChannelSocket<Assigns, Locals>, payload: unknown): JoinResult | Promise<JoinResult>;
+  /** A handler for each event of the client. An event without one crashes the channel. */
+  readonly handleIn?: Readonly<Record<string, HandleIn<ChannelSocket<Assigns, Locals>>>>;
+  /** Broadcasts of these events are not sent, but handed to the handler, which may push. */
+  readonly intercept?: Readonly<Record<string, HandleOut<ChannelSocket<Assigns, Locals>>>>;
+  /** Takes what `send`, `sendAfter` and `subscribe` bring. */
+  handleInfo?(
+    socket: ChannelSocket<Assigns, Locals>,
+    message: unknown,
+  ): HandleOutResult | Promise<HandleOutResult>;
+  /** Runs when the channel ends; not where a rejoin of the same topic replaces it. */
+  terminate?(socket: ChannelSocket<Assigns, Locals>, reason: ExitReason): void | Promise<void>;
+  /** Level at which joins are logged; false: not at all. */
+  readonly logJoin?: boolean;
+}
+
+/** A channel's definition, as the runtime uses it. */
+export interface ChannelDefinition {
+  readonly locals: () => unknown;
+  readonly join: (socket: object, payload: unknown) => unknown;
+  readonly handleIn: ReadonlyMap<unknown, (socket: object, payload: unknown) => unknown>;
+  readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
+  readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
+  readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
+  readonly logJoin: boolean;
+}
+
+/** Message that a further topic's broadcast is for `handleInfo`. */
+export type { Broadcast };
+
+/**
+ * Defines a channel for the connections of a socket.
+ *
+ * @param _socket - the socket's definition: its assigns are known in every callback
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function
+ */
+export function defineChannel<Assigns, Locals = Record<string, unknown>>(
+  _socket: HasAssigns<Assigns>,
+  callbacks: ChannelCallbacks<Assigns, Locals>,
+): ChannelDefinition {
+  checkFunction("join", (callbacks as { join: unknown }).join);
+  return {
+    locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
+    join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
+    handleIn: handlersOf("handleIn", callbacks.handleIn),
+    intercept: handlersOf("intercept", callbacks.intercept),
+    handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
+    terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
+    logJoin: callbacks.logJoin ?? true,
+  };
+}
+
+type Handler = (socket: object, payload: unknown) => unknown;
+
+// Maps, so that an event called `constructor` or `__proto__` finds what the user wrote, or nothing.
+function handlersOf(
+  name: string,
+  handlers: Readonly<Record<string, unknown>> = {},
+): ReadonlyMap<string, Handler> {
+  const found = new Map<string, Handler>();
+  for (const [event, handler] of Object.entries(handlers)) {
+    checkFunction(`${name}.${event}`, handler);
+    found.set(event, handler as Handler);
+  }
+  return found;
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw makeError("SIM_ERR_DEFINITION_INVALID", `${name} must be a function, got ${typeof value}`);
+}

@@ -1,0 +1,124 @@
+/**
+ * Delivers broadcasts past the channels, straight to their connections.
+ *
+ * Plain lanes get the bytes in one native publish; a lane that intercepts the event hands it to
+ * its channels, decoded for each, so that no channel can change what another sees.
+ *
+ * Runs on: shard.
+ */
+
+import { jsonV1, v1Broadcast } from "../protocol/json-v1.ts";
+import type { Serializer } from "../protocol/serializer.ts";
+import type { Dispatcher } from "../pubsub/dispatcher.ts";
+import type { Envelope } from "../pubsub/envelope.ts";
+import type { TopicEntry } from "../pubsub/registry.ts";
+import type { Channel } from "./channel.ts";
+import type { Publisher } from "./connection.ts";
+import { Lane, type LaneClass } from "./lane.ts";
+
+/** The lanes of all topics of a shard. */
+export class Fastlane implements Dispatcher<Lane> {
+  readonly #publisher: Publisher;
+  readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
+  #classCount = 0;
+
+  constructor(publisher: Publisher) {
+    this.#publisher = publisher;
+  }
+
+  /** Puts a channel on the topic's lane of its class. The topic is counted by the caller. */
+  join(entry: TopicEntry<Lane>, channel: Channel): void {
+    const kind = this.#classOf(channel);
+    let lane = entry.lanes.find((other) => other.kind === kind);
+    if (!lane) {
+      lane = new Lane(kind, entry.topic);
+      entry.lanes.push(lane);
+    }
+    lane.channels.add(channel);
+    channel.lane = lane;
+    if (kind.isNative) channel.owner.connection.subscribe(lane.nativeTopic);
+  }
+
+  /** Takes a channel off its lane. */
+  leave(entry: TopicEntry<Lane>, channel: Channel): void {
+    const { lane } = channel;
+    if (!lane) return;
+    channel.lane = undefined;
+    lane.channels.delete(channel);
+    if (lane.kind.isNative) channel.owner.connection.unsubscribe(lane.nativeTopic);
+    if (lane.channels.size === 0) entry.lanes.splice(entry.lanes.indexOf(lane), 1);
+  }
+
+  dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
+    let event: string | undefined;
+    let intercepted: Channel[] | undefined;
+    for (const lane of entry.lanes) {
+      if (lane.kind.intercepts.size > 0) {
+        event ??= envelope.event();
+        if (lane.kind.intercepts.has(event)) {
+          intercepted = [...(intercepted ?? []), ...lane.channels];
+          continue;
+        }
+      }
+      this.#deliver(lane, envelope, from as Channel | undefined);
+    }
+    // Last, and with payloads decoded first: a handler may broadcast, which uses the bytes anew.
+    if (intercepted) this.#intercept(intercepted, event as string, envelope, from);
+  }
+
+  missed(entry: TopicEntry<Lane>): void {
+    const channels = entry.lanes.flatMap((lane) => [...lane.channels]);
+    for (const channel of channels) channel.missed();
+  }
+
+  #deliver(lane: Lane, envelope: Envelope, from: Channel | undefined): void {
+    const { kind, nativeTopic, channels } = lane;
+    const frame = frameFor(kind.serializer, envelope);
+    const isSender = from !== undefined && from.lane === lane;
+    if (!kind.isNative) {
+      for (const channel of channels) {
+        if (channel !== from) channel.owner.connection.send(frame, false);
+      }
+    } else if (isSender) {
+      // Leaves out the connection: the same thing here, as it has the topic joined just once.
+      from.owner.connection.publish(nativeTopic, frame, false, channels.size - 1);
+    } else {
+      this.#publisher.publish(nativeTopic, frame, false, channels.size);
+    }
+  }
+
+  #intercept(
+    channels: readonly Channel[],
+    event: string,
+    envelope: Envelope,
+    from: object | undefined,
+  ): void {
+    const letters = channels
+      .filter((channel) => channel !== from)
+      .map((channel) => ({ channel, payload: envelope.payload() }));
+    for (const { channel, payload } of letters) channel.runtime.receiveOut(channel, event, payload);
+  }
+
+  #classOf(channel: Channel): LaneClass {
+    const { intercept } = channel.definition;
+    const { serializer, connection } = channel.owner;
+    const { isNative } = connection;
+    // Definitions that intercept nothing share a class.
+    const key = intercept.size === 0 ? NOTHING : intercept;
+    let classes = this.#classes.get(key);
+    if (!classes) this.#classes.set(key, (classes = []));
+    let kind = classes.find((k) => k.serializer === serializer && k.isNative === isNative);
+    if (!kind) {
+      kind = { serializer, isNative, intercepts: key, prefix: `${this.#classCount}:` };
+      this.#classCount += 1;
+      classes.push(kind);
+    }
+    return kind;
+  }
+}
+
+const NOTHING: ReadonlyMap<string, unknown> = new Map();
+
+function frameFor(serializer: Serializer, envelope: Envelope): Uint8Array {
+  return serializer === jsonV1 ? v1Broadcast(envelope) : envelope.frame();
+}

@@ -1,0 +1,64 @@
+/**
+ * Messages that wait for a channel, first in, first out.
+ *
+ * Runs on: the shard that owns the channel. Made when a first message has to wait.
+ * Full: `tryPut` of a client's message returns false at the bound; the channel then ends. Ends
+ *       (leave, close) always find room, or a full channel could not be left.
+ */
+
+import type { Ref } from "../protocol/message.ts";
+import type { ExitReason } from "./results.ts";
+
+/** What may wait for a channel. */
+export type Letter =
+  | { readonly kind: "in"; readonly event: unknown; readonly payload: unknown; readonly ref: Ref }
+  | { readonly kind: "out"; readonly event: string; readonly payload: unknown }
+  | { readonly kind: "info"; readonly message: unknown }
+  | { readonly kind: "leave"; readonly ref: Ref }
+  | { readonly kind: "close"; readonly reason: ExitReason };
+
+/** A queue with a bound. */
+export class Mailbox {
+  readonly #bound: number;
+  #letters: Letter[] = [];
+  #next = 0;
+
+  /** @param bound - the most messages that may wait */
+  constructor(bound: number) {
+    this.#bound = bound;
+  }
+
+  get length(): number {
+    return this.#letters.length - this.#next;
+  }
+
+  /** Adds a message; false at the bound, and then it is not added. */
+  tryPut(letter: Letter): boolean {
+    const isEnd = letter.kind === "leave" || letter.kind === "close";
+    if (!isEnd && this.length >= this.#bound) return false;
+    this.#letters.push(letter);
+    return true;
+  }
+
+  /** Takes the oldest message. */
+  take(): Letter | undefined {
+    if (this.#next >= this.#letters.length) return undefined;
+    const letter = this.#letters[this.#next];
+    this.#next += 1;
+    if (this.#next === this.#letters.length) {
+      this.#letters = [];
+      this.#next = 0;
+    } else if (this.#next >= 64 && this.#next * 2 >= this.#letters.length) {
+      // What was taken is let go in halves, so that taking stays cheap and memory is given back.
+      this.#letters = this.#letters.slice(this.#next);
+      this.#next = 0;
+    }
+    return letter;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#letters = [];
+    this.#next = 0;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What callbacks return: ok, error, reply, stop.
+ *
+ * Runs on: shard.
+ */
+
+/** An answer with a status. `ok` and `error` are what clients know; any other string may be used. */
+export class Reply<Status extends string = string, Payload = unknown> {
+  readonly status: Status;
+  readonly payload: Payload;
+
+  constructor(status: Status, payload: Payload) {
+    this.status = status;
+    this.payload = payload;
+  }
+}
+
+/** What accepts a connection or a join. */
+export interface Ok<Payload> {
+  readonly status: "ok";
+  readonly payload: Payload;
+}
+
+/** What refuses a connection or a join. */
+export interface Refused {
+  readonly status: "error";
+  readonly payload: unknown;
+}
+
+/**
+ * Why a channel ends. `normal`, `shutdown` and `{ shutdown }` close it, and the client does not
+ * come back; anything else is a crash, after which it joins anew (WIRE §1.8, Stop).
+ */
+export type ExitReason = string | { readonly shutdown: string } | Error;
+
+/** An end, with or without a reply before it. */
+export class Stop {
+  readonly reason: ExitReason;
+  readonly reply: Reply | undefined;
+
+  constructor(reason: ExitReason, answer: Reply | undefined) {
+    this.reason = reason;
+    this.reply = answer;
+  }
+}
+
+/** Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client. */
+export function ok(): Ok<object>;
+export function ok<Payload>(payload: Payload): Ok<Payload>;
+export function ok(payload: unknown = {}): Reply {
+  return new Reply("ok", payload);
+}
+
+/** Refuses, or answers a message with error. The payload is sent to the client. */
+export function error(payload: unknown = {}): Refused {
+  return new Reply("error", payload);
+}
+
+/** Answers a message with a status and any JSON value; without one, `{}`. */
+export function reply<Payload = object>(status: string, payload?: Payload): Reply<string, Payload> {
+  return new Reply(status, (payload === undefined ? {} : payload) as Payload);
+}
+
+/** Ends the channel. A reply goes out first; see ExitReason for what the client sees then. */
+export function stop(reason: ExitReason, answer?: Reply | Ok<unknown> | Refused): Stop {
+  return new Stop(reason, answer);
+}
+
+/** True for the reasons that close a channel rather than crash it. */
+export function isGraceful(reason: ExitReason): boolean {
+  if (reason === "normal" || reason === "shutdown") return true;
+  return typeof reason === "object" && !(reason instanceof Error) && "shutdown" in reason;
+}

@@ -1,0 +1,56 @@
+/**
+ * What answers a message later, from anywhere in the shard.
+ *
+ * Runs on: the shard that owns the connection.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Ref } from "../protocol/message.ts";
+import type { Channel, ChannelOwner } from "./channel.ts";
+import { STATE } from "./channel-state.ts";
+import type { ChannelSocket } from "./definition.ts";
+
+/** Answers one message, any number of times, also after its channel ended (WIRE §5.3). */
+export class SocketRef {
+  readonly #owner: ChannelOwner;
+  readonly #joinRefJson: string;
+  readonly #topicJson: string;
+  readonly #ref: Ref;
+
+  constructor(channel: Channel) {
+    this.#owner = channel.owner;
+    this.#joinRefJson = channel.joinRefJson;
+    this.#topicJson = JSON.stringify(channel.topic);
+    this.#ref = channel.ref;
+  }
+
+  /**
+   * Sends an answer. Nothing happens once the connection is gone.
+   *
+   * @throws SIM_ERR_PAYLOAD where JSON has no form for the payload
+   */
+  reply(status: string, payload?: unknown): void {
+    const { connection, serializer } = this.#owner;
+    const frame = serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, payload);
+    connection.send(frame, false);
+  }
+}
+
+/**
+ * Keeps what is needed to answer the message that is being handled.
+ *
+ * @throws SIM_ERR_NOT_JOINED in `join`; SIM_ERR_NO_REF outside `handleIn`
+ */
+export function socketRef<Assigns, Locals>(socket: ChannelSocket<Assigns, Locals>): SocketRef {
+  const channel = socket as unknown as Channel;
+  if (channel.state === STATE.joining) {
+    throw makeError("SIM_ERR_NOT_JOINED", "socketRef must be called after the join was answered");
+  }
+  if (channel.ref === null || channel.ref === undefined) {
+    throw makeError(
+      "SIM_ERR_NO_REF",
+      "socketRef must be called while a message with a ref is handled",
+    );
+  }
+  return new SocketRef(channel);
+}

@@ -1,0 +1,50 @@
+/**
+ * The names this package exports, and nothing else.
+ */
+
+export { serve } from "./server/server.ts";
+export type { MemberStats, ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { BroadcastHandler } from "./server/host.ts";
+export { defineEndpoint } from "./shard/endpoint.ts";
+export type { EndpointCallbacks, EndpointDefinition, MountDefinition } from "./shard/endpoint.ts";
+export type { ShardContext } from "./shard/context.ts";
+export { defineSocket } from "./socket/definition.ts";
+export type {
+  ConnectInfo,
+  ConnectRequest,
+  Params,
+  SocketCallbacks,
+  SocketDefinition,
+} from "./socket/definition.ts";
+export type { ChannelRoute } from "./socket/channel-router.ts";
+export { defineChannel } from "./channel/definition.ts";
+export type {
+  ChannelCallbacks,
+  ChannelDefinition,
+  ChannelSocket,
+  HandleInResult,
+  HandleOutResult,
+  JoinResult,
+} from "./channel/definition.ts";
+export { error, ok, reply, stop } from "./channel/results.ts";
+export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
+export { socketRef } from "./channel/socket-ref.ts";
+export type { SocketRef } from "./channel/socket-ref.ts";
+export type { Broadcast } from "./pubsub/envelope.ts";
+export type {
+  Adapter,
+  AdapterModule,
+  AdapterSpec,
+  RemoteBroadcastHandler,
+} from "./pubsub/adapter.ts";
+export { memoryAdapter } from "./pubsub/adapters/memory.ts";
+export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";
+export type { Route, RouteRequest, RouteResponse } from "./transport/routes.ts";
+export type { WebSocketOptions } from "./transport/websocket.ts";
+export { ERRORS } from "./errors.ts";
+export type { ErrorCode, SimurghError } from "./errors.ts";
+export { LOG_LINES } from "./logger.ts";
+export type { LogSink } from "./logger.ts";
+export { OPTIONS } from "./options.ts";
+export type { Options, ResolvedOptions } from "./options.ts";
+export { EVENTS } from "./telemetry.ts";

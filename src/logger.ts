@@ -1,0 +1,90 @@
+/**
+ * Every line this package logs, in one table, and the logger that writes them.
+ *
+ * Runs on: any thread; each thread has a logger of its own and writes for itself.
+ */
+
+import { pino } from "pino";
+
+/** What each line is called, its level and its text. Fields beside the text vary by line. */
+export const LOG_LINES = {
+  secretIsRandom: {
+    level: "warn",
+    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): a random one is used, tokens end with this process",
+  },
+  serverListening: { level: "info", text: "listening" },
+  serverClosing: { level: "info", text: "closing" },
+  shardReady: { level: "debug", text: "shard ready" },
+  shardEnded: { level: "error", text: "shard ended unexpectedly" },
+  shardReplaced: { level: "warn", text: "shard replaced" },
+  shardGivenUp: { level: "error", text: "shard ended too often, not replaced" },
+  shardTerminated: { level: "warn", text: "shard did not run dry in time, its thread was ended" },
+  noShardLeft: { level: "error", text: "no shard left: new connections get 503" },
+  exitInShard: { level: "error", text: "process.exit was called in a shard: the shard ends" },
+  uncaught: { level: "error", text: "uncaught exception outside any handler" },
+  recordFailed: { level: "error", text: "a record from another thread could not be delivered" },
+  lapped: { level: "warn", text: "a thread was overtaken: its channels concerned get phx_error" },
+  adapterFailed: { level: "error", text: "the adapter failed" },
+  connected: { level: "info", text: "CONNECTED TO" },
+  refused: { level: "info", text: "REFUSED CONNECTION TO" },
+  connectFailed: { level: "error", text: "connect threw" },
+  connectInvalid: { level: "error", text: "connect or id returned something else" },
+  versionInvalid: { level: "warn", text: "the client's vsn matches no serializer" },
+  joined: { level: "info", text: "JOINED" },
+  joinRefused: { level: "info", text: "REFUSED JOIN" },
+  joinCrashed: { level: "error", text: "join crashed" },
+  handledIn: { level: "debug", text: "HANDLED INCOMING" },
+  duplicateJoin: { level: "debug", text: "duplicate channel join: the old channel was closed" },
+  tooManyChannels: { level: "error", text: "too many channels joined" },
+  unmatchedTopic: { level: "warn", text: "unmatched topic" },
+  malformedFrame: { level: "error", text: "malformed frame: the connection was closed" },
+  channelCrashed: { level: "error", text: "channel crashed" },
+  terminateFailed: { level: "error", text: "terminate threw" },
+  noHandleInfo: { level: "warn", text: "a message came and the channel has no handleInfo" },
+  slowClient: { level: "warn", text: "a client reads too slowly: its connection was cut" },
+  routeFailed: { level: "error", text: "a route threw" },
+} as const satisfies Record<string, { level: "debug" | "info" | "warn" | "error"; text: string }>;
+
+/** Name of a line. */
+export type LogLine = keyof typeof LOG_LINES;
+
+/** What writes lines: pino, console, or the user's own. */
+export interface LogSink {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** Writes the lines of the table, with fields of each. */
+export class Logger {
+  readonly #sink: LogSink;
+  readonly #least: number;
+
+  /**
+   * @param level - least level to write, one of LOG_LEVELS
+   * @param sink - where lines go; without one, to standard error as JSON, at once
+   */
+  constructor(level: string, sink: LogSink = makeSink()) {
+    this.#sink = sink;
+    this.#least = LEVELS.indexOf(level);
+  }
+
+  /** True where a line would be written: asked before costly fields are made. */
+  isOn(line: LogLine): boolean {
+    return LEVELS.indexOf(LOG_LINES[line].level) >= this.#least;
+  }
+
+  /** Writes a line. `fields.err` is an error, its stack included. */
+  log(line: LogLine, fields: object = {}): void {
+    const { level, text } = LOG_LINES[line];
+    if (LEVELS.indexOf(level) >= this.#least) this.#sink[level](fields, text);
+  }
+}
+
+const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
+
+function makeSink(): LogSink {
+  // Synchronous: a line about the end of a thread must be out before the thread is.
+  return pino({ level: "debug", base: null }, pino.destination({ fd: 2, sync: true }));
+}

@@ -1,0 +1,67 @@
+/**
+ * Layout of the counters: a block of doubles for each member, and the table of their names.
+ *
+ *   member 0              member 1              ...
+ *   0                     COUNTERS_BYTES
+ *   +---------------------+---------------------+--
+ *   | connections         | connections         |     each a Float64
+ *   | channels            | channels            |     written by its member only
+ *   | ...                 | ...                 |     read by anyone
+ *   +---------------------+---------------------+--
+ *
+ * A block fills whole pairs of cache lines, so that members do not slow each other down.
+ * A new counter is one row here.
+ *
+ * Runs on: any thread. Constants and arithmetic only.
+ */
+
+interface CounterRow {
+  /** A total only grows, a gauge is the value of now, a peak the highest so far. */
+  readonly kind: "total" | "gauge" | "peak";
+  readonly about: string;
+}
+
+/** Each counter of a member: what kind it is and what it counts. */
+export const COUNTERS = {
+  connections: { kind: "gauge", about: "Open connections." },
+  channels: { kind: "gauge", about: "Joined channels." },
+  framesIn: { kind: "total", about: "Frames from clients." },
+  framesOut: { kind: "total", about: "Frames to clients." },
+  bytesIn: { kind: "total", about: "Bytes of frames from clients." },
+  bytesOut: { kind: "total", about: "Bytes of frames to clients." },
+  broadcasts: { kind: "total", about: "Broadcasts begun here." },
+  records: { kind: "total", about: "Records written or queued for other members." },
+  recordsWithoutSubscriber: { kind: "total", about: "Records that found no subscriber here." },
+  lapped: { kind: "total", about: "Records lost on the way to other members, who are told." },
+  overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
+  ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
+  droppedStale: { kind: "total", about: "Records dropped: their sender's number was retired." },
+  uncaught: { kind: "total", about: "Exceptions outside any handler." },
+  loopLagMs: { kind: "gauge", about: "How late this thread's event loop runs." },
+  heapBytes: { kind: "gauge", about: "JavaScript heap in use." },
+} as const satisfies Record<string, CounterRow>;
+
+/** Name of a counter. */
+export type CounterName = keyof typeof COUNTERS;
+
+/** Names of all counters, in their order in a block. */
+export const COUNTER_NAMES = Object.keys(COUNTERS) as CounterName[];
+
+/** Index of each counter in its block. */
+export const COUNTER = Object.freeze(
+  Object.fromEntries(COUNTER_NAMES.map((name, index) => [name, index])) as Record<
+    CounterName,
+    number
+  >,
+);
+
+const CACHE_LINE_PAIR_BYTES = 128;
+
+/** Bytes of one member's block. */
+export const COUNTERS_BYTES =
+  Math.ceil((COUNTER_NAMES.length * 8) / CACHE_LINE_PAIR_BYTES) * CACHE_LINE_PAIR_BYTES;
+
+/** Gives the bytes that the counters of so many members take. */
+export function countersBytes(members: number): number {
+  return members * COUNTERS_BYTES;
+}

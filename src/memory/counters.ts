@@ -1,0 +1,64 @@
+/**
+ * Numbers that one member writes and anyone reads at any time.
+ *
+ * Runs on:  any thread; one Counters for each member, used by that member's thread only.
+ * Owns:     a member writes its own block and no other.
+ * Order:    none. A reader may see one counter's new value beside another's old one.
+ *           A single value is never half old and half new on the platforms that the engine
+ *           has (x64, arm64): an aligned double is stored and loaded by one instruction.
+ *           JavaScript itself promises that for 32 bits only; a litmus test holds it.
+ *
+ * A double counts whole numbers up to 2^53 (a million a second for 285 years).
+ */
+
+import { COUNTER, COUNTERS_BYTES, COUNTER_NAMES, countersBytes } from "./counters-layout.ts";
+import type { CounterName } from "./counters-layout.ts";
+
+/** A counter by its name, or by its index in `COUNTER`, which is quicker. */
+export type CounterRef = CounterName | number;
+
+/** Makes the shared memory for the counters of so many members, all 0. */
+export function makeCountersMemory(members: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(countersBytes(members));
+}
+
+/** One member's own counters. */
+export class Counters {
+  readonly #values: Float64Array;
+
+  constructor(shared: SharedArrayBuffer, member: number) {
+    this.#values = valuesOf(shared, member);
+  }
+
+  /** Adds to a counter. */
+  add(counter: CounterRef, n = 1): void {
+    const index = typeof counter === "number" ? counter : COUNTER[counter];
+    this.#values[index] = (this.#values[index] as number) + n;
+  }
+
+  /** Sets a gauge. */
+  set(counter: CounterRef, value: number): void {
+    this.#values[typeof counter === "number" ? counter : COUNTER[counter]] = value;
+  }
+
+  /** Raises a peak to a value, where it was lower. */
+  raise(counter: CounterRef, value: number): void {
+    const index = typeof counter === "number" ? counter : COUNTER[counter];
+    if (value > (this.#values[index] as number)) this.#values[index] = value;
+  }
+}
+
+/** Reads all counters of a member. */
+export function readCounters(
+  shared: SharedArrayBuffer,
+  member: number,
+): Record<CounterName, number> {
+  const values = valuesOf(shared, member);
+  return Object.fromEntries(
+    COUNTER_NAMES.map((name, index) => [name, values[index] as number]),
+  ) as Record<CounterName, number>;
+}
+
+function valuesOf(shared: SharedArrayBuffer, member: number): Float64Array {
+  return new Float64Array(shared, member * COUNTERS_BYTES, COUNTER_NAMES.length);
+}

@@ -1,0 +1,87 @@
+/**
+ * Wakes a member's thread that sleeps; costs a load where it does not.
+ *
+ * Runs on:  any thread; one Doorbell for each member, used by that member's thread only.
+ * Owns:     a member writes its own sleeping word; whoever presses adds to the sequence.
+ * Order:    the sleeper: (1) loads its sequence, (2) stores it in its sleeping word, (3) looks
+ *           for work again, (4) waits for the sequence of (1) to change, (5) stores AWAKE
+ *           and only then looks for work. The presser: (1) stores its work (a ring's tail),
+ *           (2) loads the sleeping word, (3) where that says the sequence of now, adds to
+ *           it and notifies.
+ *
+ * No press is lost. All of these are Atomics, so they stand in one order. Where the presser
+ * finds AWAKE, its work was stored before the sleeper's (2) or after its (5): either look
+ * finds it. Where it finds an older sequence than that of now, somebody else has pressed
+ * since the sleeper's (1), so (4) ends, and the presser's work was stored before (5): the
+ * look after (5) finds it. So one sleep costs one notify, however many press.
+ */
+
+import {
+  AWAKE,
+  DOORBELL_WORDS,
+  SEQUENCE_STEP,
+  SEQUENCE_WORD,
+  SLEEPING_BIT,
+  SLEEPING_WORD,
+} from "./doorbell-layout.ts";
+
+/** One member's own doorbell, and its way to press those of others. */
+export class Doorbell {
+  readonly #words: Int32Array;
+  readonly #sequenceWord: number;
+  readonly #sleepingWord: number;
+  /** The sequence that `arm` loaded. */
+  #armedSequence = 0;
+
+  constructor(shared: SharedArrayBuffer, member: number) {
+    this.#words = new Int32Array(shared);
+    this.#sequenceWord = member * DOORBELL_WORDS + SEQUENCE_WORD;
+    this.#sleepingWord = member * DOORBELL_WORDS + SLEEPING_WORD;
+  }
+
+  /** Steps 1 and 2 of going to sleep. The caller then looks for work again. */
+  arm(): void {
+    this.#armedSequence = Atomics.load(this.#words, this.#sequenceWord);
+    Atomics.store(this.#words, this.#sleepingWord, this.#armedSequence | SLEEPING_BIT);
+  }
+
+  /** Step 5: awake. To be called after each wait, and where there is no wait after `arm`. */
+  disarm(): void {
+    Atomics.store(this.#words, this.#sleepingWord, AWAKE);
+  }
+
+  /**
+   * Step 4: waits for a press after `arm`, without holding up the event loop. A promise
+   * that is left waiting keeps no thread alive.
+   *
+   * @returns undefined where the doorbell was pressed already
+   */
+  wait(): Promise<string> | undefined {
+    const waiting = Atomics.waitAsync(this.#words, this.#sequenceWord, this.#armedSequence);
+    return waiting.async ? waiting.value : undefined;
+  }
+
+  /** Step 4 for a thread that may stand still. @returns false where the time ran out */
+  waitBlocking(timeoutMs: number): boolean {
+    const outcome = Atomics.wait(this.#words, this.#sequenceWord, this.#armedSequence, timeoutMs);
+    return outcome !== "timed-out";
+  }
+
+  /** Wakes a member that sleeps, unless somebody has just done so. @returns true where it pressed */
+  press(member: number): boolean {
+    const first = member * DOORBELL_WORDS;
+    const sleeping = Atomics.load(this.#words, first + SLEEPING_WORD);
+    if (sleeping === AWAKE) return false;
+    const sequence = Atomics.load(this.#words, first + SEQUENCE_WORD);
+    if (sleeping !== (sequence | SLEEPING_BIT)) return false;
+    this.pressAlways(member);
+    return true;
+  }
+
+  /** Wakes a member whatever its sleeping word says: to stop it, or after a presser died. */
+  pressAlways(member: number): void {
+    const word = member * DOORBELL_WORDS + SEQUENCE_WORD;
+    Atomics.add(this.#words, word, SEQUENCE_STEP);
+    Atomics.notify(this.#words, word);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * A ring from one producer thread to one consumer thread, in shared memory.
+ *
+ * Runs on:  any thread; one RingProducer and one RingConsumer for each ring.
+ * Owns:     the producer writes records, the tail and wants-room; the consumer the head.
+ * Order:    the producer stores the tail after a record's bytes, the consumer loads the
+ *           tail before it reads them. The consumer stores the head after it has read,
+ *           the producer loads the head before it writes there again. All are Atomics,
+ *           so what was done before the store is seen after the load.
+ * Full:     `claim` and `tryWrite` write nothing and say so. They never wait. A producer
+ *           that will sleep until there is room calls `askForRoom`, looks at `freeBytes`
+ *           again, and then sleeps; the consumer calls `isRoomWanted` after each drain
+ *           and wakes the producer. One of the two sees the other, whoever is first.
+ */
+
+import { makeError } from "../errors.ts";
+import {
+  HEADER_BYTES,
+  HEAD_WORD,
+  PADDING_TYPE,
+  TAIL_WORD,
+  WANTS_ROOM_WORD,
+  align,
+  checkCapacity,
+  maxPayloadBytes,
+} from "./ring-layout.ts";
+import type { RingPlace } from "./ring-layout.ts";
+
+/** The views of a SharedArrayBuffer that all rings in it use. */
+export interface RingViews {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** Called once for each record, with `bytes` only valid during the call. */
+export type RingHandler = (type: number, bytes: Uint8Array, offset: number, length: number) => void;
+
+/** Makes the views of a SharedArrayBuffer that holds rings. */
+export function makeRingViews(shared: SharedArrayBuffer): RingViews {
+  return { words: new Int32Array(shared), bytes: new Uint8Array(shared) };
+}
+
+/** Empties a ring whose two sides have ended, or will not touch it before they are told. */
+export function emptyRing(views: RingViews, place: RingPlace): void {
+  const first = place.wordsOffset >> 2;
+  Atomics.store(views.words, first + WANTS_ROOM_WORD, 0);
+  Atomics.store(views.words, first + HEAD_WORD, Atomics.load(views.words, first + TAIL_WORD));
+}
+
+/** The writing end of a ring. Used by one thread only. */
+export class RingProducer {
+  readonly views: RingViews;
+  readonly capacityBytes: number;
+  /** Most bytes that one record can have. */
+  readonly maxPayloadBytes: number;
+  readonly #words: Int32Array;
+  readonly #recordsOffset: number;
+  readonly #mask: number;
+  readonly #tailWord: number;
+  readonly #headWord: number;
+  readonly #wantsRoomWord: number;
+  /** The tail, which nobody else writes. */
+  #tail: number;
+  /** The tail after the record that is claimed. */
+  #claimedTail: number;
+  /** The head when it was last loaded. It only moves on, so this promises no room too much. */
+  #headSeen: number;
+
+  constructor(views: RingViews, place: RingPlace) {
+    checkCapacity(place.capacityBytes);
+    this.views = views;
+    this.capacityBytes = place.capacityBytes;
+    this.maxPayloadBytes = maxPayloadBytes(place.capacityBytes);
+    this.#words = views.words;
+    this.#recordsOffset = place.recordsOffset;
+    this.#mask = place.capacityBytes - 1;
+    this.#tailWord = (place.wordsOffset >> 2) + TAIL_WORD;
+    this.#headWord = (place.wordsOffset >> 2) + HEAD_WORD;
+    this.#wantsRoomWord = (place.wordsOffset >> 2) + WANTS_ROOM_WORD;
+    this.#tail = Atomics.load(this.#words, this.#tailWord);
+    this.#claimedTail = this.#tail;
+    this.#headSeen = Atomics.load(this.#words, this.#headWord);
+  }
+
+  /**
+   * Takes room for one record, to be filled and then committed. A claim that is not
+   * committed is forgotten by the next one.
+   *
+   * @param type - what the payload is; anything but PADDING_TYPE
+   * @param length - bytes of the payload; at most `maxPayloadBytes`
+   * @returns offset of the payload in `views.bytes`, a multiple of 8; -1 where the ring is too full
+   */
+  claim(type: number, length: number): number {
+    if (length > this.maxPayloadBytes) {
+      throw makeError(
+        "SIM_ERR_INTERNAL",
+        `a record must have at most ${this.maxPayloadBytes} (bytes), got ${length}`,
+      );
+    }
+    const required = align(HEADER_BYTES + length);
+    const tail = this.#tail;
+    const toEnd = this.capacityBytes - (tail & this.#mask);
+    const padding = required > toEnd ? toEnd : 0;
+    if (padding + required > this.capacityBytes - ((tail - this.#headSeen) | 0)) {
+      if (padding + required > this.freeBytes()) return -1;
+    }
+
+    let word = (this.#recordsOffset + (tail & this.#mask)) >> 2;
+    if (padding > 0) {
+      this.#words[word] = padding;
+      this.#words[word + 1] = PADDING_TYPE;
+      word = this.#recordsOffset >> 2;
+    }
+    this.#words[word] = HEADER_BYTES + length;
+    this.#words[word + 1] = type;
+    this.#claimedTail = (tail + padding + required) | 0;
+    return (word << 2) + HEADER_BYTES;
+  }
+
+  /** Shows the claimed record to the consumer. */
+  commit(): void {
+    this.#tail = this.#claimedTail;
+    Atomics.store(this.#words, this.#tailWord, this.#tail);
+  }
+
+  /** Writes one record, if there is room for all of it. @returns false where there is not */
+  tryWrite(type: number, payload: Uint8Array): boolean {
+    const offset = this.claim(type, payload.length);
+    if (offset < 0) return false;
+    this.views.bytes.set(payload, offset);
+    this.commit();
+    return true;
+  }
+
+  /** Looks at the head again and tells how many bytes are free. */
+  freeBytes(): number {
+    this.#headSeen = Atomics.load(this.#words, this.#headWord);
+    return this.capacityBytes - ((this.#tail - this.#headSeen) | 0);
+  }
+
+  /** Tells whether a quarter is free, which is room for any record. Looks at the head again. */
+  hasRoom(): boolean {
+    return this.freeBytes() >= this.capacityBytes >> 2;
+  }
+
+  /** Asks the consumer to wake this producer once a quarter is free. */
+  askForRoom(): void {
+    Atomics.store(this.#words, this.#wantsRoomWord, 1);
+  }
+
+  /** Takes back `askForRoom`. */
+  stopAskingForRoom(): void {
+    Atomics.store(this.#words, this.#wantsRoomWord, 0);
+  }
+}
+
+/** The reading end of a ring. Used by one thread only. */
+export class RingConsumer {
+  readonly capacityBytes: number;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #recordsOffset: number;
+  readonly #mask: number;
+  readonly #tailWord: number;
+  readonly #headWord: number;
+  readonly #wantsRoomWord: number;
+
+  constructor(views: RingViews, place: RingPlace) {
+    checkCapacity(place.capacityBytes);
+    this.capacityBytes = place.capacityBytes;
+    this.#words = views.words;
+    this.#bytes = views.bytes;
+    this.#recordsOffset = place.recordsOffset;
+    this.#mask = place.capacityBytes - 1;
+    this.#tailWord = (place.wordsOffset >> 2) + TAIL_WORD;
+    this.#headWord = (place.wordsOffset >> 2) + HEAD_WORD;
+    this.#wantsRoomWord = (place.wordsOffset >> 2) + WANTS_ROOM_WORD;
+  }
+
+  /**
+   * Reads records in the order they were written. Stops at the limit, and after a quarter
+   * of the ring, so that the producer gets its room back early: call again until it gives 0.
+   *
+   * @param handler - called for each record; what it throws ends the drain, with that record read
+   * @param limit - the most records to read
+   * @returns how many records were read; 0 only where there were none
+   */
+  drain(handler: RingHandler, limit: number): number {
+    const words = this.#words;
+    const head = Atomics.load(words, this.#headWord);
+    const tail = Atomics.load(words, this.#tailWord);
+    const quarter = this.capacityBytes >> 2;
+    let position = head;
+    let count = 0;
+    if (position === tail) return 0;
+
+    try {
+      while (position !== tail && count < limit && ((position - head) | 0) < quarter) {
+        const offset = this.#recordsOffset + (position & this.#mask);
+        const length = words[offset >> 2] as number;
+        const type = words[(offset >> 2) + 1] as number;
+        position = (position + align(length)) | 0;
+        if (type === PADDING_TYPE) continue;
+        count += 1;
+        handler(type, this.#bytes, offset + HEADER_BYTES, length - HEADER_BYTES);
+      }
+    } finally {
+      Atomics.store(words, this.#headWord, position);
+    }
+    return count;
+  }
+
+  /** Tells how many bytes wait to be read, headers and padding included. */
+  usedBytes(): number {
+    const tail = Atomics.load(this.#words, this.#tailWord);
+    return (tail - Atomics.load(this.#words, this.#headWord)) | 0;
+  }
+
+  /** Tells whether the producer asked for room and there is a quarter now. */
+  isRoomWanted(): boolean {
+    if (Atomics.load(this.#words, this.#wantsRoomWord) === 0) return false;
+    return this.capacityBytes - this.usedBytes() >= this.capacityBytes >> 2;
+  }
+}

@@ -1,0 +1,357 @@
+/**
+ * Every option of a server: its variable, default, unit, range and limit, in one table.
+ *
+ * A value given in code wins over the environment variable, which wins over the default.
+ *
+ * Runs on: the main thread, once, before anything starts. Shards get the result.
+ */
+
+import { makeError } from "./errors.ts";
+
+interface IntegerOption {
+  readonly kind: "integer";
+  readonly env: string;
+  readonly default: number | "auto";
+  readonly min: number;
+  readonly max: number;
+  readonly unit: "bytes" | "ms" | "shards" | "channels" | "messages" | "bits" | "port";
+  readonly powerOfTwo?: true;
+  readonly about: string;
+  readonly atLimit: string;
+}
+
+interface TextOption {
+  readonly kind: "text";
+  readonly env: string;
+  /** `auto` stands for what the machine decides. */
+  readonly default: string;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly choices?: readonly string[];
+  readonly secret?: true;
+  readonly about: string;
+  readonly atLimit: string;
+}
+
+/** Levels of the log, from the most to the least. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+/** Each option of a server. The README's table is made from this. */
+export const OPTIONS = {
+  host: {
+    kind: "text",
+    env: "SIMURGH_HOST",
+    default: "0.0.0.0",
+    minBytes: 1,
+    maxBytes: 255,
+    about: "Address to listen on.",
+    atLimit: "An address that is not ours is an error of `serve`.",
+  },
+  port: {
+    kind: "integer",
+    env: "SIMURGH_PORT",
+    default: 4000,
+    min: 0,
+    max: 65_535,
+    unit: "port",
+    about: "Port to listen on; 0 lets the system choose one.",
+    atLimit: "A taken port is an error of `serve`.",
+  },
+  shards: {
+    kind: "integer",
+    env: "SIMURGH_SHARDS",
+    default: "auto",
+    min: 1,
+    max: 64,
+    unit: "shards",
+    about:
+      "Worker threads that serve connections; auto is the smaller of the machine's parallelism and the container's CPU quota.",
+    atLimit: "Each shard takes its share of the connections, in turns.",
+  },
+  ringBytes: {
+    kind: "integer",
+    env: "SIMURGH_RING_BYTES",
+    default: "auto",
+    min: 4_096,
+    max: 67_108_864,
+    unit: "bytes",
+    powerOfTwo: true,
+    about:
+      "Capacity of the ring from one thread to another, a power of two; auto is 256 MiB over the number of rings, within 64 KiB and 1 MiB.",
+    atLimit: "A record that finds no room waits in its sender's overflow queue.",
+  },
+  overflowBytes: {
+    kind: "integer",
+    env: "SIMURGH_OVERFLOW_BYTES",
+    default: 16_777_216,
+    min: 65_536,
+    max: 1_073_741_824,
+    unit: "bytes",
+    about: "What may wait for room in the ring from one thread to one other.",
+    atLimit:
+      "What comes beyond is lost for that thread, whose channels on the topics concerned get phx_error; a single broadcast larger than this is refused to its sender.",
+  },
+  overflowTotalBytes: {
+    kind: "integer",
+    env: "SIMURGH_OVERFLOW_TOTAL_BYTES",
+    default: 67_108_864,
+    min: 65_536,
+    max: 4_294_967_296,
+    unit: "bytes",
+    about: "What may wait for room in all rings of one sending thread together.",
+    atLimit: "As for the bound of one pair.",
+  },
+  indexBits: {
+    kind: "integer",
+    env: "SIMURGH_INDEX_BITS",
+    default: 20,
+    min: 8,
+    max: 26,
+    unit: "bits",
+    about: "The subscription index has two to this power of slots, of 4 bytes per 32 threads.",
+    atLimit: "Topics that share a slot cost records that find no subscriber, never a lost one.",
+  },
+  maxFrameBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_FRAME_BYTES",
+    default: 10_000_000,
+    min: 128,
+    max: 268_435_456,
+    unit: "bytes",
+    about: "Largest message that a client may send.",
+    atLimit: "The connection is closed with 1009.",
+  },
+  maxHeaderBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_HEADER_BYTES",
+    default: 16_384,
+    min: 4_096,
+    max: 1_048_576,
+    unit: "bytes",
+    about: "Largest head of an HTTP request. One value for the process: the first server's.",
+    atLimit: "The request is answered with 431.",
+  },
+  idleTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_IDLE_TIMEOUT_MS",
+    default: 60_000,
+    min: 250,
+    max: 86_400_000,
+    unit: "ms",
+    about: "Silence of a client after which its connection is closed; a mount's `timeoutMs` wins.",
+    atLimit: "The connection is closed with 1002.",
+  },
+  maxChannels: {
+    kind: "integer",
+    env: "SIMURGH_MAX_CHANNELS",
+    default: 100,
+    min: 1,
+    max: 100_000,
+    unit: "channels",
+    about: "Topics that one connection may have joined at once.",
+    atLimit: "A further join is answered with error `too many channels joined`.",
+  },
+  maxMailbox: {
+    kind: "integer",
+    env: "SIMURGH_MAX_MAILBOX",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "messages",
+    about: "Messages that may wait for one channel whose handler is still at work.",
+    atLimit: "The channel ends with phx_error `mailbox full`.",
+  },
+  handlerTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_HANDLER_TIMEOUT_MS",
+    default: 60_000,
+    min: 50,
+    max: 86_400_000,
+    unit: "ms",
+    about: "Time that one asynchronous callback of a channel may take.",
+    atLimit: "The channel ends with phx_error `handler timeout`; a join is answered with error.",
+  },
+  maxBackpressureBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_BACKPRESSURE_BYTES",
+    default: 1_048_576,
+    min: 16_384,
+    max: 1_073_741_824,
+    unit: "bytes",
+    about: "Bytes that may wait for a client that reads too slowly.",
+    atLimit: "The connection is cut; the client reconnects and joins anew.",
+  },
+  drainMs: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_MS",
+    default: 10_000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time for clients to take their last bytes when the server closes.",
+    atLimit: "Connections that still have unsent bytes are cut.",
+  },
+  shutdownMs: {
+    kind: "integer",
+    env: "SIMURGH_SHUTDOWN_MS",
+    default: 5_000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time for a shard to run dry after its last connection is closed.",
+    atLimit: "The shard's thread is ended, whatever it still does.",
+  },
+  secretKeyBase: {
+    kind: "text",
+    env: "SIMURGH_SECRET_KEY_BASE",
+    default: "auto",
+    minBytes: 64,
+    maxBytes: 4_096,
+    secret: true,
+    about: "Secret that all keys are derived from; auto is random, with a warning.",
+    atLimit: "With a random secret, tokens end with the process.",
+  },
+  logLevel: {
+    kind: "text",
+    env: "SIMURGH_LOG_LEVEL",
+    default: "info",
+    minBytes: 1,
+    maxBytes: 16,
+    choices: LOG_LEVELS,
+    about: "Least level of lines that are logged.",
+    atLimit: "Lines below it are not made.",
+  },
+} as const satisfies Record<string, IntegerOption | TextOption>;
+
+/** Name of an option. */
+export type OptionName = keyof typeof OPTIONS;
+
+type ValueOf<Name extends OptionName> = (typeof OPTIONS)[Name]["kind"] extends "integer"
+  ? number
+  : string;
+
+/** Options as a caller gives them. */
+export type Options = { readonly [Name in OptionName]?: ValueOf<Name> | undefined };
+
+/** Options with every default filled in and every value checked. */
+export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
+
+/** What stands in for the defaults that depend on the machine. */
+export interface AutomaticValues {
+  readonly shards: () => number;
+  readonly secretKeyBase: () => string;
+}
+
+/** Members besides the shards: main, the link, and one spare for a shard that is replaced. */
+export const EXTRA_MEMBERS = 3;
+
+const RINGS_TOTAL_BYTES = 268_435_456;
+
+/**
+ * Fills in defaults and checks every value.
+ *
+ * @param given - what the caller of `serve` passed; its other properties are ignored
+ * @param environment - usually `process.env`
+ * @throws SIM_ERR_OPTION_INVALID for a value out of its range
+ */
+export function resolveOptions(
+  given: Options,
+  environment: Readonly<Record<string, string | undefined>>,
+  automatic: AutomaticValues,
+): ResolvedOptions {
+  const resolved: Record<string, number | string> = {};
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const option: IntegerOption | TextOption = OPTIONS[name];
+    resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
+  }
+  if (resolved["shards"] === "auto") resolved["shards"] = automatic.shards();
+  if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
+  if (resolved["ringBytes"] === "auto") {
+    resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
+  }
+  const result = resolved as ResolvedOptions;
+  checkTotalHoldsPair(result);
+  return Object.freeze(result);
+}
+
+function resolveOne(
+  name: string,
+  option: IntegerOption | TextOption,
+  own: unknown,
+  text: string | undefined,
+): number | string {
+  const subject = own === undefined && text !== undefined ? option.env : name;
+  if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
+  const value = own ?? (text === undefined ? option.default : integerOf(text));
+  return value === "auto" ? value : checkInteger(subject, option, value);
+}
+
+/** Gives the default capacity of a ring for a number of members, a power of two. */
+export function automaticRingBytes(members: number): number {
+  const share = RINGS_TOTAL_BYTES / (members * members);
+  const floor = 2 ** Math.floor(Math.log2(share));
+  return Math.min(Math.max(floor, 65_536), 1_048_576);
+}
+
+/** Text of the range of an option, as messages and the README have it. */
+export function rangeOf(option: IntegerOption | TextOption): string {
+  if (option.kind === "integer") {
+    const power = option.powerOfTwo ? ", a power of two" : "";
+    return `${option.min} to ${option.max}${power}`;
+  }
+  if (option.choices) return option.choices.join(", ");
+  return `${option.minBytes} to ${option.maxBytes} bytes`;
+}
+
+function integerOf(text: string): unknown {
+  return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
+}
+
+function checkInteger(subject: string, option: IntegerOption, value: unknown): number {
+  const { min, max, unit } = option;
+  if (
+    typeof value !== "number" ||
+    !Number.isInteger(value) ||
+    value < min ||
+    value > max ||
+    (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
+  ) {
+    const power = option.powerOfTwo ? "a power of two" : "an integer";
+    throw makeError(
+      "SIM_ERR_OPTION_INVALID",
+      `${subject} must be ${power} from ${min} to ${max} (${unit}), got ${shown(value)}`,
+    );
+  }
+  return value;
+}
+
+function checkText(subject: string, option: TextOption, value: unknown): string {
+  if (value === "auto" && option.default === "auto") return value;
+  if (option.choices && !option.choices.some((choice) => choice === value)) {
+    throw makeError(
+      "SIM_ERR_OPTION_INVALID",
+      `${subject} must be one of ${option.choices.join(", ")}, got ${shown(value)}`,
+    );
+  }
+  const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
+  if (bytes < option.minBytes || bytes > option.maxBytes) {
+    const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
+    throw makeError(
+      "SIM_ERR_OPTION_INVALID",
+      `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
+    );
+  }
+  return value as string;
+}
+
+function checkTotalHoldsPair({ overflowBytes, overflowTotalBytes }: ResolvedOptions): void {
+  if (overflowTotalBytes >= overflowBytes) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `overflowTotalBytes must be at least overflowBytes (${overflowBytes} bytes), got ${overflowTotalBytes}`,
+  );
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,114 @@
+/**
+ * Encodes a broadcast once, as the bytes of a version 2 frame, with room for a header before it.
+ *
+ * Runs on: any thread, one for each thread.
+ * Owns: its buffer. What `encode` left there is valid until the next call.
+ */
+
+import { makeError } from "../errors.ts";
+import { BROADCAST_HEAD } from "./json-v2.ts";
+import { jsonOf, type BroadcastParts } from "./serializer.ts";
+
+const FIRST_BYTES = 16_384;
+/** A buffer grown beyond this for one large broadcast is let go by the next small one. */
+const KEPT_BYTES = 1_048_576;
+const MOST_EVENTS = 1_024;
+
+interface EventName {
+  readonly json: string;
+  readonly length: number;
+}
+
+/** A topic as it stands in a frame: quoted, and the length in bytes of what the quotes hold. */
+export interface TopicName {
+  readonly json: string;
+  readonly jsonLength: number;
+}
+
+/** Makes the frame of a broadcast. */
+export class BroadcastEncoder implements BroadcastParts {
+  readonly #headroom: number;
+  readonly #events = new Map<string, EventName>();
+  bytes: Buffer;
+  /** Bytes of the headroom and the frame. */
+  length = 0;
+  topicOffset: number;
+  topicLength = 0;
+  eventOffset = 0;
+  eventLength = 0;
+  payloadOffset = 0;
+  payloadLength = 0;
+
+  /** @param headroom - bytes left free before the frame, for the caller's header */
+  constructor(headroom: number) {
+    this.#headroom = headroom;
+    this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.topicOffset = headroom + BROADCAST_HEAD.length + 1;
+  }
+
+  /**
+   * Encodes a broadcast; this object then says where its parts are.
+   *
+   * @throws SIM_ERR_PAYLOAD where the payload is no object, or JSON has no form for it
+   */
+  encode(topic: TopicName, event: string, payload: unknown): void {
+    if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+      throw makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${kindOf(payload)}`);
+    }
+    const name = this.#nameOf(event);
+    const text = jsonOf(payload);
+    const frame = `${BROADCAST_HEAD}${topic.json},${name.json},${text}]`;
+    this.#ensure(this.#headroom + frame.length * 3);
+    const written = this.bytes.write(frame, this.#headroom, "utf8");
+
+    this.length = this.#headroom + written;
+    this.topicLength = topic.jsonLength;
+    this.eventOffset = this.topicOffset + topic.jsonLength + 3;
+    this.eventLength = name.length;
+    this.payloadOffset = this.eventOffset + name.length + 2;
+    this.payloadLength = this.length - 1 - this.payloadOffset;
+  }
+
+  /**
+   * Puts text behind the frame.
+   *
+   * @returns bytes of the headroom, the frame and the text
+   */
+  append(text: string): number {
+    this.#ensure(this.length + text.length * 3, this.length);
+    return this.length + this.bytes.write(text, this.length, "utf8");
+  }
+
+  #ensure(bytes: number, kept = 0): void {
+    if (bytes > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));
+      this.bytes.copy(larger, 0, 0, kept);
+      this.bytes = larger;
+    } else if (this.bytes.length > KEPT_BYTES && bytes <= FIRST_BYTES) {
+      this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    }
+  }
+
+  #nameOf(event: string): EventName {
+    const known = this.#events.get(event);
+    if (known) return known;
+    const json = JSON.stringify(event);
+    const name = { json, length: Buffer.byteLength(json) - 2 };
+    // Events are few; names made up from data must not grow this without end.
+    if (this.#events.size >= MOST_EVENTS) this.#events.clear();
+    this.#events.set(event, name);
+    return name;
+  }
+}
+
+/** Gives a topic as it stands in frames. */
+export function topicName(topic: string): TopicName {
+  const json = JSON.stringify(topic);
+  return { json, jsonLength: Buffer.byteLength(json) - 2 };
+}
+
+/** Says what a value is, for messages. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}

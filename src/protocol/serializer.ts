@@ -1,0 +1,76 @@
+/**
+ * What turns frames into messages and back, for one version of the protocol.
+ *
+ * Runs on: any thread. Pure functions.
+ *
+ * Parts that a channel sends again and again (its join_ref, its topic) are handed in as the
+ * JSON text that stands in the frame, so that they are escaped once and not per message.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Message, Ref } from "./message.ts";
+
+/** A broadcast as it stands in a frame of version 2: where its parts are. */
+export interface BroadcastParts {
+  readonly bytes: Uint8Array;
+  readonly topicOffset: number;
+  readonly topicLength: number;
+  readonly eventOffset: number;
+  readonly eventLength: number;
+  readonly payloadOffset: number;
+  readonly payloadLength: number;
+}
+
+/** One version of the protocol. */
+export interface Serializer {
+  /** Version requirement that it serves, as in `~> 2.0.0`. */
+  readonly vsn: "1.0.0" | "2.0.0";
+  /** True where pushes and broadcasts must be objects. */
+  readonly requiresObjects: boolean;
+
+  /** Decodes a text frame; undefined where it is malformed. */
+  decode(frame: string): Message | undefined;
+
+  /** Encodes a reply. `response` may be any JSON value. */
+  reply(joinRef: string, ref: Ref, topic: string, status: string, response: unknown): string;
+
+  /** Encodes a message without a ref. */
+  push(joinRef: string, topic: string, event: string, payload: unknown): string;
+
+  /** Encodes `phx_close` or `phx_error`, whose ref is the join's join_ref. */
+  end(joinRef: string, topic: string, event: string, payload: unknown): string;
+}
+
+/**
+ * Writes a value as JSON; nothing at all is `{}`.
+ *
+ * @throws SIM_ERR_PAYLOAD where JSON has no form for it
+ */
+export function jsonOf(value: unknown): string {
+  if (value === undefined) return "{}";
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw makeError("SIM_ERR_PAYLOAD", "payload must be a value that JSON can write", { cause });
+  }
+  if (text === undefined) {
+    throw makeError("SIM_ERR_PAYLOAD", `payload must be a JSON value, got ${typeof value}`);
+  }
+  return text;
+}
+
+/** Writes a ref as JSON: most are short strings of digits, which need no escaping. */
+export function refJson(ref: Ref): string {
+  if (typeof ref === "string") return isPlain(ref) ? `"${ref}"` : JSON.stringify(ref);
+  return ref === null || ref === undefined ? "null" : JSON.stringify(ref);
+}
+
+function isPlain(text: string): boolean {
+  if (text.length > 10) return false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code < 48 || code > 57) return false;
+  }
+  return true;
+}

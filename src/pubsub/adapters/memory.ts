@@ -1,0 +1,73 @@
+/**
+ * Links the nodes of one process. For tests, and for trying things out.
+ *
+ * The links of a hub find each other by a BroadcastChannel of its name.
+ *
+ * Runs on: link.
+ */
+
+import { BroadcastChannel } from "node:worker_threads";
+import type { Adapter, AdapterSpec, RemoteBroadcastHandler } from "../adapter.ts";
+
+/** Options of the in-memory adapter. */
+export interface MemoryAdapterOptions {
+  /** Nodes of one hub hear each other. */
+  readonly hub: string;
+  readonly nodeName: string;
+}
+
+interface Packet {
+  /** Only this node takes it; absent: every one. */
+  readonly to: string | undefined;
+  readonly topic: string;
+  readonly envelope: Uint8Array;
+}
+
+/** Gives the adapter that links nodes of one process, for the option `adapter` of `serve`. */
+export function memoryAdapter(options: MemoryAdapterOptions): AdapterSpec {
+  return { module: import.meta.url, options: { ...options } };
+}
+
+/** Makes the adapter, in the link thread. */
+export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
+  return new MemoryAdapter(options as unknown as MemoryAdapterOptions);
+}
+
+/** An adapter whose nodes live in the same process. */
+export class MemoryAdapter implements Adapter {
+  readonly nodeName: string;
+  readonly #hub: string;
+  #channel: BroadcastChannel | undefined;
+
+  constructor({ hub, nodeName }: MemoryAdapterOptions) {
+    this.nodeName = nodeName;
+    this.#hub = hub;
+  }
+
+  async start(handler: RemoteBroadcastHandler): Promise<void> {
+    const channel = new BroadcastChannel(`simurgh:${this.#hub}`);
+    channel.addEventListener("message", (message) => {
+      const { to, topic, envelope } = (message as unknown as { data: Packet }).data;
+      if (this.#channel !== channel) return;
+      if (to === undefined || to === this.nodeName) handler(topic, envelope);
+    });
+    this.#channel = channel;
+  }
+
+  broadcast(topic: string, envelope: Uint8Array): void {
+    this.#post({ to: undefined, topic, envelope: envelope.slice() });
+  }
+
+  directBroadcast(node: string, topic: string, envelope: Uint8Array): void {
+    this.#post({ to: node, topic, envelope: envelope.slice() });
+  }
+
+  async stop(): Promise<void> {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  #post(packet: Packet): void {
+    this.#channel?.postMessage(packet);
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * PORT: what delivers frames to the subscribers of this thread. Implemented by the fastlane.
+ *
+ * Runs on: shard. Main and the link have no such subscribers, only listeners.
+ */
+
+import type { Envelope } from "./envelope.ts";
+import type { TopicEntry } from "./registry.ts";
+
+/** Delivers broadcasts to the lanes of a topic. */
+export interface Dispatcher<Lane> {
+  /**
+   * Delivers a broadcast.
+   *
+   * @param envelope - valid only during the call
+   * @param from - who is left out, if anybody
+   */
+  dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void;
+
+  /** Tells the subscribers of a topic that broadcasts were lost on their way to this thread. */
+  missed(entry: TopicEntry<Lane>): void;
+}

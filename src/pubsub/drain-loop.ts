@@ -1,0 +1,88 @@
+/**
+ * Runs a member's turns while there is work, and lets its thread sleep where there is none.
+ *
+ *   stopped --start--> due --setImmediate--> turn --more work--> due
+ *                       ^                     |
+ *                       |                     +--no work--> asleep --pressed--> turn
+ *                       +---- work seen by the second look ----+
+ *
+ * Runs on: a member's thread.
+ * Order:   arms the doorbell, looks for work again, then sleeps (see memory/doorbell.ts).
+ *          Turns are parted by setImmediate, never by a resolved promise alone, so that
+ *          sockets are served between them.
+ */
+
+import type { Doorbell } from "../memory/doorbell.ts";
+
+/** What the loop runs. */
+export interface DrainLoopWork {
+  /** Does a bounded part of the work. @returns whether there may be more */
+  turn(): boolean;
+  /** Tells whether there is work, by looking at shared memory again. */
+  hasWork(): boolean;
+}
+
+/** The loop of one member. */
+export class DrainLoop {
+  readonly #doorbell: Doorbell;
+  readonly #member: number;
+  readonly #work: DrainLoopWork;
+  #isRunning = false;
+  /** Whether a call of `#run` will come, by setImmediate or by a press. */
+  #isPending = false;
+  readonly #onImmediate = (): void => this.#run();
+  readonly #onPressed = (): void => {
+    this.#doorbell.disarm();
+    this.#run();
+  };
+
+  constructor(doorbell: Doorbell, member: number, work: DrainLoopWork) {
+    this.#doorbell = doorbell;
+    this.#member = member;
+    this.#work = work;
+  }
+
+  /** Begins with a turn soon. */
+  start(): void {
+    this.#isRunning = true;
+    if (this.#isPending) return;
+    this.#yield();
+  }
+
+  /** Ends the loop: no turn begins after this. */
+  stop(): void {
+    this.#isRunning = false;
+    // So that a wait does not stay behind; the pending call of #run ends it.
+    this.#doorbell.pressAlways(this.#member);
+  }
+
+  #yield(): void {
+    this.#isPending = true;
+    setImmediate(this.#onImmediate);
+  }
+
+  #run(): void {
+    this.#isPending = false;
+    if (!this.#isRunning) return;
+    let isMore = true;
+    try {
+      isMore = this.#work.turn();
+    } finally {
+      // Also where the turn threw: the next one goes on behind what was read.
+      if (isMore && this.#isRunning) this.#yield();
+    }
+    if (!isMore && this.#isRunning) this.#sleep();
+  }
+
+  #sleep(): void {
+    this.#doorbell.arm();
+    const pressed = this.#work.hasWork() ? undefined : this.#doorbell.wait();
+    if (pressed === undefined) {
+      this.#doorbell.disarm();
+      this.#yield();
+      return;
+    }
+    this.#isPending = true;
+    void pressed.then(this.#onPressed);
+  }
+}

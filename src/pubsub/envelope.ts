@@ -1,0 +1,154 @@
+/**
+ * A broadcast as bytes, between threads and nodes: a header, then the frame of version 2.
+ *
+ *   0      4           8           12          16          20         24          28          32
+ *   +------+-----------+-----------+-----------+-----------+----------+-----------+-----------+---
+ *   | hash | topic     | topic     | event     | event     | payload  | payload   | frame     | frame …
+ *   |      | offset    | length    | offset    | length    | offset   | length    | length    |
+ *   +------+-----------+-----------+-----------+-----------+----------+-----------+-----------+---
+ *     hash     of the topic, by this node's seed
+ *     offsets  in bytes from the start of the header; all words little-endian
+ *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8
+ *
+ * The parts stand as they do in the frame: JSON text, topic and event without their quotes.
+ *
+ * Runs on: any thread.
+ * Owns: nothing. An Envelope points into a sender's buffer or a ring, and is valid only during
+ *       the call that it was read for; what must last is taken out by `topic`, `event`, `payload`.
+ */
+
+/** Bytes of the header. */
+export const HEADER_BYTES = 32;
+
+/** Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. */
+export const KIND = { broadcast: 1, direct: 2 } as const;
+
+/** Where the parts of a broadcast are in the bytes that hold its frame. */
+export interface FrameParts {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly topicOffset: number;
+  readonly topicLength: number;
+  readonly eventOffset: number;
+  readonly eventLength: number;
+  readonly payloadOffset: number;
+  readonly payloadLength: number;
+}
+
+/** A broadcast, as it reaches those who listen in code. */
+export interface Broadcast {
+  readonly topic: string;
+  readonly event: string;
+  readonly payload: unknown;
+}
+
+/** Reads the envelope at a place in some bytes. One object is used again and again. */
+export class Envelope implements FrameParts {
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Where the header begins. */
+  offset = 0;
+  /** Bytes of header, frame, and what follows it. */
+  length = 0;
+  hash = 0;
+  topicOffset = 0;
+  topicLength = 0;
+  eventOffset = 0;
+  eventLength = 0;
+  payloadOffset = 0;
+  payloadLength = 0;
+  frameLength = 0;
+
+  /** Points this at the envelope at `offset`. */
+  read(bytes: Uint8Array, offset: number, length: number): this {
+    this.bytes = bytes;
+    this.offset = offset;
+    this.length = length;
+    this.hash = word(bytes, offset);
+    this.topicOffset = offset + word(bytes, offset + 4);
+    this.topicLength = word(bytes, offset + 8);
+    this.eventOffset = offset + word(bytes, offset + 12);
+    this.eventLength = word(bytes, offset + 16);
+    this.payloadOffset = offset + word(bytes, offset + 20);
+    this.payloadLength = word(bytes, offset + 24);
+    this.frameLength = word(bytes, offset + 28);
+    return this;
+  }
+
+  /** The frame, not copied. */
+  frame(): Uint8Array {
+    const start = this.offset + HEADER_BYTES;
+    return this.bytes.subarray(start, start + this.frameLength);
+  }
+
+  /** Name of the node that a direct broadcast is for. */
+  node(): string {
+    const start = this.offset + HEADER_BYTES + this.frameLength;
+    return textOf(this.bytes, start, this.offset + this.length - start);
+  }
+
+  topic(): string {
+    return unescaped(textOf(this.bytes, this.topicOffset, this.topicLength));
+  }
+
+  event(): string {
+    return unescaped(textOf(this.bytes, this.eventOffset, this.eventLength));
+  }
+
+  /** The payload, parsed anew at each call: nobody shares objects with anybody. */
+  payload(): unknown {
+    return JSON.parse(textOf(this.bytes, this.payloadOffset, this.payloadLength));
+  }
+
+  /** True where the topic stands in the frame just so. */
+  hasTopic(topic: Uint8Array): boolean {
+    if (topic.length !== this.topicLength) return false;
+    const { bytes, topicOffset } = this;
+    for (let at = 0; at < topic.length; at += 1) {
+      if (bytes[topicOffset + at] !== topic[at]) return false;
+    }
+    return true;
+  }
+}
+
+/** Writes the header before a frame that was encoded with `HEADER_BYTES` of headroom. */
+export function writeHeader(hash: number, parts: FrameParts): void {
+  const { bytes } = parts;
+  setWord(bytes, 0, hash);
+  setWord(bytes, 4, parts.topicOffset);
+  setWord(bytes, 8, parts.topicLength);
+  setWord(bytes, 12, parts.eventOffset);
+  setWord(bytes, 16, parts.eventLength);
+  setWord(bytes, 20, parts.payloadOffset);
+  setWord(bytes, 24, parts.payloadLength);
+  setWord(bytes, 28, parts.length - HEADER_BYTES);
+}
+
+/** Puts another node's envelope under this node's hash. */
+export function rehash(envelope: Uint8Array, hash: number): void {
+  setWord(envelope, 0, hash);
+}
+
+// By bytes: fragments are put together at offsets that no Int32Array could be laid over.
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
+}
+
+function setWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
+function textOf(bytes: Uint8Array, offset: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString("utf8");
+}
+
+function unescaped(text: string): string {
+  return text.includes("\\") ? (JSON.parse(`"${text}"`) as string) : text;
+}

@@ -1,0 +1,206 @@
+/**
+ * The way from this member to one other: its ring, and behind it what waits for room.
+ *
+ *   offer --room--> ring                          nothing waits: the hot path
+ *     |
+ *     +--no room, or something waits--> queue --flush, when there is room--> ring
+ *     |
+ *     +--queue at its bound--> lapped slots --a notice, before the next record--> queue
+ *
+ * Runs on: the producer's thread.
+ * Owns:    the producer's side of the ring.
+ * Order:   a record goes past no other: where something waits, all later ones wait behind it.
+ * Full:    a topic's record beyond the bounds is lost whole and its slot is told; a control
+ *          record beyond its own bound is refused. Nothing waits in this thread's time.
+ */
+
+import { RingProducer } from "../memory/ring.ts";
+import type { RingViews } from "../memory/ring.ts";
+import { HEADER_BYTES, align } from "../memory/ring-layout.ts";
+import type { RingPlace } from "../memory/ring-layout.ts";
+import { FRAGMENT_HEADER_BYTES, FRAGMENT_KIND, packType } from "./exchange-layout.ts";
+import { LappedSlots } from "./lapped-slots.ts";
+import { CONTROL_SLOT, queuedBytes } from "./outgoing-record.ts";
+import type { OutgoingRecord } from "./outgoing-record.ts";
+import { OverflowQueue } from "./overflow-queue.ts";
+import type { OverflowBudget } from "./overflow-queue.ts";
+
+/** What became of an offered record. */
+export const Offered = {
+  /** In the ring. */
+  written: 0,
+  /** In the queue. */
+  queued: 1,
+  /** Lost, and its slot will be told. */
+  lapped: 2,
+  /** Not taken, and not told. */
+  refused: 3,
+} as const;
+
+/** One of the values of `Offered`. */
+export type OfferedOutcome = (typeof Offered)[keyof typeof Offered];
+
+/** The sending side of one ordered pair of members. */
+export class Outbound {
+  readonly #ring: RingProducer;
+  readonly #generation: number;
+  readonly #budget: OverflowBudget;
+  readonly #queue: OverflowQueue;
+  readonly #lapped = new LappedSlots();
+  readonly #maxFragmentBytes: number;
+  /** How much of the record that is being written has gone, in fragments. */
+  #sentBytes = 0;
+  /** Whether something waits, in the queue or as lapped slots. */
+  #isWaiting = false;
+
+  constructor(views: RingViews, place: RingPlace, generation: number, budget: OverflowBudget) {
+    this.#ring = new RingProducer(views, place);
+    this.#generation = generation;
+    this.#budget = budget;
+    this.#queue = new OverflowQueue(budget);
+    this.#maxFragmentBytes = (this.#ring.maxPayloadBytes - FRAGMENT_HEADER_BYTES) & ~3;
+  }
+
+  /** Whether something waits for room. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** Whether a flush would get something into the ring. Looks at the head again. */
+  get canFlush(): boolean {
+    return this.#isWaiting && this.#ring.hasRoom();
+  }
+
+  /** Bytes that wait, of topics' and control records. */
+  get queuedBytes(): number {
+    return this.#queue.topicBytes + this.#queue.controlBytes;
+  }
+
+  /** Takes a record, if it can. Whatever the outcome, earlier ones may have moved on. */
+  offer(record: OutgoingRecord): OfferedOutcome {
+    if (this.#isWaiting && this.#ring.hasRoom()) this.flush();
+    if (this.#isWaiting) return this.#wait(record);
+    if (record.length > this.#ring.maxPayloadBytes) return this.#offerLarge(record);
+    return this.#writeWhole(record) ? Offered.written : this.#wait(record);
+  }
+
+  /**
+   * Moves what waits into the ring, at most a ring's worth, and asks for room for the rest.
+   * Before it sleeps, the caller must look at `canFlush`: room may have come meanwhile.
+   *
+   * @returns whether the consumer has something new to read
+   */
+  flush(): boolean {
+    let hasWritten = false;
+    let movedBytes = 0;
+    while (movedBytes < this.#ring.capacityBytes) {
+      // Beyond the bounds, if need be: at most one notice, and nothing else waits here.
+      if (this.#queue.isEmpty && !this.#lapped.isEmpty) this.#queue.push(this.#lapped.takeNotice());
+      const record = this.#queue.front();
+      if (record === undefined) {
+        this.#isWaiting = false;
+        this.#ring.stopAskingForRoom();
+        return hasWritten;
+      }
+      const sentBefore = this.#sentBytes;
+      const isWritten = this.#write(record);
+      hasWritten ||= isWritten || this.#sentBytes > sentBefore;
+      if (!isWritten) break;
+      movedBytes += HEADER_BYTES + record.length;
+      this.#queue.shift();
+    }
+    this.#isWaiting = true;
+    this.#ring.askForRoom();
+    return hasWritten;
+  }
+
+  /** Drops all that waits. */
+  forget(): void {
+    this.#queue.clear();
+    this.#lapped.clear();
+    this.#sentBytes = 0;
+    this.#isWaiting = false;
+    this.#ring.stopAskingForRoom();
+  }
+
+  #offerLarge(record: OutgoingRecord): OfferedOutcome {
+    // Once begun it must come to its end, so there is room for all of it or a queue.
+    const hasRoomForAll = this.#ring.freeBytes() >= this.#ringBytesOf(record.length);
+    if (!hasRoomForAll && !this.#mayQueue(record, 0)) return this.#wait(record);
+    return this.#write(record) ? Offered.written : this.#wait(record);
+  }
+
+  /** Puts a record behind what waits, or does without it. */
+  #wait(record: OutgoingRecord): OfferedOutcome {
+    const isControl = record.slot === CONTROL_SLOT;
+    const noticeBytes = this.#lapped.isEmpty ? 0 : queuedBytes(this.#lapped.noticeBytes);
+    if (!this.#mayQueue(record, noticeBytes)) {
+      if (isControl) return Offered.refused;
+      this.#lapped.add(record.slot);
+      this.#askToBeWoken();
+      return Offered.lapped;
+    }
+    // A control record says nothing about topics, and so need not follow the notice.
+    if (!isControl && noticeBytes > 0) this.#queue.push(this.#lapped.takeNotice());
+    this.#queue.push(record);
+    this.#askToBeWoken();
+    return Offered.queued;
+  }
+
+  #askToBeWoken(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#ring.askForRoom();
+  }
+
+  #mayQueue(record: OutgoingRecord, noticeBytes: number): boolean {
+    const bytes = queuedBytes(record.length);
+    if (record.slot === CONTROL_SLOT) {
+      return this.#queue.controlBytes + bytes <= this.#budget.controlBytes;
+    }
+    if (this.#queue.topicBytes + noticeBytes + bytes > this.#budget.pairBytes) return false;
+    // A copy that waits for another member already is counted already.
+    const newBytes = noticeBytes + (record.waiting === undefined ? bytes : 0);
+    return this.#budget.topicBytesWaiting + newBytes <= this.#budget.totalBytes;
+  }
+
+  /** Most bytes that a record can take in the ring, in fragments and with padding. */
+  #ringBytesOf(length: number): number {
+    const fragments = Math.ceil(length / this.#maxFragmentBytes);
+    const headers = fragments * align(HEADER_BYTES + FRAGMENT_HEADER_BYTES);
+    return align(length) + headers + this.#ring.maxPayloadBytes + HEADER_BYTES;
+  }
+
+  /** Writes a record or goes on with it. @returns whether it is in the ring to its end */
+  #write(record: OutgoingRecord): boolean {
+    if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
+    while (this.#sentBytes < record.length) {
+      const length = Math.min(this.#maxFragmentBytes, record.length - this.#sentBytes);
+      if (!this.#writeFragment(record, this.#sentBytes, length)) return false;
+      this.#sentBytes += length;
+    }
+    this.#sentBytes = 0;
+    return true;
+  }
+
+  #writeWhole(record: OutgoingRecord): boolean {
+    const offset = this.#ring.claim(packType(record.type, this.#generation), record.length);
+    if (offset < 0) return false;
+    record.copyTo(this.#ring.views, offset, 0, record.length);
+    this.#ring.commit();
+    return true;
+  }
+
+  #writeFragment(record: OutgoingRecord, start: number, length: number): boolean {
+    const type = packType(FRAGMENT_KIND, this.#generation);
+    const offset = this.#ring.claim(type, FRAGMENT_HEADER_BYTES + length);
+    if (offset < 0) return false;
+    const { words } = this.#ring.views;
+    words[offset >> 2] = record.length;
+    words[(offset >> 2) + 1] = start;
+    words[(offset >> 2) + 2] = record.type;
+    record.copyTo(this.#ring.views, offset + FRAGMENT_HEADER_BYTES, start, length);
+    this.#ring.commit();
+    return true;
+  }
+}

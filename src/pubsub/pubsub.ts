@@ -1,0 +1,184 @@
+/**
+ * Subscribe and broadcast: to this thread, to the other threads, and to the other nodes.
+ *
+ * A broadcast goes (1) into the rings of the threads that the index names, and of the link,
+ * (2) to the lanes of this thread, as bytes, (3) to its listeners, decoded. In this order nothing
+ * of the sender's buffer is needed once user code runs, which may broadcast itself.
+ *
+ * Runs on: main, shard, link; one for each.
+ * Full: a broadcast larger than a pair of threads may queue is refused before any delivery.
+ */
+
+import { makeError } from "../errors.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Envelope, HEADER_BYTES, KIND, writeHeader, type FrameParts } from "./envelope.ts";
+import { kindAndFlags } from "./exchange-layout.ts";
+import type { Exchange, LappedNotice } from "./exchange.ts";
+import { Registry, type Listener, type TopicEntry } from "./registry.ts";
+import type { SubscriptionIndex } from "./subscription-index.ts";
+
+/** How far a broadcast goes: to every node, or to this one only. */
+export type Scope = "cluster" | "node";
+
+/** What a PubSub is made of. */
+export interface PubSubParts<Lane> {
+  readonly index: SubscriptionIndex;
+  readonly exchange: Exchange;
+  readonly counters: Counters;
+  readonly dispatcher: Dispatcher<Lane> | undefined;
+  /** Member that links to other nodes, or -1. */
+  readonly link: number;
+  readonly hashSeed: number;
+  /** Is told what a listener threw. */
+  readonly onListenerError: (error: unknown, topic: string) => void;
+}
+
+const NO_MEMBER = -1;
+
+/** PubSub of one thread. */
+export class PubSub<Lane = never> {
+  readonly registry: Registry<Lane>;
+  readonly #parts: PubSubParts<Lane>;
+  readonly #sent = new Envelope();
+  readonly #received = new Envelope();
+
+  constructor(parts: PubSubParts<Lane>) {
+    this.#parts = parts;
+    this.registry = new Registry(parts.hashSeed);
+  }
+
+  /** Counts one subscriber in. From the first on, broadcasts of all threads come here. */
+  acquire(topic: string): TopicEntry<Lane> {
+    const entry = this.registry.ensure(topic);
+    if (entry.count === 0) this.#parts.index.add(this.#parts.index.slotOf(entry.hash));
+    entry.count += 1;
+    return entry;
+  }
+
+  /** Counts one subscriber out. */
+  release(entry: TopicEntry<Lane>): void {
+    entry.count -= 1;
+    if (entry.count > 0) return;
+    this.registry.delete(entry);
+    this.#parts.index.remove(this.#parts.index.slotOf(entry.hash));
+  }
+
+  /** Adds a listener. Twice on one topic, it gets everything twice (WIRE §6.1). */
+  subscribe(topic: string, listener: Listener): void {
+    const entry = this.acquire(topic);
+    entry.listeners = [...entry.listeners, listener];
+  }
+
+  /** Removes a listener from a topic, however often it is there. */
+  unsubscribe(topic: string, listener: Listener): void {
+    const entry = this.registry.get(topic);
+    if (!entry) return;
+    const left = entry.listeners.filter((other) => other !== listener);
+    const gone = entry.listeners.length - left.length;
+    entry.listeners = left;
+    for (let count = 0; count < gone; count += 1) this.release(entry);
+  }
+
+  /**
+   * Broadcasts a frame.
+   *
+   * @param topic - the topic's entry where the sender has it, else its name
+   * @param parts - the frame, with room for a header before it; used only during the call
+   * @param from - who is left out: a subscriber of this thread
+   * @throws SIM_ERR_PAYLOAD_TOO_LARGE, and then nobody gets it
+   */
+  broadcast(
+    topic: TopicEntry<Lane> | string,
+    parts: FrameParts,
+    scope: Scope,
+    from?: object,
+  ): void {
+    const entry = typeof topic === "string" ? this.registry.get(topic) : topic;
+    const hash = entry ? entry.hash : this.registry.hashOf(topic as string);
+    writeHeader(hash, parts);
+    const { index, exchange, counters, link } = this.#parts;
+    const also = scope === "cluster" ? link : NO_MEMBER;
+    const { bytes, length } = parts;
+    if (
+      !exchange.publish(index.slotOf(hash), kindAndFlags(KIND.broadcast, 0), bytes, length, also)
+    ) {
+      throw tooLarge(length);
+    }
+    counters.add(COUNTER.broadcasts);
+    // An entry whose last subscriber left is no longer registered, and has nobody to deliver to.
+    if (entry && entry.count > 0) {
+      this.#deliver(entry, this.#sent.read(bytes, 0, length), from);
+    }
+  }
+
+  /**
+   * Broadcasts to the subscribers of one other node only. Nothing happens where it is unknown.
+   *
+   * @param parts - the frame and, after it, the node's name
+   */
+  directBroadcast(topic: string, parts: FrameParts, recordLength: number): void {
+    const hash = this.registry.hashOf(topic);
+    writeHeader(hash, parts);
+    const { index, exchange, link } = this.#parts;
+    if (link === NO_MEMBER) return;
+    const sent = exchange.send(
+      link,
+      index.slotOf(hash),
+      kindAndFlags(KIND.direct, 0),
+      parts.bytes,
+      recordLength,
+    );
+    if (!sent) throw tooLarge(recordLength);
+  }
+
+  /** Delivers a record that another thread wrote. */
+  deliverRecord(bytes: Uint8Array, offset: number, length: number): void {
+    const envelope = this.#received.read(bytes, offset, length);
+    const entry = this.registry.find(envelope);
+    if (entry) this.#deliver(entry, envelope, undefined);
+    else this.#parts.counters.add(COUNTER.recordsWithoutSubscriber);
+  }
+
+  /** Tells all subscribers of the topics in these index slots that they missed something. */
+  lapped(slots: LappedNotice): void {
+    const { index, dispatcher } = this.#parts;
+    const lost = slots === "all" ? undefined : new Set(slots);
+    // Telling may end channels, which changes the registry: first find, then tell.
+    const concerned = this.registry
+      .all()
+      .filter(({ hash }) => lost === undefined || lost.has(index.slotOf(hash)));
+    for (const entry of concerned) {
+      dispatcher?.missed(entry);
+      for (const listener of entry.listeners) listener.missed(entry.topic);
+    }
+  }
+
+  #deliver(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
+    const { listeners } = entry;
+    if (listeners.length === 0) {
+      this.#parts.dispatcher?.dispatch(entry, envelope, from);
+      return;
+    }
+    // Decoded before anything is delivered: a lane's user code may use the sender's buffer again.
+    const event = envelope.event();
+    const payloads = listeners.map(() => envelope.payload());
+    this.#parts.dispatcher?.dispatch(entry, envelope, from);
+    for (const [at, listener] of listeners.entries()) {
+      if (listener === from) continue;
+      try {
+        listener.receive({ topic: entry.topic, event, payload: payloads[at] });
+      } catch (error) {
+        this.#parts.onListenerError(error, entry.topic);
+      }
+    }
+  }
+}
+
+function tooLarge(length: number): Error {
+  return makeError(
+    "SIM_ERR_PAYLOAD_TOO_LARGE",
+    `a broadcast must fit into overflowBytes, got ${length - HEADER_BYTES} (bytes)`,
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * The topics that this thread has subscribers of, and who they are.
+ *
+ * Found by the hash that travels with a record, so that no topic is decoded to deliver it.
+ *
+ * Runs on: main, shard, link; one for each.
+ */
+
+import { topicHash } from "../memory/topic-hash.ts";
+import type { Broadcast, Envelope } from "./envelope.ts";
+
+/** Somebody who takes broadcasts in code. */
+export interface Listener {
+  /** Takes a broadcast. What it throws is logged, and reaches no other listener. */
+  receive(broadcast: Broadcast): void;
+  /** Is told that broadcasts of the topic were lost on their way to this thread. */
+  missed(topic: string): void;
+}
+
+/** One topic of this thread. */
+export class TopicEntry<Lane> {
+  readonly topic: string;
+  readonly hash: number;
+  /** The topic in quotes, as it stands in a frame. */
+  readonly json: string;
+  /** What the quotes hold, as bytes. */
+  readonly bytes: Uint8Array;
+  /** Subscribers of both kinds. At zero the entry is forgotten. */
+  count = 0;
+  /** Those who listen in code. Replaced, never changed, so that a dispatch can go through it. */
+  listeners: readonly Listener[] = NO_LISTENERS;
+  /** Those who get frames; the dispatcher's affair. */
+  readonly lanes: Lane[] = [];
+  /** Next entry with the same hash. */
+  next: TopicEntry<Lane> | undefined = undefined;
+
+  constructor(topic: string, hash: number) {
+    this.topic = topic;
+    this.hash = hash;
+    this.json = JSON.stringify(topic);
+    this.bytes = new TextEncoder().encode(this.json.slice(1, -1));
+  }
+
+  /** Bytes of the topic as it stands in a frame, without the quotes. */
+  get jsonLength(): number {
+    return this.bytes.length;
+  }
+}
+
+const NO_LISTENERS: readonly Listener[] = [];
+
+/** All topics of this thread. */
+export class Registry<Lane> {
+  readonly #seed: number;
+  readonly #entries = new Map<number, TopicEntry<Lane>>();
+  #size = 0;
+
+  /** @param seed - of the topic hash, the same in all threads of the node */
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  /** Topics that have a subscriber. */
+  get size(): number {
+    return this.#size;
+  }
+
+  hashOf(topic: string): number {
+    return topicHash(this.#seed, topic);
+  }
+
+  /** Finds a topic by its name. */
+  get(topic: string): TopicEntry<Lane> | undefined {
+    let entry = this.#entries.get(this.hashOf(topic));
+    while (entry !== undefined && entry.topic !== topic) entry = entry.next;
+    return entry;
+  }
+
+  /** Finds the topic of an envelope. */
+  find(envelope: Envelope): TopicEntry<Lane> | undefined {
+    let entry = this.#entries.get(envelope.hash);
+    while (entry !== undefined && !envelope.hasTopic(entry.bytes)) entry = entry.next;
+    return entry;
+  }
+
+  /** Gives the entry of a topic, made where there is none. The caller counts itself in. */
+  ensure(topic: string): TopicEntry<Lane> {
+    const known = this.get(topic);
+    if (known) return known;
+    const entry = new TopicEntry<Lane>(topic, this.hashOf(topic));
+    entry.next = this.#entries.get(entry.hash);
+    this.#entries.set(entry.hash, entry);
+    this.#size += 1;
+    return entry;
+  }
+
+  /** Forgets a topic. */
+  delete(entry: TopicEntry<Lane>): void {
+    const first = this.#entries.get(entry.hash);
+    this.#size -= 1;
+    if (first === entry) {
+      if (entry.next) this.#entries.set(entry.hash, entry.next);
+      else this.#entries.delete(entry.hash);
+      return;
+    }
+    let before = first;
+    while (before !== undefined && before.next !== entry) before = before.next;
+    if (before) before.next = entry.next;
+  }
+
+  /** All topics, as they are now. Costs time: not for the path of a message. */
+  all(): TopicEntry<Lane>[] {
+    const found: TopicEntry<Lane>[] = [];
+    for (const first of this.#entries.values()) {
+      for (let entry: TopicEntry<Lane> | undefined = first; entry; entry = entry.next) {
+        found.push(entry);
+      }
+    }
+    return found;
+  }
+}

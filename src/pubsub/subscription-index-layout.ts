@@ -1,0 +1,32 @@
+/**
+ * Layout of the subscription index: a set of members for each slot.
+ *
+ *   slot 0                     slot 1           ...        slot 2^indexBits - 1
+ *   +--------+--------+--      +--------+--------+--
+ *   | word 0 | word 1 | ...    | word 0 | word 1 | ...
+ *   +--------+--------+--      +--------+--------+--
+ *     word w, bit b: member 32 * w + b has a subscriber to a topic of this slot
+ *
+ * A word has many writers, a bit has one: its member, by Atomics.or and Atomics.and
+ * (and main in its place, once its thread has ended).
+ *
+ * Runs on: any thread. Constants and arithmetic only.
+ */
+
+/** Size of an index. */
+export interface SubscriptionIndexLayout {
+  /** The index has 2^indexBits slots; 1 to 26. */
+  readonly indexBits: number;
+  /** How many members there can be, spares included. */
+  readonly members: number;
+}
+
+/** Gives the words that one slot takes. */
+export function wordsPerSlot(members: number): number {
+  return Math.ceil(members / 32);
+}
+
+/** Gives the bytes that an index takes. */
+export function subscriptionIndexBytes(layout: SubscriptionIndexLayout): number {
+  return 2 ** layout.indexBits * wordsPerSlot(layout.members) * 4;
+}

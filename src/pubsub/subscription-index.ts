@@ -1,0 +1,101 @@
+/**
+ * Which members may have subscribers to a topic: a filter that all members share.
+ *
+ * A member sets its bit in a topic's slot with its first subscription there, and clears it
+ * after its last; how many it has it counts for itself. Topics whose hashes share a slot
+ * share the bits: then a record may travel to a member that has no subscriber, but none
+ * is ever left out.
+ *
+ * Runs on:  any thread; one SubscriptionIndex for each member, used by its thread only.
+ * Owns:     a member's bits are set and cleared by it alone; by main once its thread ended.
+ * Order:    a member sets its bit before it tells anyone that it has joined. So a broadcast
+ *           that begins after somebody saw the join loads the bit.
+ */
+
+import { makeError } from "../errors.ts";
+import { wordsPerSlot } from "./subscription-index-layout.ts";
+import type { SubscriptionIndexLayout } from "./subscription-index-layout.ts";
+
+/** How full an index is. */
+export interface SubscriptionIndexStats {
+  readonly slots: number;
+  /** Slots in which at least one member has its bit set. */
+  readonly used: number;
+  /** Share of used slots, 0 to 1: how likely a topic without subscribers looks as if it had. */
+  readonly fill: number;
+}
+
+/** One member's view of the subscription index. */
+export class SubscriptionIndex {
+  /** Words that `word` gives for each slot. */
+  readonly wordsPerSlot: number;
+  readonly slots: number;
+  readonly #words: Int32Array;
+  /** How many subscriptions this member has in each slot. */
+  readonly #counts: Uint32Array;
+  readonly #member: number;
+  readonly #shift: number;
+
+  constructor(shared: SharedArrayBuffer, layout: SubscriptionIndexLayout, member: number) {
+    this.wordsPerSlot = wordsPerSlot(layout.members);
+    this.slots = 2 ** layout.indexBits;
+    this.#words = new Int32Array(shared, 0, this.slots * this.wordsPerSlot);
+    this.#counts = new Uint32Array(this.slots);
+    this.#member = member;
+    this.#shift = 32 - layout.indexBits;
+  }
+
+  /** Gives the slot of a topic by its hash, an int32. */
+  slotOf(hash: number): number {
+    return hash >>> this.#shift;
+  }
+
+  /** Counts one subscription in a slot. Others see it before this returns. */
+  add(slot: number): void {
+    const count = this.#counts[slot] as number;
+    this.#counts[slot] = count + 1;
+    if (count > 0) return;
+    Atomics.or(this.#words, this.#wordOf(slot, this.#member), 1 << (this.#member & 31));
+  }
+
+  /** Takes back one `add`. */
+  remove(slot: number): void {
+    const count = this.#counts[slot] as number;
+    if (count === 0) {
+      throw makeError("SIM_ERR_INTERNAL", `remove without add, slot=${slot} count=0`);
+    }
+    this.#counts[slot] = count - 1;
+    if (count > 1) return;
+    Atomics.and(this.#words, this.#wordOf(slot, this.#member), ~(1 << (this.#member & 31)));
+  }
+
+  /** Gives one word of the set of members of a slot, by one atomic load. */
+  word(slot: number, word: number): number {
+    return Atomics.load(this.#words, slot * this.wordsPerSlot + word);
+  }
+
+  /** Clears all bits of a member: of this one at its end, or of one whose thread has ended. */
+  clearMember(member: number): void {
+    const bit = 1 << (member & 31);
+    for (let slot = 0; slot < this.slots; slot += 1) {
+      const word = this.#wordOf(slot, member);
+      if ((Atomics.load(this.#words, word) & bit) !== 0) Atomics.and(this.#words, word, ~bit);
+    }
+    if (member === this.#member) this.#counts.fill(0);
+  }
+
+  /** Counts the used slots. Reads the whole index: for metrics, not for the hot path. */
+  stats(): SubscriptionIndexStats {
+    let used = 0;
+    for (let slot = 0; slot < this.slots; slot += 1) {
+      let bits = 0;
+      for (let word = 0; word < this.wordsPerSlot; word += 1) bits |= this.word(slot, word);
+      if (bits !== 0) used += 1;
+    }
+    return { slots: this.slots, used, fill: used / this.slots };
+  }
+
+  #wordOf(slot: number, member: number): number {
+    return slot * this.wordsPerSlot + (member >> 5);
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Listens, and deals the accepted sockets out to the shards, in turns.
+ *
+ * Main serves no client: with no shard in the deal a request gets 503.
+ *
+ * Runs on: main.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.ts";
+
+/** The listening socket of a server. */
+export class Acceptor {
+  readonly #engine: Engine;
+  readonly #app: EngineApp;
+  readonly #descriptors = new Set<number>();
+  #listenSocket: ListenSocket | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#app = engine.App();
+    this.#app.any("/*", (response) => {
+      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", "5").end();
+    });
+  }
+
+  /** Shards in the deal. */
+  get size(): number {
+    return this.#descriptors.size;
+  }
+
+  /** Puts a shard's app into the deal. */
+  add(descriptor: number): void {
+    this.#descriptors.add(descriptor);
+    this.#app.addChildAppDescriptor(descriptor);
+  }
+
+  /** Takes a shard's app out of the deal. */
+  remove(descriptor: number): void {
+    if (this.#descriptors.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+  }
+
+  /**
+   * Listens.
+   *
+   * A port that the system chose (0) cannot be had again for a minute after its connections were
+   * closed from here: only for a port that was named, the engine sets SO_REUSEADDR.
+   *
+   * @returns the port, which the system chose where 0 was given
+   * @throws SIM_ERR_LISTEN where host and port are taken, or not ours
+   */
+  listen(host: string, port: number): number {
+    const option = this.#engine.LIBUS_LISTEN_EXCLUSIVE_PORT;
+    this.#app.listen(host, port, option, (listenSocket) => {
+      if (listenSocket !== false) this.#listenSocket = listenSocket;
+    });
+    if (this.#listenSocket === undefined) {
+      throw makeError(
+        "SIM_ERR_LISTEN",
+        `host and port must be free and ours, got ${host}:${port}, which is taken or not ours`,
+      );
+    }
+    return this.#engine.us_socket_local_port(this.#listenSocket);
+  }
+
+  /** Takes no more connections. */
+  stopListening(): void {
+    if (this.#listenSocket === undefined) return;
+    this.#engine.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
+  }
+
+  /** Ends everything. */
+  close(): void {
+    this.stopListening();
+    for (const descriptor of this.#descriptors) this.remove(descriptor);
+    this.#app.close();
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The host's own member of the exchange: how main broadcasts and subscribes.
+ *
+ * Runs on: main.
+ */
+
+import { Counters } from "../memory/counters.ts";
+import type { Logger } from "../logger.ts";
+import type { ResolvedOptions } from "../options.ts";
+import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
+import { HEADER_BYTES, type Broadcast } from "../pubsub/envelope.ts";
+import { Exchange } from "../pubsub/exchange.ts";
+import { PubSub, type Scope } from "../pubsub/pubsub.ts";
+import type { Listener } from "../pubsub/registry.ts";
+import { SubscriptionIndex, type SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
+import type { NodeMemory } from "../shard/control.ts";
+import { MAIN_MEMBER } from "./memory-plan.ts";
+
+/** What takes a topic's broadcasts on the host. */
+export type BroadcastHandler = (broadcast: Broadcast) => void;
+
+/** Main's PubSub. */
+export class Host {
+  readonly #memory: NodeMemory;
+  readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
+  readonly #index: SubscriptionIndex;
+  readonly #exchange: Exchange;
+  readonly #pubsub: PubSub;
+
+  constructor(memory: NodeMemory, options: ResolvedOptions, logger: Logger) {
+    this.#memory = memory;
+    const counters = new Counters(memory.counters, MAIN_MEMBER);
+    this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, MAIN_MEMBER);
+    this.#exchange = new Exchange({
+      memory: memory.exchange,
+      member: MAIN_MEMBER,
+      index: this.#index,
+      counters,
+      overflowBytes: options.overflowBytes,
+      overflowTotalBytes: options.overflowTotalBytes,
+    });
+    this.#pubsub = new PubSub({
+      index: this.#index,
+      exchange: this.#exchange,
+      counters,
+      dispatcher: undefined,
+      link: memory.link,
+      hashSeed: memory.hashSeed,
+      onListenerError: (error, topic) => logger.log("recordFailed", { topic, err: error }),
+    });
+    this.#exchange.start({
+      onRecord: (_from, _type, bytes, offset, length) =>
+        this.#pubsub.deliverRecord(bytes, offset, length),
+      onLapped: (from, slots) => {
+        logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length });
+        this.#pubsub.lapped(slots);
+      },
+      onError: (error, from) => logger.log("recordFailed", { from, err: error }),
+    });
+  }
+
+  broadcast(topic: string, event: string, payload: unknown, scope: Scope): void {
+    this.#encoder.encode(topicName(topic), event, payload ?? {});
+    this.#pubsub.broadcast(topic, this.#encoder, scope);
+  }
+
+  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
+    if (node === this.#memory.nodeName) {
+      this.broadcast(topic, event, payload, "node");
+      return;
+    }
+    this.#encoder.encode(topicName(topic), event, payload ?? {});
+    this.#pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+  }
+
+  /** Adds a handler; gives the function that removes it. */
+  subscribe(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
+    const listener: Listener = { receive: handler, missed: onGap };
+    this.#pubsub.subscribe(topic, listener);
+    return () => this.#pubsub.unsubscribe(topic, listener);
+  }
+
+  /** Forgets a member whose thread has ended, after what it had written was delivered. */
+  retire(member: number): void {
+    this.#exchange.drainFrom(member);
+    this.#exchange.forget(member);
+  }
+
+  /** Clears what a thread that has ended left in the index. */
+  clearMember(member: number): void {
+    this.#index.clearMember(member);
+  }
+
+  /** Makes a number ready for a new thread: every member has forgotten the old one. */
+  resetMember(member: number): void {
+    this.#exchange.resetMember(member);
+  }
+
+  indexStats(): SubscriptionIndexStats {
+    return this.#index.stats();
+  }
+
+  stop(): void {
+    this.#exchange.stop();
+  }
+}

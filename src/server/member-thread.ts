@@ -1,0 +1,118 @@
+/**
+ * One worker thread, a shard's or the link's, as main sees it.
+ *
+ *   starting --ready--> serving --drain--> draining --stop--> stopped
+ *      |                   |                  |
+ *      +------ failed, or the thread ended ---+--> ended
+ *
+ * Runs on: main.
+ */
+
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+
+import { makeError } from "../errors.ts";
+import type { MainMessage, MemberMessage } from "../shard/control.ts";
+import { errorOf } from "../shard/error-report.ts";
+
+/** What a thread tells its supervisor. */
+export interface MemberThreadEvents {
+  /** It will end, and must be taken out of the deal first. */
+  onLeaving(thread: MemberThread): void;
+  /** It forgot a member. */
+  onRetired(thread: MemberThread, member: number): void;
+  /** It ended. */
+  onExit(thread: MemberThread): void;
+}
+
+/** A worker thread that is a member of the exchange. */
+export class MemberThread {
+  readonly member: number;
+  /** Index of the shard; -1 for the link. */
+  readonly shard: number;
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  readonly #waiting = new Map<MemberMessage["kind"], (message: MemberMessage) => void>();
+  descriptor: number | undefined;
+  hasEnded = false;
+  /** What ended the thread, where it was an error outside all nets. */
+  failure: unknown = undefined;
+
+  constructor(
+    entry: URL,
+    start: { readonly member: number; readonly shard: number },
+    workerData: unknown,
+    events: MemberThreadEvents,
+  ) {
+    this.member = start.member;
+    this.shard = start.shard;
+    const name = start.shard < 0 ? "simurgh link" : `simurgh shard ${start.shard}`;
+    this.#worker = new Worker(entry, { workerData, name });
+    this.#worker.on("message", (message: MemberMessage) => {
+      if (message.kind === "leaving") events.onLeaving(this);
+      if (message.kind === "retired") events.onRetired(this, message.member);
+      this.#waiting.get(message.kind)?.(message);
+    });
+    this.#worker.on("error", (error) => {
+      this.failure = error;
+    });
+    this.#exited = this.#watchExit(events);
+  }
+
+  async #watchExit(events: MemberThreadEvents): Promise<void> {
+    await once(this.#worker, "exit");
+    this.hasEnded = true;
+    events.onExit(this);
+  }
+
+  /**
+   * Resolves when the thread serves.
+   *
+   * @throws what made it fail, or SIM_ERR_SHARD_START where it ended without a word
+   */
+  async ready(): Promise<void> {
+    const ready = this.#next("ready");
+    const failed = this.#next("failed");
+    const message = await Promise.race([ready, failed, this.#exited]);
+    if (message?.kind === "ready") {
+      this.descriptor = message.descriptor;
+      return;
+    }
+    if (message?.kind === "failed") throw errorOf(message.error);
+    throw makeError("SIM_ERR_SHARD_START", `shard ${this.shard} ended before it was ready`, {
+      cause: this.failure,
+    });
+  }
+
+  /** Has it close its connections and end its channels; resolves when it has, or has ended. */
+  async drain(deadlineMs: number): Promise<void> {
+    const drained = this.#next("drained");
+    this.send({ kind: "drain", deadlineMs });
+    await Promise.race([drained, this.#exited]);
+  }
+
+  /** Resolves when the thread has ended. */
+  async exited(): Promise<void> {
+    await this.#exited;
+  }
+
+  send(message: MainMessage): void {
+    this.#worker.postMessage(message);
+  }
+
+  /** Ends the thread whatever it does. Its app must be closed. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  /** Lets the process end while the thread still runs. */
+  abandon(): void {
+    this.#worker.unref();
+  }
+
+  async #next(kind: MemberMessage["kind"]): Promise<MemberMessage> {
+    return new Promise((resolve) => {
+      this.#waiting.set(kind, resolve);
+    });
+  }
+}

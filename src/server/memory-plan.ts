@@ -1,0 +1,73 @@
+/**
+ * Makes the shared memory of a node, and gives out the numbers of its members.
+ *
+ *   member 0            main
+ *   member 1            the link; unused without an adapter
+ *   member 2 … s + 1    the shards at the start
+ *   member s + 2        spare: the next shard that replaces another
+ *
+ * Runs on: main, once for each server.
+ * Owns: which numbers are free. A number is free again when every other member has forgotten it.
+ */
+
+import { randomInt, randomUUID } from "node:crypto";
+
+import { makeCountersMemory } from "../memory/counters.ts";
+import { lifeBytes } from "../memory/life-layout.ts";
+import { EXTRA_MEMBERS, type ResolvedOptions } from "../options.ts";
+import type { AdapterSpec } from "../pubsub/adapter.ts";
+import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
+import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
+import type { NodeMemory } from "../shard/control.ts";
+
+/** Number of the main thread's member. */
+export const MAIN_MEMBER = 0;
+/** Number of the link's member. */
+export const LINK_MEMBER = 1;
+
+/** Makes the shared memory for a server. */
+export function makeNodeMemory(
+  options: ResolvedOptions,
+  adapter: AdapterSpec | undefined,
+): NodeMemory {
+  const members = options.shards + EXTRA_MEMBERS;
+  const indexLayout = { indexBits: options.indexBits, members };
+  const named = adapter?.options["nodeName"];
+  return {
+    exchange: makeExchangeMemory({ members, ringBytes: options.ringBytes }),
+    index: new SharedArrayBuffer(subscriptionIndexBytes(indexLayout)),
+    indexLayout,
+    counters: makeCountersMemory(members),
+    life: new SharedArrayBuffer(lifeBytes(members)),
+    hashSeed: randomInt(-0x8000_0000, 0x8000_0000),
+    link: adapter ? LINK_MEMBER : -1,
+    nodeName: typeof named === "string" ? named : `node-${randomUUID()}`,
+  };
+}
+
+/** The numbers that shards may have. */
+export class MemberNumbers {
+  readonly #free: number[];
+  readonly #waiting: ((member: number) => void)[] = [];
+
+  constructor(shards: number) {
+    const count = shards + EXTRA_MEMBERS - 2;
+    this.#free = Array.from({ length: count }, (_, at) => LINK_MEMBER + 1 + at);
+  }
+
+  /** Gives a free number, as soon as there is one. */
+  async take(): Promise<number> {
+    const member = this.#free.shift();
+    if (member !== undefined) return member;
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /** Takes a number back. */
+  free(member: number): void {
+    const next = this.#waiting.shift();
+    if (next) next(member);
+    else this.#free.push(member);
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * A running server, and `serve`, which starts one.
+ *
+ * Runs on: main.
+ */
+
+import { randomBytes } from "node:crypto";
+import { pathToFileURL } from "node:url";
+
+import { makeError } from "../errors.ts";
+import { Logger, type LogSink } from "../logger.ts";
+import { COUNTER_NAMES, type CounterName } from "../memory/counters-layout.ts";
+import { readCounters } from "../memory/counters.ts";
+import { resolveOptions, type Options, type ResolvedOptions } from "../options.ts";
+import { EVENT } from "../protocol/reserved.ts";
+import type { AdapterSpec } from "../pubsub/adapter.ts";
+import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
+import type { NodeMemory } from "../shard/control.ts";
+import { loadEngine } from "../transport/engine.ts";
+import { Acceptor } from "./acceptor.ts";
+import { availableShards } from "./cpu-quota.ts";
+import { Host, type BroadcastHandler } from "./host.ts";
+import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** What `serve` takes: the app, and options that the environment can give as well. */
+export interface ServeOptions extends Options {
+  /** The app module, whose default export `defineEndpoint` made: a URL, or a path. */
+  readonly app: URL | string;
+  /** Handed to the app in each shard as `context.data`; must survive a structured clone. */
+  readonly data?: unknown;
+  /** Link to other nodes; none without. */
+  readonly adapter?: AdapterSpec;
+  /** Takes main's log lines instead of standard error. */
+  readonly logger?: LogSink;
+}
+
+/** Numbers of one shard, and of main. */
+export type MemberStats = Readonly<Record<CounterName, number>>;
+
+/** What a server says of itself. */
+export interface ServerStats {
+  /** By index of the shard; undefined while one is replaced. */
+  readonly shards: readonly (MemberStats | undefined)[];
+  readonly main: MemberStats;
+  /** Sums over all shards, and main. */
+  readonly total: MemberStats;
+  readonly index: SubscriptionIndexStats;
+}
+
+/** A running server. */
+export class Server {
+  /** Address that it listens on. */
+  readonly host: string;
+  /** Port that it listens on. */
+  readonly port: number;
+  readonly shards: number;
+  readonly nodeName: string;
+  readonly #parts: ServerParts;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: ServerParts, port: number) {
+    this.#parts = parts;
+    this.host = parts.options.host;
+    this.port = port;
+    this.shards = parts.options.shards;
+    this.nodeName = parts.memory.nodeName;
+  }
+
+  /**
+   * Broadcasts to all subscribers of a topic, on all nodes.
+   *
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_SERVER_CLOSED
+   */
+  broadcast(topic: string, event: string, payload?: unknown): void {
+    this.#host().broadcast(topic, event, payload, "cluster");
+  }
+
+  /** Broadcasts to all subscribers on this node. Throws as `broadcast`. */
+  localBroadcast(topic: string, event: string, payload?: unknown): void {
+    this.#host().broadcast(topic, event, payload, "node");
+  }
+
+  /** Broadcasts to all subscribers on one node; nothing happens where it is unknown. */
+  directBroadcast(node: string, topic: string, event: string, payload?: unknown): void {
+    this.#host().directBroadcast(node, topic, event, payload);
+  }
+
+  /**
+   * Calls a handler for each broadcast of a topic.
+   *
+   * @param onGap - called where broadcasts were lost on their way to main
+   * @returns a function that ends it
+   */
+  subscribe(topic: string, handler: BroadcastHandler, onGap: () => void = () => {}): () => void {
+    return this.#host().subscribe(topic, handler, onGap);
+  }
+
+  /** Closes all connections of a socket id, on all nodes, with 1001. */
+  disconnect(id: string): void {
+    this.#host().broadcast(id, EVENT.disconnect, {}, "cluster");
+  }
+
+  /** Reads the counters of all threads. Costs no message; the index is read whole (milliseconds). */
+  stats(): ServerStats {
+    const { memory, supervisor, host } = this.#parts;
+    const members = supervisor.members();
+    const read = (member: number): MemberStats => readCounters(memory.counters, member);
+    const shards = Array.from({ length: this.shards }, (_, shard) => {
+      const member = members.get(shard);
+      return member === undefined ? undefined : read(member);
+    });
+    const main = read(MAIN_MEMBER);
+    const all = [main, ...shards.filter((stats) => stats !== undefined)];
+    const sums = COUNTER_NAMES.map((name) => [name, all.reduce((sum, one) => sum + one[name], 0)]);
+    const total = Object.fromEntries(sums) as MemberStats;
+    return { shards, main, total, index: host.indexStats() };
+  }
+
+  /**
+   * Closes in order: takes no more connections, closes those that are there with 1012, runs
+   * `terminate` of all channels and `stop` of the app, and ends the threads.
+   *
+   * Called again, it gives the same promise.
+   */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close(this.#parts.options.drainMs);
+    return this.#closing;
+  }
+
+  /** Closes at once: connections that do not take their last bytes are cut. */
+  async closeNow(): Promise<void> {
+    this.#parts.supervisor.cut();
+    this.#closing ??= this.#close(0);
+    return this.#closing;
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const { acceptor, supervisor, host, logger, onExit } = this.#parts;
+    logger.log("serverClosing", { port: this.port });
+    acceptor.stopListening();
+    await supervisor.stop(drainMs);
+    host.stop();
+    acceptor.close();
+    process.off("exit", onExit);
+  }
+
+  #host(): Host {
+    if (!this.#closing) return this.#parts.host;
+    throw makeError("SIM_ERR_SERVER_CLOSED", "server must be open, got closed");
+  }
+}
+
+interface ServerParts {
+  readonly options: ResolvedOptions;
+  readonly memory: NodeMemory;
+  readonly host: Host;
+  readonly acceptor: Acceptor;
+  readonly supervisor: Supervisor;
+  readonly logger: Logger;
+  readonly onExit: () => void;
+}
+
+/**
+ * Starts a server; resolves when every shard is ready and it listens.
+ *
+ * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN; SIM_ERR_APP_MODULE,
+ *   or what the app module or its `start` threw
+ */
+export async function serve(given: ServeOptions): Promise<Server> {
+  let isSecretRandom = false;
+  const options = resolveOptions(given, process.env, {
+    shards: availableShards,
+    secretKeyBase: () => {
+      isSecretRandom = true;
+      return randomBytes(48).toString("base64");
+    },
+  });
+  const logger = given.logger
+    ? new Logger(options.logLevel, given.logger)
+    : new Logger(options.logLevel);
+  if (isSecretRandom) logger.log("secretIsRandom");
+  const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
+  const memory = makeNodeMemory(options, given.adapter);
+  const host = new Host(memory, options, logger);
+  const acceptor = new Acceptor(engine);
+  const app = appUrl(given.app);
+  const { data, adapter } = given;
+  const supervisor = new Supervisor({
+    memory,
+    options,
+    host,
+    acceptor,
+    logger,
+    app,
+    data,
+    adapter,
+  });
+  const onExit = (): void => supervisor.closeOnExit();
+  process.on("exit", onExit);
+  try {
+    await supervisor.start();
+    const port = acceptor.listen(options.host, options.port);
+    logger.log("serverListening", { host: options.host, port, shards: options.shards });
+    return new Server({ options, memory, host, acceptor, supervisor, logger, onExit }, port);
+  } catch (error) {
+    await supervisor.stop(0);
+    host.stop();
+    acceptor.close();
+    process.off("exit", onExit);
+    throw error;
+  }
+}
+
+function appUrl(app: URL | string): string {
+  if (app instanceof URL) return app.href;
+  return app.startsWith("file:") ? app : pathToFileURL(app).href;
+}

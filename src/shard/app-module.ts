@@ -1,0 +1,119 @@
+/**
+ * Imports the user's app module, in JavaScript or TypeScript.
+ *
+ * Runs on: a shard, once, before it is ready.
+ */
+
+import { existsSync } from "node:fs";
+import * as nodeModule from "node:module";
+import { fileURLToPath } from "node:url";
+
+import { makeError } from "../errors.ts";
+import {
+  codeOf,
+  isTypeScript,
+  stripModule,
+  typeScriptBehind,
+  unstrippableMessage,
+} from "./typescript.ts";
+
+/** Hooks on the importing thread: Node.js 22.15 and later, and missing from the types of 20. */
+interface SyncHooks {
+  resolve(
+    specifier: string,
+    context: unknown,
+    nextResolve: (specifier: string, context: unknown) => unknown,
+  ): unknown;
+  load(
+    url: string,
+    context: unknown,
+    nextLoad: (url: string, context: unknown) => unknown,
+  ): unknown;
+}
+
+let hasHooks = false;
+
+/**
+ * Imports an app module and gives its default export.
+ *
+ * @param url - a `file:` URL; where it ends in .ts or .mts, so may the modules it imports
+ * @throws SIM_ERR_APP_MODULE when it cannot be imported (`cause` says why) or exports no default
+ */
+export async function loadAppModule(url: string): Promise<unknown> {
+  const file = fileOf(url);
+  if (!existsSync(file)) {
+    throw makeError("SIM_ERR_APP_MODULE", `app module must be a file, got none at ${file}`);
+  }
+  if (isTypeScript(url)) acceptTypeScript();
+  const namespace: unknown = await importModule(url, file);
+  const isModule = typeof namespace === "object" && namespace !== null;
+  if (isModule && "default" in namespace && namespace.default !== undefined) {
+    return namespace.default;
+  }
+  const names = Object.keys(namespace ?? {}).filter((name) => name !== "default");
+  throw makeError(
+    "SIM_ERR_APP_MODULE",
+    `app module must have a default export, such as defineEndpoint gives, got ${names.join(", ") || "no export"} in ${file}`,
+  );
+}
+
+function fileOf(url: string): string {
+  if (URL.canParse(url) && new URL(url).protocol === "file:") return fileURLToPath(url);
+  throw makeError("SIM_ERR_APP_MODULE", `app module must be a file: URL, got ${url}`);
+}
+
+async function importModule(url: string, file: string): Promise<unknown> {
+  try {
+    return await import(url);
+  } catch (error) {
+    if (codeOf(error) === "SIM_ERR_APP_MODULE") throw error;
+    throw makeError("SIM_ERR_APP_MODULE", describeImportError(error, file), { cause: error });
+  }
+}
+
+function describeImportError(error: unknown, file: string): string {
+  const code = codeOf(error);
+  const what = `${String(error)} (in ${file} or what it imports)`;
+  if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" || code === "ERR_INVALID_TYPESCRIPT_SYNTAX") {
+    return unstrippableMessage(describeNodeError(error) ?? what);
+  }
+  if (code === "ERR_MODULE_NOT_FOUND") return `app module must import what there is, got ${what}`;
+  if (!(error instanceof SyntaxError)) return `app module must load without an error, got ${what}`;
+  const advice = error.message.includes("does not provide an export named")
+    ? "types are imported with `import type`"
+    : `node ${file} shows the line`;
+  return `app module must be free of syntax errors, got ${what}; ${advice}`;
+}
+
+/** Gives what Node.js could not strip, and where: only the first line of the stack says that. */
+function describeNodeError(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const place = error.stack?.split("\n", 1)[0];
+  return place === undefined ? undefined : `"${error.message}" at ${place}`;
+}
+
+/** Has this thread load TypeScript from now on. */
+function acceptTypeScript(): void {
+  if (hasHooks) return;
+  hasHooks = true;
+  if ("registerHooks" in nodeModule) {
+    (nodeModule.registerHooks as (hooks: SyncHooks) => void)({
+      resolve(specifier, context, nextResolve) {
+        try {
+          return nextResolve(specifier, context);
+        } catch (error) {
+          return nextResolve(typeScriptBehind(specifier, error), context);
+        }
+      },
+      load(url, context, nextLoad) {
+        try {
+          return nextLoad(url, context);
+        } catch (error) {
+          return stripModule(url, error);
+        }
+      },
+    });
+    return;
+  }
+  nodeModule.register(new URL("./typescript-hooks.js", import.meta.url));
+}

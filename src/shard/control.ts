@@ -1,0 +1,72 @@
+/**
+ * What main and a shard, or the link, tell each other about their lives. No broadcast goes here.
+ *
+ *   main                         shard
+ *     |  workerData: MemberStart   |
+ *     |--------------------------->|  loads the app module, runs start
+ *     |<------------- ready -------|  with the app's descriptor
+ *     |                            |  … serves …
+ *     |-- drain ------------------>|  closes connections, ends channels, runs stop
+ *     |<----------- drained -------|
+ *     |-- stop ------------------->|  closes the app; the thread runs dry
+ *     |<---------- leaving --------|  or: it must end by itself (process.exit)
+ *     |-- retire n --------------->|  another member ended: forget it
+ *     |<---------- retired n ------|
+ *
+ * Runs on: main and shards, link. Types only.
+ */
+
+import type { AdapterSpec } from "../pubsub/adapter.ts";
+import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
+import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
+import type { ResolvedOptions } from "../options.ts";
+import type { ErrorReport } from "./error-report.ts";
+
+/** Shared memory of a node: what each member is given. */
+export interface NodeMemory {
+  readonly exchange: ExchangeMemory;
+  readonly index: SharedArrayBuffer;
+  readonly indexLayout: SubscriptionIndexLayout;
+  readonly counters: SharedArrayBuffer;
+  readonly life: SharedArrayBuffer;
+  /** Seed of the topic hash. */
+  readonly hashSeed: number;
+  /** Number of the link's member, or -1. */
+  readonly link: number;
+  /** Name of this node in its cluster. */
+  readonly nodeName: string;
+}
+
+/** What a shard's thread is started with. */
+export interface ShardStart {
+  readonly memory: NodeMemory;
+  readonly options: ResolvedOptions;
+  readonly member: number;
+  readonly shard: number;
+  /** URL of the app module. */
+  readonly app: string;
+  readonly data: unknown;
+}
+
+/** What the link's thread is started with. */
+export interface LinkStart {
+  readonly memory: NodeMemory;
+  readonly options: ResolvedOptions;
+  readonly member: number;
+  readonly adapter: AdapterSpec;
+}
+
+/** From main. */
+export type MainMessage =
+  | { readonly kind: "drain"; readonly deadlineMs: number }
+  | { readonly kind: "cut" }
+  | { readonly kind: "stop" }
+  | { readonly kind: "retire"; readonly member: number };
+
+/** To main. */
+export type MemberMessage =
+  | { readonly kind: "ready"; readonly descriptor: number }
+  | { readonly kind: "failed"; readonly error: ErrorReport }
+  | { readonly kind: "drained"; readonly connections: number }
+  | { readonly kind: "leaving" }
+  | { readonly kind: "retired"; readonly member: number };

@@ -1,0 +1,113 @@
+/**
+ * Entry of a shard's thread: starts it, obeys main, and sees that it never ends with open sockets.
+ *
+ * Runs on: shard.
+ * Order: the app is closed before the thread may end, whatever ends it; else the engine aborts the
+ *        process (DESIGN of the engine, see src/README.md).
+ */
+
+import { parentPort, workerData } from "node:worker_threads";
+
+import { makeError } from "../errors.ts";
+import { Logger } from "../logger.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import { Counters } from "../memory/counters.ts";
+import { Life } from "../memory/life.ts";
+import { loadEngine } from "../transport/engine.ts";
+import { loadAppModule } from "./app-module.ts";
+import type { MainMessage, MemberMessage, ShardStart } from "./control.ts";
+import { isEndpoint, type EndpointDefinition } from "./endpoint.ts";
+import { reportOf } from "./error-report.ts";
+import { Shard } from "./shard.ts";
+
+/** How long a shard that ends by itself waits to be taken out of the deal. */
+const RELEASE_MS = 1_000;
+
+const start = workerData as ShardStart;
+const life = new Life(start.memory.life);
+let logger = new Logger(start.options.logLevel);
+let shard: Shard | undefined;
+let isClosed = false;
+
+process.on("uncaughtException", (error) => {
+  new Counters(start.memory.counters, start.member).add(COUNTER.uncaught);
+  logger.log("uncaught", { shard: start.shard, err: error });
+});
+guardExit();
+void life.stopped().then(closeNow);
+parentPort?.on("message", (message: MainMessage) => void obey(message));
+
+try {
+  shard = await startShard();
+  tell({ kind: "ready", descriptor: shard.app.getDescriptor() });
+} catch (error) {
+  tell({ kind: "failed", error: reportOf(error) });
+  closeNow();
+  parentPort?.close();
+}
+
+async function startShard(): Promise<Shard> {
+  const endpoint = endpointOf(await loadAppModule(start.app));
+  if (endpoint.logger) logger = new Logger(start.options.logLevel, endpoint.logger);
+  const made = new Shard({ start, endpoint, engine: loadEngine(), logger });
+  try {
+    await made.start();
+  } catch (error) {
+    made.close();
+    throw error;
+  }
+  return made;
+}
+
+function endpointOf(value: unknown): EndpointDefinition {
+  if (isEndpoint(value)) return value;
+  throw makeError(
+    "SIM_ERR_APP_MODULE",
+    `default export of the app module must be made by defineEndpoint, got ${typeof value} in ${start.app}`,
+  );
+}
+
+async function obey(message: MainMessage): Promise<void> {
+  switch (message.kind) {
+    case "drain":
+      tell({ kind: "drained", connections: (await shard?.drain(message.deadlineMs)) ?? 0 });
+      break;
+    case "cut":
+      shard?.cut();
+      break;
+    case "stop":
+      closeNow();
+      parentPort?.close();
+      break;
+    case "retire":
+      shard?.retire(message.member);
+      tell({ kind: "retired", member: message.member });
+      break;
+  }
+}
+
+function closeNow(): void {
+  if (isClosed) return;
+  isClosed = true;
+  // What is idle still takes the code that tells it to come back.
+  shard?.cut();
+  shard?.close();
+  life.close(start.member);
+}
+
+/** Replaces `process.exit`, which would end this thread under the engine's feet. */
+function guardExit(): void {
+  const exitThread = process.exit.bind(process);
+  process.exit = (code): never => {
+    const err = new Error(`process.exit(${String(code ?? process.exitCode ?? 0)})`);
+    logger.log("exitInShard", { shard: start.shard, err });
+    tell({ kind: "leaving" });
+    life.waitReleased(start.member, RELEASE_MS);
+    closeNow();
+    return exitThread(code);
+  };
+}
+
+function tell(message: MemberMessage): void {
+  parentPort?.postMessage(message);
+}

@@ -1,0 +1,50 @@
+/**
+ * Finds the channel of a topic: the first pattern that matches, in order of declaration.
+ *
+ * Runs on: shard. Made once for each socket mount.
+ */
+
+import type { ChannelDefinition } from "../channel/definition.ts";
+import { makeError } from "../errors.ts";
+
+/** A channel and what its route adds. */
+export interface ChannelRoute {
+  readonly channel: ChannelDefinition;
+  /** Merged over the socket's assigns at each join. */
+  readonly assigns?: object;
+}
+
+interface Pattern {
+  readonly text: string;
+  readonly isPrefix: boolean;
+  readonly route: ChannelRoute;
+}
+
+/** The routes of one mount. */
+export class ChannelRouter {
+  readonly #patterns: readonly Pattern[];
+
+  /**
+   * @param routes - by pattern: an exact topic, or a prefix that ends with `*`
+   * @throws SIM_ERR_TOPIC_PATTERN where a `*` is not the last character
+   */
+  constructor(routes: Readonly<Record<string, ChannelRoute>>) {
+    this.#patterns = Object.entries(routes).map(([pattern, route]) => {
+      const isPrefix = pattern.endsWith("*");
+      const text = isPrefix ? pattern.slice(0, -1) : pattern;
+      if (text.includes("*")) {
+        const message = `topic pattern must have its * at the end, got ${JSON.stringify(pattern)}`;
+        throw makeError("SIM_ERR_TOPIC_PATTERN", message);
+      }
+      return { text, isPrefix, route };
+    });
+  }
+
+  /** Gives the route of a topic, or undefined. */
+  match(topic: string): ChannelRoute | undefined {
+    for (const { text, isPrefix, route } of this.#patterns) {
+      if (isPrefix ? topic.startsWith(text) : topic === text) return route;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The channels of one connection, by topic.
+ *
+ * Most connections have a handful: up to 8 stand in an array, which costs a tenth of a Map.
+ *
+ * Runs on: the shard that owns the connection.
+ */
+
+import type { Channel } from "../channel/channel.ts";
+
+const MOST_IN_ARRAY = 8;
+
+/** A map from topics to channels. */
+export class ChannelTable {
+  #few: Channel[] = [];
+  #many: Map<string, Channel> | undefined = undefined;
+
+  get size(): number {
+    return this.#many ? this.#many.size : this.#few.length;
+  }
+
+  get(topic: string): Channel | undefined {
+    if (this.#many) return this.#many.get(topic);
+    for (const channel of this.#few) if (channel.topic === topic) return channel;
+    return undefined;
+  }
+
+  /** Adds a channel. Its topic must be free. */
+  add(channel: Channel): void {
+    if (this.#many) {
+      this.#many.set(channel.topic, channel);
+      return;
+    }
+    this.#few.push(channel);
+    if (this.#few.length <= MOST_IN_ARRAY) return;
+    this.#many = new Map(this.#few.map((known) => [known.topic, known]));
+    this.#few = [];
+  }
+
+  /** Removes a channel; false where its topic has another, or none. */
+  remove(channel: Channel): boolean {
+    if (this.#many) {
+      return this.#many.get(channel.topic) === channel && this.#many.delete(channel.topic);
+    }
+    const at = this.#few.indexOf(channel);
+    if (at < 0) return false;
+    this.#few.splice(at, 1);
+    return true;
+  }
+
+  /** All channels, as they are now. */
+  all(): Channel[] {
+    return this.#many ? [...this.#many.values()] : [...this.#few];
+  }
+}

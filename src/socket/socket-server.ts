@@ -1,0 +1,226 @@
+/**
+ * Serves sockets: decodes frames, answers heartbeats, routes by topic, joins and leaves.
+ *
+ * The dispatch table is that of WIRE §1.7; its row numbers stand beside the code. While a topic's
+ * join is not answered, what comes for the topic waits behind it, and is dispatched afterwards as
+ * if it came then. On a serial socket everything waits, as in Phoenix.
+ *
+ * Runs on: shard; one for all its sockets.
+ * Full: a join beyond `maxChannels` is answered with error; a backlog behind a join beyond
+ *       `maxMailbox` closes the connection.
+ */
+
+import { Channel } from "../channel/channel.ts";
+import type { ChannelServer } from "../channel/channel-server.ts";
+import { STATE } from "../channel/channel-state.ts";
+import type { Connection } from "../channel/connection.ts";
+import type { ExitReason } from "../channel/results.ts";
+import type { Logger } from "../logger.ts";
+import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
+import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
+import { refJson } from "../protocol/serializer.ts";
+import { telemetry } from "../telemetry.ts";
+import type { ChannelRoute } from "./channel-router.ts";
+import { Socket, type Identity, type SocketEvents } from "./socket.ts";
+
+/** Where the sockets with an id listen for their disconnect. PubSub is one. */
+export interface IdTopics {
+  subscribe(id: string, socket: Socket): void;
+  unsubscribe(id: string, socket: Socket): void;
+}
+
+/** What a SocketServer is made of. */
+export interface SocketServerParts {
+  readonly channels: ChannelServer;
+  readonly idTopics: IdTopics;
+  readonly logger: Logger;
+  readonly maxBacklog: number;
+}
+
+/** The server of a shard's sockets. */
+export class SocketServer implements SocketEvents {
+  readonly #parts: SocketServerParts;
+
+  constructor(parts: SocketServerParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a connection that was accepted. */
+  open(connection: Connection, identity: Identity): Socket {
+    const socket = new Socket(connection, identity, this);
+    if (socket.id !== null) this.#parts.idTopics.subscribe(socket.id, socket);
+    return socket;
+  }
+
+  /** Takes a text frame. One that is malformed closes the connection (WIRE §2.7). */
+  receive(socket: Socket, frame: string): void {
+    const message = socket.serializer.decode(frame);
+    if (message) this.#receive(socket, message);
+    else this.malformed(socket);
+  }
+
+  /** Closes a connection that sent what cannot be decoded. */
+  malformed(socket: Socket): void {
+    this.#parts.logger.log("malformedFrame", { connection: socket.connection.id });
+    this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+  }
+
+  /** Closes a connection; its channels end with a reason. */
+  end(socket: Socket, code: number, reason: ExitReason): void {
+    if (socket.isEnded) return;
+    // First: the transport calls `closed` from within `close`, and would give another reason.
+    socket.isEnded = true;
+    socket.connection.close(code, "");
+    this.#ended(socket, code, reason);
+  }
+
+  /** Is told that a connection is gone. */
+  closed(socket: Socket, code: number, reason: ExitReason): void {
+    if (socket.isEnded) return;
+    socket.isEnded = true;
+    this.#ended(socket, code, reason);
+  }
+
+  disconnect(socket: Socket): void {
+    this.end(socket, CLOSE.goingAway, { shutdown: "disconnected" });
+  }
+
+  joinSettled(socket: Socket, channel: Channel): void {
+    if (socket.joining === channel) socket.joining = undefined;
+    const { pending } = channel;
+    if (!pending) return;
+    channel.pending = undefined;
+    if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
+    // One of these may be a join that waits in its turn: the rest then waits behind it.
+    for (const message of pending.backlog) this.#receive(socket, message);
+  }
+
+  #ended(socket: Socket, code: number, reason: ExitReason): void {
+    if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
+    const channels = socket.channels.all();
+    if (telemetry.socket_disconnected.hasSubscribers) {
+      const { id, connection } = socket;
+      const count = channels.length;
+      telemetry.socket_disconnected.publish({
+        connection: connection.id,
+        id,
+        code,
+        channels: count,
+      });
+    }
+    for (const channel of channels) this.#parts.channels.close(channel, reason);
+  }
+
+  #receive(socket: Socket, message: Message): void {
+    if (socket.isEnded) return;
+    if (socket.joining) {
+      this.#wait(socket, socket.joining, message);
+      return;
+    }
+    const { topic, event } = message;
+    if (topic === PHOENIX_TOPIC && event === EVENT.heartbeat) {
+      this.#reply(socket, null, message, STATUS.ok, {}); // row 1
+      return;
+    }
+    const channel = typeof topic === "string" ? socket.channels.get(topic) : undefined;
+    if (!channel) this.#receiveUnjoined(socket, message);
+    else if (channel.state === STATE.joining) this.#wait(socket, channel, message);
+    else this.#receiveJoined(socket, channel, message);
+  }
+
+  #receiveUnjoined(socket: Socket, message: Message): void {
+    const { topic, event } = message;
+    if (event === EVENT.join) {
+      const route = typeof topic === "string" && socket.identity.mount.router.match(topic);
+      if (!route) this.#unmatched(socket, message); // row 4
+      else this.#join(socket, topic, route, message, undefined); // rows 2, 3
+    } else if (event === EVENT.leave) {
+      this.#reply(socket, message.joinRef, message, STATUS.ok, {}); // row 10
+    } else {
+      this.#unmatched(socket, message); // row 11
+    }
+  }
+
+  #receiveJoined(socket: Socket, channel: Channel, message: Message): void {
+    const { joinRef, event } = message;
+    if (event === EVENT.join) {
+      this.#joinAgain(socket, channel, message); // row 5
+      return;
+    }
+    // Stale: meant for an earlier join of the topic (rows 7, 9).
+    if (joinRef !== null && !isSameRef(joinRef, channel.joinRef)) return;
+    if (event === EVENT.leave) this.#parts.channels.leave(channel, message.ref); // row 6
+    else this.#parts.channels.receiveIn(channel, message); // row 8
+  }
+
+  #joinAgain(socket: Socket, channel: Channel, message: Message): void {
+    const { topic, joinRef } = channel;
+    // A leave that was read before this join is older than it, and is done first.
+    if (channel.isLeaving) this.#parts.channels.flush(channel);
+    if (socket.channels.get(topic) !== channel) {
+      this.#receiveUnjoined(socket, message);
+      return;
+    }
+    this.#parts.logger.log("duplicateJoin", { topic });
+    this.#parts.channels.kill(channel);
+    const route = socket.identity.mount.router.match(topic);
+    if (route) this.#join(socket, topic, route, message, { joinRef });
+  }
+
+  #join(
+    socket: Socket,
+    topic: string,
+    route: ChannelRoute,
+    message: Message,
+    replaced: { readonly joinRef: Ref } | undefined,
+  ): void {
+    const { identity, channels } = socket;
+    if (channels.size >= identity.mount.maxChannels) {
+      this.#parts.logger.log("tooManyChannels", { topic, max: identity.mount.maxChannels });
+      const response = { reason: REASON.tooManyChannels };
+      this.#reply(socket, message.joinRef, message, STATUS.error, response);
+      return;
+    }
+    const { assigns } = route;
+    const channel = new Channel({
+      runtime: this.#parts.channels,
+      owner: socket,
+      definition: route.channel,
+      topic,
+      assigns: assigns ? Object.freeze({ ...identity.assigns, ...assigns }) : identity.assigns,
+      joinRef: message.joinRef,
+      ref: message.ref,
+    });
+    if (replaced) channel.pending = { backlog: [], replaced };
+    if (socket.isSerial) socket.joining = channel;
+    channels.add(channel);
+    this.#parts.channels.join(channel, message.ref, message.payload);
+  }
+
+  #wait(socket: Socket, channel: Channel, message: Message): void {
+    channel.pending ??= { backlog: [], replaced: undefined };
+    if (channel.pending.backlog.length < this.#parts.maxBacklog) {
+      channel.pending.backlog.push(message);
+      return;
+    }
+    this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+  }
+
+  #unmatched(socket: Socket, message: Message): void {
+    this.#parts.logger.log("unmatchedTopic", { topic: message.topic, event: message.event });
+    this.#reply(socket, null, message, STATUS.error, { reason: REASON.unmatchedTopic });
+  }
+
+  #reply(socket: Socket, joinRef: Ref, message: Message, status: string, response: object): void {
+    const { connection, serializer } = socket;
+    const topicJson = JSON.stringify(message.topic);
+    const frame = serializer.reply(refJson(joinRef), message.ref, topicJson, status, response);
+    connection.send(frame, false);
+  }
+
+  #sendClose(socket: Socket, topic: string, joinRef: Ref): void {
+    const { connection, serializer } = socket;
+    const frame = serializer.end(refJson(joinRef), JSON.stringify(topic), EVENT.close, {});
+    connection.send(frame, false);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Every event this package publishes through node:diagnostics_channel, in one table.
+ *
+ * Subscribe in the thread whose events you want (the app module, for those of shards):
+ * `diagnostics_channel.subscribe("simurgh:channel_joined", (event) => …)`.
+ *
+ * Runs on: any thread. Nothing is made for an event that nobody listens to.
+ */
+
+import { channel, type Channel } from "node:diagnostics_channel";
+
+/** Each event: what it has and when it is published. */
+export const EVENTS = {
+  socket_connected:
+    "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
+  socket_disconnected: "connection, id, code, channels: a connection ended",
+  channel_joined: "durationMs, topic, params, result (ok, error): join returned",
+  channel_handled_in: "durationMs, topic, event, ref: a handler of handleIn returned",
+  channel_left: "topic, reason: a channel ended",
+  channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
+  slow_client: "connection, bufferedBytes: a connection was cut for reading too slowly",
+  lapped: "from, slots: records of another thread were lost",
+  socket_drain: "connections: a shard began to close its connections",
+} as const;
+
+/** Name of an event, without the prefix `simurgh:`. */
+export type EventName = keyof typeof EVENTS;
+
+/** Diagnostics channel of each event. */
+export const telemetry = Object.fromEntries(
+  Object.keys(EVENTS).map((name) => [name, channel(`simurgh:${name}`)]),
+) as Readonly<Record<EventName, Channel>>;

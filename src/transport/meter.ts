@@ -1,0 +1,14 @@
+/**
+ * PORT: totals that the transports keep. Implemented over the counters by the shard.
+ *
+ * Runs on: shard.
+ */
+
+/** Takes what transports count. */
+export interface TransportMeter {
+  opened(): void;
+  closed(): void;
+  received(bytes: number): void;
+  /** @param length - of one frame: bytes, or UTF-16 units of one that is sent as text */
+  sent(receivers: number, length: number): void;
+}

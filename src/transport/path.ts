@@ -1,0 +1,36 @@
+/**
+ * Paths with variables, as in `/rooms/:id/socket`, which the engine matches and we name.
+ *
+ * Runs on: shard.
+ */
+
+import type { HttpRequest } from "./engine-types.ts";
+
+/** Names of a path's variables, in their order. */
+export function variablesOf(path: string): string[] {
+  return path
+    .split("/")
+    .filter((part) => part.startsWith(":"))
+    .map((part) => part.slice(1));
+}
+
+/** Gives the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
+export function pathParams(
+  request: HttpRequest,
+  variables: readonly string[],
+): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const [at, name] of variables.entries()) {
+    const value = request.getParameter(at);
+    if (value !== undefined && !name.startsWith("_")) params[name] = decodeOrKeep(value);
+  }
+  return params;
+}
+
+function decodeOrKeep(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

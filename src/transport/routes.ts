@@ -1,0 +1,163 @@
+/**
+ * The app's own HTTP routes, on the server's port.
+ *
+ * Runs on: shard: each request on the one that the engine dealt its connection to.
+ * Full: a body beyond 8 MB is answered with 413.
+ */
+
+import { STATUS_CODES } from "node:http";
+
+import type { Logger } from "../logger.ts";
+import { makeError } from "../errors.ts";
+import type { EngineApp, HttpResponse } from "./engine-types.ts";
+import { variablesOf } from "./path.ts";
+import { parseQuery } from "./query.ts";
+import { readHead, type RequestHead } from "./request-head.ts";
+
+/** A request as a route sees it. */
+export interface RouteRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Variables of the path. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | undefined>>;
+  /** Address of the client. */
+  readonly peerAddress: string;
+  /** Gives a header by its name, in any case. */
+  header(name: string): string | undefined;
+  /** Reads the whole body. Rejects where the client goes away. */
+  body(): Promise<Uint8Array>;
+}
+
+/** What a route answers. */
+export interface RouteResponse {
+  /** HTTP status, 200 to 599. */
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Text or bytes; anything else is sent as JSON. */
+  readonly body?: unknown;
+}
+
+/** Answers requests of one method and path. */
+export type Route<Context> = (
+  request: RouteRequest,
+  context: Context,
+) => RouteResponse | Promise<RouteResponse>;
+
+const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
+const MOST_BODY_BYTES = 8_000_000;
+
+/** Mounts routes, named as in `GET /healthz`; what matches none gets 404. */
+export function mountRoutes<Context>(
+  app: EngineApp,
+  routes: Readonly<Record<string, Route<Context>>>,
+  context: Context,
+  logger: Logger,
+): void {
+  for (const [name, route] of Object.entries(routes)) {
+    const { method, path } = parseName(name);
+    const variables = variablesOf(path);
+    app[method](path, (response, request) => {
+      const head = readHead(response, request, variables);
+      void run(response, head, (routeRequest) => route(routeRequest, context), logger);
+    });
+  }
+  app.any("/*", (response) => {
+    response.writeStatus("404 Not Found").end();
+  });
+}
+
+function parseName(name: string): { method: (typeof METHODS)[number]; path: string } {
+  const [verb = "", path = ""] = name.split(" ");
+  const method = METHODS.find((known) => known === verb.toLowerCase().replace("delete", "del"));
+  if (method === undefined || !path.startsWith("/")) {
+    const message = `route must be a method and a path, as in "GET /healthz", got ${JSON.stringify(name)}`;
+    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  }
+  return { method, path };
+}
+
+async function run(
+  response: HttpResponse,
+  head: RequestHead,
+  route: (request: RouteRequest) => RouteResponse | Promise<RouteResponse>,
+  logger: Logger,
+): Promise<void> {
+  // Registered at once: the engine takes a callback that returns without an answer only so.
+  const body = new BodyReader(response);
+  let answer: RouteResponse;
+  try {
+    answer = await route(requestOf(head, body));
+  } catch (error) {
+    if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
+    answer = { status: body.isTooLarge ? 413 : 500 };
+  }
+  if (body.isAborted) return;
+  response.cork(() => send(response, answer));
+}
+
+function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
+  const query = parseQuery(head.query) ?? {};
+  return {
+    method: head.method,
+    path: head.path,
+    params: head.pathParams,
+    query: Object.fromEntries(
+      Object.entries(query).filter(
+        (entry): entry is [string, string] => typeof entry[1] === "string",
+      ),
+    ),
+    peerAddress: head.peerAddress,
+    header: (name) => head.headers.get(name.toLowerCase()),
+    body: () => body.whole,
+  };
+}
+
+/** Collects a request's body from the moment it begins to arrive. */
+class BodyReader {
+  readonly whole: Promise<Uint8Array>;
+  isAborted = false;
+  isTooLarge = false;
+
+  constructor(response: HttpResponse) {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let resolve: (body: Uint8Array) => void = ignore;
+    let reject: (error: Error) => void = ignore;
+    this.whole = new Promise((resolveWhole, rejectWhole) => {
+      resolve = resolveWhole;
+      reject = rejectWhole;
+    });
+    // A route that never reads its body must not make an aborted request an unhandled rejection.
+    this.whole.catch(ignore);
+    response.onAborted(() => {
+      this.isAborted = true;
+      reject(new Error("the client went away"));
+    });
+    response.onData((chunk, isLast) => {
+      length += chunk.byteLength;
+      if (length > MOST_BODY_BYTES) {
+        this.isTooLarge = true;
+        reject(new Error(`a body must have at most ${MOST_BODY_BYTES} (bytes), got more`));
+        return;
+      }
+      // The engine takes its buffer back when this returns.
+      chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
+      if (isLast) resolve(Buffer.concat(chunks));
+    });
+  }
+}
+
+function send(response: HttpResponse, answer: RouteResponse): void {
+  const { status, headers = {}, body = "" } = answer;
+  const isRaw = typeof body === "string" || body instanceof Uint8Array;
+  response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
+  const names = Object.keys(headers).map((name) => name.toLowerCase());
+  if (!isRaw && !names.includes("content-type")) {
+    response.writeHeader("content-type", "application/json; charset=utf-8");
+  }
+  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+  response.end(isRaw ? body : JSON.stringify(body));
+}
+
+function ignore(): void {}

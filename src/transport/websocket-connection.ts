@@ -1,0 +1,113 @@
+/**
+ * One WebSocket of the engine, as channels see it.
+ *
+ * Runs on: the shard that the engine dealt it to.
+ * Owns: the engine's object from `open` to `close`; afterwards any call on that would throw, so
+ *       it is let go first.
+ * Slow: the engine never skips what we send until far above our own limit; `slow-clients` cuts.
+ */
+
+import type { Connection } from "../channel/connection.ts";
+import type { Socket } from "../socket/socket.ts";
+import type { EngineWebSocket } from "./engine-types.ts";
+
+/** What the engine keeps with a WebSocket, from `upgrade` on. */
+export interface WebSocketData {
+  readonly connection: WebSocketConnection;
+}
+
+/** A WebSocket of the engine, with our connection on it. */
+export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
+
+/** What connections tell the transport that made them. */
+export interface ConnectionEvents {
+  /** Frames were sent: how many receivers, of what length (text in UTF-16 units). */
+  sent(receivers: number, length: number): void;
+  /** The engine had to keep, or skip, what was sent. */
+  slow(connection: WebSocketConnection, wasSkipped: boolean): void;
+}
+
+/** Results of the engine's `send`. */
+const SEND_SKIPPED = 2;
+const SEND_DONE = 1;
+
+/** A connection over WebSocket. */
+export class WebSocketConnection implements Connection {
+  readonly id: number;
+  readonly idleTicks: number;
+  readonly #events: ConnectionEvents;
+  #ws: OurWebSocket | undefined = undefined;
+  socket: Socket | undefined = undefined;
+  /** Tick of the sweep at which something last came in. */
+  lastInboundTick: number;
+
+  constructor(id: number, idleTicks: number, nowTick: number, events: ConnectionEvents) {
+    this.id = id;
+    this.idleTicks = idleTicks;
+    this.lastInboundTick = nowTick;
+    this.#events = events;
+  }
+
+  get transport(): string {
+    return "websocket";
+  }
+
+  get isNative(): boolean {
+    return true;
+  }
+
+  get isOpen(): boolean {
+    return this.#ws !== undefined;
+  }
+
+  /** Bytes that the engine keeps for a client that does not take them. */
+  get bufferedBytes(): number {
+    return this.#ws?.getBufferedAmount() ?? 0;
+  }
+
+  /** Takes the engine's object. */
+  attach(ws: OurWebSocket): void {
+    this.#ws = ws;
+  }
+
+  /** Lets it go: the engine closed it. */
+  detach(): void {
+    this.#ws = undefined;
+  }
+
+  send(frame: string | Uint8Array, isBinary: boolean): void {
+    if (!this.#ws) return;
+    const result = this.#ws.send(frame, isBinary);
+    this.#events.sent(1, frame.length);
+    if (result !== SEND_DONE) this.#events.slow(this, result === SEND_SKIPPED);
+  }
+
+  subscribe(nativeTopic: string): void {
+    this.#ws?.subscribe(nativeTopic);
+  }
+
+  unsubscribe(nativeTopic: string): void {
+    this.#ws?.unsubscribe(nativeTopic);
+  }
+
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
+    if (!this.#ws) return;
+    this.#ws.publish(nativeTopic, frame, isBinary);
+    this.#events.sent(receivers, frame.length);
+  }
+
+  cork(work: () => void): void {
+    if (this.#ws) this.#ws.cork(work);
+    else work();
+  }
+
+  close(code: number, reason: string): void {
+    // The engine calls the close handler from within `end`.
+    this.#ws?.end(code, reason);
+  }
+
+  /** Ends it without a close frame, which a client that reads nothing would never see. */
+  cut(): void {
+    this.#ws?.close();
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The WebSocket transport: mounts sockets on the engine's app and runs their connections.
+ *
+ * Runs on: shard; one for each.
+ * Owns: the numbers of its connections: shard index + shards * n, so that a connection's number
+ *       modulo the number of shards is its shard.
+ * Full: a message beyond the limit closes with 1009, silence with 1002 (WIRE §2.7); slow clients
+ *       see slow-clients.
+ */
+
+import type { Logger } from "../logger.ts";
+import { CLOSE } from "../protocol/reserved.ts";
+import type { SocketMount } from "../socket/mount.ts";
+import type { SocketServer } from "../socket/socket-server.ts";
+import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
+import type { TransportMeter } from "./meter.ts";
+import { variablesOf } from "./path.ts";
+import { readHead } from "./request-head.ts";
+import { SlowClients } from "./slow-clients.ts";
+import type { Sweep } from "./sweep.ts";
+import { handleUpgrade } from "./upgrade.ts";
+import {
+  WebSocketConnection,
+  type ConnectionEvents,
+  type OurWebSocket,
+  type WebSocketData,
+} from "./websocket-connection.ts";
+
+/** A mount's options for WebSocket. */
+export interface WebSocketOptions {
+  /** Silence after which a connection is closed (ms). */
+  readonly timeoutMs: number;
+  /** Largest message of a client (bytes). */
+  readonly maxFrameBytes: number;
+}
+
+/** What the transport is made of. */
+export interface WebSocketParts {
+  readonly engine: Engine;
+  readonly app: EngineApp;
+  readonly sockets: SocketServer;
+  readonly context: object;
+  readonly logger: Logger;
+  readonly meter: TransportMeter;
+  readonly sweep: Sweep;
+  readonly shard: number;
+  readonly shards: number;
+  readonly maxBackpressureBytes: number;
+}
+
+/** Up to this much beyond our limit the engine hands messages over, so that we can say 1009. */
+const FRAME_SLACK_BYTES = 1_048_576;
+/** The engine's own limit of what it keeps for a client: so far above ours that it never decides. */
+const CEILING_FACTOR = 8;
+const LEAST_CEILING_BYTES = 67_108_864;
+/** Connections that are ended before others get a turn. */
+const CLOSES_PER_TURN = 500;
+
+/** All WebSocket connections of a shard. */
+export class WebSocketTransport implements ConnectionEvents {
+  readonly #parts: WebSocketParts;
+  readonly #slowClients: SlowClients;
+  readonly #connections = new Set<WebSocketConnection>();
+  #nextNumber: number;
+  #isDraining = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(parts: WebSocketParts) {
+    this.#parts = parts;
+    this.#slowClients = new SlowClients(parts.maxBackpressureBytes, parts.logger);
+    this.#nextNumber = parts.shard;
+    parts.sweep.add((tick) => this.#look(tick));
+  }
+
+  /** Open connections. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Serves a socket at a path. */
+  mount(path: string, mount: SocketMount, options: WebSocketOptions): void {
+    const { engine, app } = this.#parts;
+    const variables = variablesOf(path);
+    const idleTicks = Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1;
+    const parts = {
+      mount,
+      context: this.#parts.context,
+      logger: this.#parts.logger,
+      accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, idleTicks),
+    };
+    app.ws<WebSocketData>(path, {
+      compression: engine.DISABLED,
+      idleTimeout: 0,
+      sendPingsAutomatically: false,
+      maxPayloadLength: options.maxFrameBytes + FRAME_SLACK_BYTES,
+      maxBackpressure: Math.max(
+        this.#parts.maxBackpressureBytes * CEILING_FACTOR,
+        LEAST_CEILING_BYTES,
+      ),
+      closeOnBackpressureLimit: false,
+      upgrade: (response, request, upgradeContext) => {
+        const head = readHead(response, request, variables);
+        handleUpgrade(response, head, upgradeContext, parts);
+      },
+      open: (ws) => this.#open(ws as OurWebSocket),
+      message: (ws, message, isBinary) =>
+        this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
+      ping: (ws) => this.#touch((ws as OurWebSocket).connection),
+      pong: (ws) => this.#touch((ws as OurWebSocket).connection),
+      dropped: (ws) => this.#slowClients.note((ws as OurWebSocket).connection, true),
+      drain: (ws) => this.#drained((ws as OurWebSocket).connection),
+      close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
+    });
+    app.any(path, (response: HttpResponse, request: HttpRequest) => {
+      handleUpgrade(response, readHead(response, request, variables), undefined, parts);
+    });
+  }
+
+  sent(receivers: number, length: number): void {
+    this.#parts.meter.sent(receivers, length);
+  }
+
+  slow(connection: WebSocketConnection, wasSkipped: boolean): void {
+    this.#slowClients.note(connection, wasSkipped);
+  }
+
+  /**
+   * Closes all connections with 1012: those that have taken everything now, the others as they
+   * do, and what is left at the deadline is cut.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    if (this.#connections.size === 0) return;
+    const timer = setTimeout(() => this.cutAll(), deadlineMs);
+    let count = 0;
+    for (const connection of this.#connections) {
+      if (connection.bufferedBytes === 0) this.#restart(connection);
+      count += 1;
+      if (count % CLOSES_PER_TURN === 0) await nextTurn();
+    }
+    await empty;
+    clearTimeout(timer);
+  }
+
+  /** Ends all connections at once; those that can take it get the close code. */
+  cutAll(): void {
+    for (const connection of this.#connections) {
+      if (connection.bufferedBytes === 0) this.#restart(connection);
+      else connection.cut();
+    }
+  }
+
+  #restart(connection: WebSocketConnection): void {
+    const { socket } = connection;
+    if (socket) this.#parts.sockets.end(socket, CLOSE.restart, { shutdown: "draining" });
+  }
+
+  #accept(identity: SocketIdentity, idleTicks: number): WebSocketData {
+    const id = this.#nextNumber;
+    this.#nextNumber += this.#parts.shards;
+    const connection = new WebSocketConnection(id, idleTicks, this.#parts.sweep.tick, this);
+    connection.socket = this.#parts.sockets.open(connection, identity);
+    return { connection };
+  }
+
+  #open(ws: OurWebSocket): void {
+    const { connection } = ws;
+    connection.attach(ws);
+    this.#connections.add(connection);
+    this.#parts.meter.opened();
+    if (this.#isDraining) this.#restart(connection);
+  }
+
+  #receive(
+    connection: WebSocketConnection,
+    message: ArrayBuffer,
+    isBinary: boolean,
+    maxFrameBytes: number,
+  ): void {
+    const { socket } = connection;
+    connection.lastInboundTick = this.#parts.sweep.tick;
+    this.#parts.meter.received(message.byteLength);
+    if (!socket) return;
+    if (message.byteLength > maxFrameBytes) {
+      this.#parts.sockets.end(socket, CLOSE.tooLarge, { shutdown: "closed" });
+    } else if (isBinary && socket.serializer.vsn !== "1.0.0") {
+      this.#parts.sockets.malformed(socket);
+    } else {
+      this.#parts.sockets.receive(socket, Buffer.from(message).toString("utf8"));
+    }
+  }
+
+  #touch(connection: WebSocketConnection): void {
+    connection.lastInboundTick = this.#parts.sweep.tick;
+  }
+
+  #drained(connection: WebSocketConnection): void {
+    if (this.#isDraining && connection.bufferedBytes === 0) this.#restart(connection);
+  }
+
+  #closed(connection: WebSocketConnection, code: number): void {
+    connection.detach();
+    this.#connections.delete(connection);
+    this.#parts.meter.closed();
+    if (connection.socket) {
+      this.#parts.sockets.closed(connection.socket, code, { shutdown: "closed" });
+    }
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  #look(tick: number): void {
+    for (const connection of this.#connections) {
+      if (tick - connection.lastInboundTick > connection.idleTicks) {
+        const { socket } = connection;
+        if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
+      } else {
+        this.#slowClients.check(connection);
+      }
+    }
+  }
+}
+
+type SocketIdentity = Parameters<SocketServer["open"]>[1];
+
+async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { availableParallelism } from "node:os";
+import { describe, it } from "node:test";
+
+import { availableShards } from "../../src/server/cpu-quota.ts";
+
+/** Gives the shards of a machine with some CPUs and some files. */
+function shardsOn(cpus: number, files: Record<string, string>): number {
+  return availableShards({ parallelism: () => cpus, readFile: (path) => files[path] });
+}
+
+/** Gives the files of a container with a quota. */
+function container(max: string): Record<string, string> {
+  return { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": `${max}\n` };
+}
+
+describe("availableShards", () => {
+  it("is the parallelism where there is no quota", () => {
+    assert.equal(shardsOn(8, {}), 8);
+    assert.equal(shardsOn(8, { "/proc/self/cgroup": "" }), 8);
+    assert.equal(shardsOn(8, { "/proc/self/cgroup": "no such line\n0::/\n" }), 8);
+    assert.equal(
+      shardsOn(8, { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "max 100000\n" }),
+      8,
+    );
+  });
+
+  it("is the quota of a container, rounded down", () => {
+    assert.equal(shardsOn(8, container("200000 100000")), 2);
+    assert.equal(shardsOn(8, container("399999 100000")), 3);
+    assert.equal(shardsOn(8, container("50000 100000")), 1);
+    assert.equal(shardsOn(2, container("800000 100000")), 2);
+  });
+
+  it("is the smallest quota from our own group up", () => {
+    const files = {
+      "/proc/self/cgroup": "0::/system.slice/app.service/worker\n",
+      "/sys/fs/cgroup/system.slice/app.service/cpu.max": "300000 100000\n",
+      "/sys/fs/cgroup/system.slice/cpu.max": "600000 100000\n",
+      "/sys/fs/cgroup/system.slice/other.service/cpu.max": "100000 100000\n",
+    };
+    assert.equal(shardsOn(8, files), 3);
+    assert.equal(
+      shardsOn(8, { ...files, "/sys/fs/cgroup/system.slice/cpu.max": "20000 10000\n" }),
+      2,
+    );
+  });
+
+  it("looks at the root where our group is outside of the namespace", () => {
+    const files = {
+      "/proc/self/cgroup": "0::/../../elsewhere\n",
+      "/sys/elsewhere/cpu.max": "100000 100000\n",
+      "/sys/fs/cgroup/cpu.max": "200000 100000\n",
+    };
+    assert.equal(shardsOn(8, files), 2);
+  });
+
+  it("reads version 1, under the name of one controller or of all", () => {
+    const groups = { "/proc/self/cgroup": "5:memory:/box\n4:cpu,cpuacct:/box\n0::/\n" };
+    for (const folder of ["cpu", "cpu,cpuacct"]) {
+      const quota = (text: string): Record<string, string> => ({
+        ...groups,
+        [`/sys/fs/cgroup/${folder}/box/cpu.cfs_quota_us`]: text,
+        [`/sys/fs/cgroup/${folder}/box/cpu.cfs_period_us`]: "100000\n",
+      });
+      assert.equal(shardsOn(8, quota("250000\n")), 2);
+      assert.equal(shardsOn(8, quota("-1\n")), 8);
+    }
+  });
+
+  it("does not take another controller for the CPU's", () => {
+    const files = {
+      "/proc/self/cgroup": "2:cpuset:/\n1:cpuacct:/\n",
+      "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000\n",
+      "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+    };
+    assert.equal(shardsOn(8, files), 8);
+  });
+
+  it("is from 1 to 64", () => {
+    const files = { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "1000 100000\n" };
+    assert.equal(shardsOn(8, files), 1);
+    assert.equal(shardsOn(128, {}), 64);
+    for (const wrong of ["0 100000", "-5 100000", "100000 0", "100000", "x y", ""]) {
+      assert.equal(shardsOn(8, { ...files, "/sys/fs/cgroup/cpu.max": wrong }), 8, wrong);
+    }
+  });
+
+  it("is no more than the CPUs of this machine", () => {
+    const shards = availableShards();
+    assert.ok(Number.isInteger(shards) && shards >= 1 && shards <= availableParallelism());
+  });
+});

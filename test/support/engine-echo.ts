@@ -1,0 +1,20 @@
+/**
+ * A server on a free port of loopback: echoes WebSocket messages, answers GET /hello.
+ *
+ * Runs on: any thread of a test.
+ */
+
+import { loadEngine } from "../../src/transport/engine.ts";
+
+/** Starts the server; the engine is loaded if it was not. */
+export function startEcho(): { readonly port: number; readonly stop: () => void } {
+  const engine = loadEngine();
+  const app = engine.App();
+  let port = -1;
+  app.ws("/echo", { message: (ws, message, isBinary) => void ws.send(message, isBinary) });
+  app.get("/hello", (response) => void response.end("hello"));
+  app.listen("127.0.0.1", 0, engine.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+    if (socket !== false) port = engine.us_socket_local_port(socket);
+  });
+  return { port, stop: () => void app.close() };
+}
