@@ -20,8 +20,10 @@ export interface Comparison {
   readonly figure: number;
   /** Ratio (CPU) or difference (memory) to the bare engine; absent for that engine itself. */
   readonly relation?: Spread;
-  /** The server fell behind in at least one round. */
-  readonly isServerBehind: boolean;
+  /** Rounds in which the server fell behind. */
+  readonly behind: number;
+  /** Rounds in which the server waited for a core. */
+  readonly starved: number;
 }
 
 /** Median, least and largest of the rounds. */
@@ -49,15 +51,16 @@ export function compare(
   const own = rounds.flatMap((round) => round[name] ?? []);
   if (own.length === 0) return undefined;
   const figure = median(own.map((measurement) => measurement[work.figure]));
-  const isServerBehind = own.some((measurement) => measurement.isServerBehind);
+  const behind = own.filter((measurement) => measurement.isServerBehind).length;
+  const starved = own.filter((measurement) => measurement.isServerStarved).length;
   const relations = name === "bare" ? [] : relationsOf(work, name, rounds);
-  if (relations.length === 0) return { figure, isServerBehind };
+  if (relations.length === 0) return { figure, behind, starved };
   const relation = {
     median: median(relations),
     min: Math.min(...relations),
     max: Math.max(...relations),
   };
-  return { figure, relation, isServerBehind };
+  return { figure, relation, behind, starved };
 }
 
 function relationsOf(work: Work, name: ServerName, rounds: readonly Round[]): number[] {

@@ -21,6 +21,8 @@ export interface Measurement {
   readonly bytesPerConnection: number;
   /** The server got less done than was asked for: its CPU per message is then a guess. */
   readonly isServerBehind: boolean;
+  /** The machine was too busy: the server waited for a core and batched more than it would. */
+  readonly isServerStarved: boolean;
   readonly latencyP99Us: number | undefined;
 }
 
@@ -71,6 +73,7 @@ export function readMeasurement(line: string): Measurement {
     readonly window: {
       readonly serverCpuUsPerMessage?: number;
       readonly isServerBehind: boolean;
+      readonly isServerStarved: boolean;
       readonly latencyUs: { readonly p99: number } | null;
     };
     readonly memory: { readonly bytesPerConnection: number } | null;
@@ -82,6 +85,7 @@ export function readMeasurement(line: string): Measurement {
     cpuUsPerMessage: window.serverCpuUsPerMessage,
     bytesPerConnection: memory.bytesPerConnection,
     isServerBehind: window.isServerBehind,
+    isServerStarved: window.isServerStarved,
     latencyP99Us: window.latencyUs?.p99,
   };
 }

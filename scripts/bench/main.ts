@@ -44,9 +44,10 @@ async function runRounds(name: WorkName, options: BenchOptions): Promise<readonl
     for (const server of options.servers) {
       const measurement = await measure(work, server, options.seconds);
       measured[server] = measurement;
-      const note = measurement.isServerBehind ? " (fell behind)" : "";
+      const behind = measurement.isServerBehind ? ", fell behind" : "";
+      const starved = measurement.isServerStarved ? ", waited for a core" : "";
       tell(
-        `${name} ${round}/${options.pairs} ${server}: ${measurement[work.figure].toFixed(2)}${note}`,
+        `${name} ${round}/${options.pairs} ${server}: ${measurement[work.figure].toFixed(2)}${behind}${starved}`,
       );
     }
     rounds.push(measured);

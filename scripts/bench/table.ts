@@ -12,7 +12,6 @@ import { WORKS, type Work, type WorkName } from "./works.ts";
 export type Results = { readonly [Name in WorkName]?: readonly Round[] };
 
 const HEAD = ["work", "server", "figure", "to bare", "min – max", "budget", ""] as const;
-const BEHIND = "fell behind: CPU per message is a guess";
 
 /** Draws the table: for each work one row for each server. */
 export function makeTable(results: Results): string {
@@ -35,10 +34,12 @@ export function makeTable(results: Results): string {
 }
 
 function makeRow(work: Work, server: ServerName, comparison: Comparison): readonly string[] {
-  const { figure, relation, isServerBehind } = comparison;
+  const { figure, relation, behind, starved } = comparison;
   const hasBudget = server === "simurgh" && relation !== undefined;
-  const notes = isServerBehind ? [BEHIND] : [];
-  if (hasBudget) notes.unshift(relation.median <= work.budget ? "within" : "OVER");
+  const notes: string[] = [];
+  if (hasBudget) notes.push(relation.median <= work.budget ? "within" : "OVER");
+  if (behind > 0) notes.push(`fell behind in ${behind} of the rounds`);
+  if (starved > 0) notes.push(`waited for a core in ${starved} of the rounds`);
   return [
     work.title,
     server,

@@ -20,7 +20,7 @@ export interface Work {
   readonly budget: number;
 }
 
-const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "3k"] as const;
+const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "2k"] as const;
 
 /** Each work by the name that `--only` takes. */
 export const WORKS = {

@@ -1,13 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { compare, median, type Round } from "../../scripts/bench/comparison.ts";
-import { makeCommandLine, readMeasurement } from "../../scripts/bench/generator.ts";
+import {
+  makeCommandLine,
+  readMeasurement,
+  type Measurement,
+} from "../../scripts/bench/generator.ts";
 import { parseBenchOptions } from "../../scripts/bench/options.ts";
 import { makeTable } from "../../scripts/bench/table.ts";
 import { WORKS } from "../../scripts/bench/works.ts";
 
-function measurement(cpuUsPerMessage: number, bytesPerConnection = 0, isServerBehind = false) {
-  return { cpuUsPerMessage, bytesPerConnection, isServerBehind, latencyP99Us: undefined };
+function measurement(cpuUsPerMessage: number, bytesPerConnection = 0): Measurement {
+  return {
+    cpuUsPerMessage,
+    bytesPerConnection,
+    isServerBehind: false,
+    isServerStarved: false,
+    latencyP99Us: undefined,
+  };
 }
 
 function errorOf(words: readonly string[]): string {
@@ -37,7 +47,8 @@ describe("compare", () => {
     assert.deepEqual(compare(WORKS.echo, "simurgh", rounds), {
       figure: 12,
       relation: { median: 1.2, min: 1.1, max: 1.3 },
-      isServerBehind: false,
+      behind: 0,
+      starved: 0,
     });
   });
   it("takes differences for memory", () => {
@@ -46,9 +57,9 @@ describe("compare", () => {
     assert.deepEqual(compare(WORKS.memory, "ws", memory)?.relation, spread);
   });
   it("gives the bare engine, or a server without it, no relation", () => {
-    assert.deepEqual(compare(WORKS.echo, "bare", rounds), { figure: 10, isServerBehind: false });
-    const alone = [{ ws: measurement(5, 0, true) }];
-    assert.deepEqual(compare(WORKS.echo, "ws", alone), { figure: 5, isServerBehind: true });
+    assert.deepEqual(compare(WORKS.echo, "bare", rounds), { figure: 10, behind: 0, starved: 0 });
+    const alone = [{ ws: { ...measurement(5), isServerStarved: true } }];
+    assert.deepEqual(compare(WORKS.echo, "ws", alone), { figure: 5, behind: 0, starved: 1 });
   });
   it("has nothing to say of a server that was not measured", () =>
     assert.equal(compare(WORKS.echo, "ws", rounds), undefined));
@@ -57,7 +68,13 @@ describe("compare", () => {
 describe("makeTable", () => {
   it("prints each server with its ratio, and the verdict on the budget", () => {
     const table = makeTable({
-      echo: [{ bare: measurement(10), simurgh: measurement(12), ws: measurement(20, 0, true) }],
+      echo: [
+        {
+          bare: measurement(10),
+          simurgh: measurement(12),
+          ws: { ...measurement(20), isServerBehind: true },
+        },
+      ],
       fanout: [{ bare: measurement(4), simurgh: measurement(4.8) }],
       memory: [{ bare: measurement(0, 1000), simurgh: measurement(0, 900) }],
     });
@@ -72,7 +89,7 @@ describe("makeTable", () => {
         "20.00 µs",
         "2.00×",
         "2.00× – 2.00×",
-        "fell behind: CPU per message is a guess",
+        "fell behind in 1 of the rounds",
       ],
       ["fan-out, 2 000 on 100 topics, one shard", "bare", "4.00 µs"],
       [
@@ -131,7 +148,12 @@ describe("generator", () => {
   });
   it("has its line of JSON read, refused latencies as absent", () => {
     const line = {
-      window: { serverCpuUsPerMessage: 2.5, isServerBehind: false, latencyUs: null },
+      window: {
+        serverCpuUsPerMessage: 2.5,
+        isServerBehind: false,
+        isServerStarved: false,
+        latencyUs: null,
+      },
       memory: { bytesPerConnection: 1000 },
     };
     assert.deepEqual(readMeasurement(JSON.stringify(line)), measurement(2.5, 1000));
