@@ -42,6 +42,7 @@ export const LOG_LINES = {
   terminateFailed: { level: "error", text: "terminate threw" },
   noHandleInfo: { level: "warn", text: "a message came and the channel has no handleInfo" },
   slowClient: { level: "warn", text: "a client reads too slowly: its connection was cut" },
+  taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
   routeFailed: { level: "error", text: "a route threw" },
 } as const satisfies Record<string, { level: "debug" | "info" | "warn" | "error"; text: string }>;
 
