@@ -24,8 +24,6 @@ export interface ChannelOwner {
   readonly connection: Connection;
   readonly serializer: Serializer;
   readonly id: string | null;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly connectInfo: object;
   /** True where messages wait until the whole burst of frames was read (Phoenix's way). */
   readonly isSerial: boolean;
   /** The topic is free again. */
@@ -120,14 +118,6 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
 
   get transport(): string {
     return this.owner.connection.transport;
-  }
-
-  get params(): Readonly<Record<string, unknown>> {
-    return this.owner.params;
-  }
-
-  get connectInfo(): object {
-    return this.owner.connectInfo;
   }
 
   get shard(): number {

@@ -32,10 +32,6 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   readonly ref: unknown;
   /** `websocket`, or another transport's name. */
   readonly transport: string;
-  /** Parameters of the connection. */
-  readonly params: Readonly<Record<string, unknown>>;
-  /** What the transport knows of the client. */
-  readonly connectInfo: object;
   /** Index of the shard that serves it. */
   readonly shard: number;
   /** The shard's context, as `start` of the endpoint left it. */

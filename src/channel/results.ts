@@ -46,7 +46,7 @@ export class Stop {
 
 /** Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client. */
 export function ok(): Ok<object>;
-export function ok<const Payload>(payload: Payload): Ok<Payload>;
+export function ok<Payload>(payload: Payload): Ok<Payload>;
 export function ok(payload: unknown = {}): Reply {
   return new Reply("ok", payload);
 }

@@ -64,7 +64,7 @@ function decisionOf(
   serializer: Identity["serializer"],
   logger: Logger,
 ): Decision {
-  const { mount, params, connectInfo } = call;
+  const { mount } = call;
   const refused: Decision = { result: "refused", reason: undefined };
   if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
     logger.log("connectInvalid", { path: mount.path, from: "connect", got: kindOf(result) });
@@ -78,7 +78,7 @@ function decisionOf(
     logger.log("connectInvalid", { path: mount.path, from: "id", got: kindOf(id) });
     return refused;
   }
-  return { result: "ok", identity: { mount, serializer, assigns, id, params, connectInfo } };
+  return { result: "ok", identity: { mount, serializer, assigns, id } };
 }
 
 function report(call: ConnectCall, decision: Decision, startedMs: number, logger: Logger): void {

@@ -9,17 +9,18 @@ import type { Connection } from "../channel/connection.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import { ChannelTable } from "./channel-table.ts";
-import type { ConnectInfo, Params } from "./definition.ts";
 import type { SocketMount } from "./mount.ts";
 
-/** Who a connection turned out to be, before it is one. */
+/**
+ * Who a connection turned out to be, before it is one.
+ *
+ * Parameters and connect info are not kept: what is wanted of them, `connect` puts into assigns.
+ */
 export interface Identity {
   readonly mount: SocketMount;
   readonly serializer: Serializer;
   readonly assigns: object;
   readonly id: string | null;
-  readonly params: Params;
-  readonly connectInfo: ConnectInfo;
 }
 
 /** What a socket tells those who serve it. */
@@ -50,14 +51,6 @@ export class Socket implements ChannelOwner {
 
   get id(): string | null {
     return this.identity.id;
-  }
-
-  get params(): Params {
-    return this.identity.params;
-  }
-
-  get connectInfo(): ConnectInfo {
-    return this.identity.connectInfo;
   }
 
   get isSerial(): boolean {

@@ -1,0 +1,27 @@
+/**
+ * What the handlers of the conformance app ask of a payload; a wrong kind throws, which ends the channel.
+ *
+ * Runs on: a shard.
+ */
+
+/** Gives a payload that is a JSON object, and throws for every other kind. */
+export function asObject(payload: unknown): Record<string, unknown> {
+  const isObject = typeof payload === "object" && payload !== null;
+  if (!isObject || Array.isArray(payload) || payload instanceof Uint8Array) {
+    throw new TypeError("this event wants an object as payload");
+  }
+  return payload as Record<string, unknown>;
+}
+
+/** Gives a payload that came in a binary frame, and throws for one that came as text. */
+export function asBytes(payload: unknown): Uint8Array {
+  if (payload instanceof Uint8Array) return payload;
+  throw new TypeError("this event wants bytes as payload");
+}
+
+/** Gives the number at a key of an object payload, and throws where there is none. */
+export function numberAt(payload: unknown, key: string): number {
+  const value = asObject(payload)[key];
+  if (typeof value !== "number") throw new TypeError(`this event wants a number as "${key}"`);
+  return value;
+}

@@ -1,0 +1,57 @@
+/**
+ * The recorded scenarios of Phoenix, played against the conformance app on one shard and on two.
+ *
+ * Runs on: the main thread of the tests. Scenarios share topics, so they are played one after the other.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { startServer } from "../support/server.ts";
+import type { Server } from "../support/server.ts";
+import { EXCEPTIONS } from "./exceptions.ts";
+import { judge, play } from "./replayer.ts";
+import { readTranscript, transcriptNames } from "./scenario.ts";
+
+const missingByTranscript = new Map(
+  EXCEPTIONS.filter((entry) => entry.kind === "unbuilt transcript").map(
+    ({ transcript, missing }) => [transcript, missing] as const,
+  ),
+);
+
+for (const shards of [1, 2]) {
+  describe(`Phoenix, as recorded, on ${shards} of our shards`, () => {
+    let server: Server;
+    before(async () => {
+      server = await startServer("conformance", { shards });
+    });
+    after(() => server.close());
+
+    for (const transcript of transcriptNames()) {
+      const missing = missingByTranscript.get(transcript);
+      const skip = missing === undefined ? false : `not built yet: ${missing}`;
+      describe(transcript, { skip }, () => {
+        for (const scenario of readTranscript(transcript)) {
+          it(scenario.name, async () => {
+            const said = judge(scenario, await play(scenario, server.port), EXCEPTIONS);
+            assert.equal(said.join("\n"), "");
+          });
+        }
+      });
+    }
+  });
+}
+
+describe("The list of exceptions", () => {
+  it("names only transcripts and scenarios that there are", () => {
+    const known = transcriptNames().flatMap((transcript) => [
+      transcript,
+      ...readTranscript(transcript).map(({ name }) => `${transcript}/${name}`),
+    ]);
+    const named = EXCEPTIONS.map((entry) =>
+      "scenario" in entry ? `${entry.transcript}/${entry.scenario}` : entry.transcript,
+    );
+    assert.deepEqual(
+      named.filter((name) => !known.includes(name)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,162 @@
+/**
+ * One connection of a replayed scenario: does what the recorded client did and keeps what comes back.
+ *
+ * Runs on: the main thread of the tests.
+ *
+ * A fence is a heartbeat whose answer proves that the server had nothing more to say before it. Its frames are
+ * not among the arrivals.
+ */
+import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { createConnection } from "node:net";
+import type { NetConnectOpts, Socket } from "node:net";
+import { WebSocket } from "ws";
+import type { Act, Arrival, Headers } from "./scenario.ts";
+
+const FENCE_REF = /"(fence:\d+)"/;
+
+/** A client's end of one connection, and all that arrived there. */
+export class Connection {
+  readonly arrivals: Arrival[] = [];
+  readonly #port: number;
+  readonly #onArrival: () => void;
+  readonly #fences = new Set<string>();
+  #webSocket: WebSocket | undefined;
+  #tcp: Socket | undefined;
+  #isV1 = true;
+
+  /** @param onArrival - called after each arrival and each answered fence */
+  constructor(port: number, onArrival: () => void) {
+    this.#port = port;
+    this.#onArrival = onArrival;
+  }
+
+  /** Whether frames can be sent: the handshake was answered with 101, and the end has not come. */
+  get isOpen(): boolean {
+    return this.#webSocket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Whether every fence was answered, or can no longer be. */
+  get isFenced(): boolean {
+    return this.#fences.size === 0 || !this.isOpen;
+  }
+
+  /** Does these acts. All their frames leave in one piece, as a burst. */
+  perform(acts: readonly Act[]): void {
+    this.#tcp?.cork();
+    for (const act of acts) this.#performOne(act);
+    this.#tcp?.uncork();
+  }
+
+  /** Sends a fence, where the connection can carry one. */
+  raiseFence(number: number): void {
+    if (!this.isOpen) return;
+    const ref = `fence:${number}`;
+    this.#fences.add(ref);
+    const frame = this.#isV1
+      ? { topic: "phoenix", event: "heartbeat", payload: {}, ref }
+      : [null, ref, "phoenix", "heartbeat", {}];
+    this.#webSocket?.send(JSON.stringify(frame));
+  }
+
+  /** Cuts the connection and waits until the socket is gone. */
+  async cut(): Promise<void> {
+    const tcp = this.#tcp;
+    if (tcp === undefined || tcp.destroyed) return;
+    const closed = new Promise((resolve) => tcp.once("close", resolve));
+    this.#webSocket?.terminate();
+    tcp.destroy();
+    await closed;
+  }
+
+  #performOne(act: Act): void {
+    if (act.kind === "open") this.#open(act.path, act.protocols, act.headers);
+    else if (act.kind === "http") this.#request(act.target, act.headers, act.body);
+    else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
+  }
+
+  #open(path: string, protocols: readonly string[], headers: Headers): void {
+    const { searchParams } = new URL(path, "http://localhost");
+    this.#isV1 = (searchParams.get("vsn") ?? "1.0.0").startsWith("1.");
+    const webSocket = new WebSocket(`ws://127.0.0.1:${this.#port}${path}`, [...protocols], {
+      headers: { ...headers },
+      createConnection: ((options: NetConnectOpts) => {
+        this.#tcp = createConnection(options);
+        return this.#tcp;
+      }) as typeof createConnection,
+    });
+    this.#webSocket = webSocket;
+    webSocket.on("upgrade", (response) => {
+      this.#arrive({ kind: "status", status: 101, headers: headersOf(response), body: "" });
+      webSocket.on("close", (code, reason) => {
+        this.#arrive({ kind: "closed", code, reason: reason.toString() });
+      });
+    });
+    webSocket.on(
+      "unexpected-response",
+      (_request, response) => void this.#answer("status", response),
+    );
+    webSocket.on("message", (data: Buffer, isBinary) => this.#onFrame(data, isBinary));
+    webSocket.on("pong", (data) => this.#arrive({ kind: "pong", hex: data.toString("hex") }));
+    // What an error means for the client is seen as its close; a refused port as no arrival at all.
+    webSocket.on("error", () => undefined);
+  }
+
+  #onFrame(data: Buffer, isBinary: boolean): void {
+    if (isBinary) return this.#arrive({ kind: "binary", hex: data.toString("hex") });
+    const text = data.toString("utf8");
+    const fence = FENCE_REF.exec(text)?.[1];
+    if (fence === undefined || !this.#fences.delete(fence))
+      return this.#arrive({ kind: "text", text });
+    return this.#onArrival();
+  }
+
+  #request(target: string, headers: Headers, body: Uint8Array): void {
+    const [method, path] = target.split(" ");
+    const outgoing = request({
+      port: this.#port,
+      host: "127.0.0.1",
+      method,
+      path,
+      headers,
+      agent: false,
+    });
+    outgoing.on("response", (response) => void this.#answer("http", response));
+    outgoing.on("error", () => undefined);
+    outgoing.end(body);
+  }
+
+  async #answer(kind: "status" | "http", response: IncomingMessage): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const status = response.statusCode ?? 0;
+    this.#arrive({
+      kind,
+      status,
+      headers: headersOf(response),
+      body: Buffer.concat(chunks).toString(),
+    });
+  }
+
+  #arrive(arrival: Arrival): void {
+    this.arrivals.push(arrival);
+    this.#onArrival();
+  }
+}
+
+type FrameAct = Exclude<Act, { readonly kind: "open" | "http" }>;
+
+function sendFrame(webSocket: WebSocket, act: FrameAct): void {
+  if (act.kind === "text") webSocket.send(act.text);
+  else if (act.kind === "close") webSocket.close(act.code, act.reason);
+  else if (act.kind === "binary") webSocket.send(act.bytes);
+  else if (act.kind === "ping") webSocket.ping(act.bytes);
+  else webSocket.pong(act.bytes);
+}
+
+function headersOf(response: IncomingMessage): Headers {
+  const entries = Object.entries(response.headers).map(
+    ([name, value]) => [name, String(value)] as const,
+  );
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,295 @@
+/**
+ * Plays a recorded scenario against a running server and says where the answers differ.
+ *
+ * Runs on: the main thread of the tests.
+ *
+ * Pace. The recorder waited between its acts; a replay waits for what came of them instead. Acts that the
+ * recorder did at once (`BURST_GAP_MS`) are done at once, those of one connection in one write. Before every
+ * other act, everything that Phoenix had sent by then must have arrived, and then:
+ *
+ *   a usual pause        every open connection is fenced, twice: the answer to a heartbeat proves that what was
+ *                        sent before it was handled, and the second one also what was put off to another turn
+ *                        of the server's loop. So "nothing comes back" is seen, not slept through.
+ *   a long silence       (`SILENCE_MS`) is part of what is tested: the same time passes. A scenario that has one,
+ *                        or that runs on the mount with a short idle timeout, is never fenced, because a
+ *                        heartbeat is a sign of life. A slow join is safe: its reply is awaited first.
+ *
+ * After the last act the same, and where a frame could still come that no fence waits for (a message put off by a
+ * handler, a record on its way to another shard) it is given a bounded quiet time to show itself.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Connection } from "./connection.ts";
+import { describeDifference, firstDifference, linesOf } from "./compare.ts";
+import type { Deviation, Exception } from "./exceptions.ts";
+import type { Act, Arrival, Scenario, Step } from "./scenario.ts";
+
+/** What arrived, or should have, by connection. */
+type Arrivals = ReadonlyMap<string, readonly Arrival[]>;
+
+const BURST_GAP_MS = 2;
+const SILENCE_MS = 400;
+const PATIENCE_MS = 2_000;
+/** How long a record may travel to another shard before we say that none came. */
+const TRAVEL_MS = 50;
+const SHORT_TIMEOUT_MOUNT = "/small/";
+const FENCES = 2;
+
+/** Events of the conformance app that act later than they are handled, and by how much at most. */
+const PUT_OFF_MS: Readonly<Record<string, number>> = {
+  delayed: 50,
+  async_reply: 50,
+  double_async_reply: 40,
+  slow: 200,
+};
+
+/**
+ * Plays a scenario against the server at a port.
+ *
+ * @param patienceMs - how long an arrival may take beyond the time that Phoenix took
+ * @returns what arrived, by connection
+ */
+export async function play(
+  scenario: Scenario,
+  port: number,
+  patienceMs = PATIENCE_MS,
+): Promise<Arrivals> {
+  if (scenario.unplayable !== undefined) {
+    throw new TypeError(
+      `${scenario.name} has an event that no replay can do yet: ${scenario.unplayable}`,
+    );
+  }
+  const replay = new Replay(scenario, port, patienceMs);
+  try {
+    return await replay.run();
+  } finally {
+    await replay.cut();
+  }
+}
+
+/**
+ * Compares what arrived with the recording, under the exceptions of this scenario.
+ *
+ * @returns one text for each connection that differs, and for each exception that is not needed
+ */
+export function judge(
+  scenario: Scenario,
+  arrived: Arrivals,
+  exceptions: readonly Exception[],
+): string[] {
+  const mine = exceptions.filter(
+    (entry) =>
+      entry.transcript === scenario.transcript &&
+      "scenario" in entry &&
+      entry.scenario === scenario.name,
+  );
+  const deviations = mine.filter((entry) => entry.kind === "deviation");
+  const differences = differencesUnder(scenario, arrived, deviations);
+
+  if (mine.some((entry) => entry.kind === "unbuilt scenario")) {
+    return differences.length > 0 ? [] : ["the scenario agrees: its exception is unused"];
+  }
+  const unused = deviations.filter((deviation) => {
+    const others = deviations.filter((other) => other !== deviation);
+    return differencesUnder(scenario, arrived, others).length <= differences.length;
+  });
+  return [...differences, ...unused.map(({ reason }) => `the exception is unused: ${reason}`)];
+}
+
+function differencesUnder(
+  scenario: Scenario,
+  arrived: Arrivals,
+  deviations: readonly Deviation[],
+): string[] {
+  const recorded = recordedArrivals(scenario);
+  const texts: string[] = [];
+  for (const conn of new Set([...recorded.keys(), ...arrived.keys()])) {
+    const mine = deviations.filter((deviation) => deviation.conn === conn);
+    const expected = mine.reduce(deviate, linesOf(recorded.get(conn) ?? []));
+    const actual = linesOf(arrived.get(conn) ?? []);
+    const difference = firstDifference(conn, expected, actual);
+    if (difference !== undefined) texts.push(describeDifference(difference, actual));
+  }
+  return texts;
+}
+
+/** Puts our lines in the place of Phoenix's, at the first place where these stand in a row. */
+function deviate(lines: readonly string[], { phoenix, ours }: Deviation): string[] {
+  const at = lines.findIndex((_line, start) =>
+    phoenix.every((line, i) => lines[start + i] === line),
+  );
+  return at < 0
+    ? [...lines]
+    : [...lines.slice(0, at), ...ours, ...lines.slice(at + phoenix.length)];
+}
+
+function recordedArrivals({ steps }: Scenario): Arrivals {
+  const byConn = new Map<string, Arrival[]>();
+  for (const step of steps) {
+    if (!("arrival" in step)) continue;
+    const arrivals = byConn.get(step.conn) ?? [];
+    byConn.set(step.conn, arrivals);
+    arrivals.push(step.arrival);
+  }
+  return byConn;
+}
+
+/** A run of one scenario: its connections, and how many arrivals each has to have had by now. */
+class Replay {
+  readonly #scenario: Scenario;
+  readonly #port: number;
+  readonly #patienceMs: number;
+  readonly #connections = new Map<string, Connection>();
+  readonly #due = new Map<string, number>();
+  readonly #mayFence: boolean;
+  #fences = 0;
+  #lastActAt = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(scenario: Scenario, port: number, patienceMs: number) {
+    this.#scenario = scenario;
+    this.#port = port;
+    this.#patienceMs = patienceMs;
+    this.#mayFence = !isTimed(scenario);
+  }
+
+  async run(): Promise<Arrivals> {
+    const { steps } = this.#scenario;
+    let next = 0;
+    while (next < steps.length) {
+      const burst = burstFrom(steps, next);
+      if (burst.length > 0) this.#perform(burst);
+      next += burst.length;
+      const settledAt = next;
+      while (isArrival(steps[next])) {
+        this.#expect(steps[next] as Step);
+        next += 1;
+      }
+      const pauseMs = pauseBetween(steps, settledAt, next);
+      if (!(await this.#arrived(pauseMs))) break;
+      if (next < steps.length) await this.#pass(pauseMs);
+    }
+    await this.#settle();
+    return new Map([...this.#connections].map(([conn, { arrivals }]) => [conn, [...arrivals]]));
+  }
+
+  async cut(): Promise<void> {
+    await Promise.all([...this.#connections.values()].map((connection) => connection.cut()));
+  }
+
+  #perform(burst: readonly { conn: string; act: Act }[]): void {
+    this.#lastActAt = performance.now();
+    for (const conn of new Set(burst.map((step) => step.conn))) {
+      const acts = burst.filter((step) => step.conn === conn).map(({ act }) => act);
+      this.#connection(conn).perform(acts);
+    }
+  }
+
+  #connection(conn: string): Connection {
+    const known = this.#connections.get(conn);
+    if (known !== undefined) return known;
+    const made = new Connection(this.#port, () => this.#wake());
+    this.#connections.set(conn, made);
+    return made;
+  }
+
+  #expect(step: Step): void {
+    this.#due.set(step.conn, (this.#due.get(step.conn) ?? 0) + 1);
+  }
+
+  /** Waits for all that is due. Gives false where it did not come: then the rest of the scenario means nothing. */
+  #arrived(recordedMs: number): Promise<boolean> {
+    const isThere = (): boolean =>
+      [...this.#due].every(([conn, due]) => this.#connection(conn).arrivals.length >= due);
+    return this.#until(isThere, recordedMs + this.#patienceMs);
+  }
+
+  /** Lets the recorded pause pass, by proof where that is possible and by the clock where time is the subject. */
+  async #pass(pauseMs: number): Promise<void> {
+    if (pauseMs >= SILENCE_MS) await delay(this.#lastActAt + pauseMs - performance.now());
+    else await this.#fence();
+  }
+
+  async #settle(): Promise<void> {
+    await this.#fence();
+    const quietMs = quietAfter(this.#scenario);
+    if (quietMs === 0) return;
+    await delay(quietMs);
+    await this.#fence();
+  }
+
+  async #fence(): Promise<void> {
+    if (!this.#mayFence) return;
+    const connections = [...this.#connections.values()];
+    for (let round = 0; round < FENCES; round += 1) {
+      this.#fences += 1;
+      for (const connection of connections) connection.raiseFence(this.#fences);
+      const isDown = await this.#until(
+        () => connections.every(({ isFenced }) => isFenced),
+        this.#patienceMs,
+      );
+      if (!isDown)
+        throw new Error(
+          `no answer to a heartbeat within ${this.#patienceMs} ms in ${this.#scenario.name}`,
+        );
+    }
+  }
+
+  async #until(isTrue: () => boolean, withinMs: number): Promise<boolean> {
+    if (isTrue()) return true;
+    return new Promise((resolve) => {
+      const finish = (outcome: boolean): void => {
+        clearTimeout(timer);
+        this.#wake = () => undefined;
+        resolve(outcome);
+      };
+      const timer = setTimeout(() => finish(false), withinMs);
+      this.#wake = () => {
+        if (isTrue()) finish(true);
+      };
+    });
+  }
+}
+
+function isArrival(step: Step | undefined): boolean {
+  return step !== undefined && "arrival" in step;
+}
+
+/** The acts from a place on that the recorder did at once. */
+function burstFrom(steps: readonly Step[], from: number): { conn: string; act: Act }[] {
+  const burst: { conn: string; act: Act }[] = [];
+  let before = steps[from]?.at ?? 0;
+  for (const step of steps.slice(from)) {
+    if (!("act" in step) || step.at - before > BURST_GAP_MS) break;
+    burst.push(step);
+    before = step.at;
+    if (step.act.kind === "open") break;
+  }
+  return burst;
+}
+
+/** The recorded time between the last act before a place and the next act after it. */
+function pauseBetween(steps: readonly Step[], settledAt: number, next: number): number {
+  const end = steps[next] ?? steps.at(-1);
+  const start = steps[settledAt - 1] ?? steps[0];
+  return (end?.at ?? 0) - (start?.at ?? 0);
+}
+
+function isTimed({ steps }: Scenario): boolean {
+  return steps.some((step, i) => {
+    const isOnShortTimeout =
+      "act" in step && step.act.kind === "open" && step.act.path.startsWith(SHORT_TIMEOUT_MOUNT);
+    return isOnShortTimeout || step.at - (steps[i - 1]?.at ?? 0) >= SILENCE_MS;
+  });
+}
+
+/** How long the end of a scenario has to stay quiet, in ms; 0 where the fences have proved it. */
+function quietAfter({ steps }: Scenario): number {
+  const acts = steps.flatMap((step) => ("act" in step ? [step.act] : []));
+  const texts = acts.flatMap((act) => (act.kind === "text" ? [act.text] : []));
+  const putOff = Object.entries(PUT_OFF_MS)
+    .filter(([event]) => texts.some((text) => text.includes(`"${event}"`)))
+    .map(([, ms]) => ms);
+  const hasTravel = acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1;
+  const longest = Math.max(0, ...putOff);
+  return longest > 0 || hasTravel ? longest + TRAVEL_MS : 0;
+}

@@ -1,0 +1,194 @@
+/**
+ * A recorded scenario: what clients did, and what Phoenix sent back, in order.
+ *
+ * Runs on: the main thread of the tests.
+ *
+ * A transcript is a JSON file of scenarios. Here each of its events becomes a step: an act of a client
+ * (open, text, binary, ping, pong, close, http) or an arrival at a connection (status, text, binary, pong,
+ * closed, http). A scenario that has an event of another kind says so in `unplayable`.
+ */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Headers by their lower-case names. */
+export type Headers = Readonly<Record<string, string>>;
+
+/** What a client did. */
+export type Act =
+  | {
+      readonly kind: "open";
+      readonly path: string;
+      readonly protocols: readonly string[];
+      readonly headers: Headers;
+    }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "binary" | "ping" | "pong"; readonly bytes: Uint8Array }
+  | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string }
+  | {
+      readonly kind: "http";
+      readonly target: string;
+      readonly headers: Headers;
+      readonly body: Uint8Array;
+    };
+
+/** What came back at a connection: the answer to its handshake, frames, its end, or the answer to a request. */
+export type Arrival =
+  | {
+      readonly kind: "status" | "http";
+      readonly status: number;
+      readonly headers: Headers;
+      readonly body: string;
+    }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "binary" | "pong"; readonly hex: string }
+  | { readonly kind: "closed"; readonly code: number; readonly reason: string };
+
+/** One step of a scenario, at a time in ms since its start. */
+export type Step =
+  | { readonly at: number; readonly conn: string; readonly act: Act }
+  | { readonly at: number; readonly conn: string; readonly arrival: Arrival };
+
+/** One recorded scenario. */
+export interface Scenario {
+  /** Name of the transcript without its ending, `01-join`. */
+  readonly transcript: string;
+  readonly name: string;
+  readonly steps: readonly Step[];
+  /** The first thing in it that this replayer cannot do, if there is one. */
+  readonly unplayable: string | undefined;
+}
+
+/** An event as it stands in the file. Which fields there are says what it is. */
+interface RecordedEvent {
+  readonly t: number;
+  readonly dir?: "->" | "<-" | "!!";
+  readonly conn?: string;
+  readonly headers?: Headers;
+  readonly open?: string;
+  readonly protocols?: readonly string[];
+  readonly text?: string;
+  readonly hex?: string;
+  readonly ping?: string;
+  readonly pong?: string;
+  readonly close?: number | string;
+  readonly reason?: string;
+  readonly http?: string;
+  readonly status?: number;
+  readonly body?: string;
+  readonly http_status?: number;
+  readonly closed?: number;
+  readonly sha1?: string;
+  readonly text_len_bytes?: number;
+  readonly text_head?: string;
+  readonly text_tail?: string;
+}
+
+interface RecordedScenario {
+  readonly name: string;
+  readonly events: readonly RecordedEvent[];
+}
+
+/** The connection that stands for requests that belong to none. */
+export const HTTP_CONN = "(http)";
+
+const TRANSCRIPTS = new URL("../../../test/conformance/transcripts/", import.meta.url);
+
+/** Names of all transcripts, in order. */
+export function transcriptNames(): string[] {
+  const files = readdirSync(TRANSCRIPTS).filter((file) => file.endsWith(".json"));
+  return files.map((file) => file.slice(0, -".json".length)).toSorted();
+}
+
+/** Reads the scenarios of one transcript. */
+export function readTranscript(transcript: string): Scenario[] {
+  const text = readFileSync(new URL(`${transcript}.json`, TRANSCRIPTS), "utf8");
+  const { scenarios } = JSON.parse(text) as { readonly scenarios: readonly RecordedScenario[] };
+  return scenarios.map((recorded) => parseScenario(transcript, recorded));
+}
+
+/** Turns the recorded form of a scenario into steps. */
+export function parseScenario(transcript: string, recorded: RecordedScenario): Scenario {
+  const steps: Step[] = [];
+  let unplayable: string | undefined;
+  for (const event of recorded.events) {
+    // Trouble on the recorder's side (a send on a closed connection) is nothing that a server did.
+    if (event.dir === "!!") continue;
+    const step = parseStep(event);
+    if (step === undefined)
+      unplayable ??= Object.keys(event).find((key) => !COMMON_KEYS.has(key)) ?? "nothing";
+    else steps.push(step);
+  }
+  return { transcript, name: recorded.name, steps, unplayable };
+}
+
+const COMMON_KEYS = new Set(["t", "dir", "conn", "headers", "sha1"]);
+
+function parseStep(event: RecordedEvent): Step | undefined {
+  const conn = event.conn ?? HTTP_CONN;
+  if (event.dir === "->") {
+    const act = parseAct(event);
+    return act && { at: event.t, conn, act };
+  }
+  if (event.dir === "<-") {
+    const arrival = parseArrival(event);
+    return arrival && { at: event.t, conn, arrival };
+  }
+  return undefined;
+}
+
+function parseAct(event: RecordedEvent): Act | undefined {
+  const { headers = {} } = event;
+  if (event.open !== undefined)
+    return { kind: "open", path: event.open, protocols: event.protocols ?? [], headers };
+  if (event.http !== undefined) {
+    const text = textOf(event);
+    const body = text === undefined ? Buffer.from(event.hex ?? "", "hex") : Buffer.from(text);
+    return { kind: "http", target: event.http, headers, body };
+  }
+  return parseFrameAct(event);
+}
+
+function parseFrameAct(event: RecordedEvent): Act | undefined {
+  if (event.ping !== undefined) return { kind: "ping", bytes: Buffer.from(event.ping, "hex") };
+  if (event.pong !== undefined) return { kind: "pong", bytes: Buffer.from(event.pong, "hex") };
+  if (event.close !== undefined) {
+    const code = typeof event.close === "number" ? event.close : undefined;
+    return { kind: "close", code, reason: event.reason ?? "" };
+  }
+  if (event.hex !== undefined) return { kind: "binary", bytes: Buffer.from(event.hex, "hex") };
+  const text = textOf(event);
+  return text === undefined ? undefined : { kind: "text", text };
+}
+
+function parseArrival(event: RecordedEvent): Arrival | undefined {
+  const { headers = {} } = event;
+  if (event.status !== undefined)
+    return { kind: "status", status: event.status, headers, body: event.body ?? "" };
+  if (event.http_status !== undefined) {
+    return { kind: "http", status: event.http_status, headers, body: textOf(event) ?? "" };
+  }
+  if (event.closed !== undefined)
+    return { kind: "closed", code: event.closed, reason: event.reason ?? "" };
+  if (event.pong !== undefined) return { kind: "pong", hex: event.pong };
+  if (event.hex !== undefined) return { kind: "binary", hex: event.hex };
+  const text = textOf(event);
+  return text === undefined ? undefined : { kind: "text", text };
+}
+
+/** Gives the text of an event. Of a long one only the ends were kept: the middle is made again, and proved by its hash. */
+function textOf(event: RecordedEvent): string | undefined {
+  const { text, text_len_bytes: lengthBytes, text_head: head, text_tail: tail, sha1 } = event;
+  if (text !== undefined) return text;
+  if (lengthBytes === undefined || head === undefined || tail === undefined) return undefined;
+  const whole = head + middleOf(head, tail, lengthBytes - Buffer.byteLength(head + tail)) + tail;
+  return createHash("sha1").update(whole).digest("hex") === sha1 ? whole : undefined;
+}
+
+/** Makes the middle of a long text: opening characters and as many closing ones, which may be the same character. */
+function middleOf(head: string, tail: string, length: number): string {
+  const [opening, closing] = [head.slice(-1), tail.slice(0, 1)];
+  const openedInHead = head.length - head.replace(/(.)\1*$/s, "").length;
+  const closedInTail = tail.length - tail.replace(/^(.)\1*/s, "").length;
+  const opened = opening === closing ? length : (length + closedInTail - openedInHead) / 2;
+  return opening.repeat(opened) + closing.repeat(length - opened);
+}

@@ -1,0 +1,60 @@
+/**
+ * A server in a process of its own, for what a test cannot do to its own process.
+ *
+ * Runs on: the main thread of the tests.
+ */
+import { fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { within } from "./deadline.ts";
+
+/** How a process ended: of code and signal one is null. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A server in a process of its own. */
+export interface Child {
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** Waits for the end of the process. */
+  readonly exited: (withinMs?: number) => Promise<Exit>;
+  /** Everything that it wrote so far. */
+  readonly output: () => string;
+}
+
+/**
+ * Starts a main program of `test/apps` and waits until it says on which port it serves.
+ *
+ * @param main - name of its file, without the ending
+ */
+export async function startChild(
+  main: string,
+  args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Child> {
+  const file = fileURLToPath(new URL(`../apps/${main}.js`, import.meta.url));
+  const child = fork(file, args, { env: { ...process.env, ...environment }, silent: true });
+  const chunks: Buffer[] = [];
+  const output = (): string => Buffer.concat(chunks).toString();
+  const exit: Promise<Exit> = once(child, "exit").then(([code, signal]) => ({ code, signal }));
+  const serving = new Promise<number>((resolve, reject) => {
+    const read = (chunk: Buffer): void => {
+      chunks.push(chunk);
+      const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(output())?.[1];
+      if (port !== undefined) resolve(Number(port));
+    };
+    child.stdout?.on("data", read);
+    child.stderr?.on("data", read);
+    void exit.then(({ code }) => reject(new Error(`${main} ended with ${code}\n${output()}`)));
+  });
+  const port = await within(serving, `the port of ${main}`);
+  const exited = (withinMs = 10_000): Promise<Exit> =>
+    within(exit, `the end of ${main}`, withinMs).catch((cause: unknown) => {
+      child.kill("SIGKILL");
+      throw new Error(`${String(cause)}\n${output()}`, { cause });
+    });
+  return { port, process: child, exited, output };
+}

@@ -1,0 +1,37 @@
+/**
+ * What a test client writes and reads: text frames of the serializers 2.0.0 and 1.0.0.
+ *
+ * Runs on: the main thread of the tests. Written apart from `src/protocol`, so that one can prove the other.
+ */
+
+/** Version of the serializer. */
+export type Vsn = "1.0.0" | "2.0.0";
+
+/** A message, whichever way it goes. */
+export interface Message {
+  readonly joinRef: unknown;
+  readonly ref: unknown;
+  readonly topic: string;
+  readonly event: string;
+  readonly payload: unknown;
+}
+
+/** Writes a message of the client. */
+export function encode(vsn: Vsn, { joinRef, ref, topic, event, payload }: Message): string {
+  if (vsn === "2.0.0") return JSON.stringify([joinRef, ref, topic, event, payload]);
+  return JSON.stringify({ topic, event, payload, ref });
+}
+
+/** Reads a message of the server. In 1.0.0 there is no joinRef. */
+export function decode(vsn: Vsn, text: string): Message {
+  const parsed: unknown = JSON.parse(text);
+  if (vsn === "1.0.0") return { joinRef: undefined, ...(parsed as Omit<Message, "joinRef">) };
+  const [joinRef, ref, topic, event, payload] = parsed as [
+    unknown,
+    unknown,
+    string,
+    string,
+    unknown,
+  ];
+  return { joinRef, ref, topic, event, payload };
+}

@@ -1,0 +1,71 @@
+/**
+ * The official `phoenix` package, unchanged, on `ws`: promises instead of its callbacks, and nothing else.
+ *
+ * Runs on: the main thread of the tests.
+ */
+import { Socket } from "phoenix";
+import type { Channel, Push } from "phoenix";
+import { WebSocket } from "ws";
+import { within } from "./deadline.ts";
+
+/** Makes a socket of the official client, and connects it. It retries at once, so that tests need not wait. */
+export async function connectPhoenix(
+  port: number,
+  params: Readonly<Record<string, string>> = {},
+): Promise<Socket> {
+  const socket = new Socket(`ws://127.0.0.1:${port}/socket`, {
+    transport: WebSocket,
+    params,
+    reconnectAfterMs: () => 20,
+    rejoinAfterMs: () => 20,
+  });
+  const opened = new Promise<void>((resolve) => socket.onOpen(resolve));
+  socket.connect();
+  await within(opened, "the official client's connection");
+  return socket;
+}
+
+/** Joins, and gives the response. */
+export function join(channel: Channel): Promise<unknown> {
+  return answered(channel.join(), `the join of ${channel.topic}`);
+}
+
+/** Pushes an event, and gives the response of its reply. */
+export function push(channel: Channel, event: string, payload: object): Promise<unknown> {
+  return answered(channel.push(event, payload), `${event} on ${channel.topic}`);
+}
+
+/** Leaves, and waits for the reply. */
+export function leave(channel: Channel): Promise<unknown> {
+  return answered(channel.leave(), `the leave of ${channel.topic}`);
+}
+
+/** Waits for the next event of this name on a channel. Gives its payload. */
+export function received(channel: Channel, event: string): Promise<unknown> {
+  const arrived = new Promise<unknown>((resolve) => {
+    const ref = channel.on(event, (payload) => {
+      channel.off(event, ref);
+      resolve(payload);
+    });
+  });
+  return within(arrived, `${event} on ${channel.topic}`);
+}
+
+/** Ends the connection, and waits until it is closed. */
+export async function disconnect(socket: Socket): Promise<void> {
+  const closed = new Promise<void>((resolve) => socket.disconnect(resolve));
+  await within(closed, "the official client's close");
+}
+
+/** Waits for the ok of a push. An error or the client's own timeout rejects. */
+function answered(sent: Push, what: string): Promise<unknown> {
+  const answer = new Promise<unknown>((resolve, reject) => {
+    const refuse = (status: string) => (response: unknown) =>
+      reject(new Error(`${what} was answered with ${status} ${JSON.stringify(response)}`));
+    sent
+      .receive("ok", resolve)
+      .receive("error", refuse("error"))
+      .receive("timeout", refuse("timeout"));
+  });
+  return within(answer, `an answer to ${what}`);
+}

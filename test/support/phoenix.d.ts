@@ -1,0 +1,38 @@
+/** The little that the tests need of the official client, whose package has no types. */
+declare module "phoenix" {
+  export interface SocketOptions {
+    readonly transport: unknown;
+    readonly params?: Readonly<Record<string, string>>;
+    readonly timeout?: number;
+    readonly heartbeatIntervalMs?: number;
+    readonly vsn?: string;
+    reconnectAfterMs?(tries: number): number;
+    rejoinAfterMs?(tries: number): number;
+  }
+
+  export class Push {
+    receive(status: string, callback: (response: unknown) => void): Push;
+  }
+
+  export class Channel {
+    readonly topic: string;
+    readonly state: "closed" | "errored" | "joined" | "joining" | "leaving";
+    join(timeout?: number): Push;
+    leave(timeout?: number): Push;
+    push(event: string, payload: object, timeout?: number): Push;
+    on(event: string, callback: (payload: unknown) => void): number;
+    off(event: string, ref?: number): void;
+    onClose(callback: (payload: unknown) => void): void;
+    onError(callback: (reason: unknown) => void): void;
+  }
+
+  export class Socket {
+    constructor(endPoint: string, options: SocketOptions);
+    connect(): void;
+    disconnect(callback?: () => void, code?: number, reason?: string): void;
+    channel(topic: string, params?: object): Channel;
+    onOpen(callback: () => void): string;
+    onClose(callback: (event: { readonly code: number }) => void): string;
+    isConnected(): boolean;
+  }
+}

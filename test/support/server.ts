@@ -1,0 +1,29 @@
+/**
+ * Servers of the tests: an app of `test/apps`, on a port of the system's choice, on the loopback only.
+ *
+ * Runs on: the main thread of the tests, which is the server's main thread as well.
+ */
+import { serve } from "../../src/index.ts";
+
+type ServeOptions = Parameters<typeof serve>[0];
+/** A running server. */
+export type Server = Awaited<ReturnType<typeof serve>>;
+
+/** `secret_key_base` of the recorded Phoenix. */
+export const SECRET_KEY_BASE = "abcdefgh".repeat(8);
+
+/**
+ * Serves an app of `test/apps`.
+ *
+ * @param app - name of its file, without the ending
+ */
+export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}): Promise<Server> {
+  return serve({
+    app: new URL(`../apps/${app}.js`, import.meta.url),
+    host: "127.0.0.1",
+    port: 0,
+    secretKeyBase: SECRET_KEY_BASE,
+    logLevel: "silent",
+    ...options,
+  });
+}
