@@ -14,7 +14,16 @@ interface IntegerOption {
   readonly default: number | "auto";
   readonly min: number;
   readonly max: number;
-  readonly unit: "bytes" | "ms" | "shards" | "channels" | "messages" | "bits" | "port" | "threads" | "tasks";
+  readonly unit:
+    | "bytes"
+    | "ms"
+    | "shards"
+    | "channels"
+    | "messages"
+    | "bits"
+    | "port"
+    | "threads"
+    | "tasks";
   readonly powerOfTwo?: true;
   readonly about: string;
   readonly atLimit: string;

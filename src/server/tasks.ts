@@ -14,14 +14,13 @@
  * Full: a task beyond `maxTaskQueue` is refused at once.
  */
 
-import { Piscina } from "piscina";
-
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { TaskAnswer, TaskMessage } from "../shard/control.ts";
 import { reportOf } from "../shard/error-report.ts";
 import type { TaskCall, TaskOutcome } from "../shard/task-worker.ts";
+import { makePiscina, type Piscina } from "./piscina.ts";
 
 /** Who gives tasks, and gets the answers: a shard's thread. */
 export interface TaskOwner {
@@ -74,7 +73,7 @@ export class TaskPool {
   /** Ends the pool, whatever runs in it. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const owner of [...this.#jobs.keys()]) this.forget(owner);
+    for (const owner of this.#jobs.keys()) this.forget(owner);
     await this.#pool?.destroy();
   }
 
@@ -173,7 +172,7 @@ export class TaskPool {
   }
 
   #makePool(): Piscina {
-    const pool = new Piscina({
+    const pool = makePiscina({
       filename: WORKER.href,
       name: "runTask",
       minThreads: 1,
