@@ -16,7 +16,7 @@
  * @returns an int32, negative for half of all topics
  */
 export function topicHash(seed: number, topic: string): number {
-  let hash = seed ^ topic.length;
+  let hash = Math.imul(seed, 0x9e37_79b1) ^ Math.imul(topic.length + 1, 0xc2b2_ae35);
   for (let at = 0; at < topic.length; at += 1) {
     hash = Math.imul(hash ^ topic.charCodeAt(at), 0x5bd1_e995);
     hash ^= hash >>> 15;

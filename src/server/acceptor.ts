@@ -43,6 +43,9 @@ export class Acceptor {
   /**
    * Listens.
    *
+   * A port that the system chose (0) cannot be had again for a minute after its connections were
+   * closed from here: only for a port that was named, the engine sets SO_REUSEADDR.
+   *
    * @returns the port, which the system chose where 0 was given
    * @throws SIM_ERR_LISTEN where host and port are taken, or not ours
    */

@@ -100,6 +100,8 @@ async function drain(deadlineMs: number): Promise<void> {
 function closeNow(): void {
   if (isClosed) return;
   isClosed = true;
+  // What is idle still takes the code that tells it to come back.
+  shard?.cut();
   tasks?.close();
   shard?.close();
   life.close(start.member);

@@ -14,7 +14,7 @@ import {
   push,
   received,
 } from "../support/phoenix-client.ts";
-import { startServer } from "../support/server.ts";
+import { freePort, startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
 for (const shards of [1, 2, 8]) {
@@ -22,7 +22,7 @@ for (const shards of [1, 2, 8]) {
     let server: Server;
     const sockets: Socket[] = [];
     before(async () => {
-      server = await startServer("channels", { shards });
+      server = await startServer("channels", { shards, port: await freePort() });
       // More connections than shards, so that every shard has some.
       for (let i = 0; i <= shards; i += 1) {
         sockets.push(await connectPhoenix(server.port, { user_id: `user ${i}` }));

@@ -3,6 +3,9 @@
  *
  * Runs on: the main thread of the tests, which is the server's main thread as well.
  */
+import { once } from "node:events";
+import { createServer } from "node:net";
+
 import { serve } from "../../src/index.ts";
 
 type ServeOptions = Parameters<typeof serve>[0];
@@ -26,4 +29,15 @@ export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}
     logLevel: "silent",
     ...options,
   });
+}
+
+/** Gives a port that is free: unlike one of a server on port 0, it can be listened on again at once. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("a port has a number");
+  return address.port;
 }

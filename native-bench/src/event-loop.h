@@ -1,0 +1,45 @@
+// epoll and one timer: waits until something can be read or written, or a point in time.
+//
+// One thread owns a loop and all that is registered with it; nothing is shared.
+#pragma once
+
+#include <cstdint>
+
+#include "clock.h"
+
+namespace bench {
+
+/** What is told of a descriptor's events. Must outlive its registration. */
+class EventHandler {
+ public:
+  /** @param events EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP */
+  virtual void onEvents(std::uint32_t events) = 0;
+
+ protected:
+  ~EventHandler() = default;
+};
+
+class EventLoop {
+ public:
+  /** @throws std::system_error where the kernel refuses */
+  EventLoop();
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  /** Registers a descriptor; closing it ends its registration. */
+  void add(int descriptor, std::uint32_t events, EventHandler& handler);
+  /** Changes what a registered descriptor waits for. */
+  void change(int descriptor, std::uint32_t events, EventHandler& handler);
+
+  /** Handles what is ready; waits for it until `until` (monotonic) at most. */
+  void turn(Nanoseconds until);
+
+ private:
+  void setTimer(Nanoseconds at);
+
+  int epoll_;
+  int timer_;
+};
+
+}  // namespace bench

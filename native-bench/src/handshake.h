@@ -1,0 +1,24 @@
+// The opening handshake of a WebSocket client (RFC 6455 §4.1). Pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bench {
+
+/** Request that asks for the upgrade; `key` is a base64 of 16 random bytes. */
+std::string makeUpgradeRequest(std::string_view host, std::string_view target,
+                               std::string_view key);
+
+/** The Sec-WebSocket-Accept that proves a server has read `key`. */
+std::string acceptFor(std::string_view key);
+
+/**
+ * Checks a response, from its status line to the empty line.
+ *
+ * @returns what is wrong with it, or nothing where the connection is a WebSocket now
+ */
+std::optional<std::string> checkUpgradeResponse(std::string_view response, std::string_view key);
+
+}  // namespace bench

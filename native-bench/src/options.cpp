@@ -1,0 +1,262 @@
+#include "options.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <variant>
+
+namespace bench {
+
+namespace {
+
+struct ScenarioRow {
+  std::string_view name;
+  std::string_view connections;
+  std::string_view rate;
+  std::string_view about;
+};
+
+constexpr std::array<ScenarioRow, 3> kScenarios{{
+    {"connect", "2k", "1k", "opens and joins each connection once"},
+    {"echo", "200", "10k", "pushes, each replied to with its payload"},
+    {"fanout", "2k", "3k", "broadcasts to all of a topic"},
+}};
+
+using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
+                           Nanoseconds Options::*, bool Options::*>;
+
+struct Row {
+  std::string_view name;
+  Field field;
+  /** Default, in the form of the command line; empty: none, `*`: by scenario. */
+  std::string_view fallback;
+  /** Range, for counts and times, in the form of the command line. */
+  std::string_view min;
+  std::string_view max;
+  std::string_view unit;
+  std::string_view about;
+};
+
+constexpr std::string_view kByScenario = "*";
+
+const std::array<Row, 15> kRows{{
+    {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
+    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic"},
+    {"topics", &Options::topics, "100", "1", "20k", "topics", "fanout: must divide the connections"},
+    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends"},
+    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before echo and fanout"},
+    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window"},
+    {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured"},
+    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read"},
+    {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
+    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
+    {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
+    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload"},
+    {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
+    {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
+    {"help", &Options::isHelp, "", "", "", "", "show this"},
+}};
+
+std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
+
+/** Digits at the start of `text`, and what follows them. */
+std::optional<std::pair<std::uint64_t, std::string_view>> numberAndSuffix(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || value > 1'000'000'000) return std::nullopt;
+  return std::pair{value, text.substr(static_cast<std::size_t>(end - text.data()))};
+}
+
+void setNumber(Options& options, const Row& row, std::string_view text) {
+  const bool isTime = std::holds_alternative<Nanoseconds Options::*>(row.field);
+  const auto read = [isTime](std::string_view value) -> std::optional<std::int64_t> {
+    if (isTime) return parseDuration(value);
+    const auto count = parseCount(value);
+    return count ? std::optional(static_cast<std::int64_t>(*count)) : std::nullopt;
+  };
+  const auto value = read(text);
+  if (!value || *value < *read(row.min) || *value > *read(row.max)) {
+    throw OptionError(std::string(row.name) + " must be " +
+                      (isTime ? "a time with its unit (ms, s, m) from " : "an integer from ") +
+                      std::string(row.min) + " to " + std::string(row.max) + " (" +
+                      std::string(row.unit) + "), got " + std::string(text));
+  }
+  if (isTime) {
+    options.*std::get<Nanoseconds Options::*>(row.field) = *value;
+  } else {
+    options.*std::get<std::uint64_t Options::*>(row.field) = static_cast<std::uint64_t>(*value);
+  }
+}
+
+void setValue(Options& options, const Row& row, std::string_view text) {
+  if (const auto* field = std::get_if<std::string Options::*>(&row.field)) {
+    options.**field = text;
+  } else {
+    setNumber(options, row, text);
+  }
+}
+
+const Row& rowNamed(std::string_view name) {
+  const auto* row = std::find_if(kRows.begin(), kRows.end(),
+                                 [name](const Row& candidate) { return candidate.name == name; });
+  if (row == kRows.end()) throw OptionError("unknown option --" + std::string(name) + "; see --help");
+  return *row;
+}
+
+const ScenarioRow& scenarioNamed(std::string_view name) {
+  const auto* row = std::find_if(kScenarios.begin(), kScenarios.end(),
+                                 [name](const ScenarioRow& candidate) { return candidate.name == name; });
+  if (row == kScenarios.end()) {
+    throw OptionError("the scenario must be connect, echo or fanout, got " + quoted(name));
+  }
+  return *row;
+}
+
+std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
+  if (row.fallback != kByScenario) return row.fallback;
+  return row.name == "rate" ? scenario.rate : scenario.connections;
+}
+
+/** Descriptors beside the connections: standard streams, epoll, timer, files of /proc. */
+constexpr std::uint64_t kOwnDescriptors = 16;
+
+void checkDescriptors(std::uint64_t connections) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (connections + kOwnDescriptors <= limit.rlim_cur) return;
+  throw OptionError("connections must be at most " + std::to_string(limit.rlim_cur - kOwnDescriptors) +
+                    " here (this process may hold " + std::to_string(limit.rlim_cur) +
+                    " descriptors), got " + std::to_string(connections));
+}
+
+void checkTogether(const Options& options) {
+  if (options.scenario == "fanout" && options.connections % options.topics != 0) {
+    throw OptionError("topics must divide connections evenly, got " + std::to_string(options.topics) +
+                      " topics and " + std::to_string(options.connections) + " connections");
+  }
+  checkDescriptors(options.connections);
+}
+
+/** An address such as 127.0.0.1 in host byte order, or nothing. */
+std::optional<std::uint32_t> parseAddress(std::string_view host) {
+  if (host == "localhost") return 0x7F000001;
+  std::uint32_t address = 0;
+  for (int part = 0; part < 4; ++part) {
+    const auto split = numberAndSuffix(host);
+    if (!split || split->first > 255) return std::nullopt;
+    address = address << 8 | static_cast<std::uint32_t>(split->first);
+    host = split->second;
+    if (part < 3) {
+      if (!host.starts_with('.')) return std::nullopt;
+      host.remove_prefix(1);
+    }
+  }
+  return host.empty() ? std::optional(address) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> parseCount(std::string_view text) {
+  const auto split = numberAndSuffix(text);
+  if (!split) return std::nullopt;
+  if (split->second.empty()) return split->first;
+  if (split->second == "k") return split->first * 1'000;
+  if (split->second == "m") return split->first * 1'000'000;
+  return std::nullopt;
+}
+
+std::optional<Nanoseconds> parseDuration(std::string_view text) {
+  const auto split = numberAndSuffix(text);
+  if (!split || split->first > 1'000'000) return std::nullopt;
+  const auto value = static_cast<Nanoseconds>(split->first);
+  if (split->second == "ms") return value * kMillisecond;
+  if (split->second == "s") return value * kSecond;
+  if (split->second == "m") return value * 60 * kSecond;
+  return std::nullopt;
+}
+
+Target parseTarget(std::string_view url) {
+  constexpr std::string_view kScheme = "ws://";
+  if (!url.starts_with(kScheme)) {
+    throw OptionError("url must begin with ws:// (URL), got " + quoted(url));
+  }
+  const std::string_view rest = url.substr(kScheme.size());
+  const std::size_t pathStart = std::min(rest.find_first_of("/?"), rest.size());
+  const std::string_view host = rest.substr(0, pathStart);
+  const std::size_t colon = std::min(host.rfind(':'), host.size());
+  const auto address = parseAddress(host.substr(0, colon));
+  if (!address || *address >> 24 != 127) {
+    throw OptionError("load goes to this machine only: the host of url must be localhost or "
+                      "127.x.x.x, got " + quoted(host.substr(0, colon)));
+  }
+  const std::string_view portText = colon < host.size() ? host.substr(colon + 1) : "80";
+  const auto port = numberAndSuffix(portText);
+  if (!port || !port->second.empty() || port->first < 1 || port->first > 65535) {
+    throw OptionError("the port of url must be an integer from 1 to 65535, got " + quoted(portText));
+  }
+  std::string path(rest.substr(pathStart));
+  if (!path.starts_with('/')) path.insert(0, "/");
+  if (path.find("vsn=") == std::string::npos) {
+    path += path.find('?') == std::string::npos ? "?vsn=2.0.0" : "&vsn=2.0.0";
+  }
+  return {std::string(host), path, *address, static_cast<std::uint16_t>(port->first)};
+}
+
+Options parseOptions(std::span<const std::string_view> words) {
+  Options options;
+  if (words.empty() || std::find(words.begin(), words.end(), "--help") != words.end()) {
+    options.isHelp = true;
+    return options;
+  }
+  const ScenarioRow& scenario = scenarioNamed(words.front());
+  options.scenario = scenario.name;
+  for (const Row& row : kRows) {
+    if (const auto fallback = fallbackOf(row, scenario); !fallback.empty()) {
+      setValue(options, row, fallback);
+    }
+  }
+  for (std::size_t index = 1; index < words.size(); ++index) {
+    if (!words[index].starts_with("--")) {
+      throw OptionError("an option must begin with --, got " + quoted(words[index]));
+    }
+    const Row& row = rowNamed(words[index].substr(2));
+    if (const auto* flag = std::get_if<bool Options::*>(&row.field)) {
+      options.**flag = true;
+    } else if (++index < words.size()) {
+      setValue(options, row, words[index]);
+    } else {
+      throw OptionError(std::string(row.name) + " must have a value");
+    }
+  }
+  options.target = parseTarget(options.url);
+  checkTogether(options);
+  return options;
+}
+
+std::string helpText() {
+  std::string text = "native-bench SCENARIO --url ws://127.0.0.1:4000/socket/websocket [OPTIONS]\n";
+  std::array<char, 160> line{};
+  const auto add = [&text, &line](auto... parts) {
+    std::snprintf(line.data(), line.size(), parts...);
+    text += line.data();
+  };
+  for (const ScenarioRow& row : kScenarios) {
+    add("  %-8s %s (%s connections, %s/s)\n", row.name.data(), row.about.data(),
+        row.connections.data(), row.rate.data());
+  }
+  for (const Row& row : kRows) {
+    const std::string flag = "--" + std::string(row.name);
+    const std::string fallback = row.fallback.empty() || row.fallback == kByScenario
+                                     ? ""
+                                     : " (" + std::string(row.fallback) + ")";
+    add("  %-14s %-11s %s%s\n", flag.c_str(), row.unit.data(), row.about.data(), fallback.c_str());
+  }
+  return text + "Exit: 0 all arrived once, 1 something did not, 2 a bad option.\n";
+}
+
+}  // namespace bench

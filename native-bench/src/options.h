@@ -1,0 +1,74 @@
+// Every option of the command line, in one table: its unit, default, range and meaning.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "clock.h"
+
+namespace bench {
+
+/** Where the load goes: always this machine. */
+struct Target {
+  /** Host and port as given, for the `Host` header. */
+  std::string host;
+  /** Path and query; `vsn=2.0.0` is added where the URL names no vsn. */
+  std::string path;
+  /** IPv4 address in host byte order, within 127.0.0.0/8. */
+  std::uint32_t address = 0;
+  std::uint16_t port = 0;
+};
+
+/** Options with every default filled in and every value checked. */
+struct Options {
+  std::string scenario;
+  std::string url;
+  std::uint64_t connections = 0;
+  std::uint64_t topics = 0;
+  std::uint64_t rate = 0;
+  std::uint64_t connectRate = 0;
+  Nanoseconds duration = 0;
+  Nanoseconds warmup = 0;
+  Nanoseconds settle = 0;
+  Nanoseconds deadline = 0;
+  Nanoseconds heartbeat = 0;
+  Nanoseconds maxLate = 0;
+  std::uint64_t payloadBytes = 0;
+  /** 0 where no server's figures are asked for. */
+  std::uint64_t serverPid = 0;
+  bool isJson = false;
+  bool isHelp = false;
+  Target target;
+};
+
+/** An option that cannot be used; `what()` is one line: subject, must, unit, got. */
+class OptionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/**
+ * Reads the command line, without the program's name.
+ *
+ * @throws OptionError for an unknown name, a bad value, a host that is not this machine, or
+ *         more connections than this process may hold descriptors
+ */
+Options parseOptions(std::span<const std::string_view> words);
+
+/** A count such as 200, 10k or 2m, or nothing where `text` is none. */
+std::optional<std::uint64_t> parseCount(std::string_view text);
+
+/** A time with its unit, such as 500ms, 30s or 2m, or nothing where `text` is none. */
+std::optional<Nanoseconds> parseDuration(std::string_view text);
+
+/** Reads a `ws://` URL. @throws OptionError where its host is not this machine */
+Target parseTarget(std::string_view url);
+
+/** The text of `--help`; fits a screen of 80 columns and 24 lines. */
+std::string helpText();
+
+}  // namespace bench

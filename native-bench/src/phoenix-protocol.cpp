@@ -1,0 +1,58 @@
+#include "phoenix-protocol.h"
+
+#include <array>
+
+#include "json.h"
+
+namespace bench {
+
+namespace {
+
+/** A ref is a string or null; nothing for another kind. */
+std::optional<std::string_view> refOf(std::string_view raw) {
+  if (raw == "null") return std::string_view{};
+  return jsonStringBody(raw);
+}
+
+}  // namespace
+
+std::string encodeJoin(std::string_view topic) {
+  return encodePush(kJoinMessageRef, topic, "phx_join", "{}");
+}
+
+std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
+                       std::string_view payload) {
+  std::string frame = "[\"";
+  frame.append(kJoinRef).append("\",\"").append(std::to_string(ref)).append("\",");
+  frame.append(jsonQuote(topic)).append(",").append(jsonQuote(event)).append(",");
+  return frame.append(payload).append("]");
+}
+
+std::string encodeHeartbeat(std::uint64_t ref) {
+  std::string frame = "[null,\"";
+  frame.append(std::to_string(ref)).append("\",").append(jsonQuote(kHeartbeatTopic));
+  return frame.append(",\"heartbeat\",{}]");
+}
+
+std::optional<Message> decodeMessage(std::string_view frame) {
+  std::array<std::string_view, 5> raw;
+  if (!jsonElements(frame, raw)) return std::nullopt;
+  const auto joinRef = refOf(raw[0]);
+  const auto ref = refOf(raw[1]);
+  const auto topic = jsonStringBody(raw[2]);
+  const auto event = jsonStringBody(raw[3]);
+  if (!joinRef || !ref || !topic || !event) return std::nullopt;
+  return Message{*joinRef, *ref, *topic, *event, raw[4]};
+}
+
+std::optional<Reply> decodeReply(const Message& message) {
+  if (message.event != "phx_reply") return std::nullopt;
+  const auto status = jsonMember(message.payload, "status");
+  const auto response = jsonMember(message.payload, "response");
+  if (!status || !response) return std::nullopt;
+  const auto text = jsonStringBody(*status);
+  if (!text) return std::nullopt;
+  return Reply{*text, *response};
+}
+
+}  // namespace bench

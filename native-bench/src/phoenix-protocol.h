@@ -1,0 +1,62 @@
+// Phoenix Channels V2 JSON: `[join_ref, ref, topic, event, payload]`. Pure functions.
+//
+//   ["11","1","bench:0","phx_join",{}]       ->
+//   <- ["11","1","bench:0","phx_reply",{"status":"ok","response":{}}]
+//   ["11","7","bench:0","e",{"n":5}]         ->
+//   <- ["11","7","bench:0","phx_reply",{"status":"ok","response":{"n":5}}]
+//   <- [null,null,"bench:0","b",{"n":5}]     a broadcast
+//   [null,"3","phoenix","heartbeat",{}]      ->
+//   <- [null,"3","phoenix","phx_reply",{"status":"ok","response":{}}]
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bench {
+
+/** join_ref of every join. Not the join's own ref, so that no server may take one for the other. */
+inline constexpr std::string_view kJoinRef = "11";
+/** ref of every join's message. */
+inline constexpr std::uint64_t kJoinMessageRef = 1;
+/** ref of the first push after the join. */
+inline constexpr std::uint64_t kFirstPushRef = 2;
+inline constexpr std::string_view kHeartbeatTopic = "phoenix";
+
+/** A decoded frame: views into it, valid as long as its bytes are. */
+struct Message {
+  /** Empty where it is null. */
+  std::string_view joinRef;
+  /** Empty where it is null. */
+  std::string_view ref;
+  std::string_view topic;
+  std::string_view event;
+  /** Raw JSON. */
+  std::string_view payload;
+};
+
+/** The two members of a reply's payload. */
+struct Reply {
+  std::string_view status;
+  /** Raw JSON. */
+  std::string_view response;
+};
+
+/** Frame that joins a topic with an empty payload. */
+std::string encodeJoin(std::string_view topic);
+
+/** Frame that pushes an event to a joined topic; `payload` is raw JSON. */
+std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
+                       std::string_view payload);
+
+/** Frame of a heartbeat. */
+std::string encodeHeartbeat(std::uint64_t ref);
+
+/** Decodes a text frame, or gives nothing where it is no V2 message. */
+std::optional<Message> decodeMessage(std::string_view frame);
+
+/** Reads a message as a reply, or gives nothing where it is none. */
+std::optional<Reply> decodeReply(const Message& message);
+
+}  // namespace bench

@@ -1,0 +1,206 @@
+#include "report.h"
+
+#include <array>
+#include <cstdio>
+#include <string_view>
+
+#include "json.h"
+
+namespace bench {
+
+namespace {
+
+constexpr std::string_view kMemoryKind = "RssAnon + RssShmem";
+
+struct Quantile {
+  const char* name;
+  double fraction;
+};
+constexpr std::array<Quantile, 4> kQuantiles{
+    {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}}};
+
+template <typename... Parts>
+std::string format(const char* form, Parts... parts) {
+  std::array<char, 512> text{};
+  std::snprintf(text.data(), text.size(), form, parts...);
+  return text.data();
+}
+
+double microseconds(Nanoseconds time) { return static_cast<double>(time) / kMicrosecond; }
+
+double perMessage(const Window& window) {
+  if (!window.serverCpu || window.received == 0) return 0;
+  return microseconds(*window.serverCpu) / static_cast<double>(window.received);
+}
+
+double serverShare(const Window& window) {
+  if (!window.serverCpu || window.elapsed == 0) return 0;
+  return static_cast<double>(*window.serverCpu) / static_cast<double>(window.elapsed);
+}
+
+std::string timesText(const Histogram& times) {
+  std::string text;
+  for (const auto& [name, fraction] : kQuantiles) {
+    text += format("%s %.0f  ", name, microseconds(times.quantile(fraction)));
+  }
+  return text + format("max %.0f us", microseconds(times.max()));
+}
+
+/** A JSON object, member by member. */
+class JsonObject {
+ public:
+  JsonObject& raw(std::string_view name, std::string_view json) {
+    text_ += text_.size() == 1 ? "" : ",";
+    text_ += jsonQuote(name);
+    text_ += ":";
+    text_ += json;
+    return *this;
+  }
+  JsonObject& text(std::string_view name, std::string_view value) {
+    return raw(name, jsonQuote(value));
+  }
+  JsonObject& count(std::string_view name, std::uint64_t value) {
+    return raw(name, std::to_string(value));
+  }
+  JsonObject& number(std::string_view name, double value) {
+    return raw(name, format("%.4f", value));
+  }
+  std::string end() const { return text_ + "}"; }
+
+ private:
+  std::string text_ = "{";
+};
+
+std::string timesJson(const Histogram& times) {
+  JsonObject object;
+  for (const auto& [name, fraction] : kQuantiles) {
+    object.number(name, microseconds(times.quantile(fraction)));
+  }
+  return object.number("max", microseconds(times.max()))
+      .number("mean", times.mean() / kMicrosecond)
+      .count("count", times.count())
+      .end();
+}
+
+std::string windowJson(const Window& window, Nanoseconds maxLate) {
+  JsonObject object;
+  object.count("ratePlanned", window.ratePlanned)
+      .number("rateReached", window.rateReached())
+      .number("seconds", window.seconds())
+      .count("sent", window.sent)
+      .count("due", window.due)
+      .count("received", window.received)
+      .raw("isServerBehind", isServerBehind(window) ? "true" : "false")
+      .number("generatorCpuShare", window.generatorShare())
+      .raw("latenessUs", timesJson(window.lateness));
+  if (window.serverCpu) {
+    object.number("serverCpuShare", serverShare(window))
+        .number("serverCpuUsPerMessage", perMessage(window));
+  }
+  const auto bottleneck = bottleneckOf(window, maxLate);
+  object.raw("latencyUs", bottleneck ? "null" : timesJson(window.latency));
+  return object.raw("bottleneck", bottleneck ? jsonQuote(*bottleneck) : "null").end();
+}
+
+std::string memoryText(const ServerMemory& memory) {
+  constexpr double kMegabyte = 1024.0 * 1024.0;
+  return format("  memory     server %.1f MB before, %.1f MB at half, %.1f MB after the joins: "
+                "%.0f B for one more connection (",
+                static_cast<double>(memory.beforeConnects) / kMegabyte,
+                static_cast<double>(memory.atHalf) / kMegabyte,
+                static_cast<double>(memory.afterConnects) / kMegabyte, memory.perConnection()) +
+         std::string(kMemoryKind) + ")\n";
+}
+
+std::string memoryJson(const ServerMemory& memory) {
+  return JsonObject()
+      .text("kind", kMemoryKind)
+      .count("beforeBytes", memory.beforeConnects)
+      .count("halfBytes", memory.atHalf)
+      .count("afterBytes", memory.afterConnects)
+      .number("bytesPerConnection", memory.perConnection())
+      .end();
+}
+
+std::string windowText(const Window& window, Nanoseconds maxLate) {
+  std::string text =
+      format("  rate       planned %llu/s, reached %.0f/s over %.2f s\n",
+             static_cast<unsigned long long>(window.ratePlanned), window.rateReached(),
+             window.seconds());
+  text += "  late       " + timesText(window.lateness) + "  (this program's own)\n";
+  const auto bottleneck = bottleneckOf(window, maxLate);
+  text += "  latency    " + (bottleneck ? "not shown: " + *bottleneck : timesText(window.latency));
+  text += format("\n  cpu        generator %.0f %% of a core", 100 * window.generatorShare());
+  if (window.serverCpu) {
+    text += format("; server %.0f %%, %.2f us for each of %llu messages received",
+                   100 * serverShare(window), perMessage(window),
+                   static_cast<unsigned long long>(window.received));
+  }
+  text += "\n";
+  if (isServerBehind(window)) {
+    text += format("  behind     the server: %.0f %% of what was due came within the window\n",
+                   100 * window.receivedShare());
+  }
+  return text;
+}
+
+}  // namespace
+
+bool isServerBehind(const Window& window) { return window.receivedShare() < kMinReceivedShare; }
+
+std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate) {
+  if (window.generatorShare() > kMaxGeneratorShare) {
+    return format("the generator was the bottleneck: it used %.0f %% of a core (limit %.0f %%)",
+                  100 * window.generatorShare(), 100 * kMaxGeneratorShare);
+  }
+  const Nanoseconds late = window.lateness.quantile(0.99);
+  if (late > maxLate) {
+    return format("the generator was the bottleneck: p99 of its own lateness was %.1f ms (limit %.1f ms)",
+                  microseconds(late) / 1000, microseconds(maxLate) / 1000);
+  }
+  const double share = window.rateReached() / static_cast<double>(window.ratePlanned);
+  if (share < kMinRateShare) {
+    return format("the planned rate was not reached: %.1f %% of it (limit %.0f %%)", 100 * share,
+                  100 * kMinRateShare);
+  }
+  return std::nullopt;
+}
+
+std::string makeReport(const Options& options, const Figures& figures) {
+  std::string text = format("%s: %llu of %llu connections joined, ", options.scenario.c_str(),
+                            static_cast<unsigned long long>(figures.joined),
+                            static_cast<unsigned long long>(options.connections)) +
+                     options.url + "\n";
+  text += windowText(figures.primary(), options.maxLate);
+  text += format("  delivered  %llu of %llu, missing %llu, doubled %llu, out of order %llu\n",
+                 static_cast<unsigned long long>(figures.delivered),
+                 static_cast<unsigned long long>(figures.expected),
+                 static_cast<unsigned long long>(figures.missing()),
+                 static_cast<unsigned long long>(figures.doubled),
+                 static_cast<unsigned long long>(figures.disordered));
+  if (figures.memory) text += memoryText(*figures.memory);
+  for (const std::string& failure : figures.failures) text += "  FAILED     " + failure + "\n";
+  return text;
+}
+
+std::string makeJson(const Options& options, const Figures& figures) {
+  JsonObject object;
+  object.text("scenario", options.scenario)
+      .count("connections", options.connections)
+      .count("joined", figures.joined)
+      .raw("window", windowJson(figures.primary(), options.maxLate))
+      .count("expected", figures.expected)
+      .count("delivered", figures.delivered)
+      .count("missing", figures.missing())
+      .count("doubled", figures.doubled)
+      .count("disordered", figures.disordered)
+      .count("heartbeats", figures.heartbeats)
+      .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null");
+  std::string failures;
+  for (const std::string& failure : figures.failures) {
+    failures += (failures.empty() ? "" : ",") + jsonQuote(failure);
+  }
+  return object.raw("failures", "[" + failures + "]").end();
+}
+
+}  // namespace bench

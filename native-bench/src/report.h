@@ -1,0 +1,34 @@
+// The report of a run: a table for people, one line of JSON for scripts.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "figures.h"
+#include "options.h"
+
+namespace bench {
+
+/** Share of a core from which on the generator counts as the bottleneck. */
+inline constexpr double kMaxGeneratorShare = 0.9;
+/** Share of the planned rate that must have been reached. */
+inline constexpr double kMinRateShare = 0.99;
+/** Share of the due messages below which the server counts as fallen behind. */
+inline constexpr double kMinReceivedShare = 0.95;
+
+/**
+ * Says why a window's latencies would measure the generator rather than the server, or nothing
+ * where they can be trusted.
+ */
+std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate);
+
+/** Whether the server answered less than was asked for: its CPU per message is then a guess. */
+bool isServerBehind(const Window& window);
+
+/** The report for people, several lines. */
+std::string makeReport(const Options& options, const Figures& figures);
+
+/** The report for scripts: one JSON object without line breaks. */
+std::string makeJson(const Options& options, const Figures& figures);
+
+}  // namespace bench

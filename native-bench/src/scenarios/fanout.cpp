@@ -1,0 +1,63 @@
+// Scenario `fanout`: members of a topic take turns to broadcast `b` to all its members.
+//
+// A topic's members are neighbours by number: connections are dealt to shards in turn, so the
+// members of each topic lie on all shards. (With `number % topics`, 100 topics on two shards
+// would put each topic on one shard alone, and nothing would ever cross.)
+//
+// Send `s` goes to topic `s % topics`, as that topic's broadcast `b = s / topics`, from its
+// member `b % members`. Each member must get every broadcast of its topic once, those of one
+// sender in order; between two senders nothing is promised.
+#include <vector>
+
+#include "../payload.h"
+#include "../scenario.h"
+#include "../sequence.h"
+
+namespace bench {
+
+namespace {
+
+class Fanout final : public Scenario {
+ public:
+  explicit Fanout(const Options& options)
+      : topics_(options.topics),
+        members_(options.connections / options.topics),
+        payload_(options.payloadBytes),
+        received_(options.connections) {}
+
+  std::string topicOf(std::size_t connection) const override {
+    return "bench:" + std::to_string(connection / members_);
+  }
+
+  void send(Connections& connections, std::uint64_t send) override {
+    const std::uint64_t sender = send % topics_ * members_ + send / topics_ % members_;
+    connections[sender]->push(kFirstPushRef + send, "b", payload_.encode(send));
+  }
+
+  std::uint64_t deliveriesPerSend() const override { return members_; }
+
+  std::optional<Delivery> check(const Connection& connection, const Message& message) override {
+    if (message.event != "b") return std::nullopt;
+    const auto send = payload_.decode(message.payload);
+    if (!send || *send % topics_ != connection.number() / members_) return std::nullopt;
+    const std::uint64_t broadcast = *send / topics_;
+    Sequence& received = received_[connection.number()];
+    const bool isDisordered = broadcast >= members_ && !received.hasArrived(broadcast - members_);
+    return Delivery{*send, !received.arrive(broadcast), isDisordered};
+  }
+
+ private:
+  const std::uint64_t topics_;
+  const std::uint64_t members_;
+  const Payload payload_;
+  /** By connection: which of its topic's broadcasts it got. */
+  std::vector<Sequence> received_;
+};
+
+}  // namespace
+
+std::unique_ptr<Scenario> makeFanout(const Options& options) {
+  return std::make_unique<Fanout>(options);
+}
+
+}  // namespace bench

@@ -1,0 +1,54 @@
+// WebSocket frames (RFC 6455 §5): header encode and decode, masking. Pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace bench {
+
+/** Opcodes of RFC 6455 §5.2; no others exist without an extension. */
+enum class Opcode : std::uint8_t {
+  continuation = 0x0,
+  text = 0x1,
+  binary = 0x2,
+  close = 0x8,
+  ping = 0x9,
+  pong = 0xA,
+};
+
+/** A decoded header. The payload is the `payloadBytes` behind the first `headerBytes`. */
+struct FrameHeader {
+  Opcode opcode = Opcode::text;
+  bool isFinal = true;
+  bool isMasked = false;
+  /** First byte on the wire in the lowest byte; 0 where the frame is not masked. */
+  std::uint32_t maskKey = 0;
+  std::uint64_t payloadBytes = 0;
+  std::size_t headerBytes = 0;
+};
+
+enum class HeaderStatus { complete, incomplete, invalid };
+
+/** Longest header there is: 2 bytes, a 64-bit length and a mask key. */
+inline constexpr std::size_t kMaxHeaderBytes = 14;
+
+/**
+ * Decodes the header at the start of `input`.
+ *
+ * @param header written only when the result is `complete`
+ * @returns `incomplete` where more bytes are needed, `invalid` for what RFC 6455 §5.2 and §5.5
+ *          forbid: reserved bits or opcodes, a length not in its shortest form or of 2^63 and
+ *          more, a control frame that is fragmented or longer than 125 bytes
+ */
+HeaderStatus decodeHeader(std::string_view input, FrameHeader& header);
+
+/** Appends a final, masked frame (what a client must send) to `output`. */
+void appendFrame(std::string& output, Opcode opcode, std::string_view payload,
+                 std::uint32_t maskKey);
+
+/** Masks or unmasks bytes in place; the two are one operation (RFC 6455 §5.3). */
+void applyMask(char* bytes, std::size_t length, std::uint32_t maskKey);
+
+}  // namespace bench

@@ -1,0 +1,141 @@
+// What is counted of a run, and what the report makes of it.
+#include "../src/figures.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "../src/payload.h"
+#include "../src/process-stats.h"
+#include "../src/report.h"
+#include "../src/sequence.h"
+#include "check.h"
+
+using namespace bench;
+
+namespace {
+
+Window goodWindow() {
+  Window window;
+  window.ratePlanned = 1'000;
+  window.sent = window.due = window.received = 1'000;
+  window.elapsed = kSecond;
+  window.generatorCpu = kSecond / 2;
+  window.serverCpu = 10 * kMillisecond;
+  for (int index = 0; index < 1'000; ++index) {
+    window.lateness.record(100 * kMicrosecond);
+    window.latency.record(kMillisecond);
+  }
+  return window;
+}
+
+Options someOptions() {
+  Options options;
+  options.scenario = "echo";
+  options.url = "ws://127.0.0.1/";
+  options.maxLate = 5 * kMillisecond;
+  return options;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST("a sequence tells what is doubled and what has arrived") {
+  Sequence sequence;
+  CHECK(sequence.arrive(0) && sequence.arrive(2) && sequence.arrive(3));
+  CHECK(!sequence.hasArrived(1) && sequence.hasArrived(2) && !sequence.hasArrived(4));
+  CHECK(!sequence.arrive(2) && !sequence.arrive(0));
+  CHECK(sequence.arrive(1) && sequence.arrive(4));
+  CHECK(!sequence.arrive(1) && !sequence.arrive(3) && !sequence.arrive(4));
+}
+
+TEST("a payload is known by its number and its whole text") {
+  const Payload payload(3);
+  CHECK(payload.encode(5) == R"({"n":5,"text":"xxx"})");
+  CHECK(payload.decode(R"({ "text": "xxx", "n": 5 })") == 5U);
+  CHECK(!payload.decode(R"({"n":5,"text":"xx"})"));
+  CHECK(!payload.decode(R"({"n":"5","text":"xxx"})"));
+  CHECK(!payload.decode("{}"));
+}
+
+TEST("latencies are refused when the generator was the bottleneck") {
+  constexpr Nanoseconds kMaxLate = 5 * kMillisecond;
+  CHECK(!bottleneckOf(goodWindow(), kMaxLate));
+
+  Window busy = goodWindow();
+  busy.generatorCpu = kSecond * 91 / 100;
+  CHECK(contains(bottleneckOf(busy, kMaxLate).value_or(""), "used 91 % of a core"));
+
+  Window late = goodWindow();
+  for (int index = 0; index < 20; ++index) late.lateness.record(8 * kMillisecond);
+  CHECK(contains(bottleneckOf(late, kMaxLate).value_or(""), "p99 of its own lateness was 8.0 ms"));
+
+  Window slow = goodWindow();
+  slow.sent = 980;
+  CHECK(contains(bottleneckOf(slow, kMaxLate).value_or(""), "98.0 % of it"));
+}
+
+TEST("neither report shows a latency that was refused") {
+  Figures figures;
+  figures.load = goodWindow();
+  CHECK(contains(makeReport(someOptions(), figures), "latency    p50 100"));
+  CHECK(contains(makeJson(someOptions(), figures), R"("latencyUs":{"p50":100)"));
+  figures.load->generatorCpu = kSecond;
+  CHECK(contains(makeReport(someOptions(), figures), "latency    not shown: the generator"));
+  CHECK(contains(makeJson(someOptions(), figures), R"("latencyUs":null)"));
+}
+
+TEST("CPU is told for each message received, and a server that fell behind is named") {
+  Figures figures;
+  figures.load = goodWindow();
+  CHECK(contains(makeJson(someOptions(), figures), R"("serverCpuUsPerMessage":10.0000)"));
+  CHECK(contains(makeJson(someOptions(), figures), R"("isServerBehind":false)"));
+  figures.load->received = 940;
+  CHECK(contains(makeReport(someOptions(), figures), "94 % of what was due"));
+  CHECK(contains(makeJson(someOptions(), figures), R"("isServerBehind":true)"));
+}
+
+TEST("the JSON is one line, whatever a failure says") {
+  Figures figures;
+  figures.failures.push_back("a \"b\"\nc");
+  const std::string json = makeJson(someOptions(), figures);
+  CHECK(json.find('\n') == std::string::npos);
+  CHECK(contains(json, R"("failures":["a \"b\"\u000ac"])"));
+}
+
+TEST("the memory of one more connection is the growth over the second half") {
+  const ServerMemory memory{1'000'000, 5'000'000, 6'000'000, 500};
+  CHECK(memory.perConnection() == 2'000);
+}
+
+TEST("reads anonymous and shared memory out of /proc/PID/status") {
+  CHECK(memoryIn("Name:\tx\nVmRSS:\t9 kB\nRssAnon:\t     7 kB\nRssFile:\t 5 kB\nRssShmem:\t 2 kB\n") ==
+        9U * 1024);
+  CHECK(!memoryIn("Name:\tx\nRssAnon:\t7 kB\n"));
+  CHECK(memoryOf(static_cast<std::uint64_t>(getpid())).value_or(0) > 100'000);
+}
+
+TEST("the CPU clock agrees with /proc/PID/stat") {
+  const auto pid = static_cast<std::uint64_t>(getpid());
+  const Nanoseconds begin = cpuOf(pid).value_or(0);
+  while (*cpuOf(pid) - begin < 30 * kMillisecond) {
+  }
+  std::ifstream file("/proc/self/stat");
+  const std::string stat{std::istreambuf_iterator<char>(file), {}};
+  std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  std::uint64_t user = 0;
+  std::uint64_t system = 0;
+  fields >> user >> system;
+  const Nanoseconds counted =
+      static_cast<Nanoseconds>(user + system) * (kSecond / sysconf(_SC_CLK_TCK));
+  const Nanoseconds difference = *cpuOf(pid) - counted;
+  CHECK(difference > -25 * kMillisecond && difference < 25 * kMillisecond);
+  CHECK(!cpuOf(4'194'304));
+}

@@ -1,0 +1,58 @@
+#include "../src/json.h"
+
+#include <array>
+
+#include "check.h"
+
+using namespace bench;
+using namespace std::string_view_literals;
+
+TEST("quotes what JSON must escape and leaves the rest") {
+  CHECK(jsonQuote("") == "\"\"");
+  CHECK(jsonQuote("a\"b\\c") == "\"a\\\"b\\\\c\"");
+  CHECK(jsonQuote("\n\x1f\0"sv) == "\"\\u000a\\u001f\\u0000\"");
+  CHECK(jsonQuote("\x7f\xC3\xA9/") == "\"\x7f\xC3\xA9/\"");
+}
+
+TEST("cuts elements out of an array, whatever is nested in them") {
+  std::array<std::string_view, 4> elements;
+  CHECK(jsonElements(R"( [ null , "a\"],b\\" ,{"x":[1,{"y":"]}"}]}, -1.5e3 ])", elements));
+  CHECK(elements[0] == "null");
+  CHECK(elements[1] == R"("a\"],b\\")");
+  CHECK(elements[2] == R"({"x":[1,{"y":"]}"}]})");
+  CHECK(elements[3] == "-1.5e3");
+}
+
+TEST("refuses an array that is short, cut or none") {
+  std::array<std::string_view, 2> elements;
+  for (const auto text : {"", "{}", "[1]", "[1,", "[1,2", "[1 2]", "[\"a", "[[1,2]"}) {
+    CHECK(!jsonElements(text, elements));
+  }
+  CHECK(jsonElements("[1,2,3]", elements));
+}
+
+TEST("finds members of an object and nothing inside its values") {
+  constexpr std::string_view kObject = R"({ "a" : {"b":1} , "c":"}", "b" : 2 })";
+  CHECK(jsonMember(kObject, "a") == R"({"b":1})");
+  CHECK(jsonMember(kObject, "b") == "2");
+  CHECK(jsonMember(kObject, "c") == "\"}\"");
+  CHECK(!jsonMember(kObject, "d"));
+  CHECK(!jsonMember("{}", "a"));
+  CHECK(!jsonMember("[1]", "a"));
+  CHECK(!jsonMember(R"({"a":)", "a"));
+}
+
+TEST("reads whole numbers only") {
+  CHECK(jsonUnsigned("0") == 0U);
+  CHECK(jsonUnsigned("18446744073709551615") == 18446744073709551615ULL);
+  for (const auto text : {"", "-1", "1.0", "1e3", "18446744073709551616", "x"}) {
+    CHECK(!jsonUnsigned(text));
+  }
+}
+
+TEST("finds the end of a string by counting the backslashes before a quote") {
+  std::array<std::string_view, 2> elements;
+  CHECK(jsonElements(R"(["\\\\","\\\""])", elements));
+  CHECK(elements[0] == R"("\\\\")" && elements[1] == R"("\\\"")");
+  CHECK(!jsonElements(R"(["\\\", 1])", elements));
+}

@@ -1,0 +1,93 @@
+#include "../src/options.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "check.h"
+
+using namespace bench;
+
+namespace {
+
+using Words = std::vector<std::string_view>;
+
+Options parsed(Words words) {
+  words.insert(words.end(), {"--url", "ws://127.0.0.1:4000/socket/websocket"});
+  return parseOptions(words);
+}
+
+std::string errorOf(Words words) {
+  try {
+    parsed(std::move(words));
+  } catch (const OptionError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string targetErrorOf(std::string_view url) {
+  try {
+    parseTarget(url);
+  } catch (const OptionError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST("fills in the defaults of the scenario") {
+  CHECK(parsed({"echo"}).connections == 200 && parsed({"echo"}).rate == 10'000);
+  CHECK(parsed({"fanout"}).connections == 2'000 && parsed({"fanout"}).topics == 100);
+  CHECK(parsed({"connect"}).heartbeat == 30 * kSecond);
+  CHECK(parsed({"echo", "--json", "--rate", "2k"}).isJson);
+}
+
+TEST("reads counts and times with their units") {
+  CHECK(parseCount("10k") == 10'000U && parseCount("2m") == 2'000'000U && parseCount("0") == 0U);
+  CHECK(parseDuration("500ms") == 500 * kMillisecond && parseDuration("2m") == 120 * kSecond);
+  for (const auto text : {"", "k", "1g", "-1", "1.5k", "1 k"}) CHECK(!parseCount(text));
+  for (const auto text : {"", "5", "s", "-1s", "1h", "1.5s"}) CHECK(!parseDuration(text));
+}
+
+TEST("takes a range's ends and nothing beside") {
+  CHECK(parsed({"echo", "--payload", "0"}).payloadBytes == 0);
+  CHECK(parsed({"echo", "--payload", "1m"}).payloadBytes == 1'000'000);
+  CHECK(errorOf({"echo", "--payload", "1000001"}) ==
+        "payload must be an integer from 0 to 1m (bytes), got 1000001");
+  CHECK(errorOf({"echo", "--duration", "99ms"}) ==
+        "duration must be a time with its unit (ms, s, m) from 100ms to 60m (time), got 99ms");
+  CHECK(errorOf({"echo", "--connections", "0"}).starts_with("connections must be an integer"));
+}
+
+TEST("names what it does not know") {
+  CHECK(errorOf({"ecko"}) == "the scenario must be connect, echo or fanout, got `ecko`");
+  CHECK(errorOf({"echo", "--rates", "1"}) == "unknown option --rates; see --help");
+  CHECK(errorOf({"echo", "rate"}) == "an option must begin with --, got `rate`");
+  CHECK(errorOf({"fanout", "--topics", "7"}) ==
+        "topics must divide connections evenly, got 7 topics and 2000 connections");
+}
+
+TEST("sends load to this machine only") {
+  CHECK(parseTarget("ws://localhost:4000").path == "/?vsn=2.0.0");
+  CHECK(parseTarget("ws://127.1.2.3/socket/websocket?a=b").path == "/socket/websocket?a=b&vsn=2.0.0");
+  CHECK(parseTarget("ws://127.0.0.1:81/?vsn=2.0.0").path == "/?vsn=2.0.0");
+  CHECK(parseTarget("ws://127.0.0.1:81/").port == 81);
+  for (const auto url : {"ws://example.com/", "ws://10.0.0.1:80/", "ws://128.0.0.1/", "ws://127.0.0.1.example.com/",
+                         "ws://127.0.0.256/", "ws://127.0.0/", "ws://user@127.0.0.1/", "ws://"}) {
+    CHECK(targetErrorOf(url).starts_with("load goes to this machine only"));
+  }
+  CHECK(targetErrorOf("http://127.0.0.1/").starts_with("url must begin with ws://"));
+  CHECK(targetErrorOf("ws://127.0.0.1:0/").starts_with("the port of url must be"));
+}
+
+TEST("the help fits a screen") {
+  const std::string help = helpText();
+  CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
+  std::size_t start = 0;
+  for (std::size_t end = help.find('\n'); end != std::string::npos; end = help.find('\n', start)) {
+    CHECK(end - start <= 80);
+    start = end + 1;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The yardstick: the least that answers the frames of a benchmark, on the bare engine.
+ *
+ * One `JSON.parse` of each frame in, one `JSON.stringify` of each frame out, the engine's own
+ * `publish`. It has no checks, no limits and no errors: a server that anyone may reach needs
+ * them, and what they cost is what the ratio to this program says.
+ *
+ * Runs on: the main thread of a process of its own. `node bare-engine.js --port 4100`
+ */
+
+import { parseArgs } from "node:util";
+import type { WebSocket } from "uWebSockets.js";
+import { loadEngine } from "../../src/transport/engine.ts";
+
+type Frame = readonly [joinRef: string, ref: string, topic: string, event: string, payload: unknown];
+interface UserData {
+  readonly [name: string]: never;
+}
+
+const MAX_BACKPRESSURE_BYTES = 64 * 1024 * 1024;
+
+const decoder = new TextDecoder();
+const port = Number(parseArgs({ options: { port: { type: "string" } } }).values.port);
+const app = loadEngine().App();
+
+function reply(socket: WebSocket<UserData>, frame: Frame, response: unknown): void {
+  const [joinRef, ref, topic] = frame;
+  socket.send(JSON.stringify([joinRef, ref, topic, "phx_reply", { status: "ok", response }]));
+}
+
+app.ws<UserData>("/socket/websocket", {
+  maxPayloadLength: 2 * 1024 * 1024,
+  maxBackpressure: MAX_BACKPRESSURE_BYTES,
+  idleTimeout: 0,
+  sendPingsAutomatically: false,
+  message(socket, bytes) {
+    const frame = JSON.parse(decoder.decode(bytes)) as Frame;
+    const [, , topic, event, payload] = frame;
+    if (event === "e") {
+      reply(socket, frame, payload);
+    } else if (event === "b") {
+      app.publish(topic, JSON.stringify([null, null, topic, "b", payload]));
+    } else {
+      if (event === "phx_join") socket.subscribe(topic);
+      reply(socket, frame, {});
+    }
+  },
+});
+app.get("/healthz", (response) => {
+  response.end("ok");
+});
+app.listen("127.0.0.1", port, (listening) => {
+  if (listening !== false) return;
+  console.error(`bare-engine: cannot listen on 127.0.0.1:${port}`);
+  process.exitCode = 1;
+  app.close();
+});
+process.once("SIGTERM", () => app.close());

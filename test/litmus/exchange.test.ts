@@ -1,0 +1,53 @@
+/**
+ * A producer sends a burst into the smallest ring, with large records among it, and sleeps;
+ * most of it waits in its queue. The consumer orders the next burst once it has the last
+ * record of this one. Both threads sleep whenever they see no work.
+ *
+ *   every record, whole, in order, to the last of each burst   allowed
+ *   a burst whose end does not come; a gap; mixed words         forbidden
+ *
+ * Seen to fail with: MUTATION_LINE
+ */
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { it } from "node:test";
+import { before } from "../support/deadline.ts";
+import { makeExchange, makeExchangeShared } from "../support/exchange.ts";
+import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
+
+const ROUNDS = litmusRounds(100);
+
+it("brings the last record of a burst into a full ring, then silence", async () => {
+  const shared = makeExchangeShared({ members: 2, startPosition: 0x7fff_ff00 });
+  const { exchange } = makeExchange(shared, 0);
+  const url = new URL("./exchange.producer.js", import.meta.url);
+  const producer = startWorker(url, shared);
+  const ended = producer.exited("the end of the producer");
+  const bursts = new EventEmitter();
+  let sequence = 0;
+
+  exchange.start({
+    onRecord: (_from, _type, bytes, offset, length) => {
+      sequence += 1;
+      const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
+      for (let at = 0; at < length; at += 4) {
+        if (at !== 4 && view.getInt32(at, true) !== sequence) {
+          assert.fail(`word ${at} of ${sequence} is ${view.getInt32(at, true)}`);
+        }
+      }
+      if (view.getInt32(4, true) === 0) bursts.emit("last");
+    },
+    onLapped: () => assert.fail("lapped"),
+    onError: (error) => bursts.emit("error", error),
+  });
+  const order = new Uint8Array(0);
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const last = once(bursts, "last");
+    exchange.send(1, 0, 1, order, 0);
+    const all = Promise.race([last, ended]);
+    await before(LOST_AFTER_MS, `the last record of burst ${round}`, all);
+  }
+  producer.worker.postMessage("stop");
+  exchange.stop();
+  await ended;
+});

@@ -1,0 +1,77 @@
+/**
+ * A producer outruns its consumer with tiny bounds, so that much of what it sends is lost.
+ * Records carry their slot and their number within it.
+ *
+ *   the next number of its slot                                        allowed
+ *   a gap, with a notice of that slot since its last record            allowed
+ *   a gap without one; received + lapped other than what was sent;
+ *   a slot whose end is missing and was not told                       forbidden
+ *
+ * Seen to fail with: MUTATION_LINE
+ */
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { it } from "node:test";
+import { before } from "../support/deadline.ts";
+import { makeExchange, makeExchangeShared } from "../support/exchange.ts";
+import { LOST_AFTER_MS, litmusRounds, makeRandom, pause, startWorker } from "../support/litmus.ts";
+
+const SLOTS = 16;
+const RECORDS = litmusRounds(4);
+
+interface Report {
+  readonly sent: Int32Array;
+  readonly lapped: number;
+}
+
+it("tells of every loss, and where", async () => {
+  const overflow = { overflowBytes: 2_000, overflowTotalBytes: 2_000 };
+  const shared = makeExchangeShared({ members: 2, startPosition: -24, ...overflow });
+  const { exchange } = makeExchange(shared, 0);
+  const url = new URL("./lapped.producer.js", import.meta.url);
+  const producer = startWorker(url, { shared, records: RECORDS, slots: SLOTS });
+  const ended = producer.exited("the end of the producer");
+  const report = producer.message("the producer's report") as Promise<Report>;
+
+  const events = new EventEmitter();
+  const random = makeRandom(3);
+  const next = new Int32Array(SLOTS).fill(1);
+  const isTold = new Uint8Array(SLOTS);
+  let received = 0;
+  exchange.start({
+    onRecord: (_from, _type, bytes, offset, length) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
+      const slot = view.getInt32(0, true);
+      const number = view.getInt32(4, true);
+      if (number !== next[slot]) {
+        assert.ok(number > (next[slot] as number), "a number that came before");
+        assert.equal(isTold[slot], 1, `slot ${slot} lost records before ${number}, untold`);
+      }
+      next[slot] = number + 1;
+      isTold[slot] = 0;
+      received += 1;
+      pause(random);
+      events.emit("progress");
+    },
+    onLapped: (_from, slots) => {
+      assert.ok(slots !== "all");
+      for (const slot of slots) isTold[slot] = 1;
+      events.emit("progress");
+    },
+    onError: (error) => events.emit("error", error),
+  });
+
+  const { sent, lapped } = await report;
+  const isSettled = (): boolean =>
+    sent.every((count, slot) => next[slot] === count + 1 || isTold[slot] === 1) &&
+    received + lapped >= RECORDS;
+  while (!isSettled()) {
+    const what = `the rest or its notice, after ${received} received and ${lapped} lapped,`;
+    await before(LOST_AFTER_MS, what, once(events, "progress"));
+  }
+  assert.ok(lapped > 0);
+  assert.equal(received + lapped, RECORDS);
+  producer.worker.postMessage("stop");
+  exchange.stop();
+  await ended;
+});

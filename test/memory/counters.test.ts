@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
+import {
+  COUNTER,
+  COUNTERS_BYTES,
+  COUNTER_NAMES,
+  countersBytes,
+} from "../../src/memory/counters-layout.ts";
+
+describe("Counters", () => {
+  it("begin at 0, each of them", () => {
+    const read = readCounters(makeCountersMemory(1), 0);
+    assert.deepEqual(Object.keys(read), COUNTER_NAMES);
+    assert.deepEqual(new Set(Object.values(read)), new Set([0]));
+  });
+
+  it("add, set and raise, by name or by index", () => {
+    const shared = makeCountersMemory(1);
+    const counters = new Counters(shared, 0);
+    counters.add("framesIn");
+    counters.add(COUNTER.framesIn, 4);
+    counters.set("loopLagMs", 1.5);
+    counters.set(COUNTER.heapBytes, 7);
+    counters.raise("ringHighWaterBytes", 9);
+    counters.raise(COUNTER.ringHighWaterBytes, 8);
+    const read = readCounters(shared, 0);
+    assert.equal(read.framesIn, 5);
+    assert.equal(read.loopLagMs, 1.5);
+    assert.equal(read.heapBytes, 7);
+    assert.equal(read.ringHighWaterBytes, 9);
+  });
+
+  it("count on past 2^32", () => {
+    const shared = makeCountersMemory(1);
+    const counters = new Counters(shared, 0);
+    counters.add("bytesOut", 2 ** 32 - 1);
+    counters.add("bytesOut", 2);
+    assert.equal(readCounters(shared, 0).bytesOut, 2 ** 32 + 1);
+  });
+
+  it("keep the members apart, to the last counter", () => {
+    const shared = makeCountersMemory(67);
+    const last = COUNTER_NAMES.at(-1) ?? "heapBytes";
+    for (let member = 0; member < 67; member += 1) new Counters(shared, member).add(last, member);
+    for (let member = 0; member < 67; member += 1) {
+      assert.equal(readCounters(shared, member)[last], member);
+      assert.equal(readCounters(shared, member).connections, 0);
+    }
+  });
+
+  it("take whole pairs of cache lines for each member", () => {
+    assert.equal(COUNTERS_BYTES % 128, 0);
+    assert.ok(COUNTERS_BYTES >= COUNTER_NAMES.length * 8);
+    assert.equal(countersBytes(3), 3 * COUNTERS_BYTES);
+  });
+});

@@ -1,0 +1,70 @@
+/** What the litmus tests share: how long they run, random pauses, and workers that report. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { before } from "./deadline.ts";
+
+const LITMUS_ROUNDS = Number(process.env["LITMUS_ROUNDS"] ?? 200_000);
+
+/** How long one wake may take before it counts as lost. Machines that run tests are slow. */
+export const LOST_AFTER_MS = 20_000;
+
+/** Gives the rounds of a test whose round costs so many times a ring's write and read. */
+export function litmusRounds(cost: number): number {
+  return Math.ceil(LITMUS_ROUNDS / cost);
+}
+
+/** How long a test may take in all: its share of rounds, generously. */
+export function litmusDeadlineMs(): number {
+  return 60_000 + LITMUS_ROUNDS / 5;
+}
+
+/** Makes numbers below a limit, the same for the same seed. */
+export function makeRandom(seed: number): (limit: number) => number {
+  let state = (seed * 2_654_435_761) | 1;
+  return (limit) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % limit;
+  };
+}
+
+const parking = new Int32Array(new SharedArrayBuffer(4));
+
+/** Lets some time pass: mostly none, at times a moment, rarely the thread's turn on its core. */
+export function pause(random: (limit: number) => number): void {
+  const dice = random(1_024);
+  if (dice === 0) Atomics.wait(parking, 0, 0, 0.05);
+  else if (dice < 128)
+    for (let turns = random(400); turns > 0; turns -= 1) Atomics.load(parking, 0);
+}
+
+/** A worker of a litmus test; what it throws fails the test that waits for it. */
+export interface LitmusWorker {
+  readonly worker: Worker;
+  /** Waits for the worker's next message. */
+  message(what: string): Promise<unknown>;
+  /** Waits until the worker ends by itself. */
+  exited(what: string): Promise<void>;
+}
+
+/** Starts a worker. @param url - of the compiled file */
+export function startWorker(url: URL, workerData: object): LitmusWorker {
+  const worker = new Worker(url, { workerData });
+  const exit = once(worker, "exit");
+  const failed = new Promise<never>((_resolve, reject) => {
+    worker.once("error", reject);
+  });
+  failed.catch(() => undefined);
+  return {
+    worker,
+    message: async (what) => {
+      const arrived = once(worker, "message");
+      const [message] = await before(litmusDeadlineMs(), what, Promise.race([arrived, failed]));
+      return message as unknown;
+    },
+    exited: async (what) => {
+      await before(litmusDeadlineMs(), what, Promise.race([exit, failed]));
+    },
+  };
+}
