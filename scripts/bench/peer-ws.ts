@@ -43,8 +43,9 @@ function publish(topic: string, payload: unknown): void {
 }
 
 server.on("connection", (socket) => {
-  socket.on("message", (data) => {
-    const frame = JSON.parse(String(data)) as Frame;
+  // `ws` gives a Buffer for each message unless it is told otherwise.
+  socket.on("message", (data: Buffer) => {
+    const frame = JSON.parse(data.toString()) as Frame;
     const [, , topic, event, payload] = frame;
     if (event === "e") {
       reply(socket, frame, payload);

@@ -96,6 +96,7 @@ export class ChannelLives {
   /** Ends a channel by an error; its client is told why, and joins anew. */
   crash(channel: Channel, event: unknown, cause: unknown): void {
     if (channel.state !== STATE.open) return;
+    channel.ref = null;
     this.#parts.reports.crashed(channel, event, cause);
     this.#parts.calls.forget(channel);
     this.#beginEnd(channel);
@@ -128,6 +129,8 @@ export class ChannelLives {
     channel.timers = undefined;
     for (const topic of channel.topics ?? []) this.#parts.pubsub.unsubscribe(topic, channel);
     channel.topics = undefined;
+    for (const task of channel.tasks ?? []) task.cancel();
+    channel.tasks = undefined;
     this.#live -= 1;
     if (this.#live === 0) this.#onNoneLive?.();
   }

@@ -27,6 +27,7 @@ import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, type Letter } from "./mailbox.ts";
 import { isGraceful, Reply, Stop, type ExitReason } from "./results.ts";
+import type { TaskOptions, Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
 /** What a ChannelServer is made of. */
@@ -36,6 +37,7 @@ export interface ChannelServerParts {
   readonly pubsub: PubSub<Lane>;
   readonly fastlane: Fastlane;
   readonly encoder: BroadcastEncoder;
+  readonly tasks: Tasks;
   readonly logger: Logger;
   readonly maxMailbox: number;
   readonly handlerTimeoutMs: number;
@@ -51,6 +53,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
   readonly context: object;
   readonly #pubsub: PubSub<Lane>;
+  readonly #tasks: Tasks;
   readonly #maxMailbox: number;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
@@ -63,6 +66,7 @@ export class ChannelServer implements ChannelRuntime {
     this.shard = parts.shard;
     this.context = parts.context;
     this.#pubsub = pubsub;
+    this.#tasks = parts.tasks;
     this.#maxMailbox = parts.maxMailbox;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
@@ -104,6 +108,7 @@ export class ChannelServer implements ChannelRuntime {
       return;
     }
     channel.isRunning = false;
+    if (this.#hasOverflowed(channel, result)) return;
     if (!isThenable(result)) {
       this.#finishJoin(channel, result, payload, startedMs);
       return;
@@ -237,6 +242,25 @@ export class ChannelServer implements ChannelRuntime {
     if (channel.topics?.delete(topic)) this.#pubsub.unsubscribe(topic, channel);
   }
 
+  async task(
+    channel: Channel,
+    name: string,
+    input: unknown,
+    options: TaskOptions,
+  ): Promise<unknown> {
+    // Of a channel that has ended: as with those that were cancelled, nobody hears of it.
+    if (channel.state === STATE.closed) return new Promise(() => {});
+    channel.tasks ??= new Set();
+    const { tasks } = channel;
+    const task = this.#tasks.run(name, input, options);
+    tasks.add(task);
+    try {
+      return await task.result;
+    } finally {
+      tasks.delete(task);
+    }
+  }
+
   #isFree(channel: Channel): boolean {
     return (
       channel.state === STATE.open &&
@@ -264,6 +288,20 @@ export class ChannelServer implements ChannelRuntime {
       if (!isAwaited) this.#turns.add(channel);
       return;
     }
+    // The callback that fills it is on the stack, and ends its channel when it returns.
+    if (channel.isRunning) channel.isOverfull = true;
+    else this.#overflow(channel);
+  }
+
+  #hasOverflowed(channel: Channel, result: unknown): boolean {
+    if (!channel.isOverfull) return false;
+    // Nobody waits for what it still does; what it throws then is no uncaught exception.
+    if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
+    this.#overflow(channel);
+    return true;
+  }
+
+  #overflow(channel: Channel): void {
     const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
     const error = makeError("SIM_ERR_MAILBOX_FULL", message);
     if (channel.state === STATE.joining) this.#failJoin(channel, error);
@@ -326,6 +364,7 @@ export class ChannelServer implements ChannelRuntime {
       return;
     }
     channel.isRunning = false;
+    if (this.#hasOverflowed(channel, result)) return;
     if (isThenable(result)) this.#awaitIn(channel, result, event, startedMs);
     else this.#finishIn(channel, event, result, startedMs);
   }
@@ -405,6 +444,7 @@ export class ChannelServer implements ChannelRuntime {
       return;
     }
     channel.isRunning = false;
+    if (this.#hasOverflowed(channel, result)) return;
     if (!isThenable(result)) {
       this.#finishCall(channel, name, result);
       return;
@@ -434,6 +474,8 @@ export class ChannelServer implements ChannelRuntime {
     else this.#lives.crash(channel, event, reason);
   }
 }
+
+function ignore(): void {}
 
 function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);

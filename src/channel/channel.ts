@@ -5,7 +5,7 @@
  * the line are the runtime's: they are no part of ChannelSocket, and callbacks never see them.
  *
  * Runs on: the shard that owns the connection.
- * Owns: nothing before it is used: mailbox, timers, locals and further topics are made on demand.
+ * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
  */
 
 import { refJson, type Serializer } from "../protocol/serializer.ts";
@@ -17,6 +17,7 @@ import type { Connection } from "./connection.ts";
 import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
 import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
+import type { Task, TaskOptions } from "./tasks.ts";
 
 /** The connection's socket, as its channels need it. */
 export interface ChannelOwner {
@@ -43,6 +44,7 @@ export interface ChannelRuntime {
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
   missed(channel: Channel): void;
+  task(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
 }
 
 /** What is kept while a join is not answered. */
@@ -90,6 +92,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   run = 0;
   busySince = 0;
   isScheduled = false;
+  /** True where the callback on the stack has filled the mailbox. */
+  isOverfull = false;
   /** True from the client's leave on. */
   isLeaving = false;
   mailbox: Mailbox | undefined = undefined;
@@ -97,6 +101,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   pending: PendingJoin | undefined = undefined;
   timers: Set<NodeJS.Timeout> | undefined = undefined;
   topics: Set<string> | undefined = undefined;
+  /** Tasks that are not done. */
+  tasks: Set<Task> | undefined = undefined;
   #locals: unknown = undefined;
 
   constructor(parts: ChannelParts) {
@@ -160,6 +166,10 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
 
   unsubscribe(topic: string): void {
     this.runtime.unlisten(this, topic);
+  }
+
+  async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
+    return this.runtime.task(this, name, input, options);
   }
 
   /** Takes a broadcast of a topic that it subscribed to in code. */
