@@ -43,6 +43,7 @@ export const LOG_LINES = {
   noHandleInfo: { level: "warn", text: "a message came and the channel has no handleInfo" },
   slowClient: { level: "warn", text: "a client reads too slowly: its connection was cut" },
   sinkFailed: { level: "error", text: "the log sink threw: its line follows here" },
+  taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
   routeFailed: { level: "error", text: "a route threw" },
 } as const satisfies Record<string, { level: "debug" | "info" | "warn" | "error"; text: string }>;
 

@@ -14,7 +14,16 @@ interface IntegerOption {
   readonly default: number | "auto";
   readonly min: number;
   readonly max: number;
-  readonly unit: "bytes" | "ms" | "shards" | "channels" | "messages" | "bits" | "port";
+  readonly unit:
+    | "bytes"
+    | "ms"
+    | "shards"
+    | "channels"
+    | "messages"
+    | "bits"
+    | "port"
+    | "threads"
+    | "tasks";
   readonly powerOfTwo?: true;
   readonly about: string;
   readonly atLimit: string;
@@ -171,6 +180,37 @@ export const OPTIONS = {
     about: "Time that one asynchronous callback of a channel may take.",
     atLimit: "The channel ends with phx_error `handler timeout`; a join is answered with error.",
   },
+  taskThreads: {
+    kind: "integer",
+    env: "SIMURGH_TASK_THREADS",
+    default: "auto",
+    min: 1,
+    max: 256,
+    unit: "threads",
+    about:
+      "Threads that run the tasks of all channels, made at the first task; auto is one less than auto shards, at least 1.",
+    atLimit: "A task that finds all threads at work waits for one.",
+  },
+  maxTaskQueue: {
+    kind: "integer",
+    env: "SIMURGH_MAX_TASK_QUEUE",
+    default: 1_000,
+    min: 0,
+    max: 1_000_000,
+    unit: "tasks",
+    about: "Tasks that may wait for a thread.",
+    atLimit: "A further task is rejected at once.",
+  },
+  taskTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_TASK_TIMEOUT_MS",
+    default: 30_000,
+    min: 50,
+    max: 86_400_000,
+    unit: "ms",
+    about: "Time that one task may run, once it has a thread.",
+    atLimit: "The task is rejected, and its thread is ended and replaced.",
+  },
   maxBackpressureBytes: {
     kind: "integer",
     env: "SIMURGH_MAX_BACKPRESSURE_BYTES",
@@ -265,6 +305,9 @@ export function resolveOptions(
     resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
   }
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.shards();
+  if (resolved["taskThreads"] === "auto") {
+    resolved["taskThreads"] = Math.max(1, automatic.shards() - 1);
+  }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
     resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);

@@ -12,7 +12,13 @@ import { parseArgs } from "node:util";
 import type { WebSocket } from "uWebSockets.js";
 import { loadEngine } from "../../src/transport/engine.ts";
 
-type Frame = readonly [joinRef: string, ref: string, topic: string, event: string, payload: unknown];
+type Frame = readonly [
+  joinRef: string,
+  ref: string,
+  topic: string,
+  event: string,
+  payload: unknown,
+];
 interface UserData {
   readonly [name: string]: never;
 }

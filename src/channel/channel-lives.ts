@@ -132,6 +132,8 @@ export class ChannelLives {
     channel.timers = undefined;
     for (const topic of channel.topics ?? []) this.#parts.pubsub.unsubscribe(topic, channel);
     channel.topics = undefined;
+    for (const task of channel.tasks ?? []) task.cancel();
+    channel.tasks = undefined;
     this.#live -= 1;
     if (this.#live === 0) this.#onNoneLive?.();
   }

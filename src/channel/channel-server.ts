@@ -28,6 +28,7 @@ import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, type Letter } from "./mailbox.ts";
 import { isGraceful, Reply, Stop, type ExitReason } from "./results.ts";
+import type { TaskOptions, Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
 /** What a ChannelServer is made of. */
@@ -37,6 +38,7 @@ export interface ChannelServerParts {
   readonly pubsub: PubSub<Lane>;
   readonly fastlane: Fastlane;
   readonly encoder: BroadcastEncoder;
+  readonly tasks: Tasks;
   readonly logger: Logger;
   readonly maxMailbox: number;
   readonly handlerTimeoutMs: number;
@@ -52,6 +54,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
   readonly context: object;
   readonly #pubsub: PubSub<Lane>;
+  readonly #tasks: Tasks;
   readonly #maxMailbox: number;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
@@ -64,6 +67,7 @@ export class ChannelServer implements ChannelRuntime {
     this.shard = parts.shard;
     this.context = parts.context;
     this.#pubsub = pubsub;
+    this.#tasks = parts.tasks;
     this.#maxMailbox = parts.maxMailbox;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
@@ -243,6 +247,25 @@ export class ChannelServer implements ChannelRuntime {
 
   unlisten(channel: Channel, topic: string): void {
     if (channel.topics?.delete(topic)) this.#pubsub.unsubscribe(topic, channel);
+  }
+
+  async task(
+    channel: Channel,
+    name: string,
+    input: unknown,
+    options: TaskOptions,
+  ): Promise<unknown> {
+    // Of a channel that has ended: as with those that were cancelled, nobody hears of it.
+    if (channel.state === STATE.closed) return new Promise(() => {});
+    channel.tasks ??= new Set();
+    const { tasks } = channel;
+    const task = this.#tasks.run(name, input, options);
+    tasks.add(task);
+    try {
+      return await task.result;
+    } finally {
+      tasks.delete(task);
+    }
   }
 
   #isFree(channel: Channel): boolean {

@@ -5,7 +5,7 @@
  * the line are the runtime's: they are no part of ChannelSocket, and callbacks never see them.
  *
  * Runs on: the shard that owns the connection.
- * Owns: nothing before it is used: mailbox, timers, locals and further topics are made on demand.
+ * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
  */
 
 import { refJson, type Serializer } from "../protocol/serializer.ts";
@@ -17,6 +17,7 @@ import type { Connection } from "./connection.ts";
 import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
 import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
+import type { Task, TaskOptions } from "./tasks.ts";
 
 /** The connection's socket, as its channels need it. */
 export interface ChannelOwner {
@@ -43,6 +44,7 @@ export interface ChannelRuntime {
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
   missed(channel: Channel): void;
+  task(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
 }
 
 /** What is kept while a join is not answered. */
@@ -81,6 +83,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   /** The topic's entry and the lane there, from joined to detached. */
   entry: TopicEntry<Lane> | undefined = undefined;
   lane: Lane | undefined = undefined;
+  laneAt = 0;
   /** True while a synchronous callback is on the stack. */
   isRunning = false;
   /** True while an asynchronous callback has not settled. */
@@ -98,6 +101,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   pending: PendingJoin | undefined = undefined;
   timers: Set<NodeJS.Timeout> | undefined = undefined;
   topics: Set<string> | undefined = undefined;
+  /** Tasks that are not done. */
+  tasks: Set<Task> | undefined = undefined;
   #locals: unknown = undefined;
 
   constructor(parts: ChannelParts) {
@@ -161,6 +166,10 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
 
   unsubscribe(topic: string): void {
     this.runtime.unlisten(this, topic);
+  }
+
+  async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
+    return this.runtime.task(this, name, input, options);
   }
 
   /** Takes a broadcast of a topic that it subscribed to in code. */

@@ -6,6 +6,7 @@
 
 import { makeError } from "../errors.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
+import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
 
 declare const ASSIGNS: unique symbol;
@@ -61,6 +62,20 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   subscribe(topic: string): void;
   /** Stops listening to a further topic. */
   unsubscribe(topic: string): void;
+
+  /**
+   * Has a function of the endpoint's tasks module run on another thread, for work that would hold
+   * this one. Where the handler returns the promise or awaits it, the channel's next message waits
+   * for it; `void socket.task(…).then((result) => socket.send(result))` lets it come as a message.
+   *
+   * When the channel ends, its tasks are cancelled and their promises never settle: what must be
+   * given back then is given back in `terminate`.
+   *
+   * @param input - the function's argument; must survive a structured clone
+   * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, or what the task threw;
+   *   as rejections
+   */
+  task(name: string, input?: unknown, options?: TaskOptions): Promise<unknown>;
 }
 
 /** What `handleIn` may give. */

@@ -12,7 +12,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
-import type { MainMessage, MemberMessage } from "../shard/control.ts";
+import type { MainMessage, MemberMessage, TaskMessage } from "../shard/control.ts";
 import { errorOf } from "../shard/error-report.ts";
 
 /** What a thread tells its supervisor. */
@@ -21,6 +21,8 @@ export interface MemberThreadEvents {
   onLeaving(thread: MemberThread): void;
   /** It forgot a member. */
   onRetired(thread: MemberThread, member: number): void;
+  /** It has a task for the pool, or ends one. */
+  onTask(thread: MemberThread, message: TaskMessage): void;
   /** It ended. */
   onExit(thread: MemberThread): void;
 }
@@ -51,6 +53,7 @@ export class MemberThread {
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "retired") events.onRetired(this, message.member);
+      if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
       this.#waiting.get(message.kind)?.(message);
     });
     this.#worker.on("error", (error) => {

@@ -22,6 +22,7 @@ import { availableShards } from "./cpu-quota.ts";
 import { Host, type BroadcastHandler } from "./host.ts";
 import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
 import { Supervisor } from "./supervisor.ts";
+import { TaskPool } from "./tasks.ts";
 
 /** What `serve` takes: the app, and options that the environment can give as well. */
 export interface ServeOptions extends Options {
@@ -136,10 +137,11 @@ export class Server {
   }
 
   async #close(drainMs: number): Promise<void> {
-    const { acceptor, supervisor, host, logger, onExit } = this.#parts;
+    const { acceptor, supervisor, tasks, host, logger, onExit } = this.#parts;
     logger.log("serverClosing", { port: this.port });
     acceptor.stopListening();
     await supervisor.stop(drainMs);
+    await tasks.close();
     host.stop();
     acceptor.close();
     process.off("exit", onExit);
@@ -157,6 +159,7 @@ interface ServerParts {
   readonly host: Host;
   readonly acceptor: Acceptor;
   readonly supervisor: Supervisor;
+  readonly tasks: TaskPool;
   readonly logger: Logger;
   readonly onExit: () => void;
 }
@@ -184,6 +187,7 @@ export async function serve(given: ServeOptions): Promise<Server> {
   const memory = makeNodeMemory(options, given.adapter);
   const host = new Host(memory, options, logger);
   const acceptor = new Acceptor(engine);
+  const tasks = new TaskPool(options, logger);
   const app = appUrl(given.app);
   const { data, adapter } = given;
   const supervisor = new Supervisor({
@@ -191,6 +195,7 @@ export async function serve(given: ServeOptions): Promise<Server> {
     options,
     host,
     acceptor,
+    tasks,
     logger,
     app,
     data,
@@ -202,9 +207,10 @@ export async function serve(given: ServeOptions): Promise<Server> {
     await supervisor.start();
     const port = acceptor.listen(options.host, options.port);
     logger.log("serverListening", { host: options.host, port, shards: options.shards });
-    return new Server({ options, memory, host, acceptor, supervisor, logger, onExit }, port);
+    return new Server({ options, memory, host, acceptor, supervisor, tasks, logger, onExit }, port);
   } catch (error) {
     await supervisor.stop(0);
+    await tasks.close();
     host.stop();
     acceptor.close();
     process.off("exit", onExit);

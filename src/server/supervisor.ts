@@ -12,13 +12,14 @@ import type { Logger } from "../logger.ts";
 import { Life } from "../memory/life.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
-import type { LinkStart, NodeMemory, ShardStart } from "../shard/control.ts";
+import type { LinkStart, NodeMemory, ShardStart, TaskMessage } from "../shard/control.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
 import { LINK_MEMBER, MemberNumbers } from "./memory-plan.ts";
 import { RestartBound } from "./restart-bound.ts";
 import { Retirement } from "./retirement.ts";
+import type { TaskPool } from "./tasks.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorParts {
@@ -26,6 +27,7 @@ export interface SupervisorParts {
   readonly options: ResolvedOptions;
   readonly host: Host;
   readonly acceptor: Acceptor;
+  readonly tasks: TaskPool;
   readonly logger: Logger;
   readonly app: string;
   readonly data: unknown;
@@ -117,8 +119,13 @@ export class Supervisor implements MemberThreadEvents {
     this.#retirement.forgotten(thread, member);
   }
 
+  onTask(thread: MemberThread, message: TaskMessage): void {
+    this.#parts.tasks.take(thread, message);
+  }
+
   onExit(thread: MemberThread): void {
     this.#threads.delete(thread);
+    this.#parts.tasks.forget(thread);
     this.#release(thread);
     this.#retirement.ended(thread);
     const wasServing = this.#shards.get(thread.shard) === thread;

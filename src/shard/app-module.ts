@@ -1,7 +1,7 @@
 /**
- * Imports the user's app module, in JavaScript or TypeScript.
+ * Imports the user's modules, in JavaScript or TypeScript: the app module, and its tasks.
  *
- * Runs on: a shard, once, before it is ready.
+ * Runs on: a shard, once, before it is ready; a thread of the task pool, before its first task.
  */
 
 import { existsSync } from "node:fs";
@@ -14,6 +14,7 @@ import {
   isTypeScript,
   stripModule,
   typeScriptBehind,
+  typeScriptFor,
   unstrippableMessage,
 } from "./typescript.ts";
 
@@ -40,49 +41,64 @@ let hasHooks = false;
  * @throws SIM_ERR_APP_MODULE when it cannot be imported (`cause` says why) or exports no default
  */
 export async function loadAppModule(url: string): Promise<unknown> {
-  const file = fileOf(url);
-  if (!existsSync(file)) {
-    throw makeError("SIM_ERR_APP_MODULE", `app module must be a file, got none at ${file}`);
-  }
-  if (isTypeScript(url)) acceptTypeScript();
-  const namespace: unknown = await importModule(url, file);
-  const isModule = typeof namespace === "object" && namespace !== null;
-  if (isModule && "default" in namespace && namespace.default !== undefined) {
-    return namespace.default;
-  }
-  const names = Object.keys(namespace ?? {}).filter((name) => name !== "default");
+  const subject = "app module";
+  const namespace = await loadModule(url, subject);
+  if ("default" in namespace && namespace.default !== undefined) return namespace.default;
+  const names = Object.keys(namespace).filter((name) => name !== "default");
   throw makeError(
     "SIM_ERR_APP_MODULE",
-    `app module must have a default export, such as defineEndpoint gives, got ${names.join(", ") || "no export"} in ${file}`,
+    `app module must have a default export, such as defineEndpoint gives, got ${names.join(", ") || "no export"} in ${fileOf(url, subject)}`,
   );
 }
 
-function fileOf(url: string): string {
-  if (URL.canParse(url) && new URL(url).protocol === "file:") return fileURLToPath(url);
-  throw makeError("SIM_ERR_APP_MODULE", `app module must be a file: URL, got ${url}`);
+/**
+ * Imports a module of the user and gives its exports.
+ *
+ * @param url - as for `loadAppModule`; where there is no .js of that name, the .ts behind it
+ * @param subject - what the module is, for messages
+ * @throws SIM_ERR_APP_MODULE when it cannot be imported (`cause` says why)
+ */
+export async function loadModule(url: string, subject: string): Promise<object> {
+  const file = fileOf(url, subject);
+  if (existsSync(file)) {
+    if (isTypeScript(url)) acceptTypeScript();
+    return importModule(url, file, subject);
+  }
+  const behind = typeScriptFor(url);
+  if (behind === undefined || !existsSync(fileURLToPath(behind))) {
+    throw makeError("SIM_ERR_APP_MODULE", `${subject} must be a file, got none at ${file}`);
+  }
+  acceptTypeScript();
+  return importModule(behind, fileURLToPath(behind), subject);
 }
 
-async function importModule(url: string, file: string): Promise<unknown> {
+function fileOf(url: string, subject: string): string {
+  if (URL.canParse(url) && new URL(url).protocol === "file:") return fileURLToPath(url);
+  throw makeError("SIM_ERR_APP_MODULE", `${subject} must be a file: URL, got ${url}`);
+}
+
+async function importModule(url: string, file: string, subject: string): Promise<object> {
   try {
-    return await import(url);
+    return (await import(url)) as object;
   } catch (error) {
     if (codeOf(error) === "SIM_ERR_APP_MODULE") throw error;
-    throw makeError("SIM_ERR_APP_MODULE", describeImportError(error, file), { cause: error });
+    const message = describeImportError(error, file, subject);
+    throw makeError("SIM_ERR_APP_MODULE", message, { cause: error });
   }
 }
 
-function describeImportError(error: unknown, file: string): string {
+function describeImportError(error: unknown, file: string, subject: string): string {
   const code = codeOf(error);
   const what = `${String(error)} (in ${file} or what it imports)`;
   if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" || code === "ERR_INVALID_TYPESCRIPT_SYNTAX") {
     return unstrippableMessage(describeNodeError(error) ?? what);
   }
-  if (code === "ERR_MODULE_NOT_FOUND") return `app module must import what there is, got ${what}`;
-  if (!(error instanceof SyntaxError)) return `app module must load without an error, got ${what}`;
+  if (code === "ERR_MODULE_NOT_FOUND") return `${subject} must import what there is, got ${what}`;
+  if (!(error instanceof SyntaxError)) return `${subject} must load without an error, got ${what}`;
   const advice = error.message.includes("does not provide an export named")
     ? "types are imported with `import type`"
     : `node ${file} shows the line`;
-  return `app module must be free of syntax errors, got ${what}; ${advice}`;
+  return `${subject} must be free of syntax errors, got ${what}; ${advice}`;
 }
 
 /** Gives what Node.js could not strip, and where: only the first line of the stack says that. */

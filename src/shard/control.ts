@@ -12,9 +12,13 @@
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
  *     |-- retire n --------------->|  another member ended: forget it
  *     |<---------- retired n ------|
+ *     |<---------- task i ---------|  for the pool; or taskCancel i
+ *     |-- taskDone i ------------->|  or taskFailed i
  *
  * Runs on: main and shards, link. Types only.
  */
+
+import type { TransferListItem } from "node:worker_threads";
 
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
@@ -61,7 +65,29 @@ export type MainMessage =
   | { readonly kind: "drain"; readonly deadlineMs: number }
   | { readonly kind: "cut" }
   | { readonly kind: "stop" }
-  | { readonly kind: "retire"; readonly member: number };
+  | { readonly kind: "retire"; readonly member: number }
+  | TaskAnswer;
+
+/** From main: what became of a task of the shard. */
+export type TaskAnswer =
+  | { readonly kind: "taskDone"; readonly id: number; readonly result: unknown }
+  | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
+
+/** To main: a task of the shard, or its end. */
+export type TaskMessage =
+  | {
+      readonly kind: "task";
+      /** The shard's number for it. */
+      readonly id: number;
+      /** URL of the tasks module. */
+      readonly module: string;
+      /** Of the function there. */
+      readonly name: string;
+      readonly input: unknown;
+      /** Parts of the input that are handed over, not copied, on the next way too. */
+      readonly transfer: readonly TransferListItem[];
+    }
+  | { readonly kind: "taskCancel"; readonly id: number };
 
 /** To main. */
 export type MemberMessage =
@@ -69,4 +95,5 @@ export type MemberMessage =
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly connections: number }
   | { readonly kind: "leaving" }
-  | { readonly kind: "retired"; readonly member: number };
+  | { readonly kind: "retired"; readonly member: number }
+  | TaskMessage;

@@ -31,6 +31,11 @@ export interface EndpointCallbacks {
   readonly sockets: Readonly<Record<string, MountDefinition>>;
   /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
+  /**
+   * Module whose exported functions are what `socket.task` runs on other threads, as in
+   * `new URL("./tasks.js", import.meta.url)`.
+   */
+  readonly tasks?: URL;
   /** Runs in each shard before it is ready. What it throws fails `serve`. */
   start?(context: ShardContext): void | Promise<void>;
   /** Runs in each shard after its last channel's `terminate`. */
@@ -51,9 +56,15 @@ const MOUNT_KEYS = ["socket", "channels", "websocket", "maxChannels"];
 /**
  * Defines an endpoint.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for an unknown key or a path without its slash
+ * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, or `tasks` that
+ *   is no URL of a file
  */
 export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition {
+  const { tasks } = callbacks;
+  if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {
+    const message = `tasks must be the URL of a file, got ${String(tasks)}`;
+    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  }
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     if (!path.startsWith("/")) {
       const message = `socket path must start with /, got ${JSON.stringify(path)}`;

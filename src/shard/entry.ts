@@ -6,7 +6,7 @@
  *        process (DESIGN of the engine, see src/README.md).
  */
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, workerData, type TransferListItem } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { Logger } from "../logger.ts";
@@ -19,6 +19,7 @@ import type { MainMessage, MemberMessage, ShardStart } from "./control.ts";
 import { isEndpoint, type EndpointDefinition } from "./endpoint.ts";
 import { reportOf } from "./error-report.ts";
 import { Shard } from "./shard.ts";
+import { TaskClient } from "./task-client.ts";
 
 /** How long a shard that ends by itself waits to be taken out of the deal. */
 const RELEASE_MS = 1_000;
@@ -27,6 +28,7 @@ const start = workerData as ShardStart;
 const life = new Life(start.memory.life);
 let logger = new Logger(start.options.logLevel);
 let shard: Shard | undefined;
+let tasks: TaskClient | undefined;
 let isClosed = false;
 
 process.on("uncaughtException", (error) => {
@@ -49,7 +51,8 @@ try {
 async function startShard(): Promise<Shard> {
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (endpoint.logger) logger = new Logger(start.options.logLevel, endpoint.logger);
-  const made = new Shard({ start, endpoint, engine: loadEngine(), logger });
+  tasks = new TaskClient(endpoint.tasks?.href, tell);
+  const made = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks });
   try {
     await made.start();
   } catch (error) {
@@ -69,8 +72,12 @@ function endpointOf(value: unknown): EndpointDefinition {
 
 async function obey(message: MainMessage): Promise<void> {
   switch (message.kind) {
+    case "taskDone":
+    case "taskFailed":
+      tasks?.settle(message);
+      break;
     case "drain":
-      tell({ kind: "drained", connections: (await shard?.drain(message.deadlineMs)) ?? 0 });
+      await drain(message.deadlineMs);
       break;
     case "cut":
       shard?.cut();
@@ -86,11 +93,16 @@ async function obey(message: MainMessage): Promise<void> {
   }
 }
 
+async function drain(deadlineMs: number): Promise<void> {
+  tell({ kind: "drained", connections: (await shard?.drain(deadlineMs)) ?? 0 });
+}
+
 function closeNow(): void {
   if (isClosed) return;
   isClosed = true;
   // What is idle still takes the code that tells it to come back.
   shard?.cut();
+  tasks?.close();
   shard?.close();
   life.close(start.member);
 }
@@ -108,6 +120,6 @@ function guardExit(): void {
   };
 }
 
-function tell(message: MemberMessage): void {
-  parentPort?.postMessage(message);
+function tell(message: MemberMessage, transfer: readonly TransferListItem[] = []): void {
+  parentPort?.postMessage(message, transfer);
 }

@@ -9,6 +9,7 @@
 import { ChannelServer } from "../channel/channel-server.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import type { Lane } from "../channel/lane.ts";
+import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
@@ -36,6 +37,7 @@ export interface ShardParts {
   readonly start: ShardStart;
   readonly endpoint: EndpointDefinition;
   readonly engine: Engine;
+  readonly tasks: Tasks;
   readonly logger: Logger;
 }
 
@@ -72,6 +74,7 @@ export class Shard {
       pubsub: this.#pubsub,
       fastlane,
       encoder: this.#encoder,
+      tasks: parts.tasks,
       logger,
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,

@@ -1,7 +1,7 @@
 /**
  * TypeScript for app modules: how it is found, and how its types are stripped.
  *
- * Runs on: a shard, or the thread on which Node.js runs that shard's module hooks.
+ * Runs on: a shard or a thread of the task pool, or the thread on which Node.js runs its module hooks.
  *
  * Types are overwritten with blanks, so every line and column of a stack trace is that of
  * the source. What a file needs beyond that (enums, namespaces, parameter properties) would
@@ -44,8 +44,14 @@ export function isTypeScript(url: string): boolean {
  * @throws the error that was given, where there can be none
  */
 export function typeScriptBehind(specifier: string, error: unknown): string {
-  if (codeOf(error) !== "ERR_MODULE_NOT_FOUND" || !JAVASCRIPT_FILE.test(specifier)) throw error;
-  return `${specifier.slice(0, -"js".length)}ts`;
+  const url = codeOf(error) === "ERR_MODULE_NOT_FOUND" ? typeScriptFor(specifier) : undefined;
+  if (url === undefined) throw error;
+  return url;
+}
+
+/** Gives the URL of the TypeScript that a JavaScript file would be written from; undefined: of none. */
+export function typeScriptFor(url: string): string | undefined {
+  return JAVASCRIPT_FILE.test(url) ? `${url.slice(0, -"js".length)}ts` : undefined;
 }
 
 /**

@@ -1,0 +1,31 @@
+/**
+ * PORT: CPU-bound work of channels, done on another thread. Implemented by the shard.
+ *
+ * Runs on: shard.
+ */
+
+import type { TransferListItem } from "node:worker_threads";
+
+/** How a task is run. */
+export interface TaskOptions {
+  /** What of the input is handed over instead of copied; this thread cannot use it any more. */
+  readonly transfer?: readonly TransferListItem[];
+}
+
+/** A task that was given away. */
+export interface Task {
+  /** What the task's function gave, or threw. Never settles once the task was cancelled. */
+  readonly result: Promise<unknown>;
+  /** Ends it, also where it runs already. Nothing happens where it is done. */
+  cancel(): void;
+}
+
+/** Runs tasks. */
+export interface Tasks {
+  /**
+   * Has a function of the endpoint's tasks module called.
+   *
+   * @param input - its argument; must survive a structured clone
+   */
+  run(name: string, input: unknown, options: TaskOptions): Task;
+}

@@ -1,0 +1,81 @@
+/**
+ * An app whose channel gives work to the task pool.
+ *
+ * Runs on: every shard, which loads it by its URL.
+ */
+
+import {
+  defineChannel,
+  defineEndpoint,
+  defineSocket,
+  error,
+  ok,
+  reply,
+  type HandleInResult,
+} from "../../src/index.ts";
+
+const userSocket = defineSocket({ connect: () => ok({}) });
+
+/** What this shard shares with its tasks that burn: word 0 tells them to stop, word 1 that they run. */
+const flag = new SharedArrayBuffer(8);
+const words = new Int32Array(flag);
+
+/** Answers with what a task gives, or with what it throws. */
+async function outcomeOf(task: Promise<unknown>, shard: number): Promise<HandleInResult> {
+  try {
+    return reply("ok", { result: await task, shard });
+  } catch (cause) {
+    const { code, message, stack } = cause as NodeJS.ErrnoException;
+    return error({ code, message, stack });
+  }
+}
+
+const room = defineChannel(userSocket, {
+  join: () => ok(),
+  handleIn: {
+    task: (socket, { name, input }: { name: string; input?: unknown }) =>
+      outcomeOf(socket.task(name, input), socket.shard),
+    burn(socket) {
+      words.fill(0);
+      return outcomeOf(socket.task("burn", flag), socket.shard);
+    },
+    // Not awaited: the channel goes on with its next message, and ends without a word of this.
+    burn_aside(socket) {
+      words.fill(0);
+      void socket.task("burn", flag).then((result) => socket.send(result));
+      return reply("ok");
+    },
+    async transfer(socket) {
+      const bytes = new Uint8Array([1, 2, 3]);
+      const result = await socket.task("sum", bytes, { transfer: [bytes.buffer] });
+      return reply("ok", { result, left: bytes.byteLength });
+    },
+    async uncaught(socket) {
+      await socket.task("fail");
+    },
+  },
+  handleInfo: (socket, result) => socket.push("result", { result }),
+});
+
+/** Says what goes on, and changes it, from another topic of the connection. */
+const control = defineChannel(userSocket, {
+  join: () => ok(),
+  handleIn: {
+    async started() {
+      await Atomics.waitAsync(words, 1, 0).value;
+      return reply("ok");
+    },
+    release() {
+      Atomics.store(words, 0, 1);
+      return reply("ok");
+    },
+  },
+});
+
+export default defineEndpoint({
+  sockets: { "/socket": { socket: userSocket, channels: { "room:*": room, control } } },
+  routes: {
+    "GET /exit": () => process.exit(7),
+  },
+  tasks: new URL("./tasks.work.js", import.meta.url),
+});

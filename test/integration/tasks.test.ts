@@ -1,0 +1,189 @@
+/**
+ * Work that channels give to the task pool, as a client sees it.
+ *
+ * Runs on: the main thread of the tests; the server's shards are threads of the same process.
+ *
+ * The pool has one thread. So an answer to a second task proves what became of a first that burns.
+ */
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "node:test";
+import { Client, joined } from "../support/client.ts";
+import { within } from "../support/deadline.ts";
+import { startServer } from "../support/server.ts";
+import type { Server } from "../support/server.ts";
+
+type Options = Parameters<typeof startServer>[1];
+
+let server: Server | undefined;
+afterEach(async () => {
+  await within(server?.close() ?? Promise.resolve(), "the end of the server");
+  server = undefined;
+});
+
+async function start(options: Options = {}): Promise<Server> {
+  server = await startServer("tasks", { shards: 1, taskThreads: 1, shutdownMs: 200, ...options });
+  return server;
+}
+
+async function enter({ port }: Server): Promise<Client> {
+  const client = await Client.connect(port);
+  await joined(client, "room:1");
+  await joined(client, "control");
+  return client;
+}
+
+/** Runs a task and gives what the channel answers. */
+async function run(client: Client, name: string, input?: unknown): Promise<Answer> {
+  const { status, response } = await client.replyTo(client.push("room:1", "task", { name, input }));
+  return { status, ...(response as object) };
+}
+
+interface Answer {
+  readonly status: string;
+  readonly result?: unknown;
+  readonly shard?: number;
+  readonly code?: string;
+  readonly message?: string;
+  readonly stack?: string;
+}
+
+async function control(client: Client, event: string): Promise<void> {
+  assert.equal((await client.replyTo(client.push("control", event))).status, "ok");
+}
+
+/** Has a task burn, for ever if need be, while its channel goes on. */
+async function burnAside(client: Client): Promise<void> {
+  const { status } = await client.replyTo(client.push("room:1", "burn_aside"));
+  assert.equal(status, "ok");
+  await control(client, "started");
+}
+
+describe("A task", () => {
+  it("gives its result to the handler that awaits it", async () => {
+    const client = await enter(await start());
+    assert.deepEqual(await run(client, "double", { n: 21 }), {
+      status: "ok",
+      result: 42,
+      shard: 0,
+    });
+  });
+
+  it("throws in the handler what it throws, with code and stack", async () => {
+    const client = await enter(await start());
+    const { status, code, message, stack } = await run(client, "fail");
+    assert.deepEqual([status, code, message], ["error", "E_FAR", "too far"]);
+    assert.match(stack ?? "", /^RangeError: too far\n +at fail \(.*tasks\.work/);
+  });
+
+  it("that fails ends its channel where the handler does not mind it", async () => {
+    const client = await enter(await start());
+    client.push("room:1", "uncaught");
+    assert.deepEqual((await client.next("phx_error")).payload, { reason: "channel_crash" });
+  });
+
+  it("can be handed bytes that are not copied", async () => {
+    const client = await enter(await start());
+    const { response } = await client.replyTo(client.push("room:1", "transfer"));
+    assert.deepEqual(response, { result: 6, left: 0 });
+  });
+
+  it("leaves its shard free: a heartbeat is answered while it burns", async () => {
+    const client = await enter(await start());
+    const burn = client.push("room:1", "burn");
+    await control(client, "started");
+    await client.nothingMore();
+    await control(client, "release");
+    const { response } = await client.replyTo(burn);
+    assert.deepEqual(response, { result: "burnt", shard: 0 });
+  });
+
+  it("runs on the one pool that all shards share", async () => {
+    const running = await start({ shards: 2 });
+    const clients = [await enter(running), await enter(running)] as const;
+    const answers = [await run(clients[0], "where"), await run(clients[1], "where")] as const;
+    assert.notEqual(answers[0].shard, answers[1].shard);
+    assert.equal(answers[0].result, answers[1].result);
+  });
+
+  it("that runs too long is ended, and rejected", async () => {
+    const client = await enter(await start({ taskTimeoutMs: 100 }));
+    const { status, response } = await client.replyTo(client.push("room:1", "burn"));
+    const { code } = response as Answer;
+    assert.deepEqual([status, code], ["error", "SIM_ERR_TASK_TIMEOUT"]);
+    assert.equal((await run(client, "double", { n: 1 })).result, 2);
+  });
+
+  it("that finds the queue full is rejected at once", async () => {
+    const client = await enter(await start({ maxTaskQueue: 0 }));
+    await burnAside(client);
+    const { status, code } = await run(client, "double", { n: 1 });
+    assert.deepEqual([status, code], ["error", "SIM_ERR_TASK_QUEUE_FULL"]);
+    await control(client, "release");
+    assert.deepEqual((await client.next("result")).payload, { result: "burnt" });
+  });
+});
+
+describe("A task of a channel that ends is ended", () => {
+  const ends: Readonly<Record<string, (client: Client) => Promise<void>>> = {
+    "by a leave": async (client) => {
+      client.leave("room:1");
+      await client.next("phx_reply");
+      await client.next("phx_close");
+    },
+    "by a crash": async (client) => {
+      client.push("room:1", "no such event");
+      await client.next("phx_error");
+    },
+    "by another join of its topic": async (client) => {
+      client.join("room:1");
+      await client.next("phx_reply");
+      await client.next("phx_close");
+    },
+    "by the end of its connection": async (client) => client.cut(),
+    "by the end of its shard": async (client) => {
+      await fetch(`http://127.0.0.1:${server?.port}/exit`).catch(() => undefined);
+      await client.closed();
+    },
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    it(how, async () => {
+      const running = await start();
+      const ended = await enter(running);
+      await burnAside(ended);
+      await end(ended);
+      const other = await within(enterAtLast(running), "a connection");
+      assert.equal((await run(other, "double", { n: 2 })).result, 4);
+      assert.equal(running.stats().total.uncaught, 0);
+    });
+  }
+});
+
+/** Connects as soon as a connection is taken: a shard that is replaced is away for a moment. */
+async function enterAtLast(running: Server): Promise<Client> {
+  for (;;) {
+    try {
+      return await enter(running);
+    } catch {
+      // There is no shard yet: main answers 503.
+    }
+  }
+}
+
+describe("A server with tasks that burn", () => {
+  it("closes: the tasks of channels that ended are ended", async () => {
+    const running = await start();
+    const client = await enter(running);
+    await burnAside(client);
+    await within(running.close(), "the end of the server");
+    assert.equal((await client.closed()).code, 1012);
+  });
+
+  it("closes, also where a handler awaits one", async () => {
+    const running = await start({ drainMs: 0 });
+    const client = await enter(running);
+    client.push("room:1", "burn");
+    await control(client, "started");
+    await within(running.close(), "the end of the server");
+    assert.equal((await client.closed()).code, 1012);
+  });
+});

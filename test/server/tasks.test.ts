@@ -1,0 +1,297 @@
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { afterEach, describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
+
+import { Logger, type LogSink } from "../../src/logger.ts";
+import { resolveOptions, type Options } from "../../src/options.ts";
+import { TaskPool } from "../../src/server/tasks.ts";
+import type { TaskAnswer } from "../../src/shard/control.ts";
+import { within } from "../support/deadline.ts";
+import { WORD } from "./tasks.functions.ts";
+
+const FUNCTIONS = new URL("./tasks.functions.js", import.meta.url).href;
+/** Read from the source tree: compiled, it would be JavaScript. */
+const TYPESCRIPT = new URL("../../../test/fixtures/tasks/tasks.ts", import.meta.url).href;
+
+const pools = new Set<TaskPool>();
+afterEach(async () => {
+  await Promise.all([...pools].map((pool) => within(pool.close(), "the pool's end")));
+  pools.clear();
+});
+
+function quiet(): void {}
+
+function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
+  const options = resolveOptions(
+    { taskThreads: 1, ...given },
+    {},
+    { shards: () => 1, secretKeyBase: () => "x".repeat(64) },
+  );
+  const logger = new Logger("debug", {
+    debug: quiet,
+    info: quiet,
+    warn: quiet,
+    error: quiet,
+    ...sink,
+  });
+  const pool = new TaskPool(options, logger);
+  pools.add(pool);
+  return pool;
+}
+
+/** A shard's thread, as the pool sees it. */
+class Owner {
+  readonly answers: TaskAnswer[] = [];
+  readonly #events = new EventEmitter();
+  readonly #pool: TaskPool;
+  #nextId = 0;
+
+  constructor(pool: TaskPool) {
+    this.#pool = pool;
+  }
+
+  send(answer: TaskAnswer): void {
+    // As between threads: what cannot be cloned cannot be sent.
+    this.answers.push(structuredClone(answer));
+    this.#events.emit(`answer ${answer.id}`);
+  }
+
+  /** Gives a task to the pool, and its number. */
+  begin(
+    name: string,
+    input?: unknown,
+    more: { module?: string; transfer?: ArrayBuffer[] } = {},
+  ): number {
+    const { module = FUNCTIONS, transfer = [] } = more;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#pool.take(this, { kind: "task", id, module, name, input, transfer });
+    return id;
+  }
+
+  cancel(id: number): void {
+    this.#pool.take(this, { kind: "taskCancel", id });
+  }
+
+  async answer(id: number): Promise<TaskAnswer> {
+    const known = this.answers.find((answer) => answer.id === id);
+    if (known) return known;
+    await within(once(this.#events, `answer ${id}`), `the answer to task ${id}`);
+    return this.answer(id);
+  }
+
+  async result(id: number): Promise<unknown> {
+    const answer = await this.answer(id);
+    assert.equal(answer.kind, "taskDone", JSON.stringify(answer));
+    return answer.result;
+  }
+
+  async failure(id: number): Promise<Extract<TaskAnswer, { kind: "taskFailed" }>["error"]> {
+    const answer = await this.answer(id);
+    assert.equal(answer.kind, "taskFailed", JSON.stringify(answer));
+    return answer.error;
+  }
+}
+
+/** What a test shares with tasks that hold their threads. */
+class Hold {
+  readonly shared = new SharedArrayBuffer(8);
+  readonly #words = new Int32Array(this.shared);
+
+  /** Waits until so many tasks have begun. */
+  async started(count: number): Promise<void> {
+    for (;;) {
+      const now = Atomics.load(this.#words, WORD.started);
+      if (now >= count) return;
+      const { value } = Atomics.waitAsync(this.#words, WORD.started, now);
+      await within(Promise.resolve(value), `the start of task ${count}`);
+    }
+  }
+
+  get count(): number {
+    return Atomics.load(this.#words, WORD.started);
+  }
+
+  release(): void {
+    Atomics.store(this.#words, WORD.released, 1);
+    Atomics.notify(this.#words, WORD.released);
+  }
+}
+
+describe("TaskPool", () => {
+  it("gives what a task gives", async () => {
+    const owner = new Owner(makePool({}));
+    assert.equal(await owner.result(owner.begin("double", 21)), 42);
+  });
+
+  it("gives what a task throws: with its code, stack and cause", async () => {
+    const owner = new Owner(makePool({}));
+    const error = await owner.failure(owner.begin("fail"));
+    assert.deepEqual([error.name, error.message, error.code], ["RangeError", "too far", "E_FAR"]);
+    assert.match(error.stack ?? "", /at fail \(.*tasks\.functions/);
+    assert.equal(error.cause?.message, "no fuel");
+  });
+
+  it("says which functions there are, where a task has another name", async () => {
+    const owner = new Owner(makePool({}));
+    const error = await owner.failure(owner.begin("toString"));
+    assert.equal(error.code, "SIM_ERR_TASKS");
+    assert.match(error.message, /must export a function "toString", got .*double/);
+  });
+
+  it("says so, where there is no tasks module", async () => {
+    const owner = new Owner(makePool({}));
+    const module = pathToFileURL("/nowhere/tasks.js").href;
+    const error = await owner.failure(owner.begin("double", 1, { module }));
+    assert.equal(error.code, "SIM_ERR_APP_MODULE");
+    assert.equal(error.message, "tasks module must be a file, got none at /nowhere/tasks.js");
+  });
+
+  it("runs tasks in TypeScript, named as they are or as they will be compiled", async () => {
+    const owner = new Owner(makePool({}));
+    const named = [TYPESCRIPT, TYPESCRIPT.replace(/ts$/, "js")];
+    const ids = named.map((module) => owner.begin("area", { side: 3 }, { module }));
+    assert.deepEqual(await Promise.all(ids.map((id) => owner.result(id))), [9, 9]);
+  });
+
+  it("hands over, and does not copy, what is to be transferred", async () => {
+    const owner = new Owner(makePool({}));
+    const bytes = new Uint8Array([1, 2, 3]);
+    const id = owner.begin("sum", bytes, { transfer: [bytes.buffer] });
+    assert.equal(await owner.result(id), 6);
+    assert.equal(bytes.byteLength, 0);
+  });
+
+  it("refuses at once a task beyond the bound, and runs those that wait in their order", async () => {
+    const owner = new Owner(makePool({ maxTaskQueue: 1 }));
+    const hold = new Hold();
+    const first = owner.begin("hold", hold.shared);
+    const second = owner.begin("double", 2);
+    const third = owner.begin("double", 3);
+
+    const [answer] = owner.answers;
+    assert.equal(answer?.id, third, "the third was refused before the first was answered");
+    assert.equal((await owner.failure(third)).code, "SIM_ERR_TASK_QUEUE_FULL");
+    await hold.started(1);
+    hold.release();
+    assert.equal(await owner.result(first), "released");
+    assert.equal(await owner.result(second), 4);
+    assert.equal(await owner.result(owner.begin("double", 4)), 8, "there is room again");
+  });
+
+  it("refuses what finds no free thread, where none may wait", async () => {
+    const owner = new Owner(makePool({ maxTaskQueue: 0 }));
+    const hold = new Hold();
+    const first = owner.begin("hold", hold.shared);
+    assert.equal((await owner.failure(owner.begin("double", 1))).code, "SIM_ERR_TASK_QUEUE_FULL");
+    hold.release();
+    await owner.result(first);
+  });
+
+  it("ends a task that runs too long, and its thread", async () => {
+    const owner = new Owner(makePool({ taskTimeoutMs: 50 }));
+    const hold = new Hold();
+    const slow = owner.begin("hold", hold.shared);
+    const error = await owner.failure(slow);
+    assert.equal(error.code, "SIM_ERR_TASK_TIMEOUT");
+    assert.equal(error.message, 'task "hold" must be done within 50 (ms)');
+  });
+
+  it("does not count the wait for a thread as time of the task", async (t) => {
+    const owner = new Owner(makePool({ taskTimeoutMs: 1_000 }));
+    const holds = [new Hold(), new Hold()];
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const ids = holds.map((hold) => owner.begin("hold", hold.shared));
+    for (const [at, hold] of holds.entries()) {
+      await hold.started(1);
+      t.mock.timers.tick(900);
+      hold.release();
+      assert.equal(await owner.result(ids[at] as number), "released");
+    }
+  });
+
+  it("never runs, and never answers, a task that was cancelled while it waited", async () => {
+    const owner = new Owner(makePool({}));
+    const hold = new Hold();
+    const first = owner.begin("hold", hold.shared);
+    const second = owner.begin("hold", hold.shared);
+    await hold.started(1);
+    owner.cancel(second);
+    hold.release();
+    await owner.result(first);
+    assert.equal(await owner.result(owner.begin("double", 1)), 2);
+    assert.equal(hold.count, 1);
+    assert.equal(
+      owner.answers.some(({ id }) => id === second),
+      false,
+    );
+  });
+
+  it("ends the thread of a task that is cancelled while it runs", async () => {
+    const owner = new Owner(makePool({}));
+    const hold = new Hold();
+    const held = owner.begin("hold", hold.shared);
+    await hold.started(1);
+    owner.cancel(held);
+    // The only thread held still: that there is an answer means that it was ended.
+    assert.equal(await owner.result(owner.begin("double", 1)), 2);
+    assert.equal(owner.answers.length, 1);
+  });
+
+  it("ignores a cancel that comes late, or of nothing", async () => {
+    const owner = new Owner(makePool({}));
+    const id = owner.begin("double", 1);
+    await owner.result(id);
+    owner.cancel(id);
+    owner.cancel(77);
+    assert.equal(await owner.result(owner.begin("double", 2)), 4);
+  });
+
+  it("cancels what a shard that has ended had given, and no other's", async () => {
+    const pool = makePool({});
+    const ended = new Owner(pool);
+    const other = new Owner(pool);
+    const hold = new Hold();
+    ended.begin("hold", hold.shared);
+    ended.begin("hold", hold.shared);
+    const kept = other.begin("double", 5);
+    await hold.started(1);
+    pool.forget(ended);
+    assert.equal(await other.result(kept), 10);
+    assert.deepEqual([ended.answers, hold.count], [[], 1]);
+  });
+
+  it("goes on after a task ended its own thread, or gave what cannot be cloned", async () => {
+    const owner = new Owner(makePool({}));
+    assert.match((await owner.failure(owner.begin("leave"))).message, /exited with code: 3/);
+    const error = await owner.failure(owner.begin("unclonable"));
+    assert.equal(error.code, "SIM_ERR_TASKS");
+    assert.match(error.message, /^result of a task must survive a structured clone/);
+    assert.equal(await owner.result(owner.begin("double", 1)), 2);
+  });
+
+  it("logs what fails on a thread outside any task", async () => {
+    const lines = new EventEmitter();
+    const error = (fields: object, text: string): void => void lines.emit("line", fields, text);
+    const owner = new Owner(makePool({}, { error }));
+    const logged = once(lines, "line");
+    assert.equal(await owner.result(owner.begin("failLater")), "done");
+    const [fields, text] = (await within(logged, "the log line")) as [{ err: Error }, string];
+    assert.equal(text, "a thread of the task pool failed outside a task");
+    assert.equal(fields.err.message, "after the task");
+  });
+
+  it("closes whatever runs, and refuses what comes then", async () => {
+    const pool = makePool({});
+    const owner = new Owner(pool);
+    const hold = new Hold();
+    owner.begin("hold", hold.shared);
+    owner.begin("double", 1);
+    await hold.started(1);
+    await within(pool.close(), "the end of the pool");
+    assert.deepEqual(owner.answers, []);
+    const late = owner.begin("double", 1);
+    assert.equal((await owner.failure(late)).code, "SIM_ERR_SERVER_CLOSED");
+  });
+});
