@@ -10,6 +10,7 @@ import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import type { Lane } from "../../src/channel/lane.ts";
+import type { Task, Tasks } from "../../src/channel/tasks.ts";
 import { ok } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
 import { negotiate } from "../../src/protocol/version.ts";
@@ -64,6 +65,7 @@ export class World {
   readonly channels: ChannelServer;
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
+  readonly tasks = new RecordingTasks();
   /** Joined channels, as they are counted. */
   count = 0;
   readonly #options: WorldOptions;
@@ -85,6 +87,7 @@ export class World {
       pubsub: this.member.pubsub,
       fastlane,
       encoder: this.member.encoder,
+      tasks: this.tasks,
       logger,
       maxMailbox: options.maxMailbox ?? 8,
       handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
@@ -190,6 +193,21 @@ export class WorldClient {
   /** Takes what it was sent since the last call. */
   taken(): string[] {
     return this.connection.taken();
+  }
+}
+
+/** The test's end of the port for work on other threads: the test says what becomes of it. */
+export class RecordingTasks implements Tasks {
+  readonly given: (Deferred & { readonly name: string; isCancelled: boolean })[] = [];
+
+  run(name: string, input: unknown): Task {
+    const result = new Deferred();
+    const task = Object.assign(result, { name, input, isCancelled: false });
+    this.given.push(task);
+    const cancel = (): void => {
+      task.isCancelled = true;
+    };
+    return { result: result.promise, cancel };
   }
 }
 
