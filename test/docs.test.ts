@@ -80,7 +80,11 @@ describe("the documents", () => {
   it("have every table somewhere in the README", () => {
     const readme = read("README.md");
     for (const name of Object.keys(TABLES)) {
-      assert.match(readme, new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`), name);
+      assert.match(
+        readme,
+        new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`),
+        name,
+      );
     }
   });
 
