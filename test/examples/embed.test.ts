@@ -15,6 +15,17 @@ import { within } from "../support/deadline.ts";
 
 const MAIN = fileURLToPath(new URL("./embed/main.js", import.meta.url));
 
+/** Resolves with the payload of the next frame of an event. */
+async function next(socket: WebSocket, event: string): Promise<unknown> {
+  const frame = new Promise((resolve) => {
+    socket.on("message", (data: Buffer) => {
+      const [, , , name, payload] = JSON.parse(data.toString("utf8")) as unknown[];
+      if (name === event) resolve(payload);
+    });
+  });
+  return within(frame, event);
+}
+
 describe("the README's example", () => {
   let child: ReturnType<typeof spawn>;
   let port: string;
@@ -35,17 +46,6 @@ describe("the README's example", () => {
     const socket = new WebSocket(url);
     await within(once(socket, "open"), `the connection of ${user}`);
     return socket;
-  }
-
-  /** Resolves with the payload of the next frame of an event. */
-  async function next(socket: WebSocket, event: string): Promise<unknown> {
-    const frame = new Promise((resolve) => {
-      socket.on("message", (data: Buffer) => {
-        const [, , , name, payload] = JSON.parse(data.toString("utf8")) as unknown[];
-        if (name === event) resolve(payload);
-      });
-    });
-    return within(frame, event);
   }
 
   async function joined(user: string): Promise<WebSocket> {
