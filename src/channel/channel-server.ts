@@ -16,7 +16,6 @@ import type { Logger } from "../logger.ts";
 import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { AsyncCalls, isThenable } from "./async-calls.ts";
 import type { Channel, ChannelRuntime } from "./channel.ts";
@@ -27,7 +26,7 @@ import { STATE } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, type Letter } from "./mailbox.ts";
-import { isGraceful, Reply, Stop, type ExitReason } from "./results.ts";
+import { badResult, isGraceful, Reply, shown, Stop, type ExitReason } from "./results.ts";
 import type { TaskOptions, Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
@@ -486,11 +485,3 @@ export class ChannelServer implements ChannelRuntime {
 }
 
 function ignore(): void {}
-
-function badResult(name: string, allowed: string, got: unknown): Error {
-  return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
-}
