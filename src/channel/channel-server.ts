@@ -17,7 +17,7 @@ import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import { AsyncCalls, isThenable } from "./async-calls.ts";
+import { AsyncCalls, ignoreOutcome, isThenable } from "./async-calls.ts";
 import type { Channel, ChannelRuntime } from "./channel.ts";
 import { ChannelLives } from "./channel-lives.ts";
 import { ChannelOutput } from "./channel-output.ts";
@@ -25,7 +25,7 @@ import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
-import { Mailbox, type Letter } from "./mailbox.ts";
+import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
 import { badResult, isGraceful, Reply, shown, Stop, type ExitReason } from "./results.ts";
 import type { TaskOptions, Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
@@ -47,6 +47,7 @@ export interface ChannelServerParts {
 
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
+const MISSED = "broadcasts of the topic were lost between threads";
 
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
@@ -179,8 +180,7 @@ export class ChannelServer implements ChannelRuntime {
 
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void {
     if (channel.state === STATE.closed) return () => {};
-    channel.timers ??= new Set();
-    const { timers } = channel;
+    const timers = (channel.timers ??= new Set());
     const timer = setTimeout(() => {
       timers.delete(timer);
       this.receiveInfo(channel, message);
@@ -216,12 +216,7 @@ export class ChannelServer implements ChannelRuntime {
   missed(channel: Channel): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
     if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
-    else this.#miss(channel);
-  }
-
-  #miss(channel: Channel): void {
-    const message = "broadcasts of the topic were lost between threads";
-    this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", message));
+    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
@@ -256,8 +251,7 @@ export class ChannelServer implements ChannelRuntime {
   ): Promise<unknown> {
     // Of a channel that has ended: as with those that were cancelled, nobody hears of it.
     if (channel.state === STATE.closed) return new Promise(() => {});
-    channel.tasks ??= new Set();
-    const { tasks } = channel;
+    const tasks = (channel.tasks ??= new Set());
     const task = this.#tasks.run(name, input, options);
     tasks.add(task);
     try {
@@ -301,15 +295,13 @@ export class ChannelServer implements ChannelRuntime {
 
   #hasOverflowed(channel: Channel, result: unknown): boolean {
     if (!channel.isOverfull) return false;
-    // Nobody waits for what it still does; what it throws then is no uncaught exception.
-    if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
+    ignoreOutcome(result);
     this.#overflow(channel);
     return true;
   }
 
   #overflow(channel: Channel): void {
-    const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
-    const error = makeError("SIM_ERR_MAILBOX_FULL", message);
+    const error = mailboxFull(this.#maxMailbox);
     if (channel.state === STATE.joining) this.#failJoin(channel, error);
     else this.#lives.crash(channel, null, error);
   }
@@ -347,7 +339,7 @@ export class ChannelServer implements ChannelRuntime {
         this.#lives.close(channel, letter.reason);
         break;
       case "missed":
-        this.#miss(channel);
+        this.missed(channel);
         break;
     }
   }
@@ -483,5 +475,3 @@ export class ChannelServer implements ChannelRuntime {
     else this.#lives.crash(channel, event, reason);
   }
 }
-
-function ignore(): void {}
