@@ -42,6 +42,7 @@ export const LOG_LINES = {
   terminateFailed: { level: "error", text: "terminate threw" },
   noHandleInfo: { level: "warn", text: "a message came and the channel has no handleInfo" },
   slowClient: { level: "warn", text: "a client reads too slowly: its connection was cut" },
+  sinkFailed: { level: "error", text: "the log sink threw: its line follows here" },
   taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
   routeFailed: { level: "error", text: "a route threw" },
 } as const satisfies Record<string, { level: "debug" | "info" | "warn" | "error"; text: string }>;
@@ -61,6 +62,7 @@ export interface LogSink {
 export class Logger {
   readonly #sink: LogSink;
   readonly #least: number;
+  #ownSink: LogSink | undefined = undefined;
 
   /**
    * @param level - least level to write, one of LOG_LEVELS
@@ -76,10 +78,19 @@ export class Logger {
     return LEVELS.indexOf(LOG_LINES[line].level) >= this.#least;
   }
 
-  /** Writes a line. `fields.err` is an error, its stack included. */
+  /** Writes a line; never throws. `fields.err` is an error, its stack included. */
   log(line: LogLine, fields: object = {}): void {
     const { level, text } = LOG_LINES[line];
-    if (LEVELS.indexOf(level) >= this.#least) this.#sink[level](fields, text);
+    if (LEVELS.indexOf(level) < this.#least) return;
+    try {
+      this.#sink[level](fields, text);
+    } catch (error) {
+      // The user's sink. A channel that is just being ended must come to its end all the same.
+      const { level: own, text: ownText } = LOG_LINES.sinkFailed;
+      this.#ownSink ??= makeSink();
+      this.#ownSink[own]({ err: error }, ownText);
+      this.#ownSink[level](fields, text);
+    }
   }
 }
 

@@ -326,7 +326,7 @@ function resolveOne(
   const subject = own === undefined && text !== undefined ? option.env : name;
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
-  return value === "auto" ? value : checkInteger(subject, option, value);
+  return checkInteger(subject, option, value);
 }
 
 /** Gives the default capacity of a ring for a number of members, a power of two. */
@@ -350,7 +350,8 @@ function integerOf(text: string): unknown {
   return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
 }
 
-function checkInteger(subject: string, option: IntegerOption, value: unknown): number {
+function checkInteger(subject: string, option: IntegerOption, value: unknown): number | "auto" {
+  if (value === "auto" && option.default === "auto") return value;
   const { min, max, unit } = option;
   if (
     typeof value !== "number" ||

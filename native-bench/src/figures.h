@@ -23,6 +23,8 @@ struct Window {
   Nanoseconds generatorCpu = 0;
   /** Nothing without --server-pid. */
   std::optional<Nanoseconds> serverCpu;
+  /** How long the server's threads were ready to run and had no core; nothing where unknown. */
+  std::optional<Nanoseconds> serverWait;
   /** How much later than planned each send of the window left. */
   Histogram lateness;
   /** From the planned time of each send of the window to each of its deliveries. */

@@ -22,7 +22,7 @@ struct ScenarioRow {
 constexpr std::array<ScenarioRow, 3> kScenarios{{
     {"connect", "2k", "1k", "opens and joins each connection once"},
     {"echo", "200", "10k", "pushes, each replied to with its payload"},
-    {"fanout", "2k", "3k", "broadcasts to all of a topic"},
+    {"fanout", "2k", "2k", "broadcasts to all of a topic"},
 }};
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,

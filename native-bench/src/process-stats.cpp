@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -33,6 +34,21 @@ std::optional<Nanoseconds> cpuOf(std::uint64_t pid) {
   if (clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0) return std::nullopt;
   if (clock_gettime(clock, &time) != 0) return std::nullopt;
   return Nanoseconds{time.tv_sec} * kSecond + time.tv_nsec;
+}
+
+std::optional<Nanoseconds> waitOf(std::uint64_t pid) {
+  Nanoseconds total = 0;
+  bool isCounted = false;
+  std::error_code gone;
+  const std::filesystem::directory_iterator threads("/proc/" + std::to_string(pid) + "/task", gone);
+  for (const auto& thread : threads) {
+    Nanoseconds ran = 0;
+    Nanoseconds waited = 0;
+    if (!(std::ifstream(thread.path() / "schedstat") >> ran >> waited)) continue;
+    total += waited;
+    isCounted = true;
+  }
+  return isCounted ? std::optional(total) : std::nullopt;
 }
 
 std::optional<std::uint64_t> memoryIn(std::string_view status) {

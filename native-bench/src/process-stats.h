@@ -21,6 +21,14 @@ namespace bench {
 std::optional<Nanoseconds> cpuOf(std::uint64_t pid);
 
 /**
+ * Time that the threads of a process were ready to run and had no core: the second number of
+ * /proc/PID/task/TID/schedstat, summed over the threads that live.
+ *
+ * @returns nothing where there is no such process, or the kernel does not count this
+ */
+std::optional<Nanoseconds> waitOf(std::uint64_t pid);
+
+/**
  * Memory of a process in bytes: RssAnon and RssShmem of /proc/PID/status. Heaps and shared
  * buffers count; code and mapped files do not, nor do the kernel's socket buffers.
  *

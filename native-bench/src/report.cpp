@@ -33,9 +33,10 @@ double perMessage(const Window& window) {
   return microseconds(*window.serverCpu) / static_cast<double>(window.received);
 }
 
-double serverShare(const Window& window) {
-  if (!window.serverCpu || window.elapsed == 0) return 0;
-  return static_cast<double>(*window.serverCpu) / static_cast<double>(window.elapsed);
+/** A time as a share of the window; 0 where it is unknown. */
+double shareOf(const Window& window, std::optional<Nanoseconds> time) {
+  if (!time || window.elapsed == 0) return 0;
+  return static_cast<double>(*time) / static_cast<double>(window.elapsed);
 }
 
 std::string timesText(const Histogram& times) {
@@ -91,10 +92,12 @@ std::string windowJson(const Window& window, Nanoseconds maxLate) {
       .count("due", window.due)
       .count("received", window.received)
       .raw("isServerBehind", isServerBehind(window) ? "true" : "false")
+      .raw("isServerStarved", isServerStarved(window) ? "true" : "false")
       .number("generatorCpuShare", window.generatorShare())
       .raw("latenessUs", timesJson(window.lateness));
   if (window.serverCpu) {
-    object.number("serverCpuShare", serverShare(window))
+    object.number("serverCpuShare", shareOf(window, window.serverCpu))
+        .number("serverWaitShare", shareOf(window, window.serverWait))
         .number("serverCpuUsPerMessage", perMessage(window));
   }
   const auto bottleneck = bottleneckOf(window, maxLate);
@@ -133,7 +136,7 @@ std::string windowText(const Window& window, Nanoseconds maxLate) {
   text += format("\n  cpu        generator %.0f %% of a core", 100 * window.generatorShare());
   if (window.serverCpu) {
     text += format("; server %.0f %%, %.2f us for each of %llu messages received",
-                   100 * serverShare(window), perMessage(window),
+                   100 * shareOf(window, window.serverCpu), perMessage(window),
                    static_cast<unsigned long long>(window.received));
   }
   text += "\n";
@@ -141,10 +144,18 @@ std::string windowText(const Window& window, Nanoseconds maxLate) {
     text += format("  behind     the server: %.0f %% of what was due came within the window\n",
                    100 * window.receivedShare());
   }
+  if (isServerStarved(window)) {
+    text += format("  starved    the server: it was ready but had no core for %.0f %% of the window\n",
+                   100 * shareOf(window, window.serverWait));
+  }
   return text;
 }
 
 }  // namespace
+
+bool isServerStarved(const Window& window) {
+  return shareOf(window, window.serverWait) > kMaxServerWaitShare;
+}
 
 bool isServerBehind(const Window& window) { return window.receivedShare() < kMinReceivedShare; }
 

@@ -15,6 +15,8 @@ inline constexpr double kMaxGeneratorShare = 0.9;
 inline constexpr double kMinRateShare = 0.99;
 /** Share of the due messages below which the server counts as fallen behind. */
 inline constexpr double kMinReceivedShare = 0.95;
+/** Share of the window's time that the server may wait for a core and still count as unhindered. */
+inline constexpr double kMaxServerWaitShare = 0.1;
 
 /**
  * Says why a window's latencies would measure the generator rather than the server, or nothing
@@ -24,6 +26,12 @@ std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLat
 
 /** Whether the server answered less than was asked for: its CPU per message is then a guess. */
 bool isServerBehind(const Window& window);
+
+/**
+ * Whether the machine was too busy for the server: it waited for a core, meanwhile messages
+ * gathered, and it then sent them in fewer, larger batches. Its CPU per message is too low.
+ */
+bool isServerStarved(const Window& window);
 
 /** The report for people, several lines. */
 std::string makeReport(const Options& options, const Figures& figures);

@@ -47,8 +47,11 @@ Figures Run::run() {
 }
 
 Run::Mark Run::mark() const {
-  const auto serverCpu = options_.serverPid == 0 ? std::nullopt : cpuOf(options_.serverPid);
-  return {monotonicNow(), cpuOf(0).value_or(0), serverCpu};
+  Mark mark{monotonicNow(), cpuOf(0).value_or(0), std::nullopt, std::nullopt};
+  if (options_.serverPid == 0) return mark;
+  mark.serverCpu = cpuOf(options_.serverPid);
+  mark.serverWait = waitOf(options_.serverPid);
+  return mark;
 }
 
 void Run::finishWindow(Window& window, const Mark& start) {
@@ -56,6 +59,7 @@ void Run::finishWindow(Window& window, const Mark& start) {
   window.elapsed = end.time - start.time;
   window.generatorCpu = end.generatorCpu - start.generatorCpu;
   if (start.serverCpu && end.serverCpu) window.serverCpu = *end.serverCpu - *start.serverCpu;
+  if (start.serverWait && end.serverWait) window.serverWait = *end.serverWait - *start.serverWait;
   if (options_.serverPid != 0 && !window.serverCpu) fail("the server's process is gone");
 }
 

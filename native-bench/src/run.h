@@ -37,6 +37,7 @@ class Run final : private ConnectionListener {
     Nanoseconds time = 0;
     Nanoseconds generatorCpu = 0;
     std::optional<Nanoseconds> serverCpu;
+    std::optional<Nanoseconds> serverWait;
   };
 
   void onJoined(Connection& connection, Nanoseconds now) override;

@@ -100,6 +100,19 @@ TEST("CPU is told for each message received, and a server that fell behind is na
   CHECK(contains(makeJson(someOptions(), figures), R"("isServerBehind":true)"));
 }
 
+TEST("a server that had to wait for a core is named") {
+  Figures figures;
+  figures.load = goodWindow();
+  figures.load->serverWait = 90 * kMillisecond;
+  CHECK(contains(makeJson(someOptions(), figures), R"("isServerStarved":false)"));
+  CHECK(!contains(makeReport(someOptions(), figures), "starved"));
+  figures.load->serverWait = 120 * kMillisecond;
+  CHECK(contains(makeJson(someOptions(), figures), R"("isServerStarved":true)"));
+  CHECK(contains(makeReport(someOptions(), figures), "no core for 12 % of the window"));
+  CHECK(waitOf(static_cast<std::uint64_t>(getpid())).value_or(-1) >= 0);
+  CHECK(!waitOf(4'194'304));
+}
+
 TEST("the JSON is one line, whatever a failure says") {
   Figures figures;
   figures.failures.push_back("a \"b\"\nc");

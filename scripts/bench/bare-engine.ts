@@ -12,7 +12,13 @@ import { parseArgs } from "node:util";
 import type { WebSocket } from "uWebSockets.js";
 import { loadEngine } from "../../src/transport/engine.ts";
 
-type Frame = readonly [joinRef: string, ref: string, topic: string, event: string, payload: unknown];
+type Frame = readonly [
+  joinRef: string,
+  ref: string,
+  topic: string,
+  event: string,
+  payload: unknown,
+];
 interface UserData {
   readonly [name: string]: never;
 }
@@ -21,7 +27,8 @@ const MAX_BACKPRESSURE_BYTES = 64 * 1024 * 1024;
 
 const decoder = new TextDecoder();
 const port = Number(parseArgs({ options: { port: { type: "string" } } }).values.port);
-const app = loadEngine().App();
+const engine = loadEngine();
+const app = engine.App();
 
 function reply(socket: WebSocket<UserData>, frame: Frame, response: unknown): void {
   const [joinRef, ref, topic] = frame;
@@ -49,7 +56,7 @@ app.ws<UserData>("/socket/websocket", {
 app.get("/healthz", (response) => {
   response.end("ok");
 });
-app.listen("127.0.0.1", port, (listening) => {
+app.listen("127.0.0.1", port, engine.LIBUS_LISTEN_EXCLUSIVE_PORT, (listening) => {
   if (listening !== false) return;
   console.error(`bare-engine: cannot listen on 127.0.0.1:${port}`);
   process.exitCode = 1;

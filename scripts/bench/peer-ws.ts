@@ -8,7 +8,13 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { WebSocketServer, type WebSocket } from "ws";
 
-type Frame = readonly [joinRef: string, ref: string, topic: string, event: string, payload: unknown];
+type Frame = readonly [
+  joinRef: string,
+  ref: string,
+  topic: string,
+  event: string,
+  payload: unknown,
+];
 
 const port = Number(parseArgs({ options: { port: { type: "string" } } }).values.port);
 const subscribers = new Map<string, Set<WebSocket>>();
@@ -37,8 +43,9 @@ function publish(topic: string, payload: unknown): void {
 }
 
 server.on("connection", (socket) => {
-  socket.on("message", (data) => {
-    const frame = JSON.parse(String(data)) as Frame;
+  // `ws` gives a Buffer for each message unless it is told otherwise.
+  socket.on("message", (data: Buffer) => {
+    const frame = JSON.parse(data.toString()) as Frame;
     const [, , topic, event, payload] = frame;
     if (event === "e") {
       reply(socket, frame, payload);

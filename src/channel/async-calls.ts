@@ -8,14 +8,15 @@
 import { makeError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 
-/** True for a promise, and for anything that wants to be taken for one. */
+/** True for a promise, and for anything that wants to be taken for one. Never throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "then" in value &&
-    typeof value.then === "function"
-  );
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    return "then" in value && typeof value.then === "function";
+  } catch {
+    // A getter of the user's. What it stands in is no result of any kind then.
+    return false;
+  }
 }
 
 /** Waits for callbacks of channels. */

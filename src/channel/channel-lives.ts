@@ -96,6 +96,7 @@ export class ChannelLives {
   /** Ends a channel by an error; its client is told why, and joins anew. */
   crash(channel: Channel, event: unknown, cause: unknown): void {
     if (channel.state !== STATE.open) return;
+    channel.ref = null;
     this.#parts.reports.crashed(channel, event, cause);
     this.#parts.calls.forget(channel);
     this.#beginEnd(channel);

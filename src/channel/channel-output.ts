@@ -5,7 +5,12 @@
  */
 
 import { makeError } from "../errors.ts";
-import { kindOf, topicName, type BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
+import {
+  checkEvent,
+  kindOf,
+  topicName,
+  type BroadcastEncoder,
+} from "../protocol/broadcast-encoder.ts";
 import type { Ref } from "../protocol/message.ts";
 import { refJson } from "../protocol/serializer.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -26,6 +31,7 @@ export class ChannelOutput {
   push(channel: Channel, event: string, payload: unknown): void {
     checkJoined(channel, "push");
     if (channel.state === STATE.closed) return;
+    checkEvent(event);
     const { connection, serializer } = channel.owner;
     if (serializer.requiresObjects) checkObject(payload);
     const frame = serializer.push(channel.joinRefJson, topicJson(channel), event, payload);

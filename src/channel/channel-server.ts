@@ -108,6 +108,7 @@ export class ChannelServer implements ChannelRuntime {
       return;
     }
     channel.isRunning = false;
+    if (this.#hasOverflowed(channel, result)) return;
     if (!isThenable(result)) {
       this.#finishJoin(channel, result, payload, startedMs);
       return;
@@ -287,6 +288,20 @@ export class ChannelServer implements ChannelRuntime {
       if (!isAwaited) this.#turns.add(channel);
       return;
     }
+    // The callback that fills it is on the stack, and ends its channel when it returns.
+    if (channel.isRunning) channel.isOverfull = true;
+    else this.#overflow(channel);
+  }
+
+  #hasOverflowed(channel: Channel, result: unknown): boolean {
+    if (!channel.isOverfull) return false;
+    // Nobody waits for what it still does; what it throws then is no uncaught exception.
+    if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
+    this.#overflow(channel);
+    return true;
+  }
+
+  #overflow(channel: Channel): void {
     const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
     const error = makeError("SIM_ERR_MAILBOX_FULL", message);
     if (channel.state === STATE.joining) this.#failJoin(channel, error);
@@ -349,6 +364,7 @@ export class ChannelServer implements ChannelRuntime {
       return;
     }
     channel.isRunning = false;
+    if (this.#hasOverflowed(channel, result)) return;
     if (isThenable(result)) this.#awaitIn(channel, result, event, startedMs);
     else this.#finishIn(channel, event, result, startedMs);
   }
@@ -428,6 +444,7 @@ export class ChannelServer implements ChannelRuntime {
       return;
     }
     channel.isRunning = false;
+    if (this.#hasOverflowed(channel, result)) return;
     if (!isThenable(result)) {
       this.#finishCall(channel, name, result);
       return;
@@ -457,6 +474,8 @@ export class ChannelServer implements ChannelRuntime {
     else this.#lives.crash(channel, event, reason);
   }
 }
+
+function ignore(): void {}
 
 function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);

@@ -83,6 +83,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   /** The topic's entry and the lane there, from joined to detached. */
   entry: TopicEntry<Lane> | undefined = undefined;
   lane: Lane | undefined = undefined;
+  laneAt = 0;
   /** True while a synchronous callback is on the stack. */
   isRunning = false;
   /** True while an asynchronous callback has not settled. */
@@ -91,6 +92,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   run = 0;
   busySince = 0;
   isScheduled = false;
+  /** True where the callback on the stack has filled the mailbox. */
+  isOverfull = false;
   /** True from the client's leave on. */
   isLeaving = false;
   mailbox: Mailbox | undefined = undefined;

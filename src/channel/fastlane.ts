@@ -32,10 +32,9 @@ export class Fastlane implements Dispatcher<Lane> {
     let lane = entry.lanes.find((other) => other.kind === kind);
     if (!lane) {
       lane = new Lane(kind, entry.topic);
-      entry.lanes.push(lane);
+      entry.lanes = [...entry.lanes, lane];
     }
-    lane.channels.add(channel);
-    channel.lane = lane;
+    lane.add(channel);
     if (kind.isNative) channel.owner.connection.subscribe(lane.nativeTopic);
   }
 
@@ -43,10 +42,9 @@ export class Fastlane implements Dispatcher<Lane> {
   leave(entry: TopicEntry<Lane>, channel: Channel): void {
     const { lane } = channel;
     if (!lane) return;
-    channel.lane = undefined;
-    lane.channels.delete(channel);
+    lane.remove(channel);
     if (lane.kind.isNative) channel.owner.connection.unsubscribe(lane.nativeTopic);
-    if (lane.channels.size === 0) entry.lanes.splice(entry.lanes.indexOf(lane), 1);
+    if (lane.size === 0) entry.lanes = entry.lanes.filter((other) => other !== lane);
   }
 
   dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
@@ -72,18 +70,19 @@ export class Fastlane implements Dispatcher<Lane> {
   }
 
   #deliver(lane: Lane, envelope: Envelope, from: Channel | undefined): void {
-    const { kind, nativeTopic, channels } = lane;
+    const { kind, nativeTopic, size } = lane;
     const frame = frameFor(kind.serializer, envelope);
     const isSender = from !== undefined && from.lane === lane;
     if (!kind.isNative) {
-      for (const channel of channels) {
+      // A copy: a connection that ends within `send` takes its channel off the lane.
+      for (const channel of lane.channels.slice()) {
         if (channel !== from) channel.owner.connection.send(frame, false);
       }
     } else if (isSender) {
       // Leaves out the connection: the same thing here, as it has the topic joined just once.
-      from.owner.connection.publish(nativeTopic, frame, false, channels.size - 1);
+      from.owner.connection.publish(nativeTopic, frame, false, size - 1);
     } else {
-      this.#publisher.publish(nativeTopic, frame, false, channels.size);
+      this.#publisher.publish(nativeTopic, frame, false, size);
     }
   }
 

@@ -5,6 +5,7 @@
  * one), and which events are intercepted. A broadcast is encoded and published once per lane.
  *
  * Runs on: shard.
+ * Owns: `lane` and `laneAt` of its channels, by which one leaves without a search.
  */
 
 import type { Serializer } from "../protocol/serializer.ts";
@@ -20,14 +21,43 @@ export interface LaneClass {
   readonly prefix: string;
 }
 
+const NONE: Channel[] = [];
+
 /** One topic's channels of one class. */
 export class Lane {
   readonly kind: LaneClass;
   readonly nativeTopic: string;
-  readonly channels = new Set<Channel>();
+  #channels: Channel[] = NONE;
 
   constructor(kind: LaneClass, topic: string) {
     this.kind = kind;
     this.nativeTopic = kind.prefix + topic;
+  }
+
+  get size(): number {
+    return this.#channels.length;
+  }
+
+  /** The channels, in no order. Not to be kept: `add` and `remove` change it. */
+  get channels(): readonly Channel[] {
+    return this.#channels;
+  }
+
+  /** Adds a channel that is on no lane. */
+  add(channel: Channel): void {
+    channel.lane = this;
+    channel.laneAt = this.#channels.length;
+    // Most topics of most apps have few members: an array that is pushed to begins with room for 17.
+    if (this.#channels.length < 4) this.#channels = [...this.#channels, channel];
+    else this.#channels.push(channel);
+  }
+
+  /** Removes a channel; the last one takes its place. */
+  remove(channel: Channel): void {
+    channel.lane = undefined;
+    const last = this.#channels.pop();
+    if (last === undefined || last === channel) return;
+    this.#channels[channel.laneAt] = last;
+    last.laneAt = channel.laneAt;
   }
 }

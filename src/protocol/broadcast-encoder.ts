@@ -49,14 +49,17 @@ export class BroadcastEncoder implements BroadcastParts {
   /**
    * Encodes a broadcast; this object then says where its parts are.
    *
-   * @throws SIM_ERR_PAYLOAD where the payload is no object, or JSON has no form for it
+   * @throws SIM_ERR_PAYLOAD where the event is no string, the payload is no object, or JSON has no
+   *   form for it
    */
   encode(topic: TopicName, event: string, payload: unknown): void {
     if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
-      throw makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${kindOf(payload)}`);
+      throw notObject(kindOf(payload));
     }
     const name = this.#nameOf(event);
     const text = jsonOf(payload);
+    // A Date, say, is an object and is written as a string.
+    if (!text.startsWith("{")) throw notObject(`an object that JSON writes as ${kindOfJson(text)}`);
     const frame = `${BROADCAST_HEAD}${topic.json},${name.json},${text}]`;
     this.#ensure(this.#headroom + frame.length * 3);
     const written = this.bytes.write(frame, this.#headroom, "utf8");
@@ -84,7 +87,7 @@ export class BroadcastEncoder implements BroadcastParts {
       const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));
       this.bytes.copy(larger, 0, 0, kept);
       this.bytes = larger;
-    } else if (this.bytes.length > KEPT_BYTES && bytes <= FIRST_BYTES) {
+    } else if (kept === 0 && this.bytes.length > KEPT_BYTES && bytes <= FIRST_BYTES) {
       this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
     }
   }
@@ -92,6 +95,7 @@ export class BroadcastEncoder implements BroadcastParts {
   #nameOf(event: string): EventName {
     const known = this.#events.get(event);
     if (known) return known;
+    checkEvent(event);
     const json = JSON.stringify(event);
     const name = { json, length: Buffer.byteLength(json) - 2 };
     // Events are few; names made up from data must not grow this without end.
@@ -99,6 +103,12 @@ export class BroadcastEncoder implements BroadcastParts {
     this.#events.set(event, name);
     return name;
   }
+}
+
+/** Refuses an event that is no string. @throws SIM_ERR_PAYLOAD */
+export function checkEvent(event: unknown): void {
+  if (typeof event === "string") return;
+  throw makeError("SIM_ERR_PAYLOAD", `event must be a string, got ${kindOf(event)}`);
 }
 
 /** Gives a topic as it stands in frames. */
@@ -111,4 +121,12 @@ export function topicName(topic: string): TopicName {
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : typeof value;
+}
+
+function kindOfJson(text: string): string {
+  return kindOf(JSON.parse(text));
+}
+
+function notObject(got: string): Error {
+  return makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${got}`);
 }

@@ -4,6 +4,7 @@
  * Runs on: any thread. Pure functions.
  */
 
+import { makeError } from "../errors.ts";
 import type { Message } from "./message.ts";
 import { jsonOf, refJson, type Serializer } from "./serializer.ts";
 
@@ -53,8 +54,10 @@ export function parsed(frame: string): unknown {
   }
 }
 
-/** Writes a status as JSON. */
+/** Writes a status as JSON. @throws SIM_ERR_PAYLOAD where it is no string, whatever its type said */
 export function statusJson(status: string): string {
   if (status === "ok") return '"ok"';
-  return status === "error" ? '"error"' : JSON.stringify(status);
+  if (status === "error") return '"error"';
+  if (typeof status === "string") return JSON.stringify(status);
+  throw makeError("SIM_ERR_PAYLOAD", `status must be a string, got ${typeof status}`);
 }

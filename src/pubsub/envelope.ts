@@ -99,12 +99,21 @@ export class Envelope implements FrameParts {
     return JSON.parse(textOf(this.bytes, this.payloadOffset, this.payloadLength));
   }
 
-  /** True where the topic stands in the frame just so. */
-  hasTopic(topic: Uint8Array): boolean {
-    if (topic.length !== this.topicLength) return false;
+  /**
+   * True where the topic stands in the frame just so.
+   *
+   * @param json - the topic in quotes
+   * @param length - bytes of what the quotes hold
+   */
+  hasTopic(json: string, length: number): boolean {
+    if (length !== this.topicLength) return false;
     const { bytes, topicOffset } = this;
-    for (let at = 0; at < topic.length; at += 1) {
-      if (bytes[topicOffset + at] !== topic[at]) return false;
+    // Other than ASCII characters take more bytes than units: such topics are decoded.
+    if (length !== json.length - 2) {
+      return textOf(bytes, topicOffset, length) === json.slice(1, -1);
+    }
+    for (let at = 0; at < length; at += 1) {
+      if (bytes[topicOffset + at] !== json.charCodeAt(at + 1)) return false;
     }
     return true;
   }

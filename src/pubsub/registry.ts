@@ -23,14 +23,14 @@ export class TopicEntry<Lane> {
   readonly hash: number;
   /** The topic in quotes, as it stands in a frame. */
   readonly json: string;
-  /** What the quotes hold, as bytes. */
-  readonly bytes: Uint8Array;
+  /** Bytes of what the quotes hold. */
+  readonly jsonLength: number;
   /** Subscribers of both kinds. At zero the entry is forgotten. */
   count = 0;
   /** Those who listen in code. Replaced, never changed, so that a dispatch can go through it. */
   listeners: readonly Listener[] = NO_LISTENERS;
-  /** Those who get frames; the dispatcher's affair. */
-  readonly lanes: Lane[] = [];
+  /** Those who get frames; the dispatcher's affair. Replaced, never changed. */
+  lanes: readonly Lane[] = NO_LANES;
   /** Next entry with the same hash. */
   next: TopicEntry<Lane> | undefined = undefined;
 
@@ -38,16 +38,12 @@ export class TopicEntry<Lane> {
     this.topic = topic;
     this.hash = hash;
     this.json = JSON.stringify(topic);
-    this.bytes = new TextEncoder().encode(this.json.slice(1, -1));
-  }
-
-  /** Bytes of the topic as it stands in a frame, without the quotes. */
-  get jsonLength(): number {
-    return this.bytes.length;
+    this.jsonLength = Buffer.byteLength(this.json) - 2;
   }
 }
 
 const NO_LISTENERS: readonly Listener[] = [];
+const NO_LANES: readonly never[] = [];
 
 /** All topics of this thread. */
 export class Registry<Lane> {
@@ -79,7 +75,8 @@ export class Registry<Lane> {
   /** Finds the topic of an envelope. */
   find(envelope: Envelope): TopicEntry<Lane> | undefined {
     let entry = this.#entries.get(envelope.hash);
-    while (entry !== undefined && !envelope.hasTopic(entry.bytes)) entry = entry.next;
+    while (entry !== undefined && !envelope.hasTopic(entry.json, entry.jsonLength))
+      entry = entry.next;
     return entry;
   }
 

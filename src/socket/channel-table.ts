@@ -9,10 +9,11 @@
 import type { Channel } from "../channel/channel.ts";
 
 const MOST_IN_ARRAY = 8;
+const NONE: readonly Channel[] = [];
 
 /** A map from topics to channels. */
 export class ChannelTable {
-  #few: Channel[] = [];
+  #few: readonly Channel[] = NONE;
   #many: Map<string, Channel> | undefined = undefined;
 
   get size(): number {
@@ -31,10 +32,11 @@ export class ChannelTable {
       this.#many.set(channel.topic, channel);
       return;
     }
-    this.#few.push(channel);
+    // A new array of just this length: one that is pushed to would have room for 16 more.
+    this.#few = [...this.#few, channel];
     if (this.#few.length <= MOST_IN_ARRAY) return;
     this.#many = new Map(this.#few.map((known) => [known.topic, known]));
-    this.#few = [];
+    this.#few = NONE;
   }
 
   /** Removes a channel; false where its topic has another, or none. */
@@ -42,10 +44,10 @@ export class ChannelTable {
     if (this.#many) {
       return this.#many.get(channel.topic) === channel && this.#many.delete(channel.topic);
     }
-    const at = this.#few.indexOf(channel);
-    if (at < 0) return false;
-    this.#few.splice(at, 1);
-    return true;
+    const left = this.#few.filter((other) => other !== channel);
+    const isRemoved = left.length < this.#few.length;
+    this.#few = left.length === 0 ? NONE : left;
+    return isRemoved;
   }
 
   /** All channels, as they are now. */

@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import { createServer } from "node:net";
-
+import type { AddressInfo } from "node:net";
 import { serve } from "../../src/index.ts";
 
 type ServeOptions = Parameters<typeof serve>[0];
@@ -31,13 +31,17 @@ export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}
   });
 }
 
-/** Gives a port that is free: unlike one of a server on port 0, it can be listened on again at once. */
+/**
+ * Finds a port that is free now, for a server that is to come back on the same one.
+ *
+ * A server on port 0 would not do: the system lets nobody else have the port it chose until the last
+ * connection there is forgotten, a minute later.
+ */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
-  const address = probe.address();
+  const { port } = probe.address() as AddressInfo;
   probe.close();
   await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("a port has a number");
-  return address.port;
+  return port;
 }

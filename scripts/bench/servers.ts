@@ -1,0 +1,120 @@
+/**
+ * The servers that are measured: starts one as a process of its own, and stops it.
+ *
+ * Runs on: the bench's process.
+ */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { get } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** Program of each server, beside this file's compiled form. */
+const PROGRAMS = {
+  bare: "./bare-engine.js",
+  simurgh: "../../test/apps/conformance.main.js",
+  ws: "./peer-ws.js",
+} as const;
+
+/** Name of a server. `bare` is the yardstick. */
+export type ServerName = keyof typeof PROGRAMS;
+
+/** All servers, in the order in which they take turns. */
+export const SERVER_NAMES = Object.keys(PROGRAMS) as readonly ServerName[];
+
+const START_DEADLINE_MS = 20_000;
+const STOP_DEADLINE_MS = 15_000;
+const RETRY_MS = 50;
+/** What is kept of a server's output, to be shown when it fails. */
+const MAX_LOG_CHARACTERS = 4_000;
+
+/** A server that answers. */
+export interface RunningServer {
+  readonly pid: number;
+  readonly url: string;
+  /** Asks it to end, and waits; rejects where it does not, or ends with another code than 0. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server on a free port of this machine and waits until it answers. */
+export async function startServer(name: ServerName, shards: number): Promise<RunningServer> {
+  const port = await findFreePort();
+  const program = fileURLToPath(new URL(PROGRAMS[name], import.meta.url));
+  const words = [program, "--port", String(port)];
+  if (name === "simurgh") words.push("--shards", String(shards));
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
+  const log = keepLog(child);
+  const kill = (): boolean => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.removeListener("exit", kill));
+
+  const fail = (what: string): Error => new Error(`${name}: ${what}\n${log()}`);
+  await waitUntilReady(child, port, fail);
+  return {
+    pid: child.pid as number,
+    url: `ws://127.0.0.1:${port}/socket/websocket`,
+    stop: () => stop(child, fail),
+  };
+}
+
+function keepLog(child: ChildProcess): () => string {
+  let log = "";
+  const keep = (chunk: Buffer): void => {
+    log = (log + chunk.toString()).slice(-MAX_LOG_CHARACTERS);
+  };
+  child.stdout?.on("data", keep);
+  child.stderr?.on("data", keep);
+  return () => log;
+}
+
+async function waitUntilReady(
+  child: ChildProcess,
+  port: number,
+  fail: (what: string) => Error,
+): Promise<void> {
+  const deadline = Date.now() + START_DEADLINE_MS;
+  while (!(await isHealthy(port))) {
+    if (child.exitCode !== null) throw fail(`ended with code ${child.exitCode} before it answered`);
+    if (Date.now() > deadline) {
+      child.kill("SIGKILL");
+      throw fail(`GET /healthz gave no 200 within ${START_DEADLINE_MS} ms`);
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+/** One request on a connection of its own, so that the server keeps none of ours. */
+function isHealthy(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get({ host: "127.0.0.1", port, path: "/healthz", agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.once("error", () => resolve(false));
+  });
+}
+
+async function stop(child: ChildProcess, fail: (what: string) => Error): Promise<void> {
+  if (child.exitCode !== null) throw fail(`had ended by itself with code ${child.exitCode}`);
+  const ended = once(child, "exit", { signal: AbortSignal.timeout(STOP_DEADLINE_MS) });
+  child.kill("SIGTERM");
+  try {
+    const [code, signal] = (await ended) as [number | null, string | null];
+    if (code !== 0) throw fail(`must end with code 0 on SIGTERM, got ${code ?? signal}`);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "AbortError") throw error;
+    child.kill("SIGKILL");
+    throw fail(`had not ended ${STOP_DEADLINE_MS} ms after SIGTERM`);
+  }
+}
+
+async function findFreePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}

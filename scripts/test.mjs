@@ -1,0 +1,60 @@
+/**
+ * `npm test`: runs the compiled tests with node's own runner, whose summary comes last.
+ *
+ *   npm test                              all of them
+ *   npm test -- --only pubsub             those whose path has "pubsub" in it
+ *   npm test -- --test-name-pattern=ring  whatever else node --test takes
+ *
+ * Runs on: node, after `npm run build`.
+ */
+
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+/** A file that hangs fails, rather than holding up everything for ever. */
+const FILE_TIMEOUT_MS = 300_000;
+
+const { only, others } = parse(process.argv.slice(2));
+// From the sources: dist may still have tests whose source is gone.
+const sources = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".test.ts"))
+  .map((path) => join("test", path))
+  .filter((path) => only.length === 0 || only.some((part) => path.includes(part)))
+  .toSorted();
+const files = sources.map((path) => join("dist", path.replace(/\.ts$/, ".js")));
+const missing = files.filter((path) => !existsSync(join(root, path)));
+
+if (files.length === 0)
+  fail(`no test file${only.length > 0 ? ` has ${only.join(" or ")} in its path` : ""}`);
+if (missing.length > 0) fail(`not compiled: ${missing.join(", ")}; run npm run build`);
+
+const runner = spawn(
+  process.execPath,
+  ["--test", "--test-reporter=spec", `--test-timeout=${FILE_TIMEOUT_MS}`, ...others, ...files],
+  { cwd: root, stdio: "inherit" },
+);
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
+runner.on("exit", (code, signal) => {
+  process.exitCode = code ?? 128 + constants.signals[signal];
+});
+
+function parse(args) {
+  const parts = [];
+  const rest = [];
+  for (let at = 0; at < args.length; at += 1) {
+    if (args[at] !== "--only") rest.push(args[at]);
+    else if (args[at + 1] === undefined)
+      fail("--only must be followed by a part of a path, got none");
+    else parts.push(args[(at += 1)]);
+  }
+  return { only: parts, others: rest };
+}
+
+function fail(text) {
+  console.error(`npm test: ${text}`);
+  process.exit(1);
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+/**
+ * The `simurgh` command: finds the command that is asked for, and runs it.
+ *
+ * Runs on: main.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Command } from "./command.ts";
+import { demoCommand } from "./demo.ts";
+import { failureOf } from "./failure.ts";
+import { parseArguments } from "./flags.ts";
+import { commandHelp, mainHelp } from "./help.ts";
+import { serveCommand } from "./serve.ts";
+import { packageVersion } from "./version.ts";
+
+const COMMANDS: readonly Command[] = [serveCommand, demoCommand];
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const { text, exitCode } = failureOf(error);
+  process.stderr.write(`${text}\n`);
+  // Not process.exit: what was started is stopped already, and the text must be out first.
+  process.exitCode = exitCode;
+}
+
+async function main([name, ...args]: readonly string[]): Promise<void> {
+  if (name === undefined || name === "--help" || name === "-h") {
+    process.stdout.write(mainHelp(packageVersion(), COMMANDS));
+    return;
+  }
+  if (name === "--version" || name === "-v") {
+    process.stdout.write(`${packageVersion()}\n`);
+    return;
+  }
+  const command = COMMANDS.find((known) => known.name === name);
+  if (!command) {
+    const names = COMMANDS.map((known) => known.name).join(", ");
+    throw makeError(
+      "SIM_ERR_OPTION_INVALID",
+      `command must be one of ${names} (see simurgh --help), got ${name}`,
+    );
+  }
+  if (parseArguments(name, args).isHelp) process.stdout.write(commandHelp(command));
+  else await command.run(args);
+}

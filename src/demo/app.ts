@@ -1,0 +1,21 @@
+/**
+ * The app that `simurgh demo` serves: a small chat.
+ *
+ * Runs on: shard.
+ */
+
+import { defineEndpoint } from "../index.ts";
+import { pageRoutes } from "./page.ts";
+import { chatSocket, room } from "./room.ts";
+
+export default defineEndpoint({
+  sockets: {
+    "/socket": {
+      socket: chatSocket,
+      channels: { "room:*": room },
+      // A message has at most 500 characters; nobody needs the server's 10 MB here.
+      websocket: { maxFrameBytes: 16_384 },
+    },
+  },
+  routes: pageRoutes,
+});

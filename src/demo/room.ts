@@ -1,0 +1,58 @@
+/**
+ * A room of the chat: who says what, and which shard serves them.
+ *
+ * Runs on: shard.
+ */
+
+import { defineChannel, defineSocket, error, ok, type ShardContext } from "../index.ts";
+import { checkMessage, checkName, checkRoom } from "./rules.ts";
+
+const PREFIX = "room:";
+
+/** The chat's socket. Anyone may connect: who they are, each room asks for itself. */
+export const chatSocket = defineSocket({ connect: () => ok() });
+
+/** The channel of all rooms. */
+export const room = defineChannel(chatSocket, {
+  locals: () => ({ name: "" }),
+
+  join(socket, payload) {
+    const roomName = checkRoom(socket.topic.slice(PREFIX.length));
+    if ("reason" in roomName) return error(roomName);
+    const name = checkName(payload);
+    if ("reason" in name) return error(name);
+    socket.locals.name = name.text;
+    // Nothing may be broadcast before the join is answered.
+    socket.send("entered");
+    return ok({ shard: socket.shard, shards: (socket.context as ShardContext).shards });
+  },
+
+  handleIn: {
+    say(socket, payload) {
+      const message = checkMessage(payload);
+      if ("reason" in message) return error(message);
+      const { shard, locals } = socket;
+      socket.broadcast("said", { name: locals.name, body: message.text, shard, atMs: Date.now() });
+      return ok();
+    },
+
+    rename(socket, payload) {
+      const name = checkName(payload);
+      if ("reason" in name) return error(name);
+      const before = socket.locals.name;
+      socket.locals.name = name.text;
+      if (before !== name.text) socket.broadcast("renamed", { before, name: name.text });
+      return ok();
+    },
+  },
+
+  handleInfo(socket) {
+    socket.broadcastFrom("entered", { name: socket.locals.name, shard: socket.shard });
+  },
+
+  terminate(socket) {
+    const { name } = socket.locals;
+    // A join that was refused has none. Who left hears it no more.
+    if (name !== "") socket.broadcast("left", { name });
+  },
+});

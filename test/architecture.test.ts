@@ -1,0 +1,172 @@
+/**
+ * The rules of the layout, which no type checker keeps: who may import whom, and what a file says
+ * of itself.
+ *
+ * Runs on: the test's thread; reads the sources.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+/** Each folder of src, and the folders that it may import from. Arrows only point down. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  cli: ["server", "demo", "token"],
+  demo: ["index"],
+  server: ["shard", "transport", "ops", "pubsub", "protocol", "memory"],
+  ops: ["memory"],
+  shard: ["transport", "socket", "channel", "presence", "pubsub", "memory", "protocol", "token"],
+  transport: ["socket", "channel", "protocol", "token"],
+  socket: ["channel", "protocol"],
+  channel: ["pubsub", "protocol"],
+  presence: ["pubsub"],
+  pubsub: ["memory"],
+  testing: ["shard", "protocol"],
+  protocol: [],
+  memory: [],
+  token: [],
+};
+
+/** Files of one table each, which every folder may import. */
+const TABLES = ["errors.ts", "options.ts", "telemetry.ts", "logger.ts"];
+
+/** Where a folder may import single files of another only. */
+const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
+  "server -> shard": ["shard/control.ts", "shard/error-report.ts"],
+  "server -> transport": ["transport/engine.ts", "transport/engine-types.ts"],
+};
+
+/** What is declared low and implemented high: never a value to import. */
+const PORTS = ["channel/connection.ts", "pubsub/dispatcher.ts", "transport/meter.ts"];
+
+/** Who may import the engine itself. Its types come from engine-types. */
+const ENGINE_IMPORTERS = ["transport/engine.ts", "transport/engine-types.ts"];
+const ENGINE = /\b(?:from\s+|import\(|require\()\s*["']uWebSockets\.js/;
+
+const FORBIDDEN_NAMES = /(?:^|\/)(?:utils|common|helpers)(?:\/|\.ts$)|(?:^|\/)types\.ts$/;
+
+const SRC = resolve(dirname(fileURLToPath(import.meta.url)), "../../src");
+const IMPORT = /^(?:import|export)\s+(type\s)?[^"';]*?(?:from\s*)?["'](\.[^"']+)["']/gm;
+const DYNAMIC_IMPORT = /\bimport\(\s*["'](\.[^"']+)["']/g;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+const FILES = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .toSorted();
+const SOURCES = new Map(FILES.map((path) => [path, readFileSync(join(SRC, path), "utf8")]));
+const IMPORTS = FILES.flatMap((from) => importsOf(from));
+
+function importsOf(from: string): Import[] {
+  const source = SOURCES.get(from) ?? "";
+  const made = (specifier: string, isType: boolean): Import => {
+    const to = relative(SRC, resolve(SRC, dirname(from), specifier));
+    return { from, to, isType };
+  };
+  return [
+    ...[...source.matchAll(IMPORT)].map(([, type, to]) => made(to as string, type !== undefined)),
+    ...[...source.matchAll(DYNAMIC_IMPORT)].map(([, to]) => made(to as string, false)),
+  ];
+}
+
+/** Name of a file's folder; of a file right in src, its own. */
+function folderOf(path: string): string {
+  return path.includes("/") ? (path.split("/", 1)[0] as string) : basename(path, ".ts");
+}
+
+function isAllowed({ from, to }: Import): boolean {
+  const [here, there] = [folderOf(from), folderOf(to)];
+  if (TABLES.includes(to) || from === "index.ts" || here === there) return true;
+  if (!(MAY_IMPORT[here] ?? []).includes(there)) return false;
+  return ONLY_FILES[`${here} -> ${there}`]?.includes(to) ?? true;
+}
+
+describe("src", () => {
+  it("imports only downwards", () => {
+    const wrong = IMPORTS.filter((one) => !isAllowed(one));
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    );
+    // So that a pattern that finds nothing any more is noticed.
+    assert.ok(IMPORTS.length > FILES.length, `${IMPORTS.length} imports in ${FILES.length} files`);
+  });
+
+  it("has tables that import no folder", () => {
+    const wrong = IMPORTS.filter(({ from, to }) => TABLES.includes(from) && !TABLES.includes(to));
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    );
+  });
+
+  it("imports ports as types", () => {
+    const wrong = IMPORTS.filter(({ to, isType }) => PORTS.includes(to) && !isType);
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    );
+    for (const port of PORTS) assert.match(SOURCES.get(port) ?? "", /^\/\*\*\n \* PORT:/, port);
+  });
+
+  it("imports the engine in the loader and its types only", () => {
+    const importers = FILES.filter((path) => ENGINE.test(SOURCES.get(path) ?? ""));
+    assert.deepEqual(importers, ["transport/engine-types.ts"]);
+    const loaders = FILES.filter((path) => SOURCES.get(path)?.includes('"uWebSockets.js"'));
+    assert.deepEqual(
+      loaders.filter((path) => !ENGINE_IMPORTERS.includes(path) && path !== PLATFORM),
+      [],
+    );
+  });
+
+  it("has each file say what it is, and on which thread it runs", () => {
+    const silent = FILES.filter((path) => !isHeaded(path, SOURCES.get(path) ?? ""));
+    assert.deepEqual(silent, []);
+  });
+
+  it("has no drawer for odds and ends", () => {
+    assert.deepEqual(
+      FILES.filter((path) => FORBIDDEN_NAMES.test(path)),
+      [],
+    );
+  });
+
+  it("has no folder that the table of imports does not know", () => {
+    const folders = new Set(FILES.filter((path) => path.includes("/")).map(folderOf));
+    assert.deepEqual(
+      [...folders].filter((folder) => !(folder in MAY_IMPORT)),
+      [],
+    );
+  });
+
+  it("has the table of imports in its README", () => {
+    const readme = readFileSync(join(SRC, "README.md"), "utf8");
+    const rows = [...readme.matchAll(/^\| `([\w-]+)\/` \| ([^|]*) \|/gm)].map(
+      ([, folder, allowed]) =>
+        [folder, [...(allowed as string).matchAll(/`([\w-]+)/g)].map(([, name]) => name)] as const,
+    );
+    const present = Object.entries(MAY_IMPORT).filter(([folder]) => isThere(folder));
+    const expected = present.map(([folder, allowed]) => [folder, allowed.filter(isThere)]);
+    assert.deepEqual(Object.fromEntries(rows), Object.fromEntries(expected));
+  });
+});
+
+/** Names the package in its advice, and loads nothing. */
+const PLATFORM = "transport/engine-platform.ts";
+
+function isThere(folder: string): boolean {
+  return folder === "index" || FILES.some((path) => folderOf(path) === folder);
+}
+
+function isHeaded(path: string, source: string): boolean {
+  if (path === "index.ts") return true;
+  const [, header = ""] = /^(?:#![^\n]*\n)?\/\*\*\n([\s\S]*?)\*\//.exec(source) ?? [];
+  const [, first = ""] = /^ \* (.*)$/m.exec(header) ?? [];
+  return first.length > 0 && header.includes("Runs on:");
+}

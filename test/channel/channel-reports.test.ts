@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { describe, it } from "node:test";
+
+import { error, ok, stop } from "../../src/channel/results.ts";
+import type { EventName } from "../../src/telemetry.ts";
+import { channel, Deferred, turn, World } from "../support/world.ts";
+
+type Published = Readonly<Record<string, unknown>>;
+
+/** Runs work and gives what was published meanwhile, by event. */
+async function published(
+  name: EventName,
+  work: () => void | Promise<void>,
+): Promise<readonly Published[]> {
+  const events: Published[] = [];
+  const take = (event: unknown): void => void events.push(event as Published);
+  subscribe(`simurgh:${name}`, take);
+  try {
+    await work();
+  } finally {
+    unsubscribe(`simurgh:${name}`, take);
+  }
+  return events;
+}
+
+function withoutDuration(event: Published | undefined): unknown {
+  const { durationMs, ...rest } = event ?? {};
+  assert.ok(typeof durationMs === "number" && durationMs >= 0 && durationMs < 10_000);
+  return rest;
+}
+
+const room = channel({
+  join: (_, payload) => (payload === "refuse" ? error() : ok()),
+  handleIn: {
+    echo: () => ok(),
+    boom: () => {
+      throw new Error("boom");
+    },
+    stop: () => stop("other"),
+  },
+});
+
+describe("telemetry of channels", () => {
+  it("tells of joins, with how they ended", async () => {
+    const world = new World({ channels: { "room:*": room } });
+    const events = await published("channel_joined", () => {
+      world
+        .connect()
+        .send('["1","1","room:1","phx_join",{"n":1}]', '["2","2","room:2","phx_join","refuse"]');
+    });
+    assert.deepEqual(events.map(withoutDuration), [
+      { topic: "room:1", params: { n: 1 }, result: "ok" },
+      { topic: "room:2", params: "refuse", result: "error" },
+    ]);
+  });
+
+  it("tells of handled events, also of asynchronous ones, once each", async () => {
+    const slow = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({ handleIn: { echo: () => ok(), slow: () => slow.promise as never } }),
+      },
+    });
+    const client = world.joined();
+    const events = await published("channel_handled_in", async () => {
+      client.send('["11","2","room:1","echo",{}]', '["11","3","room:1","slow",{}]');
+      slow.resolve(undefined);
+      await turn();
+    });
+    assert.deepEqual(events.map(withoutDuration), [
+      { topic: "room:1", event: "echo", ref: "2" },
+      { topic: "room:1", event: "slow", ref: "3" },
+    ]);
+  });
+
+  it("tells of every end, once, with its reason", async () => {
+    const world = new World({ channels: { "room:*": room } });
+    const events = await published("channel_left", () => {
+      world.joined().send('["11","2","room:1","phx_leave",{}]');
+      world.joined().connection.lose();
+      world.joined().send('["11","2","room:1","stop",{}]');
+      const client = world.joined();
+      client.send('["12","2","room:1","phx_join",{}]');
+      client.connection.lose();
+    });
+    assert.deepEqual(
+      events.map(({ reason }) => reason),
+      [
+        { shutdown: "left" },
+        { shutdown: "closed" },
+        "other",
+        { shutdown: "duplicate_join" },
+        { shutdown: "closed" },
+      ],
+    );
+  });
+
+  it("tells of crashes, of the join's too", async () => {
+    const world = new World({
+      channels: { "room:*": room, "bad:*": channel({ join: () => undefined as never }) },
+    });
+    const events = await published("channel_crashed", () => {
+      world.joined().send('["11","2","room:1","boom",{}]');
+      world.connect().send('["1","1","bad:1","phx_join",{}]');
+    });
+    assert.deepEqual(
+      events.map(({ topic, event }) => [topic, event]),
+      [
+        ["room:1", "boom"],
+        ["bad:1", "phx_join"],
+      ],
+    );
+    assert.equal((events[0]?.["error"] as Error).message, "boom");
+  });
+
+  it("is made for nobody where nobody listens", () => {
+    const world = new World({ channels: { "room:*": room } });
+    world.joined().send('["11","2","room:1","echo",{}]');
+    assert.deepEqual(world.troubles(), []);
+  });
+});
+
+describe("the log of channels", () => {
+  it("has joins, refused and accepted, unless the channel wants none", () => {
+    const quiet = channel({ logJoin: false });
+    const world = new World({ channels: { "room:*": room, "quiet:*": quiet } });
+    const client = world.connect();
+    client.send('["1","1","room:1","phx_join",{}]', '["2","2","room:2","phx_join","refuse"]');
+    client.send('["3","3","quiet:1","phx_join",{}]');
+    assert.deepEqual(
+      world.log.map(({ text, fields }) => [text, fields["topic"]]),
+      [
+        ["JOINED", "room:1"],
+        ["REFUSED JOIN", "room:2"],
+      ],
+    );
+  });
+
+  it("has a crash with topic, event and stack", () => {
+    const world = new World({ channels: { "room:*": room } });
+    world.joined().send('["11","2","room:1","boom",{}]');
+    const { text, fields } = world.log.at(-1) ?? { text: "", fields: {} };
+    assert.equal(text, "channel crashed");
+    assert.equal(fields["topic"], "room:1");
+    assert.equal(fields["event"], "boom");
+    assert.match((fields["err"] as Error).stack ?? "", /^Error: boom\n.*channel-reports\.test/s);
+  });
+
+  it("says what a channel was stopped with", () => {
+    const world = new World({ channels: { "room:*": room } });
+    world.joined().send('["11","2","room:1","stop",{}]');
+    assert.equal(world.lastError(), 'ended with "other"');
+  });
+});

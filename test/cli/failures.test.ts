@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+
+import { CommandLine, type Outcome } from "../support/command-line.ts";
+
+const FOLDER = mkdtempSync(join(tmpdir(), "simurgh-test-"));
+after(() => {
+  rmSync(FOLDER, { recursive: true });
+});
+
+async function run(
+  args: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  await using command = new CommandLine(args, { SIMURGH_LOG_LEVEL: "error", ...environment });
+  return await command.ended();
+}
+
+/** Expects exit code 2 and one line. */
+async function refuses(
+  line: string,
+  args: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { code, out, err } = await run(args, environment);
+  assert.deepEqual({ code, out, err }, { code: 2, out: "", err: `simurgh: ${line}\n` });
+}
+
+describe("simurgh, called wrongly, exits with 2 and one line", () => {
+  const RANGE = "must be an integer from 0 to 65535 (port), got";
+
+  it("that names a bad variable, its range and what was got", async () => {
+    await refuses(`SIMURGH_PORT ${RANGE} "70_000x"`, ["demo"], { SIMURGH_PORT: "70_000x" });
+    await refuses(`SIMURGH_PORT ${RANGE} 70000`, ["demo"], { SIMURGH_PORT: "70000" });
+  });
+
+  it("that names a bad flag, which wins over its variable", async () => {
+    await refuses(`--port ${RANGE} 65536`, ["demo", "--port", "65536"], { SIMURGH_PORT: "1" });
+    await refuses(`--port ${RANGE} "-1"`, ["demo", "--port", "-1"]);
+    await refuses('--log-level must be one of debug, info, warn, error, silent, got "loud"', [
+      "serve",
+      "app.js",
+      "--log-level=loud",
+    ]);
+  });
+
+  it("that names a bad variable beside a good flag", async () => {
+    const shards = "must be an integer from 1 to 64 (shards), got 0";
+    await refuses(`SIMURGH_SHARDS ${shards}`, ["demo", "--port", "0"], { SIMURGH_SHARDS: "0" });
+  });
+
+  it("and never shows a secret", async () => {
+    const secret = "must be a string of 64 to 4096 (bytes), got 6";
+    const environment = { SIMURGH_SECRET_KEY_BASE: "hunter" };
+    await refuses(`SIMURGH_SECRET_KEY_BASE ${secret}`, ["demo"], environment);
+  });
+
+  it("for a flag that there is not, or that has no value", async () => {
+    const unknown = "option must be one that `simurgh demo --help` lists, got";
+    await refuses(`${unknown} --prot`, ["demo", "--prot", "1"]);
+    await refuses(`${unknown} --secret-key-base`, ["demo", "--secret-key-base", "x"]);
+    await refuses("--port must be followed by a value, got none", ["demo", "--port"]);
+  });
+
+  it("for a command that there is not, and for wrong arguments", async () => {
+    const command = "command must be one of serve, demo (see simurgh --help), got";
+    await refuses(`${command} sevre`, ["sevre", "app.js"]);
+    await refuses("serve must have one app module, got none", ["serve"]);
+    await refuses("serve must have one app module, got a.js b.js", ["serve", "a.js", "b.js"]);
+    await refuses("demo must have options only, got app.js", ["demo", "app.js"]);
+  });
+});
+
+function written(name: string, source: string): string {
+  const file = join(FOLDER, name);
+  writeFileSync(file, source);
+  return file;
+}
+
+async function fails(
+  args: readonly string[],
+  expected: RegExp,
+  environment = { SIMURGH_PORT: "0", SIMURGH_SHARDS: "1" },
+): Promise<void> {
+  const { code, out, err } = await run(args, environment);
+  assert.deepEqual({ code, out }, { code: 1, out: "" }, err);
+  assert.match(err, expected);
+}
+
+describe("simurgh that cannot start exits with 1", () => {
+  it("and says where it looked for an app module that is not there", async () => {
+    const file = join(FOLDER, "none.js");
+    await fails(
+      ["serve", file],
+      new RegExp(`^simurgh: app module must be a file, got none at ${file}\n$`),
+    );
+  });
+
+  it("and says what the app module threw", async () => {
+    const file = written("throws.mjs", 'throw new Error("no database");');
+    await fails(["serve", file], /^simurgh: app module must load .*no database.*\n$/);
+  });
+
+  it("and says what is no endpoint", async () => {
+    const file = written("no-endpoint.mjs", "export default 1;");
+    await fails(["serve", file], /^simurgh: default export .* defineEndpoint, got number in .*\n$/);
+  });
+
+  it("and says that the port is taken", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as AddressInfo;
+    try {
+      await fails(
+        ["demo", "--host", "127.0.0.1", "--port", String(port)],
+        new RegExp(`^simurgh: host and port must be free .* got 127.0.0.1:${port}, .*\n$`),
+      );
+    } finally {
+      holder.close();
+    }
+  });
+});

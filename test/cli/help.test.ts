@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+
+import { OPTIONS } from "../../src/options.ts";
+import { CommandLine } from "../support/command-line.ts";
+
+const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
+
+async function helpOf(...args: string[]): Promise<string> {
+  await using command = new CommandLine(args);
+  const { code, out, err } = await command.ended();
+  assert.deepEqual({ code, err }, { code: 0, err: "" });
+  return out;
+}
+
+function assertFits(text: string, rows: number): void {
+  const lines = text.trimEnd().split("\n");
+  assert.ok(lines.length <= rows, `${lines.length} lines`);
+  for (const line of lines) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
+}
+
+describe("the help of simurgh", () => {
+  it("fits a screen, and lists the commands there are", async () => {
+    const help = await helpOf("--help");
+    assertFits(help, 24);
+    const commands = [...help.matchAll(/^ {2}simurgh (\w+)/gm)].map(([, name]) => name);
+    assert.deepEqual(commands, ["serve", "demo"]);
+  });
+
+  it("is what simurgh without a command prints", async () => {
+    assert.equal(await helpOf(), await helpOf("-h"));
+  });
+
+  it("of a command has a flag for each option but the secret", async () => {
+    for (const command of ["serve", "demo"]) {
+      const help = await helpOf(command, "--help");
+      assertFits(help, 24);
+      const variables = [...help.matchAll(/SIMURGH_\w+/g)].map(([variable]) => variable);
+      const expected = Object.values(OPTIONS).map(({ env }) => env as string);
+      assert.deepEqual(
+        variables,
+        expected.filter((name) => name !== "SIMURGH_SECRET_KEY_BASE"),
+      );
+    }
+  });
+
+  it("has the version of the package", async () => {
+    const { version } = JSON.parse(readFileSync(PACKAGE_FILE, "utf8")) as { version: string };
+    assert.equal(await helpOf("--version"), `${version}\n`);
+  });
+});

@@ -1,0 +1,102 @@
+/**
+ * The names that the package exports: a new one, or one that goes, is a decision and a changelog
+ * entry. Types are pinned by the file that exports them.
+ *
+ * Runs on: the test's thread.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+
+import * as simurgh from "../src/index.ts";
+
+const INDEX = new URL("../../src/index.ts", import.meta.url);
+
+const VALUES = [
+  "ERRORS",
+  "EVENTS",
+  "LOG_LINES",
+  "OPTIONS",
+  "defineChannel",
+  "defineEndpoint",
+  "defineSocket",
+  "error",
+  "memoryAdapter",
+  "ok",
+  "reply",
+  "serve",
+  "socketRef",
+  "stop",
+];
+
+const TYPES = [
+  "Adapter",
+  "AdapterModule",
+  "AdapterSpec",
+  "Broadcast",
+  "BroadcastHandler",
+  "ChannelCallbacks",
+  "ChannelDefinition",
+  "ChannelRoute",
+  "ChannelSocket",
+  "ConnectInfo",
+  "ConnectRequest",
+  "EndpointCallbacks",
+  "EndpointDefinition",
+  "ErrorCode",
+  "ExitReason",
+  "HandleInResult",
+  "HandleOutResult",
+  "JoinResult",
+  "LogSink",
+  "MemberStats",
+  "MemoryAdapterOptions",
+  "MountDefinition",
+  "Ok",
+  "Options",
+  "Params",
+  "Refused",
+  "RemoteBroadcastHandler",
+  "Reply",
+  "ResolvedOptions",
+  "Route",
+  "RouteRequest",
+  "RouteResponse",
+  "ServeOptions",
+  "Server",
+  "ServerStats",
+  "ShardContext",
+  "SimurghError",
+  "SocketCallbacks",
+  "SocketDefinition",
+  "SocketRef",
+  "Stop",
+  "WebSocketOptions",
+];
+
+/** Names in `export { … }` or `export type { … }` of a file. */
+function exportedNames(source: string, keyword: string): string[] {
+  const lists = [...source.matchAll(new RegExp(`^${keyword} \\{([^}]*)\\}`, "gm"))];
+  const names = lists.flatMap(([, list]) => (list as string).split(","));
+  return names
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+    .toSorted();
+}
+
+describe("the package", () => {
+  it("exports these values", () => {
+    assert.deepEqual(Object.keys(simurgh).toSorted(), VALUES);
+  });
+
+  it("exports these types", () => {
+    assert.deepEqual(exportedNames(readFileSync(INDEX, "utf8"), "export type"), TYPES);
+  });
+
+  it("exports nothing but these two kinds", () => {
+    const source = readFileSync(INDEX, "utf8");
+    assert.deepEqual(exportedNames(source, "export"), VALUES);
+    assert.doesNotMatch(source, /export \*|export default|export (?:const|function|class)/);
+  });
+});

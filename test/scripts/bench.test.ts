@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { compare, median, type Round } from "../../scripts/bench/comparison.ts";
+import {
+  makeCommandLine,
+  readMeasurement,
+  type Measurement,
+} from "../../scripts/bench/generator.ts";
+import { parseBenchOptions } from "../../scripts/bench/options.ts";
+import { makeTable } from "../../scripts/bench/table.ts";
+import { WORKS } from "../../scripts/bench/works.ts";
+
+function measurement(cpuUsPerMessage: number, bytesPerConnection = 0): Measurement {
+  return {
+    cpuUsPerMessage,
+    bytesPerConnection,
+    isServerBehind: false,
+    isServerStarved: false,
+    latencyP99Us: undefined,
+  };
+}
+
+function errorOf(words: readonly string[]): string {
+  try {
+    parseBenchOptions(words);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "no error";
+}
+
+describe("median", () => {
+  it("is the middle, whatever the order", () => assert.equal(median([9, 1, 2]), 2));
+  it("is between the middle two of an even count", () => assert.equal(median([4, 1, 100, 2]), 3));
+  it("of nothing is an error", () => assert.throws(() => median([]), /no values/));
+});
+
+describe("compare", () => {
+  // The machine slowed down threefold in the second round; the ratios do not care.
+  const rounds: readonly Round[] = [
+    { bare: measurement(10), simurgh: measurement(12) },
+    { bare: measurement(30), simurgh: measurement(39) },
+    { bare: measurement(10), simurgh: measurement(11) },
+  ];
+
+  it("takes ratios within a round, then their median", () => {
+    assert.deepEqual(compare(WORKS.echo, "simurgh", rounds), {
+      figure: 12,
+      relation: { median: 1.2, min: 1.1, max: 1.3 },
+      behind: 0,
+      starved: 0,
+    });
+  });
+  it("takes differences for memory", () => {
+    const memory = [{ bare: measurement(0, 1000), ws: measurement(0, 3500) }];
+    const spread = { median: 2500, min: 2500, max: 2500 };
+    assert.deepEqual(compare(WORKS.memory, "ws", memory)?.relation, spread);
+  });
+  it("gives the bare engine, or a server without it, no relation", () => {
+    assert.deepEqual(compare(WORKS.echo, "bare", rounds), { figure: 10, behind: 0, starved: 0 });
+    const alone = [{ ws: { ...measurement(5), isServerStarved: true } }];
+    assert.deepEqual(compare(WORKS.echo, "ws", alone), { figure: 5, behind: 0, starved: 1 });
+  });
+  it("has nothing to say of a server that was not measured", () =>
+    assert.equal(compare(WORKS.echo, "ws", rounds), undefined));
+});
+
+describe("makeTable", () => {
+  it("prints each server with its ratio, and the verdict on the budget", () => {
+    const table = makeTable({
+      echo: [
+        {
+          bare: measurement(10),
+          simurgh: measurement(12),
+          ws: { ...measurement(20), isServerBehind: true },
+        },
+      ],
+      fanout: [{ bare: measurement(4), simurgh: measurement(4.8) }],
+      memory: [{ bare: measurement(0, 1000), simurgh: measurement(0, 900) }],
+    });
+    const cells = table.split("\n").map((line) => line.split(/ {2,}/));
+    assert.deepEqual(cells, [
+      ["work", "server", "figure", "to bare", "min – max", "budget"],
+      ["echo, 200 connections", "bare", "10.00 µs"],
+      ["echo, 200 connections", "simurgh", "12.00 µs", "1.20×", "1.20× – 1.20×", "1.25×", "within"],
+      [
+        "echo, 200 connections",
+        "ws",
+        "20.00 µs",
+        "2.00×",
+        "2.00× – 2.00×",
+        "fell behind in 1 of the rounds",
+      ],
+      ["fan-out, 2 000 on 100 topics, one shard", "bare", "4.00 µs"],
+      [
+        "fan-out, 2 000 on 100 topics, one shard",
+        "simurgh",
+        "4.80 µs",
+        "1.20×",
+        "1.20× – 1.20×",
+        "1.10×",
+        "OVER",
+      ],
+      ["memory of one more joined connection", "bare", "1000 B"],
+      [
+        "memory of one more joined connection",
+        "simurgh",
+        "900 B",
+        "−100 B",
+        "−100 B – −100 B",
+        "+1024 B",
+        "within",
+      ],
+      [""],
+    ]);
+  });
+});
+
+describe("parseBenchOptions", () => {
+  it("runs all works on all servers by default", () => {
+    const options = parseBenchOptions([]);
+    assert.deepEqual(options.works, ["echo", "fanout", "fanout-2", "memory"]);
+    assert.deepEqual(options.servers, ["bare", "simurgh", "ws"]);
+    assert.deepEqual([options.pairs, options.seconds, options.json], [3, 3, false]);
+  });
+  it("keeps the table's order, whatever order the names are given in", () =>
+    assert.deepEqual(parseBenchOptions(["--only", "memory,echo"]).works, ["echo", "memory"]));
+  it("names the option, what it takes, and what it got", () => {
+    assert.equal(
+      errorOf(["--only", "ecko"]),
+      "only must be of echo, fanout, fanout-2, memory, got ecko",
+    );
+    assert.equal(errorOf(["--pairs", "0"]), "pairs must be an integer from 1 to 100, got 0");
+    assert.equal(errorOf(["--pairs", "101"]), "pairs must be an integer from 1 to 100, got 101");
+    assert.equal(errorOf(["--seconds", "1.5"]), "seconds must be an integer from 1 to 60, got 1.5");
+    assert.match(errorOf(["--second", "1"]), /--second/);
+  });
+});
+
+describe("generator", () => {
+  const server = { url: "ws://127.0.0.1:1/socket/websocket", pid: 7 };
+  const tail = ["--url", server.url, "--server-pid", "7", "--json"];
+
+  it("is told how long to measure, except where the work has its own end", () => {
+    const echo = makeCommandLine(WORKS.echo, 4, server);
+    assert.deepEqual(echo, [...WORKS.echo.load, "--duration", "4s", ...tail]);
+    assert.deepEqual(makeCommandLine(WORKS.memory, 4, server), [...WORKS.memory.load, ...tail]);
+  });
+  it("has its line of JSON read, refused latencies as absent", () => {
+    const line = {
+      window: {
+        serverCpuUsPerMessage: 2.5,
+        isServerBehind: false,
+        isServerStarved: false,
+        latencyUs: null,
+      },
+      memory: { bytesPerConnection: 1000 },
+    };
+    assert.deepEqual(readMeasurement(JSON.stringify(line)), measurement(2.5, 1000));
+    assert.throws(() => readMeasurement(JSON.stringify({ ...line, memory: null })), /no server/);
+  });
+});

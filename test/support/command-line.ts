@@ -1,0 +1,87 @@
+/**
+ * Runs the `simurgh` command as a process of its own.
+ *
+ * Runs on: the test's thread.
+ */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+import { within } from "./deadline.ts";
+
+const COMMAND = fileURLToPath(new URL("../../src/cli/simurgh.js", import.meta.url));
+
+/** How a process ended, and all that it printed. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A running `simurgh`. */
+export class CommandLine {
+  readonly process: ChildProcess;
+  /** What it printed so far, on either stream. */
+  out = "";
+  err = "";
+  readonly #closed: Promise<unknown[]>;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    const env = { ...process.env, ...environment };
+    this.process = spawn(process.execPath, [COMMAND, ...args], { env, stdio: "pipe" });
+    this.process.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.out += text;
+      for (const look of this.#waiting) look();
+    });
+    this.process.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.err += text;
+    });
+    this.#closed = once(this.process, "close");
+  }
+
+  /** Resolves with the match once what it printed matches. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    const seen = new Promise<RegExpExecArray>((resolve) => {
+      const look = (): void => {
+        const match = pattern.exec(this.out);
+        if (match) resolve(match);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+    const ended = this.#closed.then(() => {
+      throw new Error(`simurgh ended without printing ${pattern}: ${this.out}${this.err}`);
+    });
+    return within(Promise.race([seen, ended]), `${pattern} on standard output`);
+  }
+
+  /** Resolves with the port that it printed. */
+  async port(): Promise<number> {
+    const [, port] = await this.printed(/^ {2}address {2}http:\/\/[^\n]*:(\d+)$/m);
+    return Number(port);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  /** Resolves when it has ended. */
+  async ended(): Promise<Outcome> {
+    const [code, signal] = await within(this.#closed, "the end of simurgh", 20_000);
+    return {
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+      out: this.out,
+      err: this.err,
+    };
+  }
+
+  /** Ends it whatever it does, for the end of a test that may have failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process.kill("SIGKILL");
+    await this.#closed;
+  }
+}

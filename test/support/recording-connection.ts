@@ -1,0 +1,106 @@
+/**
+ * The test's end of the port that channels send through: it records frames, and publishes as an
+ * engine does, to all that have a native topic.
+ *
+ * Runs on: the test's thread.
+ */
+
+import type { Connection, Publisher } from "../../src/channel/connection.ts";
+
+/** The connections of a test's shard, by native topic. */
+export class RecordingPublisher implements Publisher {
+  readonly topics = new Map<string, Set<RecordingConnection>>();
+  /** Calls of `publish` with what they said of their receivers. */
+  readonly published: { readonly nativeTopic: string; readonly receivers: number }[] = [];
+
+  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
+    this.deliver(nativeTopic, frame, receivers, undefined);
+  }
+
+  /** Publishes to all but one. */
+  deliver(
+    nativeTopic: string,
+    frame: Uint8Array,
+    receivers: number,
+    but: RecordingConnection | undefined,
+  ): void {
+    this.published.push({ nativeTopic, receivers });
+    for (const connection of this.topics.get(nativeTopic) ?? []) {
+      if (connection !== but) connection.send(frame, false);
+    }
+  }
+}
+
+/** One client's connection, and what it was sent. */
+export class RecordingConnection implements Connection {
+  readonly id: number;
+  readonly transport = "recording";
+  readonly isNative: boolean;
+  readonly #publisher: RecordingPublisher;
+  readonly #onClose: (connection: RecordingConnection, code: number) => void;
+  #frames: string[] = [];
+  isOpen = true;
+  closeCode: number | undefined;
+  /** How often work was corked. */
+  corks = 0;
+
+  constructor(
+    id: number,
+    publisher: RecordingPublisher,
+    isNative: boolean,
+    onClose: (connection: RecordingConnection, code: number) => void,
+  ) {
+    this.id = id;
+    this.#publisher = publisher;
+    this.isNative = isNative;
+    this.#onClose = onClose;
+  }
+
+  /** Takes the frames that were sent since the last call. */
+  taken(): string[] {
+    const frames = this.#frames;
+    this.#frames = [];
+    return frames;
+  }
+
+  send(frame: string | Uint8Array, _isBinary: boolean): void {
+    if (this.isOpen) this.#frames.push(typeof frame === "string" ? frame : textOf(frame));
+  }
+
+  subscribe(nativeTopic: string): void {
+    if (!this.isOpen) return;
+    const { topics } = this.#publisher;
+    topics.set(nativeTopic, (topics.get(nativeTopic) ?? new Set()).add(this));
+  }
+
+  unsubscribe(nativeTopic: string): void {
+    this.#publisher.topics.get(nativeTopic)?.delete(this);
+  }
+
+  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
+    if (this.isOpen) this.#publisher.deliver(nativeTopic, frame, receivers, this);
+  }
+
+  cork(work: () => void): void {
+    this.corks += 1;
+    work();
+  }
+
+  close(code: number): void {
+    if (!this.isOpen) return;
+    this.closeCode = code;
+    this.lose(code);
+  }
+
+  /** The client goes away. As the engine does, it tells of the close from within. */
+  lose(code = 1006): void {
+    this.isOpen = false;
+    for (const connections of this.#publisher.topics.values()) connections.delete(this);
+    this.#onClose(this, code);
+  }
+}
+
+// A view on a ring may be shared memory, which TextDecoder does not take.
+function textOf(frame: Uint8Array): string {
+  return Buffer.from(frame).toString("utf8");
+}

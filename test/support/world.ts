@@ -1,0 +1,217 @@
+/**
+ * A shard's sockets and channels without its transport: frames go in as text, and what a client
+ * is sent is recorded.
+ *
+ * Runs on: the test's thread.
+ */
+
+import { ChannelServer } from "../../src/channel/channel-server.ts";
+import { defineChannel } from "../../src/channel/definition.ts";
+import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
+import { Fastlane } from "../../src/channel/fastlane.ts";
+import type { Lane } from "../../src/channel/lane.ts";
+import { ok } from "../../src/channel/results.ts";
+import { Logger } from "../../src/logger.ts";
+import { negotiate } from "../../src/protocol/version.ts";
+import { ChannelRouter } from "../../src/socket/channel-router.ts";
+import type { ChannelRoute } from "../../src/socket/channel-router.ts";
+import { defineSocket } from "../../src/socket/definition.ts";
+import { SocketServer } from "../../src/socket/socket-server.ts";
+import type { Socket } from "../../src/socket/socket.ts";
+import { TestNode } from "./members.ts";
+import type { TestMember } from "./members.ts";
+import { RecordingConnection, RecordingPublisher } from "./recording-connection.ts";
+
+type Callbacks = ChannelCallbacks<Record<string, unknown>, Record<string, unknown>>;
+
+/** Defines a channel that lets everybody join, and what else a test wants of it. */
+export function channel(callbacks: Partial<Callbacks> = {}): ChannelDefinition {
+  return defineChannel(ANY_SOCKET, { join: () => ok(), ...callbacks });
+}
+
+const ANY_SOCKET = defineSocket({ connect: () => ok<Record<string, unknown>>({}) });
+
+/** One line of the log. */
+export interface LogEntry {
+  readonly text: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What a world is made of. */
+export interface WorldOptions {
+  readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
+  readonly joins?: "async" | "serial";
+  readonly maxMailbox?: number;
+  readonly maxBacklog?: number;
+  readonly maxChannels?: number;
+  readonly handlerTimeoutMs?: number;
+  readonly node?: TestNode;
+  readonly member?: number;
+}
+
+/** Who connects. */
+export interface ConnectOptions {
+  readonly vsn?: "1.0.0" | "2.0.0";
+  readonly assigns?: object;
+  readonly id?: string | null;
+  readonly isNative?: boolean;
+}
+
+/** A shard without a transport. */
+export class World {
+  readonly log: LogEntry[] = [];
+  readonly publisher = new RecordingPublisher();
+  readonly channels: ChannelServer;
+  readonly sockets: SocketServer;
+  readonly member: TestMember<Lane>;
+  /** Joined channels, as they are counted. */
+  count = 0;
+  readonly #options: WorldOptions;
+  readonly #router: ChannelRouter;
+  readonly #definition: ReturnType<typeof defineSocket<object>>;
+  readonly #socketOf = new Map<RecordingConnection, Socket>();
+  #connections = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const note = (fields: object, text: string): void =>
+      void this.log.push({ text, fields: fields as LogEntry["fields"] });
+    const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
+    const fastlane = new Fastlane(this.publisher);
+    this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
+    this.channels = new ChannelServer({
+      shard: 0,
+      context: { name: "context" },
+      pubsub: this.member.pubsub,
+      fastlane,
+      encoder: this.member.encoder,
+      logger,
+      maxMailbox: options.maxMailbox ?? 8,
+      handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
+      onCount: (change) => {
+        this.count += change;
+      },
+    });
+    this.sockets = new SocketServer({
+      channels: this.channels,
+      idTopics: this.member.pubsub,
+      logger,
+      maxBacklog: options.maxBacklog ?? 8,
+    });
+    const routes = Object.entries(options.channels).map(
+      ([pattern, it]) => [pattern, "channel" in it ? it : { channel: it }] as const,
+    );
+    this.#router = new ChannelRouter(Object.fromEntries(routes));
+    this.#definition = defineSocket<object>({
+      connect: () => ok({}),
+      joins: options.joins ?? "async",
+    });
+  }
+
+  connect(options: ConnectOptions = {}): WorldClient {
+    const { vsn = "2.0.0", assigns = {}, id = null, isNative = true } = options;
+    const serializer = negotiate(vsn);
+    if (!serializer) throw new Error(`no serializer for ${vsn}`);
+    const connection = new RecordingConnection(
+      this.#connections,
+      this.publisher,
+      isNative,
+      (closed, code) => this.#closed(closed, code),
+    );
+    this.#connections += 1;
+    const mount = {
+      path: "/socket",
+      definition: this.#definition,
+      router: this.#router,
+      maxChannels: this.#options.maxChannels ?? 8,
+    };
+    const identity = { mount, serializer, assigns: Object.freeze(assigns), id };
+    const socket = this.sockets.open(connection, identity);
+    this.#socketOf.set(connection, socket);
+    return new WorldClient(this.sockets, socket, connection);
+  }
+
+  /** Connects and joins topics; what was answered to that is taken already. */
+  joined(topics: readonly string[] = ["room:1"], options: ConnectOptions = {}): WorldClient {
+    const client = this.connect(options);
+    for (const [at, topic] of topics.entries()) {
+      client.send(JSON.stringify([`${at + 11}`, `${at + 1}`, topic, "phx_join", {}]));
+    }
+    client.taken();
+    return client;
+  }
+
+  /** Texts of the log so far, but for those that say what went well. */
+  troubles(): string[] {
+    const usual = new Set(["JOINED", "REFUSED JOIN", "HANDLED INCOMING"]);
+    return this.log.map(({ text }) => text).filter((text) => !usual.has(text));
+  }
+
+  /** Message of the error that was logged last. */
+  lastError(): string {
+    const errors = this.log.map(({ fields }) => fields["err"]).filter((err) => err !== undefined);
+    return (errors.at(-1) as Error).message;
+  }
+
+  /** Ends what had more than its time. */
+  passTime(ms: number): void {
+    this.channels.checkTimeouts(performance.now() + ms);
+  }
+
+  #closed(connection: RecordingConnection, code: number): void {
+    const socket = this.#socketOf.get(connection);
+    if (socket) this.sockets.closed(socket, code, { shutdown: "closed" });
+  }
+}
+
+/** One client of a world. */
+export class WorldClient {
+  readonly connection: RecordingConnection;
+  readonly socket: Socket;
+  readonly #sockets: SocketServer;
+
+  constructor(sockets: SocketServer, socket: Socket, connection: RecordingConnection) {
+    this.#sockets = sockets;
+    this.socket = socket;
+    this.connection = connection;
+  }
+
+  /** Sends frames, one after the other, as one burst. */
+  send(...frames: string[]): void {
+    for (const frame of frames) this.#sockets.receive(this.socket, frame);
+  }
+
+  /** Sends frames and takes what they were answered with at once. */
+  asked(...frames: string[]): string[] {
+    this.send(...frames);
+    return this.taken();
+  }
+
+  /** Takes what it was sent since the last call. */
+  taken(): string[] {
+    return this.connection.taken();
+  }
+}
+
+/** A promise that the test settles. */
+export class Deferred<Value = unknown> {
+  readonly promise: Promise<Value>;
+  resolve: (value: Value) => void = () => {};
+  reject: (error: unknown) => void = () => {};
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** Lets everything run that is due: promises, and what waits for the end of the loop's turn. */
+export async function turn(): Promise<void> {
+  for (let count = 0; count < 3; count += 1) {
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}
