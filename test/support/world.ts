@@ -11,6 +11,7 @@ import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/defi
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import { ok } from "../../src/channel/results.ts";
+import type { Tasks } from "../../src/channel/tasks.ts";
 import { Logger } from "../../src/logger.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
@@ -31,6 +32,12 @@ export function channel(callbacks: Partial<Callbacks> = {}): ChannelDefinition {
 
 const ANY_SOCKET = defineSocket({ connect: () => ok<Record<string, unknown>>({}) });
 
+const NO_TASKS: Tasks = {
+  run() {
+    throw new Error("this world has no tasks");
+  },
+};
+
 /** One line of the log. */
 export interface LogEntry {
   readonly text: string;
@@ -47,6 +54,7 @@ export interface WorldOptions {
   readonly handlerTimeoutMs?: number;
   readonly node?: TestNode;
   readonly member?: number;
+  readonly tasks?: Tasks;
 }
 
 /** Who connects. */
@@ -85,6 +93,7 @@ export class World {
       pubsub: this.member.pubsub,
       fastlane,
       encoder: this.member.encoder,
+      tasks: options.tasks ?? NO_TASKS,
       logger,
       maxMailbox: options.maxMailbox ?? 8,
       handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
