@@ -113,7 +113,10 @@ export class ChannelLives {
   /** Ends a channel at once and without a word. */
   kill(channel: Channel): void {
     if (channel.state === STATE.closed) return;
-    if (channel.state === STATE.open) this.#parts.onCount(-1);
+    if (channel.state === STATE.open) {
+      this.#parts.onCount(-1);
+      this.#parts.reports.ended(channel, { shutdown: "duplicate_join" });
+    }
     step(channel, "kill");
     channel.owner.channelGone(channel);
     this.closed(channel);

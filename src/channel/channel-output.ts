@@ -5,12 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
-import {
-  checkEvent,
-  kindOf,
-  topicName,
-  type BroadcastEncoder,
-} from "../protocol/broadcast-encoder.ts";
+import { checkEvent, topicName, type BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Ref } from "../protocol/message.ts";
 import { refJson } from "../protocol/serializer.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
@@ -33,7 +28,6 @@ export class ChannelOutput {
     if (channel.state === STATE.closed) return;
     checkEvent(event);
     const { connection, serializer } = channel.owner;
-    if (serializer.requiresObjects) checkObject(payload);
     const frame = serializer.push(channel.joinRefJson, topicJson(channel), event, payload);
     connection.send(frame, false);
   }
@@ -77,9 +71,4 @@ function checkJoined(channel: Channel, name: string): void {
     "SIM_ERR_NOT_JOINED",
     `${name} must be called after the join was answered; in join, send yourself a message`,
   );
-}
-
-function checkObject(payload: unknown): void {
-  if (typeof payload === "object" && payload !== null && !Array.isArray(payload)) return;
-  throw makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${kindOf(payload)}`);
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Logger } from "../logger.ts";
-import { kindOf } from "../protocol/broadcast-encoder.ts";
+import { kindOf } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";

@@ -13,9 +13,10 @@
 
 import { hasCode, makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { kindOf, type BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
+import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
+import { kindOf } from "../protocol/serializer.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { AsyncCalls, isThenable } from "./async-calls.ts";
 import type { Channel, ChannelRuntime } from "./channel.ts";
@@ -215,6 +216,12 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   missed(channel: Channel): void {
+    // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
+    if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
+    else this.#miss(channel);
+  }
+
+  #miss(channel: Channel): void {
     const message = "broadcasts of the topic were lost between threads";
     this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", message));
   }
@@ -321,6 +328,9 @@ export class ChannelServer implements ChannelRuntime {
         break;
       case "close":
         this.#lives.close(channel, letter.reason);
+        break;
+      case "missed":
+        this.#miss(channel);
         break;
     }
   }

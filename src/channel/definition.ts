@@ -138,7 +138,7 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
   callbacks: ChannelCallbacks<Assigns, Locals>,
 ): ChannelDefinition {
-  checkFunction("join", (callbacks as { join: unknown }).join);
+  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
@@ -148,6 +148,13 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     logJoin: callbacks.logJoin ?? true,
   };
+}
+
+function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
+  checkFunction("join", given["join"]);
+  for (const name of ["locals", "handleInfo", "terminate"]) {
+    if (given[name] !== undefined) checkFunction(name, given[name]);
+  }
 }
 
 type Handler = (socket: object, payload: unknown) => unknown;

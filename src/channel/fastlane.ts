@@ -78,8 +78,9 @@ export class Fastlane implements Dispatcher<Lane> {
       for (const channel of lane.channels.slice()) {
         if (channel !== from) channel.owner.connection.send(frame, false);
       }
-    } else if (isSender) {
+    } else if (isSender && from.owner.connection.isOpen) {
       // Leaves out the connection: the same thing here, as it has the topic joined just once.
+      // A connection that is gone publishes nothing, and gets nothing that all others get.
       from.owner.connection.publish(nativeTopic, frame, false, size - 1);
     } else {
       this.#publisher.publish(nativeTopic, frame, false, size);

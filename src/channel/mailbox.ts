@@ -3,7 +3,7 @@
  *
  * Runs on: the shard that owns the channel. Made when a first message has to wait.
  * Full: `tryPut` of a client's message returns false at the bound; the channel then ends. Ends
- *       (leave, close) always find room, or a full channel could not be left.
+ *       (leave, close, missed) always find room, or a full channel could not be left.
  */
 
 import type { Ref } from "../protocol/message.ts";
@@ -15,7 +15,10 @@ export type Letter =
   | { readonly kind: "out"; readonly event: string; readonly payload: unknown }
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "leave"; readonly ref: Ref }
-  | { readonly kind: "close"; readonly reason: ExitReason };
+  | { readonly kind: "close"; readonly reason: ExitReason }
+  | { readonly kind: "missed" };
+
+const ENDS: ReadonlySet<Letter["kind"]> = new Set(["leave", "close", "missed"]);
 
 /** A queue with a bound. */
 export class Mailbox {
@@ -34,7 +37,7 @@ export class Mailbox {
 
   /** Adds a message; false at the bound, and then it is not added. */
   tryPut(letter: Letter): boolean {
-    const isEnd = letter.kind === "leave" || letter.kind === "close";
+    const isEnd = ENDS.has(letter.kind);
     if (!isEnd && this.length >= this.#bound) return false;
     this.#letters.push(letter);
     return true;

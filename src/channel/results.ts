@@ -69,5 +69,6 @@ export function stop(reason: ExitReason, answer?: Reply | Ok<unknown> | Refused)
 /** True for the reasons that close a channel rather than crash it. */
 export function isGraceful(reason: ExitReason): boolean {
   if (reason === "normal" || reason === "shutdown") return true;
-  return typeof reason === "object" && !(reason instanceof Error) && "shutdown" in reason;
+  const isObject = typeof reason === "object" && reason !== null;
+  return isObject && !(reason instanceof Error) && "shutdown" in reason;
 }

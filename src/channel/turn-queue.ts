@@ -34,11 +34,23 @@ export class TurnQueue {
   #drainAll(): void {
     const channels = this.#channels;
     this.#channels = [];
-    for (const channel of channels) {
-      channel.isScheduled = false;
-      this.#current = channel;
-      channel.owner.connection.cork(this.#runCurrent);
+    let done = 0;
+    try {
+      for (const channel of channels) {
+        done += 1;
+        channel.isScheduled = false;
+        this.#current = channel;
+        channel.owner.connection.cork(this.#runCurrent);
+      }
+    } finally {
+      this.#current = undefined;
+      // One threw, by a fault of ours: it costs no other channel its turn.
+      if (done < channels.length) this.#resume(channels.slice(done));
     }
-    this.#current = undefined;
+  }
+
+  #resume(channels: readonly Channel[]): void {
+    if (this.#channels.length === 0) setImmediate(this.#drain);
+    this.#channels = [...channels, ...this.#channels];
   }
 }

@@ -7,7 +7,7 @@
 
 import { makeError } from "../errors.ts";
 import { BROADCAST_HEAD } from "./json-v2.ts";
-import { jsonOf, type BroadcastParts } from "./serializer.ts";
+import { kindOf, objectJson, type BroadcastParts } from "./serializer.ts";
 
 const FIRST_BYTES = 16_384;
 /** A buffer grown beyond this for one large broadcast is let go by the next small one. */
@@ -53,13 +53,8 @@ export class BroadcastEncoder implements BroadcastParts {
    *   form for it
    */
   encode(topic: TopicName, event: string, payload: unknown): void {
-    if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
-      throw notObject(kindOf(payload));
-    }
     const name = this.#nameOf(event);
-    const text = jsonOf(payload);
-    // A Date, say, is an object and is written as a string.
-    if (!text.startsWith("{")) throw notObject(`an object that JSON writes as ${kindOfJson(text)}`);
+    const text = objectJson(payload);
     const frame = `${BROADCAST_HEAD}${topic.json},${name.json},${text}]`;
     this.#ensure(this.#headroom + frame.length * 3);
     const written = this.bytes.write(frame, this.#headroom, "utf8");
@@ -115,18 +110,4 @@ export function checkEvent(event: unknown): void {
 export function topicName(topic: string): TopicName {
   const json = JSON.stringify(topic);
   return { json, jsonLength: Buffer.byteLength(json) - 2 };
-}
-
-/** Says what a value is, for messages. */
-export function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "array" : typeof value;
-}
-
-function kindOfJson(text: string): string {
-  return kindOf(JSON.parse(text));
-}
-
-function notObject(got: string): Error {
-  return makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${got}`);
 }

@@ -6,7 +6,7 @@
 
 import { makeError } from "../errors.ts";
 import type { Message } from "./message.ts";
-import { jsonOf, refJson, type Serializer } from "./serializer.ts";
+import { jsonOf, objectJson, refJson, type Serializer } from "./serializer.ts";
 
 /** What stands before the topic in a broadcast: no join_ref, no ref. */
 export const BROADCAST_HEAD = "[null,null,";
@@ -14,7 +14,6 @@ export const BROADCAST_HEAD = "[null,null,";
 /** Version 2, text frames. */
 export const jsonV2: Serializer = {
   vsn: "2.0.0",
-  requiresObjects: true,
 
   decode(frame) {
     const parts = parsed(frame);
@@ -37,7 +36,7 @@ export const jsonV2: Serializer = {
   },
 
   push(joinRef, topic, event, payload) {
-    return `[${joinRef},null,${topic},${JSON.stringify(event)},${jsonOf(payload)}]`;
+    return `[${joinRef},null,${topic},${JSON.stringify(event)},${objectJson(payload)}]`;
   },
 
   end(joinRef, topic, event, payload) {

@@ -25,8 +25,6 @@ export interface BroadcastParts {
 export interface Serializer {
   /** Version requirement that it serves, as in `~> 2.0.0`. */
   readonly vsn: "1.0.0" | "2.0.0";
-  /** True where pushes and broadcasts must be objects. */
-  readonly requiresObjects: boolean;
 
   /** Decodes a text frame; undefined where it is malformed. */
   decode(frame: string): Message | undefined;
@@ -34,7 +32,7 @@ export interface Serializer {
   /** Encodes a reply. `response` may be any JSON value. */
   reply(joinRef: string, ref: Ref, topic: string, status: string, response: unknown): string;
 
-  /** Encodes a message without a ref. */
+  /** Encodes a message without a ref. @throws SIM_ERR_PAYLOAD where the payload cannot be sent */
   push(joinRef: string, topic: string, event: string, payload: unknown): string;
 
   /** Encodes `phx_close` or `phx_error`, whose ref is the join's join_ref. */
@@ -58,6 +56,28 @@ export function jsonOf(value: unknown): string {
     throw makeError("SIM_ERR_PAYLOAD", `payload must be a JSON value, got ${typeof value}`);
   }
   return text;
+}
+
+/**
+ * Writes an object as JSON: what pushes and broadcasts of version 2 must be.
+ *
+ * @throws SIM_ERR_PAYLOAD where it is none, or JSON writes it as something else (a Date, say)
+ */
+export function objectJson(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${kindOf(value)}`);
+  }
+  const text = jsonOf(value);
+  if (text.startsWith("{")) return text;
+  const kind = kindOf(JSON.parse(text));
+  const message = `payload must be an object, got an object that JSON writes as ${kind}`;
+  throw makeError("SIM_ERR_PAYLOAD", message);
+}
+
+/** Says what a value is, for messages. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
 }
 
 /** Writes a ref as JSON: most are short strings of digits, which need no escaping. */

@@ -6,7 +6,7 @@
 
 import { Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
-import { kindOf } from "../protocol/broadcast-encoder.ts";
+import { kindOf } from "../protocol/serializer.ts";
 import { DEFAULT_VSN, negotiate } from "../protocol/version.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ConnectInfo, Params } from "./definition.ts";

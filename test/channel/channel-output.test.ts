@@ -6,7 +6,7 @@ import type { ChannelSocket } from "../../src/channel/definition.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, World } from "../support/world.ts";
 
-type AnySocket = ChannelSocket<Record<string, unknown>, Record<string, unknown>>;
+type AnySocket = ChannelSocket<Record<string, unknown>>;
 
 const CRASHED = '["11","11","room:1","phx_error",{"reason":"channel_crash"}]';
 

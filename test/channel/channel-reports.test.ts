@@ -111,7 +111,9 @@ describe("telemetry of channels", () => {
         ["bad:1", "phx_join"],
       ],
     );
-    assert.equal((events[0]?.["error"] as Error).message, "boom");
+    const thrown = events[0]?.["error"];
+    assert.ok(thrown instanceof Error);
+    assert.equal(thrown.message, "boom");
   });
 
   it("is made for nobody where nobody listens", () => {

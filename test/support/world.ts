@@ -10,8 +10,8 @@ import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import type { Lane } from "../../src/channel/lane.ts";
+import type { Task, Tasks } from "../../src/channel/tasks.ts";
 import { ok } from "../../src/channel/results.ts";
-import type { Tasks } from "../../src/channel/tasks.ts";
 import { Logger } from "../../src/logger.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
@@ -32,12 +32,6 @@ export function channel(callbacks: Partial<Callbacks> = {}): ChannelDefinition {
 
 const ANY_SOCKET = defineSocket({ connect: () => ok<Record<string, unknown>>({}) });
 
-const NO_TASKS: Tasks = {
-  run() {
-    throw new Error("this world has no tasks");
-  },
-};
-
 /** One line of the log. */
 export interface LogEntry {
   readonly text: string;
@@ -54,7 +48,6 @@ export interface WorldOptions {
   readonly handlerTimeoutMs?: number;
   readonly node?: TestNode;
   readonly member?: number;
-  readonly tasks?: Tasks;
 }
 
 /** Who connects. */
@@ -72,6 +65,7 @@ export class World {
   readonly channels: ChannelServer;
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
+  readonly tasks = new RecordingTasks();
   /** Joined channels, as they are counted. */
   count = 0;
   readonly #options: WorldOptions;
@@ -93,7 +87,7 @@ export class World {
       pubsub: this.member.pubsub,
       fastlane,
       encoder: this.member.encoder,
-      tasks: options.tasks ?? NO_TASKS,
+      tasks: this.tasks,
       logger,
       maxMailbox: options.maxMailbox ?? 8,
       handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
@@ -199,6 +193,21 @@ export class WorldClient {
   /** Takes what it was sent since the last call. */
   taken(): string[] {
     return this.connection.taken();
+  }
+}
+
+/** The test's end of the port for work on other threads: the test says what becomes of it. */
+export class RecordingTasks implements Tasks {
+  readonly given: (Deferred & { readonly name: string; isCancelled: boolean })[] = [];
+
+  run(name: string, input: unknown): Task {
+    const result = new Deferred();
+    const task = Object.assign(result, { name, input, isCancelled: false });
+    this.given.push(task);
+    const cancel = (): void => {
+      task.isCancelled = true;
+    };
+    return { result: result.promise, cancel };
   }
 }
 
