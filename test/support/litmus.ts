@@ -34,9 +34,9 @@ const parking = new Int32Array(new SharedArrayBuffer(4));
 
 /** Lets some time pass: mostly none, at times a moment, rarely the thread's turn on its core. */
 export function pause(random: (limit: number) => number): void {
-  const dice = random(1_024);
+  const dice = random(4_096);
   if (dice === 0) Atomics.wait(parking, 0, 0, 0.05);
-  else if (dice < 128)
+  else if (dice < 512)
     for (let turns = random(400); turns > 0; turns -= 1) Atomics.load(parking, 0);
 }
 
