@@ -12,7 +12,7 @@ import { OutgoingRecord } from "./outgoing-record.ts";
 export type LappedNotice = Int32Array | "all";
 
 /** Most slots that a notice names. */
-export const MAX_LAPPED_SLOTS = 1_024;
+const MAX_LAPPED_SLOTS = 1_024;
 
 /** Collects the slots that one member lost records of. */
 export class LappedSlots {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Doorbell } from "../../src/memory/doorbell.ts";
 import { DOORBELL_WORDS, SEQUENCE_WORD, doorbellBytes } from "../../src/memory/doorbell-layout.ts";
-import { before } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 
 interface World {
   readonly owner: Doorbell;
@@ -26,7 +26,7 @@ describe("Doorbell", () => {
     const pressed = owner.wait();
     assert.ok(pressed !== undefined);
     assert.equal(presser.press(1), true);
-    await before(5_000, "the press", pressed);
+    await within(pressed, "the press", 5_000);
   });
 
   it("does not wait when it was pressed between arming and waiting", () => {
@@ -52,7 +52,7 @@ describe("Doorbell", () => {
     const pressed = owner.wait();
     assert.ok(pressed !== undefined);
     presser.pressAlways(1);
-    await before(5_000, "the press", pressed);
+    await within(pressed, "the press", 5_000);
   });
 
   for (const startSequence of [-2, 0x7fff_fffe]) {
