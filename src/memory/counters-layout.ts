@@ -34,6 +34,8 @@ export const COUNTERS = {
   recordsWithoutSubscriber: { kind: "total", about: "Records that found no subscriber here." },
   lapped: { kind: "total", about: "Records lost on the way to other members, who are told." },
   overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
+  waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for room." },
+  stalledMembers: { kind: "gauge", about: "Other members that take nothing of what waits." },
   ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
   droppedStale: { kind: "total", about: "Records dropped: their sender's number was retired." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },

@@ -38,6 +38,7 @@ export class Host {
       counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
+      onStall: (stall) => logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
     this.#pubsub = new PubSub({
       index: this.#index,

@@ -30,6 +30,7 @@ const exchange = new Exchange({
   counters,
   overflowBytes: options.overflowBytes,
   overflowTotalBytes: options.overflowTotalBytes,
+  onStall: (stall) => logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
 });
 
 process.on("uncaughtException", (error) => {
