@@ -20,6 +20,7 @@ export const EVENTS = {
   channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
   slow_client: "connection, bufferedBytes: a connection was cut for reading too slowly",
   lapped: "from, slots: records of another thread were lost",
+  gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
   stalled:
     "member, isStalled (false: it goes on), forMs, queuedBytes: a thread takes none of the records that wait for it",
   socket_drain: "connections: a shard began to close its connections",

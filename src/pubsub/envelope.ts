@@ -20,8 +20,11 @@
 /** Bytes of the header. */
 export const HEADER_BYTES = 32;
 
-/** Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. */
-export const KIND = { broadcast: 1, direct: 2 } as const;
+/**
+ * Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. A gap is
+ * no broadcast but tells of lost ones, and is written by the link.
+ */
+export const KIND = { broadcast: 1, direct: 2, gap: 3 } as const;
 
 /** Where the parts of a broadcast are in the bytes that hold its frame. */
 export interface FrameParts {

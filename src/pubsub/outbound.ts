@@ -110,12 +110,6 @@ export class Outbound {
     return this.#wait(record);
   }
 
-  /** Notes that records of a slot were lost before they came here, and tells it in its turn. */
-  tellLapped(slot: number): void {
-    this.#lapped.add(slot);
-    this.flush();
-  }
-
   /**
    * Moves what waits into the ring, at most a ring's worth, and asks for room for the rest.
    * Before it sleeps, the caller must look at `canFlush`: room may have come meanwhile.

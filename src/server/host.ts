@@ -50,8 +50,8 @@ export class Host {
       onListenerError: (error, topic) => logger.log("recordFailed", { topic, err: error }),
     });
     this.#exchange.start({
-      onRecord: (_from, _type, bytes, offset, length) =>
-        this.#pubsub.deliverRecord(bytes, offset, length),
+      onRecord: (_from, type, bytes, offset, length) =>
+        this.#pubsub.deliverRecord(type, bytes, offset, length),
       onLapped: (from, slots) => {
         logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length });
         this.#pubsub.lapped(slots);

@@ -48,7 +48,8 @@ try {
     hashSeed: memory.hashSeed,
     onError: (error) => logger.log("adapterFailed", { err: error }),
     onLapped: (from, slots) =>
-      logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length }),
+      logger.log("linkLapped", { from, slots: slots === "all" ? slots : slots.length }),
+    onGap: () => logger.log("gap"),
   });
   await link.start();
   parentPort?.on("message", (message: MainMessage) => void obey(link, message));

@@ -82,8 +82,8 @@ export class ShardCore {
   start(): void {
     const { logger } = this.#parts;
     this.exchange.start({
-      onRecord: (_from, _type, bytes, offset, length) =>
-        this.pubsub.deliverRecord(bytes, offset, length),
+      onRecord: (_from, type, bytes, offset, length) =>
+        this.pubsub.deliverRecord(type, bytes, offset, length),
       onLapped: (from, slots) => {
         const count = slots === "all" ? slots : slots.length;
         logger.log("lapped", { from, slots: count });
