@@ -1,4 +1,4 @@
-/** The other side of flood.test.ts. */
+/** Another side of flood.test.ts. */
 import { parentPort, workerData } from "node:worker_threads";
 import { flood } from "../support/flood.ts";
 import type { FloodSide } from "../support/flood.ts";

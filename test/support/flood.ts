@@ -1,7 +1,7 @@
 /**
- * One side of flood.test.ts: it floods the other and checks what the other floods it with.
+ * One side of flood.test.ts: it floods the others and checks what they flood it with.
  *
- * Runs on: both threads of the test.
+ * Runs on: all threads of the test.
  */
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
@@ -13,19 +13,19 @@ import { makeRandom, pause } from "./litmus.ts";
 export interface FloodSide {
   readonly shared: ExchangeShared;
   readonly member: number;
-  readonly other: number;
-  /** Records that each side sends. */
+  readonly others: readonly number[];
+  /** Records that each side sends to each other. */
   readonly count: number;
 }
 
-/** Floods, and resolves when all that the other sent has come, in order. */
-export async function flood({ shared, member, other, count }: FloodSide): Promise<void> {
+/** Floods, and resolves when all that the others sent has come, in order. */
+export async function flood({ shared, member, others, count }: FloodSide): Promise<void> {
   const { exchange } = makeExchange(shared, member);
   const random = makeRandom(member + 1);
   const record = new Uint8Array(160);
   const words = new Int32Array(record.buffer);
   let sent = 0;
-  let received = 0;
+  const received = new Int32Array(shared.memory.members);
   let settle: (failure?: unknown) => void = () => {};
   const settled = new Promise<void>((resolve, reject) => {
     settle = (failure) => (failure === undefined ? resolve() : reject(failure as Error));
@@ -35,30 +35,34 @@ export async function flood({ shared, member, other, count }: FloodSide): Promis
     sent += 1;
     words.fill(sent);
     const length = random(10) === 0 ? 160 : 4 + random(5) * 4;
-    if (!exchange.send(other, 0, 1, record, length)) settle(new Error("a record was refused"));
+    for (const other of others) {
+      if (!exchange.send(other, 0, 1, record, length)) settle(new Error("a record was refused"));
+    }
   };
   exchange.start({
-    onRecord: (_from, _type, bytes, offset, length) => {
-      received += 1;
+    onRecord: (from, _type, bytes, offset, length) => {
+      const expected = (received[from] as number) + 1;
+      received[from] = expected;
       const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
       for (let at = 0; at < length; at += 4) {
-        if (view.getInt32(at, true) === received) continue;
-        assert.fail(`word ${at} of ${received} is ${view.getInt32(at, true)}`);
+        if (view.getInt32(at, true) === expected) continue;
+        assert.fail(`word ${at} of ${expected} from ${from} is ${view.getInt32(at, true)}`);
       }
       // From within a drain too, whose ring is the one that is left as it is.
-      if (random(4) === 0) send();
+      if (random(others.length) === 0) send();
       pause(random);
-      if (received === count) settle();
+      if (others.every((other) => received[other] === count)) settle();
     },
     onLapped: () => settle(new Error("lapped")),
     onError: (error) => settle(error),
   });
   while (sent < count) {
-    for (let left = random(60); left > 0; left -= 1) send();
+    // At times nothing: then the next wait comes from within a drain.
+    for (let left = random(2) * random(40); left > 0; left -= 1) send();
     await setImmediate();
   }
   await settled;
-  // What the other still waits for leaves with the next turns.
-  while (exchange.queuedBytesTo(other) > 0) await setImmediate();
+  // What the others still wait for leaves with the next turns.
+  while (others.some((other) => exchange.queuedBytesTo(other) > 0)) await setImmediate();
   exchange.stop();
 }
