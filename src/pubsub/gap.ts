@@ -48,9 +48,10 @@ export function unpackGap(
   length: number,
 ): (topic: string) => boolean {
   if (length <= HEADER_BYTES) return () => true;
-  // A copy: they may lie at any offset, and where others write.
-  const words = new Int32Array(bytes.slice(offset, offset + length).buffer);
-  const [seed = 0, indexBits = 0, ...slots] = words;
+  // A copy: the bytes may lie at any offset, and where others write.
+  const copy = new Uint8Array(length & ~3);
+  copy.set(bytes.subarray(offset, offset + copy.length));
+  const [seed = 0, indexBits = 0, ...slots] = new Int32Array(copy.buffer);
   const lost = new Set(slots);
   return (topic) => lost.has(slotOf(topicHash(seed, topic), indexBits));
 }

@@ -15,7 +15,10 @@ export interface Flood {
   readonly bytes: number;
 }
 
-const socket = defineSocket({ connect: () => ok({}) });
+const socket = defineSocket({
+  connect: ({ params }) => ok({ userId: params["user_id"] ?? null }),
+  id: ({ assigns }) => (assigns.userId === null ? null : `users:${assigns.userId}`),
+});
 
 const room = defineChannel(socket, {
   join: (channel) => ok({ shard: channel.shard }),
