@@ -214,10 +214,12 @@ export class ChannelServer implements ChannelRuntime {
     if (channel.mailbox && !channel.isBusy && !channel.isRunning) this.#runMailbox(channel);
   }
 
-  missed(channel: Channel): void {
+  missed(channel: Channel, why = MISSED): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
-    if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
-    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
+    // Nor does a callback that broadcasts what its own channel cannot get end it under its feet.
+    const isLater = channel.state === STATE.joining || channel.isRunning;
+    if (isLater) this.#put(channel, { kind: "missed", why });
+    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", why));
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
@@ -322,7 +324,7 @@ export class ChannelServer implements ChannelRuntime {
         this.#lives.close(channel, letter.reason);
         break;
       case "missed":
-        this.missed(channel);
+        this.missed(channel, letter.why);
         break;
     }
   }

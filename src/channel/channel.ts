@@ -43,7 +43,8 @@ export interface ChannelRuntime {
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void;
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
-  missed(channel: Channel): void;
+  /** @param why - what the log says; without it, that they were lost between threads */
+  missed(channel: Channel, why?: string): void;
   readonly tasks: {
     run(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
   };

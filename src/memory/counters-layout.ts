@@ -32,6 +32,7 @@ export const COUNTERS = {
   broadcasts: { kind: "total", about: "Broadcasts begun here." },
   records: { kind: "total", about: "Records written or queued for other members." },
   recordsWithoutSubscriber: { kind: "total", about: "Records that found no subscriber here." },
+  skippedOnV1: { kind: "total", about: "Channels on version 1 that a binary broadcast skipped." },
   lapped: { kind: "total", about: "Records lost on the way to other members, who are told." },
   overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
   ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },

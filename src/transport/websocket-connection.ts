@@ -19,6 +19,14 @@ export interface WebSocketData {
 /** A WebSocket of the engine, with our connection on it. */
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
+/** What the connections of a mount have in common. */
+export interface ConnectionKind {
+  /** Ticks of the sweep that it may be silent. */
+  readonly idleTicks: number;
+  /** True where frames are compressed for clients that agreed to it. */
+  readonly isCompressed: boolean;
+}
+
 /** What connections tell the transport that made them. */
 export interface ConnectionEvents {
   /** Frames were sent: how many receivers, of what length (text in UTF-16 units). */
@@ -27,6 +35,9 @@ export interface ConnectionEvents {
   slow(connection: WebSocketConnection, wasSkipped: boolean): void;
 }
 
+/** Shorter frames grow when they are compressed, or gain too little for the work. */
+const COMPRESS_FROM_LENGTH = 128;
+
 /** Results of the engine's `send`. */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
@@ -34,16 +45,16 @@ const SEND_DONE = 1;
 /** A connection over WebSocket. */
 export class WebSocketConnection implements Connection {
   readonly id: number;
-  readonly idleTicks: number;
+  readonly kind: ConnectionKind;
   readonly #events: ConnectionEvents;
   #ws: OurWebSocket | undefined = undefined;
   socket: Socket | undefined = undefined;
   /** Tick of the sweep at which something last came in. */
   lastInboundTick: number;
 
-  constructor(id: number, idleTicks: number, nowTick: number, events: ConnectionEvents) {
+  constructor(id: number, kind: ConnectionKind, nowTick: number, events: ConnectionEvents) {
     this.id = id;
-    this.idleTicks = idleTicks;
+    this.kind = kind;
     this.lastInboundTick = nowTick;
     this.#events = events;
   }
@@ -54,6 +65,10 @@ export class WebSocketConnection implements Connection {
 
   get isNative(): boolean {
     return true;
+  }
+
+  get isCompressed(): boolean {
+    return this.kind.isCompressed;
   }
 
   get isOpen(): boolean {
@@ -77,7 +92,7 @@ export class WebSocketConnection implements Connection {
 
   send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
-    const result = this.#ws.send(frame, isBinary);
+    const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
     this.#events.sent(1, frame.length);
     if (result !== SEND_DONE) this.#events.slow(this, result === SEND_SKIPPED);
   }
@@ -92,7 +107,8 @@ export class WebSocketConnection implements Connection {
 
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
     if (!this.#ws) return;
-    this.#ws.publish(nativeTopic, frame, isBinary);
+    const isCompressed = mayCompress(this.isCompressed, frame.length);
+    this.#ws.publish(nativeTopic, frame, isBinary, isCompressed);
     this.#events.sent(receivers, frame.length);
   }
 
@@ -110,4 +126,9 @@ export class WebSocketConnection implements Connection {
   cut(): void {
     this.#ws?.close();
   }
+}
+
+/** True where a frame of this length (text in UTF-16 units) is worth compressing. */
+export function mayCompress(isCompressed: boolean, length: number): boolean {
+  return isCompressed && length >= COMPRESS_FROM_LENGTH;
 }

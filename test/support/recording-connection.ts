@@ -13,20 +13,20 @@ export class RecordingPublisher implements Publisher {
   /** Calls of `publish` with what they said of their receivers. */
   readonly published: { readonly nativeTopic: string; readonly receivers: number }[] = [];
 
-  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
-    this.deliver(nativeTopic, frame, receivers, undefined);
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
+    this.deliver(nativeTopic, { frame, isBinary }, receivers, undefined);
   }
 
   /** Publishes to all but one. */
   deliver(
     nativeTopic: string,
-    frame: Uint8Array,
+    { frame, isBinary }: { readonly frame: Uint8Array; readonly isBinary: boolean },
     receivers: number,
     but: RecordingConnection | undefined,
   ): void {
     this.published.push({ nativeTopic, receivers });
     for (const connection of this.topics.get(nativeTopic) ?? []) {
-      if (connection !== but) connection.send(frame, false);
+      if (connection !== but) connection.send(frame, isBinary);
     }
   }
 }
@@ -36,6 +36,7 @@ export class RecordingConnection implements Connection {
   readonly id: number;
   readonly transport = "recording";
   readonly isNative: boolean;
+  readonly isCompressed: boolean;
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
@@ -47,24 +48,30 @@ export class RecordingConnection implements Connection {
   constructor(
     id: number,
     publisher: RecordingPublisher,
-    isNative: boolean,
+    kind: { readonly isNative: boolean; readonly isCompressed: boolean },
     onClose: (connection: RecordingConnection, code: number) => void,
   ) {
     this.id = id;
     this.#publisher = publisher;
-    this.isNative = isNative;
+    this.isNative = kind.isNative;
+    this.isCompressed = kind.isCompressed;
     this.#onClose = onClose;
   }
 
-  /** Takes the frames that were sent since the last call. */
+  /** Takes the frames that were sent since the last call: text, or `hex ` and a binary frame. */
   taken(): string[] {
     const frames = this.#frames;
     this.#frames = [];
     return frames;
   }
 
-  send(frame: string | Uint8Array, _isBinary: boolean): void {
-    if (this.isOpen) this.#frames.push(typeof frame === "string" ? frame : textOf(frame));
+  send(frame: string | Uint8Array, isBinary: boolean): void {
+    if (!this.isOpen) return;
+    if (typeof frame === "string") this.#frames.push(frame);
+    else
+      this.#frames.push(
+        isBinary ? `hex ${bytesOf(frame).toString("hex")}` : bytesOf(frame).toString(),
+      );
   }
 
   subscribe(nativeTopic: string): void {
@@ -77,8 +84,8 @@ export class RecordingConnection implements Connection {
     this.#publisher.topics.get(nativeTopic)?.delete(this);
   }
 
-  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
-    if (this.isOpen) this.#publisher.deliver(nativeTopic, frame, receivers, this);
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
+    if (this.isOpen) this.#publisher.deliver(nativeTopic, { frame, isBinary }, receivers, this);
   }
 
   cork(work: () => void): void {
@@ -101,6 +108,6 @@ export class RecordingConnection implements Connection {
 }
 
 // A view on a ring may be shared memory, which TextDecoder does not take.
-function textOf(frame: Uint8Array): string {
-  return Buffer.from(frame).toString("utf8");
+function bytesOf(frame: Uint8Array): Buffer {
+  return Buffer.from(frame);
 }
