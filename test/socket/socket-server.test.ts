@@ -182,8 +182,9 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
       "nope",
       "{}",
       '["1","2","t","e"]',
-      '["1","2",{},"e",{}]',
-      '["1","2",[],"e",{}]',
+      '["1","2",{},"phx_join",{}]',
+      '["1","2","room:1","e",{"x":"\\udc00"}]',
+      `["1",${"[".repeat(100_000)}${"]".repeat(100_000)},"phoenix","heartbeat",{}]`,
     ]) {
       const world = makeWorld();
       const client = world.joined(["room:1", "room:2"]);
@@ -210,6 +211,97 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     one.send('["11","2","room:1","phx_leave",{}]');
     two.send('["11","2","room:1","echo",{}]');
     assert.equal(two.taken().length, 1);
+  });
+});
+
+describe("a binary frame (WIRE §1.4)", () => {
+  const JOIN = '["1","1","room:1","phx_join",{}]';
+  // join_ref 1, ref 2, topic room:1, event echo, payload fe ff
+  const ECHO = "00 01 01 06 04 31 32 726f6f6d3a31 6563686f feff";
+
+  it("is answered with one, and mixes with text", () => {
+    const client = makeWorld().connect();
+    client.send(JOIN);
+    client.sendHex(ECHO);
+    client.send('["1","3","room:1","echo",{"n":1}]');
+    assert.deepEqual(client.taken(), [
+      '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]',
+      "hex 0101010602" + "31" + "32" + "726f6f6d3a31" + "6f6b" + "feff",
+      '["1","3","room:1","phx_reply",{"status":"ok","response":{"n":1}}]',
+    ]);
+  });
+
+  it("may join, leave and be a heartbeat; answers without bytes are text", () => {
+    const client = makeWorld().connect();
+    client.sendHex("00 01 01 06 08 31 31 726f6f6d3a31 7068785f6a6f696e");
+    client.sendHex("00 00 01 07 09 35 70686f656e6978 686561727462656174");
+    client.sendHex("00 01 01 06 09 31 32 726f6f6d3a31 7068785f6c65617665");
+    assert.deepEqual(client.taken(), [
+      '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]',
+      '[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]',
+      '["1","2","room:1","phx_reply",{"status":"ok","response":{}}]',
+      '["1","1","room:1","phx_close",{}]',
+    ]);
+    client.sendHex(ECHO);
+    assert.deepEqual(client.taken(), [
+      '[null,"2","room:1","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]',
+    ]);
+  });
+
+  it("without a join_ref is stale on a joined topic, as its join_ref is not null", () => {
+    const world = makeWorld();
+    const client = world.connect();
+    client.send(JOIN);
+    client.taken();
+    client.sendHex("00 00 01 06 04 32 726f6f6d3a31 6563686f 05");
+    assert.deepEqual(client.taken(), []);
+    assert.deepEqual(world.troubles(), []);
+  });
+
+  it("that is malformed closes the connection with 1011", () => {
+    for (const frame of [
+      "",
+      "ff",
+      "02 01 01 7465",
+      "00 01 01 06 04 31",
+      "00 00 00 02 01 fffe 65",
+    ]) {
+      const world = makeWorld();
+      const client = world.joined();
+      client.sendHex(frame);
+      assert.equal(client.connection.closeCode, 1011, frame);
+      assert.equal(world.count, 0);
+      assert.deepEqual(world.troubles(), ["malformed frame: the connection was closed"]);
+    }
+  });
+
+  it("is text on version 1, whose channel crashes by bytes", () => {
+    const client = makeWorld().connect({ vsn: "1.0.0" });
+    const hex = (text: string): string => Buffer.from(text).toString("hex");
+    client.sendHex(hex('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}'));
+    client.sendHex(hex('{"topic":"room:1","event":"echo","payload":{"n":1},"ref":"2"}'));
+    assert.deepEqual(client.taken(), [
+      '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}',
+      '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{"n":1}},"ref":"2"}',
+    ]);
+    client.sendHex("ff");
+    assert.equal(client.connection.closeCode, 1011);
+  });
+});
+
+describe("whatever else goes wrong with a message", () => {
+  it("closes its connection with 1011, and no other", () => {
+    const world = makeWorld();
+    const [broken, other] = [world.joined(), world.joined()];
+    broken.connection.send = () => {
+      throw new Error("no send today");
+    };
+    broken.send('[null,"1","phoenix","heartbeat",{}]');
+    assert.equal(broken.connection.closeCode, 1011);
+    assert.equal(world.lastError(), "no send today");
+    assert.deepEqual(other.asked('[null,"1","phoenix","heartbeat",{}]'), [
+      '[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]',
+    ]);
   });
 });
 

@@ -11,20 +11,29 @@ import type { Connection, Publisher } from "../../src/channel/connection.ts";
 export class RecordingPublisher implements Publisher {
   readonly topics = new Map<string, Set<RecordingConnection>>();
   /** Calls of `publish` with what they said of their receivers. */
-  readonly published: { readonly nativeTopic: string; readonly receivers: number }[] = [];
+  readonly published: {
+    readonly nativeTopic: string;
+    readonly receivers: number;
+    readonly isCompressed: boolean;
+  }[] = [];
 
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
-    this.deliver(nativeTopic, { frame, isBinary }, receivers, undefined);
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void {
+    this.published.push({ nativeTopic, receivers, isCompressed });
+    this.deliver(nativeTopic, { frame, isBinary }, undefined);
   }
 
   /** Publishes to all but one. */
   deliver(
     nativeTopic: string,
     { frame, isBinary }: { readonly frame: Uint8Array; readonly isBinary: boolean },
-    receivers: number,
     but: RecordingConnection | undefined,
   ): void {
-    this.published.push({ nativeTopic, receivers });
     for (const connection of this.topics.get(nativeTopic) ?? []) {
       if (connection !== but) connection.send(frame, isBinary);
     }
@@ -85,7 +94,10 @@ export class RecordingConnection implements Connection {
   }
 
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
-    if (this.isOpen) this.#publisher.deliver(nativeTopic, { frame, isBinary }, receivers, this);
+    if (!this.isOpen) return;
+    const { published } = this.#publisher;
+    published.push({ nativeTopic, receivers, isCompressed: this.isCompressed });
+    this.#publisher.deliver(nativeTopic, { frame, isBinary }, this);
   }
 
   cork(work: () => void): void {
