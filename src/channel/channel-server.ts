@@ -23,11 +23,12 @@ import { ChannelLives } from "./channel-lives.ts";
 import { ChannelOutput } from "./channel-output.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
+import { ChannelTasks } from "./channel-tasks.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
 import { badResult, isGraceful, Reply, shown, Stop, type ExitReason } from "./results.ts";
-import type { TaskOptions, Tasks } from "./tasks.ts";
+import type { Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
 /** What a ChannelServer is made of. */
@@ -53,8 +54,8 @@ const MISSED = "broadcasts of the topic were lost between threads";
 export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
   readonly context: object;
+  readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
-  readonly #tasks: Tasks;
   readonly #maxMailbox: number;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
@@ -66,8 +67,8 @@ export class ChannelServer implements ChannelRuntime {
     const { pubsub, fastlane, onCount } = parts;
     this.shard = parts.shard;
     this.context = parts.context;
+    this.tasks = new ChannelTasks(parts.tasks);
     this.#pubsub = pubsub;
-    this.#tasks = parts.tasks;
     this.#maxMailbox = parts.maxMailbox;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
@@ -241,24 +242,6 @@ export class ChannelServer implements ChannelRuntime {
 
   unlisten(channel: Channel, topic: string): void {
     if (channel.topics?.delete(topic)) this.#pubsub.unsubscribe(topic, channel);
-  }
-
-  async task(
-    channel: Channel,
-    name: string,
-    input: unknown,
-    options: TaskOptions,
-  ): Promise<unknown> {
-    // Of a channel that has ended: as with those that were cancelled, nobody hears of it.
-    if (channel.state === STATE.closed) return new Promise(() => {});
-    const tasks = (channel.tasks ??= new Set());
-    const task = this.#tasks.run(name, input, options);
-    tasks.add(task);
-    try {
-      return await task.result;
-    } finally {
-      tasks.delete(task);
-    }
   }
 
   #isFree(channel: Channel): boolean {
