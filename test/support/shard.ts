@@ -5,7 +5,6 @@
  */
 
 import { Logger } from "../../src/logger.ts";
-import { resolveOptions } from "../../src/options.ts";
 import type { Options } from "../../src/options.ts";
 import { LINK_MEMBER, makeNodeMemory } from "../../src/server/memory-plan.ts";
 import { defineEndpoint } from "../../src/shard/endpoint.ts";
@@ -14,6 +13,7 @@ import { Shard } from "../../src/shard/shard.ts";
 import { readCounters } from "../../src/memory/counters.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
 import { loadEngine } from "../../src/transport/engine.ts";
+import { smallOptions } from "./options.ts";
 import { RecordingTasks } from "./world.ts";
 import type { LogEntry } from "./world.ts";
 
@@ -37,11 +37,7 @@ export async function startShard(
   const log: LogEntry[] = [];
   const note = (fields: object, text: string): void =>
     void log.push({ text, fields: fields as LogEntry["fields"] });
-  const options = resolveOptions(
-    { shards: 1, secretKeyBase: "s".repeat(64), ringBytes: 4_096, indexBits: 8, ...given },
-    {},
-    { shards: () => 1, secretKeyBase: () => "" },
-  );
+  const options = smallOptions(given);
   const memory = makeNodeMemory(options, undefined);
   const member = LINK_MEMBER + 1;
   const { shard: at, data } = numbers;

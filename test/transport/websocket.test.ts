@@ -382,7 +382,7 @@ describe("a connection", () => {
   });
 
   it("that says nothing is closed with 1002; a frame, a ping or a pong is something", async () => {
-    const { port } = await serving({ mount: { websocket: { timeoutMs: 240 } } });
+    const { port } = await serving({ mount: { websocket: { timeoutMs: 250 } } });
     const [silent, frames, pings, pongs] = await Promise.all(
       [1, 2, 3, 4].map(() => connected(port)),
     );
@@ -404,7 +404,7 @@ describe("a connection", () => {
   });
 
   it("that only hears is closed with 1002 all the same", async () => {
-    const { port } = await serving({ mount: { websocket: { timeoutMs: 240 } } });
+    const { port } = await serving({ mount: { websocket: { timeoutMs: 250 } } });
     const [listener, speaker] = [await connected(port), await connected(port)];
     await listener.joined();
     await speaker.joined();
