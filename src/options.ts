@@ -318,6 +318,18 @@ export function resolveOptions(
   return Object.freeze(result);
 }
 
+/**
+ * Checks a value that stands in for a server's option in one place.
+ *
+ * @param subject - what the message calls it
+ * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ */
+export function checkOption(name: OptionName, subject: string, value: unknown): void {
+  const option: IntegerOption | TextOption = OPTIONS[name];
+  if (option.kind === "text") checkText(subject, option, value);
+  else checkInteger(subject, option, value);
+}
+
 function resolveOne(
   name: string,
   option: IntegerOption | TextOption,
