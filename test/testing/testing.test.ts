@@ -226,8 +226,10 @@ describe("join", () => {
     const message = await messageOf(join(socket, "room:1", { late: true }));
     assert.match(message, /^"phx_join" to room:1 must be replied to within 20 \(ms\)\n/);
     gate.resolve(undefined);
-    const { reply: answer } = await join(socket, "room:1", { late: true });
+    // Behind the first, which is not answered yet.
+    const { reply: answer, channel } = await join(socket, "room:1", { late: true });
     assert.equal(answer.status, "ok");
+    assert.equal(channel.assigns["name"], "ann");
   });
 
   it("replaces a channel of the topic, as a client's rejoin does", async () => {
@@ -348,6 +350,13 @@ describe("assertPush", () => {
     channel.send("later");
     await pushed;
     await assertPush(channel, "info", { message: "now" });
+  });
+
+  it("that failed takes nothing any more", async () => {
+    const { channel } = await join(await connect(app, ann), "room:1");
+    await messageOf(assertPush(channel, "pushed", undefined, SHORT));
+    channel.push("push", { n: 1 });
+    await assertPush(channel, "pushed", { n: 1 });
   });
 
   it("of a socket takes from all its topics, of a channel from its own", async () => {
