@@ -278,7 +278,8 @@ export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
 
 /** What stands in for the defaults that depend on the machine. */
 export interface AutomaticValues {
-  readonly shards: () => number;
+  /** CPUs that there are for us: of the machine, or of the container. */
+  readonly parallelism: () => number;
   readonly secretKeyBase: () => string;
 }
 
@@ -304,9 +305,9 @@ export function resolveOptions(
     const option: IntegerOption | TextOption = OPTIONS[name];
     resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
   }
-  if (resolved["shards"] === "auto") resolved["shards"] = automatic.shards();
+  if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
-    resolved["taskThreads"] = Math.max(1, automatic.shards() - 1);
+    resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
