@@ -124,7 +124,6 @@ export interface ChannelDefinition {
   readonly logJoin: boolean;
 }
 
-
 /**
  * Defines a channel for the connections of a socket.
  *
