@@ -188,7 +188,7 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all channels, made at the first task; auto is one less than auto shards, at least 1.",
+      "Threads that run the tasks of all channels, made at the first task; auto is one less than the CPUs that there are, at least 1.",
     atLimit: "A task that finds all threads at work waits for one.",
   },
   maxTaskQueue: {
@@ -316,6 +316,18 @@ export function resolveOptions(
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result);
   return Object.freeze(result);
+}
+
+/**
+ * Checks a value that stands in for a server's option in one place.
+ *
+ * @param subject - what the message calls it
+ * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ */
+export function checkOption(name: OptionName, subject: string, value: unknown): void {
+  const option: IntegerOption | TextOption = OPTIONS[name];
+  if (option.kind === "text") checkText(subject, option, value);
+  else checkInteger(subject, option, value);
 }
 
 function resolveOne(
