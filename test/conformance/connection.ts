@@ -11,6 +11,7 @@ import type { IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
 import type { NetConnectOpts, Socket } from "node:net";
 import { WebSocket } from "ws";
+import { RawSocket } from "./raw-socket.ts";
 import type { Act, Arrival, Headers } from "./scenario.ts";
 
 const FENCE_REF = /"(fence:\d+)"/;
@@ -22,6 +23,7 @@ export class Connection {
   readonly #onArrival: () => void;
   readonly #fences = new Set<string>();
   #webSocket: WebSocket | undefined;
+  #raw: RawSocket | undefined;
   #tcp: Socket | undefined;
   #isV1 = true;
 
@@ -72,6 +74,8 @@ export class Connection {
   #performOne(act: Act): void {
     if (act.kind === "open") this.#open(act.path, act.protocols, act.headers);
     else if (act.kind === "http") this.#request(act.target, act.headers, act.body);
+    else if (act.kind === "raw") this.#openRaw(act.request);
+    else if (act.kind === "frame") this.#raw?.write(act.frame);
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
   }
 
@@ -100,6 +104,11 @@ export class Connection {
     webSocket.on("pong", (data) => this.#arrive({ kind: "pong", hex: data.toString("hex") }));
     // What an error means for the client is seen as its close; a refused port as no arrival at all.
     webSocket.on("error", () => undefined);
+  }
+
+  #openRaw(request: string): void {
+    this.#raw = new RawSocket(this.#port, request, (arrival) => this.#arrive(arrival));
+    this.#tcp = this.#raw.tcp;
   }
 
   #onFrame(data: Buffer, isBinary: boolean): void {
@@ -144,7 +153,7 @@ export class Connection {
   }
 }
 
-type FrameAct = Exclude<Act, { readonly kind: "open" | "http" }>;
+type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "raw" | "frame" }>;
 
 function sendFrame(webSocket: WebSocket, act: FrameAct): void {
   if (act.kind === "text") webSocket.send(act.text);

@@ -40,17 +40,6 @@ export type Exception = UnbuiltTranscript | UnbuiltScenario | Deviation;
 
 /** What may differ, and why. */
 export const EXCEPTIONS: readonly Exception[] = [
-  { kind: "unbuilt transcript", transcript: "04-binary", missing: "binary frames" },
-  {
-    kind: "unbuilt transcript",
-    transcript: "05-malformed",
-    missing: "the answers to malformed frames, and binary frames",
-  },
-  {
-    kind: "unbuilt transcript",
-    transcript: "06-websocket-framing",
-    missing: "close codes of framing errors, idle timeouts, compression",
-  },
   {
     kind: "unbuilt transcript",
     transcript: "07-handshake",
@@ -63,24 +52,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     kind: "unbuilt transcript",
     transcript: "13-shutdown",
     missing: "a replayer that starts and signals a server of its own",
-  },
-  {
-    kind: "unbuilt scenario",
-    transcript: "03-replies-broadcasts",
-    scenario: "publish_http_binary_v2",
-    missing: "binary frames",
-  },
-  {
-    kind: "unbuilt scenario",
-    transcript: "01-join",
-    scenario: "very_long_topic",
-    missing: "binary frames",
-  },
-  {
-    kind: "unbuilt scenario",
-    transcript: "11-vsn1",
-    scenario: "binary_reply_on_v1",
-    missing: "binary frames",
   },
   { kind: "unbuilt scenario", transcript: "11-vsn1", scenario: "presence", missing: "presence" },
   {
