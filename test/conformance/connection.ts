@@ -72,18 +72,19 @@ export class Connection {
   }
 
   #performOne(act: Act): void {
-    if (act.kind === "open") this.#open(act.path, act.protocols, act.headers);
+    if (act.kind === "open") this.#open(act);
     else if (act.kind === "http") this.#request(act.target, act.headers, act.body);
     else if (act.kind === "raw") this.#openRaw(act.request);
     else if (act.kind === "frame") this.#raw?.write(act.frame);
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
   }
 
-  #open(path: string, protocols: readonly string[], headers: Headers): void {
+  #open({ path, protocols, headers, offersDeflate }: OpenAct): void {
     const { searchParams } = new URL(path, "http://localhost");
     this.#isV1 = (searchParams.get("vsn") ?? "1.0.0").startsWith("1.");
     const webSocket = new WebSocket(`ws://127.0.0.1:${this.#port}${path}`, [...protocols], {
       headers: { ...headers },
+      perMessageDeflate: offersDeflate,
       createConnection: ((options: NetConnectOpts) => {
         this.#tcp = createConnection(options);
         return this.#tcp;
@@ -153,6 +154,7 @@ export class Connection {
   }
 }
 
+type OpenAct = Extract<Act, { readonly kind: "open" }>;
 type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "raw" | "frame" }>;
 
 function sendFrame(webSocket: WebSocket, act: FrameAct): void {

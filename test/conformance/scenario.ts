@@ -24,6 +24,8 @@ export type Act =
       readonly path: string;
       readonly protocols: readonly string[];
       readonly headers: Headers;
+      /** Whether the client offered to compress: as far as the recording shows, where it was agreed to. */
+      readonly offersDeflate: boolean;
     }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "binary" | "ping" | "pong"; readonly bytes: Uint8Array }
@@ -159,9 +161,19 @@ export function parseScenario(transcript: string, recorded: RecordedScenario): S
       unplayable ??= Object.keys(event).find((key) => !COMMON_KEYS.has(key)) ?? "nothing";
     else steps.push(step);
   }
-  return { transcript, name: recorded.name, steps, unplayable };
+  return { transcript, name: recorded.name, steps: steps.map(withOffer), unplayable };
 }
 
+/** Makes a client offer what the answer to its handshake agreed to. */
+function withOffer(step: Step, at: number, steps: readonly Step[]): Step {
+  if (!("act" in step) || step.act.kind !== "open") return step;
+  const answer = steps.slice(at).find((later) => later.conn === step.conn && "arrival" in later);
+  const headers =
+    answer && "arrival" in answer && answer.arrival.kind === "status" ? answer.arrival.headers : {};
+  return { ...step, act: { ...step.act, offersDeflate: EXTENSIONS in headers } };
+}
+
+const EXTENSIONS = "sec-websocket-extensions";
 const COMMON_KEYS = new Set(["t", "dir", "conn", "headers", "sha1"]);
 
 function parseStep(event: RecordedEvent): Step | undefined {
@@ -180,7 +192,13 @@ function parseStep(event: RecordedEvent): Step | undefined {
 function parseAct(event: RecordedEvent): Act | undefined {
   const { headers = {} } = event;
   if (event.open !== undefined)
-    return { kind: "open", path: event.open, protocols: event.protocols ?? [], headers };
+    return {
+      kind: "open",
+      path: event.open,
+      protocols: event.protocols ?? [],
+      headers,
+      offersDeflate: false,
+    };
   if (event.raw_request !== undefined) {
     return { kind: "raw", request: `${event.raw_request.join("\r\n")}\r\n\r\n` };
   }
