@@ -107,8 +107,8 @@ export class Connection {
     webSocket.on("error", () => undefined);
   }
 
-  #openRaw(request: string): void {
-    this.#raw = new RawSocket(this.#port, request, (arrival) => this.#arrive(arrival));
+  #openRaw(head: string): void {
+    this.#raw = new RawSocket(this.#port, head, (arrival) => this.#arrive(arrival));
     this.#tcp = this.#raw.tcp;
   }
 

@@ -238,31 +238,34 @@ function wholeText(opcode: number, text: string): string {
 }
 
 function parseArrival(event: RecordedEvent): Arrival | undefined {
+  if (event.tcp !== undefined) return { kind: "ended" };
+  if (event.frame !== undefined) return parseFrameArrival(event.frame);
+  return parseAnswer(event) ?? parseMessage(event);
+}
+
+function parseFrameArrival(frame: RecordedFrame): FrameArrival {
+  const { opcode, text, hex, fin = 1, rsv = 0, masked = 0 } = frame;
+  const { close_code: code, close_reason: reason } = frame;
+  return { kind: "frame", opcode, fin, rsv, masked, text, hex, code, reason };
+}
+
+function parseAnswer(event: RecordedEvent): Arrival | undefined {
   const { headers = {} } = event;
   if (event.status !== undefined)
     return { kind: "status", status: event.status, headers, body: event.body ?? "" };
   if (event.http_status !== undefined) {
     return { kind: "http", status: event.http_status, headers, body: textOf(event) ?? "" };
   }
-  if (event.closed !== undefined)
-    return { kind: "closed", code: event.closed, reason: event.reason ?? "" };
   if (event.status_line !== undefined) {
     const status = Number(event.status_line.split(" ")[1]);
     return { kind: "status", status, headers, body: event.body ?? "" };
   }
-  if (event.frame !== undefined) {
-    const {
-      opcode,
-      fin = 1,
-      rsv = 0,
-      masked = 0,
-      close_code: code,
-      close_reason: reason,
-    } = event.frame;
-    const { text, hex } = event.frame;
-    return { kind: "frame", opcode, fin, rsv, masked, text, hex, code, reason };
-  }
-  if (event.tcp !== undefined) return { kind: "ended" };
+  return undefined;
+}
+
+function parseMessage(event: RecordedEvent): Arrival | undefined {
+  if (event.closed !== undefined)
+    return { kind: "closed", code: event.closed, reason: event.reason ?? "" };
   if (event.pong !== undefined) return { kind: "pong", hex: event.pong };
   if (event.hex !== undefined) return { kind: "binary", hex: event.hex };
   const text = textOf(event);

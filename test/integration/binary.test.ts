@@ -25,14 +25,14 @@ function bytesOf(payload: unknown): number[] {
 /** Takes the next broadcasts of a topic at a host. */
 async function heardAt(server: Server, topic: string, count: number): Promise<Broadcast[]> {
   const heard: Broadcast[] = [];
-  let stop = (): void => {};
+  let stop: (() => void) | undefined;
   const arrived = new Promise<void>((resolve) => {
     stop = server.subscribe(topic, (broadcast) => {
       heard.push(broadcast);
       if (heard.length === count) resolve();
     });
   });
-  await within(arrived, `${count} broadcasts of ${topic} at the host`).finally(() => stop());
+  await within(arrived, `${count} broadcasts of ${topic} at the host`).finally(() => stop?.());
   return heard;
 }
 

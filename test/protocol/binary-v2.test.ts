@@ -28,6 +28,19 @@ function plain(frame: Frame): Uint8Array {
   return new Uint8Array(frame);
 }
 
+/** Writes a reply without a payload. */
+function reply(joinRef: string, ref: unknown): Uint8Array {
+  return plain(binaryReply(joinRef, ref, '"t"', "ok", new Uint8Array(0)));
+}
+
+/** The error of a part that has one byte too many. */
+function refused(name: string): object {
+  return {
+    code: "SIM_ERR_PAYLOAD",
+    message: `${name} must have at most 255 (bytes) where the payload is bytes, got 256`,
+  };
+}
+
 function broadcast(topic: string, event: string, payload: unknown): Uint8Array {
   const encoder = new BroadcastEncoder(HEADROOM);
   encoder.encode(topicName(topic), event, payload);
@@ -162,8 +175,6 @@ describe("a binary frame of version 2, to the client", () => {
   });
 
   it("has no bytes for refs that are null, and text for those that are none", () => {
-    const reply = (joinRef: string, ref: unknown): Uint8Array =>
-      plain(binaryReply(joinRef, ref, '"t"', "ok", new Uint8Array(0)));
     assert.deepEqual(reply("null", null), literal('01 00 00 01 02 "tok"'));
     assert.deepEqual(reply("7", 1.5), literal('01 01 03 01 02 "7" "1.5" "tok"'));
     assert.deepEqual(reply("true", false), literal('01 04 05 01 02 "true" "false" "tok"'));
@@ -189,10 +200,6 @@ describe("a binary frame of version 2, to the client", () => {
     const most = "é".repeat(127) + "x";
     const more = "é".repeat(128);
     assert.equal(broadcast(most, most, HI).length, 3 + 255 + 255 + 2);
-    const refused = (name: string): object => ({
-      code: "SIM_ERR_PAYLOAD",
-      message: `${name} must have at most 255 (bytes) where the payload is bytes, got 256`,
-    });
     const json = JSON.stringify(more);
     assert.throws(() => broadcast(more, "e", HI), refused("topic"));
     assert.throws(() => broadcast("t", more, HI), refused("event"));

@@ -14,6 +14,10 @@ function escaped(json: string): string {
   );
 }
 
+function nested(depth: number): string {
+  return "[".repeat(depth) + "]".repeat(depth);
+}
+
 /** True where all strings of a JSON text are text, by another way than the decoder's. */
 function isWhole(json: string): boolean {
   let whole = true;
@@ -101,7 +105,6 @@ describe("version 2 in JSON, from the client", () => {
   });
 
   it("takes payloads at any depth, and refs and topics as far as they can be written again", () => {
-    const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
     assert.ok(jsonV2.decode(`["1","2","t","e",${nested(100_000)}]`));
     assert.ok(jsonV2.decode(`[${nested(2_000)},${nested(2_000)},${nested(2_000)},"e",{}]`));
     for (const depth of [2_049, 100_000]) {
@@ -124,12 +127,12 @@ describe("version 2 in JSON, from the client", () => {
 
   it("agrees with JSON.parse on any text but halves of surrogate pairs", () => {
     const strings = fc.string({ unit: "binary" });
-    const parts = fc.oneof(fc.jsonValue({ stringUnit: "binary" }), strings);
+    const part = fc.oneof(fc.jsonValue({ stringUnit: "binary" }), strings);
     const frames = fc.oneof(
       fc.string(),
       fc.json(),
-      fc.array(parts, { maxLength: 7 }).map((all) => JSON.stringify(all)),
-      fc.array(parts, { minLength: 5, maxLength: 5 }).map((all) => escaped(JSON.stringify(all))),
+      fc.array(part, { maxLength: 7 }).map((all) => JSON.stringify(all)),
+      fc.array(part, { minLength: 5, maxLength: 5 }).map((all) => escaped(JSON.stringify(all))),
     );
     fc.assert(
       fc.property(frames, (frame) => {

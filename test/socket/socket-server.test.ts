@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
+import * as fc from "fast-check";
+
 import { error, ok } from "../../src/channel/results.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
@@ -214,6 +216,15 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
   });
 });
 
+/** Gives a binary frame as it is recorded. */
+function hex(bytes: string): string {
+  return `hex ${bytes.replaceAll(" ", "")}`;
+}
+
+function hexOf(text: string): string {
+  return Buffer.from(text).toString("hex");
+}
+
 describe("a binary frame (WIRE §1.4)", () => {
   const JOIN = '["1","1","room:1","phx_join",{}]';
   // join_ref 1, ref 2, topic room:1, event echo, payload fe ff
@@ -226,7 +237,7 @@ describe("a binary frame (WIRE §1.4)", () => {
     client.send('["1","3","room:1","echo",{"n":1}]');
     assert.deepEqual(client.taken(), [
       '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]',
-      "hex 0101010602" + "31" + "32" + "726f6f6d3a31" + "6f6b" + "feff",
+      hex("01 01 01 06 02 31 32 726f6f6d3a31 6f6b feff"),
       '["1","3","room:1","phx_reply",{"status":"ok","response":{"n":1}}]',
     ]);
   });
@@ -277,15 +288,67 @@ describe("a binary frame (WIRE §1.4)", () => {
 
   it("is text on version 1, whose channel crashes by bytes", () => {
     const client = makeWorld().connect({ vsn: "1.0.0" });
-    const hex = (text: string): string => Buffer.from(text).toString("hex");
-    client.sendHex(hex('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}'));
-    client.sendHex(hex('{"topic":"room:1","event":"echo","payload":{"n":1},"ref":"2"}'));
+    client.sendHex(hexOf('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}'));
+    client.sendHex(hexOf('{"topic":"room:1","event":"echo","payload":{"n":1},"ref":"2"}'));
     assert.deepEqual(client.taken(), [
       '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}',
       '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{"n":1}},"ref":"2"}',
     ]);
     client.sendHex("ff");
     assert.equal(client.connection.closeCode, 1011);
+  });
+});
+
+describe("any input at all", () => {
+  const topics = fc.constantFrom("room:1", "phoenix", "", "nowhere", 5, null, {}, [[1, "a"]], [{}]);
+  const names = ["phx_join", "phx_leave", "heartbeat", "echo", "__proto__", "nope"];
+  const events = fc.oneof(fc.constantFrom<unknown>(...names, null, 7), fc.jsonValue());
+  const refs = fc.oneof(fc.constantFrom<unknown>(null, "1", 1, "11"), fc.jsonValue());
+  const parts = fc.tuple(refs, refs, topics, events, fc.jsonValue());
+  const texts = fc.oneof(
+    parts.map((message) => JSON.stringify(message)),
+    parts.map(([joinRef, ref, topic, event, payload]) =>
+      JSON.stringify({ join_ref: joinRef, ref, topic, event, payload }),
+    ),
+    fc.json(),
+    fc.string({ unit: "binary" }),
+  );
+  const short = fc.constantFrom("", "1", "room:1", "phx_join", "echo", "\ud83c\udf89");
+  const binaries = fc.oneof(
+    fc.uint8Array(),
+    texts.map((text) => new Uint8Array(Buffer.from(text))),
+    fc.tuple(fc.tuple(short, short, short, short), fc.uint8Array()).map(([fields, payload]) => {
+      const bytes = fields.map((text) => Buffer.from(text));
+      const head = Uint8Array.of(0, ...bytes.map(({ length }) => length));
+      return new Uint8Array(Buffer.concat([head, ...bytes, payload]));
+    }),
+  );
+
+  it("throws nothing, and costs its own connection at most", () => {
+    const frames = fc.array(fc.oneof(texts, binaries), { maxLength: 6 });
+    const versions = fc.constantFrom("1.0.0" as const, "2.0.0" as const);
+    const world = makeWorld();
+    const other = world.joined(["room:other"]);
+    fc.assert(
+      fc.property(versions, frames, (vsn, all) => {
+        const client = world.connect({ vsn });
+        for (const frame of all) {
+          if (typeof frame === "string") client.send(frame);
+          else client.sendHex(Buffer.from(frame).toString("hex"));
+        }
+        const { isOpen, closeCode } = client.connection;
+        assert.equal(closeCode, isOpen ? undefined : 1011);
+        client.connection.lose();
+        assert.deepEqual(other.asked('["11","2","room:other","echo",1]'), [
+          '["11","2","room:other","phx_reply",{"status":"ok","response":1}]',
+        ]);
+      }),
+    );
+    assert.equal(
+      world.log.some(({ text }) => text.startsWith("a message failed")),
+      false,
+    );
+    assert.equal(world.count, 1);
   });
 });
 

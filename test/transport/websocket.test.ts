@@ -91,7 +91,7 @@ class Client {
   /** Bytes that came over TCP so far. */
   get bytesRead(): number {
     // What `ws` keeps to itself.
-    return (this.ws as unknown as { readonly _socket: Socket })._socket.bytesRead;
+    return (Reflect.get(this.ws, "_socket") as Socket).bytesRead;
   }
 
   async opened(): Promise<this> {
