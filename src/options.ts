@@ -188,7 +188,7 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all channels, made at the first task; auto is one less than auto shards, at least 1.",
+      "Threads that run the tasks of all channels, made at the first task; auto is one less than the CPUs that there are, at least 1.",
     atLimit: "A task that finds all threads at work waits for one.",
   },
   maxTaskQueue: {
@@ -303,7 +303,12 @@ export function resolveOptions(
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
-    resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
+    resolved[name] = resolveOne(
+      subjectOf(name, given[name], environment),
+      option,
+      given[name],
+      environment[option.env],
+    );
   }
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
@@ -314,7 +319,7 @@ export function resolveOptions(
     resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
   }
   const result = resolved as ResolvedOptions;
-  checkTotalHoldsPair(result);
+  checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
 }
 
@@ -331,12 +336,11 @@ export function checkOption(name: OptionName, subject: string, value: unknown): 
 }
 
 function resolveOne(
-  name: string,
+  subject: string,
   option: IntegerOption | TextOption,
   own: unknown,
   text: string | undefined,
 ): number | string {
-  const subject = own === undefined && text !== undefined ? option.env : name;
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
@@ -401,12 +405,26 @@ function checkText(subject: string, option: TextOption, value: unknown): string 
   return value as string;
 }
 
-function checkTotalHoldsPair({ overflowBytes, overflowTotalBytes }: ResolvedOptions): void {
+function checkTotalHoldsPair(
+  { overflowBytes, overflowTotalBytes }: ResolvedOptions,
+  nameOf: (name: OptionName) => string,
+): void {
   if (overflowTotalBytes >= overflowBytes) return;
+  const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
   throw makeError(
     "SIM_ERR_OPTION_INVALID",
-    `overflowTotalBytes must be at least overflowBytes (${overflowBytes} bytes), got ${overflowTotalBytes}`,
+    `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
   );
+}
+
+/** What messages call an option: its variable, where its value came from there. */
+function subjectOf(
+  name: OptionName,
+  own: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const { env } = OPTIONS[name];
+  return own === undefined && environment[env] !== undefined ? env : name;
 }
 
 function shown(value: unknown): string {
