@@ -303,7 +303,12 @@ export function resolveOptions(
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
-    resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
+    resolved[name] = resolveOne(
+      subjectOf(name, given[name], environment),
+      option,
+      given[name],
+      environment[option.env],
+    );
   }
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
@@ -314,17 +319,28 @@ export function resolveOptions(
     resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
   }
   const result = resolved as ResolvedOptions;
-  checkTotalHoldsPair(result);
+  checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
 }
 
+/**
+ * Checks a value that stands in for a server's option in one place.
+ *
+ * @param subject - what the message calls it
+ * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ */
+export function checkOption(name: OptionName, subject: string, value: unknown): void {
+  const option: IntegerOption | TextOption = OPTIONS[name];
+  if (option.kind === "text") checkText(subject, option, value);
+  else checkInteger(subject, option, value);
+}
+
 function resolveOne(
-  name: string,
+  subject: string,
   option: IntegerOption | TextOption,
   own: unknown,
   text: string | undefined,
 ): number | string {
-  const subject = own === undefined && text !== undefined ? option.env : name;
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
@@ -389,12 +405,26 @@ function checkText(subject: string, option: TextOption, value: unknown): string 
   return value as string;
 }
 
-function checkTotalHoldsPair({ overflowBytes, overflowTotalBytes }: ResolvedOptions): void {
+function checkTotalHoldsPair(
+  { overflowBytes, overflowTotalBytes }: ResolvedOptions,
+  nameOf: (name: OptionName) => string,
+): void {
   if (overflowTotalBytes >= overflowBytes) return;
+  const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
   throw makeError(
     "SIM_ERR_OPTION_INVALID",
-    `overflowTotalBytes must be at least overflowBytes (${overflowBytes} bytes), got ${overflowTotalBytes}`,
+    `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
   );
+}
+
+/** What messages call an option: its variable, where its value came from there. */
+function subjectOf(
+  name: OptionName,
+  own: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const { env } = OPTIONS[name];
+  return own === undefined && environment[env] !== undefined ? env : name;
 }
 
 function shown(value: unknown): string {
