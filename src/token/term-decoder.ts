@@ -24,7 +24,9 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  *   what cannot be given to anyone: a function, a port
  */
 export function decodeTerm(bytes: Uint8Array): Term {
-  if (bytes.length > MAX_TERM_BYTES) throw refused("have fewer bytes", bytes.length);
+  if (bytes.length > MAX_TERM_BYTES) {
+    throw refused(`have at most ${MAX_TERM_BYTES} (bytes)`, bytes.length);
+  }
   if (bytes[0] !== VERSION) throw refused(`begin with ${VERSION}`, String(bytes[0]));
   const reader = new TermReader(
     bytes[1] === TAG.compressed ? inflatedTerm(bytes) : bytes.subarray(1),
@@ -165,8 +167,8 @@ class TermReader {
   #list(depth: number): Term {
     const elements = this.#terms(this.#number(4), depth);
     const tail = this.readTerm(depth + 1);
-    if (!Array.isArray(tail)) return new ImproperList(elements, tail);
-    return tail.length === 0 ? elements : [...elements, ...tail];
+    const isEmpty = Array.isArray(tail) && tail.length === 0;
+    return isEmpty ? elements : new ImproperList(elements, tail);
   }
 
   #map(depth: number): Term {

@@ -90,7 +90,12 @@ export class ImproperList {
   readonly elements: readonly Term[];
   readonly tail: Term;
 
+  /** @throws SIM_ERR_TERM for a tail that is a list, and so not the end of this one */
   constructor(elements: readonly Term[], tail: Term) {
+    if (elements.length === 0 || Array.isArray(tail) || tail instanceof ImproperList) {
+      const rule = "list with a tail must have elements, and a tail that is no list";
+      throw makeError("SIM_ERR_TERM", `${rule}, got ${elements.length} and such a tail`);
+    }
     this.elements = elements;
     this.tail = tail;
   }
