@@ -27,7 +27,7 @@ Options
   -h, --help       this text; after a command, its own help and options
   -v, --version    the version
 
-Every option of a server has an environment variable too: --port is SIMURGH_PORT.
+Options of a server have a variable each too: --port is SIMURGH_PORT.
 
 Exit codes
   0  done, or stopped by SIGINT (Ctrl+C) or SIGTERM: every client was told

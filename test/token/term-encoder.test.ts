@@ -66,23 +66,23 @@ describe("encodeTerm", () => {
     assert.equal(hexOf([]), "6a");
     assert.equal(hexOf([1, 255]), "6b000201ff");
     assert.equal(hexOf([1n, 2]), "6b00020102");
-    assert.equal(hexOf([1, 256]), "6c0000000261016200000100" + "6a");
-    assert.equal(hexOf([-0]), "6c00000001468000000000000000" + "6a");
+    assert.equal(hexOf([1, 256]), "6c00000002610162000001006a");
+    assert.equal(hexOf([-0]), "6c000000014680000000000000006a");
     assert.equal(hexOf(Array(65_535).fill(7)), `6bffff${"07".repeat(65_535)}`);
     assert.equal(hexOf(Array(65_536).fill(7)), `6c00010000${"6107".repeat(65_536)}6a`);
   });
 
   it("writes tuples, lists with a tail, and bitstrings", () => {
     assert.equal(hexOf(new Tuple([])), "6800");
-    assert.equal(hexOf(new Tuple([1, "a"])), "6802" + "6101" + "6d0000000161");
+    assert.equal(hexOf(new Tuple([1, "a"])), "680261016d0000000161");
     assert.equal(hexOf(new Tuple(Array(256).fill(1))), `6900000100${"6101".repeat(256)}`);
-    assert.equal(hexOf(new ImproperList([1], 2)), "6c00000001" + "6101" + "6102");
+    assert.equal(hexOf(new ImproperList([1], 2)), "6c0000000161016102");
     assert.equal(hexOf(new Bitstring(Uint8Array.of(0xa0), 3)), "4d0000000103a0");
   });
 
   it("writes objects with their keys in the order of their bytes", () => {
-    const admin = "6d00000001" + "61" + "6101";
-    const zed = "6d00000001" + "7a" + "6102";
+    const admin = "6d00000001616101";
+    const zed = "6d000000017a6102";
     assert.equal(hexOf({ z: 2, a: 1 }), `7400000002${admin}${zed}`);
     assert.equal(hexOf(new Map(Object.entries({ z: 2, a: 1 }))), `7400000002${admin}${zed}`);
     // By UTF-16 units the second would come first.
@@ -95,7 +95,7 @@ describe("encodeTerm", () => {
       [Atom.of("z"), 1],
       [5, 2],
     ]);
-    assert.equal(hexOf(map), "7400000002" + "6400017a6101" + "61056102");
+    assert.equal(hexOf(map), "74000000026400017a610161056102");
   });
 
   it("leaves out what is undefined in an object, and takes one without a prototype", () => {
@@ -106,7 +106,7 @@ describe("encodeTerm", () => {
   it("refuses what has no form", () => {
     refuses(undefined, /^data must be made of null, .*, got undefined$/);
     refuses([undefined], /got undefined$/);
-    refuses([1, , 2], /got undefined$/);
+    refuses(Array(2), /got undefined$/);
     refuses(() => 1, /got function$/);
     refuses(Symbol("x"), /got symbol$/);
     refuses(new Date(0), /got an object of class Date$/);
