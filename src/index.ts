@@ -50,14 +50,7 @@ export { OPTIONS } from "./options.ts";
 export type { Options, ResolvedOptions } from "./options.ts";
 export { Token } from "./token/token.ts";
 export type { TokenRefusal, TokenResult } from "./token/payload.ts";
-export type { Session, SessionResult } from "./token/session.ts";
+export type { SessionResult } from "./token/session.ts";
 export type { Atom, Bitstring, Identifier, ImproperList, Term, Tuple } from "./token/terms.ts";
-export type {
-  KeyOptions,
-  RotatedOptions,
-  SessionOptions,
-  SignOptions,
-  VerifyOptions,
-} from "./token/token-options.ts";
-export type { KeyDigest } from "./token/key-cache.ts";
+export type { SessionOptions, SignOptions, VerifyOptions } from "./token/token-options.ts";
 export { EVENTS } from "./telemetry.ts";
