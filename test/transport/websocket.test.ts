@@ -391,6 +391,7 @@ describe("a connection", () => {
   it("that sends a larger frame than it may, header and all, is closed with 1009", async () => {
     for (const [maxFrameBytes, header] of [
       [131, 6],
+      [133, 8],
       [200, 8],
       [70_000, 14],
     ] as const) {
