@@ -46,6 +46,9 @@ export interface ChannelServerParts {
   readonly onCount: (change: number) => void;
 }
 
+/** Longest delay of a timer: one that is longer would fire at once. */
+const MAX_DELAY_MS = 2_147_483_647;
+
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
 const MISSED = "broadcasts of the topic were lost between threads";
@@ -180,6 +183,7 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void {
+    checkDelay(delayMs);
     if (channel.state === STATE.closed) return () => {};
     const timers = (channel.timers ??= new Set());
     const timer = setTimeout(() => {
@@ -457,4 +461,12 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
+}
+
+function checkDelay(delayMs: number): void {
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
+  );
 }

@@ -54,6 +54,7 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   /**
    * Gives this channel a message after a time.
    *
+   * @param delayMs - 0 to 2 147 483 647
    * @returns a function that cancels it; the end of the channel does so as well
    */
   sendAfter(delayMs: number, message: unknown): () => void;
