@@ -6,6 +6,8 @@
  * Runs on: the main thread, once, before anything starts. Shards get the result.
  */
 
+import { getHeapStatistics } from "node:v8";
+
 import { makeError } from "./errors.ts";
 
 interface IntegerOption {
@@ -23,7 +25,8 @@ interface IntegerOption {
     | "bits"
     | "port"
     | "threads"
-    | "tasks";
+    | "tasks"
+    | "percent";
   readonly powerOfTwo?: true;
   readonly about: string;
   readonly atLimit: string;
@@ -219,7 +222,49 @@ export const OPTIONS = {
     max: 1_073_741_824,
     unit: "bytes",
     about: "Bytes that may wait for a client that reads too slowly.",
-    atLimit: "The connection is cut; the client reconnects and joins anew.",
+    atLimit:
+      "Where it does not get less within `slowClientMs`, or is 8 times as much at once, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`; the client joins anew.",
+  },
+  slowClientMs: {
+    kind: "integer",
+    env: "SIMURGH_SLOW_CLIENT_MS",
+    default: 1_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time in which a client beyond `maxBackpressureBytes` must have taken some of it.",
+    atLimit: "It reads too slowly; see `maxBackpressureBytes`.",
+  },
+  overloadLagMs: {
+    kind: "integer",
+    env: "SIMURGH_OVERLOAD_LAG_MS",
+    default: 1_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    about: "How late a shard's event loop may run, again and again.",
+    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+  },
+  overloadHeapBytes: {
+    kind: "integer",
+    env: "SIMURGH_OVERLOAD_HEAP_BYTES",
+    default: "auto",
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: "bytes",
+    about: "JavaScript heap that a shard may use; auto is 60 % of what Node.js allows it.",
+    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+  },
+  withdrawPercent: {
+    kind: "integer",
+    env: "SIMURGH_WITHDRAW_PERCENT",
+    default: 150,
+    min: 100,
+    max: 10_000,
+    unit: "percent",
+    about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
+    atLimit:
+      "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
   },
   drainMs: {
     kind: "integer",
@@ -286,6 +331,7 @@ export interface AutomaticValues {
 export const EXTRA_MEMBERS = 3;
 
 const RINGS_TOTAL_BYTES = 268_435_456;
+const AUTOMATIC_HEAP_SHARE = 0.6;
 
 /**
  * Fills in defaults and checks every value.
@@ -307,6 +353,11 @@ export function resolveOptions(
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.shards();
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.shards() - 1);
+  }
+  if (resolved["overloadHeapBytes"] === "auto") {
+    // A worker is allowed what the main thread is, and neither hears of what the machine has.
+    const { heap_size_limit: limit } = getHeapStatistics();
+    resolved["overloadHeapBytes"] = Math.round(limit * AUTOMATIC_HEAP_SHARE);
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {

@@ -44,6 +44,8 @@ export interface ChannelServerParts {
   readonly handlerTimeoutMs: number;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
+  /** Called for each broadcast that a channel's queue left out. */
+  readonly onLeftOut: () => void;
 }
 
 /** Letters of one channel that are handled before others get their turn. */
@@ -56,6 +58,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly #pubsub: PubSub<Lane>;
   readonly #tasks: Tasks;
   readonly #maxMailbox: number;
+  readonly #onLeftOut: () => void;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
   readonly #output: ChannelOutput;
@@ -69,6 +72,7 @@ export class ChannelServer implements ChannelRuntime {
     this.#pubsub = pubsub;
     this.#tasks = parts.tasks;
     this.#maxMailbox = parts.maxMailbox;
+    this.#onLeftOut = parts.onLeftOut;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
@@ -225,6 +229,25 @@ export class ChannelServer implements ChannelRuntime {
     this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", message));
   }
 
+  /** Ends a channel whose client takes too little of what is published to it. */
+  tooSlow(channel: Channel): void {
+    const message = "the client must take its broadcasts, more of them wait than may";
+    this.#lives.crash(channel, null, makeError("SIM_ERR_SLOW_CLIENT", message));
+  }
+
+  leftOut(): void {
+    this.#onLeftOut();
+  }
+
+  caughtUp(channel: Channel, missed: number): void {
+    this.#reports.broadcastsMissed(channel, missed);
+    if (channel.definition.missed) this.#receive(channel, { kind: "leftOut", count: missed });
+  }
+
+  leftBehind(channel: Channel, missed: number): void {
+    this.#reports.broadcastsMissed(channel, missed);
+  }
+
   push(channel: Channel, event: string, payload: unknown = {}): void {
     this.#output.push(channel, event, payload);
   }
@@ -347,6 +370,9 @@ export class ChannelServer implements ChannelRuntime {
       case "close":
         this.#lives.close(channel, letter.reason);
         break;
+      case "leftOut":
+        this.#handleLeftOut(channel, letter.count);
+        break;
       case "missed":
         this.#miss(channel);
         break;
@@ -435,6 +461,11 @@ export class ChannelServer implements ChannelRuntime {
     const { handleInfo } = channel.definition;
     if (handleInfo) this.#call(channel, "handleInfo", handleInfo, message);
     else this.#reports.noHandleInfo(channel, message);
+  }
+
+  #handleLeftOut(channel: Channel, count: number): void {
+    const { missed } = channel.definition;
+    if (missed) this.#call(channel, "missed", missed, count);
   }
 
   // Runs a callback that may give nothing or a stop.

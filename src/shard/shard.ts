@@ -31,6 +31,7 @@ import type { ShardContext } from "./context.ts";
 import type { ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import { routeOf, type EndpointDefinition, type MountDefinition } from "./endpoint.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 
 /** What a shard is made of. */
 export interface ShardParts {
@@ -39,6 +40,8 @@ export interface ShardParts {
   readonly engine: Engine;
   readonly tasks: Tasks;
   readonly logger: Logger;
+  /** Called where the shard is to be taken out of the deal (false), or put back (true). */
+  readonly onDeal: (isIn: boolean) => void;
 }
 
 /** One shard. */
@@ -55,6 +58,7 @@ export class Shard {
   readonly #sockets: SocketServer;
   readonly #transport: WebSocketTransport;
   readonly #sweep: Sweep;
+  readonly #overload: OverloadWatch;
 
   constructor(parts: ShardParts) {
     const { start, engine, logger } = parts;
@@ -66,7 +70,9 @@ export class Shard {
     this.context = this.#makeContext();
     this.app = engine.App();
     const meter = new CounterMeter(this.#counters);
-    const fastlane = new Fastlane(new EnginePublisher(this.app, meter));
+    const onPublished = (bytes: number): void => this.#transport.published(bytes);
+    const fastlane = new Fastlane(new EnginePublisher(this.app, meter, onPublished));
+    this.#overload = this.#makeOverloadWatch();
     this.#pubsub = this.#makePubSub(fastlane);
     this.#channels = new ChannelServer({
       shard: start.shard,
@@ -79,12 +85,15 @@ export class Shard {
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
       onCount: (change) => this.#counters.add(COUNTER.channels, change),
+      onLeftOut: () => this.#counters.add(COUNTER.leftOut, 1),
     });
     this.#sockets = new SocketServer({
       channels: this.#channels,
       idTopics: this.#pubsub,
       logger,
       maxBacklog: options.maxMailbox,
+      takesJoins: () => this.#overload.takesJoins,
+      onJoinRefused: () => this.#counters.add(COUNTER.joinsOverloaded, 1),
     });
     this.#sweep = new Sweep(this.#tickMs());
     this.#transport = new WebSocketTransport({
@@ -98,6 +107,7 @@ export class Shard {
       shard: start.shard,
       shards: options.shards,
       maxBackpressureBytes: options.maxBackpressureBytes,
+      slowClientMs: options.slowClientMs,
     });
   }
 
@@ -108,8 +118,8 @@ export class Shard {
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     mountRoutes(this.app, endpoint.routes ?? {}, this.context, logger);
     this.#sweep.add(() => this.#channels.checkTimeouts(performance.now()));
-    this.#sweep.add(this.#makeLagGauge());
     this.#sweep.start();
+    this.#overload.start();
     this.exchange.start({
       onRecord: (_from, _type, bytes, offset, length) =>
         this.#pubsub.deliverRecord(bytes, offset, length),
@@ -146,6 +156,7 @@ export class Shard {
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
   close(): void {
     this.#sweep.stop();
+    this.#overload.stop();
     this.app.close();
     this.exchange.stop();
     this.#index.clearMember(this.#parts.start.member);
@@ -237,14 +248,8 @@ export class Shard {
     return tickFor(idleTimeoutMs, handlerTimeoutMs, ...given);
   }
 
-  // A tick that comes late tells how long something held the loop.
-  #makeLagGauge(): () => void {
-    let lastMs = performance.now();
-    return () => {
-      const nowMs = performance.now();
-      this.#counters.set(COUNTER.loopLagMs, Math.max(0, nowMs - lastMs - this.#sweep.tickMs));
-      lastMs = nowMs;
-      this.#counters.set(COUNTER.heapBytes, process.memoryUsage().heapUsed);
-    };
+  #makeOverloadWatch(): OverloadWatch {
+    const { start, logger, onDeal } = this.#parts;
+    return new OverloadWatch({ limits: start.options, counters: this.#counters, logger, onDeal });
   }
 }

@@ -44,24 +44,35 @@ export interface SocketCallbacks<Assigns> {
    * connection does one thing after the other, and reads all that came before channels run.
    */
   readonly joins?: "async" | "serial";
+  /**
+   * What meets a client for which more than `maxBackpressureBytes` wait, and do not get less.
+   * `close` (default): its connection is cut, and it connects and joins anew. `error`: its
+   * channels end with phx_error `client too slow`, which it reads when it has taken what waits,
+   * and joins them anew; the connection stays. Channels with `slow` are neither's affair.
+   */
+  readonly slowClients?: SlowClientPolicy;
 }
+
+/** What meets a client that reads too slowly. */
+export type SlowClientPolicy = "close" | "error";
 
 /** A socket's definition, as the runtime uses it. */
 export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns> {
   readonly connect: (request: ConnectRequest) => unknown;
   readonly id: (socket: { readonly assigns: object }) => unknown;
   readonly isSerial: boolean;
+  readonly slowClients: SlowClientPolicy;
 }
 
 /**
  * Defines a socket.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where `connect` is no function
+ * @throws SIM_ERR_DEFINITION_INVALID where `connect` is no function, or an option is none of its values
  */
 export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
-  const { joins = "async" } = callbacks;
+  const { joins = "async", slowClients = "close" } = callbacks;
   if (typeof callbacks.connect !== "function") {
     throw makeError(
       "SIM_ERR_DEFINITION_INVALID",
@@ -74,9 +85,16 @@ export function defineSocket<Assigns>(
       `joins must be "async" or "serial", got ${String(joins)}`,
     );
   }
+  if (slowClients !== "close" && slowClients !== "error") {
+    throw makeError(
+      "SIM_ERR_DEFINITION_INVALID",
+      `slowClients must be "close" or "error", got ${String(slowClients)}`,
+    );
+  }
   return {
     connect: callbacks.connect.bind(callbacks),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     isSerial: joins === "serial",
+    slowClients,
   };
 }

@@ -5,7 +5,7 @@
  * Runs on: the test's thread.
  */
 
-import type { Connection, Publisher } from "../../src/channel/connection.ts";
+import type { Connection, Publisher, RoomWaiter } from "../../src/channel/connection.ts";
 
 /** The connections of a test's shard, by native topic. */
 export class RecordingPublisher implements Publisher {
@@ -39,6 +39,8 @@ export class RecordingConnection implements Connection {
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
+  #waiters: RoomWaiter[] = [];
+  hasRoom = true;
   isOpen = true;
   closeCode: number | undefined;
   /** How often work was corked. */
@@ -54,6 +56,19 @@ export class RecordingConnection implements Connection {
     this.#publisher = publisher;
     this.isNative = isNative;
     this.#onClose = onClose;
+  }
+
+  /** Says whether there is room; once there is, all who wait are told. */
+  setRoom(hasRoom: boolean): void {
+    this.hasRoom = hasRoom;
+    if (!hasRoom) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resume();
+  }
+
+  awaitRoom(waiter: RoomWaiter): void {
+    this.#waiters.push(waiter);
   }
 
   /** Takes the frames that were sent since the last call. */
