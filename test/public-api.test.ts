@@ -72,6 +72,7 @@ const TYPES = [
   "SocketDefinition",
   "SocketRef",
   "Stop",
+  "TaskOptions",
   "WebSocketOptions",
 ];
 

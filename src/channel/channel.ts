@@ -45,13 +45,13 @@ export interface ChannelRuntime {
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
   missed(channel: Channel): void;
-  /** A broadcast gave way to later ones, as the client does not take them in time. */
-  leftOut(): void;
-  /** The client has taken all that waited for it, after so many broadcasts were left out. */
-  caughtUp(channel: Channel, missed: number): void;
-  /** The channel ended before that. */
-  leftBehind(channel: Channel, missed: number): void;
-  task(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
+  /** Called for each broadcast that gave way to later ones, as the client does not take them. */
+  readonly onLeftOut: () => void;
+  /** So many gave way before the client took the others, or the channel ended. */
+  receiveMissed(channel: Channel, count: number): void;
+  readonly tasks: {
+    run(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
+  };
 }
 
 /** What is kept while a join is not answered. */
@@ -178,7 +178,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    return this.runtime.task(this, name, input, options);
+    return this.runtime.tasks.run(this, name, input, options);
   }
 
   /** Takes a broadcast of a topic that it subscribed to in code. */

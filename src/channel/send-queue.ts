@@ -67,7 +67,7 @@ export class SendQueue implements RoomWaiter {
     }
     if (channel.queue !== this) return;
     channel.queue = undefined;
-    if (this.#missed > 0) channel.runtime.caughtUp(channel, this.#missed);
+    if (this.#missed > 0) channel.runtime.receiveMissed(channel, this.#missed);
   }
 
   /** Forgets everything: the channel ends. */
@@ -75,12 +75,12 @@ export class SendQueue implements RoomWaiter {
     const channel = this.#channel;
     channel.queue = undefined;
     this.#frames.clear();
-    if (this.#missed > 0) channel.runtime.leftBehind(channel, this.#missed);
+    if (this.#missed > 0) channel.runtime.receiveMissed(channel, this.#missed);
   }
 
   #leaveOut(key: string | number): void {
     if (!this.#frames.delete(key)) return;
     this.#missed += 1;
-    this.#channel.runtime.leftOut();
+    this.#channel.runtime.onLeftOut();
   }
 }

@@ -67,29 +67,23 @@ export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns>
 /**
  * Defines a socket.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where `connect` is no function, or an option is none of its values
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or an option none of its values
  */
 export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
   const { joins = "async", slowClients = "close" } = callbacks;
   if (typeof callbacks.connect !== "function") {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `connect must be a function, got ${typeof callbacks.connect}`,
-    );
+    throw invalid(`connect must be a function, got ${typeof callbacks.connect}`);
+  }
+  if (callbacks.id !== undefined && typeof callbacks.id !== "function") {
+    throw invalid(`id must be a function, got ${typeof callbacks.id}`);
   }
   if (joins !== "async" && joins !== "serial") {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `joins must be "async" or "serial", got ${String(joins)}`,
-    );
+    throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
   }
   if (slowClients !== "close" && slowClients !== "error") {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `slowClients must be "close" or "error", got ${String(slowClients)}`,
-    );
+    throw invalid(`slowClients must be "close" or "error", got ${String(slowClients)}`);
   }
   return {
     connect: callbacks.connect.bind(callbacks),
@@ -97,4 +91,8 @@ export function defineSocket<Assigns>(
     isSerial: joins === "serial",
     slowClients,
   };
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }
