@@ -53,7 +53,7 @@ export interface WebSocketParts {
 const FRAME_SLACK_BYTES = 1_048_576;
 /** The engine's own limit of what it keeps for a client: so far above ours that ours decide. */
 const CEILING_FACTOR = 16;
-const LEAST_CEILING_BYTES = 67_108_864;
+const LEAST_CEILING_BYTES = 16_777_216;
 /** The engine keeps it as a 32-bit integer. */
 const MOST_CEILING_BYTES = 2_147_483_647;
 /** Beyond this, or a quarter of our limit, what may wait elsewhere does. */

@@ -40,7 +40,7 @@ export class RecordingConnection implements Connection {
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
   #waiters: RoomWaiter[] = [];
-  hasRoom = true;
+  #room = Infinity;
   isOpen = true;
   closeCode: number | undefined;
   /** How often work was corked. */
@@ -58,10 +58,15 @@ export class RecordingConnection implements Connection {
     this.#onClose = onClose;
   }
 
-  /** Says whether there is room; once there is, all who wait are told. */
-  setRoom(hasRoom: boolean): void {
-    this.hasRoom = hasRoom;
-    if (!hasRoom) return;
+  /** True while there is room for a frame. */
+  get hasRoom(): boolean {
+    return this.#room > 0;
+  }
+
+  /** Says for how many frames there is room; where there is for some, all who wait are told. */
+  setRoom(frames: number): void {
+    this.#room = frames;
+    if (frames === 0) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.resume();
@@ -79,6 +84,7 @@ export class RecordingConnection implements Connection {
   }
 
   send(frame: string | Uint8Array, _isBinary: boolean): void {
+    this.#room -= 1;
     if (this.isOpen) this.#frames.push(typeof frame === "string" ? frame : textOf(frame));
   }
 
