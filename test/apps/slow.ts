@@ -12,9 +12,9 @@ const cutting = defineSocket({ connect: () => ok({}) });
 const telling = defineSocket({ connect: () => ok({}), slowClients: "error" });
 
 /** One turn's work of a shard that is held up. */
-const SPIN_MS = 60;
+const SPIN_MS = 400;
 /** What holds a shard up ends by itself at last. */
-const MOST_SPINS = 300;
+const MOST_SPINS = 60;
 let spinsLeft = 0;
 
 function spin(): void {

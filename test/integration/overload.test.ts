@@ -15,7 +15,7 @@ import type { Server } from "../support/server.ts";
 import { ShardEvents } from "../support/shard-events.ts";
 
 /** Less than the app's spins hold the loop, and far more than an idle shard is late. */
-const LAG_MS = 25;
+const LAG_MS = 150;
 
 let events: ShardEvents;
 let server: Server;
@@ -122,7 +122,7 @@ describe("An overloaded server", () => {
     await client.close();
   });
 
-  it("answers a rejoin that it refuses, and ends the channel that it would have replaced", async () => {
+  it("refuses joins where a shard's heap is larger than it may be", async () => {
     server = await startServer("slow", {
       shards: 1,
       overloadHeapBytes: 1_048_576,
@@ -132,8 +132,10 @@ describe("An overloaded server", () => {
     const client = await Client.connect(server.port);
     // Any heap is larger than that: the shard has refused from its first looks on.
     await events.until({ name: "overload_begin", level: "refusing" });
-    const { status, response } = await client.replyTo(client.join("room:1"));
-    assert.deepEqual([status, response], ["error", { reason: "overloaded" }]);
+    assert.deepEqual(await client.replyTo(client.join("room:1")), {
+      status: "error",
+      response: { reason: "overloaded" },
+    });
     await client.close();
   });
 
