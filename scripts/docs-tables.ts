@@ -10,7 +10,7 @@
 
 import { ERRORS } from "../src/errors.ts";
 import { rangeOf } from "../src/option-values.ts";
-import { OPTIONS } from "../src/options.ts";
+import { OPTIONS, type OptionName } from "../src/options.ts";
 import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
 
@@ -20,12 +20,11 @@ type Row = readonly string[];
 export const TABLES: Readonly<Record<string, () => string>> = {
   options: () =>
     table(
-      ["Variable", "Option", "Default", "Range", "What it is, and what happens at the limit"],
-      Object.entries(OPTIONS).map(([name, option]) => {
-        const unit = "unit" in option ? ` ${option.unit}` : "";
-        const range = `${rangeOf(option)}${unit}`;
-        const text = `${option.about} ${option.atLimit}`;
-        return [code(option.env), code(name), code(String(option.default)), range, text];
+      ["Variable and option", "Default", "Range", "What it is", "At the limit"],
+      (Object.keys(OPTIONS) as OptionName[]).map((name) => {
+        const option = OPTIONS[name];
+        const names = `${code(option.env)}<br>${code(name)}`;
+        return [names, code(String(option.default)), rangeCell(name), option.about, option.atLimit];
       }),
     ),
   errors: () =>
@@ -71,6 +70,15 @@ export function withGenerated(document: string, read: (path: string) => string):
 function table(head: Row, rows: readonly Row[]): string {
   const line = (cells: Row): string => `| ${cells.map(cell).join(" | ")} |\n`;
   return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
+}
+
+/** Range with its unit: `4096 to 67108864 bytes, a power of two`. */
+function rangeCell(name: OptionName): string {
+  const option = OPTIONS[name];
+  const range = rangeOf(option);
+  if (option.kind === "text" || option.unit === "port") return range;
+  const [bounds, ...more] = range.split(", ");
+  return [`${bounds} ${option.unit}`, ...more].join(", ");
 }
 
 function cell(text: string): string {

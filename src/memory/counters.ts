@@ -54,9 +54,9 @@ export function readCounters(
   member: number,
 ): Record<CounterName, number> {
   const values = valuesOf(shared, member);
-  return Object.fromEntries(
-    COUNTER_NAMES.map((name, index) => [name, values[index] as number]),
-  ) as Record<CounterName, number>;
+  const read = { ...COUNTER };
+  for (const name of COUNTER_NAMES) read[name] = values[COUNTER[name]] as number;
+  return read;
 }
 
 function valuesOf(shared: SharedArrayBuffer, member: number): Float64Array {

@@ -18,7 +18,7 @@ import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
-import { availableShards } from "./cpu-quota.ts";
+import { availableCpus } from "./cpu-quota.ts";
 import { Host, type BroadcastHandler } from "./host.ts";
 import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -173,7 +173,7 @@ interface ServerParts {
 export async function serve(given: ServeOptions): Promise<Server> {
   let isSecretRandom = false;
   const options = resolveOptions(given, process.env, {
-    shards: availableShards,
+    parallelism: availableCpus,
     secretKeyBase: () => {
       isSecretRandom = true;
       return randomBytes(48).toString("base64");

@@ -26,7 +26,7 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
   const options = resolveOptions(
     { taskThreads: 1, ...given },
     {},
-    { shards: () => 1, secretKeyBase: () => "x".repeat(64) },
+    { parallelism: () => 1, secretKeyBase: () => "x".repeat(64) },
   );
   const logger = new Logger("debug", {
     debug: quiet,

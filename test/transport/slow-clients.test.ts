@@ -4,6 +4,7 @@
  * Runs on: the test's thread.
  */
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { beforeEach, describe, it } from "node:test";
 
 import { Logger } from "../../src/logger.ts";
@@ -209,6 +210,24 @@ describe("a slow client", () => {
     await turn();
     assert.equal(ws.isCut, true);
     assert.match(log[0] ?? "", /"cause":"skipped"/);
+  });
+
+  it("is told to telemetry, with what waited and what was done", () => {
+    const told: unknown[] = [];
+    const listen = (event: unknown): void => void told.push(event);
+    subscribe("simurgh:slow_client", listen);
+    for (const policy of ["close", "error"] as const) {
+      const { ws } = joined(policy, ["fast:1", "latest:1"]);
+      ws.buffered = 9 * MAX_BYTES;
+      slowClients.lookAtAll(0);
+      ws.buffered = 0;
+    }
+    unsubscribe("simurgh:slow_client", listen);
+    const [bufferedBytes, cause] = [9 * MAX_BYTES, "behind"];
+    assert.deepEqual(told, [
+      { connection: 0, bufferedBytes, cause, policy: "close", channels: 2 },
+      { connection: 1, bufferedBytes, cause, policy: "error", channels: 1 },
+    ]);
   });
 
   it("is forgotten when it is gone", async () => {
