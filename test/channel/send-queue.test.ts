@@ -117,8 +117,10 @@ describe("a channel that may miss broadcasts", () => {
       ["a", 1],
       ["a", 2],
     ]);
-    // Behind the one that waits, although there was room in between.
+    // Behind the one that waits, although there is room by now.
+    slow.connection.gainRoom(9);
     broadcast(world, ["a", 4]);
+    assert.deepEqual(taken(slow), []);
     slow.connection.setRoom(Infinity);
     assert.deepEqual(taken(slow), [
       ["a", 3],

@@ -64,16 +64,16 @@ async function takeOrdered(client: Client, event: string): Promise<[number, Mess
   }
 }
 
+beforeEach(() => {
+  events = new ShardEvents();
+});
+
+afterEach(async () => {
+  await server.closeNow();
+  events.close();
+});
+
 describe("A client that does not read", () => {
-  beforeEach(() => {
-    events = new ShardEvents();
-  });
-
-  afterEach(async () => {
-    await server.closeNow();
-    events.close();
-  });
-
   it("is cut where its socket says nothing else", async () => {
     await start({ maxBackpressureBytes: 65_536 });
     const [deaf, reader] = [await connected(["room:1"]), await connected(["room:2"])];
@@ -216,7 +216,6 @@ describe("A client that does not read", () => {
 
 describe("A client that reads", () => {
   it("loses nothing and is not cut by a burst of one turn that is larger than the limit", async () => {
-    events = new ShardEvents();
     await start({ maxBackpressureBytes: 1_048_576, slowClientMs: 10_000 });
     const clients = await Promise.all(
       Array.from({ length: 4 }, () => connected(["room:1", "latest:1"])),
@@ -238,8 +237,6 @@ describe("A client that reads", () => {
     const { total } = server.stats();
     assert.deepEqual([total.slowCut, total.engineSkips, events.seen], [0, 0, []]);
     await Promise.all(clients.map((client) => client.close()));
-    await server.closeNow();
-    events.close();
   });
 });
 

@@ -63,6 +63,11 @@ export class RecordingConnection implements Connection {
     return this.#room > 0;
   }
 
+  /** Gives it room for so many frames, of which nobody is told yet. */
+  gainRoom(frames: number): void {
+    this.#room = frames;
+  }
+
   /** Says for how many frames there is room; where there is for some, all who wait are told. */
   setRoom(frames: number): void {
     this.#room = frames;
