@@ -321,14 +321,19 @@ export function resolveOptions(
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
-    resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
+    resolved[name] = resolveOne(
+      subjectOf(name, given[name], environment),
+      option,
+      given[name],
+      environment[option.env],
+    );
   }
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
   if (resolved["overloadHeapBytes"] === "auto") {
-    // A worker is allowed what the main thread is, and neither hears of what the machine has.
+    // A worker is allowed as much as the main thread is.
     const { heap_size_limit: limit } = getHeapStatistics();
     resolved["overloadHeapBytes"] = Math.round(limit * AUTOMATIC_HEAP_SHARE);
   }
@@ -337,7 +342,7 @@ export function resolveOptions(
     resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
   }
   const result = resolved as ResolvedOptions;
-  checkTotalHoldsPair(result);
+  checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
 }
 
@@ -354,12 +359,11 @@ export function checkOption(name: OptionName, subject: string, value: unknown): 
 }
 
 function resolveOne(
-  name: string,
+  subject: string,
   option: IntegerOption | TextOption,
   own: unknown,
   text: string | undefined,
 ): number | string {
-  const subject = own === undefined && text !== undefined ? option.env : name;
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
@@ -372,10 +376,24 @@ export function automaticRingBytes(members: number): number {
   return Math.min(Math.max(floor, 65_536), 1_048_576);
 }
 
-function checkTotalHoldsPair({ overflowBytes, overflowTotalBytes }: ResolvedOptions): void {
+function checkTotalHoldsPair(
+  { overflowBytes, overflowTotalBytes }: ResolvedOptions,
+  nameOf: (name: OptionName) => string,
+): void {
   if (overflowTotalBytes >= overflowBytes) return;
+  const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
   throw makeError(
     "SIM_ERR_OPTION_INVALID",
-    `overflowTotalBytes must be at least overflowBytes (${overflowBytes} bytes), got ${overflowTotalBytes}`,
+    `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
   );
+}
+
+/** What messages call an option: its variable, where its value came from there. */
+function subjectOf(
+  name: OptionName,
+  own: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const { env } = OPTIONS[name];
+  return own === undefined && environment[env] !== undefined ? env : name;
 }
