@@ -44,6 +44,8 @@ export interface ChannelServerParts {
   readonly handlerTimeoutMs: number;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
+  /** Called for each broadcast that a channel's queue left out. */
+  readonly onLeftOut: () => void;
 }
 
 /** Longest delay of a timer: one that is longer would fire at once. */
@@ -60,6 +62,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
   readonly #maxMailbox: number;
+  readonly onLeftOut: () => void;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
   readonly #output: ChannelOutput;
@@ -73,6 +76,7 @@ export class ChannelServer implements ChannelRuntime {
     this.tasks = new ChannelTasks(parts.tasks);
     this.#pubsub = pubsub;
     this.#maxMailbox = parts.maxMailbox;
+    this.onLeftOut = parts.onLeftOut;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
@@ -224,6 +228,17 @@ export class ChannelServer implements ChannelRuntime {
     else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
   }
 
+  /** Ends a channel whose client takes too little of what is published to it. */
+  tooSlow(channel: Channel): void {
+    const message = "the client must take its broadcasts, more of them wait than may";
+    this.#lives.crash(channel, null, makeError("SIM_ERR_SLOW_CLIENT", message));
+  }
+
+  receiveMissed(channel: Channel, count: number): void {
+    this.#reports.broadcastsMissed(channel, count);
+    if (channel.definition.missed) this.#receive(channel, { kind: "leftOut", count });
+  }
+
   push(channel: Channel, event: string, payload: unknown = {}): void {
     this.#output.push(channel, event, payload);
   }
@@ -308,6 +323,7 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   #handle(channel: Channel, letter: Letter): void {
+    const { missed } = channel.definition;
     switch (letter.kind) {
       case "in":
         this.#handleIn(channel, letter.event, letter.payload, letter.ref);
@@ -324,6 +340,9 @@ export class ChannelServer implements ChannelRuntime {
         break;
       case "close":
         this.#lives.close(channel, letter.reason);
+        break;
+      case "leftOut":
+        if (missed) this.#call(channel, "missed", missed, letter.count);
         break;
       case "missed":
         this.missed(channel);
