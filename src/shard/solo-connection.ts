@@ -33,6 +33,7 @@ export class SoloConnection implements Connection {
   readonly transport = "test";
   readonly isNative = false;
   readonly isCompressed = false;
+  readonly hasRoom = true;
   readonly #sockets: SocketServer;
   readonly #client: SoloClient;
   readonly #socket: Socket;
@@ -86,10 +87,11 @@ export class SoloConnection implements Connection {
     else this.#client.onFrame(Buffer.from(frame).toString("utf8"));
   }
 
-  // Not native: nobody calls these three, and frames come one by one.
+  // Not native, and never without room: nobody calls these, and frames come one by one.
   subscribe(): void {}
   unsubscribe(): void {}
   publish(): void {}
+  awaitRoom(): void {}
 
   cork(work: () => void): void {
     work();

@@ -13,10 +13,13 @@ import { mayCompress } from "./websocket-connection.ts";
 export class EnginePublisher implements Publisher {
   readonly #app: EngineApp;
   readonly #meter: TransportMeter;
+  readonly #onPublished: (bytes: number) => void;
 
-  constructor(app: EngineApp, meter: TransportMeter) {
+  /** @param onPublished - called with the length of each frame: what may wait for a client now */
+  constructor(app: EngineApp, meter: TransportMeter, onPublished: (bytes: number) => void) {
     this.#app = app;
     this.#meter = meter;
+    this.#onPublished = onPublished;
   }
 
   publish(
@@ -28,5 +31,6 @@ export class EnginePublisher implements Publisher {
   ): void {
     this.#app.publish(nativeTopic, frame, isBinary, mayCompress(isCompressed, frame.length));
     this.#meter.sent(receivers, frame.length);
+    this.#onPublished(frame.length);
   }
 }
