@@ -17,6 +17,7 @@ import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
 import { Exchange } from "../pubsub/exchange.ts";
+import type { ExchangeHandler, LappedNotice } from "../pubsub/exchange.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
@@ -27,10 +28,13 @@ import type { Engine, EngineApp } from "../transport/engine-types.ts";
 import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
+import type { DrainPace } from "../transport/drain.ts";
+import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardContext } from "./context.ts";
 import type { ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import { routeOf, type EndpointDefinition, type MountDefinition } from "./endpoint.ts";
+import { answerOf, type Answer, type Question } from "./introspection.ts";
 
 /** What a shard is made of. */
 export interface ShardParts {
@@ -55,6 +59,8 @@ export class Shard {
   readonly #sockets: SocketServer;
   readonly #transport: WebSocketTransport;
   readonly #sweep: Sweep;
+  #drained: Promise<void> | undefined;
+  #isClosed = false;
 
   constructor(parts: ShardParts) {
     const { start, engine, logger } = parts;
@@ -95,8 +101,8 @@ export class Shard {
       logger,
       meter,
       sweep: this.#sweep,
-      shard: start.shard,
-      shards: options.shards,
+      firstNumber: firstConnectionNumber(start.shard, options.shards, start.predecessors),
+      numberStep: options.shards,
       maxBackpressureBytes: options.maxBackpressureBytes,
     });
   }
@@ -104,38 +110,27 @@ export class Shard {
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
   async start(): Promise<void> {
     const { endpoint, logger } = this.#parts;
+    const handler = this.#makeRecordHandler();
+    // Before it has its first turn: a member may have to be forgotten while the app starts.
+    this.exchange.attach(handler);
     await endpoint.start?.(this.context);
+    if (this.#isClosed) return;
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     mountRoutes(this.app, endpoint.routes ?? {}, this.context, logger);
     this.#sweep.add(() => this.#channels.checkTimeouts(performance.now()));
     this.#sweep.add(this.#makeLagGauge());
     this.#sweep.start();
-    this.exchange.start({
-      onRecord: (_from, _type, bytes, offset, length) =>
-        this.#pubsub.deliverRecord(bytes, offset, length),
-      onLapped: (from, slots) => {
-        const count = slots === "all" ? slots : slots.length;
-        logger.log("lapped", { from, slots: count });
-        if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
-        this.#pubsub.lapped(slots);
-      },
-      onError: (error, from) => logger.log("recordFailed", { from, err: error }),
-    });
+    this.exchange.start(handler);
   }
 
   /**
-   * Closes all connections, ends all channels, runs the app's `stop`.
-   *
-   * @param deadlineMs - after which connections that take nothing are cut
-   * @returns how many connections there were
+   * Closes all connections, ends all channels, runs the app's `stop`, and sees that what they
+   * broadcast last is on its way. Called again, it goes on at the new pace.
    */
-  async drain(deadlineMs: number): Promise<number> {
-    const connections = this.#transport.size;
-    if (telemetry.socket_drain.hasSubscribers) telemetry.socket_drain.publish({ connections });
-    await this.#transport.drain(deadlineMs);
-    await this.#channels.allEnded();
-    await this.#parts.endpoint.stop?.(this.context);
-    return connections;
+  async drain(pace: DrainPace): Promise<void> {
+    if (this.#drained) void this.#transport.drain(pace);
+    this.#drained ??= this.#drain(pace);
+    return this.#drained;
   }
 
   /** Ends all connections at once. */
@@ -145,16 +140,58 @@ export class Shard {
 
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
   close(): void {
+    this.#isClosed = true;
     this.#sweep.stop();
     this.app.close();
     this.exchange.stop();
     this.#index.clearMember(this.#parts.start.member);
   }
 
-  /** Forgets a member that ended, after what it had written was delivered. */
-  retire(member: number): void {
+  /**
+   * Forgets a member that ended, after what it had written was delivered.
+   *
+   * @param hasLost - whether it ended with records that were still to come
+   */
+  retire(member: number, hasLost: boolean): void {
     this.exchange.drainFrom(member);
     this.exchange.forget(member);
+    if (hasLost) this.#lapped(member, "all");
+  }
+
+  /** Answers what main asks. */
+  answer(question: Question): Answer {
+    const { shard } = this.#parts.start;
+    const sockets = (): ReturnType<WebSocketTransport["openSockets"]> =>
+      this.#transport.openSockets();
+    return answerOf(question, { shard, pubsub: this.#pubsub, sockets });
+  }
+
+  async #drain(pace: DrainPace): Promise<void> {
+    const { endpoint, logger } = this.#parts;
+    await this.#transport.drain(pace);
+    await this.#channels.allEnded();
+    try {
+      await endpoint.stop?.(this.context);
+    } catch (error) {
+      logger.log("stopFailed", { err: error });
+    }
+    await this.exchange.sent(pace.deadlineMs);
+  }
+
+  #makeRecordHandler(): ExchangeHandler {
+    return {
+      onRecord: (_from, _type, bytes, offset, length) =>
+        this.#pubsub.deliverRecord(bytes, offset, length),
+      onLapped: (from, slots) => this.#lapped(from, slots),
+      onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
+    };
+  }
+
+  #lapped(from: number, slots: LappedNotice): void {
+    const count = slots === "all" ? slots : slots.length;
+    this.#parts.logger.log("lapped", { from, slots: count });
+    if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
+    this.#pubsub.lapped(slots);
   }
 
   #makeExchange(): Exchange {
@@ -201,6 +238,7 @@ export class Shard {
         this.#pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
       },
       disconnect: (id) => this.#broadcast(id, EVENT.disconnect, {}, "cluster"),
+      subscribers: (topic) => this.#pubsub.count(topic),
     };
   }
 
