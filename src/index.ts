@@ -31,6 +31,7 @@ export type {
   HandleOutResult,
   JoinResult,
 } from "./channel/definition.ts";
+export type { TaskOptions } from "./channel/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
 export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
 export { socketRef } from "./channel/socket-ref.ts";

@@ -189,7 +189,7 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all channels, made at the first task; auto is one less than auto shards, at least 1.",
+      "Threads that run the tasks of all channels, made at the first task; auto is one less than the CPUs that there are, at least 1.",
     atLimit: "A task that finds all threads at work waits for one.",
   },
   maxTaskQueue: {
@@ -309,7 +309,8 @@ export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
 
 /** What stands in for the defaults that depend on the machine. */
 export interface AutomaticValues {
-  readonly shards: () => number;
+  /** CPUs that there are for us: of the machine, or of the container. */
+  readonly parallelism: () => number;
   readonly secretKeyBase: () => string;
 }
 
@@ -335,9 +336,9 @@ export function resolveOptions(
     const option: IntegerOption | TextOption = OPTIONS[name];
     resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
   }
-  if (resolved["shards"] === "auto") resolved["shards"] = automatic.shards();
+  if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
-    resolved["taskThreads"] = Math.max(1, automatic.shards() - 1);
+    resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
@@ -346,6 +347,18 @@ export function resolveOptions(
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result);
   return Object.freeze(result);
+}
+
+/**
+ * Checks a value that stands in for a server's option in one place.
+ *
+ * @param subject - what the message calls it
+ * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ */
+export function checkOption(name: OptionName, subject: string, value: unknown): void {
+  const option: IntegerOption | TextOption = OPTIONS[name];
+  if (option.kind === "text") checkText(subject, option, value);
+  else checkInteger(subject, option, value);
 }
 
 function resolveOne(

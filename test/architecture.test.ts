@@ -34,12 +34,16 @@ const TABLES = ["errors.ts", "options.ts", "telemetry.ts", "logger.ts"];
 
 /** Where a folder may import single files of another only. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
-  "server -> shard": ["shard/control.ts", "shard/error-report.ts"],
+  // Of task-worker the types only, of what a thread of the pool is handed and gives back.
+  "server -> shard": ["shard/control.ts", "shard/error-report.ts", "shard/task-worker.ts"],
   "server -> transport": ["transport/engine.ts", "transport/engine-types.ts"],
 };
 
+/** Files that run on a thread of their own: whoever imported one would run it. */
+const ENTRIES = /^shard\/(?:entry|link-entry|task-worker|typescript-hooks)\.ts$/;
+
 /** What is declared low and implemented high: never a value to import. */
-const PORTS = ["channel/connection.ts", "pubsub/dispatcher.ts", "transport/meter.ts"];
+const PORT = /^\/\*\*\n \* PORT:/;
 
 /** Who may import the engine itself. Its types come from engine-types. */
 const ENGINE_IMPORTERS = ["transport/engine.ts", "transport/engine-types.ts"];
@@ -107,12 +111,21 @@ describe("src", () => {
   });
 
   it("imports ports as types", () => {
-    const wrong = IMPORTS.filter(({ to, isType }) => PORTS.includes(to) && !isType);
+    const ports = FILES.filter((path) => PORT.test(SOURCES.get(path) ?? ""));
+    assert.ok(ports.includes("channel/connection.ts") && ports.includes("pubsub/adapter.ts"));
+    const wrong = IMPORTS.filter(({ to, isType }) => ports.includes(to) && !isType);
     assert.deepEqual(
       wrong.map(({ from, to }) => `${from} imports ${to}`),
       [],
     );
-    for (const port of PORTS) assert.match(SOURCES.get(port) ?? "", /^\/\*\*\n \* PORT:/, port);
+  });
+
+  it("imports entries of threads as types", () => {
+    const wrong = IMPORTS.filter(({ to, isType }) => ENTRIES.test(to) && !isType);
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    );
   });
 
   it("imports the engine in the loader and its types only", () => {

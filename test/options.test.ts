@@ -21,7 +21,7 @@ function resolved(
   given: Readonly<Record<string, unknown>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): ResolvedOptions {
-  return resolveOptions(given, environment, { shards: () => 3, secretKeyBase: () => SECRET });
+  return resolveOptions(given, environment, { parallelism: () => 3, secretKeyBase: () => SECRET });
 }
 
 function refused(
@@ -170,16 +170,16 @@ describe("options", () => {
   it("asks for automatic values only where none is given", () => {
     const asked: string[] = [];
     const automatic = {
-      shards: () => asked.push("shards"),
+      parallelism: () => asked.push("parallelism"),
       secretKeyBase: () => {
         asked.push("secretKeyBase");
         return SECRET;
       },
     };
-    resolveOptions({ shards: 2, secretKeyBase: SECRET }, {}, automatic);
+    resolveOptions({ shards: 2, taskThreads: 1, secretKeyBase: SECRET }, {}, automatic);
     assert.deepEqual(asked, []);
     resolveOptions({}, {}, automatic);
-    assert.deepEqual(asked, ["shards", "secretKeyBase"]);
+    assert.deepEqual(asked, ["parallelism", "parallelism", "secretKeyBase"]);
   });
 
   it("ignores what is no option, and freezes the result", () => {

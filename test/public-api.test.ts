@@ -76,6 +76,7 @@ const TYPES = [
   "SocketRef",
   "SocketsRequest",
   "Stop",
+  "TaskOptions",
   "TopicCount",
   "TopicsRequest",
   "WebSocketOptions",

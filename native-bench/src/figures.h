@@ -71,7 +71,7 @@ struct Figures {
   /** Deliveries that arrived, each counted once. */
   std::uint64_t delivered = 0;
   std::uint64_t doubled = 0;
-  /** Deliveries that overtook an earlier one of the same sender. */
+  /** Deliveries that came after a later one of the same sender. */
   std::uint64_t disordered = 0;
   std::uint64_t heartbeats = 0;
   /** What went wrong, one line each; empty after a good run. */

@@ -42,7 +42,7 @@ Figures Run::run() {
   figures_.expected = sent_ * scenario_->deliveriesPerSend();
   if (!hasFailed() && figures_.missing() > 0) fail("deliveries are missing");
   if (figures_.doubled > 0) fail("deliveries came twice");
-  if (figures_.disordered > 0) fail("deliveries overtook earlier ones of the same sender");
+  if (figures_.disordered > 0) fail("deliveries came after later ones of the same sender");
   return std::move(figures_);
 }
 

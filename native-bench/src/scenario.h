@@ -18,7 +18,7 @@ struct Delivery {
   /** Number of the send that led to it. */
   std::uint64_t send = 0;
   bool isDoubled = false;
-  /** It overtook an earlier delivery of the same sender. */
+  /** The next delivery of the same sender had come before it. */
   bool isDisordered = false;
 };
 

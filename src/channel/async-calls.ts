@@ -19,6 +19,13 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   }
 }
 
+/** Waits for nothing of what a callback gave; what it throws later is no uncaught exception. */
+export function ignoreOutcome(result: unknown): void {
+  if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
+}
+
+function ignore(): void {}
+
 /** Waits for callbacks of channels. */
 export class AsyncCalls {
   readonly #timeoutMs: number;

@@ -16,6 +16,7 @@ import { isThenable, type AsyncCalls } from "./async-calls.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelOutput } from "./channel-output.ts";
 import { asError, type ChannelReports } from "./channel-reports.ts";
+import { cancelTasks } from "./channel-tasks.ts";
 import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
@@ -132,8 +133,7 @@ export class ChannelLives {
     channel.timers = undefined;
     for (const topic of channel.topics ?? []) this.#parts.pubsub.unsubscribe(topic, channel);
     channel.topics = undefined;
-    for (const task of channel.tasks ?? []) task.cancel();
-    channel.tasks = undefined;
+    cancelTasks(channel);
     this.#live -= 1;
     if (this.#live === 0) this.#onNoneLive?.();
   }

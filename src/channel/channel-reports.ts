@@ -9,7 +9,7 @@ import { kindOf } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";
-import type { ExitReason } from "./results.ts";
+import { shown, type ExitReason } from "./results.ts";
 
 /** Reports on channels. */
 export class ChannelReports {
@@ -71,7 +71,5 @@ export class ChannelReports {
 /** Gives an error for whatever was thrown or stopped with. */
 export function asError(cause: unknown): Error {
   if (cause instanceof Error) return cause;
-  return new Error(
-    `ended with ${typeof cause === "string" ? JSON.stringify(cause) : kindOf(cause)}`,
-  );
+  return new Error(`ended with ${shown(cause)}`);
 }

@@ -16,19 +16,19 @@ import type { Logger } from "../logger.ts";
 import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import { AsyncCalls, isThenable } from "./async-calls.ts";
+import { AsyncCalls, ignoreOutcome, isThenable } from "./async-calls.ts";
 import type { Channel, ChannelRuntime } from "./channel.ts";
 import { ChannelLives } from "./channel-lives.ts";
 import { ChannelOutput } from "./channel-output.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
+import { ChannelTasks } from "./channel-tasks.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
-import { Mailbox, type Letter } from "./mailbox.ts";
-import { isGraceful, Reply, Stop, type ExitReason } from "./results.ts";
-import type { TaskOptions, Tasks } from "./tasks.ts";
+import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
+import { badResult, isGraceful, Reply, shown, Stop, type ExitReason } from "./results.ts";
+import type { Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
 
 /** What a ChannelServer is made of. */
@@ -48,13 +48,14 @@ export interface ChannelServerParts {
 
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
+const MISSED = "broadcasts of the topic were lost between threads";
 
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
   readonly context: object;
+  readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
-  readonly #tasks: Tasks;
   readonly #maxMailbox: number;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
@@ -66,8 +67,8 @@ export class ChannelServer implements ChannelRuntime {
     const { pubsub, fastlane, onCount } = parts;
     this.shard = parts.shard;
     this.context = parts.context;
+    this.tasks = new ChannelTasks(parts.tasks);
     this.#pubsub = pubsub;
-    this.#tasks = parts.tasks;
     this.#maxMailbox = parts.maxMailbox;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
@@ -180,8 +181,7 @@ export class ChannelServer implements ChannelRuntime {
 
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void {
     if (channel.state === STATE.closed) return () => {};
-    channel.timers ??= new Set();
-    const { timers } = channel;
+    const timers = (channel.timers ??= new Set());
     const timer = setTimeout(() => {
       timers.delete(timer);
       this.receiveInfo(channel, message);
@@ -217,12 +217,7 @@ export class ChannelServer implements ChannelRuntime {
   missed(channel: Channel): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
     if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
-    else this.#miss(channel);
-  }
-
-  #miss(channel: Channel): void {
-    const message = "broadcasts of the topic were lost between threads";
-    this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", message));
+    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
@@ -247,25 +242,6 @@ export class ChannelServer implements ChannelRuntime {
 
   unlisten(channel: Channel, topic: string): void {
     if (channel.topics?.delete(topic)) this.#pubsub.unsubscribe(topic, channel);
-  }
-
-  async task(
-    channel: Channel,
-    name: string,
-    input: unknown,
-    options: TaskOptions,
-  ): Promise<unknown> {
-    // Of a channel that has ended: as with those that were cancelled, nobody hears of it.
-    if (channel.state === STATE.closed) return new Promise(() => {});
-    channel.tasks ??= new Set();
-    const { tasks } = channel;
-    const task = this.#tasks.run(name, input, options);
-    tasks.add(task);
-    try {
-      return await task.result;
-    } finally {
-      tasks.delete(task);
-    }
   }
 
   #isFree(channel: Channel): boolean {
@@ -302,15 +278,13 @@ export class ChannelServer implements ChannelRuntime {
 
   #hasOverflowed(channel: Channel, result: unknown): boolean {
     if (!channel.isOverfull) return false;
-    // Nobody waits for what it still does; what it throws then is no uncaught exception.
-    if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
+    ignoreOutcome(result);
     this.#overflow(channel);
     return true;
   }
 
   #overflow(channel: Channel): void {
-    const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
-    const error = makeError("SIM_ERR_MAILBOX_FULL", message);
+    const error = mailboxFull(this.#maxMailbox);
     if (channel.state === STATE.joining) this.#failJoin(channel, error);
     else this.#lives.crash(channel, null, error);
   }
@@ -348,7 +322,7 @@ export class ChannelServer implements ChannelRuntime {
         this.#lives.close(channel, letter.reason);
         break;
       case "missed":
-        this.#miss(channel);
+        this.missed(channel);
         break;
     }
   }
@@ -483,14 +457,4 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
-}
-
-function ignore(): void {}
-
-function badResult(name: string, allowed: string, got: unknown): Error {
-  return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
 }

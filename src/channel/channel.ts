@@ -44,7 +44,9 @@ export interface ChannelRuntime {
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
   missed(channel: Channel): void;
-  task(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
+  readonly tasks: {
+    run(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
+  };
 }
 
 /** What is kept while a join is not answered. */
@@ -169,7 +171,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    return this.runtime.task(this, name, input, options);
+    return this.runtime.tasks.run(this, name, input, options);
   }
 
   /** Takes a broadcast of a topic that it subscribed to in code. */

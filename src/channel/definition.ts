@@ -5,7 +5,6 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { Broadcast } from "../pubsub/envelope.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
 
@@ -124,9 +123,6 @@ export interface ChannelDefinition {
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
   readonly logJoin: boolean;
 }
-
-/** Message that a further topic's broadcast is for `handleInfo`. */
-export type { Broadcast };
 
 /**
  * Defines a channel for the connections of a socket.

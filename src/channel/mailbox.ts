@@ -6,6 +6,7 @@
  *       (leave, close, missed) always find room, or a full channel could not be left.
  */
 
+import { makeError } from "../errors.ts";
 import type { Ref } from "../protocol/message.ts";
 import type { ExitReason } from "./results.ts";
 
@@ -64,4 +65,10 @@ export class Mailbox {
     this.#letters = [];
     this.#next = 0;
   }
+}
+
+/** Makes the error of a channel that was sent more than its mailbox may hold. */
+export function mailboxFull(bound: number): Error {
+  const message = `the mailbox must hold at most ${bound} (messages)`;
+  return makeError("SIM_ERR_MAILBOX_FULL", message);
 }

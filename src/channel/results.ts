@@ -4,6 +4,9 @@
  * Runs on: shard.
  */
 
+import { makeError } from "../errors.ts";
+import { kindOf } from "../protocol/serializer.ts";
+
 /** An answer with a status. `ok` and `error` are what clients know; any other string may be used. */
 export class Reply<Status extends string = string, Payload = unknown> {
   readonly status: Status;
@@ -71,4 +74,14 @@ export function isGraceful(reason: ExitReason): boolean {
   if (reason === "normal" || reason === "shutdown") return true;
   const isObject = typeof reason === "object" && reason !== null;
   return isObject && !(reason instanceof Error) && "shutdown" in reason;
+}
+
+/** Makes the error of a callback that gave something else. */
+export function badResult(name: string, allowed: string, got: unknown): Error {
+  return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
+}
+
+/** Shows an event, a reason or a result in a message: text as it is, else what it is. */
+export function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
 }

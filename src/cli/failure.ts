@@ -4,6 +4,8 @@
  * Runs on: main.
  */
 
+import { ERRORS, hasCode } from "../errors.ts";
+
 /** Exit code of a command that could not start. */
 export const EXIT_FAILED = 1;
 /** Exit code of a command that was called wrongly. */
@@ -20,7 +22,7 @@ export interface Failure {
 
 /** Gives the lines for people: one for the error, one for each cause. */
 export function failureOf(error: unknown): Failure {
-  if (codeOf(error) === "SIM_ERR_OPTION_INVALID") {
+  if (hasCode(error, "SIM_ERR_OPTION_INVALID")) {
     return { text: `simurgh: ${messageOf(error)}`, exitCode: EXIT_USAGE };
   }
   const lines = [`simurgh: ${messageOf(error)}${placeOf(error)}`];
@@ -35,10 +37,6 @@ export function failureOf(error: unknown): Failure {
   return { text: lines.join("\n"), exitCode: EXIT_FAILED };
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
 function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined;
 }
@@ -50,7 +48,7 @@ function messageOf(error: unknown): string {
 
 /** Says where an error of the user's own code was made; ours say enough by themselves. */
 function placeOf(error: unknown): string {
-  if (String(codeOf(error)).startsWith("SIM_ERR_") || !(error instanceof Error)) return "";
+  if (!(error instanceof Error) || ("code" in error && String(error.code) in ERRORS)) return "";
   const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));
   return frame === undefined ? "" : ` (${frame.trim()})`;
 }

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 
 import { makeError } from "../errors.ts";
 import { OPTIONS, resolveOptions, type OptionName, type Options } from "../options.ts";
-import { availableShards } from "../server/cpu-quota.ts";
+import { availableCpus } from "../server/cpu-quota.ts";
 
 /** One flag. */
 export interface Flag {
@@ -73,7 +73,7 @@ export function optionsOf(
   const given = { ...defaults, ...environment, ...variables };
   try {
     // The server makes the secret itself, and warns.
-    const automatic = { shards: availableShards, secretKeyBase: (): string => "auto" };
+    const automatic = { parallelism: availableCpus, secretKeyBase: (): string => "auto" };
     return resolveOptions({}, given, automatic);
   } catch (error) {
     throw named(error, variables);

@@ -54,9 +54,9 @@ export function readCounters(
   member: number,
 ): Record<CounterName, number> {
   const values = valuesOf(shared, member);
-  return Object.fromEntries(
-    COUNTER_NAMES.map((name, index) => [name, values[index] as number]),
-  ) as Record<CounterName, number>;
+  const read = { ...COUNTER };
+  for (const name of COUNTER_NAMES) read[name] = values[COUNTER[name]] as number;
+  return read;
 }
 
 /** Sets all counters of a member to 0. For main, when the member's thread has ended. */

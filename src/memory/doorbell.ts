@@ -4,16 +4,17 @@
  * Runs on:  any thread; one Doorbell for each member, used by that member's thread only.
  * Owns:     a member writes its own sleeping word; whoever presses adds to the sequence.
  * Order:    the sleeper: (1) loads its sequence, (2) stores it in its sleeping word, (3) looks
- *           for work again, (4) waits for the sequence of (1) to change, (5) stores AWAKE
- *           and only then looks for work. The presser: (1) stores its work (a ring's tail),
- *           (2) loads the sleeping word, (3) where that says the sequence of now, adds to
- *           it and notifies.
+ *           for work again, (4) waits for the sequence of (1) to change, (5) stores AWAKE.
+ *           The presser: (1) stores its work (a ring's tail), (2) loads the sleeping word,
+ *           (3) where that says the sequence of now, adds to it and notifies.
  *
- * No press is lost. All of these are Atomics, so they stand in one order. Where the presser
- * finds AWAKE, its work was stored before the sleeper's (2) or after its (5): either look
- * finds it. Where it finds an older sequence than that of now, somebody else has pressed
- * since the sleeper's (1), so (4) ends, and the presser's work was stored before (5): the
- * look after (5) finds it. So one sleep costs one notify, however many press.
+ * No press is lost. All of these are Atomics, so they stand in one order, and whoever
+ * sleeps has looked after (2). Where the presser loads what the sleeping word held before
+ * a (2), its work was stored before that (2), and the look (3) finds it. Where it loads
+ * what (2) stored but finds another sequence, somebody else has pressed since the
+ * sleeper's (1): (4) ends, and before it sleeps again the sleeper looks again, after a (2)
+ * that the presser's load did not see yet. So one sleep costs one notify, however many
+ * press. (5) loses nothing and saves the presses that an awake member does not need.
  */
 
 import {

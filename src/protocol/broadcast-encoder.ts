@@ -102,12 +102,17 @@ export class BroadcastEncoder implements BroadcastParts {
 
 /** Refuses an event that is no string. @throws SIM_ERR_PAYLOAD */
 export function checkEvent(event: unknown): void {
-  if (typeof event === "string") return;
-  throw makeError("SIM_ERR_PAYLOAD", `event must be a string, got ${kindOf(event)}`);
+  checkText("event", event);
 }
 
-/** Gives a topic as it stands in frames. */
+function checkText(name: string, value: unknown): void {
+  if (typeof value === "string") return;
+  throw makeError("SIM_ERR_PAYLOAD", `${name} must be a string, got ${kindOf(value)}`);
+}
+
+/** Gives a topic as it stands in frames. @throws SIM_ERR_PAYLOAD where it is no string */
 export function topicName(topic: string): TopicName {
+  checkText("topic", topic);
   const json = JSON.stringify(topic);
   return { json, jsonLength: Buffer.byteLength(json) - 2 };
 }

@@ -38,14 +38,18 @@ export const REASON = {
  * clients up to 1.8.12 do not.
  */
 export const CLOSE = {
-  /** Disconnected by its id. */
   goingAway: 1001,
-  /** Nothing was received for the idle timeout. */
   idle: 1002,
-  /** A message was too large. */
   tooLarge: 1009,
-  /** A frame could not be decoded, or the connection met a bug. */
   internalError: 1011,
-  /** The server, or its shard, is closing. */
   restart: 1012,
 } as const;
+
+/** When each code is sent. The README's table is made from this. */
+export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
+  goingAway: "The connection was disconnected by its socket's id.",
+  idle: "Nothing was received for the idle timeout.",
+  tooLarge: "A message was larger than `maxFrameBytes`.",
+  internalError: "A frame could not be decoded, or too much waited behind a join.",
+  restart: "The server, or the shard that served the connection, closes.",
+};

@@ -17,6 +17,7 @@ import { Envelope, HEADER_BYTES, KIND, writeHeader, type FrameParts } from "./en
 import { kindAndFlags } from "./exchange-layout.ts";
 import type { Exchange, LappedNotice } from "./exchange.ts";
 import { Registry, type Listener, type TopicEntry } from "./registry.ts";
+import { Tellings } from "./telling.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
@@ -44,10 +45,12 @@ export class PubSub<Lane = never> {
   readonly #parts: PubSubParts<Lane>;
   readonly #sent = new Envelope();
   readonly #received = new Envelope();
+  readonly #tellings: Tellings;
 
   constructor(parts: PubSubParts<Lane>) {
     this.#parts = parts;
     this.registry = new Registry(parts.hashSeed);
+    this.#tellings = new Tellings(parts.onListenerError);
   }
 
   /** Counts one subscriber in. From the first on, broadcasts of all threads come here. */
@@ -162,7 +165,15 @@ export class PubSub<Lane = never> {
       .filter(({ hash }) => lost === undefined || lost.has(index.slotOf(hash)));
     for (const entry of concerned) {
       dispatcher?.missed(entry);
-      for (const listener of entry.listeners) listener.missed(entry.topic);
+      for (const listener of entry.listeners) this.#tellMissed(listener, entry.topic);
+    }
+  }
+
+  #tellMissed(listener: Listener, topic: string): void {
+    try {
+      listener.missed(topic);
+    } catch (error) {
+      this.#parts.onListenerError(error, topic);
     }
   }
 
@@ -173,17 +184,11 @@ export class PubSub<Lane = never> {
       return;
     }
     // Decoded before anything is delivered: a lane's user code may use the sender's buffer again.
-    const event = envelope.event();
     const payloads = listeners.map(() => envelope.payload());
+    const { topic } = entry;
+    this.#tellings.add({ topic, event: envelope.event(), listeners, payloads, from });
     this.#parts.dispatcher?.dispatch(entry, envelope, from);
-    for (const [at, listener] of listeners.entries()) {
-      if (listener === from) continue;
-      try {
-        listener.receive({ topic: entry.topic, event, payload: payloads[at] });
-      } catch (error) {
-        this.#parts.onListenerError(error, entry.topic);
-      }
-    }
+    this.#tellings.tell();
   }
 }
 

@@ -38,7 +38,7 @@ const SYSTEM: CpuSource = {
 };
 
 /** Gives the CPUs that this process has, rounded down, from 1 to 64. */
-export function availableShards(source: CpuSource = SYSTEM): number {
+export function availableCpus(source: CpuSource = SYSTEM): number {
   const cpus = Math.min(source.parallelism(), cpuQuota(source.readFile), MAX_SHARDS);
   return Math.max(1, Math.floor(cpus));
 }

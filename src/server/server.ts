@@ -18,7 +18,7 @@ import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
-import { availableShards } from "./cpu-quota.ts";
+import { availableCpus } from "./cpu-quota.ts";
 import { Host, type BroadcastHandler } from "./host.ts";
 import { Introspection, type SocketsRequest, type TopicsRequest } from "./introspection.ts";
 import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
@@ -226,7 +226,7 @@ interface ServerParts {
 export async function serve(given: ServeOptions): Promise<Server> {
   let isSecretRandom = false;
   const options = resolveOptions(given, process.env, {
-    shards: availableShards,
+    parallelism: availableCpus,
     secretKeyBase: () => {
       isSecretRandom = true;
       return randomBytes(48).toString("base64");

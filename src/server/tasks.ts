@@ -17,17 +17,20 @@
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../options.ts";
-import type { TaskAnswer, TaskMessage } from "../shard/control.ts";
+import type {
+  TaskAnswer,
+  TaskCall,
+  TaskMessage,
+  TaskOutcome,
+  TaskRequest,
+} from "../shard/control.ts";
 import { reportOf } from "../shard/error-report.ts";
-import type { TaskCall, TaskOutcome } from "../shard/task-worker.ts";
 import { makePiscina, type Piscina } from "./piscina.ts";
 
 /** Who gives tasks, and gets the answers: a shard's thread. */
 export interface TaskOwner {
   send(answer: TaskAnswer): void;
 }
-
-type TaskRequest = Extract<TaskMessage, { kind: "task" }>;
 
 interface Job {
   readonly owner: TaskOwner;

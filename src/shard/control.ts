@@ -85,21 +85,31 @@ export type TaskAnswer =
   | { readonly kind: "taskDone"; readonly id: number; readonly result: unknown }
   | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
 
-/** To main: a task of the shard, or its end. */
-export type TaskMessage =
-  | {
-      readonly kind: "task";
-      /** The shard's number for it. */
-      readonly id: number;
-      /** URL of the tasks module. */
-      readonly module: string;
-      /** Of the function there. */
-      readonly name: string;
-      readonly input: unknown;
-      /** Parts of the input that are handed over, not copied, on the next way too. */
-      readonly transfer: readonly TransferListItem[];
-    }
-  | { readonly kind: "taskCancel"; readonly id: number };
+/** A task as a thread of the pool gets it. */
+export interface TaskCall {
+  /** URL of the tasks module. */
+  readonly module: string;
+  /** Of the function there. */
+  readonly name: string;
+  readonly input: unknown;
+}
+
+/** What a thread of the pool says of a task. Errors cross as reports: a clone would lose their codes. */
+export type TaskOutcome =
+  | { readonly kind: "done"; readonly result: unknown }
+  | { readonly kind: "failed"; readonly error: ErrorReport };
+
+/** To main: a task of the shard. */
+export interface TaskRequest extends TaskCall {
+  readonly kind: "task";
+  /** The shard's number for it. */
+  readonly id: number;
+  /** Parts of the input that are handed over, not copied, on the next way too. */
+  readonly transfer: readonly TransferListItem[];
+}
+
+/** To main: a task of the shard, or the end of one. */
+export type TaskMessage = TaskRequest | { readonly kind: "taskCancel"; readonly id: number };
 
 /** To main. */
 export type MemberMessage =

@@ -5,21 +5,9 @@
  */
 
 import { makeError } from "../errors.ts";
-import { reportOf, type ErrorReport } from "./error-report.ts";
+import type { TaskCall, TaskOutcome } from "./control.ts";
+import { reportOf } from "./error-report.ts";
 import { loadTask } from "./task-module.ts";
-
-/** A task as the pool hands it to a thread. */
-export interface TaskCall {
-  /** URL of the tasks module. */
-  readonly module: string;
-  readonly name: string;
-  readonly input: unknown;
-}
-
-/** What became of a task. Errors cross as reports: a clone would lose their codes. */
-export type TaskOutcome =
-  | { readonly kind: "done"; readonly result: unknown }
-  | { readonly kind: "failed"; readonly error: ErrorReport };
 
 // A result that cannot be cloned fails outside of `runTask`, where piscina posts it, and ends the
 // thread by a DOMException, of which nothing would reach main.

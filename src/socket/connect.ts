@@ -4,6 +4,7 @@
  * Runs on: shard.
  */
 
+import { isThenable } from "../channel/async-calls.ts";
 import { Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import { kindOf } from "../protocol/serializer.ts";
@@ -52,7 +53,7 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   try {
     const { params, connectInfo, context } = call;
     const result = call.mount.definition.connect({ params, connectInfo, context });
-    return result instanceof Promise ? result.then(settled, failed) : settled(result);
+    return isThenable(result) ? Promise.resolve(result).then(settled, failed) : settled(result);
   } catch (error) {
     return failed(error);
   }

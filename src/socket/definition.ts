@@ -56,27 +56,28 @@ export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns>
 /**
  * Defines a socket.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where `connect` is no function
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or `joins` is unknown
  */
 export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
   const { joins = "async" } = callbacks;
   if (typeof callbacks.connect !== "function") {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `connect must be a function, got ${typeof callbacks.connect}`,
-    );
+    throw invalid(`connect must be a function, got ${typeof callbacks.connect}`);
+  }
+  if (callbacks.id !== undefined && typeof callbacks.id !== "function") {
+    throw invalid(`id must be a function, got ${typeof callbacks.id}`);
   }
   if (joins !== "async" && joins !== "serial") {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `joins must be "async" or "serial", got ${String(joins)}`,
-    );
+    throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
   }
   return {
     connect: callbacks.connect.bind(callbacks),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     isSerial: joins === "serial",
   };
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

@@ -15,7 +15,7 @@ import {
   type Profile,
 } from "../support/browser.ts";
 import { CommandLine } from "../support/command-line.ts";
-import { lastingPort } from "../support/lasting-port.ts";
+import { freePort } from "../support/server.ts";
 
 /** What a loaded machine may take for a step of the page. */
 const STEP_MS = 15_000;
@@ -91,7 +91,7 @@ describe("the demo page", { skip: noBrowser }, () => {
   let port: number;
 
   before(async () => {
-    port = await lastingPort();
+    port = await freePort();
     command = await started(port);
     browser = await startBrowser();
     context = await browser.newContext();

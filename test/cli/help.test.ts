@@ -7,6 +7,8 @@ import { CommandLine } from "../support/command-line.ts";
 
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
+const OPTION_COUNT = Object.keys(OPTIONS).length;
+
 async function helpOf(...args: string[]): Promise<string> {
   await using command = new CommandLine(args);
   const { code, out, err } = await command.ended();
@@ -16,7 +18,7 @@ async function helpOf(...args: string[]): Promise<string> {
 
 function assertFits(text: string, rows: number): void {
   const lines = text.trimEnd().split("\n");
-  assert.ok(lines.length <= rows, `${lines.length} lines`);
+  assert.ok(lines.length < rows, `${lines.length} lines and the prompt`);
   for (const line of lines) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
 }
 
@@ -35,7 +37,7 @@ describe("the help of simurgh", () => {
   it("of a command has a flag for each option but the secret", async () => {
     for (const command of ["serve", "demo"]) {
       const help = await helpOf(command, "--help");
-      assertFits(help, 24);
+      assertFits(help, OPTION_COUNT + 10);
       const variables = [...help.matchAll(/SIMURGH_\w+/g)].map(([variable]) => variable);
       const expected = Object.values(OPTIONS).map(({ env }) => env as string);
       assert.deepEqual(

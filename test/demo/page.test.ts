@@ -5,15 +5,12 @@ import { fileURLToPath } from "node:url";
 
 import { serve, type Server } from "../../src/index.ts";
 
-const SILENT = { debug(): void {}, info(): void {}, warn(): void {}, error(): void {} };
-
 describe("the demo's routes", () => {
   let server: Server;
 
   before(async () => {
     const app = new URL("../../src/demo/app.js", import.meta.url);
-    const options = { host: "127.0.0.1", port: 0, shards: 1, logLevel: "error" };
-    server = await serve({ app, ...options, logger: SILENT });
+    server = await serve({ app, host: "127.0.0.1", port: 0, shards: 1, logLevel: "silent" });
   });
   after(async () => {
     await server.close();

@@ -106,7 +106,7 @@ describe("A task", () => {
   });
 
   it("that runs too long is ended, and rejected", async () => {
-    const client = await enter(await start({ taskTimeoutMs: 100 }));
+    const client = await enter(await start({ taskTimeoutMs: 1_000 }));
     const { status, response } = await client.replyTo(client.push("room:1", "burn"));
     const { code } = response as Answer;
     assert.deepEqual([status, code], ["error", "SIM_ERR_TASK_TIMEOUT"]);
@@ -156,6 +156,19 @@ describe("A task of a channel that ends is ended", () => {
       assert.equal(running.stats().total.uncaught, 0);
     });
   }
+});
+
+describe("A task that a handler awaits", () => {
+  it("is ended with its shard", async () => {
+    const running = await start();
+    const ended = await enter(running);
+    ended.push("room:1", "burn");
+    await control(ended, "started");
+    await fetch(`http://127.0.0.1:${running.port}/exit`).catch(() => undefined);
+    await ended.closed();
+    const other = await within(enterAtLast(running), "a connection");
+    assert.equal((await run(other, "double", { n: 2 })).result, 4);
+  });
 });
 
 /** Connects as soon as a connection is taken: a shard that is replaced is away for a moment. */

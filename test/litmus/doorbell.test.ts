@@ -6,7 +6,8 @@
  *   the answer comes                                   allowed
  *   a thread sleeps on while there is work for it      forbidden
  *
- * Seen to fail with: MUTATION_LINE
+ * Seen to fail with: the sequence loaded after the look; the sleeping word stored after the look;
+ * the work stored after the press; no second press of a sequence pressed once before.
  */
 import { it } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -18,14 +19,14 @@ import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 const PRESSERS = [1, 2];
 const ROUNDS = litmusRounds(5);
 
-it("loses no wake, waiting asynchronously or standing still", async () => {
+it("loses no wake, waiting asynchronously or standing still", async (test) => {
   const doorbells = new SharedArrayBuffer(doorbellBytes(3));
   const work = new Int32Array(new SharedArrayBuffer(12));
   const answers = new Int32Array(new SharedArrayBuffer(12));
   const doorbell = new Doorbell(doorbells, 0);
   const url = new URL("./doorbell.presser.js", import.meta.url);
   const ends = PRESSERS.map(async (member) =>
-    startWorker(url, { doorbells, work, answers, member, rounds: ROUNDS }).exited(
+    startWorker(test, url, { doorbells, work, answers, member, rounds: ROUNDS }).exited(
       `the end of presser ${member}`,
     ),
   );

@@ -1,32 +1,50 @@
 /**
+ * Two members set and clear their bits in one word, as fast as they can:
+ *
+ *   a member's bit is what it made it                         allowed
+ *   it is lost, or back, because another wrote the word       forbidden
+ *
  * Three subscribers join and leave one slot, whose word holds all their bits, and a
- * publisher writes to the slot's members when one of them tells that it has joined.
+ * publisher writes to the slot's members when one of them tells that it has joined:
  *
  *   a record reaches a member that told its join before      allowed
  *   a record misses it                                       forbidden
- *   a bit is set when its member has left and all is quiet   forbidden
  *
- * Seen to fail with: MUTATION_LINE
+ * Seen to fail with: the bit set, or cleared, by load and store (first test); readiness told before
+ * the bit is set (second).
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layout.ts";
 import { makeExchange, makeExchangeShared } from "../support/exchange.ts";
+import { FLIP_LAYOUT, flip } from "../support/flip.ts";
 import { litmusDeadlineMs, litmusRounds, startWorker } from "../support/litmus.ts";
 
 const SUBSCRIBERS = [1, 2, 3];
 /** A subscriber that does not get its turn on a core must not be lapped meanwhile. */
 const ROOMY = { overflowBytes: 2 ** 28, overflowTotalBytes: 2 ** 28 };
 const failPublisher = (): never => assert.fail("nothing is sent to the publisher");
-const ROUNDS = litmusRounds(20);
+const FLIPS = litmusRounds(1 / 10);
+const ROUNDS = litmusRounds(50);
 
-it("never misses a member that has told its join", async () => {
+it("keeps a member's bit while another sets and clears its own", async (test) => {
+  const shared = new SharedArrayBuffer(subscriptionIndexBytes(FLIP_LAYOUT));
+  const url = new URL("./index.flipper.js", import.meta.url);
+  const flipper = startWorker(test, url, { shared, member: 31, rounds: FLIPS });
+  await flipper.message("the start of the other member");
+  const ended = flipper.exited("the end of the other member");
+  flip(shared, 0, FLIPS);
+  await ended;
+});
+
+it("never misses a member that has told its join", async (test) => {
   const shared = makeExchangeShared({ members: 4, ringBytes: 4_096, ...ROOMY });
   const ready = new Int32Array(new SharedArrayBuffer(16));
   const done = new Int32Array(new SharedArrayBuffer(16));
   const url = new URL("./index.subscriber.js", import.meta.url);
   const ends = SUBSCRIBERS.map(async (member) =>
-    startWorker(url, { shared, ready, done, member, rounds: ROUNDS }).exited(
+    startWorker(test, url, { shared, ready, done, member, rounds: ROUNDS }).exited(
       `the end of subscriber ${member}`,
     ),
   );

@@ -1,5 +1,6 @@
 /** What the litmus tests share: how long they run, random pauses, and workers that report. */
 import { once } from "node:events";
+import type { TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
 import { before } from "./deadline.ts";
 
@@ -33,9 +34,9 @@ const parking = new Int32Array(new SharedArrayBuffer(4));
 
 /** Lets some time pass: mostly none, at times a moment, rarely the thread's turn on its core. */
 export function pause(random: (limit: number) => number): void {
-  const dice = random(1_024);
+  const dice = random(4_096);
   if (dice === 0) Atomics.wait(parking, 0, 0, 0.05);
-  else if (dice < 128)
+  else if (dice < 512)
     for (let turns = random(400); turns > 0; turns -= 1) Atomics.load(parking, 0);
 }
 
@@ -48,19 +49,32 @@ export interface LitmusWorker {
   exited(what: string): Promise<void>;
 }
 
-/** Starts a worker. @param url - of the compiled file */
-export function startWorker(url: URL, workerData: object): LitmusWorker {
+/**
+ * Starts a worker that ends with the test at the latest.
+ *
+ * @param url - of the compiled file
+ */
+export function startWorker(test: TestContext, url: URL, workerData: object): LitmusWorker {
   const worker = new Worker(url, { workerData });
+  test.after(async () => worker.terminate());
   const exit = once(worker, "exit");
   const failed = new Promise<never>((_resolve, reject) => {
     worker.once("error", reject);
   });
   failed.catch(() => undefined);
+  const silent = exit.then((): never => {
+    throw new Error("the worker ended without a message");
+  });
+  silent.catch(() => undefined);
   return {
     worker,
     message: async (what) => {
       const arrived = once(worker, "message");
-      const [message] = await before(litmusDeadlineMs(), what, Promise.race([arrived, failed]));
+      const [message] = await before(
+        litmusDeadlineMs(),
+        what,
+        Promise.race([arrived, failed, silent]),
+      );
       return message as unknown;
     },
     exited: async (what) => {

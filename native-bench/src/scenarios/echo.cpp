@@ -36,7 +36,7 @@ class Echo final : public Scenario {
     if (jsonUnsigned(message.ref) != kFirstPushRef + *send) return std::nullopt;
     const std::uint64_t turn = *send / answered_.size();
     Sequence& answered = answered_[connection.number()];
-    const bool isDisordered = turn > 0 && !answered.hasArrived(turn - 1);
+    const bool isDisordered = answered.hasArrived(turn + 1);
     return Delivery{*send, !answered.arrive(turn), isDisordered};
   }
 

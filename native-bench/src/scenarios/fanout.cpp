@@ -42,7 +42,7 @@ class Fanout final : public Scenario {
     if (!send || *send % topics_ != connection.number() / members_) return std::nullopt;
     const std::uint64_t broadcast = *send / topics_;
     Sequence& received = received_[connection.number()];
-    const bool isDisordered = broadcast >= members_ && !received.hasArrived(broadcast - members_);
+    const bool isDisordered = received.hasArrived(broadcast + members_);
     return Delivery{*send, !received.arrive(broadcast), isDisordered};
   }
 

@@ -1,0 +1,89 @@
+/**
+ * What the documents repeat of the sources: tables, and files that they quote.
+ *
+ *   <!-- options -->                     a table, made from src/options.ts
+ *   <!-- /options -->
+ *   <!-- file test/examples/x.ts -->     the code block that follows is that file
+ *
+ * Runs on: `npm run docs` writes them, and a test compares.
+ */
+
+import { ERRORS } from "../src/errors.ts";
+import { OPTIONS, rangeOf, type OptionName } from "../src/options.ts";
+import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
+import { EVENTS } from "../src/telemetry.ts";
+
+type Row = readonly string[];
+
+/** Each table, by the name in its marker. */
+export const TABLES: Readonly<Record<string, () => string>> = {
+  options: () =>
+    table(
+      ["Variable and option", "Default", "Range", "What it is", "At the limit"],
+      (Object.keys(OPTIONS) as OptionName[]).map((name) => {
+        const option = OPTIONS[name];
+        const names = `${code(option.env)}<br>${code(name)}`;
+        return [names, code(String(option.default)), rangeCell(name), option.about, option.atLimit];
+      }),
+    ),
+  errors: () =>
+    table(
+      ["Code", "When", "What to do"],
+      Object.entries(ERRORS).map(([name, { when, fix }]) => [code(name), when, fix]),
+    ),
+  events: () =>
+    table(
+      ["Channel", "Published when", "Its message has"],
+      Object.entries(EVENTS).map(([name, about]) => {
+        const [fields = "", when = ""] = about.split(/:\s+/, 2);
+        return [code(`simurgh:${name}`), when, fields];
+      }),
+    ),
+  closes: () =>
+    table(
+      ["Code", "When"],
+      (Object.keys(CLOSE) as (keyof typeof CLOSE)[]).map((name) => [
+        String(CLOSE[name]),
+        CLOSE_WHEN[name],
+      ]),
+    ),
+};
+
+/**
+ * Gives a document with its tables and quoted files as the sources have them now.
+ *
+ * @param read - gives a file's text by its path from the project's root
+ */
+export function withGenerated(document: string, read: (path: string) => string): string {
+  let text = document;
+  for (const [name, make] of Object.entries(TABLES)) {
+    const region = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`, "g");
+    text = text.replace(region, (_, open: string, close: string) => open + make() + close);
+  }
+  return text.replaceAll(
+    /(<!-- file (\S+) -->\n+```\w*\n)[\s\S]*?(```\n)/g,
+    (_, open: string, path: string, close: string) => open + read(path) + close,
+  );
+}
+
+function table(head: Row, rows: readonly Row[]): string {
+  const line = (cells: Row): string => `| ${cells.map(cell).join(" | ")} |\n`;
+  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
+}
+
+/** Range with its unit: `4096 to 67108864 bytes, a power of two`. */
+function rangeCell(name: OptionName): string {
+  const option = OPTIONS[name];
+  const range = rangeOf(option);
+  if (option.kind === "text" || option.unit === "port") return range;
+  const [bounds, ...more] = range.split(", ");
+  return [`${bounds} ${option.unit}`, ...more].join(", ");
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}

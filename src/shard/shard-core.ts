@@ -1,0 +1,190 @@
+/**
+ * The part of a shard that knows no engine: PubSub, channels and sockets, and the app's context.
+ *
+ * Frames come in through `sockets`, and go out through whatever connections and publisher it is
+ * given. A shard puts the engine around it, tests of channels put nothing around it.
+ *
+ * Runs on: shard.
+ */
+
+import { ChannelServer } from "../channel/channel-server.ts";
+import type { Publisher } from "../channel/connection.ts";
+import { Fastlane } from "../channel/fastlane.ts";
+import type { Lane } from "../channel/lane.ts";
+import type { Tasks } from "../channel/tasks.ts";
+import type { Logger } from "../logger.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
+import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
+import { EVENT } from "../protocol/reserved.ts";
+import { HEADER_BYTES } from "../pubsub/envelope.ts";
+import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
+import { PubSub, type Scope } from "../pubsub/pubsub.ts";
+import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
+import { ChannelRouter } from "../socket/channel-router.ts";
+import type { SocketMount } from "../socket/mount.ts";
+import { SocketServer } from "../socket/socket-server.ts";
+import { telemetry } from "../telemetry.ts";
+import type { ShardContext } from "./context.ts";
+import type { ShardStart } from "./control.ts";
+import { routeOf, type MountDefinition } from "./endpoint.ts";
+
+/** What the core of a shard is made of. */
+export interface ShardCoreParts {
+  readonly start: Omit<ShardStart, "app" | "predecessors">;
+  readonly counters: Counters;
+  readonly publisher: Publisher;
+  readonly tasks: Tasks;
+  readonly logger: Logger;
+}
+
+/** The core of one shard. */
+export class ShardCore {
+  readonly exchange: Exchange;
+  readonly context: ShardContext;
+  readonly pubsub: PubSub<Lane>;
+  readonly channels: ChannelServer;
+  readonly sockets: SocketServer;
+  readonly #parts: ShardCoreParts;
+  readonly #index: SubscriptionIndex;
+  readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
+  readonly #handler: ExchangeHandler = {
+    onRecord: (_from, _type, bytes, offset, length) =>
+      this.pubsub.deliverRecord(bytes, offset, length),
+    onLapped: (from, slots) => this.#lapped(from, slots),
+    onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
+  };
+
+  constructor(parts: ShardCoreParts) {
+    const { start, counters, tasks, logger } = parts;
+    const { memory, options, member } = start;
+    this.#parts = parts;
+    this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
+    this.exchange = this.#makeExchange();
+    this.context = this.#makeContext();
+    const fastlane = new Fastlane(parts.publisher);
+    this.pubsub = this.#makePubSub(fastlane);
+    this.channels = new ChannelServer({
+      shard: start.shard,
+      context: this.context,
+      pubsub: this.pubsub,
+      fastlane,
+      encoder: this.#encoder,
+      tasks,
+      logger,
+      maxMailbox: options.maxMailbox,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+      onCount: (change) => counters.add(COUNTER.channels, change),
+    });
+    this.sockets = new SocketServer({
+      channels: this.channels,
+      idTopics: this.pubsub,
+      logger,
+      maxBacklog: options.maxMailbox,
+    });
+  }
+
+  /** Takes records when it is told to: before `start`, so that a member can be forgotten. */
+  attach(): void {
+    this.exchange.attach(this.#handler);
+  }
+
+  /** Begins to take records. */
+  start(): void {
+    this.exchange.start(this.#handler);
+  }
+
+  /** Takes no more records, and is no subscriber any more. */
+  stop(): void {
+    this.exchange.stop();
+    this.#index.clearMember(this.#parts.start.member);
+  }
+
+  /**
+   * Forgets a member that ended, after what it had written was delivered.
+   *
+   * @param hasLost - whether it ended with records that were still to come
+   */
+  retire(member: number, hasLost: boolean): void {
+    this.exchange.drainFrom(member);
+    this.exchange.forget(member);
+    if (hasLost) this.#lapped(member, "all");
+  }
+
+  /** Makes what a socket's connections need of its definition at a path. */
+  makeMount(path: string, { socket, channels, maxChannels }: MountDefinition): SocketMount {
+    const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
+    return {
+      path,
+      definition: socket,
+      router: new ChannelRouter(Object.fromEntries(routes)),
+      maxChannels: maxChannels ?? this.#parts.start.options.maxChannels,
+    };
+  }
+
+  /**
+   * Broadcasts.
+   *
+   * @param from - who is left out: a subscriber of this thread
+   */
+  broadcast(topic: string, event: string, payload: unknown, scope: Scope, from?: object): void {
+    const entry = this.pubsub.registry.get(topic);
+    this.#encoder.encode(entry ?? topicName(topic), event, payload ?? {});
+    this.pubsub.broadcast(entry ?? topic, this.#encoder, scope, from);
+  }
+
+  #lapped(from: number, slots: LappedNotice): void {
+    const count = slots === "all" ? slots : slots.length;
+    this.#parts.logger.log("lapped", { from, slots: count });
+    if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
+    this.pubsub.lapped(slots);
+  }
+
+  #makeExchange(): Exchange {
+    const { memory, options, member } = this.#parts.start;
+    return new Exchange({
+      memory: memory.exchange,
+      member,
+      index: this.#index,
+      counters: this.#parts.counters,
+      overflowBytes: options.overflowBytes,
+      overflowTotalBytes: options.overflowTotalBytes,
+    });
+  }
+
+  #makePubSub(fastlane: Fastlane): PubSub<Lane> {
+    const { start, counters, logger } = this.#parts;
+    return new PubSub<Lane>({
+      index: this.#index,
+      exchange: this.exchange,
+      counters,
+      dispatcher: fastlane,
+      link: start.memory.link,
+      hashSeed: start.memory.hashSeed,
+      onListenerError: (error, topic) => logger.log("recordFailed", { topic, err: error }),
+    });
+  }
+
+  #makeContext(): ShardContext {
+    const { start } = this.#parts;
+    const { options, memory } = start;
+    return {
+      data: start.data,
+      shard: start.shard,
+      shards: options.shards,
+      secretKeyBase: options.secretKeyBase,
+      broadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "cluster"),
+      localBroadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "node"),
+      directBroadcast: (node, topic, event, payload) => {
+        if (node === memory.nodeName) {
+          this.broadcast(topic, event, payload, "node");
+          return;
+        }
+        this.#encoder.encode(topicName(topic), event, payload ?? {});
+        this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+      },
+      disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
+      subscribers: (topic) => this.pubsub.count(topic),
+    };
+  }
+}

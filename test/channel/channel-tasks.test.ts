@@ -1,0 +1,72 @@
+/**
+ * When a task of a channel is cancelled, and when it is not.
+ *
+ * Runs on: the test's thread.
+ */
+
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+
+import { reply } from "../../src/channel/results.ts";
+import { channel, turn, World, type RecordingTasks, type WorldClient } from "../support/world.ts";
+
+type GivenTask = RecordingTasks["given"][number];
+
+const room = channel({
+  handleIn: {
+    work: async (socket) => reply("ok", { result: await socket.task("sum") }),
+    aside: (socket) => void socket.task("sum").then((result) => socket.send(result)),
+  },
+  handleInfo: (socket, result) => socket.push("result", { result }),
+  // Takes its time, so that there is one in which the channel ends.
+  terminate: async (socket) => void (await socket.task("last")),
+});
+
+describe("the task of a channel", () => {
+  let world: World;
+  let client: WorldClient;
+
+  beforeEach(() => {
+    world = new World({ channels: { "room:*": room } });
+    client = world.joined();
+  });
+
+  /** Sends an event, and gives the task that came of it. */
+  function begun(event: string): GivenTask {
+    const before = world.tasks.given.length;
+    client.send(`["11","2","room:1","${event}",{}]`);
+    const task = world.tasks.given[before];
+    assert.ok(task, `no task came of ${event}`);
+    return task;
+  }
+
+  it("is cancelled at the very end of its channel: `terminate` may still wait for one", async () => {
+    const first = begun("aside");
+    const last = begun("phx_leave");
+    assert.deepEqual([last.name, first.isCancelled, last.isCancelled], ["last", false, false]);
+    last.resolve(undefined);
+    await turn();
+    assert.deepEqual([first.isCancelled, last.isCancelled], [true, false]);
+  });
+
+  it("is forgotten when it is done: the end of its channel does not cancel it", async () => {
+    const task = begun("aside");
+    task.resolve(3);
+    await turn();
+    assert.deepEqual(client.taken(), ['["11",null,"room:1","result",{"result":3}]']);
+    begun("phx_leave").resolve(undefined);
+    await turn();
+    assert.equal(task.isCancelled, false);
+  });
+
+  it("is cancelled where a rejoin replaces its channel; what comes all the same is nobody's", async () => {
+    const task = begun("work");
+    client.send('["12","3","room:1","phx_join",{}]');
+    assert.equal(task.isCancelled, true);
+    client.taken();
+    task.reject(new Error("late"));
+    await turn();
+    assert.deepEqual(client.taken(), []);
+    assert.deepEqual(world.troubles(), ["duplicate channel join: the old channel was closed"]);
+  });
+});

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { describe, it } from "node:test";
+
+import { error, ok, reply, stop } from "../../src/channel/results.ts";
+import { Logger } from "../../src/logger.ts";
+import { jsonV1 } from "../../src/protocol/json-v1.ts";
+import { jsonV2 } from "../../src/protocol/json-v2.ts";
+import { ChannelRouter } from "../../src/socket/channel-router.ts";
+import { decide } from "../../src/socket/connect.ts";
+import type { ConnectCall, Decision } from "../../src/socket/connect.ts";
+import { defineSocket } from "../../src/socket/definition.ts";
+import type { SocketCallbacks } from "../../src/socket/definition.ts";
+
+const INFO = {
+  peer: { address: "127.0.0.1" },
+  uri: { path: "/socket/websocket", query: "", host: "localhost" },
+  userAgent: null,
+  xHeaders: {},
+};
+
+interface Outcome {
+  readonly decision: Decision;
+  readonly log: readonly string[];
+  readonly call: ConnectCall;
+}
+
+/** Decides on a connection by these callbacks. */
+async function decided(
+  callbacks: Partial<SocketCallbacks<object>>,
+  params: ConnectCall["params"] = { vsn: "2.0.0" },
+): Promise<Outcome> {
+  const log: string[] = [];
+  const note = (_: object, text: string): void => void log.push(text);
+  const call = {
+    mount: {
+      path: "/socket",
+      definition: defineSocket<object>({ connect: () => ok({}), ...callbacks }),
+      router: new ChannelRouter({}),
+      maxChannels: 1,
+    },
+    transport: "websocket",
+    params,
+    connectInfo: INFO,
+    context: { name: "context" },
+  };
+  const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
+  return { decision: await decide(call, logger), log, call };
+}
+
+function userTopic({ assigns }: { readonly assigns: object }): string {
+  return `users:${String((assigns as { userId: number }).userId)}`;
+}
+
+function refused(callbacks: object, message: string): void {
+  assert.throws(() => defineSocket(callbacks as never), {
+    code: "SIM_ERR_DEFINITION_INVALID",
+    message,
+  });
+}
+
+/** What connect gives, at once and later. */
+function bothWays(result: unknown): (() => never)[] {
+  return [(): never => result as never, (): never => Promise.resolve(result) as never];
+}
+
+describe("a request to connect", () => {
+  it("is accepted with assigns, id and the serializer of its version", async () => {
+    for (const [vsn, serializer] of [
+      ["2.0.7", jsonV2],
+      ["1.0.0", jsonV1],
+      [undefined, jsonV1],
+    ] as const) {
+      for (const connect of bothWays(ok({ userId: 7 }))) {
+        const { decision, log, call } = await decided({ connect, id: userTopic }, { vsn });
+        assert.deepEqual(decision, {
+          result: "ok",
+          identity: { mount: call.mount, serializer, assigns: { userId: 7 }, id: "users:7" },
+        });
+        assert.ok(decision.result === "ok" && Object.isFrozen(decision.identity.assigns));
+        assert.deepEqual(log, ["CONNECTED TO"]);
+      }
+    }
+  });
+
+  it("is seen by connect with parameters, connect info and context", async () => {
+    let seen: unknown;
+    const params = { vsn: "2.0.0", token: "t", nested: { a: "1" } } as never;
+    await decided(
+      {
+        connect: (request) => {
+          seen = request;
+          return ok({});
+        },
+      },
+      params,
+    );
+    assert.deepEqual(seen, { params, connectInfo: INFO, context: { name: "context" } });
+  });
+
+  it("has no id where none is defined, or it is null", async () => {
+    for (const callbacks of [{}, { id: (): null => null }]) {
+      const { decision } = await decided(callbacks);
+      assert.ok(decision.result === "ok");
+      assert.equal(decision.identity.id, null);
+    }
+  });
+
+  it("has empty assigns where it was accepted with none, or with what are none", async () => {
+    for (const result of [ok(), ok(null), ok(7), ok("x")]) {
+      const { decision } = await decided({ connect: () => result as never });
+      assert.ok(decision.result === "ok");
+      assert.deepEqual(decision.identity.assigns, {});
+    }
+  });
+
+  it("is refused with the reason that connect gives", async () => {
+    for (const [result, reason] of [
+      [error(), {}],
+      [error({ reason: "who?" }), { reason: "who?" }],
+      [error("no"), "no"],
+    ] as const) {
+      for (const connect of bothWays(result)) {
+        const { decision, log } = await decided({ connect });
+        assert.deepEqual(decision, { result: "refused", reason });
+        assert.deepEqual(log, ["REFUSED CONNECTION TO"]);
+      }
+    }
+  });
+
+  it("is refused where connect gives something else, and that is logged as an error", async () => {
+    for (const result of [
+      undefined,
+      null,
+      true,
+      {},
+      { status: "ok" },
+      reply("maybe"),
+      stop("normal"),
+    ]) {
+      for (const connect of bothWays(result)) {
+        const { decision, log } = await decided({ connect });
+        assert.deepEqual(decision, { result: "refused", reason: undefined });
+        assert.equal(log[0], "connect or id returned something else");
+      }
+    }
+  });
+
+  it("waits for a thenable as it does for a promise", async () => {
+    // oxlint-disable-next-line unicorn/no-thenable
+    const thenable = { then: (settle: (value: unknown) => void) => settle(ok({ n: 1 })) };
+    const { decision } = await decided({ connect: () => thenable as never });
+    assert.ok(decision.result === "ok");
+    assert.deepEqual(decision.identity.assigns, { n: 1 });
+  });
+
+  it("is refused where the id is neither a string nor null", async () => {
+    for (const id of [undefined, 7, {}, true]) {
+      const { decision, log } = await decided({ id: () => id as never });
+      assert.deepEqual(decision, { result: "refused", reason: undefined });
+      assert.equal(log[0], "connect or id returned something else");
+    }
+  });
+
+  it("fails where connect or id throws", async () => {
+    const boom = new Error("boom");
+    for (const callbacks of [
+      {
+        connect: (): never => {
+          throw boom;
+        },
+      },
+      { connect: (): never => Promise.reject(boom) as never },
+      {
+        id: (): never => {
+          throw boom;
+        },
+      },
+    ]) {
+      const { decision, log } = await decided(callbacks);
+      assert.deepEqual(decision, { result: "failed" });
+      assert.deepEqual(log, ["connect threw"]);
+    }
+  });
+
+  it("of no known version is refused before connect runs", async () => {
+    let calls = 0;
+    const connect = (): ReturnType<typeof ok<object>> => {
+      calls += 1;
+      return ok({});
+    };
+    for (const vsn of ["3.0.0", "2", "", ["2.0.0"]]) {
+      const { decision, log } = await decided({ connect }, { vsn } as never);
+      assert.deepEqual(decision, { result: "refused", reason: undefined });
+      assert.deepEqual(log, ["the client's vsn matches no serializer"]);
+    }
+    assert.equal(calls, 0);
+  });
+
+  it("is told to telemetry with its result, but for a version that is not known", async () => {
+    const results: unknown[] = [];
+    const take = (event: unknown): void => {
+      const { result, vsn, transport, durationMs } = event as Record<string, unknown>;
+      assert.ok(typeof durationMs === "number");
+      results.push([result, vsn, transport]);
+    };
+    subscribe("simurgh:socket_connected", take);
+    await decided({});
+    await decided({ connect: () => error() }, {});
+    await decided({}, { vsn: "9.9.9" });
+    unsubscribe("simurgh:socket_connected", take);
+    assert.deepEqual(results, [
+      ["ok", "2.0.0", "websocket"],
+      ["error", "1.0.0", "websocket"],
+    ]);
+  });
+});
+
+describe("a socket's definition", () => {
+  it("wants a connect, and joins of a known kind", () => {
+    refused({}, "connect must be a function, got undefined");
+    refused({ connect: () => ok(), joins: "x" }, 'joins must be "async" or "serial", got x');
+    refused({ connect: () => ok(), id: "users" }, "id must be a function, got string");
+  });
+
+  it("has joins that do not wait for each other, unless it says serial", () => {
+    assert.equal(defineSocket({ connect: () => ok() }).isSerial, false);
+    assert.equal(defineSocket({ connect: () => ok(), joins: "serial" }).isSerial, true);
+  });
+});
