@@ -6,6 +6,7 @@
  * Runs on: main.
  */
 
+import { makeError } from "../errors.ts";
 import { joinTopics, type TopicCount } from "../pubsub/topic-counts.ts";
 import type { ChannelInfo, SocketInfo } from "../shard/control.ts";
 import type { Asked, Questions } from "./questions.ts";
@@ -14,13 +15,13 @@ import type { Asked, Questions } from "./questions.ts";
 export interface TopicsRequest {
   /** What their names begin with; everything without. */
   readonly prefix?: string;
-  /** Most topics, the first by their names; 100 without. */
+  /** Most topics, the first by their names: 1 to 10,000; 100 without. */
   readonly limit?: number;
 }
 
 /** How many sockets are wanted. */
 export interface SocketsRequest {
-  /** Most sockets, the first by their connections' numbers; 100 without. */
+  /** Most sockets, the first by their connections' numbers: 1 to 10,000; 100 without. */
   readonly limit?: number;
 }
 
@@ -31,6 +32,7 @@ export interface HostTopics {
 }
 
 const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 10_000;
 
 /** The questions that a server answers about itself. */
 export class Introspection {
@@ -58,11 +60,13 @@ export class Introspection {
   }
 
   async topics({ prefix = "", limit = DEFAULT_LIMIT }: TopicsRequest): Promise<TopicCount[]> {
+    checkLimit(limit, "topics");
     const parts = await this.#questions.ask(this.#threads(), { about: "topics", prefix, limit });
     return joinTopics([this.#host.topicCounts(prefix, limit), ...parts], limit);
   }
 
   async sockets({ limit = DEFAULT_LIMIT }: SocketsRequest): Promise<SocketInfo[]> {
+    checkLimit(limit, "sockets");
     const parts = await this.#questions.ask(this.#threads(), { about: "sockets", limit });
     const all = parts.flat().toSorted((one, other) => one.connection - other.connection);
     return all.slice(0, limit);
@@ -74,4 +78,12 @@ export class Introspection {
     const [found] = await this.#questions.ask(threads, { about: "channels", connection });
     return found ? [...found] : undefined;
   }
+}
+
+function checkLimit(limit: number, unit: string): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `limit must be an integer from 1 to ${MAX_LIMIT} (${unit}), got ${limit}`,
+  );
 }

@@ -110,6 +110,8 @@ export class Drain<C extends Drainable> {
         index += 1;
         count = 0;
         this.#report(total, index, done);
+        // It may have ended by itself within the pause.
+        if (!this.#connections.has(connection)) continue;
       }
       if (connection.bufferedBytes === 0) this.#actions.restart(connection);
       else this.#leaving.add(connection);

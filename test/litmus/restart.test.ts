@@ -27,6 +27,58 @@ const FILLER_BYTES = 2_500;
 /** Numbers that a speaker says before it hears the first of them. */
 const AHEAD = 40;
 
+/** All clients of a run, in the order of their joins: each hears all of those that come after it. */
+class Crowd {
+  readonly talkers: Talker[] = [];
+  readonly #port: number;
+  #names = 0;
+  #isOver = false;
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  /** Adds one. Where its connection ends, it comes back under another name. */
+  async join(): Promise<void> {
+    this.#names += 1;
+    const talker = await Talker.join(this.#port, "room:1", `t${this.#names}`, FILLER_BYTES);
+    this.talkers.push(talker);
+    void talker.closed.then(() => (this.#isOver ? undefined : this.join()));
+  }
+
+  /** Has all speak until something is done. */
+  async talkUntil(done: Promise<void>): Promise<void> {
+    const end = done.finally(() => {
+      this.#isOver = true;
+    });
+    while (!this.#isOver) {
+      for (const talker of this.talkers) {
+        // So far ahead that queues are never empty, and never as long as to be lapped.
+        if (talker.said - (talker.heard.get(talker.name) ?? 0) < AHEAD) talker.say();
+      }
+      await setImmediate();
+    }
+    await end;
+  }
+
+  /** Waits until all that stay have heard what any of them heard of one; it must be the same. */
+  async check(speaker: Talker): Promise<void> {
+    const { name, isOpen, said } = speaker;
+    const at = this.talkers.indexOf(speaker);
+    const wasThere = (other: Talker): boolean => this.talkers.indexOf(other) <= at;
+    const listeners = this.talkers.filter(
+      (other) => other.isOpen && (wasThere(other) || other.heard.has(name)),
+    );
+    const heard = listeners.map((listener) => listener.heard.get(name) ?? 0);
+    const last = isOpen ? said : Math.max(0, ...heard);
+    for (const listener of listeners) {
+      await listener.hears(name, last);
+      assert.equal(listener.heard.get(name) ?? 0, last, `${listener.name} heard of ${name}`);
+      if (wasThere(listener) && last > 0) assert.equal(listener.first.get(name), 1);
+    }
+  }
+}
+
 it("loses nothing among clients that stay, and doubles nothing", async () => {
   const app = new AppFile(chatApp(1));
   const server = await serve({
@@ -40,50 +92,20 @@ it("loses nothing among clients that stay, and doubles nothing", async () => {
     drainBatch: 1,
     drainIntervalMs: 20,
   });
-  /** In the order of their joins: each hears all of those that come after it. */
-  const talkers: Talker[] = [];
-  let names = 0;
-  let isDone = false;
-  const join = async (): Promise<void> => {
-    names += 1;
-    const talker = await Talker.join(server.port, "room:1", `t${names}`, FILLER_BYTES);
-    talkers.push(talker);
-    // Its own end is asserted on below: it stays, or is drained and comes back.
-    void talker.closed.then(() => (isDone ? undefined : join()));
-  };
-  for (let count = 0; count < CLIENTS; count += 1) await join();
+  const crowd = new Crowd(server.port);
+  for (let count = 0; count < CLIENTS; count += 1) await crowd.join();
 
-  const restarts = (async (): Promise<void> => {
+  const restartAll = async (): Promise<void> => {
     for (let turn = 0; turn < TURNS; turn += 1) {
       for (let shard = 0; shard < SHARDS; shard += 1) await server.restartShard(shard);
     }
-  })().finally(() => {
-    isDone = true;
-  });
-  while (!isDone) {
-    for (const talker of talkers) {
-      // So far behind, that queues are never empty, and never as long as to be lapped.
-      if (talker.said - (talker.heard.get(talker.name) ?? 0) < AHEAD) talker.say();
-    }
-    await setImmediate();
-  }
-  await within(restarts, "the restarts", litmusDeadlineMs());
+  };
+  await within(crowd.talkUntil(restartAll()), "the restarts", litmusDeadlineMs());
 
-  const staying = talkers.filter(({ isOpen }) => isOpen);
-  assert.ok(staying.length > 0);
+  const { talkers } = crowd;
+  assert.ok(talkers.some(({ isOpen }) => isOpen));
   assert.ok(talkers.every(({ isOpen, closeCode }) => isOpen || closeCode === 1012));
-  for (const [at, speaker] of talkers.entries()) {
-    const { name, isOpen, said } = speaker;
-    const listeners = staying.filter(
-      (other) => talkers.indexOf(other) <= at || other.heard.has(name),
-    );
-    const last = isOpen ? said : Math.max(0, ...listeners.map((l) => l.heard.get(name) ?? 0));
-    for (const listener of listeners) {
-      await listener.hears(name, last);
-      assert.equal(listener.heard.get(name) ?? 0, last, `${listener.name} heard of ${name}`);
-      if (talkers.indexOf(listener) <= at && last > 0) assert.equal(listener.first.get(name), 1);
-    }
-  }
+  for (const speaker of talkers) await crowd.check(speaker);
   assert.deepEqual(
     talkers.flatMap(({ wrong }) => wrong),
     [],
