@@ -8,6 +8,8 @@
  *       the others.
  */
 
+import { availableParallelism } from "node:os";
+
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { clearCounters } from "../memory/counters.ts";
@@ -49,6 +51,8 @@ export interface SupervisorParts {
 
 const SHARD_ENTRY = new URL("../shard/entry.js", import.meta.url);
 const LINK_ENTRY = new URL("../shard/link-entry.js", import.meta.url);
+/** Shards that start at once, at least. */
+const STARTS_AT_ONCE = 4;
 /** How long main waits on its way out for all shards to close. */
 const EXIT_MS = 2_000;
 
@@ -108,11 +112,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
 
   /** Starts everything; resolves when all serve. What one of them failed with is thrown. */
   async start(): Promise<void> {
-    const { options, adapter, acceptor } = this.#parts;
-    const starts = Array.from({ length: options.shards }, async (_, shard) => {
-      const thread = await this.launch(shard);
-      this.#shards.set(shard, thread);
-    });
+    const { adapter, acceptor } = this.#parts;
+    const starts = [this.#startShards()];
     if (adapter) starts.push(this.#startLink(adapter));
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
@@ -252,6 +253,27 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     logger.log("shardTerminated", { shard, isAbandoned: true });
     thread.abandon();
     return false;
+  }
+
+  /** A few at a time: more at once take no less time, and where the app cannot load, more fail. */
+  async #startShards(): Promise<void> {
+    const { shards } = this.#parts.options;
+    let next = 0;
+    let failure: { readonly error: unknown } | undefined;
+    const startSome = async (): Promise<void> => {
+      while (next < shards && !failure) {
+        const shard = next;
+        next += 1;
+        try {
+          this.#shards.set(shard, await this.launch(shard));
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    const atOnce = Math.max(STARTS_AT_ONCE, availableParallelism());
+    await Promise.all(Array.from({ length: atOnce }, startSome));
+    if (failure) throw failure.error;
   }
 
   async #replace(shard: number): Promise<void> {

@@ -97,7 +97,7 @@ export class ShardCore {
   /** Takes no more records, and is no subscriber any more. */
   stop(): void {
     this.exchange.stop();
-    this.#index.clearMember(this.#parts.start.member);
+    this.#index.clear();
   }
 
   /**
