@@ -35,6 +35,7 @@ export class SubscriptionIndex {
   readonly #counts: Uint32Array;
   readonly #member: number;
   readonly #shift: number;
+  #hasEnded = false;
 
   constructor(shared: SharedArrayBuffer, layout: SubscriptionIndexLayout, member: number) {
     this.wordsPerSlot = wordsPerSlot(layout.members);
@@ -60,6 +61,8 @@ export class SubscriptionIndex {
 
   /** Takes back one `add`. */
   remove(slot: number): void {
+    // What ends after its member has is let go one by one, with no bit left to clear.
+    if (this.#hasEnded) return;
     const count = this.#counts[slot] as number;
     if (count === 0) {
       throw makeError("SIM_ERR_INTERNAL", `remove without add, slot=${slot} count=0`);
@@ -76,6 +79,7 @@ export class SubscriptionIndex {
 
   /** Clears all bits of this member: at its end. */
   clear(): void {
+    this.#hasEnded = true;
     for (let slot = 0; slot < this.slots; slot += 1) {
       // By its own counts, most of which were never touched, rather than the shared words.
       if (this.#counts[slot] === 0) continue;

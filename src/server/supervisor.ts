@@ -112,15 +112,13 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
 
   /** Starts everything; resolves when all serve. What one of them failed with is thrown. */
   async start(): Promise<void> {
-    const { adapter, acceptor } = this.#parts;
+    const { adapter } = this.#parts;
     const starts = [this.#startShards()];
     if (adapter) starts.push(this.#startLink(adapter));
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
-    for (const { descriptor } of this.#shards.values()) {
-      if (descriptor !== undefined) acceptor.add(descriptor);
-    }
+    for (const thread of this.#shards.values()) this.#deal(thread);
   }
 
   /** Replaces a shard's thread by a new one, which loads the app anew. */
@@ -167,6 +165,17 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
 
   onLeaving(thread: MemberThread): void {
     this.#release(thread);
+  }
+
+  onDeal(thread: MemberThread, isIn: boolean): void {
+    const { acceptor, logger } = this.#parts;
+    const { descriptor, shard } = thread;
+    thread.isWithdrawn = !isIn;
+    if (this.#shards.get(shard) !== thread || this.#isStopping || descriptor === undefined) return;
+    if (isIn) this.#deal(thread);
+    else acceptor.remove(descriptor);
+    logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
+    if (acceptor.size === 0) logger.log("noShardInDeal");
   }
 
   onRetired(thread: MemberThread, member: number): void {
@@ -224,11 +233,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
   }
 
   install(thread: MemberThread): MemberThread | undefined {
-    const { acceptor, tasks } = this.#parts;
     const old = this.#shards.get(thread.shard);
     this.#shards.set(thread.shard, thread);
-    tasks.renew();
-    if (thread.descriptor !== undefined) acceptor.add(thread.descriptor);
+    this.#parts.tasks.renew();
+    this.#deal(thread);
     if (old) this.#release(old);
     this.#levelling.begin(thread);
     return old;
@@ -314,6 +322,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     const thread = new MemberThread(LINK_ENTRY, start, this);
     this.#threads.add(thread);
     await thread.ready();
+  }
+
+  #deal({ descriptor, isWithdrawn }: MemberThread): void {
+    if (descriptor !== undefined && !isWithdrawn) this.#parts.acceptor.add(descriptor);
   }
 
   #release(thread: MemberThread): void {
