@@ -3,7 +3,12 @@
  */
 
 export { serve } from "./server/server.ts";
-export type { MemberStats, ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { SocketsRequest, TopicsRequest } from "./server/introspection.ts";
+export type { MemberStats } from "./server/member-stats.ts";
+export type { ShardRestart } from "./server/shard-restarts.ts";
+export type { ChannelInfo, SocketInfo } from "./shard/introspection.ts";
+export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
 export type { EndpointCallbacks, EndpointDefinition, MountDefinition } from "./shard/endpoint.ts";
@@ -49,4 +54,9 @@ export { LOG_LINES } from "./logger.ts";
 export type { LogSink } from "./logger.ts";
 export { OPTIONS } from "./options.ts";
 export type { Options, ResolvedOptions } from "./options.ts";
+export { Token } from "./token/token.ts";
+export type { TokenRefusal, TokenResult } from "./token/payload.ts";
+export type { SessionResult } from "./token/session.ts";
+export type { Atom, Bitstring, Identifier, ImproperList, Term, Tuple } from "./token/terms.ts";
+export type { SessionOptions, SignOptions, VerifyOptions } from "./token/token-options.ts";
 export { EVENTS } from "./telemetry.ts";

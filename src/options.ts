@@ -6,41 +6,16 @@
  * Runs on: the main thread, once, before anything starts. Shards get the result.
  */
 
+import { getHeapStatistics } from "node:v8";
+
 import { makeError } from "./errors.ts";
-
-interface IntegerOption {
-  readonly kind: "integer";
-  readonly env: string;
-  readonly default: number | "auto";
-  readonly min: number;
-  readonly max: number;
-  readonly unit:
-    | "bytes"
-    | "ms"
-    | "shards"
-    | "channels"
-    | "messages"
-    | "bits"
-    | "port"
-    | "threads"
-    | "tasks";
-  readonly powerOfTwo?: true;
-  readonly about: string;
-  readonly atLimit: string;
-}
-
-interface TextOption {
-  readonly kind: "text";
-  readonly env: string;
-  /** `auto` stands for what the machine decides. */
-  readonly default: string;
-  readonly minBytes: number;
-  readonly maxBytes: number;
-  readonly choices?: readonly string[];
-  readonly secret?: true;
-  readonly about: string;
-  readonly atLimit: string;
-}
+import {
+  checkInteger,
+  checkText,
+  integerOf,
+  type IntegerOption,
+  type TextOption,
+} from "./option-values.ts";
 
 /** Levels of the log, from the most to the least. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -127,8 +102,8 @@ export const OPTIONS = {
     min: 128,
     max: 268_435_456,
     unit: "bytes",
-    about: "Largest message that a client may send.",
-    atLimit: "The connection is closed with 1009.",
+    about: "Largest message that a client may send, with the 6 to 14 bytes of a frame's header.",
+    atLimit: "The connection is closed with 1009; beyond 1 MiB more it is cut (1006).",
   },
   maxHeaderBytes: {
     kind: "integer",
@@ -188,7 +163,7 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all channels, made at the first task; auto is one less than auto shards, at least 1.",
+      "Threads that run the tasks of all channels, made at the first task; auto is one less than the CPUs that there are, at least 1.",
     atLimit: "A task that finds all threads at work waits for one.",
   },
   maxTaskQueue: {
@@ -208,7 +183,7 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time that one task may run, once it has a thread.",
+    about: "Time that one task may take, from when a thread is free for it.",
     atLimit: "The task is rejected, and its thread is ended and replaced.",
   },
   maxBackpressureBytes: {
@@ -219,7 +194,49 @@ export const OPTIONS = {
     max: 1_073_741_824,
     unit: "bytes",
     about: "Bytes that may wait for a client that reads too slowly.",
-    atLimit: "The connection is cut; the client reconnects and joins anew.",
+    atLimit:
+      "Where it does not get less within `slowClientMs`, or is 8 times as much at once, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`; the client joins anew.",
+  },
+  slowClientMs: {
+    kind: "integer",
+    env: "SIMURGH_SLOW_CLIENT_MS",
+    default: 1_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time in which a client beyond `maxBackpressureBytes` must have taken some of it.",
+    atLimit: "It reads too slowly; see `maxBackpressureBytes`.",
+  },
+  overloadLagMs: {
+    kind: "integer",
+    env: "SIMURGH_OVERLOAD_LAG_MS",
+    default: 1_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    about: "How late a shard's event loop may run, again and again.",
+    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+  },
+  overloadHeapBytes: {
+    kind: "integer",
+    env: "SIMURGH_OVERLOAD_HEAP_BYTES",
+    default: "auto",
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: "bytes",
+    about: "JavaScript heap that a shard may use; auto is 60 % of what Node.js allows it.",
+    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+  },
+  withdrawPercent: {
+    kind: "integer",
+    env: "SIMURGH_WITHDRAW_PERCENT",
+    default: 150,
+    min: 100,
+    max: 10_000,
+    unit: "percent",
+    about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
+    atLimit:
+      "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
   },
   drainMs: {
     kind: "integer",
@@ -230,6 +247,36 @@ export const OPTIONS = {
     unit: "ms",
     about: "Time for clients to take their last bytes when the server closes.",
     atLimit: "Connections that still have unsent bytes are cut.",
+  },
+  drainBatch: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_BATCH",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "connections",
+    about: "Connections that a shard which is restarted closes at once.",
+    atLimit: "The next batch is closed `drainIntervalMs` later.",
+  },
+  drainIntervalMs: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_INTERVAL_MS",
+    default: 1_000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Pause between two batches of connections of a shard that is restarted.",
+    atLimit: "The next batch is closed; its clients come back to the other shards and the new one.",
+  },
+  controlTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_CONTROL_TIMEOUT_MS",
+    default: 5_000,
+    min: 50,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels.",
+    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which says which shard is late.",
   },
   shutdownMs: {
     kind: "integer",
@@ -287,6 +334,7 @@ export interface AutomaticValues {
 export const EXTRA_MEMBERS = 3;
 
 const RINGS_TOTAL_BYTES = 268_435_456;
+const AUTOMATIC_HEAP_SHARE = 0.6;
 
 /**
  * Fills in defaults and checks every value.
@@ -303,28 +351,49 @@ export function resolveOptions(
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
-    resolved[name] = resolveOne(name, option, given[name], environment[option.env]);
+    resolved[name] = resolveOne(
+      subjectOf(name, given[name], environment),
+      option,
+      given[name],
+      environment[option.env],
+    );
   }
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
+  }
+  if (resolved["overloadHeapBytes"] === "auto") {
+    // A worker is allowed as much as the main thread is.
+    const { heap_size_limit: limit } = getHeapStatistics();
+    resolved["overloadHeapBytes"] = Math.round(limit * AUTOMATIC_HEAP_SHARE);
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
     resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
   }
   const result = resolved as ResolvedOptions;
-  checkTotalHoldsPair(result);
+  checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
 }
 
+/**
+ * Checks a value that stands in for a server's option in one place.
+ *
+ * @param subject - what the message calls it
+ * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ */
+export function checkOption(name: OptionName, subject: string, value: unknown): void {
+  const option: IntegerOption | TextOption = OPTIONS[name];
+  if (option.kind === "text") checkText(subject, option, value);
+  else checkInteger(subject, option, value);
+}
+
 function resolveOne(
-  name: string,
+  subject: string,
   option: IntegerOption | TextOption,
   own: unknown,
   text: string | undefined,
 ): number | string {
-  const subject = own === undefined && text !== undefined ? option.env : name;
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
@@ -337,66 +406,24 @@ export function automaticRingBytes(members: number): number {
   return Math.min(Math.max(floor, 65_536), 1_048_576);
 }
 
-/** Text of the range of an option, as messages and the README have it. */
-export function rangeOf(option: IntegerOption | TextOption): string {
-  if (option.kind === "integer") {
-    const power = option.powerOfTwo ? ", a power of two" : "";
-    return `${option.min} to ${option.max}${power}`;
-  }
-  if (option.choices) return option.choices.join(", ");
-  return `${option.minBytes} to ${option.maxBytes} bytes`;
-}
-
-function integerOf(text: string): unknown {
-  return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
-}
-
-function checkInteger(subject: string, option: IntegerOption, value: unknown): number | "auto" {
-  if (value === "auto" && option.default === "auto") return value;
-  const { min, max, unit } = option;
-  if (
-    typeof value !== "number" ||
-    !Number.isInteger(value) ||
-    value < min ||
-    value > max ||
-    (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
-  ) {
-    const power = option.powerOfTwo ? "a power of two" : "an integer";
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `${subject} must be ${power} from ${min} to ${max} (${unit}), got ${shown(value)}`,
-    );
-  }
-  return value;
-}
-
-function checkText(subject: string, option: TextOption, value: unknown): string {
-  if (value === "auto" && option.default === "auto") return value;
-  if (option.choices && !option.choices.some((choice) => choice === value)) {
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `${subject} must be one of ${option.choices.join(", ")}, got ${shown(value)}`,
-    );
-  }
-  const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
-  if (bytes < option.minBytes || bytes > option.maxBytes) {
-    const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
-    );
-  }
-  return value as string;
-}
-
-function checkTotalHoldsPair({ overflowBytes, overflowTotalBytes }: ResolvedOptions): void {
+function checkTotalHoldsPair(
+  { overflowBytes, overflowTotalBytes }: ResolvedOptions,
+  nameOf: (name: OptionName) => string,
+): void {
   if (overflowTotalBytes >= overflowBytes) return;
+  const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
   throw makeError(
     "SIM_ERR_OPTION_INVALID",
-    `overflowTotalBytes must be at least overflowBytes (${overflowBytes} bytes), got ${overflowTotalBytes}`,
+    `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
   );
 }
 
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+/** What messages call an option: its variable, where its value came from there. */
+function subjectOf(
+  name: OptionName,
+  own: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const { env } = OPTIONS[name];
+  return own === undefined && environment[env] !== undefined ? env : name;
 }

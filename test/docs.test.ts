@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -118,5 +118,16 @@ describe("the documents", () => {
       assert.ok(lines <= MOST_LINES, `${path}: ${lines} lines`);
     }
     assert.ok(folders.length >= 4, folders.join(", "));
+  });
+
+  it("of folders name every file there", () => {
+    const unnamed = DOCUMENTS.filter((path) => /^src\/[^/]+\/README\.md$/.test(path)).flatMap(
+      (path) =>
+        readdirSync(join(ROOT, dirname(path)))
+          .filter((name) => name.endsWith(".ts"))
+          .filter((name) => !read(path).includes(`\`${basename(name, ".ts")}`))
+          .map((name) => `${path}: ${name}`),
+    );
+    assert.deepEqual(unnamed, []);
   });
 });

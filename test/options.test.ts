@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { rangeOf } from "../src/option-values.ts";
 import {
   automaticRingBytes,
   OPTIONS,
-  rangeOf,
   resolveOptions,
   type OptionName,
   type Options,
@@ -159,7 +159,11 @@ describe("options", () => {
   it("refuses a total that holds less than one pair", () => {
     assert.equal(
       refused({ overflowBytes: 131_072, overflowTotalBytes: 131_071 }),
-      "overflowTotalBytes must be at least overflowBytes (131072 bytes), got 131071",
+      "overflowTotalBytes must be at least overflowBytes (131072 bytes), got 131071 (bytes)",
+    );
+    assert.equal(
+      refused({}, { SIMURGH_OVERFLOW_BYTES: "100000000" }),
+      "overflowTotalBytes must be at least SIMURGH_OVERFLOW_BYTES (100000000 bytes), got 67108864 (bytes)",
     );
     assert.equal(
       resolved({ overflowBytes: 131_072, overflowTotalBytes: 131_072 }).overflowTotalBytes,

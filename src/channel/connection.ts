@@ -4,6 +4,12 @@
  * Runs on: shard.
  */
 
+/** What waits until a connection has room. */
+export interface RoomWaiter {
+  /** There is room: it sends, and where there is no more of it, waits again. */
+  resume(): void;
+}
+
 /** One client, however it is connected. */
 export interface Connection {
   /** Number of the connection: its shard is this modulo the number of shards. */
@@ -14,6 +20,8 @@ export interface Connection {
   readonly isOpen: boolean;
   /** True where `subscribe` and `publish` exist; else frames are sent one by one. */
   readonly isNative: boolean;
+  /** True where frames may be compressed on their way. */
+  readonly isCompressed: boolean;
 
   /** Sends a frame: text as a string, else bytes, which are copied before this returns. */
   send(frame: string | Uint8Array, isBinary: boolean): void;
@@ -25,6 +33,14 @@ export interface Connection {
   /** Publishes to all subscribers of a native topic but this connection. */
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
 
+  /**
+   * False while so much waits for this client that what may wait elsewhere should. What is sent
+   * all the same is kept.
+   */
+  readonly hasRoom: boolean;
+  /** Has `resume` called once, when there is room again. Never, where the connection ends first. */
+  awaitRoom(waiter: RoomWaiter): void;
+
   /** Runs `work` so that frames which it sends leave together. */
   cork(work: () => void): void;
 
@@ -34,6 +50,15 @@ export interface Connection {
 
 /** Publishes to all connections of the shard that have a native topic. */
 export interface Publisher {
-  /** @param receivers - how many there are, for the counters */
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+  /**
+   * @param receivers - how many there are, for the counters
+   * @param isCompressed - true where the receivers' connections may compress it
+   */
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void;
 }

@@ -17,7 +17,8 @@ export type Letter =
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "leave"; readonly ref: Ref }
   | { readonly kind: "close"; readonly reason: ExitReason }
-  | { readonly kind: "missed" };
+  | { readonly kind: "leftOut"; readonly count: number }
+  | { readonly kind: "missed"; readonly why: string };
 
 const ENDS: ReadonlySet<Letter["kind"]> = new Set(["leave", "close", "missed"]);
 

@@ -16,8 +16,11 @@
  */
 
 interface CounterRow {
-  /** A total only grows, a gauge is the value of now, a peak the highest so far. */
-  readonly kind: "total" | "gauge" | "peak";
+  /**
+   * A total only grows, a gauge is the value of now, a peak the highest so far; a delay is of
+   * now too, but those of several threads are no sum.
+   */
+  readonly kind: "total" | "gauge" | "peak" | "delay";
   readonly about: string;
 }
 
@@ -32,15 +35,26 @@ export const COUNTERS = {
   broadcasts: { kind: "total", about: "Broadcasts begun here." },
   records: { kind: "total", about: "Records written or queued for other members." },
   recordsWithoutSubscriber: { kind: "total", about: "Records that found no subscriber here." },
+  skippedOnV1: { kind: "total", about: "Channels on version 1 that a binary broadcast skipped." },
   lapped: { kind: "total", about: "Records lost on the way to other members, who are told." },
+  engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
+  slowCut: { kind: "total", about: "Connections cut: their clients read too slowly." },
+  slowEnded: {
+    kind: "total",
+    about: "Channels ended by phx_error: their clients read too slowly.",
+  },
+  leftOut: { kind: "total", about: "Broadcasts that channels with `slow` left out for a client." },
+  joinsOverloaded: { kind: "total", about: "Joins refused: the shard is overloaded." },
+  turnedAway: { kind: "total", about: "Requests that main answered with 503: no shard takes any." },
   overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
   waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for room." },
   stalledMembers: { kind: "gauge", about: "Other members that take nothing of what waits." },
   ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
   droppedStale: { kind: "total", about: "Records dropped: their sender's number was retired." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
-  loopLagMs: { kind: "gauge", about: "How late this thread's event loop runs." },
+  loopLagMs: { kind: "delay", about: "How late this thread's event loop runs." },
   heapBytes: { kind: "gauge", about: "JavaScript heap in use." },
+  overloadLevel: { kind: "gauge", about: "0 normal, 1 refuses joins, 2 is out of the deal." },
 } as const satisfies Record<string, CounterRow>;
 
 /** Name of a counter. */

@@ -16,7 +16,7 @@
 /** Word that says that all must close at once. */
 export const STOP_WORD = 0;
 /** Words from one member's to the next. */
-const LIFE_WORDS = 32;
+export const LIFE_WORDS = 32;
 
 /** Word that says that a member is out of the deal. */
 export function releasedWord(member: number): number {

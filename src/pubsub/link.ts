@@ -64,9 +64,21 @@ export class Link {
     );
     exchange.start({
       onRecord: (_from, type, bytes, offset, length) => this.#send(type, bytes, offset, length),
-      onLapped: (from, slots) => this.#onLapped(from, slots),
+      onLapped: (from, slots) => this.lapped(from, slots),
       onError,
     });
+  }
+
+  /** Tells the other nodes that a member's records were lost on their way here. */
+  lapped(from: number, slots: LappedNotice): void {
+    this.#parts.onLapped(from, slots);
+    this.#lost.addAll(slots);
+    try {
+      this.#sendGap();
+    } catch (error) {
+      this.#retryLater();
+      this.#parts.onError(error);
+    }
   }
 
   /** Sends what is left, and disconnects. */
@@ -91,17 +103,6 @@ export class Link {
       }
     } catch (error) {
       this.#lost.add(index.slotOf(envelope.hash));
-      this.#retryLater();
-      throw error;
-    }
-  }
-
-  #onLapped(from: number, slots: LappedNotice): void {
-    this.#parts.onLapped(from, slots);
-    this.#lost.addAll(slots);
-    try {
-      this.#sendGap();
-    } catch (error) {
       this.#retryLater();
       throw error;
     }

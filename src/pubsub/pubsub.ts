@@ -21,7 +21,9 @@ import { kindAndFlags, kindOf } from "./exchange-layout.ts";
 import type { Exchange, LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, unpackGap } from "./gap.ts";
 import { Registry, type Listener, type TopicEntry } from "./registry.ts";
+import { Tellings } from "./telling.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
+import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
 /** How far a broadcast goes: to every node, or to this one only. */
 export type Scope = "cluster" | "node";
@@ -47,10 +49,12 @@ export class PubSub<Lane = never> {
   readonly #parts: PubSubParts<Lane>;
   readonly #sent = new Envelope();
   readonly #received = new Envelope();
+  readonly #tellings: Tellings;
 
   constructor(parts: PubSubParts<Lane>) {
     this.#parts = parts;
     this.registry = new Registry(parts.hashSeed);
+    this.#tellings = new Tellings(parts.onListenerError);
     parts.index.add(GAP_SLOT);
   }
 
@@ -84,6 +88,16 @@ export class PubSub<Lane = never> {
     const gone = entry.listeners.length - left.length;
     entry.listeners = left;
     for (let count = 0; count < gone; count += 1) this.release(entry);
+  }
+
+  /** Gives the subscribers that a topic has on this thread, of both kinds. */
+  count(topic: string): number {
+    return this.registry.get(topic)?.count ?? 0;
+  }
+
+  /** Gives the first topics of this thread by name. Goes through all: not for a message's path. */
+  topicCounts(prefix: string, limit: number): TopicCount[] {
+    return firstTopics(this.registry.entries(), prefix, limit);
   }
 
   /**
@@ -190,17 +204,11 @@ export class PubSub<Lane = never> {
       return;
     }
     // Decoded before anything is delivered: a lane's user code may use the sender's buffer again.
-    const event = envelope.event();
     const payloads = listeners.map(() => envelope.payload());
+    const { topic } = entry;
+    this.#tellings.add({ topic, event: envelope.event(), listeners, payloads, from });
     this.#parts.dispatcher?.dispatch(entry, envelope, from);
-    for (const [at, listener] of listeners.entries()) {
-      if (listener === from) continue;
-      try {
-        listener.receive({ topic: entry.topic, event, payload: payloads[at] });
-      } catch (error) {
-        this.#parts.onListenerError(error, entry.topic);
-      }
-    }
+    this.#tellings.tell();
   }
 }
 

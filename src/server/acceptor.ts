@@ -1,7 +1,8 @@
 /**
  * Listens, and deals the accepted sockets out to the shards, in turns.
  *
- * Main serves no client: with no shard in the deal a request gets 503.
+ * Main serves no client: with no shard in the deal, as none is left or all are overloaded, a
+ * request gets 503.
  *
  * Runs on: main.
  */
@@ -9,35 +10,59 @@
 import { makeError } from "../errors.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.ts";
 
+/** When a client that was turned away may come again (seconds). */
+const RETRY_AFTER_S = "5";
+
 /** The listening socket of a server. */
 export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
-  readonly #descriptors = new Set<number>();
+  /** Shards in the deal, and the turns that each has in a round. */
+  readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
 
-  constructor(engine: Engine) {
+  /** @param onTurnedAway - called for each request that gets 503 */
+  constructor(engine: Engine, onTurnedAway: () => void) {
     this.#engine = engine;
     this.#app = engine.App();
     this.#app.any("/*", (response) => {
-      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", "5").end();
+      onTurnedAway();
+      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
+      response.end();
     });
   }
 
   /** Shards in the deal. */
   get size(): number {
-    return this.#descriptors.size;
+    return this.#turns.size;
   }
 
   /** Puts a shard's app into the deal. */
   add(descriptor: number): void {
-    this.#descriptors.add(descriptor);
+    // One that is added twice would get a double share.
+    if (this.#turns.has(descriptor)) return;
+    this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
   }
 
   /** Takes a shard's app out of the deal. */
   remove(descriptor: number): void {
-    if (this.#descriptors.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+    if (this.#turns.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+  }
+
+  has(descriptor: number): boolean {
+    return this.#turns.has(descriptor);
+  }
+
+  /** Deals to a shard that is in the deal once, or twice, in each round. */
+  setTurns(descriptor: number, turns: 1 | 2): void {
+    if (!this.has(descriptor) || turns === this.#turns.get(descriptor)) return;
+    if (turns === 1) {
+      // One remove takes all turns of an app; nothing is accepted between this and the add.
+      this.#app.removeChildAppDescriptor(descriptor);
+    }
+    this.#turns.set(descriptor, turns);
+    this.#app.addChildAppDescriptor(descriptor);
   }
 
   /**
@@ -73,7 +98,7 @@ export class Acceptor {
   /** Ends everything. */
   close(): void {
     this.stopListening();
-    for (const descriptor of this.#descriptors) this.remove(descriptor);
+    for (const descriptor of this.#turns.keys()) this.remove(descriptor);
     this.#app.close();
   }
 }

@@ -7,6 +7,8 @@
 import type { ChannelDefinition } from "../channel/definition.ts";
 import { makeError } from "../errors.ts";
 import type { LogSink } from "../logger.ts";
+import { checkOption } from "../options.ts";
+import { kindOf } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { Route } from "../transport/routes.ts";
@@ -52,30 +54,22 @@ export interface EndpointDefinition extends EndpointCallbacks {
 }
 
 const MOUNT_KEYS = ["socket", "channels", "websocket", "maxChannels"];
+const WEBSOCKET_KEYS = ["timeoutMs", "maxFrameBytes", "compress"];
 
 /**
  * Defines an endpoint.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, or `tasks` that
- *   is no URL of a file
+ * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, what is no
+ *   socket or channel, or `tasks` that is no URL of a file; SIM_ERR_OPTION_INVALID for a limit of
+ *   a mount that is out of its range
  */
 export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition {
   const { tasks } = callbacks;
   if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {
-    const message = `tasks must be the URL of a file, got ${String(tasks)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    throw invalid(`tasks must be the URL of a file, got ${String(tasks)}`);
   }
-  for (const [path, mount] of Object.entries(callbacks.sockets)) {
-    if (!path.startsWith("/")) {
-      const message = `socket path must start with /, got ${JSON.stringify(path)}`;
-      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-    }
-    const unknown = Object.keys(mount).filter((key) => !MOUNT_KEYS.includes(key));
-    if (unknown.length > 0) {
-      const message = `${path} must have the keys ${MOUNT_KEYS.join(", ")}, got ${unknown.join(", ")}`;
-      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-    }
-  }
+  checkObject("sockets", callbacks.sockets);
+  for (const [path, mount] of Object.entries(callbacks.sockets)) checkMount(path, mount);
   return { ...callbacks, [KIND]: true };
 }
 
@@ -87,4 +81,66 @@ export function isEndpoint(value: unknown): value is EndpointDefinition {
 /** Gives the route that a mount's `channels` has, in its long form. */
 export function routeOf(given: ChannelDefinition | ChannelRoute): ChannelRoute {
   return "channel" in given ? given : { channel: given };
+}
+
+// Checked here, where the app module's stack says which mount it is, and not when a client comes.
+function checkMount(path: string, mount: MountDefinition): void {
+  if (!path.startsWith("/")) {
+    throw invalid(`socket path must start with /, got ${JSON.stringify(path)}`);
+  }
+  checkObject(path, mount);
+  checkKeys(path, mount, MOUNT_KEYS);
+  const { socket, channels, websocket = true, maxChannels } = mount;
+  if (!hasFunction(socket, "connect")) {
+    throw invalid(`socket of ${path} must be made by defineSocket, got ${kindOf(socket)}`);
+  }
+  checkObject(`channels of ${path}`, channels);
+  for (const [pattern, given] of Object.entries(channels)) {
+    if (hasFunction(given, "join") || hasFunction(given, "channel", "join")) continue;
+    const subject = `channel ${JSON.stringify(pattern)} of ${path}`;
+    throw invalid(`${subject} must be made by defineChannel, got ${kindOf(given)}`);
+  }
+  if (maxChannels !== undefined) {
+    checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
+  }
+  if (websocket !== true) checkWebSocket(path, websocket);
+}
+
+function checkWebSocket(path: string, given: Partial<WebSocketOptions>): void {
+  if (typeof given !== "object" || given === null) {
+    throw invalid(`websocket of ${path} must be true or an object, got ${kindOf(given)}`);
+  }
+  checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
+  const { timeoutMs, maxFrameBytes, compress } = given;
+  if (compress !== undefined && typeof compress !== "boolean") {
+    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
+  }
+  if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
+  if (maxFrameBytes !== undefined) {
+    checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);
+  }
+}
+
+function checkObject(subject: string, value: unknown): void {
+  if (typeof value === "object" && value !== null) return;
+  throw invalid(`${subject} must be an object, got ${kindOf(value)}`);
+}
+
+function checkKeys(subject: string, value: object, keys: readonly string[]): void {
+  const unknown = Object.keys(value).filter((key) => !keys.includes(key));
+  if (unknown.length === 0) return;
+  throw invalid(`${subject} must have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
+}
+
+function hasFunction(value: unknown, ...names: readonly string[]): boolean {
+  let at = value;
+  for (const name of names) {
+    if (typeof at !== "object" || at === null) return false;
+    at = (at as Readonly<Record<string, unknown>>)[name];
+  }
+  return typeof at === "function";
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

@@ -18,7 +18,7 @@ export function reportOf(error: unknown, depth = 0): ErrorReport {
   if (!(error instanceof Error)) {
     return {
       name: "Error",
-      message: String(error),
+      message: shown(error),
       stack: undefined,
       code: undefined,
       cause: undefined,
@@ -42,4 +42,12 @@ export function errorOf(report: ErrorReport): Error {
   error.name = name;
   if (stack !== undefined) error.stack = stack;
   return code === undefined ? error : Object.assign(error, { code });
+}
+
+function shown(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return `something was thrown that cannot be shown (${typeof thrown})`;
+  }
 }

@@ -11,6 +11,7 @@ import type { Task, TaskOptions, Tasks } from "../channel/tasks.ts";
 import { makeError } from "../errors.ts";
 import type { TaskAnswer, TaskMessage } from "./control.ts";
 import { errorOf } from "./error-report.ts";
+import { inputError, noTasksError } from "./task-errors.ts";
 
 /** Sends to main. */
 export type TellTask = (message: TaskMessage, transfer?: readonly TransferListItem[]) => void;
@@ -63,17 +64,11 @@ export class TaskClient implements Tasks {
   #give(id: number, name: string, input: unknown, transfer: readonly TransferListItem[]): void {
     if (this.#isClosed) throw closedError();
     const module = this.#module;
-    if (module === undefined) {
-      throw makeError(
-        "SIM_ERR_TASKS",
-        `task ${JSON.stringify(name)} must stand in the endpoint's tasks module, got an endpoint without one`,
-      );
-    }
+    if (module === undefined) throw noTasksError(name);
     try {
       this.#tell({ kind: "task", id, module, name, input, transfer }, transfer);
     } catch (cause) {
-      const message = `input of task ${JSON.stringify(name)} must survive a structured clone`;
-      throw makeError("SIM_ERR_TASKS", message, { cause });
+      throw inputError(name, cause);
     }
   }
 

@@ -6,8 +6,8 @@
  * if it came then. On a serial socket everything waits, as in Phoenix.
  *
  * Runs on: shard; one for all its sockets.
- * Full: a join beyond `maxChannels` is answered with error; a backlog behind a join beyond
- *       `maxMailbox` closes the connection.
+ * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with error; a
+ *       backlog behind a join beyond `maxMailbox` closes the connection.
  */
 
 import { Channel } from "../channel/channel.ts";
@@ -35,6 +35,10 @@ export interface SocketServerParts {
   readonly idTopics: IdTopics;
   readonly logger: Logger;
   readonly maxBacklog: number;
+  /** Says whether the shard takes further joins. */
+  readonly takesJoins: () => boolean;
+  /** Called for each join that is refused as the shard takes none. */
+  readonly onJoinRefused: () => void;
 }
 
 /** The server of a shard's sockets. */
@@ -55,7 +59,14 @@ export class SocketServer implements SocketEvents {
   /** Takes a text frame. One that is malformed closes the connection (WIRE §2.7). */
   receive(socket: Socket, frame: string): void {
     const message = socket.serializer.decode(frame);
-    if (message) this.#receive(socket, message);
+    if (message) this.#take(socket, message);
+    else this.malformed(socket);
+  }
+
+  /** Takes a binary frame, likewise. Nothing of it is kept. */
+  receiveBytes(socket: Socket, frame: Uint8Array): void {
+    const message = socket.serializer.decodeBytes(frame);
+    if (message) this.#take(socket, message);
     else this.malformed(socket);
   }
 
@@ -81,6 +92,17 @@ export class SocketServer implements SocketEvents {
     this.#ended(socket, code, reason);
   }
 
+  /**
+   * Ends the channels of a client that is too slow for what is published to it; each is told.
+   *
+   * @returns how many there were: none, where all of its channels may miss broadcasts
+   */
+  tooSlow(socket: Socket): number {
+    const published = socket.channels.all().filter(({ lane }) => lane?.kind.isNative === true);
+    for (const channel of published) this.#parts.channels.tooSlow(channel);
+    return published.length;
+  }
+
   disconnect(socket: Socket): void {
     this.end(socket, CLOSE.goingAway, { shutdown: "disconnected" });
   }
@@ -92,7 +114,7 @@ export class SocketServer implements SocketEvents {
     channel.pending = undefined;
     if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
     // One of these may be a join that waits in its turn: the rest then waits behind it.
-    for (const message of pending.backlog) this.#receive(socket, message);
+    for (const message of pending.backlog) this.#take(socket, message);
   }
 
   #ended(socket: Socket, code: number, reason: ExitReason): void {
@@ -109,6 +131,16 @@ export class SocketServer implements SocketEvents {
       });
     }
     for (const channel of channels) this.#parts.channels.close(channel, reason);
+  }
+
+  // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
+  #take(socket: Socket, message: Message): void {
+    try {
+      this.#receive(socket, message);
+    } catch (error) {
+      this.#parts.logger.log("receiveFailed", { connection: socket.connection.id, err: error });
+      this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+    }
   }
 
   #receive(socket: Socket, message: Message): void {
@@ -181,6 +213,13 @@ export class SocketServer implements SocketEvents {
       this.#reply(socket, message.joinRef, message, STATUS.error, response);
       return;
     }
+    if (!this.#parts.takesJoins()) {
+      this.#parts.onJoinRefused();
+      const response = { reason: REASON.overloaded };
+      this.#reply(socket, message.joinRef, message, STATUS.error, response);
+      if (replaced) this.#sendClose(socket, topic, replaced.joinRef);
+      return;
+    }
     const { assigns } = route;
     const channel = new Channel({
       runtime: this.#parts.channels,
@@ -215,7 +254,7 @@ export class SocketServer implements SocketEvents {
     const { connection, serializer } = socket;
     const topicJson = JSON.stringify(message.topic);
     const frame = serializer.reply(refJson(joinRef), message.ref, topicJson, status, response);
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 
   #sendClose(socket: Socket, topic: string, joinRef: Ref): void {

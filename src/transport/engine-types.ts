@@ -19,7 +19,6 @@ export type {
   HttpRequest,
   HttpResponse,
   RecognizedString,
-  WebSocketBehavior,
   us_listen_socket as ListenSocket,
   us_socket_context_t as UpgradeContext,
 } from "uWebSockets.js";

@@ -4,8 +4,6 @@
  * Runs on: shard.
  */
 
-import type { HttpRequest } from "./engine-types.ts";
-
 /** Names of a path's variables, in their order. */
 export function variablesOf(path: string): string[] {
   return path
@@ -16,7 +14,7 @@ export function variablesOf(path: string): string[] {
 
 /** Gives the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
 export function pathParams(
-  request: HttpRequest,
+  request: { getParameter(at: number): string | undefined },
   variables: readonly string[],
 ): Record<string, string> {
   const params: Record<string, string> = {};

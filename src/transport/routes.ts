@@ -44,6 +44,13 @@ export type Route<Context> = (
   context: Context,
 ) => RouteResponse | Promise<RouteResponse>;
 
+/** An answer as it is sent. */
+interface PreparedAnswer {
+  readonly status: number;
+  readonly lines: readonly (readonly [string, string])[];
+  readonly body: string | Uint8Array;
+}
+
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 const MOST_BODY_BYTES = 8_000_000;
 
@@ -85,12 +92,12 @@ async function run(
 ): Promise<void> {
   // Registered at once: the engine takes a callback that returns without an answer only so.
   const body = new BodyReader(response);
-  let answer: RouteResponse;
+  let answer: PreparedAnswer;
   try {
-    answer = await route(requestOf(head, body));
+    answer = prepare(await route(requestOf(head, body)));
   } catch (error) {
     if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
-    answer = { status: body.isTooLarge ? 413 : 500 };
+    answer = { status: body.isTooLarge ? 413 : 500, lines: [], body: "" };
   }
   if (body.isAborted) return;
   response.cork(() => send(response, answer));
@@ -148,16 +155,46 @@ class BodyReader {
   }
 }
 
-function send(response: HttpResponse, answer: RouteResponse): void {
-  const { status, headers = {}, body = "" } = answer;
-  const isRaw = typeof body === "string" || body instanceof Uint8Array;
+/** Checks an answer and makes of it what is sent: once sending has begun it is too late. */
+function prepare(answer: unknown): PreparedAnswer {
+  if (typeof answer !== "object" || answer === null) throw badAnswer(`got ${shown(answer)}`);
+  const { status, headers = {}, body = "" } = answer as RouteResponse;
+  checkStatus(status);
+  const lines = Object.entries(headers);
+  for (const [name, value] of lines) checkHeader(name, value);
+  if (typeof body === "string" || body instanceof Uint8Array) return { status, lines, body };
+  const isTyped = lines.some(([name]) => name.toLowerCase() === "content-type");
+  if (!isTyped) lines.unshift(["content-type", "application/json; charset=utf-8"]);
+  const text = JSON.stringify(body) as string | undefined;
+  if (text === undefined) throw badAnswer(`with a body that JSON can write, got ${typeof body}`);
+  return { status, lines, body: text };
+}
+
+function checkStatus(status: unknown): void {
+  if (Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599) return;
+  throw badAnswer(`with a status from 200 to 599, got ${shown(status)}`);
+}
+
+// The engine writes what it is given: a line break would begin another header.
+function checkHeader(name: string, value: unknown): void {
+  const isText = typeof value === "string" && !/[\r\n\0]/.test(value);
+  if (isText && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
+  throw badAnswer(`with headers of one line each, got ${JSON.stringify(name)}: ${shown(value)}`);
+}
+
+function badAnswer(what: string): Error {
+  const message = `route must return { status, headers?, body? } ${what}`;
+  return makeError("SIM_ERR_BAD_RESULT", message);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
+}
+
+function send(response: HttpResponse, { status, lines, body }: PreparedAnswer): void {
   response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
-  const names = Object.keys(headers).map((name) => name.toLowerCase());
-  if (!isRaw && !names.includes("content-type")) {
-    response.writeHeader("content-type", "application/json; charset=utf-8");
-  }
-  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-  response.end(isRaw ? body : JSON.stringify(body));
+  for (const [name, value] of lines) response.writeHeader(name, value);
+  response.end(body);
 }
 
 function ignore(): void {}

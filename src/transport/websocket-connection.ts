@@ -4,11 +4,13 @@
  * Runs on: the shard that the engine dealt it to.
  * Owns: the engine's object from `open` to `close`; afterwards any call on that would throw, so
  *       it is let go first.
- * Slow: the engine never skips what we send until far above our own limit; `slow-clients` cuts.
+ * Slow: the engine skips nothing until far above our own limit; what it then refuses of what we
+ *       send is kept in a backlog. What meets the client, slow-clients decides.
  */
 
-import type { Connection } from "../channel/connection.ts";
+import type { Connection, RoomWaiter } from "../channel/connection.ts";
 import type { Socket } from "../socket/socket.ts";
+import { Backlog } from "./backlog.ts";
 import type { EngineWebSocket } from "./engine-types.ts";
 
 /** What the engine keeps with a WebSocket, from `upgrade` on. */
@@ -19,31 +21,49 @@ export interface WebSocketData {
 /** A WebSocket of the engine, with our connection on it. */
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
-/** What connections tell the transport that made them. */
-export interface ConnectionEvents {
-  /** Frames were sent: how many receivers, of what length (text in UTF-16 units). */
-  sent(receivers: number, length: number): void;
-  /** The engine had to keep, or skip, what was sent. */
-  slow(connection: WebSocketConnection, wasSkipped: boolean): void;
+/** What the connections of a mount have in common. */
+export interface ConnectionKind {
+  /** Ticks of the sweep that it may be silent. */
+  readonly idleTicks: number;
+  /** True where frames are compressed for clients that agreed to it. */
+  readonly isCompressed: boolean;
 }
 
-/** Results of the engine's `send`. */
+/** What connections tell, and ask of, the transport that made them. */
+export interface ConnectionEvents {
+  /** While less than this waits, there is room. */
+  readonly roomBytes: number;
+  /** Most that a backlog may have. */
+  readonly maxBacklogLength: number;
+  /** Frames were sent: how many receivers, of what length (text in UTF-16 units). */
+  sent(receivers: number, length: number): void;
+  /** Bytes were published to whoever has the topic. */
+  published(bytes: number): void;
+  /** The engine had to keep what was sent; `full`: so had we, and too much of it. */
+  slow(connection: WebSocketConnection, cause: "behind" | "full"): void;
+}
+
+/** Shorter frames grow when they are compressed, or gain too little for the work. */
+const COMPRESS_FROM_LENGTH = 128;
+
+/** Results of the engine's `send`. Where it skips a frame it calls `dropped` as well. */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
 
 /** A connection over WebSocket. */
 export class WebSocketConnection implements Connection {
   readonly id: number;
-  readonly idleTicks: number;
+  readonly kind: ConnectionKind;
   readonly #events: ConnectionEvents;
   #ws: OurWebSocket | undefined = undefined;
+  #backlog: Backlog | undefined = undefined;
   socket: Socket | undefined = undefined;
   /** Tick of the sweep at which something last came in. */
   lastInboundTick: number;
 
-  constructor(id: number, idleTicks: number, nowTick: number, events: ConnectionEvents) {
+  constructor(id: number, kind: ConnectionKind, nowTick: number, events: ConnectionEvents) {
     this.id = id;
-    this.idleTicks = idleTicks;
+    this.kind = kind;
     this.lastInboundTick = nowTick;
     this.#events = events;
   }
@@ -56,13 +76,36 @@ export class WebSocketConnection implements Connection {
     return true;
   }
 
+  get isCompressed(): boolean {
+    return this.kind.isCompressed;
+  }
+
   get isOpen(): boolean {
     return this.#ws !== undefined;
   }
 
-  /** Bytes that the engine keeps for a client that does not take them. */
+  /**
+   * What waits for a client that does not take it, with the engine and here. What was published,
+   * or corked, within this turn is not among it.
+   */
   get bufferedBytes(): number {
-    return this.#ws?.getBufferedAmount() ?? 0;
+    return (this.#ws?.getBufferedAmount() ?? 0) + (this.#backlog?.length ?? 0);
+  }
+
+  get hasRoom(): boolean {
+    if (!this.#ws || this.#backlog?.hasFrames === true) return false;
+    return this.#ws.getBufferedAmount() < this.#events.roomBytes;
+  }
+
+  awaitRoom(waiter: RoomWaiter): void {
+    if (!this.#ws) return;
+    this.#backlog ??= new Backlog();
+    this.#backlog.wait(waiter);
+  }
+
+  /** The engine has got rid of something: sends on what waits here. */
+  drained(): void {
+    if (this.#backlog) this.#ws?.cork(() => this.#sendBacklog());
   }
 
   /** Takes the engine's object. */
@@ -73,13 +116,22 @@ export class WebSocketConnection implements Connection {
   /** Lets it go: the engine closed it. */
   detach(): void {
     this.#ws = undefined;
+    this.#backlog = undefined;
   }
 
   send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
-    const result = this.#ws.send(frame, isBinary);
+    if (this.#backlog?.hasFrames === true) {
+      this.#keep(this.#backlog, frame, isBinary);
+      return;
+    }
+    const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
+    if (result === SEND_SKIPPED) {
+      this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
+      return;
+    }
     this.#events.sent(1, frame.length);
-    if (result !== SEND_DONE) this.#events.slow(this, result === SEND_SKIPPED);
+    if (result !== SEND_DONE) this.#events.slow(this, "behind");
   }
 
   subscribe(nativeTopic: string): void {
@@ -92,8 +144,10 @@ export class WebSocketConnection implements Connection {
 
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
     if (!this.#ws) return;
-    this.#ws.publish(nativeTopic, frame, isBinary);
+    const isCompressed = mayCompress(this.isCompressed, frame.length);
+    this.#ws.publish(nativeTopic, frame, isBinary, isCompressed);
     this.#events.sent(receivers, frame.length);
+    this.#events.published(frame.length);
   }
 
   cork(work: () => void): void {
@@ -110,4 +164,29 @@ export class WebSocketConnection implements Connection {
   cut(): void {
     this.#ws?.close();
   }
+
+  #keep(backlog: Backlog, frame: string | Uint8Array, isBinary: boolean): void {
+    backlog.keep(frame, isBinary);
+    if (backlog.length > this.#events.maxBacklogLength) this.#events.slow(this, "full");
+  }
+
+  #sendBacklog(): void {
+    const backlog = this.#backlog;
+    backlog?.flush(
+      () => (this.#ws?.getBufferedAmount() ?? Infinity) < this.#events.roomBytes,
+      (frame, isBinary) => {
+        this.#ws?.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
+        this.#events.sent(1, frame.length);
+      },
+    );
+    if (!backlog || !this.hasRoom) return;
+    // Those for whom there is not enough wait anew, in another backlog.
+    this.#backlog = undefined;
+    for (const waiter of backlog.takeWaiters()) waiter.resume();
+  }
+}
+
+/** True where a frame of this length (text in UTF-16 units) is worth compressing. */
+export function mayCompress(isCompressed: boolean, length: number): boolean {
+  return isCompressed && length >= COMPRESS_FROM_LENGTH;
 }

@@ -3,7 +3,8 @@
  *
  * Runs on: shard; one for each.
  * Owns: the numbers of its connections: shard index + shards * n, so that a connection's number
- *       modulo the number of shards is its shard.
+ *       modulo the number of shards is its shard. Main gives each thread of a shard another n to
+ *       begin with, so that two threads of one shard never give the same number.
  * Full: a message beyond the limit closes with 1009, silence with 1002 (WIRE §2.7); slow clients
  *       see slow-clients.
  */
@@ -12,6 +13,8 @@ import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
+import type { Socket } from "../socket/socket.ts";
+import { Drain, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
 import type { TransportMeter } from "./meter.ts";
 import { variablesOf } from "./path.ts";
@@ -22,6 +25,7 @@ import { handleUpgrade } from "./upgrade.ts";
 import {
   WebSocketConnection,
   type ConnectionEvents,
+  type ConnectionKind,
   type OurWebSocket,
   type WebSocketData,
 } from "./websocket-connection.ts";
@@ -30,8 +34,10 @@ import {
 export interface WebSocketOptions {
   /** Silence after which a connection is closed (ms). */
   readonly timeoutMs: number;
-  /** Largest message of a client (bytes). */
+  /** Largest message of a client (bytes), with the 6 to 14 of a frame's header. */
   readonly maxFrameBytes: number;
+  /** True: frames are compressed both ways (permessage-deflate) for clients that offer it. */
+  readonly compress: boolean;
 }
 
 /** What the transport is made of. */
@@ -43,32 +49,51 @@ export interface WebSocketParts {
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
-  readonly shard: number;
-  readonly shards: number;
+  /** Number of the first connection. */
+  readonly firstNumber: number;
+  /** From one connection's number to the next. */
+  readonly numberStep: number;
   readonly maxBackpressureBytes: number;
+  readonly slowClientMs: number;
 }
 
 /** Up to this much beyond our limit the engine hands messages over, so that we can say 1009. */
 const FRAME_SLACK_BYTES = 1_048_576;
-/** The engine's own limit of what it keeps for a client: so far above ours that it never decides. */
-const CEILING_FACTOR = 8;
-const LEAST_CEILING_BYTES = 67_108_864;
-/** Connections that are ended before others get a turn. */
-const CLOSES_PER_TURN = 500;
+/** The engine's own limit of what it keeps for a client: so far above ours that ours decide. */
+const CEILING_FACTOR = 16;
+const LEAST_CEILING_BYTES = 16_777_216;
+/** The engine keeps it as a 32-bit integer. */
+const MOST_CEILING_BYTES = 2_147_483_647;
+/** Beyond this, or a quarter of our limit, what may wait elsewhere does. */
+const MOST_ROOM_BYTES = 65_536;
 
 /** All WebSocket connections of a shard. */
 export class WebSocketTransport implements ConnectionEvents {
+  readonly roomBytes: number;
+  readonly maxBacklogLength: number;
   readonly #parts: WebSocketParts;
   readonly #slowClients: SlowClients;
   readonly #connections = new Set<WebSocketConnection>();
+  readonly #drain: Drain<WebSocketConnection>;
   #nextNumber: number;
-  #isDraining = false;
-  #onEmpty: (() => void) | undefined;
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
-    this.#slowClients = new SlowClients(parts.maxBackpressureBytes, parts.logger);
-    this.#nextNumber = parts.shard;
+    this.roomBytes = Math.min(parts.maxBackpressureBytes / 4, MOST_ROOM_BYTES);
+    this.maxBacklogLength = parts.maxBackpressureBytes;
+    this.#slowClients = new SlowClients({
+      maxBytes: parts.maxBackpressureBytes,
+      patienceMs: parts.slowClientMs,
+      connections: this.#connections,
+      sockets: parts.sockets,
+      meter: parts.meter,
+      logger: parts.logger,
+    });
+    this.#drain = new Drain(this.#connections, {
+      restart: (connection) => this.#restart(connection),
+      cutAll: () => this.cutAll(),
+    });
+    this.#nextNumber = parts.firstNumber;
     parts.sweep.add((tick) => this.#look(tick));
   }
 
@@ -81,22 +106,24 @@ export class WebSocketTransport implements ConnectionEvents {
   mount(path: string, mount: SocketMount, options: WebSocketOptions): void {
     const { engine, app } = this.#parts;
     const variables = variablesOf(path);
-    const idleTicks = Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1;
+    const kind = {
+      idleTicks: Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1,
+      isCompressed: options.compress,
+    };
     const parts = {
       mount,
       context: this.#parts.context,
       logger: this.#parts.logger,
-      accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, idleTicks),
+      accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, kind),
     };
     app.ws<WebSocketData>(path, {
-      compression: engine.DISABLED,
+      compression: options.compress
+        ? engine.SHARED_COMPRESSOR | engine.SHARED_DECOMPRESSOR
+        : engine.DISABLED,
       idleTimeout: 0,
       sendPingsAutomatically: false,
       maxPayloadLength: options.maxFrameBytes + FRAME_SLACK_BYTES,
-      maxBackpressure: Math.max(
-        this.#parts.maxBackpressureBytes * CEILING_FACTOR,
-        LEAST_CEILING_BYTES,
-      ),
+      maxBackpressure: ceilingOf(this.#parts.maxBackpressureBytes),
       closeOnBackpressureLimit: false,
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables);
@@ -107,7 +134,7 @@ export class WebSocketTransport implements ConnectionEvents {
         this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
       ping: (ws) => this.#touch((ws as OurWebSocket).connection),
       pong: (ws) => this.#touch((ws as OurWebSocket).connection),
-      dropped: (ws) => this.#slowClients.note((ws as OurWebSocket).connection, true),
+      dropped: (ws) => this.#skipped((ws as OurWebSocket).connection),
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     });
@@ -120,29 +147,26 @@ export class WebSocketTransport implements ConnectionEvents {
     this.#parts.meter.sent(receivers, length);
   }
 
-  slow(connection: WebSocketConnection, wasSkipped: boolean): void {
-    this.#slowClients.note(connection, wasSkipped);
+  published(bytes: number): void {
+    this.#slowClients.published(bytes);
+  }
+
+  slow(connection: WebSocketConnection, cause: "behind" | "full"): void {
+    this.#slowClients.note(connection, cause);
   }
 
   /**
-   * Closes all connections with 1012: those that have taken everything now, the others as they
-   * do, and what is left at the deadline is cut.
+   * Goes through the sockets of all open connections, in the order they came.
+   *
+   * @yields each socket
    */
-  async drain(deadlineMs: number): Promise<void> {
-    this.#isDraining = true;
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
-    if (this.#connections.size === 0) return;
-    const timer = setTimeout(() => this.cutAll(), deadlineMs);
-    let count = 0;
-    for (const connection of this.#connections) {
-      if (connection.bufferedBytes === 0) this.#restart(connection);
-      count += 1;
-      if (count % CLOSES_PER_TURN === 0) await nextTurn();
-    }
-    await empty;
-    clearTimeout(timer);
+  *openSockets(): Iterable<Socket> {
+    for (const { socket } of this.#connections) if (socket) yield socket;
+  }
+
+  /** Closes all connections with 1012, in batches; resolves when none is left. */
+  async drain(pace: DrainPace): Promise<void> {
+    await this.#drain.run(pace);
   }
 
   /** Ends all connections at once; those that can take it get the close code. */
@@ -158,10 +182,10 @@ export class WebSocketTransport implements ConnectionEvents {
     if (socket) this.#parts.sockets.end(socket, CLOSE.restart, { shutdown: "draining" });
   }
 
-  #accept(identity: SocketIdentity, idleTicks: number): WebSocketData {
+  #accept(identity: SocketIdentity, kind: ConnectionKind): WebSocketData {
     const id = this.#nextNumber;
-    this.#nextNumber += this.#parts.shards;
-    const connection = new WebSocketConnection(id, idleTicks, this.#parts.sweep.tick, this);
+    this.#nextNumber += this.#parts.numberStep;
+    const connection = new WebSocketConnection(id, kind, this.#parts.sweep.tick, this);
     connection.socket = this.#parts.sockets.open(connection, identity);
     return { connection };
   }
@@ -171,7 +195,7 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.attach(ws);
     this.#connections.add(connection);
     this.#parts.meter.opened();
-    if (this.#isDraining) this.#restart(connection);
+    if (this.#drain.hasBegun) this.#restart(connection);
   }
 
   #receive(
@@ -184,10 +208,10 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.lastInboundTick = this.#parts.sweep.tick;
     this.#parts.meter.received(message.byteLength);
     if (!socket) return;
-    if (message.byteLength > maxFrameBytes) {
+    if (wireBytes(message.byteLength) > maxFrameBytes) {
       this.#parts.sockets.end(socket, CLOSE.tooLarge, { shutdown: "closed" });
-    } else if (isBinary && socket.serializer.vsn !== "1.0.0") {
-      this.#parts.sockets.malformed(socket);
+    } else if (isBinary) {
+      this.#parts.sockets.receiveBytes(socket, new Uint8Array(message));
     } else {
       this.#parts.sockets.receive(socket, Buffer.from(message).toString("utf8"));
     }
@@ -197,36 +221,47 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.lastInboundTick = this.#parts.sweep.tick;
   }
 
+  // Called from within the engine's `send` and `publish`: nothing but notes may be made here.
+  #skipped(connection: WebSocketConnection): void {
+    this.#parts.meter.skipped();
+    this.#slowClients.note(connection, "skipped");
+  }
+
   #drained(connection: WebSocketConnection): void {
-    if (this.#isDraining && connection.bufferedBytes === 0) this.#restart(connection);
+    connection.drained();
+    this.#drain.taken(connection);
   }
 
   #closed(connection: WebSocketConnection, code: number): void {
     connection.detach();
     this.#connections.delete(connection);
+    this.#slowClients.forget(connection);
     this.#parts.meter.closed();
     if (connection.socket) {
       this.#parts.sockets.closed(connection.socket, code, { shutdown: "closed" });
     }
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    this.#drain.closed(connection);
   }
 
   #look(tick: number): void {
     for (const connection of this.#connections) {
-      if (tick - connection.lastInboundTick > connection.idleTicks) {
-        const { socket } = connection;
-        if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
-      } else {
-        this.#slowClients.check(connection);
-      }
+      if (tick - connection.lastInboundTick <= connection.kind.idleTicks) continue;
+      const { socket } = connection;
+      if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
     }
+    this.#slowClients.lookAtAll();
   }
+}
+
+/** Gives the engine's limit for one of ours (bytes). */
+function ceilingOf(maxBytes: number): number {
+  return Math.min(Math.max(maxBytes * CEILING_FACTOR, LEAST_CEILING_BYTES), MOST_CEILING_BYTES);
 }
 
 type SocketIdentity = Parameters<SocketServer["open"]>[1];
 
-async function nextTurn(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve);
-  });
+/** Gives the bytes of a client's frame, header and mask included: what Phoenix's limit counts. */
+function wireBytes(payloadBytes: number): number {
+  if (payloadBytes < 126) return payloadBytes + 6;
+  return payloadBytes + (payloadBytes < 65_536 ? 8 : 14);
 }

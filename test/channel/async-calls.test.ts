@@ -82,7 +82,7 @@ describe("asynchronous callbacks", () => {
     assert.equal(failed[1].code, "SIM_ERR_HANDLER_TIMEOUT");
     assert.deepEqual(earlies, []);
     callback.resolve(1);
-    calls.expire(early.busySince + 1_000);
+    calls.expire(early.busySince + 1_001);
     await turn();
     assert.equal(lates.length, 1);
     assert.equal(earlies.length, 1);

@@ -839,6 +839,30 @@ describe("handleInfo", () => {
     });
   });
 
+  it("refuses a delay that no timer has", () => {
+    const refused: unknown[] = [];
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: {
+            do: (socket) => {
+              for (const delayMs of [-1, 2 ** 31, Number.NaN]) {
+                try {
+                  socket.sendAfter(delayMs, "never");
+                } catch (thrown) {
+                  refused.push(thrown instanceof Error ? thrown.message : thrown);
+                }
+              }
+            },
+          },
+        }),
+      },
+    });
+    world.joined().send(push("do"));
+    const subject = "delayMs must be a number from 0 to 2147483647 (ms), got";
+    assert.deepEqual(refused, [`${subject} -1`, `${subject} 2147483648`, `${subject} NaN`]);
+  });
+
   it("gets a message after a time, unless it is cancelled, or the channel ends", (test) => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
     const seen: unknown[] = [];

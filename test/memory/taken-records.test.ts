@@ -26,6 +26,10 @@ function read(taken: TakenRecords, limit = 1_000): string[] {
   return seen;
 }
 
+function throwHandler(): never {
+  throw new Error("handler");
+}
+
 for (const startPosition of [0, 0x7fff_ffe8, -24]) {
   describe(`Records taken out of a ring at ${startPosition}`, () => {
     it("are read in order, and leave the whole ring free", () => {
@@ -79,10 +83,7 @@ describe("Records taken out of a ring", () => {
     const taken = new TakenRecords();
     write(ring, "one", "two");
     takeOut(ring, taken);
-    const thrower = (): void => {
-      throw new Error("handler");
-    };
-    assert.throws(() => taken.drain(thrower, 10), { message: "handler" });
+    assert.throws(() => taken.drain(throwHandler, 10), { message: "handler" });
     assert.deepEqual(read(taken), ["two"]);
   });
 });

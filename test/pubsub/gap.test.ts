@@ -65,7 +65,7 @@ interface Linked {
   readonly errors: string[];
   /** Topics that the host's listeners missed something of. */
   readonly missed: string[];
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** A node with a host and a link; the host listens to topics. */
@@ -113,6 +113,10 @@ function lap(host: TestMember, topic: string): void {
   for (let lapped = host.counter("lapped"); host.counter("lapped") === lapped;) {
     host.broadcast(topic, "event");
   }
+}
+
+function throwMissed(): never {
+  throw new Error("missed");
 }
 
 describe("A gap", () => {
@@ -218,10 +222,7 @@ describe("Those who missed something", () => {
   it("are all told, whatever one of them throws", () => {
     const member = new TestNode().member(0);
     const told: string[] = [];
-    const throws = (): never => {
-      throw new Error("missed");
-    };
-    member.pubsub.subscribe("room:1", { receive: () => {}, missed: throws });
+    member.pubsub.subscribe("room:1", { receive: () => {}, missed: throwMissed });
     for (const topic of ["room:1", "room:2"]) {
       member.pubsub.subscribe(topic, {
         receive: () => {},

@@ -4,6 +4,7 @@
  * Runs on: all threads of the test.
  */
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { makeExchange } from "./exchange.ts";
 import type { ExchangeShared } from "./exchange.ts";
@@ -26,10 +27,13 @@ export async function flood({ shared, member, others, count }: FloodSide): Promi
   const words = new Int32Array(record.buffer);
   let sent = 0;
   const received = new Int32Array(shared.memory.members);
-  let settle: (failure?: unknown) => void = () => {};
-  const settled = new Promise<void>((resolve, reject) => {
-    settle = (failure) => (failure === undefined ? resolve() : reject(failure as Error));
-  });
+  const events = new EventEmitter();
+  // What is emitted as "error" fails it.
+  const settled = once(events, "settled");
+  const settle = (failure?: unknown): void => {
+    if (failure === undefined) events.emit("settled");
+    else events.emit("error", failure);
+  };
   const send = (): void => {
     if (sent === count) return;
     sent += 1;

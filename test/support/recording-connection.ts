@@ -5,28 +5,37 @@
  * Runs on: the test's thread.
  */
 
-import type { Connection, Publisher } from "../../src/channel/connection.ts";
+import type { Connection, Publisher, RoomWaiter } from "../../src/channel/connection.ts";
 
 /** The connections of a test's shard, by native topic. */
 export class RecordingPublisher implements Publisher {
   readonly topics = new Map<string, Set<RecordingConnection>>();
   /** Calls of `publish` with what they said of their receivers. */
-  readonly published: { readonly nativeTopic: string; readonly receivers: number }[] = [];
+  readonly published: {
+    readonly nativeTopic: string;
+    readonly receivers: number;
+    readonly isCompressed: boolean;
+  }[] = [];
 
-  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
-    this.deliver(nativeTopic, frame, receivers, undefined);
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void {
+    this.published.push({ nativeTopic, receivers, isCompressed });
+    this.deliver(nativeTopic, { frame, isBinary }, undefined);
   }
 
   /** Publishes to all but one. */
   deliver(
     nativeTopic: string,
-    frame: Uint8Array,
-    receivers: number,
+    { frame, isBinary }: { readonly frame: Uint8Array; readonly isBinary: boolean },
     but: RecordingConnection | undefined,
   ): void {
-    this.published.push({ nativeTopic, receivers });
     for (const connection of this.topics.get(nativeTopic) ?? []) {
-      if (connection !== but) connection.send(frame, false);
+      if (connection !== but) connection.send(frame, isBinary);
     }
   }
 }
@@ -36,9 +45,12 @@ export class RecordingConnection implements Connection {
   readonly id: number;
   readonly transport = "recording";
   readonly isNative: boolean;
+  readonly isCompressed: boolean;
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
+  #waiters: RoomWaiter[] = [];
+  #room = Infinity;
   isOpen = true;
   closeCode: number | undefined;
   /** How often work was corked. */
@@ -47,24 +59,54 @@ export class RecordingConnection implements Connection {
   constructor(
     id: number,
     publisher: RecordingPublisher,
-    isNative: boolean,
+    kind: { readonly isNative: boolean; readonly isCompressed: boolean },
     onClose: (connection: RecordingConnection, code: number) => void,
   ) {
     this.id = id;
     this.#publisher = publisher;
-    this.isNative = isNative;
+    this.isNative = kind.isNative;
+    this.isCompressed = kind.isCompressed;
     this.#onClose = onClose;
   }
 
-  /** Takes the frames that were sent since the last call. */
+  /** True while there is room for a frame. */
+  get hasRoom(): boolean {
+    return this.#room > 0;
+  }
+
+  /** Gives it room for so many frames, of which nobody is told yet. */
+  gainRoom(frames: number): void {
+    this.#room = frames;
+  }
+
+  /** Says for how many frames there is room; where there is for some, all who wait are told. */
+  setRoom(frames: number): void {
+    this.#room = frames;
+    if (frames === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resume();
+  }
+
+  awaitRoom(waiter: RoomWaiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  /** Takes the frames that were sent since the last call: text, or `hex ` and a binary frame. */
   taken(): string[] {
     const frames = this.#frames;
     this.#frames = [];
     return frames;
   }
 
-  send(frame: string | Uint8Array, _isBinary: boolean): void {
-    if (this.isOpen) this.#frames.push(typeof frame === "string" ? frame : textOf(frame));
+  send(frame: string | Uint8Array, isBinary: boolean): void {
+    this.#room -= 1;
+    if (!this.isOpen) return;
+    if (typeof frame === "string") this.#frames.push(frame);
+    else
+      this.#frames.push(
+        isBinary ? `hex ${bytesOf(frame).toString("hex")}` : bytesOf(frame).toString(),
+      );
   }
 
   subscribe(nativeTopic: string): void {
@@ -77,8 +119,11 @@ export class RecordingConnection implements Connection {
     this.#publisher.topics.get(nativeTopic)?.delete(this);
   }
 
-  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
-    if (this.isOpen) this.#publisher.deliver(nativeTopic, frame, receivers, this);
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
+    if (!this.isOpen) return;
+    const { published } = this.#publisher;
+    published.push({ nativeTopic, receivers, isCompressed: this.isCompressed });
+    this.#publisher.deliver(nativeTopic, { frame, isBinary }, this);
   }
 
   cork(work: () => void): void {
@@ -101,6 +146,6 @@ export class RecordingConnection implements Connection {
 }
 
 // A view on a ring may be shared memory, which TextDecoder does not take.
-function textOf(frame: Uint8Array): string {
-  return Buffer.from(frame).toString("utf8");
+function bytesOf(frame: Uint8Array): Buffer {
+  return Buffer.from(frame);
 }

@@ -1,0 +1,207 @@
+/**
+ * A shard that is alone, without an engine and without threads: what tests of channels run on.
+ *
+ * It is the core of every shard, over memory that it shares with nobody, and so what channels do
+ * here they do in a server. It has no clock: `handlerTimeoutMs` ends nothing.
+ *
+ * Runs on: the thread of a test.
+ */
+
+import type { Logger } from "../logger.ts";
+import { Counters, makeCountersMemory } from "../memory/counters.ts";
+import { lifeBytes } from "../memory/life-layout.ts";
+import { makeError } from "../errors.ts";
+import type { ResolvedOptions } from "../options.ts";
+import { CLOSE } from "../protocol/reserved.ts";
+import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
+import type { Broadcast } from "../pubsub/envelope.ts";
+import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
+import { decide, type Decision } from "../socket/connect.ts";
+import type { ConnectInfo } from "../socket/definition.ts";
+import type { SocketMount } from "../socket/mount.ts";
+import { pathParams, variablesOf } from "../transport/path.ts";
+import type { ShardContext } from "./context.ts";
+import type { NodeMemory } from "./control.ts";
+import type { EndpointDefinition } from "./endpoint.ts";
+import { InlineTasks } from "./inline-tasks.ts";
+import { ShardCore } from "./shard-core.ts";
+import { SoloConnection, type SoloClient } from "./solo-connection.ts";
+
+/** What a solo shard is made of. */
+export interface SoloShardParts {
+  readonly endpoint: EndpointDefinition;
+  readonly options: ResolvedOptions;
+  readonly data: unknown;
+  readonly logger: Logger;
+}
+
+/** A request to connect. */
+export interface SoloRequest {
+  /** Of the socket: as the endpoint has it, or with values for its variables. */
+  readonly path: string | undefined;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** What is not given is that of a client on this machine. */
+  readonly connectInfo: Partial<ConnectInfo>;
+}
+
+/** What became of a request to connect. */
+export type SoloDecision =
+  | { readonly result: "ok"; readonly connection: SoloConnection }
+  | Exclude<Decision, { readonly result: "ok" }>;
+
+/** Takes broadcasts of a topic. */
+export type SoloSubscriber = (broadcast: Broadcast) => void;
+
+const MEMBER = 0;
+const VSN = "2.0.0";
+
+/** A shard without an engine. */
+export class SoloShard {
+  readonly #endpoint: EndpointDefinition;
+  readonly #logger: Logger;
+  readonly #core: ShardCore;
+  readonly #mounts: readonly SocketMount[];
+  readonly #connections = new Set<SoloConnection>();
+  readonly #listeners = new Map<SoloSubscriber, object>();
+  #nextId = 0;
+
+  constructor({ endpoint, options, data, logger }: SoloShardParts) {
+    const memory = makeSoloMemory(options);
+    this.#endpoint = endpoint;
+    this.#logger = logger;
+    this.#core = new ShardCore({
+      start: { memory, options, member: MEMBER, shard: 0, data },
+      counters: new Counters(memory.counters, MEMBER),
+      publisher: { publish() {} },
+      tasks: new InlineTasks(endpoint.tasks?.href),
+      logger,
+      takesJoins: () => true,
+    });
+    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) =>
+      this.#core.makeMount(path, mount),
+    );
+  }
+
+  get context(): ShardContext {
+    return this.#core.context;
+  }
+
+  /** Runs the app's `start`. */
+  async start(): Promise<void> {
+    await this.#endpoint.start?.(this.context);
+  }
+
+  /** Closes all connections, ends all channels, runs the app's `stop`. */
+  async stop(): Promise<void> {
+    for (const connection of this.#connections) connection.drain(CLOSE.restart);
+    this.#connections.clear();
+    await this.#core.channels.allEnded();
+    await this.#endpoint.stop?.(this.context);
+  }
+
+  /**
+   * Has the socket's `connect` and `id` decide.
+   *
+   * @throws SIM_ERR_OPTION_INVALID where no socket has the path
+   */
+  async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
+    const { mount, variables } = this.#find(request.path);
+    const decision = await decide(
+      {
+        mount,
+        transport: "test",
+        params: { ...request.params, ...variables, vsn: VSN },
+        connectInfo: { ...localInfo(request.path ?? mount.path), ...request.connectInfo },
+        context: this.context,
+      },
+      this.#logger,
+    );
+    if (decision.result !== "ok") return decision;
+    const connection = new SoloConnection(
+      this.#nextId,
+      decision.identity,
+      this.#core.sockets,
+      client,
+    );
+    this.#nextId += 1;
+    this.#connections.add(connection);
+    return { result: "ok", connection };
+  }
+
+  subscribe(topic: string, subscriber: SoloSubscriber): void {
+    const listener = { receive: subscriber, missed() {} };
+    this.#listeners.set(subscriber, listener);
+    this.#core.pubsub.subscribe(topic, listener);
+  }
+
+  /** Broadcasts to all subscribers but one. */
+  broadcastFrom(
+    from: SoloSubscriber | undefined,
+    topic: string,
+    event: string,
+    payload: unknown,
+  ): void {
+    const left = from && this.#listeners.get(from);
+    this.#core.broadcast(topic, event, payload, "cluster", left);
+  }
+
+  #find(path: string | undefined): {
+    readonly mount: SocketMount;
+    readonly variables: Readonly<Record<string, string>>;
+  } {
+    const [only] = this.#mounts;
+    if (path === undefined && only && this.#mounts.length === 1) {
+      return { mount: only, variables: {} };
+    }
+    for (const mount of this.#mounts) {
+      const variables = path === undefined ? undefined : valuesOf(mount.path, path);
+      if (variables) return { mount, variables };
+    }
+    const paths = this.#mounts.map((mount) => mount.path).join(", ");
+    throw makeError(
+      "SIM_ERR_OPTION_INVALID",
+      `path must be one of ${paths}, got ${path ?? "none"}`,
+    );
+  }
+}
+
+function isVariable(part: string): boolean {
+  return part.startsWith(":");
+}
+
+/** Gives the values of a path's variables, or undefined where a path is another. */
+function valuesOf(pattern: string, path: string): Record<string, string> | undefined {
+  if (pattern === path) return {};
+  const names = pattern.split("/");
+  const parts = path.split("/");
+  const isMatch =
+    names.length === parts.length &&
+    names.every((name, at) => isVariable(name) || name === parts[at]);
+  if (!isMatch) return undefined;
+  const values = parts.filter((_, at) => isVariable(names[at] as string));
+  return pathParams({ getParameter: (at) => values[at] }, variablesOf(pattern));
+}
+
+function localInfo(path: string): ConnectInfo {
+  return {
+    peer: { address: "127.0.0.1" },
+    uri: { path: `${path}/websocket`, query: `vsn=${VSN}`, host: "localhost" },
+    userAgent: null,
+    xHeaders: {},
+  };
+}
+
+/** Memory of a node of one member, which has nobody to send to. */
+function makeSoloMemory(options: ResolvedOptions): NodeMemory {
+  const indexLayout = { indexBits: options.indexBits, members: 1 };
+  return {
+    exchange: makeExchangeMemory({ members: 1, ringBytes: options.ringBytes }),
+    index: new SharedArrayBuffer(subscriptionIndexBytes(indexLayout)),
+    indexLayout,
+    counters: makeCountersMemory(1),
+    life: new SharedArrayBuffer(lifeBytes(1)),
+    hashSeed: 0,
+    link: -1,
+    nodeName: "solo",
+  };
+}

@@ -1,0 +1,278 @@
+/**
+ * Assertions about what comes to a client, and about what does not.
+ *
+ * Each waits: `assert…` until it comes, `refute…` for the whole time. What an assertion found is
+ * taken: the next one looks behind it.
+ *
+ * Runs on: the thread of a test.
+ */
+
+import { EVENT } from "../protocol/reserved.ts";
+import { fail, shown, shownPattern } from "./failure.ts";
+import { matches } from "./matching.ts";
+import type { TestChannel } from "./test-channel.ts";
+import type { TestPush } from "./test-push.ts";
+import type { TestMessage, TestSocket } from "./test-socket.ts";
+import type { TestBroadcast, TestSubscriber } from "./test-subscriber.ts";
+
+/** How an assertion waits. */
+export interface WaitOptions {
+  /** How long (ms); the socket's time without. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Asserts that a push is replied to.
+ *
+ * ```ts
+ * await assertReply(channel.push("echo", { n: 1 }), "ok", { n: 1 });
+ * ```
+ *
+ * @param pattern - what the response has at least; see `assertPush`
+ * @returns the response
+ */
+export async function assertReply(
+  push: TestPush,
+  status: string,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<unknown> {
+  const timeoutMs = options?.timeoutMs ?? push.socket.timeoutMs;
+  const reply = await push.replies.take(
+    (one) => one.status === status && matches(one.response, pattern),
+    timeoutMs,
+  );
+  if (reply) return reply.response;
+  const got = push.replies.all;
+  return fail(push.socket, {
+    operator: "assertReply",
+    message: `"${push.event}" to ${push.topic} must be replied to with ${status}${shownPattern(pattern)} within ${timeoutMs} (ms), got ${got.length === 0 ? "no reply" : shown(got)}`,
+    actual: got.at(-1),
+    expected: { status, response: pattern },
+  });
+}
+
+/** Asserts that a push is not replied to in such a way. */
+export async function refuteReply(
+  push: TestPush,
+  status: string,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<void> {
+  const reply = await push.replies.take(
+    (one) => one.status === status && matches(one.response, pattern),
+    options?.timeoutMs ?? push.socket.timeoutMs,
+  );
+  if (!reply) return;
+  fail(push.socket, {
+    operator: "refuteReply",
+    message: `"${push.event}" to ${push.topic} must not be replied to with ${status}${shownPattern(pattern)}, got ${shown(reply.response)}`,
+    actual: reply,
+  });
+}
+
+/**
+ * Asserts that a message comes to the client: pushed by its channel, or broadcast on the topic.
+ *
+ * ```ts
+ * await assertPush(channel, "new_msg", { body: "hi", from: (name) => name !== "ann" });
+ * ```
+ *
+ * @param pattern - what the payload has at least: keys of objects may be left out, a function
+ *   is a claim about the value at its place
+ * @returns the payload
+ */
+export async function assertPush(
+  at: TestSocket | TestChannel,
+  event: string,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<unknown> {
+  const timeoutMs = options?.timeoutMs ?? socketOf(at).timeoutMs;
+  const message = await takePush(at, event, pattern, timeoutMs);
+  if (message) return message.payload;
+  return fail(socketOf(at), {
+    operator: "assertPush",
+    message: `"${event}"${shownPattern(pattern)} must come${placeOf(at)} within ${timeoutMs} (ms)`,
+    actual: lastPayload(socketOf(at).inbox.all, event),
+    expected: pattern,
+  });
+}
+
+/** Asserts that no such message comes to the client. */
+export async function refutePush(
+  at: TestSocket | TestChannel,
+  event: string,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<void> {
+  const message = await takePush(at, event, pattern, options?.timeoutMs ?? socketOf(at).timeoutMs);
+  if (!message) return;
+  fail(socketOf(at), {
+    operator: "refutePush",
+    message: `"${event}"${shownPattern(pattern)} must not come${placeOf(at)}, got ${shown(message.payload)}`,
+    actual: message.payload,
+  });
+}
+
+/**
+ * Asserts that something is broadcast on a topic that the test is subscribed to.
+ *
+ * ```ts
+ * channel.push("new_msg", { body: "hi" });
+ * await assertBroadcast(channel, "new_msg", { body: "hi" });
+ * ```
+ *
+ * @param at - what `subscribe` gave, or the channel of `subscribeAndJoin`
+ * @param pattern - as for `assertPush`
+ * @returns the payload
+ */
+export async function assertBroadcast(
+  at: TestSubscriber | TestChannel,
+  event: string,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<unknown> {
+  const subscriber = subscriberOf(at);
+  const timeoutMs = options?.timeoutMs ?? subscriber.socket.timeoutMs;
+  const broadcast = await takeBroadcast(subscriber, event, pattern, timeoutMs);
+  if (broadcast) return broadcast.payload;
+  const all = subscriber.broadcasts.all.map((one) => `${one.event} ${shown(one.payload)}`);
+  return fail(subscriber.socket, {
+    operator: "assertBroadcast",
+    message: `"${event}"${shownPattern(pattern)} must be broadcast on ${subscriber.topic} within ${timeoutMs} (ms), got ${all.length === 0 ? "nothing" : all.join("; ")}`,
+    actual: lastPayload(subscriber.broadcasts.all, event),
+    expected: pattern,
+  });
+}
+
+/** Asserts that no such thing is broadcast. */
+export async function refuteBroadcast(
+  at: TestSubscriber | TestChannel,
+  event: string,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<void> {
+  const subscriber = subscriberOf(at);
+  const timeoutMs = options?.timeoutMs ?? subscriber.socket.timeoutMs;
+  const broadcast = await takeBroadcast(subscriber, event, pattern, timeoutMs);
+  if (!broadcast) return;
+  fail(subscriber.socket, {
+    operator: "refuteBroadcast",
+    message: `"${event}"${shownPattern(pattern)} must not be broadcast on ${subscriber.topic}, got ${shown(broadcast.payload)}`,
+    actual: broadcast.payload,
+  });
+}
+
+/** Asserts that a channel is closed by the server: its client gets `phx_close`, and stays away. */
+export async function assertClosed(channel: TestChannel, options?: WaitOptions): Promise<void> {
+  await assertEnd(channel, EVENT.close, undefined, { operator: "assertClosed", options });
+}
+
+/**
+ * Asserts that a channel crashes: its client gets `phx_error`, and joins anew.
+ *
+ * @param pattern - of the payload, as in `{ reason: "mailbox full" }`
+ */
+export async function assertCrashed(
+  channel: TestChannel,
+  pattern?: unknown,
+  options?: WaitOptions,
+): Promise<void> {
+  await assertEnd(channel, EVENT.error, pattern, { operator: "assertCrashed", options });
+}
+
+/**
+ * Asserts that the server closes the connection.
+ *
+ * ```ts
+ * socket.context.disconnect("users:ann");
+ * await assertDisconnected(socket, 1001);
+ * ```
+ *
+ * @param code - of the close; any without
+ */
+export async function assertDisconnected(
+  socket: TestSocket,
+  code?: number,
+  options?: WaitOptions,
+): Promise<void> {
+  const timeoutMs = options?.timeoutMs ?? socket.timeoutMs;
+  const closed = await socket.closes.take((one) => one === (code ?? one), timeoutMs);
+  if (closed !== undefined) return;
+  const [actual] = socket.closes.all;
+  const wanted = code === undefined ? "" : ` with ${code}`;
+  fail(socket, {
+    operator: "assertDisconnected",
+    message: `the server must close the connection${wanted} within ${timeoutMs} (ms), got ${actual ?? "no close"}`,
+    actual,
+    expected: code,
+  });
+}
+
+async function assertEnd(
+  channel: TestChannel,
+  event: string,
+  pattern: unknown,
+  { operator, options }: { readonly operator: string; readonly options: WaitOptions | undefined },
+): Promise<void> {
+  const timeoutMs = options?.timeoutMs ?? channel.socket.timeoutMs;
+  if (await takePush(channel, event, pattern, timeoutMs)) return;
+  fail(channel.socket, {
+    operator,
+    message: `${channel.topic} must end with ${event}${shownPattern(pattern)} within ${timeoutMs} (ms)`,
+    expected: pattern,
+  });
+}
+
+async function takePush(
+  at: TestSocket | TestChannel,
+  event: string,
+  pattern: unknown,
+  timeoutMs: number,
+): Promise<TestMessage | undefined> {
+  return socketOf(at).inbox.take(
+    (message) => isFor(at, message) && message.event === event && matches(message.payload, pattern),
+    timeoutMs,
+  );
+}
+
+/** As a client has it: of another join of the same topic it takes nothing. */
+function isFor(at: TestSocket | TestChannel, { topic, joinRef }: TestMessage): boolean {
+  if (!("joinRef" in at)) return true;
+  return topic === at.topic && (joinRef === null || joinRef === at.joinRef);
+}
+
+async function takeBroadcast(
+  { broadcasts }: TestSubscriber,
+  event: string,
+  pattern: unknown,
+  timeoutMs: number,
+): Promise<TestBroadcast | undefined> {
+  return broadcasts.take((one) => one.event === event && matches(one.payload, pattern), timeoutMs);
+}
+
+function subscriberOf(at: TestSubscriber | TestChannel): TestSubscriber {
+  if (!("joinRef" in at)) return at;
+  if (at.subscriber) return at.subscriber;
+  return fail(at.socket, {
+    operator: "subscribed",
+    message: `the test must be subscribed to ${at.topic}: join it with subscribeAndJoin, or subscribe to it`,
+  });
+}
+
+function socketOf(at: TestSocket | TestChannel): TestSocket {
+  return "joinRef" in at ? at.socket : at;
+}
+
+function placeOf(at: TestSocket | TestChannel): string {
+  return "joinRef" in at ? ` on ${at.topic}` : "";
+}
+
+/** What came under the event, for the difference that a runner shows. */
+function lastPayload(
+  all: readonly { readonly event: string; readonly payload: unknown }[],
+  event: string,
+): unknown {
+  return all.filter((one) => one.event === event).at(-1)?.payload;
+}

@@ -1,0 +1,60 @@
+/**
+ * What a failed assertion says: what was wanted, all that came instead, and what went wrong.
+ *
+ * Runs on: the thread of a test.
+ */
+
+import { AssertionError } from "node:assert";
+import { inspect } from "node:util";
+
+import type { TestSocket } from "./test-socket.ts";
+
+/** What an assertion wanted, and did not get. */
+export interface Failure {
+  /** Name of the assertion. */
+  readonly operator: string;
+  readonly message: string;
+  readonly actual?: unknown;
+  readonly expected?: unknown;
+}
+
+const MOST_CHARACTERS = 300;
+
+/** Fails an assertion about what comes over a socket. */
+export function fail(socket: TestSocket, failure: Failure): never {
+  const { operator, message, actual, expected } = failure;
+  throw new AssertionError({
+    message: [message, ...cameLines(socket.frames), ...logLines(socket)].join("\n"),
+    operator,
+    actual,
+    expected,
+  });
+}
+
+/** Writes a value into a message. */
+export function shown(value: unknown): string {
+  return inspect(value, { depth: 6, breakLength: Infinity });
+}
+
+/** Writes what a pattern asks of a payload, after the name of an event or a status. */
+export function shownPattern(pattern: unknown): string {
+  return pattern === undefined ? "" : ` with ${shown(pattern)}`;
+}
+
+function cameLines(frames: readonly string[]): string[] {
+  if (frames.length === 0) return ["nothing came to this client"];
+  return ["all that came to this client:", ...frames.map((frame) => `  ${cut(frame)}`)];
+}
+
+function logLines({ log }: TestSocket): string[] {
+  if (log.length === 0) return [];
+  const lines = log.map(({ text, error }) => {
+    const why = error === undefined ? "" : `: ${shown(error)}`;
+    return `  ${text}${why}`.replaceAll("\n", "\n  ");
+  });
+  return ["and was logged:", ...lines];
+}
+
+function cut(text: string): string {
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+}

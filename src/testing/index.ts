@@ -1,0 +1,58 @@
+/**
+ * `simurgh/testing`: tests of channels without a server, a network or threads.
+ *
+ * A test connects to an endpoint and speaks to its channels as a client does. What runs is what
+ * runs in a server, from the socket's `connect` to PubSub; only the engine and the threads are
+ * missing, so a test takes a millisecond. It works under any test runner: what fails throws an
+ * AssertionError of `node:assert`.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { afterEach, test } from "node:test";
+ * import { assertBroadcast, assertReply, closeApp, connect, subscribeAndJoin } from "simurgh/testing";
+ *
+ * import app from "./app.ts";
+ *
+ * afterEach(() => closeApp(app));
+ *
+ * test("a message goes to everyone in the room", async () => {
+ *   const socket = await connect(app, { params: { user_id: "ann" } });
+ *   const { reply, channel } = await subscribeAndJoin(socket, "room:lobby");
+ *   assert.deepEqual(reply.response, { members: 1 });
+ *
+ *   await assertReply(channel.push("new_msg", { body: "hi" }), "ok");
+ *   await assertBroadcast(channel, "new_msg", { body: "hi", from: "ann" });
+ * });
+ * ```
+ *
+ * Runs on: the thread of a test.
+ */
+
+export {
+  assertBroadcast,
+  assertClosed,
+  assertCrashed,
+  assertDisconnected,
+  assertPush,
+  assertReply,
+  refuteBroadcast,
+  refutePush,
+  refuteReply,
+} from "./assertions.ts";
+export type { WaitOptions } from "./assertions.ts";
+export {
+  broadcastFrom,
+  close,
+  closeApp,
+  connect,
+  join,
+  leave,
+  subscribe,
+  subscribeAndJoin,
+} from "./connect.ts";
+export type { ConnectOptions, Joined } from "./connect.ts";
+export type { TestTarget } from "./test-app.ts";
+export type { TestChannel } from "./test-channel.ts";
+export type { TestPush, TestReply } from "./test-push.ts";
+export type { TestMessage, TestSocket } from "./test-socket.ts";
+export type { TestBroadcast, TestSubscriber } from "./test-subscriber.ts";

@@ -1,0 +1,104 @@
+/**
+ * The app that a test connects to: one shard for each definition, made by the first connection.
+ *
+ * Runs on: the thread of a test.
+ */
+
+import { makeError } from "../errors.ts";
+import { Logger, type LogSink } from "../logger.ts";
+import { resolveOptions } from "../options.ts";
+import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../shard/endpoint.ts";
+import type { MountDefinition } from "../shard/endpoint.ts";
+import { SoloShard } from "../shard/solo-shard.ts";
+
+/**
+ * What a test connects to: an endpoint, a socket with its channels as an endpoint has it at a path,
+ * or a socket alone, whose `connect` and `id` are the matter then.
+ */
+export type TestTarget = EndpointDefinition | MountDefinition | MountDefinition["socket"];
+
+/** A line of the log that says what went wrong. */
+export interface LogLine {
+  readonly text: string;
+  readonly error: unknown;
+}
+
+const apps = new WeakMap<TestTarget, Promise<TestApp>>();
+
+/** An app in a test. */
+export class TestApp {
+  readonly shard: SoloShard;
+  /** What was logged as a warning or an error. */
+  readonly log: LogLine[] = [];
+
+  constructor(endpoint: EndpointDefinition, data: unknown) {
+    this.shard = new SoloShard({
+      endpoint,
+      data,
+      options: resolveOptions(
+        { shards: 1, indexBits: 8, ringBytes: 4_096, secretKeyBase: "test".repeat(16) },
+        {},
+        { parallelism: () => 1, secretKeyBase: () => "" },
+      ),
+      logger: new Logger("debug", this.#makeSink(endpoint.logger)),
+    });
+  }
+
+  // Lines go to the endpoint's own logger too; what went wrong is kept for the messages of failures.
+  #makeSink(own: LogSink | undefined): LogSink {
+    const keep = (fields: object, text: string): void => {
+      this.log.push({ text, error: "err" in fields ? fields.err : undefined });
+    };
+    return {
+      debug: (fields, text) => own?.debug(fields, text),
+      info: (fields, text) => own?.info(fields, text),
+      warn: (fields, text) => {
+        keep(fields, text);
+        own?.warn(fields, text);
+      },
+      error: (fields, text) => {
+        keep(fields, text);
+        own?.error(fields, text);
+      },
+    };
+  }
+}
+
+/** Gives the app of a definition. The first time it runs its `start`, with `data`. */
+export async function appOf(target: TestTarget, data: unknown): Promise<TestApp> {
+  const known = apps.get(target);
+  if (known) return known;
+  const made = startApp(target, data);
+  apps.set(target, made);
+  try {
+    return await made;
+  } catch (error) {
+    apps.delete(target);
+    throw error;
+  }
+}
+
+/** Gives the app of a definition and forgets it, or undefined where nobody has connected to it. */
+export async function takeApp(target: TestTarget): Promise<TestApp | undefined> {
+  const app = await apps.get(target);
+  apps.delete(target);
+  return app;
+}
+
+async function startApp(target: TestTarget, data: unknown): Promise<TestApp> {
+  const app = new TestApp(endpointOf(target), data);
+  await app.shard.start();
+  return app;
+}
+
+function endpointOf(target: TestTarget): EndpointDefinition {
+  if (isEndpoint(target)) return target;
+  if ("socket" in target) return defineEndpoint({ sockets: { "/socket": target } });
+  if ("connect" in target) {
+    return defineEndpoint({ sockets: { "/socket": { socket: target, channels: {} } } });
+  }
+  throw makeError(
+    "SIM_ERR_DEFINITION_INVALID",
+    "a test must connect to an endpoint, to { socket, channels } or to a socket",
+  );
+}

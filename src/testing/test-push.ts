@@ -1,0 +1,45 @@
+/**
+ * A message that a test sent, and the replies to it.
+ *
+ * Runs on: the thread of a test.
+ */
+
+import { fail } from "./failure.ts";
+import { Inbox } from "./inbox.ts";
+import type { TestSocket } from "./test-socket.ts";
+
+/** A reply. */
+export interface TestReply {
+  /** `ok`, `error`, or what the channel made up. */
+  readonly status: string;
+  readonly response: unknown;
+}
+
+/** A message that was sent. */
+export class TestPush {
+  readonly socket: TestSocket;
+  readonly topic: string;
+  readonly event: string;
+  readonly replies = new Inbox<TestReply>();
+
+  constructor(socket: TestSocket, topic: string, event: string) {
+    this.socket = socket;
+    this.topic = topic;
+    this.event = event;
+  }
+
+  /** Its first reply. Rejects with an AssertionError where none comes within the socket's time. */
+  get reply(): Promise<TestReply> {
+    return this.firstReply(this.socket.timeoutMs);
+  }
+
+  /** Gives its first reply, and leaves it to the assertions. */
+  async firstReply(timeoutMs: number): Promise<TestReply> {
+    const reply = await this.replies.first(timeoutMs);
+    if (reply) return reply;
+    return fail(this.socket, {
+      operator: "reply",
+      message: `"${this.event}" to ${this.topic} must be replied to within ${timeoutMs} (ms)`,
+    });
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Three nodes in one process, each with its shards and a link thread, over the in-memory adapter.
+ *
+ * Runs on: the main thread of the tests, which is the main thread of all three nodes.
+ */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+
+import { memoryAdapter } from "../../src/index.ts";
+import type { Broadcast } from "../../src/index.ts";
+import { Client, joined } from "../support/client.ts";
+import { within } from "../support/deadline.ts";
+import { startServer } from "../support/server.ts";
+import type { Server } from "../support/server.ts";
+
+const NAMES = ["ant", "bee", "cat"];
+
+/** Reads the numbers of all shouts up to the one that ends the test. */
+async function numbersOf(client: Client): Promise<unknown[]> {
+  const numbers: unknown[] = [];
+  for (;;) {
+    const { payload } = await client.next("shout");
+    const { n } = payload as { n: unknown };
+    if (n === "end") return numbers;
+    numbers.push(n);
+  }
+}
+
+describe("nodes of a cluster", () => {
+  let nodes: readonly Server[] = [];
+  let clients: readonly Client[] = [];
+
+  before(async () => {
+    nodes = await Promise.all(
+      NAMES.map((nodeName) =>
+        startServer("nodes", {
+          shards: 2,
+          adapter: memoryAdapter({ hub: "nodes-test", nodeName }),
+        }),
+      ),
+    );
+  });
+  after(async () => {
+    await Promise.all(nodes.map((each) => each.close()));
+  });
+
+  /** Gives a node by its index. */
+  function node(at: number): Server {
+    const found = nodes[at];
+    assert.ok(found);
+    return found;
+  }
+
+  /** Runs a test with clients, one for each of these nodes, joined to a room. */
+  function withClients(
+    what: string,
+    at: readonly number[],
+    test: (clients: readonly Client[]) => Promise<void>,
+  ): void {
+    it(what, async () => {
+      clients = await Promise.all(
+        at.map((each, n) => Client.connect(node(each).port, { params: { user_id: `u${n}` } })),
+      );
+      try {
+        for (const client of clients) await joined(client, "room:1");
+        await test(clients);
+      } finally {
+        await Promise.all(clients.map((client) => client.cut()));
+      }
+    });
+  }
+
+  it("have the names that they were given", () => {
+    assert.deepEqual(
+      nodes.map(({ nodeName }) => nodeName),
+      NAMES,
+    );
+  });
+
+  withClients("hear a broadcast of a channel once each, in order", [0, 0, 1, 1, 2], async (all) => {
+    for (const n of [1, 2, 3, "end"]) all[0]?.push("room:1", "shout", { n });
+    for (const client of all) assert.deepEqual(await numbersOf(client), [1, 2, 3]);
+  });
+
+  withClients("hear a broadcast that leaves out its sender", [0, 1], async ([sender, other]) => {
+    assert.ok(sender && other);
+    sender.push("room:1", "shout_from", { n: 1 });
+    sender.push("room:1", "shout", { n: "end" });
+    assert.deepEqual(await numbersOf(sender), []);
+    assert.deepEqual(await numbersOf(other), [1]);
+  });
+
+  withClients("do not hear what is for one node only", [0, 0, 1], async ([sender, near, far]) => {
+    assert.ok(sender && near && far);
+    sender.push("room:1", "local", { n: 1 });
+    node(0).localBroadcast("room:1", "shout", { n: 2 });
+    await near.next("shout");
+    await near.next("shout");
+    sender.push("room:1", "shout", { n: "end" });
+    assert.deepEqual(await numbersOf(near), []);
+    assert.deepEqual(await numbersOf(far), []);
+  });
+
+  withClients(
+    "hear a direct broadcast where it is for them",
+    [0, 1, 2],
+    async ([one, two, three]) => {
+      assert.ok(one && two && three);
+      one.push("room:1", "direct", { node: "bee", n: 1 });
+      one.push("room:1", "direct", { node: "ant", n: 2 });
+      one.push("room:1", "direct", { node: "unknown", n: 3 });
+      one.push("room:1", "shout", { n: "end" });
+      assert.deepEqual(await numbersOf(one), [2]);
+      assert.deepEqual(await numbersOf(two), [1]);
+      assert.deepEqual(await numbersOf(three), []);
+    },
+  );
+
+  withClients("hear their hosts, and what those send to one node", [0, 1], async ([one, two]) => {
+    assert.ok(one && two);
+    node(0).broadcast("room:1", "shout", { n: 1 });
+    node(0).directBroadcast("bee", "room:1", "shout", { n: 2 });
+    node(0).directBroadcast("ant", "room:1", "shout", { n: 3 });
+    node(0).broadcast("room:1", "shout", { n: "end" });
+    assert.deepEqual(await numbersOf(one), [1, 3]);
+    assert.deepEqual(await numbersOf(two), [1, 2]);
+  });
+
+  withClients("let hosts hear channels, until they unsubscribe", [0], async ([client]) => {
+    assert.ok(client);
+    const heard: [number, Broadcast][] = [];
+    let wake: (() => void) | undefined;
+    const hears = async (count: number): Promise<void> => {
+      while (heard.length < count) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        await within(woken, `broadcast ${heard.length + 1} at the hosts`);
+      }
+    };
+    const unsubscribe = nodes.map((each, at) =>
+      each.subscribe("room:1", (broadcast) => {
+        heard.push([at, broadcast]);
+        wake?.();
+      }),
+    );
+    client.push("room:1", "shout", { n: 1 });
+    await hears(3);
+    const broadcast = { topic: "room:1", event: "shout", payload: { n: 1 } };
+    assert.deepEqual(
+      heard.toSorted(([a], [b]) => a - b),
+      [0, 1, 2].map((at) => [at, broadcast]),
+    );
+    for (const end of unsubscribe.slice(0, 2)) end();
+    client.push("room:1", "shout", { n: 2 });
+    await hears(4);
+    assert.deepEqual(heard.slice(3), [[2, { ...broadcast, payload: { n: 2 } }]]);
+    unsubscribe[2]?.();
+  });
+
+  withClients(
+    "disconnect a socket by its id, wherever it is",
+    [0, 1, 2],
+    async ([one, two, three]) => {
+      assert.ok(one && two && three);
+      node(0).disconnect("users:u1");
+      assert.equal((await two.closed()).code, 1001);
+      one.push("room:1", "ban", "users:u2");
+      assert.equal((await three.closed()).code, 1001);
+      await one.nothingMore();
+    },
+  );
+});

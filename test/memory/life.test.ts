@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { Worker } from "node:worker_threads";
+
+import {
+  closedWord,
+  LIFE_WORDS,
+  lifeBytes,
+  releasedWord,
+  STOP_WORD,
+} from "../../src/memory/life-layout.ts";
+import { Life } from "../../src/memory/life.ts";
+import { within } from "../support/deadline.ts";
+
+/** Starts a member's thread; resolves when it has begun. */
+async function started(
+  shared: SharedArrayBuffer,
+  member: number,
+  work: string,
+): Promise<{ readonly next: () => Promise<unknown>; readonly exited: Promise<unknown> }> {
+  const worker = new Worker(new URL("life.worker.js", import.meta.url), {
+    workerData: { shared, member, work },
+  });
+  const exited = once(worker, "exit");
+  const next = async (): Promise<unknown> => {
+    const [message] = (await within(once(worker, "message"), `a word of member ${member}`)) as [
+      unknown,
+    ];
+    return message;
+  };
+  assert.equal(await next(), "begun");
+  return { next, exited };
+}
+
+describe("the words of life", () => {
+  it("stand apart: each has its own place, and members their own cache lines", () => {
+    const words = new Set([STOP_WORD]);
+    for (let member = 0; member < 5; member += 1) {
+      words.add(releasedWord(member));
+      words.add(closedWord(member));
+      assert.equal(releasedWord(member) % LIFE_WORDS, 0);
+    }
+    assert.equal(words.size, 11);
+    assert.ok(Math.max(...words) < lifeBytes(5) / 4);
+  });
+
+  it("say of each member whether it is closed, and forget it for the next of its number", () => {
+    const life = new Life(new SharedArrayBuffer(lifeBytes(3)));
+    life.close(1);
+    assert.deepEqual(
+      [0, 1, 2].map((member) => life.isClosed(member)),
+      [false, true, false],
+    );
+    assert.equal(life.waitClosed(1, 0), true);
+    life.release(1);
+    life.reset(1);
+    assert.equal(life.isClosed(1), false);
+    assert.equal(life.waitReleased(1, 0), false);
+  });
+
+  it("let a thread wait for as long as it may", () => {
+    const life = new Life(new SharedArrayBuffer(lifeBytes(1)));
+    const beforeMs = performance.now();
+    assert.equal(life.waitClosed(0, 20), false);
+    assert.ok(performance.now() - beforeMs >= 15);
+  });
+
+  it("wake a thread that waits to be released", async () => {
+    const shared = new SharedArrayBuffer(lifeBytes(3));
+    const { next, exited } = await started(shared, 2, "waitReleased");
+    const life = new Life(shared);
+    life.release(1);
+    const released = next();
+    life.release(2);
+    assert.equal(await released, true);
+    await within(exited, "the thread's end");
+  });
+
+  it("wake main, which waits without its event loop, when a member closes", async () => {
+    const shared = new SharedArrayBuffer(lifeBytes(2));
+    const { exited } = await started(shared, 1, "close");
+    assert.equal(new Life(shared).waitClosed(1, 10_000), true);
+    await within(exited, "the thread's end");
+  });
+
+  it("have all members close where main says stop, while main blocks", async () => {
+    const shared = new SharedArrayBuffer(lifeBytes(3));
+    const threads = [await started(shared, 1, "stopped"), await started(shared, 2, "stopped")];
+    const life = new Life(shared);
+    life.stopAll();
+    assert.equal(life.waitClosed(1, 10_000), true);
+    assert.equal(life.waitClosed(2, 10_000), true);
+    for (const { exited } of threads) await within(exited, "a thread's end");
+  });
+
+  it("resolve at once where stop was said already", async () => {
+    const life = new Life(new SharedArrayBuffer(lifeBytes(1)));
+    life.stopAll();
+    await within(life.stopped(), "stop");
+  });
+});

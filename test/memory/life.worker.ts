@@ -1,0 +1,26 @@
+/**
+ * One member's thread of the test of life words: it does what it is told, and says what it saw.
+ *
+ * Runs on: a worker thread of the test.
+ */
+
+import { parentPort, workerData } from "node:worker_threads";
+
+import { Life } from "../../src/memory/life.ts";
+
+const { shared, member, work } = workerData as {
+  shared: SharedArrayBuffer;
+  member: number;
+  work: "waitReleased" | "close" | "stopped";
+};
+const life = new Life(shared);
+parentPort?.postMessage("begun");
+if (work === "waitReleased") parentPort?.postMessage(life.waitReleased(member, 10_000));
+if (work === "close") life.close(member);
+if (work === "stopped") {
+  // Keeps the thread alive, as a shard's own sockets do.
+  const alive = setInterval(() => {}, 1_000);
+  await life.stopped();
+  clearInterval(alive);
+  life.close(member);
+}

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+
+import { Acceptor } from "../../src/server/acceptor.ts";
+import type { EngineApp } from "../../src/transport/engine-types.ts";
+import { loadEngine } from "../../src/transport/engine.ts";
+import { within } from "../support/deadline.ts";
+
+/** Runs a test with an acceptor that listens. */
+async function withAcceptor(
+  test: (acceptor: Acceptor, port: number) => Promise<void>,
+  onTurnedAway: () => void = () => {},
+): Promise<void> {
+  const acceptor = new Acceptor(loadEngine(), onTurnedAway);
+  const port = acceptor.listen("127.0.0.1", 0);
+  try {
+    await test(acceptor, port);
+  } finally {
+    acceptor.close();
+  }
+}
+
+/** Makes a shard's app that answers everything. */
+function makeApp(onRequest: () => void): EngineApp {
+  const app = loadEngine().App();
+  app.any("/*", (response) => {
+    onRequest();
+    response.end();
+  });
+  return app;
+}
+
+async function asked(port: number, method = "GET"): Promise<Response> {
+  // A connection of its own: one that is kept alive stays with the app that it was dealt to.
+  const init = { method, headers: { connection: "close" } };
+  const answer = await within(fetch(`http://127.0.0.1:${port}/`, init), "an answer");
+  await answer.arrayBuffer();
+  return answer;
+}
+
+function refused(taken: number): void {
+  const acceptor = new Acceptor(loadEngine(), () => {});
+  assert.throws(() => acceptor.listen("127.0.0.1", taken), {
+    code: "SIM_ERR_LISTEN",
+    message: `host and port must be free and ours, got 127.0.0.1:${taken}, which is taken or not ours`,
+  });
+  acceptor.close();
+}
+
+describe("the acceptor", () => {
+  it("answers 503 while no shard is in the deal, says when to come back, and counts", async () => {
+    let turnedAway = 0;
+    await withAcceptor(
+      async (acceptor, port) => {
+        assert.equal(acceptor.size, 0);
+        for (const method of ["GET", "POST", "PUT"]) {
+          const answer = await asked(port, method);
+          assert.equal(answer.status, 503);
+          assert.equal(answer.headers.get("retry-after"), "5");
+        }
+      },
+      () => {
+        turnedAway += 1;
+      },
+    );
+    assert.equal(turnedAway, 3);
+  });
+
+  it("deals connections to the shards in turns, until they are taken out", async () => {
+    await withAcceptor(async (acceptor, port) => {
+      const counts = [0, 0];
+      const apps = counts.map((_, at) =>
+        makeApp(() => {
+          counts[at] = (counts[at] ?? 0) + 1;
+        }),
+      );
+      const descriptors = apps.map((app) => app.getDescriptor());
+      for (const descriptor of descriptors) acceptor.add(descriptor);
+      assert.equal(acceptor.size, 2);
+      for (let n = 0; n < 6; n += 1) assert.equal((await asked(port)).status, 200);
+      assert.deepEqual(counts, [3, 3]);
+      const [first = 0, second = 0] = descriptors;
+      acceptor.remove(first);
+      acceptor.remove(first);
+      for (let n = 0; n < 4; n += 1) await asked(port);
+      assert.deepEqual(counts, [3, 7]);
+      acceptor.remove(second);
+      assert.equal(acceptor.size, 0);
+      assert.equal((await asked(port)).status, 503);
+      for (const app of apps) app.close();
+    });
+  });
+
+  it("gives a shard no second share where it is added again", async () => {
+    await withAcceptor(async (acceptor, port) => {
+      let count = 0;
+      const app = makeApp(() => {
+        count += 1;
+      });
+      const descriptor = app.getDescriptor();
+      acceptor.add(descriptor);
+      acceptor.add(descriptor);
+      assert.equal(acceptor.size, 1);
+      await asked(port);
+      acceptor.remove(descriptor);
+      assert.equal((await asked(port)).status, 503);
+      assert.equal(count, 1);
+      app.close();
+    });
+  });
+
+  it("says that a port is taken, by another program or by itself", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    refused(port);
+    other.close();
+    await withAcceptor(async (_, own) => refused(own));
+  });
+
+  it("says that a host is not ours", () => {
+    const acceptor = new Acceptor(loadEngine(), () => {});
+    assert.throws(() => acceptor.listen("192.0.2.1", 0), { code: "SIM_ERR_LISTEN" });
+    acceptor.close();
+  });
+
+  it("takes no more connections once it stopped listening, and may be closed twice", async () => {
+    const acceptor = new Acceptor(loadEngine(), () => {});
+    const port = acceptor.listen("127.0.0.1", 0);
+    acceptor.stopListening();
+    acceptor.stopListening();
+    await assert.rejects(asked(port));
+    acceptor.close();
+  });
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { memoryAdapter } from "../../src/pubsub/adapters/memory.ts";
+import {
+  LINK_MEMBER,
+  MAIN_MEMBER,
+  makeNodeMemory,
+  MemberNumbers,
+} from "../../src/server/memory-plan.ts";
+import { smallOptions } from "../support/options.ts";
+import { turn } from "../support/world.ts";
+
+describe("the memory of a node", () => {
+  it("has room for main, the link, each shard and a spare", () => {
+    const memory = makeNodeMemory(smallOptions({ shards: 4 }), undefined);
+    assert.equal(memory.exchange.members, 7);
+    assert.equal(memory.exchange.rings.length, 7);
+    assert.deepEqual(memory.indexLayout, { indexBits: 8, members: 7 });
+    assert.equal(memory.index.byteLength, 256 * 4);
+  });
+
+  it("for more than 32 members has two words in each slot of the index", () => {
+    const memory = makeNodeMemory(smallOptions({ shards: 30 }), undefined);
+    assert.equal(memory.index.byteLength, 256 * 8);
+  });
+
+  it("has a link and its name where there is an adapter", () => {
+    const adapter = memoryAdapter({ hub: "h", nodeName: "ant" });
+    const { link, nodeName } = makeNodeMemory(smallOptions(), adapter);
+    assert.deepEqual([link, nodeName], [LINK_MEMBER, "ant"]);
+  });
+
+  it("has no link and a name of its own without", () => {
+    const nodes = [1, 2].map(() => makeNodeMemory(smallOptions(), undefined));
+    assert.deepEqual(
+      nodes.map(({ link }) => link),
+      [-1, -1],
+    );
+    assert.notEqual(nodes[0]?.nodeName, nodes[1]?.nodeName);
+  });
+
+  it("has a seed of its own, an int32", () => {
+    const seeds = Array.from(
+      { length: 8 },
+      () => makeNodeMemory(smallOptions(), undefined).hashSeed,
+    );
+    assert.ok(new Set(seeds).size > 1);
+    for (const seed of seeds) assert.equal(seed, seed | 0);
+  });
+
+  it("goes to another thread as it is", () => {
+    const memory = makeNodeMemory(smallOptions(), undefined);
+    const sent = structuredClone(memory);
+    new Int32Array(memory.index)[3] = 7;
+    assert.equal(new Int32Array(sent.index)[3], 7);
+  });
+});
+
+describe("the numbers of members", () => {
+  it("are given to each shard once, behind main's and the link's, with one to spare", async () => {
+    const numbers = new MemberNumbers(2);
+    const taken = [await numbers.take(), await numbers.take(), await numbers.take()];
+    assert.deepEqual(taken, [2, 3, 4]);
+    assert.ok(!taken.includes(MAIN_MEMBER) && !taken.includes(LINK_MEMBER));
+  });
+
+  it("are waited for in order where none is free", async () => {
+    const numbers = new MemberNumbers(1);
+    await numbers.take();
+    await numbers.take();
+    const given: [string, number | undefined][] = [];
+    void numbers.take().then((member) => given.push(["first", member]));
+    void numbers.take().then((member) => given.push(["second", member]));
+    await turn();
+    assert.deepEqual(given, []);
+    numbers.free(3);
+    numbers.free(2);
+    await turn();
+    assert.deepEqual(given, [
+      ["first", 3],
+      ["second", 2],
+    ]);
+  });
+
+  it("are given to nobody once there are no more to be given", async () => {
+    const numbers = new MemberNumbers(1);
+    await numbers.take();
+    await numbers.take();
+    const waiting = numbers.take();
+    numbers.close();
+    assert.equal(await waiting, undefined);
+    numbers.free(2);
+    assert.equal(await numbers.take(), undefined);
+  });
+});

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { makeError } from "../../src/errors.ts";
+import type { ShardContext } from "../../src/shard/context.ts";
+import { ok } from "../../src/channel/results.ts";
+import { defineSocket } from "../../src/socket/definition.ts";
+import { channel } from "../support/world.ts";
+import { atOnce, startShard } from "../support/shard.ts";
+
+const socket = defineSocket({ connect: () => ok({}) });
+
+describe("a shard's context", () => {
+  it("is one object for start, stop and routes, with data, numbers and the secret", async () => {
+    const seen: ShardContext[] = [];
+    const note = (context: ShardContext): void => void seen.push(context);
+    const shard = await startShard(
+      {
+        sockets: { "/socket": { socket, channels: { "room:*": channel() } } },
+        routes: {
+          "GET /": (_, context) => {
+            note(context);
+            return { status: 200 };
+          },
+        },
+        async start(context) {
+          context["db"] = "a database";
+          note(context);
+        },
+        stop: note,
+      },
+      { shards: 3 },
+      { shard: 2, data: { url: "x" } },
+    );
+    await (await fetch(`http://127.0.0.1:${shard.port}/`)).text();
+    await shard.shard.drain(atOnce(1_000));
+    shard.close();
+    const [first] = seen;
+    assert.ok(first);
+    assert.equal(seen.length, 3);
+    assert.ok(seen.every((context) => context === first));
+    const { data, shard: at, shards, secretKeyBase } = first;
+    assert.deepEqual([data, at, shards, secretKeyBase], [{ url: "x" }, 2, 3, "s".repeat(64)]);
+    assert.equal(first["db"], "a database");
+  });
+
+  it("fails the start of its shard where start throws", async () => {
+    const boom = makeError("SIM_ERR_INTERNAL", "no database");
+    for (const start of [
+      (): never => {
+        throw boom;
+      },
+      (): Promise<never> => Promise.reject(boom),
+    ]) {
+      await assert.rejects(startShard({ sockets: {}, start }), boom);
+    }
+  });
+
+  it("broadcasts to this node's channels, and refuses what cannot be sent", async () => {
+    let context: ShardContext | undefined;
+    const shard = await startShard({ sockets: {}, start: (given) => void (context = given) });
+    try {
+      assert.ok(context);
+      for (const send of [
+        () => context?.broadcast("t", "e"),
+        () => context?.broadcast("t", "e", { n: 1 }),
+        () => context?.localBroadcast("t", "e"),
+        () => context?.directBroadcast("unknown", "t", "e"),
+        () => context?.disconnect("users:1"),
+      ]) {
+        send();
+      }
+      assert.equal(shard.counter("broadcasts"), 4);
+      assert.throws(() => context?.broadcast("t", "e", [1]), { code: "SIM_ERR_PAYLOAD" });
+      assert.throws(() => context?.broadcast("t", 5 as never), { code: "SIM_ERR_PAYLOAD" });
+      assert.throws(() => context?.broadcast(5 as never, "e"), { code: "SIM_ERR_PAYLOAD" });
+    } finally {
+      shard.close();
+    }
+  });
+});

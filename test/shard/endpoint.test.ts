@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { ok } from "../../src/channel/results.ts";
+import { defineEndpoint, isEndpoint, routeOf } from "../../src/shard/endpoint.ts";
+import { defineSocket } from "../../src/socket/definition.ts";
+import { channel } from "../support/world.ts";
+
+const socket = defineSocket({ connect: () => ok({}) });
+const mount = { socket, channels: { "room:*": channel() } };
+
+function refused(callbacks: object, message: string | RegExp): void {
+  assert.throws(() => defineEndpoint(callbacks as never), {
+    code: /^SIM_ERR_(DEFINITION|OPTION)_INVALID$/,
+    message,
+  });
+}
+
+function mountedWith(options: object): object {
+  return { sockets: { "/s": { ...mount, ...options } } };
+}
+
+describe("an endpoint's definition", () => {
+  it("is known as one, and nothing else is", () => {
+    const endpoint = defineEndpoint({ sockets: { "/socket": mount } });
+    assert.ok(isEndpoint(endpoint));
+    assert.ok(isEndpoint({ [Symbol.for("simurgh.endpoint")]: true }));
+    for (const other of [undefined, null, {}, { sockets: {} }, "endpoint", () => {}]) {
+      assert.equal(isEndpoint(other), false);
+    }
+  });
+
+  it("keeps what it was made of", () => {
+    let isStarted = false;
+    const start = (): void => {
+      isStarted = true;
+    };
+    const endpoint = defineEndpoint({ sockets: { "/socket": mount }, start });
+    assert.equal(endpoint.sockets["/socket"], mount);
+    void endpoint.start?.({} as never);
+    assert.equal(isStarted, true);
+  });
+
+  it("takes a mount with any of its options", () => {
+    defineEndpoint({
+      sockets: {
+        "/a": { ...mount, websocket: true },
+        "/b/:c/socket": { ...mount, websocket: { timeoutMs: 250, maxFrameBytes: 128 } },
+        "/d": { ...mount, websocket: {}, maxChannels: 1 },
+        "/e": { socket, channels: { "room:*": { channel: channel(), assigns: { n: 1 } } } },
+      },
+    });
+  });
+
+  it("wants sockets, whose paths begin with a slash", () => {
+    refused({}, "sockets must be an object, got undefined");
+    refused({ sockets: null }, "sockets must be an object, got null");
+    refused({ sockets: { socket: mount } }, 'socket path must start with /, got "socket"');
+  });
+
+  it("names the keys of a mount where it has another", () => {
+    refused(
+      { sockets: { "/socket": { ...mount, transport: 1, other: 2 } } },
+      "/socket must have the keys socket, channels, websocket, maxChannels, got transport, other",
+    );
+  });
+
+  it("wants a socket that defineSocket made, and channels that defineChannel made", () => {
+    refused(
+      { sockets: { "/socket": { channels: {} } } },
+      "socket of /socket must be made by defineSocket, got undefined",
+    );
+    refused(
+      { sockets: { "/socket": { socket: {}, channels: {} } } },
+      "socket of /socket must be made by defineSocket, got object",
+    );
+    refused(
+      { sockets: { "/socket": { socket } } },
+      "channels of /socket must be an object, got undefined",
+    );
+    for (const [given, got] of [
+      [undefined, "undefined"],
+      ["room", "string"],
+      [{}, "object"],
+      [{ channel: {} }, "object"],
+    ] as const) {
+      refused(
+        { sockets: { "/socket": { socket, channels: { "room:*": given } } } },
+        `channel "room:*" of /socket must be made by defineChannel, got ${got}`,
+      );
+    }
+  });
+
+  it("wants limits within the ranges of the server's own", () => {
+    refused(
+      mountedWith({ maxChannels: 0 }),
+      "maxChannels of /s must be an integer from 1 to 100000 (channels), got 0",
+    );
+    refused(
+      mountedWith({ websocket: { timeoutMs: 249 } }),
+      "timeoutMs of /s must be an integer from 250 to 86400000 (ms), got 249",
+    );
+    refused(
+      mountedWith({ websocket: { maxFrameBytes: 1.5 } }),
+      "maxFrameBytes of /s must be an integer from 128 to 268435456 (bytes), got 1.5",
+    );
+    refused(mountedWith({ websocket: { timeoutMs: "auto" } }), /, got "auto"$/);
+    refused(
+      mountedWith({ websocket: { slack: 1 } }),
+      "websocket of /s must have the keys timeoutMs, maxFrameBytes, compress, got slack",
+    );
+    refused(
+      mountedWith({ websocket: { compress: "yes" } }),
+      "compress of /s must be true or false, got string",
+    );
+    refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
+  });
+
+  it("wants a tasks module that is a file", () => {
+    refused(
+      { sockets: {}, tasks: "./tasks.js" },
+      "tasks must be the URL of a file, got ./tasks.js",
+    );
+    defineEndpoint({ sockets: {}, tasks: new URL("file:///tasks.js") });
+  });
+});
+
+describe("a route of channels", () => {
+  it("is a channel alone, or with assigns of its own", () => {
+    const one = channel();
+    assert.deepEqual(routeOf(one), { channel: one });
+    const route = { channel: one, assigns: { n: 1 } };
+    assert.equal(routeOf(route), route);
+  });
+});

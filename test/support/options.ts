@@ -1,0 +1,15 @@
+/**
+ * Options of a test's server, small where the defaults are large.
+ *
+ * Runs on: the test's thread.
+ */
+
+import { resolveOptions } from "../../src/options.ts";
+import type { Options, ResolvedOptions } from "../../src/options.ts";
+
+/** Gives options for a node of few bytes. */
+export function smallOptions(given: Options = {}): ResolvedOptions {
+  const small = { shards: 1, secretKeyBase: "s".repeat(64), ringBytes: 4_096, indexBits: 8 };
+  const automatic = { shards: () => 1, parallelism: () => 1, secretKeyBase: () => "" };
+  return resolveOptions({ ...small, ...given }, {}, automatic);
+}
