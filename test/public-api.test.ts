@@ -64,6 +64,7 @@ const TYPES = [
   "Params",
   "Refused",
   "RemoteBroadcastHandler",
+  "RemoteGapHandler",
   "Reply",
   "ResolvedOptions",
   "Route",

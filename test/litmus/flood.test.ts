@@ -6,7 +6,8 @@
  *   every record, whole and in order, to the last of all           allowed
  *   a gap, a repeat, mixed words; a side whose end does not come   forbidden
  *
- * MUTATIONS
+ * Seen to fail with: what was taken out handed over after what is in the ring; the ring that is
+ * being drained taken out of; the sleeping word AWAKE after a nap, whatever it said before.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

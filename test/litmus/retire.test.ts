@@ -5,7 +5,8 @@
  *   a record of this round                                              allowed
  *   one of an earlier round; half of one; a member that nobody reaches  forbidden
  *
- * MUTATIONS
+ * Seen to fail with: the rings to the number not emptied; its queues not dropped; records sent to it
+ * between its end and the next generation; what it wrote not drained; the generation not raised.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
