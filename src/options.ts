@@ -210,7 +210,7 @@ export const OPTIONS = {
   overloadLagMs: {
     kind: "integer",
     env: "SIMURGH_OVERLOAD_LAG_MS",
-    default: 1_000,
+    default: 2_000,
     min: 1,
     max: 3_600_000,
     unit: "ms",
