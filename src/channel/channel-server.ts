@@ -48,6 +48,9 @@ export interface ChannelServerParts {
   readonly onLeftOut: () => void;
 }
 
+/** Longest delay of a timer: one that is longer would fire at once. */
+const MAX_DELAY_MS = 2_147_483_647;
+
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
 const MISSED = "broadcasts of the topic were lost between threads";
@@ -184,6 +187,7 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void {
+    checkDelay(delayMs);
     if (channel.state === STATE.closed) return () => {};
     const timers = (channel.timers ??= new Set());
     const timer = setTimeout(() => {
@@ -218,10 +222,12 @@ export class ChannelServer implements ChannelRuntime {
     if (channel.mailbox && !channel.isBusy && !channel.isRunning) this.#runMailbox(channel);
   }
 
-  missed(channel: Channel): void {
+  missed(channel: Channel, why = MISSED): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
-    if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
-    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
+    // Nor does a callback that broadcasts what its own channel cannot get end it under its feet.
+    const isLater = channel.state === STATE.joining || channel.isRunning;
+    if (isLater) this.#put(channel, { kind: "missed", why });
+    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", why));
   }
 
   /** Ends a channel whose client takes too little of what is published to it. */
@@ -341,7 +347,7 @@ export class ChannelServer implements ChannelRuntime {
         if (missed) this.#call(channel, "missed", missed, letter.count);
         break;
       case "missed":
-        this.missed(channel);
+        this.missed(channel, letter.why);
         break;
     }
   }
@@ -476,4 +482,12 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
+}
+
+function checkDelay(delayMs: number): void {
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
+  );
 }

@@ -105,8 +105,10 @@ const app = defineEndpoint({
   tasks: new URL("../server/tasks.functions.js", import.meta.url),
 });
 
-const ann = { params: { name: "ann" } };
-const bob = { params: { name: "bob" } };
+/** What comes has time to come, on a busy machine as well. */
+const timeoutMs = 5_000;
+const ann = { params: { name: "ann" }, timeoutMs };
+const bob = { params: { name: "bob" }, timeoutMs };
 
 afterEach(async () => {
   gate.resolve(undefined);
@@ -539,6 +541,20 @@ describe("the end", () => {
     assert.equal(ends.length, 3);
     await connect(app, ann);
     assert.equal(ends.at(-1), "start");
+  });
+});
+
+describe("bytes", () => {
+  it("are sent and come as they do over the wire", async () => {
+    const bytes = Uint8Array.of(0, 255);
+    const { channel } = await subscribeAndJoin(await connect(app, ann), "room:1");
+    await assertReply(channel.push("echo", bytes), "ok", bytes);
+    channel.push("push", bytes.buffer);
+    await assertPush(channel, "pushed", bytes);
+    channel.push("say", Buffer.from(bytes));
+    await assertPush(channel, "said", bytes);
+    await assertBroadcast(channel, "said", (payload: unknown) => payload instanceof Uint8Array);
+    assert.ok(channel.socket.frames.includes("01010106023132726f6f6d3a316f6b00ff"));
   });
 });
 
