@@ -10,15 +10,15 @@
 
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
-import type { SocketMount } from "../socket/mount.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
+import type { Handshake } from "./handshake.ts";
 import type { TransportMeter } from "./meter.ts";
 import { variablesOf } from "./path.ts";
 import { readHead } from "./request-head.ts";
 import { SlowClients } from "./slow-clients.ts";
 import type { Sweep } from "./sweep.ts";
-import { handleUpgrade } from "./upgrade.ts";
+import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
   WebSocketConnection,
   type ConnectionEvents,
@@ -39,7 +39,6 @@ export interface WebSocketParts {
   readonly engine: Engine;
   readonly app: EngineApp;
   readonly sockets: SocketServer;
-  readonly context: object;
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
@@ -78,14 +77,13 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   /** Serves a socket at a path. */
-  mount(path: string, mount: SocketMount, options: WebSocketOptions): void {
+  mount(path: string, handshake: Handshake, options: WebSocketOptions): void {
     const { engine, app } = this.#parts;
     const variables = variablesOf(path);
     const idleTicks = Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1;
+    const wants = upgradeWants(handshake);
     const parts = {
-      mount,
-      context: this.#parts.context,
-      logger: this.#parts.logger,
+      handshake,
       accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, idleTicks),
     };
     app.ws<WebSocketData>(path, {
@@ -99,7 +97,7 @@ export class WebSocketTransport implements ConnectionEvents {
       ),
       closeOnBackpressureLimit: false,
       upgrade: (response, request, upgradeContext) => {
-        const head = readHead(response, request, variables);
+        const head = readHead(response, request, variables, wants);
         handleUpgrade(response, head, upgradeContext, parts);
       },
       open: (ws) => this.#open(ws as OurWebSocket),
@@ -112,7 +110,7 @@ export class WebSocketTransport implements ConnectionEvents {
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     });
     app.any(path, (response: HttpResponse, request: HttpRequest) => {
-      handleUpgrade(response, readHead(response, request, variables), undefined, parts);
+      handleUpgrade(response, readHead(response, request, variables, wants), undefined, parts);
     });
   }
 

@@ -13,10 +13,8 @@ import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketCallbacks } from "../../src/socket/definition.ts";
 
 const INFO = {
-  peer: { address: "127.0.0.1" },
-  uri: { path: "/socket/websocket", query: "", host: "localhost" },
+  peerData: { address: "127.0.0.1" },
   userAgent: null,
-  xHeaders: {},
 };
 
 interface Outcome {
