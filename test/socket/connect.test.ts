@@ -114,7 +114,8 @@ describe("a request to connect", () => {
 
   it("is refused with the reason that connect gives", async () => {
     for (const [result, reason] of [
-      [error(), {}],
+      [error(), undefined],
+      [error({}), {}],
       [error({ reason: "who?" }), { reason: "who?" }],
       [error("no"), "no"],
     ] as const) {
