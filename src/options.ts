@@ -208,7 +208,7 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time that one task may run, once it has a thread.",
+    about: "Time that one task may take, from when a thread is free for it.",
     atLimit: "The task is rejected, and its thread is ended and replaced.",
   },
   maxBackpressureBytes: {

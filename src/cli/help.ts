@@ -27,17 +27,18 @@ Options
   -h, --help       this text; after a command, its own help and options
   -v, --version    the version
 
-Every option has an environment variable too: --port is SIMURGH_PORT.
+Options of a server have a variable each too: --port is SIMURGH_PORT.
 
 Exit codes
-  0  stopped by SIGINT (Ctrl+C) or SIGTERM, every client was told
-  1  could not start
+  0  done, or stopped by SIGINT (Ctrl+C) or SIGTERM: every client was told
+  1  could not start; token: it does not hold, or the data has no form in one
   2  a wrong command, option or variable
 `;
 }
 
 /** Gives the help of one command. */
-export function commandHelp({ name, usage, about, details }: Command): string {
+export function commandHelp({ name, usage, about, details, help }: Command): string {
+  if (help !== undefined) return help;
   const paragraph = details.length > 0 ? `${details.join("\n")}\n\n` : "";
   return `simurgh ${name} ${usage}: ${about}
 

@@ -12,9 +12,10 @@ import { failureOf } from "./failure.ts";
 import { parseArguments } from "./flags.ts";
 import { commandHelp, mainHelp } from "./help.ts";
 import { serveCommand } from "./serve.ts";
+import { tokenCommand } from "./token.ts";
 import { packageVersion } from "./version.ts";
 
-const COMMANDS: readonly Command[] = [serveCommand, demoCommand];
+const COMMANDS: readonly Command[] = [serveCommand, demoCommand, tokenCommand];
 
 try {
   await main(process.argv.slice(2));
@@ -42,6 +43,11 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
       `command must be one of ${names} (see simurgh --help), got ${name}`,
     );
   }
-  if (parseArguments(name, args).isHelp) process.stdout.write(commandHelp(command));
+  if (asksForHelp(command, args)) process.stdout.write(commandHelp(command));
   else await command.run(args);
+}
+
+function asksForHelp({ name, help }: Command, args: readonly string[]): boolean {
+  if (help === undefined) return parseArguments(name, args).isHelp;
+  return args.includes("--help") || args.includes("-h");
 }

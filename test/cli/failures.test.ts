@@ -68,7 +68,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
   });
 
   it("for a command that there is not, and for wrong arguments", async () => {
-    const command = "command must be one of serve, demo (see simurgh --help), got";
+    const command = "command must be one of serve, demo, token (see simurgh --help), got";
     await refuses(`${command} sevre`, ["sevre", "app.js"]);
     await refuses("serve must have one app module, got none", ["serve"]);
     await refuses("serve must have one app module, got a.js b.js", ["serve", "a.js", "b.js"]);

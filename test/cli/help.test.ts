@@ -27,7 +27,7 @@ describe("the help of simurgh", () => {
     const help = await helpOf("--help");
     assertFits(help, 24);
     const commands = [...help.matchAll(/^ {2}simurgh (\w+)/gm)].map(([, name]) => name);
-    assert.deepEqual(commands, ["serve", "demo"]);
+    assert.deepEqual(commands, ["serve", "demo", "token"]);
   });
 
   it("is what simurgh without a command prints", async () => {
@@ -45,6 +45,16 @@ describe("the help of simurgh", () => {
         expected.filter((name) => name !== "SIMURGH_SECRET_KEY_BASE"),
       );
     }
+  });
+
+  it("of token fits a screen, and has no flag for the secret itself", async () => {
+    const help = await helpOf("token", "--help");
+    assertFits(help, 24);
+    const flags = [...help.matchAll(/^ {2}(--[\w-]+)/gm)].map(([, flag]) => flag);
+    const derivation = ["--key-digest", "--key-iterations", "--key-length"];
+    const expected = ["--salt", "--secret-file", "--max-age", "--signed-at", ...derivation];
+    assert.deepEqual(flags, expected);
+    assert.equal(await helpOf("token", "sign", "-h"), help);
   });
 
   it("has the version of the package", async () => {

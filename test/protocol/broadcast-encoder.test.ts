@@ -61,17 +61,22 @@ describe("the encoder of broadcasts", () => {
 
   it("is right for any broadcast, whatever was encoded before", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
-    const text = fc.string({ unit: "binary" });
+    const text = fc.string({ unit: "binary", maxLength: 12 });
     fc.assert(
-      fc.property(text, text, fc.dictionary(text, fc.jsonValue()), (topic, event, payload) => {
-        encoder.encode(topicName(topic), event, payload);
-        const parts = partsOf(encoder);
-        const sent = JSON.parse(JSON.stringify([null, null, topic, event, payload])) as unknown[];
-        assert.deepEqual(JSON.parse(parts.frame), sent);
-        assert.equal(JSON.parse(`"${parts.topic}"`), topic);
-        assert.equal(JSON.parse(`"${parts.event}"`), event);
-        assert.deepEqual(JSON.parse(parts.payload), sent[4]);
-      }),
+      fc.property(
+        text,
+        text,
+        fc.dictionary(text, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 }),
+        (topic, event, payload) => {
+          encoder.encode(topicName(topic), event, payload);
+          const parts = partsOf(encoder);
+          const sent = JSON.parse(JSON.stringify([null, null, topic, event, payload])) as unknown[];
+          assert.deepEqual(JSON.parse(parts.frame), sent);
+          assert.equal(JSON.parse(`"${parts.topic}"`), topic);
+          assert.equal(JSON.parse(`"${parts.event}"`), event);
+          assert.deepEqual(JSON.parse(parts.payload), sent[4]);
+        },
+      ),
     );
   });
 

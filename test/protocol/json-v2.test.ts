@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { refJson } from "../../src/protocol/serializer.ts";
 
-const OBJECTS = fc.dictionary(fc.string(), fc.jsonValue());
+const OBJECTS = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 });
 
 function replied(response: unknown): string {
   return jsonV2.reply("1", 2, '"t"', 'may"be', response);

@@ -429,6 +429,20 @@ describe("lanes", () => {
     ]);
   });
 
+  it("may broadcast when they get a frame; listeners hear both in the order they were sent", () => {
+    const node = new TestNode();
+    const one = node.member<string>(0, {
+      dispatch: (_, envelope) => {
+        if (envelope.event() === "ask") one.broadcast("t", "answer", { n: 2 });
+      },
+      missed: () => {},
+    });
+    const recorder = new Recorder();
+    one.pubsub.subscribe("t", recorder);
+    one.broadcast("t", "ask", { n: 1 });
+    assert.deepEqual(recorder.numbers(), [1, 2]);
+  });
+
   it("are kept while they are counted in, and an entry that was let go delivers nothing", () => {
     const dispatched: string[] = [];
     const one = new TestNode().member<string>(0, {

@@ -111,8 +111,10 @@ const app = defineEndpoint({
   tasks: new URL("../server/tasks.functions.js", import.meta.url),
 });
 
-const ann = { params: { name: "ann" } };
-const bob = { params: { name: "bob" } };
+/** What comes has time to come, on a busy machine as well. */
+const timeoutMs = 5_000;
+const ann = { params: { name: "ann" }, timeoutMs };
+const bob = { params: { name: "bob" }, timeoutMs };
 
 afterEach(async () => {
   gate.resolve(undefined);

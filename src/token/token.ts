@@ -1,0 +1,170 @@
+/**
+ * Tokens that a Phoenix application and this server make for each other: Phoenix.Token.
+ *
+ * Runs on: any thread; each derives its keys once.
+ * Full:    256 derived keys are kept; the one unused for the longest time goes first.
+ */
+
+import { KeyCache } from "./key-cache.ts";
+import { encryptMessage, tryDecryptMessage } from "./message-encryptor.ts";
+import { signMessage, tryVerifyMessage } from "./message-verifier.ts";
+import { DEFAULT_MAX_AGE, packPayload, unpackPayload, type TokenResult } from "./payload.ts";
+import { readSession, type SessionResult } from "./session.ts";
+import { MAX_TERM_BYTES } from "./term-format.ts";
+import { Atom, Bitstring, ImproperList, Tuple, type Term } from "./terms.ts";
+import {
+  checkNames,
+  checkSalt,
+  checkSecret,
+  keyShapeOf,
+  maxAgeOf,
+  MIN_SECRET_BYTES,
+  SIGN_OPTIONS,
+  signedAtMsOf,
+  VERIFY_OPTIONS,
+  type KeyOptions,
+  type KeyUse,
+  type SessionOptions,
+  type SignOptions,
+  type VerifyOptions,
+} from "./token-options.ts";
+
+const KEYS = new KeyCache(256);
+const NO_SIGN_SECRET = Buffer.alloc(0);
+/** The longest term in base64, and what stands around it. */
+const MAX_TOKEN_LENGTH = Math.ceil((MAX_TERM_BYTES * 4) / 3) + 256;
+
+/**
+ * Signs data into a token that anyone can read and nobody can change.
+ *
+ * @param secretKeyBase - the application's secret, of 20 bytes at least
+ * @param salt - what the token is for, as in "user auth"; the same to verify it
+ * @param data - see the table of forms in `src/token/README.md`
+ * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
+ * @throws SIM_ERR_TERM for data that has no form as a term
+ */
+function sign(
+  secretKeyBase: string,
+  salt: string,
+  data: unknown,
+  options: SignOptions = {},
+): string {
+  checkNames(options, SIGN_OPTIONS);
+  const key = keyOf(secretKeyBase, salt, options, "sign");
+  return signMessage(payloadOf(data, options), key);
+}
+
+/**
+ * Gives the data of a token made by `sign`, here or by Phoenix, while it holds.
+ *
+ * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
+ */
+function verify(
+  secretKeyBase: string,
+  salt: string,
+  token: unknown,
+  options: VerifyOptions = {},
+): TokenResult {
+  checkNames(options, VERIFY_OPTIONS);
+  const key = keyOf(secretKeyBase, salt, options, "sign");
+  return read(token, options, (text) => tryVerifyMessage(text, key));
+}
+
+/**
+ * Encrypts data into a token that nobody else can read or change. Otherwise like `sign`.
+ *
+ * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
+ * @throws SIM_ERR_TERM for data that has no form as a term
+ */
+function encrypt(
+  secretKeyBase: string,
+  salt: string,
+  data: unknown,
+  options: SignOptions = {},
+): string {
+  checkNames(options, SIGN_OPTIONS);
+  const key = keyOf(secretKeyBase, salt, options, "encrypt");
+  return encryptMessage(payloadOf(data, options), key);
+}
+
+/**
+ * Gives the data of a token made by `encrypt`, here or by Phoenix, while it holds.
+ *
+ * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
+ */
+function decrypt(
+  secretKeyBase: string,
+  salt: string,
+  token: unknown,
+  options: VerifyOptions = {},
+): TokenResult {
+  checkNames(options, VERIFY_OPTIONS);
+  const secret = keyOf(secretKeyBase, salt, options, "decrypt");
+  const keys = { secret, signSecret: NO_SIGN_SECRET };
+  return read(token, options, (text) => tryDecryptMessage(text, keys));
+}
+
+/**
+ * Gives the session in the cookie of an application on Plug, as its `Plug.Session` made it.
+ *
+ * @param cookie - the value of the cookie, without its name
+ * @throws SIM_ERR_OPTION_INVALID for a wrong option; never for a cookie
+ */
+function verifySession(cookie: unknown, options: SessionOptions): SessionResult {
+  const isMissing = cookie === null || cookie === undefined;
+  return readSession(KEYS, isMissing ? undefined : textOf(cookie), options);
+}
+
+/** Gives an atom, `:user` in Elixir; the same object for the same name. */
+function atom(name: string): Atom {
+  return Atom.of(name);
+}
+
+/** Gives a tuple, `{:user, 5}` in Elixir. */
+function tuple(...elements: readonly Term[]): Tuple {
+  return new Tuple(elements);
+}
+
+/** Phoenix.Token, and the values of Elixir that JavaScript has no form for. */
+export const Token = Object.freeze({
+  sign,
+  verify,
+  encrypt,
+  decrypt,
+  verifySession,
+  atom,
+  tuple,
+  Atom,
+  Tuple,
+  ImproperList,
+  Bitstring,
+});
+
+function keyOf(secretKeyBase: string, salt: string, options: KeyOptions, use: KeyUse): Buffer {
+  checkSecret(secretKeyBase, MIN_SECRET_BYTES);
+  checkSalt("salt", salt);
+  return KEYS.derive(secretKeyBase, salt, keyShapeOf(options, use));
+}
+
+function payloadOf(data: unknown, { signedAt, maxAge }: SignOptions): Buffer {
+  const signedAtMs = signedAt === undefined ? Date.now() : signedAtMsOf(signedAt);
+  return packPayload(data, signedAtMs, maxAgeOf(maxAge ?? DEFAULT_MAX_AGE));
+}
+
+function read(
+  token: unknown,
+  { maxAge }: VerifyOptions,
+  open: (token: string) => Buffer | undefined,
+): TokenResult {
+  const age = maxAge === undefined ? undefined : maxAgeOf(maxAge);
+  if (token === null || token === undefined) return { ok: false, reason: "missing" };
+  const payload = open(textOf(token));
+  return payload ? unpackPayload(payload, age, Date.now()) : { ok: false, reason: "invalid" };
+}
+
+/** Gives the text of a token; what cannot be one becomes one that never holds. */
+function textOf(token: unknown): string {
+  return typeof token === "string" && token.length <= MAX_TOKEN_LENGTH ? token : "";
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { parseTokenArguments } from "../../src/cli/token-arguments.ts";
+
+function refuses(message: string, args: readonly string[]): void {
+  assert.throws(() => parseTokenArguments(args), { code: "SIM_ERR_OPTION_INVALID", message });
+}
+
+function aged(age: string): unknown {
+  return parseTokenArguments(salted("verify", `--max-age=${age}`)).options["maxAge"];
+}
+
+function salted(action: string, flag: string): string[] {
+  return [action, "--salt", "x", flag];
+}
+
+describe("the arguments of simurgh token", () => {
+  it("are an action, what it is done to, and options", () => {
+    const derivation = ["--key-iterations", "2", "--key-length=16", "--key-digest", "sha384"];
+    const age = ["--max-age", "0.5", "--signed-at", "1700000000"];
+    assert.deepEqual(
+      parseTokenArguments(["sign", "[1]", "--salt=", "--secret-file", "s", ...age, ...derivation]),
+      {
+        action: "sign",
+        subject: "[1]",
+        salt: "",
+        secretFile: "s",
+        options: {
+          maxAge: 0.5,
+          signedAt: 1_700_000_000,
+          keyDigest: "sha384",
+          keyIterations: 2,
+          keyLength: 16,
+        },
+      },
+    );
+  });
+
+  it("may leave to standard input what it is done to", () => {
+    for (const args of [["verify"], ["verify", "-"]]) {
+      const { subject } = parseTokenArguments([...args, "--salt", "x"]);
+      assert.equal(subject, undefined);
+    }
+    assert.equal(parseTokenArguments(["sign", "--salt", "x", "--", "-5"]).subject, "-5");
+  });
+
+  it("have an age that may be infinity, or less than nothing", () => {
+    assert.equal(aged("infinity"), Infinity);
+    assert.equal(aged("-1"), -1);
+  });
+
+  it("are refused where there is too little or too much", () => {
+    const actions = "token must have an action of sign, encrypt, verify, decrypt, got";
+    refuses(`${actions} none`, ["--salt", "x"]);
+    refuses(`${actions} forge`, ["forge"]);
+    refuses("sign must have one argument, got 1 2", ["sign", "--salt", "x", "1", "2"]);
+    refuses("--salt must be given (what the token is for), got none", ["sign", "1"]);
+    refuses("--salt must be followed by a value, got none", ["sign", "--salt"]);
+  });
+
+  it("are refused where an option is none, or its value no number", () => {
+    const unknown = "option must be one that `simurgh token --help` lists, got";
+    for (const flag of ["--secret", "--secret-key-base", "--port", "-x"]) {
+      refuses(`${unknown} ${flag}`, ["sign", flag, "1", "--salt", "x"]);
+    }
+    const own = "must have its own options, got --signed-at";
+    refuses(`verify ${own}`, salted("verify", "--signed-at=1"));
+    refuses(`decrypt ${own}`, salted("decrypt", "--signed-at=1"));
+    refuses('--max-age must be a number or infinity, got "1d"', salted("sign", "--max-age=1d"));
+    refuses('--signed-at must be a number, got ""', salted("sign", "--signed-at="));
+    refuses('--key-length must be a number, got "0x20"', salted("sign", "--key-length=0x20"));
+  });
+});

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { packPayload, unpackPayload } from "../../src/token/payload.ts";
+import { encodeTerm } from "../../src/token/term-encoder.ts";
+import { Atom, Tuple, type Term } from "../../src/token/terms.ts";
+
+const SIGNED_MS = 1_700_000_000_000;
+const DAY_MS = 86_400_000;
+const OK = { ok: true, data: "x" };
+const EXPIRED = { ok: false, reason: "expired" };
+const INVALID = { ok: false, reason: "invalid" };
+
+function tuple(...elements: Term[]): Buffer {
+  return encodeTerm(new Tuple(elements));
+}
+
+function legacyMap(data: Term | undefined, signed: Term | undefined): Buffer {
+  const map = new Map<Term, Term>([[Atom.of("more"), 1]]);
+  if (data !== undefined) map.set(Atom.of("data"), data);
+  if (signed !== undefined) map.set(Atom.of("signed"), signed);
+  return encodeTerm(map);
+}
+
+describe("a payload", () => {
+  it("holds for as long as it says, to the millisecond", () => {
+    const payload = packPayload("x", SIGNED_MS, 3_600);
+    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS), OK);
+    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + 3_600_000), OK);
+    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + 3_600_001), EXPIRED);
+  });
+
+  it("holds for as long as its reader says, where that says anything", () => {
+    const payload = packPayload("x", SIGNED_MS, 3_600);
+    assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_000), OK);
+    assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_001), EXPIRED);
+    assert.deepEqual(unpackPayload(payload, 7_200, SIGNED_MS + 3_600_001), OK);
+    assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + 10 ** 12), OK);
+    assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 500), OK);
+    assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 501), EXPIRED);
+  });
+
+  it("never holds for no time or less", () => {
+    for (const age of [0, -1]) {
+      assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, 9), age, SIGNED_MS), EXPIRED);
+      assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, age), undefined, 0), EXPIRED);
+    }
+  });
+
+  it("does not hold yet where it was signed in the future, unless age is nothing", () => {
+    const payload = packPayload("x", SIGNED_MS, 3_600);
+    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS - 1), INVALID);
+    assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS - 1), OK);
+    assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, Infinity), undefined, 0), OK);
+  });
+
+  it("is read in the forms of earlier versions, which hold for a day", () => {
+    for (const payload of [tuple("x", SIGNED_MS), legacyMap("x", SIGNED_MS)]) {
+      assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + DAY_MS), OK);
+      assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + DAY_MS + 1), EXPIRED);
+      assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + DAY_MS + 1), OK);
+    }
+  });
+
+  it("may have any data, nil too", () => {
+    assert.deepEqual(unpackPayload(tuple(null, SIGNED_MS, 1), 1, SIGNED_MS).ok, true);
+    assert.deepEqual(unpackPayload(legacyMap(null, SIGNED_MS), 1, SIGNED_MS).ok, true);
+  });
+
+  it("is invalid in any other form", () => {
+    const others = [
+      tuple(),
+      tuple("x"),
+      tuple("x", SIGNED_MS, 1, 1),
+      tuple("x", "now", 1),
+      tuple("x", null, Atom.of("infinity")),
+      tuple("x", SIGNED_MS, null),
+      tuple("x", SIGNED_MS, Atom.of("never")),
+      tuple("x", SIGNED_MS, "infinity"),
+      tuple("x", 2n ** 70n, 1),
+      legacyMap(undefined, SIGNED_MS),
+      legacyMap("x", undefined),
+      encodeTerm({ data: "x", signed: SIGNED_MS }),
+      encodeTerm(["x", SIGNED_MS, 1]),
+      encodeTerm("x"),
+      encodeTerm(null),
+      Buffer.from("x"),
+      Buffer.alloc(0),
+    ];
+    for (const other of others) {
+      assert.deepEqual(unpackPayload(other, undefined, SIGNED_MS), INVALID, other.toString("hex"));
+    }
+  });
+
+  it("may be signed at any number", () => {
+    assert.deepEqual(unpackPayload(tuple("x", -(2n ** 70n), 1), undefined, 0), EXPIRED);
+    assert.deepEqual(unpackPayload(tuple("x", SIGNED_MS, 2n ** 70n), undefined, SIGNED_MS), OK);
+    assert.deepEqual(unpackPayload(tuple("x", SIGNED_MS, 2n ** 7_000n), undefined, SIGNED_MS), OK);
+  });
+});

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import * as fc from "fast-check";
+
+import { signMessage } from "../../src/token/message-verifier.ts";
+import { KeyCache } from "../../src/token/key-cache.ts";
+import { Token } from "../../src/token/token.ts";
+import { encryptOld } from "../support/old-encryption.ts";
+import { TERMS } from "../support/terms.ts";
+
+const SECRET = "a".repeat(64);
+const SALT = "user auth";
+const INVALID = { ok: false, reason: "invalid" };
+const SHAPE = { iterations: 1_000, lengthBytes: 32, digest: "sha256" } as const;
+
+const KINDS = [
+  { name: "a signed token", make: Token.sign, read: Token.verify },
+  { name: "an encrypted token", make: Token.encrypt, read: Token.decrypt },
+];
+
+/** Of a secret, a salt and options, what throws and with what. */
+const WRONG: readonly (readonly [unknown, unknown, object, RegExp])[] = [
+  ["a".repeat(19), SALT, {}, /^secretKeyBase must .* at least 20 \(bytes\), got 19$/],
+  [undefined, SALT, {}, /^secretKeyBase must .*, got undefined$/],
+  [SECRET, undefined, {}, /^salt must be a string, got undefined$/],
+  [SECRET, SALT, { max_age: 1 }, /^option must be one of .*, got max_age$/],
+  [SECRET, SALT, { maxAge: Number.NaN }, /^maxAge must be a number or Infinity/],
+  [SECRET, SALT, { maxAge: -Infinity }, /^maxAge must .*, got -Infinity$/],
+  [SECRET, SALT, { maxAge: "1" }, /^maxAge must .*, got 1$/],
+  [SECRET, SALT, { keyIterations: 0 }, /^keyIterations must .* 1 to 10000000 .*, got 0$/],
+  [SECRET, SALT, { keyIterations: 1.5 }, /^keyIterations must .*, got 1.5$/],
+  [SECRET, SALT, { keyLength: 0 }, /^keyLength must be an integer from 1 to 1024/],
+  [SECRET, SALT, { keyDigest: "md5" }, /^keyDigest must be one of sha256, .*, got md5$/],
+];
+
+for (const { name, make, read } of KINDS) {
+  describe(name, () => {
+    it("is read with its secret and salt alone", () => {
+      const token = make(SECRET, SALT, { id: 7 });
+      assert.deepEqual(read(SECRET, SALT, token), { ok: true, data: { id: 7 } });
+      assert.deepEqual(read("b".repeat(64), SALT, token), INVALID);
+      assert.deepEqual(read(SECRET, "other", token), INVALID);
+    });
+
+    it("is read with the same derivation alone", () => {
+      const options = { keyIterations: 3, keyDigest: "sha384" } as const;
+      const token = make(SECRET, SALT, 1, options);
+      assert.deepEqual(read(SECRET, SALT, token, options), { ok: true, data: 1 });
+      assert.deepEqual(read(SECRET, SALT, token), INVALID);
+      assert.deepEqual(read(SECRET, SALT, token, { ...options, keyIterations: 4 }), INVALID);
+    });
+
+    it("has an age", () => {
+      const old = make(SECRET, SALT, 1, { signedAt: Date.now() / 1_000 - 100, maxAge: 99 });
+      assert.deepEqual(read(SECRET, SALT, old), { ok: false, reason: "expired" });
+      assert.equal(read(SECRET, SALT, old, { maxAge: 10_000 }).ok, true);
+      assert.equal(read(SECRET, SALT, old, { maxAge: Infinity }).ok, true);
+      const fresh = make(SECRET, SALT, 1);
+      assert.deepEqual(read(SECRET, SALT, fresh, { maxAge: 0 }), { ok: false, reason: "expired" });
+      const early = make(SECRET, SALT, 1, { signedAt: Date.now() / 1_000 + 3_600 });
+      assert.deepEqual(read(SECRET, SALT, early), INVALID);
+    });
+
+    it("holds a day where nothing says otherwise", () => {
+      const aged = (seconds: number): string =>
+        make(SECRET, SALT, 1, { signedAt: Date.now() / 1_000 - seconds });
+      assert.equal(read(SECRET, SALT, aged(86_000)).ok, true);
+      assert.deepEqual(read(SECRET, SALT, aged(86_401)), { ok: false, reason: "expired" });
+    });
+
+    it("may be missing", () => {
+      for (const none of [undefined, null]) {
+        assert.deepEqual(read(SECRET, SALT, none), { ok: false, reason: "missing" });
+      }
+    });
+
+    it("is invalid where it is no text, or longer than any can be", () => {
+      const token = make(SECRET, SALT, 1);
+      const others = ["", 0, 1, true, {}, [token], { token }, Buffer.from(token), () => token];
+      for (const other of others) assert.deepEqual(read(SECRET, SALT, other), INVALID);
+      const long = signMessage(Buffer.alloc(2 ** 21), new KeyCache(1).derive(SECRET, SALT, SHAPE));
+      assert.deepEqual(read(SECRET, SALT, long), INVALID);
+    });
+
+    it("holds the longest data that there may be", () => {
+      const data = "x".repeat(1_048_000);
+      assert.deepEqual(read(SECRET, SALT, make(SECRET, SALT, data)), { ok: true, data });
+    });
+
+    it("gives back what it was made of", () => {
+      fc.assert(
+        fc.property(TERMS, (data) => {
+          assert.deepEqual(read(SECRET, SALT, make(SECRET, SALT, data)), { ok: true, data });
+        }),
+        { numRuns: 300 },
+      );
+    });
+
+    it("is invalid where a character is another, is left out, or comes twice", () => {
+      const token = make(SECRET, SALT, { id: 7, roles: [Token.atom("admin")] });
+      for (let at = 0; at < token.length; at += 1) {
+        const [before, after] = [token.slice(0, at), token.slice(at + 1)];
+        const others = ["", ".", "A", "B", "-", "=", "é", "\0", (token[at] as string).repeat(2)];
+        // The last character of a part has bits that stand for nothing.
+        others.push(String.fromCodePoint((token.codePointAt(at) as number) ^ 1));
+        for (const other of others.filter((text) => text !== token[at])) {
+          const changed = before + other + after;
+          assert.deepEqual(read(SECRET, SALT, changed), INVALID, `${at}: ${other}`);
+        }
+        assert.deepEqual(read(SECRET, SALT, before), INVALID);
+      }
+    });
+
+    it("is invalid whatever the text is", () => {
+      const heads = fc.constantFrom("", "SFMyNTY.", "XCP.", "QTEyOEdDTQ.", "SFM1MTI.g2gD");
+      const parts = fc.array(fc.base64String(), { maxLength: 6 }).map((all) => all.join("."));
+      const texts = fc.tuple(heads, fc.oneof(fc.string(), parts)).map((all) => all.join(""));
+      fc.assert(
+        fc.property(texts, (text) => {
+          assert.deepEqual(read(SECRET, SALT, text), INVALID);
+        }),
+        { numRuns: 2_000 },
+      );
+    });
+
+    it("is made of nothing that has no form", () => {
+      for (const data of [undefined, Number.NaN, () => 1, new Date(0)]) {
+        assert.throws(() => make(SECRET, SALT, data), { code: "SIM_ERR_TERM" });
+      }
+    });
+
+    it("needs a secret, a salt and options that can be", () => {
+      for (const [secret, salt, options, message] of WRONG) {
+        const error = { code: "SIM_ERR_OPTION_INVALID", message };
+        assert.throws(() => make(secret as string, salt as string, 1, options), error);
+        assert.throws(() => read(secret as string, salt as string, null, options), error);
+      }
+      assert.throws(
+        () => make(SECRET, SALT, 1, { signedAt: Infinity }),
+        /^TypeError: signedAt must/,
+      );
+    });
+  });
+}
+
+describe("a token", () => {
+  it("of one kind is none of the other", () => {
+    assert.deepEqual(Token.decrypt(SECRET, SALT, Token.sign(SECRET, SALT, 1)), INVALID);
+    assert.deepEqual(Token.verify(SECRET, SALT, Token.encrypt(SECRET, SALT, 1)), INVALID);
+  });
+
+  it("that plug_crypto 1.x encrypted is read, with keys of every length", () => {
+    const payload = Buffer.from("83680361016e06000068e5cf8b016200015180", "hex");
+    for (const keyLength of [16, 24, 32]) {
+      const shape = { ...SHAPE, lengthBytes: keyLength };
+      const secret = new KeyCache(1).derive(SECRET, SALT, shape);
+      const token = encryptOld(payload, { secret, signSecret: Buffer.alloc(0) });
+      const read = Token.decrypt(SECRET, SALT, token, { keyLength, maxAge: Infinity });
+      assert.deepEqual(read, { ok: true, data: 1 });
+    }
+  });
+
+  it("is encrypted with keys of 32 bytes only, and signed with any", () => {
+    const message = /^TypeError: keyLength must be 32 to encrypt \(bytes\), got 16$/;
+    assert.throws(() => Token.encrypt(SECRET, SALT, 1, { keyLength: 16 }), message);
+    assert.throws(() => Token.decrypt(SECRET, SALT, null, { keyLength: 64 }), /16 or 24 or 32/);
+    const token = Token.sign(SECRET, SALT, 1, { keyLength: 64 });
+    assert.equal(Token.verify(SECRET, SALT, token, { keyLength: 64 }).ok, true);
+  });
+});
+
+describe("Token.atom", () => {
+  it("gives one object for one name", () => {
+    assert.equal(Token.atom("user"), Token.atom("user"));
+    assert.notEqual(Token.atom("user"), Token.atom("users"));
+    assert.ok(Token.atom("user") instanceof Token.Atom);
+    assert.equal(String(Token.atom("user")), ":user");
+  });
+
+  it("refuses what can be no atom", () => {
+    assert.equal(Token.atom("\u{1f600}".repeat(255)).name.length, 510);
+    assert.throws(() => Token.atom("a".repeat(256)), { code: "SIM_ERR_TERM" });
+    assert.throws(() => Token.atom("\ud83d"), { code: "SIM_ERR_TERM" });
+  });
+});
+
+describe("what Token has for terms", () => {
+  it("refuses what Erlang has not", () => {
+    assert.throws(() => new Token.Bitstring(Uint8Array.of(0), 8), { code: "SIM_ERR_TERM" });
+    assert.throws(() => new Token.Bitstring(Uint8Array.of(0), 0), { code: "SIM_ERR_TERM" });
+    assert.throws(() => new Token.Bitstring(Uint8Array.of(1), 7), { code: "SIM_ERR_TERM" });
+    assert.throws(() => new Token.Bitstring(Uint8Array.of(), 1), { code: "SIM_ERR_TERM" });
+    assert.throws(() => new Token.ImproperList([], 1), { code: "SIM_ERR_TERM" });
+    assert.throws(() => new Token.ImproperList([1], [2]), { code: "SIM_ERR_TERM" });
+  });
+
+  it("cannot be exchanged for something else", () => {
+    assert.ok(Object.isFrozen(Token));
+    assert.deepEqual([...Token.tuple(1, "a")], [1, "a"]);
+  });
+});
