@@ -55,7 +55,7 @@ export type {
   ConnectInfoPairs,
   ConnectInfoRequest,
 } from "./transport/connect-info.ts";
-export type { Session, SessionSource } from "./transport/session.ts";
+export type { CookieSession, Session, SessionSource, StoredSession } from "./transport/session.ts";
 export type { WebSocketOptions } from "./transport/websocket.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";

@@ -122,6 +122,7 @@ export class Shard {
       policy: handshakePolicyOf(path, endpoint, mount, given),
       transport: "websocket",
       context: this.#core.context,
+      secretKeyBase: options.secretKeyBase,
       logger,
     });
     this.#transport.mount(websocketPathOf(path, mount), handshake, {

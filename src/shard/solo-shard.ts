@@ -116,7 +116,9 @@ export class SoloShard {
     const { mount, variables } = this.#find(request.path);
     const params = { ...request.params, ...variables, vsn: VSN };
     const head = localHead(request.path ?? mount.path);
-    const local = mount.connectInfo.collect({ head, params, authToken: null }, this.#logger);
+    const { secretKeyBase } = this.context;
+    const asked = { head, params, authToken: null, secretKeyBase };
+    const local = mount.connectInfo.collect(asked, this.#logger);
     const connectInfo = { ...local, ...request.connectInfo };
     const { context } = this;
     const decision = await decide(

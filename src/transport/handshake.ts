@@ -28,6 +28,8 @@ export interface HandshakeParts {
   /** Name of the transport, as sockets have it. */
   readonly transport: string;
   readonly context: object;
+  /** Of the server; cookies of an application whose secret is another say so themselves. */
+  readonly secretKeyBase: string;
   readonly logger: Logger;
 }
 
@@ -84,8 +86,8 @@ export class Handshake {
     params: Params,
     authToken: string | null,
   ): Decision | Promise<Decision> {
-    const { mount, transport, context, policy, logger } = this.#parts;
-    const request = { head, params, authToken };
+    const { mount, transport, context, secretKeyBase, policy, logger } = this.#parts;
+    const request = { head, params, authToken, secretKeyBase };
     const connectInfo = policy.connectInfo.collect(request, logger);
     return decide({ mount, transport, params, connectInfo, context }, logger);
   }

@@ -9,38 +9,57 @@
 
 import { makeError } from "../errors.ts";
 import { kindOf } from "../protocol/serializer.ts";
+import type { SessionOptions } from "../token/token-options.ts";
+import { Token } from "../token/token.ts";
 import { CSRF_PARAM, DEFAULT_CSRF_KEY, isCsrfTokenValid } from "./csrf.ts";
 import { headersOf, type RequestHead } from "./request-head.ts";
 
 /** A session, by key. */
 export type Session = Readonly<Record<string, unknown>>;
 
-/** How sessions are found. */
-export interface SessionSource {
+/** How the application keeps its sessions: in signed, or encrypted, cookies, as Plug does. */
+export interface CookieSession extends Omit<SessionOptions, "secretKeyBase"> {
   /** Name of the cookie, as in `_my_app_key`. */
   readonly key: string;
+  /** Secret of the application; the server's own without. */
+  readonly secretKeyBase?: string;
   /** Key of the CSRF state within the session; `_csrf_token` without. */
+  readonly csrfTokenKey?: string;
+}
+
+/** Sessions that are kept anywhere else. */
+export interface StoredSession {
+  readonly key: string;
   readonly csrfTokenKey?: string;
   /** Finds the session of a cookie's value; null: there is none. */
   readonly store: (cookie: string) => Session | null;
 }
 
+/** How sessions are found. */
+export type SessionSource = CookieSession | StoredSession;
+
 /** A request that may belong to a session. */
 export interface SessionRequest {
   readonly head: RequestHead;
   readonly params: Readonly<Record<string, unknown>>;
+  readonly secretKeyBase: string;
 }
+
+const STORED_KEYS: readonly string[] = ["key", "csrfTokenKey", "store"];
+/** Stands for the server's secret, which is not known where an endpoint is defined. */
+const ANY_SECRET = "x".repeat(64);
 
 /** Finds sessions in one way. */
 export class SessionReader {
   readonly #key: string;
   readonly #csrfKey: string | undefined;
-  readonly #read: (cookie: string) => Session | null;
+  readonly #read: (cookie: string, secretKeyBase: string) => Session | null;
 
   /**
    * @param subject - what messages call it
    * @param checkCsrf - false: the cookie alone will do
-   * @throws SIM_ERR_DEFINITION_INVALID without a key or a store
+   * @throws SIM_ERR_DEFINITION_INVALID without a key; SIM_ERR_OPTION_INVALID for what cannot be the
+   *   application's options
    */
   constructor(subject: string, source: SessionSource, checkCsrf: boolean) {
     if (typeof source !== "object" || source === null || typeof source.key !== "string") {
@@ -50,7 +69,7 @@ export class SessionReader {
     }
     this.#key = source.key;
     this.#csrfKey = checkCsrf ? (source.csrfTokenKey ?? DEFAULT_CSRF_KEY) : undefined;
-    this.#read = storeOf(subject, source);
+    this.#read = "store" in source ? storeOf(subject, source) : cookieReader(source);
   }
 
   /**
@@ -58,17 +77,33 @@ export class SessionReader {
    *
    * @throws what a `store` throws
    */
-  read({ head, params }: SessionRequest): Session | null {
+  read({ head, params, secretKeyBase }: SessionRequest): Session | null {
     const cookie = cookieOf(head, this.#key);
     if (cookie === undefined) return null;
-    const session = this.#read(cookie);
+    const session = this.#read(cookie, secretKeyBase);
     if (session === null || this.#csrfKey === undefined) return session;
     const state = Object.hasOwn(session, this.#csrfKey) ? session[this.#csrfKey] : undefined;
     return isCsrfTokenValid(state, params[CSRF_PARAM]) ? session : null;
   }
 }
 
-function storeOf(subject: string, { store }: SessionSource): (cookie: string) => Session | null {
+function cookieReader(source: CookieSession): (cookie: string, secret: string) => Session | null {
+  const { key: _key, csrfTokenKey: _csrfTokenKey, secretKeyBase: own, ...options } = source;
+  // Says at once what would be wrong with every cookie.
+  Token.verifySession(undefined, { ...options, secretKeyBase: own ?? ANY_SECRET });
+  return (cookie, secretKeyBase) => {
+    const read = Token.verifySession(cookie, { ...options, secretKeyBase: own ?? secretKeyBase });
+    return read.ok ? read.data : null;
+  };
+}
+
+function storeOf(subject: string, source: StoredSession): (cookie: string) => Session | null {
+  const { store } = source;
+  const unknown = Object.keys(source).filter((name) => !STORED_KEYS.includes(name));
+  if (unknown.length > 0) {
+    const message = `${subject} must have the keys ${STORED_KEYS.join(", ")}, got ${unknown.join(", ")}`;
+    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  }
   if (typeof store !== "function") {
     const message = `${subject} must have a function as its store, got ${kindOf(store)}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message);
