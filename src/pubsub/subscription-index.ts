@@ -35,6 +35,7 @@ export class SubscriptionIndex {
   readonly #counts: Uint32Array;
   readonly #member: number;
   readonly #shift: number;
+  #hasEnded = false;
 
   constructor(shared: SharedArrayBuffer, layout: SubscriptionIndexLayout, member: number) {
     this.wordsPerSlot = wordsPerSlot(layout.members);
@@ -60,6 +61,8 @@ export class SubscriptionIndex {
 
   /** Takes back one `add`. */
   remove(slot: number): void {
+    // What ends after its member has is let go one by one, with no bit left to clear.
+    if (this.#hasEnded) return;
     const count = this.#counts[slot] as number;
     if (count === 0) {
       throw makeError("SIM_ERR_INTERNAL", `remove without add, slot=${slot} count=0`);
@@ -81,7 +84,7 @@ export class SubscriptionIndex {
       const word = this.#wordOf(slot, member);
       if ((Atomics.load(this.#words, word) & bit) !== 0) Atomics.and(this.#words, word, ~bit);
     }
-    if (member === this.#member) this.#counts.fill(0);
+    if (member === this.#member) this.#hasEnded = true;
   }
 
   /** Counts the used slots. Reads the whole index: for metrics, not for the hot path. */

@@ -1,13 +1,17 @@
 /**
  * Listens, and deals the accepted sockets out to the shards, in turns.
  *
- * Main serves no client: with no shard in the deal a request gets 503.
+ * Main serves no client: with no shard in the deal, as none is left or all are overloaded, a
+ * request gets 503.
  *
  * Runs on: main.
  */
 
 import { makeError } from "../errors.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.ts";
+
+/** When a client that was turned away may come again (seconds). */
+const RETRY_AFTER_S = "5";
 
 /** The listening socket of a server. */
 export class Acceptor {
@@ -16,11 +20,14 @@ export class Acceptor {
   readonly #descriptors = new Set<number>();
   #listenSocket: ListenSocket | undefined;
 
-  constructor(engine: Engine) {
+  /** @param onTurnedAway - called for each request that gets 503 */
+  constructor(engine: Engine, onTurnedAway: () => void) {
     this.#engine = engine;
     this.#app = engine.App();
     this.#app.any("/*", (response) => {
-      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", "5").end();
+      onTurnedAway();
+      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
+      response.end();
     });
   }
 
@@ -31,6 +38,8 @@ export class Acceptor {
 
   /** Puts a shard's app into the deal. */
   add(descriptor: number): void {
+    // One that is added twice would get a double share.
+    if (this.#descriptors.has(descriptor)) return;
     this.#descriptors.add(descriptor);
     this.#app.addChildAppDescriptor(descriptor);
   }

@@ -19,6 +19,8 @@ import { errorOf } from "../shard/error-report.ts";
 export interface MemberThreadEvents {
   /** It will end, and must be taken out of the deal first. */
   onLeaving(thread: MemberThread): void;
+  /** It is overloaded, and must be taken out of the deal; or it has recovered. */
+  onDeal(thread: MemberThread, isIn: boolean): void;
   /** It forgot a member. */
   onRetired(thread: MemberThread, member: number): void;
   /** It has a task for the pool, or ends one. */
@@ -37,6 +39,8 @@ export class MemberThread {
   readonly #waiting = new Map<MemberMessage["kind"], (message: MemberMessage) => void>();
   descriptor: number | undefined;
   hasEnded = false;
+  /** True while it is overloaded, and wants no new connections. */
+  isWithdrawn = false;
   /** What ended the thread, where it was an error outside all nets. */
   failure: unknown = undefined;
 
@@ -52,6 +56,7 @@ export class MemberThread {
     this.#worker = new Worker(entry, { workerData, name });
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
+      if (message.kind === "deal") events.onDeal(this, message.isIn);
       if (message.kind === "retired") events.onRetired(this, message.member);
       if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
       this.#waiting.get(message.kind)?.(message);

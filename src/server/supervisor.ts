@@ -75,9 +75,7 @@ export class Supervisor implements MemberThreadEvents {
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
-    for (const { descriptor } of this.#shards.values()) {
-      if (descriptor !== undefined) this.#parts.acceptor.add(descriptor);
-    }
+    for (const thread of this.#shards.values()) this.#deal(thread);
   }
 
   /**
@@ -115,6 +113,17 @@ export class Supervisor implements MemberThreadEvents {
     this.#release(thread);
   }
 
+  onDeal(thread: MemberThread, isIn: boolean): void {
+    const { acceptor, logger } = this.#parts;
+    const { descriptor, shard } = thread;
+    thread.isWithdrawn = !isIn;
+    if (this.#shards.get(shard) !== thread || this.#isStopping || descriptor === undefined) return;
+    if (isIn) this.#deal(thread);
+    else acceptor.remove(descriptor);
+    logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
+    if (acceptor.size === 0) logger.log("noShardInDeal");
+  }
+
   onRetired(thread: MemberThread, member: number): void {
     this.#retirement.forgotten(thread, member);
   }
@@ -145,8 +154,8 @@ export class Supervisor implements MemberThreadEvents {
     }
     try {
       const thread = await this.#startShard(shard);
-      if (this.#isStopping || thread.descriptor === undefined) return;
-      acceptor.add(thread.descriptor);
+      if (this.#isStopping) return;
+      this.#deal(thread);
       logger.log("shardReplaced", { shard, member: thread.member });
     } catch (error) {
       logger.log("shardEnded", { shard, err: error });
@@ -179,6 +188,10 @@ export class Supervisor implements MemberThreadEvents {
     this.#threads.add(thread);
     await thread.ready();
     return thread;
+  }
+
+  #deal({ descriptor, isWithdrawn }: MemberThread): void {
+    if (descriptor !== undefined && !isWithdrawn) this.#parts.acceptor.add(descriptor);
   }
 
   #release(thread: MemberThread): void {

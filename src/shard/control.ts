@@ -10,6 +10,7 @@
  *     |<----------- drained -------|
  *     |-- stop ------------------->|  closes the app; the thread runs dry
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
+ *     |<---------- deal -----------|  overloaded: out of the deal; recovered: back in
  *     |-- retire n --------------->|  another member ended: forget it
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i
@@ -105,5 +106,6 @@ export type MemberMessage =
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly connections: number }
   | { readonly kind: "leaving" }
+  | { readonly kind: "deal"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
   | TaskMessage;

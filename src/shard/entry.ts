@@ -52,7 +52,8 @@ async function startShard(): Promise<Shard> {
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (endpoint.logger) logger = new Logger(start.options.logLevel, endpoint.logger);
   tasks = new TaskClient(endpoint.tasks?.href, tell);
-  const made = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks });
+  const onDeal = (isIn: boolean): void => tell({ kind: "deal", isIn });
+  const made = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });
   try {
     await made.start();
   } catch (error) {

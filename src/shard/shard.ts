@@ -7,7 +7,6 @@
 
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
-import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { telemetry } from "../telemetry.ts";
 import { EnginePublisher } from "../transport/engine-publisher.ts";
@@ -25,6 +24,7 @@ import {
   type MountDefinition,
 } from "./endpoint.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
 /** What a shard is made of. */
@@ -34,6 +34,8 @@ export interface ShardParts {
   readonly engine: Engine;
   readonly tasks: Tasks;
   readonly logger: Logger;
+  /** Called where the shard is to be taken out of the deal (false), or put back (true). */
+  readonly onDeal: (isIn: boolean) => void;
 }
 
 /** One shard. */
@@ -44,6 +46,7 @@ export class Shard {
   readonly #core: ShardCore;
   readonly #transport: WebSocketTransport;
   readonly #sweep: Sweep;
+  readonly #overload: OverloadWatch;
 
   constructor(parts: ShardParts) {
     const { start, engine, tasks, logger } = parts;
@@ -52,8 +55,17 @@ export class Shard {
     this.#counters = new Counters(memory.counters, member);
     this.app = engine.App();
     const meter = new CounterMeter(this.#counters);
-    const publisher = new EnginePublisher(this.app, meter);
-    this.#core = new ShardCore({ start, counters: this.#counters, publisher, tasks, logger });
+    const onPublished = (bytes: number): void => this.#transport.published(bytes);
+    const publisher = new EnginePublisher(this.app, meter, onPublished);
+    this.#overload = this.#makeOverloadWatch();
+    this.#core = new ShardCore({
+      start,
+      counters: this.#counters,
+      publisher,
+      tasks,
+      logger,
+      takesJoins: () => this.#overload.takesJoins,
+    });
     this.#sweep = new Sweep(this.#tickMs());
     this.#transport = new WebSocketTransport({
       engine,
@@ -65,6 +77,7 @@ export class Shard {
       shard: start.shard,
       shards: options.shards,
       maxBackpressureBytes: options.maxBackpressureBytes,
+      slowClientMs: options.slowClientMs,
     });
   }
 
@@ -76,8 +89,8 @@ export class Shard {
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     mountRoutes(this.app, endpoint.routes ?? {}, context, logger);
     this.#sweep.add(() => channels.checkTimeouts(performance.now()));
-    this.#sweep.add(this.#makeLagGauge());
     this.#sweep.start();
+    this.#overload.start();
     this.#core.start();
   }
 
@@ -104,6 +117,7 @@ export class Shard {
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
   close(): void {
     this.#sweep.stop();
+    this.#overload.stop();
     this.app.close();
     this.#core.stop();
   }
@@ -141,14 +155,8 @@ export class Shard {
     return tickFor(idleTimeoutMs, handlerTimeoutMs, ...given);
   }
 
-  // A tick that comes late tells how long something held the loop.
-  #makeLagGauge(): () => void {
-    let lastMs = performance.now();
-    return () => {
-      const nowMs = performance.now();
-      this.#counters.set(COUNTER.loopLagMs, Math.max(0, nowMs - lastMs - this.#sweep.tickMs));
-      lastMs = nowMs;
-      this.#counters.set(COUNTER.heapBytes, process.memoryUsage().heapUsed);
-    };
+  #makeOverloadWatch(): OverloadWatch {
+    const { start, logger, onDeal } = this.#parts;
+    return new OverloadWatch({ limits: start.options, counters: this.#counters, logger, onDeal });
   }
 }

@@ -1,18 +1,14 @@
 /**
  * The token by which a client says who it is, outside of the URL, which ends up in logs.
  *
- *   WebSocket   an entry `base64url.bearer.phx.<token>` among the offered subprotocols: a browser
- *               lets a page set no other header there
- *   long-poll   the header `x-phoenix-authtoken`
+ * A browser lets a page set no header of a WebSocket but the offered subprotocols; so it is an
+ * entry `base64url.bearer.phx.<token>` among these (WIRE §2.5).
  *
  * Runs on: shard. Pure.
  */
 
 import { listOf, type Header, type RequestHead } from "./request-head.ts";
 import { SUBPROTOCOL_HEADER } from "./subprotocols.ts";
-
-/** Header of the token where a client can set one. */
-export const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
 
 const PREFIX = "base64url.bearer.phx.";
 /** Both alphabets: the client's is the standard one, whatever the prefix says. */

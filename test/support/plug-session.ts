@@ -13,7 +13,8 @@ export const PLUG_COOKIE_NAME = "_chat_key";
 export const PLUG_COOKIE =
   "SFMyNTY.g3QAAAACbQAAAAtfY3NyZl90b2tlbm0AAAAYQUFFQ0F3UUZCZ2NJQ1FvTERBME9EeEFSbQAAAAd1c2VyX2lkYQc" +
   ".SuGxCECTbHDxaFpKz0BBKCHv1PJtJLhslMDAkupu1o8";
-export const PLUG_SESSION = { _csrf_token: "AAECAwQFBgcICQoLDA0ODxAR", user_id: 7 };
+export const PLUG_STATE = "AAECAwQFBgcICQoLDA0ODxAR";
+export const PLUG_SESSION = { _csrf_token: PLUG_STATE, user_id: 7 };
 
 /** The state, masked with the 24 letters at the end. */
 export const PLUG_CSRF_TOKEN = "AAMGBwQxFg4LLSgFDh8gHBUTYxsRLhYKABCDEFGHIJKLMNOPQRSTUVWX";

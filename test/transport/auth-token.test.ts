@@ -62,7 +62,7 @@ describe("an auth token", () => {
   it("has the text that the client gave, ASCII and beyond", () => {
     assert.deepEqual(taken(PREFIX + encoded("é")), ["é", []]);
     assert.deepEqual(taken(PREFIX + Buffer.from("🙂").toString("base64url")), ["🙂", []]);
-    const texts = fc.string({ unit: fc.constantFrom(..."aZ09-_.~+/=?&%\u007f") });
+    const texts = fc.string({ unit: "binary-ascii" });
     fc.assert(
       fc.property(texts, (text) => {
         assert.deepEqual(taken(`phoenix, ${PREFIX}${encoded(text)}`), [text, ["phoenix"]]);

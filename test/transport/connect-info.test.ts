@@ -42,6 +42,15 @@ function collected(asked: ConnectInfoRequest, head = HEAD): ConnectInfo {
   return planFor(asked).collect(request, LOGGER);
 }
 
+function wantsOf(asked: ConnectInfoRequest): unknown[] {
+  const { names, prefixes, isPeerWanted } = planFor(asked).wants;
+  return [[...names], prefixes, isPeerWanted];
+}
+
+function broken(): never {
+  throw new Error("boom");
+}
+
 function refused(asked: unknown, message: RegExp | string): void {
   const code = "SIM_ERR_DEFINITION_INVALID";
   assert.throws(() => planFor(asked as never), { code, message });
@@ -118,19 +127,12 @@ describe("connect info", () => {
   });
 
   it("has a null session where the store throws, which is logged", () => {
-    const store = (): never => {
-      throw new Error("boom");
-    };
-    const request: ConnectInfoRequest = [{ session: { key: PLUG_COOKIE_NAME, store } }];
+    const request: ConnectInfoRequest = [{ session: { key: PLUG_COOKIE_NAME, store: broken } }];
     assert.deepEqual(collected(request), { session: null });
     assert.deepEqual(log.splice(0), ["the session's store threw: there is none"]);
   });
 
   it("wants of a head only what it needs", () => {
-    const wantsOf = (asked: ConnectInfoRequest): unknown[] => {
-      const { names, prefixes, isPeerWanted } = planFor(asked).wants;
-      return [[...names], prefixes, isPeerWanted];
-    };
     assert.deepEqual(wantsOf([]), [[], [], false]);
     assert.deepEqual(wantsOf(["authToken", { own: 1 }]), [[], [], false]);
     assert.deepEqual(wantsOf(["peerData"]), [[], [], true]);

@@ -11,6 +11,7 @@ import {
   PLUG_SALT,
   PLUG_SECRET,
   PLUG_SESSION,
+  PLUG_STATE,
 } from "../support/plug-session.ts";
 
 const SOURCE = { key: PLUG_COOKIE_NAME, signingSalt: PLUG_SALT };
@@ -60,7 +61,7 @@ describe("a session", () => {
       {},
       { _csrf_token: "" },
       { _csrf_token: [PLUG_CSRF_TOKEN] },
-      { _csrf_token: PLUG_SESSION._csrf_token },
+      { _csrf_token: PLUG_STATE },
       { csrf_token: PLUG_CSRF_TOKEN },
     ]) {
       assert.equal(read(COOKIE, params), null);
@@ -81,7 +82,7 @@ describe("a session", () => {
   });
 
   it("may be kept elsewhere: then a function finds it", () => {
-    const kept: Session = { csrf: PLUG_SESSION._csrf_token, user: "ann" };
+    const kept: Session = { csrf: PLUG_STATE, user: "ann" };
     const store = (cookie: string): Session | null => (cookie === "42" ? kept : null);
     const source = { key: "sid", csrfTokenKey: "csrf", store };
     assert.equal(read("sid=42", PROVEN, { source }), kept);

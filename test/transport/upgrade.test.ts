@@ -11,6 +11,7 @@ import { error, ok } from "../../src/channel/results.ts";
 import type { EndpointCallbacks, MountDefinition } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { ConnectRequest } from "../../src/socket/definition.ts";
+import type { RouteResponse } from "../../src/transport/answer.ts";
 import { within } from "../support/deadline.ts";
 import {
   PLUG_COOKIE,
@@ -35,13 +36,17 @@ const QUERY = "vsn=2.0.0";
 
 const shards: TestShard[] = [];
 after(() => {
-  for (const { close } of shards) close();
+  for (const shard of shards) shard.close();
 });
 
 interface World extends TestShard {
   /** What `connect` was called with. */
   readonly calls: ConnectRequest[];
-  ask(headers: Record<string, string>, target?: string, method?: string): Promise<Answer>;
+  readonly ask: (
+    headers: Record<string, string>,
+    target?: string,
+    method?: string,
+  ) => Promise<Answer>;
 }
 
 interface Answer {
@@ -217,10 +222,7 @@ describe("an origin", () => {
   });
 
   it("that a function throws over is answered with 500", async () => {
-    const checkOrigin = (): never => {
-      throw new Error("boom");
-    };
-    const { ask, log, calls } = await serving({ "/s": { checkOrigin } });
+    const { ask, log, calls } = await serving({ "/s": { checkOrigin: broken } });
     assert.equal((await ask({ ...UPGRADE, origin: "http://x" })).status, 500);
     assert.equal(log.at(-1)?.text, "checkOrigin threw");
     assert.equal(calls.length, 0);
@@ -301,14 +303,6 @@ describe("connect info of a connection", () => {
 });
 
 describe("an error handler", () => {
-  const errorHandler = (reason: unknown): never => {
-    const { reason: what } = reason as { reason: string };
-    if (what === "boom") throw new Error("boom");
-    if (what === "odd") return { status: 7 } as never;
-    const headers = { "retry-after": "5" };
-    return { status: what === "limit" ? 429 : 403, headers, body: what } as never;
-  };
-
   it("answers a refusal with a reason, at once or later", async () => {
     const { ask } = await serving({ "/s": { errorHandler } });
     const asked = (what: string): Promise<Answer> =>
@@ -356,6 +350,17 @@ describe("a path of a connection", () => {
     assert.equal((await ask(UPGRADE, `/org/a/websocket?${QUERY}`)).status, 404);
   });
 });
+
+function broken(): never {
+  throw new Error("boom");
+}
+
+function errorHandler(reason: unknown): RouteResponse {
+  const { reason: what } = reason as { reason: string };
+  if (what === "boom") throw new Error("boom");
+  const status = { limit: 429, odd: 7 }[what] ?? 403;
+  return { status, headers: { "retry-after": "5" }, body: what };
+}
 
 async function bare(asked: Promise<Answer>): Promise<unknown[]> {
   const { status, body } = await asked;
