@@ -21,7 +21,7 @@ export default defineEndpoint({
   checkOrigin: checkOriginOf(process.env["CHECK_ORIGIN"]),
   sockets: {
     "/socket": { ...mount, websocket: { timeoutMs: 60_000 } },
-    "/small": { ...mount, websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096 } },
+    "/small": { ...mount, websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096, compress: true } },
     "/authed": { ...mount, authToken: true },
     "/origin": {
       ...mount,

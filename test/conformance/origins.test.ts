@@ -8,23 +8,11 @@ import { once } from "node:events";
 import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
 import { within } from "../support/deadline.ts";
-import { startServer } from "../support/server.ts";
+import { startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
 const servers: Server[] = [];
 after(() => Promise.all(servers.map((server) => server.close())));
-
-/** Starts the app with these variables, which are gone afterwards. */
-async function startedWith(environment: Readonly<Record<string, string>>): Promise<Server> {
-  Object.assign(process.env, environment);
-  try {
-    const server = await startServer("conformance", { shards: 1 });
-    servers.push(server);
-    return server;
-  } finally {
-    for (const name of Object.keys(environment)) Reflect.deleteProperty(process.env, name);
-  }
-}
 
 /** Gives the status with which a page of this origin is answered. */
 async function statusFor({ port }: Server, origin: string | undefined): Promise<number> {
@@ -46,7 +34,8 @@ async function assertAllowed(
   environment: Readonly<Record<string, string>>,
   expected: (port: number) => Readonly<Record<string, boolean>>,
 ): Promise<void> {
-  const server = await startedWith(environment);
+  const server = await startServerWith(environment, "conformance", { shards: 1 });
+  servers.push(server);
   assert.equal(await statusFor(server, undefined), 101);
   for (const [origin, isAllowed] of Object.entries(expected(server.port))) {
     assert.equal(await statusFor(server, origin), isAllowed ? 101 : 403, origin);
