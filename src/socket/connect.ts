@@ -5,7 +5,7 @@
  */
 
 import { isThenable } from "../channel/async-calls.ts";
-import { Reply } from "../channel/results.ts";
+import { NO_REASON, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import { DEFAULT_VSN, negotiate } from "../protocol/version.ts";
@@ -17,6 +17,7 @@ import type { Identity } from "./socket.ts";
 /** What became of a request to connect. */
 export type Decision =
   | { readonly result: "ok"; readonly identity: Identity }
+  /** The reason is that of the user's `error(reason)`; undefined: without one, or not the user's. */
   | { readonly result: "refused"; readonly reason: unknown }
   | { readonly result: "failed" };
 
@@ -71,7 +72,9 @@ function decisionOf(
     logger.log("connectInvalid", { path: mount.path, from: "connect", got: kindOf(result) });
     return refused;
   }
-  if (result.status === "error") return { result: "refused", reason: result.payload };
+  if (result.status === "error") {
+    return { result: "refused", reason: result.payload === NO_REASON ? undefined : result.payload };
+  }
   const { payload } = result;
   const assigns = Object.freeze(typeof payload === "object" && payload !== null ? payload : {});
   const id = mount.definition.id({ assigns });

@@ -5,14 +5,19 @@
  * Full: a body beyond 8 MB is answered with 413.
  */
 
-import { STATUS_CODES } from "node:http";
-
 import type { Logger } from "../logger.ts";
 import { makeError } from "../errors.ts";
+import {
+  prepareAnswer,
+  sendAnswer,
+  statusLine,
+  type PreparedAnswer,
+  type RouteResponse,
+} from "./answer.ts";
 import type { EngineApp, HttpResponse } from "./engine-types.ts";
 import { variablesOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
-import { readHead, type RequestHead } from "./request-head.ts";
+import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 
 /** A request as a route sees it. */
 export interface RouteRequest {
@@ -29,27 +34,11 @@ export interface RouteRequest {
   body(): Promise<Uint8Array>;
 }
 
-/** What a route answers. */
-export interface RouteResponse {
-  /** HTTP status, 200 to 599. */
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Text or bytes; anything else is sent as JSON. */
-  readonly body?: unknown;
-}
-
 /** Answers requests of one method and path. */
 export type Route<Context> = (
   request: RouteRequest,
   context: Context,
 ) => RouteResponse | Promise<RouteResponse>;
-
-/** An answer as it is sent. */
-interface PreparedAnswer {
-  readonly status: number;
-  readonly lines: readonly (readonly [string, string])[];
-  readonly body: string | Uint8Array;
-}
 
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 const MOST_BODY_BYTES = 8_000_000;
@@ -65,12 +54,12 @@ export function mountRoutes<Context>(
     const { method, path } = parseName(name);
     const variables = variablesOf(path);
     app[method](path, (response, request) => {
-      const head = readHead(response, request, variables);
+      const head = readHead(response, request, variables, WHOLE_HEAD);
       void run(response, head, (routeRequest) => route(routeRequest, context), logger);
     });
   }
   app.any("/*", (response) => {
-    response.writeStatus("404 Not Found").end();
+    response.writeStatus(statusLine(404)).end();
   });
 }
 
@@ -94,13 +83,13 @@ async function run(
   const body = new BodyReader(response);
   let answer: PreparedAnswer;
   try {
-    answer = prepare(await route(requestOf(head, body)));
+    answer = prepareAnswer("route", await route(requestOf(head, body)));
   } catch (error) {
     if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
     answer = { status: body.isTooLarge ? 413 : 500, lines: [], body: "" };
   }
   if (body.isAborted) return;
-  response.cork(() => send(response, answer));
+  response.cork(() => sendAnswer(response, answer));
 }
 
 function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
@@ -115,7 +104,7 @@ function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
       ),
     ),
     peerAddress: head.peerAddress,
-    header: (name) => head.headers.get(name.toLowerCase()),
+    header: (name) => headerOf(head, name.toLowerCase()),
     body: () => body.whole,
   };
 }
@@ -153,48 +142,6 @@ class BodyReader {
       if (isLast) resolve(Buffer.concat(chunks));
     });
   }
-}
-
-/** Checks an answer and makes of it what is sent: once sending has begun it is too late. */
-function prepare(answer: unknown): PreparedAnswer {
-  if (typeof answer !== "object" || answer === null) throw badAnswer(`got ${shown(answer)}`);
-  const { status, headers = {}, body = "" } = answer as RouteResponse;
-  checkStatus(status);
-  const lines = Object.entries(headers);
-  for (const [name, value] of lines) checkHeader(name, value);
-  if (typeof body === "string" || body instanceof Uint8Array) return { status, lines, body };
-  const isTyped = lines.some(([name]) => name.toLowerCase() === "content-type");
-  if (!isTyped) lines.unshift(["content-type", "application/json; charset=utf-8"]);
-  const text = JSON.stringify(body) as string | undefined;
-  if (text === undefined) throw badAnswer(`with a body that JSON can write, got ${typeof body}`);
-  return { status, lines, body: text };
-}
-
-function checkStatus(status: unknown): void {
-  if (Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599) return;
-  throw badAnswer(`with a status from 200 to 599, got ${shown(status)}`);
-}
-
-// The engine writes what it is given: a line break would begin another header.
-function checkHeader(name: string, value: unknown): void {
-  const isText = typeof value === "string" && !/[\r\n\0]/.test(value);
-  if (isText && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
-  throw badAnswer(`with headers of one line each, got ${JSON.stringify(name)}: ${shown(value)}`);
-}
-
-function badAnswer(what: string): Error {
-  const message = `route must return { status, headers?, body? } ${what}`;
-  return makeError("SIM_ERR_BAD_RESULT", message);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
-}
-
-function send(response: HttpResponse, { status, lines, body }: PreparedAnswer): void {
-  response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
-  for (const [name, value] of lines) response.writeHeader(name, value);
-  response.end(body);
 }
 
 function ignore(): void {}

@@ -13,10 +13,8 @@ import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketCallbacks } from "../../src/socket/definition.ts";
 
 const INFO = {
-  peer: { address: "127.0.0.1" },
-  uri: { path: "/socket/websocket", query: "", host: "localhost" },
+  peerData: { address: "127.0.0.1" },
   userAgent: null,
-  xHeaders: {},
 };
 
 interface Outcome {
@@ -116,7 +114,8 @@ describe("a request to connect", () => {
 
   it("is refused with the reason that connect gives", async () => {
     for (const [result, reason] of [
-      [error(), {}],
+      [error(), undefined],
+      [error({}), {}],
       [error({ reason: "who?" }), { reason: "who?" }],
       [error("no"), "no"],
     ] as const) {

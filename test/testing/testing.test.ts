@@ -56,7 +56,7 @@ const userSocket = defineSocket({
       name: params["name"],
       org,
       data,
-      host: connectInfo.uri.host,
+      host: connectInfo.uri?.host,
       agent: connectInfo.userAgent,
     });
   },
@@ -96,7 +96,13 @@ const room = defineChannel(userSocket, {
 });
 
 const app = defineEndpoint({
-  sockets: { "/socket": { socket: userSocket, channels: { "room:*": room } } },
+  sockets: {
+    "/socket": {
+      socket: userSocket,
+      channels: { "room:*": room },
+      connectInfo: ["uri", "userAgent"],
+    },
+  },
   start: () => void ends.push("start"),
   async stop() {
     await turn();
