@@ -22,6 +22,7 @@ interface IntegerOption {
     | "messages"
     | "bits"
     | "port"
+    | "connections"
     | "threads"
     | "tasks";
   readonly powerOfTwo?: true;
@@ -230,6 +231,36 @@ export const OPTIONS = {
     unit: "ms",
     about: "Time for clients to take their last bytes when the server closes.",
     atLimit: "Connections that still have unsent bytes are cut.",
+  },
+  drainBatch: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_BATCH",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "connections",
+    about: "Connections that a shard which is restarted closes at once.",
+    atLimit: "The next batch is closed `drainIntervalMs` later.",
+  },
+  drainIntervalMs: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_INTERVAL_MS",
+    default: 1_000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Pause between two batches of connections of a shard that is restarted.",
+    atLimit: "The next batch is closed; its clients come back to the other shards and the new one.",
+  },
+  controlTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_CONTROL_TIMEOUT_MS",
+    default: 5_000,
+    min: 50,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels.",
+    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which says which shard is late.",
   },
   shutdownMs: {
     kind: "integer",

@@ -20,7 +20,7 @@ export const EVENTS = {
   channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
   slow_client: "connection, bufferedBytes: a connection was cut for reading too slowly",
   lapped: "from, slots: records of another thread were lost",
-  socket_drain: "connections: a shard began to close its connections",
+  socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
 } as const;
 
 /** Name of an event, without the prefix `simurgh:`. */

@@ -13,7 +13,8 @@ import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.
 export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
-  readonly #descriptors = new Set<number>();
+  /** Shards in the deal, and the turns that each has in a round. */
+  readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
 
   constructor(engine: Engine) {
@@ -26,18 +27,34 @@ export class Acceptor {
 
   /** Shards in the deal. */
   get size(): number {
-    return this.#descriptors.size;
+    return this.#turns.size;
   }
 
   /** Puts a shard's app into the deal. */
   add(descriptor: number): void {
-    this.#descriptors.add(descriptor);
+    if (this.#turns.has(descriptor)) return;
+    this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
   }
 
   /** Takes a shard's app out of the deal. */
   remove(descriptor: number): void {
-    if (this.#descriptors.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+    if (this.#turns.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+  }
+
+  has(descriptor: number): boolean {
+    return this.#turns.has(descriptor);
+  }
+
+  /** Deals to a shard once, or twice in each round. */
+  setTurns(descriptor: number, turns: 1 | 2): void {
+    if (turns === this.#turns.get(descriptor)) return;
+    if (turns === 1) {
+      // One remove takes all turns of an app; nothing is accepted between this and the add.
+      this.#app.removeChildAppDescriptor(descriptor);
+    }
+    this.#turns.set(descriptor, turns);
+    this.#app.addChildAppDescriptor(descriptor);
   }
 
   /**
@@ -73,7 +90,7 @@ export class Acceptor {
   /** Ends everything. */
   close(): void {
     this.stopListening();
-    for (const descriptor of this.#descriptors) this.remove(descriptor);
+    for (const descriptor of this.#turns.keys()) this.remove(descriptor);
     this.#app.close();
   }
 }

@@ -3,7 +3,8 @@
  *
  * Runs on: shard; one for each.
  * Owns: the numbers of its connections: shard index + shards * n, so that a connection's number
- *       modulo the number of shards is its shard.
+ *       modulo the number of shards is its shard. Main gives each thread of a shard another n to
+ *       begin with, so that two threads of one shard never give the same number.
  * Full: a message beyond the limit closes with 1009, silence with 1002 (WIRE §2.7); slow clients
  *       see slow-clients.
  */
@@ -12,6 +13,8 @@ import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
+import type { Socket } from "../socket/socket.ts";
+import { Drain, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
 import type { TransportMeter } from "./meter.ts";
 import { variablesOf } from "./path.ts";
@@ -43,8 +46,10 @@ export interface WebSocketParts {
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
-  readonly shard: number;
-  readonly shards: number;
+  /** Number of the first connection. */
+  readonly firstNumber: number;
+  /** From one connection's number to the next. */
+  readonly numberStep: number;
   readonly maxBackpressureBytes: number;
 }
 
@@ -53,22 +58,23 @@ const FRAME_SLACK_BYTES = 1_048_576;
 /** The engine's own limit of what it keeps for a client: so far above ours that it never decides. */
 const CEILING_FACTOR = 8;
 const LEAST_CEILING_BYTES = 67_108_864;
-/** Connections that are ended before others get a turn. */
-const CLOSES_PER_TURN = 500;
 
 /** All WebSocket connections of a shard. */
 export class WebSocketTransport implements ConnectionEvents {
   readonly #parts: WebSocketParts;
   readonly #slowClients: SlowClients;
   readonly #connections = new Set<WebSocketConnection>();
+  readonly #drain: Drain<WebSocketConnection>;
   #nextNumber: number;
-  #isDraining = false;
-  #onEmpty: (() => void) | undefined;
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
     this.#slowClients = new SlowClients(parts.maxBackpressureBytes, parts.logger);
-    this.#nextNumber = parts.shard;
+    this.#drain = new Drain(this.#connections, {
+      restart: (connection) => this.#restart(connection),
+      cutAll: () => this.cutAll(),
+    });
+    this.#nextNumber = parts.firstNumber;
     parts.sweep.add((tick) => this.#look(tick));
   }
 
@@ -125,24 +131,17 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   /**
-   * Closes all connections with 1012: those that have taken everything now, the others as they
-   * do, and what is left at the deadline is cut.
+   * Goes through the sockets of all open connections, in the order they came.
+   *
+   * @yields each socket
    */
-  async drain(deadlineMs: number): Promise<void> {
-    this.#isDraining = true;
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
-    if (this.#connections.size === 0) return;
-    const timer = setTimeout(() => this.cutAll(), deadlineMs);
-    let count = 0;
-    for (const connection of this.#connections) {
-      if (connection.bufferedBytes === 0) this.#restart(connection);
-      count += 1;
-      if (count % CLOSES_PER_TURN === 0) await nextTurn();
-    }
-    await empty;
-    clearTimeout(timer);
+  *openSockets(): Iterable<Socket> {
+    for (const { socket } of this.#connections) if (socket) yield socket;
+  }
+
+  /** Closes all connections with 1012, in batches; resolves when none is left. */
+  async drain(pace: DrainPace): Promise<void> {
+    await this.#drain.run(pace);
   }
 
   /** Ends all connections at once; those that can take it get the close code. */
@@ -160,7 +159,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   #accept(identity: SocketIdentity, idleTicks: number): WebSocketData {
     const id = this.#nextNumber;
-    this.#nextNumber += this.#parts.shards;
+    this.#nextNumber += this.#parts.numberStep;
     const connection = new WebSocketConnection(id, idleTicks, this.#parts.sweep.tick, this);
     connection.socket = this.#parts.sockets.open(connection, identity);
     return { connection };
@@ -171,7 +170,7 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.attach(ws);
     this.#connections.add(connection);
     this.#parts.meter.opened();
-    if (this.#isDraining) this.#restart(connection);
+    if (this.#drain.hasBegun) this.#restart(connection);
   }
 
   #receive(
@@ -198,7 +197,7 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   #drained(connection: WebSocketConnection): void {
-    if (this.#isDraining && connection.bufferedBytes === 0) this.#restart(connection);
+    this.#drain.taken(connection);
   }
 
   #closed(connection: WebSocketConnection, code: number): void {
@@ -208,7 +207,7 @@ export class WebSocketTransport implements ConnectionEvents {
     if (connection.socket) {
       this.#parts.sockets.closed(connection.socket, code, { shutdown: "closed" });
     }
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    this.#drain.closed(connection);
   }
 
   #look(tick: number): void {
@@ -224,9 +223,3 @@ export class WebSocketTransport implements ConnectionEvents {
 }
 
 type SocketIdentity = Parameters<SocketServer["open"]>[1];
-
-async function nextTurn(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve);
-  });
-}
