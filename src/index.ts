@@ -12,7 +12,7 @@ export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
 export type { EndpointCallbacks, EndpointDefinition, MountDefinition } from "./shard/endpoint.ts";
-export type { ShardContext } from "./shard/context.ts";
+export type { ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type {
   ConnectInfo,

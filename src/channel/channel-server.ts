@@ -24,6 +24,7 @@ import { ChannelOutput } from "./channel-output.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
+import type { ShardContext } from "./context.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
@@ -34,7 +35,7 @@ import { TurnQueue } from "./turn-queue.ts";
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
   readonly fastlane: Fastlane;
   readonly encoder: BroadcastEncoder;
@@ -53,7 +54,7 @@ const MISSED = "broadcasts of the topic were lost between threads";
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
   readonly #maxMailbox: number;

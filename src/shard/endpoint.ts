@@ -4,6 +4,7 @@
  * Runs on: shard; the app module is loaded by each.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { ChannelDefinition } from "../channel/definition.ts";
 import { makeError } from "../errors.ts";
 import type { LogSink } from "../logger.ts";
@@ -13,7 +14,6 @@ import type { ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
-import type { ShardContext } from "./context.ts";
 
 /** A socket at a path. */
 export interface MountDefinition {

@@ -9,6 +9,7 @@
  * Runs on: shard.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { decide, type Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
@@ -21,7 +22,7 @@ import { connectInfoOf, type RequestHead } from "./request-head.ts";
 /** What an upgrade needs of the transport. */
 export interface UpgradeParts {
   readonly mount: SocketMount;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly logger: Logger;
   /** Makes the WebSocket's data; called just before the 101. */
   readonly accept: (identity: Identity) => object;

@@ -9,6 +9,7 @@
  *       see slow-clients.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketMount } from "../socket/mount.ts";
@@ -42,7 +43,7 @@ export interface WebSocketParts {
   readonly engine: Engine;
   readonly app: EngineApp;
   readonly sockets: SocketServer;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
