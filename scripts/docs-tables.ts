@@ -9,7 +9,8 @@
  */
 
 import { ERRORS } from "../src/errors.ts";
-import { OPTIONS, rangeOf, type OptionName } from "../src/options.ts";
+import { rangeOf } from "../src/option-values.ts";
+import { OPTIONS, type OptionName } from "../src/options.ts";
 import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
 

@@ -6,43 +6,16 @@
  * Runs on: the main thread, once, before anything starts. Shards get the result.
  */
 
+import { getHeapStatistics } from "node:v8";
+
 import { makeError } from "./errors.ts";
-
-interface IntegerOption {
-  readonly kind: "integer";
-  readonly env: string;
-  readonly default: number | "auto";
-  readonly min: number;
-  readonly max: number;
-  readonly unit:
-    | "bytes"
-    | "ms"
-    | "shards"
-    | "channels"
-    | "messages"
-    | "bits"
-    | "MiB"
-    | "port"
-    | "connections"
-    | "threads"
-    | "tasks";
-  readonly powerOfTwo?: true;
-  readonly about: string;
-  readonly atLimit: string;
-}
-
-interface TextOption {
-  readonly kind: "text";
-  readonly env: string;
-  /** `auto` stands for what the machine decides. */
-  readonly default: string;
-  readonly minBytes: number;
-  readonly maxBytes: number;
-  readonly choices?: readonly string[];
-  readonly secret?: true;
-  readonly about: string;
-  readonly atLimit: string;
-}
+import {
+  checkInteger,
+  checkText,
+  integerOf,
+  type IntegerOption,
+  type TextOption,
+} from "./option-values.ts";
 
 /** Levels of the log, from the most to the least. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -246,7 +219,49 @@ export const OPTIONS = {
     max: 1_073_741_824,
     unit: "bytes",
     about: "Bytes that may wait for a client that reads too slowly.",
-    atLimit: "The connection is cut; the client reconnects and joins anew.",
+    atLimit:
+      "Where it does not get less within `slowClientMs`, or is 8 times as much at once, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`; the client joins anew.",
+  },
+  slowClientMs: {
+    kind: "integer",
+    env: "SIMURGH_SLOW_CLIENT_MS",
+    default: 1_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time in which a client beyond `maxBackpressureBytes` must have taken some of it.",
+    atLimit: "It reads too slowly; see `maxBackpressureBytes`.",
+  },
+  overloadLagMs: {
+    kind: "integer",
+    env: "SIMURGH_OVERLOAD_LAG_MS",
+    default: 1_000,
+    min: 1,
+    max: 3_600_000,
+    unit: "ms",
+    about: "How late a shard's event loop may run, again and again.",
+    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+  },
+  overloadHeapBytes: {
+    kind: "integer",
+    env: "SIMURGH_OVERLOAD_HEAP_BYTES",
+    default: "auto",
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: "bytes",
+    about: "JavaScript heap that a shard may use; auto is 60 % of what Node.js allows it.",
+    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+  },
+  withdrawPercent: {
+    kind: "integer",
+    env: "SIMURGH_WITHDRAW_PERCENT",
+    default: 150,
+    min: 100,
+    max: 10_000,
+    unit: "percent",
+    about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
+    atLimit:
+      "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
   },
   drainMs: {
     kind: "integer",
@@ -344,6 +359,7 @@ export interface AutomaticValues {
 export const EXTRA_MEMBERS = 3;
 
 const RINGS_TOTAL_BYTES = 268_435_456;
+const AUTOMATIC_HEAP_SHARE = 0.6;
 
 /**
  * Fills in defaults and checks every value.
@@ -370,6 +386,11 @@ export function resolveOptions(
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
+  }
+  if (resolved["overloadHeapBytes"] === "auto") {
+    // A worker is allowed as much as the main thread is.
+    const { heap_size_limit: limit } = getHeapStatistics();
+    resolved["overloadHeapBytes"] = Math.round(limit * AUTOMATIC_HEAP_SHARE);
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
@@ -410,58 +431,6 @@ export function automaticRingBytes(members: number): number {
   return Math.min(Math.max(floor, 65_536), 1_048_576);
 }
 
-/** Text of the range of an option, as messages and the README have it. */
-export function rangeOf(option: IntegerOption | TextOption): string {
-  if (option.kind === "integer") {
-    const power = option.powerOfTwo ? ", a power of two" : "";
-    return `${option.min} to ${option.max}${power}`;
-  }
-  if (option.choices) return option.choices.join(", ");
-  return `${option.minBytes} to ${option.maxBytes} bytes`;
-}
-
-function integerOf(text: string): unknown {
-  return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
-}
-
-function checkInteger(subject: string, option: IntegerOption, value: unknown): number | "auto" {
-  if (value === "auto" && option.default === "auto") return value;
-  const { min, max, unit } = option;
-  if (
-    typeof value !== "number" ||
-    !Number.isInteger(value) ||
-    value < min ||
-    value > max ||
-    (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
-  ) {
-    const power = option.powerOfTwo ? "a power of two" : "an integer";
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `${subject} must be ${power} from ${min} to ${max} (${unit}), got ${shown(value)}`,
-    );
-  }
-  return value;
-}
-
-function checkText(subject: string, option: TextOption, value: unknown): string {
-  if (value === "auto" && option.default === "auto") return value;
-  if (option.choices && !option.choices.some((choice) => choice === value)) {
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `${subject} must be one of ${option.choices.join(", ")}, got ${shown(value)}`,
-    );
-  }
-  const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
-  if (bytes < option.minBytes || bytes > option.maxBytes) {
-    const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
-    );
-  }
-  return value as string;
-}
-
 function checkTotalHoldsPair(
   { overflowBytes, overflowTotalBytes }: ResolvedOptions,
   nameOf: (name: OptionName) => string,
@@ -482,8 +451,4 @@ function subjectOf(
 ): string {
   const { env } = OPTIONS[name];
   return own === undefined && environment[env] !== undefined ? env : name;
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -18,7 +18,12 @@ export const EVENTS = {
   channel_handled_in: "durationMs, topic, event, ref: a handler of handleIn returned",
   channel_left: "topic, reason: a channel ended",
   channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
-  slow_client: "connection, bufferedBytes: a connection was cut for reading too slowly",
+  slow_client:
+    "connection, bufferedBytes, cause (behind, skipped, full), policy (close, error), channels: a client read too slowly, and its connection was cut or its channels ended",
+  broadcasts_missed:
+    "topic, connection, count: a client took again what waited for a channel with slow, or the channel ended, and so many had been left out",
+  overload_begin: "level (refusing, withdrawn), lagMs, heapBytes: a shard rose to a level",
+  overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard fell from a level",
   lapped: "from, slots: records of another thread were lost",
   socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
 } as const;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { rangeOf } from "../src/option-values.ts";
 import {
   automaticRingBytes,
   OPTIONS,
-  rangeOf,
   resolveOptions,
   type OptionName,
   type Options,

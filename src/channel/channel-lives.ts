@@ -182,6 +182,7 @@ export class ChannelLives {
 function wireReasonOf(cause: unknown): string {
   if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
   if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
+  if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
   return hasCode(cause, "SIM_ERR_LAPPED") ? REASON.missed : REASON.channelCrash;
 }
 

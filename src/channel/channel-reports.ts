@@ -4,6 +4,7 @@
  * Runs on: shard.
  */
 
+import { hasCode } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
@@ -44,7 +45,10 @@ export class ChannelReports {
   }
 
   crashed({ topic }: Channel, event: unknown, error: unknown): void {
-    this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
+    // Of a slow client: no fault of the channel's, and said once for all of its channels.
+    if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
+      this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
+    }
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
@@ -57,6 +61,13 @@ export class ChannelReports {
 
   terminateFailed({ topic }: Channel, error: unknown): void {
     this.#logger.log("terminateFailed", { topic, err: asError(error) });
+  }
+
+  broadcastsMissed({ topic, owner }: Channel, count: number): void {
+    const connection = owner.connection.id;
+    this.#logger.log("broadcastsMissed", { topic, connection, count });
+    if (!telemetry.broadcasts_missed.hasSubscribers) return;
+    telemetry.broadcasts_missed.publish({ topic, connection, count });
   }
 
   ended({ topic }: Channel, reason: ExitReason): void {

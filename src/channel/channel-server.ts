@@ -45,7 +45,12 @@ export interface ChannelServerParts {
   readonly handlerTimeoutMs: number;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
+  /** Called for each broadcast that a channel's queue left out. */
+  readonly onLeftOut: () => void;
 }
+
+/** Longest delay of a timer: one that is longer would fire at once. */
+const MAX_DELAY_MS = 2_147_483_647;
 
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
@@ -58,6 +63,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
   readonly #maxMailbox: number;
+  readonly onLeftOut: () => void;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
   readonly #output: ChannelOutput;
@@ -71,6 +77,7 @@ export class ChannelServer implements ChannelRuntime {
     this.tasks = new ChannelTasks(parts.tasks);
     this.#pubsub = pubsub;
     this.#maxMailbox = parts.maxMailbox;
+    this.onLeftOut = parts.onLeftOut;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
@@ -181,6 +188,7 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void {
+    checkDelay(delayMs);
     if (channel.state === STATE.closed) return () => {};
     const timers = (channel.timers ??= new Set());
     const timer = setTimeout(() => {
@@ -219,6 +227,17 @@ export class ChannelServer implements ChannelRuntime {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
     if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
     else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
+  }
+
+  /** Ends a channel whose client takes too little of what is published to it. */
+  tooSlow(channel: Channel): void {
+    const message = "the client must take its broadcasts, more of them wait than may";
+    this.#lives.crash(channel, null, makeError("SIM_ERR_SLOW_CLIENT", message));
+  }
+
+  receiveMissed(channel: Channel, count: number): void {
+    this.#reports.broadcastsMissed(channel, count);
+    if (channel.definition.missed) this.#receive(channel, { kind: "leftOut", count });
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
@@ -305,6 +324,7 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   #handle(channel: Channel, letter: Letter): void {
+    const { missed } = channel.definition;
     switch (letter.kind) {
       case "in":
         this.#handleIn(channel, letter.event, letter.payload, letter.ref);
@@ -321,6 +341,9 @@ export class ChannelServer implements ChannelRuntime {
         break;
       case "close":
         this.#lives.close(channel, letter.reason);
+        break;
+      case "leftOut":
+        if (missed) this.#call(channel, "missed", missed, letter.count);
         break;
       case "missed":
         this.missed(channel);
@@ -458,4 +481,12 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
+}
+
+function checkDelay(delayMs: number): void {
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
+  );
 }

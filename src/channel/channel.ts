@@ -18,6 +18,7 @@ import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
 import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
+import type { SendQueue } from "./send-queue.ts";
 import type { Task, TaskOptions } from "./tasks.ts";
 
 /** The connection's socket, as its channels need it. */
@@ -45,6 +46,10 @@ export interface ChannelRuntime {
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
   missed(channel: Channel): void;
+  /** Called for each broadcast that gave way to later ones, as the client does not take them. */
+  readonly onLeftOut: () => void;
+  /** So many gave way before the client took the others, or the channel ended. */
+  receiveMissed(channel: Channel, count: number): void;
   readonly tasks: {
     run(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
   };
@@ -87,6 +92,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
   entry: TopicEntry<Lane> | undefined = undefined;
   lane: Lane | undefined = undefined;
   laneAt = 0;
+  /** Broadcasts that wait for room, on a lane with queues. */
+  queue: SendQueue | undefined = undefined;
   /** True while a synchronous callback is on the stack. */
   isRunning = false;
   /** True while an asynchronous callback has not settled. */

@@ -4,6 +4,12 @@
  * Runs on: shard.
  */
 
+/** What waits until a connection has room. */
+export interface RoomWaiter {
+  /** There is room: it sends, and where there is no more of it, waits again. */
+  resume(): void;
+}
+
 /** One client, however it is connected. */
 export interface Connection {
   /** Number of the connection: its shard is this modulo the number of shards. */
@@ -24,6 +30,14 @@ export interface Connection {
 
   /** Publishes to all subscribers of a native topic but this connection. */
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+
+  /**
+   * False while so much waits for this client that what may wait elsewhere should. What is sent
+   * all the same is kept.
+   */
+  readonly hasRoom: boolean;
+  /** Has `resume` called once, when there is room again. Never, where the connection ends first. */
+  awaitRoom(waiter: RoomWaiter): void;
 
   /** Runs `work` so that frames which it sends leave together. */
   cork(work: () => void): void;

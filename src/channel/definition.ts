@@ -55,6 +55,7 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   /**
    * Gives this channel a message after a time.
    *
+   * @param delayMs - 0 to 2 147 483 647
    * @returns a function that cancels it; the end of the channel does so as well
    */
   sendAfter(delayMs: number, message: unknown): () => void;
@@ -110,8 +111,35 @@ export interface ChannelCallbacks<Assigns, Locals> {
   ): HandleOutResult | Promise<HandleOutResult>;
   /** Runs when the channel ends; not where a rejoin of the same topic replaces it. */
   terminate?(socket: ChannelSocket<Assigns, Locals>, reason: ExitReason): void | Promise<void>;
+  /**
+   * Lets a client that does not take the broadcasts of this channel in time miss some of them,
+   * where otherwise the `slowClients` of its socket decides. `conflate` keeps the latest of each
+   * event, `drop-oldest` the latest of all. Only broadcasts are left out: pushes, replies, and
+   * events that are intercepted are not, and overtake those that wait.
+   */
+  readonly slow?: SlowPolicy;
+  /** With `slow`: broadcasts that may wait for one client; 64 without. */
+  readonly queue?: number;
+  /**
+   * With `slow`: runs when the client has taken again all that waited, and had missed some. What
+   * is pushed here comes after that.
+   */
+  missed?(
+    socket: ChannelSocket<Assigns, Locals>,
+    count: number,
+  ): HandleOutResult | Promise<HandleOutResult>;
   /** Level at which joins are logged; false: not at all. */
   readonly logJoin?: boolean;
+}
+
+/** Which broadcasts are left out for a client that does not take them in time. */
+export type SlowPolicy = "conflate" | "drop-oldest";
+
+/** What a channel does for a client that does not take its broadcasts in time. */
+export interface SlowChannel {
+  readonly policy: SlowPolicy;
+  /** Broadcasts that may wait. */
+  readonly bound: number;
 }
 
 /** A channel's definition, as the runtime uses it. */
@@ -122,6 +150,9 @@ export interface ChannelDefinition {
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
+  /** Undefined: the socket's policy holds. */
+  readonly slow: SlowChannel | undefined;
+  readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
   readonly logJoin: boolean;
 }
 
@@ -129,7 +160,8 @@ export interface ChannelDefinition {
  * Defines a channel for the connections of a socket.
  *
  * @param _socket - the socket's definition: its assigns are known in every callback
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, or `queue` no number
+ *   of broadcasts
  */
 export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
@@ -143,13 +175,35 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     intercept: handlersOf("intercept", callbacks.intercept),
     handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
+    slow: slowOf(callbacks.slow, callbacks.queue),
+    missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
     logJoin: callbacks.logJoin ?? true,
   };
 }
 
+const DEFAULT_QUEUE = 64;
+const LONGEST_QUEUE = 65_536;
+
+function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
+  if (policy === undefined && queue === undefined) return undefined;
+  if (policy !== "conflate" && policy !== "drop-oldest") {
+    const message = `slow must be "conflate" or "drop-oldest", got ${String(policy)}`;
+    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  }
+  const bound = queue ?? DEFAULT_QUEUE;
+  const isCount = typeof bound === "number" && Number.isInteger(bound);
+  if (!isCount || bound < 1 || bound > LONGEST_QUEUE) {
+    throw makeError(
+      "SIM_ERR_DEFINITION_INVALID",
+      `queue must be an integer from 1 to ${LONGEST_QUEUE} (broadcasts), got ${String(queue)}`,
+    );
+  }
+  return { policy, bound };
+}
+
 function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
   checkFunction("join", given["join"]);
-  for (const name of ["locals", "handleInfo", "terminate"]) {
+  for (const name of ["locals", "handleInfo", "missed", "terminate"]) {
     if (given[name] !== undefined) checkFunction(name, given[name]);
   }
 }

@@ -2,7 +2,9 @@
  * Delivers broadcasts past the channels, straight to their connections.
  *
  * Plain lanes get the bytes in one native publish; a lane that intercepts the event hands it to
- * its channels, decoded for each, so that no channel can change what another sees.
+ * its channels, decoded for each, so that no channel can change what another sees. Channels that
+ * may miss broadcasts are never subscribed natively, as the engine cannot be made to forget: each
+ * gets the bytes where its connection has room, and else has them wait in its own queue.
  *
  * Runs on: shard.
  */
@@ -15,6 +17,7 @@ import type { TopicEntry } from "../pubsub/registry.ts";
 import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
 import { Lane, type LaneClass } from "./lane.ts";
+import { SendQueue } from "./send-queue.ts";
 
 /** The lanes of all topics of a shard. */
 export class Fastlane implements Dispatcher<Lane> {
@@ -43,6 +46,7 @@ export class Fastlane implements Dispatcher<Lane> {
     const { lane } = channel;
     if (!lane) return;
     lane.remove(channel);
+    channel.queue?.end();
     if (lane.kind.isNative) channel.owner.connection.unsubscribe(lane.nativeTopic);
     if (lane.size === 0) entry.lanes = entry.lanes.filter((other) => other !== lane);
   }
@@ -73,7 +77,9 @@ export class Fastlane implements Dispatcher<Lane> {
     const { kind, nativeTopic, size } = lane;
     const frame = frameFor(kind.serializer, envelope);
     const isSender = from !== undefined && from.lane === lane;
-    if (!kind.isNative) {
+    if (kind.isQueued) {
+      this.#enqueue(lane, envelope, frame, from);
+    } else if (!kind.isNative) {
       // A copy: a connection that ends within `send` takes its channel off the lane.
       for (const channel of lane.channels.slice()) {
         if (channel !== from) channel.owner.connection.send(frame, false);
@@ -84,6 +90,23 @@ export class Fastlane implements Dispatcher<Lane> {
       from.owner.connection.publish(nativeTopic, frame, false, size - 1);
     } else {
       this.#publisher.publish(nativeTopic, frame, false, size);
+    }
+  }
+
+  // What waits must be a copy: the frame may lie in a ring. All queues share it.
+  #enqueue(lane: Lane, envelope: Envelope, frame: Uint8Array, from: Channel | undefined): void {
+    let kept: { readonly event: string; readonly frame: Uint8Array } | undefined;
+    for (const channel of lane.channels.slice()) {
+      const { slow } = channel.definition;
+      const { connection } = channel.owner;
+      if (channel === from || !slow) continue;
+      if (!channel.queue && connection.hasRoom) {
+        connection.send(frame, false);
+        continue;
+      }
+      kept ??= { event: envelope.event(), frame: new Uint8Array(frame) };
+      channel.queue ??= new SendQueue(channel, slow);
+      channel.queue.put(kept.event, kept.frame);
     }
   }
 
@@ -100,16 +123,21 @@ export class Fastlane implements Dispatcher<Lane> {
   }
 
   #classOf(channel: Channel): LaneClass {
-    const { intercept } = channel.definition;
+    const { intercept, slow } = channel.definition;
     const { serializer, connection } = channel.owner;
-    const { isNative } = connection;
+    const isQueued = slow !== undefined;
+    const isNative = connection.isNative && !isQueued;
     // Definitions that intercept nothing share a class.
     const key = intercept.size === 0 ? NOTHING : intercept;
     let classes = this.#classes.get(key);
     if (!classes) this.#classes.set(key, (classes = []));
-    let kind = classes.find((k) => k.serializer === serializer && k.isNative === isNative);
+    let kind = classes.find(
+      (one) =>
+        one.serializer === serializer && one.isNative === isNative && one.isQueued === isQueued,
+    );
     if (!kind) {
-      kind = { serializer, isNative, intercepts: key, prefix: `${this.#classCount}:` };
+      const prefix = `${this.#classCount}:`;
+      kind = { serializer, isNative, isQueued, intercepts: key, prefix };
       this.#classCount += 1;
       classes.push(kind);
     }

@@ -17,6 +17,7 @@ export type Letter =
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "leave"; readonly ref: Ref }
   | { readonly kind: "close"; readonly reason: ExitReason }
+  | { readonly kind: "leftOut"; readonly count: number }
   | { readonly kind: "missed" };
 
 const ENDS: ReadonlySet<Letter["kind"]> = new Set(["leave", "close", "missed"]);

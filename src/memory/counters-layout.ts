@@ -36,12 +36,22 @@ export const COUNTERS = {
   records: { kind: "total", about: "Records written or queued for other members." },
   recordsWithoutSubscriber: { kind: "total", about: "Records that found no subscriber here." },
   lapped: { kind: "total", about: "Records lost on the way to other members, who are told." },
+  engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
+  slowCut: { kind: "total", about: "Connections cut: their clients read too slowly." },
+  slowEnded: {
+    kind: "total",
+    about: "Channels ended by phx_error: their clients read too slowly.",
+  },
+  leftOut: { kind: "total", about: "Broadcasts that channels with `slow` left out for a client." },
+  joinsOverloaded: { kind: "total", about: "Joins refused: the shard is overloaded." },
+  turnedAway: { kind: "total", about: "Requests that main answered with 503: no shard takes any." },
   overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
   ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
   droppedStale: { kind: "total", about: "Records dropped: their sender's number was retired." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
   loopLagMs: { kind: "delay", about: "How late this thread's event loop runs." },
   heapBytes: { kind: "gauge", about: "JavaScript heap in use." },
+  overloadLevel: { kind: "gauge", about: "0 normal, 1 refuses joins, 2 is out of the deal." },
 } as const satisfies Record<string, CounterRow>;
 
 /** Name of a counter. */

@@ -31,6 +31,8 @@ export const REASON = {
   handlerTimeout: "handler timeout",
   mailboxFull: "mailbox full",
   missed: "missed broadcasts",
+  slowClient: "client too slow",
+  overloaded: "overloaded",
 } as const;
 
 /**

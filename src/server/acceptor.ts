@@ -1,13 +1,17 @@
 /**
  * Listens, and deals the accepted sockets out to the shards, in turns.
  *
- * Main serves no client: with no shard in the deal a request gets 503.
+ * Main serves no client: with no shard in the deal, as none is left or all are overloaded, a
+ * request gets 503.
  *
  * Runs on: main.
  */
 
 import { makeError } from "../errors.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.ts";
+
+/** When a client that was turned away may come again (seconds). */
+const RETRY_AFTER_S = "5";
 
 /** The listening socket of a server. */
 export class Acceptor {
@@ -17,11 +21,14 @@ export class Acceptor {
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
 
-  constructor(engine: Engine) {
+  /** @param onTurnedAway - called for each request that gets 503 */
+  constructor(engine: Engine, onTurnedAway: () => void) {
     this.#engine = engine;
     this.#app = engine.App();
     this.#app.any("/*", (response) => {
-      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", "5").end();
+      onTurnedAway();
+      response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
+      response.end();
     });
   }
 
@@ -32,6 +39,7 @@ export class Acceptor {
 
   /** Puts a shard's app into the deal. */
   add(descriptor: number): void {
+    // One that is added twice would get a double share.
     if (this.#turns.has(descriptor)) return;
     this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
@@ -46,9 +54,9 @@ export class Acceptor {
     return this.#turns.has(descriptor);
   }
 
-  /** Deals to a shard once, or twice in each round. */
+  /** Deals to a shard that is in the deal once, or twice, in each round. */
   setTurns(descriptor: number, turns: 1 | 2): void {
-    if (turns === this.#turns.get(descriptor)) return;
+    if (!this.has(descriptor) || turns === this.#turns.get(descriptor)) return;
     if (turns === 1) {
       // One remove takes all turns of an app; nothing is accepted between this and the add.
       this.#app.removeChildAppDescriptor(descriptor);

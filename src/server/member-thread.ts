@@ -31,6 +31,8 @@ import { within } from "./time-limit.ts";
 export interface MemberThreadEvents {
   /** It will end, and must be taken out of the deal first. */
   onLeaving(thread: MemberThread): void;
+  /** It is overloaded, and must be taken out of the deal; or it has recovered. */
+  onDeal(thread: MemberThread, isIn: boolean): void;
   /** It forgot a member. */
   onRetired(thread: MemberThread, member: number): void;
   /** It has a task for the pool, or ends one. */
@@ -56,6 +58,8 @@ export class MemberThread {
   #drained: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
   hasEnded = false;
+  /** True while it is overloaded, and wants no new connections. */
+  isWithdrawn = false;
   /** What ended the thread, where it was an error outside all nets. */
   failure: unknown = undefined;
 
@@ -72,6 +76,7 @@ export class MemberThread {
     });
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
+      if (message.kind === "deal") events.onDeal(this, message.isIn);
       if (message.kind === "retired") events.onRetired(this, message.member);
       if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
       if (message.kind === "answer") events.onAnswer(this, message);

@@ -9,7 +9,8 @@ import { pathToFileURL } from "node:url";
 
 import { makeError } from "../errors.ts";
 import { Logger, type LogSink } from "../logger.ts";
-import { readCounters } from "../memory/counters.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import { Counters, readCounters } from "../memory/counters.ts";
 import { resolveOptions, type Options, type ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { kindOf } from "../protocol/serializer.ts";
@@ -242,7 +243,8 @@ export async function serve(given: ServeOptions): Promise<Server> {
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
   const memory = makeNodeMemory(options, given.adapter);
   const host = new Host(memory, options, logger);
-  const acceptor = new Acceptor(engine);
+  const counters = new Counters(memory.counters, MAIN_MEMBER);
+  const acceptor = new Acceptor(engine, () => counters.add(COUNTER.turnedAway));
   const tasks = new TaskPool(options, logger);
   const { data, adapter } = given;
   const supervisor = new Supervisor({

@@ -8,6 +8,8 @@
  *       the others. A link that does is given up as well; the node is alone then.
  */
 
+import { availableParallelism } from "node:os";
+
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { clearCounters } from "../memory/counters.ts";
@@ -50,6 +52,8 @@ export interface SupervisorParts {
 
 const SHARD_ENTRY = new URL("../shard/entry.js", import.meta.url);
 const LINK_ENTRY = new URL("../shard/link-entry.js", import.meta.url);
+/** Shards that start at once, at least. */
+const STARTS_AT_ONCE = 4;
 /** How long main waits on its way out for all shards to close. */
 const EXIT_MS = 2_000;
 
@@ -112,18 +116,13 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
 
   /** Starts everything; resolves when all serve. What one of them failed with is thrown. */
   async start(): Promise<void> {
-    const { options, adapter, acceptor } = this.#parts;
-    const starts = Array.from({ length: options.shards }, async (_, shard) => {
-      const thread = await this.launch(shard);
-      this.#shards.set(shard, thread);
-    });
+    const { adapter } = this.#parts;
+    const starts = [this.#startShards()];
     if (adapter) starts.push(this.#link.start());
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
-    for (const { descriptor } of this.#shards.values()) {
-      if (descriptor !== undefined) acceptor.add(descriptor);
-    }
+    for (const thread of this.#shards.values()) this.#deal(thread);
   }
 
   /** Replaces a shard's thread by a new one, which loads the app anew. */
@@ -171,6 +170,17 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
 
   onLeaving(thread: MemberThread): void {
     this.#release(thread);
+  }
+
+  onDeal(thread: MemberThread, isIn: boolean): void {
+    const { acceptor, logger } = this.#parts;
+    const { descriptor, shard } = thread;
+    thread.isWithdrawn = !isIn;
+    if (this.#shards.get(shard) !== thread || this.#isStopping || descriptor === undefined) return;
+    if (isIn) this.#deal(thread);
+    else acceptor.remove(descriptor);
+    logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
+    if (acceptor.size === 0) logger.log("noShardInDeal");
   }
 
   onRetired(thread: MemberThread, member: number): void {
@@ -228,11 +238,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   }
 
   install(thread: MemberThread): MemberThread | undefined {
-    const { acceptor, tasks } = this.#parts;
     const old = this.#shards.get(thread.shard);
     this.#shards.set(thread.shard, thread);
-    tasks.renew();
-    if (thread.descriptor !== undefined) acceptor.add(thread.descriptor);
+    this.#parts.tasks.renew();
+    this.#deal(thread);
     if (old) this.#release(old);
     this.#levelling.begin(thread);
     return old;
@@ -275,6 +284,27 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     return thread;
   }
 
+  /** A few at a time: more at once take no less time, and where the app cannot load, more fail. */
+  async #startShards(): Promise<void> {
+    const { shards } = this.#parts.options;
+    let next = 0;
+    let failure: { readonly error: unknown } | undefined;
+    const startSome = async (): Promise<void> => {
+      while (next < shards && !failure) {
+        const shard = next;
+        next += 1;
+        try {
+          this.#shards.set(shard, await this.launch(shard));
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    const atOnce = Math.max(STARTS_AT_ONCE, availableParallelism());
+    await Promise.all(Array.from({ length: atOnce }, startSome));
+    if (failure) throw failure.error;
+  }
+
   async #replace(shard: number): Promise<void> {
     if (this.#isStopping || this.#replacing.has(shard)) return;
     this.#replacing.add(shard);
@@ -305,6 +335,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
       if (!this.#isStopping) logger.log("shardEnded", { shard, err: error });
       return this.#isStopping;
     }
+  }
+
+  #deal({ descriptor, isWithdrawn }: MemberThread): void {
+    if (descriptor !== undefined && !isWithdrawn) this.#parts.acceptor.add(descriptor);
   }
 
   #release(thread: MemberThread): void {

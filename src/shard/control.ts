@@ -11,6 +11,7 @@
  *     |<----------- drained -------|
  *     |-- stop ------------------->|  closes the app; the thread runs dry
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
+ *     |<---------- deal -----------|  overloaded: out of the deal; recovered: back in
  *     |-- retire n --------------->|  another member ended: forget it
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i
@@ -117,6 +118,7 @@ export type MemberMessage =
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained" }
   | { readonly kind: "leaving" }
+  | { readonly kind: "deal"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
   | AnswerMessage
   | TaskMessage;

@@ -33,4 +33,16 @@ export class CounterMeter implements TransportMeter {
     this.#counters.add(COUNTER.framesOut, receivers);
     this.#counters.add(COUNTER.bytesOut, receivers * length);
   }
+
+  skipped(): void {
+    this.#counters.add(COUNTER.engineSkips, 1);
+  }
+
+  slowCut(): void {
+    this.#counters.add(COUNTER.slowCut, 1);
+  }
+
+  slowEnded(channels: number): void {
+    this.#counters.add(COUNTER.slowEnded, channels);
+  }
 }

@@ -54,7 +54,8 @@ async function startShard(): Promise<void> {
   if (isClosed) return;
   if (endpoint.logger) logger = new Logger(start.options.logLevel, endpoint.logger);
   tasks = new TaskClient(endpoint.tasks?.href, tell);
-  shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks });
+  const onDeal = (isIn: boolean): void => tell({ kind: "deal", isIn });
+  shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });
   await shard.start();
   if (!isClosed) tell({ kind: "ready", descriptor: shard.app.getDescriptor() });
 }

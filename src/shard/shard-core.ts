@@ -36,6 +36,8 @@ export interface ShardCoreParts {
   readonly publisher: Publisher;
   readonly tasks: Tasks;
   readonly logger: Logger;
+  /** Says whether further joins are taken. */
+  readonly takesJoins: () => boolean;
 }
 
 /** The core of one shard. */
@@ -75,12 +77,15 @@ export class ShardCore {
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
+      onLeftOut: () => counters.add(COUNTER.leftOut, 1),
     });
     this.sockets = new SocketServer({
       channels: this.channels,
       idTopics: this.pubsub,
       logger,
       maxBacklog: options.maxMailbox,
+      takesJoins: parts.takesJoins,
+      onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
     });
   }
 
@@ -97,7 +102,7 @@ export class ShardCore {
   /** Takes no more records, and is no subscriber any more. */
   stop(): void {
     this.exchange.stop();
-    this.#index.clearMember(this.#parts.start.member);
+    this.#index.clear();
   }
 
   /**

@@ -7,7 +7,6 @@
 
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
-import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import type { DrainPace } from "../transport/drain.ts";
 import { EnginePublisher } from "../transport/engine-publisher.ts";
@@ -20,6 +19,7 @@ import type { ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import type { EndpointDefinition, MountDefinition } from "./endpoint.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
+import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
 /** What a shard is made of. */
@@ -29,6 +29,8 @@ export interface ShardParts {
   readonly engine: Engine;
   readonly tasks: Tasks;
   readonly logger: Logger;
+  /** Called where the shard is to be taken out of the deal (false), or put back (true). */
+  readonly onDeal: (isIn: boolean) => void;
 }
 
 /** One shard. */
@@ -39,6 +41,7 @@ export class Shard {
   readonly #core: ShardCore;
   readonly #transport: WebSocketTransport;
   readonly #sweep: Sweep;
+  readonly #overload: OverloadWatch;
   #drained: Promise<number> | undefined;
   #isClosed = false;
 
@@ -49,8 +52,17 @@ export class Shard {
     this.#counters = new Counters(memory.counters, member);
     this.app = engine.App();
     const meter = new CounterMeter(this.#counters);
-    const publisher = new EnginePublisher(this.app, meter);
-    this.#core = new ShardCore({ start, counters: this.#counters, publisher, tasks, logger });
+    const onPublished = (bytes: number): void => this.#transport.published(bytes);
+    const publisher = new EnginePublisher(this.app, meter, onPublished);
+    this.#overload = this.#makeOverloadWatch();
+    this.#core = new ShardCore({
+      start,
+      counters: this.#counters,
+      publisher,
+      tasks,
+      logger,
+      takesJoins: () => this.#overload.takesJoins,
+    });
     this.#sweep = new Sweep(this.#tickMs());
     this.#transport = new WebSocketTransport({
       engine,
@@ -63,6 +75,7 @@ export class Shard {
       firstNumber: firstConnectionNumber(start.shard, options.shards, start.predecessors),
       numberStep: options.shards,
       maxBackpressureBytes: options.maxBackpressureBytes,
+      slowClientMs: options.slowClientMs,
     });
   }
 
@@ -78,8 +91,8 @@ export class Shard {
     const { handlerTimeoutMs } = this.#parts.start.options;
     mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
     this.#sweep.add(() => channels.checkTimeouts(performance.now()));
-    this.#sweep.add(this.#makeLagGauge());
     this.#sweep.start();
+    this.#overload.start();
     this.#core.start();
   }
 
@@ -104,6 +117,7 @@ export class Shard {
   close(): void {
     this.#isClosed = true;
     this.#sweep.stop();
+    this.#overload.stop();
     this.app.close();
     this.#core.stop();
   }
@@ -160,14 +174,8 @@ export class Shard {
     return tickFor(idleTimeoutMs, handlerTimeoutMs, ...given);
   }
 
-  // A tick that comes late tells how long something held the loop.
-  #makeLagGauge(): () => void {
-    let lastMs = performance.now();
-    return () => {
-      const nowMs = performance.now();
-      this.#counters.set(COUNTER.loopLagMs, Math.max(0, nowMs - lastMs - this.#sweep.tickMs));
-      lastMs = nowMs;
-      this.#counters.set(COUNTER.heapBytes, process.memoryUsage().heapUsed);
-    };
+  #makeOverloadWatch(): OverloadWatch {
+    const { start, logger, onDeal } = this.#parts;
+    return new OverloadWatch({ limits: start.options, counters: this.#counters, logger, onDeal });
   }
 }

@@ -32,6 +32,7 @@ export class SoloConnection implements Connection {
   readonly id: number;
   readonly transport = "test";
   readonly isNative = false;
+  readonly hasRoom = true;
   readonly #sockets: SocketServer;
   readonly #client: SoloClient;
   readonly #socket: Socket;
@@ -81,10 +82,11 @@ export class SoloConnection implements Connection {
     this.#client.onFrame(typeof frame === "string" ? frame : Buffer.from(frame).toString("utf8"));
   }
 
-  // Not native: nobody calls these three, and frames come one by one.
+  // Not native, and never without room: nobody calls these, and frames come one by one.
   subscribe(): void {}
   unsubscribe(): void {}
   publish(): void {}
+  awaitRoom(): void {}
 
   cork(work: () => void): void {
     work();

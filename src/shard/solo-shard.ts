@@ -77,6 +77,7 @@ export class SoloShard {
       publisher: { publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
+      takesJoins: () => true,
     });
     this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) =>
       this.#core.makeMount(path, mount),

@@ -45,24 +45,35 @@ export interface SocketCallbacks<Assigns> {
    * connection does one thing after the other, and reads all that came before channels run.
    */
   readonly joins?: "async" | "serial";
+  /**
+   * What meets a client for which more than `maxBackpressureBytes` wait, and do not get less.
+   * `close` (default): its connection is cut, and it connects and joins anew. `error`: its
+   * channels end with phx_error `client too slow`, which it reads when it has taken what waits,
+   * and joins them anew; the connection stays. Channels with `slow` are neither's affair.
+   */
+  readonly slowClients?: SlowClientPolicy;
 }
+
+/** What meets a client that reads too slowly. */
+export type SlowClientPolicy = "close" | "error";
 
 /** A socket's definition, as the runtime uses it. */
 export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns> {
   readonly connect: (request: ConnectRequest) => unknown;
   readonly id: (socket: { readonly assigns: object }) => unknown;
   readonly isSerial: boolean;
+  readonly slowClients: SlowClientPolicy;
 }
 
 /**
  * Defines a socket.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or `joins` is unknown
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or an option none of its values
  */
 export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
-  const { joins = "async" } = callbacks;
+  const { joins = "async", slowClients = "close" } = callbacks;
   if (typeof callbacks.connect !== "function") {
     throw invalid(`connect must be a function, got ${typeof callbacks.connect}`);
   }
@@ -72,10 +83,14 @@ export function defineSocket<Assigns>(
   if (joins !== "async" && joins !== "serial") {
     throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
   }
+  if (slowClients !== "close" && slowClients !== "error") {
+    throw invalid(`slowClients must be "close" or "error", got ${String(slowClients)}`);
+  }
   return {
     connect: callbacks.connect.bind(callbacks),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     isSerial: joins === "serial",
+    slowClients,
   };
 }
 

@@ -6,8 +6,8 @@
  * if it came then. On a serial socket everything waits, as in Phoenix.
  *
  * Runs on: shard; one for all its sockets.
- * Full: a join beyond `maxChannels` is answered with error; a backlog behind a join beyond
- *       `maxMailbox` closes the connection.
+ * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with error; a
+ *       backlog behind a join beyond `maxMailbox` closes the connection.
  */
 
 import { Channel } from "../channel/channel.ts";
@@ -35,6 +35,10 @@ export interface SocketServerParts {
   readonly idTopics: IdTopics;
   readonly logger: Logger;
   readonly maxBacklog: number;
+  /** Says whether the shard takes further joins. */
+  readonly takesJoins: () => boolean;
+  /** Called for each join that is refused as the shard takes none. */
+  readonly onJoinRefused: () => void;
 }
 
 /** The server of a shard's sockets. */
@@ -79,6 +83,17 @@ export class SocketServer implements SocketEvents {
     if (socket.isEnded) return;
     socket.isEnded = true;
     this.#ended(socket, code, reason);
+  }
+
+  /**
+   * Ends the channels of a client that is too slow for what is published to it; each is told.
+   *
+   * @returns how many there were: none, where all of its channels may miss broadcasts
+   */
+  tooSlow(socket: Socket): number {
+    const published = socket.channels.all().filter(({ lane }) => lane?.kind.isNative === true);
+    for (const channel of published) this.#parts.channels.tooSlow(channel);
+    return published.length;
   }
 
   disconnect(socket: Socket): void {
@@ -179,6 +194,13 @@ export class SocketServer implements SocketEvents {
       this.#parts.logger.log("tooManyChannels", { topic, max: identity.mount.maxChannels });
       const response = { reason: REASON.tooManyChannels };
       this.#reply(socket, message.joinRef, message, STATUS.error, response);
+      return;
+    }
+    if (!this.#parts.takesJoins()) {
+      this.#parts.onJoinRefused();
+      const response = { reason: REASON.overloaded };
+      this.#reply(socket, message.joinRef, message, STATUS.error, response);
+      if (replaced) this.#sendClose(socket, topic, replaced.joinRef);
       return;
     }
     const { assigns } = route;

@@ -12,14 +12,18 @@ import type { TransportMeter } from "./meter.ts";
 export class EnginePublisher implements Publisher {
   readonly #app: EngineApp;
   readonly #meter: TransportMeter;
+  readonly #onPublished: (bytes: number) => void;
 
-  constructor(app: EngineApp, meter: TransportMeter) {
+  /** @param onPublished - called with the length of each frame: what may wait for a client now */
+  constructor(app: EngineApp, meter: TransportMeter, onPublished: (bytes: number) => void) {
     this.#app = app;
     this.#meter = meter;
+    this.#onPublished = onPublished;
   }
 
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
     this.#app.publish(nativeTopic, frame, isBinary);
     this.#meter.sent(receivers, frame.length);
+    this.#onPublished(frame.length);
   }
 }

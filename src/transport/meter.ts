@@ -11,4 +11,10 @@ export interface TransportMeter {
   received(bytes: number): void;
   /** @param length - of one frame: bytes, or UTF-16 units of one that is sent as text */
   sent(receivers: number, length: number): void;
+  /** The engine skipped frames for a connection, one batch of them. */
+  skipped(): void;
+  /** A connection was cut as its client reads too slowly. */
+  slowCut(): void;
+  /** So many channels of a connection were ended as its client reads too slowly. */
+  slowEnded(channels: number): void;
 }

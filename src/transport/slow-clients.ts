@@ -1,52 +1,167 @@
 /**
- * Cuts connections whose client reads too slowly.
+ * Finds clients that read too slowly, and does with them what their socket's policy says.
  *
- * The engine tells of such connections from within `send` and `publish`, where no engine call
- * may be made; so they are noted, and looked at when the loop's turn ends. What builds up by
- * publishing alone is found by the sweep.
+ *   behind    more than `maxBackpressureBytes` wait, and after `slowClientMs` not less than before;
+ *             or so much at once that no reader is given the time
+ *   skipped   the engine, whose own limit lies far above ours, has skipped frames
+ *   full      what it refused, and we keep in its place, has grown beyond our limit
+ *
+ * A burst larger than the limit makes no client slow: what counts is looked at when the loop's
+ * turn ends and the system has taken what it takes, and then the client is given its time.
+ *
+ * What builds up by publishing alone is found by looking at all connections: at each tick of the
+ * sweep, and when more than the limit was published since the last look.
  *
  * Runs on: shard.
- * Full: beyond `maxBackpressureBytes` the connection is cut (1006 for the client, which comes back
- *       and joins anew): nothing is skipped in silence.
+ * Owns: the policy `close` (the connection is cut; the client sees 1006, comes back and joins
+ *       anew) and `error` (the channels that are published to end with phx_error `client too
+ *       slow`, at once; it reaches the client when that has taken what waits before it. Where
+ *       nothing was skipped it has missed nothing until then. The connection stays). `full` cuts
+ *       under both: there is nowhere left to keep what would tell the client.
+ * Full: the engine calls `dropped` once for a whole batch, with its first message, and may not be
+ *       called from there: it is noted, and taken for a loss on all topics of the connection.
  */
 
 import type { Logger } from "../logger.ts";
+import type { SlowClientPolicy } from "../socket/definition.ts";
+import type { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
+import type { TransportMeter } from "./meter.ts";
 import type { WebSocketConnection } from "./websocket-connection.ts";
 
-/** The connections to be looked at. */
+/** What is wrong with a connection, from the least to the worst. */
+const CAUSES = ["behind", "skipped", "full"] as const;
+export type SlowCause = (typeof CAUSES)[number];
+
+/** What it is made of. */
+export interface SlowClientsParts {
+  readonly maxBytes: number;
+  /** Time in which a client must have taken some of what waits (ms). */
+  readonly patienceMs: number;
+  readonly connections: ReadonlySet<WebSocketConnection>;
+  readonly sockets: SocketServer;
+  readonly meter: TransportMeter;
+  readonly logger: Logger;
+}
+
+/** So many times the limit, and no reader is given time. */
+const HARD_FACTOR = 8;
+/** Time between two looks at all connections because of what was published. */
+const LOOK_PAUSE_MS = 100;
+
+interface Watched {
+  bufferedBytes: number;
+  sinceMs: number;
+}
+
+/** The slow clients of a shard. */
 export class SlowClients {
-  readonly #maxBytes: number;
-  readonly #logger: Logger;
-  /** True: the engine skipped something, so the connection is cut whatever is buffered. */
-  readonly #suspects = new Map<WebSocketConnection, boolean>();
-  readonly #check = (): void => this.#checkSuspects();
+  readonly #parts: SlowClientsParts;
+  /** Noted within this turn. */
+  readonly #suspects = new Map<WebSocketConnection, SlowCause>();
+  /** Beyond the limit when they were looked at last. */
+  readonly #watched = new Map<WebSocketConnection, Watched>();
+  readonly #endTurn = (): void => this.#lookAtSuspects();
+  #publishedBytes = 0;
+  #lookedAtMs = 0;
+  #isTurnScheduled = false;
 
-  constructor(maxBytes: number, logger: Logger) {
-    this.#maxBytes = maxBytes;
-    this.#logger = logger;
+  constructor(parts: SlowClientsParts) {
+    this.#parts = parts;
   }
 
-  /** Notes a connection; it is looked at when the turn ends. */
-  note(connection: WebSocketConnection, wasSkipped: boolean): void {
-    if (this.#suspects.size === 0) setImmediate(this.#check);
-    this.#suspects.set(connection, wasSkipped || this.#suspects.get(connection) === true);
+  /** Notes a connection, from anywhere; it is looked at when the turn ends. */
+  note(connection: WebSocketConnection, cause: SlowCause): void {
+    const known = this.#suspects.get(connection) ?? "behind";
+    const isWorse = CAUSES.indexOf(cause) > CAUSES.indexOf(known);
+    this.#suspects.set(connection, isWorse ? cause : known);
+    this.#scheduleTurn();
   }
 
-  /** Looks at a connection now. */
-  check(connection: WebSocketConnection, wasSkipped = false): void {
-    const bufferedBytes = connection.bufferedBytes;
-    if (!connection.isOpen || (!wasSkipped && bufferedBytes <= this.#maxBytes)) return;
-    this.#logger.log("slowClient", { connection: connection.id, bufferedBytes });
-    if (telemetry.slow_client.hasSubscribers) {
-      telemetry.slow_client.publish({ connection: connection.id, bufferedBytes });
-    }
-    connection.cut();
+  /** Notes that bytes were published to connections that are not known here. */
+  published(bytes: number): void {
+    this.#publishedBytes += bytes;
+    if (this.#publishedBytes > this.#parts.maxBytes) this.#scheduleTurn();
   }
 
-  #checkSuspects(): void {
+  /** Looks at all connections. */
+  lookAtAll(nowMs = performance.now()): void {
+    this.#publishedBytes = 0;
+    this.#lookedAtMs = nowMs;
+    for (const connection of this.#parts.connections) this.#look(connection, nowMs);
+  }
+
+  /** Forgets a connection that is gone. */
+  forget(connection: WebSocketConnection): void {
+    this.#suspects.delete(connection);
+    this.#watched.delete(connection);
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    setImmediate(this.#endTurn);
+  }
+
+  #lookAtSuspects(): void {
+    this.#isTurnScheduled = false;
+    const nowMs = performance.now();
     const suspects = [...this.#suspects];
     this.#suspects.clear();
-    for (const [connection, wasSkipped] of suspects) this.check(connection, wasSkipped);
+    for (const [connection, cause] of suspects) {
+      if (cause === "behind") this.#look(connection, nowMs);
+      else if (connection.isOpen) this.#judge(connection, cause);
+    }
+    const isDue = nowMs - this.#lookedAtMs >= LOOK_PAUSE_MS;
+    if (isDue && this.#publishedBytes > this.#parts.maxBytes) this.lookAtAll(nowMs);
   }
+
+  #look(connection: WebSocketConnection, nowMs: number): void {
+    const { maxBytes, patienceMs } = this.#parts;
+    const { bufferedBytes } = connection;
+    if (bufferedBytes <= maxBytes) {
+      if (this.#watched.size > 0) this.#watched.delete(connection);
+      return;
+    }
+    const watched = this.#watched.get(connection);
+    if (bufferedBytes > maxBytes * HARD_FACTOR) this.#judge(connection, "behind");
+    else if (!watched) this.#watched.set(connection, { bufferedBytes, sinceMs: nowMs });
+    else if (nowMs - watched.sinceMs < patienceMs) return;
+    else if (bufferedBytes >= watched.bufferedBytes) this.#judge(connection, "behind");
+    else Object.assign(watched, { bufferedBytes, sinceMs: nowMs });
+  }
+
+  #judge(connection: WebSocketConnection, cause: SlowCause): void {
+    const { sockets, meter } = this.#parts;
+    const { socket, bufferedBytes } = connection;
+    this.#watched.delete(connection);
+    if (!socket) return;
+    const policy = cause === "full" ? "close" : socket.identity.mount.definition.slowClients;
+    if (policy === "close") {
+      meter.slowCut();
+      this.#report(connection, { bufferedBytes, cause, policy, channels: socket.channels.size });
+      connection.cut();
+      return;
+    }
+    let channels = 0;
+    connection.cork(() => {
+      channels = sockets.tooSlow(socket);
+    });
+    if (channels === 0) return;
+    meter.slowEnded(channels);
+    this.#report(connection, { bufferedBytes, cause, policy, channels });
+  }
+
+  #report(connection: WebSocketConnection, found: Finding): void {
+    const fields = { connection: connection.id, ...found };
+    this.#parts.logger.log("slowClient", fields);
+    if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(fields);
+  }
+}
+
+interface Finding {
+  readonly bufferedBytes: number;
+  readonly cause: SlowCause;
+  readonly policy: SlowClientPolicy;
+  readonly channels: number;
 }

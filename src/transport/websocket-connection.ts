@@ -4,11 +4,13 @@
  * Runs on: the shard that the engine dealt it to.
  * Owns: the engine's object from `open` to `close`; afterwards any call on that would throw, so
  *       it is let go first.
- * Slow: the engine never skips what we send until far above our own limit; `slow-clients` cuts.
+ * Slow: the engine skips nothing until far above our own limit; what it then refuses of what we
+ *       send is kept in a backlog. What meets the client, slow-clients decides.
  */
 
-import type { Connection } from "../channel/connection.ts";
+import type { Connection, RoomWaiter } from "../channel/connection.ts";
 import type { Socket } from "../socket/socket.ts";
+import { Backlog } from "./backlog.ts";
 import type { EngineWebSocket } from "./engine-types.ts";
 
 /** What the engine keeps with a WebSocket, from `upgrade` on. */
@@ -19,15 +21,21 @@ export interface WebSocketData {
 /** A WebSocket of the engine, with our connection on it. */
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
-/** What connections tell the transport that made them. */
+/** What connections tell, and ask of, the transport that made them. */
 export interface ConnectionEvents {
+  /** While less than this waits, there is room. */
+  readonly roomBytes: number;
+  /** Most that a backlog may have. */
+  readonly maxBacklogLength: number;
   /** Frames were sent: how many receivers, of what length (text in UTF-16 units). */
   sent(receivers: number, length: number): void;
-  /** The engine had to keep, or skip, what was sent. */
-  slow(connection: WebSocketConnection, wasSkipped: boolean): void;
+  /** Bytes were published to whoever has the topic. */
+  published(bytes: number): void;
+  /** The engine had to keep what was sent; `full`: so had we, and too much of it. */
+  slow(connection: WebSocketConnection, cause: "behind" | "full"): void;
 }
 
-/** Results of the engine's `send`. */
+/** Results of the engine's `send`. Where it skips a frame it calls `dropped` as well. */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
 
@@ -37,6 +45,7 @@ export class WebSocketConnection implements Connection {
   readonly idleTicks: number;
   readonly #events: ConnectionEvents;
   #ws: OurWebSocket | undefined = undefined;
+  #backlog: Backlog | undefined = undefined;
   socket: Socket | undefined = undefined;
   /** Tick of the sweep at which something last came in. */
   lastInboundTick: number;
@@ -60,9 +69,28 @@ export class WebSocketConnection implements Connection {
     return this.#ws !== undefined;
   }
 
-  /** Bytes that the engine keeps for a client that does not take them. */
+  /**
+   * What waits for a client that does not take it, with the engine and here. What was published,
+   * or corked, within this turn is not among it.
+   */
   get bufferedBytes(): number {
-    return this.#ws?.getBufferedAmount() ?? 0;
+    return (this.#ws?.getBufferedAmount() ?? 0) + (this.#backlog?.length ?? 0);
+  }
+
+  get hasRoom(): boolean {
+    if (!this.#ws || this.#backlog?.hasFrames === true) return false;
+    return this.#ws.getBufferedAmount() < this.#events.roomBytes;
+  }
+
+  awaitRoom(waiter: RoomWaiter): void {
+    if (!this.#ws) return;
+    this.#backlog ??= new Backlog();
+    this.#backlog.wait(waiter);
+  }
+
+  /** The engine has got rid of something: sends on what waits here. */
+  drained(): void {
+    if (this.#backlog) this.#ws?.cork(() => this.#sendBacklog());
   }
 
   /** Takes the engine's object. */
@@ -73,13 +101,22 @@ export class WebSocketConnection implements Connection {
   /** Lets it go: the engine closed it. */
   detach(): void {
     this.#ws = undefined;
+    this.#backlog = undefined;
   }
 
   send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
+    if (this.#backlog?.hasFrames === true) {
+      this.#keep(this.#backlog, frame, isBinary);
+      return;
+    }
     const result = this.#ws.send(frame, isBinary);
+    if (result === SEND_SKIPPED) {
+      this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
+      return;
+    }
     this.#events.sent(1, frame.length);
-    if (result !== SEND_DONE) this.#events.slow(this, result === SEND_SKIPPED);
+    if (result !== SEND_DONE) this.#events.slow(this, "behind");
   }
 
   subscribe(nativeTopic: string): void {
@@ -94,6 +131,7 @@ export class WebSocketConnection implements Connection {
     if (!this.#ws) return;
     this.#ws.publish(nativeTopic, frame, isBinary);
     this.#events.sent(receivers, frame.length);
+    this.#events.published(frame.length);
   }
 
   cork(work: () => void): void {
@@ -109,5 +147,25 @@ export class WebSocketConnection implements Connection {
   /** Ends it without a close frame, which a client that reads nothing would never see. */
   cut(): void {
     this.#ws?.close();
+  }
+
+  #keep(backlog: Backlog, frame: string | Uint8Array, isBinary: boolean): void {
+    backlog.keep(frame, isBinary);
+    if (backlog.length > this.#events.maxBacklogLength) this.#events.slow(this, "full");
+  }
+
+  #sendBacklog(): void {
+    const backlog = this.#backlog;
+    backlog?.flush(
+      () => (this.#ws?.getBufferedAmount() ?? Infinity) < this.#events.roomBytes,
+      (frame, isBinary) => {
+        this.#ws?.send(frame, isBinary);
+        this.#events.sent(1, frame.length);
+      },
+    );
+    if (!backlog || !this.hasRoom) return;
+    // Those for whom there is not enough wait anew, in another backlog.
+    this.#backlog = undefined;
+    for (const waiter of backlog.takeWaiters()) waiter.resume();
   }
 }

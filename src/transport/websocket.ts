@@ -52,16 +52,23 @@ export interface WebSocketParts {
   /** From one connection's number to the next. */
   readonly numberStep: number;
   readonly maxBackpressureBytes: number;
+  readonly slowClientMs: number;
 }
 
 /** Up to this much beyond our limit the engine hands messages over, so that we can say 1009. */
 const FRAME_SLACK_BYTES = 1_048_576;
-/** The engine's own limit of what it keeps for a client: so far above ours that it never decides. */
-const CEILING_FACTOR = 8;
-const LEAST_CEILING_BYTES = 67_108_864;
+/** The engine's own limit of what it keeps for a client: so far above ours that ours decide. */
+const CEILING_FACTOR = 16;
+const LEAST_CEILING_BYTES = 16_777_216;
+/** The engine keeps it as a 32-bit integer. */
+const MOST_CEILING_BYTES = 2_147_483_647;
+/** Beyond this, or a quarter of our limit, what may wait elsewhere does. */
+const MOST_ROOM_BYTES = 65_536;
 
 /** All WebSocket connections of a shard. */
 export class WebSocketTransport implements ConnectionEvents {
+  readonly roomBytes: number;
+  readonly maxBacklogLength: number;
   readonly #parts: WebSocketParts;
   readonly #slowClients: SlowClients;
   readonly #connections = new Set<WebSocketConnection>();
@@ -70,7 +77,16 @@ export class WebSocketTransport implements ConnectionEvents {
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
-    this.#slowClients = new SlowClients(parts.maxBackpressureBytes, parts.logger);
+    this.roomBytes = Math.min(parts.maxBackpressureBytes / 4, MOST_ROOM_BYTES);
+    this.maxBacklogLength = parts.maxBackpressureBytes;
+    this.#slowClients = new SlowClients({
+      maxBytes: parts.maxBackpressureBytes,
+      patienceMs: parts.slowClientMs,
+      connections: this.#connections,
+      sockets: parts.sockets,
+      meter: parts.meter,
+      logger: parts.logger,
+    });
     this.#drain = new Drain(this.#connections, {
       restart: (connection) => this.#restart(connection),
       cutAll: () => this.cutAll(),
@@ -100,10 +116,7 @@ export class WebSocketTransport implements ConnectionEvents {
       idleTimeout: 0,
       sendPingsAutomatically: false,
       maxPayloadLength: options.maxFrameBytes + FRAME_SLACK_BYTES,
-      maxBackpressure: Math.max(
-        this.#parts.maxBackpressureBytes * CEILING_FACTOR,
-        LEAST_CEILING_BYTES,
-      ),
+      maxBackpressure: ceilingOf(this.#parts.maxBackpressureBytes),
       closeOnBackpressureLimit: false,
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables);
@@ -114,7 +127,7 @@ export class WebSocketTransport implements ConnectionEvents {
         this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
       ping: (ws) => this.#touch((ws as OurWebSocket).connection),
       pong: (ws) => this.#touch((ws as OurWebSocket).connection),
-      dropped: (ws) => this.#slowClients.note((ws as OurWebSocket).connection, true),
+      dropped: (ws) => this.#skipped((ws as OurWebSocket).connection),
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     });
@@ -127,8 +140,12 @@ export class WebSocketTransport implements ConnectionEvents {
     this.#parts.meter.sent(receivers, length);
   }
 
-  slow(connection: WebSocketConnection, wasSkipped: boolean): void {
-    this.#slowClients.note(connection, wasSkipped);
+  published(bytes: number): void {
+    this.#slowClients.published(bytes);
+  }
+
+  slow(connection: WebSocketConnection, cause: "behind" | "full"): void {
+    this.#slowClients.note(connection, cause);
   }
 
   /**
@@ -197,13 +214,21 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.lastInboundTick = this.#parts.sweep.tick;
   }
 
+  // Called from within the engine's `send` and `publish`: nothing but notes may be made here.
+  #skipped(connection: WebSocketConnection): void {
+    this.#parts.meter.skipped();
+    this.#slowClients.note(connection, "skipped");
+  }
+
   #drained(connection: WebSocketConnection): void {
+    connection.drained();
     this.#drain.taken(connection);
   }
 
   #closed(connection: WebSocketConnection, code: number): void {
     connection.detach();
     this.#connections.delete(connection);
+    this.#slowClients.forget(connection);
     this.#parts.meter.closed();
     if (connection.socket) {
       this.#parts.sockets.closed(connection.socket, code, { shutdown: "closed" });
@@ -213,14 +238,17 @@ export class WebSocketTransport implements ConnectionEvents {
 
   #look(tick: number): void {
     for (const connection of this.#connections) {
-      if (tick - connection.lastInboundTick > connection.idleTicks) {
-        const { socket } = connection;
-        if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
-      } else {
-        this.#slowClients.check(connection);
-      }
+      if (tick - connection.lastInboundTick <= connection.idleTicks) continue;
+      const { socket } = connection;
+      if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
     }
+    this.#slowClients.lookAtAll();
   }
+}
+
+/** Gives the engine's limit for one of ours (bytes). */
+function ceilingOf(maxBytes: number): number {
+  return Math.min(Math.max(maxBytes * CEILING_FACTOR, LEAST_CEILING_BYTES), MOST_CEILING_BYTES);
 }
 
 type SocketIdentity = Parameters<SocketServer["open"]>[1];

@@ -839,6 +839,31 @@ describe("handleInfo", () => {
     });
   });
 
+  it("refuses a delay that no timer has", () => {
+    const refused: unknown[] = [];
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: {
+            do: (socket) => {
+              for (const delayMs of [-1, 2 ** 31, Number.NaN]) {
+                try {
+                  socket.sendAfter(delayMs, "never");
+                } catch (error) {
+                  refused.push(error instanceof Error ? error.message : error);
+                }
+              }
+            },
+          },
+        }),
+      },
+    });
+    world.joined().send(push("do"));
+    const form = (got: string): string =>
+      `delayMs must be a number from 0 to 2147483647 (ms), got ${got}`;
+    assert.deepEqual(refused, [form("-1"), form("2147483648"), form("NaN")]);
+  });
+
   it("gets a message after a time, unless it is cancelled, or the channel ends", (test) => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
     const seen: unknown[] = [];

@@ -28,6 +28,24 @@ describe("a channel's definition", () => {
     refused({ join, handleInfo: {} }, "handleInfo must be a function, got object");
     refused({ join, terminate: 1 }, "terminate must be a function, got number");
     refused({ join, locals: {} }, "locals must be a function, got object");
+    refused({ join, missed: 1 }, "missed must be a function, got number");
+  });
+
+  it("takes a policy for slow clients and the length of its queue, and refuses what is none", () => {
+    const slowOf = (given: { slow?: "conflate" | "drop-oldest"; queue?: number }): unknown =>
+      defineChannel(socket, { join, ...given }).slow;
+    assert.equal(slowOf({}), undefined);
+    assert.deepEqual(slowOf({ slow: "conflate" }), { policy: "conflate", bound: 64 });
+    for (const queue of [1, 65_536]) {
+      const expected = { policy: "drop-oldest", bound: queue };
+      assert.deepEqual(slowOf({ slow: "drop-oldest", queue }), expected);
+    }
+    refused({ join, slow: "drop" }, 'slow must be "conflate" or "drop-oldest", got drop');
+    refused({ join, queue: 8 }, 'slow must be "conflate" or "drop-oldest", got undefined');
+    const must = "queue must be an integer from 1 to 65536 (broadcasts), got";
+    for (const queue of [0, 65_537, 1.5, NaN, "8"]) {
+      refused({ join, slow: "conflate", queue }, `${must} ${String(queue)}`);
+    }
   });
 
   it("knows the socket's assigns in each callback", () => {

@@ -5,7 +5,8 @@
  *   of each speaker, every listener that stays: 1, 2, 3 … to the last that any hears   allowed
  *   a gap, a repeat, a phx_error, a listener that lacks the last                        forbidden
  *
- * Seen to fail with: MUTATION_LINE
+ * Seen to fail with: a thread that ends with records in its queues (no `exchange.sent` in its drain),
+ * a number that is free before every other member has forgotten it
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

@@ -23,9 +23,7 @@ describe("what a member has sent", () => {
     assert.ok(from && to);
     assert.ok(from.counter("overflowBytes") > 0);
     let isSent = false;
-    const sent = from.exchange.sent(10_000).then((is) => {
-      isSent = is;
-    });
+    const sent = from.exchange.sent(10_000).then((is) => (isSent = is));
     let heard = 0;
     while (from.exchange.queuedBytesTo(1) > 0) {
       await turn();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
+import { array, assert as check, nat, property, string, uniqueArray } from "fast-check";
 
 import { firstTopics, joinTopics } from "../../src/pubsub/topic-counts.ts";
 
@@ -28,9 +28,9 @@ describe("the first topics", () => {
 
 describe("the first topics of several threads", () => {
   it("are those of all, with exact sums, however few each thread names", () => {
-    const names = fc.uniqueArray(fc.string({ maxLength: 3 }), { maxLength: 12 });
-    fc.assert(
-      fc.property(fc.array(names, { maxLength: 4 }), fc.nat(8), (threads, limit) => {
+    const names = uniqueArray(string({ maxLength: 3 }), { maxLength: 12 });
+    check(
+      property(array(names, { maxLength: 4 }), nat(8), (threads, limit) => {
         const expected = new Map<string, number>();
         for (const name of threads.flat()) expected.set(name, (expected.get(name) ?? 0) + 1);
         const parts = threads.map((thread) =>

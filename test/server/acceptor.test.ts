@@ -12,8 +12,9 @@ import { within } from "../support/deadline.ts";
 /** Runs a test with an acceptor that listens. */
 async function withAcceptor(
   test: (acceptor: Acceptor, port: number) => Promise<void>,
+  onTurnedAway: () => void = () => {},
 ): Promise<void> {
-  const acceptor = new Acceptor(loadEngine());
+  const acceptor = new Acceptor(loadEngine(), onTurnedAway);
   const port = acceptor.listen("127.0.0.1", 0);
   try {
     await test(acceptor, port);
@@ -41,7 +42,7 @@ async function asked(port: number, method = "GET"): Promise<Response> {
 }
 
 function refused(taken: number): void {
-  const acceptor = new Acceptor(loadEngine());
+  const acceptor = new Acceptor(loadEngine(), () => {});
   assert.throws(() => acceptor.listen("127.0.0.1", taken), {
     code: "SIM_ERR_LISTEN",
     message: `host and port must be free and ours, got 127.0.0.1:${taken}, which is taken or not ours`,
@@ -50,15 +51,22 @@ function refused(taken: number): void {
 }
 
 describe("the acceptor", () => {
-  it("answers 503 while no shard is in the deal, and says when to come back", async () => {
-    await withAcceptor(async (acceptor, port) => {
-      assert.equal(acceptor.size, 0);
-      for (const method of ["GET", "POST", "PUT"]) {
-        const answer = await asked(port, method);
-        assert.equal(answer.status, 503);
-        assert.equal(answer.headers.get("retry-after"), "5");
-      }
-    });
+  it("answers 503 while no shard is in the deal, says when to come back, and counts", async () => {
+    let turnedAway = 0;
+    await withAcceptor(
+      async (acceptor, port) => {
+        assert.equal(acceptor.size, 0);
+        for (const method of ["GET", "POST", "PUT"]) {
+          const answer = await asked(port, method);
+          assert.equal(answer.status, 503);
+          assert.equal(answer.headers.get("retry-after"), "5");
+        }
+      },
+      () => {
+        turnedAway += 1;
+      },
+    );
+    assert.equal(turnedAway, 3);
   });
 
   it("deals connections to the shards in turns, until they are taken out", async () => {
@@ -114,13 +122,13 @@ describe("the acceptor", () => {
   });
 
   it("says that a host is not ours", () => {
-    const acceptor = new Acceptor(loadEngine());
+    const acceptor = new Acceptor(loadEngine(), () => {});
     assert.throws(() => acceptor.listen("192.0.2.1", 0), { code: "SIM_ERR_LISTEN" });
     acceptor.close();
   });
 
   it("takes no more connections once it stopped listening, and may be closed twice", async () => {
-    const acceptor = new Acceptor(loadEngine());
+    const acceptor = new Acceptor(loadEngine(), () => {});
     const port = acceptor.listen("127.0.0.1", 0);
     acceptor.stopListening();
     acceptor.stopListening();

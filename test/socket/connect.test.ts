@@ -232,11 +232,15 @@ describe("a socket's definition", () => {
   it("wants a connect, and joins of a known kind", () => {
     refused({}, "connect must be a function, got undefined");
     refused({ connect: () => ok(), joins: "x" }, 'joins must be "async" or "serial", got x');
+    const policies = 'slowClients must be "close" or "error", got drop';
+    refused({ connect: () => ok(), slowClients: "drop" }, policies);
     refused({ connect: () => ok(), id: "users" }, "id must be a function, got string");
   });
 
   it("has joins that do not wait for each other, unless it says serial", () => {
     assert.equal(defineSocket({ connect: () => ok() }).isSerial, false);
     assert.equal(defineSocket({ connect: () => ok(), joins: "serial" }).isSerial, true);
+    assert.equal(defineSocket({ connect: () => ok() }).slowClients, "close");
+    assert.equal(defineSocket({ connect: () => ok(), slowClients: "error" }).slowClients, "error");
   });
 });

@@ -169,6 +169,22 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     ]);
   });
 
+  it("2, 5: a join is refused while the shard takes none; an earlier one goes on, or is closed", () => {
+    const world = makeWorld();
+    const client = world.joined(["room:1", "room:2"]);
+    world.takesJoins = false;
+    assert.deepEqual(client.asked('["13","3","room:3","phx_join",{}]'), [
+      '["13","3","room:3","phx_reply",{"status":"error","response":{"reason":"overloaded"}}]',
+    ]);
+    assert.deepEqual(client.asked('["14","4","room:1","phx_join",{}]'), [
+      '["14","4","room:1","phx_reply",{"status":"error","response":{"reason":"overloaded"}}]',
+      '["11","11","room:1","phx_close",{}]',
+    ]);
+    assert.deepEqual([world.count, world.joinsRefused], [1, 2]);
+    world.takesJoins = true;
+    assert.match(client.asked('["15","5","room:1","phx_join",{}]')[0] ?? "", /"status":"ok"/);
+  });
+
   it("4: comes before 2: a topic without a route is unmatched, however many there are", () => {
     const client = makeWorld({ maxChannels: 1 }).joined(["room:1"]);
     assert.deepEqual(client.asked('["13","3","nope","phx_join",{}]'), [

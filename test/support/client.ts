@@ -132,6 +132,16 @@ export class Client {
     return this.#orSeen(within(this.#closed, "the close of the connection", withinMs));
   }
 
+  /** Reads nothing from the network any more. */
+  pause(): void {
+    this.#webSocket.pause();
+  }
+
+  /** Reads again. */
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
   /** Closes the connection with 1000, and waits for its end. */
   async close(): Promise<void> {
     this.#webSocket.close(1000);

@@ -5,7 +5,7 @@
  * Runs on: the test's thread.
  */
 
-import type { Connection, Publisher } from "../../src/channel/connection.ts";
+import type { Connection, Publisher, RoomWaiter } from "../../src/channel/connection.ts";
 
 /** The connections of a test's shard, by native topic. */
 export class RecordingPublisher implements Publisher {
@@ -39,6 +39,8 @@ export class RecordingConnection implements Connection {
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
+  #waiters: RoomWaiter[] = [];
+  #room = Infinity;
   isOpen = true;
   closeCode: number | undefined;
   /** How often work was corked. */
@@ -56,6 +58,29 @@ export class RecordingConnection implements Connection {
     this.#onClose = onClose;
   }
 
+  /** True while there is room for a frame. */
+  get hasRoom(): boolean {
+    return this.#room > 0;
+  }
+
+  /** Gives it room for so many frames, of which nobody is told yet. */
+  gainRoom(frames: number): void {
+    this.#room = frames;
+  }
+
+  /** Says for how many frames there is room; where there is for some, all who wait are told. */
+  setRoom(frames: number): void {
+    this.#room = frames;
+    if (frames === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resume();
+  }
+
+  awaitRoom(waiter: RoomWaiter): void {
+    this.#waiters.push(waiter);
+  }
+
   /** Takes the frames that were sent since the last call. */
   taken(): string[] {
     const frames = this.#frames;
@@ -64,6 +89,7 @@ export class RecordingConnection implements Connection {
   }
 
   send(frame: string | Uint8Array, _isBinary: boolean): void {
+    this.#room -= 1;
     if (this.isOpen) this.#frames.push(typeof frame === "string" ? frame : textOf(frame));
   }
 

@@ -48,6 +48,7 @@ export async function startShard(
     engine,
     tasks: new RecordingTasks(),
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
+    onDeal: () => {},
   });
   await shard.start();
   let port = -1;

@@ -72,6 +72,11 @@ export class World {
   readonly tasks = new RecordingTasks();
   /** Joined channels, as they are counted. */
   count = 0;
+  /** Broadcasts that queues of channels left out. */
+  leftOut = 0;
+  /** Whether joins are taken, and how many were not. */
+  takesJoins = true;
+  joinsRefused = 0;
   readonly #options: WorldOptions;
   readonly #router: ChannelRouter;
   readonly #definition: ReturnType<typeof defineSocket<object>>;
@@ -98,12 +103,19 @@ export class World {
       onCount: (change) => {
         this.count += change;
       },
+      onLeftOut: () => {
+        this.leftOut += 1;
+      },
     });
     this.sockets = new SocketServer({
       channels: this.channels,
       idTopics: this.member.pubsub,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
+      takesJoins: () => this.takesJoins,
+      onJoinRefused: () => {
+        this.joinsRefused += 1;
+      },
     });
     const routes = Object.entries(options.channels).map(
       ([pattern, it]) => [pattern, "channel" in it ? it : { channel: it }] as const,

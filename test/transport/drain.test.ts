@@ -59,9 +59,9 @@ describe("Drain", () => {
   it("ends a batch, pauses, ends the next, and is done with the last", async () => {
     connect("a", "b", "c", "d", "e");
     let isDone = false;
-    const done = drain.run({ batch: 2, intervalMs: 100, deadlineMs: 50 }).then(() => {
-      isDone = true;
-    });
+    const done = drain
+      .run({ batch: 2, intervalMs: 100, deadlineMs: 50 })
+      .finally(() => (isDone = true));
     await turn();
     assert.deepEqual(calls, ["a", "b"]);
     await pass(99);

@@ -1,102 +1,344 @@
+/**
+ * Slow clients with sockets that the test makes up: what it says is buffered, is.
+ *
+ * Runs on: the test's thread.
+ */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { describe, it } from "node:test";
+import { beforeEach, describe, it } from "node:test";
 
 import { Logger } from "../../src/logger.ts";
+import { jsonV2 } from "../../src/protocol/json-v2.ts";
+import { ok } from "../../src/channel/results.ts";
+import { ChannelRouter } from "../../src/socket/channel-router.ts";
+import { defineSocket } from "../../src/socket/definition.ts";
+import type { SlowClientPolicy } from "../../src/socket/definition.ts";
+import type { TransportMeter } from "../../src/transport/meter.ts";
 import { SlowClients } from "../../src/transport/slow-clients.ts";
-import type { WebSocketConnection } from "../../src/transport/websocket-connection.ts";
-import { turn } from "../support/world.ts";
+import { WebSocketConnection } from "../../src/transport/websocket-connection.ts";
+import type { ConnectionEvents, OurWebSocket } from "../../src/transport/websocket-connection.ts";
+import { channel, turn, World } from "../support/world.ts";
 
-/** As much of a connection as is looked at. */
-interface Reader {
-  readonly id: number;
-  bufferedBytes: number;
-  isOpen: boolean;
-  cuts: number;
-  looks: number;
+const MAX_BYTES = 1_000;
+const PATIENCE_MS = 50;
+const ROUTES = {
+  "fast:*": { channel: channel() },
+  "latest:*": { channel: channel({ slow: "conflate" }) },
+};
+
+/** Results of the engine's `send`. */
+const [BUFFERED, SENT, SKIPPED] = [0, 1, 2];
+
+/** A socket of the engine, of which the test says how much it has buffered. */
+class FakeWebSocket {
+  readonly frames: string[] = [];
+  readonly topics = new Set<string>();
+  buffered = 0;
+  isCut = false;
+  sendResult = SENT;
+
+  getBufferedAmount(): number {
+    return this.buffered;
+  }
+
+  send(frame: string | Uint8Array): number {
+    const text = typeof frame === "string" ? frame : Buffer.from(frame).toString("utf8");
+    if (this.sendResult !== SKIPPED) this.frames.push(text);
+    return this.sendResult;
+  }
+
+  subscribe(topic: string): void {
+    this.topics.add(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.topics.delete(topic);
+  }
+
+  cork(work: () => void): void {
+    work();
+  }
+
+  close(): void {
+    this.isCut = true;
+  }
+
+  /** Takes the frames that were sent since the last call. */
+  taken(): string[] {
+    return this.frames.splice(0);
+  }
 }
 
-function makeReader(bufferedBytes: number): Reader & WebSocketConnection {
-  const reader = {
-    id: 7,
-    isOpen: true,
-    cuts: 0,
-    looks: 0,
-    get bufferedBytes() {
-      reader.looks += 1;
-      return bufferedBytes;
-    },
-    cut() {
-      reader.cuts += 1;
-      reader.isOpen = false;
-    },
+class RecordingMeter implements TransportMeter {
+  cut = 0;
+  ended = 0;
+  opened(): void {}
+  closed(): void {}
+  received(): void {}
+  sent(): void {}
+  skipped(): void {}
+  slowCut(): void {
+    this.cut += 1;
+  }
+  slowEnded(channels: number): void {
+    this.ended += channels;
+  }
+}
+
+interface Client {
+  readonly ws: FakeWebSocket;
+  readonly connection: WebSocketConnection;
+}
+
+let world: World;
+let meter: RecordingMeter;
+let connections: Set<WebSocketConnection>;
+let slowClients: SlowClients;
+let log: string[];
+
+/** A client that has joined topics. */
+function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]): Client {
+  const ws = new FakeWebSocket();
+  const events: ConnectionEvents = {
+    roomBytes: MAX_BYTES / 4,
+    maxBacklogLength: MAX_BYTES,
+    sent: () => {},
+    published: (bytes) => slowClients.published(bytes),
+    slow: (connection, cause) => slowClients.note(connection, cause),
   };
-  return reader as unknown as Reader & WebSocketConnection;
+  const connection = new WebSocketConnection(connections.size, 0, 0, events);
+  const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
+  connectTimeoutMs: 1_000, const mount = { path: "/socket", definition, router: new ChannelRouter(ROUTES), maxChannels: 8 };
+  const identity = { mount, serializer: jsonV2, assigns: {}, id: null };
+  const socket = world.sockets.open(connection, identity);
+  connection.socket = socket;
+  connection.attach(ws as unknown as OurWebSocket);
+  connections.add(connection);
+  for (const topic of topics) {
+    world.sockets.receive(socket, JSON.stringify(["11", "1", topic, "phx_join", {}]));
+  }
+  ws.taken();
+  return { ws, connection };
 }
 
-function makeSlowClients(): { slowClients: SlowClients; log: string[] } {
-  const log: string[] = [];
-  const note = (_: object, text: string): void => void log.push(text);
-  const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
-  return { slowClients: new SlowClients(1_000, logger), log };
+function errorOn(topic: string): string {
+  return `["11","11","${topic}","phx_error",{"reason":"client too slow"}]`;
 }
 
-describe("a client that reads slowly", () => {
-  it("is looked at when the turn ends, not from within the engine's call", async () => {
-    const { slowClients } = makeSlowClients();
-    const reader = makeReader(2_000);
-    slowClients.note(reader, false);
-    assert.deepEqual([reader.looks, reader.cuts], [0, 0]);
-    await turn();
-    assert.equal(reader.cuts, 1);
+beforeEach(() => {
+  world = new World({ channels: {} });
+  meter = new RecordingMeter();
+  connections = new Set();
+  log = [];
+  const note = (fields: object, text: string): void =>
+    void log.push(`${text.slice(0, 29)} ${JSON.stringify(fields)}`);
+  slowClients = new SlowClients({
+    maxBytes: MAX_BYTES,
+    patienceMs: PATIENCE_MS,
+    connections,
+    sockets: world.sockets,
+    meter,
+    logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
+  });
+});
+
+describe("a slow client", () => {
+  it("is one that has more than the limit, and after its time no less", () => {
+    const { ws } = joined("close");
+    ws.buffered = MAX_BYTES;
+    for (const ms of [0, 100, 200]) slowClients.lookAtAll(ms);
+    ws.buffered = MAX_BYTES + 1;
+    slowClients.lookAtAll(300);
+    slowClients.lookAtAll(300 + PATIENCE_MS - 1);
+    assert.equal(ws.isCut, false);
+    slowClients.lookAtAll(300 + PATIENCE_MS);
+    assert.equal(ws.isCut, true);
+    assert.equal(meter.cut, 1);
+    assert.deepEqual(log, [
+      'a client reads too slowly: cl {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
+    ]);
   });
 
-  it("is cut beyond the limit, and not at it", async () => {
-    const { slowClients, log } = makeSlowClients();
-    const [at, beyond] = [makeReader(1_000), makeReader(1_001)];
-    slowClients.note(at, false);
-    slowClients.note(beyond, false);
-    await turn();
-    assert.deepEqual([at.cuts, beyond.cuts], [0, 1]);
-    assert.deepEqual(log, ["a client reads too slowly: its connection was cut"]);
+  it("is none that gets rid of some in time, nor one that was below the limit in between", () => {
+    const { ws } = joined("close");
+    ws.buffered = 5_000;
+    for (const ms of [0, 50, 100, 150, 200]) {
+      slowClients.lookAtAll(ms);
+      ws.buffered -= 1;
+    }
+    ws.buffered = MAX_BYTES;
+    slowClients.lookAtAll(250);
+    ws.buffered = 6_000;
+    slowClients.lookAtAll(300);
+    assert.equal(ws.isCut, false);
   });
 
-  it("is cut whatever waits, where the engine skipped something", async () => {
-    const { slowClients } = makeSlowClients();
-    const reader = makeReader(0);
-    slowClients.note(reader, true);
-    slowClients.note(reader, false);
-    await turn();
-    assert.equal(reader.cuts, 1);
+  it("is given no time beyond eight times the limit", () => {
+    const { ws } = joined("close");
+    ws.buffered = 8 * MAX_BYTES;
+    slowClients.lookAtAll(0);
+    assert.equal(ws.isCut, false);
+    ws.buffered += 1;
+    slowClients.lookAtAll(1);
+    assert.equal(ws.isCut, true);
   });
 
-  it("is looked at once, however often it was noted", async () => {
-    const { slowClients } = makeSlowClients();
-    const reader = makeReader(500);
-    for (let n = 0; n < 5; n += 1) slowClients.note(reader, false);
+  it("is looked at when the turn ends, and nothing is done with it before", async () => {
+    const { ws, connection } = joined("close");
+    ws.buffered = 9 * MAX_BYTES;
+    slowClients.note(connection, "behind");
+    assert.equal(ws.isCut, false);
     await turn();
-    assert.equal(reader.looks, 1);
-    slowClients.note(reader, false);
-    await turn();
-    assert.equal(reader.looks, 2);
+    assert.equal(ws.isCut, true);
   });
 
-  it("that is gone already is left alone", async () => {
-    const { slowClients, log } = makeSlowClients();
-    const reader = makeReader(2_000);
-    slowClients.note(reader, true);
-    reader.isOpen = false;
+  it("is found after more than the limit was published, without a tick of the sweep", async () => {
+    const { ws } = joined("close");
+    ws.buffered = 9 * MAX_BYTES;
+    slowClients.published(MAX_BYTES);
     await turn();
-    assert.deepEqual([reader.cuts, log], [0, []]);
+    assert.equal(ws.isCut, false);
+    slowClients.published(1);
+    await turn();
+    assert.equal(ws.isCut, true);
   });
 
-  it("is told to telemetry with what waited", () => {
-    const events: unknown[] = [];
-    const take = (event: unknown): void => void events.push(event);
-    const { slowClients } = makeSlowClients();
-    subscribe("simurgh:slow_client", take);
-    slowClients.check(makeReader(1_001));
-    unsubscribe("simurgh:slow_client", take);
-    assert.deepEqual(events, [{ connection: 7, bufferedBytes: 1_001 }]);
+  it("is cut whatever it has buffered, where the engine skipped something", async () => {
+    const { ws, connection } = joined("close");
+    slowClients.note(connection, "skipped");
+    slowClients.note(connection, "behind");
+    await turn();
+    assert.equal(ws.isCut, true);
+    assert.match(log[0] ?? "", /"cause":"skipped"/);
+  });
+
+  it("is told to telemetry, with what waited and what was done", () => {
+    const told: unknown[] = [];
+    const listen = (event: unknown): void => void told.push(event);
+    subscribe("simurgh:slow_client", listen);
+    for (const policy of ["close", "error"] as const) {
+      const { ws } = joined(policy, ["fast:1", "latest:1"]);
+      ws.buffered = 9 * MAX_BYTES;
+      slowClients.lookAtAll(0);
+      ws.buffered = 0;
+    }
+    unsubscribe("simurgh:slow_client", listen);
+    const [bufferedBytes, cause] = [9 * MAX_BYTES, "behind"];
+    assert.deepEqual(told, [
+      { connection: 0, bufferedBytes, cause, policy: "close", channels: 2 },
+      { connection: 1, bufferedBytes, cause, policy: "error", channels: 1 },
+    ]);
+  });
+
+  it("is forgotten when it is gone", async () => {
+    const { ws, connection } = joined("close");
+    slowClients.note(connection, "skipped");
+    slowClients.forget(connection);
+    await turn();
+    assert.deepEqual([ws.isCut, meter.cut], [false, 0]);
+  });
+});
+
+describe("the policy error", () => {
+  it("ends the channels that are published to, which get no more, and keeps the connection", () => {
+    const { ws } = joined("error", ["fast:1", "latest:1", "fast:2"]);
+    assert.equal(ws.topics.size, 2);
+    ws.buffered = 9 * MAX_BYTES;
+    slowClients.lookAtAll(0);
+    assert.deepEqual(ws.taken(), [errorOn("fast:1"), errorOn("fast:2")]);
+    assert.deepEqual([ws.topics.size, ws.isCut, meter.ended, world.count], [0, false, 2, 1]);
+    // Said once for both, and no channel is said to have crashed.
+    assert.equal(log.length, 1);
+    assert.deepEqual(world.troubles(), []);
+    slowClients.lookAtAll(1);
+    assert.equal(log.length, 1);
+  });
+
+  it("keeps what the engine refuses, and sends it when there is room, before what comes then", async () => {
+    const { ws, connection } = joined("error");
+    ws.buffered = 20 * MAX_BYTES;
+    ws.sendResult = SKIPPED;
+    connection.send("one", false);
+    connection.send(Buffer.from("two"), false);
+    slowClients.note(connection, "skipped");
+    await turn();
+    ws.sendResult = SENT;
+    connection.send("three", false);
+    assert.deepEqual(ws.taken(), []);
+    ws.buffered = MAX_BYTES / 4;
+    connection.drained();
+    assert.deepEqual(ws.taken(), []);
+    ws.buffered = 0;
+    connection.drained();
+    assert.deepEqual(ws.taken(), ["one", "two", errorOn("fast:1"), "three"]);
+    connection.send("four", false);
+    assert.deepEqual(ws.taken(), ["four"]);
+  });
+
+  it("cuts where even that is more than the limit", async () => {
+    const { ws, connection } = joined("error");
+    ws.sendResult = SKIPPED;
+    connection.send("x".repeat(MAX_BYTES), false);
+    await turn();
+    assert.equal(ws.isCut, false);
+    connection.send("x", false);
+    await turn();
+    assert.equal(ws.isCut, true);
+    assert.match(log[0] ?? "", /"cause":"full","policy":"close"/);
+  });
+});
+
+describe("room of a connection", () => {
+  it("is there below a quarter of the limit, and who waits is told once", () => {
+    const { ws, connection } = joined("close");
+    let resumed = 0;
+    const waiter = { resume: (): void => void (resumed += 1) };
+    ws.buffered = MAX_BYTES / 4;
+    assert.equal(connection.hasRoom, false);
+    connection.awaitRoom(waiter);
+    connection.drained();
+    assert.equal(resumed, 0);
+    ws.buffered -= 1;
+    assert.equal(connection.hasRoom, true);
+    connection.drained();
+    connection.drained();
+    assert.equal(resumed, 1);
+  });
+
+  it("lets a waiter wait again, from within", () => {
+    const { connection } = joined("close");
+    let resumed = 0;
+    const waiter = {
+      resume: (): void => {
+        resumed += 1;
+        if (resumed < 3) connection.awaitRoom(waiter);
+      },
+    };
+    connection.awaitRoom(waiter);
+    for (let n = 0; n < 5; n += 1) connection.drained();
+    assert.equal(resumed, 3);
+  });
+
+  it("comes to nobody any more where the connection is gone", () => {
+    const { connection } = joined("close");
+    let resumed = 0;
+    const waiter = { resume: (): void => void (resumed += 1) };
+    connection.awaitRoom(waiter);
+    connection.detach();
+    connection.awaitRoom(waiter);
+    connection.drained();
+    assert.deepEqual([resumed, connection.hasRoom], [0, false]);
+  });
+
+  it("is what the engine kept told of, not what it sent", async () => {
+    const { ws, connection } = joined("close");
+    ws.buffered = 9 * MAX_BYTES;
+    connection.send("sent", false);
+    await turn();
+    assert.equal(ws.isCut, false);
+    ws.sendResult = BUFFERED;
+    connection.send("kept", false);
+    await turn();
+    assert.equal(ws.isCut, true);
   });
 });

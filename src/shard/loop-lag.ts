@@ -1,0 +1,37 @@
+/**
+ * How late this thread's event loop runs: by a timer, and how much too late it fires.
+ *
+ * Runs on: shard.
+ */
+
+/** Time between two samples: ten a second cost nothing that can be measured. */
+const SAMPLE_MS = 100;
+
+/** Samples the lag of the event loop. */
+export class LoopLag {
+  readonly #onSample: (lagMs: number) => void;
+  readonly #sample = (): void => this.#take();
+  #timer: NodeJS.Timeout | undefined;
+  #lastMs = 0;
+
+  /** @param onSample - called with each sample */
+  constructor(onSample: (lagMs: number) => void) {
+    this.#onSample = onSample;
+  }
+
+  start(): void {
+    this.#lastMs = performance.now();
+    this.#timer = setInterval(this.#sample, SAMPLE_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #take(): void {
+    const nowMs = performance.now();
+    const lagMs = Math.max(0, nowMs - this.#lastMs - SAMPLE_MS);
+    this.#lastMs = nowMs;
+    this.#onSample(lagMs);
+  }
+}

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import diagnostics from "node:diagnostics_channel";
+import { describe, it } from "node:test";
+
+import type { ChannelDefinition } from "../../src/channel/definition.ts";
+import { channel, Deferred, turn, World } from "../support/world.ts";
+import type { WorldClient } from "../support/world.ts";
+
+function conflating(queue = 8): ChannelDefinition {
+  return channel({
+    slow: "conflate",
+    queue,
+    missed: (socket, count) => socket.push("missed", { count }),
+    handleIn: {
+      push: (socket) => socket.push("pushed", {}),
+      from: (socket) => socket.broadcastFrom("mine", {}),
+    },
+    intercept: { x: (socket, payload) => socket.push("x", payload) },
+  });
+}
+
+function dropping(queue: number): ChannelDefinition {
+  return channel({
+    slow: "drop-oldest",
+    queue,
+    missed: (socket, count) => socket.push("missed", { count }),
+  });
+}
+
+function broadcast(world: World, ...events: readonly (readonly [string, number])[]): void {
+  for (const [event, n] of events) world.member.broadcast("room:1", event, { n });
+}
+
+/** What a client was sent, as event and number. */
+function taken(client: WorldClient): (readonly [string, unknown])[] {
+  return client.taken().map((frame) => {
+    const [, , , event, payload] = JSON.parse(frame) as [unknown, unknown, unknown, string, Told];
+    return [event, payload.n ?? payload.count ?? payload.reason];
+  });
+}
+
+interface Told {
+  readonly n?: number;
+  readonly count?: number;
+  readonly reason?: string;
+}
+
+describe("a channel that may miss broadcasts", () => {
+  it("is sent them one by one and at once while there is room, and never published to", () => {
+    const world = new World({ channels: { "room:*": conflating() } });
+    const [one, two] = [world.joined(), world.joined()];
+    broadcast(world, ["a", 1], ["a", 2]);
+    for (const client of [one, two]) {
+      assert.deepEqual(taken(client), [
+        ["a", 1],
+        ["a", 2],
+      ]);
+    }
+    assert.deepEqual([world.publisher.published, world.publisher.topics.size], [[], 0]);
+    assert.equal(world.leftOut, 0);
+  });
+
+  it("conflates: keeps the latest of each event, in the order in which those came", () => {
+    const world = new World({ channels: { "room:*": conflating() } });
+    const [slow, fast] = [world.joined(), world.joined()];
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["b", 2], ["a", 3], ["c", 4], ["b", 5], ["a", 6]);
+    assert.deepEqual(taken(slow), []);
+    assert.equal(taken(fast).length, 6);
+    assert.equal(world.leftOut, 3);
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [
+      ["c", 4],
+      ["b", 5],
+      ["a", 6],
+      ["missed", 3],
+    ]);
+    broadcast(world, ["a", 7]);
+    assert.deepEqual(taken(slow), [["a", 7]]);
+  });
+
+  it("conflates no more events than its queue holds", () => {
+    const world = new World({ channels: { "room:*": conflating(2) } });
+    const slow = world.joined();
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["b", 2], ["c", 3], ["d", 4]);
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [
+      ["c", 3],
+      ["d", 4],
+      ["missed", 2],
+    ]);
+  });
+
+  it("drops the oldest: keeps the last ones, whatever their events", () => {
+    const world = new World({ channels: { "room:*": dropping(3) } });
+    const slow = world.joined();
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["a", 2], ["b", 3], ["a", 4], ["a", 5]);
+    assert.equal(world.leftOut, 2);
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [
+      ["b", 3],
+      ["a", 4],
+      ["a", 5],
+      ["missed", 2],
+    ]);
+  });
+
+  it("sends only what there is room for, and goes on when there is room again", () => {
+    const world = new World({ channels: { "room:*": dropping(4) } });
+    const slow = world.joined();
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["a", 2], ["a", 3]);
+    slow.connection.setRoom(2);
+    assert.deepEqual(taken(slow), [
+      ["a", 1],
+      ["a", 2],
+    ]);
+    // Behind the one that waits, although there is room by now.
+    slow.connection.gainRoom(9);
+    broadcast(world, ["a", 4]);
+    assert.deepEqual(taken(slow), []);
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [
+      ["a", 3],
+      ["a", 4],
+    ]);
+  });
+
+  it("sends what was broadcast, though its bytes were used anew before it could leave", () => {
+    const world = new World({ channels: { "room:*": dropping(4) } });
+    const slow = world.joined();
+    slow.connection.setRoom(0);
+    broadcast(world, ["first", 1]);
+    world.member.broadcast("room:2", "other", { n: 2 });
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [["first", 1]]);
+  });
+
+  it("lets pushes, and events that it intercepts, overtake what waits, and loses none", () => {
+    const world = new World({ channels: { "room:*": conflating() } });
+    const slow = world.joined();
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["x", 2], ["x", 3]);
+    slow.send('["11","2","room:1","push",{}]');
+    assert.deepEqual(taken(slow), [
+      ["x", 2],
+      ["x", 3],
+      ["pushed", undefined],
+    ]);
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [["a", 1]]);
+    assert.equal(world.leftOut, 0);
+  });
+
+  it("leaves out the sender of broadcastFrom, whether it has room or not", () => {
+    const world = new World({ channels: { "room:*": conflating() } });
+    const [sender, other] = [world.joined(), world.joined()];
+    sender.connection.setRoom(0);
+    sender.send('["11","2","room:1","from",{}]');
+    sender.connection.setRoom(Infinity);
+    assert.deepEqual([taken(sender), taken(other)], [[], [["mine", undefined]]]);
+  });
+
+  it("keeps the two versions of the protocol apart", () => {
+    const world = new World({ channels: { "room:*": dropping(4) } });
+    const old = world.connect({ vsn: "1.0.0" });
+    old.send('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}');
+    old.taken();
+    old.connection.setRoom(0);
+    broadcast(world, ["a", 1]);
+    old.connection.setRoom(Infinity);
+    assert.deepEqual(old.taken(), ['{"topic":"room:1","event":"a","payload":{"n":1},"ref":null}']);
+  });
+
+  it("says what it left out when it is told, or at its end, and sends nothing after that", async () => {
+    const told: unknown[] = [];
+    const listen = (event: unknown): void => void told.push(event);
+    diagnostics.subscribe("simurgh:broadcasts_missed", listen);
+    const world = new World({ channels: { "room:*": dropping(1) } });
+    const [stays, leaves, goes] = [world.joined(), world.joined(), world.joined()];
+    for (const client of [stays, leaves, goes]) client.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["a", 2], ["a", 3]);
+    assert.deepEqual(told, []);
+    leaves.send('["11","2","room:1","phx_leave",{}]');
+    goes.connection.lose();
+    stays.connection.setRoom(Infinity);
+    await turn();
+    diagnostics.unsubscribe("simurgh:broadcasts_missed", listen);
+    const [at, topic, count] = [stays.connection.id, "room:1", 2];
+    assert.deepEqual(told, [
+      { topic, connection: leaves.connection.id, count },
+      { topic, connection: goes.connection.id, count },
+      { topic, connection: at, count },
+    ]);
+    leaves.taken();
+    for (const client of [leaves, goes]) client.connection.setRoom(Infinity);
+    assert.deepEqual([taken(leaves), taken(goes)], [[], []]);
+    assert.deepEqual(
+      world.troubles(),
+      Array(3).fill("a slow client missed broadcasts of a channel"),
+    );
+  });
+
+  it("tells the channel in its turn, where a handler is at work", async () => {
+    const gate = new Deferred<void>();
+    const slowly = channel({
+      slow: "drop-oldest",
+      queue: 1,
+      missed: (socket, count) => socket.push("missed", { count }),
+      handleIn: {
+        wait: () => gate.promise,
+      },
+    });
+    const world = new World({ channels: { "room:*": slowly } });
+    const slow = world.joined();
+    slow.send('["11","2","room:1","wait",{}]');
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1], ["a", 2]);
+    slow.connection.setRoom(Infinity);
+    assert.deepEqual(taken(slow), [["a", 2]]);
+    gate.resolve();
+    await turn();
+    assert.deepEqual(taken(slow), [["missed", 1]]);
+  });
+});
