@@ -54,7 +54,7 @@ export interface EndpointDefinition extends EndpointCallbacks {
 }
 
 const MOUNT_KEYS = ["socket", "channels", "websocket", "maxChannels"];
-const WEBSOCKET_KEYS = ["timeoutMs", "maxFrameBytes"];
+const WEBSOCKET_KEYS = ["timeoutMs", "maxFrameBytes", "compress"];
 
 /**
  * Defines an endpoint.
@@ -111,7 +111,10 @@ function checkWebSocket(path: string, given: Partial<WebSocketOptions>): void {
     throw invalid(`websocket of ${path} must be true or an object, got ${kindOf(given)}`);
   }
   checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
-  const { timeoutMs, maxFrameBytes } = given;
+  const { timeoutMs, maxFrameBytes, compress } = given;
+  if (compress !== undefined && typeof compress !== "boolean") {
+    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
+  }
   if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
   if (maxFrameBytes !== undefined) {
     checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);

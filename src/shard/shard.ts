@@ -161,6 +161,7 @@ export class Shard {
     this.#transport.mount(`${path}/websocket`, this.#core.makeMount(path, mount), {
       timeoutMs: given.timeoutMs ?? options.idleTimeoutMs,
       maxFrameBytes: given.maxFrameBytes ?? options.maxFrameBytes,
+      compress: given.compress ?? false,
     });
   }
 

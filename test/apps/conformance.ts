@@ -20,7 +20,7 @@ export default defineEndpoint({
     "/small": {
       socket: userSocket,
       channels,
-      websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096 },
+      websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096, compress: true },
     },
   },
   routes: {

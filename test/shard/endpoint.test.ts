@@ -106,8 +106,12 @@ describe("an endpoint's definition", () => {
     );
     refused(mountedWith({ websocket: { timeoutMs: "auto" } }), /, got "auto"$/);
     refused(
-      mountedWith({ websocket: { compress: true } }),
-      "websocket of /s must have the keys timeoutMs, maxFrameBytes, got compress",
+      mountedWith({ websocket: { slack: 1 } }),
+      "websocket of /s must have the keys timeoutMs, maxFrameBytes, compress, got slack",
+    );
+    refused(
+      mountedWith({ websocket: { compress: "yes" } }),
+      "compress of /s must be true or false, got string",
     );
     refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
   });

@@ -106,9 +106,15 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
     published: (bytes) => slowClients.published(bytes),
     slow: (connection, cause) => slowClients.note(connection, cause),
   };
-  const connection = new WebSocketConnection(connections.size, 0, 0, events);
+  const connection = new WebSocketConnection(
+    connections.size,
+    { idleTicks: 0, isCompressed: false },
+    0,
+    events,
+  );
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
-  connectTimeoutMs: 1_000, const mount = { path: "/socket", definition, router: new ChannelRouter(ROUTES), maxChannels: 8 };
+  const router = new ChannelRouter(ROUTES);
+  const mount = { path: "/socket", definition, router, connectTimeoutMs: 1_000, maxChannels: 8 };
   const identity = { mount, serializer: jsonV2, assigns: {}, id: null };
   const socket = world.sockets.open(connection, identity);
   connection.socket = socket;
