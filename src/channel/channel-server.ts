@@ -25,6 +25,7 @@ import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
 import { callLater } from "./channel-timers.ts";
+import type { ShardContext } from "./context.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
@@ -35,7 +36,7 @@ import { TurnQueue } from "./turn-queue.ts";
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
   readonly fastlane: Fastlane;
   readonly encoder: BroadcastEncoder;
@@ -56,7 +57,7 @@ const MISSED = "broadcasts of the topic were lost between threads";
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
   readonly #maxMailbox: number;
