@@ -51,8 +51,8 @@ export class ShardCore {
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
-    onRecord: (_from, _type, bytes, offset, length) =>
-      this.pubsub.deliverRecord(bytes, offset, length),
+    onRecord: (_from, type, bytes, offset, length) =>
+      this.pubsub.deliverRecord(type, bytes, offset, length),
     onLapped: (from, slots) => this.#lapped(from, slots),
     onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
   };
@@ -157,6 +157,7 @@ export class ShardCore {
       counters: this.#parts.counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
+      onStall: (stall) => this.#parts.logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
   }
 
