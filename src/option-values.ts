@@ -20,7 +20,9 @@ export interface IntegerOption {
     | "channels"
     | "messages"
     | "bits"
+    | "MiB"
     | "port"
+    | "connections"
     | "threads"
     | "tasks"
     | "percent";

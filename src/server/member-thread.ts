@@ -9,11 +9,23 @@
  */
 
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
-import type { MainMessage, MemberMessage, TaskMessage } from "../shard/control.ts";
+import { readCounters } from "../memory/counters.ts";
+import type { ResolvedOptions } from "../options.ts";
+import type {
+  AnswerMessage,
+  DrainPace,
+  LinkStart,
+  MainMessage,
+  MemberMessage,
+  ShardStart,
+  TaskMessage,
+} from "../shard/control.ts";
 import { errorOf } from "../shard/error-report.ts";
+import type { MemberStats } from "./member-stats.ts";
+import { within } from "./time-limit.ts";
 
 /** What a thread tells its supervisor. */
 export interface MemberThreadEvents {
@@ -25,6 +37,8 @@ export interface MemberThreadEvents {
   onRetired(thread: MemberThread, member: number): void;
   /** It has a task for the pool, or ends one. */
   onTask(thread: MemberThread, message: TaskMessage): void;
+  /** It answers a question. */
+  onAnswer(thread: MemberThread, message: AnswerMessage): void;
   /** It ended. */
   onExit(thread: MemberThread): void;
 }
@@ -34,9 +48,14 @@ export class MemberThread {
   readonly member: number;
   /** Index of the shard; -1 for the link. */
   readonly shard: number;
+  /** What messages call it. */
+  readonly name: string;
+  readonly #options: ResolvedOptions;
+  readonly #counters: SharedArrayBuffer;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #waiting = new Map<MemberMessage["kind"], (message: MemberMessage) => void>();
+  #drained: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
   hasEnded = false;
   /** True while it is overloaded, and wants no new connections. */
@@ -44,21 +63,23 @@ export class MemberThread {
   /** What ended the thread, where it was an error outside all nets. */
   failure: unknown = undefined;
 
-  constructor(
-    entry: URL,
-    start: { readonly member: number; readonly shard: number },
-    workerData: unknown,
-    events: MemberThreadEvents,
-  ) {
+  constructor(entry: URL, start: ShardStart | LinkStart, events: MemberThreadEvents) {
     this.member = start.member;
-    this.shard = start.shard;
-    const name = start.shard < 0 ? "simurgh link" : `simurgh shard ${start.shard}`;
-    this.#worker = new Worker(entry, { workerData, name });
+    this.shard = "shard" in start ? start.shard : -1;
+    this.#counters = start.memory.counters;
+    this.name = this.shard < 0 ? "link" : `shard ${this.shard}`;
+    this.#options = start.options;
+    this.#worker = new Worker(entry, {
+      workerData: start,
+      name: `simurgh ${this.name}`,
+      resourceLimits: this.shard < 0 ? {} : limitsOf(start.options),
+    });
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "deal") events.onDeal(this, message.isIn);
       if (message.kind === "retired") events.onRetired(this, message.member);
       if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
+      if (message.kind === "answer") events.onAnswer(this, message);
       this.#waiting.get(message.kind)?.(message);
     });
     this.#worker.on("error", (error) => {
@@ -76,27 +97,47 @@ export class MemberThread {
   /**
    * Resolves when the thread serves.
    *
-   * @throws what made it fail, or SIM_ERR_SHARD_START where it ended without a word
+   * @throws what made it fail, or SIM_ERR_SHARD_START where it ended without a word, or is not
+   *   ready within `startTimeoutMs`
    */
   async ready(): Promise<void> {
     const ready = this.#next("ready");
     const failed = this.#next("failed");
-    const message = await Promise.race([ready, failed, this.#exited]);
+    const { startTimeoutMs } = this.#options;
+    const settled = Promise.race([ready, failed, this.#exited]);
+    if (!(await within(startTimeoutMs, settled))) {
+      const text = `${this.name} must be ready within ${startTimeoutMs} (ms) of its start`;
+      throw makeError("SIM_ERR_SHARD_START", text);
+    }
+    const message = await settled;
     if (message?.kind === "ready") {
       this.descriptor = message.descriptor;
       return;
     }
     if (message?.kind === "failed") throw errorOf(message.error);
-    throw makeError("SIM_ERR_SHARD_START", `shard ${this.shard} ended before it was ready`, {
+    throw makeError("SIM_ERR_SHARD_START", `${this.name} ended before it was ready`, {
       cause: this.failure,
     });
   }
 
-  /** Has it close its connections and end its channels; resolves when it has, or has ended. */
-  async drain(deadlineMs: number): Promise<void> {
-    const drained = this.#next("drained");
-    this.send({ kind: "drain", deadlineMs });
-    await Promise.race([drained, this.#exited]);
+  /** Open connections, as far as it has counted. */
+  get connections(): number {
+    return this.stats().connections;
+  }
+
+  /** Reads its counters. */
+  stats(): MemberStats {
+    return readCounters(this.#counters, this.member);
+  }
+
+  /**
+   * Has it close its connections and end its channels; resolves when it has, or has ended.
+   * Called again, it goes on at the new pace.
+   */
+  async drain(pace: DrainPace): Promise<void> {
+    this.#drained ??= this.#next("drained");
+    this.send({ kind: "drain", pace });
+    await Promise.race([this.#drained, this.#exited]);
   }
 
   /** Resolves when the thread has ended. */
@@ -123,4 +164,10 @@ export class MemberThread {
       this.#waiting.set(kind, resolve);
     });
   }
+}
+
+// What an idle connection holds was garbage once: in a large young generation it lies there for
+// long, in many pages that stay resident.
+function limitsOf({ youngGenerationMb }: ResolvedOptions): ResourceLimits {
+  return { maxYoungGenerationSizeMb: youngGenerationMb };
 }

@@ -4,6 +4,7 @@
  * Runs on: shard; the app module is loaded by each.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { ChannelDefinition } from "../channel/definition.ts";
 import { makeError } from "../errors.ts";
 import type { LogSink } from "../logger.ts";
@@ -15,7 +16,6 @@ import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-op
 import type { CheckOrigin } from "../transport/origin.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
-import type { ShardContext } from "./context.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
 
 /** Options of a mount's WebSocket. What of them the mount has too wins over it. */

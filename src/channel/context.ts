@@ -1,7 +1,7 @@
 /**
  * What a shard gives to the app: its data, its number, and ways to reach all subscribers.
  *
- * Runs on: shard; one object for each, the same for `start`, `stop`, routes and callbacks.
+ * Runs on: shard, which makes it; one object for each, the same for `start`, `stop`, routes and callbacks.
  */
 
 /** The shard's context. `start` may put its own things on it. */
@@ -21,5 +21,7 @@ export interface ShardContext {
   directBroadcast(node: string, topic: string, event: string, payload?: unknown): void;
   /** Closes all connections of a socket id, on all nodes, with 1001. */
   disconnect(id: string): void;
+  /** Subscribers that a topic has on this shard; on all of the node, ask the server. */
+  subscribers(topic: string): number;
   [name: string]: unknown;
 }
