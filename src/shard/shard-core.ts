@@ -9,6 +9,7 @@
 
 import { ChannelServer } from "../channel/channel-server.ts";
 import type { Publisher } from "../channel/connection.ts";
+import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import type { Lane } from "../channel/lane.ts";
 import type { Tasks } from "../channel/tasks.ts";
@@ -25,7 +26,6 @@ import { ChannelRouter } from "../socket/channel-router.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
-import type { ShardContext } from "./context.ts";
 import type { ShardStart } from "./control.ts";
 import { routeOf, type MountDefinition } from "./endpoint.ts";
 
@@ -125,6 +125,7 @@ export class ShardCore {
       path,
       definition: socket,
       router: new ChannelRouter(Object.fromEntries(routes)),
+      connectTimeoutMs: this.#parts.start.options.handlerTimeoutMs,
       maxChannels: maxChannels ?? this.#parts.start.options.maxChannels,
     };
   }
