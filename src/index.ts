@@ -11,13 +11,19 @@ export type { ChannelInfo, SocketInfo } from "./shard/introspection.ts";
 export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
-export type { EndpointCallbacks, EndpointDefinition, MountDefinition } from "./shard/endpoint.ts";
-export type { ShardContext } from "./shard/context.ts";
+export type {
+  EndpointCallbacks,
+  EndpointDefinition,
+  MountDefinition,
+  WebSocketMountOptions,
+} from "./shard/endpoint.ts";
+export type { ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type {
   ConnectInfo,
   ConnectRequest,
   Params,
+  RequestUri,
   SocketCallbacks,
   SocketDefinition,
 } from "./socket/definition.ts";
@@ -42,10 +48,20 @@ export type {
   AdapterModule,
   AdapterSpec,
   RemoteBroadcastHandler,
+  RemoteGapHandler,
 } from "./pubsub/adapter.ts";
 export { memoryAdapter } from "./pubsub/adapters/memory.ts";
 export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";
-export type { Route, RouteRequest, RouteResponse } from "./transport/routes.ts";
+export type { Route, RouteRequest } from "./transport/routes.ts";
+export type { RouteResponse } from "./transport/answer.ts";
+export type { ErrorHandler, HandshakeOptions } from "./transport/handshake-options.ts";
+export type { CheckOrigin, Origin } from "./transport/origin.ts";
+export type {
+  ConnectInfoKind,
+  ConnectInfoPairs,
+  ConnectInfoRequest,
+} from "./transport/connect-info.ts";
+export type { CookieSession, Session, SessionSource, StoredSession } from "./transport/session.ts";
 export type { WebSocketOptions } from "./transport/websocket.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";

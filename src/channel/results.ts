@@ -54,8 +54,11 @@ export function ok(payload: unknown = {}): Reply {
   return new Reply("ok", payload);
 }
 
+/** Payload of an `error()` without one; a single object, so that `connect` can tell it from `{}`. */
+export const NO_REASON: object = Object.freeze({});
+
 /** Refuses, or answers a message with error. The payload is sent to the client. */
-export function error(payload: unknown = {}): Refused {
+export function error(payload: unknown = NO_REASON): Refused {
   return new Reply("error", payload);
 }
 

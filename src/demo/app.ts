@@ -13,6 +13,8 @@ export default defineEndpoint({
     "/socket": {
       socket: chatSocket,
       channels: { "room:*": room },
+      // The page is ours wherever it was opened: by name, by address, from the next machine.
+      checkOrigin: "conn",
       // A message has at most 500 characters; nobody needs the server's 10 MB here.
       websocket: { maxFrameBytes: 16_384 },
     },

@@ -4,6 +4,7 @@
  * Runs on: shard; the app module is loaded by each.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { ChannelDefinition } from "../channel/definition.ts";
 import { makeError } from "../errors.ts";
 import type { LogSink } from "../logger.ts";
@@ -11,18 +12,31 @@ import { checkOption } from "../options.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
+import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-options.ts";
+import type { CheckOrigin } from "../transport/origin.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
-import type { ShardContext } from "./context.ts";
+import { handshakePolicyOf } from "./mount-handshake.ts";
+
+/** Options of a mount's WebSocket. What of them the mount has too wins over it. */
+export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
+  /** Path behind that of the mount, which may have variables; `/websocket` without. */
+  readonly path?: string;
+}
 
 /** A socket at a path. */
-export interface MountDefinition {
+export interface MountDefinition extends HandshakeOptions {
   // The assigns are the definition's own affair; here any socket may stand.
   readonly socket: SocketDefinition<never> | SocketDefinition;
   /** By topic pattern: a channel, or a channel with assigns of its own. The first match counts. */
   readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
   /** Options of the WebSocket at `<path>/websocket`; true: the server's. */
-  readonly websocket?: true | Partial<WebSocketOptions>;
+  readonly websocket?: true | WebSocketMountOptions;
+  /**
+   * True: clients may send a token (`authToken` of the official client), as a subprotocol or a
+   * header, and `connectInfo.authToken` has it.
+   */
+  readonly authToken?: boolean;
   /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
   readonly maxChannels?: number;
 }
@@ -33,6 +47,10 @@ export interface EndpointCallbacks {
   readonly sockets: Readonly<Record<string, MountDefinition>>;
   /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
+  /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
+  readonly urlHost?: string | null;
+  /** Which pages may connect, where the mount does not say it; true without. */
+  readonly checkOrigin?: CheckOrigin;
   /**
    * Module whose exported functions are what `socket.task` runs on other threads, as in
    * `new URL("./tasks.js", import.meta.url)`.
@@ -53,23 +71,51 @@ export interface EndpointDefinition extends EndpointCallbacks {
   readonly [KIND]: true;
 }
 
-const MOUNT_KEYS = ["socket", "channels", "websocket", "maxChannels"];
-const WEBSOCKET_KEYS = ["timeoutMs", "maxFrameBytes", "compress"];
+const ENDPOINT_KEYS = [
+  "sockets",
+  "routes",
+  "urlHost",
+  "checkOrigin",
+  "tasks",
+  "start",
+  "stop",
+  "logger",
+] as const satisfies readonly (keyof EndpointCallbacks)[];
+const MOUNT_KEYS = [
+  "socket",
+  "channels",
+  "websocket",
+  "maxChannels",
+  "authToken",
+  ...HANDSHAKE_KEYS,
+] as const satisfies readonly (keyof MountDefinition)[];
+const WEBSOCKET_KEYS = [
+  "timeoutMs",
+  "maxFrameBytes",
+  "compress",
+  "path",
+  ...HANDSHAKE_KEYS,
+] as const satisfies readonly (keyof WebSocketMountOptions)[];
+const DEFAULT_WEBSOCKET_PATH = "/websocket";
 
 /**
  * Defines an endpoint.
  *
  * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, what is no
- *   socket or channel, or `tasks` that is no URL of a file; SIM_ERR_OPTION_INVALID for a limit of
- *   a mount that is out of its range
+ *   socket or channel, `tasks` that is no URL of a file, or handshake options that cannot be;
+ *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of its range
  */
 export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition {
+  checkKeys("endpoint", callbacks, ENDPOINT_KEYS);
   const { tasks } = callbacks;
   if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {
     throw invalid(`tasks must be the URL of a file, got ${String(tasks)}`);
   }
   checkObject("sockets", callbacks.sockets);
-  for (const [path, mount] of Object.entries(callbacks.sockets)) checkMount(path, mount);
+  for (const [path, mount] of Object.entries(callbacks.sockets)) {
+    checkMount(path, mount);
+    handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount));
+  }
   return { ...callbacks, [KIND]: true };
 }
 
@@ -83,11 +129,20 @@ export function routeOf(given: ChannelDefinition | ChannelRoute): ChannelRoute {
   return "channel" in given ? given : { channel: given };
 }
 
+/** Gives the options of a mount's WebSocket. */
+export function websocketOptionsOf({ websocket = true }: MountDefinition): WebSocketMountOptions {
+  return websocket === true ? {} : websocket;
+}
+
+/** Gives the whole path of a mount's WebSocket. */
+export function websocketPathOf(path: string, mount: MountDefinition): string {
+  const { path: own = DEFAULT_WEBSOCKET_PATH } = websocketOptionsOf(mount);
+  return path === "/" ? own : `${path}${own}`;
+}
+
 // Checked here, where the app module's stack says which mount it is, and not when a client comes.
 function checkMount(path: string, mount: MountDefinition): void {
-  if (!path.startsWith("/")) {
-    throw invalid(`socket path must start with /, got ${JSON.stringify(path)}`);
-  }
+  checkPath("socket path", path);
   checkObject(path, mount);
   checkKeys(path, mount, MOUNT_KEYS);
   const { socket, channels, websocket = true, maxChannels } = mount;
@@ -106,12 +161,19 @@ function checkMount(path: string, mount: MountDefinition): void {
   if (websocket !== true) checkWebSocket(path, websocket);
 }
 
-function checkWebSocket(path: string, given: Partial<WebSocketOptions>): void {
+function checkPath(subject: string, path: unknown): void {
+  if (typeof path === "string" && path.startsWith("/")) return;
+  const got = typeof path === "string" ? JSON.stringify(path) : kindOf(path);
+  throw invalid(`${subject} must start with /, got ${got}`);
+}
+
+function checkWebSocket(path: string, given: WebSocketMountOptions): void {
   if (typeof given !== "object" || given === null) {
     throw invalid(`websocket of ${path} must be true or an object, got ${kindOf(given)}`);
   }
   checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
-  const { timeoutMs, maxFrameBytes, compress } = given;
+  const { timeoutMs, maxFrameBytes, compress, path: own } = given;
+  if (own !== undefined) checkPath(`websocket path of ${path}`, own);
   if (compress !== undefined && typeof compress !== "boolean") {
     throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
   }

@@ -9,6 +9,7 @@
 
 import { ChannelServer } from "../channel/channel-server.ts";
 import type { Publisher } from "../channel/connection.ts";
+import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import type { Lane } from "../channel/lane.ts";
 import type { Tasks } from "../channel/tasks.ts";
@@ -25,7 +26,6 @@ import { ChannelRouter } from "../socket/channel-router.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
-import type { ShardContext } from "./context.ts";
 import type { ShardStart } from "./control.ts";
 import { routeOf, type MountDefinition } from "./endpoint.ts";
 
@@ -51,8 +51,8 @@ export class ShardCore {
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
-    onRecord: (_from, _type, bytes, offset, length) =>
-      this.pubsub.deliverRecord(bytes, offset, length),
+    onRecord: (_from, type, bytes, offset, length) =>
+      this.pubsub.deliverRecord(type, bytes, offset, length),
     onLapped: (from, slots) => this.#lapped(from, slots),
     onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
   };
@@ -125,6 +125,7 @@ export class ShardCore {
       path,
       definition: socket,
       router: new ChannelRouter(Object.fromEntries(routes)),
+      connectTimeoutMs: this.#parts.start.options.handlerTimeoutMs,
       maxChannels: maxChannels ?? this.#parts.start.options.maxChannels,
     };
   }
@@ -156,6 +157,7 @@ export class ShardCore {
       counters: this.#parts.counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
+      onStall: (stall) => this.#parts.logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
   }
 

@@ -11,14 +11,21 @@ import { Counters } from "../memory/counters.ts";
 import type { DrainPace } from "../transport/drain.ts";
 import { EnginePublisher } from "../transport/engine-publisher.ts";
 import type { Engine, EngineApp } from "../transport/engine-types.ts";
+import { Handshake } from "../transport/handshake.ts";
 import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
-import type { EndpointDefinition, MountDefinition } from "./endpoint.ts";
+import {
+  websocketOptionsOf,
+  websocketPathOf,
+  type EndpointDefinition,
+  type MountDefinition,
+} from "./endpoint.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
+import { handshakePolicyOf } from "./mount-handshake.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
@@ -68,7 +75,6 @@ export class Shard {
       engine,
       app: this.app,
       sockets: this.#core.sockets,
-      context: this.#core.context,
       logger,
       meter,
       sweep: this.#sweep,
@@ -88,7 +94,8 @@ export class Shard {
     await endpoint.start?.(context);
     if (this.#isClosed) return;
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
-    mountRoutes(this.app, endpoint.routes ?? {}, context, logger);
+    const { handlerTimeoutMs } = this.#parts.start.options;
+    mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
     this.#sweep.add(() => channels.checkTimeouts(performance.now()));
     this.#sweep.start();
     this.#overload.start();
@@ -154,10 +161,18 @@ export class Shard {
   }
 
   #mount(path: string, mount: MountDefinition): void {
-    const { options } = this.#parts.start;
-    const { websocket = true } = mount;
-    const given = websocket === true ? {} : websocket;
-    this.#transport.mount(`${path}/websocket`, this.#core.makeMount(path, mount), {
+    const { endpoint, logger, start } = this.#parts;
+    const { options } = start;
+    const given = websocketOptionsOf(mount);
+    const handshake = new Handshake({
+      mount: this.#core.makeMount(path, mount),
+      policy: handshakePolicyOf(path, endpoint, mount, given),
+      transport: "websocket",
+      context: this.#core.context,
+      secretKeyBase: options.secretKeyBase,
+      logger,
+    });
+    this.#transport.mount(websocketPathOf(path, mount), handshake, {
       timeoutMs: given.timeoutMs ?? options.idleTimeoutMs,
       maxFrameBytes: given.maxFrameBytes ?? options.maxFrameBytes,
       compress: given.compress ?? false,

@@ -2,11 +2,12 @@
  * A shard that is alone, without an engine and without threads: what tests of channels run on.
  *
  * It is the core of every shard, over memory that it shares with nobody, and so what channels do
- * here they do in a server. It has no clock: `handlerTimeoutMs` ends nothing.
+ * here they do in a server. It has no clock: `handlerTimeoutMs` ends no channel.
  *
  * Runs on: the thread of a test.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
@@ -19,13 +20,17 @@ import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import { decide, type Decision } from "../socket/connect.ts";
 import type { ConnectInfo } from "../socket/definition.ts";
 import type { SocketMount } from "../socket/mount.ts";
+import type { ConnectInfoPlan } from "../transport/connect-info.ts";
 import { pathParams, variablesOf } from "../transport/path.ts";
-import type { ShardContext } from "./context.ts";
+import type { RequestHead } from "../transport/request-head.ts";
 import type { NodeMemory } from "./control.ts";
-import type { EndpointDefinition } from "./endpoint.ts";
+import { websocketOptionsOf, type EndpointDefinition } from "./endpoint.ts";
 import { InlineTasks } from "./inline-tasks.ts";
+import { handshakePolicyOf } from "./mount-handshake.ts";
 import { ShardCore } from "./shard-core.ts";
 import { SoloConnection, type SoloClient } from "./solo-connection.ts";
+
+export type { ShardContext } from "../channel/context.ts";
 
 /** What a solo shard is made of. */
 export interface SoloShardParts {
@@ -40,7 +45,7 @@ export interface SoloRequest {
   /** Of the socket: as the endpoint has it, or with values for its variables. */
   readonly path: string | undefined;
   readonly params: Readonly<Record<string, unknown>>;
-  /** What is not given is that of a client on this machine. */
+  /** What the mount asks for and is not given is that of a client on this machine. */
   readonly connectInfo: Partial<ConnectInfo>;
 }
 
@@ -52,6 +57,11 @@ export type SoloDecision =
 /** Takes broadcasts of a topic. */
 export type SoloSubscriber = (broadcast: Broadcast) => void;
 
+/** A mount, and what its sockets are told of a client. */
+interface SoloMount extends SocketMount {
+  readonly connectInfo: ConnectInfoPlan;
+}
+
 const MEMBER = 0;
 const VSN = "2.0.0";
 
@@ -60,7 +70,7 @@ export class SoloShard {
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
   readonly #core: ShardCore;
-  readonly #mounts: readonly SocketMount[];
+  readonly #mounts: readonly SoloMount[];
   readonly #connections = new Set<SoloConnection>();
   readonly #listeners = new Map<SoloSubscriber, object>();
   #nextId = 0;
@@ -77,9 +87,10 @@ export class SoloShard {
       logger,
       takesJoins: () => true,
     });
-    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) =>
-      this.#core.makeMount(path, mount),
-    );
+    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => ({
+      ...this.#core.makeMount(path, mount),
+      connectInfo: handshakePolicyOf(path, endpoint, mount, websocketOptionsOf(mount)).connectInfo,
+    }));
   }
 
   get context(): ShardContext {
@@ -106,14 +117,15 @@ export class SoloShard {
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
     const { mount, variables } = this.#find(request.path);
+    const params = { ...request.params, ...variables, vsn: VSN };
+    const head = localHead(request.path ?? mount.path);
+    const { secretKeyBase } = this.context;
+    const asked = { head, params, authToken: null, secretKeyBase };
+    const local = mount.connectInfo.collect(asked, this.#logger);
+    const connectInfo = { ...local, ...request.connectInfo };
+    const { context } = this;
     const decision = await decide(
-      {
-        mount,
-        transport: "test",
-        params: { ...request.params, ...variables, vsn: VSN },
-        connectInfo: { ...localInfo(request.path ?? mount.path), ...request.connectInfo },
-        context: this.context,
-      },
+      { mount, transport: "test", params, connectInfo, context },
       this.#logger,
     );
     if (decision.result !== "ok") return decision;
@@ -146,7 +158,7 @@ export class SoloShard {
   }
 
   #find(path: string | undefined): {
-    readonly mount: SocketMount;
+    readonly mount: SoloMount;
     readonly variables: Readonly<Record<string, string>>;
   } {
     const [only] = this.#mounts;
@@ -182,12 +194,15 @@ function valuesOf(pattern: string, path: string): Record<string, string> | undef
   return pathParams({ getParameter: (at) => values[at] }, variablesOf(pattern));
 }
 
-function localInfo(path: string): ConnectInfo {
+/** The head of a request that a client on this machine would make. */
+function localHead(path: string): RequestHead {
   return {
-    peer: { address: "127.0.0.1" },
-    uri: { path: `${path}/websocket`, query: `vsn=${VSN}`, host: "localhost" },
-    userAgent: null,
-    xHeaders: {},
+    method: "GET",
+    path: `${path}/websocket`,
+    query: `vsn=${VSN}`,
+    pathParams: {},
+    headers: [["host", "localhost"]],
+    peerAddress: "127.0.0.1",
   };
 }
 

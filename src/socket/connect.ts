@@ -2,10 +2,13 @@
  * Decides on a connection: the version it speaks, then the user's `connect` and `id` (WIRE §4.1).
  *
  * Runs on: shard.
+ * Full: a `connect` that does not settle within `handlerTimeoutMs` has failed; what it gives later
+ *       is ignored.
  */
 
-import { isThenable } from "../channel/async-calls.ts";
-import { Reply } from "../channel/results.ts";
+import { isThenable, settledInTime } from "../channel/async-calls.ts";
+import type { ShardContext } from "../channel/context.ts";
+import { NO_REASON, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import { DEFAULT_VSN, negotiate } from "../protocol/version.ts";
@@ -17,6 +20,7 @@ import type { Identity } from "./socket.ts";
 /** What became of a request to connect. */
 export type Decision =
   | { readonly result: "ok"; readonly identity: Identity }
+  /** The reason is that of the user's `error(reason)`; undefined: without one, or not the user's. */
   | { readonly result: "refused"; readonly reason: unknown }
   | { readonly result: "failed" };
 
@@ -26,7 +30,7 @@ export interface ConnectCall {
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
-  readonly context: object;
+  readonly context: ShardContext;
 }
 
 /** Runs the decision. Never throws: what the user's code throws is logged, and `failed`. */
@@ -53,7 +57,8 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   try {
     const { params, connectInfo, context } = call;
     const result = call.mount.definition.connect({ params, connectInfo, context });
-    return isThenable(result) ? Promise.resolve(result).then(settled, failed) : settled(result);
+    if (!isThenable(result)) return settled(result);
+    return settledInTime(result, call.mount.connectTimeoutMs).then(settled, failed);
   } catch (error) {
     return failed(error);
   }
@@ -71,7 +76,9 @@ function decisionOf(
     logger.log("connectInvalid", { path: mount.path, from: "connect", got: kindOf(result) });
     return refused;
   }
-  if (result.status === "error") return { result: "refused", reason: result.payload };
+  if (result.status === "error") {
+    return { result: "refused", reason: result.payload === NO_REASON ? undefined : result.payload };
+  }
   const { payload } = result;
   const assigns = Object.freeze(typeof payload === "object" && payload !== null ? payload : {});
   const id = mount.definition.id({ assigns });

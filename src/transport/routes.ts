@@ -2,17 +2,24 @@
  * The app's own HTTP routes, on the server's port.
  *
  * Runs on: shard: each request on the one that the engine dealt its connection to.
- * Full: a body beyond 8 MB is answered with 413.
+ * Full: a body beyond 8 MB is answered with 413, a route that does not settle within
+ *       `handlerTimeoutMs` with 503; what it gives later is ignored.
  */
 
-import { STATUS_CODES } from "node:http";
-
+import { isThenable, settledInTime } from "../channel/async-calls.ts";
+import { hasCode, makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { makeError } from "../errors.ts";
+import {
+  prepareAnswer,
+  sendAnswer,
+  statusLine,
+  type PreparedAnswer,
+  type RouteResponse,
+} from "./answer.ts";
 import type { EngineApp, HttpResponse } from "./engine-types.ts";
 import { variablesOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
-import { readHead, type RequestHead } from "./request-head.ts";
+import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 
 /** A request as a route sees it. */
 export interface RouteRequest {
@@ -29,27 +36,13 @@ export interface RouteRequest {
   body(): Promise<Uint8Array>;
 }
 
-/** What a route answers. */
-export interface RouteResponse {
-  /** HTTP status, 200 to 599. */
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Text or bytes; anything else is sent as JSON. */
-  readonly body?: unknown;
-}
-
 /** Answers requests of one method and path. */
 export type Route<Context> = (
   request: RouteRequest,
   context: Context,
 ) => RouteResponse | Promise<RouteResponse>;
 
-/** An answer as it is sent. */
-interface PreparedAnswer {
-  readonly status: number;
-  readonly lines: readonly (readonly [string, string])[];
-  readonly body: string | Uint8Array;
-}
+type RouteCall = (request: RouteRequest) => RouteResponse | Promise<RouteResponse>;
 
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 const MOST_BODY_BYTES = 8_000_000;
@@ -59,18 +52,19 @@ export function mountRoutes<Context>(
   app: EngineApp,
   routes: Readonly<Record<string, Route<Context>>>,
   context: Context,
+  timeoutMs: number,
   logger: Logger,
 ): void {
   for (const [name, route] of Object.entries(routes)) {
     const { method, path } = parseName(name);
     const variables = variablesOf(path);
     app[method](path, (response, request) => {
-      const head = readHead(response, request, variables);
-      void run(response, head, (routeRequest) => route(routeRequest, context), logger);
+      const head = readHead(response, request, variables, WHOLE_HEAD);
+      void run(response, head, (routeRequest) => route(routeRequest, context), timeoutMs, logger);
     });
   }
   app.any("/*", (response) => {
-    response.writeStatus("404 Not Found").end();
+    response.writeStatus(statusLine(404)).end();
   });
 }
 
@@ -87,20 +81,27 @@ function parseName(name: string): { method: (typeof METHODS)[number]; path: stri
 async function run(
   response: HttpResponse,
   head: RequestHead,
-  route: (request: RouteRequest) => RouteResponse | Promise<RouteResponse>,
+  route: RouteCall,
+  timeoutMs: number,
   logger: Logger,
 ): Promise<void> {
   // Registered at once: the engine takes a callback that returns without an answer only so.
   const body = new BodyReader(response);
   let answer: PreparedAnswer;
   try {
-    answer = prepare(await route(requestOf(head, body)));
+    const result: unknown = route(requestOf(head, body));
+    const settled = isThenable(result) ? await settledInTime(result, timeoutMs) : result;
+    answer = prepareAnswer("route", settled);
   } catch (error) {
     if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
-    answer = { status: body.isTooLarge ? 413 : 500, lines: [], body: "" };
+    answer = { status: body.isTooLarge ? 413 : failureStatus(error), lines: [], body: "" };
   }
   if (body.isAborted) return;
-  response.cork(() => send(response, answer));
+  response.cork(() => sendAnswer(response, answer));
+}
+
+function failureStatus(error: unknown): number {
+  return hasCode(error, "SIM_ERR_HANDLER_TIMEOUT") ? 503 : 500;
 }
 
 function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
@@ -115,7 +116,7 @@ function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
       ),
     ),
     peerAddress: head.peerAddress,
-    header: (name) => head.headers.get(name.toLowerCase()),
+    header: (name) => headerOf(head, name.toLowerCase()),
     body: () => body.whole,
   };
 }
@@ -153,48 +154,6 @@ class BodyReader {
       if (isLast) resolve(Buffer.concat(chunks));
     });
   }
-}
-
-/** Checks an answer and makes of it what is sent: once sending has begun it is too late. */
-function prepare(answer: unknown): PreparedAnswer {
-  if (typeof answer !== "object" || answer === null) throw badAnswer(`got ${shown(answer)}`);
-  const { status, headers = {}, body = "" } = answer as RouteResponse;
-  checkStatus(status);
-  const lines = Object.entries(headers);
-  for (const [name, value] of lines) checkHeader(name, value);
-  if (typeof body === "string" || body instanceof Uint8Array) return { status, lines, body };
-  const isTyped = lines.some(([name]) => name.toLowerCase() === "content-type");
-  if (!isTyped) lines.unshift(["content-type", "application/json; charset=utf-8"]);
-  const text = JSON.stringify(body) as string | undefined;
-  if (text === undefined) throw badAnswer(`with a body that JSON can write, got ${typeof body}`);
-  return { status, lines, body: text };
-}
-
-function checkStatus(status: unknown): void {
-  if (Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599) return;
-  throw badAnswer(`with a status from 200 to 599, got ${shown(status)}`);
-}
-
-// The engine writes what it is given: a line break would begin another header.
-function checkHeader(name: string, value: unknown): void {
-  const isText = typeof value === "string" && !/[\r\n\0]/.test(value);
-  if (isText && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
-  throw badAnswer(`with headers of one line each, got ${JSON.stringify(name)}: ${shown(value)}`);
-}
-
-function badAnswer(what: string): Error {
-  const message = `route must return { status, headers?, body? } ${what}`;
-  return makeError("SIM_ERR_BAD_RESULT", message);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
-}
-
-function send(response: HttpResponse, { status, lines, body }: PreparedAnswer): void {
-  response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
-  for (const [name, value] of lines) response.writeHeader(name, value);
-  response.end(body);
 }
 
 function ignore(): void {}

@@ -1,7 +1,8 @@
 /**
  * The way from a request to a WebSocket, in the order of WIRE §2.2.
  *
- *   method -> parameters -> version and connect -> upgrade headers -> 101
+ *   method -> parameters -> origin -> auth token -> subprotocol -> version and connect
+ *          -> upgrade headers -> 101
  *
  * The engine calls `upgrade` for a request with a key of 24 characters and `any` for all others;
  * both come here, so that every request gets the same answers in the same order.
@@ -9,115 +10,154 @@
  * Runs on: shard.
  */
 
-import type { Logger } from "../logger.ts";
-import { decide, type Decision } from "../socket/connect.ts";
-import type { Params } from "../socket/definition.ts";
-import type { SocketMount } from "../socket/mount.ts";
+import type { Decision } from "../socket/connect.ts";
 import type { Identity } from "../socket/socket.ts";
+import { plainAnswer, prepareAnswer, sendAnswer, type PreparedAnswer } from "./answer.ts";
+import { tryTakeAuthToken } from "./auth-token.ts";
 import type { HttpResponse, UpgradeContext } from "./engine-types.ts";
-import { parseQuery } from "./query.ts";
-import { connectInfoOf, type RequestHead } from "./request-head.ts";
+import type { Handshake } from "./handshake.ts";
+import { headerOf, headersOf, listOf, type HeadWants, type RequestHead } from "./request-head.ts";
+import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 
 /** What an upgrade needs of the transport. */
 export interface UpgradeParts {
-  readonly mount: SocketMount;
-  readonly context: object;
-  readonly logger: Logger;
+  readonly handshake: Handshake;
   /** Makes the WebSocket's data; called just before the 101. */
   readonly accept: (identity: Identity) => object;
 }
 
-/** Answers a request for a WebSocket. `upgradeContext` is absent where the engine saw no key. */
-export function handleUpgrade(
-  response: HttpResponse,
-  head: RequestHead,
-  upgradeContext: UpgradeContext | undefined,
-  parts: UpgradeParts,
-): void {
-  if (head.method !== "GET") {
-    answer(response, "400 Bad Request");
-    return;
-  }
-  const query = parseQuery(head.query);
-  if (!query) {
-    answer(response, "400 Bad Request");
-    return;
-  }
-  const params = Object.assign(query, head.pathParams) as Params;
-  const { mount, context, logger } = parts;
-  const connectInfo = connectInfoOf(head);
-  const decision = decide({ mount, transport: "websocket", params, connectInfo, context }, logger);
-  if (!(decision instanceof Promise)) {
-    finish(response, head, upgradeContext, parts, decision);
-    return;
-  }
-  void finishLater(response, head, upgradeContext, parts, decision);
+/** A request on its way. */
+interface Upgrade {
+  readonly response: HttpResponse;
+  readonly head: RequestHead;
+  /** Absent where the engine saw no key. */
+  readonly context: UpgradeContext | undefined;
+  readonly parts: UpgradeParts;
+  /** Name to answer with, or "". */
+  readonly subprotocol: string;
 }
 
-async function finishLater(
+const KEY_LENGTH = 24;
+const VERSION = "13";
+const EXTENSIONS_HEADER = "sec-websocket-extensions";
+const HEADERS = [
+  "connection",
+  "upgrade",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  EXTENSIONS_HEADER,
+];
+
+/** Gives what of a head an upgrade looks at. */
+export function upgradeWants(handshake: Handshake): HeadWants {
+  const isOffered = handshake.policy.subprotocols !== undefined;
+  return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
+}
+
+/** Answers a request for a WebSocket. `context` is absent where the engine saw no key. */
+export function handleUpgrade(
   response: HttpResponse,
-  head: RequestHead,
-  upgradeContext: UpgradeContext | undefined,
+  givenHead: RequestHead,
+  context: UpgradeContext | undefined,
   parts: UpgradeParts,
-  decision: Promise<Decision>,
-): Promise<void> {
+): void {
+  const { handshake } = parts;
+  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status));
+  const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
+  if (!params) return refuse(400);
+  const verdict = handshake.checkOrigin(givenHead);
+  if (verdict !== "allowed") return refuse(verdict === "refused" ? 403 : 500);
+  const { hasAuthToken } = handshake.policy;
+  const taken = hasAuthToken ? tryTakeAuthToken(givenHead) : { token: null, head: givenHead };
+  if (!taken) {
+    handshake.logger.log("authTokenInvalid", { path: handshake.path });
+    return refuse(500);
+  }
+  const { head, token } = taken;
+  const subprotocol = subprotocolOf(head, handshake);
+  if (subprotocol === undefined) return refuse(403);
+  const upgrade = { response, head, context, parts, subprotocol };
+  const decision = handshake.decide(head, params, token);
+  if (decision instanceof Promise) void finishLater(upgrade, decision);
+  else finish(upgrade, decision);
+}
+
+function subprotocolOf(head: RequestHead, handshake: Handshake): string | undefined {
+  const { policy, path, logger } = handshake;
+  const offered = headerOf(head, SUBPROTOCOL_HEADER);
+  const chosen = chooseSubprotocol(offered, policy.subprotocols);
+  if (chosen === undefined) logger.log("subprotocolRefused", { path, served: policy.subprotocols });
+  return chosen;
+}
+
+async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promise<void> {
+  const { response } = upgrade;
   let isAborted = false;
   response.onAborted(() => {
     isAborted = true;
   });
   const settled = await decision;
-  if (!isAborted) response.cork(() => finish(response, head, upgradeContext, parts, settled));
+  if (!isAborted) response.cork(() => finish(upgrade, settled));
 }
 
-function finish(
-  response: HttpResponse,
-  head: RequestHead,
-  upgradeContext: UpgradeContext | undefined,
-  parts: UpgradeParts,
-  decision: Decision,
-): void {
+function finish(upgrade: Upgrade, decision: Decision): void {
+  const { response, head, context, parts, subprotocol } = upgrade;
   if (decision.result !== "ok") {
-    const isFailed = decision.result === "failed";
-    answer(response, isFailed ? "500 Internal Server Error" : "403 Forbidden");
+    sendAnswer(response, refusalOf(decision, parts.handshake));
     return;
   }
-  const problem = upgradeProblem(head.headers);
-  if (problem !== undefined || upgradeContext === undefined) {
-    answer(response, "400 Bad Request", problem);
+  const problem = upgradeProblem(head);
+  if (problem !== undefined || context === undefined) {
+    sendAnswer(response, plainAnswer(400, problem));
     return;
   }
   response.upgrade(
     parts.accept(decision.identity),
-    head.headers.get("sec-websocket-key") ?? "",
-    "",
-    head.headers.get("sec-websocket-extensions") ?? "",
-    upgradeContext,
+    headerOf(head, "sec-websocket-key") ?? "",
+    subprotocol,
+    headerOf(head, EXTENSIONS_HEADER) ?? "",
+    context,
   );
 }
 
+type NoConnection = Exclude<Decision, { readonly result: "ok" }>;
+
+function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake): PreparedAnswer {
+  if (decision.result === "failed") return plainAnswer(500);
+  const { errorHandler } = policy;
+  if (!errorHandler || decision.reason === undefined) return plainAnswer(403);
+  try {
+    return prepareAnswer("errorHandler", errorHandler(decision.reason));
+  } catch (error) {
+    logger.log("errorHandlerFailed", { path, err: error });
+    return plainAnswer(500);
+  }
+}
+
 /** Says what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
-function upgradeProblem(headers: ReadonlyMap<string, string>): string | undefined {
-  if (!hasToken(headers.get("upgrade"), "websocket")) {
-    return "'upgrade' header must contain 'websocket'";
-  }
-  if (!hasToken(headers.get("connection"), "upgrade")) {
-    return "'connection' header must contain 'upgrade'";
-  }
-  if (headers.get("sec-websocket-key")?.length !== 24) {
-    return "'sec-websocket-key' header must be 16 bytes in base64";
-  }
-  if (headers.get("sec-websocket-version") !== "13") {
-    return "'sec-websocket-version' header must equal '13'";
-  }
-  return undefined;
+function upgradeProblem(head: RequestHead): string | undefined {
+  return (
+    missingToken(head, "connection", "upgrade") ??
+    missingToken(head, "upgrade", "websocket") ??
+    keyProblem(headerOf(head, "sec-websocket-key")) ??
+    versionProblem(headersOf(head, "sec-websocket-version"))
+  );
 }
 
-function hasToken(header: string | undefined, token: string): boolean {
-  return header?.split(",").some((part) => part.trim().toLowerCase() === token) ?? false;
+function missingToken(head: RequestHead, name: string, token: string): string | undefined {
+  const values = headersOf(head, name);
+  const tokens = values.flatMap(listOf).map((value) => value.toLowerCase());
+  if (tokens.includes(token)) return undefined;
+  return `'${name}' header must contain '${token}', got ${JSON.stringify(values)}`;
 }
 
-function answer(response: HttpResponse, status: string, body = ""): void {
-  response.writeStatus(status);
-  if (body !== "") response.writeHeader("content-type", "text/plain; charset=utf-8");
-  response.end(body);
+function keyProblem(key: string | undefined): string | undefined {
+  if (key?.length === KEY_LENGTH) return undefined;
+  return "'sec-websocket-key' header must be 16 bytes in base64";
+}
+
+function versionProblem(versions: readonly string[]): string | undefined {
+  if (versions.length === 1 && versions[0] === VERSION) return undefined;
+  const got = JSON.stringify(versions);
+  return `'sec-websocket-version' header must equal '${VERSION}', got ${got}`;
 }

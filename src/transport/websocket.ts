@@ -11,17 +11,17 @@
 
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
-import type { SocketMount } from "../socket/mount.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
 import type { Socket } from "../socket/socket.ts";
 import { Drain, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
+import type { Handshake } from "./handshake.ts";
 import type { TransportMeter } from "./meter.ts";
 import { variablesOf } from "./path.ts";
 import { readHead } from "./request-head.ts";
 import { SlowClients } from "./slow-clients.ts";
 import type { Sweep } from "./sweep.ts";
-import { handleUpgrade } from "./upgrade.ts";
+import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
   WebSocketConnection,
   type ConnectionEvents,
@@ -45,7 +45,6 @@ export interface WebSocketParts {
   readonly engine: Engine;
   readonly app: EngineApp;
   readonly sockets: SocketServer;
-  readonly context: object;
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
@@ -103,17 +102,16 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   /** Serves a socket at a path. */
-  mount(path: string, mount: SocketMount, options: WebSocketOptions): void {
+  mount(path: string, handshake: Handshake, options: WebSocketOptions): void {
     const { engine, app } = this.#parts;
     const variables = variablesOf(path);
+    const wants = upgradeWants(handshake);
     const kind = {
       idleTicks: Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1,
       isCompressed: options.compress,
     };
     const parts = {
-      mount,
-      context: this.#parts.context,
-      logger: this.#parts.logger,
+      handshake,
       accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, kind),
     };
     app.ws<WebSocketData>(path, {
@@ -126,7 +124,7 @@ export class WebSocketTransport implements ConnectionEvents {
       maxBackpressure: ceilingOf(this.#parts.maxBackpressureBytes),
       closeOnBackpressureLimit: false,
       upgrade: (response, request, upgradeContext) => {
-        const head = readHead(response, request, variables);
+        const head = readHead(response, request, variables, wants);
         handleUpgrade(response, head, upgradeContext, parts);
       },
       open: (ws) => this.#open(ws as OurWebSocket),
@@ -139,7 +137,7 @@ export class WebSocketTransport implements ConnectionEvents {
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     });
     app.any(path, (response: HttpResponse, request: HttpRequest) => {
-      handleUpgrade(response, readHead(response, request, variables), undefined, parts);
+      handleUpgrade(response, readHead(response, request, variables, wants), undefined, parts);
     });
   }
 

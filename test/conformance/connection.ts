@@ -81,7 +81,7 @@ export class Connection {
 
   #open({ path, protocols, headers, offersDeflate }: OpenAct): void {
     const { searchParams } = new URL(path, "http://localhost");
-    this.#isV1 = (searchParams.get("vsn") ?? "1.0.0").startsWith("1.");
+    this.#isV1 = (searchParams.getAll("vsn").at(-1) ?? "1.0.0").startsWith("1.");
     const webSocket = new WebSocket(`ws://127.0.0.1:${this.#port}${path}`, [...protocols], {
       headers: { ...headers },
       perMessageDeflate: offersDeflate,

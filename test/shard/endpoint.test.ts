@@ -61,7 +61,7 @@ describe("an endpoint's definition", () => {
   it("names the keys of a mount where it has another", () => {
     refused(
       { sockets: { "/socket": { ...mount, transport: 1, other: 2 } } },
-      "/socket must have the keys socket, channels, websocket, maxChannels, got transport, other",
+      /^\/socket must have the keys socket, channels, .*, errorHandler, got transport, other$/,
     );
   });
 
@@ -106,14 +106,89 @@ describe("an endpoint's definition", () => {
     );
     refused(mountedWith({ websocket: { timeoutMs: "auto" } }), /, got "auto"$/);
     refused(
-      mountedWith({ websocket: { slack: 1 } }),
-      "websocket of /s must have the keys timeoutMs, maxFrameBytes, compress, got slack",
+      mountedWith({ websocket: { timeout: 1 } }),
+      /^websocket of \/s must have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
     );
     refused(
       mountedWith({ websocket: { compress: "yes" } }),
       "compress of /s must be true or false, got string",
     );
     refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
+  });
+
+  it("takes the options of handshakes, on the mount and on its WebSocket", () => {
+    const session = { key: "_app_key", signingSalt: "salt" };
+    const options = {
+      checkOrigin: ["//example.com"],
+      checkCsrf: false,
+      connectInfo: ["uri", { session }],
+      subprotocols: ["chat"],
+      errorHandler: () => ({ status: 403 }),
+    } as const;
+    defineEndpoint({
+      urlHost: "example.com",
+      checkOrigin: "conn",
+      sockets: {
+        "/a": { ...mount, ...options, authToken: true },
+        "/b": { ...mount, websocket: { ...options, path: "/:id/ws" } },
+        "/c": { ...mount, checkOrigin: (origin) => origin.host === null },
+        "/d": { ...mount, checkOrigin: false },
+      },
+    });
+    defineEndpoint({ sockets: { "/a": { ...mount, checkOrigin: undefined as never } } });
+  });
+
+  it("refuses options of handshakes that cannot be", () => {
+    refused(mountedWith({ checkOrigin: ["example.com"] }), /^checkOrigin of \/s must have entries/);
+    refused(
+      mountedWith({ websocket: { checkOrigin: "*" } }),
+      'checkOrigin of /s must be true, false, "conn", a list of origins or a function, got "*"',
+    );
+    refused({ checkOrigin: ["x"], ...mountedWith({}) }, /^checkOrigin of \/s must have entries/);
+    refused(mountedWith({ connectInfo: ["uris"] }), /^connectInfo of \/s must have of peerData/);
+    refused(mountedWith({ connectInfo: "uri", authToken: true }), /must be a list, got string$/);
+    refused(mountedWith({ subprotocols: "a" }), /^subprotocols of \/s must be a list/);
+    refused(
+      mountedWith({ errorHandler: 403 }),
+      "errorHandler of /s must be a function, got number",
+    );
+    refused(mountedWith({ checkCsrf: 0 }), "checkCsrf of /s must be true or false, got number");
+    refused(mountedWith({ authToken: "x" }), "authToken of /s must be true or false, got string");
+    refused(
+      mountedWith({ websocket: { path: "ws" } }),
+      'websocket path of /s must start with /, got "ws"',
+    );
+    refused(mountedWith({ websocket: { authToken: true } }), /, got authToken$/);
+    for (const [urlHost, got] of [
+      ["https://example.com", '"https://example.com"'],
+      ["example.com:80", '"example.com:80"'],
+      ["", '""'],
+      [7, "number"],
+    ] as const) {
+      refused(
+        { urlHost, ...mountedWith({}) },
+        `urlHost must be a host without scheme and port, or null, got ${got}`,
+      );
+    }
+    defineEndpoint({ urlHost: null, sockets: { "/s": mount } });
+  });
+
+  it("has one check against pages of others at least", () => {
+    const message = "checkOrigin or checkCsrf of /s must be on, got false for both";
+    refused(mountedWith({ checkOrigin: false, checkCsrf: false }), message);
+    refused({ checkOrigin: false, ...mountedWith({ checkCsrf: false }) }, message);
+    refused(mountedWith({ checkCsrf: false, websocket: { checkOrigin: false } }), message);
+    defineEndpoint({
+      checkOrigin: false,
+      sockets: { "/s": { ...mount, checkCsrf: false, checkOrigin: true } },
+    });
+  });
+
+  it("names its keys where it has another", () => {
+    refused(
+      { sockets: {}, socket: {} },
+      /^endpoint must have the keys sockets, routes, urlHost, .*, got socket$/,
+    );
   });
 
   it("wants a tasks module that is a file", () => {

@@ -51,12 +51,12 @@ const userSocket = defineSocket({
     if (params["name"] === "odd") return 7 as never;
     if (params["name"] === undefined) return error({ reason: "who?" });
     const { org } = params;
-    const { data } = context as { data: unknown };
+    const { data } = context;
     return ok({
       name: params["name"],
       org,
       data,
-      host: connectInfo.uri.host,
+      host: connectInfo.uri?.host,
       agent: connectInfo.userAgent,
     });
   },
@@ -96,7 +96,13 @@ const room = defineChannel(userSocket, {
 });
 
 const app = defineEndpoint({
-  sockets: { "/socket": { socket: userSocket, channels: { "room:*": room } } },
+  sockets: {
+    "/socket": {
+      socket: userSocket,
+      channels: { "room:*": room },
+      connectInfo: ["uri", "userAgent"],
+    },
+  },
   start: () => void ends.push("start"),
   async stop() {
     await turn();
@@ -148,7 +154,10 @@ describe("connect", () => {
 
   it("throws where connect threw, or gave no result of its kind", async () => {
     await assert.rejects(connect(app, { params: { name: "throws" } }), (failure: Error) => {
-      assert.match(failure.message, /^connect must accept, got connect threw Error: no database/);
+      assert.match(
+        failure.message,
+        /^connect must accept, got connect threw, or did not settle in time Error: no database/,
+      );
       assert.equal((failure.cause as Error).message, "no database");
       return true;
     });

@@ -1,0 +1,18 @@
+/**
+ * Heads of requests, without an engine.
+ *
+ * Runs on: the test's thread.
+ */
+import type { Header, RequestHead } from "../../src/transport/request-head.ts";
+
+/** Makes the head of a request with these headers. */
+export function headWith(...headers: readonly Header[]): RequestHead {
+  return {
+    method: "GET",
+    path: "/socket/websocket",
+    query: "vsn=2.0.0",
+    pathParams: {},
+    headers,
+    peerAddress: "127.0.0.1",
+  };
+}
