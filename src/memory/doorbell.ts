@@ -16,15 +16,16 @@
  * that the presser's load did not see yet. So one sleep costs one notify, however many
  * press. (5) loses nothing and saves the presses that an awake member does not need.
  *
- * A nap may come while the event loop waits for the sequence S. Afterwards the sleeping word says
- * S again. Where S is still the sequence, it has said so all the time. Where it is not, the press
- * that changed it has woken the event loop's wait too, and the old S in the word says just that:
- * somebody has pressed since.
+ * A nap is a short sleep of the whole thread, in the same steps on words of its own, while its
+ * event loop may be asleep on the others. So records do not end it, which come often, but only
+ * `wakeNapper`: room, or somebody who stands still in turn.
  */
 
 import {
   AWAKE,
   DOORBELL_WORDS,
+  NAPPING_WORD,
+  NAPS_WORD,
   SEQUENCE_STEP,
   SEQUENCE_WORD,
   SLEEPING_BIT,
@@ -36,6 +37,8 @@ export class Doorbell {
   readonly #words: Int32Array;
   readonly #sequenceWord: number;
   readonly #sleepingWord: number;
+  readonly #napsWord: number;
+  readonly #nappingWord: number;
   /** The sequence that `arm` loaded. */
   #armedSequence = 0;
 
@@ -43,6 +46,8 @@ export class Doorbell {
     this.#words = new Int32Array(shared);
     this.#sequenceWord = member * DOORBELL_WORDS + SEQUENCE_WORD;
     this.#sleepingWord = member * DOORBELL_WORDS + SLEEPING_WORD;
+    this.#napsWord = member * DOORBELL_WORDS + NAPS_WORD;
+    this.#nappingWord = member * DOORBELL_WORDS + NAPPING_WORD;
   }
 
   /** Steps 1 and 2 of going to sleep. The caller then looks for work again. */
@@ -74,16 +79,26 @@ export class Doorbell {
   }
 
   /**
-   * Steps 1 to 5 at once, standing still, whether the event loop sleeps on this doorbell or not.
+   * Stands still until it is woken, whether the event loop sleeps on this doorbell or not.
    *
-   * @param look - step 3: whether there is something to do
+   * @param look - whether there is something to do; asked once, when others see the nap already
+   * @returns false where the time ran out
    */
-  nap(look: () => boolean, timeoutMs: number): void {
-    const sleepingBefore = Atomics.load(this.#words, this.#sleepingWord);
-    const sequence = Atomics.load(this.#words, this.#sequenceWord);
-    Atomics.store(this.#words, this.#sleepingWord, sequence | SLEEPING_BIT);
-    if (!look()) Atomics.wait(this.#words, this.#sequenceWord, sequence, timeoutMs);
-    Atomics.store(this.#words, this.#sleepingWord, sleepingBefore);
+  nap(look: () => boolean, timeoutMs: number): boolean {
+    const naps = Atomics.load(this.#words, this.#napsWord);
+    Atomics.store(this.#words, this.#nappingWord, 1);
+    const hasSlept = !look() && Atomics.wait(this.#words, this.#napsWord, naps, timeoutMs);
+    Atomics.store(this.#words, this.#nappingWord, 0);
+    return hasSlept !== "timed-out";
+  }
+
+  /** Wakes a member that naps. @returns true where it did */
+  wakeNapper(member: number): boolean {
+    const first = member * DOORBELL_WORDS;
+    if (Atomics.load(this.#words, first + NAPPING_WORD) === 0) return false;
+    Atomics.add(this.#words, first + NAPS_WORD, 1);
+    Atomics.notify(this.#words, first + NAPS_WORD);
+    return true;
   }
 
   /** Wakes a member that sleeps, unless somebody has just done so. @returns true where it pressed */

@@ -257,9 +257,14 @@ export class RingConsumer {
     return (tail - Atomics.load(this.#words, this.#headWord)) | 0;
   }
 
+  /** Tells whether the producer asked for room, whether there is some or not. */
+  isRoomAskedFor(): boolean {
+    return Atomics.load(this.#words, this.#wantsRoomWord) !== 0;
+  }
+
   /** Tells whether the producer asked for room and there is a quarter now. */
   isRoomWanted(): boolean {
-    if (Atomics.load(this.#words, this.#wantsRoomWord) === 0) return false;
+    if (!this.isRoomAskedFor()) return false;
     return this.capacityBytes - this.usedBytes() >= this.capacityBytes >> 2;
   }
 

@@ -285,7 +285,7 @@ export class Exchange {
     if (this.#forgotten[to] !== 0 && this.#isForgotten(to)) return false;
     const outcome = outbound.offer(this.#record);
     // Whatever became of this record, earlier ones may have moved into the ring.
-    this.#doorbell.press(to);
+    this.#press(to, outbound);
     if (outcome === Offered.written) {
       this.#counters.add(COUNTER.records);
       if (this.#shownOverflowBytes > 0) this.#countOverflow();
@@ -323,7 +323,7 @@ export class Exchange {
       const outbound = this.#outbound[to];
       if (outbound === undefined || !outbound.isWaiting) continue;
       hasFlushed = true;
-      if (outbound.flush()) this.#doorbell.press(to);
+      if (outbound.flush()) this.#press(to, outbound);
     }
     if (hasFlushed) this.#countOverflow();
   }
@@ -350,7 +350,7 @@ export class Exchange {
     for (const [from, inbound] of this.#inbound.entries()) {
       if (inbound === undefined || from === this.#drainingFrom || !inbound.takeOut()) continue;
       hasTaken = true;
-      if (inbound.isRoomWanted) this.#doorbell.press(from);
+      this.#giveRoom(from, inbound);
     }
     return hasTaken;
   }
@@ -366,8 +366,22 @@ export class Exchange {
       return inbound.drain(handler, limit);
     } finally {
       this.#drainingFrom = NO_MEMBER;
-      if (inbound.isRoomWanted) this.#doorbell.press(from);
+      this.#giveRoom(from, inbound);
     }
+  }
+
+  /** Wakes a member for which there may be something in its ring. */
+  #press(to: number, outbound: Outbound): void {
+    this.#doorbell.press(to);
+    // One that stands still takes out what is there once it is asked for room.
+    if (outbound.isWaiting) this.#doorbell.wakeNapper(to);
+  }
+
+  /** Wakes a producer that waits for room, where there is some, asleep or standing still. */
+  #giveRoom(from: number, inbound: Inbound): void {
+    if (!inbound.isRoomWanted) return;
+    this.#doorbell.press(from);
+    this.#doorbell.wakeNapper(from);
   }
 
   #isWaiting(): boolean {

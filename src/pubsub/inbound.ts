@@ -4,8 +4,8 @@
  * Runs on: the consumer's thread.
  * Owns:    the consumer's side of the ring.
  * Order:   what was taken out of the ring is handed over before what is in it.
- * Full:    at most a ring's worth is taken out; the rest stays in the ring, whose producer then
- *          finds no room, as with any member that does not read.
+ * Full:    at most a ring's worth is taken out, or 64 KiB where a ring is smaller; the rest stays in
+ *          the ring, whose producer then finds no room, as with any member that does not read.
  */
 
 import type { Counters } from "../memory/counters.ts";
@@ -45,10 +45,14 @@ export interface ExchangeHandler {
   onError(error: unknown, from: number): void;
 }
 
+/** Of a smaller ring more than its worth is taken out: else it would carry a ring's worth a turn. */
+const MIN_TAKEN_BYTES = 65_536;
+
 /** The receiving side of one ordered pair of members. */
 export class Inbound {
   readonly #from: number;
   readonly #ring: RingConsumer;
+  readonly #maxTakenBytes: number;
   readonly #taken = new TakenRecords();
   readonly #generations: Int32Array;
   readonly #counters: Counters;
@@ -66,6 +70,7 @@ export class Inbound {
   ) {
     this.#from = from;
     this.#ring = new RingConsumer(views, place);
+    this.#maxTakenBytes = Math.max(place.capacityBytes, MIN_TAKEN_BYTES);
     this.#generations = generations;
     this.#counters = counters;
     this.#onRing = (type, bytes, offset, length, words) =>
@@ -97,13 +102,14 @@ export class Inbound {
   }
 
   /**
-   * Takes records out of the ring, so that their producer has room, and keeps them for `drain`.
+   * Takes records out of the ring where their producer asks for room, and keeps them for `drain`.
    * Not to be called from within `drain`.
    *
-   * @returns whether there were any to take, and a bound to take them to
+   * @returns whether it took any: the producer has room now, and is to be told
    */
   takeOut(): boolean {
-    const records = this.#ring.takeOut(this.#ring.capacityBytes - this.#taken.usedBytes);
+    if (!this.#ring.isRoomAskedFor()) return false;
+    const records = this.#ring.takeOut(this.#maxTakenBytes - this.#taken.usedBytes);
     if (records === undefined) return false;
     this.#taken.add(records);
     return true;

@@ -7,13 +7,13 @@
  * of them one wait, and then nothing.
  *
  * Runs on: the producer's thread, main included: what waits is the caller of a broadcast.
- * Order:   the wait is a nap on this member's own doorbell: (1) asks for room, (2) arms, (3) looks
- *          at the ring's head and at its own rings, (4) stands still. The consumer presses when
- *          there is room, others when they write to this member.
+ * Order:   the wait is a nap on this member's own doorbell: (1) asks for room, (2) says that it naps,
+ *          (3) looks at the ring's head and at its own rings, (4) stands still. The consumer wakes
+ *          it when there is room, others when they want room in a ring to it.
  * Full:    where no room came in time the record is queued, as if nobody had waited.
  *
- * Members that wait for each other come on: meanwhile each takes out of its own rings what is
- * there (`Inbound.takeOut`), so that their heads move, and whoever waits for them has room. Only
+ * Members that wait for each other come on: meanwhile each empties those of its own rings whose
+ * producers ask for room (`Inbound.takeOut`): their heads move, and they have room. Only
  * the ring that is just being drained is left as it is; its head moves after that drain, which
  * ends after a quarter of it. And since a wait ends after MAX_WAIT_MS whatever happens, no two
  * can wait for ever, however full all their rings are.
@@ -67,6 +67,7 @@ export class Patience {
     this.#isRenewing = true;
     ring.askForRoom();
     doorbell.press(to);
+    doorbell.wakeNapper(to);
     this.#ring = ring;
     while (!ring.hasRoom() && nowMs - startMs < this.#leftMs) {
       doorbell.nap(this.#look, this.#leftMs - (nowMs - startMs));

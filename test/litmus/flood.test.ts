@@ -7,7 +7,7 @@
  *   a gap, a repeat, mixed words; a side whose end does not come   forbidden
  *
  * Seen to fail with: what was taken out handed over after what is in the ring; the ring that is
- * being drained taken out of; the sleeping word AWAKE after a nap, whatever it said before.
+ * being drained taken out of.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

@@ -55,34 +55,39 @@ describe("Doorbell", () => {
     await within(pressed, "the press", 5_000);
   });
 
-  it("wakes who naps, and not where the look finds something", () => {
+  it("wakes who naps, also between its look and its sleep", () => {
     const { owner, presser } = makeWorld();
-    const looks: boolean[] = [];
-    owner.nap(() => true, 60_000);
-    assert.equal(presser.press(1), false);
-    // The press comes between look and sleep: the nap does not begin.
-    owner.nap(() => {
-      looks.push(presser.press(1));
+    const woken: boolean[] = [];
+    assert.equal(presser.wakeNapper(1), false);
+    const look = (): boolean => {
+      woken.push(presser.wakeNapper(1));
       return false;
-    }, 60_000);
-    assert.deepEqual(looks, [true]);
-    owner.nap(() => false, 1);
-    assert.equal(presser.press(1), false);
+    };
+    assert.equal(owner.nap(look, 5_000), true);
+    assert.deepEqual(woken, [true]);
+    assert.equal(presser.wakeNapper(1), false);
   });
 
-  it("wakes an event loop that sleeps, whether pressed within a nap or after it", async () => {
-    for (const isWithin of [true, false]) {
-      const { owner, presser } = makeWorld();
-      owner.arm();
-      const pressed = owner.wait();
-      assert.ok(pressed !== undefined);
-      owner.nap(() => {
-        if (isWithin) presser.press(1);
-        return true;
-      }, 60_000);
-      if (!isWithin) assert.equal(presser.press(1), true);
-      await within(pressed, "the press");
-    }
+  it("lets nobody nap whose look finds something, or longer than the time it has", () => {
+    const { owner } = makeWorld();
+    assert.equal(
+      owner.nap(() => true, 5_000),
+      true,
+    );
+    assert.equal(
+      owner.nap(() => false, 1),
+      false,
+    );
+  });
+
+  it("keeps a nap apart from the sleep of the event loop", async () => {
+    const { owner, presser } = makeWorld();
+    owner.arm();
+    const pressed = owner.wait();
+    assert.ok(pressed !== undefined);
+    owner.nap(() => presser.wakeNapper(1), 60_000);
+    assert.equal(presser.press(1), true);
+    await within(pressed, "the press");
   });
 
   for (const startSequence of [-2, 0x7fff_fffe]) {

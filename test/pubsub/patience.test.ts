@@ -18,8 +18,14 @@ import type { TestMember } from "../support/exchange.ts";
 /** Records of 16 bytes that a ring of 256 has room for. */
 const FULL = 16;
 
-function fourMembers(): { a: TestMember; b: TestMember; c: TestMember; d: TestMember } {
-  const [a, b, c, d] = makeMembers({ members: 4 });
+function fourMembers(overflowBytes = 65_536): {
+  a: TestMember;
+  b: TestMember;
+  c: TestMember;
+  d: TestMember;
+} {
+  const bounds = { overflowBytes, overflowTotalBytes: overflowBytes };
+  const [a, b, c, d] = makeMembers({ members: 4, ...bounds });
   assert.ok(a && b && c && d);
   return { a, b, c, d };
 }
@@ -68,24 +74,39 @@ describe("A producer that finds no room", () => {
     assert.ok(a.counter("waitedMs") > firstMs);
   });
 
-  it("takes out of its own rings meanwhile, and hands that over in order", () => {
+  it("empties those of its own rings that are full, and hands that over in order", () => {
     const { a, c, d } = fourMembers();
-    for (let n = 0; n < FULL; n += 1) send(c, 0, 0, `c${n}`.padEnd(4));
+    const sent: string[] = [];
+    const sendToA = (count: number): void => {
+      for (let n = 0; n < count; n += 1) {
+        const text = String(sent.length).padEnd(4);
+        sent.push(`2:${text}`);
+        send(c, 0, 0, text);
+      }
+    };
+    sendToA(FULL + 3);
     send(d, 0, 0, "d".repeat(60));
     overfill(a, 1);
-    assert.equal(c.counter("overflowBytes"), 0);
-    for (let n = FULL; n < 2 * FULL; n += 1) send(c, 0, 0, `c${n}`.padEnd(4));
-    assert.equal(c.counter("overflowBytes"), 0, "the ring was not emptied");
+    c.exchange.drainNow();
+    assert.equal(c.counter("overflowBytes"), 0, "the full ring was not emptied");
+    sendToA(4);
     const seen = a.drained();
-    const fromC = seen.filter((text) => text.startsWith("2:"));
     assert.deepEqual(
-      fromC.map((text) => text.trimEnd()),
-      Array.from({ length: 2 * FULL }, (_, n) => `2:c${n}`),
+      seen.filter((text) => text.startsWith("2:")),
+      sent,
     );
     assert.deepEqual(
       seen.filter((text) => text.startsWith("3:")),
       [`3:${"d".repeat(60)}`],
     );
+  });
+
+  it("leaves alone what nobody wants room for", () => {
+    const { a, c } = fourMembers();
+    for (let n = 0; n < FULL; n += 1) send(c, 0, 0, "fill");
+    overfill(a, 1);
+    send(c, 0, 0, "more");
+    assert.ok(c.counter("overflowBytes") > 0, "a ring was emptied for nobody");
   });
 
   it("wakes those who wait for room in the rings that it took out of", async () => {
@@ -106,26 +127,28 @@ describe("A producer that finds no room", () => {
     sleeper.stop();
   });
 
-  it("takes out a ring's worth at most", async () => {
-    const { a, b, c } = fourMembers();
-    const sent: string[] = [];
-    const fillRingToA = (): void => {
-      for (let n = 0; n < FULL; n += 1) {
-        sent.push(`2:${String(sent.length).padEnd(4)}`);
-        send(c, 0, 0, String(sent.length - 1).padEnd(4));
-      }
-    };
-    fillRingToA();
-    overfill(a, 1);
-    fillRingToA();
-    await nextTurn();
-    b.drained(1);
-    const beforeMs = a.counter("waitedMs");
-    send(a, 1, 0, "more");
-    assert.ok(a.counter("waitedMs") > beforeMs);
-    send(c, 0, 0, "last");
-    assert.ok(c.counter("overflowBytes") > 0, "more than a ring's worth was taken out");
-    assert.deepEqual(a.drained(), sent);
+  it("takes out so much and no more", async () => {
+    const { a, b, c } = fourMembers(2 ** 23);
+    const sent = 8_192;
+    const mostTaken = (65_536 + 256) / 16;
+    for (let n = 0; n < sent; n += 1) send(c, 0, 0, String(n).padEnd(4));
+    // Each wait empties the ring once: 256 bytes.
+    for (let waits = 0; waits < 320; waits += 1) {
+      overfill(a, 1);
+      b.drained();
+      c.exchange.drainNow();
+      await nextTurn();
+    }
+    assert.equal(c.exchange.queuedBytesTo(0), (sent - mostTaken) * 260);
+    const seen: string[] = [];
+    for (let more = a.drained(); more.length > 0; more = a.drained()) {
+      seen.push(...more);
+      c.exchange.drainNow();
+    }
+    assert.deepEqual(
+      seen.map((text) => text.trimEnd()),
+      Array.from({ length: sent }, (_, n) => `2:${n}`),
+    );
   });
 
   it("leaves alone the ring that it is just draining", () => {
@@ -163,14 +186,15 @@ describe("A producer that finds no room", () => {
         if (from === 0) events.emit("early");
         // The ring of member 0 was drained before, in the same turn.
         if (from === 1) {
-          send(early, 2, 0, "taken");
+          for (let n = 0; n <= FULL; n += 1) send(early, 2, 0, "early");
           for (let n = 0; n <= FULL; n += 1) exchange.send(3, 0, 1, new Uint8Array(4), 4);
         }
       },
     });
     send(late, 2, 0, "late");
     await within(all, "the record that was taken out");
-    assert.deepEqual(seen, ["1:late", "0:taken"]);
+    // One more waits at its sender, which has no loop here.
+    assert.deepEqual(seen, ["1:late", ...new Array<string>(FULL).fill("0:early")]);
     exchange.stop();
   });
 });
