@@ -194,7 +194,7 @@ describe("A producer that finds no room", () => {
     send(late, 2, 0, "late");
     await within(all, "the record that was taken out");
     // One more waits at its sender, which has no loop here.
-    assert.deepEqual(seen, ["1:late", ...new Array<string>(FULL).fill("0:early")]);
+    assert.deepEqual(seen, ["1:late", ...Array.from({ length: FULL }, () => "0:early")]);
     exchange.stop();
   });
 });
