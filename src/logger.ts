@@ -148,5 +148,8 @@ const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 
 function makeSink(): LogSink {
   // Synchronous: a line about the end of a thread must be out before the thread is.
-  return pino({ level: "debug", base: null }, pino.destination({ fd: 2, sync: true }));
+  const destination = pino.destination({ fd: 2, sync: true });
+  // Standard error may be a terminal that is gone. There is nowhere to say so, and it ends nothing.
+  destination.on("error", () => {});
+  return pino({ level: "debug", base: null }, destination);
 }

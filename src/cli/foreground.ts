@@ -27,7 +27,7 @@ export async function runInForeground(options: ServeOptions, title: string): Pro
   const hadTerminal = isatty(process.stdin.fd);
   for (const signal of SIGNALS) process.on(signal, () => stopper.onSignal(signal));
   process.on("SIGHUP", () => {
-    if (hadTerminal && !isatty(process.stdin.fd)) stopper.onSignal("SIGHUP");
+    if (hadTerminal && !isatty(process.stdin.fd)) stopper.onHangUp();
     else restarter.onSignal();
   });
   const server = await serve(options);
@@ -56,6 +56,15 @@ function announcement(server: Server, title: string): string {
 class Stopper {
   #server: Server | undefined;
   #signals = 0;
+  #isHungUp = false;
+
+  /** The terminal is gone. */
+  onHangUp(): void {
+    this.#isHungUp = true;
+    // Nobody reads any more what is said from here on.
+    process.stdout.on("error", () => {});
+    this.onSignal("SIGHUP");
+  }
 
   onSignal(signal: string): void {
     this.#signals += 1;
@@ -76,7 +85,15 @@ class Stopper {
       return;
     }
     say("stopping: telling every client");
-    void server.close().then(() => say("stopped"));
+    void server.close().then(() => this.#stopped());
+  }
+
+  #stopped(): void {
+    say("stopped");
+    if (!this.#isHungUp) return;
+    // As without a handler. Not by itself: Node.js crashes as it gives back a terminal that is gone.
+    process.removeAllListeners("SIGHUP");
+    process.kill(process.pid, "SIGHUP");
   }
 }
 

@@ -4,12 +4,22 @@
  * Runs on: the test's thread.
  */
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { AppFile, chatApp } from "../support/app-file.ts";
 import { CommandLine } from "../support/command-line.ts";
 import { within } from "../support/deadline.ts";
 import { Talker } from "../support/talker.ts";
+
+/** Of util-linux: it gives a command a terminal of its own. */
+const { output } = spawnSync("script", ["--version"], { encoding: "utf8" });
+const SCRIPT_MISSING = output?.join("").includes("util-linux")
+  ? false
+  : "no script of util-linux to make a terminal";
 
 let app: AppFile;
 
@@ -88,3 +98,46 @@ describe("simurgh, told by SIGHUP", () => {
     assert.doesNotMatch(out, /not restarted/);
   });
 });
+
+describe("simurgh, whose terminal is closed", { skip: SCRIPT_MISSING }, () => {
+  beforeEach(() => {
+    app = new AppFile(chatApp(1));
+  });
+  afterEach(() => app.remove());
+
+  it("tells every client and ends, rather than restarting for nobody to see", async () => {
+    const simurgh = fileURLToPath(new URL("../../src/cli/simurgh.js", import.meta.url));
+    const command = [process.execPath, simurgh, "serve", app.path, "--host", "127.0.0.1"];
+    const line = [...command, "--port", "0", "--shards", "2"].map((word) => `'${word}'`).join(" ");
+    const outcome = app.writeBeside("outcome", "");
+    // The shell stays, to say how the command ended, and hands on what a terminal's end tells it.
+    const shell = `trap 'kill -HUP $!' HUP; ${line} </dev/tty & wait; wait $!; echo $? >'${outcome}'`;
+    const terminal = spawn("script", ["-qec", shell, "/dev/null"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    let shown = "";
+    const announced = new Promise<number>((resolve) => {
+      terminal.stdout.on("data", (data: Buffer) => {
+        shown += data.toString();
+        const port = /address {2}http:\/\/\S*:(\d+)/.exec(shown)?.[1];
+        if (port !== undefined) resolve(Number(port));
+      });
+    });
+    const port = await within(announced, "the address", 20_000);
+    const talkers = await Promise.all([join(port, "a"), join(port, "b")]);
+    terminal.kill("SIGKILL");
+    const closed = Promise.all(talkers.map(async (talker) => talker.closed));
+    assert.deepEqual(await within(closed, "the close of all clients"), [1012, 1012]);
+    const status = await within(written(outcome), "the end of simurgh", 20_000);
+    assert.equal(status, "129\n", "it is ended by SIGHUP, once all is closed");
+  });
+});
+
+/** Waits until a file has something, and gives it. */
+async function written(path: string): Promise<string> {
+  for (;;) {
+    const text = readFileSync(path, "utf8");
+    if (text.endsWith("\n")) return text;
+    await setImmediate();
+  }
+}

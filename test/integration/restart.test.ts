@@ -133,6 +133,22 @@ describe("A shard that is restarted", () => {
     assert.ok(staying.every(({ isOpen }) => isOpen));
   });
 
+  it("ends only when what it broadcast last is on its way, however large", async () => {
+    // Larger than the ring: only a part of it can be sent within the turn of the broadcast.
+    const filler = `"x".repeat(200_000)`;
+    const words = `context.broadcast("room:1", "shout", { from: "app", n: 1, filler: ${filler} })`;
+    app.write(chatApp(1, `stop(context) { ${words}; },`));
+    await start({ ringBytes: 4_096 });
+    await joinMany(4);
+    const staying = ofShard(1);
+    await restarted(0);
+    for (const talker of staying) await talker.hears("app", 1);
+    assert.deepEqual(
+      staying.flatMap(({ wrong }) => wrong),
+      [],
+    );
+  });
+
   it("gives no connection a number that another has", async () => {
     await start({ drainBatch: 1, drainIntervalMs: 60_000 });
     await joinMany(6);
