@@ -1,0 +1,265 @@
+/**
+ * One client that polls: a connection whose frames wait until a request fetches them.
+ *
+ *   frames -> buffer -> a poll takes all of it -> in flight -> delivered, and forgotten
+ *                ^                                   |
+ *                +------- its request was aborted ---+
+ *
+ * Of several polls the newest gets what comes; the others run to their windows. While a batch is in
+ * flight a poll waits: whether the batch was delivered decides what it gets.
+ *
+ * Runs on: the shard that the session was opened on.
+ * Slow: a frame that finds more than `maxBackpressureBytes` waiting ends the session: its client
+ *       hears so from its next request, and connects anew.
+ */
+
+import type { Connection, RoomWaiter } from "../channel/connection.ts";
+import type { SocketServer } from "../socket/socket-server.ts";
+import type { Socket } from "../socket/socket.ts";
+import { framesOf } from "./longpoll-body.ts";
+
+/** Statuses in the body of an answer; `unknown` is between shards only. */
+export const STATUS = {
+  messages: 200,
+  done: 200,
+  none: 204,
+  unknown: 404,
+  late: 408,
+  gone: 410,
+  badLine: 500,
+} as const;
+
+/** A request of a session's client, wherever it is to be answered. */
+export interface Caller {
+  /**
+   * Answers the request, once.
+   *
+   * @param messages - JSON: the batch of a poll, or nothing
+   * @param settled - is told whether the batch reached the client, as far as that can be known
+   */
+  answer(status: number, messages: string, settled?: (isDelivered: boolean) => void): void;
+}
+
+/** What a mount's sessions have in common. */
+export interface SessionKind {
+  /** How long a request may wait (ms). */
+  readonly windowMs: number;
+  /** What may wait for a client (UTF-16 units), before the frame that is too much. */
+  readonly maxLength: number;
+}
+
+/** What sessions tell those who keep them. */
+export interface SessionEvents {
+  readonly sockets: SocketServer;
+  received(bytes: number): void;
+  sent(length: number): void;
+  /** The client does not fetch what waits for it. */
+  slow(session: LongPollSession): void;
+  ended(session: LongPollSession): void;
+}
+
+interface Waiting {
+  readonly caller: Caller;
+  readonly untilMs: number;
+}
+
+const WINDOWS_OF_LIFE = 1.5;
+const NONE: readonly string[] = [];
+
+/** A session, and its connection. */
+export class LongPollSession implements Connection {
+  readonly id: number;
+  readonly secret: string;
+  readonly kind: SessionKind;
+  readonly #events: SessionEvents;
+  socket: Socket | undefined = undefined;
+  isOpen = true;
+  #buffer: string[] = [];
+  #inFlight: readonly string[] = NONE;
+  /** Of the buffer and what is in flight. */
+  #length = 0;
+  /** All that wait, the newest last. */
+  #polls: Waiting[] = [];
+  /** Those whose messages are not handled yet: a serial socket joins. */
+  #posts: Waiting[] = [];
+  #newest: Caller | undefined = undefined;
+  #polledAtMs = performance.now();
+  #isFlushScheduled = false;
+  #isTooSlow = false;
+  #roomWaiters: RoomWaiter[] = [];
+
+  constructor(id: number, secret: string, kind: SessionKind, events: SessionEvents) {
+    this.id = id;
+    this.secret = secret;
+    this.kind = kind;
+    this.#events = events;
+  }
+
+  get transport(): string {
+    return "longpoll";
+  }
+
+  get isNative(): boolean {
+    return false;
+  }
+
+  get hasRoom(): boolean {
+    return this.#length < this.kind.maxLength / 4;
+  }
+
+  /** What waits for the client, in UTF-16 units. */
+  get bufferedLength(): number {
+    return this.#length;
+  }
+
+  send(frame: string | Uint8Array): void {
+    if (!this.isOpen || this.#isTooSlow) return;
+    if (this.#length > this.kind.maxLength) {
+      // Not at once: whoever sends may be going through the channels that would end.
+      this.#isTooSlow = true;
+      setImmediate(() => this.#events.slow(this));
+      return;
+    }
+    // As Phoenix does: the bytes of a binary frame stand in the batch as if they were text.
+    const text = typeof frame === "string" ? frame : textOf(frame);
+    this.#buffer.push(text);
+    this.#length += text.length;
+    this.#events.sent(text.length);
+    this.#scheduleFlush();
+  }
+
+  // Not native: nobody calls these three.
+  subscribe(): void {}
+  unsubscribe(): void {}
+  publish(): void {}
+
+  awaitRoom(waiter: RoomWaiter): void {
+    this.#roomWaiters.push(waiter);
+  }
+
+  cork(work: () => void): void {
+    work();
+  }
+
+  /** Ends the session: who waits is told that it is gone. No code reaches a client here. */
+  close(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#newest = undefined;
+    for (const { caller } of this.#polls.splice(0)) caller.answer(STATUS.gone, "");
+    for (const { caller } of this.#posts.splice(0)) caller.answer(STATUS.late, "");
+    this.#buffer = [];
+    this.#inFlight = NONE;
+    this.#roomWaiters = [];
+    this.#events.ended(this);
+  }
+
+  /** Takes a poll: what waits at once, else what comes within the window. */
+  poll(caller: Caller): void {
+    this.#polledAtMs = performance.now();
+    this.#polls.push({ caller, untilMs: this.#polledAtMs + this.kind.windowMs });
+    this.#newest = caller;
+    this.#flush();
+  }
+
+  /** Forgets a caller: its request was aborted. */
+  forget(caller: Caller): void {
+    this.#polls = this.#polls.filter((waiting) => waiting.caller !== caller);
+    this.#posts = this.#posts.filter((waiting) => waiting.caller !== caller);
+    if (this.#newest === caller) this.#newest = undefined;
+  }
+
+  /** Takes the messages of a POST, and answers when they are handled. */
+  post(caller: Caller, body: Uint8Array, hasLines: boolean): void {
+    const { socket } = this;
+    for (const frame of framesOf(body, hasLines)) {
+      if (frame === undefined) {
+        caller.answer(STATUS.badLine, "");
+        return;
+      }
+      if (socket && this.isOpen) this.#receive(socket, frame);
+      if (!this.isOpen) {
+        caller.answer(STATUS.late, "");
+        return;
+      }
+    }
+    if (!socket?.joining) {
+      caller.answer(STATUS.done, "");
+      return;
+    }
+    this.#posts.push({ caller, untilMs: performance.now() + this.kind.windowMs });
+    socket.onIdle = () => this.#handled();
+  }
+
+  /** Answers those whose window is over. */
+  look(nowMs: number): void {
+    const isLate = ({ untilMs }: Waiting): boolean => nowMs >= untilMs;
+    const polls = this.#polls.filter(isLate);
+    const posts = this.#posts.filter(isLate);
+    for (const { caller } of [...polls, ...posts]) this.forget(caller);
+    for (const { caller } of polls) this.#answered(caller, STATUS.none, "[]");
+    for (const { caller } of posts) caller.answer(STATUS.late, "");
+  }
+
+  /** True where no poll has come for so long that none will. */
+  isInactive(nowMs: number): boolean {
+    const lifeMs = this.kind.windowMs * WINDOWS_OF_LIFE;
+    return this.#polls.length === 0 && nowMs - this.#polledAtMs >= lifeMs;
+  }
+
+  #receive(socket: Socket, frame: string | Uint8Array): void {
+    const { sockets } = this.#events;
+    this.#events.received(frame.length);
+    if (typeof frame === "string") sockets.receive(socket, frame);
+    else if (socket.serializer.vsn === "1.0.0") sockets.receive(socket, textOf(frame));
+    else sockets.malformed(socket);
+  }
+
+  #handled(): void {
+    for (const { caller } of this.#posts.splice(0)) caller.answer(STATUS.done, "");
+  }
+
+  #answered(caller: Caller, status: number, messages: string): void {
+    this.#polledAtMs = performance.now();
+    caller.answer(status, messages);
+  }
+
+  // What a turn of the loop makes leaves in one batch.
+  #scheduleFlush(): void {
+    if (this.#newest === undefined || this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const caller = this.#newest;
+    if (caller === undefined || this.#buffer.length === 0 || this.#inFlight.length > 0) return;
+    this.forget(caller);
+    this.#polledAtMs = performance.now();
+    const batch = this.#buffer;
+    this.#buffer = [];
+    this.#inFlight = batch;
+    caller.answer(STATUS.messages, JSON.stringify(batch), (isDelivered) => {
+      if (this.#inFlight !== batch) return;
+      this.#inFlight = NONE;
+      this.#settle(batch, isDelivered);
+    });
+  }
+
+  #settle(batch: readonly string[], isDelivered: boolean): void {
+    if (isDelivered) {
+      for (const frame of batch) this.#length -= frame.length;
+      for (const waiter of this.#roomWaiters.splice(0)) waiter.resume();
+    } else {
+      this.#buffer = [...batch, ...this.#buffer];
+    }
+    this.#flush();
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+}
