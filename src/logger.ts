@@ -47,6 +47,7 @@ export const LOG_LINES = {
   tooManyChannels: { level: "error", text: "too many channels joined" },
   unmatchedTopic: { level: "warn", text: "unmatched topic" },
   malformedFrame: { level: "error", text: "malformed frame: the connection was closed" },
+  receiveFailed: { level: "error", text: "a message failed: its connection was closed" },
   channelCrashed: { level: "error", text: "channel crashed" },
   terminateFailed: { level: "error", text: "terminate threw" },
   noHandleInfo: { level: "warn", text: "a message came and the channel has no handleInfo" },

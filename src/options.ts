@@ -102,8 +102,8 @@ export const OPTIONS = {
     min: 128,
     max: 268_435_456,
     unit: "bytes",
-    about: "Largest message that a client may send.",
-    atLimit: "The connection is closed with 1009.",
+    about: "Largest message that a client may send, with the 6 to 14 bytes of a frame's header.",
+    atLimit: "The connection is closed with 1009; beyond 1 MiB more it is cut (1006).",
   },
   maxHeaderBytes: {
     kind: "integer",

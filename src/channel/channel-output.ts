@@ -29,7 +29,7 @@ export class ChannelOutput {
     checkEvent(event);
     const { connection, serializer } = channel.owner;
     const frame = serializer.push(channel.joinRefJson, topicJson(channel), event, payload);
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 
   broadcast(channel: Channel, event: string, payload: unknown, from: Channel | undefined): void {
@@ -43,14 +43,15 @@ export class ChannelOutput {
     const { connection, serializer } = channel.owner;
     const { joinRefJson } = channel;
     const frame = serializer.reply(joinRefJson, ref, topicJson(channel), status, payload);
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 
   /** Answers a join: with the join_ref that came, where others use the ref in its place. */
   replyToJoin(channel: Channel, ref: Ref, status: string, payload: unknown): void {
     const { connection, serializer } = channel.owner;
     const joinRef = refJson(channel.joinRef);
-    connection.send(serializer.reply(joinRef, ref, topicJson(channel), status, payload), false);
+    const frame = serializer.reply(joinRef, ref, topicJson(channel), status, payload);
+    connection.send(frame, typeof frame !== "string");
   }
 
   /** Sends `phx_close` or `phx_error`. */

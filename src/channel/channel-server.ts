@@ -222,10 +222,12 @@ export class ChannelServer implements ChannelRuntime {
     if (channel.mailbox && !channel.isBusy && !channel.isRunning) this.#runMailbox(channel);
   }
 
-  missed(channel: Channel): void {
+  missed(channel: Channel, why = MISSED): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
-    if (channel.state === STATE.joining) this.#put(channel, { kind: "missed" });
-    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", MISSED));
+    // Nor does a callback that broadcasts what its own channel cannot get end it under its feet.
+    const isLater = channel.state === STATE.joining || channel.isRunning;
+    if (isLater) this.#put(channel, { kind: "missed", why });
+    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", why));
   }
 
   /** Ends a channel whose client takes too little of what is published to it. */
@@ -345,7 +347,7 @@ export class ChannelServer implements ChannelRuntime {
         if (missed) this.#call(channel, "missed", missed, letter.count);
         break;
       case "missed":
-        this.missed(channel);
+        this.missed(channel, letter.why);
         break;
     }
   }

@@ -44,7 +44,8 @@ export interface ChannelRuntime {
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void;
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
-  missed(channel: Channel): void;
+  /** @param why - what the log says; without it, that they were lost between threads */
+  missed(channel: Channel, why?: string): void;
   /** Called for each broadcast that gave way to later ones, as the client does not take them. */
   readonly onLeftOut: () => void;
   /** So many gave way before the client took the others, or the channel ended. */

@@ -20,6 +20,8 @@ export interface Connection {
   readonly isOpen: boolean;
   /** True where `subscribe` and `publish` exist; else frames are sent one by one. */
   readonly isNative: boolean;
+  /** True where frames may be compressed on their way. */
+  readonly isCompressed: boolean;
 
   /** Sends a frame: text as a string, else bytes, which are copied before this returns. */
   send(frame: string | Uint8Array, isBinary: boolean): void;
@@ -48,6 +50,15 @@ export interface Connection {
 
 /** Publishes to all connections of the shard that have a native topic. */
 export interface Publisher {
-  /** @param receivers - how many there are, for the counters */
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+  /**
+   * @param receivers - how many there are, for the counters
+   * @param isCompressed - true where the receivers' connections may compress it
+   */
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void;
 }

@@ -40,7 +40,8 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   assign(changes: Partial<Assigns>): void;
 
   /**
-   * Sends a message to this client.
+   * Sends a message to this client: an object as JSON; a Uint8Array, a Buffer or an ArrayBuffer as a
+   * binary frame, which clients of version 1 cannot have.
    *
    * @throws SIM_ERR_NOT_JOINED before the join was answered; SIM_ERR_PAYLOAD for what cannot be sent
    */
@@ -99,7 +100,10 @@ export interface ChannelCallbacks<Assigns, Locals> {
   locals?(): Locals;
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
   join(socket: ChannelSocket<Assigns, Locals>, payload: unknown): JoinResult | Promise<JoinResult>;
-  /** A handler for each event of the client. An event without one crashes the channel. */
+  /**
+   * A handler for each event of the client. Its payload is what JSON gave, or a Uint8Array of its
+   * own where the client sent bytes. An event without a handler crashes the channel.
+   */
   readonly handleIn?: Readonly<Record<string, HandleIn<ChannelSocket<Assigns, Locals>>>>;
   /** Broadcasts of these events are not sent, but handed to the handler, which may push. */
   readonly intercept?: Readonly<Record<string, HandleOut<ChannelSocket<Assigns, Locals>>>>;

@@ -2,7 +2,8 @@
  * The subscribers of one topic who get broadcasts in the same form.
  *
  * The form is a class: serializer, how frames leave (published by the engine, sent one by one, or
- * through a queue), and which events are intercepted. A broadcast is encoded and published once per lane.
+ * through a queue; compressed or not), and which events are intercepted. A broadcast is encoded and
+ * published once per lane.
  *
  * Runs on: shard.
  * Owns: `lane` and `laneAt` of its channels, by which one leaves without a search.
@@ -15,6 +16,7 @@ import type { Channel } from "./channel.ts";
 export interface LaneClass {
   readonly serializer: Serializer;
   readonly isNative: boolean;
+  readonly isCompressed: boolean;
   /** True where what finds no room waits in a queue of each channel. Never native. */
   readonly isQueued: boolean;
   /** Events that go to the channel instead of the client. */

@@ -16,12 +16,19 @@ import type { Channel } from "./channel.ts";
 import type { RoomWaiter } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
 
+/** A broadcast that waits. May be shared by queues. */
+export interface QueuedBroadcast {
+  readonly event: string;
+  readonly frame: Uint8Array;
+  readonly isBinary: boolean;
+}
+
 /** A channel's queue of broadcasts. */
 export class SendQueue implements RoomWaiter {
   readonly #channel: Channel;
   readonly #slow: SlowChannel;
-  /** Frames by what a later one replaces them for: the event, or nothing. */
-  readonly #frames = new Map<string | number, Uint8Array>();
+  /** By what a later one replaces them for: the event, or nothing. */
+  readonly #broadcasts = new Map<string | number, QueuedBroadcast>();
   #next = 0;
   #missed = 0;
 
@@ -34,21 +41,17 @@ export class SendQueue implements RoomWaiter {
 
   /** Broadcasts that wait. */
   get length(): number {
-    return this.#frames.size;
+    return this.#broadcasts.size;
   }
 
-  /**
-   * Adds a broadcast, for which an older one may have to give way.
-   *
-   * @param frame - kept; may be shared with other queues
-   */
-  put(event: string, frame: Uint8Array): void {
-    const key = this.#slow.policy === "conflate" ? event : this.#next;
+  /** Adds a broadcast, for which an older one may have to give way. */
+  put(broadcast: QueuedBroadcast): void {
+    const key = this.#slow.policy === "conflate" ? broadcast.event : this.#next;
     this.#next += 1;
     this.#leaveOut(key);
-    this.#frames.set(key, frame);
-    if (this.#frames.size <= this.#slow.bound) return;
-    for (const oldest of this.#frames.keys()) {
+    this.#broadcasts.set(key, broadcast);
+    if (this.#broadcasts.size <= this.#slow.bound) return;
+    for (const oldest of this.#broadcasts.keys()) {
       this.#leaveOut(oldest);
       break;
     }
@@ -57,13 +60,13 @@ export class SendQueue implements RoomWaiter {
   resume(): void {
     const channel = this.#channel;
     const { connection } = channel.owner;
-    for (const [key, frame] of this.#frames) {
+    for (const [key, { frame, isBinary }] of this.#broadcasts) {
       if (!connection.hasRoom) {
         connection.awaitRoom(this);
         return;
       }
-      this.#frames.delete(key);
-      connection.send(frame, false);
+      this.#broadcasts.delete(key);
+      connection.send(frame, isBinary);
     }
     if (channel.queue !== this) return;
     channel.queue = undefined;
@@ -74,12 +77,12 @@ export class SendQueue implements RoomWaiter {
   end(): void {
     const channel = this.#channel;
     channel.queue = undefined;
-    this.#frames.clear();
+    this.#broadcasts.clear();
     if (this.#missed > 0) channel.runtime.receiveMissed(channel, this.#missed);
   }
 
   #leaveOut(key: string | number): void {
-    if (!this.#frames.delete(key)) return;
+    if (!this.#broadcasts.delete(key)) return;
     this.#missed += 1;
     this.#channel.runtime.onLeftOut();
   }

@@ -27,12 +27,12 @@ export class SocketRef {
   /**
    * Sends an answer. Nothing happens once the connection is gone.
    *
-   * @throws SIM_ERR_PAYLOAD where JSON has no form for the payload
+   * @throws SIM_ERR_PAYLOAD where the payload cannot be sent
    */
   reply(status: string, payload?: unknown): void {
     const { connection, serializer } = this.#owner;
     const frame = serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, payload);
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 }
 

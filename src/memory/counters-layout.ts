@@ -32,6 +32,7 @@ export const COUNTERS = {
   broadcasts: { kind: "total", about: "Broadcasts begun here." },
   records: { kind: "total", about: "Records written or queued for other members." },
   recordsWithoutSubscriber: { kind: "total", about: "Records that found no subscriber here." },
+  skippedOnV1: { kind: "total", about: "Channels on version 1 that a binary broadcast skipped." },
   lapped: { kind: "total", about: "Records lost on the way to other members, who are told." },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
   slowCut: { kind: "total", about: "Connections cut: their clients read too slowly." },

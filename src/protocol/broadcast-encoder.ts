@@ -1,11 +1,13 @@
 /**
- * Encodes a broadcast once, as the bytes of a version 2 frame, with room for a header before it.
+ * Encodes a broadcast once, as the bytes of a version 2 frame, with room for a header before it:
+ * a text frame, or a binary one where the payload is bytes.
  *
  * Runs on: any thread, one for each thread.
  * Owns: its buffer. What `encode` left there is valid until the next call.
  */
 
 import { makeError } from "../errors.ts";
+import { BROADCAST_LENGTHS_BYTES, bytesOf, FRAME_KIND, partOf, textOfJson } from "./binary-v2.ts";
 import { BROADCAST_HEAD } from "./json-v2.ts";
 import { kindOf, objectJson, type BroadcastParts } from "./serializer.ts";
 
@@ -32,7 +34,7 @@ export class BroadcastEncoder implements BroadcastParts {
   bytes: Buffer;
   /** Bytes of the headroom and the frame. */
   length = 0;
-  topicOffset: number;
+  topicOffset = 0;
   topicLength = 0;
   eventOffset = 0;
   eventLength = 0;
@@ -43,16 +45,21 @@ export class BroadcastEncoder implements BroadcastParts {
   constructor(headroom: number) {
     this.#headroom = headroom;
     this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-    this.topicOffset = headroom + BROADCAST_HEAD.length + 1;
   }
 
   /**
    * Encodes a broadcast; this object then says where its parts are.
    *
    * @throws SIM_ERR_PAYLOAD where the event is no string, the payload is no object, or JSON has no
-   *   form for it
+   *   form for it; where the payload is bytes, and topic or event has more than 255 of them
    */
   encode(topic: TopicName, event: string, payload: unknown): void {
+    const bytes = bytesOf(payload);
+    if (bytes) this.#encodeBytes(topic, event, bytes);
+    else this.#encodeText(topic, event, payload);
+  }
+
+  #encodeText(topic: TopicName, event: string, payload: unknown): void {
     const name = this.#nameOf(event);
     const text = objectJson(payload);
     const frame = `${BROADCAST_HEAD}${topic.json},${name.json},${text}]`;
@@ -60,11 +67,34 @@ export class BroadcastEncoder implements BroadcastParts {
     const written = this.bytes.write(frame, this.#headroom, "utf8");
 
     this.length = this.#headroom + written;
+    this.topicOffset = this.#headroom + BROADCAST_HEAD.length + 1;
     this.topicLength = topic.jsonLength;
     this.eventOffset = this.topicOffset + topic.jsonLength + 3;
     this.eventLength = name.length;
     this.payloadOffset = this.eventOffset + name.length + 2;
     this.payloadLength = this.length - 1 - this.payloadOffset;
+  }
+
+  #encodeBytes(topic: TopicName, event: string, payload: Uint8Array): void {
+    checkEvent(event);
+    const topicPart = partOf("topic", textOfJson(topic.json));
+    const eventPart = partOf("event", event);
+    this.topicOffset = this.#headroom + BROADCAST_LENGTHS_BYTES;
+    this.topicLength = topicPart.length;
+    this.eventOffset = this.topicOffset + topicPart.length;
+    this.eventLength = eventPart.length;
+    this.payloadOffset = this.eventOffset + eventPart.length;
+    this.payloadLength = payload.length;
+    this.length = this.payloadOffset + payload.length;
+    this.#ensure(this.length);
+
+    const { bytes } = this;
+    bytes[this.#headroom] = FRAME_KIND.broadcast;
+    bytes[this.#headroom + 1] = topicPart.length;
+    bytes[this.#headroom + 2] = eventPart.length;
+    bytes.set(topicPart, this.topicOffset);
+    bytes.set(eventPart, this.eventOffset);
+    bytes.set(payload, this.payloadOffset);
   }
 
   /**

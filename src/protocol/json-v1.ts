@@ -4,8 +4,12 @@
  * Runs on: any thread. Pure functions.
  */
 
+import { isUtf8 } from "node:buffer";
+
+import { makeError } from "../errors.ts";
+import { bytesOf } from "./binary-v2.ts";
 import { parsed, statusJson } from "./json-v2.ts";
-import type { Message } from "./message.ts";
+import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { jsonOf, refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
 
 /** Version 1. It never sends join_ref, and does not mind what a payload is. */
@@ -19,23 +23,36 @@ export const jsonV1: Serializer = {
     // A key that is there with null is fine; one that is missing is not.
     if (topic === undefined || event === undefined) return undefined;
     if (payload === undefined || ref === undefined) return undefined;
-    if (typeof topic === "object" && topic !== null) return undefined;
+    if (!canEcho(joinRef) || !canEcho(ref) || !mayBeTopic(topic, event)) return undefined;
     return { joinRef, ref, topic, event, payload } satisfies Message;
   },
 
+  // It does not mind the opcode; the engine looks only at text frames.
+  decodeBytes(frame) {
+    if (!isUtf8(frame)) return undefined;
+    return jsonV1.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString());
+  },
+
   reply(_joinRef, ref, topic, status, response) {
-    const body = `{"status":${statusJson(status)},"response":${jsonOf(response)}}`;
+    const body = `{"status":${statusJson(status)},"response":${textualJson(response)}}`;
     return `{"topic":${topic},"event":"phx_reply","payload":${body},"ref":${refJson(ref)}}`;
   },
 
   push(_joinRef, topic, event, payload) {
-    return `{"topic":${topic},"event":${JSON.stringify(event)},"payload":${jsonOf(payload)},"ref":null}`;
+    return `{"topic":${topic},"event":${JSON.stringify(event)},"payload":${textualJson(payload)},"ref":null}`;
   },
 
   end(joinRef, topic, event, payload) {
     return `{"topic":${topic},"event":"${event}","payload":${jsonOf(payload)},"ref":${joinRef}}`;
   },
 };
+
+/** Writes a payload as JSON. @throws SIM_ERR_PAYLOAD for bytes, and what JSON has no form for */
+function textualJson(payload: unknown): string {
+  if (!bytesOf(payload)) return jsonOf(payload);
+  const message = "payload must be a JSON value for a client of version 1, got bytes";
+  throw makeError("SIM_ERR_PAYLOAD", message);
+}
 
 interface V1Object {
   readonly topic?: unknown;

@@ -1,17 +1,19 @@
 /**
- * Version 2 of the protocol in JSON: `[join_ref, ref, topic, event, payload]` (WIRE §1.3).
+ * Version 2 of the protocol: `[join_ref, ref, topic, event, payload]` as JSON (WIRE §1.3), and
+ * binary frames where the payload is bytes (binary-v2).
  *
  * Runs on: any thread. Pure functions.
  */
 
 import { makeError } from "../errors.ts";
-import type { Message } from "./message.ts";
+import { binaryPush, binaryReply, bytesOf, decodeBinary } from "./binary-v2.ts";
+import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { jsonOf, objectJson, refJson, type Serializer } from "./serializer.ts";
 
 /** What stands before the topic in a broadcast: no join_ref, no ref. */
 export const BROADCAST_HEAD = "[null,null,";
 
-/** Version 2, text frames. */
+/** Version 2. */
 export const jsonV2: Serializer = {
   vsn: "2.0.0",
 
@@ -19,23 +21,26 @@ export const jsonV2: Serializer = {
     const parts = parsed(frame);
     // More than five elements are let pass, as Phoenix does.
     if (!Array.isArray(parts) || parts.length < 5) return undefined;
+    const joinRef: unknown = parts[0];
+    const ref: unknown = parts[1];
     const topic: unknown = parts[2];
-    if (typeof topic === "object" && topic !== null) return undefined;
-    return {
-      joinRef: parts[0],
-      ref: parts[1],
-      topic,
-      event: parts[3],
-      payload: parts[4],
-    } satisfies Message;
+    const event: unknown = parts[3];
+    if (!canEcho(joinRef) || !canEcho(ref) || !mayBeTopic(topic, event)) return undefined;
+    return { joinRef, ref, topic, event, payload: parts[4] } satisfies Message;
   },
 
+  decodeBytes: decodeBinary,
+
   reply(joinRef, ref, topic, status, response) {
+    const bytes = bytesOf(response);
+    if (bytes) return binaryReply(joinRef, ref, topic, checkStatus(status), bytes);
     const body = `{"status":${statusJson(status)},"response":${jsonOf(response)}}`;
     return `[${joinRef},${refJson(ref)},${topic},"phx_reply",${body}]`;
   },
 
   push(joinRef, topic, event, payload) {
+    const bytes = bytesOf(payload);
+    if (bytes) return binaryPush(joinRef, topic, event, bytes);
     return `[${joinRef},null,${topic},${JSON.stringify(event)},${objectJson(payload)}]`;
   },
 
@@ -44,19 +49,47 @@ export const jsonV2: Serializer = {
   },
 };
 
-/** Parses a frame; undefined where it is no JSON. */
+/**
+ * Parses a frame; undefined where it is no JSON, or has half of a surrogate pair: JSON.parse lets
+ * that pass, but it is no text, and Phoenix refuses it.
+ */
 export function parsed(frame: string): unknown {
   try {
-    return JSON.parse(frame);
+    const value: unknown = JSON.parse(frame);
+    return frame.includes("\\u") && hasLoneSurrogate(frame) ? undefined : value;
   } catch {
     return undefined;
   }
+}
+
+/** Looks at the escapes of a JSON text: what stands in it as it is came as UTF-8, which is whole. */
+function hasLoneSurrogate(json: string): boolean {
+  let at = json.indexOf("\\");
+  while (at >= 0) {
+    const kind = surrogateAt(json, at);
+    if (kind === "low") return true;
+    // A pair is two escapes, six units each.
+    if (kind === "high" && surrogateAt(json, at + 6) !== "low") return true;
+    at = json.indexOf("\\", at + (kind === "high" ? 12 : 2));
+  }
+  return false;
+}
+
+function surrogateAt(json: string, at: number): "high" | "low" | undefined {
+  if (!json.startsWith("\\u", at)) return undefined;
+  const unit = Number.parseInt(json.slice(at + 2, at + 6), 16);
+  if (unit < 0xd800 || unit > 0xdfff) return undefined;
+  return unit < 0xdc00 ? "high" : "low";
 }
 
 /** Writes a status as JSON. @throws SIM_ERR_PAYLOAD where it is no string, whatever its type said */
 export function statusJson(status: string): string {
   if (status === "ok") return '"ok"';
   if (status === "error") return '"error"';
-  if (typeof status === "string") return JSON.stringify(status);
+  return JSON.stringify(checkStatus(status));
+}
+
+function checkStatus(status: string): string {
+  if (typeof status === "string") return status;
   throw makeError("SIM_ERR_PAYLOAD", `status must be a string, got ${typeof status}`);
 }

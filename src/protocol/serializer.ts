@@ -21,6 +21,9 @@ export interface BroadcastParts {
   readonly payloadLength: number;
 }
 
+/** What goes to a client: text, or the bytes of a binary frame. */
+export type Frame = string | Uint8Array;
+
 /** One version of the protocol. */
 export interface Serializer {
   /** Version requirement that it serves, as in `~> 2.0.0`. */
@@ -29,11 +32,18 @@ export interface Serializer {
   /** Decodes a text frame; undefined where it is malformed. */
   decode(frame: string): Message | undefined;
 
-  /** Encodes a reply. `response` may be any JSON value. */
-  reply(joinRef: string, ref: Ref, topic: string, status: string, response: unknown): string;
+  /** Decodes a binary frame; undefined where it is malformed. Nothing of the frame is kept. */
+  decodeBytes(frame: Uint8Array): Message | undefined;
+
+  /**
+   * Encodes a reply: text for any JSON value, a binary frame for bytes.
+   *
+   * @throws SIM_ERR_PAYLOAD where the response cannot be sent
+   */
+  reply(joinRef: string, ref: Ref, topic: string, status: string, response: unknown): Frame;
 
   /** Encodes a message without a ref. @throws SIM_ERR_PAYLOAD where the payload cannot be sent */
-  push(joinRef: string, topic: string, event: string, payload: unknown): string;
+  push(joinRef: string, topic: string, event: string, payload: unknown): Frame;
 
   /** Encodes `phx_close` or `phx_error`, whose ref is the join's join_ref. */
   end(joinRef: string, topic: string, event: string, payload: unknown): string;

@@ -10,7 +10,9 @@
  *     offsets  in bytes from the start of the header; all words little-endian
  *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8
  *
- * The parts stand as they do in the frame: JSON text, topic and event without their quotes.
+ * The parts stand as they do in the frame. In a text frame that is JSON, topic and event without
+ * their quotes; a binary frame, which its first byte tells, has them as plain UTF-8 and the payload
+ * as it is.
  *
  * Runs on: any thread.
  * Owns: nothing. An Envelope points into a sender's buffer or a ring, and is valid only during
@@ -19,6 +21,9 @@
 
 /** Bytes of the header. */
 export const HEADER_BYTES = 32;
+
+/** First byte of the frame of a binary broadcast; a text frame begins with a bracket. */
+const BINARY_FRAME = 2;
 
 /** Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. */
 export const KIND = { broadcast: 1, direct: 2 } as const;
@@ -74,6 +79,11 @@ export class Envelope implements FrameParts {
     return this;
   }
 
+  /** True where the frame is a binary one, and the payload bytes. */
+  get isBinary(): boolean {
+    return this.bytes[this.offset + HEADER_BYTES] === BINARY_FRAME;
+  }
+
   /** The frame, not copied. */
   frame(): Uint8Array {
     const start = this.offset + HEADER_BYTES;
@@ -87,25 +97,30 @@ export class Envelope implements FrameParts {
   }
 
   topic(): string {
-    return unescaped(textOf(this.bytes, this.topicOffset, this.topicLength));
+    return this.#text(this.topicOffset, this.topicLength);
   }
 
   event(): string {
-    return unescaped(textOf(this.bytes, this.eventOffset, this.eventLength));
+    return this.#text(this.eventOffset, this.eventLength);
   }
 
-  /** The payload, parsed anew at each call: nobody shares objects with anybody. */
+  /** The payload, parsed or copied anew at each call: nobody shares objects with anybody. */
   payload(): unknown {
+    if (this.isBinary) {
+      const end = this.payloadOffset + this.payloadLength;
+      return new Uint8Array(this.bytes.subarray(this.payloadOffset, end));
+    }
     return JSON.parse(textOf(this.bytes, this.payloadOffset, this.payloadLength));
   }
 
   /**
-   * True where the topic stands in the frame just so.
+   * True where this is the topic.
    *
    * @param json - the topic in quotes
    * @param length - bytes of what the quotes hold
    */
   hasTopic(json: string, length: number): boolean {
+    if (this.isBinary) return JSON.stringify(this.topic()) === json;
     if (length !== this.topicLength) return false;
     const { bytes, topicOffset } = this;
     // Other than ASCII characters take more bytes than units: such topics are decoded.
@@ -116,6 +131,11 @@ export class Envelope implements FrameParts {
       if (bytes[topicOffset + at] !== json.charCodeAt(at + 1)) return false;
     }
     return true;
+  }
+
+  #text(offset: number, length: number): string {
+    const text = textOf(this.bytes, offset, length);
+    return this.isBinary ? text : unescaped(text);
   }
 }
 

@@ -92,6 +92,7 @@ const MOUNT_KEYS = [
 const WEBSOCKET_KEYS = [
   "timeoutMs",
   "maxFrameBytes",
+  "compress",
   "path",
   ...HANDSHAKE_KEYS,
 ] as const satisfies readonly (keyof WebSocketMountOptions)[];
@@ -171,8 +172,11 @@ function checkWebSocket(path: string, given: WebSocketMountOptions): void {
     throw invalid(`websocket of ${path} must be true or an object, got ${kindOf(given)}`);
   }
   checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
-  const { timeoutMs, maxFrameBytes, path: own } = given;
+  const { timeoutMs, maxFrameBytes, compress, path: own } = given;
   if (own !== undefined) checkPath(`websocket path of ${path}`, own);
+  if (compress !== undefined && typeof compress !== "boolean") {
+    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
+  }
   if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
   if (maxFrameBytes !== undefined) {
     checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);

@@ -58,7 +58,9 @@ export class ShardCore {
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.exchange = this.#makeExchange();
     this.context = this.#makeContext();
-    const fastlane = new Fastlane(parts.publisher);
+    const fastlane = new Fastlane(parts.publisher, (count) =>
+      counters.add(COUNTER.skippedOnV1, count),
+    );
     this.pubsub = this.#makePubSub(fastlane);
     this.channels = new ChannelServer({
       shard: start.shard,

@@ -142,6 +142,7 @@ export class Shard {
     this.#transport.mount(websocketPathOf(path, mount), handshake, {
       timeoutMs: given.timeoutMs ?? options.idleTimeoutMs,
       maxFrameBytes: given.maxFrameBytes ?? options.maxFrameBytes,
+      compress: given.compress ?? false,
     });
   }
 

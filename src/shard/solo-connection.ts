@@ -1,5 +1,5 @@
 /**
- * A connection without a network: frames go in and out as text, by calls.
+ * A connection without a network: frames go in and out by calls.
  *
  * Runs on: the thread of a test.
  */
@@ -12,8 +12,8 @@ import type { Identity, Socket } from "../socket/socket.ts";
 
 /** The other end of a connection. */
 export interface SoloClient {
-  /** Takes a frame of the server. */
-  onFrame(frame: string): void;
+  /** Takes a frame of the server: text, or the bytes of a binary one, which are its own. */
+  onFrame(frame: string | Uint8Array): void;
   /** Is told that the server closed the connection. */
   onClose(code: number): void;
 }
@@ -32,6 +32,7 @@ export class SoloConnection implements Connection {
   readonly id: number;
   readonly transport = "test";
   readonly isNative = false;
+  readonly isCompressed = false;
   readonly hasRoom = true;
   readonly #sockets: SocketServer;
   readonly #client: SoloClient;
@@ -56,8 +57,10 @@ export class SoloConnection implements Connection {
   }
 
   /** Takes a frame of the client. */
-  receive(frame: string): void {
-    if (this.isOpen) this.#sockets.receive(this.#socket, frame);
+  receive(frame: string | Uint8Array): void {
+    if (!this.isOpen) return;
+    if (typeof frame === "string") this.#sockets.receive(this.#socket, frame);
+    else this.#sockets.receiveBytes(this.#socket, frame);
   }
 
   /** Is told that the client is gone. */
@@ -77,9 +80,11 @@ export class SoloConnection implements Connection {
     return channel?.joinRef === joinRef ? soloChannel(channel) : undefined;
   }
 
-  send(frame: string | Uint8Array): void {
+  send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.isOpen) return;
-    this.#client.onFrame(typeof frame === "string" ? frame : Buffer.from(frame).toString("utf8"));
+    if (typeof frame === "string") this.#client.onFrame(frame);
+    else if (isBinary) this.#client.onFrame(new Uint8Array(frame));
+    else this.#client.onFrame(Buffer.from(frame).toString("utf8"));
   }
 
   // Not native, and never without room: nobody calls these, and frames come one by one.

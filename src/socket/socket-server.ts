@@ -59,7 +59,14 @@ export class SocketServer implements SocketEvents {
   /** Takes a text frame. One that is malformed closes the connection (WIRE §2.7). */
   receive(socket: Socket, frame: string): void {
     const message = socket.serializer.decode(frame);
-    if (message) this.#receive(socket, message);
+    if (message) this.#take(socket, message);
+    else this.malformed(socket);
+  }
+
+  /** Takes a binary frame, likewise. Nothing of it is kept. */
+  receiveBytes(socket: Socket, frame: Uint8Array): void {
+    const message = socket.serializer.decodeBytes(frame);
+    if (message) this.#take(socket, message);
     else this.malformed(socket);
   }
 
@@ -107,7 +114,7 @@ export class SocketServer implements SocketEvents {
     channel.pending = undefined;
     if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
     // One of these may be a join that waits in its turn: the rest then waits behind it.
-    for (const message of pending.backlog) this.#receive(socket, message);
+    for (const message of pending.backlog) this.#take(socket, message);
   }
 
   #ended(socket: Socket, code: number, reason: ExitReason): void {
@@ -124,6 +131,16 @@ export class SocketServer implements SocketEvents {
       });
     }
     for (const channel of channels) this.#parts.channels.close(channel, reason);
+  }
+
+  // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
+  #take(socket: Socket, message: Message): void {
+    try {
+      this.#receive(socket, message);
+    } catch (error) {
+      this.#parts.logger.log("receiveFailed", { connection: socket.connection.id, err: error });
+      this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+    }
   }
 
   #receive(socket: Socket, message: Message): void {
@@ -237,7 +254,7 @@ export class SocketServer implements SocketEvents {
     const { connection, serializer } = socket;
     const topicJson = JSON.stringify(message.topic);
     const frame = serializer.reply(refJson(joinRef), message.ref, topicJson, status, response);
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 
   #sendClose(socket: Socket, topic: string, joinRef: Ref): void {

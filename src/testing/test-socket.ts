@@ -8,6 +8,7 @@ import { makeError } from "../errors.ts";
 import type { ShardContext } from "../shard/context.ts";
 import type { SoloChannel, SoloClient, SoloConnection } from "../shard/solo-connection.ts";
 import { EVENT } from "../protocol/reserved.ts";
+import { clientFrame, readFrame } from "./frames.ts";
 import { Inbox } from "./inbox.ts";
 import type { LogLine, TestApp } from "./test-app.ts";
 import { TestPush, type TestReply } from "./test-push.ts";
@@ -25,7 +26,7 @@ export interface TestMessage {
 export class TestSocket implements SoloClient {
   /** How long assertions on it wait, where they are not told otherwise. */
   readonly timeoutMs: number;
-  /** Frames that came, as they were. */
+  /** Frames that came, as they were; of a binary one the bytes as hex. */
   readonly frames: string[] = [];
   /** Messages that came, but for replies. */
   readonly inbox = new Inbox<TestMessage>();
@@ -93,13 +94,13 @@ export class TestSocket implements SoloClient {
     const ref = event === EVENT.join && joinRef !== null ? joinRef : this.takeRef();
     const push = new TestPush(this, topic, event);
     this.#pushes.set(ref, push);
-    this.connection.receive(JSON.stringify([joinRef, ref, topic, event, payload]));
+    this.connection.receive(clientFrame(joinRef, ref, topic, event, payload));
     return push;
   }
 
-  onFrame(frame: string): void {
-    this.frames.push(frame);
-    const [joinRef, ref, topic, event, payload] = JSON.parse(frame) as Frame;
+  onFrame(frame: string | Uint8Array): void {
+    this.frames.push(typeof frame === "string" ? frame : Buffer.from(frame).toString("hex"));
+    const { joinRef, ref, topic, event, payload } = readFrame(frame);
     if (event === EVENT.reply) {
       this.#pushes.get(String(ref))?.replies.add(payload as TestReply);
     } else {
@@ -111,5 +112,3 @@ export class TestSocket implements SoloClient {
     this.closes.add(code);
   }
 }
-
-type Frame = [joinRef: string | null, ref: unknown, topic: string, event: string, payload: unknown];

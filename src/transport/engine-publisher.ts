@@ -7,6 +7,7 @@
 import type { Publisher } from "../channel/connection.ts";
 import type { EngineApp } from "./engine-types.ts";
 import type { TransportMeter } from "./meter.ts";
+import { mayCompress } from "./websocket-connection.ts";
 
 /** The engine's topics as a publisher. */
 export class EnginePublisher implements Publisher {
@@ -21,8 +22,14 @@ export class EnginePublisher implements Publisher {
     this.#onPublished = onPublished;
   }
 
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
-    this.#app.publish(nativeTopic, frame, isBinary);
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void {
+    this.#app.publish(nativeTopic, frame, isBinary, mayCompress(isCompressed, frame.length));
     this.#meter.sent(receivers, frame.length);
     this.#onPublished(frame.length);
   }

@@ -21,6 +21,14 @@ export interface WebSocketData {
 /** A WebSocket of the engine, with our connection on it. */
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
+/** What the connections of a mount have in common. */
+export interface ConnectionKind {
+  /** Ticks of the sweep that it may be silent. */
+  readonly idleTicks: number;
+  /** True where frames are compressed for clients that agreed to it. */
+  readonly isCompressed: boolean;
+}
+
 /** What connections tell, and ask of, the transport that made them. */
 export interface ConnectionEvents {
   /** While less than this waits, there is room. */
@@ -35,6 +43,9 @@ export interface ConnectionEvents {
   slow(connection: WebSocketConnection, cause: "behind" | "full"): void;
 }
 
+/** Shorter frames grow when they are compressed, or gain too little for the work. */
+const COMPRESS_FROM_LENGTH = 128;
+
 /** Results of the engine's `send`. Where it skips a frame it calls `dropped` as well. */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
@@ -42,7 +53,7 @@ const SEND_DONE = 1;
 /** A connection over WebSocket. */
 export class WebSocketConnection implements Connection {
   readonly id: number;
-  readonly idleTicks: number;
+  readonly kind: ConnectionKind;
   readonly #events: ConnectionEvents;
   #ws: OurWebSocket | undefined = undefined;
   #backlog: Backlog | undefined = undefined;
@@ -50,9 +61,9 @@ export class WebSocketConnection implements Connection {
   /** Tick of the sweep at which something last came in. */
   lastInboundTick: number;
 
-  constructor(id: number, idleTicks: number, nowTick: number, events: ConnectionEvents) {
+  constructor(id: number, kind: ConnectionKind, nowTick: number, events: ConnectionEvents) {
     this.id = id;
-    this.idleTicks = idleTicks;
+    this.kind = kind;
     this.lastInboundTick = nowTick;
     this.#events = events;
   }
@@ -63,6 +74,10 @@ export class WebSocketConnection implements Connection {
 
   get isNative(): boolean {
     return true;
+  }
+
+  get isCompressed(): boolean {
+    return this.kind.isCompressed;
   }
 
   get isOpen(): boolean {
@@ -110,7 +125,7 @@ export class WebSocketConnection implements Connection {
       this.#keep(this.#backlog, frame, isBinary);
       return;
     }
-    const result = this.#ws.send(frame, isBinary);
+    const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
     if (result === SEND_SKIPPED) {
       this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
       return;
@@ -129,7 +144,8 @@ export class WebSocketConnection implements Connection {
 
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
     if (!this.#ws) return;
-    this.#ws.publish(nativeTopic, frame, isBinary);
+    const isCompressed = mayCompress(this.isCompressed, frame.length);
+    this.#ws.publish(nativeTopic, frame, isBinary, isCompressed);
     this.#events.sent(receivers, frame.length);
     this.#events.published(frame.length);
   }
@@ -159,7 +175,7 @@ export class WebSocketConnection implements Connection {
     backlog?.flush(
       () => (this.#ws?.getBufferedAmount() ?? Infinity) < this.#events.roomBytes,
       (frame, isBinary) => {
-        this.#ws?.send(frame, isBinary);
+        this.#ws?.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
         this.#events.sent(1, frame.length);
       },
     );
@@ -168,4 +184,9 @@ export class WebSocketConnection implements Connection {
     this.#backlog = undefined;
     for (const waiter of backlog.takeWaiters()) waiter.resume();
   }
+}
+
+/** True where a frame of this length (text in UTF-16 units) is worth compressing. */
+export function mayCompress(isCompressed: boolean, length: number): boolean {
+  return isCompressed && length >= COMPRESS_FROM_LENGTH;
 }

@@ -22,6 +22,7 @@ import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
   WebSocketConnection,
   type ConnectionEvents,
+  type ConnectionKind,
   type OurWebSocket,
   type WebSocketData,
 } from "./websocket-connection.ts";
@@ -30,8 +31,10 @@ import {
 export interface WebSocketOptions {
   /** Silence after which a connection is closed (ms). */
   readonly timeoutMs: number;
-  /** Largest message of a client (bytes). */
+  /** Largest message of a client (bytes), with the 6 to 14 of a frame's header. */
   readonly maxFrameBytes: number;
+  /** True: frames are compressed both ways (permessage-deflate) for clients that offer it. */
+  readonly compress: boolean;
 }
 
 /** What the transport is made of. */
@@ -96,14 +99,19 @@ export class WebSocketTransport implements ConnectionEvents {
   mount(path: string, handshake: Handshake, options: WebSocketOptions): void {
     const { engine, app } = this.#parts;
     const variables = variablesOf(path);
-    const idleTicks = Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1;
     const wants = upgradeWants(handshake);
+    const kind = {
+      idleTicks: Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1,
+      isCompressed: options.compress,
+    };
     const parts = {
       handshake,
-      accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, idleTicks),
+      accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, kind),
     };
     app.ws<WebSocketData>(path, {
-      compression: engine.DISABLED,
+      compression: options.compress
+        ? engine.SHARED_COMPRESSOR | engine.SHARED_DECOMPRESSOR
+        : engine.DISABLED,
       idleTimeout: 0,
       sendPingsAutomatically: false,
       maxPayloadLength: options.maxFrameBytes + FRAME_SLACK_BYTES,
@@ -173,10 +181,10 @@ export class WebSocketTransport implements ConnectionEvents {
     if (socket) this.#parts.sockets.end(socket, CLOSE.restart, { shutdown: "draining" });
   }
 
-  #accept(identity: SocketIdentity, idleTicks: number): WebSocketData {
+  #accept(identity: SocketIdentity, kind: ConnectionKind): WebSocketData {
     const id = this.#nextNumber;
     this.#nextNumber += this.#parts.shards;
-    const connection = new WebSocketConnection(id, idleTicks, this.#parts.sweep.tick, this);
+    const connection = new WebSocketConnection(id, kind, this.#parts.sweep.tick, this);
     connection.socket = this.#parts.sockets.open(connection, identity);
     return { connection };
   }
@@ -199,10 +207,10 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.lastInboundTick = this.#parts.sweep.tick;
     this.#parts.meter.received(message.byteLength);
     if (!socket) return;
-    if (message.byteLength > maxFrameBytes) {
+    if (wireBytes(message.byteLength) > maxFrameBytes) {
       this.#parts.sockets.end(socket, CLOSE.tooLarge, { shutdown: "closed" });
-    } else if (isBinary && socket.serializer.vsn !== "1.0.0") {
-      this.#parts.sockets.malformed(socket);
+    } else if (isBinary) {
+      this.#parts.sockets.receiveBytes(socket, new Uint8Array(message));
     } else {
       this.#parts.sockets.receive(socket, Buffer.from(message).toString("utf8"));
     }
@@ -236,7 +244,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   #look(tick: number): void {
     for (const connection of this.#connections) {
-      if (tick - connection.lastInboundTick <= connection.idleTicks) continue;
+      if (tick - connection.lastInboundTick <= connection.kind.idleTicks) continue;
       const { socket } = connection;
       if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
     }
@@ -250,6 +258,12 @@ function ceilingOf(maxBytes: number): number {
 }
 
 type SocketIdentity = Parameters<SocketServer["open"]>[1];
+
+/** Gives the bytes of a client's frame, header and mask included: what Phoenix's limit counts. */
+function wireBytes(payloadBytes: number): number {
+  if (payloadBytes < 126) return payloadBytes + 6;
+  return payloadBytes + (payloadBytes < 65_536 ? 8 : 14);
+}
 
 async function nextTurn(): Promise<void> {
   await new Promise<void>((resolve) => {

@@ -3,25 +3,32 @@
  *
  * Runs on: every shard, which loads it by its URL.
  *
- * The mounts that want what is not built yet are absent, and so is what they alone need:
+ * `CHECK_ORIGIN` and `URL_HOST` are read from its environment. What is not built yet is absent:
  * `test/conformance/exceptions.ts` says which scenarios wait for what.
  */
 import { defineEndpoint } from "../../src/index.ts";
 import { bench } from "./conformance/bench.ts";
+import { checkOriginOf } from "./conformance/origins.ts";
 import { disconnect, publish } from "./conformance/routes.ts";
 import { room } from "./conformance/room.ts";
-import { userSocket } from "./conformance/socket.ts";
+import { answerTo, CLIENT_INFO, userSocket } from "./conformance/socket.ts";
 
 const channels = { "room:*": room, exact: room, "bench:*": bench };
+const mount = { socket: userSocket, channels, connectInfo: CLIENT_INFO };
 
 export default defineEndpoint({
+  urlHost: process.env["URL_HOST"] ?? "localhost",
+  checkOrigin: checkOriginOf(process.env["CHECK_ORIGIN"]),
   sockets: {
-    "/socket": { socket: userSocket, channels, websocket: { timeoutMs: 60_000 } },
-    "/small": {
-      socket: userSocket,
-      channels,
-      websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096 },
+    "/socket": { ...mount, websocket: { timeoutMs: 60_000 } },
+    "/small": { ...mount, websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096, compress: true } },
+    "/authed": { ...mount, authToken: true },
+    "/origin": {
+      ...mount,
+      checkOrigin: ["https://example.com", "//another.com:888", "//*.wild.org"],
     },
+    "/origin_conn": { ...mount, checkOrigin: "conn" },
+    "/custom": { ...mount, subprotocols: ["v12.stomp", "chat"], errorHandler: answerTo },
   },
   routes: {
     "GET /healthz": () => ({ status: 200, body: "ok" }),

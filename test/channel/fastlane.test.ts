@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import type { ChannelSocket } from "../../src/channel/definition.ts";
+import { TestNode } from "../support/members.ts";
 import { channel, World } from "../support/world.ts";
 import type { WorldClient } from "../support/world.ts";
 
+type Room = ChannelSocket<Record<string, unknown>>;
+
 const PLAIN = '[null,null,"room:1","e",{"n":1}]';
 const PLAIN_V1 = '{"topic":"room:1","event":"e","payload":{"n":1},"ref":null}';
+
+/** Gives a binary frame as it is recorded. */
+function hex(bytes: string): string {
+  return `hex ${bytes.replaceAll(" ", "")}`;
+}
 
 /** Joins room:1 under version 1. */
 function joinedV1(world: World): WorldClient {
@@ -103,6 +112,149 @@ describe("the fastlane", () => {
       }
     }
     assert.equal(old.taken().length, 1);
+  });
+
+  it("publishes once for each way to compress", () => {
+    const world = new World({ channels: { "room:*": channel() } });
+    const clients = [true, false, true].map((isCompressed) =>
+      world.joined(["room:1"], { isCompressed }),
+    );
+    world.member.broadcast("room:1", "e", { n: 1 });
+    for (const client of clients) assert.deepEqual(client.taken(), [PLAIN]);
+    assert.deepEqual(
+      world.publisher.published.map(({ receivers, isCompressed }) => [receivers, isCompressed]),
+      [
+        [2, true],
+        [1, false],
+      ],
+    );
+  });
+
+  describe("where the payload is bytes", () => {
+    const BYTES = Uint8Array.of(0, 255);
+    // Kind 2, topic room:1, event e, payload 00 ff.
+    const BINARY = hex("02 06 01 726f6f6d3a31 65 00ff");
+    const MISSED_V1 =
+      '{"topic":"room:1","event":"phx_error","payload":{"reason":"missed broadcasts"},"ref":null}';
+    const SKIPPED = "a binary broadcast has no form for a client of version 1";
+
+    it("sends a binary frame, natively and one by one, to all but who is left out", () => {
+      const handleIn = { from: (socket: Room) => socket.broadcastFrom("e", BYTES) };
+      const world = new World({ channels: { "room:*": channel({ handleIn }) } });
+      const clients = [
+        world.joined(),
+        world.joined(),
+        world.joined(["room:1"], { isNative: false }),
+      ];
+      const taken = (): string[][] => clients.map((client) => client.taken());
+      world.member.broadcast("room:1", "e", BYTES);
+      assert.deepEqual(taken(), [[BINARY], [BINARY], [BINARY]]);
+      clients[0]?.send('["11","2","room:1","from",{}]');
+      assert.deepEqual(taken(), [[], [BINARY], [BINARY]]);
+      clients[2]?.send('["11","2","room:1","from",{}]');
+      assert.deepEqual(taken(), [[BINARY], [BINARY], []]);
+    });
+
+    it("gives an intercepting channel bytes of its own", () => {
+      const seen: unknown[] = [];
+      const intercept = {
+        e: (socket: Room, payload: unknown) => {
+          seen.push(payload);
+          (payload as Uint8Array)[0] = 9;
+          socket.push("mine", payload);
+        },
+      };
+      const world = new World({ channels: { "room:*": channel({ intercept }) } });
+      const clients = [world.joined(), world.joined()];
+      world.member.broadcast("room:1", "e", BYTES);
+      for (const client of clients) {
+        assert.deepEqual(client.taken(), [hex("00 02 06 04 3131 726f6f6d3a31 6d696e65 09ff")]);
+      }
+      assert.ok(
+        seen.every((payload) => payload instanceof Uint8Array && !Buffer.isBuffer(payload)),
+      );
+      assert.notEqual(seen[0], seen[1]);
+    });
+
+    it("skips channels on version 1, counts them, and tells them after all others have it", () => {
+      const world = new World({ channels: { "room:*": channel() } });
+      const olds = [joinedV1(world), joinedV1(world)];
+      const client = world.joined();
+      world.member.broadcast("room:1", "e", BYTES);
+      assert.deepEqual(client.taken(), [BINARY]);
+      for (const old of olds) assert.deepEqual(old.taken(), [MISSED_V1]);
+      assert.equal(world.skipped, 2);
+      assert.equal(world.lastError(), SKIPPED);
+      assert.equal(world.count, 1);
+      // Their connections live: they join anew, and get what has a form.
+      olds[0]?.send('{"topic":"room:1","event":"phx_join","payload":{},"ref":"2"}');
+      olds[0]?.taken();
+      world.member.broadcast("room:1", "e", { n: 1 });
+      assert.deepEqual(olds[0]?.taken(), [PLAIN_V1]);
+    });
+
+    it("tells a channel on version 1 that broadcasts bytes itself, when its callback is done", () => {
+      const steps: string[] = [];
+      const shout = (socket: Room): void => {
+        socket.broadcast("e", BYTES);
+        steps.push("broadcast");
+      };
+      const terminate = (): void => void steps.push("terminate");
+      const room = channel({
+        handleIn: { shout, others: (socket) => socket.broadcastFrom("e", BYTES) },
+        terminate,
+      });
+      const world = new World({ channels: { "room:*": room } });
+      const [old, client] = [joinedV1(world), world.joined()];
+      old.send('{"topic":"room:1","event":"others","payload":{},"ref":"2"}');
+      assert.deepEqual([old.taken(), client.taken(), world.skipped], [[], [BINARY], 0]);
+      old.send('{"topic":"room:1","event":"shout","payload":{},"ref":"3"}');
+      assert.deepEqual([old.taken(), client.taken()], [[MISSED_V1], [BINARY]]);
+      assert.deepEqual(steps, ["broadcast", "terminate"]);
+    });
+
+    it("reaches other threads, whatever the topic is called, in order with text", () => {
+      const node = new TestNode();
+      const topics = ["room:1", 'room:"\\\n', "room:é\u0001", "room:🙂"];
+      const [here, there] = [0, 1].map(
+        (member) => new World({ channels: { "room:*": channel() }, node, member }),
+      );
+      assert.ok(here && there);
+      for (const topic of topics) {
+        const client = there.joined([topic]);
+        const heard: unknown[] = [];
+        there.member.pubsub.subscribe(topic, {
+          receive: (told) => heard.push(told),
+          missed: () => assert.fail("missed"),
+        });
+        here.member.broadcast(topic, "a", { n: 1 });
+        here.member.broadcast(topic, 'b"', BYTES);
+        here.member.broadcast(topic, "c", { n: 2 });
+        there.member.drain();
+        const name = Buffer.from(topic);
+        const length = name.length.toString(16).padStart(2, "0");
+        assert.deepEqual(client.taken(), [
+          `[null,null,${JSON.stringify(topic)},"a",{"n":1}]`,
+          `hex 02${length}02${name.toString("hex")}622200ff`,
+          `[null,null,${JSON.stringify(topic)},"c",{"n":2}]`,
+        ]);
+        assert.deepEqual(heard, [
+          { topic, event: "a", payload: { n: 1 } },
+          { topic, event: 'b"', payload: BYTES },
+          { topic, event: "c", payload: { n: 2 } },
+        ]);
+      }
+    });
+
+    it("is refused to its caller where the topic is too long for a binary frame", () => {
+      const world = new World({ channels: { "room:*": channel() } });
+      const topic = `room:${"x".repeat(251)}`;
+      const client = world.joined([topic]);
+      assert.throws(() => world.member.broadcast(topic, "e", BYTES), { code: "SIM_ERR_PAYLOAD" });
+      assert.deepEqual(client.taken(), []);
+      world.member.broadcast(topic, "e", {});
+      assert.equal(client.taken().length, 1);
+    });
   });
 
   it("tells all channels of a topic that they missed something", () => {

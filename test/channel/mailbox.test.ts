@@ -38,7 +38,7 @@ describe("a mailbox", () => {
     mailbox.tryPut(info(1));
     assert.ok(mailbox.tryPut({ kind: "leave", ref: "1" }));
     assert.ok(mailbox.tryPut({ kind: "close", reason: "normal" }));
-    assert.ok(mailbox.tryPut({ kind: "missed" }));
+    assert.ok(mailbox.tryPut({ kind: "missed", why: "w" }));
     assert.equal(mailbox.length, 4);
   });
 

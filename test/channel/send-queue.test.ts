@@ -138,6 +138,21 @@ describe("a channel that may miss broadcasts", () => {
     assert.deepEqual(taken(slow), [["first", 1]]);
   });
 
+  it("sends bytes as bytes, at once and later, between texts", () => {
+    const world = new World({ channels: { "room:*": dropping(4) } });
+    const slow = world.joined();
+    const binary = "hex 020601726f6f6d3a316200ff";
+    world.member.broadcast("room:1", "b", Uint8Array.of(0, 255));
+    assert.deepEqual(slow.taken(), [binary]);
+    slow.connection.setRoom(0);
+    broadcast(world, ["a", 1]);
+    world.member.broadcast("room:1", "b", Uint8Array.of(0, 255));
+    broadcast(world, ["a", 2]);
+    slow.connection.setRoom(Infinity);
+    const texts = [1, 2].map((n) => `[null,null,"room:1","a",{"n":${n}}]`);
+    assert.deepEqual(slow.taken(), [texts[0], binary, texts[1]]);
+  });
+
   it("lets pushes, and events that it intercepts, overtake what waits, and loses none", () => {
     const world = new World({ channels: { "room:*": conflating() } });
     const slow = world.joined();

@@ -9,7 +9,7 @@
  * that no client reads (`READ_HEADERS` are the others), the text of HTTP error bodies. In presence,
  * `presence_state` and `presence_diff` that follow each other stand in either order.
  */
-import type { Arrival, Headers } from "./scenario.ts";
+import type { Arrival, FrameArrival, Headers } from "./scenario.ts";
 
 /** Keys whose value is free, and why. */
 const FREE_VALUES: Readonly<Record<string, string>> = {
@@ -42,6 +42,8 @@ export interface Difference {
 export function lineOf(arrival: Arrival): string {
   if (arrival.kind === "text") return `text ${canonicalText(arrival.text)}`;
   if (arrival.kind === "closed") return `closed ${arrival.code} ${JSON.stringify(arrival.reason)}`;
+  if (arrival.kind === "frame") return frameLine(arrival);
+  if (arrival.kind === "ended") return "ended";
   if ("hex" in arrival) return `${arrival.kind} ${arrival.hex}`;
   return answerLine(arrival.kind, arrival);
 }
@@ -76,6 +78,12 @@ export function describeDifference(difference: Difference, actual: readonly stri
     "  all that came:",
     ...actual.map((line) => `    ${line.slice(0, 300)}`),
   ].join("\n");
+}
+
+function frameLine({ fin, rsv, opcode, masked, text, hex, code, reason }: FrameArrival): string {
+  const content = text === undefined ? hex : canonicalText(text);
+  const said = content ?? `close ${code ?? "without a code"} ${JSON.stringify(reason ?? "")}`;
+  return `frame fin=${fin} rsv=${rsv} opcode=${opcode} masked=${masked} ${said}`;
 }
 
 function answerLine(

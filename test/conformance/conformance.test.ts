@@ -4,8 +4,8 @@
  * Runs on: the main thread of the tests. Scenarios share topics, so they are played one after the other.
  */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { startServer } from "../support/server.ts";
+import { after, describe, it } from "node:test";
+import { startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { EXCEPTIONS } from "./exceptions.ts";
 import { judge, play } from "./replayer.ts";
@@ -17,13 +17,26 @@ const missingByTranscript = new Map(
   ),
 );
 
+/** Environment of the app in which a transcript was recorded, where it was not empty. */
+const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "08-origin-check-on": { CHECK_ORIGIN: "true" },
+};
+const EMPTY: Readonly<Record<string, string>> = {};
+
 for (const shards of [1, 2]) {
   describe(`Phoenix, as recorded, on ${shards} of our shards`, () => {
-    let server: Server;
-    before(async () => {
-      server = await startServer("conformance", { shards });
+    const servers = new Map<object, Promise<Server>>();
+    const serverFor = (transcript: string): Promise<Server> => {
+      const environment = ENVIRONMENTS[transcript] ?? EMPTY;
+      const known = servers.get(environment);
+      if (known) return known;
+      const started = startServerWith(environment, "conformance", { shards });
+      servers.set(environment, started);
+      return started;
+    };
+    after(async () => {
+      for (const server of servers.values()) await (await server).close();
     });
-    after(() => server.close());
 
     for (const transcript of transcriptNames()) {
       const missing = missingByTranscript.get(transcript);
@@ -31,7 +44,8 @@ for (const shards of [1, 2]) {
       describe(transcript, { skip }, () => {
         for (const scenario of readTranscript(transcript)) {
           it(scenario.name, async () => {
-            const said = judge(scenario, await play(scenario, server.port), EXCEPTIONS);
+            const { port } = await serverFor(transcript);
+            const said = judge(scenario, await play(scenario, port), EXCEPTIONS);
             assert.equal(said.join("\n"), "");
           });
         }

@@ -11,6 +11,7 @@ import type { IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
 import type { NetConnectOpts, Socket } from "node:net";
 import { WebSocket } from "ws";
+import { RawSocket } from "./raw-socket.ts";
 import type { Act, Arrival, Headers } from "./scenario.ts";
 
 const FENCE_REF = /"(fence:\d+)"/;
@@ -22,6 +23,7 @@ export class Connection {
   readonly #onArrival: () => void;
   readonly #fences = new Set<string>();
   #webSocket: WebSocket | undefined;
+  #raw: RawSocket | undefined;
   #tcp: Socket | undefined;
   #isV1 = true;
 
@@ -70,16 +72,19 @@ export class Connection {
   }
 
   #performOne(act: Act): void {
-    if (act.kind === "open") this.#open(act.path, act.protocols, act.headers);
+    if (act.kind === "open") this.#open(act);
     else if (act.kind === "http") this.#request(act.target, act.headers, act.body);
+    else if (act.kind === "raw") this.#openRaw(act.request);
+    else if (act.kind === "frame") this.#raw?.write(act.frame);
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
   }
 
-  #open(path: string, protocols: readonly string[], headers: Headers): void {
+  #open({ path, protocols, headers, offersDeflate }: OpenAct): void {
     const { searchParams } = new URL(path, "http://localhost");
-    this.#isV1 = (searchParams.get("vsn") ?? "1.0.0").startsWith("1.");
+    this.#isV1 = (searchParams.getAll("vsn").at(-1) ?? "1.0.0").startsWith("1.");
     const webSocket = new WebSocket(`ws://127.0.0.1:${this.#port}${path}`, [...protocols], {
       headers: { ...headers },
+      perMessageDeflate: offersDeflate,
       createConnection: ((options: NetConnectOpts) => {
         this.#tcp = createConnection(options);
         return this.#tcp;
@@ -100,6 +105,11 @@ export class Connection {
     webSocket.on("pong", (data) => this.#arrive({ kind: "pong", hex: data.toString("hex") }));
     // What an error means for the client is seen as its close; a refused port as no arrival at all.
     webSocket.on("error", () => undefined);
+  }
+
+  #openRaw(head: string): void {
+    this.#raw = new RawSocket(this.#port, head, (arrival) => this.#arrive(arrival));
+    this.#tcp = this.#raw.tcp;
   }
 
   #onFrame(data: Buffer, isBinary: boolean): void {
@@ -144,7 +154,8 @@ export class Connection {
   }
 }
 
-type FrameAct = Exclude<Act, { readonly kind: "open" | "http" }>;
+type OpenAct = Extract<Act, { readonly kind: "open" }>;
+type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "raw" | "frame" }>;
 
 function sendFrame(webSocket: WebSocket, act: FrameAct): void {
   if (act.kind === "text") webSocket.send(act.text);

@@ -86,7 +86,7 @@ const noiseForShout: Script = (text, webSocket) =>
 const servers: WebSocketServer[] = [];
 
 /** The scripted server is in this process: what did not come by then does not come. */
-const PATIENCE_MS = 200;
+const PATIENCE_MS = 1_000;
 
 /** Starts a server that answers heartbeats itself, and everything else as the script says. */
 async function startScripted(script: Script): Promise<number> {

@@ -262,7 +262,7 @@ function burstFrom(steps: readonly Step[], from: number): { conn: string; act: A
     if (!("act" in step) || step.at - before > BURST_GAP_MS) break;
     burst.push(step);
     before = step.at;
-    if (step.act.kind === "open") break;
+    if (step.act.kind === "open" || step.act.kind === "raw") break;
   }
   return burst;
 }
@@ -289,7 +289,10 @@ function quietAfter({ steps }: Scenario): number {
   const putOff = Object.entries(PUT_OFF_MS)
     .filter(([event]) => texts.some((text) => text.includes(`"${event}"`)))
     .map(([, ms]) => ms);
-  const hasTravel = acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1;
+  // Nor is a raw connection fenced, whose frames are the scenario's own affair.
+  const isRaw = acts.some(({ kind }) => kind === "raw");
+  const hasTravel =
+    isRaw || acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1;
   const longest = Math.max(0, ...putOff);
   return longest > 0 || hasTravel ? longest + TRAVEL_MS : 0;
 }

@@ -4,11 +4,15 @@
  * Runs on: the main thread of the tests.
  *
  * A transcript is a JSON file of scenarios. Here each of its events becomes a step: an act of a client
- * (open, text, binary, ping, pong, close, http) or an arrival at a connection (status, text, binary, pong,
- * closed, http). A scenario that has an event of another kind says so in `unplayable`.
+ * (open, text, binary, ping, pong, close, http; raw, frame) or an arrival at a connection (status, text, binary,
+ * pong, closed, http; frame, ended). A scenario that has an event of another kind says so in `unplayable`.
+ *
+ * A raw connection is one of bytes: its request and its frames leave as the scenario says, whatever the rules
+ * are, and each frame of the server is an arrival, control frames and the end of TCP included.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import type { RawFrame } from "./raw-socket.ts";
 
 /** Headers by their lower-case names. */
 export type Headers = Readonly<Record<string, string>>;
@@ -20,10 +24,14 @@ export type Act =
       readonly path: string;
       readonly protocols: readonly string[];
       readonly headers: Headers;
+      /** Whether the client offered to compress: as far as the recording shows, where it was agreed to. */
+      readonly offersDeflate: boolean;
     }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "binary" | "ping" | "pong"; readonly bytes: Uint8Array }
   | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string }
+  | { readonly kind: "raw"; readonly request: string }
+  | { readonly kind: "frame"; readonly frame: RawFrame }
   | {
       readonly kind: "http";
       readonly target: string;
@@ -41,7 +49,22 @@ export type Arrival =
     }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "binary" | "pong"; readonly hex: string }
-  | { readonly kind: "closed"; readonly code: number; readonly reason: string };
+  | { readonly kind: "closed"; readonly code: number; readonly reason: string }
+  | FrameArrival
+  | { readonly kind: "ended" };
+
+/** A frame at a raw connection. Which of the last four there are depends on the opcode. */
+export interface FrameArrival {
+  readonly kind: "frame";
+  readonly fin: number;
+  readonly rsv: number;
+  readonly opcode: number;
+  readonly masked: number;
+  readonly text?: string | undefined;
+  readonly hex?: string | undefined;
+  readonly code?: number | undefined;
+  readonly reason?: string | undefined;
+}
 
 /** One step of a scenario, at a time in ms since its start. */
 export type Step =
@@ -81,6 +104,24 @@ interface RecordedEvent {
   readonly text_len_bytes?: number;
   readonly text_head?: string;
   readonly text_tail?: string;
+  readonly bin_len?: number;
+  readonly hex_head?: string;
+  readonly raw_request?: readonly string[];
+  readonly status_line?: string;
+  readonly frame?: RecordedFrame;
+  readonly tcp?: string;
+}
+
+interface RecordedFrame {
+  readonly opcode: number;
+  readonly fin?: number;
+  readonly rsv?: number;
+  readonly mask?: boolean;
+  readonly masked?: number;
+  readonly text?: string;
+  readonly hex?: string;
+  readonly close_code?: number;
+  readonly close_reason?: string;
 }
 
 interface RecordedScenario {
@@ -113,14 +154,26 @@ export function parseScenario(transcript: string, recorded: RecordedScenario): S
   for (const event of recorded.events) {
     // Trouble on the recorder's side (a send on a closed connection) is nothing that a server did.
     if (event.dir === "!!") continue;
+    // Half of an end that is recorded as a whole behind it.
+    if (event.tcp === "FIN") continue;
     const step = parseStep(event);
     if (step === undefined)
       unplayable ??= Object.keys(event).find((key) => !COMMON_KEYS.has(key)) ?? "nothing";
     else steps.push(step);
   }
-  return { transcript, name: recorded.name, steps, unplayable };
+  return { transcript, name: recorded.name, steps: steps.map(withOffer), unplayable };
 }
 
+/** Makes a client offer what the answer to its handshake agreed to. */
+function withOffer(step: Step, at: number, steps: readonly Step[]): Step {
+  if (!("act" in step) || step.act.kind !== "open") return step;
+  const answer = steps.slice(at).find((later) => later.conn === step.conn && "arrival" in later);
+  const headers =
+    answer && "arrival" in answer && answer.arrival.kind === "status" ? answer.arrival.headers : {};
+  return { ...step, act: { ...step.act, offersDeflate: EXTENSIONS in headers } };
+}
+
+const EXTENSIONS = "sec-websocket-extensions";
 const COMMON_KEYS = new Set(["t", "dir", "conn", "headers", "sha1"]);
 
 function parseStep(event: RecordedEvent): Step | undefined {
@@ -139,7 +192,17 @@ function parseStep(event: RecordedEvent): Step | undefined {
 function parseAct(event: RecordedEvent): Act | undefined {
   const { headers = {} } = event;
   if (event.open !== undefined)
-    return { kind: "open", path: event.open, protocols: event.protocols ?? [], headers };
+    return {
+      kind: "open",
+      path: event.open,
+      protocols: event.protocols ?? [],
+      headers,
+      offersDeflate: false,
+    };
+  if (event.raw_request !== undefined) {
+    return { kind: "raw", request: `${event.raw_request.join("\r\n")}\r\n\r\n` };
+  }
+  if (event.frame !== undefined) return { kind: "frame", frame: parseFrame(event.frame) };
   if (event.http !== undefined) {
     const text = textOf(event);
     const body = text === undefined ? Buffer.from(event.hex ?? "", "hex") : Buffer.from(text);
@@ -155,24 +218,68 @@ function parseFrameAct(event: RecordedEvent): Act | undefined {
     const code = typeof event.close === "number" ? event.close : undefined;
     return { kind: "close", code, reason: event.reason ?? "" };
   }
-  if (event.hex !== undefined) return { kind: "binary", bytes: Buffer.from(event.hex, "hex") };
+  const bytes = bytesOf(event);
+  if (bytes !== undefined) return { kind: "binary", bytes };
   const text = textOf(event);
   return text === undefined ? undefined : { kind: "text", text };
 }
 
+function parseFrame({ opcode, fin, mask, text, hex = "" }: RecordedFrame): RawFrame {
+  const payload =
+    text === undefined ? Buffer.from(hex, "hex") : Buffer.from(wholeText(opcode, text));
+  return { opcode, isLast: fin !== 0, isMasked: mask !== false, payload };
+}
+
+/** Of a frame's long text only the length was kept: blanks, which JSON lets stand between its tokens. */
+function wholeText(opcode: number, text: string): string {
+  const length = /^<(\d+) chars>$/.exec(text)?.[1];
+  if (length === undefined) return text;
+  return (opcode === 0 ? "" : "[").padEnd(Number(length));
+}
+
 function parseArrival(event: RecordedEvent): Arrival | undefined {
+  if (event.tcp !== undefined) return { kind: "ended" };
+  if (event.frame !== undefined) return parseFrameArrival(event.frame);
+  return parseAnswer(event) ?? parseMessage(event);
+}
+
+function parseFrameArrival(frame: RecordedFrame): FrameArrival {
+  const { opcode, text, hex, fin = 1, rsv = 0, masked = 0 } = frame;
+  const { close_code: code, close_reason: reason } = frame;
+  return { kind: "frame", opcode, fin, rsv, masked, text, hex, code, reason };
+}
+
+function parseAnswer(event: RecordedEvent): Arrival | undefined {
   const { headers = {} } = event;
   if (event.status !== undefined)
     return { kind: "status", status: event.status, headers, body: event.body ?? "" };
   if (event.http_status !== undefined) {
     return { kind: "http", status: event.http_status, headers, body: textOf(event) ?? "" };
   }
+  if (event.status_line !== undefined) {
+    const status = Number(event.status_line.split(" ")[1]);
+    return { kind: "status", status, headers, body: event.body ?? "" };
+  }
+  return undefined;
+}
+
+function parseMessage(event: RecordedEvent): Arrival | undefined {
   if (event.closed !== undefined)
     return { kind: "closed", code: event.closed, reason: event.reason ?? "" };
   if (event.pong !== undefined) return { kind: "pong", hex: event.pong };
   if (event.hex !== undefined) return { kind: "binary", hex: event.hex };
   const text = textOf(event);
   return text === undefined ? undefined : { kind: "text", text };
+}
+
+/** Gives the bytes of a binary frame. Of a long one only the head was kept: it goes on as it ends. */
+function bytesOf(event: RecordedEvent): Uint8Array | undefined {
+  const { hex, hex_head: head, bin_len: length, sha1 } = event;
+  if (hex !== undefined) return Buffer.from(hex, "hex");
+  if (head === undefined || length === undefined) return undefined;
+  const bytes = Buffer.alloc(length, Buffer.from(head.slice(-2), "hex"));
+  bytes.write(head, "hex");
+  return createHash("sha1").update(bytes).digest("hex") === sha1 ? bytes : undefined;
 }
 
 /** Gives the text of an event. Of a long one only the ends were kept: the middle is made again, and proved by its hash. */

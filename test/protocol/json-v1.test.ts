@@ -29,11 +29,23 @@ describe("version 1, from the client", () => {
     }
   });
 
-  it("refuses what is no object, and topics that are objects", () => {
+  it("refuses what is no object, and joins of topics that have no text", () => {
     const frames = ["", "nope", "null", "1", '"x"', "[]", '["1","2","t","e",{}]', "{"];
-    frames.push('{"topic":{},"event":"e","payload":{},"ref":"1"}');
-    frames.push('{"topic":["t"],"event":"e","payload":{},"ref":"1"}');
+    frames.push('{"topic":{},"event":"phx_join","payload":{},"ref":"1"}');
+    frames.push('{"topic":[null],"event":"phx_join","payload":{},"ref":"1"}');
+    frames.push('{"topic":"t","event":"e","payload":"\\ud800","ref":"1"}');
+    frames.push(
+      `{"topic":"t","event":"e","payload":{},"ref":${"[".repeat(5_000)}${"]".repeat(5_000)}}`,
+    );
     for (const frame of frames) assert.equal(jsonV1.decode(frame), undefined, frame);
+  });
+
+  it("does not mind a binary frame, if it is UTF-8", () => {
+    const frame = '{"topic":"räum:1","event":"e","payload":{},"ref":"1"}';
+    const message = { joinRef: null, ref: "1", topic: "räum:1", event: "e", payload: {} };
+    assert.deepEqual(jsonV1.decodeBytes(Buffer.from(frame)), message);
+    assert.equal(jsonV1.decodeBytes(Buffer.from(frame, "latin1")), undefined);
+    assert.equal(jsonV1.decodeBytes(new Uint8Array(0)), undefined);
   });
 
   it("agrees with JSON.parse on any text", () => {
@@ -64,10 +76,8 @@ describe("version 1, from the client", () => {
     fc.assert(
       fc.property(object, (parts) => {
         const keys = ["topic", "event", "payload", "ref"] as const;
-        const { topic } = parts;
-        const isObject = typeof topic === "object" && topic !== null;
         const isWhole = keys.every((key) => Object.hasOwn(parts, key));
-        assert.equal(jsonV1.decode(JSON.stringify(parts)) !== undefined, isWhole && !isObject);
+        assert.equal(jsonV1.decode(JSON.stringify(parts)) !== undefined, isWhole);
       }),
     );
   });
@@ -86,6 +96,17 @@ describe("version 1, to the client", () => {
       jsonV1.push('"9"', '"room:1"', "e", [1]),
       '{"topic":"room:1","event":"e","payload":[1],"ref":null}',
     );
+  });
+
+  it("refuses bytes, which it has no form for", () => {
+    const refused = {
+      code: "SIM_ERR_PAYLOAD",
+      message: "payload must be a JSON value for a client of version 1, got bytes",
+    };
+    for (const bytes of [new Uint8Array(1), Buffer.alloc(1), new ArrayBuffer(1)]) {
+      assert.throws(() => jsonV1.push("null", '"t"', "e", bytes), refused);
+      assert.throws(() => jsonV1.reply("null", "1", '"t"', "ok", bytes), refused);
+    }
   });
 
   it("writes an end, whose ref is the join's join_ref where it had one", () => {

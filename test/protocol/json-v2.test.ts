@@ -4,12 +4,41 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
-import { refJson } from "../../src/protocol/serializer.ts";
+import { refJson, type Frame } from "../../src/protocol/serializer.ts";
+
+/** Writes every other than ASCII character as an escape. */
+function escaped(json: string): string {
+  return json.replaceAll(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function nested(depth: number): string {
+  return "[".repeat(depth) + "]".repeat(depth);
+}
+
+/** True where all strings of a JSON text are text, by another way than the decoder's. */
+function isWhole(json: string): boolean {
+  let whole = true;
+  JSON.parse(json, (key, value: unknown) => {
+    for (const text of [key, value]) {
+      if (typeof text === "string" && Buffer.from(text).toString() !== text) whole = false;
+    }
+    return value;
+  });
+  return whole;
+}
 
 const OBJECTS = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 });
 
 function replied(response: unknown): string {
-  return jsonV2.reply("1", 2, '"t"', 'may"be', response);
+  return textOf(jsonV2.reply("1", 2, '"t"', 'may"be', response));
+}
+
+function textOf(frame: Frame): string {
+  assert.ok(typeof frame === "string");
+  return frame;
 }
 
 describe("version 2 in JSON, from the client", () => {
@@ -35,8 +64,55 @@ describe("version 2 in JSON, from the client", () => {
     assert.equal(jsonV2.decode('[null,"1",7,false,{}]')?.topic, 7);
     assert.equal(jsonV2.decode('[null,"1",7,false,{}]')?.event, false);
     assert.equal(jsonV2.decode('[null,"1",null,{"a":1},{}]')?.topic, null);
-    assert.equal(jsonV2.decode('[null,"1",{},"e",{}]'), undefined);
-    assert.equal(jsonV2.decode('[null,"1",["t"],"e",{}]'), undefined);
+    assert.deepEqual(jsonV2.decode('[null,"1",{"a":1},"e",{}]')?.topic, { a: 1 });
+    assert.deepEqual(jsonV2.decode('[null,"1",[null],"phx_leave",{}]')?.topic, [null]);
+    assert.deepEqual(jsonV2.decode('[null,"1",["a",[98,"c"]],"phx_join",{}]')?.topic, [
+      "a",
+      [98, "c"],
+    ]);
+    for (const topic of ["{}", '{"a":1}', "[null]", "[-1]", "[1.5]", "[55296]", "[1114112]"]) {
+      assert.equal(jsonV2.decode(`[null,"1",${topic},"phx_join",{}]`), undefined, topic);
+    }
+  });
+
+  it("refuses halves of surrogate pairs, which are no text, wherever they are escaped", () => {
+    const whole = [
+      "\\ud83c\\udf89",
+      "\\\\ud800",
+      "\\u0041",
+      "🎉",
+      "\\uD83C\\uDF89x",
+      "\\\\\\u00e9",
+    ];
+    for (const text of whole) {
+      const frame = `["1","2","t","e",{"${text}":"${text}"}]`;
+      assert.deepEqual(jsonV2.decode(frame)?.payload, (JSON.parse(frame) as unknown[])[4], text);
+    }
+    const halves = [
+      "\\udc00",
+      "\\ud800",
+      "\\uD800x",
+      "\\ud800\\ud800",
+      "\\ud800\\n",
+      "\\ud800\\u0041",
+    ];
+    halves.push("\\\\\\udfff", "\\ud83c\\udf89\\udf89", "\\ud800\\\\udc00", "\\n\\udBFF");
+    for (const text of halves) {
+      assert.equal(jsonV2.decode(`["1","2","t","e",{"x":"${text}"}]`), undefined, text);
+      assert.equal(jsonV2.decode(`["1","2","t","e",{"${text}":1}]`), undefined, text);
+      assert.equal(jsonV2.decode(`["${text}","2","t","e",{}]`), undefined, text);
+    }
+  });
+
+  it("takes payloads at any depth, and refs and topics as far as they can be written again", () => {
+    assert.ok(jsonV2.decode(`["1","2","t","e",${nested(100_000)}]`));
+    assert.ok(jsonV2.decode(`[${nested(2_000)},${nested(2_000)},${nested(2_000)},"e",{}]`));
+    for (const depth of [2_049, 100_000]) {
+      assert.equal(jsonV2.decode(`[${nested(depth)},"2","t","e",{}]`), undefined);
+      assert.equal(jsonV2.decode(`["1",${nested(depth)},"t","e",{}]`), undefined);
+      assert.equal(jsonV2.decode(`["1","2",${nested(depth)},"e",{}]`), undefined);
+      assert.equal(jsonV2.decode(`["1","2",${nested(depth)},"phx_join",{}]`), undefined);
+    }
   });
 
   it("lets more than five elements pass", () => {
@@ -49,11 +125,14 @@ describe("version 2 in JSON, from the client", () => {
     for (const frame of frames) assert.equal(jsonV2.decode(frame), undefined, frame);
   });
 
-  it("agrees with JSON.parse on any text", () => {
+  it("agrees with JSON.parse on any text but halves of surrogate pairs", () => {
+    const strings = fc.string({ unit: "binary" });
+    const part = fc.oneof(fc.jsonValue({ stringUnit: "binary" }), strings);
     const frames = fc.oneof(
       fc.string(),
       fc.json(),
-      fc.array(fc.jsonValue(), { maxLength: 7 }).map((parts) => JSON.stringify(parts)),
+      fc.array(part, { maxLength: 7 }).map((all) => JSON.stringify(all)),
+      fc.array(part, { minLength: 5, maxLength: 5 }).map((all) => escaped(JSON.stringify(all))),
     );
     fc.assert(
       fc.property(frames, (frame) => {
@@ -64,10 +143,7 @@ describe("version 2 in JSON, from the client", () => {
         } catch {
           parts = undefined;
         }
-        const isMessage =
-          Array.isArray(parts) &&
-          parts.length >= 5 &&
-          (typeof parts[2] !== "object" || parts[2] === null);
+        const isMessage = Array.isArray(parts) && parts.length >= 5 && isWhole(frame);
         assert.equal(message !== undefined, isMessage);
         if (!message || !Array.isArray(parts)) return;
         const { joinRef, ref, topic, event, payload } = message;
@@ -134,12 +210,14 @@ describe("version 2 in JSON, to the client", () => {
   });
 
   it("gives back every ref that a client may send", () => {
+    const refs = fc.jsonValue({ maxDepth: 2 });
     fc.assert(
-      fc.property(fc.jsonValue(), fc.jsonValue(), fc.string(), (joinRef, ref, topic) => {
+      fc.property(refs, refs, fc.string(), (joinRef, ref, topic) => {
         const message = jsonV2.decode(JSON.stringify([joinRef, ref, topic, "e", {}]));
         assert.ok(message);
         const topicJson = JSON.stringify(message.topic);
-        const frame = jsonV2.reply(refJson(message.joinRef), message.ref, topicJson, "ok", {});
+        const joinRefJson = refJson(message.joinRef);
+        const frame = textOf(jsonV2.reply(joinRefJson, message.ref, topicJson, "ok", {}));
         const sent = JSON.parse(JSON.stringify([joinRef, ref, topic])) as unknown[];
         assert.deepEqual((JSON.parse(frame) as unknown[]).slice(0, 3), sent);
       }),
@@ -149,7 +227,7 @@ describe("version 2 in JSON, to the client", () => {
   it("decodes what it encodes", () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), OBJECTS, (topic, event, payload) => {
-        const frame = jsonV2.push('"3"', JSON.stringify(topic), event, payload);
+        const frame = textOf(jsonV2.push('"3"', JSON.stringify(topic), event, payload));
         const sent = JSON.parse(JSON.stringify(payload)) as unknown;
         const message = { joinRef: "3", ref: null, topic, event, payload: sent };
         assert.deepEqual(jsonV2.decode(frame), message);

@@ -109,6 +109,10 @@ describe("an endpoint's definition", () => {
       mountedWith({ websocket: { timeout: 1 } }),
       /^websocket of \/s must have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
     );
+    refused(
+      mountedWith({ websocket: { compress: "yes" } }),
+      "compress of /s must be true or false, got string",
+    );
     refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
   });
 

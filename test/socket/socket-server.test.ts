@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
+import * as fc from "fast-check";
+
 import { error, ok } from "../../src/channel/results.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
@@ -198,8 +200,9 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
       "nope",
       "{}",
       '["1","2","t","e"]',
-      '["1","2",{},"e",{}]',
-      '["1","2",[],"e",{}]',
+      '["1","2",{},"phx_join",{}]',
+      '["1","2","room:1","e",{"x":"\\udc00"}]',
+      `["1",${"[".repeat(100_000)}${"]".repeat(100_000)},"phoenix","heartbeat",{}]`,
     ]) {
       const world = makeWorld();
       const client = world.joined(["room:1", "room:2"]);
@@ -226,6 +229,158 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     one.send('["11","2","room:1","phx_leave",{}]');
     two.send('["11","2","room:1","echo",{}]');
     assert.equal(two.taken().length, 1);
+  });
+});
+
+/** Gives a binary frame as it is recorded. */
+function hex(bytes: string): string {
+  return `hex ${bytes.replaceAll(" ", "")}`;
+}
+
+function hexOf(text: string): string {
+  return Buffer.from(text).toString("hex");
+}
+
+describe("a binary frame (WIRE §1.4)", () => {
+  const JOIN = '["1","1","room:1","phx_join",{}]';
+  // join_ref 1, ref 2, topic room:1, event echo, payload fe ff
+  const ECHO = "00 01 01 06 04 31 32 726f6f6d3a31 6563686f feff";
+
+  it("is answered with one, and mixes with text", () => {
+    const client = makeWorld().connect();
+    client.send(JOIN);
+    client.sendHex(ECHO);
+    client.send('["1","3","room:1","echo",{"n":1}]');
+    assert.deepEqual(client.taken(), [
+      '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]',
+      hex("01 01 01 06 02 31 32 726f6f6d3a31 6f6b feff"),
+      '["1","3","room:1","phx_reply",{"status":"ok","response":{"n":1}}]',
+    ]);
+  });
+
+  it("may join, leave and be a heartbeat; answers without bytes are text", () => {
+    const client = makeWorld().connect();
+    client.sendHex("00 01 01 06 08 31 31 726f6f6d3a31 7068785f6a6f696e");
+    client.sendHex("00 00 01 07 09 35 70686f656e6978 686561727462656174");
+    client.sendHex("00 01 01 06 09 31 32 726f6f6d3a31 7068785f6c65617665");
+    assert.deepEqual(client.taken(), [
+      '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]',
+      '[null,"5","phoenix","phx_reply",{"status":"ok","response":{}}]',
+      '["1","2","room:1","phx_reply",{"status":"ok","response":{}}]',
+      '["1","1","room:1","phx_close",{}]',
+    ]);
+    client.sendHex(ECHO);
+    assert.deepEqual(client.taken(), [
+      '[null,"2","room:1","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]',
+    ]);
+  });
+
+  it("without a join_ref is stale on a joined topic, as its join_ref is not null", () => {
+    const world = makeWorld();
+    const client = world.connect();
+    client.send(JOIN);
+    client.taken();
+    client.sendHex("00 00 01 06 04 32 726f6f6d3a31 6563686f 05");
+    assert.deepEqual(client.taken(), []);
+    assert.deepEqual(world.troubles(), []);
+  });
+
+  it("that is malformed closes the connection with 1011", () => {
+    for (const frame of [
+      "",
+      "ff",
+      "02 01 01 7465",
+      "00 01 01 06 04 31",
+      "00 00 00 02 01 fffe 65",
+    ]) {
+      const world = makeWorld();
+      const client = world.joined();
+      client.sendHex(frame);
+      assert.equal(client.connection.closeCode, 1011, frame);
+      assert.equal(world.count, 0);
+      assert.deepEqual(world.troubles(), ["malformed frame: the connection was closed"]);
+    }
+  });
+
+  it("is text on version 1, whose channel crashes by bytes", () => {
+    const client = makeWorld().connect({ vsn: "1.0.0" });
+    client.sendHex(hexOf('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}'));
+    client.sendHex(hexOf('{"topic":"room:1","event":"echo","payload":{"n":1},"ref":"2"}'));
+    assert.deepEqual(client.taken(), [
+      '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"}',
+      '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{"n":1}},"ref":"2"}',
+    ]);
+    client.sendHex("ff");
+    assert.equal(client.connection.closeCode, 1011);
+  });
+});
+
+describe("any input at all", () => {
+  const topics = fc.constantFrom("room:1", "phoenix", "", "nowhere", 5, null, {}, [[1, "a"]], [{}]);
+  const names = ["phx_join", "phx_leave", "heartbeat", "echo", "__proto__", "nope"];
+  const events = fc.oneof(fc.constantFrom<unknown>(...names, null, 7), fc.jsonValue());
+  const refs = fc.oneof(fc.constantFrom<unknown>(null, "1", 1, "11"), fc.jsonValue());
+  const parts = fc.tuple(refs, refs, topics, events, fc.jsonValue());
+  const texts = fc.oneof(
+    parts.map((message) => JSON.stringify(message)),
+    parts.map(([joinRef, ref, topic, event, payload]) =>
+      JSON.stringify({ join_ref: joinRef, ref, topic, event, payload }),
+    ),
+    fc.json(),
+    fc.string({ unit: "binary" }),
+  );
+  const short = fc.constantFrom("", "1", "room:1", "phx_join", "echo", "\ud83c\udf89");
+  const binaries = fc.oneof(
+    fc.uint8Array(),
+    texts.map((text) => new Uint8Array(Buffer.from(text))),
+    fc.tuple(fc.tuple(short, short, short, short), fc.uint8Array()).map(([fields, payload]) => {
+      const bytes = fields.map((text) => Buffer.from(text));
+      const head = Uint8Array.of(0, ...bytes.map(({ length }) => length));
+      return new Uint8Array(Buffer.concat([head, ...bytes, payload]));
+    }),
+  );
+
+  it("throws nothing, and costs its own connection at most", () => {
+    const frames = fc.array(fc.oneof(texts, binaries), { maxLength: 6 });
+    const versions = fc.constantFrom("1.0.0" as const, "2.0.0" as const);
+    const world = makeWorld();
+    const other = world.joined(["room:other"]);
+    fc.assert(
+      fc.property(versions, frames, (vsn, all) => {
+        const client = world.connect({ vsn });
+        for (const frame of all) {
+          if (typeof frame === "string") client.send(frame);
+          else client.sendHex(Buffer.from(frame).toString("hex"));
+        }
+        const { isOpen, closeCode } = client.connection;
+        assert.equal(closeCode, isOpen ? undefined : 1011);
+        client.connection.lose();
+        assert.deepEqual(other.asked('["11","2","room:other","echo",1]'), [
+          '["11","2","room:other","phx_reply",{"status":"ok","response":1}]',
+        ]);
+      }),
+    );
+    assert.equal(
+      world.log.some(({ text }) => text.startsWith("a message failed")),
+      false,
+    );
+    assert.equal(world.count, 1);
+  });
+});
+
+describe("whatever else goes wrong with a message", () => {
+  it("closes its connection with 1011, and no other", () => {
+    const world = makeWorld();
+    const [broken, other] = [world.joined(), world.joined()];
+    broken.connection.send = () => {
+      throw new Error("no send today");
+    };
+    broken.send('[null,"1","phoenix","heartbeat",{}]');
+    assert.equal(broken.connection.closeCode, 1011);
+    assert.equal(world.lastError(), "no send today");
+    assert.deepEqual(other.asked('[null,"1","phoenix","heartbeat",{}]'), [
+      '[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]',
+    ]);
   });
 });
 

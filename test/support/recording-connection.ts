@@ -11,22 +11,31 @@ import type { Connection, Publisher, RoomWaiter } from "../../src/channel/connec
 export class RecordingPublisher implements Publisher {
   readonly topics = new Map<string, Set<RecordingConnection>>();
   /** Calls of `publish` with what they said of their receivers. */
-  readonly published: { readonly nativeTopic: string; readonly receivers: number }[] = [];
+  readonly published: {
+    readonly nativeTopic: string;
+    readonly receivers: number;
+    readonly isCompressed: boolean;
+  }[] = [];
 
-  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
-    this.deliver(nativeTopic, frame, receivers, undefined);
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void {
+    this.published.push({ nativeTopic, receivers, isCompressed });
+    this.deliver(nativeTopic, { frame, isBinary }, undefined);
   }
 
   /** Publishes to all but one. */
   deliver(
     nativeTopic: string,
-    frame: Uint8Array,
-    receivers: number,
+    { frame, isBinary }: { readonly frame: Uint8Array; readonly isBinary: boolean },
     but: RecordingConnection | undefined,
   ): void {
-    this.published.push({ nativeTopic, receivers });
     for (const connection of this.topics.get(nativeTopic) ?? []) {
-      if (connection !== but) connection.send(frame, false);
+      if (connection !== but) connection.send(frame, isBinary);
     }
   }
 }
@@ -36,6 +45,7 @@ export class RecordingConnection implements Connection {
   readonly id: number;
   readonly transport = "recording";
   readonly isNative: boolean;
+  readonly isCompressed: boolean;
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
@@ -49,12 +59,13 @@ export class RecordingConnection implements Connection {
   constructor(
     id: number,
     publisher: RecordingPublisher,
-    isNative: boolean,
+    kind: { readonly isNative: boolean; readonly isCompressed: boolean },
     onClose: (connection: RecordingConnection, code: number) => void,
   ) {
     this.id = id;
     this.#publisher = publisher;
-    this.isNative = isNative;
+    this.isNative = kind.isNative;
+    this.isCompressed = kind.isCompressed;
     this.#onClose = onClose;
   }
 
@@ -81,16 +92,21 @@ export class RecordingConnection implements Connection {
     this.#waiters.push(waiter);
   }
 
-  /** Takes the frames that were sent since the last call. */
+  /** Takes the frames that were sent since the last call: text, or `hex ` and a binary frame. */
   taken(): string[] {
     const frames = this.#frames;
     this.#frames = [];
     return frames;
   }
 
-  send(frame: string | Uint8Array, _isBinary: boolean): void {
+  send(frame: string | Uint8Array, isBinary: boolean): void {
     this.#room -= 1;
-    if (this.isOpen) this.#frames.push(typeof frame === "string" ? frame : textOf(frame));
+    if (!this.isOpen) return;
+    if (typeof frame === "string") this.#frames.push(frame);
+    else
+      this.#frames.push(
+        isBinary ? `hex ${bytesOf(frame).toString("hex")}` : bytesOf(frame).toString(),
+      );
   }
 
   subscribe(nativeTopic: string): void {
@@ -103,8 +119,11 @@ export class RecordingConnection implements Connection {
     this.#publisher.topics.get(nativeTopic)?.delete(this);
   }
 
-  publish(nativeTopic: string, frame: Uint8Array, _isBinary: boolean, receivers: number): void {
-    if (this.isOpen) this.#publisher.deliver(nativeTopic, frame, receivers, this);
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void {
+    if (!this.isOpen) return;
+    const { published } = this.#publisher;
+    published.push({ nativeTopic, receivers, isCompressed: this.isCompressed });
+    this.#publisher.deliver(nativeTopic, { frame, isBinary }, this);
   }
 
   cork(work: () => void): void {
@@ -127,6 +146,6 @@ export class RecordingConnection implements Connection {
 }
 
 // A view on a ring may be shared memory, which TextDecoder does not take.
-function textOf(frame: Uint8Array): string {
-  return Buffer.from(frame).toString("utf8");
+function bytesOf(frame: Uint8Array): Buffer {
+  return Buffer.from(frame);
 }

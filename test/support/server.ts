@@ -31,6 +31,19 @@ export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}
   });
 }
 
+/** Serves an app whose shards find these variables in their environment; ours is as it was afterwards. */
+export async function startServerWith(
+  environment: Readonly<Record<string, string>>,
+  ...rest: Parameters<typeof startServer>
+): Promise<Server> {
+  Object.assign(process.env, environment);
+  try {
+    return await startServer(...rest);
+  } finally {
+    for (const name of Object.keys(environment)) Reflect.deleteProperty(process.env, name);
+  }
+}
+
 /**
  * Finds a port that is free now, for a server that is to come back on the same one.
  *

@@ -56,6 +56,7 @@ export interface ConnectOptions {
   readonly assigns?: object;
   readonly id?: string | null;
   readonly isNative?: boolean;
+  readonly isCompressed?: boolean;
 }
 
 /** A shard without a transport. */
@@ -68,6 +69,8 @@ export class World {
   readonly tasks = new RecordingTasks();
   /** Joined channels, as they are counted. */
   count = 0;
+  /** Channels that binary broadcasts skipped, as they are counted. */
+  skipped = 0;
   /** Broadcasts that queues of channels left out. */
   leftOut = 0;
   /** Whether joins are taken, and how many were not. */
@@ -84,7 +87,9 @@ export class World {
     const note = (fields: object, text: string): void =>
       void this.log.push({ text, fields: fields as LogEntry["fields"] });
     const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
-    const fastlane = new Fastlane(this.publisher);
+    const fastlane = new Fastlane(this.publisher, (count) => {
+      this.skipped += count;
+    });
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     this.channels = new ChannelServer({
       shard: 0,
@@ -124,13 +129,14 @@ export class World {
   }
 
   connect(options: ConnectOptions = {}): WorldClient {
-    const { vsn = "2.0.0", assigns = {}, id = null, isNative = true } = options;
+    const { vsn = "2.0.0", assigns = {}, id = null } = options;
+    const { isNative = true, isCompressed = false } = options;
     const serializer = negotiate(vsn);
     if (!serializer) throw new Error(`no serializer for ${vsn}`);
     const connection = new RecordingConnection(
       this.#connections,
       this.publisher,
-      isNative,
+      { isNative, isCompressed },
       (closed, code) => this.#closed(closed, code),
     );
     this.#connections += 1;
@@ -194,6 +200,13 @@ export class WorldClient {
   /** Sends frames, one after the other, as one burst. */
   send(...frames: string[]): void {
     for (const frame of frames) this.#sockets.receive(this.socket, frame);
+  }
+
+  /** Sends binary frames, given as hex; spaces are for the reader. */
+  sendHex(...frames: string[]): void {
+    for (const frame of frames) {
+      this.#sockets.receiveBytes(this.socket, Buffer.from(frame.replaceAll(" ", ""), "hex"));
+    }
   }
 
   /** Sends frames and takes what they were answered with at once. */

@@ -550,6 +550,20 @@ describe("the end", () => {
   });
 });
 
+describe("bytes", () => {
+  it("are sent and come as they do over the wire", async () => {
+    const bytes = Uint8Array.of(0, 255);
+    const { channel } = await subscribeAndJoin(await connect(app, ann), "room:1");
+    await assertReply(channel.push("echo", bytes), "ok", bytes);
+    channel.push("push", bytes.buffer);
+    await assertPush(channel, "pushed", bytes);
+    channel.push("say", Buffer.from(bytes));
+    await assertPush(channel, "said", bytes);
+    await assertBroadcast(channel, "said", (payload: unknown) => payload instanceof Uint8Array);
+    assert.ok(channel.socket.frames.includes("01010106023132726f6f6d3a316f6b00ff"));
+  });
+});
+
 describe("two tests of one app", () => {
   it("do not see each other where the app was closed between them", async () => {
     const first = await subscribeAndJoin(await connect(app, ann), "room:1");

@@ -106,7 +106,12 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
     published: (bytes) => slowClients.published(bytes),
     slow: (connection, cause) => slowClients.note(connection, cause),
   };
-  const connection = new WebSocketConnection(connections.size, 0, 0, events);
+  const connection = new WebSocketConnection(
+    connections.size,
+    { idleTicks: 0, isCompressed: false },
+    0,
+    events,
+  );
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
   const mount = { path: "/socket", definition, router: new ChannelRouter(ROUTES), maxChannels: 8 };
   const identity = { mount, serializer: jsonV2, assigns: {}, id: null };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect as connectTcp } from "node:net";
+import type { Socket } from "node:net";
 import { after, afterEach, describe, it } from "node:test";
 
 import { WebSocket } from "ws";
@@ -73,13 +74,24 @@ class Client {
   readonly #frames: unknown[] = [];
   #wake: () => void = () => {};
 
-  constructor(port: number, query = "vsn=2.0.0", path = "/socket/websocket") {
-    this.ws = new WebSocket(`ws://127.0.0.1:${port}${path}?${query}`);
+  constructor(
+    port: number,
+    query = "vsn=2.0.0",
+    path = "/socket/websocket",
+    perMessageDeflate = true,
+  ) {
+    this.ws = new WebSocket(`ws://127.0.0.1:${port}${path}?${query}`, { perMessageDeflate });
     this.ws.on("error", () => {});
     this.ws.on("message", (data: Buffer) => {
       this.#frames.push(JSON.parse(data.toString()));
       this.#wake();
     });
+  }
+
+  /** Bytes that came over TCP so far. */
+  get bytesRead(): number {
+    // What `ws` keeps to itself.
+    return (Reflect.get(this.ws, "_socket") as Socket).bytesRead;
   }
 
   async opened(): Promise<this> {
@@ -131,8 +143,13 @@ afterEach(() => {
   for (const { ws } of clients.splice(0)) ws.terminate();
 });
 
-async function connected(port: number, query?: string, path?: string): Promise<Client> {
-  const client = new Client(port, query, path);
+async function connected(
+  port: number,
+  query?: string,
+  path?: string,
+  perMessageDeflate?: boolean,
+): Promise<Client> {
+  const client = new Client(port, query, path, perMessageDeflate);
   clients.push(client);
   return client.opened();
 }
@@ -376,14 +393,90 @@ describe("a connection", () => {
     assert.match(JSON.stringify(await client.next()), /phx_reply/);
   });
 
-  it("that sends a larger message than it may is closed with 1009", async () => {
+  it("that sends a larger frame than it may, header and all, is closed with 1009", async () => {
+    for (const [maxFrameBytes, header] of [
+      [131, 6],
+      [133, 8],
+      [200, 8],
+      [70_000, 14],
+    ] as const) {
+      const { port } = await serving({ mount: { websocket: { maxFrameBytes } } });
+      const client = await connected(port);
+      await client.joined();
+      client.ws.send(echoOf(maxFrameBytes - header));
+      assert.match(JSON.stringify(await client.next()), /phx_reply/);
+      client.ws.send(Buffer.alloc(maxFrameBytes - header + 1));
+      assert.equal(await client.closed(), 1009);
+    }
+  });
+
+  it("that sends a message far larger than it may is cut by the engine", async () => {
     const { port } = await serving({ mount: { websocket: { maxFrameBytes: 200 } } });
+    const slack = 1_048_576;
+    for (const [length, code] of [
+      [200 + slack, 1009],
+      [200 + slack + 1, 1006],
+    ] as const) {
+      const client = await connected(port);
+      client.ws.send(Buffer.alloc(length));
+      assert.equal(await client.closed(), code);
+    }
+  });
+
+  it("may be compressed where the mount says so, by send and by publish, and else is not", async () => {
+    const payload = { text: "y".repeat(20_000) };
+    for (const compress of [true, false]) {
+      const { port } = await serving({ mount: { websocket: { compress } } });
+      const offering = await connected(port);
+      const other = await connected(port, "vsn=2.0.0", "/socket/websocket", false);
+      for (const client of [offering, other]) await client.joined();
+      assert.equal(offering.ws.extensions, compress ? "permessage-deflate" : "");
+      assert.equal(other.ws.extensions, "");
+      const before = [offering, other].map(({ bytesRead }) => bytesRead);
+      const echo = await offering.asked(["1", "2", "room:1", "echo", payload]);
+      assert.deepEqual(echo, [
+        "1",
+        "2",
+        "room:1",
+        "phx_reply",
+        { status: "ok", response: payload },
+      ]);
+      other.ws.send(JSON.stringify(["1", null, "room:1", "shout_from", payload]));
+      offering.ws.send(JSON.stringify(["1", null, "room:1", "shout", payload]));
+      for (const [client, count] of [
+        [offering, 2],
+        [other, 1],
+      ] as const) {
+        for (let n = 0; n < count; n += 1) {
+          assert.deepEqual(await client.next(), [null, null, "room:1", "shout", payload]);
+        }
+      }
+      const [read = 0, plain = 0] = [offering, other].map(
+        ({ bytesRead }, at) => bytesRead - (before[at] ?? 0),
+      );
+      assert.ok(compress ? read < 2_000 : read > 60_000, `${read} bytes, compress: ${compress}`);
+      assert.ok(plain > 20_000, `${plain} bytes to a client that did not offer it`);
+    }
+  });
+
+  it("that is compressed refuses what grows beyond the limit", async () => {
+    const mount = { websocket: { compress: true, maxFrameBytes: 1_000 } };
+    const { port } = await serving({ mount });
     const client = await connected(port);
-    await client.joined();
-    client.ws.send(echoOf(200));
-    assert.match(JSON.stringify(await client.next()), /phx_reply/);
-    client.ws.send(echoOf(201));
+    client.ws.send(echoOf(100_000));
     assert.equal(await client.closed(), 1009);
+    const bomb = await connected(port);
+    bomb.ws.send(echoOf(20_000_000));
+    assert.equal(await bomb.closed(), 1006);
+  });
+
+  it("has its pings answered with what they had", async () => {
+    const { port } = await serving();
+    const client = await connected(port);
+    const pong = once(client.ws, "pong");
+    client.ws.ping("abc");
+    const [data] = (await within(pong, "a pong")) as [Buffer];
+    assert.equal(data.toString(), "abc");
   });
 
   it("that says nothing is closed with 1002; a frame, a ping or a pong is something", async () => {
