@@ -3,7 +3,12 @@
  */
 
 export { serve } from "./server/server.ts";
-export type { MemberStats, ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { SocketsRequest, TopicsRequest } from "./server/introspection.ts";
+export type { MemberStats } from "./server/member-stats.ts";
+export type { ShardRestart } from "./server/shard-restarts.ts";
+export type { ChannelInfo, SocketInfo } from "./shard/introspection.ts";
+export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
 export type {

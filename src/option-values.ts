@@ -21,6 +21,7 @@ export interface IntegerOption {
     | "messages"
     | "bits"
     | "port"
+    | "connections"
     | "threads"
     | "tasks"
     | "percent";

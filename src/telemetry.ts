@@ -25,7 +25,7 @@ export const EVENTS = {
   overload_begin: "level (refusing, withdrawn), lagMs, heapBytes: a shard rose to a level",
   overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard fell from a level",
   lapped: "from, slots: records of another thread were lost",
-  socket_drain: "connections: a shard began to close its connections",
+  socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
 } as const;
 
 /** Name of an event, without the prefix `simurgh:`. */

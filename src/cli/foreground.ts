@@ -2,23 +2,37 @@
  * A server in the foreground of a terminal: started, announced, and stopped by signals.
  *
  *   starting --ready--> serving --signal--> closing --signal--> closing at once
- *      |                                       |                      |
- *      +--signal--> closes as soon as ready    +----------------------+--> exit code 0
+ *      |                 |   ^                 |                      |
+ *      |                 |   +--all done--+    +----------------------+--> exit code 0
+ *      |                 +----SIGHUP--> restarting shards in turn
+ *      +--signal--> closes as soon as ready
+ *
+ * SIGHUP restarts the shards, which load the app anew; but where it says that the terminal is
+ * gone, it stops the server as the others do.
  *
  * Runs on: main. Here alone signal handlers are installed: an embedded server has none.
  */
 
+import { isatty } from "node:tty";
+
 import { serve, type ServeOptions, type Server } from "../server/server.ts";
-import { EXIT_FAILED } from "./failure.ts";
+import { EXIT_FAILED, failureOf } from "./failure.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** Starts a server, and prints for people where it is and how it is stopped. */
 export async function runInForeground(options: ServeOptions, title: string): Promise<void> {
   const stopper = new Stopper();
+  const restarter = new Restarter();
+  const hadTerminal = isatty(process.stdin.fd);
   for (const signal of SIGNALS) process.on(signal, () => stopper.onSignal(signal));
+  process.on("SIGHUP", () => {
+    if (hadTerminal && !isatty(process.stdin.fd)) stopper.onSignal("SIGHUP");
+    else restarter.onSignal();
+  });
   const server = await serve(options);
   process.stdout.write(`${announcement(server, title)}\n`);
+  restarter.started(server);
   stopper.started(server);
 }
 
@@ -34,7 +48,8 @@ function announcement(server: Server, title: string): string {
   return `${title}
   address  ${localAddress(host, port)}
   shards   ${shards}
-  stop     Ctrl+C or SIGTERM; a second one stops at once`;
+  stop     Ctrl+C or SIGTERM; a second one stops at once
+  restart  SIGHUP: the shards in turn, with the app as it is then`;
 }
 
 /** Turns signals into the end of a server. */
@@ -63,6 +78,49 @@ class Stopper {
     say("stopping: telling every client");
     void server.close().then(() => say("stopped"));
   }
+}
+
+/** Turns SIGHUP into restarts of all shards. */
+class Restarter {
+  #server: Server | undefined;
+  #isAsked = false;
+  #isRestarting = false;
+
+  onSignal(): void {
+    this.#isAsked = true;
+    if (this.#server && !this.#isRestarting) void this.#restart(this.#server);
+    else say("SIGHUP: restarts all shards after what is under way");
+  }
+
+  started(server: Server): void {
+    this.#server = server;
+    if (this.#isAsked) void this.#restart(server);
+  }
+
+  async #restart(server: Server): Promise<void> {
+    this.#isRestarting = true;
+    while (this.#isAsked) {
+      this.#isAsked = false;
+      say("SIGHUP: restarting the shards in turn");
+      await restartAll(server);
+    }
+    this.#isRestarting = false;
+  }
+}
+
+/** Restarts shard after shard, up to the first that cannot be: the rest would fail alike. */
+async function restartAll(server: Server): Promise<void> {
+  for (let shard = 0; shard < server.shards; shard += 1) {
+    try {
+      const { connections } = await server.restartShard(shard);
+      say(`shard ${shard} restarted, ${connections} connections closed`);
+    } catch (error) {
+      const { text } = failureOf(error);
+      if (!server.isClosed) say(`shard ${shard} and those after it not restarted\n${text}`);
+      return;
+    }
+  }
+  say("all shards restarted");
 }
 
 function say(text: string): void {

@@ -2,7 +2,7 @@
  * Numbers that one member writes and anyone reads at any time.
  *
  * Runs on:  any thread; one Counters for each member, used by that member's thread only.
- * Owns:     a member writes its own block and no other.
+ * Owns:     a member writes its own block and no other; main clears it once its thread ended.
  * Order:    none. A reader may see one counter's new value beside another's old one.
  *           A single value is never half old and half new on the platforms that the engine
  *           has (x64, arm64): an aligned double is stored and loaded by one instruction.
@@ -57,6 +57,11 @@ export function readCounters(
   const read = { ...COUNTER };
   for (const name of COUNTER_NAMES) read[name] = values[COUNTER[name]] as number;
   return read;
+}
+
+/** Sets all counters of a member to 0. For main, when the member's thread has ended. */
+export function clearCounters(shared: SharedArrayBuffer, member: number): void {
+  valuesOf(shared, member).fill(0);
 }
 
 function valuesOf(shared: SharedArrayBuffer, member: number): Float64Array {

@@ -70,6 +70,9 @@ export class Exchange {
   /** The member whose ring is drained next. */
   #nextFrom = 0;
   #isDraining = false;
+  /** The gauge of what waits for room, as it was set last. */
+  #shownOverflowBytes = 0;
+  #onSent: (() => void) | undefined;
 
   constructor(options: ExchangeOptions) {
     const { memory, member, overflowBytes } = options;
@@ -192,6 +195,24 @@ export class Exchange {
     for (let other = 0; other < this.#memory.members; other += 1) this.#doorbell.pressAlways(other);
   }
 
+  /**
+   * Waits until nothing waits for room any more: before this member ends.
+   *
+   * @returns false where the time ran out; then the gauge `overflowBytes` stays above 0
+   */
+  async sent(limitMs: number): Promise<boolean> {
+    if (!this.#isWaiting()) return true;
+    return new Promise((resolve) => {
+      const settle = (isSent: boolean): void => {
+        this.#onSent = undefined;
+        clearTimeout(timer);
+        resolve(isSent);
+      };
+      const timer = setTimeout(() => settle(false), limitMs);
+      this.#onSent = (): void => settle(true);
+    });
+  }
+
   /** Bytes that wait for room in the ring to a member. */
   queuedBytesTo(member: number): number {
     return this.#outbound[member]?.queuedBytes ?? 0;
@@ -241,6 +262,7 @@ export class Exchange {
     this.#doorbell.press(to);
     if (outcome === Offered.written) {
       this.#counters.add(COUNTER.records);
+      if (this.#shownOverflowBytes > 0) this.#countOverflow();
       return true;
     }
     this.#countOverflow();
@@ -310,7 +332,13 @@ export class Exchange {
     }
   }
 
+  #isWaiting(): boolean {
+    return this.#outbound.some((outbound) => outbound?.isWaiting);
+  }
+
   #countOverflow(): void {
-    this.#counters.set(COUNTER.overflowBytes, this.#budget.waitingBytes);
+    this.#shownOverflowBytes = this.#budget.waitingBytes;
+    this.#counters.set(COUNTER.overflowBytes, this.#shownOverflowBytes);
+    if (this.#onSent && !this.#isWaiting()) this.#onSent();
   }
 }

@@ -19,6 +19,7 @@ import type { Exchange, LappedNotice } from "./exchange.ts";
 import { Registry, type Listener, type TopicEntry } from "./registry.ts";
 import { Tellings } from "./telling.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
+import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
 /** How far a broadcast goes: to every node, or to this one only. */
 export type Scope = "cluster" | "node";
@@ -82,6 +83,16 @@ export class PubSub<Lane = never> {
     const gone = entry.listeners.length - left.length;
     entry.listeners = left;
     for (let count = 0; count < gone; count += 1) this.release(entry);
+  }
+
+  /** Gives the subscribers that a topic has on this thread, of both kinds. */
+  count(topic: string): number {
+    return this.registry.get(topic)?.count ?? 0;
+  }
+
+  /** Gives the first topics of this thread by name. Goes through all: not for a message's path. */
+  topicCounts(prefix: string, limit: number): TopicCount[] {
+    return firstTopics(this.registry.entries(), prefix, limit);
   }
 
   /**

@@ -107,12 +107,17 @@ export class Registry<Lane> {
 
   /** All topics, as they are now. Costs time: not for the path of a message. */
   all(): TopicEntry<Lane>[] {
-    const found: TopicEntry<Lane>[] = [];
+    return [...this.entries()];
+  }
+
+  /**
+   * Goes through all topics, which may not change meanwhile.
+   *
+   * @yields each topic's entry
+   */
+  *entries(): Iterable<TopicEntry<Lane>> {
     for (const first of this.#entries.values()) {
-      for (let entry: TopicEntry<Lane> | undefined = first; entry; entry = entry.next) {
-        found.push(entry);
-      }
+      for (let entry: TopicEntry<Lane> | undefined = first; entry; entry = entry.next) yield entry;
     }
-    return found;
   }
 }

@@ -77,14 +77,24 @@ export class SubscriptionIndex {
     return Atomics.load(this.#words, slot * this.wordsPerSlot + word);
   }
 
-  /** Clears all bits of a member: of this one at its end, or of one whose thread has ended. */
+  /** Clears all bits of this member: at its end. */
+  clear(): void {
+    this.#hasEnded = true;
+    for (let slot = 0; slot < this.slots; slot += 1) {
+      // By its own counts, most of which were never touched, rather than the shared words.
+      if (this.#counts[slot] === 0) continue;
+      this.#counts[slot] = 0;
+      Atomics.and(this.#words, this.#wordOf(slot, this.#member), ~(1 << (this.#member & 31)));
+    }
+  }
+
+  /** Clears all bits of another member, whose thread has ended without clearing them. For main. */
   clearMember(member: number): void {
     const bit = 1 << (member & 31);
     for (let slot = 0; slot < this.slots; slot += 1) {
       const word = this.#wordOf(slot, member);
       if ((Atomics.load(this.#words, word) & bit) !== 0) Atomics.and(this.#words, word, ~bit);
     }
-    if (member === this.#member) this.#hasEnded = true;
   }
 
   /** Counts the used slots. Reads the whole index: for metrics, not for the hot path. */

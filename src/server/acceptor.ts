@@ -17,7 +17,8 @@ const RETRY_AFTER_S = "5";
 export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
-  readonly #descriptors = new Set<number>();
+  /** Shards in the deal, and the turns that each has in a round. */
+  readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
 
   /** @param onTurnedAway - called for each request that gets 503 */
@@ -33,20 +34,35 @@ export class Acceptor {
 
   /** Shards in the deal. */
   get size(): number {
-    return this.#descriptors.size;
+    return this.#turns.size;
   }
 
   /** Puts a shard's app into the deal. */
   add(descriptor: number): void {
     // One that is added twice would get a double share.
-    if (this.#descriptors.has(descriptor)) return;
-    this.#descriptors.add(descriptor);
+    if (this.#turns.has(descriptor)) return;
+    this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
   }
 
   /** Takes a shard's app out of the deal. */
   remove(descriptor: number): void {
-    if (this.#descriptors.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+    if (this.#turns.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+  }
+
+  has(descriptor: number): boolean {
+    return this.#turns.has(descriptor);
+  }
+
+  /** Deals to a shard that is in the deal once, or twice, in each round. */
+  setTurns(descriptor: number, turns: 1 | 2): void {
+    if (!this.has(descriptor) || turns === this.#turns.get(descriptor)) return;
+    if (turns === 1) {
+      // One remove takes all turns of an app; nothing is accepted between this and the add.
+      this.#app.removeChildAppDescriptor(descriptor);
+    }
+    this.#turns.set(descriptor, turns);
+    this.#app.addChildAppDescriptor(descriptor);
   }
 
   /**
@@ -82,7 +98,7 @@ export class Acceptor {
   /** Ends everything. */
   close(): void {
     this.stopListening();
-    for (const descriptor of this.#descriptors) this.remove(descriptor);
+    for (const descriptor of this.#turns.keys()) this.remove(descriptor);
     this.#app.close();
   }
 }

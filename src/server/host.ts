@@ -9,10 +9,11 @@ import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { HEADER_BYTES, type Broadcast } from "../pubsub/envelope.ts";
-import { Exchange } from "../pubsub/exchange.ts";
+import { Exchange, type LappedNotice } from "../pubsub/exchange.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import type { Listener } from "../pubsub/registry.ts";
 import { SubscriptionIndex, type SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
+import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { MAIN_MEMBER } from "./memory-plan.ts";
 
@@ -26,9 +27,11 @@ export class Host {
   readonly #index: SubscriptionIndex;
   readonly #exchange: Exchange;
   readonly #pubsub: PubSub;
+  readonly #logger: Logger;
 
   constructor(memory: NodeMemory, options: ResolvedOptions, logger: Logger) {
     this.#memory = memory;
+    this.#logger = logger;
     const counters = new Counters(memory.counters, MAIN_MEMBER);
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, MAIN_MEMBER);
     this.#exchange = new Exchange({
@@ -51,10 +54,7 @@ export class Host {
     this.#exchange.start({
       onRecord: (_from, _type, bytes, offset, length) =>
         this.#pubsub.deliverRecord(bytes, offset, length),
-      onLapped: (from, slots) => {
-        logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length });
-        this.#pubsub.lapped(slots);
-      },
+      onLapped: (from, slots) => this.#lapped(from, slots),
       onError: (error, from) => logger.log("recordFailed", { from, err: error }),
     });
   }
@@ -81,9 +81,10 @@ export class Host {
   }
 
   /** Forgets a member whose thread has ended, after what it had written was delivered. */
-  retire(member: number): void {
+  retire(member: number, hasLost: boolean): void {
     this.#exchange.drainFrom(member);
     this.#exchange.forget(member);
+    if (hasLost) this.#lapped(member, "all");
   }
 
   /** Clears what a thread that has ended left in the index. */
@@ -96,11 +97,26 @@ export class Host {
     this.#exchange.resetMember(member);
   }
 
+  /** Gives the handlers that a topic has on main. */
+  count(topic: string): number {
+    return this.#pubsub.count(topic);
+  }
+
+  /** Gives the first topics that have handlers on main. */
+  topicCounts(prefix: string, limit: number): TopicCount[] {
+    return this.#pubsub.topicCounts(prefix, limit);
+  }
+
   indexStats(): SubscriptionIndexStats {
     return this.#index.stats();
   }
 
   stop(): void {
     this.#exchange.stop();
+  }
+
+  #lapped(from: number, slots: LappedNotice): void {
+    this.#logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length });
+    this.#pubsub.lapped(slots);
   }
 }

@@ -12,8 +12,18 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
-import type { MainMessage, MemberMessage, TaskMessage } from "../shard/control.ts";
+import { readCounters } from "../memory/counters.ts";
+import type {
+  AnswerMessage,
+  DrainPace,
+  LinkStart,
+  MainMessage,
+  MemberMessage,
+  ShardStart,
+  TaskMessage,
+} from "../shard/control.ts";
 import { errorOf } from "../shard/error-report.ts";
+import type { MemberStats } from "./member-stats.ts";
 
 /** What a thread tells its supervisor. */
 export interface MemberThreadEvents {
@@ -25,6 +35,8 @@ export interface MemberThreadEvents {
   onRetired(thread: MemberThread, member: number): void;
   /** It has a task for the pool, or ends one. */
   onTask(thread: MemberThread, message: TaskMessage): void;
+  /** It answers a question. */
+  onAnswer(thread: MemberThread, message: AnswerMessage): void;
   /** It ended. */
   onExit(thread: MemberThread): void;
 }
@@ -34,9 +46,11 @@ export class MemberThread {
   readonly member: number;
   /** Index of the shard; -1 for the link. */
   readonly shard: number;
+  readonly #counters: SharedArrayBuffer;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #waiting = new Map<MemberMessage["kind"], (message: MemberMessage) => void>();
+  #drained: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
   hasEnded = false;
   /** True while it is overloaded, and wants no new connections. */
@@ -44,21 +58,18 @@ export class MemberThread {
   /** What ended the thread, where it was an error outside all nets. */
   failure: unknown = undefined;
 
-  constructor(
-    entry: URL,
-    start: { readonly member: number; readonly shard: number },
-    workerData: unknown,
-    events: MemberThreadEvents,
-  ) {
+  constructor(entry: URL, start: ShardStart | LinkStart, events: MemberThreadEvents) {
     this.member = start.member;
-    this.shard = start.shard;
-    const name = start.shard < 0 ? "simurgh link" : `simurgh shard ${start.shard}`;
-    this.#worker = new Worker(entry, { workerData, name });
+    this.shard = "shard" in start ? start.shard : -1;
+    this.#counters = start.memory.counters;
+    const name = this.shard < 0 ? "simurgh link" : `simurgh shard ${this.shard}`;
+    this.#worker = new Worker(entry, { workerData: start, name });
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "deal") events.onDeal(this, message.isIn);
       if (message.kind === "retired") events.onRetired(this, message.member);
       if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
+      if (message.kind === "answer") events.onAnswer(this, message);
       this.#waiting.get(message.kind)?.(message);
     });
     this.#worker.on("error", (error) => {
@@ -92,11 +103,24 @@ export class MemberThread {
     });
   }
 
-  /** Has it close its connections and end its channels; resolves when it has, or has ended. */
-  async drain(deadlineMs: number): Promise<void> {
-    const drained = this.#next("drained");
-    this.send({ kind: "drain", deadlineMs });
-    await Promise.race([drained, this.#exited]);
+  /** Open connections, as far as it has counted. */
+  get connections(): number {
+    return this.stats().connections;
+  }
+
+  /** Reads its counters. */
+  stats(): MemberStats {
+    return readCounters(this.#counters, this.member);
+  }
+
+  /**
+   * Has it close its connections and end its channels; resolves when it has, or has ended.
+   * Called again, it goes on at the new pace.
+   */
+  async drain(pace: DrainPace): Promise<void> {
+    this.#drained ??= this.#next("drained");
+    this.send({ kind: "drain", pace });
+    await Promise.race([this.#drained, this.#exited]);
   }
 
   /** Resolves when the thread has ended. */

@@ -48,15 +48,17 @@ export function makeNodeMemory(
 /** The numbers that shards may have. */
 export class MemberNumbers {
   readonly #free: number[];
-  readonly #waiting: ((member: number) => void)[] = [];
+  readonly #waiting: ((member: number | undefined) => void)[] = [];
+  #isClosed = false;
 
   constructor(shards: number) {
     const count = shards + EXTRA_MEMBERS - 2;
     this.#free = Array.from({ length: count }, (_, at) => LINK_MEMBER + 1 + at);
   }
 
-  /** Gives a free number, as soon as there is one. */
-  async take(): Promise<number> {
+  /** Gives a free number, as soon as there is one; undefined once no more are given. */
+  async take(): Promise<number | undefined> {
+    if (this.#isClosed) return undefined;
     const member = this.#free.shift();
     if (member !== undefined) return member;
     return new Promise((resolve) => {
@@ -69,5 +71,11 @@ export class MemberNumbers {
     const next = this.#waiting.shift();
     if (next) next(member);
     else this.#free.push(member);
+  }
+
+  /** Gives no more numbers: who waits for one gets none. */
+  close(): void {
+    this.#isClosed = true;
+    for (const resolve of this.#waiting.splice(0)) resolve(undefined);
   }
 }

@@ -5,6 +5,7 @@
  * Runs on: main.
  * Order:   the thread has ended; main clears its bits in the index and forgets it; each live
  *          member forgets it and says so; main empties its rings and raises its generation.
+ * Full:    what the thread still had to send when it ended is lost, and every member is told.
  */
 
 import type { Life } from "../memory/life.ts";
@@ -26,12 +27,16 @@ export class Retirement {
     this.#onFree = onFree;
   }
 
-  /** Begins to retire the member of a thread that has ended. */
-  begin(member: number, others: readonly MemberThread[]): void {
+  /**
+   * Begins to retire the member of a thread that has ended.
+   *
+   * @param hasLost - whether it ended with records that were still to come
+   */
+  begin(member: number, others: readonly MemberThread[], hasLost: boolean): void {
     this.#host.clearMember(member);
-    this.#host.retire(member);
+    this.#host.retire(member, hasLost);
     this.#waiting.set(member, new Set(others));
-    for (const thread of others) thread.send({ kind: "retire", member });
+    for (const thread of others) thread.send({ kind: "retire", member, hasLost });
     this.#finishIfForgotten(member);
   }
 

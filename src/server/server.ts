@@ -9,18 +9,22 @@ import { pathToFileURL } from "node:url";
 
 import { makeError } from "../errors.ts";
 import { Logger, type LogSink } from "../logger.ts";
-import { COUNTER, COUNTER_NAMES, type CounterName } from "../memory/counters-layout.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { resolveOptions, type Options, type ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
-import type { NodeMemory } from "../shard/control.ts";
+import type { TopicCount } from "../pubsub/topic-counts.ts";
+import type { ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
 import { availableCpus } from "./cpu-quota.ts";
 import { Host, type BroadcastHandler } from "./host.ts";
+import { Introspection, type SocketsRequest, type TopicsRequest } from "./introspection.ts";
 import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
+import { joinStats, type MemberStats } from "./member-stats.ts";
+import { closedError, type ShardRestart } from "./shard-restarts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TaskPool } from "./tasks.ts";
 
@@ -36,12 +40,12 @@ export interface ServeOptions extends Options {
   readonly logger?: LogSink;
 }
 
-/** Numbers of one shard, and of main. */
-export type MemberStats = Readonly<Record<CounterName, number>>;
-
 /** What a server says of itself. */
 export interface ServerStats {
-  /** By index of the shard; undefined while one is replaced. */
+  /**
+   * By index of the shard, both threads of one that is restarted together, and totals of those it
+   * had before; undefined while one is replaced.
+   */
   readonly shards: readonly (MemberStats | undefined)[];
   readonly main: MemberStats;
   /** Sums over all shards, and main. */
@@ -66,6 +70,11 @@ export class Server {
     this.port = port;
     this.shards = parts.options.shards;
     this.nodeName = parts.memory.nodeName;
+  }
+
+  /** True from `close` on. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   /**
@@ -105,17 +114,56 @@ export class Server {
   /** Reads the counters of all threads. Costs no message; the index is read whole (milliseconds). */
   stats(): ServerStats {
     const { memory, supervisor, host } = this.#parts;
-    const members = supervisor.members();
-    const read = (member: number): MemberStats => readCounters(memory.counters, member);
-    const shards = Array.from({ length: this.shards }, (_, shard) => {
-      const member = members.get(shard);
-      return member === undefined ? undefined : read(member);
-    });
-    const main = read(MAIN_MEMBER);
-    const all = [main, ...shards.filter((stats) => stats !== undefined)];
-    const sums = COUNTER_NAMES.map((name) => [name, all.reduce((sum, one) => sum + one[name], 0)]);
-    const total = Object.fromEntries(sums) as MemberStats;
+    const shards = Array.from({ length: this.shards }, (_, shard) => supervisor.stats(shard));
+    const main = readCounters(memory.counters, MAIN_MEMBER);
+    const total = joinStats([main, supervisor.totalStats()]);
     return { shards, main, total, index: host.indexStats() };
+  }
+
+  /**
+   * Gives the subscribers of a topic on this node: channels that joined it, and what subscribed to
+   * it in code.
+   *
+   * @throws SIM_ERR_SHARD_BUSY where a shard does not answer in time, as the next three do
+   */
+  async subscribers(topic: string): Promise<number> {
+    return this.#introspection().subscribers(topic);
+  }
+
+  /**
+   * Gives topics of this node and their subscribers, the first by their names. Each shard goes
+   * through all of its topics for it.
+   */
+  async topics(request: TopicsRequest = {}): Promise<TopicCount[]> {
+    return this.#introspection().topics(request);
+  }
+
+  /** Gives connections of this node, the first by their numbers. */
+  async sockets(request: SocketsRequest = {}): Promise<SocketInfo[]> {
+    return this.#introspection().sockets(request);
+  }
+
+  /** Gives the channels of a connection, or undefined where there is no such connection. */
+  async channels(connection: number): Promise<ChannelInfo[] | undefined> {
+    return this.#introspection().channels(connection);
+  }
+
+  /**
+   * Replaces a shard's thread while the others serve: a new one loads the app module as it is now,
+   * and takes new connections; the old one closes its own with 1012 in batches of `drainBatch`,
+   * and ends. Restarts wait for each other.
+   *
+   * @returns what was closed, once the old thread has ended
+   * @throws what the new thread failed with, and then the old one goes on; SIM_ERR_SHARD_BUSY
+   *   where the old one does not end, SIM_ERR_SERVER_CLOSED, SIM_ERR_OPTION_INVALID
+   */
+  async restartShard(shard: number): Promise<ShardRestart> {
+    this.#host();
+    if (!Number.isInteger(shard) || shard < 0 || shard >= this.shards) {
+      const message = `shard must be an integer from 0 to ${this.shards - 1} (shard), got ${shard}`;
+      throw makeError("SIM_ERR_OPTION_INVALID", message);
+    }
+    return this.#parts.supervisor.restart(shard);
   }
 
   /**
@@ -149,7 +197,13 @@ export class Server {
 
   #host(): Host {
     if (!this.#closing) return this.#parts.host;
-    throw makeError("SIM_ERR_SERVER_CLOSED", "server must be open, got closed");
+    throw closedError();
+  }
+
+  #introspection(): Introspection {
+    const { supervisor } = this.#parts;
+    const threads = (): ReturnType<Supervisor["shardThreads"]> => supervisor.shardThreads();
+    return new Introspection(supervisor.questions, threads, this.#host(), this.shards);
   }
 }
 

@@ -8,18 +8,33 @@
  *       the others.
  */
 
+import { availableParallelism } from "node:os";
+
+import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { clearCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
-import type { LinkStart, NodeMemory, ShardStart, TaskMessage } from "../shard/control.ts";
+import type { AnswerMessage, NodeMemory, TaskMessage } from "../shard/control.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
+import { Levelling } from "./levelling.ts";
+import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
 import { LINK_MEMBER, MemberNumbers } from "./memory-plan.ts";
+import { Questions } from "./questions.ts";
 import { RestartBound } from "./restart-bound.ts";
 import { Retirement } from "./retirement.ts";
+import {
+  closedError,
+  SETTLE_MS,
+  ShardRestarts,
+  type RestartedThreads,
+  type ShardRestart,
+} from "./shard-restarts.ts";
 import type { TaskPool } from "./tasks.ts";
+import { pause, within } from "./time-limit.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorParts {
@@ -36,46 +51,79 @@ export interface SupervisorParts {
 
 const SHARD_ENTRY = new URL("../shard/entry.js", import.meta.url);
 const LINK_ENTRY = new URL("../shard/link-entry.js", import.meta.url);
-/** After a shard left the deal, sockets may still be on their way to it. */
-const SETTLE_MS = 100;
+/** Shards that start at once, at least. */
+const STARTS_AT_ONCE = 4;
 /** How long main waits on its way out for all shards to close. */
 const EXIT_MS = 2_000;
 
 /** The threads of a server. */
-export class Supervisor implements MemberThreadEvents {
+export class Supervisor implements MemberThreadEvents, RestartedThreads {
+  readonly questions: Questions;
   readonly #parts: SupervisorParts;
   readonly #life: Life;
   readonly #numbers: MemberNumbers;
   readonly #retirement: Retirement;
-  readonly #restarts = new RestartBound();
-  /** By index of the shard. */
+  readonly #bound = new RestartBound();
+  readonly #restarts: ShardRestarts;
+  readonly #levelling: Levelling;
+  readonly #past = new PastStats();
+  /** The threads that serve, by index of the shard. */
   readonly #shards = new Map<number, MemberThread>();
+  /** All that have not ended: the link, and those that start or drain as well. */
   readonly #threads = new Set<MemberThread>();
+  /** How many threads each shard has had. */
+  readonly #launched: number[];
+  readonly #replacing = new Set<number>();
   #isStopping = false;
 
   constructor(parts: SupervisorParts) {
+    const { options, acceptor, logger } = parts;
     this.#parts = parts;
+    this.questions = new Questions(options.controlTimeoutMs);
     this.#life = new Life(parts.memory.life);
-    this.#numbers = new MemberNumbers(parts.options.shards);
+    this.#numbers = new MemberNumbers(options.shards);
     this.#retirement = new Retirement(parts.host, this.#life, (member) =>
       this.#numbers.free(member),
     );
+    this.#restarts = new ShardRestarts(this, options, logger);
+    this.#levelling = new Levelling(acceptor, () => this.#shards.values());
+    this.#launched = Array.from({ length: options.shards }, () => 0);
   }
 
-  /** Members that serve, by index of their shard. */
-  members(): ReadonlyMap<number, number> {
-    return new Map([...this.#shards].map(([shard, thread]) => [shard, thread.member]));
+  /** The threads of shards that have connections: those that serve, and those that drain. */
+  shardThreads(): MemberThread[] {
+    return [...this.#threads].filter(
+      ({ shard, descriptor }) => shard >= 0 && descriptor !== undefined,
+    );
+  }
+
+  /** Numbers of a shard and all its threads; undefined where it has none now. */
+  stats(shard: number): MemberStats | undefined {
+    const threads = this.shardThreads().filter((thread) => thread.shard === shard);
+    if (threads.length === 0) return undefined;
+    return joinStats([...this.#past.of(shard), ...threads.map((thread) => thread.stats())]);
+  }
+
+  /** Numbers of all shards, of those too that have no thread now. */
+  totalStats(): MemberStats {
+    const now = this.shardThreads().map((thread) => thread.stats());
+    return joinStats([...this.#past.all(), ...now]);
   }
 
   /** Starts everything; resolves when all serve. What one of them failed with is thrown. */
   async start(): Promise<void> {
-    const { options, adapter } = this.#parts;
-    const starts = Array.from({ length: options.shards }, (_, shard) => this.#startShard(shard));
+    const { adapter } = this.#parts;
+    const starts = [this.#startShards()];
     if (adapter) starts.push(this.#startLink(adapter));
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
     for (const thread of this.#shards.values()) this.#deal(thread);
+  }
+
+  /** Replaces a shard's thread by a new one, which loads the app anew. */
+  async restart(shard: number): Promise<ShardRestart> {
+    return this.#restarts.restart(shard);
   }
 
   /**
@@ -86,18 +134,22 @@ export class Supervisor implements MemberThreadEvents {
   async stop(deadlineMs: number): Promise<void> {
     const { acceptor, options } = this.#parts;
     this.#isStopping = true;
-    const shards = [...this.#shards.values()];
+    this.#restarts.close();
+    this.#levelling.stop();
+    this.#numbers.close();
+    const shards = this.shardThreads();
     const wereDealt = acceptor.size > 0;
     for (const shard of shards) this.#release(shard);
     if (wereDealt) await pause(SETTLE_MS);
+    const pace = { batch: Infinity, intervalMs: 0, deadlineMs };
     const limitMs = deadlineMs + options.shutdownMs;
-    await within(limitMs, Promise.all(shards.map((shard) => shard.drain(deadlineMs))));
-    await Promise.all([...this.#threads].map((thread) => this.#end(thread)));
+    await within(limitMs, Promise.all(shards.map((shard) => shard.drain(pace))));
+    await Promise.all([...this.#threads].map((thread) => this.end(thread)));
   }
 
   /** Cuts all connections: what drains is done at once. */
   cut(): void {
-    for (const shard of this.#shards.values()) shard.send({ kind: "cut" });
+    for (const thread of this.shardThreads()) thread.send({ kind: "cut" });
   }
 
   /** Closes all shards' apps from within the process's exit, where no loop goes round any more. */
@@ -108,6 +160,8 @@ export class Supervisor implements MemberThreadEvents {
       this.#life.waitClosed(thread.member, Math.max(0, deadlineMs - performance.now()));
     }
   }
+
+  // -- what threads tell -------------------------------------------------------------------------
 
   onLeaving(thread: MemberThread): void {
     this.#release(thread);
@@ -132,62 +186,142 @@ export class Supervisor implements MemberThreadEvents {
     this.#parts.tasks.take(thread, message);
   }
 
+  onAnswer(thread: MemberThread, message: AnswerMessage): void {
+    this.questions.answered(thread, message);
+  }
+
   onExit(thread: MemberThread): void {
     this.#threads.delete(thread);
     this.#parts.tasks.forget(thread);
+    this.questions.ended(thread);
     this.#release(thread);
     this.#retirement.ended(thread);
-    const wasServing = this.#shards.get(thread.shard) === thread;
-    if (wasServing) this.#shards.delete(thread.shard);
-    if (this.#isStopping || !wasServing || thread.descriptor === undefined) return;
-    this.#parts.logger.log("shardEnded", { shard: thread.shard, err: thread.failure });
-    this.#retirement.begin(thread.member, [...this.#threads]);
-    void this.#replace(thread.shard);
+    const { shard } = thread;
+    const wasServing = this.#shards.get(shard) === thread;
+    if (wasServing) this.#shards.delete(shard);
+    if (this.#isStopping || shard < 0) return;
+    this.#retire(thread);
+    if (!wasServing) return;
+    this.#parts.logger.log("shardEnded", { shard, err: thread.failure });
+    if (!this.#restarts.isLaunching(shard)) void this.#replace(shard);
   }
 
-  async #replace(shard: number): Promise<void> {
-    const { acceptor, logger } = this.#parts;
-    if (!this.#restarts.tryCount(shard, performance.now())) {
-      logger.log("shardGivenUp", { shard });
-      if (acceptor.size === 0) logger.log("noShardLeft");
-      return;
-    }
-    try {
-      const thread = await this.#startShard(shard);
-      if (this.#isStopping) return;
-      this.#deal(thread);
-      logger.log("shardReplaced", { shard, member: thread.member });
-    } catch (error) {
-      logger.log("shardEnded", { shard, err: error });
-      await this.#replace(shard);
-    }
-  }
+  // -- threads of shards -------------------------------------------------------------------------
 
-  async #startShard(shard: number): Promise<MemberThread> {
+  async launch(shard: number): Promise<MemberThread> {
     const { memory, options, app, data, logger } = this.#parts;
     const member = await this.#numbers.take();
-    const start: ShardStart = { memory, options, member, shard, app, data };
-    const thread = new MemberThread(SHARD_ENTRY, start, start, this);
+    if (member === undefined) throw closedError();
+    const predecessors = this.#launched[shard] ?? 0;
+    this.#launched[shard] = predecessors + 1;
+    const start = { memory, options, member, shard, predecessors, app, data };
+    const thread = new MemberThread(SHARD_ENTRY, start, this);
     this.#threads.add(thread);
     try {
       await thread.ready();
     } catch (error) {
-      await thread.exited();
-      this.#retirement.begin(member, [...this.#threads]);
+      // What its module began, a timer perhaps, may keep it alive: nobody waits for that.
+      void this.end(thread);
       throw error;
     }
-    this.#shards.set(shard, thread);
+    if (this.#isStopping) throw closedError();
+    if (thread.hasEnded) {
+      throw makeError("SIM_ERR_SHARD_START", `shard ${shard} ended as soon as it was ready`);
+    }
     logger.log("shardReady", { shard, member });
     return thread;
   }
 
-  async #startLink(adapter: AdapterSpec): Promise<MemberThread> {
+  install(thread: MemberThread): MemberThread | undefined {
+    const old = this.#shards.get(thread.shard);
+    this.#shards.set(thread.shard, thread);
+    this.#parts.tasks.renew();
+    this.#deal(thread);
+    if (old) this.#release(old);
+    this.#levelling.begin(thread);
+    return old;
+  }
+
+  restartSettled(shard: number): void {
+    // The old thread ended while the new one started, which then failed.
+    if (!this.#shards.has(shard)) void this.#replace(shard);
+  }
+
+  async end(thread: MemberThread): Promise<boolean> {
+    const { logger, options } = this.#parts;
+    thread.send({ kind: "stop" });
+    if (await within(options.shutdownMs, thread.exited())) return true;
+    const { shard } = thread;
+    if (this.#life.isClosed(thread.member)) {
+      logger.log("shardTerminated", { shard });
+      await thread.terminate();
+      return true;
+    }
+    // User code spins: the thread cannot close its app, and may not be ended before it has.
+    logger.log("shardTerminated", { shard, isAbandoned: true });
+    thread.abandon();
+    return false;
+  }
+
+  /** A few at a time: more at once take no less time, and where the app cannot load, more fail. */
+  async #startShards(): Promise<void> {
+    const { shards } = this.#parts.options;
+    let next = 0;
+    let failure: { readonly error: unknown } | undefined;
+    const startSome = async (): Promise<void> => {
+      while (next < shards && !failure) {
+        const shard = next;
+        next += 1;
+        try {
+          this.#shards.set(shard, await this.launch(shard));
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    const atOnce = Math.max(STARTS_AT_ONCE, availableParallelism());
+    await Promise.all(Array.from({ length: atOnce }, startSome));
+    if (failure) throw failure.error;
+  }
+
+  async #replace(shard: number): Promise<void> {
+    if (this.#isStopping || this.#replacing.has(shard)) return;
+    this.#replacing.add(shard);
+    let isDone = false;
+    while (!isDone) isDone = await this.#tryReplace(shard);
+    this.#replacing.delete(shard);
+  }
+
+  /** Starts another thread for a shard that has none. @returns false where it is to be tried again */
+  async #tryReplace(shard: number): Promise<boolean> {
+    const { acceptor, logger } = this.#parts;
+    if (!this.#bound.tryCount(shard, performance.now())) {
+      logger.log("shardGivenUp", { shard });
+      if (acceptor.size === 0) logger.log("noShardLeft");
+      return true;
+    }
+    try {
+      const thread = await this.launch(shard);
+      if (this.#shards.has(shard)) {
+        // A restart was quicker.
+        void this.end(thread);
+        return true;
+      }
+      this.install(thread);
+      logger.log("shardReplaced", { shard, member: thread.member });
+      return true;
+    } catch (error) {
+      if (!this.#isStopping) logger.log("shardEnded", { shard, err: error });
+      return this.#isStopping;
+    }
+  }
+
+  async #startLink(adapter: AdapterSpec): Promise<void> {
     const { memory, options } = this.#parts;
-    const start: LinkStart = { memory, options, member: LINK_MEMBER, adapter };
-    const thread = new MemberThread(LINK_ENTRY, { member: LINK_MEMBER, shard: -1 }, start, this);
+    const start = { memory, options, member: LINK_MEMBER, adapter };
+    const thread = new MemberThread(LINK_ENTRY, start, this);
     this.#threads.add(thread);
     await thread.ready();
-    return thread;
   }
 
   #deal({ descriptor, isWithdrawn }: MemberThread): void {
@@ -199,34 +333,14 @@ export class Supervisor implements MemberThreadEvents {
     if (!thread.hasEnded) this.#life.release(thread.member);
   }
 
-  async #end(thread: MemberThread): Promise<void> {
-    const { logger, options } = this.#parts;
-    thread.send({ kind: "stop" });
-    if (await within(options.shutdownMs, thread.exited())) return;
-    if (this.#life.isClosed(thread.member)) {
-      logger.log("shardTerminated", { shard: thread.shard });
-      await thread.terminate();
-    } else {
-      // User code spins: the thread cannot close its app, and may not be ended before it has.
-      logger.log("shardTerminated", { shard: thread.shard, isAbandoned: true });
-      thread.abandon();
-    }
+  #retire(thread: MemberThread): void {
+    const { memory, logger } = this.#parts;
+    const { member, shard } = thread;
+    const last = thread.stats();
+    const hasLost = last.overflowBytes > 0;
+    if (hasLost) logger.log("recordsLost", { shard, member, bytes: last.overflowBytes });
+    this.#past.add(shard, last);
+    clearCounters(memory.counters, member);
+    this.#retirement.begin(member, [...this.#threads], hasLost);
   }
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
-
-/** Waits for a promise up to a time; false where the time ran out. */
-async function within(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs);
-  });
-  const isDone = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return isDone;
 }

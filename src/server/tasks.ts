@@ -37,6 +37,8 @@ interface Job {
   readonly request: TaskRequest;
   readonly abort: AbortController;
   timer: NodeJS.Timeout | undefined;
+  /** The threads that it runs in. */
+  pool: Piscina | undefined;
   isCancelled: boolean;
   /** Why it was aborted, where its owner is to hear of it. */
   failure: Error | undefined;
@@ -55,6 +57,8 @@ export class TaskPool {
   readonly #waiting = new Set<Job>();
   readonly #running = new Set<Job>();
   #pool: Piscina | undefined;
+  /** Those before, that still run something. */
+  readonly #oldPools = new Set<Piscina>();
   #isClosed = false;
 
   constructor(options: ResolvedOptions, logger: Logger) {
@@ -73,11 +77,21 @@ export class TaskPool {
     for (const job of this.#jobs.get(owner)?.values() ?? []) this.#cancel(job);
   }
 
-  /** Ends the pool, whatever runs in it. */
+  /** Has later tasks run in new threads, which load their module anew. What runs goes on. */
+  renew(): void {
+    const old = this.#pool;
+    if (!old) return;
+    this.#pool = undefined;
+    this.#oldPools.add(old);
+    this.#endIfIdle(old);
+  }
+
+  /** Ends the pools, whatever runs in them. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const owner of this.#jobs.keys()) this.forget(owner);
-    await this.#pool?.destroy();
+    const pools = [...this.#oldPools, ...(this.#pool ? [this.#pool] : [])];
+    await Promise.all(pools.map(async (pool) => pool.destroy()));
   }
 
   #accept(owner: TaskOwner, request: TaskRequest): void {
@@ -100,6 +114,7 @@ export class TaskPool {
       request,
       abort: new AbortController(),
       timer: undefined,
+      pool: undefined,
       isCancelled: false,
       failure: undefined,
     };
@@ -117,7 +132,8 @@ export class TaskPool {
     let answer: TaskAnswer;
     try {
       this.#pool ??= this.#makePool();
-      const outcome = (await this.#pool.run(call, {
+      job.pool = this.#pool;
+      const outcome = (await job.pool.run(call, {
         transferList: [...transfer],
         signal: job.abort.signal,
       })) as TaskOutcome;
@@ -130,6 +146,7 @@ export class TaskPool {
       answer = { kind: "taskFailed", id, error: reportOf(job.failure ?? error) };
     }
     this.#running.delete(job);
+    if (job.pool && job.pool !== this.#pool) this.#endIfIdle(job.pool);
     this.#finish(job, answer);
   }
 
@@ -172,6 +189,11 @@ export class TaskPool {
     const jobs = this.#jobs.get(owner);
     jobs?.delete(request.id);
     if (jobs?.size === 0) this.#jobs.delete(owner);
+  }
+
+  #endIfIdle(old: Piscina): void {
+    if ([...this.#running].some(({ pool }) => pool === old)) return;
+    if (this.#oldPools.delete(old)) void old.destroy();
   }
 
   #makePool(): Piscina {

@@ -21,5 +21,7 @@ export interface ShardContext {
   directBroadcast(node: string, topic: string, event: string, payload?: unknown): void;
   /** Closes all connections of a socket id, on all nodes, with 1001. */
   disconnect(id: string): void;
+  /** Subscribers that a topic has on this shard; on all of the node, ask the server. */
+  subscribers(topic: string): number;
   [name: string]: unknown;
 }

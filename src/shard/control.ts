@@ -7,6 +7,7 @@
  *     |<------------- ready -------|  with the app's descriptor
  *     |                            |  … serves …
  *     |-- drain ------------------>|  closes connections, ends channels, runs stop
+ *     |-- drain ------------------>|  again: at another pace
  *     |<----------- drained -------|
  *     |-- stop ------------------->|  closes the app; the thread runs dry
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
@@ -15,6 +16,8 @@
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i
  *     |-- taskDone i ------------->|  or taskFailed i
+ *     |-- ask i ------------------>|  what it has: subscribers, sockets
+ *     |<---------- answer i -------|
  *
  * Runs on: main and shards, link. Types only.
  */
@@ -25,7 +28,12 @@ import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
 import type { ResolvedOptions } from "../options.ts";
+import type { DrainPace } from "../transport/drain.ts";
 import type { ErrorReport } from "./error-report.ts";
+import type { Answer, Question } from "./introspection.ts";
+
+export type { DrainPace } from "../transport/drain.ts";
+export type { Answer, Answers, ChannelInfo, Question, SocketInfo } from "./introspection.ts";
 
 /** Shared memory of a node: what each member is given. */
 export interface NodeMemory {
@@ -48,6 +56,8 @@ export interface ShardStart {
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly shard: number;
+  /** How many threads of this shard there were before. */
+  readonly predecessors: number;
   /** URL of the app module. */
   readonly app: string;
   readonly data: unknown;
@@ -63,10 +73,12 @@ export interface LinkStart {
 
 /** From main. */
 export type MainMessage =
-  | { readonly kind: "drain"; readonly deadlineMs: number }
+  | { readonly kind: "drain"; readonly pace: DrainPace }
   | { readonly kind: "cut" }
   | { readonly kind: "stop" }
-  | { readonly kind: "retire"; readonly member: number }
+  /** `hasLost`: it ended with records that were still to come. */
+  | { readonly kind: "retire"; readonly member: number; readonly hasLost: boolean }
+  | { readonly kind: "ask"; readonly id: number; readonly question: Question }
   | TaskAnswer;
 
 /** From main: what became of a task of the shard. */
@@ -104,8 +116,16 @@ export type TaskMessage = TaskRequest | { readonly kind: "taskCancel"; readonly 
 export type MemberMessage =
   | { readonly kind: "ready"; readonly descriptor: number }
   | { readonly kind: "failed"; readonly error: ErrorReport }
-  | { readonly kind: "drained"; readonly connections: number }
+  | { readonly kind: "drained" }
   | { readonly kind: "leaving" }
   | { readonly kind: "deal"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
+  | AnswerMessage
   | TaskMessage;
+
+/** To main: what a shard has, as it was asked. */
+export interface AnswerMessage {
+  readonly kind: "answer";
+  readonly id: number;
+  readonly answer: Answer;
+}

@@ -18,6 +18,7 @@ import { loadAppModule } from "./app-module.ts";
 import type { MainMessage, MemberMessage, ShardStart } from "./control.ts";
 import { isEndpoint, type EndpointDefinition } from "./endpoint.ts";
 import { reportOf } from "./error-report.ts";
+import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
 import { TaskClient } from "./task-client.ts";
 
@@ -40,27 +41,23 @@ void life.stopped().then(closeNow);
 parentPort?.on("message", (message: MainMessage) => void obey(message));
 
 try {
-  shard = await startShard();
-  tell({ kind: "ready", descriptor: shard.app.getDescriptor() });
+  await startShard();
 } catch (error) {
   tell({ kind: "failed", error: reportOf(error) });
   closeNow();
   parentPort?.close();
 }
 
-async function startShard(): Promise<Shard> {
+/** Starts the shard. Main may change its mind meanwhile: then the thread runs dry. */
+async function startShard(): Promise<void> {
   const endpoint = endpointOf(await loadAppModule(start.app));
+  if (isClosed) return;
   if (endpoint.logger) logger = new Logger(start.options.logLevel, endpoint.logger);
   tasks = new TaskClient(endpoint.tasks?.href, tell);
   const onDeal = (isIn: boolean): void => tell({ kind: "deal", isIn });
-  const made = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });
-  try {
-    await made.start();
-  } catch (error) {
-    made.close();
-    throw error;
-  }
-  return made;
+  shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });
+  await shard.start();
+  if (!isClosed) tell({ kind: "ready", descriptor: shard.app.getDescriptor() });
 }
 
 function endpointOf(value: unknown): EndpointDefinition {
@@ -73,12 +70,9 @@ function endpointOf(value: unknown): EndpointDefinition {
 
 async function obey(message: MainMessage): Promise<void> {
   switch (message.kind) {
-    case "taskDone":
-    case "taskFailed":
-      tasks?.settle(message);
-      break;
     case "drain":
-      await drain(message.deadlineMs);
+      await shard?.drain(message.pace);
+      tell({ kind: "drained" });
       break;
     case "cut":
       shard?.cut();
@@ -88,14 +82,19 @@ async function obey(message: MainMessage): Promise<void> {
       parentPort?.close();
       break;
     case "retire":
-      shard?.retire(message.member);
+      shard?.retire(message.member, message.hasLost);
       tell({ kind: "retired", member: message.member });
       break;
+    case "ask":
+      answer(message.id, message.question);
+      break;
+    default:
+      tasks?.settle(message);
   }
 }
 
-async function drain(deadlineMs: number): Promise<void> {
-  tell({ kind: "drained", connections: (await shard?.drain(deadlineMs)) ?? 0 });
+function answer(id: number, question: Question): void {
+  if (shard) tell({ kind: "answer", id, answer: shard.answer(question) });
 }
 
 function closeNow(): void {

@@ -72,6 +72,7 @@ async function obey(link: Link, message: MainMessage): Promise<void> {
   if (message.kind === "retire") {
     exchange.drainFrom(message.member);
     exchange.forget(message.member);
+    if (message.hasLost) logger.log("lapped", { from: message.member, slots: "all" });
     tell({ kind: "retired", member: message.member });
   } else if (message.kind === "stop") {
     await link.stop();

@@ -18,7 +18,7 @@ import type { Counters } from "../memory/counters.ts";
 import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
-import { Exchange } from "../pubsub/exchange.ts";
+import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
@@ -31,7 +31,7 @@ import { routeOf, type MountDefinition } from "./endpoint.ts";
 
 /** What the core of a shard is made of. */
 export interface ShardCoreParts {
-  readonly start: Omit<ShardStart, "app">;
+  readonly start: Omit<ShardStart, "app" | "predecessors">;
   readonly counters: Counters;
   readonly publisher: Publisher;
   readonly tasks: Tasks;
@@ -50,6 +50,12 @@ export class ShardCore {
   readonly #parts: ShardCoreParts;
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
+  readonly #handler: ExchangeHandler = {
+    onRecord: (_from, _type, bytes, offset, length) =>
+      this.pubsub.deliverRecord(bytes, offset, length),
+    onLapped: (from, slots) => this.#lapped(from, slots),
+    onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
+  };
 
   constructor(parts: ShardCoreParts) {
     const { start, counters, tasks, logger } = parts;
@@ -85,32 +91,31 @@ export class ShardCore {
     });
   }
 
+  /** Takes records when it is told to: before `start`, so that a member can be forgotten. */
+  attach(): void {
+    this.exchange.attach(this.#handler);
+  }
+
   /** Begins to take records. */
   start(): void {
-    const { logger } = this.#parts;
-    this.exchange.start({
-      onRecord: (_from, _type, bytes, offset, length) =>
-        this.pubsub.deliverRecord(bytes, offset, length),
-      onLapped: (from, slots) => {
-        const count = slots === "all" ? slots : slots.length;
-        logger.log("lapped", { from, slots: count });
-        if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
-        this.pubsub.lapped(slots);
-      },
-      onError: (error, from) => logger.log("recordFailed", { from, err: error }),
-    });
+    this.exchange.start(this.#handler);
   }
 
   /** Takes no more records, and is no subscriber any more. */
   stop(): void {
     this.exchange.stop();
-    this.#index.clearMember(this.#parts.start.member);
+    this.#index.clear();
   }
 
-  /** Forgets a member that ended, after what it had written was delivered. */
-  retire(member: number): void {
+  /**
+   * Forgets a member that ended, after what it had written was delivered.
+   *
+   * @param hasLost - whether it ended with records that were still to come
+   */
+  retire(member: number, hasLost: boolean): void {
     this.exchange.drainFrom(member);
     this.exchange.forget(member);
+    if (hasLost) this.#lapped(member, "all");
   }
 
   /** Makes what a socket's connections need of its definition at a path. */
@@ -133,6 +138,13 @@ export class ShardCore {
     const entry = this.pubsub.registry.get(topic);
     this.#encoder.encode(entry ?? topicName(topic), event, payload ?? {});
     this.pubsub.broadcast(entry ?? topic, this.#encoder, scope, from);
+  }
+
+  #lapped(from: number, slots: LappedNotice): void {
+    const count = slots === "all" ? slots : slots.length;
+    this.#parts.logger.log("lapped", { from, slots: count });
+    if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
+    this.pubsub.lapped(slots);
   }
 
   #makeExchange(): Exchange {
@@ -179,6 +191,7 @@ export class ShardCore {
         this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
       },
       disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
+      subscribers: (topic) => this.pubsub.count(topic),
     };
   }
 }

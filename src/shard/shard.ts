@@ -8,13 +8,14 @@
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { Counters } from "../memory/counters.ts";
-import { telemetry } from "../telemetry.ts";
+import type { DrainPace } from "../transport/drain.ts";
 import { EnginePublisher } from "../transport/engine-publisher.ts";
 import type { Engine, EngineApp } from "../transport/engine-types.ts";
 import { Handshake } from "../transport/handshake.ts";
 import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
+import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import {
@@ -23,6 +24,7 @@ import {
   type EndpointDefinition,
   type MountDefinition,
 } from "./endpoint.ts";
+import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
@@ -47,6 +49,8 @@ export class Shard {
   readonly #transport: WebSocketTransport;
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
+  #drained: Promise<number> | undefined;
+  #isClosed = false;
 
   constructor(parts: ShardParts) {
     const { start, engine, tasks, logger } = parts;
@@ -74,8 +78,8 @@ export class Shard {
       logger,
       meter,
       sweep: this.#sweep,
-      shard: start.shard,
-      shards: options.shards,
+      firstNumber: firstConnectionNumber(start.shard, options.shards, start.predecessors),
+      numberStep: options.shards,
       maxBackpressureBytes: options.maxBackpressureBytes,
       slowClientMs: options.slowClientMs,
     });
@@ -85,7 +89,10 @@ export class Shard {
   async start(): Promise<void> {
     const { endpoint, logger } = this.#parts;
     const { context, channels } = this.#core;
+    // Before its first turn: a member may have to be forgotten while the app starts.
+    this.#core.attach();
     await endpoint.start?.(context);
+    if (this.#isClosed) return;
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     mountRoutes(this.app, endpoint.routes ?? {}, context, logger);
     this.#sweep.add(() => channels.checkTimeouts(performance.now()));
@@ -95,18 +102,15 @@ export class Shard {
   }
 
   /**
-   * Closes all connections, ends all channels, runs the app's `stop`.
+   * Closes all connections, ends all channels, runs the app's `stop`, and sees that what they
+   * broadcast last is on its way. Called again, it goes on at the new pace.
    *
-   * @param deadlineMs - after which connections that take nothing are cut
    * @returns how many connections there were
    */
-  async drain(deadlineMs: number): Promise<number> {
-    const connections = this.#transport.size;
-    if (telemetry.socket_drain.hasSubscribers) telemetry.socket_drain.publish({ connections });
-    await this.#transport.drain(deadlineMs);
-    await this.#core.channels.allEnded();
-    await this.#parts.endpoint.stop?.(this.#core.context);
-    return connections;
+  async drain(pace: DrainPace): Promise<number> {
+    if (this.#drained) void this.#transport.drain(pace);
+    this.#drained ??= this.#drain(pace);
+    return this.#drained;
   }
 
   /** Ends all connections at once. */
@@ -116,15 +120,43 @@ export class Shard {
 
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
   close(): void {
+    this.#isClosed = true;
     this.#sweep.stop();
     this.#overload.stop();
     this.app.close();
     this.#core.stop();
   }
 
-  /** Forgets a member that ended, after what it had written was delivered. */
-  retire(member: number): void {
-    this.#core.retire(member);
+  /**
+   * Forgets a member that ended, after what it had written was delivered.
+   *
+   * @param hasLost - whether it ended with records that were still to come
+   */
+  retire(member: number, hasLost: boolean): void {
+    this.#core.retire(member, hasLost);
+  }
+
+  /** Answers what main asks. */
+  answer(question: Question): Answer {
+    const { shard } = this.#parts.start;
+    const sockets = (): ReturnType<WebSocketTransport["openSockets"]> =>
+      this.#transport.openSockets();
+    return answerOf(question, { shard, pubsub: this.#core.pubsub, sockets });
+  }
+
+  async #drain(pace: DrainPace): Promise<number> {
+    const { endpoint, logger } = this.#parts;
+    const { channels, context, exchange } = this.#core;
+    const connections = this.#transport.size;
+    await this.#transport.drain(pace);
+    await channels.allEnded();
+    try {
+      await endpoint.stop?.(context);
+    } catch (error) {
+      logger.log("stopFailed", { err: error });
+    }
+    await exchange.sent(pace.deadlineMs);
+    return connections;
   }
 
   #mount(path: string, mount: MountDefinition): void {

@@ -3,7 +3,8 @@
  *
  * Runs on: shard; one for each.
  * Owns: the numbers of its connections: shard index + shards * n, so that a connection's number
- *       modulo the number of shards is its shard.
+ *       modulo the number of shards is its shard. Main gives each thread of a shard another n to
+ *       begin with, so that two threads of one shard never give the same number.
  * Full: a message beyond the limit closes with 1009, silence with 1002 (WIRE §2.7); slow clients
  *       see slow-clients.
  */
@@ -11,6 +12,8 @@
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
+import type { Socket } from "../socket/socket.ts";
+import { Drain, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
 import type { TransportMeter } from "./meter.ts";
@@ -45,8 +48,10 @@ export interface WebSocketParts {
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
-  readonly shard: number;
-  readonly shards: number;
+  /** Number of the first connection. */
+  readonly firstNumber: number;
+  /** From one connection's number to the next. */
+  readonly numberStep: number;
   readonly maxBackpressureBytes: number;
   readonly slowClientMs: number;
 }
@@ -60,8 +65,6 @@ const LEAST_CEILING_BYTES = 16_777_216;
 const MOST_CEILING_BYTES = 2_147_483_647;
 /** Beyond this, or a quarter of our limit, what may wait elsewhere does. */
 const MOST_ROOM_BYTES = 65_536;
-/** Connections that are ended before others get a turn. */
-const CLOSES_PER_TURN = 500;
 
 /** All WebSocket connections of a shard. */
 export class WebSocketTransport implements ConnectionEvents {
@@ -70,9 +73,8 @@ export class WebSocketTransport implements ConnectionEvents {
   readonly #parts: WebSocketParts;
   readonly #slowClients: SlowClients;
   readonly #connections = new Set<WebSocketConnection>();
+  readonly #drain: Drain<WebSocketConnection>;
   #nextNumber: number;
-  #isDraining = false;
-  #onEmpty: (() => void) | undefined;
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
@@ -86,7 +88,11 @@ export class WebSocketTransport implements ConnectionEvents {
       meter: parts.meter,
       logger: parts.logger,
     });
-    this.#nextNumber = parts.shard;
+    this.#drain = new Drain(this.#connections, {
+      restart: (connection) => this.#restart(connection),
+      cutAll: () => this.cutAll(),
+    });
+    this.#nextNumber = parts.firstNumber;
     parts.sweep.add((tick) => this.#look(tick));
   }
 
@@ -148,24 +154,17 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   /**
-   * Closes all connections with 1012: those that have taken everything now, the others as they
-   * do, and what is left at the deadline is cut.
+   * Goes through the sockets of all open connections, in the order they came.
+   *
+   * @yields each socket
    */
-  async drain(deadlineMs: number): Promise<void> {
-    this.#isDraining = true;
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
-    if (this.#connections.size === 0) return;
-    const timer = setTimeout(() => this.cutAll(), deadlineMs);
-    let count = 0;
-    for (const connection of this.#connections) {
-      if (connection.bufferedBytes === 0) this.#restart(connection);
-      count += 1;
-      if (count % CLOSES_PER_TURN === 0) await nextTurn();
-    }
-    await empty;
-    clearTimeout(timer);
+  *openSockets(): Iterable<Socket> {
+    for (const { socket } of this.#connections) if (socket) yield socket;
+  }
+
+  /** Closes all connections with 1012, in batches; resolves when none is left. */
+  async drain(pace: DrainPace): Promise<void> {
+    await this.#drain.run(pace);
   }
 
   /** Ends all connections at once; those that can take it get the close code. */
@@ -183,7 +182,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   #accept(identity: SocketIdentity, kind: ConnectionKind): WebSocketData {
     const id = this.#nextNumber;
-    this.#nextNumber += this.#parts.shards;
+    this.#nextNumber += this.#parts.numberStep;
     const connection = new WebSocketConnection(id, kind, this.#parts.sweep.tick, this);
     connection.socket = this.#parts.sockets.open(connection, identity);
     return { connection };
@@ -194,7 +193,7 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.attach(ws);
     this.#connections.add(connection);
     this.#parts.meter.opened();
-    if (this.#isDraining) this.#restart(connection);
+    if (this.#drain.hasBegun) this.#restart(connection);
   }
 
   #receive(
@@ -228,7 +227,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   #drained(connection: WebSocketConnection): void {
     connection.drained();
-    if (this.#isDraining && connection.bufferedBytes === 0) this.#restart(connection);
+    this.#drain.taken(connection);
   }
 
   #closed(connection: WebSocketConnection, code: number): void {
@@ -239,7 +238,7 @@ export class WebSocketTransport implements ConnectionEvents {
     if (connection.socket) {
       this.#parts.sockets.closed(connection.socket, code, { shutdown: "closed" });
     }
-    if (this.#connections.size === 0) this.#onEmpty?.();
+    this.#drain.closed(connection);
   }
 
   #look(tick: number): void {
@@ -263,10 +262,4 @@ type SocketIdentity = Parameters<SocketServer["open"]>[1];
 function wireBytes(payloadBytes: number): number {
   if (payloadBytes < 126) return payloadBytes + 6;
   return payloadBytes + (payloadBytes < 65_536 ? 8 : 14);
-}
-
-async function nextTurn(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -11,6 +11,7 @@ const room = defineChannel(socket, {
   join: (channel) => ok({ shard: channel.shard }),
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
+    shout: (channel, payload) => channel.broadcast("shout", payload),
     throw_outside() {
       setImmediate(() => {
         throw new Error("thrown outside any handler");

@@ -849,8 +849,8 @@ describe("handleInfo", () => {
               for (const delayMs of [-1, 2 ** 31, Number.NaN]) {
                 try {
                   socket.sendAfter(delayMs, "never");
-                } catch (error) {
-                  refused.push(error instanceof Error ? error.message : error);
+                } catch (thrown) {
+                  refused.push(thrown instanceof Error ? thrown.message : thrown);
                 }
               }
             },
@@ -859,9 +859,8 @@ describe("handleInfo", () => {
       },
     });
     world.joined().send(push("do"));
-    const form = (got: string): string =>
-      `delayMs must be a number from 0 to 2147483647 (ms), got ${got}`;
-    assert.deepEqual(refused, [form("-1"), form("2147483648"), form("NaN")]);
+    const subject = "delayMs must be a number from 0 to 2147483647 (ms), got";
+    assert.deepEqual(refused, [`${subject} -1`, `${subject} 2147483648`, `${subject} NaN`]);
   });
 
   it("gets a message after a time, unless it is cancelled, or the channel ends", (test) => {

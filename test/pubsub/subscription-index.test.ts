@@ -64,10 +64,21 @@ describe("SubscriptionIndex", () => {
     const [a] = makeIndexes(1);
     a?.add(1);
     a?.add(2);
-    a?.clearMember(0);
+    a?.clear();
     a?.remove(1);
     a?.remove(2);
     assert.deepEqual([membersOf(a, 1), membersOf(a, 2)], [[], []]);
+  });
+
+  it("clears itself out of every slot and leaves the others", () => {
+    const [a, b] = makeIndexes(2);
+    for (const slot of [1, 3]) a?.add(slot);
+    for (const slot of [3, 4]) b?.add(slot);
+    a?.clear();
+    assert.deepEqual(
+      [1, 3, 4].map((slot) => membersOf(b, slot)),
+      [[], [1], [1]],
+    );
   });
 
   it("tells how many slots are used", () => {

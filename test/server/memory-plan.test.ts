@@ -69,7 +69,7 @@ describe("the numbers of members", () => {
     const numbers = new MemberNumbers(1);
     await numbers.take();
     await numbers.take();
-    const given: [string, number][] = [];
+    const given: [string, number | undefined][] = [];
     void numbers.take().then((member) => given.push(["first", member]));
     void numbers.take().then((member) => given.push(["second", member]));
     await turn();
@@ -81,5 +81,16 @@ describe("the numbers of members", () => {
       ["first", 3],
       ["second", 2],
     ]);
+  });
+
+  it("are given to nobody once there are no more to be given", async () => {
+    const numbers = new MemberNumbers(1);
+    await numbers.take();
+    await numbers.take();
+    const waiting = numbers.take();
+    numbers.close();
+    assert.equal(await waiting, undefined);
+    numbers.free(2);
+    assert.equal(await numbers.take(), undefined);
   });
 });

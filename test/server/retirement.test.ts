@@ -18,8 +18,8 @@ function makeRetirement(): {
   const calls: string[] = [];
   const note =
     (name: string) =>
-    (member: number): void =>
-      void calls.push(`${name} ${member}`);
+    (member: number, hasLost = false): void =>
+      void calls.push(`${name} ${member}${hasLost ? " lost" : ""}`);
   const host = {
     clearMember: note("clear"),
     retire: note("retire"),
@@ -29,8 +29,10 @@ function makeRetirement(): {
   const retirement = new Retirement(host, life, note("free"));
   const thread = (name: string): MemberThread =>
     ({
-      send: (message: { kind: string; member: number }) =>
-        void calls.push(`${name} ${message.kind} ${message.member}`),
+      send: (message: { kind: string; member: number; hasLost: boolean }) =>
+        void calls.push(
+          `${name} ${message.kind} ${message.member}${message.hasLost ? " lost" : ""}`,
+        ),
     }) as unknown as MemberThread;
   return { retirement, life, calls, thread };
 }
@@ -41,7 +43,7 @@ describe("the retirement of a member", () => {
     const [a, b] = [thread("a"), thread("b")];
     life.close(3);
     life.release(3);
-    retirement.begin(3, [a, b]);
+    retirement.begin(3, [a, b], false);
     assert.deepEqual(calls.splice(0), ["clear 3", "retire 3", "a retire 3", "b retire 3"]);
     retirement.forgotten(a, 3);
     assert.deepEqual(calls, []);
@@ -53,16 +55,22 @@ describe("the retirement of a member", () => {
     assert.equal(life.waitReleased(3, 0), false);
   });
 
+  it("tells everybody that it had more to send", () => {
+    const { retirement, calls, thread } = makeRetirement();
+    retirement.begin(3, [thread("a")], true);
+    assert.deepEqual(calls, ["clear 3", "retire 3 lost", "a retire 3 lost"]);
+  });
+
   it("waits for nobody where there is nobody", () => {
     const { retirement, calls } = makeRetirement();
-    retirement.begin(3, []);
+    retirement.begin(3, [], false);
     assert.deepEqual(calls, ["clear 3", "retire 3", "reset 3", "free 3"]);
   });
 
   it("waits for no thread that has ended meanwhile", () => {
     const { retirement, calls, thread } = makeRetirement();
     const [a, b] = [thread("a"), thread("b")];
-    retirement.begin(3, [a, b]);
+    retirement.begin(3, [a, b], false);
     retirement.forgotten(a, 3);
     calls.splice(0);
     retirement.ended(b);
@@ -72,8 +80,8 @@ describe("the retirement of a member", () => {
   it("of two members at once frees each when its own are done", () => {
     const { retirement, calls, thread } = makeRetirement();
     const a = thread("a");
-    retirement.begin(3, [a]);
-    retirement.begin(4, [a]);
+    retirement.begin(3, [a], false);
+    retirement.begin(4, [a], false);
     calls.splice(0);
     retirement.forgotten(a, 4);
     assert.deepEqual(calls.splice(0), ["reset 4", "free 4"]);
@@ -84,7 +92,7 @@ describe("the retirement of a member", () => {
   it("frees a number once, whatever is heard of it later", () => {
     const { retirement, calls, thread } = makeRetirement();
     const a = thread("a");
-    retirement.begin(3, [a]);
+    retirement.begin(3, [a], false);
     retirement.forgotten(a, 3);
     calls.splice(0);
     retirement.forgotten(a, 3);

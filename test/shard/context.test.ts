@@ -6,7 +6,7 @@ import type { ShardContext } from "../../src/shard/context.ts";
 import { ok } from "../../src/channel/results.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { channel } from "../support/world.ts";
-import { startShard } from "../support/shard.ts";
+import { atOnce, startShard } from "../support/shard.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
 
@@ -33,7 +33,7 @@ describe("a shard's context", () => {
       { shard: 2, data: { url: "x" } },
     );
     await (await fetch(`http://127.0.0.1:${shard.port}/`)).text();
-    await shard.shard.drain(1_000);
+    await shard.shard.drain(atOnce(1_000));
     shard.close();
     const [first] = seen;
     assert.ok(first);

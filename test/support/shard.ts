@@ -12,6 +12,7 @@ import type { EndpointCallbacks } from "../../src/shard/endpoint.ts";
 import { Shard } from "../../src/shard/shard.ts";
 import { readCounters } from "../../src/memory/counters.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
+import type { DrainPace } from "../../src/transport/drain.ts";
 import { loadEngine } from "../../src/transport/engine.ts";
 import { smallOptions } from "./options.ts";
 import { RecordingTasks } from "./world.ts";
@@ -42,7 +43,7 @@ export async function startShard(
   const member = LINK_MEMBER + 1;
   const { shard: at, data } = numbers;
   const shard = new Shard({
-    start: { memory, options, member, shard: at, app: "", data },
+    start: { memory, options, member, shard: at, predecessors: 0, app: "", data },
     endpoint: defineEndpoint(callbacks),
     engine,
     tasks: new RecordingTasks(),
@@ -61,4 +62,9 @@ export async function startShard(
     counter: (name) => readCounters(memory.counters, member)[name],
     close: () => shard.close(),
   };
+}
+
+/** A drain of all connections at once. */
+export function atOnce(deadlineMs: number): DrainPace {
+  return { batch: Infinity, intervalMs: 0, deadlineMs };
 }

@@ -14,7 +14,7 @@ import type { MountDefinition } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { ConnectRequest } from "../../src/socket/definition.ts";
 import { within } from "../support/deadline.ts";
-import { startShard } from "../support/shard.ts";
+import { atOnce, startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
 import { Deferred, turn } from "../support/world.ts";
 
@@ -586,7 +586,7 @@ describe("a drain", () => {
     const all = await Promise.all([1, 2, 3].map(() => connected(port)));
     for (const client of all) await client.joined();
     const codes = all.map((client) => client.closed());
-    assert.equal(await within(shard.drain(5_000), "the end of the drain"), 3);
+    assert.equal(await within(shard.drain(atOnce(5_000)), "the end of the drain"), 3);
     assert.deepEqual(await Promise.all(codes), [1012, 1012, 1012]);
     assert.deepEqual(
       ends,
@@ -596,12 +596,12 @@ describe("a drain", () => {
 
   it("of a shard without connections is over at once", async () => {
     const { shard } = await serving();
-    assert.equal(await within(shard.drain(5_000), "the end of the drain"), 0);
+    assert.equal(await within(shard.drain(atOnce(5_000)), "the end of the drain"), 0);
   });
 
   it("closes what connects meanwhile with 1012", async () => {
     const { port, shard } = await serving();
-    await shard.drain(5_000);
+    await shard.drain(atOnce(5_000));
     const client = new Client(port);
     clients.push(client);
     assert.equal(await client.closed(), 1012);
@@ -616,7 +616,7 @@ describe("a drain", () => {
     await turn();
     await asked(port, {}, { path: "/nothing" });
     const closed = once(slow.ws, "close");
-    const drained = shard.drain(10_000);
+    const drained = shard.drain(atOnce(10_000));
     slow.ws.resume();
     await within(drained, "the end of the drain");
     const [code] = (await within(closed, "the close")) as [number];
@@ -632,7 +632,7 @@ describe("a drain", () => {
     await turn();
     await asked(port, {}, { path: "/nothing" });
     const closed = once(slow.ws, "close");
-    assert.equal(await within(shard.drain(50), "the end of the drain"), 1);
+    assert.equal(await within(shard.drain(atOnce(50)), "the end of the drain"), 1);
     slow.ws.resume();
     const [code] = (await within(closed, "the close")) as [number];
     assert.equal(code, 1006);

@@ -1,0 +1,89 @@
+/**
+ * What is on this node: the answers of all shards, and of main, put together.
+ *
+ * A shard that is being restarted has two threads, and both are asked.
+ *
+ * Runs on: main.
+ */
+
+import { makeError } from "../errors.ts";
+import { joinTopics, type TopicCount } from "../pubsub/topic-counts.ts";
+import type { ChannelInfo, SocketInfo } from "../shard/control.ts";
+import type { Asked, Questions } from "./questions.ts";
+
+/** Which topics are wanted. */
+export interface TopicsRequest {
+  /** What their names begin with; everything without. */
+  readonly prefix?: string;
+  /** Most topics, the first by their names: 1 to 10,000; 100 without. */
+  readonly limit?: number;
+}
+
+/** How many sockets are wanted. */
+export interface SocketsRequest {
+  /** Most sockets, the first by their connections' numbers: 1 to 10,000; 100 without. */
+  readonly limit?: number;
+}
+
+/** What main has itself: the handlers of its host. */
+export interface HostTopics {
+  count(topic: string): number;
+  topicCounts(prefix: string, limit: number): readonly TopicCount[];
+}
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 10_000;
+
+/** The questions that a server answers about itself. */
+export class Introspection {
+  readonly #questions: Questions;
+  readonly #threads: () => readonly Asked[];
+  readonly #host: HostTopics;
+  readonly #shards: number;
+
+  /** @param threads - of all shards that serve or drain */
+  constructor(
+    questions: Questions,
+    threads: () => readonly Asked[],
+    host: HostTopics,
+    shards: number,
+  ) {
+    this.#questions = questions;
+    this.#threads = threads;
+    this.#host = host;
+    this.#shards = shards;
+  }
+
+  async subscribers(topic: string): Promise<number> {
+    const counts = await this.#questions.ask(this.#threads(), { about: "subscribers", topic });
+    return counts.reduce((sum, count) => sum + count, this.#host.count(topic));
+  }
+
+  async topics({ prefix = "", limit = DEFAULT_LIMIT }: TopicsRequest): Promise<TopicCount[]> {
+    checkLimit(limit, "topics");
+    const parts = await this.#questions.ask(this.#threads(), { about: "topics", prefix, limit });
+    return joinTopics([this.#host.topicCounts(prefix, limit), ...parts], limit);
+  }
+
+  async sockets({ limit = DEFAULT_LIMIT }: SocketsRequest): Promise<SocketInfo[]> {
+    checkLimit(limit, "sockets");
+    const parts = await this.#questions.ask(this.#threads(), { about: "sockets", limit });
+    const all = parts.flat().toSorted((one, other) => one.connection - other.connection);
+    return all.slice(0, limit);
+  }
+
+  async channels(connection: number): Promise<ChannelInfo[] | undefined> {
+    const shard = connection % this.#shards;
+    const threads = this.#threads().filter((thread) => thread.shard === shard);
+    const [found] = await this.#questions.ask(threads, { about: "channels", connection });
+    return found ? [...found] : undefined;
+  }
+}
+
+function checkLimit(limit: number, unit: string): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `limit must be an integer from 1 to ${MAX_LIMIT} (${unit}), got ${limit}`,
+  );
+}

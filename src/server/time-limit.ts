@@ -1,0 +1,23 @@
+/**
+ * Waiting on main: for a time, or for a promise up to a time.
+ *
+ * Runs on: main.
+ */
+
+/** Waits for a time. */
+export async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** Waits for a promise up to a time; false where the time ran out. */
+export async function within(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  const isDone = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return isDone;
+}

@@ -1,0 +1,60 @@
+/**
+ * An app that says numbers, in every way in which a channel can say something.
+ *
+ * Runs on: every shard, which loads it by its URL.
+ */
+import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+
+const socket = defineSocket({ connect: () => ok({}) });
+
+/** Says the numbers from `first`, one for each size: `bytes` of filler. */
+interface Numbers {
+  readonly first: number;
+  readonly sizes: readonly number[];
+}
+
+function payloads({ first, sizes }: Numbers): { n: number; filler: string }[] {
+  return sizes.map((bytes, at) => ({ n: first + at, filler: "x".repeat(bytes) }));
+}
+
+const room = defineChannel(socket, {
+  join: (channel) => ok({ shard: channel.shard }),
+  handleIn: {
+    broadcast(channel, numbers: Numbers) {
+      for (const payload of payloads(numbers)) channel.broadcast("n", payload);
+      return reply("ok");
+    },
+    /** Every second one goes to the others only. */
+    broadcast_from(channel, numbers: Numbers) {
+      for (const payload of payloads(numbers)) {
+        if (payload.n % 2 === 0) channel.broadcastFrom("n", payload);
+        else channel.broadcast("n", payload);
+      }
+      return reply("ok");
+    },
+    /** Three numbers to its own client, of which all others hear the second. */
+    async mixed(channel, { n, isAsync }: { n: number; isAsync: boolean }) {
+      channel.push("n", { n });
+      if (isAsync) await Promise.resolve();
+      channel.broadcast("n", { n: n + 1 });
+      channel.push("n", { n: n + 2 });
+      return reply("ok", { n: n + 3 });
+    },
+    mixed_now(channel, { n }: { n: number }) {
+      channel.push("n", { n });
+      channel.broadcast("n", { n: n + 1 });
+      channel.push("n", { n: n + 2 });
+      return reply("ok", { n: n + 3 });
+    },
+    /** Holds the shard's loop, and says so first. */
+    spin(channel, { ms }: { ms: number }) {
+      channel.broadcast("spins", {});
+      const endMs = performance.now() + ms;
+      while (performance.now() < endMs);
+    },
+  },
+});
+
+export default defineEndpoint({
+  sockets: { "/socket": { socket, channels: { "room:*": room } } },
+});

@@ -1,0 +1,90 @@
+/**
+ * `simurgh serve`, told to restart its shards.
+ *
+ * Runs on: the test's thread.
+ */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+
+import { AppFile, chatApp } from "../support/app-file.ts";
+import { CommandLine } from "../support/command-line.ts";
+import { within } from "../support/deadline.ts";
+import { Talker } from "../support/talker.ts";
+
+let app: AppFile;
+
+function serve(): CommandLine {
+  const args = ["--host", "127.0.0.1", "--port", "0", "--shards", "2", "--log-level", "silent"];
+  return new CommandLine(["serve", app.path, ...args]);
+}
+
+async function join(port: number, name: string): Promise<Talker> {
+  return Talker.join(port, "room:1", name);
+}
+
+describe("simurgh, told by SIGHUP", () => {
+  beforeEach(() => {
+    app = new AppFile(chatApp(1));
+  });
+  afterEach(() => app.remove());
+
+  it("restarts all shards in turn with the app as it is then, and goes on", async () => {
+    await using command = serve();
+    const port = await command.port();
+    const talkers = await Promise.all([join(port, "a"), join(port, "b"), join(port, "c")]);
+    app.write(chatApp(2));
+    command.kill("SIGHUP");
+    await command.printed(/shard 0 restarted, \d connections closed\n.*shard 1 restarted/);
+    await command.printed(/all shards restarted/);
+    const closed = Promise.all(talkers.map(async (talker) => talker.closed));
+    assert.deepEqual(await within(closed, "the close of all clients"), [1012, 1012, 1012]);
+    const back = await Promise.all([join(port, "d"), join(port, "e")]);
+    assert.deepEqual(
+      back.map(({ joined }) => joined.version),
+      [2, 2],
+    );
+    command.kill("SIGTERM");
+    const { code, err } = await command.ended();
+    assert.deepEqual({ code, err }, { code: 0, err: "" });
+  });
+
+  it("keeps the shards where the app cannot be loaded, says why, and restarts them later", async () => {
+    await using command = serve();
+    const port = await command.port();
+    const talker = await join(port, "a");
+    app.write("export default 1 +;");
+    command.kill("SIGHUP");
+    await command.printed(/shard 0 and those after it not restarted\nsimurgh: app module must/);
+    talker.say();
+    await talker.hears("a", 1);
+    app.write(chatApp(3));
+    command.kill("SIGHUP");
+    await command.printed(/all shards restarted/);
+    assert.equal((await join(port, "b")).joined.version, 3);
+  });
+
+  it("again while it restarts, restarts all once more", async () => {
+    await using command = serve();
+    await command.port();
+    command.kill("SIGHUP");
+    await command.printed(/restarting the shards in turn/);
+    command.kill("SIGHUP");
+    await command.printed(/after what is under way/);
+    await command.printed(/(all shards restarted[\s\S]*){2}/);
+  });
+
+  it("while it starts, restarts once it has started; told to stop meanwhile, stops", async () => {
+    app.write(`console.log("starting");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      ${chatApp(1)}`);
+    await using command = serve();
+    await command.printed(/starting/);
+    command.kill("SIGHUP");
+    await command.printed(/restarting the shards in turn/);
+    command.kill("SIGTERM");
+    const { code, out } = await command.ended();
+    assert.equal(code, 0, out);
+    assert.match(out, /stopped\n$/);
+    assert.doesNotMatch(out, /not restarted/);
+  });
+});

@@ -1,0 +1,63 @@
+/**
+ * A server of 64 shards: 67 members, and so three words in each slot of the index.
+ *
+ * Runs on: the main thread of the tests, which is the server's main thread as well.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+
+import { Client, joined } from "../support/client.ts";
+import { startServer, type Server } from "../support/server.ts";
+
+const SHARDS = 64;
+/** It shares two cores with other tests. */
+const DEADLINE_MS = 240_000;
+
+describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
+  let server: Server;
+  let clients: Client[] = [];
+  before(async () => {
+    server = await startServer("fragile", { shards: SHARDS });
+  });
+  after(async () => {
+    await Promise.all(clients.map(async (client) => client.cut()));
+    await server.close();
+  });
+
+  it("serves on each of them, and what is broadcast on any reaches all", async () => {
+    const shards: unknown[] = [];
+    for (let count = 0; count < SHARDS; count += 1) {
+      const client = await Client.connect(server.port);
+      clients.push(client);
+      const { shard } = (await joined(client, "room:all")) as { shard: number };
+      shards.push(shard);
+    }
+    assert.deepEqual(
+      shards.toSorted((one, other) => Number(one) - Number(other)),
+      Array.from({ length: SHARDS }, (_, shard) => shard),
+    );
+    assert.equal(await server.subscribers("room:all"), SHARDS);
+
+    server.broadcast("room:all", "from host", { n: 1 });
+    for (const client of clients) {
+      assert.deepEqual((await client.next("from host")).payload, { n: 1 });
+    }
+    // The first, the last, and those whose bits are the last and the first of a word.
+    for (const shard of [0, 29, 30, 61, 62, 63]) {
+      const speaker = clients[shards.indexOf(shard)];
+      speaker?.push("room:all", "shout", { shard });
+      for (const client of clients) {
+        assert.deepEqual((await client.next("shout")).payload, { shard });
+      }
+    }
+    // A topic of one shard only sends records to no other.
+    const recordsBefore = server.stats().total.records;
+    const [first] = clients;
+    assert.ok(first);
+    await joined(first, "room:alone");
+    first.push("room:alone", "shout", { alone: true });
+    assert.deepEqual((await first.next("shout")).payload, { alone: true });
+    assert.equal(server.stats().total.records, recordsBefore);
+    for (const client of clients) await client.nothingMore();
+  });
+});

@@ -1,0 +1,187 @@
+/**
+ * The promises of order (src/pubsub/README.md), one by one, each on the path that it names.
+ *
+ * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
+ */
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "node:test";
+
+import { Client, joined } from "../support/client.ts";
+import { startServer, type Server } from "../support/server.ts";
+
+/** The smallest: a record has at most 504 bytes, larger ones are fragments. */
+const RING_BYTES = 4_096;
+const TOPIC = "room:order";
+
+let server: Server;
+let clients: Client[] = [];
+
+/** The speaker and a listener of its shard; two listeners of the other shard, one on version 1. */
+interface Room {
+  readonly speaker: Client;
+  readonly near: Client;
+  readonly far: Client;
+  readonly farV1: Client;
+  readonly listeners: readonly Client[];
+  readonly farShard: number;
+}
+
+async function openRoom(options: Parameters<typeof startServer>[1] = {}): Promise<Room> {
+  server = await startServer("order", { shards: 2, ringBytes: RING_BYTES, ...options });
+  const shards: number[] = [];
+  for (let at = 0; at < 4; at += 1) {
+    const client = await Client.connect(server.port, at === 3 ? { vsn: "1.0.0" } : {});
+    clients.push(client);
+    shards.push(((await joined(client, TOPIC)) as { shard: number }).shard);
+  }
+  const [speaker, far, near, farV1] = clients;
+  assert.ok(speaker && near && far && farV1);
+  const farShard = shards[1] ?? -1;
+  assert.deepEqual(shards, [1 - farShard, farShard, 1 - farShard, farShard]);
+  return { speaker, near, far, farV1, listeners: [near, far, farV1], farShard };
+}
+
+/** Reads numbers, which have to be these and nothing else between them. */
+async function hears(client: Client, numbers: readonly number[]): Promise<void> {
+  const heard: unknown[] = [];
+  for (const _ of numbers) {
+    const { payload } = await client.next("n");
+    heard.push((payload as { n: number }).n);
+  }
+  assert.deepEqual(heard, numbers);
+}
+
+function from(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => first + at);
+}
+
+/** As many sizes as are asked for, taken from some in turns. */
+function sizes(count: number, some: readonly number[]): number[] {
+  return Array.from({ length: count }, (_, at) => some[at % some.length] as number);
+}
+
+/** Waits until a number of the server is so. */
+async function has(isSo: () => boolean): Promise<void> {
+  // Each question has crossed to the shards and back before the next.
+  while (!isSo()) await server.subscribers(TOPIC);
+}
+
+describe("What one sender says on one topic", { timeout: 120_000 }, () => {
+  afterEach(async () => {
+    await Promise.all(clients.map(async (client) => client.cut()));
+    clients = [];
+    await server.close();
+  });
+
+  it("is heard in order by every subscriber, of its own shard and of others", async () => {
+    const { speaker, listeners } = await openRoom();
+    for (let n = 1; n <= 100; n += 1) speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
+    for (const listener of listeners) await hears(listener, from(1, 100));
+  });
+
+  it("is heard in order where large records, in fragments, are among small ones", async () => {
+    const { speaker, listeners } = await openRoom();
+    const mixed = sizes(120, [10, 3_000, 200, 450, 1_500, 0]);
+    for (let at = 0; at < 120; at += 6) {
+      speaker.push(TOPIC, "broadcast", { first: at + 1, sizes: mixed.slice(at, at + 6) });
+    }
+    for (const listener of listeners) await hears(listener, from(1, 120));
+  });
+
+  it("is heard in order where a record is larger than the ring itself", async () => {
+    const { speaker, listeners } = await openRoom();
+    const large = sizes(9, [10, 50_000, 300]);
+    speaker.push(TOPIC, "broadcast", { first: 1, sizes: large });
+    for (const listener of listeners) await hears(listener, from(1, 9));
+  });
+
+  it("is heard in order into the overflow queue, out of it, and past it again", async () => {
+    const { speaker, near, far, farV1, listeners, farShard } = await openRoom();
+    far.push(TOPIC, "spin", { ms: 1_500 });
+    await near.next("spins");
+    // The other shard spins: all but a ring of this waits in the queue.
+    speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [400]) });
+    for (const client of [far, farV1]) await client.next("spins");
+    for (const listener of listeners) await hears(listener, from(1, 400));
+    const peak = server.stats().shards[farShard]?.ringHighWaterBytes ?? 0;
+    assert.ok(peak > RING_BYTES / 2, `the ring had at most ${peak} bytes`);
+    await has(() => server.stats().total.overflowBytes === 0);
+    // Nothing waits any more: these go into the ring at once.
+    for (let n = 401; n <= 420; n += 1) speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
+    for (const listener of listeners) await hears(listener, from(401, 20));
+  });
+
+  it("is heard without a gap up to phx_error, where more is said than may wait", async () => {
+    const { speaker, near, far } = await openRoom({ overflowBytes: 65_536 });
+    far.push(TOPIC, "spin", { ms: 1_500 });
+    await near.next("spins");
+    speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [1_000]) });
+    await far.next("spins");
+    let last = 0;
+    let message = await far.next();
+    for (; message.event === "n"; message = await far.next()) {
+      assert.equal((message.payload as { n: number }).n, last + 1);
+      last += 1;
+    }
+    assert.ok(last > 0 && last < 400, `${last} heard`);
+    assert.deepEqual(
+      [message.event, message.payload],
+      ["phx_error", { reason: "missed broadcasts" }],
+    );
+    await far.nothingMore();
+    await hears(near, from(1, 400));
+  });
+
+  it("is heard in order by others where the sender leaves itself out of a part", async () => {
+    const { speaker, listeners } = await openRoom();
+    speaker.push(TOPIC, "broadcast_from", { first: 1, sizes: sizes(60, [10, 2_000]) });
+    for (const listener of listeners) await hears(listener, from(1, 60));
+    await hears(
+      speaker,
+      from(1, 60).filter((n) => n % 2 === 1),
+    );
+  });
+
+  it("is heard in order from the host", async () => {
+    const { speaker, listeners } = await openRoom();
+    for (const [at, bytes] of sizes(90, [10, 6_000, 450]).entries()) {
+      server.broadcast(TOPIC, "n", { n: at + 1, filler: "x".repeat(bytes) });
+    }
+    for (const client of [speaker, ...listeners]) await hears(client, from(1, 90));
+  });
+});
+
+describe(
+  "What a channel pushes, broadcasts and replies to its client",
+  { timeout: 120_000 },
+  () => {
+    afterEach(async () => {
+      await Promise.all(clients.map(async (client) => client.cut()));
+      clients = [];
+      await server.close();
+    });
+
+    for (const { event, isAsync } of [
+      { event: "mixed_now", isAsync: false },
+      { event: "mixed", isAsync: false },
+      { event: "mixed", isAsync: true },
+    ]) {
+      const how = event === "mixed_now" ? "at once" : isAsync ? "after a wait" : "in a promise";
+      it(`arrives in the order of the calls, said ${how}`, async () => {
+        const { speaker, listeners } = await openRoom();
+        const refs = from(0, 25).map((at) => speaker.push(TOPIC, event, { n: at * 4, isAsync }));
+        for (const [at, ref] of refs.entries()) {
+          await hears(speaker, from(at * 4, 3));
+          const { response } = await speaker.replyTo(ref);
+          assert.deepEqual(response, { n: at * 4 + 3 });
+        }
+        for (const listener of listeners) {
+          await hears(
+            listener,
+            from(0, 25).map((at) => at * 4 + 1),
+          );
+        }
+      });
+    }
+  },
+);

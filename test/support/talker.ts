@@ -1,0 +1,127 @@
+/**
+ * A client that counts what it hears: from each speaker the numbers one after the other.
+ *
+ * Runs on: the main thread of the tests.
+ */
+
+import { once } from "node:events";
+import { WebSocket } from "ws";
+
+import { within } from "./deadline.ts";
+
+const DEADLINE_MS = 20_000;
+
+/** What its join was answered with by `chatApp`. */
+export interface Joined {
+  readonly version: number;
+  readonly shard: number;
+}
+
+/** One connection on one topic: it speaks in numbers, and listens. */
+export class Talker {
+  readonly name: string;
+  joined: Joined = { version: 0, shard: -1 };
+  /** Last number that it said. */
+  said = 0;
+  /** Last number that each speaker was heard with. */
+  readonly heard = new Map<string, number>();
+  /** First number of each speaker. */
+  readonly first = new Map<string, number>();
+  /** What should not have come. */
+  readonly wrong: string[] = [];
+  closeCode: number | undefined;
+  readonly closed: Promise<number>;
+  readonly #webSocket: WebSocket;
+  readonly #topic: string;
+  readonly #filler: string;
+  #look: () => void = () => undefined;
+
+  private constructor(webSocket: WebSocket, topic: string, name: string, fillerBytes: number) {
+    this.name = name;
+    this.#webSocket = webSocket;
+    this.#topic = topic;
+    this.#filler = "x".repeat(fillerBytes);
+    webSocket.on("error", () => undefined);
+    webSocket.on("message", (data: Buffer) => this.#onFrame(data.toString()));
+    this.closed = once(webSocket, "close").then(([code]) => {
+      this.closeCode = code as number;
+      this.#look();
+      return this.closeCode;
+    });
+  }
+
+  /** Connects and joins. */
+  static async join(
+    port: number,
+    topic: string,
+    name: string,
+    fillerBytes = 0,
+    params = "",
+  ): Promise<Talker> {
+    const url = `ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0${params}`;
+    const webSocket = new WebSocket(url);
+    const talker = new Talker(webSocket, topic, name, fillerBytes);
+    await within(once(webSocket, "open"), `the connection of ${name}`, DEADLINE_MS);
+    webSocket.send(JSON.stringify(["j", "j", topic, "phx_join", {}]));
+    await talker.until(() => talker.joined.shard >= 0, `the join of ${name}`);
+    return talker;
+  }
+
+  get isOpen(): boolean {
+    return this.closeCode === undefined;
+  }
+
+  /** Says the next number, if it is still connected. */
+  say(): void {
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return;
+    this.said += 1;
+    this.push("shout", { from: this.name, n: this.said, filler: this.#filler });
+  }
+
+  push(event: string, payload: object): void {
+    this.#webSocket.send(JSON.stringify(["j", "1", this.#topic, event, payload]));
+  }
+
+  /** Waits until something is so, looking again at whatever comes. */
+  async until(isSo: () => boolean, what: string): Promise<void> {
+    if (isSo()) return;
+    const so = new Promise<void>((resolve) => {
+      this.#look = (): void => {
+        if (isSo()) resolve();
+      };
+    });
+    await within(so, what, DEADLINE_MS).catch((cause: unknown) => {
+      const heard = JSON.stringify(Object.fromEntries(this.heard));
+      const state = `closed=${this.closeCode} wrong=${this.wrong.join("; ")} heard=${heard}`;
+      throw new Error(`${this.name}: ${String(cause)}, ${state}`, { cause });
+    });
+  }
+
+  /** Waits until it has heard a speaker's number. */
+  async hears(name: string, n: number): Promise<void> {
+    await this.until(
+      () => !this.isOpen || (this.heard.get(name) ?? 0) >= n,
+      `number ${n} of ${name}`,
+    );
+  }
+
+  cut(): void {
+    this.#webSocket.terminate();
+  }
+
+  #onFrame(text: string): void {
+    const [, ref, , event, payload] = JSON.parse(text) as [unknown, unknown, string, string, never];
+    if (event === "shout") this.#hear(payload);
+    else if (event === "phx_reply" && ref === "j") {
+      this.joined = (payload as { response: Joined }).response;
+    } else if (event !== "phx_reply") this.wrong.push(`${event} ${JSON.stringify(payload)}`);
+    this.#look();
+  }
+
+  #hear({ from, n }: { readonly from: string; readonly n: number }): void {
+    const last = this.heard.get(from);
+    if (last === undefined) this.first.set(from, n);
+    else if (n !== last + 1) this.wrong.push(`${this.name} heard ${n} of ${from} after ${last}`);
+    this.heard.set(from, n);
+  }
+}
