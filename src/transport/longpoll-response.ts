@@ -20,12 +20,15 @@ const PREFLIGHT_MAX_AGE = "3600";
 /** An answer that is still to be given. */
 export class LongPollResponse {
   readonly #response: HttpResponse;
+  readonly #isLast: () => boolean;
   #isOpen = true;
   /** Called where the client goes away before it was answered. */
   onAborted: (() => void) | undefined = undefined;
 
-  constructor(response: HttpResponse) {
+  /** @param isLast - tells whether the client is to connect anew for its next request */
+  constructor(response: HttpResponse, isLast: () => boolean) {
     this.#response = response;
+    this.#isLast = isLast;
     response.onAborted(() => {
       this.#isOpen = false;
       this.onAborted?.();
@@ -103,7 +106,7 @@ export class LongPollResponse {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
     this.onAborted = undefined;
-    this.#response.cork(() => sendAnswer(this.#response, answer));
+    this.#response.cork(() => sendAnswer(this.#response, answer, this.#isLast()));
     return true;
   }
 }

@@ -53,6 +53,8 @@ export interface SessionEvents {
   readonly sockets: SocketServer;
   received(bytes: number): void;
   sent(length: number): void;
+  /** The client has fetched what waited for it. */
+  taken(session: LongPollSession): void;
   /** The client does not fetch what waits for it. */
   slow(session: LongPollSession): void;
   ended(session: LongPollSession): void;
@@ -103,12 +105,16 @@ export class LongPollSession implements Connection {
     return false;
   }
 
+  get isCompressed(): boolean {
+    return false;
+  }
+
   get hasRoom(): boolean {
     return this.#length < this.kind.maxLength / 4;
   }
 
-  /** What waits for the client, in UTF-16 units. */
-  get bufferedLength(): number {
+  /** What waits for the client, of text in UTF-16 units. */
+  get bufferedBytes(): number {
     return this.#length;
   }
 
@@ -211,8 +217,7 @@ export class LongPollSession implements Connection {
     const { sockets } = this.#events;
     this.#events.received(frame.length);
     if (typeof frame === "string") sockets.receive(socket, frame);
-    else if (socket.serializer.vsn === "1.0.0") sockets.receive(socket, textOf(frame));
-    else sockets.malformed(socket);
+    else sockets.receiveBytes(socket, frame);
   }
 
   #handled(): void {
@@ -253,6 +258,7 @@ export class LongPollSession implements Connection {
     if (isDelivered) {
       for (const frame of batch) this.#length -= frame.length;
       for (const waiter of this.#roomWaiters.splice(0)) waiter.resume();
+      this.#events.taken(this);
     } else {
       this.#buffer = [...batch, ...this.#buffer];
     }

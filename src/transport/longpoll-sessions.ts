@@ -9,9 +9,10 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
-import type { Identity } from "../socket/socket.ts";
+import type { Identity, Socket } from "../socket/socket.ts";
 import { telemetry } from "../telemetry.ts";
-import type { ConnectionNumbers } from "./connection-numbers.ts";
+import type { ConnectionNumbering } from "./connection-numbering.ts";
+import { Drain, type DrainPace } from "./drain.ts";
 import {
   LongPollSession,
   STATUS,
@@ -26,7 +27,7 @@ import type { Sweep } from "./sweep.ts";
 /** What the sessions are made of. */
 export interface SessionsParts {
   readonly sockets: SocketServer;
-  readonly numbers: ConnectionNumbers;
+  readonly numbers: ConnectionNumbering;
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
@@ -41,6 +42,11 @@ export class LongPollSessions implements SessionEvents {
   readonly sockets: SocketServer;
   readonly #parts: SessionsParts;
   readonly #sessions = new Map<number, LongPollSession>();
+  readonly #open = new Set<LongPollSession>();
+  readonly #drain = new Drain<LongPollSession>(this.#open, {
+    restart: (session) => this.#end(session, CLOSE.restart, "draining"),
+    cutAll: () => this.cutAll(),
+  });
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
@@ -59,6 +65,7 @@ export class LongPollSessions implements SessionEvents {
     const session = new LongPollSession(this.#parts.numbers.take(), secret, kind, this);
     session.socket = this.sockets.open(session, identity);
     this.#sessions.set(session.id, session);
+    this.#open.add(session);
     this.#parts.meter.opened();
     this.#parts.meter.sessions(1);
     return session;
@@ -80,9 +87,32 @@ export class LongPollSessions implements SessionEvents {
     return () => session.forget(caller);
   }
 
-  /** Ends all sessions: the shard closes. */
-  drain(): void {
-    for (const session of this.#sessions.values()) this.#end(session, CLOSE.restart, "draining");
+  /**
+   * Goes through the sockets of all sessions, in the order they came.
+   *
+   * @yields each socket
+   */
+  *openSockets(): Iterable<Socket> {
+    for (const { socket } of this.#open) if (socket) yield socket;
+  }
+
+  /** True once sessions are ended as the shard closes: none is to be opened. */
+  get isDraining(): boolean {
+    return this.#drain.hasBegun;
+  }
+
+  /** Ends all sessions, in batches; resolves when none is left. */
+  async drain(pace: DrainPace): Promise<void> {
+    await this.#drain.run(pace);
+  }
+
+  /** Ends all sessions at once. */
+  cutAll(): void {
+    for (const session of this.#open) this.#end(session, CLOSE.restart, "draining");
+  }
+
+  taken(session: LongPollSession): void {
+    this.#drain.taken(session);
   }
 
   received(bytes: number): void {
@@ -95,11 +125,11 @@ export class LongPollSessions implements SessionEvents {
 
   slow(session: LongPollSession): void {
     const { logger, meter } = this.#parts;
-    const { socket, bufferedLength } = session;
-    if (!socket) return;
+    const { socket, bufferedBytes } = session;
+    if (!socket || socket.isEnded) return;
     meter.slowCut();
     const channels = socket.channels.size;
-    const fields = { connection: session.id, bufferedBytes: bufferedLength };
+    const fields = { connection: session.id, bufferedBytes };
     const finding = { ...fields, cause: "behind", policy: "close", channels };
     logger.log("slowClient", finding);
     if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(finding);
@@ -108,6 +138,8 @@ export class LongPollSessions implements SessionEvents {
 
   ended(session: LongPollSession): void {
     if (!this.#sessions.delete(session.id)) return;
+    this.#open.delete(session);
+    this.#drain.closed(session);
     this.#parts.meter.closed();
     this.#parts.meter.sessions(-1);
   }

@@ -13,7 +13,9 @@
 
 import type { Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
+import type { Socket } from "../socket/socket.ts";
 import { AUTH_TOKEN_HEADER } from "./auth-token.ts";
+import type { DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
 import { isNdjson, MAX_BODY_BYTES } from "./longpoll-body.ts";
@@ -81,7 +83,7 @@ export class LongPollTransport {
   readonly forwarding: SessionForwarding;
   readonly #parts: LongPollParts;
   readonly #sessions: LongPollSessions;
-  #isDraining = false;
+  readonly #isLast = (): boolean => this.#sessions.isDraining;
 
   constructor(parts: LongPollParts) {
     this.#parts = parts;
@@ -111,14 +113,27 @@ export class LongPollTransport {
     };
     app.any(path, (response, request) => {
       const head = readHead(response, request, variables, wants);
-      this.#take(mount, head, new LongPollResponse(response));
+      this.#take(mount, head, new LongPollResponse(response, this.#isLast));
     });
   }
 
-  /** Ends all sessions, and opens no more: those who poll are told, and connect elsewhere. */
-  drain(): void {
-    this.#isDraining = true;
-    this.#sessions.drain();
+  /** The sockets of all sessions. */
+  openSockets(): Iterable<Socket> {
+    return this.#sessions.openSockets();
+  }
+
+  /** Ends all sessions, in batches, and opens no more: those who poll are told, and come back. */
+  async drain(pace: DrainPace): Promise<void> {
+    // Its clients ask again, on connections to other shards.
+    this.forwarding.giveUpAll();
+    await this.#sessions.drain(pace);
+    this.forwarding.giveUpAll();
+  }
+
+  /** Ends all sessions at once. */
+  cutAll(): void {
+    this.#sessions.cutAll();
+    this.forwarding.giveUpAll();
   }
 
   #take(mount: Mount, head: RequestHead, response: LongPollResponse): void {
@@ -211,13 +226,14 @@ export class LongPollTransport {
         lateStatus: request.kind === "poll" ? STATUS.none : STATUS.late,
       },
     );
+    this.#parts.meter.forwarded();
     if (!cancel) answer(BUSY, "");
     else if (response.isOpen) response.onAborted = cancel;
   }
 
   #connect(request: Request): void {
     const { mount, head, params, response } = request;
-    if (this.#isDraining) {
+    if (this.#sessions.isDraining) {
       response.fail(BUSY);
       return;
     }
@@ -233,11 +249,12 @@ export class LongPollTransport {
     if (!response.isOpen) return;
     if (decision.result === "failed") response.fail(500);
     else if (decision.result === "refused") response.status(403);
-    else if (this.#isDraining) response.fail(BUSY);
+    else if (this.#sessions.isDraining) response.fail(BUSY);
     else {
-      const { node, member, generationOf } = this.#parts.wire;
+      const { wire } = this.#parts;
+      const { node, member } = wire;
       const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind);
-      const generation = generationOf(member) ?? 0;
+      const generation = wire.generationOf(member) ?? 0;
       const token = mount.tokens.sign({ node, member, generation, number, secret });
       response.batch(STATUS.gone, token, NO_MESSAGES);
     }

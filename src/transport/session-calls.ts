@@ -107,9 +107,13 @@ export class SessionCalls {
   expire(nowMs: number): void {
     for (const call of this.#calls.values()) {
       if (nowMs < call.untilMs) continue;
-      this.#cancel(call);
-      call.caller.answer(call.isAccepted ? call.limits.lateStatus : STATUS.unknown, "");
+      this.#giveUp(call, call.isAccepted ? call.limits.lateStatus : STATUS.unknown);
     }
+  }
+
+  /** Gives up all: this shard closes. The sessions lose nothing. */
+  giveUpAll(): void {
+    for (const call of this.#calls.values()) this.#giveUp(call, call.limits.lateStatus);
   }
 
   #takeNumber(): number {
@@ -154,6 +158,11 @@ export class SessionCalls {
       const settled = packRecord(RECORD.settled, call.generation, call.number, { value });
       this.#mail.send(call.to, call.generation, settled);
     });
+  }
+
+  #giveUp(call: Call, status: number): void {
+    this.#cancel(call);
+    call.caller.answer(status, "");
   }
 
   #cancel(call: Call): void {

@@ -58,6 +58,11 @@ export class SessionForwarding {
     this.#keeping.memberGone(member);
   }
 
+  /** Answers all that waits here for other shards: this one closes. */
+  giveUpAll(): void {
+    this.#calls.giveUpAll();
+  }
+
   /** Sends what found no room, and gives up what has had its time. */
   look(nowMs: number): void {
     this.#mail.flush();

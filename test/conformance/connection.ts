@@ -7,7 +7,7 @@
  * not among the arrivals.
  */
 import { request } from "node:http";
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
 import type { NetConnectOpts, Socket } from "node:net";
 import { WebSocket } from "ws";
@@ -22,6 +22,8 @@ export class Connection {
   readonly #port: number;
   readonly #onArrival: () => void;
   readonly #fences = new Set<string>();
+  /** Requests that were not answered. */
+  readonly #requests = new Set<ClientRequest>();
   #webSocket: WebSocket | undefined;
   #raw: RawSocket | undefined;
   #tcp: Socket | undefined;
@@ -63,6 +65,7 @@ export class Connection {
 
   /** Cuts the connection and waits until the socket is gone. */
   async cut(): Promise<void> {
+    this.#abort();
     const tcp = this.#tcp;
     if (tcp === undefined || tcp.destroyed) return;
     const closed = new Promise((resolve) => tcp.once("close", resolve));
@@ -74,6 +77,7 @@ export class Connection {
   #performOne(act: Act): void {
     if (act.kind === "open") this.#open(act);
     else if (act.kind === "http") this.#request(act.target, act.headers, act.body);
+    else if (act.kind === "abort") this.#abort();
     else if (act.kind === "raw") this.#openRaw(act.request);
     else if (act.kind === "frame") this.#raw?.write(act.frame);
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
@@ -131,9 +135,15 @@ export class Connection {
       headers,
       agent: false,
     });
+    this.#requests.add(outgoing);
+    outgoing.on("close", () => this.#requests.delete(outgoing));
     outgoing.on("response", (response) => void this.#answer("http", response));
     outgoing.on("error", () => undefined);
     outgoing.end(body);
+  }
+
+  #abort(): void {
+    for (const outgoing of this.#requests) outgoing.destroy();
   }
 
   async #answer(kind: "status" | "http", response: IncomingMessage): Promise<void> {
@@ -155,7 +165,7 @@ export class Connection {
 }
 
 type OpenAct = Extract<Act, { readonly kind: "open" }>;
-type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "raw" | "frame" }>;
+type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "abort" | "raw" | "frame" }>;
 
 function sendFrame(webSocket: WebSocket, act: FrameAct): void {
   if (act.kind === "text") webSocket.send(act.text);

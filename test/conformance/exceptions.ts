@@ -69,16 +69,8 @@ function cut(scenario: string): Deviation {
   };
 }
 
-function unbuiltLongPoll(transcript: string, scenario: string): UnbuiltScenario {
-  return { kind: "unbuilt scenario", transcript, scenario, missing: "the long-poll transport" };
-}
-
 /** What may differ, and why. */
 export const EXCEPTIONS: readonly Exception[] = [
-  unbuiltLongPoll("07-handshake", "auth_token_longpoll"),
-  unbuiltLongPoll("07-handshake", "origin_list_longpoll"),
-  unbuiltLongPoll("08-origin-check-on", "check_origin_true_longpoll"),
-  { kind: "unbuilt transcript", transcript: "10-longpoll", missing: "the long-poll transport" },
   { kind: "unbuilt transcript", transcript: "12-presence", missing: "presence" },
   {
     kind: "unbuilt transcript",

@@ -30,6 +30,8 @@ export type Act =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "binary" | "ping" | "pong"; readonly bytes: Uint8Array }
   | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string }
+  /** The client gives up the requests that were not answered. */
+  | { readonly kind: "abort" }
   | { readonly kind: "raw"; readonly request: string }
   | { readonly kind: "frame"; readonly frame: RawFrame }
   | {
@@ -96,6 +98,7 @@ interface RecordedEvent {
   readonly close?: number | string;
   readonly reason?: string;
   readonly http?: string;
+  readonly http_abort?: boolean;
   readonly status?: number;
   readonly body?: string;
   readonly http_status?: number;
@@ -152,6 +155,8 @@ export function parseScenario(transcript: string, recorded: RecordedScenario): S
   const steps: Step[] = [];
   let unplayable: string | undefined;
   for (const event of recorded.events) {
+    // A note of the recorder's.
+    if (event.dir === undefined) continue;
     // Trouble on the recorder's side (a send on a closed connection) is nothing that a server did.
     if (event.dir === "!!") continue;
     // Half of an end that is recorded as a whole behind it.
@@ -208,6 +213,7 @@ function parseAct(event: RecordedEvent): Act | undefined {
     const body = text === undefined ? Buffer.from(event.hex ?? "", "hex") : Buffer.from(text);
     return { kind: "http", target: event.http, headers, body };
   }
+  if (event.http_abort === true) return { kind: "abort" };
   return parseFrameAct(event);
 }
 
