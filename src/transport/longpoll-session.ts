@@ -16,7 +16,7 @@
 import type { Connection, RoomWaiter } from "../channel/connection.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
 import type { Socket } from "../socket/socket.ts";
-import { framesOf } from "./longpoll-body.ts";
+import { LongPollPost, type PostTarget } from "./longpoll-post.ts";
 
 /** Statuses in the body of an answer; `unknown` is between shards only. */
 export const STATUS = {
@@ -69,7 +69,7 @@ const WINDOWS_OF_LIFE = 1.5;
 const NONE: readonly string[] = [];
 
 /** A session, and its connection. */
-export class LongPollSession implements Connection {
+export class LongPollSession implements Connection, PostTarget {
   readonly id: number;
   readonly secret: string;
   readonly kind: SessionKind;
@@ -82,8 +82,8 @@ export class LongPollSession implements Connection {
   #length = 0;
   /** All that wait, the newest last. */
   #polls: Waiting[] = [];
-  /** Those whose messages are not handled yet: a serial socket joins. */
-  #posts: Waiting[] = [];
+  /** Those whose messages are not all handled. */
+  readonly #posts = new Set<LongPollPost>();
   #newest: Caller | undefined = undefined;
   #polledAtMs = performance.now();
   #isFlushScheduled = false;
@@ -99,6 +99,10 @@ export class LongPollSession implements Connection {
 
   get transport(): string {
     return "longpoll";
+  }
+
+  get windowMs(): number {
+    return this.kind.windowMs;
   }
 
   get isNative(): boolean {
@@ -153,7 +157,7 @@ export class LongPollSession implements Connection {
     this.isOpen = false;
     this.#newest = undefined;
     for (const { caller } of this.#polls.splice(0)) caller.answer(STATUS.gone, "");
-    for (const { caller } of this.#posts.splice(0)) caller.answer(STATUS.late, "");
+    for (const post of this.#posts) post.finish(STATUS.late);
     this.#buffer = [];
     this.#inFlight = NONE;
     this.#roomWaiters = [];
@@ -171,40 +175,40 @@ export class LongPollSession implements Connection {
   /** Forgets a caller: its request was aborted. */
   forget(caller: Caller): void {
     this.#polls = this.#polls.filter((waiting) => waiting.caller !== caller);
-    this.#posts = this.#posts.filter((waiting) => waiting.caller !== caller);
+    for (const post of this.#posts) if (post.caller === caller) post.forget();
     if (this.#newest === caller) this.#newest = undefined;
   }
 
   /** Takes the messages of a POST, and answers when they are handled. */
   post(caller: Caller, body: Uint8Array, hasLines: boolean): void {
+    const post = new LongPollPost(caller, this, body, hasLines);
+    this.#posts.add(post);
+    post.run();
+  }
+
+  finished(post: LongPollPost): void {
+    this.#posts.delete(post);
+  }
+
+  receive(frame: string | Uint8Array): void {
     const { socket } = this;
-    for (const frame of framesOf(body, hasLines)) {
-      if (frame === undefined) {
-        caller.answer(STATUS.badLine, "");
-        return;
-      }
-      if (socket && this.isOpen) this.#receive(socket, frame);
-      if (!this.isOpen) {
-        caller.answer(STATUS.late, "");
-        return;
-      }
-    }
-    if (!socket?.joining) {
-      caller.answer(STATUS.done, "");
-      return;
-    }
-    this.#posts.push({ caller, untilMs: performance.now() + this.kind.windowMs });
-    socket.onIdle = () => this.#handled();
+    if (!socket) return;
+    const { sockets } = this.#events;
+    this.#events.received(frame.length);
+    if (typeof frame === "string") sockets.receive(socket, frame);
+    else sockets.receiveBytes(socket, frame);
+    if (socket.joining) socket.onIdle ??= () => this.#resumePosts();
   }
 
   /** Answers those whose window is over. */
   look(nowMs: number): void {
-    const isLate = ({ untilMs }: Waiting): boolean => nowMs >= untilMs;
-    const polls = this.#polls.filter(isLate);
-    const posts = this.#posts.filter(isLate);
-    for (const { caller } of [...polls, ...posts]) this.forget(caller);
-    for (const { caller } of polls) this.#answered(caller, STATUS.none, "[]");
-    for (const { caller } of posts) caller.answer(STATUS.late, "");
+    const polls = this.#polls.filter(({ untilMs }) => nowMs >= untilMs);
+    for (const { caller } of polls) {
+      this.forget(caller);
+      this.#polledAtMs = nowMs;
+      caller.answer(STATUS.none, "[]");
+    }
+    for (const post of this.#posts) post.look(nowMs);
   }
 
   /** True where no poll has come for so long that none will. */
@@ -213,20 +217,8 @@ export class LongPollSession implements Connection {
     return this.#polls.length === 0 && nowMs - this.#polledAtMs >= lifeMs;
   }
 
-  #receive(socket: Socket, frame: string | Uint8Array): void {
-    const { sockets } = this.#events;
-    this.#events.received(frame.length);
-    if (typeof frame === "string") sockets.receive(socket, frame);
-    else sockets.receiveBytes(socket, frame);
-  }
-
-  #handled(): void {
-    for (const { caller } of this.#posts.splice(0)) caller.answer(STATUS.done, "");
-  }
-
-  #answered(caller: Caller, status: number, messages: string): void {
-    this.#polledAtMs = performance.now();
-    caller.answer(status, messages);
+  #resumePosts(): void {
+    for (const post of this.#posts) post.resume();
   }
 
   // What a turn of the loop makes leaves in one batch.

@@ -20,6 +20,9 @@ const FREE_VALUES: Readonly<Record<string, string>> = {
   inspect: "the text form of a value is the language's own",
 };
 
+/** Key of the frames in an answer to a long-poll client: texts that are JSON again. */
+const BATCH_KEY = "messages";
+
 /** Headers that a client reads. */
 const READ_HEADERS = new Set([
   "sec-websocket-protocol",
@@ -114,7 +117,11 @@ function canonical(value: unknown): string {
 }
 
 function freed(key: string, value: unknown): string {
-  return Object.hasOwn(FREE_VALUES, key) ? '"(free)"' : canonical(value);
+  if (Object.hasOwn(FREE_VALUES, key)) return '"(free)"';
+  if (key === BATCH_KEY && Array.isArray(value)) {
+    return `[${value.map((frame) => JSON.stringify(canonicalText(String(frame)))).join(",")}]`;
+  }
+  return canonical(value);
 }
 
 /** Puts each `presence_state` before the `presence_diff`s that it directly follows: Phoenix itself races there. */
