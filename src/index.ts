@@ -17,7 +17,7 @@ export type {
   MountDefinition,
   WebSocketMountOptions,
 } from "./shard/endpoint.ts";
-export type { ShardContext } from "./shard/context.ts";
+export type { ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type {
   ConnectInfo,

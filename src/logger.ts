@@ -22,6 +22,17 @@ export const LOG_LINES = {
   stopFailed: { level: "error", text: "stop of the app threw" },
   recordsLost: { level: "warn", text: "a shard ended with records unsent: all channels are told" },
   shardGivenUp: { level: "error", text: "shard ended too often, not replaced" },
+  linkEnded: { level: "error", text: "link to other nodes ended unexpectedly" },
+  linkFailed: { level: "error", text: "link to other nodes could not be replaced, is tried again" },
+  linkReplaced: {
+    level: "warn",
+    text: "link to other nodes replaced: what was broadcast meanwhile has not crossed",
+  },
+  linkGivenUp: {
+    level: "error",
+    text: "link to other nodes ended too often, not replaced: this node is alone",
+  },
+  linkTerminated: { level: "warn", text: "link did not run dry in time, its thread was ended" },
   shardTerminated: { level: "warn", text: "shard did not run dry in time, its thread was ended" },
   noShardLeft: { level: "error", text: "no shard left: new connections get 503" },
   exitInShard: { level: "error", text: "process.exit was called in a shard: the shard ends" },
@@ -31,7 +42,7 @@ export const LOG_LINES = {
   adapterFailed: { level: "error", text: "the adapter failed" },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },
-  connectFailed: { level: "error", text: "connect threw" },
+  connectFailed: { level: "error", text: "connect threw, or did not settle in time" },
   connectInvalid: { level: "error", text: "connect or id returned something else" },
   originRefused: {
     level: "error",
@@ -70,7 +81,7 @@ export const LOG_LINES = {
   noShardInDeal: { level: "error", text: "all shards are overloaded: new connections get 503" },
   sinkFailed: { level: "error", text: "the log sink threw: its line follows here" },
   taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
-  routeFailed: { level: "error", text: "a route threw" },
+  routeFailed: { level: "error", text: "a route threw, or did not settle in time" },
 } as const satisfies Record<string, { level: "debug" | "info" | "warn" | "error"; text: string }>;
 
 /** Name of a line. */

@@ -20,6 +20,7 @@ export interface IntegerOption {
     | "channels"
     | "messages"
     | "bits"
+    | "MiB"
     | "port"
     | "connections"
     | "threads"

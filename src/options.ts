@@ -52,6 +52,30 @@ export const OPTIONS = {
       "Worker threads that serve connections; auto is the smaller of the machine's parallelism and the container's CPU quota.",
     atLimit: "Each shard takes its share of the connections, in turns.",
   },
+  youngGenerationMb: {
+    kind: "integer",
+    env: "SIMURGH_YOUNG_GENERATION_MB",
+    default: 2,
+    min: 1,
+    max: 1_024,
+    unit: "MiB",
+    about:
+      "Young generation of each shard's JavaScript heap, where objects begin; a small one keeps what an idle connection holds in memory small.",
+    atLimit:
+      "Objects that live longer than that move to the old generation sooner; with many live ones at a time, a larger one spares the collector work.",
+  },
+  startTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_START_TIMEOUT_MS",
+    default: 60_000,
+    min: 50,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "Time for a thread to be ready: for a shard to load the app module and settle its `start`, for the link to connect.",
+    atLimit:
+      "`serve` fails with SIM_ERR_SHARD_START; a shard that is restarted goes on as it was, one that ended is tried again.",
+  },
   ringBytes: {
     kind: "integer",
     env: "SIMURGH_RING_BYTES",
@@ -152,8 +176,9 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time that one asynchronous callback of a channel may take.",
-    atLimit: "The channel ends with phx_error `handler timeout`; a join is answered with error.",
+    about: "Time that one asynchronous callback may take: of a channel, `connect`, or a route.",
+    atLimit:
+      "The channel ends with phx_error `handler timeout`, a join is answered with error; a connection is refused with 500, a route's request answered with 503.",
   },
   taskThreads: {
     kind: "integer",
@@ -243,7 +268,7 @@ export const OPTIONS = {
   overloadLagMs: {
     kind: "integer",
     env: "SIMURGH_OVERLOAD_LAG_MS",
-    default: 1_000,
+    default: 2_000,
     min: 1,
     max: 3_600_000,
     unit: "ms",

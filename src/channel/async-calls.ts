@@ -19,12 +19,38 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   }
 }
 
+/**
+ * Gives what a callback's promise settles with, of one that belongs to no channel.
+ *
+ * @throws what it rejects with; SIM_ERR_HANDLER_TIMEOUT where it does not settle in time
+ */
+export async function settledInTime(
+  promise: PromiseLike<unknown>,
+  timeoutMs: number,
+): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    // It keeps no thread alive that has closed meanwhile.
+    timer = setTimeout(() => reject(timeoutError(timeoutMs)), timeoutMs).unref();
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits for nothing of what a callback gave; what it throws later is no uncaught exception. */
 export function ignoreOutcome(result: unknown): void {
   if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
 }
 
 function ignore(): void {}
+
+function timeoutError(timeoutMs: number): Error {
+  const message = `a callback must settle within ${timeoutMs} (ms)`;
+  return makeError("SIM_ERR_HANDLER_TIMEOUT", message);
+}
 
 /** Waits for callbacks of channels. */
 export class AsyncCalls {
@@ -74,8 +100,7 @@ export class AsyncCalls {
     );
     for (const [channel, failed] of expired) {
       this.forget(channel);
-      const message = `a callback must settle within ${this.#timeoutMs} (ms)`;
-      failed(makeError("SIM_ERR_HANDLER_TIMEOUT", message));
+      failed(timeoutError(this.#timeoutMs));
     }
   }
 }

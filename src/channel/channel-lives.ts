@@ -37,7 +37,8 @@ export interface ChannelLivesParts {
 export class ChannelLives {
   readonly #parts: ChannelLivesParts;
   #live = 0;
-  #onNoneLive: (() => void) | undefined;
+  /** Who waits for the last one's end. */
+  readonly #onNoneLive: (() => void)[] = [];
 
   constructor(parts: ChannelLivesParts) {
     this.#parts = parts;
@@ -47,7 +48,7 @@ export class ChannelLives {
   async allEnded(): Promise<void> {
     if (this.#live === 0) return;
     await new Promise<void>((resolve) => {
-      this.#onNoneLive = resolve;
+      this.#onNoneLive.push(resolve);
     });
   }
 
@@ -135,7 +136,8 @@ export class ChannelLives {
     channel.topics = undefined;
     cancelTasks(channel);
     this.#live -= 1;
-    if (this.#live === 0) this.#onNoneLive?.();
+    if (this.#live > 0) return;
+    for (const resolve of this.#onNoneLive.splice(0)) resolve();
   }
 
   #beginEnd(channel: Channel): void {

@@ -24,6 +24,8 @@ import { ChannelOutput } from "./channel-output.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
+import { callLater } from "./channel-timers.ts";
+import type { ShardContext } from "./context.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
@@ -34,7 +36,7 @@ import { TurnQueue } from "./turn-queue.ts";
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
   readonly fastlane: Fastlane;
   readonly encoder: BroadcastEncoder;
@@ -48,9 +50,6 @@ export interface ChannelServerParts {
   readonly onLeftOut: () => void;
 }
 
-/** Longest delay of a timer: one that is longer would fire at once. */
-const MAX_DELAY_MS = 2_147_483_647;
-
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
 const MISSED = "broadcasts of the topic were lost between threads";
@@ -58,7 +57,7 @@ const MISSED = "broadcasts of the topic were lost between threads";
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
   readonly #maxMailbox: number;
@@ -187,18 +186,7 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void {
-    checkDelay(delayMs);
-    if (channel.state === STATE.closed) return () => {};
-    const timers = (channel.timers ??= new Set());
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      this.receiveInfo(channel, message);
-    }, delayMs);
-    timers.add(timer);
-    return () => {
-      clearTimeout(timer);
-      timers.delete(timer);
-    };
+    return callLater(channel, delayMs, () => this.receiveInfo(channel, message));
   }
 
   /** Takes a client's leave. */
@@ -482,12 +470,4 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
-}
-
-function checkDelay(delayMs: number): void {
-  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
-  throw makeError(
-    "SIM_ERR_OPTION_INVALID",
-    `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
-  );
 }

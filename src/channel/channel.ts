@@ -14,6 +14,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
 import { STATE, type ChannelState } from "./channel-state.ts";
 import type { Connection } from "./connection.ts";
+import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
 import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
@@ -36,7 +37,7 @@ export interface ChannelOwner {
 /** What a channel's own methods ask of the runtime. */
 export interface ChannelRuntime {
   readonly shard: number;
-  readonly context: object;
+  readonly context: ShardContext;
   push(channel: Channel, event: string, payload: unknown): void;
   broadcast(channel: Channel, event: string, payload: unknown, from: Channel | undefined): void;
   receiveInfo(channel: Channel, message: unknown): void;
@@ -137,7 +138,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
     return this.runtime.shard;
   }
 
-  get context(): object {
+  get context(): ShardContext {
     return this.runtime.context;
   }
 

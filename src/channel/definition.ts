@@ -5,6 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
+import type { ShardContext } from "./context.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
 
@@ -34,7 +35,7 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   /** Index of the shard that serves it. */
   readonly shard: number;
   /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: object;
+  readonly context: ShardContext;
 
   /** Replaces assigns of this channel; the socket's other channels keep theirs. */
   assign(changes: Partial<Assigns>): void;

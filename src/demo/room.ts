@@ -4,7 +4,7 @@
  * Runs on: shard.
  */
 
-import { defineChannel, defineSocket, error, ok, type ShardContext } from "../index.ts";
+import { defineChannel, defineSocket, error, ok } from "../index.ts";
 import { checkMessage, checkName, checkRoom } from "./rules.ts";
 
 const PREFIX = "room:";
@@ -24,7 +24,7 @@ export const room = defineChannel(chatSocket, {
     socket.locals.name = name.text;
     // Nothing may be broadcast before the join is answered.
     socket.send("entered");
-    return ok({ shard: socket.shard, shards: (socket.context as ShardContext).shards });
+    return ok({ shard: socket.shard, shards: socket.context.shards });
   },
 
   handleIn: {

@@ -17,10 +17,10 @@
 
 interface CounterRow {
   /**
-   * A total only grows, a gauge is the value of now, a peak the highest so far; a delay is of
-   * now too, but those of several threads are no sum.
+   * A total only grows, a gauge is the value of now, a peak the highest so far; a level is of now
+   * too, but of several threads' levels the highest counts, not the sum.
    */
-  readonly kind: "total" | "gauge" | "peak" | "delay";
+  readonly kind: "total" | "gauge" | "peak" | "level";
   readonly about: string;
 }
 
@@ -55,9 +55,9 @@ export const COUNTERS = {
   ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
   droppedStale: { kind: "total", about: "Records dropped: their sender's number was retired." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
-  loopLagMs: { kind: "delay", about: "How late this thread's event loop runs." },
+  loopLagMs: { kind: "level", about: "How late this thread's event loop runs." },
   heapBytes: { kind: "gauge", about: "JavaScript heap in use." },
-  overloadLevel: { kind: "gauge", about: "0 normal, 1 refuses joins, 2 is out of the deal." },
+  overloadLevel: { kind: "level", about: "0 normal, 1 refuses joins, 2 is out of the deal." },
 } as const satisfies Record<string, CounterRow>;
 
 /** Name of a counter. */

@@ -16,7 +16,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { Envelope, HEADER_BYTES, KIND, writeHeader, type FrameParts } from "./envelope.ts";
 import { kindAndFlags } from "./exchange-layout.ts";
 import type { Exchange, LappedNotice } from "./exchange.ts";
-import { Registry, type Listener, type TopicEntry } from "./registry.ts";
+import { listenersOf, Registry, type Listener, type TopicEntry } from "./registry.ts";
 import { Tellings } from "./telling.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
@@ -72,16 +72,17 @@ export class PubSub<Lane = never> {
   /** Adds a listener. Twice on one topic, it gets everything twice (WIRE §6.1). */
   subscribe(topic: string, listener: Listener): void {
     const entry = this.acquire(topic);
-    entry.listeners = [...entry.listeners, listener];
+    entry.listeners ??= new Map();
+    entry.listeners.set(listener, (entry.listeners.get(listener) ?? 0) + 1);
   }
 
   /** Removes a listener from a topic, however often it is there. */
   unsubscribe(topic: string, listener: Listener): void {
     const entry = this.registry.get(topic);
     if (!entry) return;
-    const left = entry.listeners.filter((other) => other !== listener);
-    const gone = entry.listeners.length - left.length;
-    entry.listeners = left;
+    const gone = entry.listeners?.get(listener) ?? 0;
+    entry.listeners?.delete(listener);
+    if (entry.listeners?.size === 0) entry.listeners = undefined;
     for (let count = 0; count < gone; count += 1) this.release(entry);
   }
 
@@ -165,7 +166,7 @@ export class PubSub<Lane = never> {
       .filter(({ hash }) => lost === undefined || lost.has(index.slotOf(hash)));
     for (const entry of concerned) {
       dispatcher?.missed(entry);
-      for (const listener of entry.listeners) this.#tellMissed(listener, entry.topic);
+      for (const listener of listenersOf(entry)) this.#tellMissed(listener, entry.topic);
     }
   }
 
@@ -178,12 +179,12 @@ export class PubSub<Lane = never> {
   }
 
   #deliver(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
-    const { listeners } = entry;
-    if (listeners.length === 0) {
+    if (entry.listeners === undefined) {
       this.#parts.dispatcher?.dispatch(entry, envelope, from);
       return;
     }
     // Decoded before anything is delivered: a lane's user code may use the sender's buffer again.
+    const listeners = listenersOf(entry);
     const payloads = listeners.map(() => envelope.payload());
     const { topic } = entry;
     this.#tellings.add({ topic, event: envelope.event(), listeners, payloads, from });

@@ -27,8 +27,11 @@ export class TopicEntry<Lane> {
   readonly jsonLength: number;
   /** Subscribers of both kinds. At zero the entry is forgotten. */
   count = 0;
-  /** Those who listen in code. Replaced, never changed, so that a dispatch can go through it. */
-  listeners: readonly Listener[] = NO_LISTENERS;
+  /**
+   * Those who listen in code, and how often each; undefined: nobody does. Adding and removing is
+   * one step, also where thousands of sockets share one id. A dispatch goes through a copy.
+   */
+  listeners: Map<Listener, number> | undefined = undefined;
   /** Those who get frames; the dispatcher's affair. Replaced, never changed. */
   lanes: readonly Lane[] = NO_LANES;
   /** Next entry with the same hash. */
@@ -42,8 +45,18 @@ export class TopicEntry<Lane> {
   }
 }
 
-const NO_LISTENERS: readonly Listener[] = [];
 const NO_LANES: readonly never[] = [];
+
+/** Gives the listeners as they are now, each as often as it listens. */
+export function listenersOf({ listeners }: TopicEntry<unknown>): Listener[] {
+  const all: Listener[] = [];
+  for (const [listener, times] of listeners ?? NOBODY) {
+    for (let time = 0; time < times; time += 1) all.push(listener);
+  }
+  return all;
+}
+
+const NOBODY: ReadonlyMap<Listener, number> = new Map();
 
 /** All topics of this thread. */
 export class Registry<Lane> {

@@ -9,10 +9,11 @@
  */
 
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
+import type { ResolvedOptions } from "../options.ts";
 import type {
   AnswerMessage,
   DrainPace,
@@ -24,6 +25,7 @@ import type {
 } from "../shard/control.ts";
 import { errorOf } from "../shard/error-report.ts";
 import type { MemberStats } from "./member-stats.ts";
+import { within } from "./time-limit.ts";
 
 /** What a thread tells its supervisor. */
 export interface MemberThreadEvents {
@@ -46,6 +48,9 @@ export class MemberThread {
   readonly member: number;
   /** Index of the shard; -1 for the link. */
   readonly shard: number;
+  /** What messages call it. */
+  readonly name: string;
+  readonly #options: ResolvedOptions;
   readonly #counters: SharedArrayBuffer;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
@@ -62,8 +67,13 @@ export class MemberThread {
     this.member = start.member;
     this.shard = "shard" in start ? start.shard : -1;
     this.#counters = start.memory.counters;
-    const name = this.shard < 0 ? "simurgh link" : `simurgh shard ${this.shard}`;
-    this.#worker = new Worker(entry, { workerData: start, name });
+    this.name = this.shard < 0 ? "link" : `shard ${this.shard}`;
+    this.#options = start.options;
+    this.#worker = new Worker(entry, {
+      workerData: start,
+      name: `simurgh ${this.name}`,
+      resourceLimits: this.shard < 0 ? {} : limitsOf(start.options),
+    });
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "deal") events.onDeal(this, message.isIn);
@@ -87,18 +97,25 @@ export class MemberThread {
   /**
    * Resolves when the thread serves.
    *
-   * @throws what made it fail, or SIM_ERR_SHARD_START where it ended without a word
+   * @throws what made it fail, or SIM_ERR_SHARD_START where it ended without a word, or is not
+   *   ready within `startTimeoutMs`
    */
   async ready(): Promise<void> {
     const ready = this.#next("ready");
     const failed = this.#next("failed");
-    const message = await Promise.race([ready, failed, this.#exited]);
+    const { startTimeoutMs } = this.#options;
+    const settled = Promise.race([ready, failed, this.#exited]);
+    if (!(await within(startTimeoutMs, settled))) {
+      const text = `${this.name} must be ready within ${startTimeoutMs} (ms) of its start`;
+      throw makeError("SIM_ERR_SHARD_START", text);
+    }
+    const message = await settled;
     if (message?.kind === "ready") {
       this.descriptor = message.descriptor;
       return;
     }
     if (message?.kind === "failed") throw errorOf(message.error);
-    throw makeError("SIM_ERR_SHARD_START", `shard ${this.shard} ended before it was ready`, {
+    throw makeError("SIM_ERR_SHARD_START", `${this.name} ended before it was ready`, {
       cause: this.failure,
     });
   }
@@ -147,4 +164,10 @@ export class MemberThread {
       this.#waiting.set(kind, resolve);
     });
   }
+}
+
+// What an idle connection holds was garbage once: in a large young generation it lies there for
+// long, in many pages that stay resident.
+function limitsOf({ youngGenerationMb }: ResolvedOptions): ResourceLimits {
+  return { maxYoungGenerationSizeMb: youngGenerationMb };
 }

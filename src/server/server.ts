@@ -13,6 +13,7 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { resolveOptions, type Options, type ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
+import { kindOf } from "../protocol/serializer.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
@@ -233,6 +234,8 @@ export async function serve(given: ServeOptions): Promise<Server> {
       return randomBytes(48).toString("base64");
     },
   });
+  const app = appUrl(given.app);
+  checkAdapter(given.adapter);
   const logger = given.logger
     ? new Logger(options.logLevel, given.logger)
     : new Logger(options.logLevel);
@@ -243,7 +246,6 @@ export async function serve(given: ServeOptions): Promise<Server> {
   const counters = new Counters(memory.counters, MAIN_MEMBER);
   const acceptor = new Acceptor(engine, () => counters.add(COUNTER.turnedAway));
   const tasks = new TaskPool(options, logger);
-  const app = appUrl(given.app);
   const { data, adapter } = given;
   const supervisor = new Supervisor({
     memory,
@@ -273,7 +275,23 @@ export async function serve(given: ServeOptions): Promise<Server> {
   }
 }
 
-function appUrl(app: URL | string): string {
+function appUrl(app: unknown): string {
   if (app instanceof URL) return app.href;
+  if (typeof app !== "string" || app === "") {
+    throw invalidOption(
+      `app must be the URL or path of a module, got ${app === "" ? "an empty string" : kindOf(app)}`,
+    );
+  }
   return app.startsWith("file:") ? app : pathToFileURL(app).href;
+}
+
+function checkAdapter(adapter: unknown): void {
+  if (adapter === undefined) return;
+  const { module, options } = Object(adapter) as Partial<AdapterSpec>;
+  if (typeof module === "string" && typeof options === "object" && options !== null) return;
+  throw invalidOption("adapter must be { module, options }, as `memoryAdapter` gives");
+}
+
+function invalidOption(message: string): Error {
+  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

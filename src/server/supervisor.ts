@@ -5,7 +5,7 @@
  * Order: a shard is taken out of the deal before it may close its app; its thread is ended by force
  *        only once the app is closed (the engine would abort the process).
  * Full: a shard that ends more than 5 times within a minute is given up; the server goes on with
- *       the others.
+ *       the others. A link that does is given up as well; the node is alone then.
  */
 
 import { availableParallelism } from "node:os";
@@ -20,6 +20,7 @@ import type { AnswerMessage, NodeMemory, TaskMessage } from "../shard/control.ts
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
 import { Levelling } from "./levelling.ts";
+import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
 import { LINK_MEMBER, MemberNumbers } from "./memory-plan.ts";
@@ -57,7 +58,7 @@ const STARTS_AT_ONCE = 4;
 const EXIT_MS = 2_000;
 
 /** The threads of a server. */
-export class Supervisor implements MemberThreadEvents, RestartedThreads {
+export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThreads {
   readonly questions: Questions;
   readonly #parts: SupervisorParts;
   readonly #life: Life;
@@ -65,6 +66,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
   readonly #retirement: Retirement;
   readonly #bound = new RestartBound();
   readonly #restarts: ShardRestarts;
+  readonly #link: LinkLife;
   readonly #levelling: Levelling;
   readonly #past = new PastStats();
   /** The threads that serve, by index of the shard. */
@@ -82,9 +84,11 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     this.questions = new Questions(options.controlTimeoutMs);
     this.#life = new Life(parts.memory.life);
     this.#numbers = new MemberNumbers(options.shards);
-    this.#retirement = new Retirement(parts.host, this.#life, (member) =>
-      this.#numbers.free(member),
-    );
+    this.#link = new LinkLife(this, this.#bound, logger);
+    this.#retirement = new Retirement(parts.host, this.#life, (member) => {
+      if (member === LINK_MEMBER) this.#link.retired();
+      else this.#numbers.free(member);
+    });
     this.#restarts = new ShardRestarts(this, options, logger);
     this.#levelling = new Levelling(acceptor, () => this.#shards.values());
     this.#launched = Array.from({ length: options.shards }, () => 0);
@@ -114,7 +118,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
   async start(): Promise<void> {
     const { adapter } = this.#parts;
     const starts = [this.#startShards()];
-    if (adapter) starts.push(this.#startLink(adapter));
+    if (adapter) starts.push(this.#link.start());
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
@@ -135,6 +139,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     const { acceptor, options } = this.#parts;
     this.#isStopping = true;
     this.#restarts.close();
+    this.#link.close();
     this.#levelling.stop();
     this.#numbers.close();
     const shards = this.shardThreads();
@@ -199,14 +204,15 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     const { shard } = thread;
     const wasServing = this.#shards.get(shard) === thread;
     if (wasServing) this.#shards.delete(shard);
-    if (this.#isStopping || shard < 0) return;
+    if (this.#isStopping) return;
+    if (shard < 0) this.#link.ended(thread);
     this.#retire(thread);
     if (!wasServing) return;
     this.#parts.logger.log("shardEnded", { shard, err: thread.failure });
     if (!this.#restarts.isLaunching(shard)) void this.#replace(shard);
   }
 
-  // -- threads of shards -------------------------------------------------------------------------
+  // -- threads ----------------------------------------------------------------------------------
 
   async launch(shard: number): Promise<MemberThread> {
     const { memory, options, app, data, logger } = this.#parts;
@@ -217,19 +223,18 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     const start = { memory, options, member, shard, predecessors, app, data };
     const thread = new MemberThread(SHARD_ENTRY, start, this);
     this.#threads.add(thread);
-    try {
-      await thread.ready();
-    } catch (error) {
-      // What its module began, a timer perhaps, may keep it alive: nobody waits for that.
-      void this.end(thread);
-      throw error;
-    }
-    if (this.#isStopping) throw closedError();
-    if (thread.hasEnded) {
-      throw makeError("SIM_ERR_SHARD_START", `shard ${shard} ended as soon as it was ready`);
-    }
+    await this.#ready(thread);
     logger.log("shardReady", { shard, member });
     return thread;
+  }
+
+  async launchLink(): Promise<MemberThread> {
+    const { memory, options, adapter } = this.#parts;
+    if (!adapter) throw makeError("SIM_ERR_INTERNAL", "a link without an adapter");
+    const start = { memory, options, member: LINK_MEMBER, adapter };
+    const thread = new MemberThread(LINK_ENTRY, start, this);
+    this.#threads.add(thread);
+    return this.#ready(thread);
   }
 
   install(thread: MemberThread): MemberThread | undefined {
@@ -253,7 +258,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     if (await within(options.shutdownMs, thread.exited())) return true;
     const { shard } = thread;
     if (this.#life.isClosed(thread.member)) {
-      logger.log("shardTerminated", { shard });
+      if (shard < 0) logger.log("linkTerminated");
+      else logger.log("shardTerminated", { shard });
       await thread.terminate();
       return true;
     }
@@ -261,6 +267,21 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     logger.log("shardTerminated", { shard, isAbandoned: true });
     thread.abandon();
     return false;
+  }
+
+  async #ready(thread: MemberThread): Promise<MemberThread> {
+    try {
+      await thread.ready();
+    } catch (error) {
+      // What its module began, a timer perhaps, may keep it alive: nobody waits for that.
+      void this.end(thread);
+      throw error;
+    }
+    if (this.#isStopping) throw closedError();
+    if (thread.hasEnded) {
+      throw makeError("SIM_ERR_SHARD_START", `${thread.name} ended as soon as it was ready`);
+    }
+    return thread;
   }
 
   /** A few at a time: more at once take no less time, and where the app cannot load, more fail. */
@@ -316,14 +337,6 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     }
   }
 
-  async #startLink(adapter: AdapterSpec): Promise<void> {
-    const { memory, options } = this.#parts;
-    const start = { memory, options, member: LINK_MEMBER, adapter };
-    const thread = new MemberThread(LINK_ENTRY, start, this);
-    this.#threads.add(thread);
-    await thread.ready();
-  }
-
   #deal({ descriptor, isWithdrawn }: MemberThread): void {
     if (descriptor !== undefined && !isWithdrawn) this.#parts.acceptor.add(descriptor);
   }
@@ -339,7 +352,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads {
     const last = thread.stats();
     const hasLost = last.overflowBytes > 0;
     if (hasLost) logger.log("recordsLost", { shard, member, bytes: last.overflowBytes });
-    this.#past.add(shard, last);
+    if (shard >= 0) this.#past.add(shard, last);
     clearCounters(memory.counters, member);
     this.#retirement.begin(member, [...this.#threads], hasLost);
   }

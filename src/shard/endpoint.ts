@@ -4,6 +4,7 @@
  * Runs on: shard; the app module is loaded by each.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { ChannelDefinition } from "../channel/definition.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
@@ -14,7 +15,6 @@ import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-op
 import type { CheckOrigin } from "../transport/origin.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
-import type { ShardContext } from "./context.ts";
 import { checkKeys, checkObject, checkPath, invalid } from "./definition-checks.ts";
 import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";

@@ -9,6 +9,7 @@
 
 import { ChannelServer } from "../channel/channel-server.ts";
 import type { Publisher } from "../channel/connection.ts";
+import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import type { Lane } from "../channel/lane.ts";
 import type { Tasks } from "../channel/tasks.ts";
@@ -26,7 +27,6 @@ import type { SocketMount } from "../socket/mount.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import type { SessionForwarding } from "../transport/session-forwarding.ts";
 import { telemetry } from "../telemetry.ts";
-import type { ShardContext } from "./context.ts";
 import type { ShardStart } from "./control.ts";
 import { isSessionRecord } from "./exchange-wire.ts";
 import { routeOf, type MountDefinition } from "./endpoint.ts";
@@ -131,6 +131,7 @@ export class ShardCore {
       path,
       definition: socket,
       router: new ChannelRouter(Object.fromEntries(routes)),
+      connectTimeoutMs: this.#parts.start.options.handlerTimeoutMs,
       maxChannels: maxChannels ?? this.#parts.start.options.maxChannels,
     };
   }

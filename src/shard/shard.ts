@@ -104,7 +104,8 @@ export class Shard {
     await endpoint.start?.(context);
     if (this.#isClosed) return;
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
-    mountRoutes(this.app, endpoint.routes ?? {}, context, logger);
+    const { handlerTimeoutMs } = this.#parts.start.options;
+    mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
     this.#sweep.add(() => channels.checkTimeouts(performance.now()));
     this.#sweep.start();
     this.#overload.start();

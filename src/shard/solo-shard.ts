@@ -2,11 +2,12 @@
  * A shard that is alone, without an engine and without threads: what tests of channels run on.
  *
  * It is the core of every shard, over memory that it shares with nobody, and so what channels do
- * here they do in a server. It has no clock: `handlerTimeoutMs` ends nothing.
+ * here they do in a server. It has no clock: `handlerTimeoutMs` ends no channel.
  *
  * Runs on: the thread of a test.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
@@ -22,13 +23,14 @@ import type { SocketMount } from "../socket/mount.ts";
 import type { ConnectInfoPlan } from "../transport/connect-info.ts";
 import { pathParams, variablesOf } from "../transport/path.ts";
 import type { RequestHead } from "../transport/request-head.ts";
-import type { ShardContext } from "./context.ts";
 import type { NodeMemory } from "./control.ts";
 import { websocketOptionsOf, type EndpointDefinition } from "./endpoint.ts";
 import { InlineTasks } from "./inline-tasks.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
 import { ShardCore } from "./shard-core.ts";
 import { SoloConnection, type SoloClient } from "./solo-connection.ts";
+
+export type { ShardContext } from "../channel/context.ts";
 
 /** What a solo shard is made of. */
 export interface SoloShardParts {

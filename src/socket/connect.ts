@@ -2,9 +2,12 @@
  * Decides on a connection: the version it speaks, then the user's `connect` and `id` (WIRE §4.1).
  *
  * Runs on: shard.
+ * Full: a `connect` that does not settle within `handlerTimeoutMs` has failed; what it gives later
+ *       is ignored.
  */
 
-import { isThenable } from "../channel/async-calls.ts";
+import { isThenable, settledInTime } from "../channel/async-calls.ts";
+import type { ShardContext } from "../channel/context.ts";
 import { NO_REASON, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import { kindOf } from "../protocol/serializer.ts";
@@ -27,7 +30,7 @@ export interface ConnectCall {
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
-  readonly context: object;
+  readonly context: ShardContext;
 }
 
 /** Runs the decision. Never throws: what the user's code throws is logged, and `failed`. */
@@ -54,7 +57,8 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   try {
     const { params, connectInfo, context } = call;
     const result = call.mount.definition.connect({ params, connectInfo, context });
-    return isThenable(result) ? Promise.resolve(result).then(settled, failed) : settled(result);
+    if (!isThenable(result)) return settled(result);
+    return settledInTime(result, call.mount.connectTimeoutMs).then(settled, failed);
   } catch (error) {
     return failed(error);
   }

@@ -4,6 +4,7 @@
  * Runs on: shard; the definition is made once for each.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { HasAssigns } from "../channel/definition.ts";
 import type { Ok, Refused } from "../channel/results.ts";
 import { makeError } from "../errors.ts";
@@ -19,7 +20,7 @@ export interface ConnectRequest {
   /** What the mount's `connectInfo` asks for. */
   readonly connectInfo: ConnectInfo;
   /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: object;
+  readonly context: ShardContext;
 }
 
 /**

@@ -13,5 +13,7 @@ export interface SocketMount {
   readonly path: string;
   readonly definition: SocketDefinition;
   readonly router: ChannelRouter;
+  /** Time that an asynchronous `connect` may take. */
+  readonly connectTimeoutMs: number;
   readonly maxChannels: number;
 }

@@ -5,7 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { ShardContext } from "../shard/context.ts";
+import type { ShardContext } from "../shard/solo-shard.ts";
 import type { SoloChannel, SoloClient, SoloConnection } from "../shard/solo-connection.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { clientFrame, readFrame } from "./frames.ts";

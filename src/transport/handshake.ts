@@ -9,6 +9,7 @@
  * Runs on: shard; one for each transport of each mount.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { decide, type Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
@@ -27,7 +28,7 @@ export interface HandshakeParts {
   readonly policy: HandshakePolicy;
   /** Name of the transport, as sockets have it. */
   readonly transport: string;
-  readonly context: object;
+  readonly context: ShardContext;
   /** Of the server; cookies of an application whose secret is another say so themselves. */
   readonly secretKeyBase: string;
   readonly logger: Logger;

@@ -2,11 +2,13 @@
  * The app's own HTTP routes, on the server's port.
  *
  * Runs on: shard: each request on the one that the engine dealt its connection to.
- * Full: a body beyond 8 MB is answered with 413.
+ * Full: a body beyond 8 MB is answered with 413, a route that does not settle within
+ *       `handlerTimeoutMs` with 503; what it gives later is ignored.
  */
 
+import { isThenable, settledInTime } from "../channel/async-calls.ts";
+import { hasCode, makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { makeError } from "../errors.ts";
 import {
   prepareAnswer,
   sendAnswer,
@@ -40,6 +42,8 @@ export type Route<Context> = (
   context: Context,
 ) => RouteResponse | Promise<RouteResponse>;
 
+type RouteCall = (request: RouteRequest) => RouteResponse | Promise<RouteResponse>;
+
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 const MOST_BODY_BYTES = 8_000_000;
 
@@ -48,6 +52,7 @@ export function mountRoutes<Context>(
   app: EngineApp,
   routes: Readonly<Record<string, Route<Context>>>,
   context: Context,
+  timeoutMs: number,
   logger: Logger,
 ): void {
   for (const [name, route] of Object.entries(routes)) {
@@ -55,7 +60,7 @@ export function mountRoutes<Context>(
     const variables = variablesOf(path);
     app[method](path, (response, request) => {
       const head = readHead(response, request, variables, WHOLE_HEAD);
-      void run(response, head, (routeRequest) => route(routeRequest, context), logger);
+      void run(response, head, (routeRequest) => route(routeRequest, context), timeoutMs, logger);
     });
   }
   app.any("/*", (response) => {
@@ -76,20 +81,27 @@ function parseName(name: string): { method: (typeof METHODS)[number]; path: stri
 async function run(
   response: HttpResponse,
   head: RequestHead,
-  route: (request: RouteRequest) => RouteResponse | Promise<RouteResponse>,
+  route: RouteCall,
+  timeoutMs: number,
   logger: Logger,
 ): Promise<void> {
   // Registered at once: the engine takes a callback that returns without an answer only so.
   const body = new BodyReader(response);
   let answer: PreparedAnswer;
   try {
-    answer = prepareAnswer("route", await route(requestOf(head, body)));
+    const result: unknown = route(requestOf(head, body));
+    const settled = isThenable(result) ? await settledInTime(result, timeoutMs) : result;
+    answer = prepareAnswer("route", settled);
   } catch (error) {
     if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
-    answer = { status: body.isTooLarge ? 413 : 500, lines: [], body: "" };
+    answer = { status: body.isTooLarge ? 413 : failureStatus(error), lines: [], body: "" };
   }
   if (body.isAborted) return;
   response.cork(() => sendAnswer(response, answer));
+}
+
+function failureStatus(error: unknown): number {
+  return hasCode(error, "SIM_ERR_HANDLER_TIMEOUT") ? 503 : 500;
 }
 
 function requestOf(head: RequestHead, body: BodyReader): RouteRequest {

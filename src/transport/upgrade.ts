@@ -157,7 +157,7 @@ function keyProblem(key: string | undefined): string | undefined {
 }
 
 function versionProblem(versions: readonly string[]): string | undefined {
-  if (versions[0] === VERSION) return undefined;
+  if (versions.length === 1 && versions[0] === VERSION) return undefined;
   const got = JSON.stringify(versions);
   return `'sec-websocket-version' header must equal '${VERSION}', got ${got}`;
 }

@@ -5,7 +5,6 @@
  */
 
 import { defineChannel, defineEndpoint, defineSocket, ok } from "../../src/index.ts";
-import type { ShardContext } from "../../src/index.ts";
 
 const userSocket = defineSocket({
   connect: ({ params }) => ok({ userId: params["user_id"] ?? "nobody" }),
@@ -23,14 +22,14 @@ const room = defineChannel(userSocket, {
     shout: (socket, payload) => socket.broadcast("shout", payload),
     shout_from: (socket, payload) => socket.broadcastFrom("shout", payload),
     local(socket, payload) {
-      (socket.context as ShardContext).localBroadcast(socket.topic, "shout", payload);
+      socket.context.localBroadcast(socket.topic, "shout", payload);
     },
     direct(socket, payload) {
       const { node, n } = payload as Direct;
-      (socket.context as ShardContext).directBroadcast(node, socket.topic, "shout", { n });
+      socket.context.directBroadcast(node, socket.topic, "shout", { n });
     },
     ban(socket, payload) {
-      (socket.context as ShardContext).disconnect(payload as string);
+      socket.context.disconnect(payload as string);
     },
   },
 });

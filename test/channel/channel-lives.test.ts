@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 
 import { error, ok, stop } from "../../src/channel/results.ts";
 import type { ExitReason } from "../../src/channel/results.ts";
+import { within } from "../support/deadline.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
@@ -393,12 +394,13 @@ describe("all channels", () => {
     const client = world.joined(["room:1", "room:2"]);
     let isEnded = false;
     const ended = world.channels.allEnded().then(() => (isEnded = true));
+    const endedToo = world.channels.allEnded();
     client.connection.lose();
     ends[0]?.resolve(undefined);
     await turn();
     assert.equal(isEnded, false);
     ends[1]?.resolve(undefined);
-    await ended;
+    await within(Promise.all([ended, endedToo]), "the end for both who wait for it");
   });
 
   it("are counted in and out, whatever ends them", async () => {

@@ -14,6 +14,8 @@ import { WebSocket } from "ws";
 import { RawSocket } from "./raw-socket.ts";
 import type { Act, Arrival, Headers } from "./scenario.ts";
 
+/** Where the recorded requests went. */
+const RECORDED_HOST = "127.0.0.1:4000";
 const FENCE_REF = /"(fence:\d+)"/;
 
 /** A client's end of one connection, and all that arrived there. */
@@ -132,7 +134,7 @@ export class Connection {
       host: "127.0.0.1",
       method,
       path,
-      headers,
+      headers: { host: RECORDED_HOST, ...headers },
       agent: false,
     });
     this.#requests.add(outgoing);

@@ -7,13 +7,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { error, ok, Token, type ConnectRequest } from "../../src/index.ts";
+import { error, ok, Token, type ConnectRequest, type ShardContext } from "../../src/index.ts";
 import { userSocket } from "./sign-in/user-socket.ts";
 
 const SECRET = "a".repeat(64);
 
 function requestWith(params: Record<string, string>): ConnectRequest {
-  return { params, connectInfo: {}, context: { secretKeyBase: SECRET } };
+  const context = { secretKeyBase: SECRET } as unknown as ShardContext;
+  return { params, connectInfo: {}, context };
 }
 
 describe("the README's shared sign-in", () => {

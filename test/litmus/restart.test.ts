@@ -21,7 +21,7 @@ import { Talker } from "../support/talker.ts";
 
 const SHARDS = 3;
 const CLIENTS = 6;
-const TURNS = Math.max(1, litmusRounds(200_000));
+const TURNS = litmusRounds(1_000_000);
 /** The smallest ring: a record has at most 504 bytes, so each is of six fragments. */
 const RING_BYTES = 4_096;
 const FILLER_BYTES = 2_500;

@@ -112,6 +112,33 @@ describe("the acceptor", () => {
     });
   });
 
+  it("deals to a shard twice in each round while it has two turns", async () => {
+    await withAcceptor(async (acceptor, port) => {
+      const counts = [0, 0];
+      const apps = counts.map((_, at) =>
+        makeApp(() => {
+          counts[at] = (counts[at] ?? 0) + 1;
+        }),
+      );
+      const [first = 0, second = 0] = apps.map((app) => app.getDescriptor());
+      acceptor.add(first);
+      acceptor.setTurns(second, 2);
+      assert.equal(acceptor.has(second), false, "one that is not in the deal has no turns");
+      acceptor.add(second);
+      acceptor.setTurns(second, 2);
+      for (let n = 0; n < 6; n += 1) await asked(port);
+      assert.deepEqual(counts.splice(0, 2, 0, 0), [2, 4]);
+      acceptor.setTurns(second, 1);
+      for (let n = 0; n < 6; n += 1) await asked(port);
+      assert.deepEqual(counts.splice(0, 2, 0, 0), [3, 3]);
+      acceptor.setTurns(second, 2);
+      acceptor.remove(second);
+      for (let n = 0; n < 3; n += 1) await asked(port);
+      assert.deepEqual(counts, [3, 0]);
+      for (const app of apps) app.close();
+    });
+  });
+
   it("says that a port is taken, by another program or by itself", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");

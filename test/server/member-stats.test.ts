@@ -13,7 +13,7 @@ const one = stats({ framesIn: 3, connections: 2, ringHighWaterBytes: 50, loopLag
 const other = stats({ framesIn: 4, connections: 5, ringHighWaterBytes: 90, loopLagMs: 1 });
 
 describe("the numbers of several threads", () => {
-  it("are sums, and the highest peak and delay", () => {
+  it("are sums, and the highest peak and level", () => {
     const joined = stats({ framesIn: 7, connections: 7, ringHighWaterBytes: 90, loopLagMs: 7 });
     assert.deepEqual(joinStats([one, other]), joined);
   });

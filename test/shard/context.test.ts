@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { makeError } from "../../src/errors.ts";
-import type { ShardContext } from "../../src/shard/context.ts";
+import type { ShardContext } from "../../src/channel/context.ts";
 import { ok } from "../../src/channel/results.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { channel } from "../support/world.ts";

@@ -11,6 +11,7 @@ import { decide } from "../../src/socket/connect.ts";
 import type { ConnectCall, Decision } from "../../src/socket/connect.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketCallbacks } from "../../src/socket/definition.ts";
+import { CONTEXT, Deferred, turn } from "../support/world.ts";
 
 const INFO = {
   peerData: { address: "127.0.0.1" },
@@ -27,6 +28,7 @@ interface Outcome {
 async function decided(
   callbacks: Partial<SocketCallbacks<object>>,
   params: ConnectCall["params"] = { vsn: "2.0.0" },
+  timeoutMs = 10_000,
 ): Promise<Outcome> {
   const log: string[] = [];
   const note = (_: object, text: string): void => void log.push(text);
@@ -35,12 +37,13 @@ async function decided(
       path: "/socket",
       definition: defineSocket<object>({ connect: () => ok({}), ...callbacks }),
       router: new ChannelRouter({}),
+      connectTimeoutMs: timeoutMs,
       maxChannels: 1,
     },
     transport: "websocket",
     params,
     connectInfo: INFO,
-    context: { name: "context" },
+    context: CONTEXT,
   };
   const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
   return { decision: await decide(call, logger), log, call };
@@ -178,8 +181,17 @@ describe("a request to connect", () => {
     ]) {
       const { decision, log } = await decided(callbacks);
       assert.deepEqual(decision, { result: "failed" });
-      assert.deepEqual(log, ["connect threw"]);
+      assert.deepEqual(log, ["connect threw, or did not settle in time"]);
     }
+  });
+
+  it("that does not settle in time has failed, and what it gives later is ignored", async () => {
+    const result = new Deferred<ReturnType<typeof ok<object>>>();
+    const { decision, log } = await decided({ connect: () => result.promise }, undefined, 20);
+    assert.deepEqual(decision, { result: "failed" });
+    result.resolve(ok({}));
+    await turn();
+    assert.deepEqual(log, ["connect threw, or did not settle in time"]);
   });
 
   it("of no known version is refused before connect runs", async () => {

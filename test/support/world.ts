@@ -6,6 +6,7 @@
  */
 
 import { ChannelServer } from "../../src/channel/channel-server.ts";
+import type { ShardContext } from "../../src/channel/context.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
 import { Fastlane } from "../../src/channel/fastlane.ts";
@@ -37,6 +38,9 @@ export interface LogEntry {
   readonly text: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
+
+/** Of the shard's context only that it comes to the callbacks matters here. */
+export const CONTEXT = { name: "context" } as unknown as ShardContext;
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -93,7 +97,7 @@ export class World {
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     this.channels = new ChannelServer({
       shard: 0,
-      context: { name: "context" },
+      context: CONTEXT,
       pubsub: this.member.pubsub,
       fastlane,
       encoder: this.member.encoder,
@@ -144,6 +148,7 @@ export class World {
       path: "/socket",
       definition: this.#definition,
       router: this.#router,
+      connectTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
     };
     const identity = { mount, serializer, assigns: Object.freeze(assigns), id };

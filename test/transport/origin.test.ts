@@ -200,7 +200,7 @@ describe("checkOrigin", () => {
         const isAllowed = policies.some((each) => allows(each, text));
         // What a browser would take for another host must not pass. It sends only what URL gives.
         if (!isAllowed || !URL.canParse(text) || new URL(text).origin !== text) return;
-        assert.match(new URL(text).hostname, /^(?:.+\.)?localhost$/);
+        assert.match(new URL(text).hostname, /^(?:.*\.)?localhost$/);
       }),
       { numRuns: 1_000 },
     );

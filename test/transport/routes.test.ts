@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, describe, it } from "node:test";
 
-import type { ShardContext } from "../../src/shard/context.ts";
+import type { ShardContext } from "../../src/channel/context.ts";
+import type { Options } from "../../src/options.ts";
 import type { Route, RouteRequest } from "../../src/transport/routes.ts";
 import { within } from "../support/deadline.ts";
 import { startShard } from "../support/shard.ts";
@@ -14,8 +15,12 @@ after(() => {
   for (const shard of openShards) shard.close();
 });
 
-async function serving(routes: Readonly<Record<string, Route<ShardContext>>>): Promise<TestShard> {
-  const shard = await startShard({ sockets: {}, routes }, {}, { shard: 0, data: { name: "data" } });
+async function serving(
+  routes: Readonly<Record<string, Route<ShardContext>>>,
+  options: Options = {},
+): Promise<TestShard> {
+  const numbers = { shard: 0, data: { name: "data" } };
+  const shard = await startShard({ sockets: {}, routes }, options, numbers);
   openShards.push(shard);
   return shard;
 }
@@ -159,9 +164,24 @@ describe("a route", () => {
     assert.deepEqual(
       log.map(({ text, fields }) => [text, fields["path"]]),
       [
-        ["a route threw", "/throw"],
-        ["a route threw", "/reject"],
+        ["a route threw, or did not settle in time", "/throw"],
+        ["a route threw, or did not settle in time", "/reject"],
       ],
+    );
+  });
+
+  it("that does not settle in time is answered with 503, and logged", async () => {
+    const answer = new Deferred<{ readonly status: number }>();
+    const { port, log } = await serving(
+      { "GET /never": () => answer.promise, "GET /next": () => ({ status: 200, body: "next" }) },
+      { handlerTimeoutMs: 50 },
+    );
+    assert.deepEqual(await asked(port, "/never"), { status: 503, type: null, text: "" });
+    answer.resolve({ status: 200 });
+    assert.equal((await asked(port, "/next")).text, "next");
+    assert.deepEqual(
+      log.map(({ fields }) => [fields["path"], String(fields["err"])]),
+      [["/never", "Error: a callback must settle within 50 (ms)"]],
     );
   });
 

@@ -115,7 +115,8 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
     events,
   );
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
-  const mount = { path: "/socket", definition, router: new ChannelRouter(ROUTES), maxChannels: 8 };
+  const router = new ChannelRouter(ROUTES);
+  const mount = { path: "/socket", definition, router, connectTimeoutMs: 1_000, maxChannels: 8 };
   const identity = { mount, serializer: jsonV2, assigns: {}, id: null };
   const socket = world.sockets.open(connection, identity);
   connection.socket = socket;

@@ -1,8 +1,8 @@
-import { defineSocket, error, ok, Token, type ShardContext } from "simurgh";
+import { defineSocket, error, ok, Token } from "simurgh";
 
 export const userSocket = defineSocket({
   connect({ params, context }) {
-    const { secretKeyBase } = context as ShardContext;
+    const { secretKeyBase } = context;
     const user = Token.verify(secretKeyBase, "user auth", params["token"], { maxAge: 1_209_600 });
     if (!user.ok) return error({ reason: user.reason });
     return typeof user.data === "number" ? ok({ userId: user.data }) : error();

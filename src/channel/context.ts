@@ -1,7 +1,7 @@
 /**
  * What a shard gives to the app: its data, its number, and ways to reach all subscribers.
  *
- * Runs on: shard; one object for each, the same for `start`, `stop`, routes and callbacks.
+ * Runs on: shard, which makes it; one object for each, the same for `start`, `stop`, routes and callbacks.
  */
 
 /** The shard's context. `start` may put its own things on it. */

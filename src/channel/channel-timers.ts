@@ -1,0 +1,41 @@
+/**
+ * Messages that a channel gives itself after a time.
+ *
+ * Runs on: the shard that owns the channel, whose end clears its timers.
+ */
+
+import { makeError } from "../errors.ts";
+import type { Channel } from "./channel.ts";
+import { STATE } from "./channel-state.ts";
+
+/** Longest delay of a timer: one that is longer would fire at once. */
+const MAX_DELAY_MS = 2_147_483_647;
+
+/**
+ * Calls a function after a time, unless the channel has ended by then.
+ *
+ * @returns a function that cancels it
+ * @throws SIM_ERR_OPTION_INVALID for a delay that no timer has
+ */
+export function callLater(channel: Channel, delayMs: number, call: () => void): () => void {
+  checkDelay(delayMs);
+  if (channel.state === STATE.closed) return () => {};
+  const timers = (channel.timers ??= new Set());
+  const timer = setTimeout(() => {
+    timers.delete(timer);
+    call();
+  }, delayMs);
+  timers.add(timer);
+  return () => {
+    clearTimeout(timer);
+    timers.delete(timer);
+  };
+}
+
+function checkDelay(delayMs: number): void {
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
+  );
+}

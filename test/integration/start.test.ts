@@ -1,0 +1,86 @@
+/**
+ * What a shard's thread is started with, and for how long its start is waited for.
+ *
+ * Runs on: the main thread of the tests, which is the server's main thread as well.
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { serve } from "../../src/index.ts";
+import { AppFile } from "../support/app-file.ts";
+import { within } from "../support/deadline.ts";
+import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
+
+const DEADLINE_MS = 20_000;
+const NEVER = "await new Promise(() => {});";
+
+/** Serves an app that is written for it. */
+async function served(
+  source: string,
+  options: Partial<Parameters<typeof serve>[0]>,
+): Promise<Server> {
+  const app = new AppFile(source);
+  try {
+    const serving = serve({
+      app: app.path,
+      host: "127.0.0.1",
+      port: 0,
+      shards: 1,
+      secretKeyBase: SECRET_KEY_BASE,
+      logLevel: "silent",
+      ...options,
+    });
+    return await within(serving, "the start, or its failure", DEADLINE_MS);
+  } finally {
+    app.remove();
+  }
+}
+
+describe("serve", () => {
+  for (const [what, source] of [
+    [
+      "`start`",
+      `export default simurgh.defineEndpoint({ sockets: {}, async start() { ${NEVER} } });`,
+    ],
+    ["module", `${NEVER} export default simurgh.defineEndpoint({ sockets: {} });`],
+  ] as const) {
+    it(`fails in time where the app's ${what} never settles`, async () => {
+      await assert.rejects(served(source, { startTimeoutMs: 300 }), {
+        code: "SIM_ERR_SHARD_START",
+        message: "shard 0 must be ready within 300 (ms) of its start",
+      });
+    });
+  }
+
+  it("refuses an app or an adapter that cannot be one, before anything is started", async () => {
+    const app = "app must be the URL or path of a module, got";
+    const adapter = "adapter must be { module, options }, as `memoryAdapter` gives";
+    for (const [given, message] of [
+      [{ app: undefined }, `${app} undefined`],
+      [{ app: "" }, `${app} an empty string`],
+      [{ adapter: {} }, adapter],
+      [{ adapter: null }, adapter],
+    ] as const) {
+      const options = { app: "app.js", logLevel: "silent", ...given } as never;
+      await assert.rejects(serve(options), { code: "SIM_ERR_OPTION_INVALID", message });
+    }
+  });
+
+  it("gives each shard's heap the young generation that was asked for", async () => {
+    const source = `
+      import { resourceLimits } from "node:worker_threads";
+      const limits = () => ({ status: 200, body: resourceLimits });
+      export default simurgh.defineEndpoint({ sockets: {}, routes: { "GET /limits": limits } });`;
+    for (const [given, expected] of [
+      [{}, 2],
+      [{ youngGenerationMb: 12 }, 12],
+    ] as const) {
+      const server = await served(source, given);
+      const answer = await fetch(`http://127.0.0.1:${server.port}/limits`);
+      const limits = (await answer.json()) as { maxYoungGenerationSizeMb: number };
+      assert.equal(limits.maxYoungGenerationSizeMb, expected);
+      await server.close();
+    }
+  });
+});
