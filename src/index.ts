@@ -48,6 +48,7 @@ export type {
   AdapterModule,
   AdapterSpec,
   RemoteBroadcastHandler,
+  RemoteGapHandler,
 } from "./pubsub/adapter.ts";
 export { memoryAdapter } from "./pubsub/adapters/memory.ts";
 export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";

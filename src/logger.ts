@@ -39,6 +39,19 @@ export const LOG_LINES = {
   uncaught: { level: "error", text: "uncaught exception outside any handler" },
   recordFailed: { level: "error", text: "a record from another thread could not be delivered" },
   lapped: { level: "warn", text: "a thread was overtaken: its channels concerned get phx_error" },
+  linkLapped: {
+    level: "warn",
+    text: "the link was overtaken: other nodes are told which topics lost broadcasts",
+  },
+  gap: {
+    level: "warn",
+    text: "broadcasts of another node were lost: its topics get phx_error here",
+  },
+  stalled: {
+    level: "warn",
+    text: "a thread takes no records: what is sent to it waits, and is lost beyond overflowBytes",
+  },
+  stallEnded: { level: "info", text: "a stalled thread goes on, or was replaced" },
   adapterFailed: { level: "error", text: "the adapter failed" },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },

@@ -86,7 +86,8 @@ export const OPTIONS = {
     powerOfTwo: true,
     about:
       "Capacity of the ring from one thread to another, a power of two; auto is 256 MiB over the number of rings, within 64 KiB and 1 MiB.",
-    atLimit: "A record that finds no room waits in its sender's overflow queue.",
+    atLimit:
+      "Who broadcasts waits for room, at most 1 ms in one turn of its loop; then the record waits in its sender's overflow queue.",
   },
   overflowBytes: {
     kind: "integer",

@@ -25,6 +25,9 @@ export const EVENTS = {
   overload_begin: "level (refusing, withdrawn), lagMs, heapBytes: a shard rose to a level",
   overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard fell from a level",
   lapped: "from, slots: records of another thread were lost",
+  gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
+  stalled:
+    "member, isStalled (false: it goes on), forMs, queuedBytes: a thread takes none of the records that wait for it",
   socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
 } as const;
 

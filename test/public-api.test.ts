@@ -72,6 +72,7 @@ const TYPES = [
   "Params",
   "Refused",
   "RemoteBroadcastHandler",
+  "RemoteGapHandler",
   "Reply",
   "RequestUri",
   "ResolvedOptions",

@@ -52,6 +52,8 @@ export const COUNTERS = {
   joinsOverloaded: { kind: "total", about: "Joins refused: the shard is overloaded." },
   turnedAway: { kind: "total", about: "Requests that main answered with 503: no shard takes any." },
   overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
+  waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for room." },
+  stalledMembers: { kind: "gauge", about: "Other members that take nothing of what waits." },
   ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
   droppedStale: { kind: "total", about: "Records dropped: their sender's number was retired." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },

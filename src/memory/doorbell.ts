@@ -15,6 +15,11 @@
  * sleeper's (1): (4) ends, and before it sleeps again the sleeper looks again, after a (2)
  * that the presser's load did not see yet. So one sleep costs one notify, however many
  * press. (5) loses nothing and saves the presses that an awake member does not need.
+ *
+ * A nap may come while the event loop waits for the sequence S. Afterwards the sleeping word says
+ * S again. Where S is still the sequence, it has said so all the time. Where it is not, the press
+ * that changed it has woken the event loop's wait too, and the old S in the word says just that:
+ * somebody has pressed since.
  */
 
 import {
@@ -66,6 +71,19 @@ export class Doorbell {
   waitBlocking(timeoutMs: number): boolean {
     const outcome = Atomics.wait(this.#words, this.#sequenceWord, this.#armedSequence, timeoutMs);
     return outcome !== "timed-out";
+  }
+
+  /**
+   * Steps 1 to 5 at once, standing still, whether the event loop sleeps on this doorbell or not.
+   *
+   * @param look - step 3: whether there is something to do
+   */
+  nap(look: () => boolean, timeoutMs: number): void {
+    const sleepingBefore = Atomics.load(this.#words, this.#sleepingWord);
+    const sequence = Atomics.load(this.#words, this.#sequenceWord);
+    Atomics.store(this.#words, this.#sleepingWord, sequence | SLEEPING_BIT);
+    if (!look()) Atomics.wait(this.#words, this.#sequenceWord, sequence, timeoutMs);
+    Atomics.store(this.#words, this.#sleepingWord, sleepingBefore);
   }
 
   /** Wakes a member that sleeps, unless somebody has just done so. @returns true where it pressed */

@@ -41,7 +41,7 @@ import { makeError } from "../errors.ts";
 export const HEADER_BYTES = 8;
 
 /** Every record starts at a multiple of this. */
-export const ALIGNMENT_BYTES = 8;
+const ALIGNMENT_BYTES = 8;
 
 /** Word that holds the producer's position. */
 export const TAIL_WORD = 0;
@@ -59,10 +59,10 @@ export const RING_WORDS_BYTES = 256;
 export const PADDING_TYPE = -1;
 
 /** Smallest capacity of a ring: an eighth of it holds a header and three words. */
-export const MIN_CAPACITY_BYTES = 256;
+const MIN_CAPACITY_BYTES = 256;
 
 /** Largest capacity of a ring: lengths and differences of positions stay positive. */
-export const MAX_CAPACITY_BYTES = 2 ** 30;
+const MAX_CAPACITY_BYTES = 2 ** 30;
 
 /** Where one ring lies in a SharedArrayBuffer. */
 export interface RingPlace {

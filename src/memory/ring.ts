@@ -32,8 +32,20 @@ export interface RingViews {
   readonly bytes: Uint8Array;
 }
 
-/** Called once for each record, with `bytes` only valid during the call. */
-export type RingHandler = (type: number, bytes: Uint8Array, offset: number, length: number) => void;
+/**
+ * Called once for each record.
+ *
+ * @param offset - of the payload in `bytes`, a multiple of 8
+ * @param bytes - only valid during the call
+ * @param words - the same memory as `bytes`
+ */
+export type RingHandler = (
+  type: number,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  words: Int32Array,
+) => void;
 
 /** Makes the views of a SharedArrayBuffer that holds rings. */
 export function makeRingViews(shared: SharedArrayBuffer): RingViews {
@@ -132,10 +144,15 @@ export class RingProducer {
     return true;
   }
 
+  /** Looks at the head again: where the consumer stands. */
+  head(): number {
+    this.#headSeen = Atomics.load(this.#words, this.#headWord);
+    return this.#headSeen;
+  }
+
   /** Looks at the head again and tells how many bytes are free. */
   freeBytes(): number {
-    this.#headSeen = Atomics.load(this.#words, this.#headWord);
-    return this.capacityBytes - ((this.#tail - this.#headSeen) | 0);
+    return this.capacityBytes - ((this.#tail - this.head()) | 0);
   }
 
   /** Tells whether a quarter is free, which is room for any record. Looks at the head again. */
@@ -202,12 +219,36 @@ export class RingConsumer {
         position = (position + align(length)) | 0;
         if (type === PADDING_TYPE) continue;
         count += 1;
-        handler(type, this.#bytes, offset + HEADER_BYTES, length - HEADER_BYTES);
+        handler(type, this.#bytes, offset + HEADER_BYTES, length - HEADER_BYTES, words);
       }
     } finally {
       Atomics.store(words, this.#headWord, position);
     }
     return count;
+  }
+
+  /**
+   * Takes records out of the ring unread, so that the producer has its room back. Not to be
+   * called from within a drain of this ring.
+   *
+   * @param limitBytes - the most bytes to take, headers and padding included
+   * @returns a copy of the records as they stood here, whole and in order; undefined where none
+   *   can be taken
+   */
+  takeOut(limitBytes: number): Uint8Array | undefined {
+    const head = Atomics.load(this.#words, this.#headWord);
+    const length = this.#recordsWithin(head, limitBytes);
+    if (length === 0) return undefined;
+    const taken = new Uint8Array(length);
+    const first = this.#recordsOffset + (head & this.#mask);
+    const toEnd = Math.min(length, this.capacityBytes - (head & this.#mask));
+    taken.set(this.#bytes.subarray(first, first + toEnd));
+    taken.set(
+      this.#bytes.subarray(this.#recordsOffset, this.#recordsOffset + length - toEnd),
+      toEnd,
+    );
+    Atomics.store(this.#words, this.#headWord, (head + length) | 0);
+    return taken;
   }
 
   /** Tells how many bytes wait to be read, headers and padding included. */
@@ -220,5 +261,18 @@ export class RingConsumer {
   isRoomWanted(): boolean {
     if (Atomics.load(this.#words, this.#wantsRoomWord) === 0) return false;
     return this.capacityBytes - this.usedBytes() >= this.capacityBytes >> 2;
+  }
+
+  /** Gives the bytes of the whole records from the head on that a limit has room for. */
+  #recordsWithin(head: number, limitBytes: number): number {
+    const usedBytes = (Atomics.load(this.#words, this.#tailWord) - head) | 0;
+    if (usedBytes <= limitBytes) return usedBytes;
+    let bytes = 0;
+    for (;;) {
+      const offset = this.#recordsOffset + ((head + bytes) & this.#mask);
+      const next = bytes + align(this.#words[offset >> 2] as number);
+      if (next > limitBytes) return bytes;
+      bytes = next;
+    }
   }
 }

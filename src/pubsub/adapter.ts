@@ -1,7 +1,10 @@
 /**
  * PORT: the link to other nodes.
  *
- * For each broadcast at most one message goes to each other node.
+ * For each broadcast at most one message goes to each other node. What is lost on the way is told:
+ * a node whose link was overtaken sends a *gap* in place of what it lost, and its channels
+ * elsewhere are ended with phx_error, so that their clients come back. A gap is bytes that the
+ * adapter carries and does not read (`gap.ts` draws them).
  *
  * Runs on: link.
  */
@@ -9,23 +12,32 @@
 /** Takes a broadcast of another node. `envelope` is the callee's to keep and to change. */
 export type RemoteBroadcastHandler = (topic: string, envelope: Uint8Array) => void;
 
-/** A link to the other nodes. Delivers at most once, in order for one sender. */
+/**
+ * Is told that broadcasts of another node were lost. `gap` is what that node sent; empty where the
+ * adapter itself knows that it lost something, and not what: then all topics are told.
+ */
+export type RemoteGapHandler = (gap: Uint8Array) => void;
+
+/** A link to the other nodes. Delivers at most once, in order for one sender, gaps included. */
 export interface Adapter {
   /** Name of this node, unique in its cluster. */
   readonly nodeName: string;
 
-  /** Starts the link. Broadcasts of other nodes go to `handler` from then on. */
-  start(handler: RemoteBroadcastHandler): Promise<void>;
+  /** Starts the link. What other nodes send goes to the handlers from then on. */
+  start(onBroadcast: RemoteBroadcastHandler, onGap: RemoteGapHandler): Promise<void>;
 
   /**
    * Sends to every other node, never to this one. `envelope` is valid only during the call.
    *
-   * @throws where nothing can be sent; the link logs it
+   * @throws where nothing can be sent; the link logs it, and sends a gap once it can
    */
   broadcast(topic: string, envelope: Uint8Array): void;
 
-  /** Sends to one node; nothing happens where it is unknown. */
+  /** Sends to one node; nothing happens where it is unknown. Throws as `broadcast`. */
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void;
+
+  /** Sends a gap to every other node, behind what was sent before. Throws as `broadcast`. */
+  gap(gap: Uint8Array): void;
 
   /** Stops the link. No handler call follows the promise. */
   stop(): Promise<void>;

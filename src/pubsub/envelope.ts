@@ -25,8 +25,11 @@ export const HEADER_BYTES = 32;
 /** First byte of the frame of a binary broadcast; a text frame begins with a bracket. */
 const BINARY_FRAME = 2;
 
-/** Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. */
-export const KIND = { broadcast: 1, direct: 2 } as const;
+/**
+ * Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. A gap is
+ * no broadcast but tells of lost ones, and is written by the link.
+ */
+export const KIND = { broadcast: 1, direct: 2, gap: 3 } as const;
 
 /** Where the parts of a broadcast are in the bytes that hold its frame. */
 export interface FrameParts {

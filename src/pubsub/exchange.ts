@@ -5,7 +5,8 @@
  * Owns:    the producer's side of the rings from this member, the consumer's of those to it;
  *          main alone writes generations, and the words of rings whose member has ended.
  * Order:   records of one member to another arrive in the order they were written.
- * Full:    a record waits in a queue of its producer; beyond `overflowBytes` for one member
+ * Full:    its producer stands still for a moment (`patience`), then the record waits in a
+ *          queue of the producer's; beyond `overflowBytes` for one member
  *          or `overflowTotalBytes` for all, it is lost and the member hears which slots it
  *          lost records of (`onLapped`). Control records have a reserve of their own.
  *
@@ -27,6 +28,9 @@ import type { ExchangeHandler } from "./inbound.ts";
 import { Offered, Outbound } from "./outbound.ts";
 import { CONTROL_SLOT, OutgoingRecord, queuedBytes } from "./outgoing-record.ts";
 import { OverflowBudget } from "./overflow-queue.ts";
+import { Patience } from "./patience.ts";
+import { StallWatch } from "./stall-watch.ts";
+import type { Stall } from "./stall-watch.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export type { ExchangeHandler } from "./inbound.ts";
@@ -43,11 +47,14 @@ export interface ExchangeOptions {
   readonly overflowBytes: number;
   /** Bound of what waits for all members (bytes), a record for several counted once. */
   readonly overflowTotalBytes: number;
+  /** Hears of members that take nothing while records wait for them, and when they go on. */
+  readonly onStall?: (stall: Stall) => void;
   /** Records that one turn hands over before it lets the event loop go on. */
   readonly maxRecordsPerTurn?: number;
 }
 
 const MAX_RECORDS_PER_TURN = 256;
+const NO_MEMBER = -1;
 
 /** One member's end of all its rings. */
 export class Exchange {
@@ -59,6 +66,8 @@ export class Exchange {
   readonly #doorbell: Doorbell;
   readonly #loop: DrainLoop;
   readonly #budget: OverflowBudget;
+  readonly #patience: Patience;
+  readonly #stalls: StallWatch;
   readonly #maxRecordsPerTurn: number;
   /** By member; undefined at this member's own number. */
   readonly #outbound: readonly (Outbound | undefined)[];
@@ -69,7 +78,8 @@ export class Exchange {
   #handler: ExchangeHandler | undefined = undefined;
   /** The member whose ring is drained next. */
   #nextFrom = 0;
-  #isDraining = false;
+  /** The member whose ring is just being drained. */
+  #drainingFrom = NO_MEMBER;
   /** The gauge of what waits for room, as it was set last. */
   #shownOverflowBytes = 0;
   #onSent: (() => void) | undefined;
@@ -88,9 +98,19 @@ export class Exchange {
       controlBytes: overflowBytes / 4,
       totalBytes: options.overflowTotalBytes,
     });
+    this.#patience = new Patience({
+      doorbell: this.#doorbell,
+      counters: this.#counters,
+      takeOut: () => this.#takeOut(),
+    });
     this.#forgotten = new Float64Array(memory.members);
     this.#outbound = memory.rings.map((_, to) => this.#makeOutbound(to));
     this.#inbound = this.#makeInbound();
+    this.#stalls = new StallWatch({
+      outbound: this.#outbound,
+      counters: this.#counters,
+      onStall: options.onStall ?? (() => {}),
+    });
     this.#loop = new DrainLoop(this.#doorbell, member, {
       turn: () => this.#turn(),
       hasWork: () => this.#hasWork(),
@@ -143,6 +163,7 @@ export class Exchange {
 
   /** Hands over no more records. What others write waits, and then laps. */
   stop(): void {
+    this.#stalls.stop();
     this.#loop.stop();
   }
 
@@ -221,9 +242,14 @@ export class Exchange {
   #makeOutbound(to: number): Outbound | undefined {
     const shared = this.#memory.rings[to];
     if (shared === undefined || to === this.#member) return undefined;
-    const generation = Atomics.load(this.#generations, this.#member);
-    const place = ringPlace(this.#memory, this.#member);
-    return new Outbound(makeRingViews(shared), place, generation, this.#budget);
+    return new Outbound({
+      to,
+      views: makeRingViews(shared),
+      place: ringPlace(this.#memory, this.#member),
+      generation: Atomics.load(this.#generations, this.#member),
+      budget: this.#budget,
+      patience: this.#patience,
+    });
   }
 
   #makeInbound(): (Inbound | undefined)[] {
@@ -265,6 +291,7 @@ export class Exchange {
       if (this.#shownOverflowBytes > 0) this.#countOverflow();
       return true;
     }
+    this.#stalls.start();
     this.#countOverflow();
     if (outcome === Offered.queued) this.#counters.add(COUNTER.records);
     if (outcome === Offered.lapped) this.#counters.add(COUNTER.lapped);
@@ -317,17 +344,28 @@ export class Exchange {
     return limit - left;
   }
 
+  /** Takes out of the rings to this member what there is, but for the one that is drained. */
+  #takeOut(): boolean {
+    let hasTaken = false;
+    for (const [from, inbound] of this.#inbound.entries()) {
+      if (inbound === undefined || from === this.#drainingFrom || !inbound.takeOut()) continue;
+      hasTaken = true;
+      if (inbound.isRoomWanted) this.#doorbell.press(from);
+    }
+    return hasTaken;
+  }
+
   #drainOne(from: number, inbound: Inbound, limit: number): number {
     const handler = this.#handler;
-    if (handler === undefined || this.#isDraining) {
-      const state = `attached=${handler !== undefined} draining=${this.#isDraining}`;
+    if (handler === undefined || this.#drainingFrom !== NO_MEMBER) {
+      const state = `attached=${handler !== undefined} draining=${this.#drainingFrom}`;
       throw makeError("SIM_ERR_INTERNAL", `drain without a handler or within one, ${state}`);
     }
-    this.#isDraining = true;
+    this.#drainingFrom = from;
     try {
       return inbound.drain(handler, limit);
     } finally {
-      this.#isDraining = false;
+      this.#drainingFrom = NO_MEMBER;
       if (inbound.isRoomWanted) this.#doorbell.press(from);
     }
   }

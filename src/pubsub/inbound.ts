@@ -3,6 +3,9 @@
  *
  * Runs on: the consumer's thread.
  * Owns:    the consumer's side of the ring.
+ * Order:   what was taken out of the ring is handed over before what is in it.
+ * Full:    at most a ring's worth is taken out; the rest stays in the ring, whose producer then
+ *          finds no room, as with any member that does not read.
  */
 
 import type { Counters } from "../memory/counters.ts";
@@ -10,6 +13,7 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import { RingConsumer } from "../memory/ring.ts";
 import type { RingHandler, RingViews } from "../memory/ring.ts";
 import type { RingPlace } from "../memory/ring-layout.ts";
+import { TakenRecords } from "../memory/taken-records.ts";
 import {
   FIRST_EXCHANGE_KIND,
   FRAGMENT_KIND,
@@ -45,7 +49,7 @@ export interface ExchangeHandler {
 export class Inbound {
   readonly #from: number;
   readonly #ring: RingConsumer;
-  readonly #words: Int32Array;
+  readonly #taken = new TakenRecords();
   readonly #generations: Int32Array;
   readonly #counters: Counters;
   readonly #reassembly = new Reassembly();
@@ -62,14 +66,14 @@ export class Inbound {
   ) {
     this.#from = from;
     this.#ring = new RingConsumer(views, place);
-    this.#words = views.words;
     this.#generations = generations;
     this.#counters = counters;
-    this.#onRing = (type, bytes, offset, length) => this.#take(type, bytes, offset, length);
+    this.#onRing = (type, bytes, offset, length, words) =>
+      this.#take(type, bytes, offset, length, words);
   }
 
   get isEmpty(): boolean {
-    return this.#ring.usedBytes() === 0;
+    return this.#taken.usedBytes === 0 && this.#ring.usedBytes() === 0;
   }
 
   /** Whether the producer asked for room and has it now. */
@@ -84,11 +88,25 @@ export class Inbound {
    */
   drain(handler: ExchangeHandler, limit: number): number {
     const usedBytes = this.#ring.usedBytes();
-    if (usedBytes === 0) return 0;
+    if (usedBytes === 0 && this.#taken.usedBytes === 0) return 0;
     this.#counters.raise(COUNTER.ringHighWaterBytes, usedBytes);
     this.#handler = handler;
     this.#generation = Atomics.load(this.#generations, this.#from);
-    return this.#ring.drain(this.#onRing, limit);
+    const read = this.#taken.drain(this.#onRing, limit);
+    return read > 0 ? read : this.#ring.drain(this.#onRing, limit);
+  }
+
+  /**
+   * Takes records out of the ring, so that their producer has room, and keeps them for `drain`.
+   * Not to be called from within `drain`.
+   *
+   * @returns whether there were any to take, and a bound to take them to
+   */
+  takeOut(): boolean {
+    const records = this.#ring.takeOut(this.#ring.capacityBytes - this.#taken.usedBytes);
+    if (records === undefined) return false;
+    this.#taken.add(records);
+    return true;
   }
 
   /** Forgets the half of a large record that has arrived. */
@@ -96,7 +114,13 @@ export class Inbound {
     this.#reassembly.clear();
   }
 
-  #take(packed: number, bytes: Uint8Array, offset: number, length: number): void {
+  #take(
+    packed: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    words: Int32Array,
+  ): void {
     if (!isOfGeneration(packed, this.#generation)) {
       this.#counters.add(COUNTER.droppedStale);
       return;
@@ -107,7 +131,7 @@ export class Inbound {
       return;
     }
     const reassembly = this.#reassembly;
-    const outcome = reassembly.add(this.#words, bytes, offset, length);
+    const outcome = reassembly.add(words, bytes, offset, length);
     if (outcome === "more") return;
     if (outcome === "stray") {
       this.#counters.add(COUNTER.droppedStale);

@@ -12,7 +12,7 @@ import { OutgoingRecord } from "./outgoing-record.ts";
 export type LappedNotice = Int32Array | "all";
 
 /** Most slots that a notice names. */
-export const MAX_LAPPED_SLOTS = 1_024;
+const MAX_LAPPED_SLOTS = 1_024;
 
 /** Collects the slots that one member lost records of. */
 export class LappedSlots {
@@ -37,13 +37,29 @@ export class LappedSlots {
     this.#slots.clear();
   }
 
+  /** Notes what another noted. */
+  addAll(notice: LappedNotice): void {
+    if (notice === "all") {
+      this.#isAll = true;
+      this.#slots.clear();
+      return;
+    }
+    for (const slot of notice) this.add(slot);
+  }
+
   clear(): void {
     this.#slots.clear();
     this.#isAll = false;
   }
 
+  /** What was noted. */
+  notice(): LappedNotice {
+    return this.#isAll ? "all" : Int32Array.from(this.#slots);
+  }
+
   /** Makes the record that tells of all that was noted, and forgets it. */
   takeNotice(): OutgoingRecord {
+    // All are told by none.
     const slots = Int32Array.from(this.#slots);
     const record = new OutgoingRecord();
     record.set(new Uint8Array(slots.buffer), slots.byteLength);

@@ -6,8 +6,10 @@
  * the topic is decoded.
  *
  * Runs on: link.
- * Full: as for any member: a broadcast of another node that finds no room waits, then laps. A
- *       broadcast larger than the overflow bound of this node is lost here, counted and logged.
+ * Full: as for any member: a broadcast of another node that finds no room waits, then laps.
+ *       What is lost on its way to other nodes is told them by a gap, before the next broadcast:
+ *       what members lost on the way here, and what the adapter could not send. What comes from
+ *       another node and is larger than the overflow bound of this one is told here by a gap.
  */
 
 import { topicHash } from "../memory/topic-hash.ts";
@@ -15,6 +17,8 @@ import type { Adapter } from "./adapter.ts";
 import { Envelope, KIND, rehash } from "./envelope.ts";
 import { kindAndFlags, kindOf } from "./exchange-layout.ts";
 import type { Exchange, LappedNotice } from "./exchange.ts";
+import { GAP_SLOT, packGap } from "./gap.ts";
+import { LappedSlots } from "./lapped-slots.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
 /** What a link is made of. */
@@ -27,14 +31,22 @@ export interface LinkParts {
   readonly onError: (error: unknown) => void;
   /** Is told that records of this node's members were lost on the way here. */
   readonly onLapped: (from: number, slots: LappedNotice) => void;
+  /** Is told that broadcasts of another node were lost. */
+  readonly onGap: () => void;
 }
 
 const NO_MEMBER = -1;
+/** How soon a gap that could not be sent is tried again, where nothing else is sent meanwhile. */
+const RETRY_MS = 1_000;
+const ALL_TOPICS = new Uint8Array(0);
 
 /** The link of a node. */
 export class Link {
   readonly #parts: LinkParts;
   readonly #envelope = new Envelope();
+  /** What other nodes did not get and have not been told. */
+  readonly #lost = new LappedSlots();
+  #retry: NodeJS.Timeout | undefined = undefined;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
@@ -42,32 +54,79 @@ export class Link {
 
   /** Connects, and carries from then on. */
   async start(): Promise<void> {
-    const { adapter, exchange, onError, onLapped } = this.#parts;
-    await adapter.start((topic, envelope) => this.#deliver(topic, envelope));
+    const { adapter, exchange, onError, onGap } = this.#parts;
+    await adapter.start(
+      (topic, envelope) => this.#deliver(topic, envelope),
+      (gap) => {
+        onGap();
+        this.#deliverGap(gap);
+      },
+    );
     exchange.start({
       onRecord: (_from, type, bytes, offset, length) => this.#send(type, bytes, offset, length),
-      onLapped,
+      onLapped: (from, slots) => this.lapped(from, slots),
       onError,
     });
+  }
+
+  /** Tells the other nodes that a member's records were lost on their way here. */
+  lapped(from: number, slots: LappedNotice): void {
+    this.#parts.onLapped(from, slots);
+    this.#lost.addAll(slots);
+    try {
+      this.#sendGap();
+    } catch (error) {
+      this.#retryLater();
+      this.#parts.onError(error);
+    }
   }
 
   /** Sends what is left, and disconnects. */
   async stop(): Promise<void> {
     this.#parts.exchange.drainNow();
     this.#parts.exchange.stop();
+    clearTimeout(this.#retry);
     await this.#parts.adapter.stop();
   }
 
   #send(type: number, bytes: Uint8Array, offset: number, length: number): void {
-    const { adapter } = this.#parts;
+    const { adapter, index } = this.#parts;
     const envelope = this.#envelope.read(bytes, offset, length);
     const topic = envelope.topic();
-    if (kindOf(type) === KIND.direct) {
-      const node = envelope.node();
-      adapter.directBroadcast(node, topic, bytes.subarray(offset, offset + length));
-    } else {
-      adapter.broadcast(topic, bytes.subarray(offset, offset + length));
+    try {
+      this.#sendGap();
+      if (kindOf(type) === KIND.direct) {
+        const node = envelope.node();
+        adapter.directBroadcast(node, topic, bytes.subarray(offset, offset + length));
+      } else {
+        adapter.broadcast(topic, bytes.subarray(offset, offset + length));
+      }
+    } catch (error) {
+      this.#lost.add(index.slotOf(envelope.hash));
+      this.#retryLater();
+      throw error;
     }
+  }
+
+  /** Tells the other nodes what they did not get, if anything. Throws where it cannot. */
+  #sendGap(): void {
+    if (this.#lost.isEmpty) return;
+    const { adapter, index, hashSeed } = this.#parts;
+    const node = { seed: hashSeed, indexBits: index.indexBits };
+    adapter.gap(packGap(node, this.#lost.notice()));
+    this.#lost.clear();
+  }
+
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      try {
+        this.#sendGap();
+      } catch {
+        // Said when it failed first, and by whatever else fails.
+        this.#retryLater();
+      }
+    }, RETRY_MS).unref();
   }
 
   #deliver(topic: string, envelope: Uint8Array): void {
@@ -77,6 +136,15 @@ export class Link {
     const slot = index.slotOf(hash);
     const type = kindAndFlags(KIND.broadcast, 0);
     if (exchange.publish(slot, type, envelope, envelope.length, NO_MEMBER)) return;
+    const node = { seed: hashSeed, indexBits: index.indexBits };
+    this.#deliverGap(packGap(node, Int32Array.of(slot)));
     onError(new Error(`a broadcast of another node is too large, got ${envelope.length} (bytes)`));
+  }
+
+  #deliverGap(gap: Uint8Array): void {
+    const { exchange } = this.#parts;
+    const type = kindAndFlags(KIND.gap, 0);
+    if (exchange.publish(GAP_SLOT, type, gap, gap.length, NO_MEMBER)) return;
+    exchange.publish(GAP_SLOT, type, ALL_TOPICS, 0, NO_MEMBER);
   }
 }

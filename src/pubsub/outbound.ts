@@ -3,7 +3,9 @@
  *
  *   offer --room--> ring                          nothing waits: the hot path
  *     |
- *     +--no room, or something waits--> queue --flush, when there is room--> ring
+ *     +--no room, or something waits--> a moment's patience --room--> ring
+ *     |
+ *     +--still no room--> queue --flush, when there is room--> ring
  *     |
  *     +--queue at its bound--> lapped slots --a notice, before the next record--> queue
  *
@@ -11,7 +13,9 @@
  * Owns:    the producer's side of the ring.
  * Order:   a record goes past no other: where something waits, all later ones wait behind it.
  * Full:    a topic's record beyond the bounds is lost whole and its slot is told; a control
- *          record beyond its own bound is refused. Nothing waits in this thread's time.
+ *          record beyond its own bound is refused.
+ * Slow:    before a record is queued this thread stands still for room, as long as `patience`
+ *          allows: with a member that moves, and at most a moment in each turn of its loop.
  */
 
 import { RingProducer } from "../memory/ring.ts";
@@ -24,6 +28,8 @@ import { CONTROL_SLOT, queuedBytes } from "./outgoing-record.ts";
 import type { OutgoingRecord } from "./outgoing-record.ts";
 import { OverflowQueue } from "./overflow-queue.ts";
 import type { OverflowBudget } from "./overflow-queue.ts";
+import { Pace } from "./pace.ts";
+import type { Patience } from "./patience.ts";
 
 /** What became of an offered record. */
 export const Offered = {
@@ -40,8 +46,24 @@ export const Offered = {
 /** One of the values of `Offered`. */
 export type OfferedOutcome = (typeof Offered)[keyof typeof Offered];
 
+/** What an outbound is made of. */
+export interface OutboundParts {
+  /** The member that it leads to. */
+  readonly to: number;
+  readonly views: RingViews;
+  readonly place: RingPlace;
+  /** This member's generation. */
+  readonly generation: number;
+  readonly budget: OverflowBudget;
+  readonly patience: Patience;
+}
+
 /** The sending side of one ordered pair of members. */
 export class Outbound {
+  /** How the other member takes what is written to it. */
+  readonly pace: Pace;
+  readonly #to: number;
+  readonly #patience: Patience;
   readonly #ring: RingProducer;
   readonly #generation: number;
   readonly #budget: OverflowBudget;
@@ -53,11 +75,14 @@ export class Outbound {
   /** Whether something waits, in the queue or as lapped slots. */
   #isWaiting = false;
 
-  constructor(views: RingViews, place: RingPlace, generation: number, budget: OverflowBudget) {
-    this.#ring = new RingProducer(views, place);
-    this.#generation = generation;
-    this.#budget = budget;
-    this.#queue = new OverflowQueue(budget);
+  constructor(parts: OutboundParts) {
+    this.#to = parts.to;
+    this.#patience = parts.patience;
+    this.#ring = new RingProducer(parts.views, parts.place);
+    this.pace = new Pace(this.#ring);
+    this.#generation = parts.generation;
+    this.#budget = parts.budget;
+    this.#queue = new OverflowQueue(parts.budget);
     this.#maxFragmentBytes = (this.#ring.maxPayloadBytes - FRAGMENT_HEADER_BYTES) & ~3;
   }
 
@@ -78,10 +103,11 @@ export class Outbound {
 
   /** Takes a record, if it can. Whatever the outcome, earlier ones may have moved on. */
   offer(record: OutgoingRecord): OfferedOutcome {
-    if (this.#isWaiting && this.#ring.hasRoom()) this.flush();
-    if (this.#isWaiting) return this.#wait(record);
-    if (record.length > this.#ring.maxPayloadBytes) return this.#offerLarge(record);
-    return this.#writeWhole(record) ? Offered.written : this.#wait(record);
+    do {
+      if (this.#isWaiting && this.#ring.hasRoom()) this.flush();
+      if (!this.#isWaiting && this.#tryWrite(record)) return Offered.written;
+    } while (this.#awaitRoom());
+    return this.#wait(record);
   }
 
   /**
@@ -123,11 +149,23 @@ export class Outbound {
     this.#ring.stopAskingForRoom();
   }
 
-  #offerLarge(record: OutgoingRecord): OfferedOutcome {
+  /** Writes a record, or a part of it. @returns whether it is in the ring to its end */
+  #tryWrite(record: OutgoingRecord): boolean {
+    if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
     // Once begun it must come to its end, so there is room for all of it or a queue.
-    const hasRoomForAll = this.#ring.freeBytes() >= this.#ringBytesOf(record.length);
-    if (!hasRoomForAll && !this.#mayQueue(record, 0)) return this.#wait(record);
-    return this.#write(record) ? Offered.written : this.#wait(record);
+    const mayBegin =
+      this.#sentBytes > 0 ||
+      this.#ring.freeBytes() >= this.#ringBytesOf(record.length) ||
+      this.#mayQueue(record, 0);
+    return mayBegin && this.#write(record);
+  }
+
+  /** Stands still until there is room, within patience. @returns whether there is */
+  #awaitRoom(): boolean {
+    const hasRoom = this.#patience.waitFor(this.#to, this.#ring, this.pace);
+    // Asked for by the wait, and nobody waits any more.
+    if (!this.#isWaiting) this.#ring.stopAskingForRoom();
+    return hasRoom;
   }
 
   /** Puts a record behind what waits, or does without it. */

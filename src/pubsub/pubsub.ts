@@ -7,15 +7,19 @@
  *
  * Runs on: main, shard, link; one for each.
  * Full: a broadcast larger than a pair of threads may queue is refused before any delivery.
+ * Slow: where another thread's ring is full, a broadcast stands still for it, at most 1 ms in one
+ *       turn of the event loop in all (`patience`); then it waits in a queue, and its caller goes on.
  */
 
 import { makeError } from "../errors.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { telemetry } from "../telemetry.ts";
 import { Envelope, HEADER_BYTES, KIND, writeHeader, type FrameParts } from "./envelope.ts";
-import { kindAndFlags } from "./exchange-layout.ts";
+import { kindAndFlags, kindOf } from "./exchange-layout.ts";
 import type { Exchange, LappedNotice } from "./exchange.ts";
+import { GAP_SLOT, unpackGap } from "./gap.ts";
 import { listenersOf, Registry, type Listener, type TopicEntry } from "./registry.ts";
 import { Tellings } from "./telling.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
@@ -51,6 +55,7 @@ export class PubSub<Lane = never> {
     this.#parts = parts;
     this.registry = new Registry(parts.hashSeed);
     this.#tellings = new Tellings(parts.onListenerError);
+    parts.index.add(GAP_SLOT);
   }
 
   /** Counts one subscriber in. From the first on, broadcasts of all threads come here. */
@@ -149,7 +154,13 @@ export class PubSub<Lane = never> {
   }
 
   /** Delivers a record that another thread wrote. */
-  deliverRecord(bytes: Uint8Array, offset: number, length: number): void {
+  deliverRecord(type: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (kindOf(type) === KIND.gap) {
+      const isConcerned = unpackGap(bytes, offset, length);
+      const topics = this.#tellMissed(({ topic }) => isConcerned(topic));
+      if (telemetry.gap.hasSubscribers) telemetry.gap.publish({ topics });
+      return;
+    }
     const envelope = this.#received.read(bytes, offset, length);
     const entry = this.registry.find(envelope);
     if (entry) this.#deliver(entry, envelope, undefined);
@@ -158,21 +169,30 @@ export class PubSub<Lane = never> {
 
   /** Tells all subscribers of the topics in these index slots that they missed something. */
   lapped(slots: LappedNotice): void {
-    const { index, dispatcher } = this.#parts;
+    const { index } = this.#parts;
     const lost = slots === "all" ? undefined : new Set(slots);
-    // Telling may end channels, which changes the registry: first find, then tell.
-    const concerned = this.registry
-      .all()
-      .filter(({ hash }) => lost === undefined || lost.has(index.slotOf(hash)));
-    for (const entry of concerned) {
-      dispatcher?.missed(entry);
-      for (const listener of listenersOf(entry)) this.#tellMissed(listener, entry.topic);
-    }
+    // What was lost may have been a gap, and then nobody knows of which topics.
+    const isAll = lost === undefined || lost.has(GAP_SLOT);
+    this.#tellMissed(({ hash }) => isAll || lost.has(index.slotOf(hash)));
   }
 
-  #tellMissed(listener: Listener, topic: string): void {
+  /** Tells the subscribers of topics that they missed something. @returns of how many topics */
+  #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean): number {
+    // Telling may end channels, which changes the registry: first find, then tell.
+    const concerned = this.registry.all().filter(isConcerned);
+    for (const entry of concerned) {
+      this.#tell(entry, () => this.#parts.dispatcher?.missed(entry));
+      for (const listener of listenersOf(entry)) {
+        this.#tell(entry, () => listener.missed(entry.topic));
+      }
+    }
+    return concerned.length;
+  }
+
+  // What one of them throws must not leave the others untold.
+  #tell({ topic }: TopicEntry<Lane>, tell: () => void): void {
     try {
-      listener.missed(topic);
+      tell();
     } catch (error) {
       this.#parts.onListenerError(error, topic);
     }

@@ -21,6 +21,11 @@ export interface SubscriptionIndexLayout {
   readonly members: number;
 }
 
+/** Gives the slot of a topic by its hash, an int32. */
+export function slotOf(hash: number, indexBits: number): number {
+  return hash >>> (32 - indexBits);
+}
+
 /** Gives the words that one slot takes. */
 export function wordsPerSlot(members: number): number {
   return Math.ceil(members / 32);

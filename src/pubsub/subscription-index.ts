@@ -13,7 +13,7 @@
  */
 
 import { makeError } from "../errors.ts";
-import { wordsPerSlot } from "./subscription-index-layout.ts";
+import { slotOf, wordsPerSlot } from "./subscription-index-layout.ts";
 import type { SubscriptionIndexLayout } from "./subscription-index-layout.ts";
 
 /** How full an index is. */
@@ -30,25 +30,25 @@ export class SubscriptionIndex {
   /** Words that `word` gives for each slot. */
   readonly wordsPerSlot: number;
   readonly slots: number;
+  readonly indexBits: number;
   readonly #words: Int32Array;
   /** How many subscriptions this member has in each slot. */
   readonly #counts: Uint32Array;
   readonly #member: number;
-  readonly #shift: number;
   #hasEnded = false;
 
   constructor(shared: SharedArrayBuffer, layout: SubscriptionIndexLayout, member: number) {
     this.wordsPerSlot = wordsPerSlot(layout.members);
     this.slots = 2 ** layout.indexBits;
+    this.indexBits = layout.indexBits;
     this.#words = new Int32Array(shared, 0, this.slots * this.wordsPerSlot);
     this.#counts = new Uint32Array(this.slots);
     this.#member = member;
-    this.#shift = 32 - layout.indexBits;
   }
 
   /** Gives the slot of a topic by its hash, an int32. */
   slotOf(hash: number): number {
-    return hash >>> this.#shift;
+    return slotOf(hash, this.indexBits);
   }
 
   /** Counts one subscription in a slot. Others see it before this returns. */

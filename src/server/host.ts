@@ -41,6 +41,7 @@ export class Host {
       counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
+      onStall: (stall) => logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
     this.#pubsub = new PubSub({
       index: this.#index,
@@ -52,8 +53,8 @@ export class Host {
       onListenerError: (error, topic) => logger.log("recordFailed", { topic, err: error }),
     });
     this.#exchange.start({
-      onRecord: (_from, _type, bytes, offset, length) =>
-        this.#pubsub.deliverRecord(bytes, offset, length),
+      onRecord: (_from, type, bytes, offset, length) =>
+        this.#pubsub.deliverRecord(type, bytes, offset, length),
       onLapped: (from, slots) => this.#lapped(from, slots),
       onError: (error, from) => logger.log("recordFailed", { from, err: error }),
     });

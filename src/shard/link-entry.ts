@@ -30,6 +30,7 @@ const exchange = new Exchange({
   counters,
   overflowBytes: options.overflowBytes,
   overflowTotalBytes: options.overflowTotalBytes,
+  onStall: (stall) => logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
 });
 
 process.on("uncaughtException", (error) => {
@@ -47,7 +48,8 @@ try {
     hashSeed: memory.hashSeed,
     onError: (error) => logger.log("adapterFailed", { err: error }),
     onLapped: (from, slots) =>
-      logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length }),
+      logger.log("linkLapped", { from, slots: slots === "all" ? slots : slots.length }),
+    onGap: () => logger.log("gap"),
   });
   await link.start();
   parentPort?.on("message", (message: MainMessage) => void obey(link, message));
@@ -72,7 +74,7 @@ async function obey(link: Link, message: MainMessage): Promise<void> {
   if (message.kind === "retire") {
     exchange.drainFrom(message.member);
     exchange.forget(message.member);
-    if (message.hasLost) logger.log("lapped", { from: message.member, slots: "all" });
+    if (message.hasLost) link.lapped(message.member, "all");
     tell({ kind: "retired", member: message.member });
   } else if (message.kind === "stop") {
     await link.stop();

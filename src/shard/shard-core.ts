@@ -57,7 +57,7 @@ export class ShardCore {
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
       if (isSessionRecord(type)) this.#parts.onSessionRecord(from, bytes, offset, length);
-      else this.pubsub.deliverRecord(bytes, offset, length);
+      else this.pubsub.deliverRecord(type, bytes, offset, length);
     },
     onLapped: (from, slots) => this.#lapped(from, slots),
     onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
@@ -163,6 +163,7 @@ export class ShardCore {
       counters: this.#parts.counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
+      onStall: (stall) => this.#parts.logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
   }
 

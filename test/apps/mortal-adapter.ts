@@ -19,12 +19,13 @@ export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter
   const inner = new MemoryAdapter(options as unknown as MemoryAdapterOptions);
   return {
     nodeName: inner.nodeName,
-    start: (handler) => inner.start(handler),
+    start: (onBroadcast, onGap) => inner.start(onBroadcast, onGap),
     broadcast(topic, envelope) {
       if (topic === LAST_TOPIC) process.exit(7);
       inner.broadcast(topic, envelope);
     },
     directBroadcast: (node, topic, envelope) => inner.directBroadcast(node, topic, envelope),
+    gap: (gap) => inner.gap(gap),
     stop: () => inner.stop(),
   };
 }

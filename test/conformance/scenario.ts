@@ -293,8 +293,19 @@ function textOf(event: RecordedEvent): string | undefined {
   const { text, text_len_bytes: lengthBytes, text_head: head, text_tail: tail, sha1 } = event;
   if (text !== undefined) return text;
   if (lengthBytes === undefined || head === undefined || tail === undefined) return undefined;
-  const whole = head + middleOf(head, tail, lengthBytes - Buffer.byteLength(head + tail)) + tail;
-  return createHash("sha1").update(whole).digest("hex") === sha1 ? whole : undefined;
+  const missing = lengthBytes - Buffer.byteLength(head + tail);
+  const guesses = [numberedLines(head, lengthBytes), head + middleOf(head, tail, missing) + tail];
+  return guesses.find((guess) => createHash("sha1").update(guess).digest("hex") === sha1);
+}
+
+/** Makes lines like the first one of a head, whose number counts up from 0. */
+function numberedLines(head: string, length: number): string {
+  const [first = ""] = head.split("\n", 1);
+  const lines: string[] = [];
+  for (let at = 0; at < length; at += (lines.at(-1) ?? "").length + 1) {
+    lines.push(first.replace("0", String(lines.length)));
+  }
+  return lines.join("\n");
 }
 
 /** Makes the middle of a long text: opening characters and as many closing ones, which may be the same character. */

@@ -10,6 +10,9 @@ import { describe, it } from "node:test";
 import type { Adapter } from "../../src/pubsub/adapter.ts";
 import { within } from "../support/deadline.ts";
 
+/** Stands for the topic of a gap, which has none. */
+const GAP = "(gap)";
+
 /** What one node heard: topics and texts, in order. */
 class Inbox {
   readonly heard: [string, string][] = [];
@@ -21,6 +24,8 @@ class Inbox {
     envelope.fill(0);
     this.#wake();
   };
+
+  readonly onGap = (gap: Uint8Array): void => this.handler(GAP, gap);
 
   /** Waits until so many were heard. */
   async hears(count: number): Promise<void> {
@@ -65,7 +70,7 @@ export function describeAdapter(
   ): Promise<void> {
     const names = Array.from({ length: count }, (_, at) => `node-${at}`);
     const nodes = makeAdapters(names).map((adapter) => ({ adapter, inbox: new Inbox() }));
-    await Promise.all(nodes.map(({ adapter, inbox }) => adapter.start(inbox.handler)));
+    await Promise.all(nodes.map(({ adapter, inbox }) => adapter.start(inbox.handler, inbox.onGap)));
     try {
       await test(nodes);
     } finally {
@@ -112,6 +117,27 @@ export function describeAdapter(
           numbers,
           Array.from({ length: 100 }, (_, n) => n),
         );
+      });
+    });
+
+    it("sends a gap to every other node, in order with the broadcasts", async () => {
+      await withNodes(3, async ([a, b, c]) => {
+        assert.ok(a && b && c);
+        const gap = Buffer.from("a gap");
+        a.adapter.broadcast("t", Buffer.from("before"));
+        a.adapter.gap(gap);
+        gap.fill(0);
+        a.adapter.directBroadcast("node-1", "t", Buffer.from("after"));
+        assert.deepEqual(await heardUpTo(a, b), [
+          ["t", "before"],
+          [GAP, "a gap"],
+          ["t", "after"],
+        ]);
+        assert.deepEqual(await heardUpTo(a, c), [
+          ["t", "before"],
+          [GAP, "a gap"],
+        ]);
+        assert.deepEqual(await heardUpTo(b, a), []);
       });
     });
 
@@ -171,7 +197,10 @@ export function describeAdapter(
       const [adapter] = makeAdapters(["a"]);
       assert.ok(adapter);
       await adapter.stop();
-      await adapter.start(() => {});
+      await adapter.start(
+        () => {},
+        () => {},
+      );
       await adapter.stop();
       await adapter.stop();
     });

@@ -13,7 +13,7 @@ import { it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { Doorbell } from "../../src/memory/doorbell.ts";
 import { doorbellBytes } from "../../src/memory/doorbell-layout.ts";
-import { before } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 
 const PRESSERS = [1, 2];
@@ -46,7 +46,7 @@ it("loses no wake, waiting asynchronously or standing still", async (test) => {
     while (PRESSERS.some((member) => answers[member] !== ROUNDS)) {
       doorbell.arm();
       const pressed = answer() ? undefined : doorbell.wait();
-      if (pressed !== undefined) await before(LOST_AFTER_MS, "work, or its press,", pressed);
+      if (pressed !== undefined) await within(pressed, "work, or its press,", LOST_AFTER_MS);
       doorbell.disarm();
       if (pressed === undefined) await setImmediate();
     }

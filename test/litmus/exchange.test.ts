@@ -12,7 +12,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { it } from "node:test";
-import { before } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 import { makeExchange, makeExchangeShared } from "../support/exchange.ts";
 import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 
@@ -46,7 +46,7 @@ it("brings the last record of a burst into a full ring, then silence", async (te
     const last = once(bursts, "last");
     exchange.send(1, 0, 1, order, 0);
     const all = Promise.race([last, ended]);
-    await before(LOST_AFTER_MS, `the last record of burst ${round}`, all);
+    await within(all, `the last record of burst ${round}`, LOST_AFTER_MS);
   }
   producer.worker.postMessage("stop");
   exchange.stop();

@@ -13,7 +13,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { it } from "node:test";
-import { before } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 import { makeExchange, makeExchangeShared } from "../support/exchange.ts";
 import { LOST_AFTER_MS, litmusRounds, makeRandom, pause, startWorker } from "../support/litmus.ts";
 
@@ -72,7 +72,7 @@ it("tells of every loss, and where", async (test) => {
     received + lapped >= RECORDS;
   while (!isSettled()) {
     const what = `the rest or its notice, after ${received} received and ${lapped} lapped,`;
-    await before(LOST_AFTER_MS, what, Promise.race([once(events, "progress"), failed]));
+    await within(Promise.race([once(events, "progress"), failed]), what, LOST_AFTER_MS);
   }
   assert.ok(lapped > 0);
   assert.equal(received + lapped, RECORDS);

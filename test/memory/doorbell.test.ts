@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Doorbell } from "../../src/memory/doorbell.ts";
 import { DOORBELL_WORDS, SEQUENCE_WORD, doorbellBytes } from "../../src/memory/doorbell-layout.ts";
-import { before } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 
 interface World {
   readonly owner: Doorbell;
@@ -26,7 +26,7 @@ describe("Doorbell", () => {
     const pressed = owner.wait();
     assert.ok(pressed !== undefined);
     assert.equal(presser.press(1), true);
-    await before(5_000, "the press", pressed);
+    await within(pressed, "the press", 5_000);
   });
 
   it("does not wait when it was pressed between arming and waiting", () => {
@@ -52,7 +52,37 @@ describe("Doorbell", () => {
     const pressed = owner.wait();
     assert.ok(pressed !== undefined);
     presser.pressAlways(1);
-    await before(5_000, "the press", pressed);
+    await within(pressed, "the press", 5_000);
+  });
+
+  it("wakes who naps, and not where the look finds something", () => {
+    const { owner, presser } = makeWorld();
+    const looks: boolean[] = [];
+    owner.nap(() => true, 60_000);
+    assert.equal(presser.press(1), false);
+    // The press comes between look and sleep: the nap does not begin.
+    owner.nap(() => {
+      looks.push(presser.press(1));
+      return false;
+    }, 60_000);
+    assert.deepEqual(looks, [true]);
+    owner.nap(() => false, 1);
+    assert.equal(presser.press(1), false);
+  });
+
+  it("wakes an event loop that sleeps, whether pressed within a nap or after it", async () => {
+    for (const isWithin of [true, false]) {
+      const { owner, presser } = makeWorld();
+      owner.arm();
+      const pressed = owner.wait();
+      assert.ok(pressed !== undefined);
+      owner.nap(() => {
+        if (isWithin) presser.press(1);
+        return true;
+      }, 60_000);
+      if (!isWithin) assert.equal(presser.press(1), true);
+      await within(pressed, "the press");
+    }
   });
 
   for (const startSequence of [-2, 0x7fff_fffe]) {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { ExchangeHandler } from "../../src/pubsub/exchange.ts";
-import { before } from "../support/deadline.ts";
+import { within } from "../support/deadline.ts";
 import { makeExchange, makeExchangeShared, makeMember, send } from "../support/exchange.ts";
 
 /** Notes the texts of records, and lets a test wait for the next one. */
@@ -29,7 +29,7 @@ class Listener implements ExchangeHandler {
     const arrived = (async () => {
       for await (const [seen] of on(this.#events, "record")) if (seen === text) return;
     })();
-    await before(5_000, `the record ${text}`, arrived);
+    await within(arrived, `the record ${text}`, 5_000);
   }
 }
 
@@ -71,7 +71,7 @@ describe("The drain loop", () => {
   it("goes on behind a record whose error nobody takes", async () => {
     const url = new URL("./uncaught.worker.js", import.meta.url);
     const worker = new Worker(url, { workerData: makeExchangeShared() });
-    const [seen] = await before(10_000, "the worker's report", once(worker, "message"));
+    const [seen] = await within(once(worker, "message"), "the worker's report", 10_000);
     assert.deepEqual(seen, ["Error: bad", "good"]);
     await worker.terminate();
   });

@@ -35,6 +35,9 @@ class RecordingAdapter implements Adapter {
     this.#note(node, topic, envelope);
   }
 
+  // What becomes of gaps is looked at in gap.test.ts.
+  gap(): void {}
+
   async stop(): Promise<void> {
     this.isStopped = true;
   }
@@ -67,6 +70,7 @@ async function makeLinked(seed?: number): Promise<LinkedNode> {
     hashSeed: seed ?? node.seed,
     onError: (error) => void errors.push(error),
     onLapped: () => {},
+    onGap: () => {},
   });
   await link.start();
   return { member: node.member(0), adapter, link, errors };

@@ -22,7 +22,3 @@ export async function within<Value>(
     clearTimeout(timer);
   }
 }
-
-export async function before<T>(deadlineMs: number, what: string, promise: Promise<T>): Promise<T> {
-  return within(promise, what, deadlineMs);
-}

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
-import { before } from "./deadline.ts";
+import { within } from "./deadline.ts";
 
 const LITMUS_ROUNDS = Number(process.env["LITMUS_ROUNDS"] ?? 200_000);
 
@@ -70,15 +70,15 @@ export function startWorker(test: TestContext, url: URL, workerData: object): Li
     worker,
     message: async (what) => {
       const arrived = once(worker, "message");
-      const [message] = await before(
-        litmusDeadlineMs(),
-        what,
+      const [message] = await within(
         Promise.race([arrived, failed, silent]),
+        what,
+        litmusDeadlineMs(),
       );
       return message as unknown;
     },
     exited: async (what) => {
-      await before(litmusDeadlineMs(), what, Promise.race([exit, failed]));
+      await within(Promise.race([exit, failed]), what, litmusDeadlineMs());
     },
   };
 }

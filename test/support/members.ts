@@ -87,8 +87,8 @@ export class TestMember<Lane = never> {
       onListenerError: (error) => void this.errors.push(error),
     });
     this.exchange.attach({
-      onRecord: (_from, _type, bytes, offset, length) =>
-        this.pubsub.deliverRecord(bytes, offset, length),
+      onRecord: (_from, type, bytes, offset, length) =>
+        this.pubsub.deliverRecord(type, bytes, offset, length),
       onLapped: (_from, slots) => {
         this.lapped.push(slots);
         this.pubsub.lapped(slots);

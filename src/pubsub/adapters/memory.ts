@@ -7,7 +7,7 @@
  */
 
 import { BroadcastChannel } from "node:worker_threads";
-import type { Adapter, AdapterSpec, RemoteBroadcastHandler } from "../adapter.ts";
+import type { Adapter, AdapterSpec, RemoteBroadcastHandler, RemoteGapHandler } from "../adapter.ts";
 
 /** Options of the in-memory adapter. */
 export interface MemoryAdapterOptions {
@@ -19,8 +19,10 @@ export interface MemoryAdapterOptions {
 interface Packet {
   /** Only this node takes it; absent: every one. */
   readonly to: string | undefined;
-  readonly topic: string;
-  readonly envelope: Uint8Array;
+  /** Of a broadcast; absent in a gap. */
+  readonly topic: string | undefined;
+  /** An envelope, or a gap. */
+  readonly bytes: Uint8Array;
 }
 
 /** Gives the adapter that links nodes of one process, for the option `adapter` of `serve`. */
@@ -44,22 +46,28 @@ export class MemoryAdapter implements Adapter {
     this.#hub = hub;
   }
 
-  async start(handler: RemoteBroadcastHandler): Promise<void> {
+  async start(onBroadcast: RemoteBroadcastHandler, onGap: RemoteGapHandler): Promise<void> {
     const channel = new BroadcastChannel(`simurgh:${this.#hub}`);
     channel.addEventListener("message", (message) => {
-      const { to, topic, envelope } = (message as unknown as { data: Packet }).data;
+      const { to, topic, bytes } = (message as unknown as { data: Packet }).data;
       if (this.#channel !== channel) return;
-      if (to === undefined || to === this.nodeName) handler(topic, envelope);
+      if (to !== undefined && to !== this.nodeName) return;
+      if (topic === undefined) onGap(bytes);
+      else onBroadcast(topic, bytes);
     });
     this.#channel = channel;
   }
 
   broadcast(topic: string, envelope: Uint8Array): void {
-    this.#post({ to: undefined, topic, envelope: envelope.slice() });
+    this.#post({ to: undefined, topic, bytes: envelope.slice() });
   }
 
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void {
-    this.#post({ to: node, topic, envelope: envelope.slice() });
+    this.#post({ to: node, topic, bytes: envelope.slice() });
+  }
+
+  gap(gap: Uint8Array): void {
+    this.#post({ to: undefined, topic: undefined, bytes: gap.slice() });
   }
 
   async stop(): Promise<void> {

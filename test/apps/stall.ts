@@ -1,0 +1,51 @@
+/**
+ * An app whose channels hold up their shard, and flood another topic.
+ *
+ * Runs on: every shard, which loads it by its URL.
+ */
+import { setImmediate } from "node:timers/promises";
+import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import type { ShardContext } from "../../src/index.ts";
+
+/** What a flood is made of. */
+export interface Flood {
+  readonly topic: string;
+  readonly from: string;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+const socket = defineSocket({
+  connect: ({ params }) => ok({ userId: params["user_id"] ?? null }),
+  id: ({ assigns }) => (assigns.userId === null ? null : `users:${assigns.userId}`),
+});
+
+const room = defineChannel(socket, {
+  join: (channel) => ok({ shard: channel.shard }),
+  handleIn: {
+    echo: (_channel, payload) => reply("ok", payload),
+
+    /** Holds up the shard, once the reply is out. */
+    spin(_channel, { ms }: { ms: number }) {
+      setTimeout(() => {
+        const endMs = performance.now() + ms;
+        while (performance.now() < endMs);
+      }, 50);
+      return reply("ok");
+    },
+
+    async flood(channel, { topic, from, count, bytes }: Flood) {
+      const context = channel.context as ShardContext;
+      const filler = "x".repeat(bytes);
+      for (let n = 1; n <= count; n += 1) {
+        context.broadcast(topic, "n", { from, n, filler });
+        await setImmediate();
+      }
+      return reply("ok");
+    },
+  },
+});
+
+export default defineEndpoint({
+  sockets: { "/socket": { socket, channels: { "room:*": room } } },
+});

@@ -1,0 +1,33 @@
+/**
+ * The in-memory adapter, but for one topic, whose first broadcast holds up its thread.
+ *
+ * Runs on: link.
+ */
+import type { Adapter, AdapterSpec } from "../../src/index.ts";
+import { MemoryAdapter } from "../../src/pubsub/adapters/memory.ts";
+import type { MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
+
+/** The topic whose first broadcast stalls the link. */
+export const STALLING_TOPIC = "room:stall";
+const STALL_MS = 3_000;
+
+/** Gives the adapter, for the option `adapter` of `serve`. */
+export function stallingAdapter(options: MemoryAdapterOptions): AdapterSpec {
+  return { module: import.meta.url, options: { ...options } };
+}
+
+/** Makes the adapter, in the link thread. */
+export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
+  return new StallingAdapter(options as unknown as MemoryAdapterOptions);
+}
+
+class StallingAdapter extends MemoryAdapter {
+  #hasStalled = false;
+
+  override broadcast(topic: string, envelope: Uint8Array): void {
+    super.broadcast(topic, envelope);
+    if (topic !== STALLING_TOPIC || this.#hasStalled) return;
+    this.#hasStalled = true;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS);
+  }
+}

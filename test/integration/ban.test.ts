@@ -1,0 +1,118 @@
+/**
+ * A disconnect by id that is lost on its way, because a thread stands still, still ends what it
+ * was to end: on the same node, and on another. Nobody else is cut off.
+ *
+ * Runs on: the main thread of the tests, which is the main thread of the servers too.
+ */
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { afterEach, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
+import { Client, joined } from "../support/client.ts";
+import { within } from "../support/deadline.ts";
+import { startServer } from "../support/server.ts";
+import type { Server } from "../support/server.ts";
+
+const SMALLEST = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
+const FLOOD = "room:flood";
+const CLOSE_MS = 20_000;
+
+/** Broadcasts until main has lost something to a thread that stands still; so is what comes next. */
+async function lap(server: Server): Promise<void> {
+  let isStalled = false;
+  const onStall = (stall: unknown): void => {
+    ({ isStalled } = stall as { readonly isStalled: boolean });
+  };
+  subscribe("simurgh:stalled", onStall);
+  while (!isStalled) {
+    server.broadcast(FLOOD, "n");
+    await setImmediate();
+  }
+  unsubscribe("simurgh:stalled", onStall);
+  while (server.stats().main.lapped === 0) {
+    // Many at a time: to read the stats takes longer than to broadcast.
+    for (let n = 0; n < 500; n += 1) server.broadcast(FLOOD, "n");
+  }
+}
+
+/** Disconnects an id, and proves that the order itself was lost. */
+function disconnectLost(server: Server, id: string): void {
+  const before = server.stats().main.lapped;
+  server.disconnect(id);
+  assert.ok(server.stats().main.lapped > before, "the disconnect was not lost");
+}
+
+const clients: Client[] = [];
+
+async function connect(server: Server, userId: string): Promise<Client> {
+  const client = await Client.connect(server.port, { params: { user_id: userId } });
+  clients.push(client);
+  return client;
+}
+
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.cut()));
+});
+
+/** Reads what is left of the flood, and then the end of that channel. */
+async function missed(client: Client): Promise<void> {
+  for (;;) {
+    const { topic, event, payload } = await client.next();
+    assert.equal(topic, FLOOD);
+    if (event === "n") continue;
+    assert.deepEqual([event, payload], ["phx_error", { reason: "missed broadcasts" }]);
+    return;
+  }
+}
+
+it("ends the connection on a shard that stood still", async () => {
+  const server = await startServer("stall", { shards: 1, ...SMALLEST });
+  try {
+    const banned = await connect(server, "1");
+    const other = await connect(server, "2");
+    await joined(banned, "room:1");
+    await joined(other, "room:1");
+    await joined(other, FLOOD);
+    const spun = await other.replyTo(other.push("room:1", "spin", { ms: 3_000 }));
+    assert.equal(spun.status, "ok");
+    await within(lap(server), "a loss");
+    disconnectLost(server, "users:1");
+    assert.equal((await banned.closed(CLOSE_MS)).code, 1001);
+    await missed(other);
+    const echoed = await other.replyTo(other.push("room:1", "echo"));
+    assert.equal(echoed.status, "ok");
+  } finally {
+    await server.close();
+  }
+});
+
+it("ends the connection on another node, where the link stood still", async () => {
+  const hub = "ban-test";
+  const here = await startServer("stall", {
+    shards: 1,
+    ...SMALLEST,
+    adapter: stallingAdapter({ hub, nodeName: "here" }),
+  });
+  const there = await startServer("stall", {
+    shards: 2,
+    adapter: stallingAdapter({ hub, nodeName: "there" }),
+  });
+  try {
+    const banned = await connect(there, "1");
+    const other = await connect(there, "2");
+    await joined(banned, "room:1");
+    for (const topic of [STALLING_TOPIC, "room:1", FLOOD]) await joined(other, topic);
+    here.broadcast(STALLING_TOPIC, "n");
+    // It comes before the link stands still.
+    assert.equal((await other.next("n")).topic, STALLING_TOPIC);
+    await within(lap(here), "a loss");
+    disconnectLost(here, "users:1");
+    assert.equal((await banned.closed(CLOSE_MS)).code, 1001);
+    await missed(other);
+    const echoed = await other.replyTo(other.push("room:1", "echo"));
+    assert.equal(echoed.status, "ok");
+  } finally {
+    await Promise.all([here.close(), there.close()]);
+  }
+});

@@ -1,0 +1,9 @@
+/** Another side of flood.test.ts. */
+import { parentPort, workerData } from "node:worker_threads";
+import { flood } from "../support/flood.ts";
+import type { FloodSide } from "../support/flood.ts";
+
+// Keeps the thread alive: a member that sleeps does not.
+parentPort?.on("message", () => undefined);
+await flood(workerData as FloodSide);
+parentPort?.close();

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { EventEmitter, once } from "node:events";
+import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Stall } from "../../src/pubsub/stall-watch.ts";
+import { within } from "../support/deadline.ts";
+import {
+  makeExchange,
+  makeExchangeShared,
+  makeMember,
+  makeMembers,
+  notingHandler,
+  send,
+} from "../support/exchange.ts";
+import type { TestMember } from "../support/exchange.ts";
+
+/** Records of 16 bytes that a ring of 256 has room for. */
+const FULL = 16;
+
+function fourMembers(): { a: TestMember; b: TestMember; c: TestMember; d: TestMember } {
+  const [a, b, c, d] = makeMembers({ members: 4 });
+  assert.ok(a && b && c && d);
+  return { a, b, c, d };
+}
+
+/** Fills the ring to a member, and offers one record more. */
+function overfill(from: TestMember, to: number): void {
+  for (let n = 0; n <= FULL; n += 1) send(from, to, 0, "fill");
+}
+
+/** Lets the producer's next turn begin, in which it may wait again. */
+async function nextTurn(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
+}
+
+describe("A producer that finds no room", () => {
+  it("waits before it queues, and not where there is room", () => {
+    const { a } = fourMembers();
+    for (let n = 0; n < FULL; n += 1) send(a, 1, 0, "fill");
+    assert.equal(a.counter("waitedMs"), 0);
+    send(a, 1, 0, "more");
+    assert.ok(a.counter("waitedMs") > 0);
+    assert.ok(a.counter("overflowBytes") > 0);
+  });
+
+  it("waits for a member once, until its head moves", async () => {
+    const { a, b } = fourMembers();
+    overfill(a, 1);
+    const firstMs = a.counter("waitedMs");
+    await nextTurn();
+    send(a, 1, 0, "more");
+    assert.equal(a.counter("waitedMs"), firstMs);
+    b.drained(1);
+    send(a, 1, 0, "more");
+    assert.ok(a.counter("waitedMs") > firstMs);
+  });
+
+  it("waits no longer for several members than for one, in one turn", async () => {
+    const { a } = fourMembers();
+    overfill(a, 1);
+    const firstMs = a.counter("waitedMs");
+    overfill(a, 2);
+    assert.equal(a.counter("waitedMs"), firstMs);
+    await nextTurn();
+    send(a, 2, 0, "more");
+    assert.ok(a.counter("waitedMs") > firstMs);
+  });
+
+  it("takes out of its own rings meanwhile, and hands that over in order", () => {
+    const { a, c, d } = fourMembers();
+    for (let n = 0; n < FULL; n += 1) send(c, 0, 0, `c${n}`.padEnd(4));
+    send(d, 0, 0, "d".repeat(60));
+    overfill(a, 1);
+    assert.equal(c.counter("overflowBytes"), 0);
+    for (let n = FULL; n < 2 * FULL; n += 1) send(c, 0, 0, `c${n}`.padEnd(4));
+    assert.equal(c.counter("overflowBytes"), 0, "the ring was not emptied");
+    const seen = a.drained();
+    const fromC = seen.filter((text) => text.startsWith("2:"));
+    assert.deepEqual(
+      fromC.map((text) => text.trimEnd()),
+      Array.from({ length: 2 * FULL }, (_, n) => `2:c${n}`),
+    );
+    assert.deepEqual(
+      seen.filter((text) => text.startsWith("3:")),
+      [`3:${"d".repeat(60)}`],
+    );
+  });
+
+  it("takes out a ring's worth at most", async () => {
+    const { a, b, c } = fourMembers();
+    const sent: string[] = [];
+    const fillRingToA = (): void => {
+      for (let n = 0; n < FULL; n += 1) {
+        sent.push(`2:${String(sent.length).padEnd(4)}`);
+        send(c, 0, 0, String(sent.length - 1).padEnd(4));
+      }
+    };
+    fillRingToA();
+    overfill(a, 1);
+    fillRingToA();
+    await nextTurn();
+    b.drained(1);
+    const beforeMs = a.counter("waitedMs");
+    send(a, 1, 0, "more");
+    assert.ok(a.counter("waitedMs") > beforeMs);
+    send(c, 0, 0, "last");
+    assert.ok(c.counter("overflowBytes") > 0, "more than a ring's worth was taken out");
+    assert.deepEqual(a.drained(), sent);
+  });
+
+  it("leaves alone the ring that it is just draining", () => {
+    const shared = makeExchangeShared({ members: 4 });
+    const [b, c] = [2, 3].map((member) => makeMember(shared, member));
+    assert.ok(b && c);
+    const { exchange } = makeExchange(shared, 0);
+    const seen: string[] = [];
+    const handler = notingHandler(seen);
+    exchange.attach({
+      ...handler,
+      onRecord: (from, type, bytes, offset, length) => {
+        handler.onRecord(from, type, bytes, offset, length);
+        for (let n = 0; n <= FULL; n += 1) exchange.send(1, 0, 1, new Uint8Array(4), 4);
+      },
+    });
+    for (const text of ["b1", "b2", "b3"]) send(b, 0, 0, text);
+    exchange.drainNow();
+    assert.deepEqual(seen, ["2:b1", "2:b2", "2:b3"]);
+  });
+
+  it("hands over what it took out late in a turn, though nobody presses", async () => {
+    const shared = makeExchangeShared({ members: 4 });
+    const [early, late] = [0, 1].map((member) => makeMember(shared, member));
+    assert.ok(early && late);
+    const { exchange } = makeExchange(shared, 2);
+    const seen: string[] = [];
+    const events = new EventEmitter();
+    const handler = notingHandler(seen);
+    const all = once(events, "early");
+    exchange.start({
+      ...handler,
+      onRecord: (from, type, bytes, offset, length) => {
+        handler.onRecord(from, type, bytes, offset, length);
+        if (from === 0) events.emit("early");
+        // The ring of member 0 was drained before, in the same turn.
+        if (from === 1) {
+          send(early, 2, 0, "taken");
+          for (let n = 0; n <= FULL; n += 1) exchange.send(3, 0, 1, new Uint8Array(4), 4);
+        }
+      },
+    });
+    send(late, 2, 0, "late");
+    await within(all, "the record that was taken out");
+    assert.deepEqual(seen, ["1:late", "0:taken"]);
+    exchange.stop();
+  });
+});
+
+describe("A member that takes nothing", () => {
+  it("is told as stalled while records wait for it, and when it goes on", async () => {
+    // A number that no other test of this file writes to.
+    const members = makeMembers({ members: 6 });
+    const [a] = members;
+    const b = members[5];
+    assert.ok(a && b);
+    const events = new EventEmitter();
+    const onStalled = (stall: unknown): void => {
+      if ((stall as Stall).member === 5) events.emit("stall", stall);
+    };
+    subscribe("simurgh:stalled", onStalled);
+    const began = once(events, "stall");
+    overfill(a, 5);
+    const [begin] = (await within(began, "the stall's begin")) as [Stall];
+    assert.deepEqual([begin.member, begin.isStalled], [5, true]);
+    assert.ok(begin.forMs >= 50 && begin.queuedBytes > 0);
+    assert.equal(a.counter("stalledMembers"), 1);
+
+    const ended = once(events, "stall");
+    b.drained();
+    a.exchange.drainNow();
+    const [end] = (await within(ended, "the stall's end")) as [Stall];
+    assert.deepEqual([end.member, end.isStalled, end.queuedBytes], [5, false, 0]);
+    await nextTurn();
+    assert.equal(a.counter("stalledMembers"), 0);
+    unsubscribe("simurgh:stalled", onStalled);
+  });
+});
