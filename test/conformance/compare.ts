@@ -24,7 +24,8 @@ const FREE_VALUES: Readonly<Record<string, string>> = {
 /** Key of the frames in an answer to a long-poll client: texts that are JSON again. */
 const BATCH_KEY = "messages";
 
-/** The line of an answer to a message of a long-poll client. */
+/** The lines of answers to a long-poll client: of a poll that brings something, and of its own messages. */
+const POLL_ANSWER = /^http 200 .*"status":200,"token"/;
 const POST_ANSWER = /^http 200 .*\{"status":\d+\}$/;
 
 /** Headers that a client reads. */
@@ -129,15 +130,15 @@ function freed(key: string, value: unknown): string {
 }
 
 /**
- * Puts each answer to a POST before the answers to polls that it directly follows: they were open at
- * the same time, and come on connections of their own.
+ * Puts each answer to a POST before the answers to polls that it directly follows: a client has both
+ * open at the same time, on connections of their own.
  */
 function settleAnswerOrder(lines: readonly string[]): string[] {
   const settled: string[] = [];
   for (const line of lines) {
     let at = settled.length;
     if (POST_ANSWER.test(line)) {
-      while (at > 0 && settled[at - 1]?.includes('{"messages":[') === true) at -= 1;
+      while (at > 0 && POLL_ANSWER.test(settled[at - 1] ?? "")) at -= 1;
     }
     settled.splice(at, 0, line);
   }

@@ -169,7 +169,11 @@ class Replay {
       }
       const pauseMs = pauseBetween(steps, settledAt, next);
       if (!(await this.#arrived(pauseMs))) break;
-      if (next < steps.length) await this.#pass(pauseMs);
+      if (next >= steps.length) break;
+      const answered = steps[next - 1];
+      if (!isAnswer(answered)) await this.#pass(this.#lastActAt, pauseMs);
+      // A request's time counts from its answer: the server did not have it before.
+      else await this.#pass(performance.now(), (steps[next]?.at ?? 0) - answered.at);
     }
     await this.#settle();
     return this.#arrivals();
@@ -212,8 +216,8 @@ class Replay {
   }
 
   /** Lets the recorded pause pass, by proof where that is possible and by the clock where time is the subject. */
-  async #pass(pauseMs: number): Promise<void> {
-    if (pauseMs >= SILENCE_MS) await delay(this.#lastActAt + pauseMs - performance.now());
+  async #pass(fromMs: number, pauseMs: number): Promise<void> {
+    if (pauseMs >= SILENCE_MS) await delay(fromMs + pauseMs - performance.now());
     else await this.#fence();
   }
 
@@ -256,6 +260,10 @@ class Replay {
       };
     });
   }
+}
+
+function isAnswer(step: Step | undefined): step is Step {
+  return step !== undefined && "arrival" in step && step.arrival.kind === "http";
 }
 
 function isArrival(step: Step | undefined): boolean {
