@@ -10,6 +10,7 @@ import type { HttpResponse } from "./engine-types.ts";
 import type { Header } from "./request-head.ts";
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
+const CLOSE: Header = ["connection", "close"];
 const JSON_HEADERS: readonly Header[] = [
   ALLOW_ORIGIN,
   ["content-type", "application/json; charset=utf-8"],
@@ -106,7 +107,9 @@ export class LongPollResponse {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
     this.onAborted = undefined;
-    this.#response.cork(() => sendAnswer(this.#response, answer, this.#isLast()));
+    const isLast = this.#isLast();
+    const lines = isLast ? [...answer.lines, CLOSE] : answer.lines;
+    this.#response.cork(() => sendAnswer(this.#response, { ...answer, lines }, isLast));
     return true;
   }
 }
