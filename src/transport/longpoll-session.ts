@@ -53,8 +53,6 @@ export interface SessionEvents {
   readonly sockets: SocketServer;
   received(bytes: number): void;
   sent(length: number): void;
-  /** The client has fetched what waited for it. */
-  taken(session: LongPollSession): void;
   /** The client does not fetch what waits for it. */
   slow(session: LongPollSession): void;
   ended(session: LongPollSession): void;
@@ -117,9 +115,14 @@ export class LongPollSession implements Connection, PostTarget {
     return this.#length < this.kind.maxLength / 4;
   }
 
-  /** What waits for the client, of text in UTF-16 units. */
-  get bufferedBytes(): number {
+  /** What waits for the client to fetch it, of text in UTF-16 units. */
+  get bufferedLength(): number {
     return this.#length;
+  }
+
+  /** For a drain: nothing holds the session up. What it has not fetched its client is told to join for anew. */
+  get bufferedBytes(): number {
+    return 0;
   }
 
   send(frame: string | Uint8Array): void {
@@ -250,7 +253,6 @@ export class LongPollSession implements Connection, PostTarget {
     if (isDelivered) {
       for (const frame of batch) this.#length -= frame.length;
       for (const waiter of this.#roomWaiters.splice(0)) waiter.resume();
-      this.#events.taken(this);
     } else {
       this.#buffer = [...batch, ...this.#buffer];
     }

@@ -43,6 +43,7 @@ export class LongPollSessions implements SessionEvents {
   readonly #parts: SessionsParts;
   readonly #sessions = new Map<number, LongPollSession>();
   readonly #open = new Set<LongPollSession>();
+  #isDraining = false;
   readonly #drain = new Drain<LongPollSession>(this.#open, {
     restart: (session) => this.#end(session, CLOSE.restart, "draining"),
     cutAll: () => this.cutAll(),
@@ -98,21 +99,20 @@ export class LongPollSessions implements SessionEvents {
 
   /** True once sessions are ended as the shard closes: none is to be opened. */
   get isDraining(): boolean {
-    return this.#drain.hasBegun;
+    return this.#isDraining;
   }
 
   /** Ends all sessions, in batches; resolves when none is left. */
   async drain(pace: DrainPace): Promise<void> {
+    // First: those who are told at once that they are to come back must not come back here.
+    this.#isDraining = true;
     await this.#drain.run(pace);
   }
 
   /** Ends all sessions at once. */
   cutAll(): void {
+    this.#isDraining = true;
     for (const session of this.#open) this.#end(session, CLOSE.restart, "draining");
-  }
-
-  taken(session: LongPollSession): void {
-    this.#drain.taken(session);
   }
 
   received(bytes: number): void {
@@ -125,7 +125,7 @@ export class LongPollSessions implements SessionEvents {
 
   slow(session: LongPollSession): void {
     const { logger, meter } = this.#parts;
-    const { socket, bufferedBytes } = session;
+    const { socket, bufferedLength: bufferedBytes } = session;
     if (!socket || socket.isEnded) return;
     meter.slowCut();
     const channels = socket.channels.size;
