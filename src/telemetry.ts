@@ -27,7 +27,7 @@ export const EVENTS = {
   lapped: "from, slots: records of another thread were lost",
   gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
   stalled:
-    "member, isStalled (false: it goes on), forMs, queuedBytes: a thread takes none of the records that wait for it",
+    "member, isStalled (true, false), forMs, queuedBytes: a thread takes none of the records that wait for it, or goes on",
   socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
 } as const;
 

@@ -20,6 +20,7 @@ const HEADINGS = [
   "Who lives how long, on which thread",
   "Data, step by step",
   "States",
+  "Promises of order",
   "How it is tested",
   "Limits and assumptions",
 ];

@@ -12,6 +12,7 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 
+import { makeError } from "../errors.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { EXTRA_MEMBERS, type ResolvedOptions } from "../options.ts";
@@ -56,13 +57,27 @@ export class MemberNumbers {
     this.#free = Array.from({ length: count }, (_, at) => LINK_MEMBER + 1 + at);
   }
 
-  /** Gives a free number, as soon as there is one; undefined once no more are given. */
-  async take(): Promise<number | undefined> {
+  /**
+   * Gives a free number, as soon as there is one; undefined once no more are given.
+   *
+   * @param limitMs - how long to wait for one
+   * @throws SIM_ERR_SHARD_BUSY where none comes free: a thread that spins forgets no other
+   */
+  async take(limitMs: number): Promise<number | undefined> {
     if (this.#isClosed) return undefined;
     const member = this.#free.shift();
     if (member !== undefined) return member;
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(take), 1);
+        const message = `a member's number must come free within ${limitMs} (ms), got none: a shard is too busy to forget one that ended`;
+        reject(makeError("SIM_ERR_SHARD_BUSY", message));
+      }, limitMs);
+      const take = (given: number | undefined): void => {
+        clearTimeout(timer);
+        resolve(given);
+      };
+      this.#waiting.push(take);
     });
   }
 

@@ -51,7 +51,7 @@ export class Questions {
     });
     try {
       const settled = await Promise.race([Promise.all(answers), tooLate]);
-      return settled.filter((answer) => answer !== undefined) as Answers[About][];
+      return settled.filter((answer) => answer !== undefined);
     } finally {
       clearTimeout(timer);
     }

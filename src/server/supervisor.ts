@@ -216,7 +216,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
 
   async launch(shard: number): Promise<MemberThread> {
     const { memory, options, app, data, logger } = this.#parts;
-    const member = await this.#numbers.take();
+    const member = await this.#numbers.take(options.startTimeoutMs);
     if (member === undefined) throw closedError();
     const predecessors = this.#launched[shard] ?? 0;
     this.#launched[shard] = predecessors + 1;

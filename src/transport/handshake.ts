@@ -63,7 +63,7 @@ export class Handshake {
   /** Gives the parameters: of the query, and of the path, which win; undefined: they are malformed. */
   tryParams(head: RequestHead): Params | undefined {
     const query = parseQuery(head.query);
-    return query && (Object.assign(query, head.pathParams) as Params);
+    return query && Object.assign(query, head.pathParams);
   }
 
   /** Tells whether a page may connect. What it tells no, it logs. */

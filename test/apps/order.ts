@@ -17,6 +17,12 @@ function payloads({ first, sizes }: Numbers): { n: number; filler: string }[] {
   return sizes.map((bytes, at) => ({ n: first + at, filler: "x".repeat(bytes) }));
 }
 
+function bytesOf(n: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(4 + length);
+  new DataView(bytes.buffer).setInt32(0, n);
+  return bytes;
+}
+
 const room = defineChannel(socket, {
   join: (channel) => ok({ shard: channel.shard }),
   handleIn: {
@@ -45,6 +51,20 @@ const room = defineChannel(socket, {
       channel.broadcast("n", { n: n + 1 });
       channel.push("n", { n: n + 2 });
       return reply("ok", { n: n + 3 });
+    },
+    /** The same with bytes in turns: those of odd numbers, which begin with the number. */
+    broadcast_bytes(channel, numbers: Numbers) {
+      for (const { n, filler } of payloads(numbers)) {
+        if (n % 2 === 0) channel.broadcast("n", { n, filler });
+        else channel.broadcast("n", bytesOf(n, filler.length));
+      }
+    },
+    mixed_bytes(channel, { n }: { n: number }) {
+      channel.push("n", bytesOf(n, 0));
+      channel.broadcast("n", { n: n + 1 });
+      channel.push("n", { n: n + 2 });
+      channel.broadcast("n", bytesOf(n + 3, 5_000));
+      return reply("ok", bytesOf(n + 4, 0));
     },
     /** Holds the shard's loop, and says so first. */
     spin(channel, { ms }: { ms: number }) {

@@ -5,7 +5,6 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
-import type { ShardContext } from "../../src/index.ts";
 
 /** What a flood is made of. */
 export interface Flood {
@@ -35,7 +34,7 @@ const room = defineChannel(socket, {
     },
 
     async flood(channel, { topic, from, count, bytes }: Flood) {
-      const context = channel.context as ShardContext;
+      const { context } = channel;
       const filler = "x".repeat(bytes);
       for (let n = 1; n <= count; n += 1) {
         context.broadcast(topic, "n", { from, n, filler });

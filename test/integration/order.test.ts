@@ -6,7 +6,11 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 
+import type { Channel, Socket } from "phoenix";
+
 import { Client, joined } from "../support/client.ts";
+import { within } from "../support/deadline.ts";
+import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
 import { startServer, type Server } from "../support/server.ts";
 
 /** The smallest: a record has at most 504 bytes, larger ones are fragments. */
@@ -185,3 +189,66 @@ describe(
     }
   },
 );
+
+/** The number that a payload of text or of bytes has, if any. */
+function numberOf(payload: unknown): number | undefined {
+  if (payload instanceof ArrayBuffer) return new DataView(payload).getInt32(0);
+  return (payload as { n?: number }).n;
+}
+
+/** Resolves with what a channel is told, replies among it, once it is so many numbers. */
+async function numbersOf(channel: Channel, count: number): Promise<number[]> {
+  const numbers: number[] = [];
+  const all = new Promise<number[]>((resolve) => {
+    channel.onMessage = (event, payload) => {
+      const isReply = event === "phx_reply";
+      const told = isReply ? (payload as { response: unknown }).response : payload;
+      const number = isReply || event === "n" ? numberOf(told) : undefined;
+      if (number !== undefined) numbers.push(number);
+      if (numbers.length === count) resolve(numbers);
+      return payload;
+    };
+  });
+  return within(all, `${count} numbers on ${channel.topic}`, 20_000);
+}
+
+describe("Texts and bytes", { timeout: 120_000 }, () => {
+  const sockets: Socket[] = [];
+  afterEach(async () => {
+    await Promise.all(sockets.splice(0).map(disconnect));
+    await server.close();
+  });
+
+  /** Joins with the official client, whose messages may be bytes, on both shards. */
+  async function joinBoth(): Promise<readonly [Channel, Channel]> {
+    server = await startServer("order", { shards: 2, ringBytes: RING_BYTES });
+    const channels: Channel[] = [];
+    for (let count = 0; count < 2; count += 1) {
+      const socket = await connectPhoenix(server.port);
+      sockets.push(socket);
+      channels.push(socket.channel(TOPIC, {}));
+    }
+    const shards = await Promise.all(channels.map(join));
+    assert.notDeepEqual(shards[0], shards[1]);
+    return channels as [Channel, Channel];
+  }
+
+  it("that one sender broadcasts are heard in order, also in fragments", async () => {
+    const [speaker, far] = await joinBoth();
+    const all = Promise.all([speaker, far].map(async (channel) => numbersOf(channel, 60)));
+    speaker.push("broadcast_bytes", { first: 1, sizes: sizes(60, [10, 20, 3_000, 6_000, 0]) });
+    assert.deepEqual(await all, [from(1, 60), from(1, 60)]);
+  });
+
+  it("that a channel pushes, broadcasts and replies arrive in the order of the calls", async () => {
+    const [speaker, far] = await joinBoth();
+    const own = numbersOf(speaker, 100);
+    const others = numbersOf(far, 40);
+    for (let n = 0; n < 100; n += 5) speaker.push("mixed_bytes", { n });
+    assert.deepEqual(await own, from(0, 100));
+    assert.deepEqual(
+      await others,
+      from(0, 100).filter((n) => n % 5 === 1 || n % 5 === 3),
+    );
+  });
+});

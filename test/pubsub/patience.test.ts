@@ -88,6 +88,24 @@ describe("A producer that finds no room", () => {
     );
   });
 
+  it("wakes those who wait for room in the rings that it took out of", async () => {
+    const shared = makeExchangeShared({ members: 3 });
+    const a = makeMember(shared, 0);
+    const { exchange: sleeper } = makeExchange(shared, 2);
+    sleeper.start(notingHandler([]));
+    for (let n = 0; n <= FULL; n += 1) sleeper.send(0, 0, 1, new Uint8Array(4), 4);
+    // Turns in which it goes to sleep.
+    for (let turns = 0; turns < 5; turns += 1) await setImmediate();
+    assert.ok(sleeper.queuedBytesTo(0) > 0);
+    overfill(a, 1);
+    const endMs = performance.now() + 10_000;
+    while (sleeper.queuedBytesTo(0) > 0) {
+      assert.ok(performance.now() < endMs, "the sleeper was not woken");
+      await setImmediate();
+    }
+    sleeper.stop();
+  });
+
   it("takes out a ring's worth at most", async () => {
     const { a, b, c } = fourMembers();
     const sent: string[] = [];

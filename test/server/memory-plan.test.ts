@@ -60,18 +60,22 @@ describe("the memory of a node", () => {
 describe("the numbers of members", () => {
   it("are given to each shard once, behind main's and the link's, with one to spare", async () => {
     const numbers = new MemberNumbers(2);
-    const taken = [await numbers.take(), await numbers.take(), await numbers.take()];
+    const taken = [
+      await numbers.take(60_000),
+      await numbers.take(60_000),
+      await numbers.take(60_000),
+    ];
     assert.deepEqual(taken, [2, 3, 4]);
     assert.ok(!taken.includes(MAIN_MEMBER) && !taken.includes(LINK_MEMBER));
   });
 
   it("are waited for in order where none is free", async () => {
     const numbers = new MemberNumbers(1);
-    await numbers.take();
-    await numbers.take();
+    await numbers.take(60_000);
+    await numbers.take(60_000);
     const given: [string, number | undefined][] = [];
-    void numbers.take().then((member) => given.push(["first", member]));
-    void numbers.take().then((member) => given.push(["second", member]));
+    void numbers.take(60_000).then((member) => given.push(["first", member]));
+    void numbers.take(60_000).then((member) => given.push(["second", member]));
     await turn();
     assert.deepEqual(given, []);
     numbers.free(3);
@@ -83,14 +87,27 @@ describe("the numbers of members", () => {
     ]);
   });
 
+  it("are waited for no longer than their limit, and then not taken", async () => {
+    const numbers = new MemberNumbers(1);
+    await numbers.take(60_000);
+    await numbers.take(60_000);
+    await assert.rejects(numbers.take(10), {
+      code: "SIM_ERR_SHARD_BUSY",
+      message:
+        "a member's number must come free within 10 (ms), got none: a shard is too busy to forget one that ended",
+    });
+    numbers.free(3);
+    assert.equal(await numbers.take(60_000), 3);
+  });
+
   it("are given to nobody once there are no more to be given", async () => {
     const numbers = new MemberNumbers(1);
-    await numbers.take();
-    await numbers.take();
-    const waiting = numbers.take();
+    await numbers.take(60_000);
+    await numbers.take(60_000);
+    const waiting = numbers.take(60_000);
     numbers.close();
     assert.equal(await waiting, undefined);
     numbers.free(2);
-    assert.equal(await numbers.take(), undefined);
+    assert.equal(await numbers.take(60_000), undefined);
   });
 });

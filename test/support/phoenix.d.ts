@@ -26,6 +26,8 @@ declare module "phoenix" {
     on(event: string, callback: (payload: unknown) => void): number;
     off(event: string, ref?: number): void;
     onClose(callback: (payload: unknown) => void): void;
+    /** Called for each message of the channel before its callbacks, which get what it returns. */
+    onMessage: (event: string, payload: unknown) => unknown;
     onError(callback: (reason: unknown) => void): void;
   }
 
