@@ -192,4 +192,3 @@ function hasFunction(value: unknown, ...names: readonly string[]): boolean {
   }
   return typeof at === "function";
 }
-

@@ -26,14 +26,18 @@ export function isNdjson(contentType: string | undefined): boolean {
   return type.trim().toLowerCase() === NDJSON;
 }
 
-/** Gives the frames of a body, one by one: a line is not looked at before it is its turn. */
+/**
+ * Gives the frames of a body, one by one: a line is not looked at before it is its turn.
+ *
+ * @yields each frame
+ */
 export function* framesOf(body: Uint8Array, hasLines: boolean): Generator<BodyFrame> {
   if (!hasLines) {
     yield textOf(body);
     return;
   }
   let start = 0;
-  for (let lines = 0; start < body.length && lines < MAX_LINES; ) {
+  for (let lines = 0; start < body.length && lines < MAX_LINES;) {
     const found = body.indexOf(LINE_FEED, start);
     const end = found < 0 ? body.length : found;
     const isLong = end > start && body[end - 1] === CARRIAGE_RETURN && found >= 0;

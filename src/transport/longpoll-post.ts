@@ -11,7 +11,7 @@
 
 import type { Socket } from "../socket/socket.ts";
 import { framesOf, type BodyFrame } from "./longpoll-body.ts";
-import { STATUS, type Caller } from "./longpoll-session.ts";
+import { STATUS, type Caller } from "./longpoll-caller.ts";
 
 /** What a POST is for. */
 export interface PostTarget {

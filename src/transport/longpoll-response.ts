@@ -75,7 +75,9 @@ export class LongPollResponse {
    * @param messages - JSON, an array
    */
   batch(status: number, token: string, messages: string): boolean {
-    return this.#json(`{"status":${status},"token":${JSON.stringify(token)},"messages":${messages}}`);
+    return this.#json(
+      `{"status":${status},"token":${JSON.stringify(token)},"messages":${messages}}`,
+    );
   }
 
   /** Answers a page that asks whether it may ask. */

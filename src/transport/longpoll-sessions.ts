@@ -13,13 +13,8 @@ import type { Identity, Socket } from "../socket/socket.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ConnectionNumbering } from "./connection-numbering.ts";
 import { Drain, type DrainPace } from "./drain.ts";
-import {
-  LongPollSession,
-  STATUS,
-  type Caller,
-  type SessionEvents,
-  type SessionKind,
-} from "./longpoll-session.ts";
+import { STATUS, type Caller } from "./longpoll-caller.ts";
+import { LongPollSession, type SessionEvents, type SessionKind } from "./longpoll-session.ts";
 import type { TransportMeter } from "./meter.ts";
 import type { SessionRequest } from "./session-request.ts";
 import type { Sweep } from "./sweep.ts";

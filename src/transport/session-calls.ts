@@ -7,7 +7,7 @@
  */
 
 import { IncomingParts, OutgoingParts } from "./parted-bytes.ts";
-import { STATUS, type Caller } from "./longpoll-session.ts";
+import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { packRecord, RECORD, shortGeneration, type SessionRecord } from "./session-record.ts";
 import type { SessionMail } from "./session-mail.ts";
 
@@ -144,7 +144,11 @@ export class SessionCalls {
     if (!record.isLast) {
       call.isAccepted = true;
       call.untilMs = performance.now() + call.limits.answerMs;
-      this.#mail.send(call.to, call.generation, packRecord(RECORD.more, call.generation, call.number));
+      this.#mail.send(
+        call.to,
+        call.generation,
+        packRecord(RECORD.more, call.generation, call.number),
+      );
       return;
     }
     this.#calls.delete(call.number);

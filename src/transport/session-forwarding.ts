@@ -9,7 +9,7 @@
 
 import { SessionCalls, type CallLimits } from "./session-calls.ts";
 import { SessionKeeping, type Serve } from "./session-keeping.ts";
-import type { Caller } from "./longpoll-session.ts";
+import type { Caller } from "./longpoll-caller.ts";
 import { SessionMail } from "./session-mail.ts";
 import { RECORD, unpackRecord } from "./session-record.ts";
 import type { SessionWire } from "./session-wire.ts";

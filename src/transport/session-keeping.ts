@@ -5,7 +5,7 @@
  * Owns: a batch in an answer, until the other shard says whether it was delivered.
  */
 
-import { STATUS, type Caller } from "./longpoll-session.ts";
+import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { IncomingParts, OutgoingParts } from "./parted-bytes.ts";
 import type { SessionMail } from "./session-mail.ts";
 import { packRecord, RECORD, type SessionRecord } from "./session-record.ts";

@@ -10,7 +10,14 @@ import { after, before, describe, it } from "node:test";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
 import { ask, LongPollClient } from "../support/longpoll-client.ts";
-import { connectPhoenix, disconnect, join, leave, push, received } from "../support/phoenix-client.ts";
+import {
+  connectPhoenix,
+  disconnect,
+  join,
+  leave,
+  push,
+  received,
+} from "../support/phoenix-client.ts";
 import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
@@ -58,8 +65,7 @@ for (const shards of [1, 2, 4]) {
     });
 
     it("forwards what is on another shard, and only that", async () => {
-      const total = (): number =>
-        server.stats().total.requestsForwarded;
+      const total = (): number => server.stats().total.requestsForwarded;
       const begun = total();
       const client = await LongPollClient.connect(server.port);
       for (let n = 0; n < shards; n += 1) {
@@ -118,7 +124,7 @@ for (const shards of [1, 2, 4]) {
       await client.send(["1", "2", "room:polls", "echo", {}]);
       const { messages } = await within(newest.answer, "what came", 5_000);
       assert.deepEqual(messages, [["1", "2", "room:polls", "phx_reply", OK]]);
-      for (const { abort } of older) abort();
+      for (const poll of older) poll.abort();
     });
 
     it("tells who polls that its session was disconnected, on every shard", async () => {

@@ -58,7 +58,11 @@ export function ask(
 
 function parsed(body: string): Pick<Answer, "status" | "token" | "messages"> {
   if (!body.startsWith("{")) return { status: 0, token: undefined, messages: [] };
-  const { status, token, messages = [] } = JSON.parse(body) as {
+  const {
+    status,
+    token,
+    messages = [],
+  } = JSON.parse(body) as {
     status: number;
     token?: string;
     messages?: string[];
@@ -80,7 +84,11 @@ export class LongPollClient {
   }
 
   /** Opens a session. */
-  static async connect(port: number, query = "vsn=2.0.0", mount = "/socket"): Promise<LongPollClient> {
+  static async connect(
+    port: number,
+    query = "vsn=2.0.0",
+    mount = "/socket",
+  ): Promise<LongPollClient> {
     const path = `${mount}/longpoll?${query}`;
     const opened = await within(ask(port, "GET", path).answer, "a new session");
     assert.equal(opened.status, 410, "no session was opened");

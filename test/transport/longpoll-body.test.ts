@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { framesOf, isNdjson, MAX_LINES } from "../../src/transport/longpoll-body.ts";
 
@@ -53,7 +53,10 @@ describe("the body of a POST", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ minLength: 1 }), { maxLength: 20 }), (frames) => {
         const body = frames.map((frame) => Buffer.from(frame).toString("base64")).join("\n");
-        assert.deepEqual(linesOf(body), frames.map((frame) => Buffer.from(frame)));
+        assert.deepEqual(
+          linesOf(body),
+          frames.map((frame) => Buffer.from(frame)),
+        );
       }),
     );
   });

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { defineChannel } from "../../src/channel/definition.ts";
 import { error, ok } from "../../src/channel/results.ts";
@@ -269,13 +269,11 @@ describe("a POST", () => {
     const gate = new Deferred();
     const { port } = await serving({ joins: "serial", join: () => gate.promise });
     const client = await LongPollClient.connect(port);
-    const sent = client.send(JOIN, ["1", "2", "room:1", "echo", {}], [
-      null,
-      "3",
-      "phoenix",
-      "heartbeat",
-      {},
-    ]);
+    const sent = client.send(
+      JOIN,
+      ["1", "2", "room:1", "echo", {}],
+      [null, "3", "phoenix", "heartbeat", {}],
+    );
     await ask(port, "OPTIONS", "/socket/longpoll").answer;
     gate.resolve(undefined);
     assert.equal((await sent).status, 200);
@@ -291,7 +289,9 @@ describe("a POST", () => {
       fc.string(),
       fc.json(),
       fc.base64String(),
-      fc.tuple(fc.json(), fc.json(), fc.json(), fc.json(), fc.json()).map((five) => `[${five.join()}]`),
+      fc
+        .tuple(fc.json(), fc.json(), fc.json(), fc.json(), fc.json())
+        .map((five) => `[${five.join()}]`),
       fc.constantFrom('["1","1","room:1","phx_join",{}]', '["1","2","room:1","echo",null]'),
     );
     await fc.assert(

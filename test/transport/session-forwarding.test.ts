@@ -8,8 +8,8 @@ import { beforeEach, describe, it } from "node:test";
 
 import { ExchangeWire, isSessionRecord } from "../../src/shard/exchange-wire.ts";
 import type { NodeMemory } from "../../src/shard/control.ts";
-import { STATUS } from "../../src/transport/longpoll-session.ts";
-import type { Caller } from "../../src/transport/longpoll-session.ts";
+import { STATUS } from "../../src/transport/longpoll-caller.ts";
+import type { Caller } from "../../src/transport/longpoll-caller.ts";
 import { SessionForwarding } from "../../src/transport/session-forwarding.ts";
 import { TestNode } from "../support/members.ts";
 
@@ -33,12 +33,15 @@ function makeShard(member: number): Shard {
   const { exchange } = node.member(member);
   const memory = { exchange: node.exchangeMemory, nodeName: "n" } as NodeMemory;
   const shard: Shard = {
-    forwarding: new SessionForwarding(new ExchangeWire(memory, member, exchange), (request, caller) => {
-      shard.served.push({ request: Buffer.from(request).toString(), caller });
-      return () => {
-        shard.forgotten += 1;
-      };
-    }),
+    forwarding: new SessionForwarding(
+      new ExchangeWire(memory, member, exchange),
+      (request, caller) => {
+        shard.served.push({ request: Buffer.from(request).toString(), caller });
+        return () => {
+          shard.forgotten += 1;
+        };
+      },
+    ),
     served: [],
     drain: () => exchange.drainNow(),
     forgotten: 0,
@@ -105,7 +108,10 @@ describe("forwarded requests", () => {
   it("come to the shard that has the session, and their answers back", () => {
     const { got } = call();
     settle();
-    assert.deepEqual(keeper.served.map(({ request }) => request), ["request"]);
+    assert.deepEqual(
+      keeper.served.map(({ request }) => request),
+      ["request"],
+    );
     assert.equal(got.length, 0);
     keeper.served[0]?.caller.answer(STATUS.none, "[]");
     settle();
@@ -183,7 +189,10 @@ describe("forwarded requests", () => {
     keeper.forwarding.memberGone(2);
     assert.deepEqual([got, keeper.forgotten], [[], 0]);
     asker.forwarding.memberGone(1);
-    assert.deepEqual(got.map(({ status }) => status), [STATUS.gone]);
+    assert.deepEqual(
+      got.map(({ status }) => status),
+      [STATUS.gone],
+    );
     keeper.forwarding.memberGone(0);
     assert.equal(keeper.forgotten, 1);
   });

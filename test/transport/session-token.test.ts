@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Token } from "../../src/token/token.ts";
 import { SessionTokens } from "../../src/transport/session-token.ts";
@@ -35,9 +35,7 @@ describe("the token of a session", () => {
 
   it("may be anything at all: nothing throws (property)", () => {
     const token = tokens.sign(PLACE);
-    fc.assert(
-      fc.property(fc.anything(), (given) => tokens.tryRead(given) === undefined),
-    );
+    fc.assert(fc.property(fc.anything(), (given) => tokens.tryRead(given) === undefined));
     fc.assert(
       fc.property(fc.nat(token.length - 1), fc.string({ maxLength: 3 }), (at, text) => {
         const changed = token.slice(0, at) + text + token.slice(at + 1);
