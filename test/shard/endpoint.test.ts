@@ -47,8 +47,8 @@ describe("an endpoint's definition", () => {
         "/a": { ...mount, websocket: true },
         "/b/:c/socket": { ...mount, websocket: { timeoutMs: 250, maxFrameBytes: 128 } },
         "/d": { ...mount, websocket: {}, maxChannels: 1 },
-        "/e": { ...mount, longpoll: true },
-        "/f": {
+        "/lp": { ...mount, longpoll: true },
+        "/lp2": {
           ...mount,
           longpoll: { windowMs: 100, pubsubTimeoutMs: 50, maxAgeMs: 1_000, path: "/lp" },
         },
