@@ -85,11 +85,8 @@ export class SessionCalls {
   /** Takes a record of a keeper. */
   receive(from: number, record: SessionRecord): void {
     const call = this.#calls.get(record.call);
-    if (call?.to !== from) {
-      // Of a call that was given up. A batch that it brings is not delivered.
-      if (record.type === RECORD.answer) this.#refuse(from, record);
-      return;
-    }
+    // Of a call that was given up: the keeper will have read so, and keeps a batch that it sent.
+    if (call?.to !== from) return;
     if (record.type === RECORD.next) this.#goOn(call);
     else this.#takeAnswer(call, record);
   }
@@ -173,12 +170,5 @@ export class SessionCalls {
     if (!this.#calls.delete(call.number)) return;
     const { to, generation, number } = call;
     this.#mail.send(to, generation, packRecord(RECORD.cancel, generation, number));
-  }
-
-  #refuse(to: number, { call }: SessionRecord): void {
-    const generation = this.#mail.wire.generationOf(to);
-    if (generation === undefined) return;
-    const short = shortGeneration(generation);
-    this.#mail.send(to, short, packRecord(RECORD.cancel, short, call));
   }
 }

@@ -15,6 +15,9 @@ import type { MountDefinition } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { within } from "../support/deadline.ts";
 import { ask, LongPollClient, NDJSON } from "../support/longpoll-client.ts";
+import { smallOptions } from "../support/options.ts";
+import { SessionTokens } from "../../src/transport/session-token.ts";
+import type { SessionPlace } from "../../src/transport/session-token.ts";
 import { startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
 import { Deferred } from "../support/world.ts";
@@ -138,6 +141,34 @@ describe("a token", () => {
     assert.equal((await ask(port, "GET", last).answer).token, other.token);
     const headers = { "x-phoenix-longpoll-token": one.token };
     assert.equal((await ask(port, "GET", last, "", headers).answer).token, one.token);
+  });
+
+  it("leads to a session by its node, thread, number and secret only", async () => {
+    const { port } = await serving();
+    const client = await LongPollClient.connect(port);
+    const tokens = new SessionTokens(smallOptions().secretKeyBase, 60_000);
+    const place = tokens.tryRead(client.token);
+    assert.ok(place);
+    const statusAt = async (other: Partial<SessionPlace>): Promise<number> => {
+      const token = tokens.sign({ ...place, ...other });
+      return (await ask(port, "POST", `/socket/longpoll?token=${token}`, "[]", NDJSON).answer)
+        .status;
+    };
+    for (const other of [
+      { node: "another" },
+      { member: place.member + 1 },
+      { member: 1_000 },
+      { member: -1 },
+      { member: 0.5 },
+      { generation: 1 },
+      { number: place.number + 1 },
+      { secret: "x".repeat(16) },
+      { secret: "" },
+    ]) {
+      assert.equal(await statusAt(other), 410, JSON.stringify(other));
+    }
+    // It is there still, and was sent nothing.
+    assert.equal((await client.send()).status, 200);
   });
 });
 
