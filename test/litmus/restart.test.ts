@@ -25,7 +25,7 @@ const TURNS = litmusRounds(1_000_000);
 /** The smallest ring: a record has at most 504 bytes, so each is of six fragments. */
 const RING_BYTES = 4_096;
 const FILLER_BYTES = 2_500;
-/** Numbers that a speaker says before it hears the first of them. */
+/** Numbers that a speaker says before the slowest of its listeners hears the first of them. */
 const AHEAD = 40;
 
 /** All clients of a run, in the order of their joins: each hears all of those that come after it. */
@@ -55,11 +55,20 @@ class Crowd {
     while (!this.#isOver) {
       for (const talker of this.talkers) {
         // So far ahead that queues are never empty, and never as long as to be lapped.
-        if (talker.said - (talker.heard.get(talker.name) ?? 0) < AHEAD) talker.say();
+        if (talker.said - this.#heardByAll(talker) < AHEAD) talker.say();
       }
       await setImmediate();
     }
     await end;
+  }
+
+  /** Its last number that all who hear it have heard: its own shard, which it hears itself by, is ahead. */
+  #heardByAll({ name, heard }: Talker): number {
+    let least = heard.get(name) ?? 0;
+    for (const other of this.talkers) {
+      if (other.isOpen) least = Math.min(least, other.heard.get(name) ?? least);
+    }
+    return least;
   }
 
   /** Waits until all that stay have heard what any of them heard of one; it must be the same. */
