@@ -17,6 +17,7 @@ export type {
   MountDefinition,
   WebSocketMountOptions,
 } from "./shard/endpoint.ts";
+export type { LongPollMountOptions } from "./shard/longpoll-mount.ts";
 export type { ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type {

@@ -233,6 +233,39 @@ export const OPTIONS = {
     about: "Time in which a client beyond `maxBackpressureBytes` must have taken some of it.",
     atLimit: "It reads too slowly; see `maxBackpressureBytes`.",
   },
+  longpollWindowMs: {
+    kind: "integer",
+    env: "SIMURGH_LONGPOLL_WINDOW_MS",
+    default: 10_000,
+    min: 100,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "How long a long-poll request may wait; a mount's `windowMs` wins. Clients give up after 20 s.",
+    atLimit:
+      "A poll is answered with 204, a POST with 408; a session that is not polled for 1.5 times as long ends.",
+  },
+  longpollTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_LONGPOLL_TIMEOUT_MS",
+    default: 2_000,
+    min: 50,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "How long the shard that has a long-poll session may take to say so; a mount's `pubsubTimeoutMs` wins.",
+    atLimit: "The session counts as gone: the client connects anew.",
+  },
+  longpollMaxAgeMs: {
+    kind: "integer",
+    env: "SIMURGH_LONGPOLL_MAX_AGE_MS",
+    default: 1_209_600_000,
+    min: 1_000,
+    max: 31_536_000_000,
+    unit: "ms",
+    about: "How long a long-poll session may be used; a mount's `maxAgeMs` wins.",
+    atLimit: "The session counts as gone: the client connects anew.",
+  },
   overloadLagMs: {
     kind: "integer",
     env: "SIMURGH_OVERLOAD_LAG_MS",

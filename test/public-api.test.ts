@@ -63,6 +63,7 @@ const TYPES = [
   "ImproperList",
   "JoinResult",
   "LogSink",
+  "LongPollMountOptions",
   "MemberStats",
   "MemoryAdapterOptions",
   "MountDefinition",

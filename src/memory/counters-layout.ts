@@ -28,6 +28,11 @@ interface CounterRow {
 export const COUNTERS = {
   connections: { kind: "gauge", about: "Open connections." },
   channels: { kind: "gauge", about: "Joined channels." },
+  sessions: { kind: "gauge", about: "Open long-poll sessions; they count as connections too." },
+  requestsForwarded: {
+    kind: "total",
+    about: "Long-poll requests handed to the shard that has their session.",
+  },
   framesIn: { kind: "total", about: "Frames from clients." },
   framesOut: { kind: "total", about: "Frames to clients." },
   bytesIn: { kind: "total", about: "Bytes of frames from clients." },

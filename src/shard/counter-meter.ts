@@ -24,6 +24,14 @@ export class CounterMeter implements TransportMeter {
     this.#counters.add(COUNTER.connections, -1);
   }
 
+  sessions(change: number): void {
+    this.#counters.add(COUNTER.sessions, change);
+  }
+
+  forwarded(): void {
+    this.#counters.add(COUNTER.requestsForwarded, 1);
+  }
+
   received(bytes: number): void {
     this.#counters.add(COUNTER.framesIn, 1);
     this.#counters.add(COUNTER.bytesIn, bytes);

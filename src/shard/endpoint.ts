@@ -6,7 +6,6 @@
 
 import type { ShardContext } from "../channel/context.ts";
 import type { ChannelDefinition } from "../channel/definition.ts";
-import { makeError } from "../errors.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import { kindOf } from "../protocol/serializer.ts";
@@ -16,6 +15,8 @@ import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-op
 import type { CheckOrigin } from "../transport/origin.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
+import { checkKeys, checkObject, checkPath, invalid } from "./definition-checks.ts";
+import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
 
 /** Options of a mount's WebSocket. What of them the mount has too wins over it. */
@@ -32,6 +33,8 @@ export interface MountDefinition extends HandshakeOptions {
   readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
   /** Options of the WebSocket at `<path>/websocket`; true: the server's. */
   readonly websocket?: true | WebSocketMountOptions;
+  /** Whether clients may poll at `<path>/longpoll`, and how; false without. */
+  readonly longpoll?: boolean | LongPollMountOptions;
   /**
    * True: clients may send a token (`authToken` of the official client), as a subprotocol or a
    * header, and `connectInfo.authToken` has it.
@@ -85,6 +88,7 @@ const MOUNT_KEYS = [
   "socket",
   "channels",
   "websocket",
+  "longpoll",
   "maxChannels",
   "authToken",
   ...HANDSHAKE_KEYS,
@@ -115,6 +119,8 @@ export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
     handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount));
+    const longpoll = longpollOptionsOf(mount);
+    if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
   }
   return { ...callbacks, [KIND]: true };
 }
@@ -159,12 +165,7 @@ function checkMount(path: string, mount: MountDefinition): void {
     checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
   }
   if (websocket !== true) checkWebSocket(path, websocket);
-}
-
-function checkPath(subject: string, path: unknown): void {
-  if (typeof path === "string" && path.startsWith("/")) return;
-  const got = typeof path === "string" ? JSON.stringify(path) : kindOf(path);
-  throw invalid(`${subject} must start with /, got ${got}`);
+  checkLongPoll(path, mount.longpoll);
 }
 
 function checkWebSocket(path: string, given: WebSocketMountOptions): void {
@@ -183,17 +184,6 @@ function checkWebSocket(path: string, given: WebSocketMountOptions): void {
   }
 }
 
-function checkObject(subject: string, value: unknown): void {
-  if (typeof value === "object" && value !== null) return;
-  throw invalid(`${subject} must be an object, got ${kindOf(value)}`);
-}
-
-function checkKeys(subject: string, value: object, keys: readonly string[]): void {
-  const unknown = Object.keys(value).filter((key) => !keys.includes(key));
-  if (unknown.length === 0) return;
-  throw invalid(`${subject} must have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
-}
-
 function hasFunction(value: unknown, ...names: readonly string[]): boolean {
   let at = value;
   for (const name of names) {
@@ -201,8 +191,4 @@ function hasFunction(value: unknown, ...names: readonly string[]): boolean {
     at = (at as Readonly<Record<string, unknown>>)[name];
   }
   return typeof at === "function";
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

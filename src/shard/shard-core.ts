@@ -25,8 +25,10 @@ import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import { SocketServer } from "../socket/socket-server.ts";
+import type { SessionForwarding } from "../transport/session-forwarding.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
+import { isSessionRecord } from "./exchange-wire.ts";
 import { routeOf, type MountDefinition } from "./endpoint.ts";
 
 /** What the core of a shard is made of. */
@@ -38,6 +40,8 @@ export interface ShardCoreParts {
   readonly logger: Logger;
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
+  /** Takes a record of a long-poll request that another shard forwards, or answers. */
+  readonly onSessionRecord: SessionForwarding["receive"];
 }
 
 /** The core of one shard. */
@@ -51,8 +55,10 @@ export class ShardCore {
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
-    onRecord: (_from, type, bytes, offset, length) =>
-      this.pubsub.deliverRecord(type, bytes, offset, length),
+    onRecord: (from, type, bytes, offset, length) => {
+      if (isSessionRecord(type)) this.#parts.onSessionRecord(from, bytes, offset, length);
+      else this.pubsub.deliverRecord(type, bytes, offset, length);
+    },
     onLapped: (from, slots) => this.#lapped(from, slots),
     onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
   };

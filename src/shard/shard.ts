@@ -14,6 +14,11 @@ import type { Engine, EngineApp } from "../transport/engine-types.ts";
 import { Handshake } from "../transport/handshake.ts";
 import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
+import { LongPollTransport } from "../transport/longpoll.ts";
+import { ConnectionNumbering } from "../transport/connection-numbering.ts";
+import type { Socket } from "../socket/socket.ts";
+import { longpollOptionsOf, longpollPathOf } from "./longpoll-mount.ts";
+import { ExchangeWire } from "./exchange-wire.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardStart } from "./control.ts";
@@ -47,6 +52,7 @@ export class Shard {
   readonly #counters: Counters;
   readonly #core: ShardCore;
   readonly #transport: WebSocketTransport;
+  readonly #longpoll: LongPollTransport;
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
   #drained: Promise<number> | undefined;
@@ -69,20 +75,24 @@ export class Shard {
       tasks,
       logger,
       takesJoins: () => this.#overload.takesJoins,
+      onSessionRecord: (from, bytes, offset, length) =>
+        this.#longpoll.forwarding.receive(from, bytes, offset, length),
     });
     this.#sweep = new Sweep(this.#tickMs());
-    this.#transport = new WebSocketTransport({
-      engine,
+    const first = firstConnectionNumber(start.shard, options.shards, start.predecessors);
+    const { maxBackpressureBytes, slowClientMs, secretKeyBase } = options;
+    const common = {
       app: this.app,
       sockets: this.#core.sockets,
       logger,
       meter,
       sweep: this.#sweep,
-      firstNumber: firstConnectionNumber(start.shard, options.shards, start.predecessors),
-      numberStep: options.shards,
-      maxBackpressureBytes: options.maxBackpressureBytes,
-      slowClientMs: options.slowClientMs,
-    });
+      numbers: new ConnectionNumbering(first, options.shards),
+      maxBackpressureBytes,
+    };
+    this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
+    const wire = new ExchangeWire(memory, member, this.#core.exchange);
+    this.#longpoll = new LongPollTransport({ ...common, wire, secretKeyBase });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
@@ -109,7 +119,7 @@ export class Shard {
    * @returns how many connections there were
    */
   async drain(pace: DrainPace): Promise<number> {
-    if (this.#drained) void this.#transport.drain(pace);
+    if (this.#drained) void this.#drainTransports(pace);
     this.#drained ??= this.#drain(pace);
     return this.#drained;
   }
@@ -117,6 +127,7 @@ export class Shard {
   /** Ends all connections at once. */
   cut(): void {
     this.#transport.cutAll();
+    this.#longpoll.cutAll();
   }
 
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
@@ -135,21 +146,24 @@ export class Shard {
    */
   retire(member: number, hasLost: boolean): void {
     this.#core.retire(member, hasLost);
+    this.#longpoll.forwarding.memberGone(member);
   }
 
   /** Answers what main asks. */
   answer(question: Question): Answer {
     const { shard } = this.#parts.start;
-    const sockets = (): ReturnType<WebSocketTransport["openSockets"]> =>
-      this.#transport.openSockets();
+    const sockets = (): Iterable<Socket> => [
+      ...this.#transport.openSockets(),
+      ...this.#longpoll.openSockets(),
+    ];
     return answerOf(question, { shard, pubsub: this.#core.pubsub, sockets });
   }
 
   async #drain(pace: DrainPace): Promise<number> {
     const { endpoint, logger } = this.#parts;
     const { channels, context, exchange } = this.#core;
-    const connections = this.#transport.size;
-    await this.#transport.drain(pace);
+    const connections = this.#transport.size + this.#longpoll.size;
+    await this.#drainTransports(pace);
     await channels.allEnded();
     try {
       await endpoint.stop?.(context);
@@ -160,18 +174,32 @@ export class Shard {
     return connections;
   }
 
+  async #drainTransports(pace: DrainPace): Promise<void> {
+    await Promise.all([this.#transport.drain(pace), this.#longpoll.drain(pace)]);
+  }
+
   #mount(path: string, mount: MountDefinition): void {
     const { endpoint, logger, start } = this.#parts;
     const { options } = start;
-    const given = websocketOptionsOf(mount);
-    const handshake = new Handshake({
+    const common = {
       mount: this.#core.makeMount(path, mount),
-      policy: handshakePolicyOf(path, endpoint, mount, given),
-      transport: "websocket",
       context: this.#core.context,
       secretKeyBase: options.secretKeyBase,
       logger,
-    });
+    };
+    const given = websocketOptionsOf(mount);
+    const policy = handshakePolicyOf(path, endpoint, mount, given);
+    const handshake = new Handshake({ ...common, policy, transport: "websocket" });
+    const longpoll = longpollOptionsOf(mount);
+    if (longpoll) {
+      const polled = handshakePolicyOf(path, endpoint, mount, longpoll);
+      const polling = new Handshake({ ...common, policy: polled, transport: "longpoll" });
+      this.#longpoll.mount(longpollPathOf(path, longpoll), polling, {
+        windowMs: longpoll.windowMs ?? options.longpollWindowMs,
+        pubsubTimeoutMs: longpoll.pubsubTimeoutMs ?? options.longpollTimeoutMs,
+        maxAgeMs: longpoll.maxAgeMs ?? options.longpollMaxAgeMs,
+      });
+    }
     this.#transport.mount(websocketPathOf(path, mount), handshake, {
       timeoutMs: given.timeoutMs ?? options.idleTimeoutMs,
       maxFrameBytes: given.maxFrameBytes ?? options.maxFrameBytes,
@@ -181,12 +209,16 @@ export class Shard {
 
   #tickMs(): number {
     const { endpoint, start } = this.#parts;
-    const timeouts = Object.values(endpoint.sockets).map(({ websocket }) =>
-      typeof websocket === "object" ? websocket.timeoutMs : undefined,
-    );
-    const given = timeouts.filter((timeout) => timeout !== undefined);
-    const { idleTimeoutMs, handlerTimeoutMs } = start.options;
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, ...given);
+    const { idleTimeoutMs, handlerTimeoutMs, longpollWindowMs, longpollTimeoutMs } = start.options;
+    const given = Object.values(endpoint.sockets).flatMap((mount) => {
+      const longpoll = longpollOptionsOf(mount);
+      const own = [websocketOptionsOf(mount).timeoutMs];
+      if (!longpoll) return own;
+      const { windowMs = longpollWindowMs, pubsubTimeoutMs = longpollTimeoutMs } = longpoll;
+      return [...own, windowMs, pubsubTimeoutMs];
+    });
+    const limits = given.filter((limit) => limit !== undefined);
+    return tickFor(idleTimeoutMs, handlerTimeoutMs, ...limits);
   }
 
   #makeOverloadWatch(): OverloadWatch {

@@ -86,6 +86,7 @@ export class SoloShard {
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
       takesJoins: () => true,
+      onSessionRecord() {},
     });
     this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => ({
       ...this.#core.makeMount(path, mount),

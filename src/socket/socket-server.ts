@@ -110,11 +110,13 @@ export class SocketServer implements SocketEvents {
   joinSettled(socket: Socket, channel: Channel): void {
     if (socket.joining === channel) socket.joining = undefined;
     const { pending } = channel;
-    if (!pending) return;
-    channel.pending = undefined;
-    if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
-    // One of these may be a join that waits in its turn: the rest then waits behind it.
-    for (const message of pending.backlog) this.#take(socket, message);
+    if (pending) {
+      channel.pending = undefined;
+      if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
+      // One of these may be a join that waits in its turn: the rest then waits behind it.
+      for (const message of pending.backlog) this.#take(socket, message);
+    }
+    if (!socket.joining) socket.onIdle?.();
   }
 
   #ended(socket: Socket, code: number, reason: ExitReason): void {

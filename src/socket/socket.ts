@@ -37,6 +37,8 @@ export class Socket implements ChannelOwner {
   readonly #events: SocketEvents;
   /** On a serial socket, the channel whose join holds up everything. */
   joining: Channel | undefined = undefined;
+  /** Called once nothing is held up any more: for a transport that answers requests. */
+  onIdle: (() => void) | undefined = undefined;
   isEnded = false;
 
   constructor(connection: Connection, identity: Identity, events: SocketEvents) {

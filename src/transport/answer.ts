@@ -55,11 +55,19 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
   return { status, lines, body: text };
 }
 
-/** Sends an answer. The response must be corked, or its callback still running. */
-export function sendAnswer(response: HttpResponse, { status, lines, body }: PreparedAnswer): void {
+/**
+ * Sends an answer. The response must be corked, or its callback still running.
+ *
+ * @param isLast - true: the connection is closed after it
+ */
+export function sendAnswer(
+  response: HttpResponse,
+  { status, lines, body }: PreparedAnswer,
+  isLast = false,
+): void {
   response.writeStatus(statusLine(status));
   for (const [name, value] of lines) response.writeHeader(name, value);
-  response.end(body);
+  response.end(body, isLast);
 }
 
 /** Gives a status as it stands in the first line of an answer. */

@@ -10,6 +10,9 @@
 import { listOf, type Header, type RequestHead } from "./request-head.ts";
 import { SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 
+/** Header of the token where a client can set one: with long-poll. */
+export const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
+
 const PREFIX = "base64url.bearer.phx.";
 /** Both alphabets: the client's is the standard one, whatever the prefix says. */
 const BASE64 = /^[\w+/-]*={0,2}$/;

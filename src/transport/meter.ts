@@ -8,6 +8,10 @@
 export interface TransportMeter {
   opened(): void;
   closed(): void;
+  /** Long-poll sessions, which are connections, were opened (1) or ended (-1). */
+  sessions(change: number): void;
+  /** A request was handed to the shard that has its session. */
+  forwarded(): void;
   received(bytes: number): void;
   /** @param length - of one frame: bytes, or UTF-16 units of one that is sent as text */
   sent(receivers: number, length: number): void;

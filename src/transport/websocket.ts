@@ -2,9 +2,6 @@
  * The WebSocket transport: mounts sockets on the engine's app and runs their connections.
  *
  * Runs on: shard; one for each.
- * Owns: the numbers of its connections: shard index + shards * n, so that a connection's number
- *       modulo the number of shards is its shard. Main gives each thread of a shard another n to
- *       begin with, so that two threads of one shard never give the same number.
  * Full: a message beyond the limit closes with 1009, silence with 1002 (WIRE §2.7); slow clients
  *       see slow-clients.
  */
@@ -13,6 +10,7 @@ import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
 import type { Socket } from "../socket/socket.ts";
+import type { ConnectionNumbering } from "./connection-numbering.ts";
 import { Drain, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
@@ -48,10 +46,7 @@ export interface WebSocketParts {
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
-  /** Number of the first connection. */
-  readonly firstNumber: number;
-  /** From one connection's number to the next. */
-  readonly numberStep: number;
+  readonly numbers: ConnectionNumbering;
   readonly maxBackpressureBytes: number;
   readonly slowClientMs: number;
 }
@@ -74,7 +69,6 @@ export class WebSocketTransport implements ConnectionEvents {
   readonly #slowClients: SlowClients;
   readonly #connections = new Set<WebSocketConnection>();
   readonly #drain: Drain<WebSocketConnection>;
-  #nextNumber: number;
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
@@ -92,7 +86,6 @@ export class WebSocketTransport implements ConnectionEvents {
       restart: (connection) => this.#restart(connection),
       cutAll: () => this.cutAll(),
     });
-    this.#nextNumber = parts.firstNumber;
     parts.sweep.add((tick) => this.#look(tick));
   }
 
@@ -181,8 +174,7 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   #accept(identity: SocketIdentity, kind: ConnectionKind): WebSocketData {
-    const id = this.#nextNumber;
-    this.#nextNumber += this.#parts.numberStep;
+    const id = this.#parts.numbers.take();
     const connection = new WebSocketConnection(id, kind, this.#parts.sweep.tick, this);
     connection.socket = this.#parts.sockets.open(connection, identity);
     return { connection };

@@ -165,7 +165,9 @@ const early = defineChannel(userSocket, {
 });
 
 export default defineEndpoint({
-  sockets: { "/socket": { socket: userSocket, channels: { "room:*": room, early } } },
+  sockets: {
+    "/socket": { socket: userSocket, channels: { "room:*": room, early }, longpoll: true },
+  },
   routes: {
     "GET /shard": (_request, { shard }) => ({ status: 200, body: String(shard) }),
   },

@@ -20,14 +20,19 @@ export default defineEndpoint({
   urlHost: process.env["URL_HOST"] ?? "localhost",
   checkOrigin: checkOriginOf(process.env["CHECK_ORIGIN"]),
   sockets: {
-    "/socket": { ...mount, websocket: { timeoutMs: 60_000 } },
-    "/small": { ...mount, websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096, compress: true } },
-    "/authed": { ...mount, authToken: true },
+    "/socket": { ...mount, websocket: { timeoutMs: 60_000 }, longpoll: true },
+    "/small": {
+      ...mount,
+      websocket: { timeoutMs: 2_000, maxFrameBytes: 4_096, compress: true },
+      longpoll: { windowMs: 1_000, maxAgeMs: 3_000 },
+    },
+    "/authed": { ...mount, authToken: true, longpoll: true },
     "/origin": {
       ...mount,
       checkOrigin: ["https://example.com", "//another.com:888", "//*.wild.org"],
+      longpoll: true,
     },
-    "/origin_conn": { ...mount, checkOrigin: "conn" },
+    "/origin_conn": { ...mount, checkOrigin: "conn", longpoll: true },
     "/custom": { ...mount, subprotocols: ["v12.stomp", "chat"], errorHandler: answerTo },
   },
   routes: {

@@ -7,7 +7,8 @@
  * Left out of the line is what no client relies on: the order of keys and the text form of numbers (JSON is
  * parsed and written again), values that differ from run to run or belong to a language (`FREE_VALUES`), headers
  * that no client reads (`READ_HEADERS` are the others), the text of HTTP error bodies. In presence,
- * `presence_state` and `presence_diff` that follow each other stand in either order.
+ * `presence_state` and `presence_diff` that follow each other stand in either order; and so do answers to a
+ * long-poll client's requests of both kinds, which it has open at the same time.
  */
 import type { Arrival, FrameArrival, Headers } from "./scenario.ts";
 
@@ -19,6 +20,13 @@ const FREE_VALUES: Readonly<Record<string, string>> = {
   token: "signed anew each time",
   inspect: "the text form of a value is the language's own",
 };
+
+/** Key of the frames in an answer to a long-poll client: texts that are JSON again. */
+const BATCH_KEY = "messages";
+
+/** The lines of answers to a long-poll client: of a poll that brings something, and of its own messages. */
+const POLL_ANSWER = /^http 200 .*"status":200,"token"/;
+const POST_ANSWER = /^http 200 .*\{"status":\d+\}$/;
 
 /** Headers that a client reads. */
 const READ_HEADERS = new Set([
@@ -50,7 +58,7 @@ export function lineOf(arrival: Arrival): string {
 
 /** Writes the arrivals of one connection as lines, in the order in which they are compared. */
 export function linesOf(arrivals: readonly Arrival[]): string[] {
-  return settlePresenceOrder(arrivals.map(lineOf));
+  return settlePresenceOrder(settleAnswerOrder(arrivals.map(lineOf)));
 }
 
 /** Finds the first line in which a connection differs from what Phoenix sent it. */
@@ -114,7 +122,27 @@ function canonical(value: unknown): string {
 }
 
 function freed(key: string, value: unknown): string {
-  return Object.hasOwn(FREE_VALUES, key) ? '"(free)"' : canonical(value);
+  if (Object.hasOwn(FREE_VALUES, key)) return '"(free)"';
+  if (key === BATCH_KEY && Array.isArray(value)) {
+    return `[${value.map((frame) => JSON.stringify(canonicalText(String(frame)))).join(",")}]`;
+  }
+  return canonical(value);
+}
+
+/**
+ * Puts each answer to a POST before the answers to polls that it directly follows: a client has both
+ * open at the same time, on connections of their own.
+ */
+function settleAnswerOrder(lines: readonly string[]): string[] {
+  const settled: string[] = [];
+  for (const line of lines) {
+    let at = settled.length;
+    if (POST_ANSWER.test(line)) {
+      while (at > 0 && POLL_ANSWER.test(settled[at - 1] ?? "")) at -= 1;
+    }
+    settled.splice(at, 0, line);
+  }
+  return settled;
 }
 
 /** Puts each `presence_state` before the `presence_diff`s that it directly follows: Phoenix itself races there. */

@@ -7,13 +7,15 @@
  * not among the arrivals.
  */
 import { request } from "node:http";
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
 import type { NetConnectOpts, Socket } from "node:net";
 import { WebSocket } from "ws";
 import { RawSocket } from "./raw-socket.ts";
 import type { Act, Arrival, Headers } from "./scenario.ts";
 
+/** Where the recorded requests went. */
+const RECORDED_HOST = "127.0.0.1:4000";
 const FENCE_REF = /"(fence:\d+)"/;
 
 /** A client's end of one connection, and all that arrived there. */
@@ -22,6 +24,8 @@ export class Connection {
   readonly #port: number;
   readonly #onArrival: () => void;
   readonly #fences = new Set<string>();
+  /** Requests that were not answered. */
+  readonly #requests = new Set<ClientRequest>();
   #webSocket: WebSocket | undefined;
   #raw: RawSocket | undefined;
   #tcp: Socket | undefined;
@@ -63,6 +67,7 @@ export class Connection {
 
   /** Cuts the connection and waits until the socket is gone. */
   async cut(): Promise<void> {
+    this.#abort();
     const tcp = this.#tcp;
     if (tcp === undefined || tcp.destroyed) return;
     const closed = new Promise((resolve) => tcp.once("close", resolve));
@@ -74,6 +79,7 @@ export class Connection {
   #performOne(act: Act): void {
     if (act.kind === "open") this.#open(act);
     else if (act.kind === "http") this.#request(act.target, act.headers, act.body);
+    else if (act.kind === "abort") this.#abort();
     else if (act.kind === "raw") this.#openRaw(act.request);
     else if (act.kind === "frame") this.#raw?.write(act.frame);
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
@@ -128,12 +134,18 @@ export class Connection {
       host: "127.0.0.1",
       method,
       path,
-      headers,
+      headers: { host: RECORDED_HOST, ...headers },
       agent: false,
     });
+    this.#requests.add(outgoing);
+    outgoing.on("close", () => this.#requests.delete(outgoing));
     outgoing.on("response", (response) => void this.#answer("http", response));
     outgoing.on("error", () => undefined);
     outgoing.end(body);
+  }
+
+  #abort(): void {
+    for (const outgoing of this.#requests) outgoing.destroy();
   }
 
   async #answer(kind: "status" | "http", response: IncomingMessage): Promise<void> {
@@ -155,7 +167,7 @@ export class Connection {
 }
 
 type OpenAct = Extract<Act, { readonly kind: "open" }>;
-type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "raw" | "frame" }>;
+type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "abort" | "raw" | "frame" }>;
 
 function sendFrame(webSocket: WebSocket, act: FrameAct): void {
   if (act.kind === "text") webSocket.send(act.text);

@@ -21,6 +21,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Connection } from "./connection.ts";
 import { describeDifference, firstDifference, linesOf } from "./compare.ts";
 import type { Deviation, Exception } from "./exceptions.ts";
+import { SessionTokens } from "./session-tokens.ts";
 import type { Act, Arrival, Scenario, Step } from "./scenario.ts";
 
 /** What arrived, or should have, by connection. */
@@ -141,6 +142,7 @@ class Replay {
   readonly #connections = new Map<string, Connection>();
   readonly #due = new Map<string, number>();
   readonly #mayFence: boolean;
+  readonly #tokens: SessionTokens;
   #fences = 0;
   #lastActAt = 0;
   #wake: () => void = () => undefined;
@@ -150,6 +152,7 @@ class Replay {
     this.#port = port;
     this.#patienceMs = patienceMs;
     this.#mayFence = !isTimed(scenario);
+    this.#tokens = new SessionTokens(recordedArrivals(scenario));
   }
 
   async run(): Promise<Arrivals> {
@@ -166,10 +169,14 @@ class Replay {
       }
       const pauseMs = pauseBetween(steps, settledAt, next);
       if (!(await this.#arrived(pauseMs))) break;
-      if (next < steps.length) await this.#pass(pauseMs);
+      if (next >= steps.length) break;
+      const answered = steps[next - 1];
+      if (!isAnswer(answered)) await this.#pass(this.#lastActAt, pauseMs);
+      // A request's time counts from its answer: the server did not have it before.
+      else await this.#pass(performance.now(), (steps[next]?.at ?? 0) - answered.at);
     }
     await this.#settle();
-    return new Map([...this.#connections].map(([conn, { arrivals }]) => [conn, [...arrivals]]));
+    return this.#arrivals();
   }
 
   async cut(): Promise<void> {
@@ -179,9 +186,14 @@ class Replay {
   #perform(burst: readonly { conn: string; act: Act }[]): void {
     this.#lastActAt = performance.now();
     for (const conn of new Set(burst.map((step) => step.conn))) {
-      const acts = burst.filter((step) => step.conn === conn).map(({ act }) => act);
+      const mine = burst.filter((step) => step.conn === conn);
+      const acts = mine.map(({ act }) => this.#tokens.withOurs(act, this.#arrivals()));
       this.#connection(conn).perform(acts);
     }
+  }
+
+  #arrivals(): Arrivals {
+    return new Map([...this.#connections].map(([conn, { arrivals }]) => [conn, [...arrivals]]));
   }
 
   #connection(conn: string): Connection {
@@ -204,8 +216,8 @@ class Replay {
   }
 
   /** Lets the recorded pause pass, by proof where that is possible and by the clock where time is the subject. */
-  async #pass(pauseMs: number): Promise<void> {
-    if (pauseMs >= SILENCE_MS) await delay(this.#lastActAt + pauseMs - performance.now());
+  async #pass(fromMs: number, pauseMs: number): Promise<void> {
+    if (pauseMs >= SILENCE_MS) await delay(fromMs + pauseMs - performance.now());
     else await this.#fence();
   }
 
@@ -248,6 +260,10 @@ class Replay {
       };
     });
   }
+}
+
+function isAnswer(step: Step | undefined): step is Step {
+  return step !== undefined && "arrival" in step && step.arrival.kind === "http";
 }
 
 function isArrival(step: Step | undefined): boolean {

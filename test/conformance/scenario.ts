@@ -30,6 +30,8 @@ export type Act =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "binary" | "ping" | "pong"; readonly bytes: Uint8Array }
   | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string }
+  /** The client gives up the requests that were not answered. */
+  | { readonly kind: "abort" }
   | { readonly kind: "raw"; readonly request: string }
   | { readonly kind: "frame"; readonly frame: RawFrame }
   | {
@@ -96,6 +98,7 @@ interface RecordedEvent {
   readonly close?: number | string;
   readonly reason?: string;
   readonly http?: string;
+  readonly http_abort?: boolean;
   readonly status?: number;
   readonly body?: string;
   readonly http_status?: number;
@@ -152,6 +155,8 @@ export function parseScenario(transcript: string, recorded: RecordedScenario): S
   const steps: Step[] = [];
   let unplayable: string | undefined;
   for (const event of recorded.events) {
+    // A note of the recorder's.
+    if (event.dir === undefined) continue;
     // Trouble on the recorder's side (a send on a closed connection) is nothing that a server did.
     if (event.dir === "!!") continue;
     // Half of an end that is recorded as a whole behind it.
@@ -208,6 +213,7 @@ function parseAct(event: RecordedEvent): Act | undefined {
     const body = text === undefined ? Buffer.from(event.hex ?? "", "hex") : Buffer.from(text);
     return { kind: "http", target: event.http, headers, body };
   }
+  if (event.http_abort === true) return { kind: "abort" };
   return parseFrameAct(event);
 }
 
@@ -287,8 +293,19 @@ function textOf(event: RecordedEvent): string | undefined {
   const { text, text_len_bytes: lengthBytes, text_head: head, text_tail: tail, sha1 } = event;
   if (text !== undefined) return text;
   if (lengthBytes === undefined || head === undefined || tail === undefined) return undefined;
-  const whole = head + middleOf(head, tail, lengthBytes - Buffer.byteLength(head + tail)) + tail;
-  return createHash("sha1").update(whole).digest("hex") === sha1 ? whole : undefined;
+  const missing = lengthBytes - Buffer.byteLength(head + tail);
+  const guesses = [numberedLines(head, lengthBytes), head + middleOf(head, tail, missing) + tail];
+  return guesses.find((guess) => createHash("sha1").update(guess).digest("hex") === sha1);
+}
+
+/** Makes lines like the first one of a head, whose number counts up from 0. */
+function numberedLines(head: string, length: number): string {
+  const [first = ""] = head.split("\n", 1);
+  const lines: string[] = [];
+  for (let at = 0; at < length; at += (lines.at(-1) ?? "").length + 1) {
+    lines.push(first.replace("0", String(lines.length)));
+  }
+  return lines.join("\n");
 }
 
 /** Makes the middle of a long text: opening characters and as many closing ones, which may be the same character. */

@@ -47,6 +47,11 @@ describe("an endpoint's definition", () => {
         "/a": { ...mount, websocket: true },
         "/b/:c/socket": { ...mount, websocket: { timeoutMs: 250, maxFrameBytes: 128 } },
         "/d": { ...mount, websocket: {}, maxChannels: 1 },
+        "/lp": { ...mount, longpoll: true },
+        "/lp2": {
+          ...mount,
+          longpoll: { windowMs: 100, pubsubTimeoutMs: 50, maxAgeMs: 1_000, path: "/lp" },
+        },
         "/e": { socket, channels: { "room:*": { channel: channel(), assigns: { n: 1 } } } },
       },
     });
@@ -114,6 +119,25 @@ describe("an endpoint's definition", () => {
       "compress of /s must be true or false, got string",
     );
     refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
+    refused(
+      mountedWith({ longpoll: 7 }),
+      "longpoll of /s must be true, false or an object, got number",
+    );
+    refused(mountedWith({ longpoll: { windowMs: 99 } }), /^windowMs of \/s must be .*, got 99$/);
+    refused(
+      mountedWith({ longpoll: { pubsubTimeoutMs: 49 } }),
+      /^pubsubTimeoutMs of \/s must be .*, got 49$/,
+    );
+    refused(mountedWith({ longpoll: { maxAgeMs: 999 } }), /^maxAgeMs of \/s must be .*, got 999$/);
+    refused(mountedWith({ longpoll: { subprotocols: [] } }), /, got subprotocols$/);
+    refused(
+      mountedWith({ longpoll: { path: "lp" } }),
+      'longpoll path of /s must start with /, got "lp"',
+    );
+    refused(
+      mountedWith({ checkCsrf: false, longpoll: { checkOrigin: false } }),
+      /^checkOrigin or checkCsrf of \/s must be on/,
+    );
   });
 
   it("takes the options of handshakes, on the mount and on its WebSocket", () => {

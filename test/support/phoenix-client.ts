@@ -4,20 +4,26 @@
  * Runs on: the main thread of the tests.
  */
 import { Socket } from "phoenix";
-import type { Channel, Push } from "phoenix";
+import type { Channel, Push, SocketOptions } from "phoenix";
 import { WebSocket } from "ws";
 import { within } from "./deadline.ts";
 
-/** Makes a socket of the official client, and connects it. It retries at once, so that tests need not wait. */
+/**
+ * Makes a socket of the official client, and connects it. It retries at once, so that tests need not wait.
+ *
+ * @param options - of the socket; its own LongPoll, as `transport`, needs no more than the `fetch` of Node.js
+ */
 export async function connectPhoenix(
   port: number,
   params: Readonly<Record<string, string>> = {},
+  options: Partial<SocketOptions> = {},
 ): Promise<Socket> {
   const socket = new Socket(`ws://127.0.0.1:${port}/socket`, {
     transport: WebSocket,
     params,
     reconnectAfterMs: () => 20,
     rejoinAfterMs: () => 20,
+    ...options,
   });
   const opened = new Promise<void>((resolve) => socket.onOpen(resolve));
   socket.connect();

@@ -10,6 +10,9 @@ declare module "phoenix" {
     rejoinAfterMs?(tries: number): number;
   }
 
+  /** The client's own transport, to be given as `transport`. */
+  export const LongPoll: unknown;
+
   export class Push {
     receive(status: string, callback: (response: unknown) => void): Push;
   }

@@ -77,6 +77,8 @@ class RecordingMeter implements TransportMeter {
   received(): void {}
   sent(): void {}
   skipped(): void {}
+  sessions(): void {}
+  forwarded(): void {}
   slowCut(): void {
     this.cut += 1;
   }

@@ -1,0 +1,58 @@
+/**
+ * The frames in the body of a POST: lines of text and base64, or one text.
+ *
+ * Runs on: shard. Pure.
+ * Full: a body of more than 8 MB is refused, as Phoenix does; of the lines of a body the first 100
+ *       count, which is what the official client sends at most.
+ */
+
+/** Most bytes of a body. */
+export const MAX_BODY_BYTES = 8_000_000;
+/** Most lines of a body that count. */
+export const MAX_LINES = 100;
+
+const NDJSON = "application/x-ndjson";
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const OPENING_BRACKET = 0x5b;
+const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/;
+
+/** A frame of a client: text, the bytes of a binary one, or undefined for a line that is neither. */
+export type BodyFrame = string | Uint8Array | undefined;
+
+/** True for a content type whose body is lines; parameters behind it do not matter. */
+export function isNdjson(contentType: string | undefined): boolean {
+  const [type = ""] = (contentType ?? "").split(";", 1);
+  return type.trim().toLowerCase() === NDJSON;
+}
+
+/**
+ * Gives the frames of a body, one by one: a line is not looked at before it is its turn.
+ *
+ * @yields each frame
+ */
+export function* framesOf(body: Uint8Array, hasLines: boolean): Generator<BodyFrame> {
+  if (!hasLines) {
+    yield textOf(body);
+    return;
+  }
+  let start = 0;
+  for (let lines = 0; start < body.length && lines < MAX_LINES;) {
+    const found = body.indexOf(LINE_FEED, start);
+    const end = found < 0 ? body.length : found;
+    const isLong = end > start && body[end - 1] === CARRIAGE_RETURN && found >= 0;
+    const line = body.subarray(start, isLong ? end - 1 : end);
+    start = end + 1;
+    if (line.length === 0) continue;
+    lines += 1;
+    yield line[0] === OPENING_BRACKET ? textOf(line) : tryDecode(textOf(line));
+  }
+}
+
+function tryDecode(line: string): Uint8Array | undefined {
+  return BASE64.test(line) ? Buffer.from(line, "base64") : undefined;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+}

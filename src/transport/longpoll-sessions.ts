@@ -1,0 +1,175 @@
+/**
+ * The long-poll sessions of a shard, found by their numbers.
+ *
+ * Runs on: shard; one for each.
+ */
+
+import { randomBytes } from "node:crypto";
+
+import type { Logger } from "../logger.ts";
+import { CLOSE } from "../protocol/reserved.ts";
+import type { SocketServer } from "../socket/socket-server.ts";
+import type { Identity, Socket } from "../socket/socket.ts";
+import { telemetry } from "../telemetry.ts";
+import type { ConnectionNumbering } from "./connection-numbering.ts";
+import { Drain, type DrainPace } from "./drain.ts";
+import { STATUS, type Caller } from "./longpoll-caller.ts";
+import { LongPollSession, type SessionEvents, type SessionKind } from "./longpoll-session.ts";
+import type { TransportMeter } from "./meter.ts";
+import type { SessionRequest } from "./session-request.ts";
+import type { Sweep } from "./sweep.ts";
+
+/** What the sessions are made of. */
+export interface SessionsParts {
+  readonly sockets: SocketServer;
+  readonly numbers: ConnectionNumbering;
+  readonly logger: Logger;
+  readonly meter: TransportMeter;
+  readonly sweep: Sweep;
+}
+
+const SECRET_BYTES = 12;
+/** What telemetry says of the end of a connection that no close code was sent on. */
+const NO_CODE = 1006;
+
+/** All sessions of a shard. */
+export class LongPollSessions implements SessionEvents {
+  readonly sockets: SocketServer;
+  readonly #parts: SessionsParts;
+  readonly #sessions = new Map<number, LongPollSession>();
+  readonly #open = new Set<LongPollSession>();
+  #isDraining = false;
+  readonly #drain = new Drain<LongPollSession>(this.#open, {
+    restart: (session) => this.#end(session, CLOSE.restart, "draining"),
+    cutAll: () => this.cutAll(),
+  });
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+    this.sockets = parts.sockets;
+    parts.sweep.add(() => this.#look(performance.now()));
+  }
+
+  /** Open sessions. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Opens a session for who was let in. */
+  open(identity: Identity, kind: SessionKind): LongPollSession {
+    const secret = randomBytes(SECRET_BYTES).toString("base64url");
+    const session = new LongPollSession(this.#parts.numbers.take(), secret, kind, this);
+    session.socket = this.sockets.open(session, identity);
+    this.#sessions.set(session.id, session);
+    this.#open.add(session);
+    this.#parts.meter.opened();
+    this.#parts.meter.sessions(1);
+    return session;
+  }
+
+  /**
+   * Has a session answer a request.
+   *
+   * @returns what to call where the request is aborted
+   */
+  serve(request: SessionRequest, caller: Caller): () => void {
+    const session = this.#find(request);
+    if (!session) {
+      caller.answer(STATUS.unknown, "");
+      return () => {};
+    }
+    if (request.kind === "poll") session.poll(caller);
+    else this.#post(session, request, caller);
+    return () => session.forget(caller);
+  }
+
+  /**
+   * Goes through the sockets of all sessions, in the order they came.
+   *
+   * @yields each socket
+   */
+  *openSockets(): Iterable<Socket> {
+    for (const { socket } of this.#open) if (socket) yield socket;
+  }
+
+  /** True once sessions are ended as the shard closes: none is to be opened. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Ends all sessions, in batches; resolves when none is left. */
+  async drain(pace: DrainPace): Promise<void> {
+    // First: those who are told at once that they are to come back must not come back here.
+    this.#isDraining = true;
+    await this.#drain.run(pace);
+  }
+
+  /** Ends all sessions at once. */
+  cutAll(): void {
+    this.#isDraining = true;
+    for (const session of this.#open) this.#end(session, CLOSE.restart, "draining");
+  }
+
+  received(bytes: number): void {
+    this.#parts.meter.received(bytes);
+  }
+
+  sent(length: number): void {
+    this.#parts.meter.sent(1, length);
+  }
+
+  slow(session: LongPollSession): void {
+    const { logger, meter } = this.#parts;
+    const { socket, bufferedLength: bufferedBytes } = session;
+    if (!socket || socket.isEnded) return;
+    meter.slowCut();
+    const channels = socket.channels.size;
+    const fields = { connection: session.id, bufferedBytes };
+    const finding = { ...fields, cause: "behind", policy: "close", channels };
+    logger.log("slowClient", finding);
+    if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(finding);
+    this.sockets.end(socket, NO_CODE, { shutdown: "closed" });
+  }
+
+  ended(session: LongPollSession): void {
+    if (!this.#sessions.delete(session.id)) return;
+    this.#open.delete(session);
+    this.#drain.closed(session);
+    this.#parts.meter.closed();
+    this.#parts.meter.sessions(-1);
+  }
+
+  #find({ number, secret }: SessionRequest): LongPollSession | undefined {
+    const session = this.#sessions.get(number);
+    if (session?.secret !== secret) return undefined;
+    if (!session.isInactive(performance.now())) return session;
+    this.#end(session, CLOSE.idle, "inactive");
+    return undefined;
+  }
+
+  #post(
+    session: LongPollSession,
+    request: SessionRequest & { readonly kind: "post" },
+    caller: Caller,
+  ): void {
+    try {
+      session.post(caller, request.body, request.hasLines);
+    } catch (error) {
+      // A fault of ours. It costs this session, and no other.
+      this.#parts.logger.log("receiveFailed", { connection: session.id, err: error });
+      this.#end(session, CLOSE.internalError, "closed");
+      caller.answer(STATUS.late, "");
+    }
+  }
+
+  #end(session: LongPollSession, code: number, reason: string): void {
+    if (session.socket) this.sockets.end(session.socket, code, { shutdown: reason });
+  }
+
+  #look(nowMs: number): void {
+    for (const session of this.#sessions.values()) {
+      session.look(nowMs);
+      if (session.isInactive(nowMs)) this.#end(session, CLOSE.idle, "inactive");
+    }
+  }
+}

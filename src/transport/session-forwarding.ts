@@ -1,0 +1,71 @@
+/**
+ * Takes the requests of long-poll sessions to the shards that have them, and brings the answers.
+ *
+ * A session lives on the shard that opened it, but its client's requests come to any: a client
+ * opens connections as it likes, and the engine deals them out.
+ *
+ * Runs on: shard; one for each.
+ */
+
+import { SessionCalls, type CallLimits } from "./session-calls.ts";
+import { SessionKeeping, type Serve } from "./session-keeping.ts";
+import type { Caller } from "./longpoll-caller.ts";
+import { SessionMail } from "./session-mail.ts";
+import { RECORD, unpackRecord } from "./session-record.ts";
+import type { SessionWire } from "./session-wire.ts";
+
+/** The two ends of all requests that are forwarded from and to a shard. */
+export class SessionForwarding {
+  readonly #mail: SessionMail;
+  readonly #calls: SessionCalls;
+  readonly #keeping: SessionKeeping;
+
+  constructor(wire: SessionWire, serve: Serve) {
+    this.#mail = new SessionMail(wire);
+    this.#calls = new SessionCalls(this.#mail);
+    this.#keeping = new SessionKeeping(this.#mail, serve);
+  }
+
+  /** Requests on their way, of either kind. */
+  get size(): number {
+    return this.#calls.size + this.#keeping.size;
+  }
+
+  /** As `tryCall` of the calls. */
+  tryCall(
+    to: number,
+    generation: number,
+    request: Uint8Array,
+    caller: Caller,
+    limits: CallLimits,
+  ): (() => void) | undefined {
+    return this.#calls.tryCall(to, generation, request, caller, limits);
+  }
+
+  /** Takes a record of another shard; the bytes are read during the call only. */
+  receive(from: number, bytes: Uint8Array, offset: number, length: number): void {
+    const record = unpackRecord(bytes, offset, length);
+    // Meant for the thread that had this number before.
+    if (record.generation !== this.#mail.generation) return;
+    const isOfCaller = record.type <= RECORD.cancel;
+    if (isOfCaller) this.#keeping.receive(from, record);
+    else this.#calls.receive(from, record);
+  }
+
+  /** Forgets a member that ended. */
+  memberGone(member: number): void {
+    this.#calls.memberGone(member);
+    this.#keeping.memberGone(member);
+  }
+
+  /** Answers all that waits here for other shards: this one closes. */
+  giveUpAll(): void {
+    this.#calls.giveUpAll();
+  }
+
+  /** Sends what found no room, and gives up what has had its time. */
+  look(nowMs: number): void {
+    this.#mail.flush();
+    this.#calls.expire(nowMs);
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Sends records to other shards, and those that find no room again, in order.
+ *
+ * Runs on: shard; one for each.
+ * Full: a request's first record may be refused, and its client is answered with 503; all that come
+ *       after it wait here: one for each open request, of at most a part.
+ */
+
+import { shortGeneration } from "./session-record.ts";
+import type { SessionWire } from "./session-wire.ts";
+
+interface Letter {
+  readonly to: number;
+  readonly generation: number;
+  readonly record: Uint8Array;
+}
+
+/** The way out of a shard. */
+export class SessionMail {
+  readonly wire: SessionWire;
+  #waiting: Letter[] = [];
+
+  constructor(wire: SessionWire) {
+    this.wire = wire;
+  }
+
+  /** How often this shard's own number was retired before it. */
+  get generation(): number {
+    return shortGeneration(this.wire.generationOf(this.wire.member) ?? 0);
+  }
+
+  /** Sends a record, or does not. */
+  trySend(to: number, record: Uint8Array): boolean {
+    return !this.#isWaitingFor(to) && this.wire.send(to, record);
+  }
+
+  /** Sends a record, now or as soon as there is room, to the thread of this generation. */
+  send(to: number, generation: number, record: Uint8Array): void {
+    if (!this.trySend(to, record)) this.#waiting.push({ to, generation, record });
+  }
+
+  /** Sends what waits. */
+  flush(): void {
+    if (this.#waiting.length === 0) return;
+    const letters = this.#waiting;
+    this.#waiting = [];
+    for (const { to, generation, record } of letters) {
+      const now = this.wire.generationOf(to);
+      if (now !== undefined && shortGeneration(now) === generation) {
+        this.send(to, generation, record);
+      }
+    }
+  }
+
+  #isWaitingFor(to: number): boolean {
+    return this.#waiting.some((letter) => letter.to === to);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * A long-poll client that does what a test says. Each request has a connection of its own, so that they land on
+ * all shards in turns.
+ *
+ * Runs on: the main thread of the tests.
+ */
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import type { ClientRequest } from "node:http";
+import { within } from "./deadline.ts";
+
+/** What came back for one request. */
+export interface Answer {
+  readonly http: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Of the body; 0 where that is no JSON. */
+  readonly status: number;
+  readonly token: string | undefined;
+  /** The frames, decoded. */
+  readonly messages: readonly unknown[];
+}
+
+/** A request that can be given up. */
+export interface Asked {
+  readonly answer: Promise<Answer>;
+  abort(): void;
+}
+
+export const NDJSON = { "content-type": "application/x-ndjson" };
+
+/** Makes a request. */
+export function ask(
+  port: number,
+  method: string,
+  path: string,
+  body = "",
+  headers: Readonly<Record<string, string>> = {},
+): Asked {
+  let outgoing: ClientRequest | undefined;
+  const answer = new Promise<Answer>((resolve, reject) => {
+    outgoing = request({ host: "127.0.0.1", port, method, path, headers, agent: false });
+    outgoing.on("error", reject);
+    outgoing.on("response", (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const { statusCode = 0, headers: got } = response;
+        resolve({ http: statusCode, headers: got, ...parsed(Buffer.concat(chunks).toString()) });
+      });
+    });
+    outgoing.end(body);
+  });
+  // An aborted request rejects, and nobody may be waiting for it.
+  answer.catch(() => undefined);
+  return { answer, abort: () => outgoing?.destroy() };
+}
+
+function parsed(body: string): Pick<Answer, "status" | "token" | "messages"> {
+  if (!body.startsWith("{")) return { status: 0, token: undefined, messages: [] };
+  const {
+    status,
+    token,
+    messages = [],
+  } = JSON.parse(body) as {
+    status: number;
+    token?: string;
+    messages?: string[];
+  };
+  return { status, token, messages: messages.map((frame) => JSON.parse(frame) as unknown) };
+}
+
+/** One session. */
+export class LongPollClient {
+  readonly token: string;
+  readonly #port: number;
+  readonly #path: string;
+  readonly #unread: unknown[] = [];
+
+  private constructor(port: number, path: string, token: string) {
+    this.#port = port;
+    this.#path = path;
+    this.token = token;
+  }
+
+  /** Opens a session. */
+  static async connect(
+    port: number,
+    query = "vsn=2.0.0",
+    mount = "/socket",
+  ): Promise<LongPollClient> {
+    const path = `${mount}/longpoll?${query}`;
+    const opened = await within(ask(port, "GET", path).answer, "a new session");
+    assert.equal(opened.status, 410, "no session was opened");
+    return new LongPollClient(port, path, opened.token ?? "");
+  }
+
+  /** Polls. */
+  poll(): Asked {
+    return ask(this.#port, "GET", `${this.#path}&token=${this.token}`);
+  }
+
+  /** Sends frames as lines of one request. Gives the answer. */
+  async send(...frames: readonly unknown[]): Promise<Answer> {
+    const body = frames.map((frame) => JSON.stringify(frame)).join("\n");
+    return this.post(body, NDJSON);
+  }
+
+  /** Sends a body as it stands. Gives the answer. */
+  async post(body: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    const asked = ask(this.#port, "POST", `${this.#path}&token=${this.token}`, body, headers);
+    return within(asked.answer, "the answer to a POST");
+  }
+
+  /** Polls until there is a frame, and gives the first. */
+  async next(): Promise<unknown> {
+    while (this.#unread.length === 0) {
+      const { status, messages } = await within(this.poll().answer, "a message", 20_000);
+      assert.ok(status === 200 || status === 204, `a poll was answered with ${status}`);
+      this.#unread.push(...messages);
+    }
+    return this.#unread.shift();
+  }
+
+  /** Joins a topic, with its join_ref as ref. */
+  async join(topic: string, joinRef = "1"): Promise<void> {
+    const { status } = await this.send([joinRef, joinRef, topic, "phx_join", {}]);
+    assert.equal(status, 200);
+    const reply = [joinRef, joinRef, topic, "phx_reply", { status: "ok", response: {} }];
+    assert.deepEqual(await this.next(), reply);
+  }
+}
