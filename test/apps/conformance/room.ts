@@ -74,7 +74,7 @@ export const room = defineChannel(userSocket, {
         socket.send({ kind: "afterJoin" } satisfies RoomMessage);
         return ok({ push: tryPush(socket) });
       case "room:info":
-        return ok({ ...socket.assigns.client, transport: socket.transport });
+        return ok({ ...asObject(JSON.parse(socket.assigns.client)), transport: socket.transport });
       default:
         return ok();
     }

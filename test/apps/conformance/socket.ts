@@ -19,7 +19,8 @@ export const userSocket = defineSocket({
     if (params["boom"] !== undefined) throw new Error("connect was asked to throw");
     const userId = params["user_id"];
     const { uri, peerData, xHeaders = [], userAgent = null, authToken = null } = connectInfo;
-    const client = {
+    // As text: every connection keeps it, and hardly any asks for it.
+    const client = JSON.stringify({
       params,
       uri: uri && textOf(uri),
       // Phoenix shows the certificate of a client, as its language writes that there is none.
@@ -27,7 +28,7 @@ export const userSocket = defineSocket({
       x_headers: xHeaders,
       ua: userAgent,
       auth_token: authToken,
-    };
+    });
     return ok({ userId: typeof userId === "string" ? userId : null, client });
   },
   id: ({ assigns }) => (assigns.userId === null ? null : `users:${assigns.userId}`),
