@@ -102,9 +102,12 @@ describe("A client that does not read", () => {
       ["error", "behind", 2],
     );
     assert.equal(server.stats().total.slowEnded, 2);
+    // What is published from here on does not come: its channel has ended.
+    server.broadcast("room:1", "late", {});
     deaf.resume();
+    // A quick machine has published them all before the client counts as slow.
     const [count, first] = await takeOrdered(deaf, "big");
-    assert.ok(count > 0 && count < BROADCASTS, `${count} of ${BROADCASTS} came`);
+    assert.ok(count > 0 && count <= BROADCASTS, `${count} of ${BROADCASTS} came`);
     const second = await deaf.next();
     for (const [topic, message] of [["room:1", first] as const, ["room:2", second] as const]) {
       assert.deepEqual(

@@ -11,6 +11,7 @@ import { decide } from "../../src/socket/connect.ts";
 import type { ConnectCall, Decision } from "../../src/socket/connect.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketCallbacks } from "../../src/socket/definition.ts";
+import { within } from "../support/deadline.ts";
 import { CONTEXT, Deferred, turn } from "../support/world.ts";
 
 const INFO = {
@@ -187,7 +188,10 @@ describe("a request to connect", () => {
 
   it("that does not settle in time has failed, and what it gives later is ignored", async () => {
     const result = new Deferred<ReturnType<typeof ok<object>>>();
-    const { decision, log } = await decided({ connect: () => result.promise }, undefined, 20);
+    const { decision, log } = await within(
+      decided({ connect: () => result.promise }, undefined, 20),
+      "the end of its time",
+    );
     assert.deepEqual(decision, { result: "failed" });
     result.resolve(ok({}));
     await turn();
