@@ -26,7 +26,7 @@ export const LOG_LINES = {
   linkFailed: { level: "error", text: "link to other nodes could not be replaced, is tried again" },
   linkReplaced: {
     level: "warn",
-    text: "link to other nodes replaced: what was broadcast meanwhile has not crossed",
+    text: "link to other nodes replaced: what was broadcast meanwhile has not crossed, and both sides are told",
   },
   linkGivenUp: {
     level: "error",

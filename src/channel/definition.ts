@@ -60,7 +60,12 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
    * @returns a function that cancels it; the end of the channel does so as well
    */
   sendAfter(delayMs: number, message: unknown): () => void;
-  /** Listens to a further topic: its broadcasts come to `handleInfo` as `{topic, event, payload}`. */
+  /**
+   * Listens to a further topic: its broadcasts come to `handleInfo` as `{topic, event, payload}`.
+   *
+   * Each channel gets a payload of its own, parsed for it alone; where thousands of a shard listen
+   * to one busy topic, have them join it instead, which costs no parse.
+   */
   subscribe(topic: string): void;
   /** Stops listening to a further topic. */
   unsubscribe(topic: string): void;

@@ -155,6 +155,11 @@ export class Exchange {
     return this.#hold(slot, type, record, length, bound) && this.#offer(to);
   }
 
+  /** Tells whether a record of this length is more than may wait for a member: nobody gets it. */
+  isTooLarge(length: number): boolean {
+    return queuedBytes(length) > this.#budget.pairBytes;
+  }
+
   /** Takes a handler and hands it records from now on, as this thread's event loop goes round. */
   start(handler: ExchangeHandler): void {
     this.attach(handler);

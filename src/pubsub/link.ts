@@ -10,6 +10,7 @@
  *       What is lost on its way to other nodes is told them by a gap, before the next broadcast:
  *       what members lost on the way here, and what the adapter could not send. What comes from
  *       another node and is larger than the overflow bound of this one is told here by a gap.
+ *       A link that replaces one that ended tells all topics, on both sides.
  */
 
 import { topicHash } from "../memory/topic-hash.ts";
@@ -52,8 +53,13 @@ export class Link {
     this.#parts = parts;
   }
 
-  /** Connects, and carries from then on. */
-  async start(): Promise<void> {
+  /**
+   * Connects, and carries from then on.
+   *
+   * @param isReplacement - whether another thread was the link before: what was broadcast between
+   *   the two crossed in neither direction, of topics that nobody knows, so both sides are told
+   */
+  async start(isReplacement = false): Promise<void> {
     const { adapter, exchange, onError, onGap } = this.#parts;
     await adapter.start(
       (topic, envelope) => this.#deliver(topic, envelope),
@@ -62,6 +68,10 @@ export class Link {
         this.#deliverGap(gap);
       },
     );
+    if (isReplacement) {
+      this.#tellOthers("all");
+      this.#deliverGap(ALL_TOPICS);
+    }
     exchange.start({
       onRecord: (_from, type, bytes, offset, length) => this.#send(type, bytes, offset, length),
       onLapped: (from, slots) => this.lapped(from, slots),
@@ -72,13 +82,7 @@ export class Link {
   /** Tells the other nodes that a member's records were lost on their way here. */
   lapped(from: number, slots: LappedNotice): void {
     this.#parts.onLapped(from, slots);
-    this.#lost.addAll(slots);
-    try {
-      this.#sendGap();
-    } catch (error) {
-      this.#retryLater();
-      this.#parts.onError(error);
-    }
+    this.#tellOthers(slots);
   }
 
   /** Sends what is left, and disconnects. */
@@ -87,6 +91,16 @@ export class Link {
     this.#parts.exchange.stop();
     clearTimeout(this.#retry);
     await this.#parts.adapter.stop();
+  }
+
+  #tellOthers(slots: LappedNotice): void {
+    this.#lost.addAll(slots);
+    try {
+      this.#sendGap();
+    } catch (error) {
+      this.#retryLater();
+      this.#parts.onError(error);
+    }
   }
 
   #send(type: number, bytes: Uint8Array, offset: number, length: number): void {

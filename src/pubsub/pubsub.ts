@@ -143,14 +143,15 @@ export class PubSub<Lane = never> {
     writeHeader(hash, parts);
     const { index, exchange, link } = this.#parts;
     if (link === NO_MEMBER) return;
-    const sent = exchange.send(
+    if (exchange.isTooLarge(recordLength)) throw tooLarge(recordLength);
+    // Not taken while the link is replaced: the next one tells the other nodes of a gap.
+    exchange.send(
       link,
       index.slotOf(hash),
       kindAndFlags(KIND.direct, 0),
       parts.bytes,
       recordLength,
     );
-    if (!sent) throw tooLarge(recordLength);
   }
 
   /** Delivers a record that another thread wrote. */

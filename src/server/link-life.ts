@@ -6,6 +6,7 @@
  *      +--fails: so does the server           +------- failed, or ended -------+
  *
  * Meanwhile the node is alone: what it broadcasts reaches its own subscribers and no other node.
+ * The next thread tells both sides that they missed something; after the last one only the log does.
  *
  * Runs on: main.
  * Full: a link that ends more than 5 times within a minute is given up, and the node stays alone.
@@ -17,8 +18,12 @@ import type { RestartBound } from "./restart-bound.ts";
 
 /** Who starts the link's thread: the supervisor. */
 export interface LinkThreads {
-  /** Starts a thread for the link; resolves when it is ready. */
-  launchLink(): Promise<MemberThread>;
+  /**
+   * Starts a thread for the link; resolves when it is ready.
+   *
+   * @param isReplacement - whether there was one before, without which broadcasts did not cross
+   */
+  launchLink(isReplacement: boolean): Promise<MemberThread>;
 }
 
 /** What the bound counts it as: shards count from 0. */
@@ -44,7 +49,7 @@ export class LinkLife {
    * @throws what it failed with
    */
   async start(): Promise<void> {
-    await this.#threads.launchLink();
+    await this.#threads.launchLink(false);
     this.#hasServed = true;
   }
 
@@ -68,7 +73,7 @@ export class LinkLife {
   // One that fails ends, is retired as well, and so the next is tried.
   async #replace(): Promise<void> {
     try {
-      await this.#threads.launchLink();
+      await this.#threads.launchLink(true);
       this.#logger.log("linkReplaced");
     } catch (error) {
       if (!this.#isClosed) this.#logger.log("linkFailed", { err: error });

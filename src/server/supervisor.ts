@@ -228,10 +228,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     return thread;
   }
 
-  async launchLink(): Promise<MemberThread> {
+  async launchLink(isReplacement: boolean): Promise<MemberThread> {
     const { memory, options, adapter } = this.#parts;
     if (!adapter) throw makeError("SIM_ERR_INTERNAL", "a link without an adapter");
-    const start = { memory, options, member: LINK_MEMBER, adapter };
+    const start = { memory, options, member: LINK_MEMBER, adapter, isReplacement };
     const thread = new MemberThread(LINK_ENTRY, start, this);
     this.#threads.add(thread);
     return this.#ready(thread);

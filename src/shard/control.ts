@@ -69,6 +69,8 @@ export interface LinkStart {
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly adapter: AdapterSpec;
+  /** Whether another thread was the link before. */
+  readonly isReplacement: boolean;
 }
 
 /** From main. */

@@ -18,7 +18,7 @@ import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import type { LinkStart, MainMessage, MemberMessage } from "./control.ts";
 import { reportOf } from "./error-report.ts";
 
-const { memory, options, member, adapter: spec } = workerData as LinkStart;
+const { memory, options, member, adapter: spec, isReplacement } = workerData as LinkStart;
 const logger = new Logger(options.logLevel);
 const life = new Life(memory.life);
 const counters = new Counters(memory.counters, member);
@@ -51,7 +51,7 @@ try {
       logger.log("linkLapped", { from, slots: slots === "all" ? slots : slots.length }),
     onGap: () => logger.log("gap"),
   });
-  await link.start();
+  await link.start(isReplacement);
   parentPort?.on("message", (message: MainMessage) => void obey(link, message));
   tell({ kind: "ready", descriptor: 0 });
 } catch (error) {

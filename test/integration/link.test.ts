@@ -37,7 +37,8 @@ class Lines {
 }
 
 const ENDED = "link to other nodes ended unexpectedly";
-const REPLACED = "link to other nodes replaced: what was broadcast meanwhile has not crossed";
+const REPLACED =
+  "link to other nodes replaced: what was broadcast meanwhile has not crossed, and both sides are told";
 const GIVEN_UP = "link to other nodes ended too often, not replaced: this node is alone";
 
 /** Says something on one node and waits until the other hears it. */
@@ -78,6 +79,23 @@ describe("A link whose thread ends by itself", () => {
     await lines.seen(REPLACED, 1);
     await crossed(ant, bee, 2);
     await crossed(bee, ant, 3);
+  });
+
+  it("has both sides told that they may have missed something", async () => {
+    const [antMissed, beeMissed] = [new Deferred(), new Deferred()];
+    ant.subscribe(
+      "news",
+      () => {},
+      () => antMissed.resolve(undefined),
+    );
+    bee.subscribe(
+      "news",
+      () => {},
+      () => beeMissed.resolve(undefined),
+    );
+    ant.broadcast(LAST_TOPIC, "now");
+    await within(beeMissed.promise, "the gap of the other node", DEADLINE_MS);
+    await within(antMissed.promise, "the gap of its own node", DEADLINE_MS);
   });
 
   it("is given up where that happens too often, and the node goes on alone", async () => {
