@@ -12,9 +12,12 @@ export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
 export type {
+  AnyMountDefinition,
   EndpointCallbacks,
   EndpointDefinition,
   MountDefinition,
+  MountOptions,
+  RawMountDefinition,
   WebSocketMountOptions,
 } from "./shard/endpoint.ts";
 export type { LongPollMountOptions } from "./shard/longpoll-mount.ts";
@@ -23,11 +26,23 @@ export { defineSocket } from "./socket/definition.ts";
 export type {
   ConnectInfo,
   ConnectRequest,
+  ControlSocket,
   Params,
   RequestUri,
   SocketCallbacks,
   SocketDefinition,
 } from "./socket/definition.ts";
+export { defineRawSocket } from "./socket/raw-definition.ts";
+export type {
+  RawInfoResult,
+  RawInResult,
+  RawSocket,
+  RawSocketCallbacks,
+  RawSocketDefinition,
+} from "./socket/raw-definition.ts";
+export type { ControlFrame, DataFrame, OutgoingFrame } from "./socket/frame.ts";
+export { closeWith } from "./socket/close-with.ts";
+export type { CloseWith } from "./socket/close-with.ts";
 export type { ChannelRoute } from "./socket/channel-router.ts";
 export { defineChannel } from "./channel/definition.ts";
 export type {
@@ -67,7 +82,8 @@ export type { WebSocketOptions } from "./transport/websocket.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";
 export { LOG_LINES } from "./logger.ts";
-export type { LogSink } from "./logger.ts";
+export type { LineLevel, LogSink } from "./logger.ts";
+export type { FilterParameters } from "./log-filter.ts";
 export { OPTIONS } from "./options.ts";
 export type { Options, ResolvedOptions } from "./options.ts";
 export { Token } from "./token/token.ts";

@@ -1,12 +1,11 @@
 /**
  * The asynchronous callbacks that have not settled, and how long they have had.
  *
- * Runs on: shard. A channel is awaited at most once at a time.
+ * Runs on: shard. A channel, or a raw socket, is awaited at most once at a time.
  * Full: a callback beyond its time counts as failed; what it gives later is ignored.
  */
 
 import { makeError } from "../errors.ts";
-import type { Channel } from "./channel.ts";
 
 /** True for a promise, and for anything that wants to be taken for one. Never throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -52,54 +51,63 @@ function timeoutError(timeoutMs: number): Error {
   return makeError("SIM_ERR_HANDLER_TIMEOUT", message);
 }
 
-/** Waits for callbacks of channels. */
+/** Whose callbacks are awaited, one at a time. These fields are written here only. */
+export interface Callee {
+  /** True while a callback has not settled. */
+  isBusy: boolean;
+  busySince: number;
+  /** Number of the callback that is awaited; what settles under another is ignored. */
+  run: number;
+}
+
+/** Waits for callbacks. */
 export class AsyncCalls {
   readonly #timeoutMs: number;
-  /** By channel: what to do when its callback fails. */
-  readonly #failures = new Map<Channel, (error: unknown) => void>();
+  /** By callee: what to do when its callback fails. */
+  readonly #failures = new Map<Callee, (error: unknown) => void>();
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
   }
 
   /**
-   * Marks a channel busy until the promise settles, then goes on with one of two continuations.
-   * Neither is called once the channel was forgotten: user code may settle whenever it likes.
+   * Marks a callee busy until the promise settles, then goes on with one of two continuations.
+   * Neither is called once the callee was forgotten: user code may settle whenever it likes.
    */
   await(
-    channel: Channel,
+    callee: Callee,
     promise: PromiseLike<unknown>,
     settled: (value: unknown) => void,
     failed: (error: unknown) => void,
   ): void {
-    channel.run += 1;
-    const { run } = channel;
-    channel.isBusy = true;
-    channel.busySince = performance.now();
-    this.#failures.set(channel, failed);
+    callee.run += 1;
+    const { run } = callee;
+    callee.isBusy = true;
+    callee.busySince = performance.now();
+    this.#failures.set(callee, failed);
     const goOn = (next: (value: unknown) => void) => (value: unknown) => {
-      if (channel.run !== run) return;
-      this.forget(channel);
+      if (callee.run !== run) return;
+      this.forget(callee);
       next(value);
     };
     // Through a promise of our own: a thenable of the user's may throw, or call back at once.
     Promise.resolve(promise).then(goOn(settled), goOn(failed));
   }
 
-  /** Ignores whatever the channel's callback still gives. */
-  forget(channel: Channel): void {
-    channel.run += 1;
-    channel.isBusy = false;
-    this.#failures.delete(channel);
+  /** Ignores whatever the callee's callback still gives. */
+  forget(callee: Callee): void {
+    callee.run += 1;
+    callee.isBusy = false;
+    this.#failures.delete(callee);
   }
 
   /** Fails the callbacks that had more than their time. */
   expire(nowMs: number): void {
     const expired = [...this.#failures].filter(
-      ([channel]) => nowMs - channel.busySince >= this.#timeoutMs,
+      ([callee]) => nowMs - callee.busySince >= this.#timeoutMs,
     );
-    for (const [channel, failed] of expired) {
-      this.forget(channel);
+    for (const [callee, failed] of expired) {
+      this.forget(callee);
       failed(timeoutError(this.#timeoutMs));
     }
   }

@@ -190,10 +190,13 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   /** Takes a client's leave. */
-  leave(channel: Channel, ref: Ref): void {
+  leave(channel: Channel, { ref }: Message): void {
     channel.isLeaving = true;
     this.#receive(channel, { kind: "leave", ref });
   }
+
+  /** Its connection tells it all that there is to tell: it is closed. */
+  drain(): void {}
 
   /** Ends a channel whose connection ends, after what waits for it already. */
   close(channel: Channel, reason: ExitReason): void {
@@ -349,7 +352,7 @@ export class ChannelServer implements ChannelRuntime {
       this.#lives.crash(channel, event, error);
       return;
     }
-    const startedMs = this.#reports.wantsHandled ? performance.now() : undefined;
+    const startedMs = this.#reports.wantsHandled(channel) ? performance.now() : undefined;
     channel.ref = ref;
     channel.isRunning = true;
     let result: unknown;
@@ -362,21 +365,22 @@ export class ChannelServer implements ChannelRuntime {
     }
     channel.isRunning = false;
     if (this.#hasOverflowed(channel, result)) return;
-    if (isThenable(result)) this.#awaitIn(channel, result, event, startedMs);
-    else this.#finishIn(channel, event, result, startedMs);
+    if (isThenable(result)) this.#awaitIn(channel, result, event, payload, startedMs);
+    else this.#finishIn(channel, event, payload, result, startedMs);
   }
 
   #awaitIn(
     channel: Channel,
     promise: PromiseLike<unknown>,
     event: unknown,
+    payload: unknown,
     startedMs: number | undefined,
   ): void {
     this.#calls.await(
       channel,
       promise,
       (value) => {
-        this.#finishIn(channel, event, value, startedMs);
+        this.#finishIn(channel, event, payload, value, startedMs);
         this.flush(channel);
       },
       (error) => this.#lives.crash(channel, event, error),
@@ -386,12 +390,13 @@ export class ChannelServer implements ChannelRuntime {
   #finishIn(
     channel: Channel,
     event: unknown,
+    payload: unknown,
     result: unknown,
     startedMs: number | undefined,
   ): void {
     const { ref } = channel;
     channel.ref = null;
-    if (startedMs !== undefined) this.#reports.handled(channel, event, ref, startedMs);
+    if (startedMs !== undefined) this.#reports.handled(channel, event, payload, ref, startedMs);
     if (result === undefined || channel.state !== STATE.open) return;
     const answer = result instanceof Stop ? result.reply : result;
     try {

@@ -5,6 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
+import { checkLogLevel, type LineLevel } from "../logger.ts";
 import type { ShardContext } from "./context.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
@@ -137,8 +138,10 @@ export interface ChannelCallbacks<Assigns, Locals> {
     socket: ChannelSocket<Assigns, Locals>,
     count: number,
   ): HandleOutResult | Promise<HandleOutResult>;
-  /** Level at which joins are logged; false: not at all. */
-  readonly logJoin?: boolean;
+  /** Level at which joins are logged, `info` without; false: not at all. */
+  readonly logJoin?: LineLevel | false;
+  /** Level at which handled messages are logged, `debug` without; false: not at all. */
+  readonly logHandleIn?: LineLevel | false;
 }
 
 /** Which broadcasts are left out for a client that does not take them in time. */
@@ -162,15 +165,16 @@ export interface ChannelDefinition {
   /** Undefined: the socket's policy holds. */
   readonly slow: SlowChannel | undefined;
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
-  readonly logJoin: boolean;
+  readonly logJoin: LineLevel | false;
+  readonly logHandleIn: LineLevel | false;
 }
 
 /**
  * Defines a channel for the connections of a socket.
  *
  * @param _socket - the socket's definition: its assigns are known in every callback
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, or `queue` no number
- *   of broadcasts
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, `queue` no number
+ *   of broadcasts, or a level none of the log
  */
 export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
@@ -186,7 +190,8 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
-    logJoin: callbacks.logJoin ?? true,
+    logJoin: callbacks.logJoin ?? "info",
+    logHandleIn: callbacks.logHandleIn ?? "debug",
   };
 }
 
@@ -212,6 +217,7 @@ function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
 
 function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
   checkFunction("join", given["join"]);
+  for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
   for (const name of ["locals", "handleInfo", "missed", "terminate"]) {
     if (given[name] !== undefined) checkFunction(name, given[name]);
   }

@@ -5,9 +5,9 @@
  */
 
 import { STATE } from "../channel/channel-state.ts";
-import type { Channel } from "../channel/channel.ts";
+import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 
 /** One connection. */
 export interface SocketInfo {
@@ -56,7 +56,7 @@ export interface Introspected {
     topicCounts(prefix: string, limit: number): readonly TopicCount[];
   };
   /** The sockets of all open connections. */
-  readonly sockets: () => Iterable<Socket>;
+  readonly sockets: () => Iterable<ServedSocket>;
 }
 
 /** Answers a question. */
@@ -74,22 +74,24 @@ export function answerOf(question: Question, of: Introspected): Answer {
 }
 
 function socketsOf({ shard, sockets }: Introspected, limit: number): SocketInfo[] {
-  const infos = Array.from(sockets(), ({ connection, id, identity }) => {
+  const infos = Array.from(sockets(), ({ connection, id, path }) => {
     const { id: number, transport } = connection;
-    return { connection: number, id, shard, transport, path: identity.mount.path };
+    return { connection: number, id, shard, transport, path };
   });
   return infos.toSorted((one, other) => one.connection - other.connection).slice(0, limit);
 }
 
 function channelsOf({ sockets }: Introspected, number: number): ChannelInfo[] | undefined {
-  for (const { connection, channels } of sockets()) {
-    if (connection.id !== number) continue;
-    return channels.all().map((channel) => ({ topic: channel.topic, status: statusOf(channel) }));
+  for (const socket of sockets()) {
+    if (socket.connection.id !== number) continue;
+    return socket
+      .allChannels()
+      .map((channel) => ({ topic: channel.topic, status: statusOf(channel) }));
   }
   return undefined;
 }
 
-function statusOf({ state, isLeaving }: Channel): ChannelInfo["status"] {
+function statusOf({ state, isLeaving }: RoutedChannel): ChannelInfo["status"] {
   if (isLeaving || state >= STATE.ending) return "leaving";
   return state === STATE.joining ? "joining" : "joined";
 }

@@ -23,13 +23,15 @@ import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exc
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
-import type { SocketMount } from "../socket/mount.ts";
+import type { AnyMount } from "../socket/mount.ts";
+import { RawSocketServer } from "../socket/raw-socket-server.ts";
+import type { SocketOpener } from "../socket/served-socket.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import type { SessionForwarding } from "../transport/session-forwarding.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
 import { isSessionRecord } from "./exchange-wire.ts";
-import { routeOf, type MountDefinition } from "./endpoint.ts";
+import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "./endpoint.ts";
 
 /** What the core of a shard is made of. */
 export interface ShardCoreParts {
@@ -49,8 +51,16 @@ export class ShardCore {
   readonly exchange: Exchange;
   readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
-  readonly channels: ChannelServer;
-  readonly sockets: SocketServer;
+  readonly #channels: ChannelServer;
+  readonly #sockets: SocketServer;
+  readonly #rawSockets: RawSocketServer;
+  /** Makes the sockets of connections, of whichever kind their mount is. */
+  readonly sockets: SocketOpener = {
+    open: (connection, identity) =>
+      "serializer" in identity
+        ? this.#sockets.open(connection, identity)
+        : this.#rawSockets.open(connection, identity),
+  };
   readonly #parts: ShardCoreParts;
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
@@ -74,7 +84,7 @@ export class ShardCore {
       counters.add(COUNTER.skippedOnV1, count),
     );
     this.pubsub = this.#makePubSub(fastlane);
-    this.channels = new ChannelServer({
+    this.#channels = new ChannelServer({
       shard: start.shard,
       context: this.context,
       pubsub: this.pubsub,
@@ -87,8 +97,16 @@ export class ShardCore {
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
     });
-    this.sockets = new SocketServer({
-      channels: this.channels,
+    this.#rawSockets = new RawSocketServer({
+      shard: start.shard,
+      context: this.context,
+      topics: this.pubsub,
+      logger,
+      maxMailbox: options.maxMailbox,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+    });
+    this.#sockets = new SocketServer({
+      channels: this.#channels,
       idTopics: this.pubsub,
       logger,
       maxBacklog: options.maxMailbox,
@@ -124,16 +142,26 @@ export class ShardCore {
     if (hasLost) this.#lapped(member, "all");
   }
 
+  /** Ends what asynchronous callbacks kept too long. Called from the shard's sweep. */
+  checkTimeouts(nowMs: number): void {
+    this.#channels.checkTimeouts(nowMs);
+    this.#rawSockets.checkTimeouts(nowMs);
+  }
+
+  /** Resolves when nothing of the user's runs for a connection: all have ended. */
+  async allEnded(): Promise<void> {
+    await Promise.all([this.#channels.allEnded(), this.#rawSockets.allEnded()]);
+  }
+
   /** Makes what a socket's connections need of its definition at a path. */
-  makeMount(path: string, { socket, channels, maxChannels }: MountDefinition): SocketMount {
+  makeMount(path: string, mount: AnyMountDefinition): AnyMount {
+    const { options } = this.#parts.start;
+    const connectTimeoutMs = options.handlerTimeoutMs;
+    if (isRawMountDefinition(mount)) return { path, definition: mount.socket, connectTimeoutMs };
+    const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
-    return {
-      path,
-      definition: socket,
-      router: new ChannelRouter(Object.fromEntries(routes)),
-      connectTimeoutMs: this.#parts.start.options.handlerTimeoutMs,
-      maxChannels: maxChannels ?? this.#parts.start.options.maxChannels,
-    };
+    const router = new ChannelRouter(Object.fromEntries(routes));
+    return { path, definition: socket, router, connectTimeoutMs, maxChannels };
   }
 
   /**

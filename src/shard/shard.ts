@@ -16,7 +16,7 @@ import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { LongPollTransport } from "../transport/longpoll.ts";
 import { ConnectionNumbering } from "../transport/connection-numbering.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import { longpollOptionsOf, longpollPathOf } from "./longpoll-mount.ts";
 import { ExchangeWire } from "./exchange-wire.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
@@ -27,7 +27,7 @@ import {
   websocketOptionsOf,
   websocketPathOf,
   type EndpointDefinition,
-  type MountDefinition,
+  type AnyMountDefinition,
 } from "./endpoint.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
@@ -98,7 +98,7 @@ export class Shard {
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
   async start(): Promise<void> {
     const { endpoint, logger } = this.#parts;
-    const { context, channels } = this.#core;
+    const { context } = this.#core;
     // Before its first turn: a member may have to be forgotten while the app starts.
     this.#core.attach();
     await endpoint.start?.(context);
@@ -106,7 +106,7 @@ export class Shard {
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     const { handlerTimeoutMs } = this.#parts.start.options;
     mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
-    this.#sweep.add(() => channels.checkTimeouts(performance.now()));
+    this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();
@@ -152,7 +152,7 @@ export class Shard {
   /** Answers what main asks. */
   answer(question: Question): Answer {
     const { shard } = this.#parts.start;
-    const sockets = (): Iterable<Socket> => [
+    const sockets = (): Iterable<ServedSocket> => [
       ...this.#transport.openSockets(),
       ...this.#longpoll.openSockets(),
     ];
@@ -161,10 +161,10 @@ export class Shard {
 
   async #drain(pace: DrainPace): Promise<number> {
     const { endpoint, logger } = this.#parts;
-    const { channels, context, exchange } = this.#core;
+    const { context, exchange } = this.#core;
     const connections = this.#transport.size + this.#longpoll.size;
     await this.#drainTransports(pace);
-    await channels.allEnded();
+    await this.#core.allEnded();
     try {
       await endpoint.stop?.(context);
     } catch (error) {
@@ -178,7 +178,7 @@ export class Shard {
     await Promise.all([this.#transport.drain(pace), this.#longpoll.drain(pace)]);
   }
 
-  #mount(path: string, mount: MountDefinition): void {
+  #mount(path: string, mount: AnyMountDefinition): void {
     const { endpoint, logger, start } = this.#parts;
     const { options } = start;
     const common = {
@@ -187,9 +187,6 @@ export class Shard {
       secretKeyBase: options.secretKeyBase,
       logger,
     };
-    const given = websocketOptionsOf(mount);
-    const policy = handshakePolicyOf(path, endpoint, mount, given);
-    const handshake = new Handshake({ ...common, policy, transport: "websocket" });
     const longpoll = longpollOptionsOf(mount);
     if (longpoll) {
       const polled = handshakePolicyOf(path, endpoint, mount, longpoll);
@@ -200,10 +197,14 @@ export class Shard {
         maxAgeMs: longpoll.maxAgeMs ?? options.longpollMaxAgeMs,
       });
     }
-    this.#transport.mount(websocketPathOf(path, mount), handshake, {
-      timeoutMs: given.timeoutMs ?? options.idleTimeoutMs,
-      maxFrameBytes: given.maxFrameBytes ?? options.maxFrameBytes,
-      compress: given.compress ?? false,
+    const websocket = websocketOptionsOf(mount);
+    if (!websocket) return;
+    const policy = handshakePolicyOf(path, endpoint, mount, websocket);
+    const handshake = new Handshake({ ...common, policy, transport: "websocket" });
+    this.#transport.mount(websocketPathOf(path, websocket), handshake, {
+      timeoutMs: websocket.timeoutMs ?? options.idleTimeoutMs,
+      maxFrameBytes: websocket.maxFrameBytes ?? options.maxFrameBytes,
+      compress: websocket.compress ?? false,
     });
   }
 
@@ -212,7 +213,7 @@ export class Shard {
     const { idleTimeoutMs, handlerTimeoutMs, longpollWindowMs, longpollTimeoutMs } = start.options;
     const given = Object.values(endpoint.sockets).flatMap((mount) => {
       const longpoll = longpollOptionsOf(mount);
-      const own = [websocketOptionsOf(mount).timeoutMs];
+      const own = [websocketOptionsOf(mount)?.timeoutMs];
       if (!longpoll) return own;
       const { windowMs = longpollWindowMs, pubsubTimeoutMs = longpollTimeoutMs } = longpoll;
       return [...own, windowMs, pubsubTimeoutMs];

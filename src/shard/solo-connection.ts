@@ -4,11 +4,12 @@
  * Runs on: the thread of a test.
  */
 
-import type { Channel } from "../channel/channel.ts";
+import { Channel } from "../channel/channel.ts";
 import { STATE } from "../channel/channel-state.ts";
 import type { Connection } from "../channel/connection.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
-import type { Identity, Socket } from "../socket/socket.ts";
+import type { RoutedChannel } from "../channel/routed-channel.ts";
+import type { AnyIdentity } from "../socket/connect.ts";
+import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 
 /** The other end of a connection. */
 export interface SoloClient {
@@ -34,14 +35,15 @@ export class SoloConnection implements Connection {
   readonly isNative = false;
   readonly isCompressed = false;
   readonly hasRoom = true;
-  readonly #sockets: SocketServer;
   readonly #client: SoloClient;
-  readonly #socket: Socket;
+  readonly #socket: ServedSocket;
+  /** What `connect` gave. */
+  readonly assigns: object;
   isOpen = true;
 
-  constructor(id: number, identity: Identity, sockets: SocketServer, client: SoloClient) {
+  constructor(id: number, identity: AnyIdentity, sockets: SocketOpener, client: SoloClient) {
     this.id = id;
-    this.#sockets = sockets;
+    this.assigns = "assigns" in identity ? identity.assigns : {};
     this.#client = client;
     this.#socket = sockets.open(this, identity);
   }
@@ -51,32 +53,27 @@ export class SoloConnection implements Connection {
     return this.#socket.id;
   }
 
-  /** What `connect` gave. */
-  get assigns(): object {
-    return this.#socket.identity.assigns;
-  }
-
   /** Takes a frame of the client. */
   receive(frame: string | Uint8Array): void {
     if (!this.isOpen) return;
-    if (typeof frame === "string") this.#sockets.receive(this.#socket, frame);
-    else this.#sockets.receiveBytes(this.#socket, frame);
+    if (typeof frame === "string") this.#socket.receiveText(frame);
+    else this.#socket.receiveBytes(frame);
   }
 
   /** Is told that the client is gone. */
   lose(code: number): void {
     this.isOpen = false;
-    this.#sockets.closed(this.#socket, code, { shutdown: "closed" });
+    this.#socket.closed(code, { shutdown: "closed" });
   }
 
   /** Closes as a server does that ends. */
   drain(code: number): void {
-    this.#sockets.end(this.#socket, code, { shutdown: "draining" });
+    this.#socket.end(code, { shutdown: "draining" });
   }
 
   /** Finds the channel of a join, settled or not. */
   channel(topic: string, joinRef: string): SoloChannel | undefined {
-    const channel = this.#socket.channels.get(topic);
+    const channel = this.#socket.allChannels().find((one) => one.topic === topic);
     return channel?.joinRef === joinRef ? soloChannel(channel) : undefined;
   }
 
@@ -86,6 +83,8 @@ export class SoloConnection implements Connection {
     else if (isBinary) this.#client.onFrame(new Uint8Array(frame));
     else this.#client.onFrame(Buffer.from(frame).toString("utf8"));
   }
+
+  ping(): void {}
 
   // Not native, and never without room: nobody calls these, and frames come one by one.
   subscribe(): void {}
@@ -104,7 +103,7 @@ export class SoloConnection implements Connection {
   }
 }
 
-function soloChannel(channel: Channel): SoloChannel {
+function soloChannel(channel: RoutedChannel): SoloChannel {
   return {
     get assigns() {
       return channel.assigns;
@@ -112,6 +111,8 @@ function soloChannel(channel: Channel): SoloChannel {
     get hasEnded() {
       return channel.state === STATE.closed;
     },
-    send: (message) => channel.send(message),
+    send: (message) => {
+      if (channel instanceof Channel) channel.send(message);
+    },
   };
 }

@@ -19,7 +19,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import { decide, type Decision } from "../socket/connect.ts";
 import type { ConnectInfo } from "../socket/definition.ts";
-import type { SocketMount } from "../socket/mount.ts";
+import type { AnyMount } from "../socket/mount.ts";
 import type { ConnectInfoPlan } from "../transport/connect-info.ts";
 import { pathParams, variablesOf } from "../transport/path.ts";
 import type { RequestHead } from "../transport/request-head.ts";
@@ -58,7 +58,8 @@ export type SoloDecision =
 export type SoloSubscriber = (broadcast: Broadcast) => void;
 
 /** A mount, and what its sockets are told of a client. */
-interface SoloMount extends SocketMount {
+interface SoloMount {
+  readonly mount: AnyMount;
   readonly connectInfo: ConnectInfoPlan;
 }
 
@@ -89,8 +90,9 @@ export class SoloShard {
       onSessionRecord() {},
     });
     this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => ({
-      ...this.#core.makeMount(path, mount),
-      connectInfo: handshakePolicyOf(path, endpoint, mount, websocketOptionsOf(mount)).connectInfo,
+      mount: this.#core.makeMount(path, mount),
+      connectInfo: handshakePolicyOf(path, endpoint, mount, websocketOptionsOf(mount) ?? {})
+        .connectInfo,
     }));
   }
 
@@ -107,7 +109,7 @@ export class SoloShard {
   async stop(): Promise<void> {
     for (const connection of this.#connections) connection.drain(CLOSE.restart);
     this.#connections.clear();
-    await this.#core.channels.allEnded();
+    await this.#core.allEnded();
     await this.#endpoint.stop?.(this.context);
   }
 
@@ -117,12 +119,13 @@ export class SoloShard {
    * @throws SIM_ERR_OPTION_INVALID where no socket has the path
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
-    const { mount, variables } = this.#find(request.path);
+    const { found, variables } = this.#find(request.path);
+    const { mount } = found;
     const params = { ...request.params, ...variables, vsn: VSN };
     const head = localHead(request.path ?? mount.path);
     const { secretKeyBase } = this.context;
     const asked = { head, params, authToken: null, secretKeyBase };
-    const local = mount.connectInfo.collect(asked, this.#logger);
+    const local = found.connectInfo.collect(asked, this.#logger);
     const connectInfo = { ...local, ...request.connectInfo };
     const { context } = this;
     const decision = await decide(
@@ -159,18 +162,18 @@ export class SoloShard {
   }
 
   #find(path: string | undefined): {
-    readonly mount: SoloMount;
+    readonly found: SoloMount;
     readonly variables: Readonly<Record<string, string>>;
   } {
     const [only] = this.#mounts;
     if (path === undefined && only && this.#mounts.length === 1) {
-      return { mount: only, variables: {} };
+      return { found: only, variables: {} };
     }
-    for (const mount of this.#mounts) {
-      const variables = path === undefined ? undefined : valuesOf(mount.path, path);
-      if (variables) return { mount, variables };
+    for (const found of this.#mounts) {
+      const variables = path === undefined ? undefined : valuesOf(found.mount.path, path);
+      if (variables) return { found, variables };
     }
-    const paths = this.#mounts.map((mount) => mount.path).join(", ");
+    const paths = this.#mounts.map(({ mount }) => mount.path).join(", ");
     throw makeError(
       "SIM_ERR_OPTION_INVALID",
       `path must be one of ${paths}, got ${path ?? "none"}`,

@@ -13,7 +13,7 @@
 
 import type { Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import { AUTH_TOKEN_HEADER } from "./auth-token.ts";
 import type { DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine-types.ts";
@@ -119,7 +119,7 @@ export class LongPollTransport {
   }
 
   /** The sockets of all sessions. */
-  openSockets(): Iterable<Socket> {
+  openSockets(): Iterable<ServedSocket> {
     return this.#sessions.openSockets();
   }
 

@@ -24,7 +24,6 @@
 
 import type { Logger } from "../logger.ts";
 import type { SlowClientPolicy } from "../socket/definition.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { TransportMeter } from "./meter.ts";
 import type { WebSocketConnection } from "./websocket-connection.ts";
@@ -39,7 +38,6 @@ export interface SlowClientsParts {
   /** Time in which a client must have taken some of what waits (ms). */
   readonly patienceMs: number;
   readonly connections: ReadonlySet<WebSocketConnection>;
-  readonly sockets: SocketServer;
   readonly meter: TransportMeter;
   readonly logger: Logger;
 }
@@ -132,20 +130,21 @@ export class SlowClients {
   }
 
   #judge(connection: WebSocketConnection, cause: SlowCause): void {
-    const { sockets, meter } = this.#parts;
+    const { meter } = this.#parts;
     const { socket, bufferedBytes } = connection;
     this.#watched.delete(connection);
     if (!socket) return;
-    const policy = cause === "full" ? "close" : socket.identity.mount.definition.slowClients;
+    const policy = cause === "full" ? "close" : socket.slowClients;
     if (policy === "close") {
       meter.slowCut();
-      this.#report(connection, { bufferedBytes, cause, policy, channels: socket.channels.size });
+      const channels = socket.allChannels().length;
+      this.#report(connection, { bufferedBytes, cause, policy, channels });
       connection.cut();
       return;
     }
     let channels = 0;
     connection.cork(() => {
-      channels = sockets.tooSlow(socket);
+      channels = socket.tooSlow();
     });
     if (channels === 0) return;
     meter.slowEnded(channels);

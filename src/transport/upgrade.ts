@@ -10,8 +10,7 @@
  * Runs on: shard.
  */
 
-import type { Decision } from "../socket/connect.ts";
-import type { Identity } from "../socket/socket.ts";
+import type { AnyIdentity, Decision } from "../socket/connect.ts";
 import { plainAnswer, prepareAnswer, sendAnswer, type PreparedAnswer } from "./answer.ts";
 import { tryTakeAuthToken } from "./auth-token.ts";
 import type { HttpResponse, UpgradeContext } from "./engine-types.ts";
@@ -23,7 +22,7 @@ import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 export interface UpgradeParts {
   readonly handshake: Handshake;
   /** Makes the WebSocket's data; called just before the 101. */
-  readonly accept: (identity: Identity) => object;
+  readonly accept: (identity: AnyIdentity) => object;
 }
 
 /** A request on its way. */

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { ok } from "../../src/channel/results.ts";
 import { defineEndpoint, isEndpoint, routeOf } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
+import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import { channel } from "../support/world.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
@@ -73,11 +74,11 @@ describe("an endpoint's definition", () => {
   it("wants a socket that defineSocket made, and channels that defineChannel made", () => {
     refused(
       { sockets: { "/socket": { channels: {} } } },
-      "socket of /socket must be made by defineSocket, got undefined",
+      "socket of /socket must be made by defineSocket or defineRawSocket, got undefined",
     );
     refused(
       { sockets: { "/socket": { socket: {}, channels: {} } } },
-      "socket of /socket must be made by defineSocket, got object",
+      "socket of /socket must be made by defineSocket or defineRawSocket, got object",
     );
     refused(
       { sockets: { "/socket": { socket } } },
@@ -94,6 +95,23 @@ describe("an endpoint's definition", () => {
         `channel "room:*" of /socket must be made by defineChannel, got ${got}`,
       );
     }
+  });
+
+  it("wants no channels at a raw socket, which has none", () => {
+    const raw = defineRawSocket({ connect: () => ok({}), handleIn: () => {} });
+    const { sockets } = defineEndpoint({ sockets: { "/raw": { socket: raw, longpoll: true } } });
+    assert.equal(sockets["/raw"]?.socket, raw);
+    refused(
+      { sockets: { "/raw": { socket: raw, channels: {}, maxChannels: 1 } } },
+      /^\/raw must have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
+    );
+  });
+
+  it("wants a filter of parameters in one of its forms", () => {
+    refused(
+      { sockets: {}, filterParameters: "token" },
+      "filterParameters must be a list of texts, { discard: texts } or { keep: texts }, got string",
+    );
   });
 
   it("wants limits within the ranges of the server's own", () => {
@@ -118,7 +136,10 @@ describe("an endpoint's definition", () => {
       mountedWith({ websocket: { compress: "yes" } }),
       "compress of /s must be true or false, got string",
     );
-    refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
+    refused(
+      mountedWith({ websocket: 7 }),
+      "websocket of /s must be true, false or an object, got number",
+    );
     refused(
       mountedWith({ longpoll: 7 }),
       "longpoll of /s must be true, false or an object, got number",

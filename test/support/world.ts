@@ -35,6 +35,7 @@ const ANY_SOCKET = defineSocket({ connect: () => ok<Record<string, unknown>>({})
 
 /** One line of the log. */
 export interface LogEntry {
+  readonly level?: string;
   readonly text: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -88,9 +89,16 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    const note = (fields: object, text: string): void =>
-      void this.log.push({ text, fields: fields as LogEntry["fields"] });
-    const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
+    const note =
+      (level: string) =>
+      (fields: object, text: string): void =>
+        void this.log.push({ level, text, fields: fields as LogEntry["fields"] });
+    const logger = new Logger("debug", {
+      debug: note("debug"),
+      info: note("info"),
+      warn: note("warn"),
+      error: note("error"),
+    });
     const fastlane = new Fastlane(this.publisher, (count) => {
       this.skipped += count;
     });

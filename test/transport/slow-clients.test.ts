@@ -144,7 +144,6 @@ beforeEach(() => {
     maxBytes: MAX_BYTES,
     patienceMs: PATIENCE_MS,
     connections,
-    sockets: world.sockets,
     meter,
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
   });
