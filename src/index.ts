@@ -43,7 +43,7 @@ export type {
 export type { ControlFrame, DataFrame, OutgoingFrame } from "./socket/frame.ts";
 export { closeWith } from "./socket/close-with.ts";
 export type { CloseWith } from "./socket/close-with.ts";
-export type { ChannelRoute } from "./socket/channel-router.ts";
+export type { AnyChannelDefinition, ChannelRoute } from "./socket/channel-router.ts";
 export { defineChannel } from "./channel/definition.ts";
 export type {
   ChannelCallbacks,
@@ -53,6 +53,20 @@ export type {
   HandleOutResult,
   JoinResult,
 } from "./channel/definition.ts";
+export { defineRawChannel } from "./channel/raw-definition.ts";
+export type {
+  RawChannel,
+  RawChannelCallbacks,
+  RawChannelDefinition,
+  RawChannelHandlers,
+} from "./channel/raw-definition.ts";
+export type { Message } from "./protocol/message.ts";
+export { defineSerializer } from "./protocol/custom-serializer.ts";
+export type { SerializerCallbacks, ServerMessage } from "./protocol/custom-serializer.ts";
+export { jsonV1 } from "./protocol/json-v1.ts";
+export { jsonV2 } from "./protocol/json-v2.ts";
+export type { Frame, Serializer } from "./protocol/serializer.ts";
+export type { SerializerChoice } from "./protocol/version.ts";
 export type { TaskOptions } from "./channel/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
 export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
@@ -68,6 +82,16 @@ export type {
 } from "./pubsub/adapter.ts";
 export { memoryAdapter } from "./pubsub/adapters/memory.ts";
 export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";
+export { defineTransport } from "./transport/definition.ts";
+export type {
+  TransportCallbacks,
+  TransportClient,
+  TransportConnection,
+  TransportDecision,
+  TransportDefinition,
+  TransportHost,
+  TransportRequest,
+} from "./transport/definition.ts";
 export type { Route, RouteRequest } from "./transport/routes.ts";
 export type { RouteResponse } from "./transport/answer.ts";
 export type { ErrorHandler, HandshakeOptions } from "./transport/handshake-options.ts";

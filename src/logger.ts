@@ -81,6 +81,10 @@ export const LOG_LINES = {
   tooManyChannels: { level: "error", text: "too many channels joined" },
   unmatchedTopic: { level: "warn", text: "unmatched topic" },
   malformedFrame: { level: "error", text: "malformed frame: the connection was closed" },
+  transportFailed: {
+    level: "error",
+    text: "a transport of the app's own threw, or did not settle",
+  },
   rawSocketFailed: { level: "error", text: "a raw socket failed: its connection was closed" },
   controlFailed: { level: "error", text: "handleControl threw: the connection was closed" },
   receiveFailed: { level: "error", text: "a message failed: its connection was closed" },

@@ -12,9 +12,13 @@ import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";
 import { shown, type ExitReason } from "./results.ts";
 
-/** What a report needs of a channel that was joined. */
-interface Joined {
+/** What a report needs of a channel. */
+interface Reported {
   readonly topic: string;
+}
+
+/** What a report needs of a channel that was joined. */
+interface Joined extends Reported {
   readonly definition: { readonly logJoin: LineLevel | false };
 }
 
@@ -69,7 +73,7 @@ export class ChannelReports {
     telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: payload });
   }
 
-  crashed({ topic }: Channel, event: unknown, error: unknown): void {
+  crashed({ topic }: Reported, event: unknown, error: unknown): void {
     // Of a slow client: no fault of the channel's, and said once for all of its channels.
     if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
       this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
@@ -78,13 +82,13 @@ export class ChannelReports {
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  joinCrashed({ topic }: Channel, event: unknown, error: unknown): void {
+  joinCrashed({ topic }: Reported, event: unknown, error: unknown): void {
     this.#logger.log("joinCrashed", { topic, err: asError(error) });
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  terminateFailed({ topic }: Channel, error: unknown): void {
+  terminateFailed({ topic }: Reported, error: unknown): void {
     this.#logger.log("terminateFailed", { topic, err: asError(error) });
   }
 
@@ -95,7 +99,7 @@ export class ChannelReports {
     telemetry.broadcasts_missed.publish({ topic, connection, count });
   }
 
-  ended({ topic }: Channel, reason: ExitReason): void {
+  ended({ topic }: Reported, reason: ExitReason): void {
     if (telemetry.channel_left.hasSubscribers) telemetry.channel_left.publish({ topic, reason });
   }
 

@@ -158,7 +158,7 @@ export class ChannelServer implements ChannelRuntime {
     this.#reports.joinCrashed(channel, EVENT.join, error);
     const isLate = hasCode(error, "SIM_ERR_HANDLER_TIMEOUT");
     const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
-    this.#output.replyToJoin(channel, channel.ref, STATUS.error, { reason });
+    this.#output.refuseJoin(channel, reason);
     channel.owner.channelGone(channel);
     this.#lives.closed(channel);
     channel.owner.joinSettled(channel);

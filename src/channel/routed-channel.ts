@@ -64,4 +64,6 @@ export interface ChannelOwner {
   channelGone(channel: RoutedChannel): void;
   /** The join was answered, one way or the other. */
   joinSettled(channel: RoutedChannel): void;
+  /** What its channels' clients must be told cannot be written, by a serializer of the user's. */
+  failed(error: unknown): void;
 }

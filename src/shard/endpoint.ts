@@ -5,15 +5,15 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
-import type { ChannelDefinition } from "../channel/definition.ts";
 import { checkFilter, type FilterParameters } from "../log-filter.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import { kindOf } from "../protocol/serializer.ts";
-import type { ChannelRoute } from "../socket/channel-router.ts";
+import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { RawSocketDefinition } from "../socket/raw-definition.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-options.ts";
+import type { TransportDefinition } from "../transport/definition.ts";
 import type { CheckOrigin } from "../transport/origin.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
@@ -44,8 +44,8 @@ export interface MountOptions extends HandshakeOptions {
 export interface MountDefinition extends MountOptions {
   // The assigns are the definition's own affair; here any socket may stand.
   readonly socket: SocketDefinition<never> | SocketDefinition;
-  /** By topic pattern: a channel, or a channel with assigns of its own. The first match counts. */
-  readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
+  /** By topic pattern: a channel, or a channel and what its route adds. The first match counts. */
+  readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
   readonly maxChannels?: number;
 }
@@ -62,6 +62,8 @@ export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 export interface EndpointCallbacks {
   /** Sockets by path, which may have variables: `/org/:org/socket`. */
   readonly sockets: Readonly<Record<string, AnyMountDefinition>>;
+  /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
+  readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
   /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
@@ -92,6 +94,7 @@ export interface EndpointDefinition extends EndpointCallbacks {
 
 const ENDPOINT_KEYS = [
   "sockets",
+  "transports",
   "routes",
   "urlHost",
   "checkOrigin",
@@ -117,6 +120,11 @@ const MOUNT_KEYS = [
   "maxChannels",
   ...TRANSPORT_KEYS,
 ] as const satisfies readonly (keyof MountDefinition)[];
+const ROUTE_KEYS = [
+  "channel",
+  "assigns",
+  "options",
+] as const satisfies readonly (keyof ChannelRoute)[];
 const WEBSOCKET_KEYS = [
   "timeoutMs",
   "maxFrameBytes",
@@ -140,6 +148,7 @@ export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition
     throw invalid(`tasks must be the URL of a file, got ${String(tasks)}`);
   }
   checkFilter(callbacks.filterParameters);
+  checkTransports(callbacks.transports);
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
@@ -156,7 +165,7 @@ export function isEndpoint(value: unknown): value is EndpointDefinition {
 }
 
 /** Gives the route that a mount's `channels` has, in its long form. */
-export function routeOf(given: ChannelDefinition | ChannelRoute): ChannelRoute {
+export function routeOf(given: AnyChannelDefinition | ChannelRoute): ChannelRoute {
   return "channel" in given ? given : { channel: given };
 }
 
@@ -198,13 +207,38 @@ function checkChannels(path: string, mount: MountDefinition): void {
   const { channels, maxChannels } = mount;
   checkObject(`channels of ${path}`, channels);
   for (const [pattern, given] of Object.entries(channels)) {
-    if (hasFunction(given, "join") || hasFunction(given, "channel", "join")) continue;
-    const subject = `channel ${JSON.stringify(pattern)} of ${path}`;
-    throw invalid(`${subject} must be made by defineChannel, got ${kindOf(given)}`);
+    checkRoute(`channel ${JSON.stringify(pattern)} of ${path}`, given);
   }
   if (maxChannels !== undefined) {
     checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
   }
+}
+
+function checkTransports(given: unknown): void {
+  if (given === undefined) return;
+  const areRight =
+    Array.isArray(given) &&
+    given.every((one) => hasFunction(one, "start") && hasFunction(one, "stop"));
+  if (areRight) return;
+  throw invalid(`transports must be a list of what defineTransport made, got ${kindOf(given)}`);
+}
+
+function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute): void {
+  if (isChannel(given)) return;
+  if (!hasFunction(given, "channel", "join") && !hasFunction(given, "channel", "start")) {
+    const makers = "defineChannel or defineRawChannel";
+    throw invalid(`${subject} must be made by ${makers}, got ${kindOf(given)}`);
+  }
+  checkKeys(subject, given, ROUTE_KEYS);
+  const { channel, assigns, options } = routeOf(given);
+  if (assigns !== undefined) checkObject(`assigns of ${subject}`, assigns);
+  if (options !== undefined && !("start" in channel)) {
+    throw invalid(`options of ${subject} must be those of a raw channel, got another channel`);
+  }
+}
+
+function isChannel(given: unknown): boolean {
+  return hasFunction(given, "join") || hasFunction(given, "start");
 }
 
 function checkWebSocket(path: string, given: WebSocketMountOptions): void {

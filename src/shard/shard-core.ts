@@ -12,6 +12,7 @@ import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import type { Lane } from "../channel/lane.ts";
+import { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -53,6 +54,7 @@ export class ShardCore {
   readonly pubsub: PubSub<Lane>;
   readonly #channels: ChannelServer;
   readonly #sockets: SocketServer;
+  readonly #rawChannels: RawChannelServer;
   readonly #rawSockets: RawSocketServer;
   /** Makes the sockets of connections, of whichever kind their mount is. */
   readonly sockets: SocketOpener = {
@@ -97,6 +99,14 @@ export class ShardCore {
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
     });
+    this.#rawChannels = new RawChannelServer({
+      shard: start.shard,
+      context: this.context,
+      topics: this.pubsub,
+      logger,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+      onCount: (change) => counters.add(COUNTER.channels, change),
+    });
     this.#rawSockets = new RawSocketServer({
       shard: start.shard,
       context: this.context,
@@ -107,6 +117,7 @@ export class ShardCore {
     });
     this.#sockets = new SocketServer({
       channels: this.#channels,
+      rawChannels: this.#rawChannels,
       idTopics: this.pubsub,
       logger,
       maxBacklog: options.maxMailbox,
@@ -145,12 +156,14 @@ export class ShardCore {
   /** Ends what asynchronous callbacks kept too long. Called from the shard's sweep. */
   checkTimeouts(nowMs: number): void {
     this.#channels.checkTimeouts(nowMs);
+    this.#rawChannels.checkTimeouts(nowMs);
     this.#rawSockets.checkTimeouts(nowMs);
   }
 
   /** Resolves when nothing of the user's runs for a connection: all have ended. */
   async allEnded(): Promise<void> {
-    await Promise.all([this.#channels.allEnded(), this.#rawSockets.allEnded()]);
+    const servers = [this.#channels, this.#rawChannels, this.#rawSockets];
+    await Promise.all(servers.map((server) => server.allEnded()));
   }
 
   /** Makes what a socket's connections need of its definition at a path. */

@@ -16,6 +16,7 @@ import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { LongPollTransport } from "../transport/longpoll.ts";
 import { ConnectionNumbering } from "../transport/connection-numbering.ts";
+import { CustomTransports } from "../transport/custom-transports.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { longpollOptionsOf, longpollPathOf } from "./longpoll-mount.ts";
 import { ExchangeWire } from "./exchange-wire.ts";
@@ -53,6 +54,7 @@ export class Shard {
   readonly #core: ShardCore;
   readonly #transport: WebSocketTransport;
   readonly #longpoll: LongPollTransport;
+  readonly #custom: CustomTransports;
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
   #drained: Promise<number> | undefined;
@@ -93,6 +95,7 @@ export class Shard {
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
     const wire = new ExchangeWire(memory, member, this.#core.exchange);
     this.#longpoll = new LongPollTransport({ ...common, wire, secretKeyBase });
+    this.#custom = new CustomTransports({ ...common, context: this.#core.context, slowClientMs });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
@@ -110,6 +113,8 @@ export class Shard {
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();
+    // Last: from now on clients may come.
+    await this.#custom.start(endpoint.transports ?? []);
   }
 
   /**
@@ -128,6 +133,7 @@ export class Shard {
   cut(): void {
     this.#transport.cutAll();
     this.#longpoll.cutAll();
+    this.#custom.cutAll();
   }
 
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
@@ -136,6 +142,8 @@ export class Shard {
     this.#sweep.stop();
     this.#overload.stop();
     this.app.close();
+    // The engine knows nothing of these.
+    this.#custom.cutAll();
     this.#core.stop();
   }
 
@@ -155,6 +163,7 @@ export class Shard {
     const sockets = (): Iterable<ServedSocket> => [
       ...this.#transport.openSockets(),
       ...this.#longpoll.openSockets(),
+      ...this.#custom.openSockets(),
     ];
     return answerOf(question, { shard, pubsub: this.#core.pubsub, sockets });
   }
@@ -162,7 +171,7 @@ export class Shard {
   async #drain(pace: DrainPace): Promise<number> {
     const { endpoint, logger } = this.#parts;
     const { context, exchange } = this.#core;
-    const connections = this.#transport.size + this.#longpoll.size;
+    const connections = this.#transport.size + this.#longpoll.size + this.#custom.size;
     await this.#drainTransports(pace);
     await this.#core.allEnded();
     try {
@@ -175,7 +184,8 @@ export class Shard {
   }
 
   async #drainTransports(pace: DrainPace): Promise<void> {
-    await Promise.all([this.#transport.drain(pace), this.#longpoll.drain(pace)]);
+    const transports = [this.#transport, this.#longpoll, this.#custom];
+    await Promise.all(transports.map((transport) => transport.drain(pace)));
   }
 
   #mount(path: string, mount: AnyMountDefinition): void {
@@ -187,6 +197,8 @@ export class Shard {
       secretKeyBase: options.secretKeyBase,
       logger,
     };
+    const { serializers } = handshakePolicyOf(path, endpoint, mount, {});
+    this.#custom.mount({ mount: common.mount, serializers });
     const longpoll = longpollOptionsOf(mount);
     if (longpoll) {
       const polled = handshakePolicyOf(path, endpoint, mount, longpoll);

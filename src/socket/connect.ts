@@ -13,7 +13,7 @@ import type { ShardContext } from "../channel/context.ts";
 import { NO_REASON, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import { kindOf, type Serializer } from "../protocol/serializer.ts";
-import { DEFAULT_VSN, negotiate } from "../protocol/version.ts";
+import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";
 import type { ConnectInfo, Params } from "./definition.ts";
 import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";
 import type { RawIdentity } from "./raw-socket.ts";
@@ -33,6 +33,8 @@ export type Decision =
 /** A request to connect. */
 export interface ConnectCall {
   readonly mount: AnyMount;
+  /** Of the mount's transport; a raw socket has none. */
+  readonly serializers: SerializerList;
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
@@ -48,7 +50,7 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   if (isRawMount(mount)) {
     return decideBy(call, logger, (state) => identifyRaw(mount, state, logger));
   }
-  const serializer = negotiate(call.params["vsn"] ?? DEFAULT_VSN);
+  const serializer = negotiate(call.params["vsn"] ?? DEFAULT_VSN, call.serializers);
   if (!serializer) {
     logger.log("versionInvalid", { vsn: call.params["vsn"], path: mount.path });
     return { result: "refused", reason: undefined };

@@ -15,6 +15,8 @@ import { Channel } from "../channel/channel.ts";
 import type { ChannelServer } from "../channel/channel-server.ts";
 import { STATE } from "../channel/channel-state.ts";
 import type { Connection } from "../channel/connection.ts";
+import { RawChannelEnd } from "../channel/raw-channel.ts";
+import type { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { ExitReason } from "../channel/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { Logger } from "../logger.ts";
@@ -35,6 +37,7 @@ export interface IdTopics {
 /** What a SocketServer is made of. */
 export interface SocketServerParts {
   readonly channels: ChannelServer;
+  readonly rawChannels: RawChannelServer;
   readonly idTopics: IdTopics;
   readonly logger: Logger;
   readonly maxBacklog: number;
@@ -61,16 +64,12 @@ export class SocketServer implements SocketEvents {
 
   /** Takes a text frame. One that is malformed closes the connection (WIRE §2.7). */
   receive(socket: Socket, frame: string): void {
-    const message = socket.serializer.decode(frame);
-    if (message) this.#take(socket, message);
-    else this.malformed(socket);
+    this.#decode(socket, frame);
   }
 
   /** Takes a binary frame, likewise. Nothing of it is kept. */
   receiveBytes(socket: Socket, frame: Uint8Array): void {
-    const message = socket.serializer.decodeBytes(frame);
-    if (message) this.#take(socket, message);
-    else this.malformed(socket);
+    this.#decode(socket, frame);
   }
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
@@ -97,8 +96,17 @@ export class SocketServer implements SocketEvents {
     this.end(socket, CLOSE.internalError, { shutdown: "closed" });
   }
 
+  /** Closes a connection that something which must not fail has failed for. */
+  failed(socket: Socket, error: unknown): void {
+    this.#parts.logger.log("receiveFailed", { connection: socket.connection.id, err: error });
+    this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+  }
+
   /** Closes a connection; its channels end with a reason. */
   end(socket: Socket, code: number, reason: ExitReason): void {
+    if (code === CLOSE.restart) {
+      for (const channel of socket.channels.all()) channel.runtime.drain(channel);
+    }
     if (socket.isEnded) return;
     // First: the transport calls `closed` from within `close`, and would give another reason.
     socket.isEnded = true;
@@ -146,13 +154,27 @@ export class SocketServer implements SocketEvents {
     for (const channel of socket.channels.all()) channel.runtime.close(channel, reason);
   }
 
+  #decode(socket: Socket, frame: string | Uint8Array): void {
+    const { serializer } = socket;
+    let message: Message | undefined;
+    try {
+      message =
+        typeof frame === "string" ? serializer.decode(frame) : serializer.decodeBytes(frame);
+    } catch (error) {
+      // Only a serializer of the user's throws.
+      this.failed(socket, error);
+      return;
+    }
+    if (message) this.#take(socket, message);
+    else this.malformed(socket);
+  }
+
   // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
   #take(socket: Socket, message: Message): void {
     try {
       this.#receive(socket, message);
     } catch (error) {
-      this.#parts.logger.log("receiveFailed", { connection: socket.connection.id, err: error });
-      this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+      this.failed(socket, error);
     }
   }
 
@@ -233,20 +255,27 @@ export class SocketServer implements SocketEvents {
       if (replaced) this.#sendClose(socket, topic, replaced.joinRef);
       return;
     }
-    const { assigns } = route;
-    const channel = new Channel({
-      runtime: this.#parts.channels,
-      owner: socket,
-      definition: route.channel,
-      topic,
-      assigns: assigns ? Object.freeze({ ...identity.assigns, ...assigns }) : identity.assigns,
-      joinRef: message.joinRef,
-      ref: message.ref,
-    });
+    const channel = this.#makeChannel(socket, topic, route, message);
     if (replaced) channel.pending = { backlog: [], replaced };
     if (socket.isSerial) socket.joining = channel;
     channels.add(channel);
     channel.runtime.join(channel, message.ref, message.payload);
+  }
+
+  #makeChannel(
+    owner: Socket,
+    topic: string,
+    { channel: definition, assigns: own, options }: ChannelRoute,
+    { joinRef, ref }: Message,
+  ): RoutedChannel {
+    const { assigns: given } = owner.identity;
+    const assigns = own ? Object.freeze({ ...given, ...own }) : given;
+    const parts = { owner, topic, assigns, joinRef, ref };
+    if ("start" in definition) {
+      const runtime = this.#parts.rawChannels;
+      return new RawChannelEnd({ ...parts, runtime, definition, options });
+    }
+    return new Channel({ ...parts, runtime: this.#parts.channels, definition });
   }
 
   #wait(socket: Socket, channel: RoutedChannel, message: Message): void {
@@ -273,6 +302,6 @@ export class SocketServer implements SocketEvents {
   #sendClose(socket: Socket, topic: string, joinRef: Ref): void {
     const { connection, serializer } = socket;
     const frame = serializer.end(refJson(joinRef), JSON.stringify(topic), EVENT.close, {});
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 }

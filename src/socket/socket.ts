@@ -35,6 +35,7 @@ export interface SocketEvents {
   closed(socket: Socket, code: number, reason: ExitReason): void;
   tooSlow(socket: Socket): number;
   joinSettled(socket: Socket, channel: RoutedChannel): void;
+  failed(socket: Socket, error: unknown): void;
   disconnect(socket: Socket): void;
 }
 
@@ -89,6 +90,10 @@ export class Socket implements ChannelOwner, ServedSocket {
 
   joinSettled(channel: RoutedChannel): void {
     this.#events.joinSettled(this, channel);
+  }
+
+  failed(error: unknown): void {
+    this.#events.failed(this, error);
   }
 
   /** Nothing is sent before the client has asked for something. */

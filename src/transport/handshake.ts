@@ -90,6 +90,7 @@ export class Handshake {
     const { mount, transport, context, secretKeyBase, policy, logger } = this.#parts;
     const request = { head, params, authToken, secretKeyBase };
     const connectInfo = policy.connectInfo.collect(request, logger);
-    return decide({ mount, transport, params, connectInfo, context }, logger);
+    const { serializers } = policy;
+    return decide({ mount, serializers, transport, params, connectInfo, context }, logger);
   }
 }

@@ -66,7 +66,7 @@ export class WebSocketTransport implements ConnectionEvents {
   readonly roomBytes: number;
   readonly maxBacklogLength: number;
   readonly #parts: WebSocketParts;
-  readonly #slowClients: SlowClients;
+  readonly #slowClients: SlowClients<WebSocketConnection>;
   readonly #connections = new Set<WebSocketConnection>();
   readonly #drain: Drain<WebSocketConnection>;
 

@@ -21,8 +21,8 @@ import { describeRawSocket } from "./raw-socket.contract.ts";
 
 describeRawSocket({
   name: "longpoll",
-  connect: async (port, query) => RawLongPollClient.connect(port, query),
-  refused: async (port, query = "") => {
+  connect: async ({ port }, query) => RawLongPollClient.connect(port, query),
+  refused: async ({ port }, query = "") => {
     const { http, status } = await within(
       ask(port, "GET", `/raw/longpoll?${query}`).answer,
       "an answer",

@@ -56,8 +56,8 @@ async function asked(
 
 describeRawSocket({
   name: "websocket",
-  connect: async (port, query) => RawWebSocketClient.connect(port, query),
-  refused: async (port, query) => (await asked(port, query)).status,
+  connect: async ({ port }, query) => RawWebSocketClient.connect(port, query),
+  refused: async ({ port }, query) => (await asked(port, query)).status,
   binary: (bytes) => `hex ${Buffer.from(bytes).toString("hex")}`,
   close: (code, text = "") => `${code} ${text}`.trim(),
 });

@@ -16,6 +16,7 @@ import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocket, RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
 import { within } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw-client.ts";
+import { freePort } from "../support/server.ts";
 import { atOnce, startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
 import { Deferred, turn } from "../support/world.ts";
@@ -24,15 +25,23 @@ import { Deferred, turn } from "../support/world.ts";
 export interface RawTransport {
   /** What sockets call it. */
   readonly name: string;
-  /** What of an endpoint with a raw socket at /raw the transport needs. */
-  readonly endpoint?: Partial<EndpointCallbacks>;
-  connect(port: number, query?: string): Promise<RawClient>;
+  /** What of an endpoint with a raw socket at /raw the transport needs, with a port of its own. */
+  endpoint?(ownPort: number): Partial<EndpointCallbacks>;
+  /** Connects to /raw. */
+  connect(at: Ports, query?: string): Promise<RawClient>;
   /** Tries to connect; gives what the client is told. */
-  refused(port: number, query?: string): Promise<string>;
+  refused(at: Ports, query?: string): Promise<string>;
   /** A binary frame with these bytes, as clients of the transport see it. */
   binary(bytes: string): string;
   /** The end of a connection by a code and a text, as clients of the transport see it. */
   close(code: number, text?: string): string;
+}
+
+/** Where a shard listens. */
+export interface Ports {
+  readonly port: number;
+  /** Port of the transport itself, where it is not carried by HTTP. */
+  readonly ownPort: number;
 }
 
 type Socket = RawSocket<{ user: string }>;
@@ -41,6 +50,7 @@ type Callbacks = RawSocketCallbacks<{ user: string }>;
 /** A shard with a raw socket, and what it was called with. */
 interface World {
   readonly shard: TestShard;
+  readonly at: Ports;
   readonly sockets: Socket[];
   /** Reasons that `terminate` got. */
   readonly ends: ExitReason[];
@@ -76,9 +86,10 @@ export function describeRawSocket(transport: RawTransport): void {
         return callbacks.terminate?.(made, reason);
       },
     });
+    const ownPort = transport.endpoint ? await freePort() : 0;
     const shard = await startShard(
       {
-        ...transport.endpoint,
+        ...transport.endpoint?.(ownPort),
         sockets: { "/raw": { socket, longpoll: { windowMs: 200 } } },
       },
       options,
@@ -90,15 +101,15 @@ export function describeRawSocket(transport: RawTransport): void {
         await within(woken.promise, `end ${ends.length + 1} of ${count}`);
       }
     };
-    return { shard, sockets, ends, ended };
+    return { shard, at: { port: shard.port, ownPort }, sockets, ends, ended };
   }
 
   describe(`a raw socket over ${transport.name}`, () => {
     it("gets what connect gave, with the transport's name and its parameters", async () => {
-      const { shard, sockets } = await serving({
+      const { at, sockets } = await serving({
         connect: ({ params, transport: name }) => ok({ user: `${params["user"]} by ${name}` }),
       });
-      const client = await transport.connect(shard.port, "user=ann");
+      const client = await transport.connect(at, "user=ann");
       await client.send("hi");
       assert.equal(await client.next(), "hi");
       const [socket] = sockets;
@@ -108,28 +119,28 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("is refused by connect, and not opened", async () => {
-      const { shard, sockets, ends } = await serving({ connect: () => error({ reason: "no" }) });
-      assert.match(await transport.refused(shard.port), /403/);
+      const { at, sockets, ends } = await serving({ connect: () => error({ reason: "no" }) });
+      assert.match(await transport.refused(at), /403/);
       assert.deepEqual([sockets, ends], [[], []]);
     });
 
     it("needs no version of its client", async () => {
-      const { shard } = await serving();
-      const client = await transport.connect(shard.port, "vsn=9.9.9");
+      const { at } = await serving();
+      const client = await transport.connect(at, "vsn=9.9.9");
       await client.send("hi");
       assert.equal(await client.next(), "hi");
     });
 
     it("pushes from init, before anything was sent, and handles frames after it", async () => {
       const begun = new Deferred<void>();
-      const { shard } = await serving({
+      const { at } = await serving({
         async init(socket) {
           socket.push("welcome");
           await begun.promise;
           socket.push("ready");
         },
       });
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       assert.equal(await client.next(), "welcome");
       const sent = client.send("first");
       begun.resolve();
@@ -139,7 +150,7 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("answers with text and with bytes, whatever the status", async () => {
-      const { shard } = await serving({
+      const { at } = await serving({
         handleIn(_, frame) {
           if (frame.opcode === "binary") return reply("error", frame.data.toReversed());
           return frame.data === "short"
@@ -147,7 +158,7 @@ export function describeRawSocket(transport: RawTransport): void {
             : reply("ok", { opcode: "text", data: frame.data });
         },
       });
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       await client.send("hällo");
       assert.equal(await client.next(), "hällo");
       await client.send("short");
@@ -158,13 +169,13 @@ export function describeRawSocket(transport: RawTransport): void {
 
     it("keeps bytes that it was given, whatever becomes of the transport's own", async () => {
       const kept: Uint8Array[] = [];
-      const { shard } = await serving({
+      const { at } = await serving({
         handleIn(_, { data }) {
           if (typeof data !== "string") kept.push(data);
           return ok(String(kept.length));
         },
       });
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       for (const text of ["one", "two"]) await client.send(Buffer.from(text));
       assert.deepEqual([await client.next(), await client.next()], ["1", "2"]);
       assert.deepEqual(
@@ -174,12 +185,12 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("answers nothing where it returns nothing, and pushes as often as it likes", async () => {
-      const { shard } = await serving({
+      const { at } = await serving({
         handleIn(socket, { data }) {
           if (data === "push") for (const n of [1, 2, 3]) socket.push(`push ${n}`);
         },
       });
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       await client.send("quiet");
       await client.send("push");
       assert.equal(await client.next(), "push 1");
@@ -190,7 +201,7 @@ export function describeRawSocket(transport: RawTransport): void {
     it("handles one frame at a time, in order, also where that takes its time", async () => {
       const gates = [new Deferred<void>(), new Deferred<void>()];
       const order: string[] = [];
-      const { shard } = await serving({
+      const { at } = await serving({
         async handleIn(_, { data }) {
           order.push(`begin ${String(data)}`);
           await gates[Number(data)]?.promise;
@@ -198,7 +209,7 @@ export function describeRawSocket(transport: RawTransport): void {
           return ok(data);
         },
       });
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       const sent = [client.send("0"), client.send("1")];
       // The second is let go first, and is handled second all the same.
       gates[1]?.resolve();
@@ -215,7 +226,7 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("gets messages of its own, of timers, and of whoever has kept it", async () => {
-      const { shard, sockets } = await serving({
+      const { at, sockets } = await serving({
         handleIn(socket, { data }) {
           if (data === "self") socket.send({ from: "itself" });
           else if (data === "later") socket.sendAfter(1, { from: "a timer" });
@@ -225,8 +236,8 @@ export function describeRawSocket(transport: RawTransport): void {
           socket.push(JSON.stringify(message));
         },
       });
-      const ann = await transport.connect(shard.port, "user=ann");
-      const bob = await transport.connect(shard.port, "user=bob");
+      const ann = await transport.connect(at, "user=ann");
+      const bob = await transport.connect(at, "user=bob");
       await ann.send("self");
       assert.equal(await ann.next(), '{"from":"itself"}');
       await ann.send("later");
@@ -239,7 +250,7 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("gets the broadcasts of topics it listens to, and no others", async () => {
-      const { shard } = await serving({
+      const { at } = await serving({
         handleIn(socket, { data }) {
           const [what, topic = ""] = String(data).split(" ");
           if (what === "listen") socket.subscribe(topic);
@@ -251,8 +262,8 @@ export function describeRawSocket(transport: RawTransport): void {
           socket.push(JSON.stringify(message));
         },
       });
-      const ann = await transport.connect(shard.port, "user=ann");
-      const bob = await transport.connect(shard.port, "user=bob");
+      const ann = await transport.connect(at, "user=ann");
+      const bob = await transport.connect(at, "user=bob");
       await ann.send("listen room:1");
       assert.equal(await ann.next(), "done");
       await bob.send("say room:2");
@@ -267,8 +278,8 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("warns of a message that nothing takes, and goes on", async () => {
-      const { shard, sockets } = await serving();
-      const client = await transport.connect(shard.port);
+      const { at, shard, sockets } = await serving();
+      const client = await transport.connect(at);
       await client.send("hi");
       assert.equal(await client.next(), "hi");
       sockets[0]?.send("nobody takes it");
@@ -279,9 +290,9 @@ export function describeRawSocket(transport: RawTransport): void {
 
     for (const [what, callbacks] of Object.entries(FAILING)) {
       it(`closes with 1011 where ${what}, and harms nobody else`, async () => {
-        const { shard, ends, ended } = await serving(callbacks, { handlerTimeoutMs: 50 });
-        const other = await transport.connect(shard.port);
-        const client = await transport.connect(shard.port);
+        const { at, shard, ends, ended } = await serving(callbacks, { handlerTimeoutMs: 50 });
+        const other = await transport.connect(at);
+        const client = await transport.connect(at);
         await other.send("listen");
         assert.equal(await other.next(), "listen");
         await client.send("fail");
@@ -299,11 +310,11 @@ export function describeRawSocket(transport: RawTransport): void {
     }
 
     it("closes with 1011 where more waits for it than its mailbox holds", async () => {
-      const { shard, sockets, ends, ended } = await serving(
+      const { at, sockets, ends, ended } = await serving(
         { handleInfo: async () => new Promise<void>(() => {}) },
         { maxMailbox: 2 },
       );
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       await client.send("hi");
       assert.equal(await client.next(), "hi");
       for (let count = 0; count < 4; count += 1) sockets[0]?.send(count);
@@ -320,7 +331,7 @@ export function describeRawSocket(transport: RawTransport): void {
         code: closeWith(4001, "bye", "kicked"),
         bare: closeWith(1000),
       };
-      const { shard, ends, ended } = await serving({
+      const { at, ends, ended } = await serving({
         handleIn: (_, { data }) => results[data as keyof typeof results],
       });
       const closes: Record<keyof typeof results, string> = {
@@ -331,7 +342,7 @@ export function describeRawSocket(transport: RawTransport): void {
         bare: transport.close(1000),
       };
       for (const [name, expected] of Object.entries(closes)) {
-        const client = await transport.connect(shard.port);
+        const client = await transport.connect(at);
         await client.send(name);
         assert.equal(await client.closed(), expected, name);
       }
@@ -340,11 +351,11 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("ends by its id, with 1001", async () => {
-      const { shard, sockets, ends, ended } = await serving({
+      const { at, sockets, ends, ended } = await serving({
         id: ({ state }) => `users:${state.user}`,
       });
-      const ann = await transport.connect(shard.port, "user=ann");
-      const bob = await transport.connect(shard.port, "user=bob");
+      const ann = await transport.connect(at, "user=ann");
+      const bob = await transport.connect(at, "user=bob");
       await bob.send("hi");
       assert.equal(await bob.next(), "hi");
       sockets[0]?.context.disconnect("users:ann");
@@ -357,8 +368,8 @@ export function describeRawSocket(transport: RawTransport): void {
 
     it("ends with 1012 as the shard drains, which waits for terminate", async () => {
       const gate = new Deferred<void>();
-      const { shard, ends } = await serving({ terminate: () => gate.promise });
-      const client = await transport.connect(shard.port);
+      const { at, shard, ends } = await serving({ terminate: () => gate.promise });
+      const client = await transport.connect(at);
       await client.send("hi");
       assert.equal(await client.next(), "hi");
       const closed = client.closed();
@@ -373,7 +384,7 @@ export function describeRawSocket(transport: RawTransport): void {
 
     it("takes nothing and sends nothing once it has ended", async () => {
       const seen: unknown[] = [];
-      const { shard, sockets, ended } = await serving({
+      const { at, sockets, ended } = await serving({
         handleIn: () => stop("normal"),
         handleInfo: (_, message) => void seen.push(message),
         terminate(socket) {
@@ -383,7 +394,7 @@ export function describeRawSocket(transport: RawTransport): void {
           socket.subscribe("room:1");
         },
       });
-      const client = await transport.connect(shard.port);
+      const client = await transport.connect(at);
       await client.send("stop");
       assert.equal(await client.closed(), transport.close(1000));
       await ended(1);
@@ -395,8 +406,8 @@ export function describeRawSocket(transport: RawTransport): void {
     });
 
     it("is counted, and listed with no channels", async () => {
-      const { shard, sockets } = await serving({ id: () => "users:1" });
-      const client = await transport.connect(shard.port);
+      const { at, shard, sockets } = await serving({ id: () => "users:1" });
+      const client = await transport.connect(at);
       await client.send("hi");
       assert.equal(await client.next(), "hi");
       const [socket] = sockets;

@@ -6,6 +6,7 @@ import { error, ok, reply, stop } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
 import { jsonV1 } from "../../src/protocol/json-v1.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
+import { DEFAULT_SERIALIZERS } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { decide } from "../../src/socket/connect.ts";
 import type { ConnectCall, Decision } from "../../src/socket/connect.ts";
@@ -52,6 +53,7 @@ async function decided(
       connectTimeoutMs: timeoutMs,
       maxChannels: 1,
     },
+    serializers: DEFAULT_SERIALIZERS,
     transport: "websocket",
     params,
     connectInfo: INFO,

@@ -12,11 +12,12 @@ import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/defi
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks.ts";
+import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
 import { ok } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
-import type { ChannelRoute } from "../../src/socket/channel-router.ts";
+import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
@@ -45,7 +46,7 @@ export const CONTEXT = { name: "context" } as unknown as ShardContext;
 
 /** What a world is made of. */
 export interface WorldOptions {
-  readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
+  readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   readonly joins?: "async" | "serial";
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
@@ -69,6 +70,7 @@ export class World {
   readonly log: LogEntry[] = [];
   readonly publisher = new RecordingPublisher();
   readonly channels: ChannelServer;
+  readonly rawChannels: RawChannelServer;
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
@@ -120,8 +122,19 @@ export class World {
         this.leftOut += 1;
       },
     });
+    this.rawChannels = new RawChannelServer({
+      shard: 0,
+      context: CONTEXT,
+      topics: this.member.pubsub,
+      logger,
+      handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
+      onCount: (change) => {
+        this.count += change;
+      },
+    });
     this.sockets = new SocketServer({
       channels: this.channels,
+      rawChannels: this.rawChannels,
       idTopics: this.member.pubsub,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
@@ -190,6 +203,7 @@ export class World {
   /** Ends what had more than its time. */
   passTime(ms: number): void {
     this.channels.checkTimeouts(performance.now() + ms);
+    this.rawChannels.checkTimeouts(performance.now() + ms);
   }
 
   #closed(connection: RecordingConnection, code: number): void {

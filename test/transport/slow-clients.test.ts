@@ -95,7 +95,7 @@ interface Client {
 let world: World;
 let meter: RecordingMeter;
 let connections: Set<WebSocketConnection>;
-let slowClients: SlowClients;
+let slowClients: SlowClients<WebSocketConnection>;
 let log: string[];
 
 /** A client that has joined topics. */
