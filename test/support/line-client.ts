@@ -11,6 +11,22 @@ import { createInterface } from "node:readline";
 import { within } from "./deadline.ts";
 import type { RawClient } from "./raw-client.ts";
 
+const DEADLINE_MS = 10_000;
+
+async function connected(port: number): Promise<Socket> {
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const tcp = connect(port, "127.0.0.1");
+    try {
+      await once(tcp, "connect");
+      return tcp;
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== "ECONNREFUSED") throw cause;
+      if (performance.now() > deadlineMs) throw new Error("nobody listens", { cause });
+    }
+  }
+}
+
 /** One connection. */
 export class LineClient implements RawClient {
   readonly tcp: Socket;
@@ -25,10 +41,13 @@ export class LineClient implements RawClient {
     this.#closed = once(tcp, "close").then(() => this.#end);
   }
 
-  /** @param hello - path and parameters of the connection */
+  /**
+   * Connects as soon as somebody listens.
+   *
+   * @param hello - path and parameters of the connection
+   */
   static async connect(port: number, hello: string): Promise<LineClient> {
-    const tcp = connect(port, "127.0.0.1");
-    await within(once(tcp, "connect"), "the connection");
+    const tcp = await connected(port);
     tcp.write(`${hello}\n`);
     return new LineClient(tcp);
   }

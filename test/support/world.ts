@@ -15,6 +15,7 @@ import type { Task, Tasks } from "../../src/channel/tasks.ts";
 import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
 import { ok } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
+import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
@@ -59,6 +60,8 @@ export interface WorldOptions {
 /** Who connects. */
 export interface ConnectOptions {
   readonly vsn?: "1.0.0" | "2.0.0";
+  /** Of a mount's own; else that of the version. */
+  readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
   readonly isNative?: boolean;
@@ -156,7 +159,7 @@ export class World {
   connect(options: ConnectOptions = {}): WorldClient {
     const { vsn = "2.0.0", assigns = {}, id = null } = options;
     const { isNative = true, isCompressed = false } = options;
-    const serializer = negotiate(vsn);
+    const serializer = options.serializer ?? negotiate(vsn);
     if (!serializer) throw new Error(`no serializer for ${vsn}`);
     const connection = new RecordingConnection(
       this.#connections,

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { defineTransport } from "simurgh";
@@ -7,17 +6,20 @@ import type { TransportConnection, TransportDefinition, TransportHost } from "si
 /** Lines over TCP: the first says where to connect, each further one is a frame; `=` is base64. */
 export function lines(firstPort: number): TransportDefinition {
   const server = createServer();
+  let again: NodeJS.Timeout | undefined;
   return defineTransport({
     name: "lines",
-    async start(host) {
+    start(host) {
       const listen = (): unknown => server.listen(firstPort + host.context.shard, "127.0.0.1");
       server.on("connection", (tcp) => void serve(tcp, host).catch(() => tcp.destroy()));
       // While a shard is restarted, the thread before it has the port a little longer.
-      server.on("error", () => setTimeout(listen, 100));
+      server.on("error", () => (again = setTimeout(listen, 100)));
       listen();
-      await once(server, "listening");
     },
-    stop: () => void server.close(),
+    stop() {
+      clearTimeout(again);
+      server.close();
+    },
   });
 }
 
