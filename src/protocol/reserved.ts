@@ -55,3 +55,6 @@ export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   internalError: "A frame could not be decoded, or too much waited behind a join.",
   restart: "The server, or the shard that served the connection, closes.",
 };
+
+/** After how many seconds a client that was turned away with 503 may come again (Retry-After). */
+export const RETRY_AFTER_S = "5";

@@ -71,8 +71,11 @@ function endpointOf(value: unknown): EndpointDefinition {
 async function obey(message: MainMessage): Promise<void> {
   switch (message.kind) {
     case "drain":
-      await shard?.drain(message.pace);
-      tell({ kind: "drained" });
+      if (shard) tell({ kind: "drained", drain: await shard.drain(message.pace) });
+      break;
+    case "finish":
+      await shard?.finish();
+      tell({ kind: "finished" });
       break;
     case "cut":
       shard?.cut();

@@ -48,6 +48,18 @@ describe("a channel's definition", () => {
     }
   });
 
+  it("takes a time for its joins within the option's range", () => {
+    const timeOf = (joinTimeoutMs?: number): unknown =>
+      defineChannel(socket, { join, ...(joinTimeoutMs !== undefined && { joinTimeoutMs }) })
+        .joinTimeoutMs;
+    assert.equal(timeOf(), undefined);
+    assert.equal(timeOf(50), 50);
+    assert.throws(() => timeOf(49), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "joinTimeoutMs must be an integer from 50 to 86400000 (ms), got 49",
+    });
+  });
+
   it("knows the socket's assigns in each callback", () => {
     const made = defineChannel(socket, {
       join: ({ assigns }) => ok({ userId: assigns.userId + 1 }),

@@ -34,6 +34,9 @@ describe("a shard's context", () => {
     );
     await (await fetch(`http://127.0.0.1:${shard.port}/`)).text();
     await shard.shard.drain(atOnce(1_000));
+    assert.equal(seen.length, 2, "routes may still need what stop ends");
+    await shard.shard.finish();
+    await shard.shard.finish();
     shard.close();
     const [first] = seen;
     assert.ok(first);

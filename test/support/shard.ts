@@ -66,5 +66,5 @@ export async function startShard(
 
 /** A drain of all connections at once. */
 export function atOnce(deadlineMs: number): DrainPace {
-  return { batch: Infinity, intervalMs: 0, deadlineMs };
+  return { rounds: 1, intervalMs: 0, spreadMs: 0, deadlineMs, isOfNode: false };
 }
