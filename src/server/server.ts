@@ -196,7 +196,7 @@ export class Server {
     try {
       return this.#drain.run(drainSettingsOf(options, this.#parts.options));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -58,9 +58,7 @@ const STARTS_AT_ONCE = 4;
 const EXIT_MS = 2_000;
 
 /** The threads of a server. */
-export class Supervisor
-  implements MemberThreadEvents, RestartedThreads, LinkThreads, DrainedNode
-{
+export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThreads, DrainedNode {
   readonly questions: Questions;
   readonly #parts: SupervisorParts;
   readonly #life: Life;

@@ -40,5 +40,5 @@ export default defineEndpoint({
       context.broadcast("log", "batch", { shard, ...(batch as object) }),
     );
   },
-  stop: ({ broadcast, shard }) => broadcast("log", "stopped", { shard }),
+  stop: (context) => context.broadcast("log", "stopped", { shard: context.shard }),
 });

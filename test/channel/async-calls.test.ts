@@ -40,7 +40,11 @@ describe("asynchronous callbacks", () => {
   });
 
   it("go on with what they failed with", async () => {
-    const outcomes = awaited(new AsyncCalls(1_000, 100), makeChannel(), Promise.reject(new Error("x")));
+    const outcomes = awaited(
+      new AsyncCalls(1_000, 100),
+      makeChannel(),
+      Promise.reject(new Error("x")),
+    );
     await turn();
     assert.deepEqual(outcomes, [["failed", new Error("x")]]);
   });

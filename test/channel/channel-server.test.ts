@@ -294,11 +294,12 @@ describe("a join", () => {
   });
 
   it("has the time that its channel gives it", () => {
-    const never = (): never => new Deferred().promise as never;
+    const never = new Deferred();
+    const join = (): never => never.promise as never;
     const world = new World({
       channels: {
-        "quick:*": channel({ join: never, joinTimeoutMs: 50 }),
-        "patient:*": channel({ join: never, joinTimeoutMs: 5_000 }),
+        "quick:*": channel({ join, joinTimeoutMs: 50 }),
+        "patient:*": channel({ join, joinTimeoutMs: 5_000 }),
       },
       joinTimeoutMs: 1_000,
     });

@@ -19,6 +19,11 @@ function refused(callbacks: object, message: string): void {
   });
 }
 
+function timeOf(joinTimeoutMs?: number): unknown {
+  const given = joinTimeoutMs === undefined ? {} : { joinTimeoutMs };
+  return defineChannel(socket, { join, ...given }).joinTimeoutMs;
+}
+
 describe("a channel's definition", () => {
   it("wants functions where there are callbacks, and names the one that is none", () => {
     refused({}, "join must be a function, got undefined");
@@ -49,9 +54,6 @@ describe("a channel's definition", () => {
   });
 
   it("takes a time for its joins within the option's range", () => {
-    const timeOf = (joinTimeoutMs?: number): unknown =>
-      defineChannel(socket, { join, ...(joinTimeoutMs !== undefined && { joinTimeoutMs }) })
-        .joinTimeoutMs;
     assert.equal(timeOf(), undefined);
     assert.equal(timeOf(50), 50);
     assert.throws(() => timeOf(49), {

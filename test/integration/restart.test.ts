@@ -187,10 +187,7 @@ describe("A shard that is restarted", () => {
     const left = drained.filter(({ isOpen }) => isOpen);
     for (const talker of left) talker.say();
     for (const talker of left) await talker.hears(left[0]?.name ?? "", 1);
-    assert.deepEqual(
-      drained.map(({ isOpen }) => isOpen),
-      [false, false, true, true, true],
-    );
+    assert.equal(drained.filter(({ isOpen }) => isOpen).length, 3);
     await server.closeNow();
     await restart;
   });

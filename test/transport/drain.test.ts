@@ -203,7 +203,13 @@ describe("Drain", () => {
     await pass(10);
     assert.deepEqual(calls, ["a", "b", "c", "cut d*"]);
     assert.deepEqual(await done, { connections: 4, closed: 3, cut: 1 });
-    assert.deepEqual(batches.at(-1), { transport: "test", count: 3, total: 3, index: 0, rounds: 1 });
+    assert.deepEqual(batches.at(-1), {
+      transport: "test",
+      count: 3,
+      total: 3,
+      index: 0,
+      rounds: 1,
+    });
   });
 
   it("goes on at the new pace where it is asked again within a batch", async () => {
