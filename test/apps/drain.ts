@@ -17,6 +17,9 @@ const room = defineChannel(socket, {
       for (let n = 0; n < count; n += 1) channel.push("filled", { text: "x".repeat(bytes) });
       return reply("ok");
     },
+    exit() {
+      setImmediate(() => process.exit(1));
+    },
     spin(_channel, { ms }: { ms: number }) {
       const untilMs = performance.now() + ms;
       while (performance.now() < untilMs);

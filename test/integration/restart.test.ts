@@ -316,7 +316,7 @@ describe("A shard that is restarted", () => {
     await start({ shutdownMs: 500, drainMs: 50, drainIntervalMs: 0 });
     await joinMany(2);
     const [talker] = ofShard(0);
-    talker?.push("spin", { ms: 4_000 });
+    talker?.push("spin", { ms: 6_000 });
     await assert.rejects(restarted(0), { code: "SIM_ERR_SHARD_BUSY", message: /^shard 0 must/ });
     const back = await Promise.all([join("a"), join("b")]);
     assert.ok(back.some(({ joined }) => joined.shard === 0));

@@ -47,6 +47,17 @@ describe("a shard's context", () => {
     assert.equal(first["db"], "a database");
   });
 
+  it("says whether the node is ready, as main says it", async () => {
+    let context: ShardContext | undefined;
+    const { life, close } = await startShard({ sockets: {}, start: (it) => void (context = it) });
+    const seen = [true, false].map((isReady) => {
+      life.setReady(isReady);
+      return context?.isReady;
+    });
+    close();
+    assert.deepEqual(seen, [true, false]);
+  });
+
   it("fails the start of its shard where start throws", async () => {
     const boom = makeError("SIM_ERR_INTERNAL", "no database");
     for (const start of [

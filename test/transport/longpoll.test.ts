@@ -380,6 +380,14 @@ describe("a session", () => {
     assert.equal(late.headers["retry-after"], "5");
   });
 
+  it("is not opened where all shards drain and this one has not heard of it", async () => {
+    const { port, life } = await serving();
+    const client = await LongPollClient.connect(port);
+    life.drain();
+    assert.equal((await ask(port, "GET", "/socket/longpoll?vsn=2.0.0").answer).http, 503);
+    await client.join("room:1");
+  });
+
   it("goes on until its batch is due, on a connection that stays only where all shards drain", async () => {
     for (const isOfNode of [false, true]) {
       const { port, shard } = await serving();

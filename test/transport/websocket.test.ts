@@ -617,6 +617,14 @@ describe("a drain", () => {
     assert.equal(headers.get("connection"), "close");
   });
 
+  it("of the whole node lets nobody in where this shard has not heard of it", async () => {
+    const { port, life } = await serving();
+    const client = await connected(port);
+    life.drain();
+    assert.equal((await asked(port, HANDSHAKE)).status, 503);
+    await client.joined();
+  });
+
   it("answers an upgrade with 503 whose connect is still at work as it begins", async () => {
     const connect = new Deferred();
     const { port, shard } = await serving({ connect: () => connect.promise });
