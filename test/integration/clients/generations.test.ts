@@ -2,7 +2,7 @@
  * The table of clients: it says what is installed, and of each what it does with a token.
  *
  * What else it says is seen beside this file: bytes, joins of one topic and refused ones in `channels`, lost sessions
- * in `recovery`, batches and bytes by POST in `longpoll`, `fallback` in the file of that name.
+ * in `recovery`, polls, batches and bytes by POST in `longpoll`, `fallback` in the file of that name.
  *
  * Runs on: the main thread of the tests; the server is in the same process.
  */
@@ -23,6 +23,16 @@ describe("The table of clients", () => {
       assert.equal((JSON.parse(installed) as { version: string }).version, version);
     });
   }
+});
+
+describe("The README", () => {
+  it("says the version of realtime-js", () => {
+    const root = new URL("../../../../", import.meta.url);
+    const installed = new URL("node_modules/@supabase/realtime-js/package.json", root);
+    const { name, version } = JSON.parse(readFileSync(installed, "utf8")) as Record<string, string>;
+    const readme = readFileSync(new URL("README.md", root), "utf8");
+    assert.ok(readme.includes(`\`${name}\` ${version} `));
+  });
 });
 
 describe("A token that is no parameter", () => {

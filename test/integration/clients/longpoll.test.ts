@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { Arrivals } from "../../support/clients/arrivals.ts";
 import { Front } from "../../support/clients/front.ts";
 import { GENERATIONS } from "../../support/clients/generations.ts";
 import { PageClient } from "../../support/clients/page-client.ts";
@@ -16,6 +17,20 @@ before(async () => {
   server = await startServer("clients", { shards: 2 });
 });
 after(() => server.close());
+
+for (const generation of GENERATIONS.filter(({ can }) => !can.longpoll)) {
+  it(`${generation.name} ${generation.version} polls, and takes for objects what are texts`, async () => {
+    const client = await PageClient.connect(generation, server.port, { carrier: "longpoll" });
+    const got = new Arrivals<unknown>();
+    // Its own would throw.
+    Reflect.set(client.socket, "onConnMessage", ({ data }: { readonly data: string }) =>
+      got.add(JSON.parse(data)),
+    );
+    client.channel("room:1").join();
+    assert.match(String(await got.next("an answer to the join")), /^\{"topic":"room:1",/);
+    client.close();
+  });
+}
 
 for (const generation of GENERATIONS.filter(({ can }) => can.longpoll)) {
   const { can } = generation;
