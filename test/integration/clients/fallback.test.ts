@@ -12,8 +12,12 @@ import { PageClient } from "../../support/clients/page-client.ts";
 import { SessionStorage } from "../../support/clients/page.ts";
 import { startServer, type Server } from "../../support/server.ts";
 
-/** How long a client waits for a WebSocket. */
-const FALLBACK_MS = 50;
+/** How long a client waits for a WebSocket: one that is refused tells it so, the others do not. */
+const WAIT_MS: Readonly<Record<WebSocketFate, number>> = {
+  refused: 5_000,
+  ignored: 250,
+  muted: 250,
+};
 const MEMORY = "phx:fallback:LongPoll";
 
 /** What carries its frames, as the server has it. */
@@ -40,8 +44,8 @@ describe("Where WebSockets cannot be had", () => {
     const name = `${generation.name} ${generation.version}`;
 
     /** A client that falls back where it can, in this tab. */
-    function visit(storage: SessionStorage): PageClient {
-      const socket = { longPollFallbackMs: FALLBACK_MS };
+    function visit(storage: SessionStorage, longPollFallbackMs: number): PageClient {
+      const socket = { longPollFallbackMs };
       const client = new PageClient(generation, front.port, { storage, socket });
       clients.push(client);
       client.socket.connect();
@@ -54,17 +58,17 @@ describe("Where WebSockets cannot be had", () => {
         it(`${name} polls where one is ${fate}, and asks for none on the tab's next page`, async () => {
           front = await Front.start(server.port, fate);
           const tab = new SessionStorage();
-          assert.equal(await via(visit(tab)), "longpoll");
+          assert.equal(await via(visit(tab, WAIT_MS[fate])), "longpoll");
           await front.upgrades.next("the WebSocket that was wanted");
           assert.equal(tab.getItem(MEMORY), "true");
-          assert.equal(await via(visit(tab)), "longpoll");
+          assert.equal(await via(visit(tab, WAIT_MS[fate])), "longpoll");
           assert.equal(front.upgrades.size, 0);
         });
       }
     } else {
       it(`${name} wants a WebSocket again and again`, async () => {
         front = await Front.start(server.port);
-        visit(new SessionStorage());
+        visit(new SessionStorage(), WAIT_MS.refused);
         await front.upgrades.take(5, "WebSocket");
         assert.equal(front.polls.size, 0);
       });

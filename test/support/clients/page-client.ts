@@ -71,6 +71,11 @@ export class PageClient {
     return client;
   }
 
+  /** Token of its session, where it polls. Nothing but tests may look at it. */
+  get pollToken(): unknown {
+    return (Reflect.get(this.socket, "conn") as { readonly token: unknown } | null)?.token;
+  }
+
   channel(topic: string, params: object = {}): PageChannel {
     return new PageChannel(this.socket.channel(topic, params));
   }
@@ -121,10 +126,10 @@ export class PageChannel {
     answers(this.channel.join(), (answer) => this.joins.add(answer));
   }
 
-  /** Waits until it is joined, again or for the first time. Gives the response. */
-  async rejoined(): Promise<unknown> {
+  /** Waits until it is joined, again or for the first time. Gives the response. @param who - for the error */
+  async rejoined(who = "the client"): Promise<unknown> {
     for (;;) {
-      const { status, response } = await this.joins.next(`the join of ${this.topic}`);
+      const { status, response } = await this.joins.next(`${who}: the join of ${this.topic}`);
       if (status === "ok") return response;
     }
   }
