@@ -19,7 +19,7 @@ const TOKEN = "a secret >>> key";
 describe("The table of clients", () => {
   for (const { name, version, entry } of GENERATIONS) {
     it(`says the version of ${name}`, () => {
-      const installed = readFileSync(new URL("../../package.json", entry), "utf8");
+      const installed = readFileSync(new URL("../../package.json", entry()), "utf8");
       assert.equal((JSON.parse(installed) as { version: string }).version, version);
     });
   }

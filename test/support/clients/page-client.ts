@@ -49,7 +49,7 @@ export class PageClient {
 
   constructor(generation: Generation, port: number, options: PageClientOptions = {}) {
     const { carrier = "websocket", mount = "/socket", params = {}, storage, socket } = options;
-    this.page = new Page(generation.entry, storage);
+    this.page = new Page(generation.entry(), storage);
     const { Socket: PhoenixSocket, LongPoll } = this.page.phoenix;
     this.socket = new PhoenixSocket(`ws://127.0.0.1:${port}${mount}`, {
       ...(carrier === "longpoll" ? { transport: LongPoll } : {}),
