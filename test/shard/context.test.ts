@@ -49,12 +49,12 @@ describe("a shard's context", () => {
 
   it("says whether the node is ready, as main says it", async () => {
     let context: ShardContext | undefined;
-    const { life, close } = await startShard({ sockets: {}, start: (it) => void (context = it) });
+    const shard = await startShard({ sockets: {}, start: (given) => void (context = given) });
     const seen = [true, false].map((isReady) => {
-      life.setReady(isReady);
+      shard.life.setReady(isReady);
       return context?.isReady;
     });
-    close();
+    shard.close();
     assert.deepEqual(seen, [true, false]);
   });
 
