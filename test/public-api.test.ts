@@ -64,6 +64,8 @@ const TYPES = [
   "ControlSocket",
   "CookieSession",
   "DataFrame",
+  "DrainOptions",
+  "DrainReport",
   "EndpointCallbacks",
   "EndpointDefinition",
   "ErrorCode",

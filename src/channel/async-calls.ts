@@ -2,7 +2,8 @@
  * The asynchronous callbacks that have not settled, and how long they have had.
  *
  * Runs on: shard. A channel, or a raw socket, is awaited at most once at a time.
- * Full: a callback beyond its time counts as failed; what it gives later is ignored.
+ * Full: a callback beyond its time counts as failed; what it gives later is ignored. A join has a
+ *       time of its own: the channel's, or the server's.
  */
 
 import { makeError } from "../errors.ts";
@@ -46,6 +47,10 @@ export function ignoreOutcome(result: unknown): void {
 
 function ignore(): void {}
 
+function joinTimeoutError(timeoutMs: number): Error {
+  return makeError("SIM_ERR_JOIN_TIMEOUT", `a join must settle within ${timeoutMs} (ms)`);
+}
+
 function timeoutError(timeoutMs: number): Error {
   const message = `a callback must settle within ${timeoutMs} (ms)`;
   return makeError("SIM_ERR_HANDLER_TIMEOUT", message);
@@ -60,12 +65,19 @@ export interface Callee {
   run: number;
 }
 
+interface Call {
+  readonly isJoin: boolean;
+  readonly limitMs: number;
+  readonly failed: (error: unknown) => void;
+}
+
 /** Waits for callbacks. */
 export class AsyncCalls {
   readonly #timeoutMs: number;
-  /** By callee: what to do when its callback fails. */
-  readonly #failures = new Map<Callee, (error: unknown) => void>();
+  /** By callee: how long its callback may take, and what to do when that fails. */
+  readonly #calls = new Map<Callee, Call>();
 
+  /** @param timeoutMs - time that a callback may take, unless it is a join */
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
   }
@@ -73,18 +85,22 @@ export class AsyncCalls {
   /**
    * Marks a callee busy until the promise settles, then goes on with one of two continuations.
    * Neither is called once the callee was forgotten: user code may settle whenever it likes.
+   *
+   * @param joinMs - of a join: time that it may take
    */
   await(
     callee: Callee,
     promise: PromiseLike<unknown>,
     settled: (value: unknown) => void,
     failed: (error: unknown) => void,
+    joinMs?: number,
   ): void {
     callee.run += 1;
     const { run } = callee;
     callee.isBusy = true;
     callee.busySince = performance.now();
-    this.#failures.set(callee, failed);
+    const isJoin = joinMs !== undefined;
+    this.#calls.set(callee, { isJoin, limitMs: joinMs ?? this.#timeoutMs, failed });
     const goOn = (next: (value: unknown) => void) => (value: unknown) => {
       if (callee.run !== run) return;
       this.forget(callee);
@@ -98,17 +114,17 @@ export class AsyncCalls {
   forget(callee: Callee): void {
     callee.run += 1;
     callee.isBusy = false;
-    this.#failures.delete(callee);
+    this.#calls.delete(callee);
   }
 
   /** Fails the callbacks that had more than their time. */
   expire(nowMs: number): void {
-    const expired = [...this.#failures].filter(
-      ([callee]) => nowMs - callee.busySince >= this.#timeoutMs,
+    const expired = [...this.#calls].filter(
+      ([callee, { limitMs }]) => nowMs - callee.busySince >= limitMs,
     );
-    for (const [callee, failed] of expired) {
+    for (const [callee, { isJoin, limitMs, failed }] of expired) {
       this.forget(callee);
-      failed(timeoutError(this.#timeoutMs));
+      failed(isJoin ? joinTimeoutError(limitMs) : timeoutError(limitMs));
     }
   }
 }

@@ -20,6 +20,7 @@ import { cancelTasks } from "./channel-tasks.ts";
 import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
+import { LiveCount } from "./live-count.ts";
 import type { ExitReason } from "./results.ts";
 
 /** What the lives of channels are made of. */
@@ -36,25 +37,25 @@ export interface ChannelLivesParts {
 /** The lives of a shard's channels. */
 export class ChannelLives {
   readonly #parts: ChannelLivesParts;
-  #live = 0;
-  /** Who waits for the last one's end. */
-  readonly #onNoneLive: (() => void)[] = [];
+  readonly #live = new LiveCount();
 
   constructor(parts: ChannelLivesParts) {
     this.#parts = parts;
   }
 
-  /** Resolves when no channel is left: each was ended, and its `terminate` settled. */
-  async allEnded(): Promise<void> {
-    if (this.#live === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onNoneLive.push(resolve);
-    });
+  /**
+   * Waits until no channel is left: each was ended, and its `terminate` settled.
+   *
+   * @param limitMs - the longest time; without it, for as long as it takes
+   * @returns how many are left then
+   */
+  async allEnded(limitMs?: number): Promise<number> {
+    return this.#live.allGone(limitMs);
   }
 
   /** A channel is made. */
   born(): void {
-    this.#live += 1;
+    this.#live.born();
   }
 
   /** Subscribes a channel: from now on broadcasts of its topic come to its client. */
@@ -135,9 +136,7 @@ export class ChannelLives {
     for (const topic of channel.topics ?? []) this.#parts.pubsub.unsubscribe(topic, channel);
     channel.topics = undefined;
     cancelTasks(channel);
-    this.#live -= 1;
-    if (this.#live > 0) return;
-    for (const resolve of this.#onNoneLive.splice(0)) resolve();
+    this.#live.gone();
   }
 
   #beginEnd(channel: Channel): void {

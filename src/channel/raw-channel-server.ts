@@ -9,7 +9,8 @@
  * user code throws costs its channel alone.
  *
  * Runs on: shard; one for all its raw channels.
- * Full: a join that is not answered within `handlerTimeoutMs` is answered with `join timeout`.
+ * Full: a join that is not answered within `joinTimeoutMs` is answered with `join timeout`; an `end`
+ *       that does not settle within `handlerTimeoutMs` is not waited for.
  */
 
 import { makeError } from "../errors.ts";
@@ -24,6 +25,7 @@ import { ignoreOutcome, isThenable, settledInTime } from "./async-calls.ts";
 import { asError, ChannelReports } from "./channel-reports.ts";
 import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
+import { LiveCount } from "./live-count.ts";
 import type { RawChannelEnd, RawChannelRuntime } from "./raw-channel.ts";
 import { areHandlers, type RawChannelHandlers } from "./raw-definition.ts";
 import { badResult, type ExitReason } from "./results.ts";
@@ -39,6 +41,8 @@ export interface RawChannelServerParts {
   };
   readonly logger: Logger;
   readonly handlerTimeoutMs: number;
+  /** Where a channel says no other. */
+  readonly joinTimeoutMs: number;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
 }
@@ -54,9 +58,8 @@ export class RawChannelServer implements RawChannelRuntime {
   readonly #reports: ChannelReports;
   /** Those whose join is not answered. */
   readonly #joining = new Set<RawChannelEnd>();
-  /** Channels whose `end` has not settled, and those that have not ended. */
-  #live = 0;
-  readonly #onNoneLive: (() => void)[] = [];
+  /** Those that have not ended, or whose `end` has not settled. */
+  readonly #live = new LiveCount();
 
   constructor(parts: RawChannelServerParts) {
     this.#parts = parts;
@@ -65,21 +68,23 @@ export class RawChannelServer implements RawChannelRuntime {
     this.#reports = new ChannelReports(parts.logger);
   }
 
-  /** Resolves when no channel is left: each has ended, and its `end` settled. */
-  async allEnded(): Promise<void> {
-    if (this.#live === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onNoneLive.push(resolve);
-    });
+  /**
+   * Waits until no channel is left: each has ended, and its `end` settled.
+   *
+   * @param limitMs - the longest time; without it, for as long as it takes
+   * @returns how many are left then
+   */
+  async allEnded(limitMs?: number): Promise<number> {
+    return this.#live.allGone(limitMs);
   }
 
   /** Ends the joins that were not answered in time. Called from the shard's sweep. */
   checkTimeouts(nowMs: number): void {
-    const { handlerTimeoutMs } = this.#parts;
     for (const channel of this.#joining) {
-      if (nowMs - channel.startedMs < handlerTimeoutMs) continue;
-      const message = `a join must be answered within ${handlerTimeoutMs} (ms)`;
-      const error = makeError("SIM_ERR_HANDLER_TIMEOUT", message);
+      const { joinTimeoutMs = this.#parts.joinTimeoutMs } = channel.definition;
+      if (nowMs - channel.startedMs < joinTimeoutMs) continue;
+      const message = `a join must be answered within ${joinTimeoutMs} (ms)`;
+      const error = makeError("SIM_ERR_JOIN_TIMEOUT", message);
       this.#failJoin(channel, error, REASON.joinTimeout);
     }
   }
@@ -87,7 +92,7 @@ export class RawChannelServer implements RawChannelRuntime {
   // -- the socket's side -------------------------------------------------------------------------
 
   join(channel: RawChannelEnd, _ref: Ref, payload: unknown): void {
-    this.#live += 1;
+    this.#live.born();
     this.#joining.add(channel);
     channel.params = payload;
     channel.isStarting = true;
@@ -297,9 +302,7 @@ export class RawChannelServer implements RawChannelRuntime {
     } catch (error) {
       this.#reports.terminateFailed(channel, error);
     }
-    this.#live -= 1;
-    if (this.#live > 0) return;
-    for (const resolve of this.#onNoneLive.splice(0)) resolve();
+    this.#live.gone();
   }
 
   #maySend(channel: RawChannelEnd, name: string): boolean {

@@ -6,6 +6,7 @@
 
 import { makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
+import { checkOption } from "../options.ts";
 import type { Message } from "../protocol/message.ts";
 import { kindOf, type Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
@@ -96,6 +97,11 @@ export interface RawChannelCallbacks<Assigns> {
    * where the join was not answered, else phx_error.
    */
   start(channel: RawChannel<Assigns>, payload: unknown): RawChannelHandlers | undefined;
+  /**
+   * Time in which the join must be answered (ms); the server's `joinTimeoutMs` without. Then the
+   * client is told `join timeout`, and the channel ends.
+   */
+  readonly joinTimeoutMs?: number;
   /** Level at which joins are logged, `info` without; false: not at all. */
   readonly logJoin?: LineLevel | false;
 }
@@ -103,6 +109,8 @@ export interface RawChannelCallbacks<Assigns> {
 /** A raw channel's definition, as the runtime uses it. */
 export interface RawChannelDefinition {
   readonly start: (channel: object, payload: unknown) => unknown;
+  /** Undefined: the server's. */
+  readonly joinTimeoutMs: number | undefined;
   readonly logJoin: LineLevel | false;
 }
 
@@ -110,7 +118,8 @@ export interface RawChannelDefinition {
  * Defines a raw channel for the connections of a socket.
  *
  * @param _socket - the socket's definition: its assigns are known in `start`
- * @throws SIM_ERR_DEFINITION_INVALID where `start` is no function, or `logJoin` no level
+ * @throws SIM_ERR_DEFINITION_INVALID where `start` is no function, or `logJoin` no level;
+ *   SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
  */
 export function defineRawChannel<Assigns>(
   _socket: HasAssigns<Assigns>,
@@ -121,9 +130,12 @@ export function defineRawChannel<Assigns>(
     const message = `start must be a function, got ${kindOf(start)}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message);
   }
+  const { joinTimeoutMs } = callbacks;
+  if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   checkLogLevel("logJoin", logJoin);
   return {
     start: callbacks.start.bind(callbacks) as RawChannelDefinition["start"],
+    joinTimeoutMs,
     logJoin: callbacks.logJoin ?? "info",
   };
 }

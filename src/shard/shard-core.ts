@@ -17,6 +17,7 @@ import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
+import { Life } from "../memory/life.ts";
 import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
@@ -96,6 +97,7 @@ export class ShardCore {
       logger,
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
+      joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
     });
@@ -105,6 +107,7 @@ export class ShardCore {
       topics: this.pubsub,
       logger,
       handlerTimeoutMs: options.handlerTimeoutMs,
+      joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
     });
     this.#rawSockets = new RawSocketServer({
@@ -160,10 +163,16 @@ export class ShardCore {
     this.#rawSockets.checkTimeouts(nowMs);
   }
 
-  /** Resolves when nothing of the user's runs for a connection: all have ended. */
-  async allEnded(): Promise<void> {
+  /**
+   * Waits until nothing of the user's runs for a connection: all have ended.
+   *
+   * @param limitMs - the longest time; without it, for as long as it takes
+   * @returns how many channels and raw sockets are left then
+   */
+  async allEnded(limitMs?: number): Promise<number> {
     const servers = [this.#channels, this.#rawChannels, this.#rawSockets];
-    await Promise.all(servers.map((server) => server.allEnded()));
+    const left = await Promise.all(servers.map((server) => server.allEnded(limitMs)));
+    return left.reduce((sum, count) => sum + count);
   }
 
   /** Makes what a socket's connections need of its definition at a path. */
@@ -224,10 +233,14 @@ export class ShardCore {
   #makeContext(): ShardContext {
     const { start } = this.#parts;
     const { options, memory } = start;
+    const life = new Life(memory.life);
     return {
       data: start.data,
       shard: start.shard,
       shards: options.shards,
+      get isReady() {
+        return life.isReady;
+      },
       secretKeyBase: options.secretKeyBase,
       broadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "cluster"),
       localBroadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "node"),

@@ -16,6 +16,7 @@ import { AsyncCalls, ignoreOutcome, isThenable } from "../channel/async-calls.ts
 import { asError } from "../channel/channel-reports.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
+import { LiveCount } from "../channel/live-count.ts";
 import { Mailbox, mailboxFull } from "../channel/mailbox.ts";
 import { badResult, Reply, Stop, type ExitReason } from "../channel/results.ts";
 import { makeError } from "../errors.ts";
@@ -62,8 +63,7 @@ export class RawSocketServer implements RawSocketRuntime {
   readonly #parts: RawSocketServerParts;
   readonly #calls: AsyncCalls;
   /** Sockets that are not over yet. */
-  #live = 0;
-  readonly #onNoneLive: (() => void)[] = [];
+  readonly #live = new LiveCount();
 
   constructor(parts: RawSocketServerParts) {
     this.#parts = parts;
@@ -75,7 +75,7 @@ export class RawSocketServer implements RawSocketRuntime {
   /** Takes a connection that was accepted. */
   open(connection: Connection, identity: RawIdentity): RawSocketEnd {
     const socket = new RawSocketEnd(connection, identity, this);
-    this.#live += 1;
+    this.#live.born();
     if (identity.id !== null) {
       socket.idListener = new IdListener(socket);
       this.#parts.topics.subscribe(identity.id, socket.idListener);
@@ -83,12 +83,14 @@ export class RawSocketServer implements RawSocketRuntime {
     return socket;
   }
 
-  /** Resolves when no socket is left: each was ended, and its `terminate` settled. */
-  async allEnded(): Promise<void> {
-    if (this.#live === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onNoneLive.push(resolve);
-    });
+  /**
+   * Waits until no socket is left: each has ended, and its `terminate` settled.
+   *
+   * @param limitMs - the longest time; without it, for as long as it takes
+   * @returns how many are left then
+   */
+  async allEnded(limitMs?: number): Promise<number> {
+    return this.#live.allGone(limitMs);
   }
 
   /** Ends what an asynchronous callback kept too long. Called from the shard's sweep. */
@@ -305,7 +307,7 @@ export class RawSocketServer implements RawSocketRuntime {
     for (const timer of socket.timers ?? []) clearTimeout(timer);
     socket.timers = undefined;
     const { terminate } = socket.identity.mount.definition;
-    const done = (): void => this.#over();
+    const done = (): void => this.#live.gone();
     const failed = (error: unknown): void => {
       this.#parts.logger.log("terminateFailed", { connection: socket.number, err: asError(error) });
       done();
@@ -319,12 +321,6 @@ export class RawSocketServer implements RawSocketRuntime {
     }
     if (isThenable(result)) this.#calls.await(socket, result, done, failed);
     else done();
-  }
-
-  #over(): void {
-    this.#live -= 1;
-    if (this.#live > 0) return;
-    for (const resolve of this.#onNoneLive.splice(0)) resolve();
   }
 }
 

@@ -22,7 +22,7 @@ import type {
   TransportHost,
   TransportRequest,
 } from "./definition.ts";
-import { Drain, type DrainPace } from "./drain.ts";
+import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import type { SerializerList } from "../protocol/version.ts";
 import type { TransportMeter } from "./meter.ts";
 import { matchPath } from "./path.ts";
@@ -49,6 +49,8 @@ export interface CustomTransportsParts {
   readonly sockets: SocketOpener;
   readonly context: ShardContext;
   readonly numbers: ConnectionNumbering;
+  /** Says whether no shard takes connections any more; this one's own drain is known here. */
+  readonly isNodeDrained: () => boolean;
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
@@ -69,9 +71,11 @@ export class CustomTransports implements CustomEvents {
   #isStopped = false;
   readonly #connections = new Set<CustomConnection>();
   readonly #slowClients: SlowClients<CustomConnection>;
-  readonly #drain = new Drain<CustomConnection>(this.#connections, {
+  readonly #drain = new Drain<CustomConnection>({
+    transport: "custom",
+    connections: this.#connections,
     restart: (connection) => this.#restart(connection),
-    cutAll: () => this.cutAll(),
+    cut: (connection) => connection.cut(),
   });
 
   constructor(parts: CustomTransportsParts) {
@@ -124,9 +128,11 @@ export class CustomTransports implements CustomEvents {
     const { mount, serializers, variables } = this.#find(request.path);
     const params = { ...given, ...variables };
     const { context, logger } = this.#parts;
+    if (this.#isDraining) return { result: "unavailable" };
     const call = { mount, serializers, transport, params, connectInfo, context };
     const decision = await decide(call, logger);
     if (decision.result !== "ok") return decision;
+    if (this.#isDraining) return { result: "unavailable" };
     const { identity } = decision;
     let isOpened = false;
     const open = (client: TransportClient): CustomConnection => {
@@ -148,16 +154,17 @@ export class CustomTransports implements CustomEvents {
   }
 
   /** Stops all transports, and ends all connections with 1012, in batches. */
-  async drain(pace: DrainPace): Promise<void> {
+  async drain(pace: DrainPace): Promise<DrainCounts> {
     const stopped = this.#stop(pace.deadlineMs);
-    await this.#drain.run(pace);
+    const counts = await this.#drain.run(pace);
     await stopped;
+    return counts;
   }
 
   /** Ends all connections at once, and stops what is not stopped. */
   cutAll(): void {
     void this.#stop(0);
-    for (const connection of this.#connections) this.#restart(connection);
+    this.#drain.endAll();
   }
 
   received(length: number): void {
@@ -192,9 +199,13 @@ export class CustomTransports implements CustomEvents {
     connection.socket = sockets.open(connection, identity);
     this.#connections.add(connection);
     meter.opened();
-    if (this.#drain.hasBegun) this.#restart(connection);
+    if (this.#isDraining) this.#restart(connection);
     else connection.socket.opened();
     return connection;
+  }
+
+  get #isDraining(): boolean {
+    return this.#isStopped || this.#parts.isNodeDrained();
   }
 
   #find(path: string): CustomMount & { readonly variables: Readonly<Record<string, string>> } {

@@ -33,7 +33,9 @@ export type TransportDecision =
   /** The reason is that of `error(reason)` of the socket's `connect`; undefined: none. */
   | { readonly result: "refused"; readonly reason: unknown }
   /** `connect` threw, which was logged. */
-  | { readonly result: "failed" };
+  | { readonly result: "failed" }
+  /** The shard closes, or the node does: the client is to come back. */
+  | { readonly result: "unavailable" };
 
 /** A client, as the transport gives it. What one of these throws ends the connection. */
 export interface TransportClient {

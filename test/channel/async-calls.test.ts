@@ -2,22 +2,28 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { AsyncCalls, isThenable } from "../../src/channel/async-calls.ts";
-import type { Channel } from "../../src/channel/channel.ts";
+import type { Callee } from "../../src/channel/async-calls.ts";
 import { Deferred, turn } from "../support/world.ts";
 
 /** As much of a channel as is awaited. */
-function makeChannel(): Channel {
-  return { run: 0, isBusy: false, busySince: 0 } as unknown as Channel;
+function makeChannel(): Callee {
+  return { run: 0, isBusy: false, busySince: 0 };
 }
 
-/** Awaits a promise for a channel; gives what it went on with. */
-function awaited(calls: AsyncCalls, channel: Channel, promise: PromiseLike<unknown>): unknown[] {
+/** Awaits a promise for a channel, of its join where that has a time; gives what it went on with. */
+function awaited(
+  calls: AsyncCalls,
+  channel: Callee,
+  promise: PromiseLike<unknown>,
+  joinMs?: number,
+): unknown[] {
   const outcomes: unknown[] = [];
   calls.await(
     channel,
     promise,
     (value) => void outcomes.push(["settled", value]),
     (error) => void outcomes.push(["failed", error]),
+    joinMs,
   );
   return outcomes;
 }
@@ -86,6 +92,30 @@ describe("asynchronous callbacks", () => {
     await turn();
     assert.equal(lates.length, 1);
     assert.equal(earlies.length, 1);
+  });
+});
+
+describe("an asynchronous join", () => {
+  it("has a time of its own", () => {
+    const calls = new AsyncCalls(1_000);
+    const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
+    const never = new Deferred().promise;
+    const usuals = awaited(calls, usual, never, 100);
+    const patients = awaited(calls, patient, never, 5_000);
+    const opens = awaited(calls, open, never);
+    // They began within one another's milliseconds.
+    patient.busySince = usual.busySince;
+    open.busySince = usual.busySince;
+    calls.expire(usual.busySince + 99);
+    assert.deepEqual([usuals, patients, opens], [[], [], []]);
+    calls.expire(usual.busySince + 101);
+    const [[, error]] = usuals as [["failed", Error & { code: string }]];
+    assert.equal(error.message, "a join must settle within 100 (ms)");
+    assert.equal(error.code, "SIM_ERR_JOIN_TIMEOUT");
+    calls.expire(usual.busySince + 1_001);
+    assert.deepEqual([patients.length, opens.length], [0, 1]);
+    calls.expire(usual.busySince + 5_001);
+    assert.equal(patients.length, 1);
   });
 });
 

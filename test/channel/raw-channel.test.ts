@@ -198,7 +198,7 @@ describe("a raw channel", () => {
     made[0]?.accept();
     made[0]?.push("late");
     assert.deepEqual(client.taken(), []);
-    assert.equal((ends[0] as { code?: string }).code, "SIM_ERR_HANDLER_TIMEOUT");
+    assert.equal((ends[0] as { code?: string }).code, "SIM_ERR_JOIN_TIMEOUT");
   });
 
   it("answers its join once, and sends nothing before", () => {
