@@ -9,7 +9,7 @@ export type { DrainReport } from "./server/node-drain.ts";
 export type { SocketsRequest, TopicsRequest } from "./server/introspection.ts";
 export type { MemberStats } from "./server/member-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";
-export type { ChannelInfo, SocketInfo } from "./shard/introspection.ts";
+export type { ChannelDetails, ChannelInfo, SocketInfo } from "./shard/introspection.ts";
 export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";

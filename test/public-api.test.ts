@@ -50,6 +50,7 @@ const TYPES = [
   "BroadcastHandler",
   "ChannelCallbacks",
   "ChannelDefinition",
+  "ChannelDetails",
   "ChannelInfo",
   "ChannelRoute",
   "ChannelSocket",

@@ -4,6 +4,8 @@
  * Runs on: shard. Each answer is of one moment; those of several shards are not of the same.
  */
 
+import { inspect } from "node:util";
+
 import { STATE } from "../channel/channel-state.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
@@ -27,12 +29,20 @@ export interface ChannelInfo {
   readonly status: "joining" | "joined" | "leaving";
 }
 
+/** One channel, and what it knows of its connection. */
+export interface ChannelDetails extends ChannelInfo, SocketInfo {
+  readonly joinRef: unknown;
+  /** Its assigns as they are now; as text, where they cannot be given to another thread. */
+  readonly assigns: unknown;
+}
+
 /** What main may ask. */
 export type Question =
   | { readonly about: "subscribers"; readonly topic: string }
   | { readonly about: "topics"; readonly prefix: string; readonly limit: number }
   | { readonly about: "sockets"; readonly limit: number }
-  | { readonly about: "channels"; readonly connection: number };
+  | { readonly about: "channels"; readonly connection: number }
+  | { readonly about: "channel"; readonly connection: number; readonly topic: string };
 
 /** What each question is answered with. */
 export interface Answers {
@@ -43,6 +53,8 @@ export interface Answers {
   readonly sockets: readonly SocketInfo[];
   /** Undefined: there is no such connection. */
   readonly channels: readonly ChannelInfo[] | undefined;
+  /** Undefined: there is no such channel. */
+  readonly channel: ChannelDetails | undefined;
 }
 
 /** An answer, in the form of its question. */
@@ -68,27 +80,51 @@ export function answerOf(question: Question, of: Introspected): Answer {
       return of.pubsub.topicCounts(question.prefix, question.limit);
     case "sockets":
       return socketsOf(of, question.limit);
-    default:
+    case "channels":
       return channelsOf(of, question.connection);
+    default:
+      return channelOf(of, question.connection, question.topic);
   }
 }
 
 function socketsOf({ shard, sockets }: Introspected, limit: number): SocketInfo[] {
-  const infos = Array.from(sockets(), ({ connection, id, path }) => {
-    const { id: number, transport } = connection;
-    return { connection: number, id, shard, transport, path };
-  });
+  const infos = Array.from(sockets(), (socket) => socketInfo(socket, shard));
   return infos.toSorted((one, other) => one.connection - other.connection).slice(0, limit);
 }
 
-function channelsOf({ sockets }: Introspected, number: number): ChannelInfo[] | undefined {
-  for (const socket of sockets()) {
-    if (socket.connection.id !== number) continue;
-    return socket
-      .allChannels()
-      .map((channel) => ({ topic: channel.topic, status: statusOf(channel) }));
-  }
+function channelsOf(of: Introspected, number: number): ChannelInfo[] | undefined {
+  return socketOf(of, number)?.allChannels().map(channelInfo);
+}
+
+function channelOf(of: Introspected, number: number, topic: string): ChannelDetails | undefined {
+  const socket = socketOf(of, number);
+  const channel = socket?.allChannels().find((one) => one.topic === topic);
+  if (!socket || !channel) return undefined;
+  const { joinRef, assigns } = channel;
+  const infos = { ...socketInfo(socket, of.shard), ...channelInfo(channel) };
+  return { ...infos, joinRef, assigns: sendable(assigns) };
+}
+
+function socketOf({ sockets }: Introspected, number: number): ServedSocket | undefined {
+  for (const socket of sockets()) if (socket.connection.id === number) return socket;
   return undefined;
+}
+
+function socketInfo({ connection, id, path }: ServedSocket, shard: number): SocketInfo {
+  return { connection: connection.id, id, shard, transport: connection.transport, path };
+}
+
+function channelInfo(channel: RoutedChannel): ChannelInfo {
+  return { topic: channel.topic, status: statusOf(channel) };
+}
+
+/** Gives what can be given to another thread, of whatever the user made. */
+function sendable(assigns: object): unknown {
+  try {
+    return structuredClone(assigns);
+  } catch {
+    return inspect(assigns);
+  }
 }
 
 function statusOf({ state, isLeaving }: RoutedChannel): ChannelInfo["status"] {

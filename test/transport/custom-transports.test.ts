@@ -327,6 +327,8 @@ describe("a transport of the user's own", () => {
     assert.ok(decision.result === "ok");
     const drained = world.shard.shard.drain(atOnce(5_000));
     assert.deepEqual([await client.closed(), stops], [["1012"], 1]);
+    const told = await world.host.connect({ path: "/socket", params: { vsn: "2.0.0" } });
+    assert.deepEqual(told, { result: "unavailable" });
     const late = new RecordingClient();
     decision.open(late);
     assert.deepEqual(late.closes, ["1012"]);
