@@ -62,6 +62,7 @@ const TYPES = [
   "Identifier",
   "ImproperList",
   "JoinResult",
+  "KeyOptions",
   "LogSink",
   "LongPollMountOptions",
   "MemberStats",

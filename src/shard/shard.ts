@@ -75,12 +75,11 @@ export class Shard {
       tasks,
       logger,
       takesJoins: () => this.#overload.takesJoins,
-      onSessionRecord: (from, bytes, offset, length) =>
-        this.#longpoll.forwarding.receive(from, bytes, offset, length),
+      onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),
     });
     this.#sweep = new Sweep(this.#tickMs());
     const first = firstConnectionNumber(start.shard, options.shards, start.predecessors);
-    const { maxBackpressureBytes, slowClientMs, secretKeyBase } = options;
+    const { maxBackpressureBytes, slowClientMs, secretKeyBase, longpollTimeoutMs } = options;
     const common = {
       app: this.app,
       sockets: this.#core.sockets,
@@ -92,7 +91,12 @@ export class Shard {
     };
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
     const wire = new ExchangeWire(memory, member, this.#core.exchange);
-    this.#longpoll = new LongPollTransport({ ...common, wire, secretKeyBase });
+    this.#longpoll = new LongPollTransport({
+      ...common,
+      wire,
+      secretKeyBase,
+      peerTimeoutMs: longpollTimeoutMs,
+    });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
@@ -198,6 +202,7 @@ export class Shard {
         windowMs: longpoll.windowMs ?? options.longpollWindowMs,
         pubsubTimeoutMs: longpoll.pubsubTimeoutMs ?? options.longpollTimeoutMs,
         maxAgeMs: longpoll.maxAgeMs ?? options.longpollMaxAgeMs,
+        crypto: longpoll.crypto ?? {},
       });
     }
     this.#transport.mount(websocketPathOf(path, mount), handshake, {
