@@ -14,6 +14,7 @@ import { PageClient } from "../support/clients/page-client.ts";
 import { within } from "../support/deadline.ts";
 import { ask, LongPollClient } from "../support/longpoll-client.ts";
 import { startServer, type Server } from "../support/server.ts";
+import { losingAdapter } from "../apps/losing-adapter.ts";
 
 /** How long another node may take. */
 const TIMEOUT_MS = 1_000;
@@ -203,4 +204,30 @@ describe("Long-poll, with two nodes of two shards", () => {
       await front.close();
     });
   }
+});
+
+describe("Long-poll, where it is lost whether another node delivered a batch", () => {
+  it("ends the session, and its client is told", async () => {
+    const nodes = await Promise.all(
+      ["ant", "bee"].map((nodeName) =>
+        startServer("clients", {
+          shards: 1,
+          adapter: losingAdapter({ hub: "longpoll-losses", nodeName }),
+          longpollTimeoutMs: 100,
+        }),
+      ),
+    );
+    const front = await Front.start(nodes.map(({ port }) => port));
+    const [generation] = GENERATIONS;
+    assert.ok(generation);
+    // The session is on the first node, and of two polls that bring something one is on the other.
+    const client = await PageClient.connect(generation, front.port, { carrier: "longpoll" });
+    const channel = client.channel("room:1");
+    channel.join();
+    channel.channel.push("echo", {});
+    assert.equal(await client.closes.next("the end of the session"), 3410);
+    client.close();
+    await front.close();
+    await Promise.all(nodes.map((node) => node.close()));
+  });
 });
