@@ -4,6 +4,8 @@
 
 export { serve } from "./server/server.ts";
 export type { ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { DrainOptions } from "./server/drain-plan.ts";
+export type { DrainReport } from "./server/node-drain.ts";
 export type { SocketsRequest, TopicsRequest } from "./server/introspection.ts";
 export type { MemberStats } from "./server/member-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";

@@ -28,7 +28,8 @@ export const EVENTS = {
   gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
   stalled:
     "member, isStalled (true, false), forMs, queuedBytes: a thread takes none of the records that wait for it, or goes on",
-  socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
+  socket_drain:
+    "transport, count, total, index, rounds: a shard closes a batch, where count and total are of its own connections by that transport, index and rounds of the whole node",
 } as const;
 
 /** Name of an event, without the prefix `simurgh:`. */

@@ -51,6 +51,8 @@ const TYPES = [
   "ConnectInfoRequest",
   "ConnectRequest",
   "CookieSession",
+  "DrainOptions",
+  "DrainReport",
   "EndpointCallbacks",
   "EndpointDefinition",
   "ErrorCode",

@@ -16,6 +16,7 @@ import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
+import { Life } from "../memory/life.ts";
 import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
@@ -87,6 +88,7 @@ export class ShardCore {
       logger,
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
+      joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
     });
@@ -186,10 +188,14 @@ export class ShardCore {
   #makeContext(): ShardContext {
     const { start } = this.#parts;
     const { options, memory } = start;
+    const life = new Life(memory.life);
     return {
       data: start.data,
       shard: start.shard,
       shards: options.shards,
+      get isReady() {
+        return life.isReady;
+      },
       secretKeyBase: options.secretKeyBase,
       broadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "cluster"),
       localBroadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "node"),
