@@ -74,6 +74,7 @@ export class Shard {
       publisher,
       tasks,
       logger,
+      presences: parts.endpoint.presences ?? [],
       takesJoins: () => this.#overload.takesJoins,
       onSessionRecord: (from, bytes, offset, length) =>
         this.#longpoll.forwarding.receive(from, bytes, offset, length),
@@ -150,18 +151,19 @@ export class Shard {
   }
 
   /** Answers what main asks. */
-  answer(question: Question): Answer {
+  async answer(question: Question): Promise<Answer> {
     const { shard } = this.#parts.start;
     const sockets = (): Iterable<Socket> => [
       ...this.#transport.openSockets(),
       ...this.#longpoll.openSockets(),
     ];
-    return answerOf(question, { shard, pubsub: this.#core.pubsub, sockets });
+    const { pubsub, presences } = this.#core;
+    return answerOf(question, { shard, pubsub, sockets, presences });
   }
 
   async #drain(pace: DrainPace): Promise<number> {
     const { endpoint, logger } = this.#parts;
-    const { channels, context, exchange } = this.#core;
+    const { channels, context, exchange, presences } = this.#core;
     const connections = this.#transport.size + this.#longpoll.size;
     await this.#drainTransports(pace);
     await channels.allEnded();
@@ -170,6 +172,7 @@ export class Shard {
     } catch (error) {
       logger.log("stopFailed", { err: error });
     }
+    presences.stop();
     await exchange.sent(pace.deadlineMs);
     return connections;
   }
