@@ -17,7 +17,7 @@
  * which way they arrived makes no difference.
  *
  * Runs on: shard.
- * Owns: `heardMs` and `askedMs` are the replication's, all else is the state's.
+ * Owns: `clock`, `heardMs` and `askedMs` are the replication's, all else is the state's.
  */
 
 import { Seen } from "./clock.ts";
@@ -72,6 +72,8 @@ export class Replica {
   readonly seen = new Seen();
   /** By their dots, the older first where they are this shard's own. */
   readonly rows = new Map<number, Row>();
+  /** Its clock, as far as it has said it. */
+  clock = 0;
   /** When something of it came last. */
   heardMs = 0;
   /** When it was asked last for what is missing; -Infinity: nothing is. */

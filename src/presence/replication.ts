@@ -189,14 +189,17 @@ export class Replication implements Listener {
     const replica = this.#hear(from, false);
     if (!replica) return;
     this.#parts.onDiff(this.#parts.state.merge(replica, delta));
-    if (clock !== undefined) this.#askIfBehind(replica, clock);
+    if (clock === undefined) return;
+    replica.clock = Math.max(replica.clock, clock);
+    this.#askIfBehind(replica);
   }
 
   #takeRequest({ from, clock, clocks }: RequestMessage): void {
     const { state, wire } = this.#parts;
     const replica = this.#hear(from, true);
     if (!replica) return;
-    this.#askIfBehind(replica, clock);
+    replica.clock = Math.max(replica.clock, clock);
+    this.#askIfBehind(replica);
     const mine = clocks.find(({ ref }) => isSame(ref, state.own.ref));
     const since = mine?.through ?? 0;
     // Who does not know this one is answered in any case, so that both know each other.
@@ -255,13 +258,13 @@ export class Replication implements Listener {
 
   // -- what is asked -----------------------------------------------------------------------------
 
-  #askIfBehind(replica: Replica, clock: number): void {
+  #askIfBehind(replica: Replica): void {
     const { state, name, settings, now } = this.#parts;
-    if (replica.seen.through >= clock) {
+    if (replica.seen.through >= replica.clock) {
       replica.askedMs = -Infinity;
       return;
     }
-    // It was asked, and answers: this came before the answer. Unless that is lost too.
+    // It was asked, and answers: this came before the answer. Unless that is lost too: see `#watch`.
     if (now() - replica.askedMs < settings.broadcastPeriodMs) return;
     replica.askedMs = now();
     const seen = { ref: replica.ref, through: replica.seen.through };
@@ -336,7 +339,7 @@ export class Replication implements Listener {
 
   // -- who is silent -----------------------------------------------------------------------------
 
-  /** Looks for replicas of other nodes that have been silent for too long. */
+  /** Looks for replicas that owe an answer, and for those of other nodes that are silent. */
   #watch(): void {
     const { state, settings, wire, now, onDiff, onStatus } = this.#parts;
     for (const [id, { sinceMs }] of this.#gone) {
@@ -345,6 +348,7 @@ export class Replication implements Listener {
     const lateMs = now() - this.#tickMs - settings.broadcastPeriodMs;
     this.#tickMs = now();
     for (const replica of state.others()) {
+      if (replica.status === "up") this.#askIfBehind(replica);
       // A thread of this node lives until main says otherwise, however busy it is.
       if (replica.ref.node === wire.node) continue;
       // This thread stood still: what they said meanwhile is still to be read.
