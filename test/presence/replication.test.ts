@@ -289,6 +289,25 @@ describe("Shards of several nodes", () => {
     );
   });
 
+  it("answer for all threads of a node as much as the one lacks that lacks most", () => {
+    const near = net.start("a", 2);
+    const [knowing, late] = [net.start("b", 2), net.make("b", 3)];
+    near.track("ann");
+    pass(PERIOD_MS);
+    near.track("bob");
+    late.tracker.start();
+    knowing.miss();
+    net.deliver();
+    pass(GATHER_MS);
+    assert.deepEqual(
+      [knowing.keys(), late.keys()],
+      [
+        ["ann", "bob"],
+        ["ann", "bob"],
+      ],
+    );
+  });
+
   it("do not see a node that is silent, and see it again when it is heard", () => {
     const options = { downPeriodMs: 5_000, permdownPeriodMs: 60_000, maxSilentPeriods: 1 };
     const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];

@@ -464,19 +464,23 @@ describe("handleMetas", () => {
   });
 
   it("may track, and is told of that in its turn", async () => {
+    const states: unknown[] = [];
     const shard: PresenceShard = alone({
-      init: () => [],
+      init: () => "",
       handleMetas: (_topic, { joins }, _metas, state) => {
+        states.push(state);
         if (joins["ann"]) {
           shard.track("shadow");
+          // Announces it within this call.
           shard.tracker.list("room");
         }
-        return [...(state as string[]), ...Object.keys(joins)];
+        return `${String(state)}${Object.keys(joins).join()}.`;
       },
     });
-    shard.track("ann");
+    for (const key of ["ann", "bob"]) shard.track(key);
     await turn();
-    assert.deepEqual(shard.taken(), ["room +ann", "room +shadow"]);
+    assert.deepEqual(shard.taken(), ["room +ann", "room +shadow", "room +bob"]);
+    assert.deepEqual(states, ["", "ann.", "ann.shadow."]);
   });
 
   it("that throws costs itself only, and is logged", async () => {
