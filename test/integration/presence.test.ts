@@ -420,7 +420,7 @@ describe("Several shards", () => {
       overflowBytes: 65_536,
       overflowTotalBytes: 65_536,
       // No sign of life tells it what it missed.
-      presenceSilentPeriods: 1_000,
+      presenceSilentPeriods: 300,
     });
     const slow = await enterOn(server, 0, "slow", "room:slow");
     const quick = await enterOn(server, 1, "quick", "room:quick");
