@@ -97,6 +97,10 @@ export const LOG_LINES = {
     level: "error",
     text: "fetch of a presence failed: the diff went out as it was tracked",
   },
+  presenceDispatchFailed: {
+    level: "error",
+    text: "dispatch of a presence threw: a diff may not have been sent",
+  },
   presenceMetasFailed: { level: "error", text: "init or handleMetas of a presence threw" },
   presenceReplica: { level: "debug", text: "a shard that tracks presences came or went" },
   taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },

@@ -66,6 +66,18 @@ export interface PresenceCallbacks<
    * a promise too.
    */
   fetch?(topic: string, presences: Presences<Meta>, context: PresenceContext): Listed;
+  /**
+   * Sends a diff in another way than as `presence_diff`: under another name, or how many there are.
+   *
+   * @param send - broadcasts to the topic's subscribers on this shard; on each other shard the same
+   *   is done for its own
+   */
+  dispatch?(
+    topic: string,
+    diff: PresenceDiff<Meta>,
+    send: (event: string, payload: object) => void,
+    context: PresenceContext,
+  ): void;
   /** Makes the first state of `handleMetas`, on each shard, before its first diff. */
   init?(context: PresenceContext): State;
   /**
@@ -87,7 +99,7 @@ export interface PresenceCallbacks<
 export type AnyCallbacks = PresenceCallbacks<Record<string, unknown>, FetchResult, unknown>;
 
 const NAME = /^[\w.-]{1,64}$/;
-const CALLBACKS = ["fetch", "init", "handleMetas"] as const;
+const CALLBACKS = ["fetch", "dispatch", "init", "handleMetas"] as const;
 const KEYS: readonly string[] = ["name", ...CALLBACKS, ...PRESENCE_OPTIONS];
 
 /** Checks what a user defines. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */

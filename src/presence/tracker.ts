@@ -16,6 +16,7 @@ import type { Logger } from "../logger.ts";
 import { telemetry } from "../telemetry.ts";
 import { Announcements } from "./announcements.ts";
 import type { AnyCallbacks, PresenceContext, PresenceEntry, Presences } from "./definition.ts";
+import { Fetching } from "./fetching.ts";
 import { presencesOf } from "./grouping.ts";
 import { checkKey, checkSize, checkTopic, metaOf, refused } from "./meta.ts";
 import { Owners } from "./owners.ts";
@@ -46,6 +47,7 @@ export class Tracker {
   readonly #state: State;
   readonly #refs: PhxRefs;
   readonly #owners = new Owners();
+  readonly #fetching: Fetching;
   readonly #announcements: Announcements;
   readonly #replication: Replication;
   #isOver = false;
@@ -58,14 +60,10 @@ export class Tracker {
     this.#state = new State({ node, member, incarnation }, settings.maxDeltaSize);
     this.#refs = new PhxRefs(incarnation);
     const { fetchTimeoutMs } = settings;
-    this.#announcements = new Announcements({
-      name,
-      callbacks,
-      context,
-      fetchTimeoutMs,
-      wire,
-      logger,
-    });
+    const user = { name, callbacks, context, logger };
+    const fetching = new Fetching({ ...user, fetchTimeoutMs });
+    this.#fetching = fetching;
+    this.#announcements = new Announcements({ ...user, fetching, wire });
     this.#replication = new Replication({
       name,
       state: this.#state,
@@ -172,7 +170,7 @@ export class Tracker {
   /** Gives who is there on a topic, with what `fetch` adds. */
   list(topic: string): Presences | Promise<Presences> {
     this.#announcements.announceDue();
-    return this.#announcements.fetch(topic, presencesOf(this.#state.rowsOf(topic)));
+    return this.#fetching.fetch(topic, presencesOf(this.#state.rowsOf(topic)));
   }
 
   /** Gives who is there under a key. */
@@ -183,7 +181,7 @@ export class Tracker {
     this.#announcements.announceDue();
     const rows = this.#state.get(topic, key);
     if (rows.length === 0) return undefined;
-    const fetched = this.#announcements.fetch(topic, presencesOf(rows));
+    const fetched = this.#fetching.fetch(topic, presencesOf(rows));
     return fetched instanceof Promise ? entryOf(fetched, key) : fetched[key];
   }
 

@@ -212,6 +212,56 @@ describe("A tracker", () => {
   });
 });
 
+describe("Announcements", () => {
+  it("of a topic are one diff beyond 32 in one turn of the loop, and begin anew with the next", async () => {
+    const shard = alone();
+    const owners = Array.from({ length: 40 }, (_, at) => shard.track(`k${at}`));
+    shard.track("elsewhere", "hall");
+    for (const owner of owners.slice(34)) shard.tracker.ended(owner);
+    await turn();
+    const heard = shard.taken();
+    assert.deepEqual(heard.slice(0, 2), ["room +k0", "room +k1"]);
+    // Of those that came and went within the turn nobody hears.
+    assert.deepEqual(heard.slice(31), ["room +k31", "hall +elsewhere", "room +k32 +k33"]);
+    for (const owner of owners) shard.tracker.ended(owner);
+    await turn();
+    assert.equal(shard.taken().length, 33);
+    assert.deepEqual(shard.keys(), []);
+  });
+
+  it("that were gathered go out though nobody listened for a while", async () => {
+    const shard = alone();
+    const owners = Array.from({ length: 33 }, (_, at) => shard.track(`k${at}`));
+    shard.tracker.list("room");
+    shard.subscribers = 0;
+    shard.tracker.ended(owners[0] as object);
+    shard.subscribers = 1;
+    await turn();
+    assert.equal(shard.taken().at(-1), "room +k32 -k0");
+  });
+
+  it("are sent as the definition says, where it says", async () => {
+    const shard = alone({
+      dispatch(topic, { joins, leaves }, send) {
+        const came = Object.keys(joins);
+        if (came.includes("odd")) throw new Error("odd");
+        send("presence_count", { topic, change: came.length - Object.keys(leaves).length });
+      },
+    });
+    const ann = shard.track("ann");
+    shard.track("odd");
+    shard.track("bob");
+    await turn();
+    shard.tracker.ended(ann);
+    assert.deepEqual(shard.sent, [
+      ["presence_count", { topic: "room", change: 1 }],
+      ["presence_count", { topic: "room", change: 1 }],
+      ["presence_count", { topic: "room", change: -1 }],
+    ]);
+    assert.deepEqual(errorsOf(shard), ["Error: odd"]);
+  });
+});
+
 describe("A fetch", () => {
   const withUser: FetchOf = (_topic, presences) => {
     for (const [key, entry] of Object.entries(presences)) entry["user"] = key.toUpperCase();
@@ -298,7 +348,11 @@ describe("A fetch", () => {
         return presences;
       },
     });
-    const owners = Array.from({ length: 40 }, (_, at) => shard.track(`k${at}`));
+    const owners: object[] = [];
+    for (let at = 0; at < 40; at += 1) {
+      owners.push(shard.track(`k${at}`));
+      if (at === 20) await turn();
+    }
     await turn();
     assert.equal(gates.length, 32);
     // Of one that came and went unseen there is nothing to tell; who was told goes.

@@ -98,6 +98,8 @@ export class PresenceShard implements PresenceWire {
   readonly heard: string[] = [];
   /** Payloads of what its subscribers were told. */
   readonly diffs: { readonly topic: string; readonly payload: unknown }[] = [];
+  /** All that was broadcast to its subscribers. */
+  readonly sent: (readonly [event: string, payload: unknown])[] = [];
   readonly ended = new Set<object>();
   /** Presences that are tracked here. */
   tracked = 0;
@@ -185,7 +187,8 @@ export class PresenceShard implements PresenceWire {
   broadcast(topic: string, event: string, payload: object, scope: Scope): void {
     const json = JSON.stringify(payload);
     if (scope === "thread") {
-      this.#hear(topic, JSON.parse(json));
+      this.sent.push([event, JSON.parse(json)]);
+      if (event === "presence_diff") this.#hear(topic, JSON.parse(json));
       return;
     }
     for (const to of this.#net.shards) {
