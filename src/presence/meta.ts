@@ -39,21 +39,29 @@ export function checkTopic(topic: unknown): asserts topic is string {
 /**
  * Takes a meta, and gives it its refs.
  *
+ * @param phxRefPrev - the ref of the meta that it replaces; undefined: of none
  * @throws SIM_ERR_PRESENCE where it is no object, or has no form in JSON
  */
 export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Meta {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw refused(`meta must be an object, got ${kindOf(given)}`);
   }
-  const taken = frozen(cloned(given));
-  if (typeof taken !== "object" || taken === null || Array.isArray(taken)) {
-    throw refused(`meta must be an object in JSON too, got ${kindOf(taken)}`);
+  const text = jsonOf(given);
+  if (!text?.startsWith("{")) {
+    const kind = text === undefined ? "nothing" : kindOf(JSON.parse(text));
+    throw refused(`meta must be an object in JSON too, got ${kind}`);
   }
-  // A spread defines properties, also one of the name __proto__, where an assignment would not.
-  const { phx_ref: _, phx_ref_prev: __, ...own } = taken as Record<string, unknown>;
+  // Refs are written behind the text, where they win over the user's: what is parsed is compact,
+  // which an object that was put together is not.
   const refs =
-    phxRefPrev === undefined ? { phx_ref: phxRef } : { phx_ref: phxRef, phx_ref_prev: phxRefPrev };
-  return Object.freeze({ ...own, ...refs });
+    phxRefPrev === undefined
+      ? `"phx_ref":"${phxRef}"}`
+      : `"phx_ref":"${phxRef}","phx_ref_prev":"${phxRefPrev}"}`;
+  const meta = JSON.parse(`${text.slice(0, -1)}${text === "{}" ? "" : ","}${refs}`) as Meta & {
+    phx_ref_prev?: string;
+  };
+  if (phxRefPrev === undefined && meta.phx_ref_prev !== undefined) delete meta.phx_ref_prev;
+  return frozen(meta) as Meta;
 }
 
 /** Refuses what is too large to be sent in one record. @throws SIM_ERR_PRESENCE */
@@ -69,9 +77,10 @@ export function refused(message: string): Error {
   return makeError("SIM_ERR_PRESENCE", message);
 }
 
-function cloned(given: object): unknown {
+/** @returns undefined where the object says itself that it has no form */
+function jsonOf(given: object): string | undefined {
   try {
-    return JSON.parse(JSON.stringify(given));
+    return JSON.stringify(given);
   } catch (cause) {
     throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can write", { cause });
   }

@@ -38,6 +38,11 @@ describe("A meta", () => {
     );
   });
 
+  it("that is empty has its refs alone", () => {
+    assert.deepEqual({ ...metaOf({}, "r") }, { phx_ref: "r" });
+    assert.deepEqual({ ...metaOf({}, "r", "p") }, { phx_ref: "r", phx_ref_prev: "p" });
+  });
+
   it("may have any names, and is no less harmless for them", () => {
     const meta = metaOf(JSON.parse('{"__proto__": {"isAdmin": true}, "constructor": 1}'), "r");
     assert.equal((meta as { isAdmin?: boolean }).isAdmin, undefined);
@@ -55,6 +60,8 @@ describe("A meta", () => {
       });
     }
     assert.throws(() => metaOf(new Date(0), "r"), { ...CODE, message: /in JSON too, got string/ });
+    const nothing = { toJSON: () => undefined };
+    assert.throws(() => metaOf(nothing, "r"), { ...CODE, message: /in JSON too, got nothing/ });
     assert.throws(() => metaOf({ n: 1n }, "r"), { ...CODE, message: /JSON can write/ });
     const circle: Record<string, unknown> = {};
     circle["itself"] = circle;
