@@ -409,7 +409,8 @@ export const OPTIONS = {
     min: 50,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels.",
+    about:
+      "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels, presences.",
     atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which says which shard is late.",
   },
   shutdownMs: {

@@ -71,6 +71,7 @@ const room = defineChannel(socket, {
       rooms.track(channel, `n ${n}`, { device: n });
       channel.broadcast("shout", { n });
     },
+    last_shout: (channel, { n }: { n: number }) => channel.broadcast(`shout ${n}`, {}),
     crash() {
       throw new Error("crash on demand");
     },

@@ -12,7 +12,7 @@ import { CUT_TOPIC, MEND_TOPIC, severedAdapter } from "../apps/severed-adapter.t
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
-import { leave, push } from "../support/phoenix-client.ts";
+import { leave, push, received } from "../support/phoenix-client.ts";
 import { Present } from "../support/present.ts";
 import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
@@ -56,6 +56,19 @@ afterEach(async () => {
   present = [];
 });
 
+/** Devices of Ann's metas, as one client sees them. */
+function devicesOf(one: Present): string[] {
+  const lists = one.list<string[]>((key, { metas }) =>
+    key === "ann" ? metas.map(({ device }) => String(device)) : [],
+  );
+  return lists.flat().toSorted();
+}
+
+/** What was fetched for each key. */
+function fruitsOf(one: Present): string[] {
+  return one.list<string>((key, { fruit }) => `${key} ${String(fruit)}`).toSorted();
+}
+
 for (const shards of [1, 2, 3]) {
   describe(`The official client's Presence, with ${shards} shards`, () => {
     let server: Server;
@@ -84,13 +97,6 @@ for (const shards of [1, 2, 3]) {
       const tablet = await enter(server, "ann", "room:metas", { device: "tablet" });
       const bob = await enter(server, "bob", "room:metas");
       await push(phone.channel, "update", { device: "watch" });
-      const devicesOf = (one: Present): unknown[] =>
-        one
-          .list<unknown[]>((key, { metas }) =>
-            key === "ann" ? metas.map(({ device }) => device) : [],
-          )
-          .flat()
-          .toSorted();
       for (const one of [phone, tablet, bob]) {
         await one.sees(() => devicesOf(one).join() === "tablet,watch", "the update");
       }
@@ -184,11 +190,9 @@ for (const shards of [1, 2, 3]) {
       const ann = await enter(server, "ann", "users:1");
       const bob = await enter(server, "bob", "users:1");
       const eve = await enter(server, "eve", "users:1");
-      const fruits = (one: Present): string[] =>
-        one.list<string>((key, { fruit }) => `${key} ${String(fruit)}`).toSorted();
       for (const one of [ann, bob, eve]) {
         await one.seesOnly("ann", "bob", "eve");
-        assert.deepEqual(fruits(one), ["ann apple", "bob banana", "eve null"]);
+        assert.deepEqual(fruitsOf(one), ["ann apple", "bob banana", "eve null"]);
       }
       assert.deepEqual(ann.told.slice(-2), ["join bob", "join eve"]);
     });
@@ -338,16 +342,16 @@ describe("A tracking channel", () => {
 
   it("is counted, and so is what it tracks", async () => {
     const counted = (): number => server.stats().total.presences;
-    const before = counted();
+    const earlier = counted();
     const ann = await enter(server, "ann", "room:count");
     await push(ann.channel, "track_more", { count: 3 });
-    assert.equal(counted(), before + 4);
+    assert.equal(counted(), earlier + 4);
     await push(ann.channel, "untrack_more", { count: 1 });
-    assert.equal(counted(), before + 3);
+    assert.equal(counted(), earlier + 3);
     const bob = await enter(server, "bob", "room:count");
     await ann.disconnect();
     await bob.seesOnly("bob");
-    assert.equal(counted(), before + 1);
+    assert.equal(counted(), earlier + 1);
   });
 });
 
@@ -397,6 +401,28 @@ describe("Several shards", () => {
     // They come back by themselves: nobody stays behind as a ghost, and nobody waits for a timeout.
     for (const one of [ann, bob, cat]) await one.seesOnly("ann", "bob", "cat");
     assert.ok(performance.now() - startedMs < 15_000);
+  });
+
+  it("hear of a presence before what its channel broadcasts after it", async () => {
+    server = await startServer("presences", { shards: 2 });
+    const speaker = await enterOn(server, 0, "speaker");
+    const listener = await enterOn(server, 1, "listener");
+    const heard: string[] = [];
+    const done = received(listener.channel, "shout 20");
+    listener.channel.onMessage = (event, payload) => {
+      const { joins, n } = payload as { joins?: object; n?: number };
+      if (event === "presence_diff") heard.push(Object.keys(joins ?? {}).join());
+      if (event === "shout") heard.push(`shout ${n}`);
+      return payload;
+    };
+    for (let n = 1; n <= 20; n += 1) speaker.channel.push("track_and_shout", { n });
+    speaker.channel.push("last_shout", { n: 20 });
+    await done;
+    const numbers = Array.from({ length: 20 }, (_, at) => at + 1);
+    assert.deepEqual(
+      heard,
+      numbers.flatMap((n) => [`n ${n}`, `shout ${n}`]),
+    );
   });
 
   it("keep who is where while one after the other is restarted", async () => {

@@ -23,6 +23,15 @@ function define(callbacks: object): () => void {
     definePresence(callbacks as PresenceCallbacks<Record<string, unknown>, Presences, undefined>);
 }
 
+/** Defines an endpoint that names these. */
+function endpointOf(...all: unknown[]): () => void {
+  return () => defineEndpoint({ sockets: {}, presences: all as never });
+}
+
+function settings(given: PresenceOptions, server = {}): ReturnType<typeof settingsOf> {
+  return settingsOf("p", given, smallOptions(server));
+}
+
 describe("A presence is defined", () => {
   it("by nothing at all, and is called presence", () => {
     assert.equal(definePresence().name, "presence");
@@ -57,17 +66,13 @@ describe("A presence is defined", () => {
   });
 
   it("under a name of its own in its endpoint, which takes nothing else", () => {
-    const presences =
-      (...all: unknown[]) =>
-      () =>
-        defineEndpoint({ sockets: {}, presences: all as never });
     const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
-    presences(definePresence(), definePresence({ name: "rooms" }))();
-    assert.throws(presences(definePresence(), definePresence()), {
+    endpointOf(definePresence(), definePresence({ name: "rooms" }))();
+    assert.throws(endpointOf(definePresence(), definePresence()), {
       ...invalid,
       message: /"presence" twice/,
     });
-    assert.throws(presences({ name: "presence" }), {
+    assert.throws(endpointOf({ name: "presence" }), {
       ...invalid,
       message: /must be made by definePresence/,
     });
@@ -76,9 +81,6 @@ describe("A presence is defined", () => {
 });
 
 describe("The options of a presence", () => {
-  const settings = (given: PresenceOptions, server = {}): ReturnType<typeof settingsOf> =>
-    settingsOf("p", given, smallOptions(server));
-
   it("are the server's, unless it has its own", () => {
     const { broadcastPeriodMs, downPeriodMs, permdownPeriodMs, maxDeltaSize } = settings({});
     assert.deepEqual(

@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 import { array, assert as check, boolean, integer, property } from "fast-check";
 
 import { partsOf, bytesOf, type Delta } from "../../src/presence/delta.ts";
-import { Replica, type DeltaRow } from "../../src/presence/replica.ts";
+import type { DeltaRow, Replica } from "../../src/presence/replica.ts";
 import { State } from "../../src/presence/state.ts";
 
 function rowOf(dot: number, filler = ""): DeltaRow {

@@ -244,8 +244,8 @@ describe("Merging", () => {
           }
         }
         assert.deepEqual(
-          Array.from(present, ({ dot }) => dot).toSorted(),
-          Array.from(here.rowsOf("room"), ({ dot }) => dot).toSorted(),
+          Array.from(present, ({ key, dot }) => `${key}@1.${dot}`).toSorted(),
+          keysOf(here),
         );
       }),
     );
@@ -269,49 +269,76 @@ const STEPS = array(
   { maxLength: 80 },
 );
 
+interface Packet {
+  readonly from: State;
+  readonly to: State;
+  readonly delta: Delta;
+}
+
+/** Three replicas that know each other, and what is on its way between them. */
+class Three {
+  readonly states = [1, 2, 3].map((member) => new State(refOf(member), REMEMBERED));
+  readonly packets: Packet[] = [];
+
+  constructor() {
+    for (const state of this.states) {
+      for (const { own } of this.states) if (own !== state.own) state.add(own.ref);
+    }
+  }
+
+  /** Has one of them do something, and say it. */
+  perform(at: number, op: Op): void {
+    const from = this.states[at] as State;
+    const delta = perform(from, op);
+    for (const to of this.states) if (to !== from) this.packets.push({ from, to, delta });
+  }
+
+  /** Has one packet arrive or be lost. One that is kept arrives once more, much later. */
+  settle(at: number, isLost: boolean, isKept: boolean): void {
+    const packet = this.packets[at];
+    if (!packet) return;
+    if (!isLost) this.arrive(packet);
+    if (!isKept) this.packets.splice(at, 1);
+  }
+
+  arrive({ from, to, delta }: Packet): void {
+    const replica = to.find(from.own.ref);
+    if (!replica) return;
+    const own = ownKeysOf(to);
+    to.merge(replica, delta);
+    assert.deepEqual(ownKeysOf(to), own, "a word of others took away what is one's own");
+  }
+
+  /** Has each ask each other for what it has not seen. */
+  ask(): void {
+    for (const to of this.states) {
+      for (const from of this.states) {
+        const replica = to.find(from.own.ref);
+        if (replica) this.arrive({ from, to, delta: from.since(replica.seen.through) });
+      }
+    }
+  }
+}
+
+function ownKeysOf(state: State): string[] {
+  return keysOf(state).filter((key) => key.includes(`@${state.own.ref.member}.`));
+}
+
 describe("Replicas", () => {
   it("agree once each has asked the others, whatever was lost, late and doubled before", () => {
     check(
       property(STEPS, (steps) => {
-        const states = [1, 2, 3].map((member) => new State(refOf(member), REMEMBERED));
-        for (const state of states) {
-          for (const { own } of states) if (own.ref !== state.own.ref) state.add(own.ref);
-        }
-        const onTheWay: { readonly from: State; readonly to: State; readonly delta: Delta }[] = [];
-        const arrive = ({ from, to, delta }: (typeof onTheWay)[number]): void => {
-          const replica = to.find(from.own.ref);
-          if (!replica) return;
-          const own = keysOf(to).filter((key) => key.includes(`@${to.own.ref.member}.`));
-          to.merge(replica, delta);
-          // Nobody's word takes away what is one's own.
-          assert.deepEqual(
-            keysOf(to).filter((key) => key.includes(`@${to.own.ref.member}.`)),
-            own,
-          );
-        };
+        const three = new Three();
         for (const step of steps) {
-          if ("does" in step) {
-            const from = states[step.does] as State;
-            const delta = perform(from, step);
-            for (const to of states) if (to !== from) onTheWay.push({ from, to, delta });
-            continue;
-          }
-          const at = step.arrives % Math.max(1, onTheWay.length);
-          const packet = onTheWay[at];
-          if (!packet) continue;
-          if (!step.isLost) arrive(packet);
-          // Kept: it arrives once more, much later.
-          if (!step.isKept) onTheWay.splice(at, 1);
-        }
-        // Each asks each other for what it has not seen.
-        for (const to of states) {
-          for (const from of states) {
-            const replica = to.find(from.own.ref);
-            if (replica) arrive({ from, to, delta: from.since(replica.seen.through) });
+          if ("does" in step) three.perform(step.does, step);
+          else {
+            const at = step.arrives % Math.max(1, three.packets.length);
+            three.settle(at, step.isLost, step.isKept);
           }
         }
-        for (const packet of onTheWay) arrive(packet);
-        const [first, ...others] = states.map((state) => keysOf(state));
+        three.ask();
+        for (const packet of three.packets) three.arrive(packet);
+        const [first, ...others] = three.states.map((state) => keysOf(state));
         for (const other of others) assert.deepEqual(other, first);
       }),
       { numRuns: 400 },

@@ -17,6 +17,23 @@ function alone(options: Parameters<PresenceNet["start"]>[2] = {}): PresenceShard
   return new PresenceNet().make("a", 2, options);
 }
 
+function boom(): never {
+  throw new Error("boom");
+}
+
+/** A fetch that gives what it can give at once. */
+function withUser(_topic: string, presences: Presences): Presences {
+  for (const [key, entry] of Object.entries(presences)) entry["user"] = key.toUpperCase();
+  return presences;
+}
+
+/** What a diff says, of those that subscribers were told. */
+function diffOf(shard: PresenceShard, at: number): { joins: Presences; leaves: Presences } {
+  const diff = shard.diffs[at];
+  assert.ok(diff, `no diff ${at}`);
+  return diff.payload as { joins: Presences; leaves: Presences };
+}
+
 function errorsOf(shard: PresenceShard): string[] {
   return shard.log
     .filter(({ fields }) => "err" in fields)
@@ -54,10 +71,10 @@ describe("A tracker", () => {
   it("tells them before it lists, so that who is listed was announced", () => {
     const shard = alone();
     shard.track("ann");
-    shard.tracker.list("room");
+    void shard.tracker.list("room");
     assert.deepEqual(shard.taken(), ["room +ann"]);
     shard.track("bob");
-    shard.tracker.getByKey("room", "bob");
+    void shard.tracker.getByKey("room", "bob");
     assert.deepEqual(shard.taken(), ["room +bob"]);
   });
 
@@ -136,9 +153,6 @@ describe("A tracker", () => {
     const shard = alone();
     const owner = shard.track("ann", "room", { n: 1 });
     const { tracker } = shard;
-    const boom = (): never => {
-      throw new Error("boom");
-    };
     assert.throws(() => tracker.update(owner, "room", "ann", boom), /boom/);
     assert.throws(() => tracker.update(owner, "room", "ann", () => 7), {
       code: "SIM_ERR_PRESENCE",
@@ -195,9 +209,7 @@ describe("A tracker", () => {
     for (const key of keys) shard.track(key);
     await turn();
     assert.deepEqual(shard.keys(), keys.toSorted());
-    assert.deepEqual(Object.keys((shard.diffs[0]?.payload as { joins: object }).joins), [
-      "__proto__",
-    ]);
+    assert.deepEqual(Object.keys(diffOf(shard, 0).joins), ["__proto__"]);
     assert.equal(shard.metas("__proto__").length, 1);
     assert.equal(({} as { metas?: unknown }).metas, undefined);
   });
@@ -232,7 +244,7 @@ describe("Announcements", () => {
   it("that were gathered go out though nobody listened for a while", async () => {
     const shard = alone();
     const owners = Array.from({ length: 33 }, (_, at) => shard.track(`k${at}`));
-    shard.tracker.list("room");
+    void shard.tracker.list("room");
     shard.subscribers = 0;
     shard.tracker.ended(owners[0] as object);
     shard.subscribers = 1;
@@ -263,11 +275,6 @@ describe("Announcements", () => {
 });
 
 describe("A fetch", () => {
-  const withUser: FetchOf = (_topic, presences) => {
-    for (const [key, entry] of Object.entries(presences)) entry["user"] = key.toUpperCase();
-    return presences;
-  };
-
   it("adds to lists, to single keys, and to both sides of a diff", async () => {
     const shard = alone({ fetch: withUser });
     const owner = shard.track("ann");
@@ -275,8 +282,8 @@ describe("A fetch", () => {
     assert.equal((shard.tracker.list("room") as Presences)["ann"]?.["user"], "ANN");
     assert.equal((shard.tracker.getByKey("room", "ann") as Presences[string])["user"], "ANN");
     await turn();
-    const { joins, leaves } = shard.diffs[1]?.payload as Record<string, Presences>;
-    assert.deepEqual([joins?.["ann"]?.["user"], leaves?.["ann"]?.["user"]], ["ANN", "ANN"]);
+    const { joins, leaves } = diffOf(shard, 1);
+    assert.deepEqual([joins["ann"]?.["user"], leaves["ann"]?.["user"]], ["ANN", "ANN"]);
   });
 
   it("is not called for a side that is empty, nor where nobody listens", async () => {
@@ -293,7 +300,7 @@ describe("A fetch", () => {
     shard.track("bob");
     await turn();
     assert.deepEqual(asked, ["room ann"]);
-    shard.tracker.list("nowhere");
+    void shard.tracker.list("nowhere");
     assert.deepEqual(asked, ["room ann", "nowhere "], "a list is always fetched");
   });
 
@@ -435,7 +442,7 @@ describe("A fetch", () => {
         joins: { ann: { metas: [{ n: 1, phx_ref: ref }] } },
         leaves: {},
       });
-      const { joins } = shard.diffs[1]?.payload as { joins: Presences };
+      const { joins } = diffOf(shard, 1);
       assert.equal(joins["bob"]?.["user"], "BOB");
       const [error, ...others] = errorsOf(shard);
       assert.match(error ?? "", said);
@@ -526,7 +533,7 @@ describe("handleMetas", () => {
         if (joins["ann"]) {
           shard.track("shadow");
           // Announces it within this call.
-          shard.tracker.list("room");
+          void shard.tracker.list("room");
         }
         return `${String(state)}${Object.keys(joins).join()}.`;
       },
