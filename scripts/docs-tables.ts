@@ -13,8 +13,22 @@ import { rangeOf } from "../src/option-values.ts";
 import { OPTIONS, type OptionName } from "../src/options.ts";
 import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
+import { GENERATIONS, type Abilities } from "../test/support/clients/generations.ts";
 
 type Row = readonly string[];
+
+/** What clients differ in, as the README says it. */
+const ABILITIES: Readonly<Record<keyof Abilities, string>> = {
+  binary: "sends and gets bytes",
+  tellsJoinsApart: "may join a topic once more: the older channel ends, and only that",
+  retriesJoins: "joins again where it was refused",
+  longpoll: "polls where it has no WebSocket",
+  fallback: "polls where WebSockets do not get through, and remembers it",
+  batches: "sends what was pushed together by one POST",
+  postsBytes: "sends bytes by POST",
+  noticesLostSession: "joins anew where a poll finds its session gone",
+  authToken: "sends `authToken` apart from its parameters",
+};
 
 /** Each table, by the name in its marker. */
 export const TABLES: Readonly<Record<string, () => string>> = {
@@ -47,6 +61,17 @@ export const TABLES: Readonly<Record<string, () => string>> = {
         String(CLOSE[name]),
         CLOSE_WHEN[name],
       ]),
+    ),
+  clients: () =>
+    table(
+      ["`phoenix`", ...GENERATIONS.map(({ version }) => version)],
+      [
+        ["speaks version", ...GENERATIONS.map(({ vsn }) => vsn)],
+        ...(Object.keys(ABILITIES) as (keyof Abilities)[]).map((name) => [
+          ABILITIES[name],
+          ...GENERATIONS.map(({ can }) => (can[name] ? "yes" : "–")),
+        ]),
+      ],
     ),
 };
 

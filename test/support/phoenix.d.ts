@@ -2,10 +2,14 @@
 declare module "phoenix" {
   export interface SocketOptions {
     readonly transport: unknown;
-    readonly params?: Readonly<Record<string, string>>;
+    readonly params?: Readonly<Record<string, unknown>>;
     readonly timeout?: number;
     readonly heartbeatIntervalMs?: number;
     readonly vsn?: string;
+    readonly longPollFallbackMs?: number;
+    readonly authToken?: string;
+    encode?(message: object, callback: (frame: string) => void): void;
+    decode?(frame: string, callback: (message: unknown) => void): void;
     reconnectAfterMs?(tries: number): number;
     rejoinAfterMs?(tries: number): number;
   }
@@ -45,13 +49,24 @@ declare module "phoenix" {
     list<Shown>(choose: (key: string, presence: PresentAs) => Shown): Shown[];
   }
 
+  /** A message as the client has decoded it. */
+  export interface Received {
+    readonly topic: string;
+    readonly event: string;
+    readonly ref: string | null;
+    readonly payload: unknown;
+  }
+
   export class Socket {
-    constructor(endPoint: string, options: SocketOptions);
+    constructor(endPoint: string, options: Partial<SocketOptions>);
     connect(): void;
     disconnect(callback?: () => void, code?: number, reason?: string): void;
     channel(topic: string, params?: object): Channel;
     onOpen(callback: () => void): string;
-    onClose(callback: (event: { readonly code: number }) => void): string;
+    onClose(callback: (event?: { readonly code: number }) => void): string;
+    onError(callback: (error: unknown) => void): string;
+    onMessage(callback: (message: Received) => void): string;
     isConnected(): boolean;
+    endPointURL(): string;
   }
 }

@@ -1,0 +1,92 @@
+/**
+ * What stands between clients and a server and carries HTTP alone, as some proxies do.
+ *
+ * Runs on: the main thread of the tests.
+ */
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import { Arrivals } from "./arrivals.ts";
+
+/** What becomes of a WebSocket: refused; never answered; opened, and nothing goes through it. */
+export type WebSocketFate = "refused" | "ignored" | "muted";
+
+/** A front of one server. */
+export class Front {
+  readonly #http: Server;
+  readonly #webSockets = new WebSocketServer({ noServer: true });
+  readonly #target: number;
+  readonly #fate: WebSocketFate;
+  readonly #ignored: Duplex[] = [];
+  /** WebSockets that clients wanted. */
+  readonly upgrades = new Arrivals<void>();
+  /** Requests of clients that poll. */
+  readonly polls = new Arrivals<void>();
+  /** Their messages, the lines of each request. */
+  readonly posts = new Arrivals<readonly string[]>();
+
+  private constructor(target: number, fate: WebSocketFate) {
+    this.#target = target;
+    this.#fate = fate;
+    this.#http = createServer((asked, answer) => this.#carry(asked, answer));
+    this.#http.on("upgrade", (asked, socket, head) => this.#upgrade(asked, socket, head));
+  }
+
+  /** @param target - port of the server behind it */
+  static async start(target: number, fate: WebSocketFate = "refused"): Promise<Front> {
+    const front = new Front(target, fate);
+    front.#http.listen(0, "127.0.0.1");
+    await once(front.#http, "listening");
+    return front;
+  }
+
+  get port(): number {
+    return (this.#http.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#ignored) socket.destroy();
+    for (const socket of this.#webSockets.clients) socket.terminate();
+    this.#http.closeAllConnections();
+    this.#http.close();
+    await once(this.#http, "close");
+  }
+
+  #carry(asked: IncomingMessage, answer: ServerResponse): void {
+    const { method, url, headers } = asked;
+    const onwards = request({
+      host: "127.0.0.1",
+      port: this.#target,
+      method,
+      path: url,
+      headers,
+      // A connection of its own for each: they land on all shards in turns.
+      agent: false,
+    });
+    onwards.on("error", () => answer.destroy());
+    onwards.on("response", (answered) => {
+      answer.writeHead(answered.statusCode ?? 502, answered.headers);
+      answered.pipe(answer);
+    });
+    answer.on("close", () => onwards.destroy());
+    const chunks: Buffer[] = [];
+    asked.on("data", (chunk: Buffer) => chunks.push(chunk));
+    asked.on("end", () => {
+      const body = Buffer.concat(chunks);
+      if (method === "POST") this.posts.add(body.toString().split("\n"));
+      else this.polls.add();
+      onwards.end(body);
+    });
+  }
+
+  #upgrade(asked: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.upgrades.add();
+    socket.on("error", () => undefined);
+    if (this.#fate === "refused") socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    else if (this.#fate === "ignored") this.#ignored.push(socket);
+    else this.#webSockets.handleUpgrade(asked, socket, head, () => undefined);
+  }
+}
