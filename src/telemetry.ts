@@ -31,7 +31,7 @@ export const EVENTS = {
   presence_diff:
     "presence, topic, joins, leaves: so many came and went, and the subscribers of a shard were told",
   presence_fetch_failed:
-    "presence, topic, error: fetch threw, gave something else or did not settle in time; the diff went out as it was tracked",
+    "presence, topic, error: fetch threw, gave something else or did not settle in time, and the diff went out as it was tracked",
   presence_replica:
     "presence, node, member, status (up, down, permdown): a shard is seen, is silent, or is gone with what it tracked",
   socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",

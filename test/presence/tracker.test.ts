@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
 import type { Presences } from "../../src/index.ts";
@@ -271,6 +272,36 @@ describe("Announcements", () => {
       ["presence_count", { topic: "room", change: -1 }],
     ]);
     assert.deepEqual(errorsOf(shard), ["Error: odd"]);
+  });
+});
+
+describe("Telemetry", () => {
+  it("hears of diffs, of fetches that failed, and of replicas that come and go", async (t) => {
+    const heard: unknown[] = [];
+    for (const name of ["presence_diff", "presence_fetch_failed", "presence_replica"]) {
+      const take = (event: unknown): void => void heard.push([name, event]);
+      subscribe(`simurgh:${name}`, take);
+      t.after(() => unsubscribe(`simurgh:${name}`, take));
+    }
+    const shard = alone({ fetch: boom });
+    shard.track("ann");
+    await turn();
+    const net = new PresenceNet();
+    const [one, two] = [net.start("a", 2), net.start("a", 3)];
+    one.subscribers = 0;
+    net.kill(two);
+    one.tracker.retired(3);
+    one.tracker.close();
+    const error = heard[0] && (heard[0] as [string, { error: unknown }])[1].error;
+    assert.match(String(error), /boom/);
+    const replica = { presence: "presence", node: "a" };
+    assert.deepEqual(heard, [
+      ["presence_fetch_failed", { presence: "presence", topic: "room", error }],
+      ["presence_diff", { presence: "presence", topic: "room", joins: 1, leaves: 0 }],
+      ["presence_replica", { ...replica, member: 3, status: "up" }],
+      ["presence_replica", { ...replica, member: 2, status: "up" }],
+      ["presence_replica", { ...replica, member: 3, status: "permdown" }],
+    ]);
   });
 });
 
