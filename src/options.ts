@@ -362,9 +362,9 @@ export const OPTIONS = {
     about: "Largest presence, as JSON: topic, key and meta together; a presence's `maxBytes` wins.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
-  presenceFetchTimeoutMs: {
+  presenceFetchMs: {
     kind: "integer",
-    env: "SIMURGH_PRESENCE_FETCH_TIMEOUT_MS",
+    env: "SIMURGH_PRESENCE_FETCH_MS",
     default: 5_000,
     min: 20,
     max: 86_400_000,

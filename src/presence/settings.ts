@@ -52,7 +52,7 @@ const SERVER_OPTION = {
   permdownPeriodMs: "presencePermdownMs",
   maxDeltaSize: "presenceDeltaSize",
   maxBytes: "presenceMaxBytes",
-  fetchTimeoutMs: "presenceFetchTimeoutMs",
+  fetchTimeoutMs: "presenceFetchMs",
 } as const satisfies Partial<Record<keyof PresenceOptions, OptionName>>;
 
 const INTEGERS = Object.keys(SERVER_OPTION) as IntegerName[];
