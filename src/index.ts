@@ -4,6 +4,8 @@
 
 export { serve } from "./server/server.ts";
 export type { HostPresence, ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { DrainOptions } from "./server/drain-plan.ts";
+export type { DrainReport } from "./server/node-drain.ts";
 export type {
   HostPresenceEntry,
   HostPresences,

@@ -13,6 +13,11 @@ export const LOG_LINES = {
     text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): a random one is used, tokens end with this process",
   },
   serverListening: { level: "info", text: "listening" },
+  serverDraining: {
+    level: "info",
+    text: "draining: no more connections, those that are there close",
+  },
+  serverDrained: { level: "info", text: "drained" },
   serverClosing: { level: "info", text: "closing" },
   shardReady: { level: "debug", text: "shard ready" },
   shardEnded: { level: "error", text: "shard ended unexpectedly" },

@@ -177,9 +177,22 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time that one asynchronous callback may take: of a channel, `connect`, or a route.",
+    about:
+      "Time that one asynchronous callback may take: of a channel but for `join`, `connect`, or a route.",
     atLimit:
-      "The channel ends with phx_error `handler timeout`, a join is answered with error; a connection is refused with 500, a route's request answered with 503.",
+      "The channel ends with phx_error `handler timeout`; a connection is refused with 500, a route's request answered with 503.",
+  },
+  joinTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_JOIN_TIMEOUT_MS",
+    default: 30_000,
+    min: 50,
+    max: 86_400_000,
+    unit: "ms",
+    about:
+      "Time that an asynchronous `join` may take; a channel's `joinTimeoutMs` wins. The official client gives up after 10 s, unless it is told otherwise.",
+    atLimit:
+      "The join is answered with error `join timeout`, and the topic is free; what it gives later is dropped.",
   },
   taskThreads: {
     kind: "integer",
@@ -379,7 +392,7 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for clients to take their last bytes when the server closes.",
+    about: "Time for clients to take their last bytes, after the last batch of a drain.",
     atLimit: "Connections that still have unsent bytes are cut.",
   },
   drainBatch: {
@@ -389,7 +402,8 @@ export const OPTIONS = {
     min: 1,
     max: 1_000_000,
     unit: "connections",
-    about: "Connections that a shard which is restarted closes at once.",
+    about:
+      "Connections of the node that one batch of a drain closes: of `drain`, `close`, or the restart of a shard. Phoenix's `batch_size`.",
     atLimit: "The next batch is closed `drainIntervalMs` later.",
   },
   drainIntervalMs: {
@@ -399,8 +413,40 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Pause between two batches of connections of a shard that is restarted.",
-    atLimit: "The next batch is closed; its clients come back to the other shards and the new one.",
+    about: "From one batch of a drain to the next. Phoenix's `batch_interval`.",
+    atLimit: "The next batch is closed; its clients come back to other nodes, or shards.",
+  },
+  drainJitterPercent: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_JITTER_PERCENT",
+    default: 100,
+    min: 0,
+    max: 100,
+    unit: "percent",
+    about:
+      "Share of the interval over which the connections of a whole batch are closed, at random moments, and those of a small one in a shorter time; 0 closes a batch at once, as Phoenix does.",
+    atLimit: "Clients come back as evenly as connections were closed.",
+  },
+  drainLimitMs: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_LIMIT_MS",
+    default: 30_000,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    about: "Time for all batches of a drain. Phoenix's `shutdown`.",
+    atLimit: "Batches are larger than `drainBatch`, and so fit.",
+  },
+  drainDelayMs: {
+    kind: "integer",
+    env: "SIMURGH_DRAIN_DELAY_MS",
+    default: 0,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "For how long a node that drains still takes connections, while it says that it is not ready: time for a balancer to notice.",
+    atLimit: "New connections are refused, and the first batch is closed.",
   },
   controlTimeoutMs: {
     kind: "integer",
@@ -420,8 +466,9 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for a shard to run dry after its last connection is closed.",
-    atLimit: "The shard's thread is ended, whatever it still does.",
+    about:
+      "Time for each of a shard's last steps after its last connection is closed: its channels' `terminate`, the app's `stop`, its thread's end.",
+    atLimit: "The next step begins; at last the thread is ended, whatever it still does.",
   },
   secretKeyBase: {
     kind: "text",

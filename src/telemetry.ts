@@ -34,7 +34,8 @@ export const EVENTS = {
     "presence, topic, error: fetch threw, gave something else or did not settle in time, and the diff went out as it was tracked",
   presence_replica:
     "presence, node, member, status (up, down, permdown): a shard is seen, is silent, or is gone with what it tracked",
-  socket_drain: "count, total, index, rounds: a shard closes a batch of its connections",
+  socket_drain:
+    "transport, count, total, index, rounds: a shard closes a batch, where count and total are of its own connections by that transport, index and rounds of the whole node",
 } as const;
 
 /** Name of an event, without the prefix `simurgh:`. */

@@ -53,6 +53,8 @@ const TYPES = [
   "ConnectInfoRequest",
   "ConnectRequest",
   "CookieSession",
+  "DrainOptions",
+  "DrainReport",
   "EndpointCallbacks",
   "EndpointDefinition",
   "ErrorCode",

@@ -2,11 +2,13 @@
  * The asynchronous callbacks that have not settled, and how long they have had.
  *
  * Runs on: shard. A channel is awaited at most once at a time.
- * Full: a callback beyond its time counts as failed; what it gives later is ignored.
+ * Full: a callback beyond its time counts as failed; what it gives later is ignored. A join has a
+ *       time of its own: the channel's, or the server's.
  */
 
 import { makeError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
+import { STATE } from "./channel-state.ts";
 
 /** True for a promise, and for anything that wants to be taken for one. Never throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -47,6 +49,10 @@ export function ignoreOutcome(result: unknown): void {
 
 function ignore(): void {}
 
+function joinTimeoutError(timeoutMs: number): Error {
+  return makeError("SIM_ERR_JOIN_TIMEOUT", `a join must settle within ${timeoutMs} (ms)`);
+}
+
 function timeoutError(timeoutMs: number): Error {
   const message = `a callback must settle within ${timeoutMs} (ms)`;
   return makeError("SIM_ERR_HANDLER_TIMEOUT", message);
@@ -55,11 +61,13 @@ function timeoutError(timeoutMs: number): Error {
 /** Waits for callbacks of channels. */
 export class AsyncCalls {
   readonly #timeoutMs: number;
+  readonly #joinTimeoutMs: number;
   /** By channel: what to do when its callback fails. */
   readonly #failures = new Map<Channel, (error: unknown) => void>();
 
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, joinTimeoutMs: number) {
     this.#timeoutMs = timeoutMs;
+    this.#joinTimeoutMs = joinTimeoutMs;
   }
 
   /**
@@ -96,11 +104,19 @@ export class AsyncCalls {
   /** Fails the callbacks that had more than their time. */
   expire(nowMs: number): void {
     const expired = [...this.#failures].filter(
-      ([channel]) => nowMs - channel.busySince >= this.#timeoutMs,
+      ([channel]) => nowMs - channel.busySince >= this.#limitOf(channel),
     );
     for (const [channel, failed] of expired) {
+      const limitMs = this.#limitOf(channel);
+      const isJoin = channel.state === STATE.joining;
       this.forget(channel);
-      failed(timeoutError(this.#timeoutMs));
+      failed(isJoin ? joinTimeoutError(limitMs) : timeoutError(limitMs));
     }
+  }
+
+  /** While a channel joins, its join is what it waits for. */
+  #limitOf({ state, definition }: Channel): number {
+    if (state !== STATE.joining) return this.#timeoutMs;
+    return definition.joinTimeoutMs ?? this.#joinTimeoutMs;
   }
 }

@@ -46,12 +46,21 @@ export class ChannelLives {
     this.#parts = parts;
   }
 
-  /** Resolves when no channel is left: each was ended, and its `terminate` settled. */
-  async allEnded(): Promise<void> {
-    if (this.#live === 0) return;
+  /**
+   * Waits until no channel is left: each was ended, and its `terminate` settled.
+   *
+   * @param limitMs - the longest time; without it, for as long as it takes
+   * @returns how many are left then
+   */
+  async allEnded(limitMs?: number): Promise<number> {
+    if (this.#live === 0) return 0;
+    let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#onNoneLive.push(resolve);
+      if (limitMs !== undefined) timer = setTimeout(resolve, limitMs);
     });
+    clearTimeout(timer);
+    return this.#live;
   }
 
   /** A channel is made. */

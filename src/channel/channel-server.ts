@@ -8,7 +8,8 @@
  *
  * Runs on: shard; one for all its channels.
  * Full: a mailbox beyond `maxMailbox`, a callback beyond `handlerTimeoutMs`: the channel crashes
- *       with a reason of its own.
+ *       with a reason of its own. A join beyond `joinTimeoutMs` is answered with error, and its
+ *       topic is free.
  */
 
 import { hasCode, makeError } from "../errors.ts";
@@ -44,6 +45,7 @@ export interface ChannelServerParts {
   readonly logger: Logger;
   readonly maxMailbox: number;
   readonly handlerTimeoutMs: number;
+  readonly joinTimeoutMs: number;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
   /** Called for each broadcast that a channel's queue left out. */
@@ -78,7 +80,7 @@ export class ChannelServer implements ChannelRuntime {
     this.#pubsub = pubsub;
     this.#maxMailbox = parts.maxMailbox;
     this.onLeftOut = parts.onLeftOut;
-    this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
+    this.#calls = new AsyncCalls(parts.handlerTimeoutMs, parts.joinTimeoutMs);
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
     this.#lives = new ChannelLives({
@@ -92,9 +94,9 @@ export class ChannelServer implements ChannelRuntime {
     });
   }
 
-  /** Resolves when no channel is left: each was ended, and its `terminate` settled. */
-  async allEnded(): Promise<void> {
-    await this.#lives.allEnded();
+  /** Waits until no channel is left, or the time is up; gives how many are. See ChannelLives. */
+  async allEnded(limitMs?: number): Promise<number> {
+    return this.#lives.allEnded(limitMs);
   }
 
   /** Ends what an asynchronous callback kept too long. Called from the shard's sweep. */
@@ -159,7 +161,7 @@ export class ChannelServer implements ChannelRuntime {
 
   #failJoin(channel: Channel, error: unknown): void {
     this.#reports.joinCrashed(channel, EVENT.join, error);
-    const isLate = hasCode(error, "SIM_ERR_HANDLER_TIMEOUT");
+    const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
     const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
     this.#output.replyToJoin(channel, channel.ref, STATUS.error, { reason });
     channel.owner.channelGone(channel);

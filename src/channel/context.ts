@@ -11,6 +11,11 @@ export interface ShardContext {
   /** Index of this shard, from 0. */
   readonly shard: number;
   readonly shards: number;
+  /**
+   * True while the node takes clients: false until it listens, from the beginning of its drain on,
+   * and while no shard is in the deal. What a health check is to be told.
+   */
+  readonly isReady: boolean;
   /** Secret that tokens are derived from. */
   readonly secretKeyBase: string;
   /** Broadcasts to all subscribers on all nodes. */

@@ -5,6 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
+import { checkOption } from "../options.ts";
 import type { ShardContext } from "./context.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
@@ -137,6 +138,12 @@ export interface ChannelCallbacks<Assigns, Locals> {
     socket: ChannelSocket<Assigns, Locals>,
     count: number,
   ): HandleOutResult | Promise<HandleOutResult>;
+  /**
+   * Time that an asynchronous `join` may take (ms); the server's `joinTimeoutMs` without. Then the
+   * client is told `join timeout` and may join again. What the late join still gives is dropped,
+   * and no `terminate` runs, as with one that throws: what it took it must give back itself.
+   */
+  readonly joinTimeoutMs?: number;
   /** Level at which joins are logged; false: not at all. */
   readonly logJoin?: boolean;
 }
@@ -162,6 +169,8 @@ export interface ChannelDefinition {
   /** Undefined: the socket's policy holds. */
   readonly slow: SlowChannel | undefined;
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
+  /** Undefined: the server's. */
+  readonly joinTimeoutMs: number | undefined;
   readonly logJoin: boolean;
 }
 
@@ -170,13 +179,15 @@ export interface ChannelDefinition {
  *
  * @param _socket - the socket's definition: its assigns are known in every callback
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, or `queue` no number
- *   of broadcasts
+ *   of broadcasts; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
  */
 export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
   callbacks: ChannelCallbacks<Assigns, Locals>,
 ): ChannelDefinition {
   checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+  const { joinTimeoutMs } = callbacks;
+  if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
@@ -186,6 +197,7 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
+    joinTimeoutMs,
     logJoin: callbacks.logJoin ?? true,
   };
 }

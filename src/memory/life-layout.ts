@@ -2,6 +2,8 @@
  * Layout of the life words: how main and the other members end without a message.
  *
  *   word 0     stop       written by main only: 1 once everything must be closed at once
+ *   word 1     ready      written by main only: 1 while the node takes clients, and keeps them
+ *   word 2     drained    written by main only: 1 once no shard is to take any client
  *
  *   member n, from word LIFE_WORDS * (n + 1)
  *     +0       released   written by main only: 1 once no connection is dealt to it any more
@@ -15,6 +17,10 @@
 
 /** Word that says that all must close at once. */
 export const STOP_WORD = 0;
+/** Word that says whether the node is ready for clients. */
+export const READY_WORD = 1;
+/** Word that says whether the node drains. */
+export const DRAINED_WORD = 2;
 /** Words from one member's to the next. */
 export const LIFE_WORDS = 32;
 

@@ -3,13 +3,14 @@
  *
  * A thread that ends with open connections of the engine takes the process with it. So main, on
  * its way out, stores `stop` and waits here until each shard has closed; and a shard that must
- * end by itself waits here until main deals it nothing more.
+ * end by itself waits here until main deals it nothing more. What main says of readiness stands
+ * here too, where any thread may read it at any time.
  *
  * Runs on: main, shard, link.
  * Order:   `closed` is stored after the app was closed, `released` after the app was removed.
  */
 
-import { closedWord, releasedWord, STOP_WORD } from "./life-layout.ts";
+import { closedWord, DRAINED_WORD, READY_WORD, releasedWord, STOP_WORD } from "./life-layout.ts";
 
 /** One thread's view of the life words. */
 export class Life {
@@ -28,6 +29,26 @@ export class Life {
   async stopped(): Promise<void> {
     const waiting = Atomics.waitAsync(this.#words, STOP_WORD, 0);
     if (waiting.async) await waiting.value;
+  }
+
+  /** True while the node takes clients and does not drain, as main said last. */
+  get isReady(): boolean {
+    return Atomics.load(this.#words, READY_WORD) === 1;
+  }
+
+  /** Says whether the node is ready. For main. */
+  setReady(isReady: boolean): void {
+    Atomics.store(this.#words, READY_WORD, Number(isReady));
+  }
+
+  /** True once all shards drain: who is sent away by one of them must not be let in by another. */
+  get isDrained(): boolean {
+    return Atomics.load(this.#words, DRAINED_WORD) === 1;
+  }
+
+  /** Says that no shard is to take any client. For main, before it tells them to drain. */
+  drain(): void {
+    Atomics.store(this.#words, DRAINED_WORD, 1);
   }
 
   /** Says that a member is out of the deal. For main. */

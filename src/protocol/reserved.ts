@@ -61,5 +61,8 @@ export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   idle: "Nothing was received for the idle timeout.",
   tooLarge: "A message was larger than `maxFrameBytes`.",
   internalError: "A frame could not be decoded, or too much waited behind a join.",
-  restart: "The server, or the shard that served the connection, closes.",
+  restart: "The node, or the shard that served the connection, drains.",
 };
+
+/** After how many seconds a client that was turned away with 503 may come again (Retry-After). */
+export const RETRY_AFTER_S = "5";

@@ -4,29 +4,41 @@
  * Main serves no client: with no shard in the deal, as none is left or all are overloaded, a
  * request gets 503.
  *
+ *   not ready --listens, and a shard is in the deal--> ready --it leaves--> not ready, for good
+ *       ^                                                |
+ *       +------------ no shard is in the deal -----------+
+ *
  * Runs on: main.
  */
 
 import { makeError } from "../errors.ts";
+import { RETRY_AFTER_S } from "../protocol/reserved.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.ts";
 
-/** When a client that was turned away may come again (seconds). */
-const RETRY_AFTER_S = "5";
+/** What an acceptor tells. */
+export interface AcceptorEvents {
+  /** A request got 503. */
+  turnedAway(): void;
+  /** Clients are to come here, or are not. */
+  readiness(isReady: boolean): void;
+}
 
 /** The listening socket of a server. */
 export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
+  readonly #events: AcceptorEvents;
   /** Shards in the deal, and the turns that each has in a round. */
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
+  #isLeaving = false;
 
-  /** @param onTurnedAway - called for each request that gets 503 */
-  constructor(engine: Engine, onTurnedAway: () => void) {
+  constructor(engine: Engine, events: AcceptorEvents) {
     this.#engine = engine;
+    this.#events = events;
     this.#app = engine.App();
     this.#app.any("/*", (response) => {
-      onTurnedAway();
+      events.turnedAway();
       response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
       response.end();
     });
@@ -43,11 +55,13 @@ export class Acceptor {
     if (this.#turns.has(descriptor)) return;
     this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
+    this.#tellReadiness();
   }
 
   /** Takes a shard's app out of the deal. */
   remove(descriptor: number): void {
     if (this.#turns.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
+    this.#tellReadiness();
   }
 
   has(descriptor: number): boolean {
@@ -85,7 +99,14 @@ export class Acceptor {
         `host and port must be free and ours, got ${host}:${port}, which is taken or not ours`,
       );
     }
+    this.#tellReadiness();
     return this.#engine.us_socket_local_port(this.#listenSocket);
+  }
+
+  /** Is not ready from now on, though it takes connections for as long as it listens. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#tellReadiness();
   }
 
   /** Takes no more connections. */
@@ -93,6 +114,7 @@ export class Acceptor {
     if (this.#listenSocket === undefined) return;
     this.#engine.us_listen_socket_close(this.#listenSocket);
     this.#listenSocket = undefined;
+    this.#tellReadiness();
   }
 
   /** Ends everything. */
@@ -100,5 +122,10 @@ export class Acceptor {
     this.stopListening();
     for (const descriptor of this.#turns.keys()) this.remove(descriptor);
     this.#app.close();
+  }
+
+  #tellReadiness(): void {
+    const isListening = this.#listenSocket !== undefined;
+    this.#events.readiness(isListening && this.#turns.size > 0 && !this.#isLeaving);
   }
 }

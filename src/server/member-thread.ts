@@ -1,9 +1,9 @@
 /**
  * One worker thread, a shard's or the link's, as main sees it.
  *
- *   starting --ready--> serving --drain--> draining --stop--> stopped
- *      |                   |                  |
- *      +------ failed, or the thread ended ---+--> ended
+ *   starting --ready--> serving --drain--> draining --finish--> finishing --stop--> stopped
+ *      |                   |                  |                     |
+ *      +------ failed, or the thread ended ---+---------------------+--> ended
  *
  * Runs on: main.
  */
@@ -20,6 +20,7 @@ import type {
   LinkStart,
   MainMessage,
   MemberMessage,
+  ShardDrain,
   ShardStart,
   TaskMessage,
 } from "../shard/control.ts";
@@ -56,10 +57,13 @@ export class MemberThread {
   readonly #exited: Promise<void>;
   readonly #waiting = new Map<MemberMessage["kind"], (message: MemberMessage) => void>();
   #drained: Promise<MemberMessage> | undefined;
+  #finished: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
   hasEnded = false;
   /** True while it is overloaded, and wants no new connections. */
   isWithdrawn = false;
+  /** True where it did not drain in time: nobody waits for it to finish. */
+  isLate = false;
   /** What ended the thread, where it was an error outside all nets. */
   failure: unknown = undefined;
 
@@ -131,13 +135,21 @@ export class MemberThread {
   }
 
   /**
-   * Has it close its connections and end its channels; resolves when it has, or has ended.
-   * Called again, it goes on at the new pace.
+   * Has it close its connections and end its channels; gives what there was when it has, or
+   * undefined where the thread ends first. Called again, it goes on at the new pace.
    */
-  async drain(pace: DrainPace): Promise<void> {
+  async drain(pace: DrainPace): Promise<ShardDrain | undefined> {
     this.#drained ??= this.#next("drained");
     this.send({ kind: "drain", pace });
-    await Promise.race([this.#drained, this.#exited]);
+    const message = await Promise.race([this.#drained, this.#exited]);
+    return message?.kind === "drained" ? message.drain : undefined;
+  }
+
+  /** Has it run the app's `stop`; resolves when it has, or has ended. */
+  async finish(): Promise<void> {
+    this.#finished ??= this.#next("finished");
+    this.send({ kind: "finish" });
+    await Promise.race([this.#finished, this.#exited]);
   }
 
   /** Resolves when the thread has ended. */

@@ -11,6 +11,7 @@ import { makeError } from "../errors.ts";
 import { Logger, type LogSink } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
+import { Life } from "../memory/life.ts";
 import { resolveOptions, type Options, type ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { kindOf } from "../protocol/serializer.ts";
@@ -21,6 +22,7 @@ import type { ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
 import { availableCpus } from "./cpu-quota.ts";
+import { drainSettingsOf, type DrainOptions } from "./drain-plan.ts";
 import { Host, type BroadcastHandler } from "./host.ts";
 import {
   Introspection,
@@ -31,6 +33,7 @@ import {
 } from "./introspection.ts";
 import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
 import { joinStats, type MemberStats } from "./member-stats.ts";
+import { NodeDrain, type DrainReport } from "./node-drain.ts";
 import { closedError, type ShardRestart } from "./shard-restarts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TaskPool } from "./tasks.ts";
@@ -82,6 +85,7 @@ export class Server {
   readonly shards: number;
   readonly nodeName: string;
   readonly #parts: ServerParts;
+  readonly #drain: NodeDrain;
   #closing: Promise<void> | undefined;
 
   constructor(parts: ServerParts, port: number) {
@@ -90,6 +94,15 @@ export class Server {
     this.port = port;
     this.shards = parts.options.shards;
     this.nodeName = parts.memory.nodeName;
+    this.#drain = new NodeDrain(parts.supervisor, parts.options, parts.logger);
+  }
+
+  /**
+   * True while the node takes clients: false from `drain` or `close` on, and while no shard is in
+   * the deal. Routes of the app have the same as `context.isReady`.
+   */
+  get isReady(): boolean {
+    return this.#parts.life.isReady;
   }
 
   /** True from `close` on. */
@@ -185,7 +198,7 @@ export class Server {
 
   /**
    * Replaces a shard's thread while the others serve: a new one loads the app module as it is now,
-   * and takes new connections; the old one closes its own with 1012 in batches of `drainBatch`,
+   * and takes new connections; the old one closes its own with 1012, in batches as `drain` does,
    * and ends. Restarts wait for each other.
    *
    * @returns what was closed, once the old thread has ended
@@ -194,6 +207,7 @@ export class Server {
    */
   async restartShard(shard: number): Promise<ShardRestart> {
     this.#host();
+    if (this.#drain.hasBegun) throw closedError("drained");
     if (!Number.isInteger(shard) || shard < 0 || shard >= this.shards) {
       const message = `shard must be an integer from 0 to ${this.shards - 1} (shard), got ${shard}`;
       throw makeError("SIM_ERR_OPTION_INVALID", message);
@@ -202,28 +216,47 @@ export class Server {
   }
 
   /**
-   * Closes in order: takes no more connections, closes those that are there with 1012, runs
-   * `terminate` of all channels and `stop` of the app, and ends the threads.
+   * Sends all clients elsewhere: the node is not ready any more, takes no connections, and closes
+   * those that it has with 1012, in batches; its channels' `terminate` runs. Long-poll sessions end
+   * likewise. Everything else goes on, until `close`: broadcasts, other nodes, routes.
+   *
+   * Called again, or after `close`, it gives the same promise.
+   *
+   * @param options - instead of the server's, by the same names
+   * @returns what was closed, once no connection is left and each `terminate` has settled or had
+   *   its time; rejects with SIM_ERR_OPTION_INVALID, and then nothing has begun
+   */
+  drain(options: DrainOptions = {}): Promise<DrainReport> {
+    try {
+      return this.#drain.run(drainSettingsOf(options, this.#parts.options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Closes in order: drains, runs `stop` of the app, and ends the threads. A drain that is under
+   * way is waited for.
    *
    * Called again, it gives the same promise.
    */
   async close(): Promise<void> {
-    this.#closing ??= this.#close(this.#parts.options.drainMs);
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Closes at once: connections that do not take their last bytes are cut. */
+  /** Closes at once: no batches, and connections that do not take their last bytes are cut. */
   async closeNow(): Promise<void> {
-    this.#parts.supervisor.cut();
-    this.#closing ??= this.#close(0);
+    this.#drain.hurry();
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  async #close(drainMs: number): Promise<void> {
+  async #close(): Promise<void> {
     const { acceptor, supervisor, tasks, host, logger, onExit } = this.#parts;
     logger.log("serverClosing", { port: this.port });
-    acceptor.stopListening();
-    await supervisor.stop(drainMs);
+    await this.drain();
+    await supervisor.stop();
     await tasks.close();
     host.stop();
     acceptor.close();
@@ -246,6 +279,7 @@ interface ServerParts {
   readonly options: ResolvedOptions;
   readonly memory: NodeMemory;
   readonly host: Host;
+  readonly life: Life;
   readonly acceptor: Acceptor;
   readonly supervisor: Supervisor;
   readonly tasks: TaskPool;
@@ -278,7 +312,11 @@ export async function serve(given: ServeOptions): Promise<Server> {
   const memory = makeNodeMemory(options, given.adapter);
   const host = new Host(memory, options, logger);
   const counters = new Counters(memory.counters, MAIN_MEMBER);
-  const acceptor = new Acceptor(engine, () => counters.add(COUNTER.turnedAway));
+  const life = new Life(memory.life);
+  const acceptor = new Acceptor(engine, {
+    turnedAway: () => counters.add(COUNTER.turnedAway),
+    readiness: (isReady) => life.setReady(isReady),
+  });
   const tasks = new TaskPool(options, logger);
   const { data, adapter } = given;
   const supervisor = new Supervisor({
@@ -298,9 +336,12 @@ export async function serve(given: ServeOptions): Promise<Server> {
     await supervisor.start();
     const port = acceptor.listen(options.host, options.port);
     logger.log("serverListening", { host: options.host, port, shards: options.shards });
-    return new Server({ options, memory, host, acceptor, supervisor, tasks, logger, onExit }, port);
+    return new Server(
+      { options, memory, host, life, acceptor, supervisor, tasks, logger, onExit },
+      port,
+    );
   } catch (error) {
-    await supervisor.stop(0);
+    await supervisor.stop();
     await tasks.close();
     host.stop();
     acceptor.close();

@@ -17,7 +17,7 @@
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../options.ts";
-import type { DrainPace } from "../shard/control.ts";
+import { planDrain } from "./drain-plan.ts";
 import type { MemberThread } from "./member-thread.ts";
 import { pause, within } from "./time-limit.ts";
 
@@ -44,6 +44,8 @@ export interface RestartedThreads {
 
 /** After a shard left the deal, sockets may still be on their way to it. */
 export const SETTLE_MS = 100;
+/** A shard that has used all of its time for a drain still has to say so. */
+export const ANSWER_MS = 1_000;
 
 /** The restarts of a server. */
 export class ShardRestarts {
@@ -101,23 +103,24 @@ export class ShardRestarts {
   }
 
   async #retire(old: MemberThread): Promise<Omit<ShardRestart, "shard">> {
-    const { drainBatch, drainIntervalMs, drainMs, shutdownMs } = this.#options;
+    const { drainMs, shutdownMs } = this.#options;
     await pause(SETTLE_MS);
     // The server closes: it drains this thread too, and at its own pace.
     if (this.#isClosed) throw closedError();
     const { connections, channels } = old.stats();
-    const pace: DrainPace = { batch: drainBatch, intervalMs: drainIntervalMs, deadlineMs: drainMs };
-    const pausesMs = Math.ceil(connections / drainBatch) * drainIntervalMs;
-    await within(pausesMs + drainMs + shutdownMs, old.drain(pace));
+    const { spanMs, ...plan } = planDrain(connections, this.#options);
+    const limitMs = spanMs + drainMs + shutdownMs;
+    const isDrained = await within(limitMs + ANSWER_MS, old.drain({ ...plan, isOfNode: false }));
+    if (isDrained) await within(shutdownMs, old.finish());
     if (await this.#threads.end(old)) return { connections, channels };
     throw makeError(
       "SIM_ERR_SHARD_BUSY",
-      `shard ${old.shard} must close its connections within ${pausesMs + drainMs + shutdownMs} (ms) of its restart: the new thread serves, the old one holds its loop`,
+      `shard ${old.shard} must close its connections within ${limitMs} (ms) of its restart: the new thread serves, the old one holds its loop`,
     );
   }
 }
 
 /** The error of whoever asks too late. */
-export function closedError(): Error {
-  return makeError("SIM_ERR_SERVER_CLOSED", "server must be open, got closed");
+export function closedError(state: "closed" | "drained" = "closed"): Error {
+  return makeError("SIM_ERR_SERVER_CLOSED", `server must be open, got ${state}`);
 }

@@ -24,18 +24,18 @@ import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
 import { LINK_MEMBER, MemberNumbers } from "./memory-plan.ts";
+import type { DrainedNode } from "./node-drain.ts";
 import { Questions } from "./questions.ts";
 import { RestartBound } from "./restart-bound.ts";
 import { Retirement } from "./retirement.ts";
 import {
   closedError,
-  SETTLE_MS,
   ShardRestarts,
   type RestartedThreads,
   type ShardRestart,
 } from "./shard-restarts.ts";
 import type { TaskPool } from "./tasks.ts";
-import { pause, within } from "./time-limit.ts";
+import { within } from "./time-limit.ts";
 
 /** What a supervisor is made of. */
 export interface SupervisorParts {
@@ -58,7 +58,7 @@ const STARTS_AT_ONCE = 4;
 const EXIT_MS = 2_000;
 
 /** The threads of a server. */
-export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThreads {
+export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThreads, DrainedNode {
   readonly questions: Questions;
   readonly #parts: SupervisorParts;
   readonly #life: Life;
@@ -76,6 +76,9 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   /** How many threads each shard has had. */
   readonly #launched: number[];
   readonly #replacing = new Set<number>();
+  /** No shard is started any more. */
+  #isDraining = false;
+  /** Nor is the link, and what ends needs not be retired. */
   #isStopping = false;
 
   constructor(parts: SupervisorParts) {
@@ -130,25 +133,35 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     return this.#restarts.restart(shard);
   }
 
-  /**
-   * Stops everything in order: no more connections, drain, stop, the threads run dry.
-   *
-   * @param deadlineMs - after which connections that take nothing are cut
-   */
-  async stop(deadlineMs: number): Promise<void> {
-    const { acceptor, options } = this.#parts;
-    this.#isStopping = true;
+  leave(): void {
+    this.#parts.acceptor.leave();
+  }
+
+  closeDeal(): { readonly threads: readonly MemberThread[]; readonly hadDeal: boolean } {
+    const { acceptor } = this.#parts;
+    acceptor.stopListening();
+    this.#isDraining = true;
     this.#restarts.close();
-    this.#link.close();
     this.#levelling.stop();
     this.#numbers.close();
-    const shards = this.shardThreads();
-    const wereDealt = acceptor.size > 0;
-    for (const shard of shards) this.#release(shard);
-    if (wereDealt) await pause(SETTLE_MS);
-    const pace = { batch: Infinity, intervalMs: 0, deadlineMs };
-    const limitMs = deadlineMs + options.shutdownMs;
-    await within(limitMs, Promise.all(shards.map((shard) => shard.drain(pace))));
+    const hadDeal = acceptor.size > 0;
+    const threads = this.shardThreads();
+    for (const thread of threads) this.#release(thread);
+    return { threads, hadDeal };
+  }
+
+  closeDoors(): void {
+    this.#life.drain();
+  }
+
+  /** Stops everything in order once it is drained: the app's `stop`, and the threads run dry. */
+  async stop(): Promise<void> {
+    this.closeDeal();
+    this.#isStopping = true;
+    this.#link.close();
+    const shards = this.shardThreads().filter((thread) => !thread.isLate);
+    const finished = Promise.all(shards.map((shard) => shard.finish()));
+    await within(this.#parts.options.shutdownMs, finished);
     await Promise.all([...this.#threads].map((thread) => this.end(thread)));
   }
 
@@ -176,7 +189,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const { acceptor, logger } = this.#parts;
     const { descriptor, shard } = thread;
     thread.isWithdrawn = !isIn;
-    if (this.#shards.get(shard) !== thread || this.#isStopping || descriptor === undefined) return;
+    if (this.#shards.get(shard) !== thread || this.#isDraining || descriptor === undefined) return;
     if (isIn) this.#deal(thread);
     else acceptor.remove(descriptor);
     logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
@@ -277,7 +290,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
       void this.end(thread);
       throw error;
     }
-    if (this.#isStopping) throw closedError();
+    const isOver = thread.shard < 0 ? this.#isStopping : this.#isDraining;
+    if (isOver) throw closedError();
     if (thread.hasEnded) {
       throw makeError("SIM_ERR_SHARD_START", `${thread.name} ended as soon as it was ready`);
     }
@@ -306,7 +320,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   }
 
   async #replace(shard: number): Promise<void> {
-    if (this.#isStopping || this.#replacing.has(shard)) return;
+    if (this.#isDraining || this.#replacing.has(shard)) return;
     this.#replacing.add(shard);
     let isDone = false;
     while (!isDone) isDone = await this.#tryReplace(shard);
@@ -332,8 +346,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
       logger.log("shardReplaced", { shard, member: thread.member });
       return true;
     } catch (error) {
-      if (!this.#isStopping) logger.log("shardEnded", { shard, err: error });
-      return this.#isStopping;
+      if (!this.#isDraining) logger.log("shardEnded", { shard, err: error });
+      return this.#isDraining;
     }
   }
 

@@ -6,9 +6,11 @@
  *     |--------------------------->|  loads the app module, runs start
  *     |<------------- ready -------|  with the app's descriptor
  *     |                            |  … serves …
- *     |-- drain ------------------>|  closes connections, ends channels, runs stop
+ *     |-- drain ------------------>|  closes connections, ends channels
  *     |-- drain ------------------>|  again: at another pace
- *     |<----------- drained -------|
+ *     |<----------- drained -------|  with what it closed
+ *     |-- finish ----------------->|  runs stop, sends what waits for other threads
+ *     |<---------- finished -------|
  *     |-- stop ------------------->|  closes the app; the thread runs dry
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
  *     |<---------- deal -----------|  overloaded: out of the deal; recovered: back in
@@ -28,7 +30,7 @@ import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
 import type { ResolvedOptions } from "../options.ts";
-import type { DrainPace } from "../transport/drain.ts";
+import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { ErrorReport } from "./error-report.ts";
 import type { Answer, Question } from "./introspection.ts";
 
@@ -80,9 +82,20 @@ export interface LinkStart {
   readonly isReplacement: boolean;
 }
 
+/** What a shard closed in its drain. */
+export interface ShardDrain extends DrainCounts {
+  /** Of the connections, long-poll sessions. */
+  readonly sessions: number;
+  /** Channels that were joined as it began. */
+  readonly channels: number;
+  /** Channels whose `terminate` has not settled in time. */
+  readonly unsettled: number;
+}
+
 /** From main. */
 export type MainMessage =
   | { readonly kind: "drain"; readonly pace: DrainPace }
+  | { readonly kind: "finish" }
   | { readonly kind: "cut" }
   | { readonly kind: "stop" }
   /** `hasLost`: it ended with records that were still to come. */
@@ -125,7 +138,8 @@ export type TaskMessage = TaskRequest | { readonly kind: "taskCancel"; readonly 
 export type MemberMessage =
   | { readonly kind: "ready"; readonly descriptor: number }
   | { readonly kind: "failed"; readonly error: ErrorReport }
-  | { readonly kind: "drained" }
+  | { readonly kind: "drained"; readonly drain: ShardDrain }
+  | { readonly kind: "finished" }
   | { readonly kind: "leaving" }
   | { readonly kind: "deal"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }

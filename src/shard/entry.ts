@@ -15,7 +15,7 @@ import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { loadAppModule } from "./app-module.ts";
-import type { MainMessage, MemberMessage, ShardStart } from "./control.ts";
+import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
 import { isEndpoint, type EndpointDefinition } from "./endpoint.ts";
 import { reportOf } from "./error-report.ts";
 import type { Question } from "./introspection.ts";
@@ -71,8 +71,10 @@ function endpointOf(value: unknown): EndpointDefinition {
 async function obey(message: MainMessage): Promise<void> {
   switch (message.kind) {
     case "drain":
-      await shard?.drain(message.pace);
-      tell({ kind: "drained" });
+      await drain(message.pace);
+      break;
+    case "finish":
+      await finish();
       break;
     case "cut":
       shard?.cut();
@@ -91,6 +93,15 @@ async function obey(message: MainMessage): Promise<void> {
     default:
       tasks?.settle(message);
   }
+}
+
+async function drain(pace: DrainPace): Promise<void> {
+  if (shard) tell({ kind: "drained", drain: await shard.drain(pace) });
+}
+
+async function finish(): Promise<void> {
+  await shard?.finish();
+  tell({ kind: "finished" });
 }
 
 async function answer(id: number, question: Question): Promise<void> {

@@ -16,6 +16,7 @@ import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
+import { Life } from "../memory/life.ts";
 import type { AnyPresence } from "../presence/presence.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
@@ -89,6 +90,7 @@ export class ShardCore {
       logger,
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
+      joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
       onClosed: (channel) => this.presences.ended(channel),
@@ -210,7 +212,8 @@ export class ShardCore {
 
   #makeContext(): ShardContext {
     const { start } = this.#parts;
-    const { options } = start;
+    const { options, memory } = start;
+    const life = new Life(memory.life);
     const broadcast =
       (scope: Scope) =>
       (topic: string, event: string, payload?: unknown): void => {
@@ -221,6 +224,9 @@ export class ShardCore {
       data: start.data,
       shard: start.shard,
       shards: options.shards,
+      get isReady() {
+        return life.isReady;
+      },
       secretKeyBase: options.secretKeyBase,
       broadcast: broadcast("cluster"),
       localBroadcast: broadcast("node"),

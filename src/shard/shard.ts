@@ -7,8 +7,9 @@
 
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
-import { Counters } from "../memory/counters.ts";
-import type { DrainPace } from "../transport/drain.ts";
+import { Counters, readCounters } from "../memory/counters.ts";
+import { Life } from "../memory/life.ts";
+import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import { EnginePublisher } from "../transport/engine-publisher.ts";
 import type { Engine, EngineApp } from "../transport/engine-types.ts";
 import { Handshake } from "../transport/handshake.ts";
@@ -21,9 +22,10 @@ import { longpollOptionsOf, longpollPathOf } from "./longpoll-mount.ts";
 import { ExchangeWire } from "./exchange-wire.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { firstConnectionNumber } from "./connection-numbers.ts";
-import type { ShardStart } from "./control.ts";
+import type { ShardDrain, ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import {
+  routeOf,
   websocketOptionsOf,
   websocketPathOf,
   type EndpointDefinition,
@@ -55,7 +57,8 @@ export class Shard {
   readonly #longpoll: LongPollTransport;
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
-  #drained: Promise<number> | undefined;
+  #drained: Promise<ShardDrain> | undefined;
+  #finished: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(parts: ShardParts) {
@@ -82,6 +85,7 @@ export class Shard {
     this.#sweep = new Sweep(this.#tickMs());
     const first = firstConnectionNumber(start.shard, options.shards, start.predecessors);
     const { maxBackpressureBytes, slowClientMs, secretKeyBase } = options;
+    const life = new Life(memory.life);
     const common = {
       app: this.app,
       sockets: this.#core.sockets,
@@ -90,6 +94,7 @@ export class Shard {
       sweep: this.#sweep,
       numbers: new ConnectionNumbering(first, options.shards),
       maxBackpressureBytes,
+      isNodeDrained: (): boolean => life.isDrained,
     };
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
     const wire = new ExchangeWire(memory, member, this.#core.exchange);
@@ -114,15 +119,19 @@ export class Shard {
   }
 
   /**
-   * Closes all connections, ends all channels, runs the app's `stop`, and sees that what they
-   * broadcast last is on its way. Called again, it goes on at the new pace.
-   *
-   * @returns how many connections there were
+   * Closes all connections, and ends all channels; takes no more, and goes on with routes. Called
+   * again, it goes on at the new pace.
    */
-  async drain(pace: DrainPace): Promise<number> {
+  async drain(pace: DrainPace): Promise<ShardDrain> {
     if (this.#drained) void this.#drainTransports(pace);
     this.#drained ??= this.#drain(pace);
     return this.#drained;
+  }
+
+  /** Runs the app's `stop`, and sees that what was broadcast last is on its way. */
+  async finish(): Promise<void> {
+    this.#finished ??= this.#finish();
+    return this.#finished;
   }
 
   /** Ends all connections at once. */
@@ -161,24 +170,37 @@ export class Shard {
     return answerOf(question, { shard, pubsub, sockets, presences });
   }
 
-  async #drain(pace: DrainPace): Promise<number> {
-    const { endpoint, logger } = this.#parts;
-    const { channels, context, exchange, presences } = this.#core;
-    const connections = this.#transport.size + this.#longpoll.size;
-    await this.#drainTransports(pace);
-    await channels.allEnded();
+  async #drain(pace: DrainPace): Promise<ShardDrain> {
+    const { memory, member, options } = this.#parts.start;
+    const { sessions, channels } = readCounters(memory.counters, member);
+    const counts = await this.#drainTransports(pace);
+    const unsettled = await this.#core.channels.allEnded(options.shutdownMs);
+    return { ...counts, sessions, channels, unsettled };
+  }
+
+  async #drainTransports(pace: DrainPace): Promise<DrainCounts> {
+    const [sockets, sessions] = await Promise.all([
+      this.#transport.drain(pace),
+      this.#longpoll.drain(pace),
+    ]);
+    return {
+      connections: sockets.connections + sessions.connections,
+      closed: sockets.closed + sessions.closed,
+      cut: sockets.cut + sessions.cut,
+    };
+  }
+
+  async #finish(): Promise<void> {
+    const { endpoint, logger, start } = this.#parts;
+    const { context, exchange, presences } = this.#core;
+    this.#longpoll.finish();
     try {
       await endpoint.stop?.(context);
     } catch (error) {
       logger.log("stopFailed", { err: error });
     }
     presences.stop();
-    await exchange.sent(pace.deadlineMs);
-    return connections;
-  }
-
-  async #drainTransports(pace: DrainPace): Promise<void> {
-    await Promise.all([this.#transport.drain(pace), this.#longpoll.drain(pace)]);
+    await exchange.sent(start.options.shutdownMs);
   }
 
   #mount(path: string, mount: MountDefinition): void {
@@ -212,16 +234,18 @@ export class Shard {
 
   #tickMs(): number {
     const { endpoint, start } = this.#parts;
-    const { idleTimeoutMs, handlerTimeoutMs, longpollWindowMs, longpollTimeoutMs } = start.options;
+    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs } = start.options;
+    const { longpollWindowMs, longpollTimeoutMs } = start.options;
     const given = Object.values(endpoint.sockets).flatMap((mount) => {
       const longpoll = longpollOptionsOf(mount);
-      const own = [websocketOptionsOf(mount).timeoutMs];
+      const joins = Object.values(mount.channels).map((it) => routeOf(it).channel.joinTimeoutMs);
+      const own = [websocketOptionsOf(mount).timeoutMs, ...joins];
       if (!longpoll) return own;
       const { windowMs = longpollWindowMs, pubsubTimeoutMs = longpollTimeoutMs } = longpoll;
       return [...own, windowMs, pubsubTimeoutMs];
     });
     const limits = given.filter((limit) => limit !== undefined);
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, ...limits);
+    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, ...limits);
   }
 
   #makeOverloadWatch(): OverloadWatch {

@@ -2,7 +2,7 @@
  * A shard that is alone, without an engine and without threads: what tests of channels run on.
  *
  * It is the core of every shard, over memory that it shares with nobody, and so what channels do
- * here they do in a server. It has no clock: `handlerTimeoutMs` ends no channel.
+ * here they do in a server. It has no clock: `handlerTimeoutMs` ends no channel, `joinTimeoutMs` no join.
  *
  * Runs on: the thread of a test.
  */
@@ -11,6 +11,7 @@ import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
+import { Life } from "../memory/life.ts";
 import { makeError } from "../errors.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { CLOSE } from "../protocol/reserved.ts";
@@ -77,6 +78,7 @@ export class SoloShard {
 
   constructor({ endpoint, options, data, logger }: SoloShardParts) {
     const memory = makeSoloMemory(options);
+    new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
     this.#logger = logger;
     this.#core = new ShardCore({

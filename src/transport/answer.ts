@@ -7,6 +7,7 @@
 import { STATUS_CODES } from "node:http";
 
 import { makeError } from "../errors.ts";
+import { RETRY_AFTER_S } from "../protocol/reserved.ts";
 import type { HttpResponse } from "./engine-types.ts";
 
 /** What a route, or an `errorHandler`, answers. */
@@ -29,6 +30,11 @@ export interface PreparedAnswer {
 export function plainAnswer(status: number, body = ""): PreparedAnswer {
   const isEmpty = body === "";
   return { status, lines: isEmpty ? [] : [["content-type", "text/plain; charset=utf-8"]], body };
+}
+
+/** Gives the answer to a client that is to come again, and then to another node or shard. */
+export function unavailableAnswer(): PreparedAnswer {
+  return { status: 503, lines: [["retry-after", RETRY_AFTER_S]], body: "" };
 }
 
 /**

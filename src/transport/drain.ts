@@ -1,12 +1,15 @@
 /**
- * Ends all connections of a shard in batches, so that their clients do not all come back at once.
+ * Ends all connections of a transport in batches, so that their clients do not all come back at once.
  *
  *   open --its batch is due, all is sent--> ended with 1012
  *     |
  *     +--its batch is due, bytes are unsent--> leaving --they are taken--> ended with 1012
  *                                                 +------the deadline----> cut
  *
- * Runs on: shard; once in its life.
+ * Whoever plans a drain says into how many rounds it is split, the same for all transports of all
+ * shards; each ends its share of its own connections in each round, and knows nothing of the others.
+ *
+ * Runs on: shard; once in the life of each transport.
  * Full: a client that does not take its last bytes is cut `deadlineMs` after the last batch.
  */
 
@@ -14,12 +17,25 @@ import { telemetry } from "../telemetry.ts";
 
 /** How fast connections are ended. */
 export interface DrainPace {
-  /** Connections of one batch; Infinity: all at once. */
-  readonly batch: number;
-  /** From one batch to the next. */
+  /** Batches that the connections are split into; at least 1. */
+  readonly rounds: number;
+  /** From the beginning of one batch to that of the next. */
   readonly intervalMs: number;
+  /** Time over which those of a batch are ended, at random moments; 0: all at once. */
+  readonly spreadMs: number;
   /** Time for a client to take its last bytes, from the last batch on. */
   readonly deadlineMs: number;
+  /** False where the other shards go on, and clients may go there. */
+  readonly isOfNode: boolean;
+}
+
+/** What became of the connections that there were. */
+export interface DrainCounts {
+  readonly connections: number;
+  /** Ended with the code that tells the client to come back. */
+  readonly closed: number;
+  /** Cut, with bytes unsent. The others went by themselves. */
+  readonly cut: number;
 }
 
 /** What a drain needs of a connection. */
@@ -27,123 +43,214 @@ export interface Drainable {
   readonly bufferedBytes: number;
 }
 
-/** What a drain does with the connections of a transport. */
-export interface DrainActions<C> {
+/** What a drain is made of. */
+export interface DrainParts<C> {
+  /** Name of the transport. */
+  readonly transport: string;
+  /** Those that are open, now and later. */
+  readonly connections: ReadonlySet<C>;
   /** Ends one with the code that tells its client to come back. */
-  restart(connection: C): void;
-  /** Ends all that are left at once. */
-  cutAll(): void;
+  readonly restart: (connection: C) => void;
+  /** Ends one whose client takes nothing. */
+  readonly cut: (connection: C) => void;
+  readonly clock?: DrainClock;
+}
+
+/** Where a drain has time and chance from. */
+export interface DrainClock {
+  now(): number;
+  /** From 0 to 1, without 1. */
+  random(): number;
 }
 
 /** Connections that are ended before others get a turn. */
 const CLOSES_PER_TURN = 500;
+/** Moments within a batch are this far apart. */
+const SLOT_MS = 10;
+const CLOCK: DrainClock = { now: () => performance.now(), random: () => Math.random() };
 
-/** The drain of one shard's connections. */
+/** The drain of one transport's connections. */
 export class Drain<C extends Drainable> {
-  readonly #connections: ReadonlySet<C>;
-  readonly #actions: DrainActions<C>;
+  readonly #parts: DrainParts<C>;
+  readonly #clock: DrainClock;
   readonly #leaving = new Set<C>();
   #pace: DrainPace | undefined;
-  #drained: Promise<void> | undefined;
+  #drained: Promise<DrainCounts> | undefined;
   #onEmpty: () => void = () => {};
   #endPause: () => void = () => {};
   #areAllDue = false;
   #deadline: NodeJS.Timeout | undefined;
+  #closed = 0;
+  #cut = 0;
 
-  /** @param connections - those that are open, now and later */
-  constructor(connections: ReadonlySet<C>, actions: DrainActions<C>) {
-    this.#connections = connections;
-    this.#actions = actions;
+  constructor(parts: DrainParts<C>) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? CLOCK;
   }
 
-  /** True from the first call of `run` on: who comes now came too late. */
+  /** True from the first call of `run` on: nobody is let in any more. */
   get hasBegun(): boolean {
     return this.#drained !== undefined;
   }
 
-  /** Ends all connections; resolves when none is left. Called again, it goes on at the new pace. */
-  async run(pace: DrainPace): Promise<void> {
+  /**
+   * Ends all connections; resolves when none is left. Called again, those that are left go at the
+   * new pace.
+   */
+  async run(pace: DrainPace): Promise<DrainCounts> {
     this.#pace = pace;
     if (this.#drained) {
       this.#endPause();
-      if (this.#areAllDue) this.#setDeadline();
+      if (this.#areAllDue) this.#setDeadline(pace);
     }
-    this.#drained ??= this.#run();
+    this.#drained ??= this.#run(pace);
     return this.#drained;
+  }
+
+  /** Ends all that are left at once: who has taken all its bytes with the code, the others without. */
+  endAll(): void {
+    this.#endPause();
+    for (const connection of this.#parts.connections) {
+      if (connection.bufferedBytes === 0) this.#restart(connection);
+      else this.#cutOff(connection);
+    }
   }
 
   /** Is told that a client took some of what was unsent. */
   taken(connection: C): void {
-    if (connection.bufferedBytes === 0 && this.#leaving.delete(connection)) {
-      this.#actions.restart(connection);
-    }
+    if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
 
   /** Is told that a connection ended. */
   closed(connection: C): void {
     this.#leaving.delete(connection);
-    if (this.#connections.size === 0) this.#onEmpty();
+    if (this.#parts.connections.size === 0) this.#onEmpty();
   }
 
-  async #run(): Promise<void> {
+  /** Connections whose batch was not due so far. */
+  get #notDue(): number {
+    return this.#parts.connections.size - this.#leaving.size;
+  }
+
+  async #run(first: DrainPace): Promise<DrainCounts> {
+    const { connections } = this.#parts;
+    const total = connections.size;
+    this.#closed = 0;
+    this.#cut = 0;
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    if (this.#connections.size === 0) return;
-    await this.#endBatches();
+    let pace: DrainPace;
+    do {
+      pace = this.#pace ?? first;
+      await this.#endBatches(pace);
+    } while (pace !== this.#pace);
     this.#areAllDue = true;
-    this.#setDeadline();
-    if (this.#connections.size > 0) await empty;
-    clearTimeout(this.#deadline);
+    if (connections.size > 0) {
+      this.#setDeadline(pace);
+      await empty;
+      clearTimeout(this.#deadline);
+    }
+    return { connections: total, closed: this.#closed, cut: this.#cut };
   }
 
-  async #endBatches(): Promise<void> {
-    const total = this.#connections.size;
-    let index = 0;
-    let done = 0;
-    let count = 0;
-    this.#report(total, index, done);
-    // The set as it is at each step: those that have ended meanwhile are passed over.
-    for (const connection of this.#connections) {
-      if (count >= (this.#pace?.batch ?? 0)) {
-        await this.#pause();
-        index += 1;
-        count = 0;
-        this.#report(total, index, done);
-        // It may have ended by itself within the pause.
-        if (!this.#connections.has(connection)) continue;
-      }
-      if (connection.bufferedBytes === 0) this.#actions.restart(connection);
-      else this.#leaving.add(connection);
-      count += 1;
-      done += 1;
-      if (count % CLOSES_PER_TURN === 0) await nextTurn();
+  /** Ends who is not due yet, round by round; leaves off where there is another pace. */
+  async #endBatches(pace: DrainPace): Promise<void> {
+    const { rounds, intervalMs } = pace;
+    const total = this.#notDue;
+    let startMs = this.#clock.now();
+    for (let index = 0; index < rounds && this.#notDue > 0; index += 1) {
+      if (index > 0 && pace === this.#pace) await this.#pauseUntil(startMs + intervalMs);
+      if (pace !== this.#pace) return;
+      startMs = this.#clock.now();
+      const isLast = index === rounds - 1;
+      const planned = dueAfter(index, rounds, total) - dueAfter(index - 1, rounds, total);
+      const count = isLast ? this.#notDue : Math.min(planned, this.#notDue);
+      if (count === 0) continue;
+      this.#report({ count, total, index, rounds });
+      await this.#endBatch(pace, count, startMs);
     }
   }
 
+  /** Ends the connections of one batch, each at its moment. */
+  async #endBatch(pace: DrainPace, count: number, startMs: number): Promise<void> {
+    const moments = this.#momentsOf(count, pace.spreadMs);
+    for (const [slot, some] of moments.entries()) {
+      if (some === 0) continue;
+      if (slot > 0) await this.#pauseUntil(startMs + slot * SLOT_MS);
+      if (pace !== this.#pace) return;
+      await this.#endSome(some);
+    }
+  }
+
+  /** Draws a moment for each of so many connections; gives how many there are at each. */
+  #momentsOf(count: number, spreadMs: number): Uint32Array {
+    const moments = new Uint32Array(Math.max(1, Math.floor(spreadMs / SLOT_MS)));
+    for (let drawn = 0; drawn < count; drawn += 1) {
+      const slot = Math.floor(this.#clock.random() * moments.length);
+      moments[slot] = (moments[slot] as number) + 1;
+    }
+    return moments;
+  }
+
+  async #endSome(count: number): Promise<void> {
+    let done = 0;
+    // The set as it is at each step: those that have ended meanwhile are passed over.
+    for (const connection of this.#parts.connections) {
+      if (this.#leaving.has(connection)) continue;
+      if (connection.bufferedBytes === 0) this.#restart(connection);
+      else this.#leaving.add(connection);
+      done += 1;
+      if (done === count) return;
+      if (done % CLOSES_PER_TURN === 0) await nextTurn();
+    }
+  }
+
+  #restart(connection: C): void {
+    this.#closed += 1;
+    this.#parts.restart(connection);
+  }
+
+  #cutOff(connection: C): void {
+    this.#cut += 1;
+    this.#parts.cut(connection);
+  }
+
   /** In Phoenix's words: this batch of so many has `count` of the `total`. */
-  #report(total: number, index: number, done: number): void {
+  #report(batch: DrainBatch): void {
     if (!telemetry.socket_drain.hasSubscribers) return;
-    const batch = this.#pace?.batch ?? total;
-    const count = Math.min(batch, total - done);
-    const rounds = Math.max(index + 1, Math.ceil(total / batch));
-    telemetry.socket_drain.publish({ count, total, index, rounds });
+    telemetry.socket_drain.publish({ transport: this.#parts.transport, ...batch });
   }
 
-  #setDeadline(): void {
+  #setDeadline({ deadlineMs }: DrainPace): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#actions.cutAll(), this.#pace?.deadlineMs);
+    this.#deadline = setTimeout(() => this.endAll(), deadlineMs);
   }
 
-  async #pause(): Promise<void> {
+  async #pauseUntil(atMs: number): Promise<void> {
+    const pauseMs = atMs - this.#clock.now();
+    // Behind time: others get their turn all the same.
+    if (pauseMs <= 0) return nextTurn();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#pace?.intervalMs);
+      const timer = setTimeout(resolve, pauseMs);
       this.#endPause = (): void => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
+}
+
+interface DrainBatch {
+  readonly count: number;
+  readonly total: number;
+  readonly index: number;
+  readonly rounds: number;
+}
+
+/** Gives how many of `total` are to be ended once a round is over: an even share for each, from the first on. */
+function dueAfter(index: number, rounds: number, total: number): number {
+  return Math.ceil(((index + 1) * total) / rounds);
 }
 
 async function nextTurn(): Promise<void> {

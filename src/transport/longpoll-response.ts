@@ -5,12 +5,11 @@
  * Owns: the engine's response, until it was answered or aborted; afterwards any call on it throws.
  */
 
-import { plainAnswer, sendAnswer, type PreparedAnswer } from "./answer.ts";
+import { plainAnswer, sendAnswer, unavailableAnswer, type PreparedAnswer } from "./answer.ts";
 import type { HttpResponse } from "./engine-types.ts";
 import type { Header } from "./request-head.ts";
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
-const CLOSE: Header = ["connection", "close"];
 const JSON_HEADERS: readonly Header[] = [
   ALLOW_ORIGIN,
   ["content-type", "application/json; charset=utf-8"],
@@ -21,13 +20,13 @@ const PREFLIGHT_MAX_AGE = "3600";
 /** An answer that is still to be given. */
 export class LongPollResponse {
   readonly #response: HttpResponse;
-  readonly #isLast: () => boolean;
+  readonly #isLast: (status: number) => boolean;
   #isOpen = true;
   /** Called where the client goes away before it was answered. */
   onAborted: (() => void) | undefined = undefined;
 
-  /** @param isLast - tells whether the client is to connect anew for its next request */
-  constructor(response: HttpResponse, isLast: () => boolean) {
+  /** @param isLast - tells by its status whether the client is to connect anew after the answer */
+  constructor(response: HttpResponse, isLast: (status: number) => boolean) {
     this.#response = response;
     this.#isLast = isLast;
     response.onAborted(() => {
@@ -66,7 +65,7 @@ export class LongPollResponse {
 
   /** Answers with the status in a body, as almost all answers are. @returns false where nobody hears it */
   status(status: number): boolean {
-    return this.#json(`{"status":${status}}`);
+    return this.#json(status, `{"status":${status}}`);
   }
 
   /**
@@ -76,6 +75,7 @@ export class LongPollResponse {
    */
   batch(status: number, token: string, messages: string): boolean {
     return this.#json(
+      status,
       `{"status":${status},"token":${JSON.stringify(token)},"messages":${messages}}`,
     );
   }
@@ -96,22 +96,27 @@ export class LongPollResponse {
     this.#send(plainAnswer(status));
   }
 
+  /** Answers a client that is to come again later. */
+  unavailable(): void {
+    this.#send(unavailableAnswer());
+  }
+
   /** Answers a method that there is not. */
   badMethod(): void {
     this.#send({ status: 400, lines: [ALLOW_ORIGIN], body: "" });
   }
 
-  #json(body: string): boolean {
-    return this.#send({ status: 200, lines: JSON_HEADERS, body });
+  #json(status: number, body: string): boolean {
+    return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
   }
 
-  #send(answer: PreparedAnswer): boolean {
+  /** @param status - which the client goes by: that of HTTP, or in the body */
+  #send(answer: PreparedAnswer, status = answer.status): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;
     this.onAborted = undefined;
-    const isLast = this.#isLast();
-    const lines = isLast ? [...answer.lines, CLOSE] : answer.lines;
-    this.#response.cork(() => sendAnswer(this.#response, { ...answer, lines }, isLast));
+    const isLast = this.#isLast(status);
+    this.#response.cork(() => sendAnswer(this.#response, answer, isLast));
     return true;
   }
 }

@@ -12,7 +12,7 @@ import type { SocketServer } from "../socket/socket-server.ts";
 import type { Identity, Socket } from "../socket/socket.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ConnectionNumbering } from "./connection-numbering.ts";
-import { Drain, type DrainPace } from "./drain.ts";
+import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { LongPollSession, type SessionEvents, type SessionKind } from "./longpoll-session.ts";
 import type { TransportMeter } from "./meter.ts";
@@ -26,6 +26,8 @@ export interface SessionsParts {
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
+  /** Says whether no shard takes connections any more; this one's own drain is known here. */
+  readonly isNodeDrained: () => boolean;
 }
 
 const SECRET_BYTES = 12;
@@ -39,9 +41,14 @@ export class LongPollSessions implements SessionEvents {
   readonly #sessions = new Map<number, LongPollSession>();
   readonly #open = new Set<LongPollSession>();
   #isDraining = false;
-  readonly #drain = new Drain<LongPollSession>(this.#open, {
-    restart: (session) => this.#end(session, CLOSE.restart, "draining"),
-    cutAll: () => this.cutAll(),
+  readonly #restart = (session: LongPollSession): void =>
+    this.#end(session, CLOSE.restart, "draining");
+  readonly #drain = new Drain<LongPollSession>({
+    transport: "longpoll",
+    connections: this.#open,
+    restart: this.#restart,
+    // Nothing holds a session up: there are none that have to be cut.
+    cut: this.#restart,
   });
 
   constructor(parts: SessionsParts) {
@@ -94,20 +101,20 @@ export class LongPollSessions implements SessionEvents {
 
   /** True once sessions are ended as the shard closes: none is to be opened. */
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#isDraining || this.#parts.isNodeDrained();
   }
 
   /** Ends all sessions, in batches; resolves when none is left. */
-  async drain(pace: DrainPace): Promise<void> {
+  async drain(pace: DrainPace): Promise<DrainCounts> {
     // First: those who are told at once that they are to come back must not come back here.
     this.#isDraining = true;
-    await this.#drain.run(pace);
+    return this.#drain.run(pace);
   }
 
   /** Ends all sessions at once. */
   cutAll(): void {
     this.#isDraining = true;
-    for (const session of this.#open) this.#end(session, CLOSE.restart, "draining");
+    this.#drain.endAll();
   }
 
   received(bytes: number): void {

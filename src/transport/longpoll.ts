@@ -15,7 +15,7 @@ import type { Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
 import type { Socket } from "../socket/socket.ts";
 import { AUTH_TOKEN_HEADER } from "./auth-token.ts";
-import type { DrainPace } from "./drain.ts";
+import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
 import { isNdjson, MAX_BODY_BYTES } from "./longpoll-body.ts";
@@ -78,13 +78,18 @@ const CONTENT_TYPE = "content-type";
 const HEADERS = [CONTENT_TYPE, REQUESTED_HEADERS, SESSION_TOKEN_HEADER];
 const NO_MESSAGES = "[]";
 const BUSY = 503;
+/** After these a client has no session here. */
+const ENDS: ReadonlySet<number> = new Set([STATUS.gone, BUSY]);
 
 /** All long-poll sessions of a shard, and requests for those of others. */
 export class LongPollTransport {
   readonly forwarding: SessionForwarding;
   readonly #parts: LongPollParts;
   readonly #sessions: LongPollSessions;
-  readonly #isLast = (): boolean => this.#sessions.isDraining;
+  /** While it drains: whether those whose sessions go on stay, as no other shard could serve them. */
+  #staysHere = true;
+  readonly #isLast = (status: number): boolean =>
+    this.#sessions.isDraining && (!this.#staysHere || ENDS.has(status));
 
   constructor(parts: LongPollParts) {
     this.#parts = parts;
@@ -123,11 +128,21 @@ export class LongPollTransport {
     return this.#sessions.openSockets();
   }
 
-  /** Ends all sessions, in batches, and opens no more: those who poll are told, and come back. */
-  async drain(pace: DrainPace): Promise<void> {
-    // Its clients ask again, on connections to other shards.
-    this.forwarding.giveUpAll();
-    await this.#sessions.drain(pace);
+  /**
+   * Ends all sessions, in batches, and opens no more: those who poll are told, and come back.
+   *
+   * Whose session is on another shard asks again, on a connection to another: but where all shards
+   * drain there is none to be had, and so the client is served here until its session's batch is due.
+   */
+  async drain(pace: DrainPace): Promise<DrainCounts> {
+    this.#staysHere = pace.isOfNode;
+    if (!pace.isOfNode) this.forwarding.giveUpAll();
+    return this.#sessions.drain(pace);
+  }
+
+  /** Answers all that waits here: this shard is about to end. */
+  finish(): void {
+    this.#staysHere = false;
     this.forwarding.giveUpAll();
   }
 
@@ -167,7 +182,7 @@ export class LongPollTransport {
     const { number, secret } = place;
     this.#ask(request, place, { kind: "poll", number, secret }, (status, messages, settled) => {
       if (status === STATUS.unknown) this.#connect(request);
-      else if (status === BUSY) response.fail(BUSY);
+      else if (status === BUSY) response.unavailable();
       else {
         const isDelivered = response.batch(status, String(token), messages || NO_MESSAGES);
         settled?.(isDelivered);
@@ -190,7 +205,8 @@ export class LongPollTransport {
       const { number, secret } = place;
       const post = { kind: "post", number, secret, body, hasLines } as const;
       this.#ask(request, place, post, (status) => {
-        if (status === BUSY || status === STATUS.badLine) response.fail(status);
+        if (status === BUSY) response.unavailable();
+        else if (status === STATUS.badLine) response.fail(status);
         else response.status(status === STATUS.unknown ? STATUS.gone : status);
       });
     });
@@ -235,7 +251,7 @@ export class LongPollTransport {
   #connect(request: Request): void {
     const { mount, head, params, response } = request;
     if (this.#sessions.isDraining) {
-      response.fail(BUSY);
+      response.unavailable();
       return;
     }
     const { handshake } = mount;
@@ -250,7 +266,7 @@ export class LongPollTransport {
     if (!response.isOpen) return;
     if (decision.result === "failed") response.fail(500);
     else if (decision.result === "refused") response.status(403);
-    else if (this.#sessions.isDraining) response.fail(BUSY);
+    else if (this.#sessions.isDraining) response.unavailable();
     else {
       const { wire } = this.#parts;
       const { node, member } = wire;

@@ -1,18 +1,25 @@
 /**
  * The way from a request to a WebSocket, in the order of WIRE §2.2.
  *
- *   method -> parameters -> origin -> auth token -> subprotocol -> version and connect
+ *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> version and connect
  *          -> upgrade headers -> 101
  *
  * The engine calls `upgrade` for a request with a key of 24 characters and `any` for all others;
  * both come here, so that every request gets the same answers in the same order.
  *
  * Runs on: shard.
+ * Full: a shard that drains answers 503, also to who comes on a connection that was kept alive.
  */
 
 import type { Decision } from "../socket/connect.ts";
 import type { Identity } from "../socket/socket.ts";
-import { plainAnswer, prepareAnswer, sendAnswer, type PreparedAnswer } from "./answer.ts";
+import {
+  plainAnswer,
+  prepareAnswer,
+  sendAnswer,
+  unavailableAnswer,
+  type PreparedAnswer,
+} from "./answer.ts";
 import { tryTakeAuthToken } from "./auth-token.ts";
 import type { HttpResponse, UpgradeContext } from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
@@ -22,6 +29,8 @@ import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 /** What an upgrade needs of the transport. */
 export interface UpgradeParts {
   readonly handshake: Handshake;
+  /** Says whether connections are ended, and none is to be opened. */
+  readonly isDraining: () => boolean;
   /** Makes the WebSocket's data; called just before the 101. */
   readonly accept: (identity: Identity) => object;
 }
@@ -62,6 +71,10 @@ export function handleUpgrade(
   parts: UpgradeParts,
 ): void {
   const { handshake } = parts;
+  if (parts.isDraining()) {
+    sendAnswer(response, unavailableAnswer(), true);
+    return;
+  }
   const refuse = (status: number): void => sendAnswer(response, plainAnswer(status));
   const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
   if (!params) return refuse(400);
@@ -104,6 +117,11 @@ function finish(upgrade: Upgrade, decision: Decision): void {
   const { response, head, context, parts, subprotocol } = upgrade;
   if (decision.result !== "ok") {
     sendAnswer(response, refusalOf(decision, parts.handshake));
+    return;
+  }
+  // It may have begun while `connect` was at work.
+  if (parts.isDraining()) {
+    sendAnswer(response, unavailableAnswer(), true);
     return;
   }
   const problem = upgradeProblem(head);

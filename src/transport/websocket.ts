@@ -11,7 +11,7 @@ import { CLOSE } from "../protocol/reserved.ts";
 import type { SocketServer } from "../socket/socket-server.ts";
 import type { Socket } from "../socket/socket.ts";
 import type { ConnectionNumbering } from "./connection-numbering.ts";
-import { Drain, type DrainPace } from "./drain.ts";
+import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
 import type { TransportMeter } from "./meter.ts";
@@ -47,6 +47,8 @@ export interface WebSocketParts {
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
   readonly numbers: ConnectionNumbering;
+  /** Says whether no shard takes connections any more; this one's own drain is known here. */
+  readonly isNodeDrained: () => boolean;
   readonly maxBackpressureBytes: number;
   readonly slowClientMs: number;
 }
@@ -82,9 +84,11 @@ export class WebSocketTransport implements ConnectionEvents {
       meter: parts.meter,
       logger: parts.logger,
     });
-    this.#drain = new Drain(this.#connections, {
+    this.#drain = new Drain({
+      transport: "websocket",
+      connections: this.#connections,
       restart: (connection) => this.#restart(connection),
-      cutAll: () => this.cutAll(),
+      cut: (connection) => connection.cut(),
     });
     parts.sweep.add((tick) => this.#look(tick));
   }
@@ -105,6 +109,7 @@ export class WebSocketTransport implements ConnectionEvents {
     };
     const parts = {
       handshake,
+      isDraining: (): boolean => this.#drain.hasBegun || this.#parts.isNodeDrained(),
       accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, kind),
     };
     app.ws<WebSocketData>(path, {
@@ -155,17 +160,14 @@ export class WebSocketTransport implements ConnectionEvents {
     for (const { socket } of this.#connections) if (socket) yield socket;
   }
 
-  /** Closes all connections with 1012, in batches; resolves when none is left. */
-  async drain(pace: DrainPace): Promise<void> {
-    await this.#drain.run(pace);
+  /** Closes all connections with 1012, in batches, and takes no more; resolves when none is left. */
+  async drain(pace: DrainPace): Promise<DrainCounts> {
+    return this.#drain.run(pace);
   }
 
   /** Ends all connections at once; those that can take it get the close code. */
   cutAll(): void {
-    for (const connection of this.#connections) {
-      if (connection.bufferedBytes === 0) this.#restart(connection);
-      else connection.cut();
-    }
+    this.#drain.endAll();
   }
 
   #restart(connection: WebSocketConnection): void {
@@ -185,7 +187,6 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.attach(ws);
     this.#connections.add(connection);
     this.#parts.meter.opened();
-    if (this.#drain.hasBegun) this.#restart(connection);
   }
 
   #receive(

@@ -42,7 +42,8 @@ export default defineEndpoint({
     "/custom": { ...mount, subprotocols: ["v12.stomp", "chat"], errorHandler: answerTo },
   },
   routes: {
-    "GET /healthz": () => ({ status: 200, body: "ok" }),
+    "GET /healthz": (_request, { isReady }) =>
+      isReady ? { status: 200, body: "ok" } : { status: 503, body: "draining" },
     "POST /publish": publish,
     "POST /disconnect": disconnect,
   },

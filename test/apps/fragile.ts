@@ -27,5 +27,5 @@ const room = defineChannel(socket, {
 
 export default defineEndpoint({
   sockets: { "/socket": { socket, channels: { "room:*": room } } },
-  routes: { "GET /healthz": () => ({ status: 200, body: "ok" }) },
+  routes: { "GET /healthz": (_request, { isReady }) => ({ status: isReady ? 200 : 503 }) },
 });

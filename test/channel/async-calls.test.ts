@@ -3,11 +3,13 @@ import { describe, it } from "node:test";
 
 import { AsyncCalls, isThenable } from "../../src/channel/async-calls.ts";
 import type { Channel } from "../../src/channel/channel.ts";
+import { STATE, type ChannelState } from "../../src/channel/channel-state.ts";
 import { Deferred, turn } from "../support/world.ts";
 
 /** As much of a channel as is awaited. */
-function makeChannel(): Channel {
-  return { run: 0, isBusy: false, busySince: 0 } as unknown as Channel;
+function makeChannel(state: ChannelState = STATE.open, joinTimeoutMs?: number): Channel {
+  const definition = { joinTimeoutMs };
+  return { run: 0, isBusy: false, busySince: 0, state, definition } as unknown as Channel;
 }
 
 /** Awaits a promise for a channel; gives what it went on with. */
@@ -24,7 +26,7 @@ function awaited(calls: AsyncCalls, channel: Channel, promise: PromiseLike<unkno
 
 describe("asynchronous callbacks", () => {
   it("mark their channel busy until they settle, and go on once", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new AsyncCalls(1_000, 100);
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -38,13 +40,17 @@ describe("asynchronous callbacks", () => {
   });
 
   it("go on with what they failed with", async () => {
-    const outcomes = awaited(new AsyncCalls(1_000), makeChannel(), Promise.reject(new Error("x")));
+    const outcomes = awaited(
+      new AsyncCalls(1_000, 100),
+      makeChannel(),
+      Promise.reject(new Error("x")),
+    );
     await turn();
     assert.deepEqual(outcomes, [["failed", new Error("x")]]);
   });
 
   it("never go on at once: what runs now has to return first", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new AsyncCalls(1_000, 100);
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -54,7 +60,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("have no say once they were forgotten", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new AsyncCalls(1_000, 100);
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -70,7 +76,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("that had their time fail with the limit's error, once; others go on", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new AsyncCalls(1_000, 100);
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
@@ -86,6 +92,32 @@ describe("asynchronous callbacks", () => {
     await turn();
     assert.equal(lates.length, 1);
     assert.equal(earlies.length, 1);
+  });
+});
+
+describe("an asynchronous join", () => {
+  it("has a time of its own: the server's, or that of its channel", () => {
+    const calls = new AsyncCalls(1_000, 100);
+    const usual = makeChannel(STATE.joining);
+    const patient = makeChannel(STATE.joining, 5_000);
+    const open = makeChannel(STATE.open, 50);
+    const [usuals, patients, opens] = [usual, patient, open].map((channel) =>
+      awaited(calls, channel, new Deferred().promise),
+    );
+    assert.ok(usuals && patients && opens);
+    // They began within one another's milliseconds.
+    patient.busySince = usual.busySince;
+    open.busySince = usual.busySince;
+    calls.expire(usual.busySince + 99);
+    assert.deepEqual([usuals, patients, opens], [[], [], []]);
+    calls.expire(usual.busySince + 101);
+    const [[, error]] = usuals as [["failed", Error & { code: string }]];
+    assert.equal(error.message, "a join must settle within 100 (ms)");
+    assert.equal(error.code, "SIM_ERR_JOIN_TIMEOUT");
+    calls.expire(usual.busySince + 1_001);
+    assert.deepEqual([patients.length, opens.length], [0, 1]);
+    calls.expire(usual.busySince + 5_001);
+    assert.equal(patients.length, 1);
   });
 });
 

@@ -382,7 +382,22 @@ describe("terminate", () => {
 
 describe("all channels", () => {
   it("have ended when there are none", async () => {
-    await new World({ channels: {} }).channels.allEnded();
+    assert.equal(await new World({ channels: {} }).channels.allEnded(), 0);
+  });
+
+  it("are waited for up to a time, and then those are counted that have not", async () => {
+    const ends = [new Deferred(), new Deferred(), new Deferred()];
+    let next = 0;
+    const world = new World({
+      channels: { "room:*": channel({ terminate: () => ends[next++]?.promise as never }) },
+    });
+    const client = world.joined(["room:1", "room:2", "room:3"]);
+    client.connection.lose();
+    ends[1]?.resolve(undefined);
+    assert.equal(await within(world.channels.allEnded(10), "the end of the time"), 2);
+    ends[0]?.resolve(undefined);
+    ends[2]?.resolve(undefined);
+    assert.equal(await within(world.channels.allEnded(60_000), "the end of the channels"), 0);
   });
 
   it("have ended when the last terminate has settled", async () => {

@@ -211,9 +211,16 @@ describe("a join", () => {
 
   it("that takes too long is answered with join timeout, and what it gives later is ignored", async () => {
     const join = new Deferred();
+    const ended: unknown[] = [];
     const world = new World({
-      channels: { "room:*": channel({ join: () => join.promise as never }) },
-      handlerTimeoutMs: 1_000,
+      channels: {
+        "room:*": channel({
+          join: () => join.promise as never,
+          terminate: (_, reason) => void ended.push(reason),
+        }),
+      },
+      joinTimeoutMs: 1_000,
+      handlerTimeoutMs: 60_000,
     });
     const client = world.connect();
     client.send(JOIN);
@@ -221,11 +228,89 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), []);
     world.passTime(1_001);
     assert.deepEqual(client.taken(), [replied({ reason: "join timeout" }, "error", "1")]);
+    assert.equal(world.lastError(), "a join must settle within 1000 (ms)");
     join.resolve(ok());
     await turn();
+    world.member.broadcast("room:1", "e", {});
     assert.deepEqual(client.taken(), []);
     assert.equal(world.count, 0);
+    assert.equal(world.member.pubsub.registry.size, 0);
+    assert.deepEqual(ended, [], "as with a join that throws");
     assert.match(client.asked(push("echo"))[0] ?? "", /unmatched topic/);
+    await world.channels.allEnded();
+  });
+
+  it("that took too long can do nothing later that its channel could have done", async () => {
+    const join = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          join: async (socket) => {
+            await join.promise;
+            socket.subscribe("room:other");
+            socket.send("late");
+            socket.sendAfter(0, "later");
+            socket.push("pushed");
+            return ok();
+          },
+          handleInfo: () => assert.fail("handleInfo"),
+        }),
+      },
+    });
+    const client = world.connect();
+    client.send(JOIN);
+    world.passTime(1_001);
+    client.taken();
+    join.resolve(undefined);
+    await turn();
+    assert.equal(world.member.pubsub.registry.size, 0);
+    assert.deepEqual(client.taken(), []);
+  });
+
+  it("that took too long leaves its topic free: the next join is one of its own", async () => {
+    const joins = [new Deferred(), new Deferred(), new Deferred()];
+    let next = 0;
+    const world = new World({
+      channels: { "room:*": channel({ join: () => joins[next++]?.promise as never }) },
+    });
+    const client = world.connect();
+    // The second one waits behind the first, as a client's own retry does.
+    client.send(JOIN, '["12","2","room:1","phx_join",{}]');
+    assert.equal(next, 1);
+    world.passTime(1_001);
+    assert.deepEqual(client.taken(), [replied({ reason: "join timeout" }, "error", "1")]);
+    assert.equal(next, 2);
+    joins[0]?.resolve(ok({ late: true }));
+    await turn();
+    assert.deepEqual(client.taken(), []);
+    joins[1]?.resolve(ok({ second: true }));
+    await turn();
+    assert.deepEqual(client.taken(), [
+      '["12","2","room:1","phx_reply",{"status":"ok","response":{"second":true}}]',
+    ]);
+    assert.equal(world.count, 1);
+    world.member.broadcast("room:1", "e", {});
+    assert.deepEqual(client.taken(), ['[null,null,"room:1","e",{}]']);
+  });
+
+  it("has the time that its channel gives it", () => {
+    const never = new Deferred();
+    const join = (): never => never.promise as never;
+    const world = new World({
+      channels: {
+        "quick:*": channel({ join, joinTimeoutMs: 50 }),
+        "patient:*": channel({ join, joinTimeoutMs: 5_000 }),
+      },
+      joinTimeoutMs: 1_000,
+    });
+    const client = world.connect();
+    client.send('["11","1","quick:1","phx_join",{}]', '["12","2","patient:1","phx_join",{}]');
+    world.passTime(900);
+    assert.match(client.taken().join(""), /"1","quick:1".*join timeout/);
+    world.passTime(4_900);
+    assert.deepEqual(client.taken(), []);
+    world.passTime(5_001);
+    assert.match(client.taken().join(""), /"2","patient:1".*join timeout/);
   });
 
   it("that floods itself is answered with join crashed once, and is not joined", () => {

@@ -19,6 +19,11 @@ function refused(callbacks: object, message: string): void {
   });
 }
 
+function timeOf(joinTimeoutMs?: number): unknown {
+  const given = joinTimeoutMs === undefined ? {} : { joinTimeoutMs };
+  return defineChannel(socket, { join, ...given }).joinTimeoutMs;
+}
+
 describe("a channel's definition", () => {
   it("wants functions where there are callbacks, and names the one that is none", () => {
     refused({}, "join must be a function, got undefined");
@@ -46,6 +51,15 @@ describe("a channel's definition", () => {
     for (const queue of [0, 65_537, 1.5, NaN, "8"]) {
       refused({ join, slow: "conflate", queue }, `${must} ${String(queue)}`);
     }
+  });
+
+  it("takes a time for its joins within the option's range", () => {
+    assert.equal(timeOf(), undefined);
+    assert.equal(timeOf(50), 50);
+    assert.throws(() => timeOf(49), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "joinTimeoutMs must be an integer from 50 to 86400000 (ms), got 49",
+    });
   });
 
   it("knows the socket's assigns in each callback", () => {

@@ -52,6 +52,7 @@ export function lineOf(arrival: Arrival): string {
   if (arrival.kind === "closed") return `closed ${arrival.code} ${JSON.stringify(arrival.reason)}`;
   if (arrival.kind === "frame") return frameLine(arrival);
   if (arrival.kind === "ended") return "ended";
+  if (arrival.kind === "exit") return `exit ${arrival.code ?? arrival.signal}`;
   if ("hex" in arrival) return `${arrival.kind} ${arrival.hex}`;
   return answerLine(arrival.kind, arrival);
 }

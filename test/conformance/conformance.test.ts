@@ -5,10 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
+import { startChild } from "../support/child.ts";
 import { startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { EXCEPTIONS } from "./exceptions.ts";
-import { judge, play } from "./replayer.ts";
+import { hasSignals, judge, play } from "./replayer.ts";
 import { readTranscript, transcriptNames } from "./scenario.ts";
 
 const missingByTranscript = new Map(
@@ -29,6 +30,8 @@ const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   "08-origin-check-on": { CHECK_ORIGIN: "true" },
 };
 const EMPTY: Readonly<Record<string, string>> = {};
+/** The app in a process of its own, for a scenario that ends its server. */
+const MAIN = "conformance.main";
 
 for (const shards of [1, 2]) {
   describe(`Phoenix, as recorded, on ${shards} of our shards`, () => {
@@ -50,15 +53,14 @@ for (const shards of [1, 2]) {
       const skip = missing === undefined ? false : `not built yet: ${missing}`;
       describe(transcript, { skip }, () => {
         for (const scenario of readTranscript(transcript)) {
-          it(
-            scenario.name,
-            { skip: unplayable.get(`${transcript}/${scenario.name}`) },
-            async () => {
-              const { port } = await serverFor(transcript);
-              const said = judge(scenario, await play(scenario, port), EXCEPTIONS);
-              assert.equal(said.join("\n"), "");
-            },
-          );
+          const unplayed = unplayable.get(`${transcript}/${scenario.name}`);
+          it(scenario.name, { skip: unplayed }, async () => {
+            const args = ["--port", "0", "--shards", String(shards)];
+            const child = hasSignals(scenario) ? await startChild(MAIN, args) : undefined;
+            const { port } = child ?? (await serverFor(transcript));
+            const arrived = await play(scenario, port, undefined, child);
+            assert.equal(judge(scenario, arrived, EXCEPTIONS).join("\n"), "");
+          });
         }
       });
     }

@@ -82,6 +82,8 @@ export class Connection {
     else if (act.kind === "abort") this.#abort();
     else if (act.kind === "raw") this.#openRaw(act.request);
     else if (act.kind === "frame") this.#raw?.write(act.frame);
+    // Of the server's own end, which is none of these.
+    else if (act.kind === "signal") return;
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
   }
 
@@ -109,8 +111,10 @@ export class Connection {
     );
     webSocket.on("message", (data: Buffer, isBinary) => this.#onFrame(data, isBinary));
     webSocket.on("pong", (data) => this.#arrive({ kind: "pong", hex: data.toString("hex") }));
-    // What an error means for the client is seen as its close; a refused port as no arrival at all.
-    webSocket.on("error", () => undefined);
+    // What an error means for the client is seen as its close; a port that is refused, as the recorder saw it.
+    webSocket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED") this.#arrive({ kind: "closed", code: 1006, reason: "" });
+    });
   }
 
   #openRaw(head: string): void {
@@ -167,7 +171,10 @@ export class Connection {
 }
 
 type OpenAct = Extract<Act, { readonly kind: "open" }>;
-type FrameAct = Exclude<Act, { readonly kind: "open" | "http" | "abort" | "raw" | "frame" }>;
+type FrameAct = Exclude<
+  Act,
+  { readonly kind: "open" | "http" | "abort" | "raw" | "frame" | "signal" }
+>;
 
 function sendFrame(webSocket: WebSocket, act: FrameAct): void {
   if (act.kind === "text") webSocket.send(act.text);

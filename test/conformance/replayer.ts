@@ -18,10 +18,13 @@
  * handler, a record on its way to another shard) it is given a bounded quiet time to show itself.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Child } from "../support/child.ts";
 import { Connection } from "./connection.ts";
 import { describeDifference, firstDifference, linesOf } from "./compare.ts";
 import type { Deviation, Exception } from "./exceptions.ts";
+import { ServerProcess } from "./server-process.ts";
 import { SessionTokens } from "./session-tokens.ts";
+import { SERVER_CONN } from "./scenario.ts";
 import type { Act, Arrival, Scenario, Step } from "./scenario.ts";
 
 /** What arrived, or should have, by connection. */
@@ -47,19 +50,21 @@ const PUT_OFF_MS: Readonly<Record<string, number>> = {
  * Plays a scenario against the server at a port.
  *
  * @param patienceMs - how long an arrival may take beyond the time that Phoenix took
+ * @param child - the server's process, where the scenario sends it signals: it is ended with the scenario
  * @returns what arrived, by connection
  */
 export async function play(
   scenario: Scenario,
   port: number,
   patienceMs = PATIENCE_MS,
+  child?: Child,
 ): Promise<Arrivals> {
   if (scenario.unplayable !== undefined) {
     throw new TypeError(
       `${scenario.name} has an event that no replay can do yet: ${scenario.unplayable}`,
     );
   }
-  const replay = new Replay(scenario, port, patienceMs);
+  const replay = new Replay(scenario, port, patienceMs, child);
   try {
     return await replay.run();
   } finally {
@@ -134,12 +139,26 @@ function recordedArrivals({ steps }: Scenario): Arrivals {
   return byConn;
 }
 
+/** Tells whether a scenario sends the server signals, and so needs one of its own. */
+export function hasSignals({ steps }: Scenario): boolean {
+  return steps.some((step) => "act" in step && step.act.kind === "signal");
+}
+
+/** Who takes part: a client's connection, or the server's process. */
+interface Party {
+  readonly arrivals: readonly Arrival[];
+  readonly isFenced: boolean;
+  perform(acts: readonly Act[]): void;
+  raiseFence(number: number): void;
+  cut(): Promise<void>;
+}
+
 /** A run of one scenario: its connections, and how many arrivals each has to have had by now. */
 class Replay {
   readonly #scenario: Scenario;
   readonly #port: number;
   readonly #patienceMs: number;
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections = new Map<string, Party>();
   readonly #due = new Map<string, number>();
   readonly #mayFence: boolean;
   readonly #tokens: SessionTokens;
@@ -147,12 +166,13 @@ class Replay {
   #lastActAt = 0;
   #wake: () => void = () => undefined;
 
-  constructor(scenario: Scenario, port: number, patienceMs: number) {
+  constructor(scenario: Scenario, port: number, patienceMs: number, child: Child | undefined) {
     this.#scenario = scenario;
     this.#port = port;
     this.#patienceMs = patienceMs;
     this.#mayFence = !isTimed(scenario);
     this.#tokens = new SessionTokens(recordedArrivals(scenario));
+    if (child) this.#connections.set(SERVER_CONN, new ServerProcess(child, () => this.#wake()));
   }
 
   async run(): Promise<Arrivals> {
@@ -196,7 +216,7 @@ class Replay {
     return new Map([...this.#connections].map(([conn, { arrivals }]) => [conn, [...arrivals]]));
   }
 
-  #connection(conn: string): Connection {
+  #connection(conn: string): Party {
     const known = this.#connections.get(conn);
     if (known !== undefined) return known;
     const made = new Connection(this.#port, () => this.#wake());

@@ -5,7 +5,8 @@
  *
  * A transcript is a JSON file of scenarios. Here each of its events becomes a step: an act of a client
  * (open, text, binary, ping, pong, close, http; raw, frame) or an arrival at a connection (status, text, binary,
- * pong, closed, http; frame, ended). A scenario that has an event of another kind says so in `unplayable`.
+ * pong, closed, http; frame, ended). A signal to the server is an act, and the server's exit an arrival, of a
+ * connection that stands for the server. A scenario that has an event of another kind says so in `unplayable`.
  *
  * A raw connection is one of bytes: its request and its frames leave as the scenario says, whatever the rules
  * are, and each frame of the server is an arrival, control frames and the end of TCP included.
@@ -32,6 +33,7 @@ export type Act =
   | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string }
   /** The client gives up the requests that were not answered. */
   | { readonly kind: "abort" }
+  | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
   | { readonly kind: "raw"; readonly request: string }
   | { readonly kind: "frame"; readonly frame: RawFrame }
   | {
@@ -53,7 +55,8 @@ export type Arrival =
   | { readonly kind: "binary" | "pong"; readonly hex: string }
   | { readonly kind: "closed"; readonly code: number; readonly reason: string }
   | FrameArrival
-  | { readonly kind: "ended" };
+  | { readonly kind: "ended" }
+  | { readonly kind: "exit"; readonly code: number | null; readonly signal: string | null };
 
 /** A frame at a raw connection. Which of the last four there are depends on the opcode. */
 export interface FrameArrival {
@@ -113,6 +116,9 @@ interface RecordedEvent {
   readonly status_line?: string;
   readonly frame?: RecordedFrame;
   readonly tcp?: string;
+  readonly note?: string;
+  readonly server_exit?: number | null;
+  readonly signal?: string | null;
 }
 
 interface RecordedFrame {
@@ -134,6 +140,9 @@ interface RecordedScenario {
 
 /** The connection that stands for requests that belong to none. */
 export const HTTP_CONN = "(http)";
+/** The connection that stands for the server itself. */
+export const SERVER_CONN = "(server)";
+const SIGNAL_NOTE = /^(SIG[A-Z]+) to the server$/;
 
 const TRANSCRIPTS = new URL("../../../test/conformance/transcripts/", import.meta.url);
 
@@ -155,8 +164,12 @@ export function parseScenario(transcript: string, recorded: RecordedScenario): S
   const steps: Step[] = [];
   let unplayable: string | undefined;
   for (const event of recorded.events) {
-    // A note of the recorder's.
-    if (event.dir === undefined) continue;
+    if (event.dir === undefined) {
+      // What is neither is a note for who reads the recording.
+      const step = parseServerStep(event);
+      if (step !== undefined) steps.push(step);
+      continue;
+    }
     // Trouble on the recorder's side (a send on a closed connection) is nothing that a server did.
     if (event.dir === "!!") continue;
     // Half of an end that is recorded as a whole behind it.
@@ -180,6 +193,16 @@ function withOffer(step: Step, at: number, steps: readonly Step[]): Step {
 
 const EXTENSIONS = "sec-websocket-extensions";
 const COMMON_KEYS = new Set(["t", "dir", "conn", "headers", "sha1"]);
+
+function parseServerStep(event: RecordedEvent): Step | undefined {
+  const { t: at, note, server_exit: code, signal = null } = event;
+  const conn = SERVER_CONN;
+  const named = SIGNAL_NOTE.exec(note ?? "")?.[1];
+  if (named !== undefined) {
+    return { at, conn, act: { kind: "signal", signal: named as NodeJS.Signals } };
+  }
+  return code === undefined ? undefined : { at, conn, arrival: { kind: "exit", code, signal } };
+}
 
 function parseStep(event: RecordedEvent): Step | undefined {
   const conn = event.conn ?? HTTP_CONN;

@@ -468,7 +468,7 @@ describe("A bound", () => {
   let server: Server;
   let client: Client;
   before(async () => {
-    const bounds = { maxChannels: 2, maxMailbox: 3, handlerTimeoutMs: 100 };
+    const bounds = { maxChannels: 2, maxMailbox: 3, handlerTimeoutMs: 100, joinTimeoutMs: 100 };
     server = await startServer("channels", { shards: 1, ...bounds });
     client = await Client.connect(server.port);
     await entered(client, "room:other");
@@ -500,9 +500,22 @@ describe("A bound", () => {
     assert.equal((await client.replyTo(client.push("room:other", "echo"))).status, "ok");
   });
 
-  it("answers a join that takes longer than handlerTimeoutMs with an error", async () => {
-    const { status, response } = await client.replyTo(client.join("room:gated", { gate: "never" }));
+  it("answers a join that takes longer than joinTimeoutMs with an error, and takes the next", async () => {
+    const late = client.join("room:gated", { gate: "late" });
+    const { status, response } = await client.replyTo(late);
     assert.deepEqual([status, response], ["error", { reason: "join timeout" }]);
+    // The late join passes its gate now, and nothing comes of it.
+    client.push("room:other", "open", { gate: "late" });
+    await client.nothingMore();
+    assert.equal(await server.subscribers("room:gated"), 0);
+    const again = client.join("room:gated", { gate: "in time" });
+    client.push("room:other", "open", { gate: "in time" });
+    assert.deepEqual(await client.replyTo(again), {
+      status: "ok",
+      response: { passed: "in time" },
+    });
+    await client.replyTo(client.leave("room:gated"));
+    await client.next("phx_close");
   });
 
   it("ends a channel that more than maxMailbox messages wait for, and no other", async () => {

@@ -5,8 +5,10 @@ import { Worker } from "node:worker_threads";
 
 import {
   closedWord,
+  DRAINED_WORD,
   LIFE_WORDS,
   lifeBytes,
+  READY_WORD,
   releasedWord,
   STOP_WORD,
 } from "../../src/memory/life-layout.ts";
@@ -35,13 +37,13 @@ async function started(
 
 describe("the words of life", () => {
   it("stand apart: each has its own place, and members their own cache lines", () => {
-    const words = new Set([STOP_WORD]);
+    const words = new Set([STOP_WORD, READY_WORD, DRAINED_WORD]);
     for (let member = 0; member < 5; member += 1) {
       words.add(releasedWord(member));
       words.add(closedWord(member));
       assert.equal(releasedWord(member) % LIFE_WORDS, 0);
     }
-    assert.equal(words.size, 11);
+    assert.equal(words.size, 13);
     assert.ok(Math.max(...words) < lifeBytes(5) / 4);
   });
 
@@ -57,6 +59,23 @@ describe("the words of life", () => {
     life.reset(1);
     assert.equal(life.isClosed(1), false);
     assert.equal(life.waitReleased(1, 0), false);
+  });
+
+  it("say to every thread whether the node is ready, and drains, as main says it", async () => {
+    const shared = new SharedArrayBuffer(lifeBytes(2));
+    const life = new Life(shared);
+    assert.deepEqual([life.isReady, life.isDrained], [false, false]);
+    const { exited, next } = await started(shared, 1, "readiness");
+    for (const isReady of [true, false, true]) {
+      life.setReady(isReady);
+      if (!isReady) life.drain();
+      const seen = next();
+      life.release(1);
+      assert.deepEqual(await seen, { isReady, isDrained: life.isDrained });
+    }
+    assert.equal(life.isDrained, true);
+    assert.equal(life.waitClosed(1, 0), false, "no other word was touched");
+    await within(exited, "the thread's end");
   });
 
   it("let a thread wait for as long as it may", () => {

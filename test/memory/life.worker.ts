@@ -11,12 +11,21 @@ import { Life } from "../../src/memory/life.ts";
 const { shared, member, work } = workerData as {
   shared: SharedArrayBuffer;
   member: number;
-  work: "waitReleased" | "close" | "stopped";
+  work: "waitReleased" | "close" | "stopped" | "readiness";
 };
 const life = new Life(shared);
 parentPort?.postMessage("begun");
 if (work === "waitReleased") parentPort?.postMessage(life.waitReleased(member, 10_000));
 if (work === "close") life.close(member);
+if (work === "readiness") {
+  // Says what it sees each time that it is woken.
+  for (let looks = 0; looks < 3; looks += 1) {
+    life.waitReleased(member, 10_000);
+    life.reset(member);
+    const { isReady, isDrained } = life;
+    parentPort?.postMessage({ isReady, isDrained });
+  }
+}
 if (work === "stopped") {
   // Keeps the thread alive, as a shard's own sockets do.
   const alive = setInterval(() => {}, 1_000);

@@ -4,17 +4,21 @@ import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 
-import { Acceptor } from "../../src/server/acceptor.ts";
+import { Acceptor, type AcceptorEvents } from "../../src/server/acceptor.ts";
 import type { EngineApp } from "../../src/transport/engine-types.ts";
 import { loadEngine } from "../../src/transport/engine.ts";
 import { within } from "../support/deadline.ts";
 
+function makeAcceptor(events: Partial<AcceptorEvents> = {}): Acceptor {
+  return new Acceptor(loadEngine(), { turnedAway() {}, readiness() {}, ...events });
+}
+
 /** Runs a test with an acceptor that listens. */
 async function withAcceptor(
   test: (acceptor: Acceptor, port: number) => Promise<void>,
-  onTurnedAway: () => void = () => {},
+  events: Partial<AcceptorEvents> = {},
 ): Promise<void> {
-  const acceptor = new Acceptor(loadEngine(), onTurnedAway);
+  const acceptor = makeAcceptor(events);
   const port = acceptor.listen("127.0.0.1", 0);
   try {
     await test(acceptor, port);
@@ -42,7 +46,7 @@ async function asked(port: number, method = "GET"): Promise<Response> {
 }
 
 function refused(taken: number): void {
-  const acceptor = new Acceptor(loadEngine(), () => {});
+  const acceptor = makeAcceptor();
   assert.throws(() => acceptor.listen("127.0.0.1", taken), {
     code: "SIM_ERR_LISTEN",
     message: `host and port must be free and ours, got 127.0.0.1:${taken}, which is taken or not ours`,
@@ -62,9 +66,7 @@ describe("the acceptor", () => {
           assert.equal(answer.headers.get("retry-after"), "5");
         }
       },
-      () => {
-        turnedAway += 1;
-      },
+      { turnedAway: () => void (turnedAway += 1) },
     );
     assert.equal(turnedAway, 3);
   });
@@ -139,6 +141,42 @@ describe("the acceptor", () => {
     });
   });
 
+  it("is ready while it listens with a shard in the deal, until it leaves", async () => {
+    const said: boolean[] = [];
+    const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
+    const now = (): boolean | undefined => said.at(-1);
+    const app = makeApp(() => {});
+    const descriptor = app.getDescriptor();
+    acceptor.add(descriptor);
+    assert.equal(now(), false, "it does not listen yet");
+    const port = acceptor.listen("127.0.0.1", 0);
+    assert.equal(now(), true);
+    acceptor.remove(descriptor);
+    assert.equal(now(), false);
+    acceptor.add(descriptor);
+    assert.equal(now(), true);
+    acceptor.leave();
+    assert.equal(now(), false);
+    assert.equal((await asked(port)).status, 200, "it still takes connections");
+    acceptor.remove(descriptor);
+    acceptor.add(descriptor);
+    assert.equal(now(), false);
+    acceptor.close();
+    app.close();
+  });
+
+  it("is not ready once it stopped listening", () => {
+    const said: boolean[] = [];
+    const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
+    const app = makeApp(() => {});
+    acceptor.add(app.getDescriptor());
+    acceptor.listen("127.0.0.1", 0);
+    acceptor.stopListening();
+    assert.deepEqual(said, [false, true, false]);
+    acceptor.close();
+    app.close();
+  });
+
   it("says that a port is taken, by another program or by itself", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -149,13 +187,13 @@ describe("the acceptor", () => {
   });
 
   it("says that a host is not ours", () => {
-    const acceptor = new Acceptor(loadEngine(), () => {});
+    const acceptor = makeAcceptor();
     assert.throws(() => acceptor.listen("192.0.2.1", 0), { code: "SIM_ERR_LISTEN" });
     acceptor.close();
   });
 
   it("takes no more connections once it stopped listening, and may be closed twice", async () => {
-    const acceptor = new Acceptor(loadEngine(), () => {});
+    const acceptor = makeAcceptor();
     const port = acceptor.listen("127.0.0.1", 0);
     acceptor.stopListening();
     acceptor.stopListening();

@@ -34,6 +34,9 @@ describe("a shard's context", () => {
     );
     await (await fetch(`http://127.0.0.1:${shard.port}/`)).text();
     await shard.shard.drain(atOnce(1_000));
+    assert.equal(seen.length, 2, "routes may still need what stop ends");
+    await shard.shard.finish();
+    await shard.shard.finish();
     shard.close();
     const [first] = seen;
     assert.ok(first);
@@ -42,6 +45,17 @@ describe("a shard's context", () => {
     const { data, shard: at, shards, secretKeyBase } = first;
     assert.deepEqual([data, at, shards, secretKeyBase], [{ url: "x" }, 2, 3, "s".repeat(64)]);
     assert.equal(first["db"], "a database");
+  });
+
+  it("says whether the node is ready, as main says it", async () => {
+    let context: ShardContext | undefined;
+    const shard = await startShard({ sockets: {}, start: (given) => void (context = given) });
+    const seen = [true, false].map((isReady) => {
+      shard.life.setReady(isReady);
+      return context?.isReady;
+    });
+    shard.close();
+    assert.deepEqual(seen, [true, false]);
   });
 
   it("fails the start of its shard where start throws", async () => {

@@ -34,9 +34,11 @@ export function ask(
   method: string,
   path: string,
   body = "",
-  headers: Readonly<Record<string, string>> = {},
+  given: Readonly<Record<string, string>> = {},
 ): Asked {
   let outgoing: ClientRequest | undefined;
+  // So that answers say whether the server wants the connection closed.
+  const headers = { connection: "keep-alive", ...given };
   const answer = new Promise<Answer>((resolve, reject) => {
     outgoing = request({ host: "127.0.0.1", port, method, path, headers, agent: false });
     outgoing.on("error", reject);

@@ -11,6 +11,7 @@ import { defineEndpoint } from "../../src/shard/endpoint.ts";
 import type { EndpointCallbacks } from "../../src/shard/endpoint.ts";
 import { Shard } from "../../src/shard/shard.ts";
 import { readCounters } from "../../src/memory/counters.ts";
+import { Life } from "../../src/memory/life.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
 import type { DrainPace } from "../../src/transport/drain.ts";
 import { loadEngine } from "../../src/transport/engine.ts";
@@ -24,6 +25,8 @@ export interface TestShard {
   readonly port: number;
   readonly log: readonly LogEntry[];
   readonly counter: (name: CounterName) => number;
+  /** The words that main would write. */
+  readonly life: Life;
   /** Closes everything at once. */
   close(): void;
 }
@@ -59,6 +62,7 @@ export async function startShard(
     shard,
     port,
     log,
+    life: new Life(memory.life),
     counter: (name) => readCounters(memory.counters, member)[name],
     close: () => shard.close(),
   };
@@ -66,5 +70,5 @@ export async function startShard(
 
 /** A drain of all connections at once. */
 export function atOnce(deadlineMs: number): DrainPace {
-  return { batch: Infinity, intervalMs: 0, deadlineMs };
+  return { rounds: 1, intervalMs: 0, spreadMs: 0, deadlineMs, isOfNode: false };
 }

@@ -50,6 +50,7 @@ export interface WorldOptions {
   readonly maxBacklog?: number;
   readonly maxChannels?: number;
   readonly handlerTimeoutMs?: number;
+  readonly joinTimeoutMs?: number;
   readonly node?: TestNode;
   readonly member?: number;
 }
@@ -107,6 +108,7 @@ export class World {
       logger,
       maxMailbox: options.maxMailbox ?? 8,
       handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
+      joinTimeoutMs: options.joinTimeoutMs ?? 1_000,
       onCount: (change) => {
         this.count += change;
       },

@@ -38,9 +38,10 @@ class FakeResponse {
   }
 }
 
-function made(isLast = false): { fake: FakeResponse; response: LongPollResponse } {
+function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
   const fake = new FakeResponse();
-  return { fake, response: new LongPollResponse(fake as unknown as HttpResponse, () => isLast) };
+  const isLast = (status: number): boolean => status === last;
+  return { fake, response: new LongPollResponse(fake as unknown as HttpResponse, isLast) };
 }
 
 describe("the answer to a long-poll client", () => {
@@ -64,10 +65,20 @@ describe("the answer to a long-poll client", () => {
     assert.deepEqual(fake.written, []);
   });
 
-  it("says that it is the last on its connection", () => {
-    const { fake, response } = made(true);
-    response.status(410);
-    assert.ok(fake.written.includes("connection: close"));
-    assert.equal(fake.written.at(-1), "and the end");
+  it("is the last on its connection where its status says so: of HTTP, or in the body", () => {
+    const gone = made(410);
+    gone.response.status(410);
+    assert.equal(gone.fake.written.at(-1), "and the end");
+    const fetched = made(410);
+    fetched.response.batch(200, "t", "[]");
+    assert.equal(fetched.fake.written.at(-1), "and more");
+    const busy = made(503);
+    busy.response.unavailable();
+    assert.deepEqual(busy.fake.written, [
+      "503 Service Unavailable",
+      "retry-after: 5",
+      "",
+      "and the end",
+    ]);
   });
 });

@@ -18,13 +18,12 @@ import { ask, LongPollClient, NDJSON } from "../support/longpoll-client.ts";
 import { smallOptions } from "../support/options.ts";
 import { SessionTokens } from "../../src/transport/session-token.ts";
 import type { SessionPlace } from "../../src/transport/session-token.ts";
-import { startShard } from "../support/shard.ts";
+import { atOnce, startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
 import { Deferred } from "../support/world.ts";
 
 const JOIN = ["1", "1", "room:1", "phx_join", {}];
 const OK = { status: "ok", response: {} };
-const PACE = { batch: 100, intervalMs: 10, deadlineMs: 1_000 };
 const LONG = 10_000;
 
 const openShards: TestShard[] = [];
@@ -370,12 +369,46 @@ describe("a session", () => {
     await client.join("room:1");
     const waiting = client.poll();
     await ask(port, "OPTIONS", "/socket/longpoll").answer;
-    const drained = shard.drain(PACE);
+    const drained = shard.drain(atOnce(1_000));
     const { status, headers } = await within(waiting.answer, "the end of the poll");
     assert.deepEqual([status, headers["connection"]], [410, "close"]);
-    assert.equal(await drained, 1);
+    const { connections, sessions, channels, closed } = await drained;
+    assert.deepEqual([connections, sessions, channels, closed], [1, 1, 1, 1]);
     assert.deepEqual(await reason.promise, { shutdown: "draining" });
+    const late = await ask(port, "GET", "/socket/longpoll?vsn=2.0.0").answer;
+    assert.equal(late.http, 503);
+    assert.equal(late.headers["retry-after"], "5");
+  });
+
+  it("is not opened where all shards drain and this one has not heard of it", async () => {
+    const { port, life } = await serving();
+    const client = await LongPollClient.connect(port);
+    life.drain();
     assert.equal((await ask(port, "GET", "/socket/longpoll?vsn=2.0.0").answer).http, 503);
+    await client.join("room:1");
+  });
+
+  it("goes on until its batch is due, on a connection that stays only where all shards drain", async () => {
+    for (const isOfNode of [false, true]) {
+      const { port, shard } = await serving();
+      const [first, second] = [
+        await LongPollClient.connect(port),
+        await LongPollClient.connect(port),
+      ];
+      await second.join("room:1");
+      const told = first.poll();
+      await ask(port, "OPTIONS", "/socket/longpoll").answer;
+      const pace = { rounds: 2, intervalMs: 60_000, spreadMs: 0, deadlineMs: 0, isOfNode };
+      const drained = shard.drain(pace);
+      const { status, headers } = await within(told.answer, "the end of the first session");
+      assert.deepEqual([status, headers["connection"]], [410, "close"]);
+      const posted = await second.send(["1", "2", "room:1", "echo", {}]);
+      assert.equal(posted.status, 200);
+      assert.equal(posted.headers["connection"] === "close", !isOfNode);
+      assert.deepEqual(await second.next(), ["1", "2", "room:1", "phx_reply", OK]);
+      shard.cut();
+      assert.equal((await within(drained, "the end of the drain")).closed, 2);
+    }
   });
 
   it("is listed among the shard's sockets", async () => {

@@ -36,7 +36,7 @@ async function serving(
   parts: {
     connect?: (request: ConnectRequest) => unknown;
     mount?: Partial<MountDefinition>;
-    terminate?: (topic: string, reason: unknown) => void;
+    terminate?: (topic: string, reason: unknown) => void | Promise<void>;
     path?: string;
   } = {},
   options: Options = {},
@@ -54,8 +54,8 @@ async function serving(
       flood: (each, bytes) => each.push("flood", { fill: "x".repeat(bytes as number) }),
     },
     terminate: (each, reason) => {
-      parts.terminate?.(each.topic, reason);
       each.broadcastFrom("left", {});
+      return parts.terminate?.(each.topic, reason);
     },
   });
   const mount = { socket, channels: { "room:*": room }, ...parts.mount };
@@ -586,7 +586,14 @@ describe("a drain", () => {
     const all = await Promise.all([1, 2, 3].map(() => connected(port)));
     for (const client of all) await client.joined();
     const codes = all.map((client) => client.closed());
-    assert.equal(await within(shard.drain(atOnce(5_000)), "the end of the drain"), 3);
+    assert.deepEqual(await within(shard.drain(atOnce(5_000)), "the end of the drain"), {
+      connections: 3,
+      sessions: 0,
+      channels: 3,
+      closed: 3,
+      cut: 0,
+      unsettled: 0,
+    });
     assert.deepEqual(await Promise.all(codes), [1012, 1012, 1012]);
     assert.deepEqual(
       ends,
@@ -596,15 +603,56 @@ describe("a drain", () => {
 
   it("of a shard without connections is over at once", async () => {
     const { shard } = await serving();
-    assert.equal(await within(shard.drain(atOnce(5_000)), "the end of the drain"), 0);
+    const { connections } = await within(shard.drain(atOnce(5_000)), "the end of the drain");
+    assert.equal(connections, 0);
   });
 
-  it("closes what connects meanwhile with 1012", async () => {
+  it("has an upgrade that comes all the same answered with 503, and its connection closed", async () => {
     const { port, shard } = await serving();
     await shard.drain(atOnce(5_000));
-    const client = new Client(port);
-    clients.push(client);
-    assert.equal(await client.closed(), 1012);
+    assert.deepEqual(await asked(port, HANDSHAKE), { status: 503, body: "" });
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}/socket/websocket`);
+    assert.equal(status, 503);
+    assert.equal(headers.get("retry-after"), "5");
+    assert.equal(headers.get("connection"), "close");
+  });
+
+  it("of the whole node lets nobody in where this shard has not heard of it", async () => {
+    const { port, life } = await serving();
+    const client = await connected(port);
+    life.drain();
+    assert.equal((await asked(port, HANDSHAKE)).status, 503);
+    await client.joined();
+  });
+
+  it("answers an upgrade with 503 whose connect is still at work as it begins", async () => {
+    const connect = new Deferred();
+    const { port, shard } = await serving({ connect: () => connect.promise });
+    const answer = asked(port, HANDSHAKE);
+    await asked(port, {}, { path: "/nothing" });
+    const { connections } = await shard.drain(atOnce(5_000));
+    assert.equal(connections, 0);
+    connect.resolve(ok({}));
+    assert.equal((await answer).status, 503);
+  });
+
+  it("waits for a terminate that never settles up to its time, and nobody else for either", async () => {
+    const ends: string[] = [];
+    const never = new Deferred();
+    const terminate = (topic: string): Promise<void> | undefined => {
+      ends.push(topic);
+      if (topic === "room:throws") throw new Error("terminate");
+      return topic === "room:never" ? (never.promise as Promise<never>) : undefined;
+    };
+    const { port, shard } = await serving({ terminate }, { shutdownMs: 50 });
+    const topics = ["room:never", "room:throws", "room:last"];
+    const all = await Promise.all(topics.map(() => connected(port)));
+    for (const [at, client] of all.entries()) await client.joined(topics[at]);
+    const codes = all.map((client) => client.closed());
+    const drain = await within(shard.drain(atOnce(5_000)), "the end of the drain");
+    assert.deepEqual(ends, topics);
+    assert.deepEqual([drain.closed, drain.unsettled], [3, 1]);
+    assert.deepEqual(await Promise.all(codes), [1012, 1012, 1012]);
   });
 
   it("waits for a client that still takes its bytes, up to the deadline", async () => {
@@ -632,7 +680,8 @@ describe("a drain", () => {
     await turn();
     await asked(port, {}, { path: "/nothing" });
     const closed = once(slow.ws, "close");
-    assert.equal(await within(shard.drain(atOnce(50)), "the end of the drain"), 1);
+    const { closed: told, cut } = await within(shard.drain(atOnce(50)), "the end of the drain");
+    assert.deepEqual([told, cut], [0, 1]);
     slow.ws.resume();
     const [code] = (await within(closed, "the close")) as [number];
     assert.equal(code, 1006);
