@@ -35,7 +35,14 @@ import type { ErrorReport } from "./error-report.ts";
 import type { Answer, Question } from "./introspection.ts";
 
 export type { DrainPace } from "../transport/drain.ts";
-export type { Answer, Answers, ChannelInfo, Question, SocketInfo } from "./introspection.ts";
+export type {
+  Answer,
+  Answers,
+  ChannelInfo,
+  PresenceQuestion,
+  Question,
+  SocketInfo,
+} from "./introspection.ts";
 
 /** Shared memory of a node: what each member is given. */
 export interface NodeMemory {

@@ -8,6 +8,7 @@ import type { ShardContext } from "../channel/context.ts";
 import type { ChannelDefinition } from "../channel/definition.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
+import { isPresence, type AnyPresence } from "../presence/presence.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
@@ -54,6 +55,8 @@ export interface EndpointCallbacks {
   readonly urlHost?: string | null;
   /** Which pages may connect, where the mount does not say it; true without. */
   readonly checkOrigin?: CheckOrigin;
+  /** Presences that channels of the endpoint track: what `definePresence` gave. */
+  readonly presences?: readonly AnyPresence[];
   /**
    * Module whose exported functions are what `socket.task` runs on other threads, as in
    * `new URL("./tasks.js", import.meta.url)`.
@@ -79,6 +82,7 @@ const ENDPOINT_KEYS = [
   "routes",
   "urlHost",
   "checkOrigin",
+  "presences",
   "tasks",
   "start",
   "stop",
@@ -115,6 +119,7 @@ export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition
   if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {
     throw invalid(`tasks must be the URL of a file, got ${String(tasks)}`);
   }
+  checkPresences(callbacks.presences ?? []);
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
@@ -144,6 +149,20 @@ export function websocketOptionsOf({ websocket = true }: MountDefinition): WebSo
 export function websocketPathOf(path: string, mount: MountDefinition): string {
   const { path: own = DEFAULT_WEBSOCKET_PATH } = websocketOptionsOf(mount);
   return path === "/" ? own : `${path}${own}`;
+}
+
+function checkPresences(presences: unknown): void {
+  if (!Array.isArray(presences)) {
+    throw invalid(`presences must be a list, got ${kindOf(presences)}`);
+  }
+  const stranger = (presences as unknown[]).find((one) => !isPresence(one));
+  if (stranger !== undefined) {
+    throw invalid(`presences must be made by definePresence, got ${kindOf(stranger)}`);
+  }
+  const names = presences.filter(isPresence).map(({ name }) => name);
+  const doubled = names.find((name, at) => names.indexOf(name) < at);
+  if (doubled === undefined) return;
+  throw invalid(`presences must have names of their own, got ${JSON.stringify(doubled)} twice`);
 }
 
 // Checked here, where the app module's stack says which mount it is, and not when a client comes.

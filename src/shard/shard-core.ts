@@ -17,7 +17,8 @@ import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
+import type { AnyPresence } from "../presence/presence.ts";
+import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
 import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
@@ -30,6 +31,8 @@ import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
 import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
 import { routeOf, type MountDefinition } from "./endpoint.ts";
+import { ShardWire } from "./presence-wire.ts";
+import { ShardPresences } from "./presences.ts";
 
 /** What the core of a shard is made of. */
 export interface ShardCoreParts {
@@ -38,6 +41,7 @@ export interface ShardCoreParts {
   readonly publisher: Publisher;
   readonly tasks: Tasks;
   readonly logger: Logger;
+  readonly presences: readonly AnyPresence[];
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
@@ -51,6 +55,7 @@ export class ShardCore {
   readonly pubsub: PubSub<Lane>;
   readonly channels: ChannelServer;
   readonly sockets: SocketServer;
+  readonly presences: ShardPresences;
   readonly #parts: ShardCoreParts;
   readonly #node: string;
   readonly #index: SubscriptionIndex;
@@ -91,7 +96,9 @@ export class ShardCore {
       joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
+      onClosed: (channel) => this.presences.ended(channel),
     });
+    this.presences = this.#makePresences();
     this.sockets = new SocketServer({
       channels: this.channels,
       idTopics: this.pubsub,
@@ -107,13 +114,15 @@ export class ShardCore {
     this.exchange.attach(this.#handler);
   }
 
-  /** Begins to take records. */
+  /** Begins to take records, and to share presences. */
   start(): void {
     this.exchange.start(this.#handler);
+    this.presences.start();
   }
 
   /** Takes no more records, and is no subscriber any more. */
   stop(): void {
+    this.presences.close();
     this.exchange.stop();
     this.#index.clear();
   }
@@ -126,6 +135,7 @@ export class ShardCore {
   retire(member: number, hasLost: boolean): void {
     this.exchange.drainFrom(member);
     this.exchange.forget(member);
+    this.presences.retired(member);
     if (hasLost) this.#lapped(member, "all");
   }
 
@@ -150,6 +160,24 @@ export class ShardCore {
     const entry = this.pubsub.registry.get(topic);
     this.#encoder.encode(entry ?? topicName(topic), event, payload ?? {});
     this.pubsub.broadcast(entry ?? topic, this.#encoder, scope, from);
+  }
+
+  /** Broadcasts to the subscribers of one node. */
+  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
+    if (node === this.#parts.start.memory.nodeName) {
+      this.broadcast(topic, event, payload, "node");
+      return;
+    }
+    this.#encoder.encode(topicName(topic), event, payload ?? {});
+    this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+  }
+
+  #makePresences(): ShardPresences {
+    const { start, counters, presences, logger } = this.#parts;
+    const { memory, options, member } = start;
+    const onCount = (change: number): void => counters.add(COUNTER.presences, change);
+    const wire = new ShardWire(memory, member, this, onCount);
+    return new ShardPresences({ presences, options, context: this.context, wire, logger });
   }
 
   #lapped(from: number, slots: LappedNotice): void {
@@ -189,6 +217,12 @@ export class ShardCore {
     const { start } = this.#parts;
     const { options, memory } = start;
     const life = new Life(memory.life);
+    const broadcast =
+      (scope: Scope) =>
+      (topic: string, event: string, payload?: unknown): void => {
+        checkUsersTopic(topic);
+        this.broadcast(topic, event, payload, scope);
+      };
     return {
       data: start.data,
       shard: start.shard,
@@ -197,15 +231,11 @@ export class ShardCore {
         return life.isReady;
       },
       secretKeyBase: options.secretKeyBase,
-      broadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "cluster"),
-      localBroadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "node"),
+      broadcast: broadcast("cluster"),
+      localBroadcast: broadcast("node"),
       directBroadcast: (node, topic, event, payload) => {
-        if (node === memory.nodeName) {
-          this.broadcast(topic, event, payload, "node");
-          return;
-        }
-        this.#encoder.encode(topicName(topic), event, payload ?? {});
-        this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+        checkUsersTopic(topic);
+        this.directBroadcast(node, topic, event, payload);
       },
       disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribers: (topic) => this.pubsub.count(topic),

@@ -77,6 +77,7 @@ export class Shard {
       publisher,
       tasks,
       logger,
+      presences: parts.endpoint.presences ?? [],
       takesJoins: () => this.#overload.takesJoins,
       onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),
     });
@@ -163,13 +164,14 @@ export class Shard {
   }
 
   /** Answers what main asks. */
-  answer(question: Question): Answer {
+  async answer(question: Question): Promise<Answer> {
     const { shard } = this.#parts.start;
     const sockets = (): Iterable<Socket> => [
       ...this.#transport.openSockets(),
       ...this.#longpoll.openSockets(),
     ];
-    return answerOf(question, { shard, pubsub: this.#core.pubsub, sockets });
+    const { pubsub, presences } = this.#core;
+    return answerOf(question, { shard, pubsub, sockets, presences });
   }
 
   async #drain(pace: DrainPace): Promise<ShardDrain> {
@@ -194,13 +196,14 @@ export class Shard {
 
   async #finish(): Promise<void> {
     const { endpoint, logger, start } = this.#parts;
-    const { context, exchange } = this.#core;
+    const { context, exchange, presences } = this.#core;
     this.#longpoll.finish();
     try {
       await endpoint.stop?.(context);
     } catch (error) {
       logger.log("stopFailed", { err: error });
     }
+    presences.stop();
     await exchange.sent(start.options.shutdownMs);
   }
 

@@ -87,6 +87,7 @@ export class SoloShard {
       publisher: { publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
+      presences: endpoint.presences ?? [],
       takesJoins: () => true,
       onSessionRecord() {},
     });
@@ -111,6 +112,7 @@ export class SoloShard {
     this.#connections.clear();
     await this.#core.channels.allEnded();
     await this.#endpoint.stop?.(this.context);
+    this.#core.presences.close();
   }
 
   /**
