@@ -100,5 +100,10 @@ export { Token } from "./token/token.ts";
 export type { TokenRefusal, TokenResult } from "./token/payload.ts";
 export type { SessionResult } from "./token/session.ts";
 export type { Atom, Bitstring, Identifier, ImproperList, Term, Tuple } from "./token/terms.ts";
-export type { SessionOptions, SignOptions, VerifyOptions } from "./token/token-options.ts";
+export type {
+  KeyOptions,
+  SessionOptions,
+  SignOptions,
+  VerifyOptions,
+} from "./token/token-options.ts";
 export { EVENTS } from "./telemetry.ts";

@@ -88,6 +88,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "a client reads too slowly: close cut its connection, error ended its channels",
   },
+  batchUnsure: {
+    level: "warn",
+    text: "another node did not say whether it delivered what a session was sent: the session ends",
+  },
   broadcastsMissed: { level: "info", text: "a slow client missed broadcasts of a channel" },
   overloadBegin: {
     level: "warn",

@@ -266,8 +266,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long the shard that has a long-poll session may take to say so; a mount's `pubsubTimeoutMs` wins.",
-    atLimit: "The session counts as gone: the client connects anew.",
+      "How long the shard that has a long-poll session, on this node or another, may take to say so; a mount's `pubsubTimeoutMs` wins.",
+    atLimit:
+      "The session counts as gone: the client connects anew. Where a shard of another node takes longer to say that it delivered a batch, the session ends.",
   },
   longpollMaxAgeMs: {
     kind: "integer",

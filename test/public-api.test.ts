@@ -71,6 +71,7 @@ const TYPES = [
   "Identifier",
   "ImproperList",
   "JoinResult",
+  "KeyOptions",
   "LogSink",
   "LongPollMountOptions",
   "MemberStats",

@@ -27,10 +27,9 @@ import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import type { SocketMount } from "../socket/mount.ts";
 import { SocketServer } from "../socket/socket-server.ts";
-import type { SessionForwarding } from "../transport/session-forwarding.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
-import { isSessionRecord } from "./exchange-wire.ts";
+import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
 import { routeOf, type MountDefinition } from "./endpoint.ts";
 import { ShardWire } from "./presence-wire.ts";
 import { ShardPresences } from "./presences.ts";
@@ -46,7 +45,7 @@ export interface ShardCoreParts {
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
-  readonly onSessionRecord: SessionForwarding["receive"];
+  readonly onSessionRecord: (delivery: SessionDelivery) => void;
 }
 
 /** The core of one shard. */
@@ -58,12 +57,15 @@ export class ShardCore {
   readonly sockets: SocketServer;
   readonly presences: ShardPresences;
   readonly #parts: ShardCoreParts;
+  readonly #node: string;
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
-      if (isSessionRecord(type)) this.#parts.onSessionRecord(from, bytes, offset, length);
-      else this.pubsub.deliverRecord(type, bytes, offset, length);
+      if (isSessionRecord(type)) {
+        const record = bytes.subarray(offset, offset + length);
+        this.#parts.onSessionRecord(deliveryOf({ node: this.#node, member: from }, type, record));
+      } else this.pubsub.deliverRecord(type, bytes, offset, length);
     },
     onLapped: (from, slots) => this.#lapped(from, slots),
     onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
@@ -73,6 +75,7 @@ export class ShardCore {
     const { start, counters, tasks, logger } = parts;
     const { memory, options, member } = start;
     this.#parts = parts;
+    this.#node = memory.nodeName;
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.exchange = this.#makeExchange();
     this.context = this.#makeContext();

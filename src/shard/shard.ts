@@ -79,12 +79,11 @@ export class Shard {
       logger,
       presences: parts.endpoint.presences ?? [],
       takesJoins: () => this.#overload.takesJoins,
-      onSessionRecord: (from, bytes, offset, length) =>
-        this.#longpoll.forwarding.receive(from, bytes, offset, length),
+      onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),
     });
     this.#sweep = new Sweep(this.#tickMs());
     const first = firstConnectionNumber(start.shard, options.shards, start.predecessors);
-    const { maxBackpressureBytes, slowClientMs, secretKeyBase } = options;
+    const { maxBackpressureBytes, slowClientMs, secretKeyBase, longpollTimeoutMs } = options;
     const life = new Life(memory.life);
     const common = {
       app: this.app,
@@ -98,7 +97,12 @@ export class Shard {
     };
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
     const wire = new ExchangeWire(memory, member, this.#core.exchange);
-    this.#longpoll = new LongPollTransport({ ...common, wire, secretKeyBase });
+    this.#longpoll = new LongPollTransport({
+      ...common,
+      wire,
+      secretKeyBase,
+      peerTimeoutMs: longpollTimeoutMs,
+    });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
@@ -223,6 +227,7 @@ export class Shard {
         windowMs: longpoll.windowMs ?? options.longpollWindowMs,
         pubsubTimeoutMs: longpoll.pubsubTimeoutMs ?? options.longpollTimeoutMs,
         maxAgeMs: longpoll.maxAgeMs ?? options.longpollMaxAgeMs,
+        crypto: longpoll.crypto ?? {},
       });
     }
     this.#transport.mount(websocketPathOf(path, mount), handshake, {

@@ -138,6 +138,11 @@ export class LongPollSessions implements SessionEvents {
     this.sockets.end(socket, NO_CODE, { shutdown: "closed" });
   }
 
+  unsure(session: LongPollSession): void {
+    this.#parts.logger.log("batchUnsure", { connection: session.id });
+    this.#end(session, NO_CODE, "closed");
+  }
+
   ended(session: LongPollSession): void {
     if (!this.#sessions.delete(session.id)) return;
     this.#open.delete(session);
