@@ -3,10 +3,15 @@
  */
 
 export { serve } from "./server/server.ts";
-export type { ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { HostPresence, ServeOptions, Server, ServerStats } from "./server/server.ts";
 export type { DrainOptions } from "./server/drain-plan.ts";
 export type { DrainReport } from "./server/node-drain.ts";
-export type { SocketsRequest, TopicsRequest } from "./server/introspection.ts";
+export type {
+  HostPresenceEntry,
+  HostPresences,
+  SocketsRequest,
+  TopicsRequest,
+} from "./server/introspection.ts";
 export type { MemberStats } from "./server/member-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";
 export type { ChannelDetails, ChannelInfo, SocketInfo } from "./shard/introspection.ts";
@@ -74,6 +79,25 @@ export { error, ok, reply, stop } from "./channel/results.ts";
 export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
 export { socketRef } from "./channel/socket-ref.ts";
 export type { SocketRef } from "./channel/socket-ref.ts";
+export { definePresence } from "./presence/presence.ts";
+export type {
+  AnyPresence,
+  Found,
+  MetaUpdate,
+  Presence,
+  PresenceOwner,
+  PresenceSocket,
+} from "./presence/presence.ts";
+export type {
+  FetchResult,
+  PresenceCallbacks,
+  PresenceContext,
+  PresenceDiff,
+  PresenceEntry,
+  Presences,
+  TrackedMeta,
+} from "./presence/definition.ts";
+export type { PresenceOptions } from "./presence/settings.ts";
 export type { Broadcast } from "./pubsub/envelope.ts";
 export type {
   Adapter,
@@ -116,5 +140,10 @@ export { Token } from "./token/token.ts";
 export type { TokenRefusal, TokenResult } from "./token/payload.ts";
 export type { SessionResult } from "./token/session.ts";
 export type { Atom, Bitstring, Identifier, ImproperList, Term, Tuple } from "./token/terms.ts";
-export type { SessionOptions, SignOptions, VerifyOptions } from "./token/token-options.ts";
+export type {
+  KeyOptions,
+  SessionOptions,
+  SignOptions,
+  VerifyOptions,
+} from "./token/token-options.ts";
 export { EVENTS } from "./telemetry.ts";

@@ -100,6 +100,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "a client reads too slowly: close cut its connection, error ended its channels",
   },
+  batchUnsure: {
+    level: "warn",
+    text: "another node did not say whether it delivered what a session was sent: the session ends",
+  },
   broadcastsMissed: { level: "info", text: "a slow client missed broadcasts of a channel" },
   overloadBegin: {
     level: "warn",
@@ -110,6 +114,16 @@ export const LOG_LINES = {
   shardReturned: { level: "warn", text: "recovered shard put back into the deal" },
   noShardInDeal: { level: "error", text: "all shards are overloaded: new connections get 503" },
   sinkFailed: { level: "error", text: "the log sink threw: its line follows here" },
+  presenceFetchFailed: {
+    level: "error",
+    text: "fetch of a presence failed: the diff went out as it was tracked",
+  },
+  presenceDispatchFailed: {
+    level: "error",
+    text: "dispatch of a presence threw: a diff may not have been sent",
+  },
+  presenceMetasFailed: { level: "error", text: "init or handleMetas of a presence threw" },
+  presenceReplica: { level: "debug", text: "a shard that tracks presences came or went" },
   taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
   routeFailed: { level: "error", text: "a route threw, or did not settle in time" },
 } as const satisfies Record<string, { level: LineLevel; text: string }>;

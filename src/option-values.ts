@@ -25,7 +25,9 @@ export interface IntegerOption {
     | "connections"
     | "threads"
     | "tasks"
-    | "percent";
+    | "percent"
+    | "periods"
+    | "leaves";
   readonly powerOfTwo?: true;
   readonly about: string;
   readonly atLimit: string;

@@ -266,8 +266,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long the shard that has a long-poll session may take to say so; a mount's `pubsubTimeoutMs` wins.",
-    atLimit: "The session counts as gone: the client connects anew.",
+      "How long the shard that has a long-poll session, on this node or another, may take to say so; a mount's `pubsubTimeoutMs` wins.",
+    atLimit:
+      "The session counts as gone: the client connects anew. Where a shard of another node takes longer to say that it delivered a batch, the session ends.",
   },
   longpollMaxAgeMs: {
     kind: "integer",
@@ -309,6 +310,81 @@ export const OPTIONS = {
     about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
     atLimit:
       "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
+  },
+  presencePeriodMs: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_PERIOD_MS",
+    default: 1_500,
+    min: 20,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "How often other nodes are told which presences changed; a presence's `broadcastPeriodMs` wins. Threads of one node hear of each change at once.",
+    atLimit: "What changed within the period goes out together.",
+  },
+  presenceSilentPeriods: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_SILENT_PERIODS",
+    default: 10,
+    min: 1,
+    max: 1_000,
+    unit: "periods",
+    about:
+      "Periods without a change after which other nodes get a sign of life; a presence's `maxSilentPeriods` wins.",
+    atLimit: "The sign of life is sent.",
+  },
+  presenceDownMs: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_DOWN_MS",
+    default: "auto",
+    min: 40,
+    max: 86_400_000,
+    unit: "ms",
+    about:
+      "Silence of a shard of another node after which what it tracked is not seen; auto is twice the silent periods, a presence's `downPeriodMs` wins.",
+    atLimit: "Its presences leave; they join again when it is heard again.",
+  },
+  presencePermdownMs: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_PERMDOWN_MS",
+    default: 1_200_000,
+    min: 60,
+    max: 604_800_000,
+    unit: "ms",
+    about:
+      "Silence of a shard of another node after which what it tracked is forgotten; a presence's `permdownPeriodMs` wins.",
+    atLimit: "It is asked for all of it when it is heard again.",
+  },
+  presenceDeltaSize: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_DELTA_SIZE",
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "leaves",
+    about:
+      "Presences that left, of its own, which a shard remembers for who missed it; a presence's `maxDeltaSize` wins.",
+    atLimit: "Who missed more is sent all that is tracked there.",
+  },
+  presenceMaxBytes: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_MAX_BYTES",
+    default: 16_384,
+    min: 256,
+    max: 32_768,
+    unit: "bytes",
+    about: "Largest presence, as JSON: topic, key and meta together; a presence's `maxBytes` wins.",
+    atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
+  },
+  presenceFetchMs: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_FETCH_MS",
+    default: 5_000,
+    min: 20,
+    max: 86_400_000,
+    unit: "ms",
+    about: "Time for a presence's `fetch` to settle; its `fetchTimeoutMs` wins.",
+    atLimit: "The diff goes out as it was tracked, and a line in the log says so.",
   },
   drainMs: {
     kind: "integer",
@@ -380,7 +456,8 @@ export const OPTIONS = {
     min: 50,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels.",
+    about:
+      "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels, presences.",
     atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which says which shard is late.",
   },
   shutdownMs: {
@@ -472,6 +549,10 @@ export function resolveOptions(
     // A worker is allowed as much as the main thread is.
     const { heap_size_limit: limit } = getHeapStatistics();
     resolved["overloadHeapBytes"] = Math.round(limit * AUTOMATIC_HEAP_SHARE);
+  }
+  if (resolved["presenceDownMs"] === "auto") {
+    const { presencePeriodMs, presenceSilentPeriods } = resolved as Record<string, number>;
+    resolved["presenceDownMs"] = 2 * Number(presencePeriodMs) * Number(presenceSilentPeriods);
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {

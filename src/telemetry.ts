@@ -28,6 +28,12 @@ export const EVENTS = {
   gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
   stalled:
     "member, isStalled (true, false), forMs, queuedBytes: a thread takes none of the records that wait for it, or goes on",
+  presence_diff:
+    "presence, topic, joins, leaves: so many came and went, and the subscribers of a shard were told",
+  presence_fetch_failed:
+    "presence, topic, error: fetch threw, gave something else or did not settle in time, and the diff went out as it was tracked",
+  presence_replica:
+    "presence, node, member, status (up, down, permdown): a shard is seen, is silent, or is gone with what it tracked",
   socket_drain:
     "transport, count, total, index, rounds: a shard closes a batch, where count and total are of its own connections by that transport, index and rounds of the whole node",
 } as const;

@@ -32,6 +32,8 @@ export interface ChannelLivesParts {
   readonly calls: AsyncCalls;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
+  /** Called with each channel that has ended, or was never joined: nothing reaches its client. */
+  readonly onClosed: (channel: Channel) => void;
 }
 
 /** The lives of a shard's channels. */
@@ -136,6 +138,7 @@ export class ChannelLives {
     for (const topic of channel.topics ?? []) this.#parts.pubsub.unsubscribe(topic, channel);
     channel.topics = undefined;
     cancelTasks(channel);
+    this.#parts.onClosed(channel);
     this.#live.gone();
   }
 

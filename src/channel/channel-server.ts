@@ -50,6 +50,8 @@ export interface ChannelServerParts {
   readonly onCount: (change: number) => void;
   /** Called for each broadcast that a channel's queue left out. */
   readonly onLeftOut: () => void;
+  /** Called with each channel that has ended: nothing reaches its client any more. */
+  readonly onClosed: (channel: Channel) => void;
 }
 
 /** Letters of one channel that are handled before others get their turn. */
@@ -72,7 +74,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly #turns = new TurnQueue((channel) => this.#runMailbox(channel));
 
   constructor(parts: ChannelServerParts) {
-    const { pubsub, fastlane, onCount } = parts;
+    const { pubsub, fastlane, onCount, onClosed } = parts;
     this.shard = parts.shard;
     this.context = parts.context;
     this.tasks = new ChannelTasks(parts.tasks);
@@ -90,6 +92,7 @@ export class ChannelServer implements ChannelRuntime {
       reports: this.#reports,
       calls: this.#calls,
       onCount,
+      onClosed,
     });
   }
 

@@ -6,9 +6,10 @@
 
 import { defineEndpoint } from "../index.ts";
 import { pageRoutes } from "./page.ts";
-import { chatSocket, room } from "./room.ts";
+import { chatSocket, presence, room } from "./room.ts";
 
 export default defineEndpoint({
+  presences: [presence],
   sockets: {
     "/socket": {
       socket: chatSocket,

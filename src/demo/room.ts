@@ -1,10 +1,12 @@
 /**
- * A room of the chat: who says what, and which shard serves them.
+ * A room of the chat: who says what, who is there, and which shard serves them.
  *
  * Runs on: shard.
  */
 
-import { defineChannel, defineSocket, error, ok } from "../index.ts";
+import { randomUUID } from "node:crypto";
+
+import { defineChannel, definePresence, defineSocket, error, ok } from "../index.ts";
 import { checkMessage, checkName, checkRoom } from "./rules.ts";
 
 const PREFIX = "room:";
@@ -12,9 +14,12 @@ const PREFIX = "room:";
 /** The chat's socket. Anyone may connect: who they are, each room asks for itself. */
 export const chatSocket = defineSocket({ connect: () => ok() });
 
+/** Who is in which room. By keys of their own: two may have the same name. */
+export const presence = definePresence<{ name: string; shard: number }>();
+
 /** The channel of all rooms. */
 export const room = defineChannel(chatSocket, {
-  locals: () => ({ name: "" }),
+  locals: () => ({ name: "", key: randomUUID() as string }),
 
   join(socket, payload) {
     const roomName = checkRoom(socket.topic.slice(PREFIX.length));
@@ -39,15 +44,21 @@ export const room = defineChannel(chatSocket, {
     rename(socket, payload) {
       const name = checkName(payload);
       if ("reason" in name) return error(name);
-      const before = socket.locals.name;
-      socket.locals.name = name.text;
-      if (before !== name.text) socket.broadcast("renamed", { before, name: name.text });
+      const { locals, shard } = socket;
+      const before = locals.name;
+      if (before === name.text) return ok();
+      locals.name = name.text;
+      presence.update(socket, locals.key, { name: name.text, shard });
+      socket.broadcast("renamed", { before, name: name.text });
       return ok();
     },
   },
 
   handleInfo(socket) {
-    socket.broadcastFrom("entered", { name: socket.locals.name, shard: socket.shard });
+    const { locals, shard } = socket;
+    presence.track(socket, locals.key, { name: locals.name, shard });
+    socket.push("presence_state", presence.list(socket));
+    socket.broadcastFrom("entered", { name: locals.name, shard });
   },
 
   terminate(socket) {

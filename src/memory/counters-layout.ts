@@ -28,6 +28,7 @@ interface CounterRow {
 export const COUNTERS = {
   connections: { kind: "gauge", about: "Open connections." },
   channels: { kind: "gauge", about: "Joined channels." },
+  presences: { kind: "gauge", about: "Presences that are tracked here." },
   sessions: { kind: "gauge", about: "Open long-poll sessions; they count as connections too." },
   requestsForwarded: {
     kind: "total",

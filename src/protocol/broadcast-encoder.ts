@@ -9,6 +9,7 @@
 import { makeError } from "../errors.ts";
 import { BROADCAST_LENGTHS_BYTES, bytesOf, FRAME_KIND, partOf, textOfJson } from "./binary-v2.ts";
 import { BROADCAST_HEAD } from "./json-v2.ts";
+import { isOwnTopic } from "./reserved.ts";
 import { kindOf, objectJson, type BroadcastParts } from "./serializer.ts";
 
 const FIRST_BYTES = 16_384;
@@ -138,6 +139,13 @@ export function checkEvent(event: unknown): void {
 function checkText(name: string, value: unknown): void {
   if (typeof value === "string") return;
   throw makeError("SIM_ERR_PAYLOAD", `${name} must be a string, got ${kindOf(value)}`);
+}
+
+/** Refuses a topic that is the server's own. @throws SIM_ERR_PAYLOAD */
+export function checkUsersTopic(topic: string): void {
+  if (typeof topic !== "string" || !isOwnTopic(topic)) return;
+  const message = `topic must not be one of the server's own, got ${JSON.stringify(topic)}`;
+  throw makeError("SIM_ERR_PAYLOAD", message);
 }
 
 /** Gives a topic as it stands in frames. @throws SIM_ERR_PAYLOAD where it is no string */

@@ -7,6 +7,14 @@
 /** Topic of the connection itself. */
 export const PHOENIX_TOPIC = "phoenix";
 
+/** What topics begin with that are the server's own: nobody may join them, or broadcast there. */
+const OWN_TOPICS = "phx_presence:";
+
+/** True for a topic that is the server's own. */
+export function isOwnTopic(topic: string): boolean {
+  return topic.startsWith(OWN_TOPICS);
+}
+
 /** Event names that the protocol gives a meaning (WIRE §1.6). */
 export const EVENT = {
   heartbeat: "heartbeat",

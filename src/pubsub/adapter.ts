@@ -33,7 +33,11 @@ export interface Adapter {
    */
   broadcast(topic: string, envelope: Uint8Array): void;
 
-  /** Sends to one node; nothing happens where it is unknown. Throws as `broadcast`. */
+  /**
+   * Sends to one node, whether anybody there subscribed to the topic or not: mail between members
+   * goes this way too, under a name that is nobody's topic. Nothing happens where the node is
+   * unknown. Throws as `broadcast`.
+   */
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void;
 
   /** Sends a gap to every other node, behind what was sent before. Throws as `broadcast`. */

@@ -26,10 +26,11 @@ export const HEADER_BYTES = 32;
 const BINARY_FRAME = 2;
 
 /**
- * Kinds of record that PubSub writes: to every node's subscribers, or to one other node's. A gap is
- * no broadcast but tells of lost ones, and is written by the link.
+ * Kinds of record that cross the link: broadcasts to every node's subscribers, or to one other
+ * node's. A gap is no broadcast but tells of lost ones, and is written by the link. Mail is for one
+ * member of another node, and has no topic (`node-mail` draws it).
  */
-export const KIND = { broadcast: 1, direct: 2, gap: 3 } as const;
+export const KIND = { broadcast: 1, direct: 2, gap: 3, mail: 4 } as const;
 
 /** Where the parts of a broadcast are in the bytes that hold its frame. */
 export interface FrameParts {

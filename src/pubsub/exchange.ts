@@ -155,6 +155,11 @@ export class Exchange {
     return this.#hold(slot, type, record, length, bound) && this.#offer(to);
   }
 
+  /** Tells whether there is such a member, other than this one. */
+  reaches(member: number): boolean {
+    return this.#outbound[member] !== undefined;
+  }
+
   /** Tells whether a record of this length is more than may wait for a member: nobody gets it. */
   isTooLarge(length: number): boolean {
     return queuedBytes(length) > this.#budget.pairBytes;

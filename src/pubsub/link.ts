@@ -3,7 +3,7 @@
  *
  * What the members of this node broadcast comes here as records, and goes to the adapter with the
  * topic in front; what the adapter brings goes to the members that the index names. Nothing but
- * the topic is decoded.
+ * the topic is decoded. Mail goes to the one node and the one member that it names.
  *
  * Runs on: link.
  * Full: as for any member: a broadcast of another node that finds no room waits, then laps.
@@ -11,15 +11,18 @@
  *       what members lost on the way here, and what the adapter could not send. What comes from
  *       another node and is larger than the overflow bound of this one is told here by a gap.
  *       A link that replaces one that ended tells all topics, on both sides.
+ *       Mail that finds no room, or no adapter that takes it, is lost: who waits for an answer to
+ *       it has a time limit.
  */
 
 import { topicHash } from "../memory/topic-hash.ts";
 import type { Adapter } from "./adapter.ts";
 import { Envelope, KIND, rehash } from "./envelope.ts";
 import { kindAndFlags, kindOf } from "./exchange-layout.ts";
-import type { Exchange, LappedNotice } from "./exchange.ts";
+import { CONTROL_SLOT, type Exchange, type LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, packGap } from "./gap.ts";
 import { LappedSlots } from "./lapped-slots.ts";
+import { isMail, unpackMail } from "./node-mail.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
 /** What a link is made of. */
@@ -37,6 +40,8 @@ export interface LinkParts {
 }
 
 const NO_MEMBER = -1;
+/** What stands in a topic's place where mail is sent. */
+const MAIL = "mail";
 /** How soon a gap that could not be sent is tried again, where nothing else is sent meanwhile. */
 const RETRY_MS = 1_000;
 const ALL_TOPICS = new Uint8Array(0);
@@ -105,6 +110,11 @@ export class Link {
 
   #send(type: number, bytes: Uint8Array, offset: number, length: number): void {
     const { adapter, index } = this.#parts;
+    if (kindOf(type) === KIND.mail) {
+      const mail = bytes.subarray(offset, offset + length);
+      adapter.directBroadcast(unpackMail(mail).to.node, MAIL, mail);
+      return;
+    }
     const envelope = this.#envelope.read(bytes, offset, length);
     const topic = envelope.topic();
     try {
@@ -144,6 +154,10 @@ export class Link {
   }
 
   #deliver(topic: string, envelope: Uint8Array): void {
+    if (isMail(envelope)) {
+      this.#deliverMail(envelope);
+      return;
+    }
     const { exchange, index, hashSeed, onError } = this.#parts;
     const hash = topicHash(hashSeed, topic);
     rehash(envelope, hash);
@@ -153,6 +167,17 @@ export class Link {
     const node = { seed: hashSeed, indexBits: index.indexBits };
     this.#deliverGap(packGap(node, Int32Array.of(slot)));
     onError(new Error(`a broadcast of another node is too large, got ${envelope.length} (bytes)`));
+  }
+
+  #deliverMail(mail: Uint8Array): void {
+    const { exchange, index, onError } = this.#parts;
+    const { member } = unpackMail(mail).to;
+    // A number may have no thread just now, and a node that came back fewer numbers than it had:
+    // what was written there would never be read.
+    if (!exchange.reaches(member) || !index.has(GAP_SLOT, member)) return;
+    const type = kindAndFlags(KIND.mail, 0);
+    if (exchange.send(member, CONTROL_SLOT, type, mail, mail.length)) return;
+    onError(new Error(`mail of another node could not be handed on, member=${member}`));
   }
 
   #deliverGap(gap: Uint8Array): void {

@@ -25,8 +25,11 @@ import { Tellings } from "./telling.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
-/** How far a broadcast goes: to every node, or to this one only. */
-export type Scope = "cluster" | "node";
+/**
+ * How far a broadcast goes: to every node, to this one only, to this thread only; or to all others,
+ * of this node's threads or of the nodes.
+ */
+export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes";
 
 /** What a PubSub is made of. */
 export interface PubSubParts<Lane> {
@@ -96,9 +99,17 @@ export class PubSub<Lane = never> {
     return this.registry.get(topic)?.count ?? 0;
   }
 
-  /** Gives the first topics of this thread by name. Goes through all: not for a message's path. */
-  topicCounts(prefix: string, limit: number): TopicCount[] {
-    return firstTopics(this.registry.entries(), prefix, limit);
+  /**
+   * Gives the first topics of this thread by name. Goes through all: not for a message's path.
+   *
+   * @param isShown - leaves out topics; none without
+   */
+  topicCounts(
+    prefix: string,
+    limit: number,
+    isShown: (topic: string) => boolean = () => true,
+  ): TopicCount[] {
+    return firstTopics(this.registry.entries(), prefix, limit, isShown);
   }
 
   /**
@@ -118,19 +129,28 @@ export class PubSub<Lane = never> {
     const entry = typeof topic === "string" ? this.registry.get(topic) : topic;
     const hash = entry ? entry.hash : this.registry.hashOf(topic as string);
     writeHeader(hash, parts);
-    const { index, exchange, counters, link } = this.#parts;
-    const also = scope === "cluster" ? link : NO_MEMBER;
-    const { bytes, length } = parts;
-    if (
-      !exchange.publish(index.slotOf(hash), kindAndFlags(KIND.broadcast, 0), bytes, length, also)
-    ) {
-      throw tooLarge(length);
-    }
-    counters.add(COUNTER.broadcasts);
+    if (!this.#publish(hash, parts, scope)) throw tooLarge(parts.length);
+    this.#parts.counters.add(COUNTER.broadcasts);
+    if (scope === "otherThreads" || scope === "otherNodes") return;
     // An entry whose last subscriber left is no longer registered, and has nobody to deliver to.
     if (entry && entry.count > 0) {
-      this.#deliver(entry, this.#sent.read(bytes, 0, length), from);
+      this.#deliver(entry, this.#sent.read(parts.bytes, 0, parts.length), from);
     }
+  }
+
+  /** Writes the records of a broadcast. @returns false where it is too large: nobody gets it */
+  #publish(hash: number, { bytes, length }: FrameParts, scope: Scope): boolean {
+    const { index, exchange, link } = this.#parts;
+    const slot = index.slotOf(hash);
+    const type = kindAndFlags(KIND.broadcast, 0);
+    if (scope === "cluster") return exchange.publish(slot, type, bytes, length, link);
+    if (scope === "thread") return true;
+    if (scope !== "otherNodes") return exchange.publish(slot, type, bytes, length, NO_MEMBER);
+    if (link === NO_MEMBER) return true;
+    if (exchange.isTooLarge(length)) return false;
+    // Not taken while the link is replaced: the next one tells the other nodes of a gap.
+    exchange.send(link, slot, type, bytes, length);
+    return true;
   }
 
   /**

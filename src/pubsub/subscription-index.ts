@@ -77,6 +77,11 @@ export class SubscriptionIndex {
     return Atomics.load(this.#words, slot * this.wordsPerSlot + word);
   }
 
+  /** Tells whether a member, of those that there can be, is in the set of a slot. */
+  has(slot: number, member: number): boolean {
+    return (Atomics.load(this.#words, this.#wordOf(slot, member)) & (1 << (member & 31))) !== 0;
+  }
+
   /** Clears all bits of this member: at its end. */
   clear(): void {
     this.#hasEnded = true;

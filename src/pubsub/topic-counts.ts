@@ -18,10 +18,11 @@ export function firstTopics(
   topics: Iterable<{ readonly topic: string; readonly count: number }>,
   prefix: string,
   limit: number,
+  isShown: (topic: string) => boolean = () => true,
 ): TopicCount[] {
   let first: TopicCount[] = [];
   for (const { topic, count } of topics) {
-    if (count === 0 || !topic.startsWith(prefix)) continue;
+    if (count === 0 || !topic.startsWith(prefix) || !isShown(topic)) continue;
     first.push({ topic, subscribers: count });
     if (first.length >= limit * 2) first = first.toSorted(byName).slice(0, limit);
   }

@@ -7,7 +7,7 @@
 import { Counters } from "../memory/counters.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../options.ts";
-import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
+import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { HEADER_BYTES, type Broadcast } from "../pubsub/envelope.ts";
 import { Exchange, type LappedNotice } from "../pubsub/exchange.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
@@ -61,6 +61,7 @@ export class Host {
   }
 
   broadcast(topic: string, event: string, payload: unknown, scope: Scope): void {
+    checkUsersTopic(topic);
     this.#encoder.encode(topicName(topic), event, payload ?? {});
     this.#pubsub.broadcast(topic, this.#encoder, scope);
   }
@@ -70,6 +71,7 @@ export class Host {
       this.broadcast(topic, event, payload, "node");
       return;
     }
+    checkUsersTopic(topic);
     this.#encoder.encode(topicName(topic), event, payload ?? {});
     this.#pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
   }

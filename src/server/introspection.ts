@@ -8,7 +8,13 @@
 
 import { makeError } from "../errors.ts";
 import { joinTopics, type TopicCount } from "../pubsub/topic-counts.ts";
-import type { ChannelDetails, ChannelInfo, SocketInfo } from "../shard/control.ts";
+import type {
+  ChannelDetails,
+  ChannelInfo,
+  PresenceQuestion,
+  SocketInfo,
+} from "../shard/control.ts";
+import { errorOf } from "../shard/error-report.ts";
 import type { Asked, Questions } from "./questions.ts";
 
 /** Which topics are wanted. */
@@ -23,6 +29,16 @@ export interface TopicsRequest {
 export interface SocketsRequest {
   /** Most sockets, the first by their connections' numbers: 1 to 10,000; 100 without. */
   readonly limit?: number;
+}
+
+/** Who is there, by key, as clients get it. Has no prototype, so that a key may be any string. */
+export type HostPresences = Readonly<Record<string, HostPresenceEntry>>;
+
+/** Who is there under one key. */
+export interface HostPresenceEntry {
+  readonly metas: readonly Readonly<Record<string, unknown>>[];
+  /** What `fetch` added. */
+  readonly [fetched: string]: unknown;
 }
 
 /** What main has itself: the handlers of its host. */
@@ -88,6 +104,26 @@ export class Introspection {
     const shard = connection % this.#shards;
     return this.#threads().filter((thread) => thread.shard === shard);
   }
+
+  /** Asks one shard who is there: each knows it of all shards and nodes. */
+  async presences(asked: Omit<PresenceQuestion, "about">): Promise<HostPresences> {
+    // Of the two threads of a shard that is restarted, the later: the other may have ended its part.
+    const thread = this.#threads().at(-1);
+    if (!thread) throw makeError("SIM_ERR_SHARD_BUSY", "a shard must be there, got none");
+    const [answer] = await this.#questions.ask([thread], { about: "presences", ...asked });
+    // The thread ended meanwhile; another one takes its place.
+    if (!answer) return this.presences(asked);
+    if ("failed" in answer) throw errorOf(answer.failed);
+    if ("presences" in answer) return withoutPrototype(answer.presences);
+    const names = answer.names.join(", ") || "none";
+    const message = `presence must be one of the endpoint's (${names}), got ${asked.name}`;
+    throw makeError("SIM_ERR_PRESENCE", message);
+  }
+}
+
+/** Gives what a shard wrote as JSON: an object that any key may be looked up in. */
+function withoutPrototype(text: string): HostPresences {
+  return Object.setPrototypeOf(JSON.parse(text), null) as HostPresences;
 }
 
 function checkLimit(limit: number, unit: string): void {

@@ -24,7 +24,13 @@ import { Acceptor } from "./acceptor.ts";
 import { availableCpus } from "./cpu-quota.ts";
 import { drainSettingsOf, type DrainOptions } from "./drain-plan.ts";
 import { Host, type BroadcastHandler } from "./host.ts";
-import { Introspection, type SocketsRequest, type TopicsRequest } from "./introspection.ts";
+import {
+  Introspection,
+  type HostPresenceEntry,
+  type HostPresences,
+  type SocketsRequest,
+  type TopicsRequest,
+} from "./introspection.ts";
 import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
 import { joinStats, type MemberStats } from "./member-stats.ts";
 import { NodeDrain, type DrainReport } from "./node-drain.ts";
@@ -55,6 +61,19 @@ export interface ServerStats {
   /** Sums over all shards, and main. */
   readonly total: MemberStats;
   readonly index: SubscriptionIndexStats;
+}
+
+/**
+ * A presence, as the host sees it. A shard is asked, and its `fetch` called there.
+ *
+ * Each method throws SIM_ERR_PRESENCE where the endpoint names no such presence, SIM_ERR_SHARD_BUSY
+ * where the shard does not answer in time, and what `fetch` threw.
+ */
+export interface HostPresence {
+  /** Gives who is there on a topic, by key. */
+  list(topic: string): Promise<HostPresences>;
+  /** Gives who is there under a key, or undefined. */
+  getByKey(topic: string, key: string): Promise<HostPresenceEntry | undefined>;
 }
 
 /** A running server. */
@@ -168,6 +187,21 @@ export class Server {
    */
   async channel(connection: number, topic: string): Promise<ChannelDetails | undefined> {
     return this.#introspection().channel(connection, topic);
+  }
+
+  /**
+   * Gives a presence of the endpoint, by its name: who is there, on all shards and nodes.
+   *
+   * ```ts
+   * const inLobby = await server.presence().list("room:lobby");
+   * ```
+   */
+  presence(name = "presence"): HostPresence {
+    return {
+      list: async (topic) => this.#introspection().presences({ name, topic, key: undefined }),
+      getByKey: async (topic, key) =>
+        (await this.#introspection().presences({ name, topic, key }))[key],
+    };
   }
 
   /**

@@ -40,6 +40,7 @@ export type {
   Answers,
   ChannelDetails,
   ChannelInfo,
+  PresenceQuestion,
   Question,
   SocketInfo,
 } from "./introspection.ts";

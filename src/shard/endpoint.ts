@@ -8,6 +8,7 @@ import type { ShardContext } from "../channel/context.ts";
 import { checkFilter, type FilterParameters } from "../log-filter.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
+import { isPresence, type AnyPresence } from "../presence/presence.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
@@ -70,6 +71,8 @@ export interface EndpointCallbacks {
   readonly urlHost?: string | null;
   /** Which pages may connect, where the mount does not say it; true without. */
   readonly checkOrigin?: CheckOrigin;
+  /** Presences that channels of the endpoint track: what `definePresence` gave. */
+  readonly presences?: readonly AnyPresence[];
   /**
    * Module whose exported functions are what `socket.task` runs on other threads, as in
    * `new URL("./tasks.js", import.meta.url)`.
@@ -98,6 +101,7 @@ const ENDPOINT_KEYS = [
   "routes",
   "urlHost",
   "checkOrigin",
+  "presences",
   "tasks",
   "start",
   "stop",
@@ -149,6 +153,7 @@ export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition
   }
   checkFilter(callbacks.filterParameters);
   checkTransports(callbacks.transports);
+  checkPresences(callbacks.presences ?? []);
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
@@ -185,6 +190,20 @@ export function websocketOptionsOf({
 /** Gives the whole path of a mount's WebSocket. */
 export function websocketPathOf(path: string, { path: own }: WebSocketMountOptions): string {
   return `${path === "/" ? "" : path}${own ?? DEFAULT_WEBSOCKET_PATH}`;
+}
+
+function checkPresences(presences: unknown): void {
+  if (!Array.isArray(presences)) {
+    throw invalid(`presences must be a list, got ${kindOf(presences)}`);
+  }
+  const stranger = (presences as unknown[]).find((one) => !isPresence(one));
+  if (stranger !== undefined) {
+    throw invalid(`presences must be made by definePresence, got ${kindOf(stranger)}`);
+  }
+  const names = presences.filter(isPresence).map(({ name }) => name);
+  const doubled = names.find((name, at) => names.indexOf(name) < at);
+  if (doubled === undefined) return;
+  throw invalid(`presences must have names of their own, got ${JSON.stringify(doubled)} twice`);
 }
 
 // Checked here, where the app module's stack says which mount it is, and not when a client comes.

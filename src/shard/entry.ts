@@ -91,7 +91,7 @@ async function obey(message: MainMessage): Promise<void> {
       tell({ kind: "retired", member: message.member });
       break;
     case "ask":
-      answer(message.id, message.question);
+      await answer(message.id, message.question);
       break;
     default:
       tasks?.settle(message);
@@ -107,8 +107,8 @@ async function finish(): Promise<void> {
   tell({ kind: "finished" });
 }
 
-function answer(id: number, question: Question): void {
-  if (shard) tell({ kind: "answer", id, answer: shard.answer(question) });
+async function answer(id: number, question: Question): Promise<void> {
+  if (shard) tell({ kind: "answer", id, answer: await shard.answer(question) });
 }
 
 function closeNow(): void {

@@ -1,5 +1,5 @@
 /**
- * What a shard says of itself: subscribers, topics, sockets and channels (WIRE §8.6).
+ * What a shard says of itself: subscribers, topics, sockets, channels and presences (WIRE §8.6).
  *
  * Runs on: shard. Each answer is of one moment; those of several shards are not of the same.
  */
@@ -8,8 +8,10 @@ import { inspect } from "node:util";
 
 import { STATE } from "../channel/channel-state.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
+import { isOwnTopic } from "../protocol/reserved.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
+import type { PresenceAnswer, ShardPresences } from "./presences.ts";
 
 /** One connection. */
 export interface SocketInfo {
@@ -42,7 +44,16 @@ export type Question =
   | { readonly about: "topics"; readonly prefix: string; readonly limit: number }
   | { readonly about: "sockets"; readonly limit: number }
   | { readonly about: "channels"; readonly connection: number }
-  | { readonly about: "channel"; readonly connection: number; readonly topic: string };
+  | { readonly about: "channel"; readonly connection: number; readonly topic: string }
+  | PresenceQuestion;
+
+/** Who is there: on a topic, or under a key of it. */
+export interface PresenceQuestion {
+  readonly about: "presences";
+  readonly name: string;
+  readonly topic: string;
+  readonly key: string | undefined;
+}
 
 /** What each question is answered with. */
 export interface Answers {
@@ -55,6 +66,7 @@ export interface Answers {
   readonly channels: readonly ChannelInfo[] | undefined;
   /** Undefined: there is no such channel. */
   readonly channel: ChannelDetails | undefined;
+  readonly presences: PresenceAnswer;
 }
 
 /** An answer, in the form of its question. */
@@ -65,26 +77,37 @@ export interface Introspected {
   readonly shard: number;
   readonly pubsub: {
     count(topic: string): number;
-    topicCounts(prefix: string, limit: number): readonly TopicCount[];
+    topicCounts(
+      prefix: string,
+      limit: number,
+      isShown: (topic: string) => boolean,
+    ): readonly TopicCount[];
   };
   /** The sockets of all open connections. */
   readonly sockets: () => Iterable<ServedSocket>;
+  readonly presences: Pick<ShardPresences, "answer">;
 }
 
 /** Answers a question. */
-export function answerOf(question: Question, of: Introspected): Answer {
+export async function answerOf(question: Question, of: Introspected): Promise<Answer> {
   switch (question.about) {
     case "subscribers":
       return of.pubsub.count(question.topic);
     case "topics":
-      return of.pubsub.topicCounts(question.prefix, question.limit);
+      return of.pubsub.topicCounts(question.prefix, question.limit, isUsersTopic);
     case "sockets":
       return socketsOf(of, question.limit);
+    case "presences":
+      return of.presences.answer(question.name, question.topic, question.key);
     case "channels":
       return channelsOf(of, question.connection);
     default:
       return channelOf(of, question.connection, question.topic);
   }
+}
+
+function isUsersTopic(topic: string): boolean {
+  return !isOwnTopic(topic);
 }
 
 function socketsOf({ shard, sockets }: Introspected, limit: number): SocketInfo[] {

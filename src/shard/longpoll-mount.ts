@@ -6,9 +6,10 @@
 
 import { checkOption } from "../options.ts";
 import { kindOf } from "../protocol/serializer.ts";
+import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../token/token-options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-options.ts";
 import type { LongPollOptions } from "../transport/longpoll.ts";
-import { checkKeys, checkPath, invalid } from "./definition-checks.ts";
+import { checkKeys, checkObject, checkPath, invalid } from "./definition-checks.ts";
 
 /** Options of a mount's long-poll. What of them the mount has too wins over it. */
 export interface LongPollMountOptions
@@ -29,6 +30,7 @@ const KEYS: readonly string[] = [
   "windowMs",
   "pubsubTimeoutMs",
   "maxAgeMs",
+  "crypto",
   "path",
   ...HANDSHAKE_KEYS.filter((key) => key !== "subprotocols" && key !== "errorHandler"),
 ];
@@ -54,11 +56,18 @@ export function checkLongPoll(path: string, given: unknown): void {
     throw invalid(`longpoll of ${path} must be true, false or an object, got ${kindOf(given)}`);
   }
   checkKeys(`longpoll of ${path}`, given, KEYS);
-  const { windowMs, pubsubTimeoutMs, maxAgeMs, path: own } = given as LongPollMountOptions;
+  const { windowMs, pubsubTimeoutMs, maxAgeMs, crypto, path: own } = given as LongPollMountOptions;
   if (own !== undefined) checkPath(`longpoll path of ${path}`, own);
   if (windowMs !== undefined) checkOption("longpollWindowMs", `windowMs of ${path}`, windowMs);
   if (pubsubTimeoutMs !== undefined) {
     checkOption("longpollTimeoutMs", `pubsubTimeoutMs of ${path}`, pubsubTimeoutMs);
   }
   if (maxAgeMs !== undefined) checkOption("longpollMaxAgeMs", `maxAgeMs of ${path}`, maxAgeMs);
+  if (crypto !== undefined) checkCrypto(`crypto of ${path}`, crypto);
+}
+
+function checkCrypto(subject: string, crypto: unknown): void {
+  checkObject(subject, crypto);
+  checkKeys(subject, crypto as object, KEY_OPTIONS);
+  checkKeyOptions(subject, crypto as KeyOptions);
 }

@@ -18,7 +18,8 @@ import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
+import type { AnyPresence } from "../presence/presence.ts";
+import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
 import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
@@ -29,11 +30,12 @@ import type { AnyMount } from "../socket/mount.ts";
 import { RawSocketServer } from "../socket/raw-socket-server.ts";
 import type { SocketOpener } from "../socket/served-socket.ts";
 import { SocketServer } from "../socket/socket-server.ts";
-import type { SessionForwarding } from "../transport/session-forwarding.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
-import { isSessionRecord } from "./exchange-wire.ts";
+import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
 import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "./endpoint.ts";
+import { ShardWire } from "./presence-wire.ts";
+import { ShardPresences } from "./presences.ts";
 
 /** What the core of a shard is made of. */
 export interface ShardCoreParts {
@@ -42,10 +44,11 @@ export interface ShardCoreParts {
   readonly publisher: Publisher;
   readonly tasks: Tasks;
   readonly logger: Logger;
+  readonly presences: readonly AnyPresence[];
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
-  readonly onSessionRecord: SessionForwarding["receive"];
+  readonly onSessionRecord: (delivery: SessionDelivery) => void;
 }
 
 /** The core of one shard. */
@@ -53,6 +56,7 @@ export class ShardCore {
   readonly exchange: Exchange;
   readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
+  readonly presences: ShardPresences;
   readonly #channels: ChannelServer;
   readonly #sockets: SocketServer;
   readonly #rawChannels: RawChannelServer;
@@ -65,12 +69,15 @@ export class ShardCore {
         : this.#rawSockets.open(connection, identity),
   };
   readonly #parts: ShardCoreParts;
+  readonly #node: string;
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
-      if (isSessionRecord(type)) this.#parts.onSessionRecord(from, bytes, offset, length);
-      else this.pubsub.deliverRecord(type, bytes, offset, length);
+      if (isSessionRecord(type)) {
+        const record = bytes.subarray(offset, offset + length);
+        this.#parts.onSessionRecord(deliveryOf({ node: this.#node, member: from }, type, record));
+      } else this.pubsub.deliverRecord(type, bytes, offset, length);
     },
     onLapped: (from, slots) => this.#lapped(from, slots),
     onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
@@ -80,6 +87,7 @@ export class ShardCore {
     const { start, counters, tasks, logger } = parts;
     const { memory, options, member } = start;
     this.#parts = parts;
+    this.#node = memory.nodeName;
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.exchange = this.#makeExchange();
     this.context = this.#makeContext();
@@ -100,7 +108,9 @@ export class ShardCore {
       joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
+      onClosed: (channel) => this.presences.ended(channel),
     });
+    this.presences = this.#makePresences();
     this.#rawChannels = new RawChannelServer({
       shard: start.shard,
       context: this.context,
@@ -134,13 +144,15 @@ export class ShardCore {
     this.exchange.attach(this.#handler);
   }
 
-  /** Begins to take records. */
+  /** Begins to take records, and to share presences. */
   start(): void {
     this.exchange.start(this.#handler);
+    this.presences.start();
   }
 
   /** Takes no more records, and is no subscriber any more. */
   stop(): void {
+    this.presences.close();
     this.exchange.stop();
     this.#index.clear();
   }
@@ -153,6 +165,7 @@ export class ShardCore {
   retire(member: number, hasLost: boolean): void {
     this.exchange.drainFrom(member);
     this.exchange.forget(member);
+    this.presences.retired(member);
     if (hasLost) this.#lapped(member, "all");
   }
 
@@ -197,6 +210,24 @@ export class ShardCore {
     this.pubsub.broadcast(entry ?? topic, this.#encoder, scope, from);
   }
 
+  /** Broadcasts to the subscribers of one node. */
+  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
+    if (node === this.#parts.start.memory.nodeName) {
+      this.broadcast(topic, event, payload, "node");
+      return;
+    }
+    this.#encoder.encode(topicName(topic), event, payload ?? {});
+    this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+  }
+
+  #makePresences(): ShardPresences {
+    const { start, counters, presences, logger } = this.#parts;
+    const { memory, options, member } = start;
+    const onCount = (change: number): void => counters.add(COUNTER.presences, change);
+    const wire = new ShardWire(memory, member, this, onCount);
+    return new ShardPresences({ presences, options, context: this.context, wire, logger });
+  }
+
   #lapped(from: number, slots: LappedNotice): void {
     const count = slots === "all" ? slots : slots.length;
     this.#parts.logger.log("lapped", { from, slots: count });
@@ -234,6 +265,12 @@ export class ShardCore {
     const { start } = this.#parts;
     const { options, memory } = start;
     const life = new Life(memory.life);
+    const broadcast =
+      (scope: Scope) =>
+      (topic: string, event: string, payload?: unknown): void => {
+        checkUsersTopic(topic);
+        this.broadcast(topic, event, payload, scope);
+      };
     return {
       data: start.data,
       shard: start.shard,
@@ -242,15 +279,11 @@ export class ShardCore {
         return life.isReady;
       },
       secretKeyBase: options.secretKeyBase,
-      broadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "cluster"),
-      localBroadcast: (topic, event, payload) => this.broadcast(topic, event, payload, "node"),
+      broadcast: broadcast("cluster"),
+      localBroadcast: broadcast("node"),
       directBroadcast: (node, topic, event, payload) => {
-        if (node === memory.nodeName) {
-          this.broadcast(topic, event, payload, "node");
-          return;
-        }
-        this.#encoder.encode(topicName(topic), event, payload ?? {});
-        this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+        checkUsersTopic(topic);
+        this.directBroadcast(node, topic, event, payload);
       },
       disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribers: (topic) => this.pubsub.count(topic),

@@ -80,13 +80,13 @@ export class Shard {
       publisher,
       tasks,
       logger,
+      presences: parts.endpoint.presences ?? [],
       takesJoins: () => this.#overload.takesJoins,
-      onSessionRecord: (from, bytes, offset, length) =>
-        this.#longpoll.forwarding.receive(from, bytes, offset, length),
+      onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),
     });
     this.#sweep = new Sweep(this.#tickMs());
     const first = firstConnectionNumber(start.shard, options.shards, start.predecessors);
-    const { maxBackpressureBytes, slowClientMs, secretKeyBase } = options;
+    const { maxBackpressureBytes, slowClientMs, secretKeyBase, longpollTimeoutMs } = options;
     const life = new Life(memory.life);
     const common = {
       app: this.app,
@@ -100,7 +100,12 @@ export class Shard {
     };
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
     const wire = new ExchangeWire(memory, member, this.#core.exchange);
-    this.#longpoll = new LongPollTransport({ ...common, wire, secretKeyBase });
+    this.#longpoll = new LongPollTransport({
+      ...common,
+      wire,
+      secretKeyBase,
+      peerTimeoutMs: longpollTimeoutMs,
+    });
     this.#custom = new CustomTransports({ ...common, context: this.#core.context, slowClientMs });
   }
 
@@ -168,14 +173,15 @@ export class Shard {
   }
 
   /** Answers what main asks. */
-  answer(question: Question): Answer {
+  async answer(question: Question): Promise<Answer> {
     const { shard } = this.#parts.start;
     const sockets = (): Iterable<ServedSocket> => [
       ...this.#transport.openSockets(),
       ...this.#longpoll.openSockets(),
       ...this.#custom.openSockets(),
     ];
-    return answerOf(question, { shard, pubsub: this.#core.pubsub, sockets });
+    const { pubsub, presences } = this.#core;
+    return answerOf(question, { shard, pubsub, sockets, presences });
   }
 
   async #drain(pace: DrainPace): Promise<ShardDrain> {
@@ -198,13 +204,14 @@ export class Shard {
 
   async #finish(): Promise<void> {
     const { endpoint, logger, start } = this.#parts;
-    const { context, exchange } = this.#core;
+    const { context, exchange, presences } = this.#core;
     this.#longpoll.finish();
     try {
       await endpoint.stop?.(context);
     } catch (error) {
       logger.log("stopFailed", { err: error });
     }
+    presences.stop();
     await exchange.sent(start.options.shutdownMs);
   }
 
@@ -227,6 +234,7 @@ export class Shard {
         windowMs: longpoll.windowMs ?? options.longpollWindowMs,
         pubsubTimeoutMs: longpoll.pubsubTimeoutMs ?? options.longpollTimeoutMs,
         maxAgeMs: longpoll.maxAgeMs ?? options.longpollMaxAgeMs,
+        crypto: longpoll.crypto ?? {},
       });
     }
     const websocket = websocketOptionsOf(mount);

@@ -94,6 +94,7 @@ export class SoloShard {
       publisher: { publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
+      presences: endpoint.presences ?? [],
       takesJoins: () => true,
       onSessionRecord() {},
     });
@@ -132,6 +133,7 @@ export class SoloShard {
     this.#transport.cutAll();
     await this.#core.allEnded();
     await this.#endpoint.stop?.(this.context);
+    this.#core.presences.close();
   }
 
   /**

@@ -7,6 +7,7 @@
 import type { ChannelDefinition } from "../channel/definition.ts";
 import type { RawChannelDefinition } from "../channel/raw-definition.ts";
 import { makeError } from "../errors.ts";
+import { isOwnTopic } from "../protocol/reserved.ts";
 
 /** A channel and what its route adds. */
 export interface ChannelRoute {
@@ -46,8 +47,9 @@ export class ChannelRouter {
     });
   }
 
-  /** Gives the route of a topic, or undefined. */
+  /** Gives the route of a topic, or undefined. No pattern matches a topic of the server's own. */
   match(topic: string): ChannelRoute | undefined {
+    if (isOwnTopic(topic)) return undefined;
     for (const { text, isPrefix, route } of this.#patterns) {
       if (isPrefix ? topic.startsWith(text) : topic === text) return route;
     }

@@ -50,7 +50,7 @@ export type RotatedOptions = Omit<SessionOptions, "secretKeyBase" | "rotatingOpt
 export const MIN_SECRET_BYTES = 20;
 export const MIN_SESSION_SECRET_BYTES = 64;
 
-const KEY_OPTIONS = ["keyIterations", "keyLength", "keyDigest"] as const;
+export const KEY_OPTIONS = ["keyIterations", "keyLength", "keyDigest"] as const;
 export const SIGN_OPTIONS = [...KEY_OPTIONS, "signedAt", "maxAge"] as const;
 export const VERIFY_OPTIONS = [...KEY_OPTIONS, "maxAge"] as const;
 export const ROTATED_OPTIONS = [...KEY_OPTIONS, "signingSalt", "encryptionSalt"] as const;
@@ -103,6 +103,16 @@ export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
     throw invalid("keyDigest", `be one of ${DIGESTS.join(", ")}`, digest);
   }
   return { iterations, lengthBytes, digest };
+}
+
+/** Throws for key options that cannot be. @param subject - whose they are, for the message */
+export function checkKeyOptions(subject: string, options: KeyOptions): void {
+  try {
+    keyShapeOf(options, "sign");
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw makeError("SIM_ERR_OPTION_INVALID", `${subject}: ${message}`, { cause });
+  }
 }
 
 /** Gives an age in seconds. */

@@ -15,13 +15,18 @@ export const STATUS = {
   badLine: 500,
 } as const;
 
+/**
+ * Is told whether a batch reached the client, as far as that can be known; undefined: it cannot.
+ */
+export type Settled = (isDelivered: boolean | undefined) => void;
+
 /** A request of a session's client, wherever it is to be answered. */
 export interface Caller {
   /**
    * Answers the request, once.
    *
    * @param messages - JSON: the batch of a poll, or nothing
-   * @param settled - is told whether the batch reached the client, as far as that can be known
+   * @param settled - is told what became of the batch
    */
-  answer(status: number, messages: string, settled?: (isDelivered: boolean) => void): void;
+  answer(status: number, messages: string, settled?: Settled): void;
 }

@@ -6,7 +6,8 @@
  *                +------- its request was aborted ---+
  *
  * Of several polls the newest gets what comes; the others run to their windows. While a batch is in
- * flight a poll waits: whether the batch was delivered decides what it gets.
+ * flight a poll waits: whether the batch was delivered decides what it gets. Where that cannot be
+ * known the session ends, and its client joins anew: nothing is lost in silence, or comes twice.
  *
  * Runs on: the shard that the session was opened on.
  * Slow: a frame that finds more than `maxBackpressureBytes` waiting ends the session: its client
@@ -32,6 +33,8 @@ export interface SessionEvents {
   sent(length: number): void;
   /** The client does not fetch what waits for it. */
   slow(session: LongPollSession): void;
+  /** Nobody can know whether the client got what it fetched. */
+  unsure(session: LongPollSession): void;
   ended(session: LongPollSession): void;
 }
 
@@ -224,7 +227,8 @@ export class LongPollSession implements Connection, PostTarget {
     caller.answer(STATUS.messages, JSON.stringify(batch), (isDelivered) => {
       if (this.#inFlight !== batch) return;
       this.#inFlight = NONE;
-      this.#settle(batch, isDelivered);
+      if (isDelivered === undefined) this.#events.unsure(this);
+      else this.#settle(batch, isDelivered);
     });
   }
 

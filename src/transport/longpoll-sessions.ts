@@ -137,6 +137,11 @@ export class LongPollSessions implements SessionEvents {
     socket.end(NO_CODE, { shutdown: "closed" });
   }
 
+  unsure(session: LongPollSession): void {
+    this.#parts.logger.log("batchUnsure", { connection: session.id });
+    this.#end(session, NO_CODE, "closed");
+  }
+
   ended(session: LongPollSession): void {
     if (!this.#sessions.delete(session.id)) return;
     this.#open.delete(session);

@@ -5,7 +5,7 @@
  *   POST     messages for a session
  *   OPTIONS  a page of another origin asks whether it may
  *
- *   parameters -> origin -> method -> token -> the session, here or on another shard
+ *   parameters -> origin -> method -> token -> the session, here, on another shard, on another node
  *
  * Runs on: shard; one for each. A session lives where it was opened; any shard takes its requests.
  * Full: where the way to a session's shard is full, 503.
@@ -14,6 +14,7 @@
 import type { Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
+import type { KeyOptions } from "../token/token-options.ts";
 import { AUTH_TOKEN_HEADER } from "./auth-token.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine-types.ts";
@@ -26,6 +27,7 @@ import { LongPollSessions, type SessionsParts } from "./longpoll-sessions.ts";
 import { variablesOf } from "./path.ts";
 import { headerOf, readHead, type RequestHead } from "./request-head.ts";
 import { SessionForwarding } from "./session-forwarding.ts";
+import { isSamePeer } from "./session-peer.ts";
 import { packRequest, unpackRequest, type SessionRequest } from "./session-request.ts";
 import {
   SESSION_TOKEN_HEADER,
@@ -43,6 +45,8 @@ export interface LongPollOptions {
   readonly pubsubTimeoutMs: number;
   /** How long a session may be used (ms). */
   readonly maxAgeMs: number;
+  /** How the key of sessions' tokens is derived: Phoenix's `crypto`, whose max_age is `maxAgeMs`. */
+  readonly crypto: KeyOptions;
 }
 
 /** What the transport is made of. */
@@ -51,6 +55,8 @@ export interface LongPollParts extends SessionsParts {
   readonly wire: SessionWire;
   readonly secretKeyBase: string;
   readonly maxBackpressureBytes: number;
+  /** How long a shard of another node may take for its next step in a request (ms). */
+  readonly peerTimeoutMs: number;
 }
 
 /** A mount, as its requests need it. */
@@ -94,8 +100,10 @@ export class LongPollTransport {
   constructor(parts: LongPollParts) {
     this.#parts = parts;
     this.#sessions = new LongPollSessions(parts);
-    this.forwarding = new SessionForwarding(parts.wire, (request, caller) =>
-      this.#sessions.serve(unpackRequest(request), caller),
+    this.forwarding = new SessionForwarding(
+      parts.wire,
+      (request, caller) => this.#sessions.serve(unpackRequest(request), caller),
+      parts.peerTimeoutMs,
     );
     parts.sweep.add(() => this.forwarding.look(performance.now()));
   }
@@ -113,7 +121,7 @@ export class LongPollTransport {
     const wants = handshake.wants(hasAuthToken ? [...HEADERS, AUTH_TOKEN_HEADER] : HEADERS);
     const mount: Mount = {
       handshake,
-      tokens: new SessionTokens(secretKeyBase, options.maxAgeMs),
+      tokens: new SessionTokens(secretKeyBase, options.maxAgeMs, options.crypto),
       kind: { windowMs: options.windowMs, maxLength: maxBackpressureBytes },
       options,
     };
@@ -221,31 +229,31 @@ export class LongPollTransport {
   ): void {
     const { wire } = this.#parts;
     const caller = { answer };
-    const isHere = place.node === wire.node && wire.generationOf(place.member) === place.generation;
-    if (!isHere) {
+    if (!this.#mayBe(place)) {
       answer(STATUS.unknown, "");
       return;
     }
-    if (place.member === wire.member) {
+    if (isSamePeer(place, wire.peer)) {
       const forget = this.#sessions.serve(request, caller);
       if (response.isOpen) response.onAborted = forget;
       return;
     }
     const { windowMs, pubsubTimeoutMs } = mount.options;
-    const cancel = this.forwarding.tryCall(
-      place.member,
-      place.generation,
-      packRequest(request),
-      caller,
-      {
-        acceptMs: pubsubTimeoutMs,
-        answerMs: windowMs * 2 + pubsubTimeoutMs,
-        lateStatus: request.kind === "poll" ? STATUS.none : STATUS.late,
-      },
-    );
+    const cancel = this.forwarding.tryCall(place, place.generation, packRequest(request), caller, {
+      acceptMs: pubsubTimeoutMs,
+      answerMs: windowMs * 2 + pubsubTimeoutMs,
+      lateStatus: request.kind === "poll" ? STATUS.none : STATUS.late,
+    });
     this.#parts.meter.forwarded();
     if (!cancel) answer(BUSY, "");
     else if (response.isOpen) response.onAborted = cancel;
+  }
+
+  /** False where it is known that the thread which had a session has ended, or that no way leads there. */
+  #mayBe({ node, member, generation }: SessionPlace): boolean {
+    const { wire } = this.#parts;
+    if (node !== wire.peer.node) return wire.reaches(node);
+    return wire.generationOf(member) === generation;
   }
 
   #connect(request: Request): void {
@@ -269,7 +277,7 @@ export class LongPollTransport {
     else if (this.#sessions.isDraining) response.unavailable();
     else {
       const { wire } = this.#parts;
-      const { node, member } = wire;
+      const { node, member } = wire.peer;
       const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind);
       const generation = wire.generationOf(member) ?? 0;
       const token = mount.tokens.sign({ node, member, generation, number, secret });

@@ -6,10 +6,13 @@
  *       one whose session is not there.
  */
 
+import { randomInt } from "node:crypto";
+
 import { IncomingParts, OutgoingParts } from "./parted-bytes.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { packRecord, RECORD, shortGeneration, type SessionRecord } from "./session-record.ts";
 import type { SessionMail } from "./session-mail.ts";
+import { isSamePeer, type SessionPeer } from "./session-peer.ts";
 
 /** How long a call may take. */
 export interface CallLimits {
@@ -23,7 +26,7 @@ export interface CallLimits {
 
 interface Call {
   readonly number: number;
-  readonly to: number;
+  readonly to: SessionPeer;
   readonly generation: number;
   readonly caller: Caller;
   readonly limits: CallLimits;
@@ -41,7 +44,8 @@ const DELIVERED = 1;
 export class SessionCalls {
   readonly #mail: SessionMail;
   readonly #calls = new Map<number, Call>();
-  #nextNumber = 0;
+  // A node that comes back must not be taken for what it was before: its numbers are others.
+  #nextNumber = randomInt(NUMBERS);
 
   constructor(mail: SessionMail) {
     this.#mail = mail;
@@ -59,7 +63,7 @@ export class SessionCalls {
    * @returns what to call where the client goes away; undefined where too much waits already
    */
   tryCall(
-    to: number,
+    to: SessionPeer,
     generation: number,
     request: Uint8Array,
     caller: Caller,
@@ -83,18 +87,19 @@ export class SessionCalls {
   }
 
   /** Takes a record of a keeper. */
-  receive(from: number, record: SessionRecord): void {
+  receive(from: SessionPeer, record: SessionRecord): void {
     const call = this.#calls.get(record.call);
     // Of a call that was given up: the keeper will have read so, and keeps a batch that it sent.
-    if (call?.to !== from) return;
+    if (!call || !isSamePeer(call.to, from)) return;
     if (record.type === RECORD.next) this.#goOn(call);
     else this.#takeAnswer(call, record);
   }
 
-  /** A member ended: its sessions are gone. */
+  /** A member of this node ended: its sessions are gone. */
   memberGone(member: number): void {
+    const gone = { ...this.#mail.wire.peer, member };
     for (const call of this.#calls.values()) {
-      if (call.to === member && this.#calls.delete(call.number)) {
+      if (isSamePeer(call.to, gone) && this.#calls.delete(call.number)) {
         call.caller.answer(STATUS.gone, "");
       }
     }

@@ -2,7 +2,7 @@
  * Takes the requests of long-poll sessions to the shards that have them, and brings the answers.
  *
  * A session lives on the shard that opened it, but its client's requests come to any: a client
- * opens connections as it likes, and the engine deals them out.
+ * opens connections as it likes, a balancer chooses the node, and the engine deals them out.
  *
  * Runs on: shard; one for each.
  */
@@ -11,6 +11,7 @@ import { SessionCalls, type CallLimits } from "./session-calls.ts";
 import { SessionKeeping, type Serve } from "./session-keeping.ts";
 import type { Caller } from "./longpoll-caller.ts";
 import { SessionMail } from "./session-mail.ts";
+import type { SessionPeer } from "./session-peer.ts";
 import { RECORD, unpackRecord } from "./session-record.ts";
 import type { SessionWire } from "./session-wire.ts";
 
@@ -20,10 +21,11 @@ export class SessionForwarding {
   readonly #calls: SessionCalls;
   readonly #keeping: SessionKeeping;
 
-  constructor(wire: SessionWire, serve: Serve) {
+  /** @param peerTimeoutMs - how long a shard of another node may take for its next step */
+  constructor(wire: SessionWire, serve: Serve, peerTimeoutMs: number) {
     this.#mail = new SessionMail(wire);
     this.#calls = new SessionCalls(this.#mail);
-    this.#keeping = new SessionKeeping(this.#mail, serve);
+    this.#keeping = new SessionKeeping(this.#mail, serve, peerTimeoutMs);
   }
 
   /** Requests on their way, of either kind. */
@@ -33,7 +35,7 @@ export class SessionForwarding {
 
   /** As `tryCall` of the calls. */
   tryCall(
-    to: number,
+    to: SessionPeer,
     generation: number,
     request: Uint8Array,
     caller: Caller,
@@ -43,16 +45,16 @@ export class SessionForwarding {
   }
 
   /** Takes a record of another shard; the bytes are read during the call only. */
-  receive(from: number, bytes: Uint8Array, offset: number, length: number): void {
-    const record = unpackRecord(bytes, offset, length);
-    // Meant for the thread that had this number before.
-    if (record.generation !== this.#mail.generation) return;
+  receive(from: SessionPeer, bytes: Uint8Array): void {
+    const record = unpackRecord(bytes);
     const isOfCaller = record.type <= RECORD.cancel;
-    if (isOfCaller) this.#keeping.receive(from, record);
+    // Meant for the thread that had this number before.
+    if (record.generation !== this.#mail.generation) this.#keeping.refuse(from, record);
+    else if (isOfCaller) this.#keeping.receive(from, record);
     else this.#calls.receive(from, record);
   }
 
-  /** Forgets a member that ended. */
+  /** Forgets a member of this node that ended. */
   memberGone(member: number): void {
     this.#calls.memberGone(member);
     this.#keeping.memberGone(member);
@@ -67,5 +69,6 @@ export class SessionForwarding {
   look(nowMs: number): void {
     this.#mail.flush();
     this.#calls.expire(nowMs);
+    this.#keeping.expire(nowMs);
   }
 }

@@ -3,37 +3,46 @@
  *
  * Runs on: shard; one for each.
  * Owns: a batch in an answer, until the other shard says whether it was delivered.
+ * Slow: a shard of another node that does not take its next step in time is forgotten, as what it
+ *       sent, or was sent, may be lost. Where it may have delivered a batch, nobody can know, and
+ *       the session ends: its client joins anew.
  */
 
-import { STATUS, type Caller } from "./longpoll-caller.ts";
+import { STATUS, type Caller, type Settled } from "./longpoll-caller.ts";
 import { IncomingParts, OutgoingParts } from "./parted-bytes.ts";
 import type { SessionMail } from "./session-mail.ts";
 import { packRecord, RECORD, type SessionRecord } from "./session-record.ts";
+import { isSamePeer, type SessionPeer } from "./session-peer.ts";
 
 /** Has a session of this shard answer a request; gives what to call where it is given up. */
 export type Serve = (request: Uint8Array, caller: Caller) => () => void;
 
 interface Kept {
-  readonly from: number;
+  readonly from: SessionPeer;
   readonly generation: number;
   readonly call: number;
   readonly request: IncomingParts;
   forget: (() => void) | undefined;
   answer: OutgoingParts | undefined;
   status: number;
-  settled: ((isDelivered: boolean) => void) | undefined;
+  settled: Settled | undefined;
+  /** Until when the other shard may take its next step; never, while the next is this one's. */
+  untilMs: number;
 }
 
 /** The requests that are kept for others. */
 export class SessionKeeping {
   readonly #mail: SessionMail;
   readonly #serve: Serve;
-  /** By member and call. */
+  readonly #peerTimeoutMs: number;
+  /** By shard and call. */
   readonly #kept = new Map<string, Kept>();
 
-  constructor(mail: SessionMail, serve: Serve) {
+  /** @param peerTimeoutMs - how long a shard of another node may take for its next step */
+  constructor(mail: SessionMail, serve: Serve, peerTimeoutMs: number) {
     this.#mail = mail;
     this.#serve = serve;
+    this.#peerTimeoutMs = peerTimeoutMs;
   }
 
   /** Requests that are not done with. */
@@ -42,7 +51,7 @@ export class SessionKeeping {
   }
 
   /** Takes a record of a caller. */
-  receive(from: number, record: SessionRecord): void {
+  receive(from: SessionPeer, record: SessionRecord): void {
     const key = keyOf(from, record.call);
     const kept = this.#kept.get(key);
     switch (record.type) {
@@ -60,14 +69,33 @@ export class SessionKeeping {
     }
   }
 
-  /** A member ended: nobody asks any more. */
+  /**
+   * Takes a record for the thread that had this number before. Within a node everybody knows that
+   * it ended; who asks from another one is told that the session is not here.
+   */
+  refuse(from: SessionPeer, { type, call, value: generation }: SessionRecord): void {
+    if (type !== RECORD.request || !this.#mail.isFar(from)) return;
+    const rest = { isLast: true, value: STATUS.unknown };
+    this.#mail.send(from, generation, packRecord(RECORD.answer, generation, call, rest));
+  }
+
+  /** A member of this node ended: nobody asks any more. */
   memberGone(member: number): void {
+    const gone = { ...this.#mail.wire.peer, member };
     for (const kept of this.#kept.values()) {
-      if (kept.from === member) this.#end(kept, false);
+      if (isSamePeer(kept.from, gone)) this.#end(kept, false);
     }
   }
 
-  #begin(from: number, { call, value }: SessionRecord): Kept {
+  /** Forgets shards of other nodes that have had their time. */
+  expire(nowMs: number): void {
+    for (const kept of this.#kept.values()) {
+      // All of it was sent: it may have been delivered.
+      if (nowMs >= kept.untilMs) this.#end(kept, kept.answer?.isDone ? undefined : false);
+    }
+  }
+
+  #begin(from: SessionPeer, { call, value }: SessionRecord): Kept {
     const kept: Kept = {
       from,
       generation: value,
@@ -77,6 +105,7 @@ export class SessionKeeping {
       answer: undefined,
       status: STATUS.unknown,
       settled: undefined,
+      untilMs: Infinity,
     };
     this.#kept.set(keyOf(from, call), kept);
     return kept;
@@ -86,6 +115,7 @@ export class SessionKeeping {
     kept.request.add(record.part);
     const { from, generation, call } = kept;
     this.#mail.send(from, generation, packRecord(RECORD.next, generation, call));
+    this.#awaitPeer(kept, !record.isLast);
     if (!record.isLast) return;
     const caller: Caller = {
       answer: (status, messages, settled) => this.#answer(kept, status, messages, settled),
@@ -93,12 +123,7 @@ export class SessionKeeping {
     kept.forget = this.#serve(kept.request.whole(), caller);
   }
 
-  #answer(
-    kept: Kept,
-    status: number,
-    messages: string,
-    settled: ((isDelivered: boolean) => void) | undefined,
-  ): void {
+  #answer(kept: Kept, status: number, messages: string, settled: Settled | undefined): void {
     kept.status = status;
     kept.answer = new OutgoingParts(Buffer.from(messages));
     kept.settled = settled;
@@ -113,9 +138,16 @@ export class SessionKeeping {
     const record = packRecord(RECORD.answer, generation, call, { isLast, value, part });
     this.#mail.send(from, generation, record);
     if (isLast && !kept.settled) this.#kept.delete(keyOf(from, call));
+    this.#awaitPeer(kept, true);
   }
 
-  #end(kept: Kept | undefined, isDelivered: boolean): void {
+  // Within a node nothing is lost, and whoever ends is known to have ended.
+  #awaitPeer(kept: Kept, isItsTurn: boolean): void {
+    const isLimited = isItsTurn && this.#mail.isFar(kept.from);
+    kept.untilMs = isLimited ? performance.now() + this.#peerTimeoutMs : Infinity;
+  }
+
+  #end(kept: Kept | undefined, isDelivered: boolean | undefined): void {
     if (!kept) return;
     this.#kept.delete(keyOf(kept.from, kept.call));
     kept.forget?.();
@@ -123,6 +155,6 @@ export class SessionKeeping {
   }
 }
 
-function keyOf(from: number, call: number): string {
-  return `${from} ${call}`;
+function keyOf({ node, member }: SessionPeer, call: number): string {
+  return `${call} ${member} ${node}`;
 }

@@ -6,11 +6,12 @@
  *       after it wait here: one for each open request, of at most a part.
  */
 
+import { isSamePeer, type SessionPeer } from "./session-peer.ts";
 import { shortGeneration } from "./session-record.ts";
 import type { SessionWire } from "./session-wire.ts";
 
 interface Letter {
-  readonly to: number;
+  readonly to: SessionPeer;
   readonly generation: number;
   readonly record: Uint8Array;
 }
@@ -26,16 +27,21 @@ export class SessionMail {
 
   /** How often this shard's own number was retired before it. */
   get generation(): number {
-    return shortGeneration(this.wire.generationOf(this.wire.member) ?? 0);
+    return shortGeneration(this.wire.generationOf(this.wire.peer.member) ?? 0);
+  }
+
+  /** Tells whether a shard is of another node: what is sent there may be lost. */
+  isFar(peer: SessionPeer): boolean {
+    return peer.node !== this.wire.peer.node;
   }
 
   /** Sends a record, or does not. */
-  trySend(to: number, record: Uint8Array): boolean {
+  trySend(to: SessionPeer, record: Uint8Array): boolean {
     return !this.#isWaitingFor(to) && this.wire.send(to, record);
   }
 
   /** Sends a record, now or as soon as there is room, to the thread of this generation. */
-  send(to: number, generation: number, record: Uint8Array): void {
+  send(to: SessionPeer, generation: number, record: Uint8Array): void {
     if (!this.trySend(to, record)) this.#waiting.push({ to, generation, record });
   }
 
@@ -45,14 +51,18 @@ export class SessionMail {
     const letters = this.#waiting;
     this.#waiting = [];
     for (const { to, generation, record } of letters) {
-      const now = this.wire.generationOf(to);
-      if (now !== undefined && shortGeneration(now) === generation) {
-        this.send(to, generation, record);
-      }
+      if (this.#mayBe(to, generation)) this.send(to, generation, record);
     }
   }
 
-  #isWaitingFor(to: number): boolean {
-    return this.#waiting.some((letter) => letter.to === to);
+  /** False where it is known that the thread of this generation has ended. */
+  #mayBe(peer: SessionPeer, generation: number): boolean {
+    if (this.isFar(peer)) return true;
+    const now = this.wire.generationOf(peer.member);
+    return now !== undefined && shortGeneration(now) === generation;
+  }
+
+  #isWaitingFor(to: SessionPeer): boolean {
+    return this.#waiting.some((letter) => isSamePeer(letter.to, to));
   }
 }

@@ -73,8 +73,8 @@ export function packRecord(
 }
 
 /** Reads a record. Its part is a copy. */
-export function unpackRecord(bytes: Uint8Array, offset: number, length: number): SessionRecord {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length);
+export function unpackRecord(bytes: Uint8Array): SessionRecord {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return {
     type: view[0] as RecordType,
     isLast: view[1] === 1,

@@ -9,6 +9,7 @@
  */
 
 import type { Term } from "../token/terms.ts";
+import type { KeyOptions, VerifyOptions } from "../token/token-options.ts";
 import { Token } from "../token/token.ts";
 
 /** Where a session is. */
@@ -33,22 +34,25 @@ const VERSION = Token.atom("v1");
 /** Signs and reads the tokens of a mount. */
 export class SessionTokens {
   readonly #secretKeyBase: string;
-  readonly #maxAge: number;
+  readonly #options: VerifyOptions;
 
-  /** @param maxAgeMs - how long a token holds, however often it is used */
-  constructor(secretKeyBase: string, maxAgeMs: number) {
+  /**
+   * @param maxAgeMs - how long a token holds, however often it is used
+   * @param crypto - how its key is derived
+   */
+  constructor(secretKeyBase: string, maxAgeMs: number, crypto: KeyOptions = {}) {
     this.#secretKeyBase = secretKeyBase;
-    this.#maxAge = maxAgeMs / 1_000;
+    this.#options = { ...crypto, maxAge: maxAgeMs / 1_000 };
   }
 
   sign({ node, member, generation, number, secret }: SessionPlace): string {
     const data = Token.tuple(VERSION, node, member, generation, number, secret);
-    return Token.sign(this.#secretKeyBase, SALT, data, { maxAge: this.#maxAge });
+    return Token.sign(this.#secretKeyBase, SALT, data, this.#options);
   }
 
   /** Gives the place that a token names; undefined for what is none of ours, or too old. */
   tryRead(token: unknown): SessionPlace | undefined {
-    const read = Token.verify(this.#secretKeyBase, SALT, token, { maxAge: this.#maxAge });
+    const read = Token.verify(this.#secretKeyBase, SALT, token, this.#options);
     return read.ok ? placeOf(read.data) : undefined;
   }
 }

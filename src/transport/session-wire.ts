@@ -1,17 +1,19 @@
 /**
- * PORT: what carries records to the same transport on another shard. Implemented by the shard.
+ * PORT: what carries records to the same transport on other shards. Implemented by the shard.
  *
  * Runs on: shard.
  */
 
-/** The way to the other shards. */
+import type { SessionPeer } from "./session-peer.ts";
+
+/** The way to the other shards. Within a node nothing is lost; on its way to another one it may be. */
 export interface SessionWire {
-  /** Name of this node: of others no session is found here. */
-  readonly node: string;
-  /** Number of this shard's member. */
-  readonly member: number;
-  /** Gives how often a member's number was retired; undefined: there is no such member. */
+  /** This shard. */
+  readonly peer: SessionPeer;
+  /** Tells whether there is a way to a node, this one included. */
+  reaches(node: string): boolean;
+  /** Gives how often a number was retired on this node; undefined: there is no such member. */
   generationOf(member: number): number | undefined;
   /** Sends a record, which is copied. @returns false where it was not taken: too much waits already */
-  send(to: number, record: Uint8Array): boolean;
+  send(to: SessionPeer, record: Uint8Array): boolean;
 }

@@ -1,24 +1,30 @@
 /**
- * The app that the recorded Phoenix ran, as far as it can be served today.
+ * The app that the recorded Phoenix ran.
  *
  * Runs on: every shard, which loads it by its URL.
  *
- * `CHECK_ORIGIN` and `URL_HOST` are read from its environment. What is not built yet is absent:
- * `test/conformance/exceptions.ts` says which scenarios wait for what.
+ * `CHECK_ORIGIN` and `URL_HOST` are read from its environment.
  */
 import { defineEndpoint } from "../../src/index.ts";
 import { bench } from "./conformance/bench.ts";
+import { presence, presenceChannel } from "./conformance/presence.ts";
 import { checkOriginOf } from "./conformance/origins.ts";
 import { disconnect, publish } from "./conformance/routes.ts";
 import { room } from "./conformance/room.ts";
 import { answerTo, CLIENT_INFO, userSocket } from "./conformance/socket.ts";
 
-const channels = { "room:*": room, exact: room, "bench:*": bench };
+const channels = {
+  "room:*": room,
+  exact: room,
+  "presence:*": presenceChannel,
+  "bench:*": bench,
+};
 const mount = { socket: userSocket, channels, connectInfo: CLIENT_INFO };
 
 export default defineEndpoint({
   urlHost: process.env["URL_HOST"] ?? "localhost",
   checkOrigin: checkOriginOf(process.env["CHECK_ORIGIN"]),
+  presences: [presence],
   sockets: {
     "/socket": { ...mount, websocket: { timeoutMs: 60_000 }, longpoll: true },
     "/small": {

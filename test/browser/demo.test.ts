@@ -116,6 +116,23 @@ describe("the demo page", { skip: noBrowser }, () => {
     assert.deepEqual([one.errors, two.errors], [[], []]);
   });
 
+  it("shows who is in the room, under the names that they have now", async () => {
+    const [one, two] = [
+      await Tab.opened(context, port, "#who-is-here"),
+      await Tab.opened(context, port, "#who-is-here"),
+    ];
+    await two.page.locator("#name").fill("the Hoopoe");
+    await two.page.locator("#name").press("Enter");
+    const who = one.page.locator("#who li");
+    await who.nth(1).waitFor();
+    await one.page.locator("#who li", { hasText: "the Hoopoe" }).waitFor();
+    assert.equal(await who.count(), 2);
+    await two.page.close();
+    await one.page.locator("#who li", { hasText: "the Hoopoe" }).waitFor({ state: "hidden" });
+    assert.equal(await who.count(), 1);
+    assert.deepEqual(one.errors, []);
+  });
+
   it("shows HTML as the text that it is", async () => {
     const tab = await Tab.opened(context, port, "#aviary");
     const html = '<img src=x onerror="document.title = 1">';

@@ -418,6 +418,26 @@ describe("all channels", () => {
     await within(Promise.all([ended, endedToo]), "the end for both who wait for it");
   });
 
+  it("are said to have ended once each, when nothing of them reaches their clients any more", async () => {
+    const gate = new Deferred();
+    const refused = channel({ join: () => error() });
+    const slow = channel({ terminate: async () => void (await gate.promise) });
+    const world = new World({ channels: { "room:*": talkative(), refused, slow } });
+    for (const ending of ["boom", "stop", "phx_leave"]) {
+      world.joined(["room:1"]).send(`["11","2","room:1","${ending}",{}]`);
+    }
+    // A rejoin replaces the first.
+    const client = world.joined(["room:2"]);
+    client.send('["12","2","room:2","phx_join",{}]', '["13","3","refused","phx_join",{}]');
+    client.connection.lose();
+    assert.deepEqual(world.closed, ["room:1", "room:1", "room:1", "room:2", "refused", "room:2"]);
+    world.joined(["slow"]).connection.lose();
+    assert.equal(world.closed.length, 6);
+    gate.resolve(undefined);
+    await turn();
+    assert.deepEqual(world.closed.at(-1), "slow");
+  });
+
   it("are counted in and out, whatever ends them", async () => {
     const world = new World({ channels: { "room:*": talkative() } });
     for (const ending of ["boom", "stop", "stop_other", "phx_leave", "phx_join", "nope"]) {

@@ -411,7 +411,7 @@ export function describeRawSocket(transport: RawTransport): void {
       await client.send("hi");
       assert.equal(await client.next(), "hi");
       const [socket] = sockets;
-      assert.deepEqual(shard.shard.answer({ about: "sockets", limit: 10 }), [
+      assert.deepEqual(await shard.shard.answer({ about: "sockets", limit: 10 }), [
         {
           connection: socket?.number,
           id: "users:1",
@@ -421,7 +421,7 @@ export function describeRawSocket(transport: RawTransport): void {
         },
       ]);
       const connection = socket?.number ?? -1;
-      assert.deepEqual(shard.shard.answer({ about: "channels", connection }), []);
+      assert.deepEqual(await shard.shard.answer({ about: "channels", connection }), []);
       assert.equal(shard.counter("connections"), 1);
     });
   });

@@ -200,7 +200,7 @@ describe("A link", () => {
 
   it("tells the topic of a broadcast that is too large for this node", async () => {
     const { host, adapter, errors, missed, stop } = await linked(["room:1", "room:2"]);
-    const envelope = new Uint8Array(4_000);
+    const envelope = new Uint8Array(4_000).fill(1);
     adapter.onBroadcast("room:2", envelope);
     host.drain();
     assert.deepEqual(missed, ["room:2"]);

@@ -3,12 +3,17 @@ import { describe, it } from "node:test";
 
 import type { Adapter, RemoteBroadcastHandler } from "../../src/pubsub/adapter.ts";
 import type { Broadcast } from "../../src/pubsub/envelope.ts";
+import { KIND } from "../../src/pubsub/envelope.ts";
+import { kindAndFlags, kindOf } from "../../src/pubsub/exchange-layout.ts";
+import { CONTROL_SLOT } from "../../src/pubsub/exchange.ts";
 import { Link } from "../../src/pubsub/link.ts";
+import { packMail, unpackMail } from "../../src/pubsub/node-mail.ts";
 import { within } from "../support/deadline.ts";
 import { TestNode } from "../support/members.ts";
 import type { TestMember } from "../support/members.ts";
 
 const LINK = 2;
+const MAIL_TYPE = kindAndFlags(KIND.mail, 0);
 
 /** The test's end of the port: it notes what the link sends, and brings what the test says. */
 class RecordingAdapter implements Adapter {
@@ -163,7 +168,7 @@ describe("the link", () => {
   it("reports a broadcast that is too large for this node, and goes on", async () => {
     const { member, adapter, link, errors } = await makeLinked();
     const heard = heardBy(member, "t");
-    adapter.handler("t", new Uint8Array(70_000));
+    adapter.handler("t", new Uint8Array(70_000).fill(1));
     assert.match(
       String(errors[0]),
       /a broadcast of another node is too large, got 70000 \(bytes\)/,
@@ -185,6 +190,52 @@ describe("the link", () => {
     member.broadcast("t", "e", { n: 2 });
     await sent(adapter, 1);
     assert.deepEqual(errors, [new Error("not connected")]);
+    await link.stop();
+  });
+
+  it("takes mail to the node, and the member there, that it is for", async () => {
+    const far = await makeLinked();
+    const near = await makeLinked();
+    const mail = packMail({ node: "near", member: 0 }, { node: "far", member: 0 }, Buffer.of(1, 2));
+    far.member.exchange.send(LINK, CONTROL_SLOT, MAIL_TYPE, mail, mail.length);
+    await sent(far.adapter, 1);
+    const got: string[] = [];
+    near.member.exchange.attach({
+      onRecord: (_from, type, bytes, offset, length) => {
+        assert.equal(kindOf(type), KIND.mail);
+        const taken = bytes.subarray(offset, offset + length);
+        const { from, bodyOffset } = unpackMail(taken);
+        got.push(`${from.node} ${taken.subarray(bodyOffset).join(" ")}`);
+      },
+      onLapped: () => assert.fail("mail was lapped"),
+      onError: (error) => assert.fail(String(error)),
+    });
+    // A subscriber of all that there is has no part in it.
+    const heard = heardBy(near.member, "mail");
+    const [{ to, topic, bytes } = assert.fail("nothing was sent")] = far.adapter.sent;
+    near.adapter.handler(topic, bytes);
+    near.member.drain();
+    assert.deepEqual([to, topic, got, heard], ["near", "mail", ["far 1 2"], []]);
+    await Promise.all([far.link.stop(), near.link.stop()]);
+    assert.deepEqual([far.errors, near.errors], [[], []]);
+  });
+
+  it("does without mail for members that there are not, and says what finds no room", async () => {
+    const { adapter, link, errors } = await makeLinked();
+    const from = { node: "far", member: 0 };
+    // The link itself, one that has no thread, and two numbers that there are not.
+    for (const member of [LINK, 1, 3, 65_535]) {
+      for (let count = 0; count < 10; count += 1) {
+        adapter.handler("mail", packMail({ node: "here", member }, from, Buffer.alloc(8_192)));
+      }
+    }
+    assert.deepEqual(errors, []);
+    // Nobody drains: the ring and the reserve fill up.
+    for (let count = 0; count < 10 && errors.length === 0; count += 1) {
+      adapter.handler("mail", packMail({ node: "here", member: 0 }, from, Buffer.alloc(8_192)));
+    }
+    const message = "mail of another node could not be handed on, member=0";
+    assert.deepEqual(errors, [new Error(message)]);
     await link.stop();
   });
 

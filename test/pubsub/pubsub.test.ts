@@ -390,6 +390,30 @@ describe("a broadcast to one node", () => {
     });
   });
 
+  it("to this thread only writes no record, and to others only is not heard here", () => {
+    const node = new TestNode({ link: 2 });
+    const [one, two, link] = [node.member(0), node.member(1), node.member(2)];
+    const [here, there] = [subscribed(one, "t"), subscribed(two, "t")];
+    one.broadcast("t", "e", { n: 1 }, "thread");
+    assert.deepEqual([one.counter("records"), here.numbers()], [0, [1]]);
+    one.broadcast("t", "e", { n: 2 }, "otherThreads");
+    one.broadcast("t", "e", { n: 3 }, "otherNodes");
+    for (const member of [two, link]) member.drain();
+    assert.deepEqual([here.numbers(), there.numbers()], [[], [2]]);
+    assert.equal(link.counter("recordsWithoutSubscriber"), 1);
+    assert.equal(one.counter("records"), 2);
+  });
+
+  it("to other nodes goes nowhere without a link, and is refused where it is too large", () => {
+    const alone = new TestNode().member(0);
+    alone.broadcast("t", "e", { n: 1 }, "otherNodes");
+    assert.equal(alone.counter("records"), 0);
+    const one = new TestNode({ link: 2 }).member(0);
+    assert.throws(() => one.broadcast("t", "e", { fill: "x".repeat(70_000) }, "otherNodes"), {
+      code: "SIM_ERR_PAYLOAD_TOO_LARGE",
+    });
+  });
+
   it("to all nodes has a record for the link, but none where it is for this node only", () => {
     const node = new TestNode({ link: 2 });
     const one = node.member(0);

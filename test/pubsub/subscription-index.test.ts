@@ -38,6 +38,10 @@ describe("SubscriptionIndex", () => {
     for (const member of [0, 31, 32, 63, 64, 69]) indexes[member]?.add(2);
     indexes[31]?.add(3);
     assert.deepEqual(membersOf(indexes[1], 2), [0, 31, 32, 63, 64, 69]);
+    const found = Array.from({ length: 70 }, (_, member) => member).filter((member) =>
+      indexes[1]?.has(2, member),
+    );
+    assert.deepEqual(found, [0, 31, 32, 63, 64, 69]);
     assert.deepEqual(membersOf(indexes[1], 3), [31]);
     indexes[31]?.remove(2);
     assert.deepEqual(membersOf(indexes[1], 2), [0, 32, 63, 64, 69]);

@@ -88,6 +88,13 @@ describe("a shard's context", () => {
       assert.throws(() => context?.broadcast("t", "e", [1]), { code: "SIM_ERR_PAYLOAD" });
       assert.throws(() => context?.broadcast("t", 5 as never), { code: "SIM_ERR_PAYLOAD" });
       assert.throws(() => context?.broadcast(5 as never, "e"), { code: "SIM_ERR_PAYLOAD" });
+      for (const method of ["broadcast", "localBroadcast"] as const) {
+        assert.throws(() => context?.[method]("phx_presence:x", "e"), { code: "SIM_ERR_PAYLOAD" });
+      }
+      assert.throws(() => context?.directBroadcast("node", "phx_presence:x", "e"), {
+        code: "SIM_ERR_PAYLOAD",
+        message: `topic must not be one of the server's own, got "phx_presence:x"`,
+      });
     } finally {
       shard.close();
     }

@@ -56,7 +56,13 @@ describe("an endpoint's definition", () => {
         "/lp": { ...mount, longpoll: true },
         "/lp2": {
           ...mount,
-          longpoll: { windowMs: 100, pubsubTimeoutMs: 50, maxAgeMs: 1_000, path: "/lp" },
+          longpoll: {
+            windowMs: 100,
+            pubsubTimeoutMs: 50,
+            maxAgeMs: 1_000,
+            crypto: { keyIterations: 10, keyLength: 16, keyDigest: "sha512" },
+            path: "/lp",
+          },
         },
         "/e": { socket, channels: { "room:*": { channel: channel(), assigns: { n: 1 } } } },
       },
@@ -186,6 +192,18 @@ describe("an endpoint's definition", () => {
       /^pubsubTimeoutMs of \/s must be .*, got 49$/,
     );
     refused(mountedWith({ longpoll: { maxAgeMs: 999 } }), /^maxAgeMs of \/s must be .*, got 999$/);
+    refused(
+      mountedWith({ longpoll: { crypto: true } }),
+      "crypto of /s must be an object, got boolean",
+    );
+    refused(
+      mountedWith({ longpoll: { crypto: { maxAge: 1 } } }),
+      /^crypto of \/s must .*, got maxAge$/,
+    );
+    refused(
+      mountedWith({ longpoll: { crypto: { keyIterations: 0 } } }),
+      /^crypto of \/s: keyIterations must be .*, got 0$/,
+    );
     refused(mountedWith({ longpoll: { subprotocols: [] } }), /, got subprotocols$/);
     refused(
       mountedWith({ longpoll: { path: "lp" } }),

@@ -32,6 +32,14 @@ describe("the router of topics", () => {
     assert.equal(routed("*")("anything"), "*");
   });
 
+  it("matches no topic of the server's own", () => {
+    const match = routed("*", "phx_presence:*", "phx_presence:rooms");
+    for (const topic of ["phx_presence:rooms", "phx_presence:"]) {
+      assert.equal(match(topic), undefined);
+    }
+    assert.equal(match("phx_presence"), "*");
+  });
+
   it("takes the first that matches, in order of declaration", () => {
     const match = routed("room:private", "room:*", "room:public", "*");
     assert.equal(match("room:private"), "room:private");

@@ -47,6 +47,7 @@ export interface Page {
   locator(selector: string, options?: { readonly hasText: string }): Locator;
   title(): Promise<string>;
   evaluate(script: string): Promise<unknown>;
+  close(): Promise<void>;
 }
 
 /** Tabs that share what a browser keeps. */

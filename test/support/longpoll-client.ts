@@ -1,6 +1,6 @@
 /**
  * A long-poll client that does what a test says. Each request has a connection of its own, so that they land on
- * all shards in turns.
+ * all shards in turns; and on all nodes, where it is given the ports of several.
  *
  * Runs on: the main thread of the tests.
  */
@@ -85,31 +85,32 @@ function decoded(frame: string): unknown {
 /** One session. */
 export class LongPollClient {
   readonly token: string;
-  readonly #port: number;
+  readonly #ports: number[];
   readonly #path: string;
   readonly #unread: unknown[] = [];
 
-  private constructor(port: number, path: string, token: string) {
-    this.#port = port;
+  private constructor(ports: readonly number[], path: string, token: string) {
+    this.#ports = [...ports];
     this.#path = path;
     this.token = token;
   }
 
-  /** Opens a session. */
+  /** Opens a session, on the first of several nodes. */
   static async connect(
-    port: number,
+    nodes: number | readonly number[],
     query = "vsn=2.0.0",
     mount = "/socket",
   ): Promise<LongPollClient> {
     const path = `${mount}/longpoll?${query}`;
-    const opened = await within(ask(port, "GET", path).answer, "a new session");
+    const ports = typeof nodes === "number" ? [nodes] : nodes;
+    const opened = await within(ask(ports[0] ?? 0, "GET", path).answer, "a new session");
     assert.equal(opened.status, 410, "no session was opened");
-    return new LongPollClient(port, path, opened.token ?? "");
+    return new LongPollClient(ports, path, opened.token ?? "");
   }
 
   /** Polls. */
   poll(): Asked {
-    return ask(this.#port, "GET", `${this.#path}&token=${this.token}`);
+    return ask(this.#nextPort(), "GET", `${this.#path}&token=${this.token}`);
   }
 
   /** Sends frames as lines of one request. Gives the answer. */
@@ -120,7 +121,7 @@ export class LongPollClient {
 
   /** Sends a body as it stands. Gives the answer. */
   async post(body: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    const asked = ask(this.#port, "POST", `${this.#path}&token=${this.token}`, body, headers);
+    const asked = ask(this.#nextPort(), "POST", `${this.#path}&token=${this.token}`, body, headers);
     return within(asked.answer, "the answer to a POST");
   }
 
@@ -140,5 +141,11 @@ export class LongPollClient {
     assert.equal(status, 200);
     const reply = [joinRef, joinRef, topic, "phx_reply", { status: "ok", response: {} }];
     assert.deepEqual(await this.next(), reply);
+  }
+
+  #nextPort(): number {
+    const port = this.#ports.shift() ?? 0;
+    this.#ports.push(port);
+    return port;
   }
 }

@@ -35,6 +35,20 @@ declare module "phoenix" {
     onError(callback: (reason: unknown) => void): void;
   }
 
+  /** Who is there under one key. */
+  export interface PresentAs {
+    readonly metas: readonly (Readonly<Record<string, unknown>> & { readonly phx_ref: string })[];
+    readonly [added: string]: unknown;
+  }
+
+  export class Presence {
+    constructor(channel: Channel);
+    onJoin(callback: (key: string, before: PresentAs | undefined, joined: PresentAs) => void): void;
+    onLeave(callback: (key: string, rest: PresentAs, left: PresentAs) => void): void;
+    onSync(callback: () => void): void;
+    list<Shown>(choose: (key: string, presence: PresentAs) => Shown): Shown[];
+  }
+
   /** A message as the client has decoded it. */
   export interface Received {
     readonly topic: string;

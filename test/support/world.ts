@@ -84,6 +84,8 @@ export class World {
   skipped = 0;
   /** Broadcasts that queues of channels left out. */
   leftOut = 0;
+  /** Topics of the channels that have ended. */
+  readonly closed: string[] = [];
   /** Whether joins are taken, and how many were not. */
   takesJoins = true;
   joinsRefused = 0;
@@ -126,6 +128,7 @@ export class World {
       onLeftOut: () => {
         this.leftOut += 1;
       },
+      onClosed: ({ topic }) => void this.closed.push(topic),
     });
     this.rawChannels = new RawChannelServer({
       shard: 0,

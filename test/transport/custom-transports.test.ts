@@ -221,7 +221,7 @@ describe("a transport of the user's own", () => {
       await open(new RecordingClient()),
     ];
     assert.notEqual(one.number, two.number);
-    assert.deepEqual(shard.shard.answer({ about: "sockets", limit: 1 }), [
+    assert.deepEqual(await shard.shard.answer({ about: "sockets", limit: 1 }), [
       { connection: one.number, id: "ann", shard: 0, transport: "test line", path: "/socket" },
     ]);
     assert.equal(shard.counter("connections"), 2);

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import { STATUS } from "../../src/transport/longpoll-caller.ts";
-import type { Caller } from "../../src/transport/longpoll-caller.ts";
+import type { Caller, Settled } from "../../src/transport/longpoll-caller.ts";
 import { LongPollSession } from "../../src/transport/longpoll-session.ts";
 import { turn } from "../support/world.ts";
 
@@ -17,9 +17,9 @@ const MAX_LENGTH = 100;
 /** A poll, and what it was answered. */
 class Poll implements Caller {
   answers: string[] = [];
-  settled: ((isDelivered: boolean) => void) | undefined;
+  settled: Settled | undefined;
 
-  answer(status: number, messages: string, settled?: (isDelivered: boolean) => void): void {
+  answer(status: number, messages: string, settled?: Settled): void {
     this.answers.push(`${status} ${messages}`);
     this.settled = settled;
   }
@@ -27,6 +27,7 @@ class Poll implements Caller {
 
 let session: LongPollSession;
 let slow: number;
+let unsure: number;
 let ended: number;
 
 function polled(): Poll {
@@ -38,6 +39,7 @@ function polled(): Poll {
 describe("a long-poll session", () => {
   beforeEach(() => {
     slow = 0;
+    unsure = 0;
     ended = 0;
     session = new LongPollSession(
       1,
@@ -48,6 +50,9 @@ describe("a long-poll session", () => {
         sent() {},
         slow: () => {
           slow += 1;
+        },
+        unsure: () => {
+          unsure += 1;
         },
         ended: () => {
           ended += 1;
@@ -92,6 +97,14 @@ describe("a long-poll session", () => {
     newer.settled?.(true);
     session.send("three");
     assert.deepEqual(polled().answers, ['200 ["three"]']);
+  });
+
+  it("says where nobody can know whether a batch was delivered, and gives it to no other poll", () => {
+    session.send("one");
+    const first = polled();
+    const second = polled();
+    first.settled?.(undefined);
+    assert.deepEqual([unsure, second.answers], [1, []]);
   });
 
   it("answers with 204 when a window is over, and not before", () => {

@@ -414,7 +414,7 @@ describe("a session", () => {
   it("is listed among the shard's sockets", async () => {
     const { port, shard } = await serving();
     await LongPollClient.connect(port);
-    const sockets = shard.answer({ about: "sockets", limit: 10 });
+    const sockets = await shard.answer({ about: "sockets", limit: 10 });
     assert.deepEqual(sockets, [
       { connection: 0, id: "someone", shard: 0, transport: "longpoll", path: "/socket" },
     ]);

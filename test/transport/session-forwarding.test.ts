@@ -1,22 +1,34 @@
 /**
- * Requests that one shard forwards to another, over real rings of an exchange, without their event loops.
+ * Requests that one shard forwards to another, over real rings of an exchange, without their event loops; and from
+ * node to node, where the test is what carries mail, and may lose it.
  *
  * Runs on: the test's thread.
  */
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { ExchangeWire, isSessionRecord } from "../../src/shard/exchange-wire.ts";
+import { KIND } from "../../src/pubsub/envelope.ts";
+import { kindOf } from "../../src/pubsub/exchange-layout.ts";
+import { CONTROL_SLOT } from "../../src/pubsub/exchange.ts";
+import { unpackMail } from "../../src/pubsub/node-mail.ts";
+import { deliveryOf, ExchangeWire, isSessionRecord } from "../../src/shard/exchange-wire.ts";
 import type { NodeMemory } from "../../src/shard/control.ts";
 import { STATUS } from "../../src/transport/longpoll-caller.ts";
-import type { Caller } from "../../src/transport/longpoll-caller.ts";
+import type { Caller, Settled } from "../../src/transport/longpoll-caller.ts";
 import { SessionForwarding } from "../../src/transport/session-forwarding.ts";
+import { RECORD, unpackRecord } from "../../src/transport/session-record.ts";
+import type { RecordType } from "../../src/transport/session-record.ts";
+import type { SessionPeer } from "../../src/transport/session-peer.ts";
 import { TestNode } from "../support/members.ts";
 
+/** Number of the links' members. */
+const LINK = 2;
+const PEER_TIMEOUT_MS = 2_000;
 const LIMITS = { acceptMs: 1_000, answerMs: 5_000, lateStatus: STATUS.none };
 const BYTES = Buffer.from("request");
 
 interface Shard {
+  readonly peer: SessionPeer;
   readonly forwarding: SessionForwarding;
   /** Requests that came, and those who made them. */
   readonly served: { readonly request: string; readonly caller: Caller }[];
@@ -24,15 +36,15 @@ interface Shard {
   forgotten: number;
 }
 
-let node: TestNode;
 let generations: Int32Array;
 let asker: Shard;
 let keeper: Shard;
 
-function makeShard(member: number): Shard {
+function makeShard(node: TestNode, nodeName: string, member: number): Shard {
   const { exchange } = node.member(member);
-  const memory = { exchange: node.exchangeMemory, nodeName: "n" } as NodeMemory;
+  const memory = { exchange: node.exchangeMemory, nodeName, link: node.link } as NodeMemory;
   const shard: Shard = {
+    peer: { node: nodeName, member },
     forwarding: new SessionForwarding(
       new ExchangeWire(memory, member, exchange),
       (request, caller) => {
@@ -41,6 +53,7 @@ function makeShard(member: number): Shard {
           shard.forgotten += 1;
         };
       },
+      PEER_TIMEOUT_MS,
     ),
     served: [],
     drain: () => exchange.drainNow(),
@@ -49,7 +62,9 @@ function makeShard(member: number): Shard {
   exchange.attach({
     onRecord: (from, type, bytes, offset, length) => {
       assert.ok(isSessionRecord(type));
-      shard.forwarding.receive(from, bytes, offset, length);
+      const carrier = { node: nodeName, member: from };
+      const delivery = deliveryOf(carrier, type, bytes.subarray(offset, offset + length));
+      shard.forwarding.receive(delivery.from, delivery.record);
     },
     onLapped: () => assert.fail("a control record was lapped"),
     onError: (error) => {
@@ -59,21 +74,56 @@ function makeShard(member: number): Shard {
   return shard;
 }
 
+/** What carries mail between nodes. */
+let drainLinks: () => void = () => {};
+/** Kinds of records that are lost on their way to the other node. */
+let lost: readonly RecordType[] = [];
+
 /** Has both sides take what the other wrote, until nothing more comes. */
 function settle(): void {
   for (let round = 0; round < 400; round += 1) {
     asker.drain();
+    drainLinks();
     keeper.drain();
+    drainLinks();
   }
+}
+
+/** Links two nodes. */
+function link(near: TestNode, far: TestNode): void {
+  const [a, b] = [near, far].map((each) => each.member(LINK).exchange);
+  assert.ok(a && b);
+  for (const [own, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    own.attach({
+      onRecord: (_from, type, bytes, offset, length) => {
+        assert.equal(kindOf(type), KIND.mail);
+        const mail = Uint8Array.from(bytes.subarray(offset, offset + length));
+        const { to, bodyOffset } = unpackMail(mail);
+        if (lost.includes(unpackRecord(mail.subarray(bodyOffset)).type)) return;
+        assert.ok(other.send(to.member, CONTROL_SLOT, type, mail, mail.length));
+      },
+      onLapped: () => assert.fail("mail was lapped"),
+      onError: (error) => {
+        throw error;
+      },
+    });
+  }
+  drainLinks = (): void => {
+    a.drainNow();
+    b.drainNow();
+  };
 }
 
 interface Got {
   status: number;
   messages: string;
-  settled: ((isDelivered: boolean) => void) | undefined;
+  settled: Settled | undefined;
 }
 
-/** Sends a request from shard 0 to shard 1. */
+/** Sends a request from one shard to the other. */
 function call(request: Uint8Array = BYTES): {
   readonly got: Got[];
   readonly cancel: (() => void) | undefined;
@@ -82,12 +132,12 @@ function call(request: Uint8Array = BYTES): {
   const caller: Caller = {
     answer: (status, messages, settled) => void got.push({ status, messages, settled }),
   };
-  return { got, cancel: asker.forwarding.tryCall(1, 0, request, caller, LIMITS) };
+  return { got, cancel: asker.forwarding.tryCall(keeper.peer, 0, request, caller, LIMITS) };
 }
 
 /** A batch of a session, and what becomes of it. */
-function answerBatch(messages = "[]"): boolean[] {
-  const settled: boolean[] = [];
+function answerBatch(messages = "[]"): (boolean | undefined)[] {
+  const settled: (boolean | undefined)[] = [];
   keeper.served[0]?.caller.answer(STATUS.messages, messages, (isDelivered) => {
     settled.push(isDelivered);
   });
@@ -96,10 +146,26 @@ function answerBatch(messages = "[]"): boolean[] {
 }
 
 function begin(sizes: ConstructorParameters<typeof TestNode>[0] = {}): void {
-  node = new TestNode(sizes);
+  const node = new TestNode(sizes);
   generations = new Int32Array(node.exchangeMemory.generations);
-  asker = makeShard(0);
-  keeper = makeShard(1);
+  asker = makeShard(node, "n", 0);
+  keeper = makeShard(node, "n", 1);
+  drainLinks = () => {};
+}
+
+/**
+ * Two nodes; both shards have the same number, each on its own.
+ *
+ * @param retired - how often the keeper's number was retired before it
+ */
+function beginFar(sizes: ConstructorParameters<typeof TestNode>[0] = {}, retired = 0): void {
+  const near = new TestNode({ ...sizes, link: LINK });
+  const far = new TestNode({ ...sizes, link: LINK });
+  Atomics.store(new Int32Array(far.exchangeMemory.generations), 0, retired);
+  asker = makeShard(near, "near", 0);
+  keeper = makeShard(far, "far", 0);
+  lost = [];
+  link(near, far);
 }
 
 describe("forwarded requests", () => {
@@ -153,7 +219,7 @@ describe("forwarded requests", () => {
     const crossing = call();
     settle();
     crossing.cancel?.();
-    const settled: boolean[] = [];
+    const settled: (boolean | undefined)[] = [];
     keeper.served[1]?.caller.answer(STATUS.messages, "[]", (isDelivered) => {
       settled.push(isDelivered);
     });
@@ -218,5 +284,122 @@ describe("forwarded requests", () => {
     asker.forwarding.look(performance.now());
     settle();
     assert.equal(keeper.forgotten, 1);
+  });
+});
+
+/** Lets time pass on both sides. */
+function pass(ms: number): void {
+  const nowMs = performance.now() + ms;
+  asker.forwarding.look(nowMs);
+  keeper.forwarding.look(nowMs);
+  settle();
+}
+
+describe("requests that are forwarded to another node", () => {
+  beforeEach(() => beginFar());
+
+  it("come there, and their answers back", () => {
+    const { got } = call();
+    settle();
+    assert.deepEqual(
+      keeper.served.map(({ request }) => request),
+      ["request"],
+    );
+    const settled = answerBatch('["a"]');
+    assert.deepEqual(
+      got.map(({ status, messages }) => [status, messages]),
+      [[STATUS.messages, '["a"]']],
+    );
+    got[0]?.settled?.(true);
+    settle();
+    assert.deepEqual(settled, [true]);
+    assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
+  });
+
+  it("travel in parts where they are large, through a small ring with a small reserve", () => {
+    beginFar({ ringBytes: 4_096, overflowBytes: 65_536 });
+    const text = "x".repeat(200_000);
+    const { got } = call(Buffer.from(text));
+    settle();
+    assert.equal(keeper.served[0]?.request, text);
+    answerBatch(`["${text}"]`);
+    assert.equal(got[0]?.messages, `["${text}"]`);
+  });
+
+  it("wait for the session as long as it takes", () => {
+    const { got } = call();
+    settle();
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual([got, keeper.forgotten], [[], 0]);
+  });
+
+  it("that are lost count as those of an unknown session, in time", () => {
+    lost = [RECORD.request];
+    const { got } = call();
+    settle();
+    pass(LIMITS.acceptMs + 1);
+    assert.equal(got[0]?.status, STATUS.unknown);
+  });
+
+  it("of a thread that has ended are told so at once", () => {
+    beginFar({}, 1);
+    const { got } = call();
+    settle();
+    assert.deepEqual(
+      got.map(({ status }) => status),
+      [STATUS.unknown],
+    );
+    assert.equal(keeper.served.length, 0);
+  });
+
+  it("whose answer is lost are given up, and the batch is kept", () => {
+    lost = [RECORD.answer];
+    const { got } = call();
+    settle();
+    const settled = answerBatch();
+    asker.forwarding.look(performance.now() + LIMITS.answerMs + 1);
+    settle();
+    assert.equal(got[0]?.status, LIMITS.lateStatus);
+    assert.deepEqual(settled, [false]);
+  });
+
+  it("whose batch may have been delivered, or not, tell the session that nobody knows", () => {
+    lost = [RECORD.settled];
+    const { got } = call();
+    settle();
+    const settled = answerBatch();
+    got[0]?.settled?.(true);
+    settle();
+    pass(PEER_TIMEOUT_MS - 500);
+    assert.deepEqual(settled, []);
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual(settled, [undefined]);
+    assert.equal(keeper.forwarding.size, 0);
+  });
+
+  it("whose batch was not fetched to its end leave it to the session", () => {
+    lost = [RECORD.more];
+    call();
+    settle();
+    const settled = answerBatch(`["${"x".repeat(20_000)}"]`);
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual(settled, [false]);
+  });
+
+  it("that do not come to their end are forgotten", () => {
+    lost = [RECORD.next];
+    call(Buffer.alloc(20_000));
+    settle();
+    assert.equal(keeper.forwarding.size, 1);
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual([keeper.served.length, keeper.forwarding.size], [0, 0]);
+  });
+
+  it("do not end with a thread of the same number on this node", () => {
+    const { got } = call();
+    settle();
+    asker.forwarding.memberGone(0);
+    keeper.forwarding.memberGone(0);
+    assert.deepEqual([got, keeper.forgotten], [[], 0]);
   });
 });

@@ -26,6 +26,16 @@ describe("the token of a session", () => {
     assert.equal(new SessionTokens(SECRET, 0).tryRead(token), undefined);
   });
 
+  it("holds only with a key that is derived the same way", () => {
+    const ways = [{ keyIterations: 7 }, { keyLength: 64 }, { keyDigest: "sha512" }] as const;
+    for (const crypto of ways) {
+      const own = new SessionTokens(SECRET, 60_000, crypto);
+      assert.deepEqual(own.tryRead(own.sign(PLACE)), PLACE);
+      assert.equal(own.tryRead(tokens.sign(PLACE)), undefined);
+      assert.equal(tokens.tryRead(own.sign(PLACE)), undefined);
+    }
+  });
+
   it("is no token that was signed for something else", () => {
     for (const data of ["v1", Token.tuple(Token.atom("v2"), "n", 3, 0, 17, "s"), null, 7]) {
       assert.equal(tokens.tryRead(Token.sign(SECRET, SALT, data)), undefined);

@@ -7,12 +7,14 @@
  * Runs on: the browser.
  */
 
-import { Socket } from "./phoenix.mjs";
+import { Presence, Socket } from "./phoenix.mjs";
 
 const ROOMS = ["lobby", "aviary", "mount-qaf"];
 const BIRDS = ["Hoopoe", "Nightingale", "Partridge", "Heron", "Finch", "Falcon", "Owl", "Sparrow"];
 /** Older lines of a room are let go: a tab may stay open for days. */
 const MOST_LINES = 300;
+/** Of more people in a room only the number is shown. */
+const MOST_NAMES = 24;
 
 const element = (id) => document.getElementById(id);
 const list = element("messages");
@@ -73,7 +75,15 @@ function addRoom(name) {
   const item = document.createElement("li");
   item.append(button);
   element("rooms").append(item);
-  const room = { name, button, item, lines: [], unread: 0, channel: undefined };
+  const room = {
+    name,
+    button,
+    item,
+    lines: [],
+    unread: 0,
+    channel: undefined,
+    presence: undefined,
+  };
   rooms.set(name, room);
   return room;
 }
@@ -89,6 +99,7 @@ function openRoom(name) {
   history.replaceState(null, "", `#${name}`);
   element("title").textContent = `#${name}`;
   list.replaceChildren(...room.lines);
+  showWho(room);
   list.scrollTop = list.scrollHeight;
   element("empty").hidden = room.lines.length > 0;
   showProblem("");
@@ -100,6 +111,8 @@ function join(room) {
   // A function, so that a rejoin after a reconnect says the name of then.
   const channel = socket.channel(`room:${room.name}`, () => ({ name: myName }));
   room.channel = channel;
+  room.presence = new Presence(channel);
+  room.presence.onSync(() => showWho(room));
   channel.on("said", (message) => addMessage(room, message));
   channel.on("entered", ({ name, shard }) => addNote(room, `${name} came in, on shard ${shard}`));
   channel.on("left", ({ name }) => addNote(room, `${name} left`));
@@ -114,6 +127,7 @@ function join(room) {
       // Left, or the client would ask again and again.
       channel.leave();
       room.channel = undefined;
+      room.presence = undefined;
       if (!ROOMS.includes(room.name)) forgetRoom(room);
       showProblem(reason);
     });
@@ -172,6 +186,21 @@ function addLine(room, line) {
   list.append(line);
   if (isAtEnd) list.scrollTop = list.scrollHeight;
   element("empty").hidden = room.lines.some((other) => other.classList.contains("message"));
+}
+
+function showWho(room) {
+  if (room !== current) return;
+  const people = room.presence?.list((_key, { metas }) => metas.at(-1)) ?? [];
+  people.sort((one, other) => one.name.localeCompare(other.name));
+  const shown = people.slice(0, MOST_NAMES).map(({ name, shard }) => {
+    const item = textElement("li", "tag", name);
+    item.title = `on shard ${shard}`;
+    setHue(item, shard);
+    return item;
+  });
+  const more = people.length - shown.length;
+  if (more > 0) shown.push(textElement("li", "", `and ${more} more`));
+  element("who").replaceChildren(...shown);
 }
 
 function showUnread({ button, unread }) {

@@ -1,5 +1,6 @@
 /**
- * What stands between clients and a server and carries HTTP alone, as some proxies do.
+ * What stands between clients and a server, or the nodes of a cluster in turns, and carries HTTP alone, as some
+ * proxies do.
  *
  * Runs on: the main thread of the tests.
  */
@@ -18,7 +19,7 @@ export type WebSocketFate = "refused" | "ignored" | "muted";
 export class Front {
   readonly #http: Server;
   readonly #webSockets = new WebSocketServer({ noServer: true });
-  readonly #target: number;
+  readonly #targets: number[];
   readonly #fate: WebSocketFate;
   readonly #ignored: Duplex[] = [];
   /** WebSockets that clients wanted. */
@@ -28,16 +29,19 @@ export class Front {
   /** Their messages, the lines of each request. */
   readonly posts = new Arrivals<readonly string[]>();
 
-  private constructor(target: number, fate: WebSocketFate) {
-    this.#target = target;
+  private constructor(targets: readonly number[], fate: WebSocketFate) {
+    this.#targets = [...targets];
     this.#fate = fate;
     this.#http = createServer((asked, answer) => this.#carry(asked, answer));
     this.#http.on("upgrade", (asked, socket, head) => this.#upgrade(asked, socket, head));
   }
 
-  /** @param target - port of the server behind it */
-  static async start(target: number, fate: WebSocketFate = "refused"): Promise<Front> {
-    const front = new Front(target, fate);
+  /** @param targets - port of the server behind it, or ports of several */
+  static async start(
+    targets: number | readonly number[],
+    fate: WebSocketFate = "refused",
+  ): Promise<Front> {
+    const front = new Front(typeof targets === "number" ? [targets] : targets, fate);
     front.#http.listen(0, "127.0.0.1");
     await once(front.#http, "listening");
     return front;
@@ -57,9 +61,11 @@ export class Front {
 
   #carry(asked: IncomingMessage, answer: ServerResponse): void {
     const { method, url, headers } = asked;
+    const port = this.#targets.shift() ?? 0;
+    this.#targets.push(port);
     const onwards = request({
       host: "127.0.0.1",
-      port: this.#target,
+      port,
       method,
       path: url,
       headers,

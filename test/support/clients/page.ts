@@ -10,13 +10,27 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createContext, Script } from "node:vm";
 import { WebSocket } from "ws";
-import type { Channel, Socket } from "phoenix";
+import type { Channel, Presence, PresentAs, Socket } from "phoenix";
 
 /** What a client's script defines. */
 export interface Phoenix {
   readonly Socket: typeof Socket;
   readonly Channel: typeof Channel;
+  readonly Presence: typeof Presence | PresenceFunctions;
   readonly LongPoll: unknown;
+}
+
+/** Who is there, by key. */
+export type PresenceState = Readonly<Record<string, PresentAs>>;
+
+/** What the oldest clients have in the place of a class. */
+export interface PresenceFunctions {
+  syncState(state: PresenceState, newer: PresenceState): PresenceState;
+  syncDiff(
+    state: PresenceState,
+    diff: Readonly<Record<"joins" | "leaves", PresenceState>>,
+  ): PresenceState;
+  list<Shown>(state: PresenceState, choose: (key: string, presence: PresentAs) => Shown): Shown[];
 }
 
 /** What is used of a request here. */

@@ -1,0 +1,179 @@
+/**
+ * Measures presences: what tracking costs the shard that does it and one that hears of it, what a
+ * list costs, what a shard that begins takes in, and the memory of one more presence.
+ *
+ * Runs on: one thread, which is two shards in turns; real rings between them.
+ * Usage:   npm run build && node dist/scripts/micro/presence.js
+ *
+ * Nobody is subscribed to the topics, so that no diffs are sent: that costs what a broadcast costs.
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+import { definePresence } from "../../src/index.ts";
+import { Logger } from "../../src/logger.ts";
+import { Counters } from "../../src/memory/counters.ts";
+import { resolveOptions } from "../../src/options.ts";
+import { partsOf } from "../../src/presence/delta.ts";
+import { packDelta, unpackDelta } from "../../src/presence/gossip.ts";
+import { metaOf } from "../../src/presence/meta.ts";
+import { Owners } from "../../src/presence/owners.ts";
+import { PhxRefs } from "../../src/presence/phx-ref.ts";
+import { State } from "../../src/presence/state.ts";
+import { makeNodeMemory } from "../../src/server/memory-plan.ts";
+import type { NodeMemory } from "../../src/shard/control.ts";
+import { InlineTasks } from "../../src/shard/inline-tasks.ts";
+import { ShardCore } from "../../src/shard/shard-core.ts";
+
+const ROWS = 100_000;
+const ROOM_ROWS = 1_000;
+const LISTS = 200;
+/** A burst that the ring holds, so that nothing waits for room. */
+const BURST = 500;
+
+const presence = definePresence<{ online_at: number; device: string }>();
+const options = resolveOptions(
+  {
+    shards: 2,
+    secretKeyBase: "measure".repeat(10),
+    overflowBytes: 268_435_456,
+    overflowTotalBytes: 268_435_456,
+  },
+  {},
+  { parallelism: () => 2, secretKeyBase: () => "" },
+);
+
+function makeShard(memory: NodeMemory, shard: number): ShardCore {
+  const member = shard + 2;
+  const core = new ShardCore({
+    start: { memory, options, member, shard, data: undefined },
+    counters: new Counters(memory.counters, member),
+    publisher: { publish() {} },
+    tasks: new InlineTasks(undefined),
+    logger: new Logger("silent"),
+    presences: [presence],
+    takesJoins: () => true,
+    onSessionRecord() {},
+  });
+  core.attach();
+  core.presences.start();
+  return core;
+}
+
+function meet(...cores: readonly ShardCore[]): void {
+  for (let round = 0; round < 4; round += 1) for (const core of cores) core.exchange.drainNow();
+}
+
+function say(what: string, value: number, unit: string): void {
+  console.log(`${what.padEnd(52)} ${value.toFixed(value < 100 ? 2 : 0).padStart(9)} ${unit}`);
+}
+
+function perOp(count: number, work: (at: number) => void): number {
+  const startMs = performance.now();
+  for (let at = 0; at < count; at += 1) work(at);
+  return ((performance.now() - startMs) * 1_000) / count;
+}
+
+function track(core: ShardCore, at: number, topic = `room:${at % 1_000}`): void {
+  presence.track(core.context, topic, `user ${at}`, {
+    online_at: 1_795_489_205 + at,
+    device: "phone",
+  });
+}
+
+const gc = ((): (() => void) => {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+})();
+
+function heapBytes(): number {
+  gc();
+  return process.memoryUsage().heapUsed;
+}
+
+/** Tracks and untracks in bursts, and has the other shard hear of each. */
+function measureTracking(one: ShardCore, other: ShardCore): void {
+  let [trackUs, untrackUs, hearUs, rounds] = [0, 0, 0, 0];
+  for (let first = 0; first < ROWS; first += BURST) {
+    trackUs += perOp(BURST, (at) => track(one, first + at));
+    hearUs += perOp(1, () => other.exchange.drainNow()) / BURST / 2;
+    untrackUs += perOp(BURST, (at) => {
+      const key = first + at;
+      presence.untrack(one.context, `room:${key % 1_000}`, `user ${key}`);
+    });
+    hearUs += perOp(1, () => other.exchange.drainNow()) / BURST / 2;
+    rounds += 1;
+  }
+  say("track, the other thread told", trackUs / rounds, "µs");
+  say("untrack, the other thread told", untrackUs / rounds, "µs");
+  say("hear of one", hearUs / rounds, "µs");
+}
+
+/** Without channels, whose memory is not the matter, and with keys and topics that are theirs. */
+function measureMemory(): [here: number, there: number] {
+  const topics = Array.from({ length: 1_000 }, (_, at) => `room:${at}`);
+  const keys = Array.from({ length: ROWS }, (_, at) => `user ${at}`);
+  const channels = keys.map(() => ({}));
+  const refs = new PhxRefs(1);
+  const state = new State({ node: "a", member: 2, incarnation: 1 }, options.presenceDeltaSize);
+  const owners = new Owners();
+
+  const before = heapBytes();
+  for (const [at, key] of keys.entries()) {
+    const meta = metaOf({ online_at: 1_795_489_205 + at, device: "phone" }, refs.next());
+    const { row } = state.join(topics[at % topics.length] as string, key, meta);
+    owners.set(channels[at] as object, row);
+  }
+  const here = (heapBytes() - before) / ROWS;
+
+  const other = new State({ node: "a", member: 3, incarnation: 1 }, options.presenceDeltaSize);
+  const replica = other.add(state.own.ref);
+  const beforeOther = heapBytes();
+  for (const part of partsOf(state.since(0), 32_768)) {
+    const text = JSON.stringify(packDelta(state.own.ref, part, state.clock));
+    other.merge(replica, unpackDelta(JSON.parse(text)).delta);
+  }
+  const there = (heapBytes() - beforeOther) / ROWS;
+  // Used to the end, so that nothing of it was collected before.
+  const kept = keys.filter((_, at) => owners.take(channels[at] as object).length === 1);
+  if (kept.length !== ROWS || other.get(topics[0] as string, keys[0] as string).length !== 1) {
+    throw new Error("presences were lost");
+  }
+  return [here, there];
+}
+
+const memory = makeNodeMemory(options, undefined);
+const one = makeShard(memory, 0);
+const alone = perOp(ROWS, (at) => {
+  track(one, at);
+  presence.untrack(one.context, `room:${at % 1_000}`, `user ${at}`);
+});
+say("track and untrack, alone", alone, "µs");
+
+const other = makeShard(memory, 1);
+meet(one, other);
+measureTracking(one, other);
+
+const [here, there] = measureMemory();
+say("memory of one, on the shard of its channel", here, "bytes");
+say("memory of one, on each other shard", there, "bytes");
+
+const memoryAlone = makeNodeMemory(options, undefined);
+const third = makeShard(memoryAlone, 0);
+for (let at = 0; at < ROWS; at += 1) track(third, at);
+for (let at = 0; at < ROOM_ROWS; at += 1) track(third, ROWS + at, "room:list");
+say(
+  `list of ${ROOM_ROWS}`,
+  perOp(LISTS, () => void presence.list(third.context, "room:list")),
+  "µs",
+);
+const text = perOp(LISTS, () => void JSON.stringify(presence.list(third.context, "room:list")));
+say(`list of ${ROOM_ROWS}, as JSON`, text, "µs");
+
+const late = makeShard(memoryAlone, 1);
+const startMs = performance.now();
+const count = (): number => Object.keys(presence.list(late.context, "room:list")).length;
+while (count() < ROOM_ROWS) meet(third, late);
+say(`a shard that begins takes in ${ROWS + ROOM_ROWS}`, performance.now() - startMs, "ms");
+for (const core of [one, other, third, late]) core.stop();

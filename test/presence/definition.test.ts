@@ -1,0 +1,145 @@
+/**
+ * What a presence may be defined as, how its options stand to those of the server, and the types
+ * that are inferred.
+ *
+ * Runs on: the test's thread.
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import {
+  defineEndpoint,
+  definePresence,
+  type PresenceCallbacks,
+  type Presences,
+} from "../../src/index.ts";
+import { isPresence } from "../../src/presence/presence.ts";
+import { settingsOf, type PresenceOptions } from "../../src/presence/settings.ts";
+import { smallOptions } from "../support/options.ts";
+
+function define(callbacks: object): () => void {
+  return () =>
+    definePresence(callbacks as PresenceCallbacks<Record<string, unknown>, Presences, undefined>);
+}
+
+/** Defines an endpoint that names these. */
+function endpointOf(...all: unknown[]): () => void {
+  return () => defineEndpoint({ sockets: {}, presences: all as never });
+}
+
+function settings(given: PresenceOptions, server = {}): ReturnType<typeof settingsOf> {
+  return settingsOf("p", given, smallOptions(server));
+}
+
+describe("A presence is defined", () => {
+  it("by nothing at all, and is called presence", () => {
+    assert.equal(definePresence().name, "presence");
+    assert.ok(isPresence(definePresence({ name: "rooms" })));
+  });
+
+  it("with keys that there are, callbacks that are functions, and a name of few characters", () => {
+    const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
+    assert.throws(define({ feth: () => ({}) }), { ...invalid, message: /got feth$/ });
+    assert.throws(define({ fetch: 1 }), {
+      ...invalid,
+      message: /fetch .* must be a function, got number/,
+    });
+    assert.throws(define({ name: "a:b" }), {
+      ...invalid,
+      message: /name of a presence .* got "a:b"/,
+    });
+    assert.throws(define({ name: "" }), invalid);
+    assert.throws(define({ name: 7 }), invalid);
+    assert.throws(define({ handleMetas: () => {} }), { ...invalid, message: /must have init/ });
+    assert.throws(define({ keys: "all" }), { ...invalid, message: /must be "any"/ });
+    assert.throws(define({ permdownOnShutdown: 1 }), invalid);
+  });
+
+  it("with limits within the ranges of the server's options", () => {
+    assert.throws(define({ broadcastPeriodMs: 1 }), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message:
+        "broadcastPeriodMs of presence presence must be an integer from 20 to 3600000 (ms), got 1",
+    });
+    assert.throws(define({ maxBytes: 32_769 }), { code: "SIM_ERR_OPTION_INVALID" });
+  });
+
+  it("under a name of its own in its endpoint, which takes nothing else", () => {
+    const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
+    endpointOf(definePresence(), definePresence({ name: "rooms" }))();
+    assert.throws(endpointOf(definePresence(), definePresence()), {
+      ...invalid,
+      message: /"presence" twice/,
+    });
+    assert.throws(endpointOf({ name: "presence" }), {
+      ...invalid,
+      message: /must be made by definePresence/,
+    });
+    assert.throws(() => defineEndpoint({ sockets: {}, presences: {} as never }), invalid);
+  });
+});
+
+describe("The options of a presence", () => {
+  it("are the server's, unless it has its own", () => {
+    const { broadcastPeriodMs, downPeriodMs, permdownPeriodMs, maxDeltaSize } = settings({});
+    assert.deepEqual(
+      [broadcastPeriodMs, downPeriodMs, permdownPeriodMs, maxDeltaSize],
+      [1_500, 30_000, 1_200_000, 10_000],
+    );
+    assert.equal(settings({ maxDeltaSize: 7 }).maxDeltaSize, 7);
+    assert.equal(settings({}, { presencePeriodMs: 2_000 }).downPeriodMs, 40_000);
+  });
+
+  it("have a down period of twice the silence, where the silence is its own", () => {
+    assert.equal(settings({ broadcastPeriodMs: 100 }).downPeriodMs, 2_000);
+    assert.equal(settings({ maxSilentPeriods: 2 }).downPeriodMs, 6_000);
+    assert.equal(settings({ broadcastPeriodMs: 100, downPeriodMs: 500 }).downPeriodMs, 500);
+  });
+
+  it("must leave a replica time to be heard", () => {
+    const unfit = { code: "SIM_ERR_OPTION_INVALID" };
+    assert.equal(settings({ downPeriodMs: 3_000 }).downPeriodMs, 3_000);
+    assert.throws(() => settings({ downPeriodMs: 2_999 }), {
+      ...unfit,
+      message:
+        "downPeriodMs of presence p must be at least twice broadcastPeriodMs (1500 ms), got 2999 (ms)",
+    });
+    assert.throws(() => settings({ permdownPeriodMs: 30_000 }), {
+      ...unfit,
+      message:
+        "permdownPeriodMs of presence p must be more than downPeriodMs (30000 ms), got 30000 (ms)",
+    });
+  });
+});
+
+/** Never run: what compiles, and what does not. */
+export function typesOf(): void {
+  const socket = { topic: "t", context: {} };
+  const plain = definePresence<{ device: string }>();
+  plain.track(socket, "ann", { device: "phone" });
+  plain.track(socket, "users", "ann", { device: "phone" });
+  // @ts-expect-error a meta of another form
+  plain.track(socket, "ann", { device: 1 });
+  plain.update(socket, "ann", ({ device, phx_ref: ref }) => ({ device: device + ref }));
+  const device: string | undefined = plain.list(socket)["ann"]?.metas[0]?.device;
+  const ref: string | undefined = plain.getByKey(socket, "ann")?.metas[0]?.phx_ref;
+
+  const slow = definePresence({
+    async fetch(_topic, presences) {
+      for (const entry of Object.values(presences)) entry["user"] = "from a database";
+      return presences;
+    },
+  });
+  const listed: Promise<Presences> = slow.list(socket);
+  // @ts-expect-error it is a promise
+  void slow.list(socket)["ann"];
+  void [device, ref, listed];
+
+  definePresence({
+    init: () => ({ count: 0 }),
+    handleMetas: (_topic, { joins }, metas, state) => ({
+      count: state.count + Object.keys(joins).length + (metas["ann"]?.length ?? 0),
+    }),
+  });
+}
