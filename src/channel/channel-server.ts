@@ -74,7 +74,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly #turns = new TurnQueue((channel) => this.#runMailbox(channel));
 
   constructor(parts: ChannelServerParts) {
-    const { pubsub, fastlane, onCount, onClosed } = parts;
+    const { pubsub } = parts;
     this.shard = parts.shard;
     this.context = parts.context;
     this.tasks = new ChannelTasks(parts.tasks);
@@ -86,13 +86,10 @@ export class ChannelServer implements ChannelRuntime {
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
     this.#lives = new ChannelLives({
-      pubsub,
-      fastlane,
+      ...parts,
       output: this.#output,
       reports: this.#reports,
       calls: this.#calls,
-      onCount,
-      onClosed,
     });
   }
 

@@ -192,6 +192,23 @@ describe("a serializer of the user's own", () => {
     );
   });
 
+  it("may broadcast itself, and changes nothing of what others get", () => {
+    let isFirst = true;
+    const world = makeWorld();
+    const meddling = words({
+      fastlane(message) {
+        if (isFirst) {
+          isFirst = false;
+          world.member.broadcast("other:1", "noise", { fill: "x".repeat(100) });
+        }
+        return written(message);
+      },
+    });
+    const clients = [joined(world, meddling), joined(world, words())];
+    world.member.broadcast("room:1", "said", { n: 1 });
+    for (const client of clients) assert.deepEqual(client.taken(), ['- - room:1 said {"n":1}']);
+  });
+
   it("costs its subscribers a broadcast that it cannot write, and tells them", () => {
     const world = makeWorld();
     const broken = words({

@@ -214,6 +214,19 @@ describe("a transport of the user's own", () => {
     assert.deepEqual(one.taken(), [`hex ${bytes}`]);
   });
 
+  it("may keep bytes that it was given", async () => {
+    const world = await serving();
+    const kept: (string | Uint8Array)[] = [];
+    const client = new RecordingClient();
+    await joined(world, client);
+    client.send = (frame) => void kept.push(frame);
+    for (const text of ["one", "two"]) {
+      world.host.context.broadcast("room:1", "said", Buffer.from(text));
+    }
+    const texts = kept.map((frame) => Buffer.from(frame).subarray(-3).toString());
+    assert.deepEqual(texts, ["one", "two"]);
+  });
+
   it("has connections that are counted, listed, and numbered with all others", async () => {
     const { shard, open } = await serving();
     const [one, two] = [
