@@ -261,6 +261,22 @@ describe("a raw channel", () => {
     assert.deepEqual(ends, ["normal", "normal"]);
   });
 
+  it("gets what comes while start runs after it, and nothing once it has ended there", () => {
+    for (const isClosed of [false, true]) {
+      const { world } = makeWorld({}, (each) => {
+        each.accept();
+        client.send('["11","2","raw:1","say",{"b":2}]');
+        if (isClosed) each.close();
+      });
+      const client = world.connect();
+      const unmatched = '{"status":"error","response":{"reason":"unmatched topic"}}';
+      const after = isClosed
+        ? ['["11","11","raw:1","phx_close",{}]', `[null,"2","raw:1","phx_reply",${unmatched}]`]
+        : ['["11","2","raw:1","phx_reply",{"status":"ok","response":{"b":2}}]'];
+      assert.deepEqual(client.asked(JOIN), [JOINED, ...after]);
+    }
+  });
+
   it("fails by its own word with phx_error, for the reason it gives", () => {
     const { world, made, ends } = makeWorld();
     const client = world.joined(["raw:1", "raw:2"]);

@@ -167,6 +167,35 @@ describe("a raw socket", () => {
     }
   });
 
+  it("is over at once where it stops, also where its connection ends a little later", async () => {
+    const seen: unknown[] = [];
+    const world = makeWorld({
+      handleIn(_, { data }) {
+        seen.push(data);
+        return closeWith(4000);
+      },
+      handleInfo: (_, message) => void seen.push(message),
+    });
+    const { connection, server, ends } = world;
+    // As over long-poll: the request that brought the frame is answered first.
+    const plain = new RecordingConnection(
+      8,
+      new RecordingPublisher(),
+      { isNative: false, isCompressed: false },
+      () => {},
+    );
+    const socket = server.open(plain, { ...world.socket.identity, id: null });
+    socket.opened();
+    socket.receiveText("one");
+    socket.receiveText("two");
+    socket.send("three");
+    socket.push("four");
+    assert.deepEqual([seen, plain.closeCode, ends, socket.isOpen], [["one"], undefined, [], false]);
+    await turn();
+    assert.deepEqual([seen, plain.closeCode, plain.taken()], [["one"], 4000, []]);
+    assert.deepEqual([ends, connection.isOpen], [["normal"], true]);
+  });
+
   it("ends once, whatever ends it in the midst of a callback", () => {
     const { socket, connection, ends, member } = makeWorld(
       {
