@@ -14,14 +14,17 @@ export type {
 } from "./server/introspection.ts";
 export type { MemberStats } from "./server/member-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";
-export type { ChannelInfo, SocketInfo } from "./shard/introspection.ts";
+export type { ChannelDetails, ChannelInfo, SocketInfo } from "./shard/introspection.ts";
 export type { TopicCount } from "./pubsub/topic-counts.ts";
 export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
 export type {
+  AnyMountDefinition,
   EndpointCallbacks,
   EndpointDefinition,
   MountDefinition,
+  MountOptions,
+  RawMountDefinition,
   WebSocketMountOptions,
 } from "./shard/endpoint.ts";
 export type { LongPollMountOptions } from "./shard/longpoll-mount.ts";
@@ -30,12 +33,24 @@ export { defineSocket } from "./socket/definition.ts";
 export type {
   ConnectInfo,
   ConnectRequest,
+  ControlSocket,
   Params,
   RequestUri,
   SocketCallbacks,
   SocketDefinition,
 } from "./socket/definition.ts";
-export type { ChannelRoute } from "./socket/channel-router.ts";
+export { defineRawSocket } from "./socket/raw-definition.ts";
+export type {
+  RawInfoResult,
+  RawInResult,
+  RawSocket,
+  RawSocketCallbacks,
+  RawSocketDefinition,
+} from "./socket/raw-definition.ts";
+export type { ControlFrame, DataFrame, OutgoingFrame } from "./socket/frame.ts";
+export { closeWith } from "./socket/close-with.ts";
+export type { CloseWith } from "./socket/close-with.ts";
+export type { AnyChannelDefinition, ChannelRoute } from "./socket/channel-router.ts";
 export { defineChannel } from "./channel/definition.ts";
 export type {
   ChannelCallbacks,
@@ -45,6 +60,20 @@ export type {
   HandleOutResult,
   JoinResult,
 } from "./channel/definition.ts";
+export { defineRawChannel } from "./channel/raw-definition.ts";
+export type {
+  RawChannel,
+  RawChannelCallbacks,
+  RawChannelDefinition,
+  RawChannelHandlers,
+} from "./channel/raw-definition.ts";
+export type { Message } from "./protocol/message.ts";
+export { defineSerializer } from "./protocol/custom-serializer.ts";
+export type { SerializerCallbacks, ServerMessage } from "./protocol/custom-serializer.ts";
+export { jsonV1 } from "./protocol/json-v1.ts";
+export { jsonV2 } from "./protocol/json-v2.ts";
+export type { Frame, Serializer } from "./protocol/serializer.ts";
+export type { SerializerChoice } from "./protocol/version.ts";
 export type { TaskOptions } from "./channel/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
 export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
@@ -79,6 +108,16 @@ export type {
 } from "./pubsub/adapter.ts";
 export { memoryAdapter } from "./pubsub/adapters/memory.ts";
 export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";
+export { defineTransport } from "./transport/definition.ts";
+export type {
+  TransportCallbacks,
+  TransportClient,
+  TransportConnection,
+  TransportDecision,
+  TransportDefinition,
+  TransportHost,
+  TransportRequest,
+} from "./transport/definition.ts";
 export type { Route, RouteRequest } from "./transport/routes.ts";
 export type { RouteResponse } from "./transport/answer.ts";
 export type { ErrorHandler, HandshakeOptions } from "./transport/handshake-options.ts";
@@ -93,7 +132,8 @@ export type { WebSocketOptions } from "./transport/websocket.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";
 export { LOG_LINES } from "./logger.ts";
-export type { LogSink } from "./logger.ts";
+export type { LineLevel, LogSink } from "./logger.ts";
+export type { FilterParameters } from "./log-filter.ts";
 export { OPTIONS } from "./options.ts";
 export type { Options, ResolvedOptions } from "./options.ts";
 export { Token } from "./token/token.ts";

@@ -6,6 +6,12 @@
 
 import { pino } from "pino";
 
+import { makeError } from "./errors.ts";
+import { LogFilter, type FilterParameters } from "./log-filter.ts";
+
+/** Level of a line. */
+export type LineLevel = "debug" | "info" | "warn" | "error";
+
 /** What each line is called, its level and its text. Fields beside the text vary by line. */
 export const LOG_LINES = {
   secretIsRandom: {
@@ -80,10 +86,16 @@ export const LOG_LINES = {
   tooManyChannels: { level: "error", text: "too many channels joined" },
   unmatchedTopic: { level: "warn", text: "unmatched topic" },
   malformedFrame: { level: "error", text: "malformed frame: the connection was closed" },
+  transportFailed: {
+    level: "error",
+    text: "a transport of the app's own threw, or did not settle",
+  },
+  rawSocketFailed: { level: "error", text: "a raw socket failed: its connection was closed" },
+  controlFailed: { level: "error", text: "handleControl threw: the connection was closed" },
   receiveFailed: { level: "error", text: "a message failed: its connection was closed" },
   channelCrashed: { level: "error", text: "channel crashed" },
   terminateFailed: { level: "error", text: "terminate threw" },
-  noHandleInfo: { level: "warn", text: "a message came and the channel has no handleInfo" },
+  noHandleInfo: { level: "warn", text: "a message came and there is no handleInfo" },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: close cut its connection, error ended its channels",
@@ -114,7 +126,7 @@ export const LOG_LINES = {
   presenceReplica: { level: "debug", text: "a shard that tracks presences came or went" },
   taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
   routeFailed: { level: "error", text: "a route threw, or did not settle in time" },
-} as const satisfies Record<string, { level: "debug" | "info" | "warn" | "error"; text: string }>;
+} as const satisfies Record<string, { level: LineLevel; text: string }>;
 
 /** Name of a line. */
 export type LogLine = keyof typeof LOG_LINES;
@@ -131,26 +143,43 @@ export interface LogSink {
 export class Logger {
   readonly #sink: LogSink;
   readonly #least: number;
+  readonly #filter: LogFilter;
   #ownSink: LogSink | undefined = undefined;
 
   /**
    * @param level - least level to write, one of LOG_LEVELS
    * @param sink - where lines go; without one, to standard error as JSON, at once
+   * @param filter - what of clients' parameters is not written
    */
-  constructor(level: string, sink: LogSink = makeSink()) {
+  constructor(level: string, sink: LogSink = makeSink(), filter?: FilterParameters) {
     this.#sink = sink;
     this.#least = LEVELS.indexOf(level);
+    this.#filter = new LogFilter(filter);
   }
 
-  /** True where a line would be written: asked before costly fields are made. */
-  isOn(line: LogLine): boolean {
-    return LEVELS.indexOf(LOG_LINES[line].level) >= this.#least;
+  /**
+   * True where a line would be written: asked before costly fields are made.
+   *
+   * @param level - where it is not that of the table; false: the line is turned off
+   */
+  isOn(line: LogLine, level: LineLevel | false = LOG_LINES[line].level): boolean {
+    return level !== false && LEVELS.indexOf(level) >= this.#least;
   }
 
-  /** Writes a line; never throws. `fields.err` is an error, its stack included. */
-  log(line: LogLine, fields: object = {}): void {
-    const { level, text } = LOG_LINES[line];
-    if (LEVELS.indexOf(level) < this.#least) return;
+  /** Gives parameters of a client as they may be written. */
+  filtered(params: unknown): unknown {
+    return this.#filter.apply(params);
+  }
+
+  /**
+   * Writes a line; never throws. `fields.err` is an error, its stack included.
+   *
+   * @param at - level, as for `isOn`
+   */
+  log(line: LogLine, fields: object = {}, at: LineLevel | false = LOG_LINES[line].level): void {
+    const { text } = LOG_LINES[line];
+    if (at === false || !this.isOn(line, at)) return;
+    const level = at;
     try {
       this.#sink[level](fields, text);
     } catch (error) {
@@ -164,6 +193,19 @@ export class Logger {
 }
 
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
+
+/**
+ * Checks the level of a line that a user chose: a level, false, or nothing.
+ *
+ * @throws SIM_ERR_DEFINITION_INVALID for anything else
+ */
+export function checkLogLevel(subject: string, level: unknown): void {
+  const isLevel = typeof level === "string" && LEVELS.includes(level) && level !== "silent";
+  if (isLevel || level === false || level === undefined) return;
+  const got = JSON.stringify(level) ?? typeof level;
+  const message = `${subject} must be "debug", "info", "warn", "error" or false, got ${got}`;
+  throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+}
 
 function makeSink(): LogSink {
   // Synchronous: a line about the end of a thread must be out before the thread is.

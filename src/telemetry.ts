@@ -15,7 +15,7 @@ export const EVENTS = {
     "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
   socket_disconnected: "connection, id, code, channels: a connection ended",
   channel_joined: "durationMs, topic, params, result (ok, error): join returned",
-  channel_handled_in: "durationMs, topic, event, ref: a handler of handleIn returned",
+  channel_handled_in: "durationMs, topic, event, ref, params: a handler of handleIn returned",
   channel_left: "topic, reason: a channel ended",
   channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
   slow_client:

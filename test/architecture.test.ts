@@ -30,7 +30,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files of one table each, which every folder may import. */
-const TABLES = ["errors.ts", "options.ts", "option-values.ts", "telemetry.ts", "logger.ts"];
+const TABLES = [
+  "errors.ts",
+  "options.ts",
+  "option-values.ts",
+  "telemetry.ts",
+  "logger.ts",
+  "log-filter.ts",
+];
 
 /** Where a folder may import single files of another only. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {

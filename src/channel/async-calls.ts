@@ -1,14 +1,12 @@
 /**
  * The asynchronous callbacks that have not settled, and how long they have had.
  *
- * Runs on: shard. A channel is awaited at most once at a time.
+ * Runs on: shard. A channel, or a raw socket, is awaited at most once at a time.
  * Full: a callback beyond its time counts as failed; what it gives later is ignored. A join has a
  *       time of its own: the channel's, or the server's.
  */
 
 import { makeError } from "../errors.ts";
-import type { Channel } from "./channel.ts";
-import { STATE } from "./channel-state.ts";
 
 /** True for a promise, and for anything that wants to be taken for one. Never throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -58,65 +56,75 @@ function timeoutError(timeoutMs: number): Error {
   return makeError("SIM_ERR_HANDLER_TIMEOUT", message);
 }
 
-/** Waits for callbacks of channels. */
+/** Whose callbacks are awaited, one at a time. These fields are written here only. */
+export interface Callee {
+  /** True while a callback has not settled. */
+  isBusy: boolean;
+  busySince: number;
+  /** Number of the callback that is awaited; what settles under another is ignored. */
+  run: number;
+}
+
+interface Call {
+  readonly isJoin: boolean;
+  readonly limitMs: number;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Waits for callbacks. */
 export class AsyncCalls {
   readonly #timeoutMs: number;
-  readonly #joinTimeoutMs: number;
-  /** By channel: what to do when its callback fails. */
-  readonly #failures = new Map<Channel, (error: unknown) => void>();
+  /** By callee: how long its callback may take, and what to do when that fails. */
+  readonly #calls = new Map<Callee, Call>();
 
-  constructor(timeoutMs: number, joinTimeoutMs: number) {
+  /** @param timeoutMs - time that a callback may take, unless it is a join */
+  constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
-    this.#joinTimeoutMs = joinTimeoutMs;
   }
 
   /**
-   * Marks a channel busy until the promise settles, then goes on with one of two continuations.
-   * Neither is called once the channel was forgotten: user code may settle whenever it likes.
+   * Marks a callee busy until the promise settles, then goes on with one of two continuations.
+   * Neither is called once the callee was forgotten: user code may settle whenever it likes.
+   *
+   * @param joinMs - of a join: time that it may take
    */
   await(
-    channel: Channel,
+    callee: Callee,
     promise: PromiseLike<unknown>,
     settled: (value: unknown) => void,
     failed: (error: unknown) => void,
+    joinMs?: number,
   ): void {
-    channel.run += 1;
-    const { run } = channel;
-    channel.isBusy = true;
-    channel.busySince = performance.now();
-    this.#failures.set(channel, failed);
+    callee.run += 1;
+    const { run } = callee;
+    callee.isBusy = true;
+    callee.busySince = performance.now();
+    const isJoin = joinMs !== undefined;
+    this.#calls.set(callee, { isJoin, limitMs: joinMs ?? this.#timeoutMs, failed });
     const goOn = (next: (value: unknown) => void) => (value: unknown) => {
-      if (channel.run !== run) return;
-      this.forget(channel);
+      if (callee.run !== run) return;
+      this.forget(callee);
       next(value);
     };
     // Through a promise of our own: a thenable of the user's may throw, or call back at once.
     Promise.resolve(promise).then(goOn(settled), goOn(failed));
   }
 
-  /** Ignores whatever the channel's callback still gives. */
-  forget(channel: Channel): void {
-    channel.run += 1;
-    channel.isBusy = false;
-    this.#failures.delete(channel);
+  /** Ignores whatever the callee's callback still gives. */
+  forget(callee: Callee): void {
+    callee.run += 1;
+    callee.isBusy = false;
+    this.#calls.delete(callee);
   }
 
   /** Fails the callbacks that had more than their time. */
   expire(nowMs: number): void {
-    const expired = [...this.#failures].filter(
-      ([channel]) => nowMs - channel.busySince >= this.#limitOf(channel),
+    const expired = [...this.#calls].filter(
+      ([callee, { limitMs }]) => nowMs - callee.busySince >= limitMs,
     );
-    for (const [channel, failed] of expired) {
-      const limitMs = this.#limitOf(channel);
-      const isJoin = channel.state === STATE.joining;
-      this.forget(channel);
+    for (const [callee, { isJoin, limitMs, failed }] of expired) {
+      this.forget(callee);
       failed(isJoin ? joinTimeoutError(limitMs) : timeoutError(limitMs));
     }
-  }
-
-  /** While a channel joins, its join is what it waits for. */
-  #limitOf({ state, definition }: Channel): number {
-    if (state !== STATE.joining) return this.#timeoutMs;
-    return definition.joinTimeoutMs ?? this.#joinTimeoutMs;
   }
 }

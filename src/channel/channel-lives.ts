@@ -20,6 +20,7 @@ import { cancelTasks } from "./channel-tasks.ts";
 import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
+import { LiveCount } from "./live-count.ts";
 import type { ExitReason } from "./results.ts";
 
 /** What the lives of channels are made of. */
@@ -38,9 +39,7 @@ export interface ChannelLivesParts {
 /** The lives of a shard's channels. */
 export class ChannelLives {
   readonly #parts: ChannelLivesParts;
-  #live = 0;
-  /** Who waits for the last one's end. */
-  readonly #onNoneLive: (() => void)[] = [];
+  readonly #live = new LiveCount();
 
   constructor(parts: ChannelLivesParts) {
     this.#parts = parts;
@@ -53,19 +52,12 @@ export class ChannelLives {
    * @returns how many are left then
    */
   async allEnded(limitMs?: number): Promise<number> {
-    if (this.#live === 0) return 0;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#onNoneLive.push(resolve);
-      if (limitMs !== undefined) timer = setTimeout(resolve, limitMs);
-    });
-    clearTimeout(timer);
-    return this.#live;
+    return this.#live.allGone(limitMs);
   }
 
   /** A channel is made. */
   born(): void {
-    this.#live += 1;
+    this.#live.born();
   }
 
   /** Subscribes a channel: from now on broadcasts of its topic come to its client. */
@@ -147,9 +139,7 @@ export class ChannelLives {
     channel.topics = undefined;
     cancelTasks(channel);
     this.#parts.onClosed(channel);
-    this.#live -= 1;
-    if (this.#live > 0) return;
-    for (const resolve of this.#onNoneLive.splice(0)) resolve();
+    this.#live.gone();
   }
 
   #beginEnd(channel: Channel): void {

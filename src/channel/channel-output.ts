@@ -7,6 +7,7 @@
 import { makeError } from "../errors.ts";
 import { checkEvent, topicName, type BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Ref } from "../protocol/message.ts";
+import { STATUS } from "../protocol/reserved.ts";
 import { refJson } from "../protocol/serializer.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { Channel } from "./channel.ts";
@@ -54,11 +55,25 @@ export class ChannelOutput {
     connection.send(frame, typeof frame !== "string");
   }
 
-  /** Sends `phx_close` or `phx_error`. */
+  /** Answers a join that failed. Never throws. */
+  refuseJoin(channel: Channel, reason: string): void {
+    try {
+      this.replyToJoin(channel, channel.ref, STATUS.error, { reason });
+    } catch (error) {
+      channel.owner.failed(error);
+    }
+  }
+
+  /** Sends `phx_close` or `phx_error`. Never throws. */
   end(channel: Channel, event: string, payload: object): void {
     const { connection, serializer } = channel.owner;
     const joinRef = refJson(channel.joinRef);
-    connection.send(serializer.end(joinRef, topicJson(channel), event, payload), false);
+    try {
+      const frame = serializer.end(joinRef, topicJson(channel), event, payload);
+      connection.send(frame, typeof frame !== "string");
+    } catch (error) {
+      channel.owner.failed(error);
+    }
   }
 }
 

@@ -5,12 +5,25 @@
  */
 
 import { hasCode } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { LineLevel, Logger } from "../logger.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";
 import { shown, type ExitReason } from "./results.ts";
+
+/** What a report needs of a channel. */
+interface Reported {
+  readonly topic: string;
+}
+
+/** What a report needs of a channel that was joined. */
+interface Joined extends Reported {
+  readonly definition: { readonly logJoin: LineLevel | false };
+}
+
+/** Topics that begin so are no user's, and are not logged (WIRE §8.5). */
+const UNLOGGED_PREFIX = "phoenix";
 
 /** Reports on channels. */
 export class ChannelReports {
@@ -20,31 +33,47 @@ export class ChannelReports {
     this.#logger = logger;
   }
 
-  /** True where somebody wants to know how long handlers take. */
-  get wantsHandled(): boolean {
-    return telemetry.channel_handled_in.hasSubscribers || this.#logger.isOn("handledIn");
+  /** True where somebody wants to know how long handlers of a channel take. */
+  wantsHandled({ definition }: Channel): boolean {
+    if (telemetry.channel_handled_in.hasSubscribers) return true;
+    return this.#logger.isOn("handledIn", definition.logHandleIn);
   }
 
-  joined(channel: Channel, result: "ok" | "error", params: unknown, startedMs: number): void {
-    const { topic } = channel;
+  joined(
+    { topic, definition }: Joined,
+    result: "ok" | "error",
+    params: unknown,
+    startedMs: number,
+  ): void {
     const line = result === "ok" ? "joined" : "joinRefused";
     const durationMs = performance.now() - startedMs;
-    if (channel.definition.logJoin && this.#logger.isOn(line)) {
-      this.#logger.log(line, { topic, durationMs });
+    const level = isLogged(topic) && definition.logJoin;
+    if (this.#logger.isOn(line, level)) {
+      this.#logger.log(line, { topic, durationMs, params: this.#logger.filtered(params) }, level);
     }
     if (telemetry.channel_joined.hasSubscribers) {
       telemetry.channel_joined.publish({ durationMs, topic, params, result });
     }
   }
 
-  handled({ topic }: Channel, event: unknown, ref: Ref, startedMs: number): void {
+  handled(
+    { topic, definition }: Channel,
+    event: unknown,
+    payload: unknown,
+    ref: Ref,
+    startedMs: number,
+  ): void {
     const durationMs = performance.now() - startedMs;
-    this.#logger.log("handledIn", { topic, event, durationMs });
+    const level = isLogged(topic) && definition.logHandleIn;
+    if (this.#logger.isOn("handledIn", level)) {
+      const params = this.#logger.filtered(payload);
+      this.#logger.log("handledIn", { topic, event, durationMs, params }, level);
+    }
     if (!telemetry.channel_handled_in.hasSubscribers) return;
-    telemetry.channel_handled_in.publish({ durationMs, topic, event, ref });
+    telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: payload });
   }
 
-  crashed({ topic }: Channel, event: unknown, error: unknown): void {
+  crashed({ topic }: Reported, event: unknown, error: unknown): void {
     // Of a slow client: no fault of the channel's, and said once for all of its channels.
     if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
       this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
@@ -53,13 +82,13 @@ export class ChannelReports {
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  joinCrashed({ topic }: Channel, event: unknown, error: unknown): void {
+  joinCrashed({ topic }: Reported, event: unknown, error: unknown): void {
     this.#logger.log("joinCrashed", { topic, err: asError(error) });
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  terminateFailed({ topic }: Channel, error: unknown): void {
+  terminateFailed({ topic }: Reported, error: unknown): void {
     this.#logger.log("terminateFailed", { topic, err: asError(error) });
   }
 
@@ -70,13 +99,17 @@ export class ChannelReports {
     telemetry.broadcasts_missed.publish({ topic, connection, count });
   }
 
-  ended({ topic }: Channel, reason: ExitReason): void {
+  ended({ topic }: Reported, reason: ExitReason): void {
     if (telemetry.channel_left.hasSubscribers) telemetry.channel_left.publish({ topic, reason });
   }
 
   noHandleInfo({ topic }: Channel, message: unknown): void {
     this.#logger.log("noHandleInfo", { topic, got: kindOf(message) });
   }
+}
+
+function isLogged(topic: string): boolean {
+  return !topic.startsWith(UNLOGGED_PREFIX);
 }
 
 /** Gives an error for whatever was thrown or stopped with. */

@@ -65,6 +65,7 @@ export class ChannelServer implements ChannelRuntime {
   readonly tasks: ChannelTasks;
   readonly #pubsub: PubSub<Lane>;
   readonly #maxMailbox: number;
+  readonly #joinTimeoutMs: number;
   readonly onLeftOut: () => void;
   readonly #calls: AsyncCalls;
   readonly #reports: ChannelReports;
@@ -73,24 +74,22 @@ export class ChannelServer implements ChannelRuntime {
   readonly #turns = new TurnQueue((channel) => this.#runMailbox(channel));
 
   constructor(parts: ChannelServerParts) {
-    const { pubsub, fastlane, onCount, onClosed } = parts;
+    const { pubsub } = parts;
     this.shard = parts.shard;
     this.context = parts.context;
     this.tasks = new ChannelTasks(parts.tasks);
     this.#pubsub = pubsub;
     this.#maxMailbox = parts.maxMailbox;
     this.onLeftOut = parts.onLeftOut;
-    this.#calls = new AsyncCalls(parts.handlerTimeoutMs, parts.joinTimeoutMs);
+    this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
+    this.#joinTimeoutMs = parts.joinTimeoutMs;
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
     this.#lives = new ChannelLives({
-      pubsub,
-      fastlane,
+      ...parts,
       output: this.#output,
       reports: this.#reports,
       calls: this.#calls,
-      onCount,
-      onClosed,
     });
   }
 
@@ -131,6 +130,7 @@ export class ChannelServer implements ChannelRuntime {
       result,
       (value) => this.#finishJoin(channel, value, payload, startedMs),
       (error) => this.#failJoin(channel, error),
+      channel.definition.joinTimeoutMs ?? this.#joinTimeoutMs,
     );
   }
 
@@ -163,7 +163,7 @@ export class ChannelServer implements ChannelRuntime {
     this.#reports.joinCrashed(channel, EVENT.join, error);
     const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
     const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
-    this.#output.replyToJoin(channel, channel.ref, STATUS.error, { reason });
+    this.#output.refuseJoin(channel, reason);
     channel.owner.channelGone(channel);
     this.#lives.closed(channel);
     channel.owner.joinSettled(channel);
@@ -195,10 +195,13 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   /** Takes a client's leave. */
-  leave(channel: Channel, ref: Ref): void {
+  leave(channel: Channel, { ref }: Message): void {
     channel.isLeaving = true;
     this.#receive(channel, { kind: "leave", ref });
   }
+
+  /** Its connection tells it all that there is to tell: it is closed. */
+  drain(): void {}
 
   /** Ends a channel whose connection ends, after what waits for it already. */
   close(channel: Channel, reason: ExitReason): void {
@@ -354,7 +357,7 @@ export class ChannelServer implements ChannelRuntime {
       this.#lives.crash(channel, event, error);
       return;
     }
-    const startedMs = this.#reports.wantsHandled ? performance.now() : undefined;
+    const startedMs = this.#reports.wantsHandled(channel) ? performance.now() : undefined;
     channel.ref = ref;
     channel.isRunning = true;
     let result: unknown;
@@ -367,21 +370,22 @@ export class ChannelServer implements ChannelRuntime {
     }
     channel.isRunning = false;
     if (this.#hasOverflowed(channel, result)) return;
-    if (isThenable(result)) this.#awaitIn(channel, result, event, startedMs);
-    else this.#finishIn(channel, event, result, startedMs);
+    if (isThenable(result)) this.#awaitIn(channel, result, event, payload, startedMs);
+    else this.#finishIn(channel, event, payload, result, startedMs);
   }
 
   #awaitIn(
     channel: Channel,
     promise: PromiseLike<unknown>,
     event: unknown,
+    payload: unknown,
     startedMs: number | undefined,
   ): void {
     this.#calls.await(
       channel,
       promise,
       (value) => {
-        this.#finishIn(channel, event, value, startedMs);
+        this.#finishIn(channel, event, payload, value, startedMs);
         this.flush(channel);
       },
       (error) => this.#lives.crash(channel, event, error),
@@ -391,12 +395,13 @@ export class ChannelServer implements ChannelRuntime {
   #finishIn(
     channel: Channel,
     event: unknown,
+    payload: unknown,
     result: unknown,
     startedMs: number | undefined,
   ): void {
     const { ref } = channel;
     channel.ref = null;
-    if (startedMs !== undefined) this.#reports.handled(channel, event, ref, startedMs);
+    if (startedMs !== undefined) this.#reports.handled(channel, event, payload, ref, startedMs);
     if (result === undefined || channel.state !== STATE.open) return;
     const answer = result instanceof Stop ? result.reply : result;
     try {

@@ -1,26 +1,32 @@
 /**
- * Messages that a channel gives itself after a time.
+ * Messages that a channel or a raw socket gives itself after a time.
  *
- * Runs on: the shard that owns the channel, whose end clears its timers.
+ * Runs on: the shard that owns the connection. The end of whose they are clears the timers.
  */
 
 import { makeError } from "../errors.ts";
-import type { Channel } from "./channel.ts";
-import { STATE } from "./channel-state.ts";
+
+/** Whose timers they are. */
+export interface TimerOwner {
+  /** Made when a first one is set. */
+  timers: Set<NodeJS.Timeout> | undefined;
+  /** True once nothing of it is left. */
+  readonly isOver: boolean;
+}
 
 /** Longest delay of a timer: one that is longer would fire at once. */
 const MAX_DELAY_MS = 2_147_483_647;
 
 /**
- * Calls a function after a time, unless the channel has ended by then.
+ * Calls a function after a time, unless the owner has ended by then.
  *
  * @returns a function that cancels it
  * @throws SIM_ERR_OPTION_INVALID for a delay that no timer has
  */
-export function callLater(channel: Channel, delayMs: number, call: () => void): () => void {
+export function callLater(owner: TimerOwner, delayMs: number, call: () => void): () => void {
   checkDelay(delayMs);
-  if (channel.state === STATE.closed) return () => {};
-  const timers = (channel.timers ??= new Set());
+  if (owner.isOver) return () => {};
+  const timers = (owner.timers ??= new Set());
   const timer = setTimeout(() => {
     timers.delete(timer);
     call();

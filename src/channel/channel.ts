@@ -8,34 +8,21 @@
  * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
  */
 
-import { refJson, type Serializer } from "../protocol/serializer.ts";
-import type { Message, Ref } from "../protocol/message.ts";
+import { refJson } from "../protocol/serializer.ts";
+import type { Ref } from "../protocol/message.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
 import { STATE, type ChannelState } from "./channel-state.ts";
-import type { Connection } from "./connection.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
 import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
+import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { SendQueue } from "./send-queue.ts";
 import type { Task, TaskOptions } from "./tasks.ts";
 
-/** The connection's socket, as its channels need it. */
-export interface ChannelOwner {
-  readonly connection: Connection;
-  readonly serializer: Serializer;
-  readonly id: string | null;
-  /** True where messages wait until the whole burst of frames was read (Phoenix's way). */
-  readonly isSerial: boolean;
-  /** The topic is free again. */
-  channelGone(channel: Channel): void;
-  /** The join was answered, one way or the other. */
-  joinSettled(channel: Channel): void;
-}
-
 /** What a channel's own methods ask of the runtime. */
-export interface ChannelRuntime {
+export interface ChannelRuntime extends ChannelRunner {
   readonly shard: number;
   readonly context: ShardContext;
   push(channel: Channel, event: string, payload: unknown): void;
@@ -56,13 +43,6 @@ export interface ChannelRuntime {
   };
 }
 
-/** What is kept while a join is not answered. */
-export interface PendingJoin {
-  readonly backlog: Message[];
-  /** join_ref of the channel that this one replaces. */
-  readonly replaced: { readonly joinRef: Ref } | undefined;
-}
-
 /** What a new channel is made of. */
 export interface ChannelParts {
   readonly runtime: ChannelRuntime;
@@ -76,7 +56,7 @@ export interface ChannelParts {
 }
 
 /** A channel. */
-export class Channel implements ChannelSocket<object, unknown>, Listener {
+export class Channel implements ChannelSocket<object, unknown>, Listener, RoutedChannel {
   readonly topic: string;
   readonly joinRef: Ref;
   assigns: object;
@@ -124,6 +104,14 @@ export class Channel implements ChannelSocket<object, unknown>, Listener {
     this.owner = parts.owner;
     this.definition = parts.definition;
     this.joinRefJson = refJson(parts.joinRef ?? parts.ref);
+  }
+
+  get isOver(): boolean {
+    return this.state === STATE.closed;
+  }
+
+  get isPublished(): boolean {
+    return this.lane?.kind.isNative === true;
   }
 
   get id(): string | null {

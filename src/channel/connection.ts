@@ -26,6 +26,9 @@ export interface Connection {
   /** Sends a frame: text as a string, else bytes, which are copied before this returns. */
   send(frame: string | Uint8Array, isBinary: boolean): void;
 
+  /** Asks the client for a pong, where the transport knows of such a thing. */
+  ping(data: string | Uint8Array): void;
+
   /** From now on frames published to this native topic come here. */
   subscribe(nativeTopic: string): void;
   unsubscribe(nativeTopic: string): void;

@@ -5,6 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
+import { checkLogLevel, type LineLevel } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import type { ShardContext } from "./context.ts";
 import type { TaskOptions } from "./tasks.ts";
@@ -144,8 +145,10 @@ export interface ChannelCallbacks<Assigns, Locals> {
    * and no `terminate` runs, as with one that throws: what it took it must give back itself.
    */
   readonly joinTimeoutMs?: number;
-  /** Level at which joins are logged; false: not at all. */
-  readonly logJoin?: boolean;
+  /** Level at which joins are logged, `info` without; false: not at all. */
+  readonly logJoin?: LineLevel | false;
+  /** Level at which handled messages are logged, `debug` without; false: not at all. */
+  readonly logHandleIn?: LineLevel | false;
 }
 
 /** Which broadcasts are left out for a client that does not take them in time. */
@@ -171,15 +174,17 @@ export interface ChannelDefinition {
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
   /** Undefined: the server's. */
   readonly joinTimeoutMs: number | undefined;
-  readonly logJoin: boolean;
+  readonly logJoin: LineLevel | false;
+  readonly logHandleIn: LineLevel | false;
 }
 
 /**
  * Defines a channel for the connections of a socket.
  *
  * @param _socket - the socket's definition: its assigns are known in every callback
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, or `queue` no number
- *   of broadcasts; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, `queue` no number
+ *   of broadcasts, or a level none of the log; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of
+ *   the option's range
  */
 export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   _socket: HasAssigns<Assigns>,
@@ -198,7 +203,8 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
     joinTimeoutMs,
-    logJoin: callbacks.logJoin ?? true,
+    logJoin: callbacks.logJoin ?? "info",
+    logHandleIn: callbacks.logHandleIn ?? "debug",
   };
 }
 
@@ -224,6 +230,7 @@ function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
 
 function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
   checkFunction("join", given["join"]);
+  for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
   for (const name of ["locals", "handleInfo", "missed", "terminate"]) {
     if (given[name] !== undefined) checkFunction(name, given[name]);
   }

@@ -5,13 +5,14 @@
  * its channels, decoded for each, so that no channel can change what another sees. Channels that
  * may miss broadcasts are never subscribed natively, as the engine cannot be made to forget: each
  * gets the bytes where its connection has room, and else has them wait in its own queue. A binary
- * broadcast has no form in version 1: its channels there are told that they missed it.
+ * broadcast has no form in version 1: its channels there are told that they missed it. A serializer
+ * of the user's own is given the broadcast decoded, and writes it once for its lane.
  *
  * Runs on: shard.
  */
 
 import { jsonV1, v1Broadcast } from "../protocol/json-v1.ts";
-import type { Serializer } from "../protocol/serializer.ts";
+import type { Frame, Serializer } from "../protocol/serializer.ts";
 import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import type { Envelope } from "../pubsub/envelope.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
@@ -19,6 +20,19 @@ import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
 import { Lane, type LaneClass } from "./lane.ts";
 import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
+
+/** What is known of a broadcast while it is sent; an envelope knows it. */
+interface Outgoing {
+  readonly isBinary: boolean;
+  event(): string;
+}
+
+/** A broadcast that a lane's own serializer is to write. */
+interface Decoded {
+  readonly lane: Lane;
+  readonly event: string;
+  readonly payload: unknown;
+}
 
 const NO_FORM = "a binary broadcast has no form for a client of version 1";
 
@@ -58,27 +72,14 @@ export class Fastlane implements Dispatcher<Lane> {
   }
 
   dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
-    let event: string | undefined;
-    let intercepted: Channel[] | undefined;
-    let skipped: Channel[] | undefined;
-    const { isBinary } = envelope;
+    const sender = from as Channel | undefined;
+    let others: Lane[] | undefined;
     for (const lane of entry.lanes) {
-      if (lane.kind.intercepts.size > 0) {
-        event ??= envelope.event();
-        if (lane.kind.intercepts.has(event)) {
-          intercepted = [...(intercepted ?? []), ...lane.channels];
-          continue;
-        }
-      }
-      if (isBinary && lane.kind.serializer === jsonV1) {
-        skipped = [...(skipped ?? []), ...lane.channels];
-        continue;
-      }
-      this.#deliver(lane, envelope, from as Channel | undefined);
+      if (!isPlain(lane, envelope)) others = [...(others ?? []), lane];
+      else this.#deliver(lane, frameFor(lane.kind.serializer, envelope), envelope, sender);
     }
-    // Last, and with payloads decoded first: a handler may broadcast, which uses the bytes anew.
-    if (intercepted) this.#intercept(intercepted, event as string, envelope, from);
-    if (skipped) this.#skip(skipped.filter((channel) => channel !== from));
+    // Last: user code that runs for these may broadcast, which uses the bytes anew.
+    if (others) this.#dispatchDecoded(others, entry.topic, envelope, sender);
   }
 
   missed(entry: TopicEntry<Lane>): void {
@@ -86,13 +87,12 @@ export class Fastlane implements Dispatcher<Lane> {
     for (const channel of channels) channel.missed();
   }
 
-  #deliver(lane: Lane, envelope: Envelope, from: Channel | undefined): void {
+  #deliver(lane: Lane, frame: Uint8Array, outgoing: Outgoing, from: Channel | undefined): void {
     const { kind, nativeTopic, size } = lane;
-    const { isBinary } = envelope;
-    const frame = frameFor(kind.serializer, envelope);
+    const { isBinary } = outgoing;
     const isSender = from !== undefined && from.lane === lane;
     if (kind.isQueued) {
-      this.#enqueue(lane, envelope, frame, from);
+      this.#enqueue(lane, outgoing, frame, from);
     } else if (!kind.isNative) {
       // A copy: a connection that ends within `send` takes its channel off the lane.
       for (const channel of lane.channels.slice()) {
@@ -107,14 +107,57 @@ export class Fastlane implements Dispatcher<Lane> {
     }
   }
 
+  // To lanes that cannot have the bytes as they are: all is decoded before any user code runs.
+  #dispatchDecoded(
+    lanes: readonly Lane[],
+    topic: string,
+    envelope: Envelope,
+    from: Channel | undefined,
+  ): void {
+    const event = envelope.event();
+    const letters: Letter[] = [];
+    const foreign: Decoded[] = [];
+    const skipped: Channel[] = [];
+    for (const lane of lanes) {
+      const { intercepts, serializer } = lane.kind;
+      const channels = lane.channels.filter((channel) => channel !== from);
+      if (intercepts.has(event)) {
+        letters.push(...channels.map((channel) => ({ channel, payload: envelope.payload() })));
+      } else if (serializer.broadcast) {
+        foreign.push({ lane, event, payload: envelope.payload() });
+      } else {
+        skipped.push(...channels);
+      }
+    }
+    for (const decoded of foreign) this.#encode(topic, decoded, from);
+    for (const { channel, payload } of letters) channel.runtime.receiveOut(channel, event, payload);
+    if (skipped.length > 0) this.#skip(skipped);
+  }
+
+  // Writes a broadcast by a serializer of the user's, which may throw.
+  #encode(topic: string, { lane, event, payload }: Decoded, from: Channel | undefined): void {
+    let frame: Frame | undefined;
+    try {
+      frame = lane.kind.serializer.broadcast?.(topic, event, payload);
+    } catch (error) {
+      const why = `the serializer could not write a broadcast: ${String(error)}`;
+      const channels = lane.channels.filter((channel) => channel !== from);
+      for (const channel of channels) channel.runtime.missed(channel, why);
+    }
+    if (frame === undefined) return;
+    const isBinary = typeof frame !== "string";
+    const bytes = typeof frame === "string" ? Buffer.from(frame) : frame;
+    this.#deliver(lane, bytes, { isBinary, event: () => event }, from);
+  }
+
   #skip(channels: readonly Channel[]): void {
     this.#onSkipped(channels.length);
     for (const channel of channels) channel.runtime.missed(channel, NO_FORM);
   }
 
   // What waits must be a copy: the frame may lie in a ring. All queues share it.
-  #enqueue(lane: Lane, envelope: Envelope, frame: Uint8Array, from: Channel | undefined): void {
-    const { isBinary } = envelope;
+  #enqueue(lane: Lane, outgoing: Outgoing, frame: Uint8Array, from: Channel | undefined): void {
+    const { isBinary } = outgoing;
     let kept: QueuedBroadcast | undefined;
     for (const channel of lane.channels.slice()) {
       const { slow } = channel.definition;
@@ -124,22 +167,10 @@ export class Fastlane implements Dispatcher<Lane> {
         connection.send(frame, isBinary);
         continue;
       }
-      kept ??= { event: envelope.event(), frame: new Uint8Array(frame), isBinary };
+      kept ??= { event: outgoing.event(), frame: new Uint8Array(frame), isBinary };
       channel.queue ??= new SendQueue(channel, slow);
       channel.queue.put(kept);
     }
-  }
-
-  #intercept(
-    channels: readonly Channel[],
-    event: string,
-    envelope: Envelope,
-    from: object | undefined,
-  ): void {
-    const letters = channels
-      .filter((channel) => channel !== from)
-      .map((channel) => ({ channel, payload: envelope.payload() }));
-    for (const { channel, payload } of letters) channel.runtime.receiveOut(channel, event, payload);
   }
 
   #classOf(channel: Channel): LaneClass {
@@ -170,6 +201,18 @@ export class Fastlane implements Dispatcher<Lane> {
 }
 
 const NOTHING: ReadonlyMap<string, unknown> = new Map();
+
+interface Letter {
+  readonly channel: Channel;
+  readonly payload: unknown;
+}
+
+/** True where a lane gets the bytes as they are, or as they are cut. */
+function isPlain({ kind }: Lane, envelope: Envelope): boolean {
+  const { intercepts, serializer } = kind;
+  if (intercepts.size > 0 && intercepts.has(envelope.event())) return false;
+  return serializer.broadcast === undefined && !(envelope.isBinary && serializer === jsonV1);
+}
 
 function frameFor(serializer: Serializer, envelope: Envelope): Uint8Array {
   return serializer === jsonV1 ? v1Broadcast(envelope) : envelope.frame();

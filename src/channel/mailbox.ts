@@ -1,7 +1,7 @@
 /**
- * Messages that wait for a channel, first in, first out.
+ * Messages that wait for a channel or a raw socket, first in, first out.
  *
- * Runs on: the shard that owns the channel. Made when a first message has to wait.
+ * Runs on: the shard that owns the connection. Made when a first message has to wait.
  * Full: `tryPut` of a client's message returns false at the bound; the channel then ends. Ends
  *       (leave, close, missed) always find room, or a full channel could not be left.
  */
@@ -20,12 +20,12 @@ export type Letter =
   | { readonly kind: "leftOut"; readonly count: number }
   | { readonly kind: "missed"; readonly why: string };
 
-const ENDS: ReadonlySet<Letter["kind"]> = new Set(["leave", "close", "missed"]);
+const ENDS: ReadonlySet<string> = new Set(["leave", "close", "missed"]);
 
 /** A queue with a bound. */
-export class Mailbox {
+export class Mailbox<Kept extends { readonly kind: string } = Letter> {
   readonly #bound: number;
-  #letters: Letter[] = [];
+  #letters: Kept[] = [];
   #next = 0;
 
   /** @param bound - the most messages that may wait */
@@ -38,7 +38,7 @@ export class Mailbox {
   }
 
   /** Adds a message; false at the bound, and then it is not added. */
-  tryPut(letter: Letter): boolean {
+  tryPut(letter: Kept): boolean {
     const isEnd = ENDS.has(letter.kind);
     if (!isEnd && this.length >= this.#bound) return false;
     this.#letters.push(letter);
@@ -46,7 +46,7 @@ export class Mailbox {
   }
 
   /** Takes the oldest message. */
-  take(): Letter | undefined {
+  take(): Kept | undefined {
     if (this.#next >= this.#letters.length) return undefined;
     const letter = this.#letters[this.#next];
     this.#next += 1;

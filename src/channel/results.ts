@@ -63,7 +63,10 @@ export function error(payload: unknown = NO_REASON): Refused {
 }
 
 /** Answers a message with a status and any JSON value; without one, `{}`. */
-export function reply<Payload = object>(status: string, payload?: Payload): Reply<string, Payload> {
+export function reply<const Payload = object>(
+  status: string,
+  payload?: Payload,
+): Reply<string, Payload> {
   return new Reply(status, (payload === undefined ? {} : payload) as Payload);
 }
 

@@ -6,9 +6,10 @@
 
 import { makeError } from "../errors.ts";
 import type { Ref } from "../protocol/message.ts";
-import type { Channel, ChannelOwner } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import { STATE } from "./channel-state.ts";
 import type { ChannelSocket } from "./definition.ts";
+import type { ChannelOwner } from "./routed-channel.ts";
 
 /** Answers one message, any number of times, also after its channel ended (WIRE §5.3). */
 export class SocketRef {

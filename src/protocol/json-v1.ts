@@ -14,8 +14,6 @@ import { jsonOf, refJson, type BroadcastParts, type Serializer } from "./seriali
 
 /** Version 1. It never sends join_ref, and does not mind what a payload is. */
 export const jsonV1: Serializer = {
-  vsn: "1.0.0",
-
   decode(frame) {
     const parts = parsed(frame);
     if (typeof parts !== "object" || parts === null || Array.isArray(parts)) return undefined;

@@ -15,8 +15,6 @@ export const BROADCAST_HEAD = "[null,null,";
 
 /** Version 2. */
 export const jsonV2: Serializer = {
-  vsn: "2.0.0",
-
   decode(frame) {
     const parts = parsed(frame);
     // More than five elements are let pass, as Phoenix does.

@@ -60,7 +60,8 @@ export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: "The connection was disconnected by its socket's id.",
   idle: "Nothing was received for the idle timeout.",
   tooLarge: "A message was larger than `maxFrameBytes`.",
-  internalError: "A frame could not be decoded, or too much waited behind a join.",
+  internalError:
+    "A frame could not be decoded, too much waited behind a join, or a raw socket failed.",
   restart: "The node, or the shard that served the connection, drains.",
 };
 

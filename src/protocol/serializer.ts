@@ -26,9 +26,6 @@ export type Frame = string | Uint8Array;
 
 /** One version of the protocol. */
 export interface Serializer {
-  /** Version requirement that it serves, as in `~> 2.0.0`. */
-  readonly vsn: "1.0.0" | "2.0.0";
-
   /** Decodes a text frame; undefined where it is malformed. */
   decode(frame: string): Message | undefined;
 
@@ -46,7 +43,13 @@ export interface Serializer {
   push(joinRef: string, topic: string, event: string, payload: unknown): Frame;
 
   /** Encodes `phx_close` or `phx_error`, whose ref is the join's join_ref. */
-  end(joinRef: string, topic: string, event: string, payload: unknown): string;
+  end(joinRef: string, topic: string, event: string, payload: unknown): Frame;
+
+  /**
+   * Encodes a broadcast that was decoded before. Without it the bytes that travel between threads
+   * are sent, or what is cut from them.
+   */
+  readonly broadcast?: (topic: string, event: string, payload: unknown) => Frame;
 }
 
 /**

@@ -8,7 +8,12 @@
 
 import { makeError } from "../errors.ts";
 import { joinTopics, type TopicCount } from "../pubsub/topic-counts.ts";
-import type { ChannelInfo, PresenceQuestion, SocketInfo } from "../shard/control.ts";
+import type {
+  ChannelDetails,
+  ChannelInfo,
+  PresenceQuestion,
+  SocketInfo,
+} from "../shard/control.ts";
 import { errorOf } from "../shard/error-report.ts";
 import type { Asked, Questions } from "./questions.ts";
 
@@ -84,10 +89,20 @@ export class Introspection {
   }
 
   async channels(connection: number): Promise<ChannelInfo[] | undefined> {
-    const shard = connection % this.#shards;
-    const threads = this.#threads().filter((thread) => thread.shard === shard);
+    const threads = this.#threadsOf(connection);
     const [found] = await this.#questions.ask(threads, { about: "channels", connection });
     return found ? [...found] : undefined;
+  }
+
+  async channel(connection: number, topic: string): Promise<ChannelDetails | undefined> {
+    const threads = this.#threadsOf(connection);
+    const [found] = await this.#questions.ask(threads, { about: "channel", connection, topic });
+    return found;
+  }
+
+  #threadsOf(connection: number): Asked[] {
+    const shard = connection % this.#shards;
+    return this.#threads().filter((thread) => thread.shard === shard);
   }
 
   /** Asks one shard who is there: each knows it of all shards and nodes. */

@@ -18,7 +18,7 @@ import { kindOf } from "../protocol/serializer.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
-import type { ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
+import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
 import { availableCpus } from "./cpu-quota.ts";
@@ -157,7 +157,7 @@ export class Server {
    * Gives the subscribers of a topic on this node: channels that joined it, and what subscribed to
    * it in code.
    *
-   * @throws SIM_ERR_SHARD_BUSY where a shard does not answer in time, as the next three do
+   * @throws SIM_ERR_SHARD_BUSY where a shard does not answer in time, as the next four do
    */
   async subscribers(topic: string): Promise<number> {
     return this.#introspection().subscribers(topic);
@@ -179,6 +179,14 @@ export class Server {
   /** Gives the channels of a connection, or undefined where there is no such connection. */
   async channels(connection: number): Promise<ChannelInfo[] | undefined> {
     return this.#introspection().channels(connection);
+  }
+
+  /**
+   * Gives a channel of a connection, with its assigns and its connection, or undefined where there
+   * is no such channel.
+   */
+  async channel(connection: number, topic: string): Promise<ChannelDetails | undefined> {
+    return this.#introspection().channel(connection, topic);
   }
 
   /**

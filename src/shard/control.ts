@@ -38,6 +38,7 @@ export type { DrainPace } from "../transport/drain.ts";
 export type {
   Answer,
   Answers,
+  ChannelDetails,
   ChannelInfo,
   PresenceQuestion,
   Question,

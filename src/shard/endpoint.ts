@@ -5,14 +5,16 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
-import type { ChannelDefinition } from "../channel/definition.ts";
+import { checkFilter, type FilterParameters } from "../log-filter.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import { isPresence, type AnyPresence } from "../presence/presence.ts";
 import { kindOf } from "../protocol/serializer.ts";
-import type { ChannelRoute } from "../socket/channel-router.ts";
+import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
+import type { RawSocketDefinition } from "../socket/raw-definition.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-options.ts";
+import type { TransportDefinition } from "../transport/definition.ts";
 import type { CheckOrigin } from "../transport/origin.ts";
 import type { Route } from "../transport/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket.ts";
@@ -26,14 +28,10 @@ export interface WebSocketMountOptions extends Partial<WebSocketOptions>, Handsh
   readonly path?: string;
 }
 
-/** A socket at a path. */
-export interface MountDefinition extends HandshakeOptions {
-  // The assigns are the definition's own affair; here any socket may stand.
-  readonly socket: SocketDefinition<never> | SocketDefinition;
-  /** By topic pattern: a channel, or a channel with assigns of its own. The first match counts. */
-  readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
-  /** Options of the WebSocket at `<path>/websocket`; true: the server's. */
-  readonly websocket?: true | WebSocketMountOptions;
+/** What a mount says of its transports, whatever its socket. */
+export interface MountOptions extends HandshakeOptions {
+  /** Options of the WebSocket at `<path>/websocket`; true, or nothing: the server's; false: none. */
+  readonly websocket?: boolean | WebSocketMountOptions;
   /** Whether clients may poll at `<path>/longpoll`, and how; false without. */
   readonly longpoll?: boolean | LongPollMountOptions;
   /**
@@ -41,14 +39,32 @@ export interface MountDefinition extends HandshakeOptions {
    * header, and `connectInfo.authToken` has it.
    */
   readonly authToken?: boolean;
+}
+
+/** A socket of channels at a path. */
+export interface MountDefinition extends MountOptions {
+  // The assigns are the definition's own affair; here any socket may stand.
+  readonly socket: SocketDefinition<never> | SocketDefinition;
+  /** By topic pattern: a channel, or a channel and what its route adds. The first match counts. */
+  readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
   readonly maxChannels?: number;
 }
 
+/** A raw socket at a path. */
+export interface RawMountDefinition extends MountOptions {
+  readonly socket: RawSocketDefinition;
+}
+
+/** A socket at a path. */
+export type AnyMountDefinition = MountDefinition | RawMountDefinition;
+
 /** An endpoint as a user gives it. */
 export interface EndpointCallbacks {
   /** Sockets by path, which may have variables: `/org/:org/socket`. */
-  readonly sockets: Readonly<Record<string, MountDefinition>>;
+  readonly sockets: Readonly<Record<string, AnyMountDefinition>>;
+  /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
+  readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
   /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
@@ -68,6 +84,8 @@ export interface EndpointCallbacks {
   stop?(context: ShardContext): void | Promise<void>;
   /** Takes log lines of the shard instead of standard error. */
   readonly logger?: LogSink;
+  /** Which parameters of clients are logged as `[FILTERED]`; `["password", "token"]` without. */
+  readonly filterParameters?: FilterParameters;
 }
 
 const KIND = Symbol.for("simurgh.endpoint");
@@ -79,6 +97,7 @@ export interface EndpointDefinition extends EndpointCallbacks {
 
 const ENDPOINT_KEYS = [
   "sockets",
+  "transports",
   "routes",
   "urlHost",
   "checkOrigin",
@@ -87,16 +106,29 @@ const ENDPOINT_KEYS = [
   "start",
   "stop",
   "logger",
+  "filterParameters",
 ] as const satisfies readonly (keyof EndpointCallbacks)[];
+const TRANSPORT_KEYS = [
+  "websocket",
+  "longpoll",
+  "authToken",
+  ...HANDSHAKE_KEYS,
+] as const satisfies readonly (keyof MountOptions)[];
+const RAW_MOUNT_KEYS = [
+  "socket",
+  ...TRANSPORT_KEYS,
+] as const satisfies readonly (keyof RawMountDefinition)[];
 const MOUNT_KEYS = [
   "socket",
   "channels",
-  "websocket",
-  "longpoll",
   "maxChannels",
-  "authToken",
-  ...HANDSHAKE_KEYS,
+  ...TRANSPORT_KEYS,
 ] as const satisfies readonly (keyof MountDefinition)[];
+const ROUTE_KEYS = [
+  "channel",
+  "assigns",
+  "options",
+] as const satisfies readonly (keyof ChannelRoute)[];
 const WEBSOCKET_KEYS = [
   "timeoutMs",
   "maxFrameBytes",
@@ -119,11 +151,13 @@ export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition
   if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {
     throw invalid(`tasks must be the URL of a file, got ${String(tasks)}`);
   }
+  checkFilter(callbacks.filterParameters);
+  checkTransports(callbacks.transports);
   checkPresences(callbacks.presences ?? []);
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
-    handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount));
+    handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount) ?? {});
     const longpoll = longpollOptionsOf(mount);
     if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
   }
@@ -136,19 +170,26 @@ export function isEndpoint(value: unknown): value is EndpointDefinition {
 }
 
 /** Gives the route that a mount's `channels` has, in its long form. */
-export function routeOf(given: ChannelDefinition | ChannelRoute): ChannelRoute {
+export function routeOf(given: AnyChannelDefinition | ChannelRoute): ChannelRoute {
   return "channel" in given ? given : { channel: given };
 }
 
-/** Gives the options of a mount's WebSocket. */
-export function websocketOptionsOf({ websocket = true }: MountDefinition): WebSocketMountOptions {
+/** True for the mount of a raw socket. */
+export function isRawMountDefinition(mount: AnyMountDefinition): mount is RawMountDefinition {
+  return "handleIn" in mount.socket;
+}
+
+/** Gives the options of a mount's WebSocket; undefined: it has none. */
+export function websocketOptionsOf({
+  websocket = true,
+}: MountOptions): WebSocketMountOptions | undefined {
+  if (websocket === false) return undefined;
   return websocket === true ? {} : websocket;
 }
 
 /** Gives the whole path of a mount's WebSocket. */
-export function websocketPathOf(path: string, mount: MountDefinition): string {
-  const { path: own = DEFAULT_WEBSOCKET_PATH } = websocketOptionsOf(mount);
-  return path === "/" ? own : `${path}${own}`;
+export function websocketPathOf(path: string, { path: own }: WebSocketMountOptions): string {
+  return `${path === "/" ? "" : path}${own ?? DEFAULT_WEBSOCKET_PATH}`;
 }
 
 function checkPresences(presences: unknown): void {
@@ -166,30 +207,62 @@ function checkPresences(presences: unknown): void {
 }
 
 // Checked here, where the app module's stack says which mount it is, and not when a client comes.
-function checkMount(path: string, mount: MountDefinition): void {
+function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);
-  checkKeys(path, mount, MOUNT_KEYS);
-  const { socket, channels, websocket = true, maxChannels } = mount;
+  const { socket, websocket = true } = mount;
   if (!hasFunction(socket, "connect")) {
-    throw invalid(`socket of ${path} must be made by defineSocket, got ${kindOf(socket)}`);
+    const makers = "defineSocket or defineRawSocket";
+    throw invalid(`socket of ${path} must be made by ${makers}, got ${kindOf(socket)}`);
   }
+  if (isRawMountDefinition(mount)) checkKeys(path, mount, RAW_MOUNT_KEYS);
+  else checkChannels(path, mount);
+  if (typeof websocket !== "boolean") checkWebSocket(path, websocket);
+  checkLongPoll(path, mount.longpoll);
+}
+
+function checkChannels(path: string, mount: MountDefinition): void {
+  checkKeys(path, mount, MOUNT_KEYS);
+  const { channels, maxChannels } = mount;
   checkObject(`channels of ${path}`, channels);
   for (const [pattern, given] of Object.entries(channels)) {
-    if (hasFunction(given, "join") || hasFunction(given, "channel", "join")) continue;
-    const subject = `channel ${JSON.stringify(pattern)} of ${path}`;
-    throw invalid(`${subject} must be made by defineChannel, got ${kindOf(given)}`);
+    checkRoute(`channel ${JSON.stringify(pattern)} of ${path}`, given);
   }
   if (maxChannels !== undefined) {
     checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
   }
-  if (websocket !== true) checkWebSocket(path, websocket);
-  checkLongPoll(path, mount.longpoll);
+}
+
+function checkTransports(given: unknown): void {
+  if (given === undefined) return;
+  const areRight =
+    Array.isArray(given) &&
+    given.every((one) => hasFunction(one, "start") && hasFunction(one, "stop"));
+  if (areRight) return;
+  throw invalid(`transports must be a list of what defineTransport made, got ${kindOf(given)}`);
+}
+
+function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute): void {
+  if (isChannel(given)) return;
+  if (!hasFunction(given, "channel", "join") && !hasFunction(given, "channel", "start")) {
+    const makers = "defineChannel or defineRawChannel";
+    throw invalid(`${subject} must be made by ${makers}, got ${kindOf(given)}`);
+  }
+  checkKeys(subject, given, ROUTE_KEYS);
+  const { channel, assigns, options } = routeOf(given);
+  if (assigns !== undefined) checkObject(`assigns of ${subject}`, assigns);
+  if (options !== undefined && !("start" in channel)) {
+    throw invalid(`options of ${subject} must be those of a raw channel, got another channel`);
+  }
+}
+
+function isChannel(given: unknown): boolean {
+  return hasFunction(given, "join") || hasFunction(given, "start");
 }
 
 function checkWebSocket(path: string, given: WebSocketMountOptions): void {
   if (typeof given !== "object" || given === null) {
-    throw invalid(`websocket of ${path} must be true or an object, got ${kindOf(given)}`);
+    throw invalid(`websocket of ${path} must be true, false or an object, got ${kindOf(given)}`);
   }
   checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
   const { timeoutMs, maxFrameBytes, compress, path: own } = given;

@@ -52,7 +52,10 @@ try {
 async function startShard(): Promise<void> {
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (isClosed) return;
-  if (endpoint.logger) logger = new Logger(start.options.logLevel, endpoint.logger);
+  const { logger: sink, filterParameters } = endpoint;
+  if (sink || filterParameters) {
+    logger = new Logger(start.options.logLevel, sink, filterParameters);
+  }
   tasks = new TaskClient(endpoint.tasks?.href, tell);
   const onDeal = (isIn: boolean): void => tell({ kind: "deal", isIn });
   shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });

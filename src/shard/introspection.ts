@@ -4,11 +4,13 @@
  * Runs on: shard. Each answer is of one moment; those of several shards are not of the same.
  */
 
+import { inspect } from "node:util";
+
 import { STATE } from "../channel/channel-state.ts";
-import type { Channel } from "../channel/channel.ts";
+import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { isOwnTopic } from "../protocol/reserved.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import type { PresenceAnswer, ShardPresences } from "./presences.ts";
 
 /** One connection. */
@@ -29,12 +31,20 @@ export interface ChannelInfo {
   readonly status: "joining" | "joined" | "leaving";
 }
 
+/** One channel, and what it knows of its connection. */
+export interface ChannelDetails extends ChannelInfo, SocketInfo {
+  readonly joinRef: unknown;
+  /** Its assigns as they are now; as text, where they cannot be given to another thread. */
+  readonly assigns: unknown;
+}
+
 /** What main may ask. */
 export type Question =
   | { readonly about: "subscribers"; readonly topic: string }
   | { readonly about: "topics"; readonly prefix: string; readonly limit: number }
   | { readonly about: "sockets"; readonly limit: number }
   | { readonly about: "channels"; readonly connection: number }
+  | { readonly about: "channel"; readonly connection: number; readonly topic: string }
   | PresenceQuestion;
 
 /** Who is there: on a topic, or under a key of it. */
@@ -54,6 +64,8 @@ export interface Answers {
   readonly sockets: readonly SocketInfo[];
   /** Undefined: there is no such connection. */
   readonly channels: readonly ChannelInfo[] | undefined;
+  /** Undefined: there is no such channel. */
+  readonly channel: ChannelDetails | undefined;
   readonly presences: PresenceAnswer;
 }
 
@@ -72,7 +84,7 @@ export interface Introspected {
     ): readonly TopicCount[];
   };
   /** The sockets of all open connections. */
-  readonly sockets: () => Iterable<Socket>;
+  readonly sockets: () => Iterable<ServedSocket>;
   readonly presences: Pick<ShardPresences, "answer">;
 }
 
@@ -87,8 +99,10 @@ export async function answerOf(question: Question, of: Introspected): Promise<An
       return socketsOf(of, question.limit);
     case "presences":
       return of.presences.answer(question.name, question.topic, question.key);
-    default:
+    case "channels":
       return channelsOf(of, question.connection);
+    default:
+      return channelOf(of, question.connection, question.topic);
   }
 }
 
@@ -97,22 +111,46 @@ function isUsersTopic(topic: string): boolean {
 }
 
 function socketsOf({ shard, sockets }: Introspected, limit: number): SocketInfo[] {
-  const infos = Array.from(sockets(), ({ connection, id, identity }) => {
-    const { id: number, transport } = connection;
-    return { connection: number, id, shard, transport, path: identity.mount.path };
-  });
+  const infos = Array.from(sockets(), (socket) => socketInfo(socket, shard));
   return infos.toSorted((one, other) => one.connection - other.connection).slice(0, limit);
 }
 
-function channelsOf({ sockets }: Introspected, number: number): ChannelInfo[] | undefined {
-  for (const { connection, channels } of sockets()) {
-    if (connection.id !== number) continue;
-    return channels.all().map((channel) => ({ topic: channel.topic, status: statusOf(channel) }));
-  }
+function channelsOf(of: Introspected, number: number): ChannelInfo[] | undefined {
+  return socketOf(of, number)?.allChannels().map(channelInfo);
+}
+
+function channelOf(of: Introspected, number: number, topic: string): ChannelDetails | undefined {
+  const socket = socketOf(of, number);
+  const channel = socket?.allChannels().find((one) => one.topic === topic);
+  if (!socket || !channel) return undefined;
+  const { joinRef, assigns } = channel;
+  const infos = { ...socketInfo(socket, of.shard), ...channelInfo(channel) };
+  return { ...infos, joinRef, assigns: sendable(assigns) };
+}
+
+function socketOf({ sockets }: Introspected, number: number): ServedSocket | undefined {
+  for (const socket of sockets()) if (socket.connection.id === number) return socket;
   return undefined;
 }
 
-function statusOf({ state, isLeaving }: Channel): ChannelInfo["status"] {
+function socketInfo({ connection, id, path }: ServedSocket, shard: number): SocketInfo {
+  return { connection: connection.id, id, shard, transport: connection.transport, path };
+}
+
+function channelInfo(channel: RoutedChannel): ChannelInfo {
+  return { topic: channel.topic, status: statusOf(channel) };
+}
+
+/** Gives what can be given to another thread, of whatever the user made. */
+function sendable(assigns: object): unknown {
+  try {
+    return structuredClone(assigns);
+  } catch {
+    return inspect(assigns);
+  }
+}
+
+function statusOf({ state, isLeaving }: RoutedChannel): ChannelInfo["status"] {
   if (isLeaving || state >= STATE.ending) return "leaving";
   return state === STATE.joining ? "joining" : "joined";
 }

@@ -12,6 +12,7 @@ import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import type { Lane } from "../channel/lane.ts";
+import { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -25,12 +26,14 @@ import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exc
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
-import type { SocketMount } from "../socket/mount.ts";
+import type { AnyMount } from "../socket/mount.ts";
+import { RawSocketServer } from "../socket/raw-socket-server.ts";
+import type { SocketOpener } from "../socket/served-socket.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
 import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
-import { routeOf, type MountDefinition } from "./endpoint.ts";
+import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "./endpoint.ts";
 import { ShardWire } from "./presence-wire.ts";
 import { ShardPresences } from "./presences.ts";
 
@@ -53,9 +56,18 @@ export class ShardCore {
   readonly exchange: Exchange;
   readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
-  readonly channels: ChannelServer;
-  readonly sockets: SocketServer;
   readonly presences: ShardPresences;
+  readonly #channels: ChannelServer;
+  readonly #sockets: SocketServer;
+  readonly #rawChannels: RawChannelServer;
+  readonly #rawSockets: RawSocketServer;
+  /** Makes the sockets of connections, of whichever kind their mount is. */
+  readonly sockets: SocketOpener = {
+    open: (connection, identity) =>
+      "serializer" in identity
+        ? this.#sockets.open(connection, identity)
+        : this.#rawSockets.open(connection, identity),
+  };
   readonly #parts: ShardCoreParts;
   readonly #node: string;
   readonly #index: SubscriptionIndex;
@@ -83,7 +95,7 @@ export class ShardCore {
       counters.add(COUNTER.skippedOnV1, count),
     );
     this.pubsub = this.#makePubSub(fastlane);
-    this.channels = new ChannelServer({
+    this.#channels = new ChannelServer({
       shard: start.shard,
       context: this.context,
       pubsub: this.pubsub,
@@ -99,8 +111,26 @@ export class ShardCore {
       onClosed: (channel) => this.presences.ended(channel),
     });
     this.presences = this.#makePresences();
-    this.sockets = new SocketServer({
-      channels: this.channels,
+    this.#rawChannels = new RawChannelServer({
+      shard: start.shard,
+      context: this.context,
+      topics: this.pubsub,
+      logger,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+      joinTimeoutMs: options.joinTimeoutMs,
+      onCount: (change) => counters.add(COUNTER.channels, change),
+    });
+    this.#rawSockets = new RawSocketServer({
+      shard: start.shard,
+      context: this.context,
+      topics: this.pubsub,
+      logger,
+      maxMailbox: options.maxMailbox,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+    });
+    this.#sockets = new SocketServer({
+      channels: this.#channels,
+      rawChannels: this.#rawChannels,
       idTopics: this.pubsub,
       logger,
       maxBacklog: options.maxMailbox,
@@ -139,16 +169,34 @@ export class ShardCore {
     if (hasLost) this.#lapped(member, "all");
   }
 
+  /** Ends what asynchronous callbacks kept too long. Called from the shard's sweep. */
+  checkTimeouts(nowMs: number): void {
+    this.#channels.checkTimeouts(nowMs);
+    this.#rawChannels.checkTimeouts(nowMs);
+    this.#rawSockets.checkTimeouts(nowMs);
+  }
+
+  /**
+   * Waits until nothing of the user's runs for a connection: all have ended.
+   *
+   * @param limitMs - the longest time; without it, for as long as it takes
+   * @returns how many channels and raw sockets are left then
+   */
+  async allEnded(limitMs?: number): Promise<number> {
+    const servers = [this.#channels, this.#rawChannels, this.#rawSockets];
+    const left = await Promise.all(servers.map((server) => server.allEnded(limitMs)));
+    return left.reduce((sum, count) => sum + count);
+  }
+
   /** Makes what a socket's connections need of its definition at a path. */
-  makeMount(path: string, { socket, channels, maxChannels }: MountDefinition): SocketMount {
+  makeMount(path: string, mount: AnyMountDefinition): AnyMount {
+    const { options } = this.#parts.start;
+    const connectTimeoutMs = options.handlerTimeoutMs;
+    if (isRawMountDefinition(mount)) return { path, definition: mount.socket, connectTimeoutMs };
+    const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
-    return {
-      path,
-      definition: socket,
-      router: new ChannelRouter(Object.fromEntries(routes)),
-      connectTimeoutMs: this.#parts.start.options.handlerTimeoutMs,
-      maxChannels: maxChannels ?? this.#parts.start.options.maxChannels,
-    };
+    const router = new ChannelRouter(Object.fromEntries(routes));
+    return { path, definition: socket, router, connectTimeoutMs, maxChannels };
   }
 
   /**

@@ -17,7 +17,8 @@ import { mountRoutes } from "../transport/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { LongPollTransport } from "../transport/longpoll.ts";
 import { ConnectionNumbering } from "../transport/connection-numbering.ts";
-import type { Socket } from "../socket/socket.ts";
+import { CustomTransports } from "../transport/custom-transports.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import { longpollOptionsOf, longpollPathOf } from "./longpoll-mount.ts";
 import { ExchangeWire } from "./exchange-wire.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
@@ -25,11 +26,12 @@ import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import {
+  isRawMountDefinition,
   routeOf,
   websocketOptionsOf,
   websocketPathOf,
   type EndpointDefinition,
-  type MountDefinition,
+  type AnyMountDefinition,
 } from "./endpoint.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
@@ -55,6 +57,7 @@ export class Shard {
   readonly #core: ShardCore;
   readonly #transport: WebSocketTransport;
   readonly #longpoll: LongPollTransport;
+  readonly #custom: CustomTransports;
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
   #drained: Promise<ShardDrain> | undefined;
@@ -103,12 +106,13 @@ export class Shard {
       secretKeyBase,
       peerTimeoutMs: longpollTimeoutMs,
     });
+    this.#custom = new CustomTransports({ ...common, context: this.#core.context, slowClientMs });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
   async start(): Promise<void> {
     const { endpoint, logger } = this.#parts;
-    const { context, channels } = this.#core;
+    const { context } = this.#core;
     // Before its first turn: a member may have to be forgotten while the app starts.
     this.#core.attach();
     await endpoint.start?.(context);
@@ -116,10 +120,12 @@ export class Shard {
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     const { handlerTimeoutMs } = this.#parts.start.options;
     mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
-    this.#sweep.add(() => channels.checkTimeouts(performance.now()));
+    this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();
+    // Last: from now on clients may come.
+    await this.#custom.start(endpoint.transports ?? []);
   }
 
   /**
@@ -142,6 +148,7 @@ export class Shard {
   cut(): void {
     this.#transport.cutAll();
     this.#longpoll.cutAll();
+    this.#custom.cutAll();
   }
 
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
@@ -150,6 +157,8 @@ export class Shard {
     this.#sweep.stop();
     this.#overload.stop();
     this.app.close();
+    // The engine knows nothing of these.
+    this.#custom.cutAll();
     this.#core.stop();
   }
 
@@ -166,9 +175,10 @@ export class Shard {
   /** Answers what main asks. */
   async answer(question: Question): Promise<Answer> {
     const { shard } = this.#parts.start;
-    const sockets = (): Iterable<Socket> => [
+    const sockets = (): Iterable<ServedSocket> => [
       ...this.#transport.openSockets(),
       ...this.#longpoll.openSockets(),
+      ...this.#custom.openSockets(),
     ];
     const { pubsub, presences } = this.#core;
     return answerOf(question, { shard, pubsub, sockets, presences });
@@ -178,20 +188,18 @@ export class Shard {
     const { memory, member, options } = this.#parts.start;
     const { sessions, channels } = readCounters(memory.counters, member);
     const counts = await this.#drainTransports(pace);
-    const unsettled = await this.#core.channels.allEnded(options.shutdownMs);
+    const unsettled = await this.#core.allEnded(options.shutdownMs);
     return { ...counts, sessions, channels, unsettled };
   }
 
   async #drainTransports(pace: DrainPace): Promise<DrainCounts> {
-    const [sockets, sessions] = await Promise.all([
-      this.#transport.drain(pace),
-      this.#longpoll.drain(pace),
-    ]);
-    return {
-      connections: sockets.connections + sessions.connections,
-      closed: sockets.closed + sessions.closed,
-      cut: sockets.cut + sessions.cut,
-    };
+    const transports = [this.#transport, this.#longpoll, this.#custom];
+    const counts = await Promise.all(transports.map((transport) => transport.drain(pace)));
+    return counts.reduce((sum, of) => ({
+      connections: sum.connections + of.connections,
+      closed: sum.closed + of.closed,
+      cut: sum.cut + of.cut,
+    }));
   }
 
   async #finish(): Promise<void> {
@@ -207,7 +215,7 @@ export class Shard {
     await exchange.sent(start.options.shutdownMs);
   }
 
-  #mount(path: string, mount: MountDefinition): void {
+  #mount(path: string, mount: AnyMountDefinition): void {
     const { endpoint, logger, start } = this.#parts;
     const { options } = start;
     const common = {
@@ -216,9 +224,8 @@ export class Shard {
       secretKeyBase: options.secretKeyBase,
       logger,
     };
-    const given = websocketOptionsOf(mount);
-    const policy = handshakePolicyOf(path, endpoint, mount, given);
-    const handshake = new Handshake({ ...common, policy, transport: "websocket" });
+    const { serializers } = handshakePolicyOf(path, endpoint, mount, {});
+    this.#custom.mount({ mount: common.mount, serializers });
     const longpoll = longpollOptionsOf(mount);
     if (longpoll) {
       const polled = handshakePolicyOf(path, endpoint, mount, longpoll);
@@ -230,10 +237,14 @@ export class Shard {
         crypto: longpoll.crypto ?? {},
       });
     }
-    this.#transport.mount(websocketPathOf(path, mount), handshake, {
-      timeoutMs: given.timeoutMs ?? options.idleTimeoutMs,
-      maxFrameBytes: given.maxFrameBytes ?? options.maxFrameBytes,
-      compress: given.compress ?? false,
+    const websocket = websocketOptionsOf(mount);
+    if (!websocket) return;
+    const policy = handshakePolicyOf(path, endpoint, mount, websocket);
+    const handshake = new Handshake({ ...common, policy, transport: "websocket" });
+    this.#transport.mount(websocketPathOf(path, websocket), handshake, {
+      timeoutMs: websocket.timeoutMs ?? options.idleTimeoutMs,
+      maxFrameBytes: websocket.maxFrameBytes ?? options.maxFrameBytes,
+      compress: websocket.compress ?? false,
     });
   }
 
@@ -243,8 +254,9 @@ export class Shard {
     const { longpollWindowMs, longpollTimeoutMs } = start.options;
     const given = Object.values(endpoint.sockets).flatMap((mount) => {
       const longpoll = longpollOptionsOf(mount);
-      const joins = Object.values(mount.channels).map((it) => routeOf(it).channel.joinTimeoutMs);
-      const own = [websocketOptionsOf(mount).timeoutMs, ...joins];
+      const channels = isRawMountDefinition(mount) ? [] : Object.values(mount.channels);
+      const joins = channels.map((it) => routeOf(it).channel.joinTimeoutMs);
+      const own = [websocketOptionsOf(mount)?.timeoutMs, ...joins];
       if (!longpoll) return own;
       const { windowMs = longpollWindowMs, pubsubTimeoutMs = longpollTimeoutMs } = longpoll;
       return [...own, windowMs, pubsubTimeoutMs];

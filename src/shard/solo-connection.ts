@@ -4,11 +4,11 @@
  * Runs on: the thread of a test.
  */
 
-import type { Channel } from "../channel/channel.ts";
+import { Channel } from "../channel/channel.ts";
 import { STATE } from "../channel/channel-state.ts";
-import type { Connection } from "../channel/connection.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
-import type { Identity, Socket } from "../socket/socket.ts";
+import type { RoutedChannel } from "../channel/routed-channel.ts";
+import { Socket } from "../socket/socket.ts";
+import type { CustomConnection } from "../transport/custom-connection.ts";
 
 /** The other end of a connection. */
 export interface SoloClient {
@@ -23,88 +23,53 @@ export interface SoloChannel {
   readonly assigns: object;
   /** True once nothing of it is left: its `terminate` has settled. */
   readonly hasEnded: boolean;
-  /** Gives it a message for its `handleInfo`. */
+  /** Gives it a message for its `handleInfo`; a raw channel has none. */
   send(message: unknown): void;
 }
 
 /** A connection whose client is code in the same thread. */
-export class SoloConnection implements Connection {
-  readonly id: number;
-  readonly transport = "test";
-  readonly isNative = false;
-  readonly isCompressed = false;
-  readonly hasRoom = true;
-  readonly #sockets: SocketServer;
-  readonly #client: SoloClient;
-  readonly #socket: Socket;
-  isOpen = true;
+export class SoloConnection {
+  readonly #connection: CustomConnection;
 
-  constructor(id: number, identity: Identity, sockets: SocketServer, client: SoloClient) {
-    this.id = id;
-    this.#sockets = sockets;
-    this.#client = client;
-    this.#socket = sockets.open(this, identity);
+  constructor(connection: CustomConnection) {
+    this.#connection = connection;
+  }
+
+  /** False once either side has closed it. */
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
   }
 
   /** The socket's id, or null. */
   get socketId(): string | null {
-    return this.#socket.id;
+    return this.#connection.socket?.id ?? null;
   }
 
   /** What `connect` gave. */
   get assigns(): object {
-    return this.#socket.identity.assigns;
+    const { socket } = this.#connection;
+    return socket instanceof Socket ? socket.identity.assigns : {};
   }
 
   /** Takes a frame of the client. */
   receive(frame: string | Uint8Array): void {
-    if (!this.isOpen) return;
-    if (typeof frame === "string") this.#sockets.receive(this.#socket, frame);
-    else this.#sockets.receiveBytes(this.#socket, frame);
+    this.#connection.receive(frame);
   }
 
   /** Is told that the client is gone. */
   lose(code: number): void {
-    this.isOpen = false;
-    this.#sockets.closed(this.#socket, code, { shutdown: "closed" });
-  }
-
-  /** Closes as a server does that ends. */
-  drain(code: number): void {
-    this.#sockets.end(this.#socket, code, { shutdown: "draining" });
+    this.#connection.closed(code);
   }
 
   /** Finds the channel of a join, settled or not. */
   channel(topic: string, joinRef: string): SoloChannel | undefined {
-    const channel = this.#socket.channels.get(topic);
-    return channel?.joinRef === joinRef ? soloChannel(channel) : undefined;
-  }
-
-  send(frame: string | Uint8Array, isBinary: boolean): void {
-    if (!this.isOpen) return;
-    if (typeof frame === "string") this.#client.onFrame(frame);
-    else if (isBinary) this.#client.onFrame(new Uint8Array(frame));
-    else this.#client.onFrame(Buffer.from(frame).toString("utf8"));
-  }
-
-  // Not native, and never without room: nobody calls these, and frames come one by one.
-  subscribe(): void {}
-  unsubscribe(): void {}
-  publish(): void {}
-  awaitRoom(): void {}
-
-  cork(work: () => void): void {
-    work();
-  }
-
-  close(code: number): void {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    this.#client.onClose(code);
+    const channels = this.#connection.socket?.allChannels() ?? [];
+    const channel = channels.find((one) => one.topic === topic && one.joinRef === joinRef);
+    return channel && soloChannel(channel);
   }
 }
 
-function soloChannel(channel: Channel): SoloChannel {
+function soloChannel(channel: RoutedChannel): SoloChannel {
   return {
     get assigns() {
       return channel.assigns;
@@ -112,6 +77,8 @@ function soloChannel(channel: Channel): SoloChannel {
     get hasEnded() {
       return channel.state === STATE.closed;
     },
-    send: (message) => channel.send(message),
+    send(message) {
+      if (channel instanceof Channel) channel.send(message);
+    },
   };
 }

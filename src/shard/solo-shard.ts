@@ -14,17 +14,20 @@ import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
 import { makeError } from "../errors.ts";
 import type { ResolvedOptions } from "../options.ts";
-import { CLOSE } from "../protocol/reserved.ts";
+import { DEFAULT_SERIALIZERS } from "../protocol/version.ts";
 import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
-import { decide, type Decision } from "../socket/connect.ts";
 import type { ConnectInfo } from "../socket/definition.ts";
-import type { SocketMount } from "../socket/mount.ts";
 import type { ConnectInfoPlan } from "../transport/connect-info.ts";
-import { pathParams, variablesOf } from "../transport/path.ts";
+import { ConnectionNumbering } from "../transport/connection-numbering.ts";
+import { CustomTransports } from "../transport/custom-transports.ts";
+import type { TransportDecision } from "../transport/definition.ts";
+import { matchPath } from "../transport/path.ts";
 import type { RequestHead } from "../transport/request-head.ts";
+import { Sweep } from "../transport/sweep.ts";
 import type { NodeMemory } from "./control.ts";
+import { CounterMeter } from "./counter-meter.ts";
 import { websocketOptionsOf, type EndpointDefinition } from "./endpoint.ts";
 import { InlineTasks } from "./inline-tasks.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
@@ -53,18 +56,21 @@ export interface SoloRequest {
 /** What became of a request to connect. */
 export type SoloDecision =
   | { readonly result: "ok"; readonly connection: SoloConnection }
-  | Exclude<Decision, { readonly result: "ok" }>;
+  | Exclude<TransportDecision, { readonly result: "ok" }>;
 
 /** Takes broadcasts of a topic. */
 export type SoloSubscriber = (broadcast: Broadcast) => void;
 
 /** A mount, and what its sockets are told of a client. */
-interface SoloMount extends SocketMount {
+interface SoloMount {
+  readonly path: string;
   readonly connectInfo: ConnectInfoPlan;
 }
 
 const MEMBER = 0;
 const VSN = "2.0.0";
+/** Nothing ticks here; it must be some time. */
+const SWEEP_MS = 1_000;
 
 /** A shard without an engine. */
 export class SoloShard {
@@ -72,18 +78,19 @@ export class SoloShard {
   readonly #logger: Logger;
   readonly #core: ShardCore;
   readonly #mounts: readonly SoloMount[];
-  readonly #connections = new Set<SoloConnection>();
   readonly #listeners = new Map<SoloSubscriber, object>();
-  #nextId = 0;
+  /** Carries the test's connections as it would those of a transport of the app's own. */
+  readonly #transport: CustomTransports;
 
   constructor({ endpoint, options, data, logger }: SoloShardParts) {
     const memory = makeSoloMemory(options);
     new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
     this.#logger = logger;
+    const counters = new Counters(memory.counters, MEMBER);
     this.#core = new ShardCore({
       start: { memory, options, member: MEMBER, shard: 0, data },
-      counters: new Counters(memory.counters, MEMBER),
+      counters,
       publisher: { publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
@@ -91,10 +98,25 @@ export class SoloShard {
       takesJoins: () => true,
       onSessionRecord() {},
     });
-    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => ({
-      ...this.#core.makeMount(path, mount),
-      connectInfo: handshakePolicyOf(path, endpoint, mount, websocketOptionsOf(mount)).connectInfo,
-    }));
+    this.#transport = new CustomTransports({
+      sockets: this.#core.sockets,
+      context: this.#core.context,
+      numbers: new ConnectionNumbering(0, 1),
+      logger,
+      meter: new CounterMeter(counters),
+      sweep: new Sweep(SWEEP_MS),
+      isNodeDrained: () => false,
+      maxBackpressureBytes: options.maxBackpressureBytes,
+      slowClientMs: options.slowClientMs,
+    });
+    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => {
+      const made = this.#core.makeMount(path, mount);
+      // Tests speak version 2, whatever else the mount knows.
+      this.#transport.mount({ mount: made, serializers: DEFAULT_SERIALIZERS });
+      const websocket = websocketOptionsOf(mount) ?? {};
+      const { connectInfo } = handshakePolicyOf(path, endpoint, mount, websocket);
+      return { path, connectInfo };
+    });
   }
 
   get context(): ShardContext {
@@ -108,9 +130,8 @@ export class SoloShard {
 
   /** Closes all connections, ends all channels, runs the app's `stop`. */
   async stop(): Promise<void> {
-    for (const connection of this.#connections) connection.drain(CLOSE.restart);
-    this.#connections.clear();
-    await this.#core.channels.allEnded();
+    this.#transport.cutAll();
+    await this.#core.allEnded();
     await this.#endpoint.stop?.(this.context);
     this.#core.presences.close();
   }
@@ -121,28 +142,20 @@ export class SoloShard {
    * @throws SIM_ERR_OPTION_INVALID where no socket has the path
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
-    const { mount, variables } = this.#find(request.path);
-    const params = { ...request.params, ...variables, vsn: VSN };
-    const head = localHead(request.path ?? mount.path);
+    const found = this.#find(request.path);
+    const path = request.path ?? found.path;
+    const params = { ...request.params, vsn: VSN };
     const { secretKeyBase } = this.context;
-    const asked = { head, params, authToken: null, secretKeyBase };
-    const local = mount.connectInfo.collect(asked, this.#logger);
+    const asked = { head: localHead(path), params, authToken: null, secretKeyBase };
+    const local = found.connectInfo.collect(asked, this.#logger);
     const connectInfo = { ...local, ...request.connectInfo };
-    const { context } = this;
-    const decision = await decide(
-      { mount, transport: "test", params, connectInfo, context },
-      this.#logger,
-    );
+    const decision = await this.#transport.connect("test", { path, params, connectInfo });
     if (decision.result !== "ok") return decision;
-    const connection = new SoloConnection(
-      this.#nextId,
-      decision.identity,
-      this.#core.sockets,
-      client,
-    );
-    this.#nextId += 1;
-    this.#connections.add(connection);
-    return { result: "ok", connection };
+    const connection = decision.open({
+      send: (frame) => client.onFrame(frame),
+      close: (code) => client.onClose(code),
+    });
+    return { result: "ok", connection: new SoloConnection(connection) };
   }
 
   subscribe(topic: string, subscriber: SoloSubscriber): void {
@@ -162,41 +175,19 @@ export class SoloShard {
     this.#core.broadcast(topic, event, payload, "cluster", left);
   }
 
-  #find(path: string | undefined): {
-    readonly mount: SoloMount;
-    readonly variables: Readonly<Record<string, string>>;
-  } {
+  #find(path: string | undefined): SoloMount {
     const [only] = this.#mounts;
-    if (path === undefined && only && this.#mounts.length === 1) {
-      return { mount: only, variables: {} };
-    }
-    for (const mount of this.#mounts) {
-      const variables = path === undefined ? undefined : valuesOf(mount.path, path);
-      if (variables) return { mount, variables };
-    }
+    if (path === undefined && only && this.#mounts.length === 1) return only;
+    const found = this.#mounts.find(
+      (mount) => path !== undefined && matchPath(mount.path, path) !== undefined,
+    );
+    if (found) return found;
     const paths = this.#mounts.map((mount) => mount.path).join(", ");
     throw makeError(
       "SIM_ERR_OPTION_INVALID",
       `path must be one of ${paths}, got ${path ?? "none"}`,
     );
   }
-}
-
-function isVariable(part: string): boolean {
-  return part.startsWith(":");
-}
-
-/** Gives the values of a path's variables, or undefined where a path is another. */
-function valuesOf(pattern: string, path: string): Record<string, string> | undefined {
-  if (pattern === path) return {};
-  const names = pattern.split("/");
-  const parts = path.split("/");
-  const isMatch =
-    names.length === parts.length &&
-    names.every((name, at) => isVariable(name) || name === parts[at]);
-  if (!isMatch) return undefined;
-  const values = parts.filter((_, at) => isVariable(names[at] as string));
-  return pathParams({ getParameter: (at) => values[at] }, variablesOf(pattern));
 }
 
 /** The head of a request that a client on this machine would make. */

@@ -5,15 +5,21 @@
  */
 
 import type { ChannelDefinition } from "../channel/definition.ts";
+import type { RawChannelDefinition } from "../channel/raw-definition.ts";
 import { makeError } from "../errors.ts";
 import { isOwnTopic } from "../protocol/reserved.ts";
 
 /** A channel and what its route adds. */
 export interface ChannelRoute {
-  readonly channel: ChannelDefinition;
+  readonly channel: AnyChannelDefinition;
   /** Merged over the socket's assigns at each join. */
   readonly assigns?: object;
+  /** Handed on to a raw channel as it is. */
+  readonly options?: unknown;
 }
+
+/** A channel of either kind, as it was defined. */
+export type AnyChannelDefinition = ChannelDefinition | RawChannelDefinition;
 
 interface Pattern {
   readonly text: string;

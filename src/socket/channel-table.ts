@@ -6,28 +6,28 @@
  * Runs on: the shard that owns the connection.
  */
 
-import type { Channel } from "../channel/channel.ts";
+import type { RoutedChannel } from "../channel/routed-channel.ts";
 
 const MOST_IN_ARRAY = 8;
-const NONE: readonly Channel[] = [];
+const NONE: readonly RoutedChannel[] = [];
 
 /** A map from topics to channels. */
 export class ChannelTable {
-  #few: readonly Channel[] = NONE;
-  #many: Map<string, Channel> | undefined = undefined;
+  #few: readonly RoutedChannel[] = NONE;
+  #many: Map<string, RoutedChannel> | undefined = undefined;
 
   get size(): number {
     return this.#many ? this.#many.size : this.#few.length;
   }
 
-  get(topic: string): Channel | undefined {
+  get(topic: string): RoutedChannel | undefined {
     if (this.#many) return this.#many.get(topic);
     for (const channel of this.#few) if (channel.topic === topic) return channel;
     return undefined;
   }
 
   /** Adds a channel. Its topic must be free. */
-  add(channel: Channel): void {
+  add(channel: RoutedChannel): void {
     if (this.#many) {
       this.#many.set(channel.topic, channel);
       return;
@@ -40,7 +40,7 @@ export class ChannelTable {
   }
 
   /** Removes a channel; false where its topic has another, or none. */
-  remove(channel: Channel): boolean {
+  remove(channel: RoutedChannel): boolean {
     if (this.#many) {
       return this.#many.get(channel.topic) === channel && this.#many.delete(channel.topic);
     }
@@ -51,7 +51,7 @@ export class ChannelTable {
   }
 
   /** All channels, as they are now. */
-  all(): Channel[] {
+  all(): RoutedChannel[] {
     return this.#many ? [...this.#many.values()] : [...this.#few];
   }
 }

@@ -1,6 +1,8 @@
 /**
  * Decides on a connection: the version it speaks, then the user's `connect` and `id` (WIRE §4.1).
  *
+ * A raw socket knows no versions: what its clients speak is between them and the user.
+ *
  * Runs on: shard.
  * Full: a `connect` that does not settle within `handlerTimeoutMs` has failed; what it gives later
  *       is ignored.
@@ -10,92 +12,122 @@ import { isThenable, settledInTime } from "../channel/async-calls.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { NO_REASON, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
-import { kindOf } from "../protocol/serializer.ts";
-import { DEFAULT_VSN, negotiate } from "../protocol/version.ts";
-import { telemetry } from "../telemetry.ts";
+import { kindOf, type Serializer } from "../protocol/serializer.ts";
+import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";
 import type { ConnectInfo, Params } from "./definition.ts";
-import type { SocketMount } from "./mount.ts";
+import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";
+import type { RawIdentity } from "./raw-socket.ts";
 import type { Identity } from "./socket.ts";
+import { reportConnected } from "./socket-reports.ts";
+
+/** Who a connection turned out to be. */
+export type AnyIdentity = Identity | RawIdentity;
 
 /** What became of a request to connect. */
 export type Decision =
-  | { readonly result: "ok"; readonly identity: Identity }
+  | { readonly result: "ok"; readonly identity: AnyIdentity }
   /** The reason is that of the user's `error(reason)`; undefined: without one, or not the user's. */
   | { readonly result: "refused"; readonly reason: unknown }
   | { readonly result: "failed" };
 
 /** A request to connect. */
 export interface ConnectCall {
-  readonly mount: SocketMount;
+  readonly mount: AnyMount;
+  /** Of the mount's transport; a raw socket has none. */
+  readonly serializers: SerializerList;
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
   readonly context: ShardContext;
 }
 
+/** Makes an identity of what `connect` gave; undefined where there is none, which was logged. */
+type Identify = (payload: unknown) => AnyIdentity | undefined;
+
 /** Runs the decision. Never throws: what the user's code throws is logged, and `failed`. */
 export function decide(call: ConnectCall, logger: Logger): Decision | Promise<Decision> {
-  const serializer = negotiate(call.params["vsn"] ?? DEFAULT_VSN);
+  const { mount } = call;
+  if (isRawMount(mount)) {
+    return decideBy(call, logger, (state) => identifyRaw(mount, state, logger));
+  }
+  const serializer = negotiate(call.params["vsn"] ?? DEFAULT_VSN, call.serializers);
   if (!serializer) {
-    logger.log("versionInvalid", { vsn: call.params["vsn"], path: call.mount.path });
+    logger.log("versionInvalid", { vsn: call.params["vsn"], path: mount.path });
     return { result: "refused", reason: undefined };
   }
+  return decideBy(call, logger, (payload) => identify(mount, serializer, payload, logger));
+}
+
+function decideBy(
+  call: ConnectCall,
+  logger: Logger,
+  identified: Identify,
+): Decision | Promise<Decision> {
+  const { mount, params, connectInfo, context, transport } = call;
   const startedMs = performance.now();
   const failed = (error: unknown): Decision => {
-    logger.log("connectFailed", { path: call.mount.path, err: error });
+    logger.log("connectFailed", { path: mount.path, err: error });
     return { result: "failed" };
   };
   const settled = (result: unknown): Decision => {
     try {
-      const decision = decisionOf(call, result, serializer, logger);
-      report(call, decision, startedMs, logger);
+      const decision = decisionOf(mount, result, identified, logger);
+      const isOk = decision.result === "ok";
+      const vsn = params["vsn"] ?? DEFAULT_VSN;
+      reportConnected(call, isOk ? "ok" : "error", vsn, startedMs, logger);
       return decision;
     } catch (error) {
       return failed(error);
     }
   };
   try {
-    const { params, connectInfo, context } = call;
-    const result = call.mount.definition.connect({ params, connectInfo, context });
+    const result = mount.definition.connect({ params, connectInfo, context, transport });
     if (!isThenable(result)) return settled(result);
-    return settledInTime(result, call.mount.connectTimeoutMs).then(settled, failed);
+    return settledInTime(result, mount.connectTimeoutMs).then(settled, failed);
   } catch (error) {
     return failed(error);
   }
 }
 
 function decisionOf(
-  call: ConnectCall,
+  mount: AnyMount,
   result: unknown,
-  serializer: Identity["serializer"],
+  identified: Identify,
   logger: Logger,
 ): Decision {
-  const { mount } = call;
-  const refused: Decision = { result: "refused", reason: undefined };
   if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
     logger.log("connectInvalid", { path: mount.path, from: "connect", got: kindOf(result) });
-    return refused;
+    return { result: "refused", reason: undefined };
   }
   if (result.status === "error") {
     return { result: "refused", reason: result.payload === NO_REASON ? undefined : result.payload };
   }
-  const { payload } = result;
-  const assigns = Object.freeze(typeof payload === "object" && payload !== null ? payload : {});
-  const id = mount.definition.id({ assigns });
-  if (id !== null && typeof id !== "string") {
-    logger.log("connectInvalid", { path: mount.path, from: "id", got: kindOf(id) });
-    return refused;
-  }
-  return { result: "ok", identity: { mount, serializer, assigns, id } };
+  const identity = identified(result.payload);
+  return identity ? { result: "ok", identity } : { result: "refused", reason: undefined };
 }
 
-function report(call: ConnectCall, decision: Decision, startedMs: number, logger: Logger): void {
-  const { mount, transport, params, connectInfo } = call;
-  const line = decision.result === "ok" ? "connected" : "refused";
-  const durationMs = performance.now() - startedMs;
-  if (logger.isOn(line)) logger.log(line, { path: mount.path, transport, durationMs });
-  if (!telemetry.socket_connected.hasSubscribers) return;
-  const result = decision.result === "ok" ? "ok" : "error";
-  const vsn = params["vsn"] ?? DEFAULT_VSN;
-  telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
+function identify(
+  mount: SocketMount,
+  serializer: Serializer,
+  payload: unknown,
+  logger: Logger,
+): Identity | undefined {
+  const assigns = Object.freeze(typeof payload === "object" && payload !== null ? payload : {});
+  const id = checkedId(mount, mount.definition.id({ assigns }), logger);
+  return id === undefined ? undefined : { mount, serializer, assigns, id };
+}
+
+function identifyRaw(
+  mount: RawSocketMount,
+  state: unknown,
+  logger: Logger,
+): RawIdentity | undefined {
+  const id = checkedId(mount, mount.definition.id({ state }), logger);
+  return id === undefined ? undefined : { mount, state, id };
+}
+
+function checkedId(mount: AnyMount, id: unknown, logger: Logger): string | null | undefined {
+  if (id === null || typeof id === "string") return id;
+  logger.log("connectInvalid", { path: mount.path, from: "id", got: kindOf(id) });
+  return undefined;
 }

@@ -8,6 +8,8 @@ import type { ShardContext } from "../channel/context.ts";
 import type { HasAssigns } from "../channel/definition.ts";
 import type { Ok, Refused } from "../channel/results.ts";
 import { makeError } from "../errors.ts";
+import { checkLogLevel, type LineLevel } from "../logger.ts";
+import type { ControlFrame } from "./frame.ts";
 
 /** Parameters of a connection: strings, or nested as `a[b]=1` and `a[]=1` nest them. */
 export type Params = Readonly<Record<string, string | undefined>> &
@@ -21,6 +23,8 @@ export interface ConnectRequest {
   readonly connectInfo: ConnectInfo;
   /** The shard's context, as `start` of the endpoint left it. */
   readonly context: ShardContext;
+  /** `websocket`, `longpoll`, or the name of a transport of yours. */
+  readonly transport: string;
 }
 
 /**
@@ -65,6 +69,11 @@ export interface SocketCallbacks<Assigns> {
   /** Name by which all connections of, say, a user are disconnected; null: none. */
   id?(socket: { readonly assigns: NoInfer<Assigns> }): string | null;
   /**
+   * Is told of pings, which the transport has answered, and of pongs. Over WebSocket only. What it
+   * throws closes the connection with 1011.
+   */
+  handleControl?(socket: ControlSocket<NoInfer<Assigns>>, frame: ControlFrame): void;
+  /**
    * `async` (default): a slow join holds up its own topic only. `serial`: Phoenix's way, a
    * connection does one thing after the other, and reads all that came before channels run.
    */
@@ -76,6 +85,15 @@ export interface SocketCallbacks<Assigns> {
    * and joins them anew; the connection stays. Channels with `slow` are neither's affair.
    */
   readonly slowClients?: SlowClientPolicy;
+  /** Level at which connections are logged, `info` without; false: not at all. */
+  readonly log?: LineLevel | false;
+}
+
+/** A connection, as `handleControl` sees it. */
+export interface ControlSocket<Assigns> {
+  readonly id: string | null;
+  readonly assigns: Readonly<Assigns>;
+  readonly transport: string;
 }
 
 /** What meets a client that reads too slowly. */
@@ -85,8 +103,10 @@ export type SlowClientPolicy = "close" | "error";
 export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns> {
   readonly connect: (request: ConnectRequest) => unknown;
   readonly id: (socket: { readonly assigns: object }) => unknown;
+  readonly handleControl: ((socket: object, frame: ControlFrame) => unknown) | undefined;
   readonly isSerial: boolean;
   readonly slowClients: SlowClientPolicy;
+  readonly log: LineLevel | false;
 }
 
 /**
@@ -97,13 +117,8 @@ export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns>
 export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
-  const { joins = "async", slowClients = "close" } = callbacks;
-  if (typeof callbacks.connect !== "function") {
-    throw invalid(`connect must be a function, got ${typeof callbacks.connect}`);
-  }
-  if (callbacks.id !== undefined && typeof callbacks.id !== "function") {
-    throw invalid(`id must be a function, got ${typeof callbacks.id}`);
-  }
+  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+  const { joins = "async", slowClients = "close", log = "info" } = callbacks;
   if (joins !== "async" && joins !== "serial") {
     throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
   }
@@ -113,9 +128,20 @@ export function defineSocket<Assigns>(
   return {
     connect: callbacks.connect.bind(callbacks),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
+    handleControl: callbacks.handleControl?.bind(callbacks) as SocketDefinition["handleControl"],
     isSerial: joins === "serial",
     slowClients,
+    log,
   };
+}
+
+function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
+  for (const name of ["connect", "id", "handleControl"]) {
+    const callback = given[name];
+    if (typeof callback === "function" || (callback === undefined && name !== "connect")) continue;
+    throw invalid(`${name} must be a function, got ${typeof callback}`);
+  }
+  checkLogLevel("log", given["log"]);
 }
 
 function invalid(message: string): Error {

@@ -6,8 +6,9 @@
 
 import type { ChannelRouter } from "./channel-router.ts";
 import type { SocketDefinition } from "./definition.ts";
+import type { RawSocketDefinition } from "./raw-definition.ts";
 
-/** A mounted socket. */
+/** A mounted socket of channels. */
 export interface SocketMount {
   /** Path of the mount, as in `/socket`. */
   readonly path: string;
@@ -16,4 +17,19 @@ export interface SocketMount {
   /** Time that an asynchronous `connect` may take. */
   readonly connectTimeoutMs: number;
   readonly maxChannels: number;
+}
+
+/** A mounted raw socket. */
+export interface RawSocketMount {
+  readonly path: string;
+  readonly definition: RawSocketDefinition;
+  readonly connectTimeoutMs: number;
+}
+
+/** A mounted socket of either kind. */
+export type AnyMount = SocketMount | RawSocketMount;
+
+/** True for the mount of a raw socket. */
+export function isRawMount(mount: AnyMount): mount is RawSocketMount {
+  return !("router" in mount);
 }

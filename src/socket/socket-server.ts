@@ -10,18 +10,23 @@
  *       backlog behind a join beyond `maxMailbox` closes the connection.
  */
 
+import { isThenable } from "../channel/async-calls.ts";
 import { Channel } from "../channel/channel.ts";
 import type { ChannelServer } from "../channel/channel-server.ts";
 import { STATE } from "../channel/channel-state.ts";
 import type { Connection } from "../channel/connection.ts";
+import { RawChannelEnd } from "../channel/raw-channel.ts";
+import type { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { ExitReason } from "../channel/results.ts";
+import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { Logger } from "../logger.ts";
 import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
 import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
 import { refJson } from "../protocol/serializer.ts";
-import { telemetry } from "../telemetry.ts";
 import type { ChannelRoute } from "./channel-router.ts";
+import type { ControlOpcode } from "./served-socket.ts";
 import { Socket, type Identity, type SocketEvents } from "./socket.ts";
+import { reportDisconnected } from "./socket-reports.ts";
 
 /** Where the sockets with an id listen for their disconnect. PubSub is one. */
 export interface IdTopics {
@@ -32,6 +37,7 @@ export interface IdTopics {
 /** What a SocketServer is made of. */
 export interface SocketServerParts {
   readonly channels: ChannelServer;
+  readonly rawChannels: RawChannelServer;
   readonly idTopics: IdTopics;
   readonly logger: Logger;
   readonly maxBacklog: number;
@@ -58,16 +64,30 @@ export class SocketServer implements SocketEvents {
 
   /** Takes a text frame. One that is malformed closes the connection (WIRE §2.7). */
   receive(socket: Socket, frame: string): void {
-    const message = socket.serializer.decode(frame);
-    if (message) this.#take(socket, message);
-    else this.malformed(socket);
+    this.#decode(socket, frame);
   }
 
   /** Takes a binary frame, likewise. Nothing of it is kept. */
   receiveBytes(socket: Socket, frame: Uint8Array): void {
-    const message = socket.serializer.decodeBytes(frame);
-    if (message) this.#take(socket, message);
-    else this.malformed(socket);
+    this.#decode(socket, frame);
+  }
+
+  /** Is told of a control frame, which the transport has answered if it was a ping. */
+  receiveControl(socket: Socket, opcode: ControlOpcode, data: Uint8Array): void {
+    const { id, identity, connection, isEnded } = socket;
+    const { handleControl } = identity.mount.definition;
+    if (!handleControl || isEnded) return;
+    const seen = { id, assigns: identity.assigns, transport: connection.transport };
+    const failed = (error: unknown): void => {
+      this.#parts.logger.log("controlFailed", { connection: connection.id, err: error });
+      this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+    };
+    try {
+      const result = handleControl(seen, { opcode, data: new Uint8Array(data) });
+      if (isThenable(result)) Promise.resolve(result).then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** Closes a connection that sent what cannot be decoded. */
@@ -76,8 +96,17 @@ export class SocketServer implements SocketEvents {
     this.end(socket, CLOSE.internalError, { shutdown: "closed" });
   }
 
+  /** Closes a connection that something which must not fail has failed for. */
+  failed(socket: Socket, error: unknown): void {
+    this.#parts.logger.log("receiveFailed", { connection: socket.connection.id, err: error });
+    this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+  }
+
   /** Closes a connection; its channels end with a reason. */
   end(socket: Socket, code: number, reason: ExitReason): void {
+    if (code === CLOSE.restart) {
+      for (const channel of socket.channels.all()) channel.runtime.drain(channel);
+    }
     if (socket.isEnded) return;
     // First: the transport calls `closed` from within `close`, and would give another reason.
     socket.isEnded = true;
@@ -98,8 +127,8 @@ export class SocketServer implements SocketEvents {
    * @returns how many there were: none, where all of its channels may miss broadcasts
    */
   tooSlow(socket: Socket): number {
-    const published = socket.channels.all().filter(({ lane }) => lane?.kind.isNative === true);
-    for (const channel of published) this.#parts.channels.tooSlow(channel);
+    const published = socket.channels.all().filter(({ isPublished }) => isPublished);
+    for (const channel of published) channel.runtime.tooSlow(channel);
     return published.length;
   }
 
@@ -107,7 +136,7 @@ export class SocketServer implements SocketEvents {
     this.end(socket, CLOSE.goingAway, { shutdown: "disconnected" });
   }
 
-  joinSettled(socket: Socket, channel: Channel): void {
+  joinSettled(socket: Socket, channel: RoutedChannel): void {
     if (socket.joining === channel) socket.joining = undefined;
     const { pending } = channel;
     if (pending) {
@@ -121,18 +150,23 @@ export class SocketServer implements SocketEvents {
 
   #ended(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
-    const channels = socket.channels.all();
-    if (telemetry.socket_disconnected.hasSubscribers) {
-      const { id, connection } = socket;
-      const count = channels.length;
-      telemetry.socket_disconnected.publish({
-        connection: connection.id,
-        id,
-        code,
-        channels: count,
-      });
+    reportDisconnected(socket, code);
+    for (const channel of socket.channels.all()) channel.runtime.close(channel, reason);
+  }
+
+  #decode(socket: Socket, frame: string | Uint8Array): void {
+    const { serializer } = socket;
+    let message: Message | undefined;
+    try {
+      message =
+        typeof frame === "string" ? serializer.decode(frame) : serializer.decodeBytes(frame);
+    } catch (error) {
+      // Only a serializer of the user's throws.
+      this.failed(socket, error);
+      return;
     }
-    for (const channel of channels) this.#parts.channels.close(channel, reason);
+    if (message) this.#take(socket, message);
+    else this.malformed(socket);
   }
 
   // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
@@ -140,8 +174,7 @@ export class SocketServer implements SocketEvents {
     try {
       this.#receive(socket, message);
     } catch (error) {
-      this.#parts.logger.log("receiveFailed", { connection: socket.connection.id, err: error });
-      this.end(socket, CLOSE.internalError, { shutdown: "closed" });
+      this.failed(socket, error);
     }
   }
 
@@ -175,7 +208,7 @@ export class SocketServer implements SocketEvents {
     }
   }
 
-  #receiveJoined(socket: Socket, channel: Channel, message: Message): void {
+  #receiveJoined(socket: Socket, channel: RoutedChannel, message: Message): void {
     const { joinRef, event } = message;
     if (event === EVENT.join) {
       this.#joinAgain(socket, channel, message); // row 5
@@ -183,20 +216,20 @@ export class SocketServer implements SocketEvents {
     }
     // Stale: meant for an earlier join of the topic (rows 7, 9).
     if (joinRef !== null && !isSameRef(joinRef, channel.joinRef)) return;
-    if (event === EVENT.leave) this.#parts.channels.leave(channel, message.ref); // row 6
-    else this.#parts.channels.receiveIn(channel, message); // row 8
+    if (event === EVENT.leave) channel.runtime.leave(channel, message); // row 6
+    else channel.runtime.receiveIn(channel, message); // row 8
   }
 
-  #joinAgain(socket: Socket, channel: Channel, message: Message): void {
+  #joinAgain(socket: Socket, channel: RoutedChannel, message: Message): void {
     const { topic, joinRef } = channel;
     // A leave that was read before this join is older than it, and is done first.
-    if (channel.isLeaving) this.#parts.channels.flush(channel);
+    if (channel.isLeaving) channel.runtime.flush(channel);
     if (socket.channels.get(topic) !== channel) {
       this.#receiveUnjoined(socket, message);
       return;
     }
     this.#parts.logger.log("duplicateJoin", { topic });
-    this.#parts.channels.kill(channel);
+    channel.runtime.kill(channel);
     const route = socket.identity.mount.router.match(topic);
     if (route) this.#join(socket, topic, route, message, { joinRef });
   }
@@ -222,23 +255,30 @@ export class SocketServer implements SocketEvents {
       if (replaced) this.#sendClose(socket, topic, replaced.joinRef);
       return;
     }
-    const { assigns } = route;
-    const channel = new Channel({
-      runtime: this.#parts.channels,
-      owner: socket,
-      definition: route.channel,
-      topic,
-      assigns: assigns ? Object.freeze({ ...identity.assigns, ...assigns }) : identity.assigns,
-      joinRef: message.joinRef,
-      ref: message.ref,
-    });
+    const channel = this.#makeChannel(socket, topic, route, message);
     if (replaced) channel.pending = { backlog: [], replaced };
     if (socket.isSerial) socket.joining = channel;
     channels.add(channel);
-    this.#parts.channels.join(channel, message.ref, message.payload);
+    channel.runtime.join(channel, message.ref, message.payload);
   }
 
-  #wait(socket: Socket, channel: Channel, message: Message): void {
+  #makeChannel(
+    owner: Socket,
+    topic: string,
+    { channel: definition, assigns: own, options }: ChannelRoute,
+    { joinRef, ref }: Message,
+  ): RoutedChannel {
+    const { assigns: given } = owner.identity;
+    const assigns = own ? Object.freeze({ ...given, ...own }) : given;
+    const parts = { owner, topic, assigns, joinRef, ref };
+    if ("start" in definition) {
+      const runtime = this.#parts.rawChannels;
+      return new RawChannelEnd({ ...parts, runtime, definition, options });
+    }
+    return new Channel({ ...parts, runtime: this.#parts.channels, definition });
+  }
+
+  #wait(socket: Socket, channel: RoutedChannel, message: Message): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     if (channel.pending.backlog.length < this.#parts.maxBacklog) {
       channel.pending.backlog.push(message);
@@ -262,6 +302,6 @@ export class SocketServer implements SocketEvents {
   #sendClose(socket: Socket, topic: string, joinRef: Ref): void {
     const { connection, serializer } = socket;
     const frame = serializer.end(refJson(joinRef), JSON.stringify(topic), EVENT.close, {});
-    connection.send(frame, false);
+    connection.send(frame, typeof frame !== "string");
   }
 }

@@ -4,12 +4,15 @@
  * Runs on: the shard that owns the connection.
  */
 
-import type { Channel, ChannelOwner } from "../channel/channel.ts";
 import type { Connection } from "../channel/connection.ts";
+import type { ExitReason } from "../channel/results.ts";
+import type { ChannelOwner, RoutedChannel } from "../channel/routed-channel.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import { ChannelTable } from "./channel-table.ts";
+import type { SlowClientPolicy } from "./definition.ts";
 import type { SocketMount } from "./mount.ts";
+import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
 
 /**
  * Who a connection turned out to be, before it is one.
@@ -25,19 +28,25 @@ export interface Identity {
 
 /** What a socket tells those who serve it. */
 export interface SocketEvents {
-  joinSettled(socket: Socket, channel: Channel): void;
+  receive(socket: Socket, frame: string): void;
+  receiveBytes(socket: Socket, frame: Uint8Array): void;
+  receiveControl(socket: Socket, opcode: ControlOpcode, data: Uint8Array): void;
+  end(socket: Socket, code: number, reason: ExitReason): void;
+  closed(socket: Socket, code: number, reason: ExitReason): void;
+  tooSlow(socket: Socket): number;
+  joinSettled(socket: Socket, channel: RoutedChannel): void;
+  failed(socket: Socket, error: unknown): void;
   disconnect(socket: Socket): void;
 }
 
 /** The socket of a connection. */
-export class Socket implements ChannelOwner {
+export class Socket implements ChannelOwner, ServedSocket {
   readonly connection: Connection;
   readonly identity: Identity;
   readonly channels = new ChannelTable();
   readonly #events: SocketEvents;
   /** On a serial socket, the channel whose join holds up everything. */
-  joining: Channel | undefined = undefined;
-  /** Called once nothing is held up any more: for a transport that answers requests. */
+  joining: RoutedChannel | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
   isEnded = false;
 
@@ -55,16 +64,63 @@ export class Socket implements ChannelOwner {
     return this.identity.id;
   }
 
+  get path(): string {
+    return this.identity.mount.path;
+  }
+
+  get slowClients(): SlowClientPolicy {
+    return this.identity.mount.definition.slowClients;
+  }
+
   get isSerial(): boolean {
     return this.identity.mount.definition.isSerial;
   }
 
-  channelGone(channel: Channel): void {
+  get isHeldUp(): boolean {
+    return this.joining !== undefined;
+  }
+
+  allChannels(): readonly RoutedChannel[] {
+    return this.channels.all();
+  }
+
+  channelGone(channel: RoutedChannel): void {
     this.channels.remove(channel);
   }
 
-  joinSettled(channel: Channel): void {
+  joinSettled(channel: RoutedChannel): void {
     this.#events.joinSettled(this, channel);
+  }
+
+  failed(error: unknown): void {
+    this.#events.failed(this, error);
+  }
+
+  /** Nothing is sent before the client has asked for something. */
+  opened(): void {}
+
+  receiveText(frame: string): void {
+    this.#events.receive(this, frame);
+  }
+
+  receiveBytes(frame: Uint8Array): void {
+    this.#events.receiveBytes(this, frame);
+  }
+
+  receiveControl(opcode: ControlOpcode, data: Uint8Array): void {
+    this.#events.receiveControl(this, opcode, data);
+  }
+
+  end(code: number, reason: ExitReason): void {
+    this.#events.end(this, code, reason);
+  }
+
+  closed(code: number, reason: ExitReason): void {
+    this.#events.closed(this, code, reason);
+  }
+
+  tooSlow(): number {
+    return this.#events.tooSlow(this);
   }
 
   /** Takes a broadcast of its id topic; only one event means anything there (WIRE §4.3). */

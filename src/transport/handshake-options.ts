@@ -6,6 +6,7 @@
 
 import { makeError } from "../errors.ts";
 import { kindOf } from "../protocol/serializer.ts";
+import { serializersOf, type SerializerChoice, type SerializerList } from "../protocol/version.ts";
 import type { RouteResponse } from "./answer.ts";
 import { ConnectInfoPlan, type ConnectInfoRequest } from "./connect-info.ts";
 import { OriginPolicy, type CheckOrigin } from "./origin.ts";
@@ -24,6 +25,11 @@ export interface HandshakeOptions {
   readonly connectInfo?: ConnectInfoRequest;
   /** Names of subprotocols that a WebSocket may speak, the best first. */
   readonly subprotocols?: readonly string[];
+  /**
+   * Forms of messages, each with the versions of clients that get it, the first match first; those
+   * of Phoenix without. A raw socket has none.
+   */
+  readonly serializers?: readonly SerializerChoice[];
   /** Makes of the reason of a refusal what a client by WebSocket is answered; 403 without. */
   readonly errorHandler?: ErrorHandler;
 }
@@ -33,6 +39,7 @@ export const HANDSHAKE_KEYS = [
   "checkOrigin",
   "checkCsrf",
   "connectInfo",
+  "serializers",
   "subprotocols",
   "errorHandler",
 ] as const satisfies readonly (keyof HandshakeOptions)[];
@@ -50,6 +57,7 @@ export interface HandshakeDefaults {
 export interface HandshakePolicy {
   readonly origin: OriginPolicy;
   readonly connectInfo: ConnectInfoPlan;
+  readonly serializers: SerializerList;
   readonly hasAuthToken: boolean;
   readonly subprotocols: readonly string[] | undefined;
   readonly errorHandler: ErrorHandler | undefined;
@@ -70,7 +78,7 @@ export function makeHandshakePolicy(
   defaults: HandshakeDefaults,
 ): HandshakePolicy {
   const { checkOrigin = defaults.checkOrigin, checkCsrf = true } = options;
-  const { connectInfo = [], subprotocols, errorHandler } = options;
+  const { connectInfo = [], serializers, subprotocols, errorHandler } = options;
   checkBoolean(`checkCsrf of ${path}`, checkCsrf);
   checkBoolean(`authToken of ${path}`, defaults.authToken);
   checkUrlHost(defaults.urlHost);
@@ -89,6 +97,7 @@ export function makeHandshakePolicy(
       withAuthToken(connectInfo, defaults.authToken),
       checkCsrf,
     ),
+    serializers: serializersOf(`serializers of ${path}`, serializers),
     hasAuthToken: defaults.authToken,
     subprotocols: defaults.authToken ? [TOKEN_SUBPROTOCOL, ...(own ?? [])] : own,
     errorHandler,

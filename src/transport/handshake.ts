@@ -13,7 +13,7 @@ import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { decide, type Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
-import type { SocketMount } from "../socket/mount.ts";
+import type { AnyMount } from "../socket/mount.ts";
 import { mergeWants } from "./connect-info.ts";
 import type { HandshakePolicy } from "./handshake-options.ts";
 import { parseQuery } from "./query.ts";
@@ -24,7 +24,7 @@ export type OriginVerdict = "allowed" | "refused" | "failed";
 
 /** What handshakes are made of. */
 export interface HandshakeParts {
-  readonly mount: SocketMount;
+  readonly mount: AnyMount;
   readonly policy: HandshakePolicy;
   /** Name of the transport, as sockets have it. */
   readonly transport: string;
@@ -90,6 +90,7 @@ export class Handshake {
     const { mount, transport, context, secretKeyBase, policy, logger } = this.#parts;
     const request = { head, params, authToken, secretKeyBase };
     const connectInfo = policy.connectInfo.collect(request, logger);
-    return decide({ mount, transport, params, connectInfo, context }, logger);
+    const { serializers } = policy;
+    return decide({ mount, serializers, transport, params, connectInfo, context }, logger);
   }
 }

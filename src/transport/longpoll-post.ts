@@ -9,14 +9,14 @@
  *       handled, and its client connects anew.
  */
 
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import { framesOf, type BodyFrame } from "./longpoll-body.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 
 /** What a POST is for. */
 export interface PostTarget {
   readonly isOpen: boolean;
-  readonly socket: Socket | undefined;
+  readonly socket: ServedSocket | undefined;
   readonly windowMs: number;
   /** Hands a frame to the socket. */
   receive(frame: string | Uint8Array): void;
@@ -49,9 +49,9 @@ export class LongPollPost {
       if (!this.#hasMore()) this.finish(STATUS.done);
       else if (!this.#handOver()) this.finish(STATUS.badLine);
       else {
-        if (!socket?.isSerial || (!this.#hasMore() && !socket.joining)) continue;
+        if (!socket?.isSerial || (!this.#hasMore() && !socket.isHeldUp)) continue;
         this.#untilMs = performance.now() + this.#target.windowMs;
-        if (!socket.joining) this.resume();
+        if (!socket.isHeldUp) this.resume();
         return;
       }
     }

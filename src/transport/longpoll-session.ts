@@ -15,8 +15,7 @@
  */
 
 import type { Connection, RoomWaiter } from "../channel/connection.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { LongPollPost, type PostTarget } from "./longpoll-post.ts";
 
@@ -30,7 +29,6 @@ export interface SessionKind {
 
 /** What sessions tell those who keep them. */
 export interface SessionEvents {
-  readonly sockets: SocketServer;
   received(bytes: number): void;
   sent(length: number): void;
   /** The client does not fetch what waits for it. */
@@ -54,7 +52,7 @@ export class LongPollSession implements Connection, PostTarget {
   readonly secret: string;
   readonly kind: SessionKind;
   readonly #events: SessionEvents;
-  socket: Socket | undefined = undefined;
+  socket: ServedSocket | undefined = undefined;
   isOpen = true;
   #buffer: string[] = [];
   #inFlight: readonly string[] = NONE;
@@ -123,6 +121,9 @@ export class LongPollSession implements Connection, PostTarget {
     this.#scheduleFlush();
   }
 
+  /** There is no such thing here. */
+  ping(): void {}
+
   // Not native: nobody calls these three.
   subscribe(): void {}
   unsubscribe(): void {}
@@ -178,11 +179,10 @@ export class LongPollSession implements Connection, PostTarget {
   receive(frame: string | Uint8Array): void {
     const { socket } = this;
     if (!socket) return;
-    const { sockets } = this.#events;
     this.#events.received(frame.length);
-    if (typeof frame === "string") sockets.receive(socket, frame);
-    else sockets.receiveBytes(socket, frame);
-    if (socket.joining) socket.onIdle ??= () => this.#resumePosts();
+    if (typeof frame === "string") socket.receiveText(frame);
+    else socket.receiveBytes(frame);
+    if (socket.isHeldUp) socket.onIdle ??= () => this.#resumePosts();
   }
 
   /** Answers those whose window is over. */

@@ -8,8 +8,8 @@ import { randomBytes } from "node:crypto";
 
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
-import type { Identity, Socket } from "../socket/socket.ts";
+import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
+import type { AnyIdentity } from "../socket/connect.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ConnectionNumbering } from "./connection-numbering.ts";
 import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
@@ -21,7 +21,7 @@ import type { Sweep } from "./sweep.ts";
 
 /** What the sessions are made of. */
 export interface SessionsParts {
-  readonly sockets: SocketServer;
+  readonly sockets: SocketOpener;
   readonly numbers: ConnectionNumbering;
   readonly logger: Logger;
   readonly meter: TransportMeter;
@@ -36,7 +36,6 @@ const NO_CODE = 1006;
 
 /** All sessions of a shard. */
 export class LongPollSessions implements SessionEvents {
-  readonly sockets: SocketServer;
   readonly #parts: SessionsParts;
   readonly #sessions = new Map<number, LongPollSession>();
   readonly #open = new Set<LongPollSession>();
@@ -53,7 +52,6 @@ export class LongPollSessions implements SessionEvents {
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
-    this.sockets = parts.sockets;
     parts.sweep.add(() => this.#look(performance.now()));
   }
 
@@ -63,14 +61,15 @@ export class LongPollSessions implements SessionEvents {
   }
 
   /** Opens a session for who was let in. */
-  open(identity: Identity, kind: SessionKind): LongPollSession {
+  open(identity: AnyIdentity, kind: SessionKind): LongPollSession {
     const secret = randomBytes(SECRET_BYTES).toString("base64url");
     const session = new LongPollSession(this.#parts.numbers.take(), secret, kind, this);
-    session.socket = this.sockets.open(session, identity);
+    session.socket = this.#parts.sockets.open(session, identity);
     this.#sessions.set(session.id, session);
     this.#open.add(session);
     this.#parts.meter.opened();
     this.#parts.meter.sessions(1);
+    session.socket.opened();
     return session;
   }
 
@@ -95,7 +94,7 @@ export class LongPollSessions implements SessionEvents {
    *
    * @yields each socket
    */
-  *openSockets(): Iterable<Socket> {
+  *openSockets(): Iterable<ServedSocket> {
     for (const { socket } of this.#open) if (socket) yield socket;
   }
 
@@ -130,12 +129,12 @@ export class LongPollSessions implements SessionEvents {
     const { socket, bufferedLength: bufferedBytes } = session;
     if (!socket || socket.isEnded) return;
     meter.slowCut();
-    const channels = socket.channels.size;
+    const channels = socket.allChannels().length;
     const fields = { connection: session.id, bufferedBytes };
     const finding = { ...fields, cause: "behind", policy: "close", channels };
     logger.log("slowClient", finding);
     if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(finding);
-    this.sockets.end(socket, NO_CODE, { shutdown: "closed" });
+    socket.end(NO_CODE, { shutdown: "closed" });
   }
 
   unsure(session: LongPollSession): void {
@@ -175,7 +174,7 @@ export class LongPollSessions implements SessionEvents {
   }
 
   #end(session: LongPollSession, code: number, reason: string): void {
-    if (session.socket) this.sockets.end(session.socket, code, { shutdown: reason });
+    session.socket?.end(code, { shutdown: reason });
   }
 
   #look(nowMs: number): void {

@@ -13,7 +13,7 @@
 
 import type { Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import type { KeyOptions } from "../token/token-options.ts";
 import { AUTH_TOKEN_HEADER } from "./auth-token.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
@@ -132,7 +132,7 @@ export class LongPollTransport {
   }
 
   /** The sockets of all sessions. */
-  openSockets(): Iterable<Socket> {
+  openSockets(): Iterable<ServedSocket> {
     return this.#sessions.openSockets();
   }
 

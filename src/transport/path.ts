@@ -25,6 +25,22 @@ export function pathParams(
   return params;
 }
 
+/**
+ * Gives the variables of a path by a mount's own, as in `/org/:org/socket`; undefined where it is
+ * another path.
+ */
+export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  if (pattern === path) return {};
+  const names = pattern.split("/");
+  const parts = path.split("/");
+  const isMatch =
+    names.length === parts.length &&
+    names.every((name, at) => name.startsWith(":") || name === parts[at]);
+  if (!isMatch) return undefined;
+  const values = parts.filter((_, at) => names[at]?.startsWith(":") === true);
+  return pathParams({ getParameter: (at) => values[at] }, variablesOf(pattern));
+}
+
 function decodeOrKeep(value: string): string {
   try {
     return decodeURIComponent(value);

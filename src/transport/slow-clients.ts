@@ -24,22 +24,33 @@
 
 import type { Logger } from "../logger.ts";
 import type { SlowClientPolicy } from "../socket/definition.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { TransportMeter } from "./meter.ts";
-import type { WebSocketConnection } from "./websocket-connection.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 
 /** What is wrong with a connection, from the least to the worst. */
 const CAUSES = ["behind", "skipped", "full"] as const;
 export type SlowCause = (typeof CAUSES)[number];
 
+/** What is looked at: a connection that knows what waits for its client. */
+export interface SlowConnection {
+  readonly id: number;
+  readonly isOpen: boolean;
+  readonly socket: ServedSocket | undefined;
+  /** Bytes that wait for a client which does not take them. */
+  readonly bufferedBytes: number;
+  /** Runs `work` so that frames which it sends leave together. */
+  cork(work: () => void): void;
+  /** Ends it without a word. */
+  cut(): void;
+}
+
 /** What it is made of. */
-export interface SlowClientsParts {
+export interface SlowClientsParts<C extends SlowConnection> {
   readonly maxBytes: number;
   /** Time in which a client must have taken some of what waits (ms). */
   readonly patienceMs: number;
-  readonly connections: ReadonlySet<WebSocketConnection>;
-  readonly sockets: SocketServer;
+  readonly connections: ReadonlySet<C>;
   readonly meter: TransportMeter;
   readonly logger: Logger;
 }
@@ -54,24 +65,24 @@ interface Watched {
   sinceMs: number;
 }
 
-/** The slow clients of a shard. */
-export class SlowClients {
-  readonly #parts: SlowClientsParts;
+/** The slow clients of a transport of a shard. */
+export class SlowClients<C extends SlowConnection> {
+  readonly #parts: SlowClientsParts<C>;
   /** Noted within this turn. */
-  readonly #suspects = new Map<WebSocketConnection, SlowCause>();
+  readonly #suspects = new Map<C, SlowCause>();
   /** Beyond the limit when they were looked at last. */
-  readonly #watched = new Map<WebSocketConnection, Watched>();
+  readonly #watched = new Map<C, Watched>();
   readonly #endTurn = (): void => this.#lookAtSuspects();
   #publishedBytes = 0;
   #lookedAtMs = 0;
   #isTurnScheduled = false;
 
-  constructor(parts: SlowClientsParts) {
+  constructor(parts: SlowClientsParts<C>) {
     this.#parts = parts;
   }
 
   /** Notes a connection, from anywhere; it is looked at when the turn ends. */
-  note(connection: WebSocketConnection, cause: SlowCause): void {
+  note(connection: C, cause: SlowCause): void {
     const known = this.#suspects.get(connection) ?? "behind";
     const isWorse = CAUSES.indexOf(cause) > CAUSES.indexOf(known);
     this.#suspects.set(connection, isWorse ? cause : known);
@@ -92,7 +103,7 @@ export class SlowClients {
   }
 
   /** Forgets a connection that is gone. */
-  forget(connection: WebSocketConnection): void {
+  forget(connection: C): void {
     this.#suspects.delete(connection);
     this.#watched.delete(connection);
   }
@@ -116,7 +127,7 @@ export class SlowClients {
     if (isDue && this.#publishedBytes > this.#parts.maxBytes) this.lookAtAll(nowMs);
   }
 
-  #look(connection: WebSocketConnection, nowMs: number): void {
+  #look(connection: C, nowMs: number): void {
     const { maxBytes, patienceMs } = this.#parts;
     const { bufferedBytes } = connection;
     if (bufferedBytes <= maxBytes) {
@@ -131,28 +142,29 @@ export class SlowClients {
     else Object.assign(watched, { bufferedBytes, sinceMs: nowMs });
   }
 
-  #judge(connection: WebSocketConnection, cause: SlowCause): void {
-    const { sockets, meter } = this.#parts;
+  #judge(connection: C, cause: SlowCause): void {
+    const { meter } = this.#parts;
     const { socket, bufferedBytes } = connection;
     this.#watched.delete(connection);
     if (!socket) return;
-    const policy = cause === "full" ? "close" : socket.identity.mount.definition.slowClients;
+    const policy = cause === "full" ? "close" : socket.slowClients;
     if (policy === "close") {
       meter.slowCut();
-      this.#report(connection, { bufferedBytes, cause, policy, channels: socket.channels.size });
+      const channels = socket.allChannels().length;
+      this.#report(connection, { bufferedBytes, cause, policy, channels });
       connection.cut();
       return;
     }
     let channels = 0;
     connection.cork(() => {
-      channels = sockets.tooSlow(socket);
+      channels = socket.tooSlow();
     });
     if (channels === 0) return;
     meter.slowEnded(channels);
     this.#report(connection, { bufferedBytes, cause, policy, channels });
   }
 
-  #report(connection: WebSocketConnection, found: Finding): void {
+  #report(connection: C, found: Finding): void {
     const fields = { connection: connection.id, ...found };
     this.#parts.logger.log("slowClient", fields);
     if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(fields);

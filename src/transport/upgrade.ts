@@ -11,8 +11,7 @@
  * Full: a shard that drains answers 503, also to who comes on a connection that was kept alive.
  */
 
-import type { Decision } from "../socket/connect.ts";
-import type { Identity } from "../socket/socket.ts";
+import type { AnyIdentity, Decision } from "../socket/connect.ts";
 import {
   plainAnswer,
   prepareAnswer,
@@ -32,7 +31,7 @@ export interface UpgradeParts {
   /** Says whether connections are ended, and none is to be opened. */
   readonly isDraining: () => boolean;
   /** Makes the WebSocket's data; called just before the 101. */
-  readonly accept: (identity: Identity) => object;
+  readonly accept: (identity: AnyIdentity) => object;
 }
 
 /** A request on its way. */

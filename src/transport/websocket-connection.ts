@@ -9,7 +9,7 @@
  */
 
 import type { Connection, RoomWaiter } from "../channel/connection.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { ServedSocket } from "../socket/served-socket.ts";
 import { Backlog } from "./backlog.ts";
 import type { EngineWebSocket } from "./engine-types.ts";
 
@@ -57,7 +57,7 @@ export class WebSocketConnection implements Connection {
   readonly #events: ConnectionEvents;
   #ws: OurWebSocket | undefined = undefined;
   #backlog: Backlog | undefined = undefined;
-  socket: Socket | undefined = undefined;
+  socket: ServedSocket | undefined = undefined;
   /** Tick of the sweep at which something last came in. */
   lastInboundTick: number;
 
@@ -132,6 +132,10 @@ export class WebSocketConnection implements Connection {
     }
     this.#events.sent(1, frame.length);
     if (result !== SEND_DONE) this.#events.slow(this, "behind");
+  }
+
+  ping(data: string | Uint8Array): void {
+    this.#ws?.ping(data);
   }
 
   subscribe(nativeTopic: string): void {

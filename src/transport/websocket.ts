@@ -8,8 +8,8 @@
 
 import type { Logger } from "../logger.ts";
 import { CLOSE } from "../protocol/reserved.ts";
-import type { SocketServer } from "../socket/socket-server.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { AnyIdentity } from "../socket/connect.ts";
+import type { ControlOpcode, ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { ConnectionNumbering } from "./connection-numbering.ts";
 import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
@@ -42,7 +42,7 @@ export interface WebSocketOptions {
 export interface WebSocketParts {
   readonly engine: Engine;
   readonly app: EngineApp;
-  readonly sockets: SocketServer;
+  readonly sockets: SocketOpener;
   readonly logger: Logger;
   readonly meter: TransportMeter;
   readonly sweep: Sweep;
@@ -68,7 +68,7 @@ export class WebSocketTransport implements ConnectionEvents {
   readonly roomBytes: number;
   readonly maxBacklogLength: number;
   readonly #parts: WebSocketParts;
-  readonly #slowClients: SlowClients;
+  readonly #slowClients: SlowClients<WebSocketConnection>;
   readonly #connections = new Set<WebSocketConnection>();
   readonly #drain: Drain<WebSocketConnection>;
 
@@ -80,7 +80,6 @@ export class WebSocketTransport implements ConnectionEvents {
       maxBytes: parts.maxBackpressureBytes,
       patienceMs: parts.slowClientMs,
       connections: this.#connections,
-      sockets: parts.sockets,
       meter: parts.meter,
       logger: parts.logger,
     });
@@ -110,7 +109,7 @@ export class WebSocketTransport implements ConnectionEvents {
     const parts = {
       handshake,
       isDraining: (): boolean => this.#drain.hasBegun || this.#parts.isNodeDrained(),
-      accept: (identity: SocketIdentity): WebSocketData => this.#accept(identity, kind),
+      accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
     };
     app.ws<WebSocketData>(path, {
       compression: options.compress
@@ -128,8 +127,8 @@ export class WebSocketTransport implements ConnectionEvents {
       open: (ws) => this.#open(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
         this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
-      ping: (ws) => this.#touch((ws as OurWebSocket).connection),
-      pong: (ws) => this.#touch((ws as OurWebSocket).connection),
+      ping: (ws, data) => this.#control((ws as OurWebSocket).connection, "ping", data),
+      pong: (ws, data) => this.#control((ws as OurWebSocket).connection, "pong", data),
       dropped: (ws) => this.#skipped((ws as OurWebSocket).connection),
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
@@ -156,7 +155,7 @@ export class WebSocketTransport implements ConnectionEvents {
    *
    * @yields each socket
    */
-  *openSockets(): Iterable<Socket> {
+  *openSockets(): Iterable<ServedSocket> {
     for (const { socket } of this.#connections) if (socket) yield socket;
   }
 
@@ -171,11 +170,10 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   #restart(connection: WebSocketConnection): void {
-    const { socket } = connection;
-    if (socket) this.#parts.sockets.end(socket, CLOSE.restart, { shutdown: "draining" });
+    connection.socket?.end(CLOSE.restart, { shutdown: "draining" });
   }
 
-  #accept(identity: SocketIdentity, kind: ConnectionKind): WebSocketData {
+  #accept(identity: AnyIdentity, kind: ConnectionKind): WebSocketData {
     const id = this.#parts.numbers.take();
     const connection = new WebSocketConnection(id, kind, this.#parts.sweep.tick, this);
     connection.socket = this.#parts.sockets.open(connection, identity);
@@ -187,6 +185,7 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.attach(ws);
     this.#connections.add(connection);
     this.#parts.meter.opened();
+    connection.socket?.opened();
   }
 
   #receive(
@@ -200,16 +199,18 @@ export class WebSocketTransport implements ConnectionEvents {
     this.#parts.meter.received(message.byteLength);
     if (!socket) return;
     if (wireBytes(message.byteLength) > maxFrameBytes) {
-      this.#parts.sockets.end(socket, CLOSE.tooLarge, { shutdown: "closed" });
+      socket.end(CLOSE.tooLarge, { shutdown: "closed" });
     } else if (isBinary) {
-      this.#parts.sockets.receiveBytes(socket, new Uint8Array(message));
+      socket.receiveBytes(new Uint8Array(message));
     } else {
-      this.#parts.sockets.receive(socket, Buffer.from(message).toString("utf8"));
+      socket.receiveText(Buffer.from(message).toString("utf8"));
     }
   }
 
-  #touch(connection: WebSocketConnection): void {
+  // The engine answers a ping itself.
+  #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
     connection.lastInboundTick = this.#parts.sweep.tick;
+    connection.socket?.receiveControl(opcode, new Uint8Array(data));
   }
 
   // Called from within the engine's `send` and `publish`: nothing but notes may be made here.
@@ -228,17 +229,14 @@ export class WebSocketTransport implements ConnectionEvents {
     this.#connections.delete(connection);
     this.#slowClients.forget(connection);
     this.#parts.meter.closed();
-    if (connection.socket) {
-      this.#parts.sockets.closed(connection.socket, code, { shutdown: "closed" });
-    }
+    connection.socket?.closed(code, { shutdown: "closed" });
     this.#drain.closed(connection);
   }
 
   #look(tick: number): void {
     for (const connection of this.#connections) {
       if (tick - connection.lastInboundTick <= connection.kind.idleTicks) continue;
-      const { socket } = connection;
-      if (socket) this.#parts.sockets.end(socket, CLOSE.idle, { shutdown: "closed" });
+      connection.socket?.end(CLOSE.idle, { shutdown: "closed" });
     }
     this.#slowClients.lookAtAll();
   }
@@ -248,8 +246,6 @@ export class WebSocketTransport implements ConnectionEvents {
 function ceilingOf(maxBytes: number): number {
   return Math.min(Math.max(maxBytes * CEILING_FACTOR, LEAST_CEILING_BYTES), MOST_CEILING_BYTES);
 }
-
-type SocketIdentity = Parameters<SocketServer["open"]>[1];
 
 /** Gives the bytes of a client's frame, header and mask included: what Phoenix's limit counts. */
 function wireBytes(payloadBytes: number): number {

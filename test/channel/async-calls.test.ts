@@ -2,31 +2,35 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { AsyncCalls, isThenable } from "../../src/channel/async-calls.ts";
-import type { Channel } from "../../src/channel/channel.ts";
-import { STATE, type ChannelState } from "../../src/channel/channel-state.ts";
+import type { Callee } from "../../src/channel/async-calls.ts";
 import { Deferred, turn } from "../support/world.ts";
 
 /** As much of a channel as is awaited. */
-function makeChannel(state: ChannelState = STATE.open, joinTimeoutMs?: number): Channel {
-  const definition = { joinTimeoutMs };
-  return { run: 0, isBusy: false, busySince: 0, state, definition } as unknown as Channel;
+function makeChannel(): Callee {
+  return { run: 0, isBusy: false, busySince: 0 };
 }
 
-/** Awaits a promise for a channel; gives what it went on with. */
-function awaited(calls: AsyncCalls, channel: Channel, promise: PromiseLike<unknown>): unknown[] {
+/** Awaits a promise for a channel, of its join where that has a time; gives what it went on with. */
+function awaited(
+  calls: AsyncCalls,
+  channel: Callee,
+  promise: PromiseLike<unknown>,
+  joinMs?: number,
+): unknown[] {
   const outcomes: unknown[] = [];
   calls.await(
     channel,
     promise,
     (value) => void outcomes.push(["settled", value]),
     (error) => void outcomes.push(["failed", error]),
+    joinMs,
   );
   return outcomes;
 }
 
 describe("asynchronous callbacks", () => {
   it("mark their channel busy until they settle, and go on once", async () => {
-    const calls = new AsyncCalls(1_000, 100);
+    const calls = new AsyncCalls(1_000);
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -40,17 +44,13 @@ describe("asynchronous callbacks", () => {
   });
 
   it("go on with what they failed with", async () => {
-    const outcomes = awaited(
-      new AsyncCalls(1_000, 100),
-      makeChannel(),
-      Promise.reject(new Error("x")),
-    );
+    const outcomes = awaited(new AsyncCalls(1_000), makeChannel(), Promise.reject(new Error("x")));
     await turn();
     assert.deepEqual(outcomes, [["failed", new Error("x")]]);
   });
 
   it("never go on at once: what runs now has to return first", async () => {
-    const calls = new AsyncCalls(1_000, 100);
+    const calls = new AsyncCalls(1_000);
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -60,7 +60,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("have no say once they were forgotten", async () => {
-    const calls = new AsyncCalls(1_000, 100);
+    const calls = new AsyncCalls(1_000);
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -76,7 +76,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("that had their time fail with the limit's error, once; others go on", async () => {
-    const calls = new AsyncCalls(1_000, 100);
+    const calls = new AsyncCalls(1_000);
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
@@ -96,15 +96,13 @@ describe("asynchronous callbacks", () => {
 });
 
 describe("an asynchronous join", () => {
-  it("has a time of its own: the server's, or that of its channel", () => {
-    const calls = new AsyncCalls(1_000, 100);
-    const usual = makeChannel(STATE.joining);
-    const patient = makeChannel(STATE.joining, 5_000);
-    const open = makeChannel(STATE.open, 50);
-    const [usuals, patients, opens] = [usual, patient, open].map((channel) =>
-      awaited(calls, channel, new Deferred().promise),
-    );
-    assert.ok(usuals && patients && opens);
+  it("has a time of its own", () => {
+    const calls = new AsyncCalls(1_000);
+    const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
+    const never = new Deferred().promise;
+    const usuals = awaited(calls, usual, never, 100);
+    const patients = awaited(calls, patient, never, 5_000);
+    const opens = awaited(calls, open, never);
     // They began within one another's milliseconds.
     patient.busySince = usual.busySince;
     open.busySince = usual.busySince;

@@ -64,13 +64,13 @@ describe("telemetry of channels", () => {
     });
     const client = world.joined();
     const events = await published("channel_handled_in", async () => {
-      client.send('["11","2","room:1","echo",{}]', '["11","3","room:1","slow",{}]');
+      client.send('["11","2","room:1","echo",{}]', '["11","3","room:1","slow",{"a":1}]');
       slow.resolve(undefined);
       await turn();
     });
     assert.deepEqual(events.map(withoutDuration), [
-      { topic: "room:1", event: "echo", ref: "2" },
-      { topic: "room:1", event: "slow", ref: "3" },
+      { topic: "room:1", event: "echo", ref: "2", params: {} },
+      { topic: "room:1", event: "slow", ref: "3", params: { a: 1 } },
     ]);
   });
 
@@ -135,6 +135,53 @@ describe("the log of channels", () => {
       [
         ["JOINED", "room:1"],
         ["REFUSED JOIN", "room:2"],
+      ],
+    );
+  });
+
+  it("has joins and handled messages at the levels that the channel wants", () => {
+    const loud = channel({ logJoin: "warn", logHandleIn: "error", handleIn: { a: () => ok() } });
+    const mute = channel({ logJoin: false, logHandleIn: false, handleIn: { a: () => ok() } });
+    const plain = channel({ handleIn: { a: () => ok() } });
+    const world = new World({
+      channels: { "loud:1": loud, "mute:1": mute, "plain:1": plain, "phoenix:1": plain },
+    });
+    const topics = ["loud:1", "mute:1", "plain:1", "phoenix:1"];
+    const client = world.joined(topics);
+    for (const [at, topic] of topics.entries()) {
+      client.send(JSON.stringify([`${at + 11}`, "9", topic, "a", {}]));
+    }
+    assert.deepEqual(
+      world.log.map(({ level, text, fields }) => [level, text, fields["topic"]]),
+      [
+        ["warn", "JOINED", "loud:1"],
+        ["info", "JOINED", "plain:1"],
+        ["error", "HANDLED INCOMING", "loud:1"],
+        ["debug", "HANDLED INCOMING", "plain:1"],
+      ],
+    );
+  });
+
+  it("has parameters without what is secret", () => {
+    const world = new World({ channels: { "room:*": room } });
+    const secret = { n: 1, token: "abc", deep: [{ my_password: "abc", page: "/?token=abc" }] };
+    const shown = {
+      n: 1,
+      token: "[FILTERED]",
+      deep: [{ my_password: "[FILTERED]", page: "[FILTERED]" }],
+    };
+    const client = world.connect();
+    client.send(
+      JSON.stringify(["11", "1", "room:1", "phx_join", secret]),
+      JSON.stringify(["11", "2", "room:1", "echo", secret]),
+      JSON.stringify(["12", "3", "room:2", "phx_join", "refuse"]),
+    );
+    assert.deepEqual(
+      world.log.map(({ text, fields }) => [text, fields["params"]]),
+      [
+        ["JOINED", shown],
+        ["HANDLED INCOMING", shown],
+        ["REFUSED JOIN", "refuse"],
       ],
     );
   });

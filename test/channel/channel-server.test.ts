@@ -848,6 +848,31 @@ describe("a mailbox", () => {
 });
 
 describe("handleInfo", () => {
+  it("answers who asks within the shard by what the message carries, in the channel's order", async () => {
+    interface Question {
+      readonly answer: (count: unknown) => void;
+    }
+    const sockets: { send: (message: unknown) => void }[] = [];
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          locals: () => ({ count: 0 }),
+          handleIn: {
+            keep: (socket) => void sockets.push(socket),
+            count: (socket) => void (socket.locals["count"] = Number(socket.locals["count"]) + 1),
+          },
+          handleInfo: (socket, message) => (message as Question).answer(socket.locals["count"]),
+        }),
+      },
+    });
+    const count = '["11","2","room:1","count",{}]';
+    world.joined().send('["11","2","room:1","keep",{}]', count, count);
+    const asked = new Promise((answer) => {
+      sockets[0]?.send({ answer });
+    });
+    assert.equal(await asked, 2);
+  });
+
   it("gets what the channel sends itself, after what waits already", () => {
     const world = new World({
       channels: {
@@ -917,7 +942,7 @@ describe("handleInfo", () => {
     });
     const client = world.joined();
     assert.deepEqual(client.asked(push("do"), push("echo", "3")), [replied({}, "ok", "3")]);
-    assert.deepEqual(world.troubles(), ["a message came and the channel has no handleInfo"]);
+    assert.deepEqual(world.troubles(), ["a message came and there is no handleInfo"]);
     assert.deepEqual(world.log.find(({ fields }) => "got" in fields)?.fields, {
       topic: "room:1",
       got: "array",

@@ -14,7 +14,7 @@ const SECRET = "a".repeat(64);
 
 function requestWith(params: Record<string, string>): ConnectRequest {
   const context = { secretKeyBase: SECRET } as unknown as ShardContext;
-  return { params, connectInfo: {}, context };
+  return { params, connectInfo: {}, context, transport: "websocket" };
 }
 
 describe("the README's shared sign-in", () => {

@@ -110,6 +110,24 @@ describe("A server with two shards", () => {
     assert.equal(await server.channels(4_000_000_001), undefined);
   });
 
+  it("gives a channel of a connection, with its assigns", async () => {
+    const ann = (await server.sockets()).find(({ id }) => id === "ann");
+    const { connection = -1, shard } = ann ?? {};
+    assert.deepEqual(await server.channel(connection, "room:d"), {
+      connection,
+      id: "ann",
+      shard,
+      transport: "websocket",
+      path: "/socket",
+      topic: "room:d",
+      status: "joined",
+      joinRef: "11",
+      assigns: { user: "ann" },
+    });
+    assert.equal(await server.channel(connection, "room:x"), undefined);
+    assert.equal(await server.channel(4_000_000_001, "room:d"), undefined);
+  });
+
   it("takes limits from 1 to 10000", async () => {
     for (const limit of [0, 1.5, 10_001]) {
       const code = "SIM_ERR_OPTION_INVALID";
@@ -146,5 +164,6 @@ describe("A server that is closed", () => {
     await assert.rejects(closed.topics(), { code });
     await assert.rejects(closed.sockets(), { code });
     await assert.rejects(closed.channels(1), { code });
+    await assert.rejects(closed.channel(1, "a"), { code });
   });
 });

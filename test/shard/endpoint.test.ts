@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { defineRawChannel } from "../../src/channel/raw-definition.ts";
 import { ok } from "../../src/channel/results.ts";
 import { defineEndpoint, isEndpoint, routeOf } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
+import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import { channel } from "../support/world.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
@@ -18,6 +20,10 @@ function refused(callbacks: object, message: string | RegExp): void {
 
 function mountedWith(options: object): object {
   return { sockets: { "/s": { ...mount, ...options } } };
+}
+
+function routed(route: object): object {
+  return mountedWith({ channels: { "x:*": route } });
 }
 
 describe("an endpoint's definition", () => {
@@ -79,11 +85,11 @@ describe("an endpoint's definition", () => {
   it("wants a socket that defineSocket made, and channels that defineChannel made", () => {
     refused(
       { sockets: { "/socket": { channels: {} } } },
-      "socket of /socket must be made by defineSocket, got undefined",
+      "socket of /socket must be made by defineSocket or defineRawSocket, got undefined",
     );
     refused(
       { sockets: { "/socket": { socket: {}, channels: {} } } },
-      "socket of /socket must be made by defineSocket, got object",
+      "socket of /socket must be made by defineSocket or defineRawSocket, got object",
     );
     refused(
       { sockets: { "/socket": { socket } } },
@@ -97,9 +103,57 @@ describe("an endpoint's definition", () => {
     ] as const) {
       refused(
         { sockets: { "/socket": { socket, channels: { "room:*": given } } } },
-        `channel "room:*" of /socket must be made by defineChannel, got ${got}`,
+        `channel "room:*" of /socket must be made by defineChannel or defineRawChannel, got ${got}`,
       );
     }
+  });
+
+  it("wants assigns of routes to be objects, and options for raw channels only", () => {
+    const raw = defineRawChannel(socket, { start: () => undefined });
+    refused(
+      routed({ channel: raw, assigns: 7 }),
+      'assigns of channel "x:*" of /s must be an object, got number',
+    );
+    refused(
+      routed({ channel: raw, starter: 7 }),
+      'channel "x:*" of /s must have the keys channel, assigns, options, got starter',
+    );
+    const { channels } = mount;
+    const [ordinary] = Object.values(channels);
+    refused(
+      routed({ channel: ordinary, options: {} }),
+      'options of channel "x:*" of /s must be those of a raw channel, got another channel',
+    );
+  });
+
+  it("wants no channels at a raw socket, which has none", () => {
+    const raw = defineRawSocket({ connect: () => ok({}), handleIn: () => {} });
+    const { sockets } = defineEndpoint({ sockets: { "/raw": { socket: raw, longpoll: true } } });
+    assert.equal(sockets["/raw"]?.socket, raw);
+    refused(
+      { sockets: { "/raw": { socket: raw, channels: {}, maxChannels: 1 } } },
+      /^\/raw must have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
+    );
+  });
+
+  it("wants transports that defineTransport made", () => {
+    for (const [transports, got] of [
+      [{}, "object"],
+      [[{}], "array"],
+      [["lines"], "array"],
+    ] as const) {
+      refused(
+        { sockets: {}, transports },
+        `transports must be a list of what defineTransport made, got ${got}`,
+      );
+    }
+  });
+
+  it("wants a filter of parameters in one of its forms", () => {
+    refused(
+      { sockets: {}, filterParameters: "token" },
+      "filterParameters must be a list of texts, { discard: texts } or { keep: texts }, got string",
+    );
   });
 
   it("wants limits within the ranges of the server's own", () => {
@@ -124,7 +178,10 @@ describe("an endpoint's definition", () => {
       mountedWith({ websocket: { compress: "yes" } }),
       "compress of /s must be true or false, got string",
     );
-    refused(mountedWith({ websocket: 7 }), "websocket of /s must be true or an object, got number");
+    refused(
+      mountedWith({ websocket: 7 }),
+      "websocket of /s must be true, false or an object, got number",
+    );
     refused(
       mountedWith({ longpoll: 7 }),
       "longpoll of /s must be true, false or an object, got number",
@@ -229,7 +286,7 @@ describe("an endpoint's definition", () => {
   it("names its keys where it has another", () => {
     refused(
       { sockets: {}, socket: {} },
-      /^endpoint must have the keys sockets, routes, urlHost, .*, got socket$/,
+      /^endpoint must have the keys sockets, transports, routes, .*, got socket$/,
     );
   });
 

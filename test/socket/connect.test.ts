@@ -6,6 +6,7 @@ import { error, ok, reply, stop } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
 import { jsonV1 } from "../../src/protocol/json-v1.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
+import { DEFAULT_SERIALIZERS } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { decide } from "../../src/socket/connect.ts";
 import type { ConnectCall, Decision } from "../../src/socket/connect.ts";
@@ -21,7 +22,10 @@ const INFO = {
 
 interface Outcome {
   readonly decision: Decision;
+  /** Of each line of the log: its text, its level, its fields. */
   readonly log: readonly string[];
+  readonly levels: readonly string[];
+  readonly fields: readonly object[];
   readonly call: ConnectCall;
 }
 
@@ -32,7 +36,15 @@ async function decided(
   timeoutMs = 10_000,
 ): Promise<Outcome> {
   const log: string[] = [];
-  const note = (_: object, text: string): void => void log.push(text);
+  const levels: string[] = [];
+  const fields: object[] = [];
+  const at =
+    (level: string) =>
+    (given: object, text: string): void => {
+      log.push(text);
+      levels.push(level);
+      fields.push(given);
+    };
   const call = {
     mount: {
       path: "/socket",
@@ -41,13 +53,15 @@ async function decided(
       connectTimeoutMs: timeoutMs,
       maxChannels: 1,
     },
+    serializers: DEFAULT_SERIALIZERS,
     transport: "websocket",
     params,
     connectInfo: INFO,
     context: CONTEXT,
   };
-  const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
-  return { decision: await decide(call, logger), log, call };
+  const sink = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const logger = new Logger("debug", sink);
+  return { decision: await decide(call, logger), log, levels, fields, call };
 }
 
 function userTopic({ assigns }: { readonly assigns: object }): string {
@@ -97,7 +111,8 @@ describe("a request to connect", () => {
       },
       params,
     );
-    assert.deepEqual(seen, { params, connectInfo: INFO, context: { name: "context" } });
+    const context = { name: "context" };
+    assert.deepEqual(seen, { params, connectInfo: INFO, context, transport: "websocket" });
   });
 
   it("has no id where none is defined, or it is null", async () => {
@@ -112,6 +127,7 @@ describe("a request to connect", () => {
     for (const result of [ok(), ok(null), ok(7), ok("x")]) {
       const { decision } = await decided({ connect: () => result as never });
       assert.ok(decision.result === "ok");
+      assert.ok("assigns" in decision.identity);
       assert.deepEqual(decision.identity.assigns, {});
     }
   });
@@ -154,6 +170,7 @@ describe("a request to connect", () => {
     const thenable = { then: (settle: (value: unknown) => void) => settle(ok({ n: 1 })) };
     const { decision } = await decided({ connect: () => thenable as never });
     assert.ok(decision.result === "ok");
+    assert.ok("assigns" in decision.identity);
     assert.deepEqual(decision.identity.assigns, { n: 1 });
   });
 
@@ -231,6 +248,25 @@ describe("a request to connect", () => {
   });
 });
 
+describe("the log of connections", () => {
+  it("has them at the socket's level, and parameters without what is secret", async () => {
+    const params = { vsn: "2.0.0", token: "abc", user: "ann" };
+    const { log, fields } = await decided({}, params);
+    assert.deepEqual(log, ["CONNECTED TO"]);
+    const { durationMs, ...rest } = fields[0] as Record<string, unknown>;
+    assert.ok(typeof durationMs === "number");
+    assert.deepEqual(rest, {
+      path: "/socket",
+      transport: "websocket",
+      vsn: "2.0.0",
+      params: { ...params, token: "[FILTERED]" },
+    });
+    assert.deepEqual((await decided({ log: "warn" })).levels, ["warn"]);
+    assert.deepEqual((await decided({ log: false })).log, []);
+    assert.deepEqual((await decided({ log: false, connect: () => error() })).log, []);
+  });
+});
+
 describe("a socket's definition", () => {
   it("wants a connect, and joins of a known kind", () => {
     refused({}, "connect must be a function, got undefined");
@@ -238,6 +274,10 @@ describe("a socket's definition", () => {
     const policies = 'slowClients must be "close" or "error", got drop';
     refused({ connect: () => ok(), slowClients: "drop" }, policies);
     refused({ connect: () => ok(), id: "users" }, "id must be a function, got string");
+    const handleControl = "handleControl must be a function, got number";
+    refused({ connect: () => ok(), handleControl: 7 }, handleControl);
+    const levels = 'log must be "debug", "info", "warn", "error" or false, got "silent"';
+    refused({ connect: () => ok(), log: "silent" }, levels);
   });
 
   it("has joins that do not wait for each other, unless it says serial", () => {

@@ -16,7 +16,9 @@ export interface Answer {
   /** Of the body; 0 where that is no JSON. */
   readonly status: number;
   readonly token: string | undefined;
-  /** The frames, decoded. */
+  /** The frames, as they are. */
+  readonly frames: readonly string[];
+  /** The frames, decoded; those that are no JSON are null. */
   readonly messages: readonly unknown[];
 }
 
@@ -58,8 +60,8 @@ export function ask(
   return { answer, abort: () => outgoing?.destroy() };
 }
 
-function parsed(body: string): Pick<Answer, "status" | "token" | "messages"> {
-  if (!body.startsWith("{")) return { status: 0, token: undefined, messages: [] };
+function parsed(body: string): Pick<Answer, "status" | "token" | "frames" | "messages"> {
+  if (!body.startsWith("{")) return { status: 0, token: undefined, frames: [], messages: [] };
   const {
     status,
     token,
@@ -69,7 +71,15 @@ function parsed(body: string): Pick<Answer, "status" | "token" | "messages"> {
     token?: string;
     messages?: string[];
   };
-  return { status, token, messages: messages.map((frame) => JSON.parse(frame) as unknown) };
+  return { status, token, frames: messages, messages: messages.map(decoded) };
+}
+
+function decoded(frame: string): unknown {
+  try {
+    return JSON.parse(frame);
+  } catch {
+    return null;
+  }
 }
 
 /** One session. */

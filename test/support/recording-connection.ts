@@ -109,6 +109,10 @@ export class RecordingConnection implements Connection {
       );
   }
 
+  ping(data: string | Uint8Array): void {
+    this.send(`ping ${bytesOf(Buffer.from(data)).toString()}`, false);
+  }
+
   subscribe(nativeTopic: string): void {
     if (!this.isOpen) return;
     const { topics } = this.#publisher;

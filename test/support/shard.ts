@@ -53,7 +53,13 @@ export async function startShard(
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
     onDeal: () => {},
   });
-  await shard.start();
+  try {
+    await shard.start();
+  } catch (cause) {
+    // As the thread of a shard does, where it cannot start.
+    shard.close();
+    throw cause;
+  }
   let port = -1;
   shard.app.listen("127.0.0.1", 0, engine.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
     if (socket !== false) port = engine.us_socket_local_port(socket);

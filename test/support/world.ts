@@ -12,11 +12,13 @@ import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/defi
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks.ts";
+import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
 import { ok } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
+import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
-import type { ChannelRoute } from "../../src/socket/channel-router.ts";
+import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
@@ -35,6 +37,7 @@ const ANY_SOCKET = defineSocket({ connect: () => ok<Record<string, unknown>>({})
 
 /** One line of the log. */
 export interface LogEntry {
+  readonly level?: string;
   readonly text: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -44,7 +47,7 @@ export const CONTEXT = { name: "context" } as unknown as ShardContext;
 
 /** What a world is made of. */
 export interface WorldOptions {
-  readonly channels: Readonly<Record<string, ChannelDefinition | ChannelRoute>>;
+  readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   readonly joins?: "async" | "serial";
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
@@ -58,6 +61,8 @@ export interface WorldOptions {
 /** Who connects. */
 export interface ConnectOptions {
   readonly vsn?: "1.0.0" | "2.0.0";
+  /** Of a mount's own; else that of the version. */
+  readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
   readonly isNative?: boolean;
@@ -69,6 +74,7 @@ export class World {
   readonly log: LogEntry[] = [];
   readonly publisher = new RecordingPublisher();
   readonly channels: ChannelServer;
+  readonly rawChannels: RawChannelServer;
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
@@ -91,9 +97,16 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    const note = (fields: object, text: string): void =>
-      void this.log.push({ text, fields: fields as LogEntry["fields"] });
-    const logger = new Logger("debug", { debug: note, info: note, warn: note, error: note });
+    const note =
+      (level: string) =>
+      (fields: object, text: string): void =>
+        void this.log.push({ level, text, fields: fields as LogEntry["fields"] });
+    const logger = new Logger("debug", {
+      debug: note("debug"),
+      info: note("info"),
+      warn: note("warn"),
+      error: note("error"),
+    });
     const fastlane = new Fastlane(this.publisher, (count) => {
       this.skipped += count;
     });
@@ -117,8 +130,20 @@ export class World {
       },
       onClosed: ({ topic }) => void this.closed.push(topic),
     });
+    this.rawChannels = new RawChannelServer({
+      shard: 0,
+      context: CONTEXT,
+      topics: this.member.pubsub,
+      logger,
+      handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
+      joinTimeoutMs: options.joinTimeoutMs ?? 1_000,
+      onCount: (change) => {
+        this.count += change;
+      },
+    });
     this.sockets = new SocketServer({
       channels: this.channels,
+      rawChannels: this.rawChannels,
       idTopics: this.member.pubsub,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
@@ -140,7 +165,7 @@ export class World {
   connect(options: ConnectOptions = {}): WorldClient {
     const { vsn = "2.0.0", assigns = {}, id = null } = options;
     const { isNative = true, isCompressed = false } = options;
-    const serializer = negotiate(vsn);
+    const serializer = options.serializer ?? negotiate(vsn);
     if (!serializer) throw new Error(`no serializer for ${vsn}`);
     const connection = new RecordingConnection(
       this.#connections,
@@ -187,6 +212,7 @@ export class World {
   /** Ends what had more than its time. */
   passTime(ms: number): void {
     this.channels.checkTimeouts(performance.now() + ms);
+    this.rawChannels.checkTimeouts(performance.now() + ms);
   }
 
   #closed(connection: RecordingConnection, code: number): void {

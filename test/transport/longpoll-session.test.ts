@@ -9,7 +9,6 @@ import { beforeEach, describe, it } from "node:test";
 import { STATUS } from "../../src/transport/longpoll-caller.ts";
 import type { Caller, Settled } from "../../src/transport/longpoll-caller.ts";
 import { LongPollSession } from "../../src/transport/longpoll-session.ts";
-import type { SocketServer } from "../../src/socket/socket-server.ts";
 import { turn } from "../support/world.ts";
 
 const WINDOW_MS = 1_000;
@@ -47,7 +46,6 @@ describe("a long-poll session", () => {
       "secret",
       { windowMs: WINDOW_MS, maxLength: MAX_LENGTH },
       {
-        sockets: {} as SocketServer,
         received() {},
         sent() {},
         slow: () => {

@@ -95,7 +95,7 @@ interface Client {
 let world: World;
 let meter: RecordingMeter;
 let connections: Set<WebSocketConnection>;
-let slowClients: SlowClients;
+let slowClients: SlowClients<WebSocketConnection>;
 let log: string[];
 
 /** A client that has joined topics. */
@@ -144,7 +144,6 @@ beforeEach(() => {
     maxBytes: MAX_BYTES,
     patienceMs: PATIENCE_MS,
     connections,
-    sockets: world.sockets,
     meter,
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
   });

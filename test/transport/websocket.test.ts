@@ -12,7 +12,7 @@ import { error, ok } from "../../src/channel/results.ts";
 import type { Options } from "../../src/options.ts";
 import type { MountDefinition } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
-import type { ConnectRequest } from "../../src/socket/definition.ts";
+import type { ConnectRequest, SocketCallbacks } from "../../src/socket/definition.ts";
 import { within } from "../support/deadline.ts";
 import { atOnce, startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
@@ -38,12 +38,15 @@ async function serving(
     mount?: Partial<MountDefinition>;
     terminate?: (topic: string, reason: unknown) => void | Promise<void>;
     path?: string;
+    handleControl?: SocketCallbacks<object>["handleControl"];
   } = {},
   options: Options = {},
   numbers?: { shard: number },
 ): Promise<TestShard> {
   const socket = defineSocket<object>({
     connect: (parts.connect as never) ?? ((): ReturnType<typeof ok<object>> => ok({})),
+    id: () => "users:1",
+    ...(parts.handleControl && { handleControl: parts.handleControl }),
   });
   const room = defineChannel(socket, {
     join: () => ok(),
@@ -219,6 +222,45 @@ describe("a request for a WebSocket", () => {
     ]);
     const heartbeat = { topic: "phoenix", event: "heartbeat", payload: {}, ref: "1" };
     assert.deepEqual(await one.asked(heartbeat), { ...heartbeat, event: "phx_reply", payload: OK });
+  });
+
+  it("tells handleControl of pings, which are answered, and of pongs", async () => {
+    const seen: unknown[] = [];
+    const { port } = await serving({
+      connect: () => ok({ user: 1 }),
+      handleControl: (socket, { opcode, data }) =>
+        void seen.push([{ ...socket }, opcode, Buffer.from(data).toString()]),
+    });
+    const client = await (await connected(port)).joined();
+    const pong = once(client.ws, "pong");
+    client.ws.ping("one");
+    client.ws.pong("two");
+    assert.equal(String((await within(pong, "the pong"))[0]), "one");
+    await client.asked(["1", "2", "room:1", "echo", {}]);
+    const socket = { id: "users:1", assigns: { user: 1 }, transport: "websocket" };
+    assert.deepEqual(seen, [
+      [socket, "ping", "one"],
+      [socket, "pong", "two"],
+    ]);
+  });
+
+  it("is closed with 1011 where handleControl throws, or rejects, and no other is", async () => {
+    for (const handleControl of [
+      () => {
+        throw new Error("boom");
+      },
+      async (): Promise<void> => Promise.reject(new Error("boom")),
+    ]) {
+      const { port, log } = await serving({ handleControl });
+      const other = await (await connected(port)).joined();
+      const client = await connected(port);
+      client.ws.ping();
+      assert.equal(await client.closed(), 1011);
+      const { text, fields } = log.at(-1) ?? assert.fail("nothing was logged");
+      assert.equal(text, "handleControl threw: the connection was closed");
+      assert.equal((fields["err"] as Error).message, "boom");
+      await other.asked(["1", "2", "room:1", "echo", {}]);
+    }
   });
 
   it("is seen by connect with its parameters, path variables first, and what is known of the client", async () => {

@@ -1,0 +1,69 @@
+/**
+ * PORT: what messages of a topic are routed to. An ordinary channel is one (`channel`), a raw one,
+ * which does everything itself, another (`raw-channel`).
+ *
+ * Runs on: the shard that owns the connection.
+ */
+
+import type { Message, Ref } from "../protocol/message.ts";
+import type { ChannelState } from "./channel-state.ts";
+import type { Connection } from "./connection.ts";
+import type { Serializer } from "../protocol/serializer.ts";
+import type { ExitReason } from "./results.ts";
+
+/** A channel, as the server of its socket knows it. */
+export interface RoutedChannel {
+  readonly topic: string;
+  readonly joinRef: Ref;
+  readonly assigns: object;
+  readonly state: ChannelState;
+  /** True from the client's leave on. */
+  readonly isLeaving: boolean;
+  /** True where broadcasts of its topic go from the engine to the client. */
+  readonly isPublished: boolean;
+  /** While the join is not answered: what came for the topic, and whose place this one takes. */
+  pending: PendingJoin | undefined;
+  readonly runtime: ChannelRunner;
+}
+
+/** What is kept while a join is not answered. */
+export interface PendingJoin {
+  readonly backlog: Message[];
+  /** join_ref of the channel that this one replaces. */
+  readonly replaced: { readonly joinRef: Ref } | undefined;
+}
+
+/** What runs channels of one kind. */
+export interface ChannelRunner {
+  /** Runs the join of a new channel. */
+  join(channel: RoutedChannel, ref: Ref, payload: unknown): void;
+  /** Takes a client's message for the channel. */
+  receiveIn(channel: RoutedChannel, message: Message): void;
+  /** Takes a client's leave. */
+  leave(channel: RoutedChannel, message: Message): void;
+  /** Handles now what waits for a channel, as far as it is free to. */
+  flush(channel: RoutedChannel): void;
+  /** Tells a channel that its connection is about to be closed, as the shard closes. */
+  drain(channel: RoutedChannel): void;
+  /** Ends a channel whose connection ends, after what waits for it already. */
+  close(channel: RoutedChannel, reason: ExitReason): void;
+  /** Ends a channel at once and without a word: a rejoin replaces it. */
+  kill(channel: RoutedChannel): void;
+  /** Ends a channel whose client takes too little of what is published to it. */
+  tooSlow(channel: RoutedChannel): void;
+}
+
+/** The connection's socket, as its channels need it. */
+export interface ChannelOwner {
+  readonly connection: Connection;
+  readonly serializer: Serializer;
+  readonly id: string | null;
+  /** True where messages wait until the whole burst of frames was read (Phoenix's way). */
+  readonly isSerial: boolean;
+  /** The topic is free again. */
+  channelGone(channel: RoutedChannel): void;
+  /** The join was answered, one way or the other. */
+  joinSettled(channel: RoutedChannel): void;
+  /** What its channels' clients must be told cannot be written, by a serializer of the user's. */
+  failed(error: unknown): void;
+}

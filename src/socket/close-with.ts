@@ -1,0 +1,66 @@
+/**
+ * What a raw socket's callback returns to close its connection with a code of its own.
+ *
+ * Runs on: shard. Pure.
+ */
+
+import type { ExitReason } from "../channel/results.ts";
+import { makeError } from "../errors.ts";
+import { CLOSE } from "../protocol/reserved.ts";
+
+/** A close frame, and what `terminate` is told. */
+export class CloseWith {
+  readonly code: number;
+  readonly text: string;
+  readonly reason: ExitReason;
+
+  constructor(code: number, text: string, reason: ExitReason) {
+    this.code = code;
+    this.text = text;
+    this.reason = reason;
+  }
+}
+
+/** Code of an end that is as it should be. */
+const NORMAL_CODE = 1000;
+/** What a close frame has room for beside its code (RFC 6455 §5.5). */
+const MOST_TEXT_BYTES = 123;
+
+/**
+ * Closes the connection of a raw socket with a code.
+ *
+ * @param code - 3000 to 4999, or one of RFC 6455 that an endpoint may send: 1000 to 1003, 1007 to
+ *   1014. Over long-poll, which has no codes, the session ends
+ * @param text - at most 123 bytes, which clients see as the reason
+ * @param reason - what `terminate` gets
+ * @throws SIM_ERR_OPTION_INVALID for a code or a text that no close frame has
+ */
+export function closeWith(code: number, text = "", reason: ExitReason = "normal"): CloseWith {
+  if (!mayBeSent(code)) {
+    const message = `code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, got ${String(code)}`;
+    throw makeError("SIM_ERR_OPTION_INVALID", message);
+  }
+  if (typeof text !== "string" || Buffer.byteLength(text) > MOST_TEXT_BYTES) {
+    const got = typeof text === "string" ? `${Buffer.byteLength(text)} (bytes)` : typeof text;
+    const message = `text must be a string of at most ${MOST_TEXT_BYTES} (bytes), got ${got}`;
+    throw makeError("SIM_ERR_OPTION_INVALID", message);
+  }
+  return new CloseWith(code, text, reason);
+}
+
+/** Gives the code for a `stop` with a reason, which says nothing of codes (WIRE §2.7). */
+export function closeCodeOf(reason: ExitReason): number {
+  if (reason === "normal") return NORMAL_CODE;
+  const isRestart =
+    typeof reason === "object" && "shutdown" in reason && reason.shutdown === "restart";
+  return isRestart ? CLOSE.restart : CLOSE.internalError;
+}
+
+function mayBeSent(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
+  return (
+    (code >= 1000 && code <= 1003) ||
+    (code >= 1007 && code <= 1014) ||
+    (code >= 3000 && code <= 4999)
+  );
+}

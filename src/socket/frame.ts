@@ -1,0 +1,78 @@
+/**
+ * Frames as raw sockets get and give them.
+ *
+ * Runs on: shard. Pure.
+ */
+
+import type { Connection } from "../channel/connection.ts";
+import { makeError } from "../errors.ts";
+import { kindOf } from "../protocol/serializer.ts";
+import type { ControlOpcode } from "./served-socket.ts";
+
+/** A frame of a client, whose data is the receiver's own. */
+export type DataFrame =
+  | { readonly opcode: "text"; readonly data: string }
+  | { readonly opcode: "binary"; readonly data: Uint8Array };
+
+/** A ping or a pong of a client; without data, its bytes are none. The transport answers pings. */
+export interface ControlFrame {
+  readonly opcode: ControlOpcode;
+  readonly data: Uint8Array;
+}
+
+/**
+ * A frame to a client: a string is text, bytes are binary. In the long form data may be either, and
+ * `ping` asks a client over WebSocket for a pong; other transports have no such thing.
+ */
+export type OutgoingFrame =
+  | string
+  | Uint8Array
+  | DataFrame
+  | {
+      readonly opcode: "text" | "binary" | "ping";
+      readonly data?: string | Uint8Array | undefined;
+    };
+
+/** Most bytes of a control frame (RFC 6455 §5.5). */
+const MOST_CONTROL_BYTES = 125;
+
+/** True for what `sendFrame` takes. */
+export function isFrame(value: unknown): value is OutgoingFrame {
+  if (isData(value)) return true;
+  if (typeof value !== "object" || value === null || !("opcode" in value)) return false;
+  const data = "data" in value ? value.data : undefined;
+  if (value.opcode === "ping") {
+    return data === undefined || (isData(data) && byteLengthOf(data) <= MOST_CONTROL_BYTES);
+  }
+  return (value.opcode === "text" || value.opcode === "binary") && isData(data);
+}
+
+/**
+ * Sends a frame.
+ *
+ * @throws SIM_ERR_PAYLOAD for what is none
+ */
+export function sendFrame(connection: Connection, frame: OutgoingFrame): void {
+  if (!isFrame(frame)) throw makeError("SIM_ERR_PAYLOAD", noFrame(frame));
+  if (isData(frame)) {
+    connection.send(frame, typeof frame !== "string");
+    return;
+  }
+  const { opcode, data = "" } = frame;
+  if (opcode === "ping") connection.ping(data);
+  else if (opcode === "text") connection.send(data, false);
+  else connection.send(typeof data === "string" ? Buffer.from(data) : data, true);
+}
+
+function noFrame(got: unknown): string {
+  const forms = `a string, a Uint8Array or { opcode: "text", "binary" or "ping", data }`;
+  return `a frame must be ${forms}, a ping of at most ${MOST_CONTROL_BYTES} bytes, got ${kindOf(got)}`;
+}
+
+function isData(value: unknown): value is string | Uint8Array {
+  return typeof value === "string" || value instanceof Uint8Array;
+}
+
+function byteLengthOf(data: string | Uint8Array): number {
+  return typeof data === "string" ? Buffer.byteLength(data) : data.length;
+}

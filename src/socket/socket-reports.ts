@@ -1,0 +1,40 @@
+/**
+ * What the log and the telemetry hear of connections.
+ *
+ * Runs on: shard.
+ */
+
+import type { Logger } from "../logger.ts";
+import { telemetry } from "../telemetry.ts";
+import type { ConnectCall } from "./connect.ts";
+import { isRawMount } from "./mount.ts";
+import type { ServedSocket } from "./served-socket.ts";
+
+/** Reports what `connect` decided. */
+export function reportConnected(
+  call: ConnectCall,
+  result: "ok" | "error",
+  vsn: unknown,
+  startedMs: number,
+  logger: Logger,
+): void {
+  const { mount, transport, params, connectInfo } = call;
+  const line = result === "ok" ? "connected" : "refused";
+  const durationMs = performance.now() - startedMs;
+  const { log } = mount.definition;
+  if (logger.isOn(line, log)) {
+    const version = isRawMount(mount) ? {} : { vsn };
+    const fields = { path: mount.path, transport, ...version, durationMs };
+    logger.log(line, { ...fields, params: logger.filtered(params) }, log);
+  }
+  if (!telemetry.socket_connected.hasSubscribers) return;
+  telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
+}
+
+/** Reports that a connection ended. */
+export function reportDisconnected(socket: ServedSocket, code: number): void {
+  if (!telemetry.socket_disconnected.hasSubscribers) return;
+  const { id, connection } = socket;
+  const channels = socket.allChannels().length;
+  telemetry.socket_disconnected.publish({ connection: connection.id, id, code, channels });
+}
