@@ -174,12 +174,11 @@ export class Logger {
   /**
    * Writes a line; never throws. `fields.err` is an error, its stack included.
    *
-   * @param at - level, as for `isOn`
+   * @param level - as for `isOn`
    */
-  log(line: LogLine, fields: object = {}, at: LineLevel | false = LOG_LINES[line].level): void {
+  log(line: LogLine, fields: object = {}, level: LineLevel | false = LOG_LINES[line].level): void {
     const { text } = LOG_LINES[line];
-    if (at === false || !this.isOn(line, at)) return;
-    const level = at;
+    if (level === false || !this.isOn(line, level)) return;
     try {
       this.#sink[level](fields, text);
     } catch (error) {

@@ -34,6 +34,7 @@ const TABLES = [
   "errors.ts",
   "options.ts",
   "option-values.ts",
+  "option-resolution.ts",
   "telemetry.ts",
   "logger.ts",
   "log-filter.ts",

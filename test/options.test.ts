@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { rangeOf } from "../src/option-values.ts";
-import {
-  automaticRingBytes,
-  OPTIONS,
-  resolveOptions,
-  type OptionName,
-  type Options,
-  type ResolvedOptions,
-} from "../src/options.ts";
+import { automaticRingBytes, resolveOptions } from "../src/option-resolution.ts";
+import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "../src/options.ts";
 
 const SECRET = "s".repeat(64);
 const NAMES = Object.keys(OPTIONS) as OptionName[];

@@ -14,7 +14,7 @@ import { runInNewContext } from "node:vm";
 import { definePresence } from "../../src/index.ts";
 import { Logger } from "../../src/logger.ts";
 import { Counters } from "../../src/memory/counters.ts";
-import { resolveOptions } from "../../src/options.ts";
+import { resolveOptions } from "../../src/option-resolution.ts";
 import { partsOf } from "../../src/presence/delta.ts";
 import { packDelta, unpackDelta } from "../../src/presence/gossip.ts";
 import { metaOf } from "../../src/presence/meta.ts";

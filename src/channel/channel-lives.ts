@@ -9,7 +9,7 @@
  * Runs on: shard.
  */
 
-import { hasCode, makeError } from "../errors.ts";
+import { hasCode } from "../errors.ts";
 import { EVENT, REASON } from "../protocol/reserved.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { isThenable, type AsyncCalls } from "./async-calls.ts";
@@ -17,7 +17,7 @@ import type { Channel } from "./channel.ts";
 import type { ChannelOutput } from "./channel-output.ts";
 import { asError, type ChannelReports } from "./channel-reports.ts";
 import { cancelTasks } from "./channel-tasks.ts";
-import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
+import { STATE, takeStep } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { LiveCount } from "./live-count.ts";
@@ -69,14 +69,14 @@ export class ChannelLives {
 
   /** The join was accepted, and answered. */
   joined(channel: Channel): void {
-    step(channel, "joined");
+    takeStep(channel, "joined");
     channel.ref = null;
     this.#parts.onCount(1);
   }
 
   /** The join was refused by the user, and answered. */
   refused(channel: Channel): void {
-    step(channel, "refused");
+    takeStep(channel, "refused");
     channel.owner.channelGone(channel);
     this.#terminate(channel, "shutdown", () => this.closed(channel));
   }
@@ -121,15 +121,15 @@ export class ChannelLives {
       this.#parts.onCount(-1);
       this.#parts.reports.ended(channel, { shutdown: "duplicate_join" });
     }
-    step(channel, "kill");
+    takeStep(channel, "kill");
     channel.owner.channelGone(channel);
     this.closed(channel);
   }
 
   /** The end of every channel: nothing of it is left, and nothing reaches its client. */
   closed(channel: Channel): void {
-    if (channel.state === STATE.ending) step(channel, "ended");
-    else if (channel.state === STATE.joining) step(channel, "refused");
+    if (channel.state === STATE.ending) takeStep(channel, "ended");
+    else if (channel.state === STATE.joining) takeStep(channel, "refused");
     this.#parts.calls.forget(channel);
     this.#detach(channel);
     channel.mailbox = undefined;
@@ -143,7 +143,7 @@ export class ChannelLives {
   }
 
   #beginEnd(channel: Channel): void {
-    step(channel, "end");
+    takeStep(channel, "end");
     this.#parts.onCount(-1);
   }
 
@@ -186,12 +186,4 @@ function wireReasonOf(cause: unknown): string {
   if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
   if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
   return hasCode(cause, "SIM_ERR_LAPPED") ? REASON.missed : REASON.channelCrash;
-}
-
-function step(channel: Channel, name: ChannelStep): void {
-  const state = nextState(channel.state, name);
-  if (state === undefined) {
-    throw makeError("SIM_ERR_INTERNAL", `no such step, state=${channel.state} step=${name}`);
-  }
-  channel.state = state;
 }

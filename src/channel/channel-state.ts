@@ -11,8 +11,10 @@
  *   ending   `terminate` runs; it may still push
  *   closed   nothing of it reaches the client any more
  *
- * Runs on: the shard that owns the connection. Pure: a table and a look-up.
+ * Runs on: the shard that owns the connection.
  */
+
+import { makeError } from "../errors.ts";
 
 /** State of a channel. Small integers: compared for each message. */
 export const STATE = { joining: 0, open: 1, ending: 2, closed: 3 } as const;
@@ -27,6 +29,20 @@ const STEPS: Record<ChannelState, Partial<Record<ChannelStep, ChannelState>>> = 
   [STATE.ending]: { ended: STATE.closed, kill: STATE.closed },
   [STATE.closed]: {},
 };
+
+/** Who has such a state: a channel of either kind. */
+interface Stateful {
+  state: ChannelState;
+}
+
+/** Takes a channel to the state after a step. @throws SIM_ERR_INTERNAL where it cannot happen */
+export function takeStep(channel: Stateful, step: ChannelStep): void {
+  const state = nextState(channel.state, step);
+  if (state === undefined) {
+    throw makeError("SIM_ERR_INTERNAL", `no such step, state=${channel.state} step=${step}`);
+  }
+  channel.state = state;
+}
 
 /** Gives the state after a step, or undefined where that step cannot happen. */
 export function nextState(state: ChannelState, step: ChannelStep): ChannelState | undefined {

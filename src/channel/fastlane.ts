@@ -27,6 +27,13 @@ interface Outgoing {
   event(): string;
 }
 
+/** A broadcast whose names are decoded. */
+interface Named {
+  readonly topic: string;
+  readonly event: string;
+  readonly envelope: Envelope;
+}
+
 /** A broadcast that a lane's own serializer is to write. */
 interface Decoded {
   readonly lane: Lane;
@@ -73,13 +80,18 @@ export class Fastlane implements Dispatcher<Lane> {
 
   dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
     const sender = from as Channel | undefined;
+    let event: string | undefined;
     let others: Lane[] | undefined;
     for (const lane of entry.lanes) {
-      if (!isPlain(lane, envelope)) others = [...(others ?? []), lane];
-      else this.#deliver(lane, frameFor(lane.kind.serializer, envelope), envelope, sender);
+      const { intercepts, serializer } = lane.kind;
+      const isIntercepted = intercepts.size > 0 && intercepts.has((event ??= envelope.event()));
+      if (isIntercepted || !hasForm(serializer, envelope)) others = [...(others ?? []), lane];
+      else this.#deliver(lane, frameFor(serializer, envelope), envelope, sender);
     }
     // Last: user code that runs for these may broadcast, which uses the bytes anew.
-    if (others) this.#dispatchDecoded(others, entry.topic, envelope, sender);
+    if (!others) return;
+    event ??= envelope.event();
+    this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
   }
 
   missed(entry: TopicEntry<Lane>): void {
@@ -110,11 +122,9 @@ export class Fastlane implements Dispatcher<Lane> {
   // To lanes that cannot have the bytes as they are: all is decoded before any user code runs.
   #dispatchDecoded(
     lanes: readonly Lane[],
-    topic: string,
-    envelope: Envelope,
+    { topic, event, envelope }: Named,
     from: Channel | undefined,
   ): void {
-    const event = envelope.event();
     const letters: Letter[] = [];
     const foreign: Decoded[] = [];
     const skipped: Channel[] = [];
@@ -207,10 +217,8 @@ interface Letter {
   readonly payload: unknown;
 }
 
-/** True where a lane gets the bytes as they are, or as they are cut. */
-function isPlain({ kind }: Lane, envelope: Envelope): boolean {
-  const { intercepts, serializer } = kind;
-  if (intercepts.size > 0 && intercepts.has(envelope.event())) return false;
+/** True where the bytes of a broadcast, or what is cut from them, are its form. */
+function hasForm(serializer: Serializer, envelope: Envelope): boolean {
   return serializer.broadcast === undefined && !(envelope.isBinary && serializer === jsonV1);
 }
 

@@ -23,7 +23,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
 import { ignoreOutcome, isThenable, settledInTime } from "./async-calls.ts";
 import { asError, ChannelReports } from "./channel-reports.ts";
-import { nextState, STATE, type ChannelStep } from "./channel-state.ts";
+import { STATE, takeStep } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import { LiveCount } from "./live-count.ts";
 import type { RawChannelEnd, RawChannelRuntime } from "./raw-channel.ts";
@@ -244,7 +244,7 @@ export class RawChannelServer implements RawChannelRuntime {
   }
 
   #opened(channel: RawChannelEnd): void {
-    step(channel, "joined");
+    takeStep(channel, "joined");
     this.#parts.onCount(1);
     channel.owner.joinSettled(channel);
   }
@@ -284,7 +284,7 @@ export class RawChannelServer implements RawChannelRuntime {
       this.#parts.onCount(-1);
       this.#reports.ended(channel, reason);
     }
-    step(channel, "kill");
+    takeStep(channel, "kill");
     this.#joining.delete(channel);
     channel.owner.channelGone(channel);
     for (const topic of channel.topics ?? []) this.#parts.topics.unsubscribe(topic, channel);
@@ -335,12 +335,4 @@ export class RawChannelServer implements RawChannelRuntime {
 function missedError(topic: string): Error {
   const message = `broadcasts of ${JSON.stringify(topic)} were lost between threads`;
   return makeError("SIM_ERR_LAPPED", message);
-}
-
-function step(channel: RawChannelEnd, name: ChannelStep): void {
-  const state = nextState(channel.state, name);
-  if (state === undefined) {
-    throw makeError("SIM_ERR_INTERNAL", `no such step, state=${channel.state} step=${name}`);
-  }
-  channel.state = state;
 }

@@ -10,7 +10,8 @@
 import { parseArgs } from "node:util";
 
 import { makeError } from "../errors.ts";
-import { OPTIONS, resolveOptions, type OptionName, type Options } from "../options.ts";
+import { resolveOptions } from "../option-resolution.ts";
+import { OPTIONS, type OptionName, type Options } from "../options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
 
 /** One flag. */

@@ -20,7 +20,7 @@ import { pause } from "./time-limit.ts";
 
 /** What a drain closed. */
 export interface DrainReport {
-  /** Connections that there were as it began, of both transports. */
+  /** Connections that there were as it began, of all transports. */
   readonly connections: number;
   /** Of these, long-poll sessions. */
   readonly sessions: number;

@@ -21,7 +21,7 @@ import { Mailbox, mailboxFull } from "../channel/mailbox.ts";
 import { badResult, Reply, Stop, type ExitReason } from "../channel/results.ts";
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { CLOSE } from "../protocol/reserved.ts";
+import { CLOSE, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
 import { kindOf } from "../protocol/serializer.ts";
 import { closeCodeOf, CloseWith } from "./close-with.ts";
 import { isFrame } from "./frame.ts";
@@ -53,8 +53,6 @@ export interface RawSocketServerParts {
 
 /** Letters of one socket that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
-/** What a connection ends with that no close frame was seen of. */
-const BROKEN_CODE = 1006;
 
 /** The server of a shard's raw sockets. */
 export class RawSocketServer implements RawSocketRuntime {
@@ -115,7 +113,7 @@ export class RawSocketServer implements RawSocketRuntime {
   closed(socket: RawSocketEnd, code: number): void {
     if (socket.isEnded) return;
     socket.isEnded = true;
-    this.#ended(socket, code, code === BROKEN_CODE ? "closed" : "remote");
+    this.#ended(socket, code, code === NO_CLOSE_FRAME ? "closed" : "remote");
   }
 
   listen(socket: RawSocketEnd, topic: string): void {
@@ -346,7 +344,7 @@ function reasonOfEnd(code: number, reason: ExitReason): ExitReason {
       return "timeout";
     case CLOSE.tooLarge:
       return makeError("SIM_ERR_FRAME_TOO_LARGE", "a frame must fit into maxFrameBytes");
-    case BROKEN_CODE:
+    case NO_CLOSE_FRAME:
       return "closed";
     default:
       return reason;

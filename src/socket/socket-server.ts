@@ -62,14 +62,23 @@ export class SocketServer implements SocketEvents {
     return socket;
   }
 
-  /** Takes a text frame. One that is malformed closes the connection (WIRE §2.7). */
-  receive(socket: Socket, frame: string): void {
-    this.#decode(socket, frame);
-  }
-
-  /** Takes a binary frame, likewise. Nothing of it is kept. */
-  receiveBytes(socket: Socket, frame: Uint8Array): void {
-    this.#decode(socket, frame);
+  /**
+   * Takes a frame: text, or bytes, of which nothing is kept. One that is malformed closes the
+   * connection (WIRE §2.7).
+   */
+  receive(socket: Socket, frame: string | Uint8Array): void {
+    const { serializer } = socket;
+    let message: Message | undefined;
+    try {
+      message =
+        typeof frame === "string" ? serializer.decode(frame) : serializer.decodeBytes(frame);
+    } catch (error) {
+      // Only a serializer of the user's throws.
+      this.failed(socket, error);
+      return;
+    }
+    if (message) this.#take(socket, message);
+    else this.malformed(socket);
   }
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
@@ -104,10 +113,12 @@ export class SocketServer implements SocketEvents {
 
   /** Closes a connection; its channels end with a reason. */
   end(socket: Socket, code: number, reason: ExitReason): void {
+    if (socket.isEnded) return;
     if (code === CLOSE.restart) {
       for (const channel of socket.channels.all()) channel.runtime.drain(channel);
+      // The user's code has run, and may have disconnected it.
+      if (socket.isEnded) return;
     }
-    if (socket.isEnded) return;
     // First: the transport calls `closed` from within `close`, and would give another reason.
     socket.isEnded = true;
     socket.connection.close(code, "");
@@ -152,21 +163,6 @@ export class SocketServer implements SocketEvents {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
     reportDisconnected(socket, code);
     for (const channel of socket.channels.all()) channel.runtime.close(channel, reason);
-  }
-
-  #decode(socket: Socket, frame: string | Uint8Array): void {
-    const { serializer } = socket;
-    let message: Message | undefined;
-    try {
-      message =
-        typeof frame === "string" ? serializer.decode(frame) : serializer.decodeBytes(frame);
-    } catch (error) {
-      // Only a serializer of the user's throws.
-      this.failed(socket, error);
-      return;
-    }
-    if (message) this.#take(socket, message);
-    else this.malformed(socket);
   }
 
   // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.

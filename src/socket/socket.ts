@@ -28,8 +28,7 @@ export interface Identity {
 
 /** What a socket tells those who serve it. */
 export interface SocketEvents {
-  receive(socket: Socket, frame: string): void;
-  receiveBytes(socket: Socket, frame: Uint8Array): void;
+  receive(socket: Socket, frame: string | Uint8Array): void;
   receiveControl(socket: Socket, opcode: ControlOpcode, data: Uint8Array): void;
   end(socket: Socket, code: number, reason: ExitReason): void;
   closed(socket: Socket, code: number, reason: ExitReason): void;
@@ -104,7 +103,7 @@ export class Socket implements ChannelOwner, ServedSocket {
   }
 
   receiveBytes(frame: Uint8Array): void {
-    this.#events.receiveBytes(this, frame);
+    this.#events.receive(this, frame);
   }
 
   receiveControl(opcode: ControlOpcode, data: Uint8Array): void {

@@ -6,7 +6,7 @@
 
 import { makeError } from "../errors.ts";
 import { Logger, type LogSink } from "../logger.ts";
-import { resolveOptions } from "../options.ts";
+import { resolveOptions } from "../option-resolution.ts";
 import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../shard/endpoint.ts";
 import type { MountDefinition } from "../shard/endpoint.ts";
 import { SoloShard } from "../shard/solo-shard.ts";

@@ -7,6 +7,7 @@
  */
 
 import type { Connection, RoomWaiter } from "../channel/connection.ts";
+import { NO_CLOSE_FRAME } from "../protocol/reserved.ts";
 import type { ControlOpcode, ServedSocket } from "../socket/served-socket.ts";
 import type { TransportClient, TransportConnection } from "./definition.ts";
 import type { SlowConnection } from "./slow-clients.ts";
@@ -25,8 +26,6 @@ export interface CustomEvents {
   closed(connection: CustomConnection): void;
 }
 
-/** What a connection ends with that nobody has closed. */
-const BROKEN_CODE = 1006;
 const NO_BYTES = new Uint8Array(0);
 const NOBODY: RoomWaiter[] = [];
 
@@ -80,7 +79,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     for (const waiter of this.#waiters.splice(0)) waiter.resume();
   }
 
-  closed(code = BROKEN_CODE): void {
+  closed(code = NO_CLOSE_FRAME): void {
     if (!this.isOpen) return;
     this.#end();
     this.socket?.closed(code, { shutdown: "closed" });
@@ -90,10 +89,11 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.isOpen) return;
-    // Bytes may lie in a ring, and be gone when this returns.
-    if (typeof frame === "string") this.#call(() => this.#client.send(frame));
-    else if (isBinary) this.#call(() => this.#client.send(new Uint8Array(frame)));
-    else this.#call(() => this.#client.send(Buffer.from(frame).toString("utf8")));
+    try {
+      this.#client.send(ownFrame(frame, isBinary));
+    } catch (error) {
+      this.#events.failed(this, error);
+    }
     this.#events.sent(frame.length);
     if (this.bufferedBytes > this.#events.maxBytes) this.#events.slow(this);
   }
@@ -124,8 +124,8 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   /** Ends it without a word, which a client that takes nothing would not hear. */
   cut(): void {
-    this.close(BROKEN_CODE, "");
-    this.socket?.closed(BROKEN_CODE, { shutdown: "closed" });
+    this.close(NO_CLOSE_FRAME, "");
+    this.socket?.closed(NO_CLOSE_FRAME, { shutdown: "closed" });
   }
 
   #end(): void {
@@ -141,4 +141,10 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
       this.#events.failed(this, error);
     }
   }
+}
+
+/** Gives a frame as the transport may keep it: bytes may lie in a ring, and be gone at once. */
+function ownFrame(frame: string | Uint8Array, isBinary: boolean): string | Uint8Array {
+  if (typeof frame === "string") return frame;
+  return isBinary ? new Uint8Array(frame) : Buffer.from(frame).toString("utf8");
 }

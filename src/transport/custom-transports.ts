@@ -26,7 +26,7 @@ import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import type { SerializerList } from "../protocol/version.ts";
 import type { TransportMeter } from "./meter.ts";
 import { matchPath } from "./path.ts";
-import { SlowClients } from "./slow-clients.ts";
+import { roomWithin, SlowClients } from "./slow-clients.ts";
 import type { Sweep } from "./sweep.ts";
 
 /** A mount, as custom transports need it. */
@@ -58,9 +58,6 @@ export interface CustomTransportsParts {
   readonly slowClientMs: number;
 }
 
-/** Beyond this, or a quarter of the limit, what may wait elsewhere does. */
-const MOST_ROOM_BYTES = 65_536;
-
 /** All transports of the user's in a shard, and their connections. */
 export class CustomTransports implements CustomEvents {
   readonly roomBytes: number;
@@ -81,7 +78,7 @@ export class CustomTransports implements CustomEvents {
   constructor(parts: CustomTransportsParts) {
     this.#parts = parts;
     this.maxBytes = parts.maxBackpressureBytes;
-    this.roomBytes = Math.min(parts.maxBackpressureBytes / 4, MOST_ROOM_BYTES);
+    this.roomBytes = roomWithin(parts.maxBackpressureBytes);
     this.#slowClients = new SlowClients({
       maxBytes: parts.maxBackpressureBytes,
       patienceMs: parts.slowClientMs,

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 
 import type { Logger } from "../logger.ts";
-import { CLOSE } from "../protocol/reserved.ts";
+import { CLOSE, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { AnyIdentity } from "../socket/connect.ts";
 import { telemetry } from "../telemetry.ts";
@@ -31,8 +31,6 @@ export interface SessionsParts {
 }
 
 const SECRET_BYTES = 12;
-/** What telemetry says of the end of a connection that no close code was sent on. */
-const NO_CODE = 1006;
 
 /** All sessions of a shard. */
 export class LongPollSessions implements SessionEvents {
@@ -134,12 +132,12 @@ export class LongPollSessions implements SessionEvents {
     const finding = { ...fields, cause: "behind", policy: "close", channels };
     logger.log("slowClient", finding);
     if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(finding);
-    socket.end(NO_CODE, { shutdown: "closed" });
+    socket.end(NO_CLOSE_FRAME, { shutdown: "closed" });
   }
 
   unsure(session: LongPollSession): void {
     this.#parts.logger.log("batchUnsure", { connection: session.id });
-    this.#end(session, NO_CODE, "closed");
+    this.#end(session, NO_CLOSE_FRAME, "closed");
   }
 
   ended(session: LongPollSession): void {

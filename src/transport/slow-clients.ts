@@ -55,6 +55,8 @@ export interface SlowClientsParts<C extends SlowConnection> {
   readonly logger: Logger;
 }
 
+/** Beyond this, or a quarter of the limit, what may wait elsewhere does. */
+const MOST_ROOM_BYTES = 65_536;
 /** So many times the limit, and no reader is given time. */
 const HARD_FACTOR = 8;
 /** Time between two looks at all connections because of what was published. */
@@ -176,4 +178,9 @@ interface Finding {
   readonly cause: SlowCause;
   readonly policy: SlowClientPolicy;
   readonly channels: number;
+}
+
+/** Gives how much may wait for a client that still has room, for a limit of so much (bytes). */
+export function roomWithin(maxBytes: number): number {
+  return Math.min(maxBytes / 4, MOST_ROOM_BYTES);
 }

@@ -17,7 +17,7 @@ import type { Handshake } from "./handshake.ts";
 import type { TransportMeter } from "./meter.ts";
 import { variablesOf } from "./path.ts";
 import { readHead } from "./request-head.ts";
-import { SlowClients } from "./slow-clients.ts";
+import { roomWithin, SlowClients } from "./slow-clients.ts";
 import type { Sweep } from "./sweep.ts";
 import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
@@ -60,8 +60,6 @@ const CEILING_FACTOR = 16;
 const LEAST_CEILING_BYTES = 16_777_216;
 /** The engine keeps it as a 32-bit integer. */
 const MOST_CEILING_BYTES = 2_147_483_647;
-/** Beyond this, or a quarter of our limit, what may wait elsewhere does. */
-const MOST_ROOM_BYTES = 65_536;
 
 /** All WebSocket connections of a shard. */
 export class WebSocketTransport implements ConnectionEvents {
@@ -74,7 +72,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
-    this.roomBytes = Math.min(parts.maxBackpressureBytes / 4, MOST_ROOM_BYTES);
+    this.roomBytes = roomWithin(parts.maxBackpressureBytes);
     this.maxBacklogLength = parts.maxBackpressureBytes;
     this.#slowClients = new SlowClients({
       maxBytes: parts.maxBackpressureBytes,

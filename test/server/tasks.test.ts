@@ -4,7 +4,8 @@ import { afterEach, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 
 import { Logger, type LogSink } from "../../src/logger.ts";
-import { resolveOptions, type Options } from "../../src/options.ts";
+import { resolveOptions } from "../../src/option-resolution.ts";
+import type { Options } from "../../src/options.ts";
 import { TaskPool } from "../../src/server/tasks.ts";
 import type { TaskAnswer } from "../../src/shard/control.ts";
 import { within } from "../support/deadline.ts";

@@ -4,7 +4,7 @@
  * Runs on: the test's thread.
  */
 
-import { resolveOptions } from "../../src/options.ts";
+import { resolveOptions } from "../../src/option-resolution.ts";
 import type { Options, ResolvedOptions } from "../../src/options.ts";
 
 /** Gives options for a node of few bytes. */

@@ -241,7 +241,7 @@ export class WorldClient {
   /** Sends binary frames, given as hex; spaces are for the reader. */
   sendHex(...frames: string[]): void {
     for (const frame of frames) {
-      this.#sockets.receiveBytes(this.socket, Buffer.from(frame.replaceAll(" ", ""), "hex"));
+      this.#sockets.receive(this.socket, Buffer.from(frame.replaceAll(" ", ""), "hex"));
     }
   }
 
