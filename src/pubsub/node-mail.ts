@@ -33,6 +33,7 @@ export interface Mail {
 
 const HEADER_BYTES = 16;
 const MARK_OFFSET = 4;
+const MARK_BYTES = 4;
 
 /** Writes mail. */
 export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): Uint8Array {
@@ -53,7 +54,12 @@ export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): 
 
 /** True where bytes that another node sent are mail, and no broadcast. */
 export function isMail(bytes: Uint8Array): boolean {
-  return bytes.length >= HEADER_BYTES && viewOf(bytes).readUInt32LE(MARK_OFFSET) === 0;
+  if (bytes.length < HEADER_BYTES) return false;
+  // By bytes: this is asked of each broadcast of another node, and a view would be made for each.
+  for (let at = MARK_OFFSET; at < MARK_OFFSET + MARK_BYTES; at += 1) {
+    if (bytes[at] !== 0) return false;
+  }
+  return true;
 }
 
 /** Reads mail. */

@@ -15,17 +15,13 @@ export function losingAdapter(options: MemoryAdapterOptions): AdapterSpec {
 
 /** Makes the adapter, in the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
-  const inner = new MemoryAdapter(options as unknown as MemoryAdapterOptions);
-  return {
-    nodeName: inner.nodeName,
-    start: (onBroadcast, onGap) => inner.start(onBroadcast, onGap),
-    broadcast: (topic, envelope) => inner.broadcast(topic, envelope),
-    directBroadcast(node, topic, envelope) {
-      if (!isOfDelivery(envelope)) inner.directBroadcast(node, topic, envelope);
-    },
-    gap: (gap) => inner.gap(gap),
-    stop: () => inner.stop(),
-  };
+  return new LosingAdapter(options as unknown as MemoryAdapterOptions);
+}
+
+class LosingAdapter extends MemoryAdapter {
+  override directBroadcast(node: string, topic: string, envelope: Uint8Array): void {
+    if (!isOfDelivery(envelope)) super.directBroadcast(node, topic, envelope);
+  }
 }
 
 function isOfDelivery(envelope: Uint8Array): boolean {

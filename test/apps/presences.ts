@@ -3,7 +3,7 @@
  *
  * Runs on: every shard, which loads it by its URL.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   defineChannel,
   defineEndpoint,
@@ -20,12 +20,21 @@ const FRUITS: Readonly<Record<string, string>> = { ann: "apple", bob: "banana" }
 /** Who is in which room. */
 const rooms = definePresence<{ device: unknown }>();
 
-/** Who is there with what their users like, which takes a while to find out. */
+/** Topic whose channels end when the test lets them; `data` is the gate, shared with the test. */
+export const GATED_TOPIC = "room:gated";
+/** Words of the gate. */
+export const GATE = { isReached: 0, isOpen: 1 } as const;
+
+const MOST_TURNS = 4;
+let fetches = 0;
+
+/** Who is there with what their users like: of four answers, each overtakes the one before. */
 const users = definePresence({
   name: "users",
   async fetch(topic, presences) {
     if (topic === "users:broken") throw new Error("no database");
-    await delay(5);
+    fetches += 1;
+    for (let turn = fetches % MOST_TURNS; turn < MOST_TURNS; turn += 1) await nextTurn();
     for (const [key, entry] of Object.entries(presences)) entry["fruit"] = FRUITS[key] ?? null;
     return presences;
   },
@@ -96,7 +105,11 @@ const room = defineChannel(socket, {
   },
 
   async terminate(channel) {
-    if (channel.topic === "room:slow end") await delay(20);
+    if (channel.topic !== GATED_TOPIC) return;
+    const gate = new Int32Array(channel.context.data as SharedArrayBuffer);
+    Atomics.store(gate, GATE.isReached, 1);
+    Atomics.notify(gate, GATE.isReached);
+    await Atomics.waitAsync(gate, GATE.isOpen, 0).value;
   },
 });
 

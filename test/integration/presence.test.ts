@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
 import { memoryAdapter } from "../../src/index.ts";
+import { GATE, GATED_TOPIC } from "../apps/presences.ts";
 import { CUT_TOPIC, MEND_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
@@ -72,8 +73,9 @@ function fruitsOf(one: Present): string[] {
 for (const shards of [1, 2, 3]) {
   describe(`The official client's Presence, with ${shards} shards`, () => {
     let server: Server;
+    const gate = new Int32Array(new SharedArrayBuffer(8));
     before(async () => {
-      server = await startServer("presences", { shards });
+      server = await startServer("presences", { shards, data: gate.buffer });
     });
     after(() => server.close());
 
@@ -179,10 +181,16 @@ for (const shards of [1, 2, 3]) {
     });
 
     it("sees who is still ending until it has ended", async () => {
-      const ann = await enter(server, "ann", "room:slow end");
-      const bob = await enter(server, "bob", "room:slow end");
+      const ann = await enter(server, "ann", GATED_TOPIC);
+      const bob = await enter(server, "bob", GATED_TOPIC);
       await ann.seesOnly("ann", "bob");
+      const isEnding = Promise.resolve(Atomics.waitAsync(gate, GATE.isReached, 0).value);
       await bob.disconnect();
+      await within(isEnding, "the terminate of bob's channel");
+      const listed = (await push(ann.channel, "list", {})) as object;
+      assert.deepEqual(Object.keys(listed).toSorted(), ["ann", "bob"]);
+      Atomics.store(gate, GATE.isOpen, 1);
+      Atomics.notify(gate, GATE.isOpen);
       await ann.seesOnly("ann");
     });
 

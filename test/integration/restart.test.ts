@@ -352,8 +352,8 @@ describe("A shard that ends with records unsent", () => {
     const [dying] = ofShard(0);
     const [other] = ofShard(1);
     assert.ok(dying && other);
-    // Larger than the ring, so that the rest of it can only be sent in a later turn.
-    dying.push("exit_after_shout", { from: "x", n: 1, filler: "x".repeat(100_000) });
+    // So much larger than the ring that a sender's patience ends before the other has taken it.
+    dying.push("exit_after_shout", { from: "x", n: 1, filler: "x".repeat(4_000_000) });
     await other.until(() => other.wrong.length > 0, "phx_error");
     assert.deepEqual(other.wrong, ['phx_error {"reason":"missed broadcasts"}']);
   });

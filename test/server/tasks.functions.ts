@@ -37,9 +37,10 @@ export function unclonable(): () => void {
   return () => {};
 }
 
-/** Gives something to its thread that fails after the task is done. */
-export function failLater(): string {
+/** Gives something to its thread that fails after the task is done, once the test lets it. */
+export function failLater(shared: SharedArrayBuffer): string {
   setImmediate(() => {
+    Atomics.wait(new Int32Array(shared), WORD.released, 0);
     throw new Error("after the task");
   });
   return "done";

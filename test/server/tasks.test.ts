@@ -278,7 +278,10 @@ describe("TaskPool", () => {
     const error = (fields: object, text: string): void => void lines.emit("line", fields, text);
     const owner = new Owner(makePool({}, { error }));
     const logged = once(lines, "line");
-    assert.equal(await owner.result(owner.begin("failLater")), "done");
+    const hold = new Hold();
+    assert.equal(await owner.result(owner.begin("failLater", hold.shared)), "done");
+    // Only now: how a thread ends may be known before what it has sent.
+    hold.release();
     const [fields, text] = (await within(logged, "the log line")) as [{ err: Error }, string];
     assert.equal(text, "a thread of the task pool failed outside a task");
     assert.equal(fields.err.message, "after the task");
