@@ -4,9 +4,8 @@
  * Runs on: shard. Made once for each presence.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { checkOption, type OptionName, type ResolvedOptions } from "../options.ts";
-import { kindOf } from "./meta.ts";
 
 /** Options of a presence; what is not given here is the server's. */
 export interface PresenceOptions {
