@@ -62,7 +62,10 @@ export function resolveOptions(
   }
   if (resolved["presenceDownMs"] === "auto") {
     const { presencePeriodMs, presenceSilentPeriods } = resolved as Record<string, number>;
-    resolved["presenceDownMs"] = 2 * Number(presencePeriodMs) * Number(presenceSilentPeriods);
+    resolved["presenceDownMs"] = automaticDownMs(
+      Number(presencePeriodMs),
+      Number(presenceSilentPeriods),
+    );
   }
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
@@ -89,6 +92,12 @@ export function automaticRingBytes(members: number): number {
   const share = RINGS_TOTAL_BYTES / (members * members);
   const floor = 2 ** Math.floor(Math.log2(share));
   return Math.min(Math.max(floor, 65_536), 1_048_576);
+}
+
+/** Gives the default of a down period: twice as long as a replica is silent (ms). */
+export function automaticDownMs(periodMs: number, silentPeriods: number): number {
+  // Signs of life are a period further apart than periods are silent, and may be late.
+  return periodMs * Math.max(2 * silentPeriods, silentPeriods + 2);
 }
 
 function checkTotalHoldsPair(

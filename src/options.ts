@@ -330,7 +330,7 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Silence of a shard of another node after which what it tracked is not seen; auto is twice the silent periods, a presence's `downPeriodMs` wins.",
+      "Silence of a shard of another node after which what it tracked is not seen; auto is twice the silent periods, at least three periods; a presence's `downPeriodMs` wins.",
     atLimit: "Its presences leave; they join again when it is heard again.",
   },
   presencePermdownMs: {

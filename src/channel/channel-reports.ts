@@ -4,9 +4,8 @@
  * Runs on: shard.
  */
 
-import { hasCode } from "../errors.ts";
+import { hasCode, kindOf } from "../errors.ts";
 import type { LineLevel, Logger } from "../logger.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";

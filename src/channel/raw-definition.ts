@@ -4,11 +4,11 @@
  * Runs on: shard; the definition is made once for each, and serves all joins.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import type { Message } from "../protocol/message.ts";
-import { kindOf, type Frame } from "../protocol/serializer.ts";
+import type { Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { ShardContext } from "./context.ts";
 import type { HasAssigns } from "./definition.ts";

@@ -4,8 +4,7 @@
  * Runs on: shard.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 
 /** An answer with a status. `ok` and `error` are what clients know; any other string may be used. */
 export class Reply<Status extends string = string, Payload = unknown> {

@@ -4,8 +4,7 @@
  * Runs on: shard; the definition is made once for each.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "./meta.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { checkPresenceOptions, PRESENCE_OPTIONS, type PresenceOptions } from "./settings.ts";
 
 /** What is tracked, as it is shown: with the refs by which clients tell metas apart. Frozen. */

@@ -23,12 +23,6 @@ export interface Delta {
   readonly rows: readonly DeltaRow[];
 }
 
-interface Part {
-  readonly spans: Span[];
-  readonly rows: DeltaRow[];
-  bytes: number;
-}
-
 /** What a span takes as JSON, about. */
 const SPAN_BYTES = 20;
 
@@ -36,34 +30,34 @@ const SPAN_BYTES = 20;
  * Cuts a delta into parts of about a size.
  *
  * @param maxBytes - of the rows and spans of one part, as JSON
- * @returns at least one part
+ * @yields each part as it is asked for, at least one
  */
-export function partsOf({ spans, rows }: Delta, maxBytes: number): Delta[] {
-  const parts: Part[] = [];
+export function* partsOf({ spans, rows }: Delta, maxBytes: number): Generator<Delta, undefined> {
   let part = emptyPart();
-  const finish = (): void => {
-    parts.push(part);
-    part = emptyPart();
-  };
+  let bytes = 0;
   let next = 0;
   for (const [start, to] of spans) {
     let after = start;
     for (let row = rows[next]; row && row.dot <= to; row = rows[(next += 1)]) {
-      const bytes = bytesOf(row);
-      if (part.bytes > 0 && part.bytes + bytes > maxBytes) {
+      const more = bytesOf(row);
+      if (bytes > 0 && bytes + more > maxBytes) {
         if (row.dot - 1 > after) part.spans.push([after, row.dot - 1]);
         after = row.dot - 1;
-        finish();
+        yield part;
+        [part, bytes] = [emptyPart(), 0];
       }
       part.rows.push(row);
-      part.bytes += bytes;
+      bytes += more;
     }
     part.spans.push([after, to]);
-    part.bytes += SPAN_BYTES;
-    if (part.bytes > maxBytes) finish();
+    bytes += SPAN_BYTES;
+    if (bytes > maxBytes) {
+      yield part;
+      [part, bytes] = [emptyPart(), 0];
+    }
   }
-  if (part.bytes > 0 || parts.length === 0) parts.push(part);
-  return parts;
+  if (bytes > 0 || spans.length === 0) yield part;
+  return undefined;
 }
 
 /** Bytes of a row as JSON. */
@@ -71,6 +65,6 @@ export function bytesOf({ dot, topic, key, meta }: DeltaRow): number {
   return Buffer.byteLength(JSON.stringify([dot, topic, key, meta]));
 }
 
-function emptyPart(): Part {
-  return { spans: [], rows: [], bytes: 0 };
+function emptyPart(): { readonly spans: Span[]; readonly rows: DeltaRow[] } {
+  return { spans: [], rows: [] };
 }

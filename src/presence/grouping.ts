@@ -7,9 +7,9 @@
  * Runs on: shard. Pure.
  */
 
+import { kindOf } from "../errors.ts";
 import type { PresenceDiff, Presences } from "./definition.ts";
 import type { TopicDiff } from "./diff.ts";
-import { kindOf } from "./meta.ts";
 import type { Meta, Row } from "./replica.ts";
 
 /** Groups rows by key. Entries and their lists are new, metas are not. */

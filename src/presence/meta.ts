@@ -8,7 +8,7 @@
  * Full: a presence that is too large as JSON is refused.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { bytesOf } from "./delta.ts";
 import type { Meta } from "./replica.ts";
 
@@ -91,10 +91,4 @@ export function frozen(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   for (const part of Object.values(value)) frozen(part);
   return Object.freeze(value);
-}
-
-/** Says what a value is, for messages. */
-export function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "array" : typeof value;
 }

@@ -4,13 +4,15 @@
  * Runs on: shard. One object for each definition; a shard gives it a tracker, found by its context.
  */
 
-import type {
-  AnyCallbacks,
-  FetchResult,
-  PresenceCallbacks,
-  PresenceContext,
+import {
+  checkDefinition,
+  type AnyCallbacks,
+  type FetchResult,
+  type PresenceCallbacks,
+  type PresenceContext,
+  type Presences,
+  type TrackedMeta,
 } from "./definition.ts";
-import { checkDefinition, type Presences, type TrackedMeta } from "./definition.ts";
 import { refused } from "./meta.ts";
 import type { Tracker } from "./tracker.ts";
 

@@ -21,6 +21,7 @@
  */
 
 import { Seen } from "./clock.ts";
+import type { TrackedMeta } from "./definition.ts";
 
 /** Names a replica, and which start of it. */
 export interface ReplicaRef {
@@ -33,10 +34,7 @@ export interface ReplicaRef {
 }
 
 /** A meta: plain data, frozen, with its refs. */
-export type Meta = Readonly<Record<string, unknown>> & {
-  readonly phx_ref: string;
-  readonly phx_ref_prev?: string;
-};
+export type Meta = TrackedMeta;
 
 /** A row as it travels. */
 export interface DeltaRow {

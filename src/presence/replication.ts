@@ -9,14 +9,15 @@
  *
  * Runs on: shard; one for each presence.
  * Owns: the time of each replica's last word, and who was asked when.
- * Full: what is sent goes in parts of about `PART_BYTES`.
+ * Full: what is sent goes in parts (`answers`).
  * Slow: a thread that is lapped loses parts, and asks again, at most every `MISSED_MS`.
  */
 
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Scope } from "../pubsub/pubsub.ts";
 import type { Listener } from "../pubsub/registry.ts";
-import { partsOf, type Delta } from "./delta.ts";
+import { Answers, partsSince } from "./answers.ts";
+import type { Delta } from "./delta.ts";
 import type { Diff } from "./diff.ts";
 import {
   GOSSIP,
@@ -53,10 +54,6 @@ export interface ReplicationParts {
   readonly onStatus: (ref: ReplicaRef, status: ReplicaStatus) => void;
 }
 
-/** Bytes of what one record carries, about: far less than may wait for a thread. */
-const PART_BYTES = 32_768;
-/** How long a request of another node waits for those of its other threads: one answer is for all. */
-const GATHER_MS = 50;
 /** Pause between two requests to everybody. */
 const MISSED_MS = 250;
 const NOTHING: Delta = { spans: [], rows: [] };
@@ -71,9 +68,7 @@ export class Replication implements Listener {
   #silentPeriods: number;
   #tickMs: number;
   #ticker: NodeJS.Timeout | undefined;
-  /** By node: since which tick it is to be sent what was done. */
-  readonly #asking = new Map<string, number>();
-  #answering: NodeJS.Timeout | undefined;
+  readonly #answers: Answers;
   /** When everybody was asked last, and the next time where that was too lately. */
   #askedAllMs = -Infinity;
   #askingAll: NodeJS.Timeout | undefined;
@@ -84,6 +79,7 @@ export class Replication implements Listener {
   constructor(parts: ReplicationParts) {
     this.#parts = parts;
     this.#topic = gossipTopic(parts.name);
+    this.#answers = new Answers(parts);
     this.#silentPeriods = parts.settings.maxSilentPeriods;
     this.#tickMs = parts.now();
   }
@@ -124,8 +120,8 @@ export class Replication implements Listener {
     if (!this.#isRunning) return;
     this.#isRunning = false;
     clearTimeout(this.#ticker);
-    clearTimeout(this.#answering);
     clearTimeout(this.#askingAll);
+    this.#answers.close();
     const { name, state, wire } = this.#parts;
     wire.unsubscribe(this.#topic, this);
     wire.unsubscribe(inboxTopic(name, state.own.ref), this);
@@ -195,7 +191,7 @@ export class Replication implements Listener {
   }
 
   #takeRequest({ from, clock, clocks }: RequestMessage): void {
-    const { state, wire } = this.#parts;
+    const { state } = this.#parts;
     const replica = this.#hear(from, true);
     if (!replica) return;
     replica.clock = Math.max(replica.clock, clock);
@@ -204,8 +200,7 @@ export class Replication implements Listener {
     const since = mine?.through ?? 0;
     // Who does not know this one is answered in any case, so that both know each other.
     if (mine && since >= state.clock) return;
-    if (from.node === wire.node) this.#answer(since, from);
-    else this.#answerSoon(from.node, since);
+    this.#answers.tell(from, since);
   }
 
   #takePermdown({ from, gone }: PermdownMessage): void {
@@ -259,7 +254,7 @@ export class Replication implements Listener {
   // -- what is asked -----------------------------------------------------------------------------
 
   #askIfBehind(replica: Replica): void {
-    const { state, name, settings, now } = this.#parts;
+    const { state, name, settings, wire, now } = this.#parts;
     if (replica.seen.through >= replica.clock) {
       replica.askedMs = -Infinity;
       return;
@@ -269,7 +264,9 @@ export class Replication implements Listener {
     replica.askedMs = now();
     const seen = { ref: replica.ref, through: replica.seen.through };
     const request = packRequest(state.own.ref, state.clock, [seen]);
-    this.#send(replica.ref, GOSSIP.request, request, inboxTopic(name, replica.ref));
+    const topic = inboxTopic(name, replica.ref);
+    if (replica.ref.node === wire.node) this.#tell(GOSSIP.request, request, "otherThreads", topic);
+    else wire.directBroadcast(replica.ref.node, topic, GOSSIP.request, request);
   }
 
   #askAll(): void {
@@ -282,55 +279,21 @@ export class Replication implements Listener {
     this.#tell(GOSSIP.request, packRequest(state.own.ref, state.clock, clocks), "cluster");
   }
 
-  /** Sends what was done since a tick to a thread of this node, or to all of another. */
-  #answer(since: number, to: ReplicaRef | string): void {
-    const { state, name, wire } = this.#parts;
-    for (const [part, clock] of this.#partsSince(since)) {
-      const payload = packDelta(state.own.ref, part, clock);
-      if (typeof to === "string") wire.directBroadcast(to, this.#topic, GOSSIP.delta, payload);
-      else this.#tell(GOSSIP.delta, payload, "otherThreads", inboxTopic(name, to));
-    }
-  }
-
-  // The threads of a node that begins, or that missed something, ask one after the other.
-  #answerSoon(node: string, since: number): void {
-    this.#asking.set(node, Math.min(since, this.#asking.get(node) ?? since));
-    this.#answering ??= setTimeout(() => {
-      this.#answering = undefined;
-      const asking = [...this.#asking];
-      this.#asking.clear();
-      for (const [asked, first] of asking) this.#answer(first, asked);
-    }, GATHER_MS).unref();
-  }
-
   #tellNodes(): void {
     const { state, wire } = this.#parts;
     if (state.clock === this.#toldNodes) return;
     this.#silentPeriods = 0;
     if (wire.hasNodes) {
-      for (const [part, clock] of this.#partsSince(this.#toldNodes)) {
-        this.#tell(GOSSIP.delta, packDelta(state.own.ref, part, clock), "otherNodes");
+      for (const { payload } of partsSince(state, this.#toldNodes)) {
+        this.#tell(GOSSIP.delta, payload, "otherNodes");
       }
     }
     this.#toldNodes = state.clock;
   }
 
-  /** What was done since a tick, in parts: the last one has the clock. */
-  #partsSince(tick: number): [Delta, number | undefined][] {
-    const { state } = this.#parts;
-    const parts = partsOf(state.since(tick), PART_BYTES);
-    return parts.map((part, at) => [part, at === parts.length - 1 ? state.clock : undefined]);
-  }
-
   #signOfLife(): object {
     const { own, clock } = this.#parts.state;
     return packDelta(own.ref, NOTHING, clock);
-  }
-
-  #send(to: ReplicaRef, event: string, payload: object, topic: string): void {
-    const { wire } = this.#parts;
-    if (to.node === wire.node) this.#tell(event, payload, "otherThreads", topic);
-    else wire.directBroadcast(to.node, topic, event, payload);
   }
 
   #tell(event: string, payload: object, scope: Scope, topic = this.#topic): void {
@@ -352,7 +315,9 @@ export class Replication implements Listener {
       // A thread of this node lives until main says otherwise, however busy it is.
       if (replica.ref.node === wire.node) continue;
       // This thread stood still: what they said meanwhile is still to be read.
-      if (lateMs > settings.broadcastPeriodMs) replica.heardMs += lateMs;
+      if (lateMs > settings.broadcastPeriodMs) {
+        replica.heardMs = Math.min(now(), replica.heardMs + lateMs);
+      }
       const silentMs = now() - replica.heardMs;
       if (silentMs > settings.permdownPeriodMs) {
         onDiff(state.drop(replica));

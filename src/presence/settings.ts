@@ -4,9 +4,9 @@
  * Runs on: shard. Made once for each presence.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
+import { automaticDownMs } from "../option-resolution.ts";
 import { checkOption, type OptionName, type ResolvedOptions } from "../options.ts";
-import { kindOf } from "./meta.ts";
 
 /** Options of a presence; what is not given here is the server's. */
 export interface PresenceOptions {
@@ -93,7 +93,7 @@ export function settingsOf(
   const hasOwnPeriod =
     given.broadcastPeriodMs !== undefined || given.maxSilentPeriods !== undefined;
   if (hasOwnPeriod && given.downPeriodMs === undefined) {
-    numbers.downPeriodMs = 2 * broadcastPeriodMs * maxSilentPeriods;
+    numbers.downPeriodMs = automaticDownMs(broadcastPeriodMs, maxSilentPeriods);
   }
   const { downPeriodMs, permdownPeriodMs } = numbers;
   if (downPeriodMs < 2 * broadcastPeriodMs) {

@@ -6,11 +6,11 @@
  * Owns: its buffer. What `encode` left there is valid until the next call.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { BROADCAST_LENGTHS_BYTES, bytesOf, FRAME_KIND, partOf, textOfJson } from "./binary-v2.ts";
 import { BROADCAST_HEAD } from "./json-v2.ts";
 import { isOwnTopic } from "./reserved.ts";
-import { kindOf, objectJson, type BroadcastParts } from "./serializer.ts";
+import { objectJson, type BroadcastParts } from "./serializer.ts";
 
 const FIRST_BYTES = 16_384;
 /** A buffer grown beyond this for one large broadcast is let go by the next small one. */

@@ -4,10 +4,10 @@
  * Runs on: shard; made once for each.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import type { Message } from "./message.ts";
 import { EVENT } from "./reserved.ts";
-import { kindOf, type Frame, type Serializer } from "./serializer.ts";
+import type { Frame, Serializer } from "./serializer.ts";
 
 /** A message to a client, before it is written. */
 export interface ServerMessage {

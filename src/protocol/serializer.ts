@@ -7,7 +7,7 @@
  * JSON text that stands in the frame, so that they are escaped once and not per message.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import type { Message, Ref } from "./message.ts";
 
 /** A broadcast as it stands in a frame of version 2: where its parts are. */
@@ -85,12 +85,6 @@ export function objectJson(value: unknown): string {
   const kind = kindOf(JSON.parse(text));
   const message = `payload must be an object, got an object that JSON writes as ${kind}`;
   throw makeError("SIM_ERR_PAYLOAD", message);
-}
-
-/** Says what a value is, for messages. */
-export function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "array" : typeof value;
 }
 
 /** Writes a ref as JSON: most are short strings of digits, which need no escaping. */

@@ -4,10 +4,10 @@
  * Runs on: any thread. Pure.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { jsonV1 } from "./json-v1.ts";
 import { jsonV2 } from "./json-v2.ts";
-import { kindOf, type Serializer } from "./serializer.ts";
+import type { Serializer } from "./serializer.ts";
 import { tryRequirement, tryVersion, type Requirement } from "./version-requirement.ts";
 
 /** Version of a client that names none. */

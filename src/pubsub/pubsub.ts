@@ -102,13 +102,9 @@ export class PubSub<Lane = never> {
   /**
    * Gives the first topics of this thread by name. Goes through all: not for a message's path.
    *
-   * @param isShown - leaves out topics; none without
+   * @param isShown - false for a topic that is left out; without it none is
    */
-  topicCounts(
-    prefix: string,
-    limit: number,
-    isShown: (topic: string) => boolean = () => true,
-  ): TopicCount[] {
+  topicCounts(prefix: string, limit: number, isShown?: (topic: string) => boolean): TopicCount[] {
     return firstTopics(this.registry.entries(), prefix, limit, isShown);
   }
 

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { Logger, type LogSink } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
@@ -15,7 +15,6 @@ import { Life } from "../memory/life.ts";
 import { resolveOptions } from "../option-resolution.ts";
 import type { Options, ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";

@@ -4,8 +4,7 @@
  * Runs on: shard. Each throws SIM_ERR_DEFINITION_INVALID.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 
 /** Checks a path: it starts with a slash. */
 export function checkPath(subject: string, path: unknown): void {

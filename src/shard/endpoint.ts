@@ -4,12 +4,12 @@
  * Runs on: shard; the app module is loaded by each.
  */
 
+import { kindOf } from "../errors.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { checkFilter, type FilterParameters } from "../log-filter.ts";
 import type { LogSink } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import { isPresence, type AnyPresence } from "../presence/presence.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { RawSocketDefinition } from "../socket/raw-definition.ts";

@@ -4,8 +4,8 @@
  * Runs on: shard.
  */
 
+import { kindOf } from "../errors.ts";
 import { checkOption } from "../options.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../token/token-options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake-options.ts";
 import type { LongPollOptions } from "../transport/longpoll.ts";

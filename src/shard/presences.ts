@@ -96,7 +96,7 @@ async function listed(
   tracker: Tracker,
   topic: string,
   key: string | undefined,
-): Promise<Presences | [string, unknown][]> {
+): Promise<Presences> {
   if (key === undefined) return tracker.list(topic);
   const entry = await tracker.getByKey(topic, key);
   return entry ? { [key]: entry } : {};

@@ -8,11 +8,12 @@
  *       is ignored.
  */
 
+import { kindOf } from "../errors.ts";
 import { isThenable, settledInTime } from "../channel/async-calls.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { NO_REASON, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
-import { kindOf, type Serializer } from "../protocol/serializer.ts";
+import type { Serializer } from "../protocol/serializer.ts";
 import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";
 import type { ConnectInfo, Params } from "./definition.ts";
 import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";

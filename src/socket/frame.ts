@@ -5,8 +5,7 @@
  */
 
 import type { Connection } from "../channel/connection.ts";
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 import type { ControlOpcode } from "./served-socket.ts";
 
 /** A frame of a client, whose data is the receiver's own. */

@@ -6,9 +6,8 @@
 
 import type { ShardContext } from "../channel/context.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "../channel/results.ts";
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { CloseWith } from "./close-with.ts";
 import type { ConnectRequest } from "./definition.ts";
 import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";

@@ -6,9 +6,8 @@
  * Runs on: shard; one plan for each transport of each mount.
  */
 
-import { makeError } from "../errors.ts";
+import { kindOf, makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { kindOf } from "../protocol/serializer.ts";
 import type { ConnectInfo, RequestUri } from "../socket/definition.ts";
 import { headerOf, type HeadWants, type RequestHead } from "./request-head.ts";
 import { SessionReader, type SessionRequest, type SessionSource } from "./session.ts";

@@ -6,8 +6,7 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 import type { ConnectInfo, Params } from "../socket/definition.ts";
 import type { ControlOpcode } from "../socket/served-socket.ts";
 

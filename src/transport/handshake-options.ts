@@ -4,8 +4,7 @@
  * Runs on: shard; parsed once for each transport of each mount.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { serializersOf, type SerializerChoice, type SerializerList } from "../protocol/version.ts";
 import type { RouteResponse } from "./answer.ts";
 import { ConnectInfoPlan, type ConnectInfoRequest } from "./connect-info.ts";

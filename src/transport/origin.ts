@@ -7,8 +7,7 @@
  * Runs on: shard; one policy for each transport of each mount, parsed once and shared by none.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { headerOf, type RequestHead } from "./request-head.ts";
 import { defaultPortOf, parseUri, tryParseHost, type UriParts } from "./uri.ts";
 

@@ -7,8 +7,7 @@
  * Runs on: shard.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 import type { SessionOptions } from "../token/token-options.ts";
 import { Token } from "../token/token.ts";
 import { CSRF_PARAM, DEFAULT_CSRF_KEY, isCsrfTokenValid } from "./csrf.ts";

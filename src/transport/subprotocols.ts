@@ -4,8 +4,7 @@
  * Runs on: shard. Pure.
  */
 
-import { makeError } from "../errors.ts";
-import { kindOf } from "../protocol/serializer.ts";
+import { kindOf, makeError } from "../errors.ts";
 import { listOf } from "./request-head.ts";
 
 /** Header of the offer, and of the answer. */

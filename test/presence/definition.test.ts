@@ -94,6 +94,8 @@ describe("The options of a presence", () => {
   it("have a down period of twice the silence, where the silence is its own", () => {
     assert.equal(settings({ broadcastPeriodMs: 100 }).downPeriodMs, 2_000);
     assert.equal(settings({ maxSilentPeriods: 2 }).downPeriodMs, 6_000);
+    // Its signs of life are two periods apart, and any of them may be late.
+    assert.equal(settings({ maxSilentPeriods: 1 }).downPeriodMs, 4_500);
     assert.equal(settings({ broadcastPeriodMs: 100, downPeriodMs: 500 }).downPeriodMs, 500);
   });
 

@@ -8,12 +8,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { array, assert as check, boolean, integer, property } from "fast-check";
 
-import { partsOf, bytesOf, type Delta } from "../../src/presence/delta.ts";
+import { bytesOf, partsOf as partsInTurn, type Delta } from "../../src/presence/delta.ts";
 import type { DeltaRow, Replica } from "../../src/presence/replica.ts";
 import { State } from "../../src/presence/state.ts";
 
 function rowOf(dot: number, filler = ""): DeltaRow {
   return { dot, topic: "room", key: `k${dot}`, meta: { phx_ref: `r${dot}`, filler } };
+}
+
+function partsOf(delta: Delta, maxBytes: number): Delta[] {
+  return [...partsInTurn(delta, maxBytes)];
 }
 
 function merged(parts: readonly Delta[]): { readonly through: number; readonly dots: number[] } {

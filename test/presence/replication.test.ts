@@ -13,6 +13,8 @@ import { PresenceNet, type PresenceShard } from "../support/presence-net.ts";
 /** Periods of the nets here. */
 const PERIOD_MS = 1_000;
 const GATHER_MS = 50;
+/** Until a long answer goes on. */
+const ANSWER_PAUSE_MS = 50;
 
 let net: PresenceNet;
 
@@ -197,6 +199,58 @@ describe("Shards of one node", () => {
     assert.equal(two.keys().length, 39);
   });
 
+  it("send very much a little at a time, once, and others what they lack meanwhile", () => {
+    const [one, two] = [net.start("a", 2), net.start("a", 3)];
+    for (let at = 0; at < 250; at += 1) one.track(`k${at}`, "hall", { filler: "x".repeat(4_000) });
+    net.deliver();
+    pass(PERIOD_MS);
+    // It asks again and again.
+    net.copies = ({ event, to }) => (event === "request" && to === one ? 3 : 1);
+    net.taken();
+    const late = net.start("a", 4);
+    const some = late.keys("hall").length;
+    assert.ok(some > 50 && some < 200, `${some} keys at once`);
+    net.copies = () => 0;
+    one.track("lost");
+    net.copies = () => 1;
+    two.miss();
+    net.deliver();
+    pass(ANSWER_PAUSE_MS);
+    assert.deepEqual(two.keys(), ["lost"]);
+    assert.ok(late.keys("hall").length < 250, `${late.keys("hall").length} keys after a pause`);
+    pass(ANSWER_PAUSE_MS);
+    assert.deepEqual(late.keys("hall"), one.keys("hall"));
+    const parts = net.taken().filter((sent) => sent === "a2>a4 delta").length;
+    assert.ok(parts > 30 && parts < 40, `${parts} parts`);
+  });
+
+  it("send more to who turns out to lack more while an answer is under way", () => {
+    const [one, knowing] = [net.start("a", 2), net.start("b", 2)];
+    one.track("early");
+    pass(PERIOD_MS);
+    for (let at = 0; at < 250; at += 1) one.track(`k${at}`, "room", { filler: "x".repeat(4_000) });
+    knowing.miss();
+    net.deliver();
+    pass(GATHER_MS);
+    const some = knowing.keys().length;
+    assert.ok(some > 50 && some < 200, `${some} keys at first`);
+    const beginning = net.start("b", 3);
+    for (let turn = 0; turn < 4; turn += 1) pass(GATHER_MS);
+    assert.equal(one.keys().length, 251);
+    assert.deepEqual([knowing.keys(), beginning.keys()], [one.keys(), one.keys()]);
+  });
+
+  it("answer nobody any more once they have ended", () => {
+    const one = net.start("a", 2);
+    for (let at = 0; at < 250; at += 1) one.track(`k${at}`, "room", { filler: "x".repeat(4_000) });
+    const two = net.start("a", 3);
+    net.taken();
+    one.tracker.close();
+    pass(ANSWER_PAUSE_MS);
+    assert.ok(two.keys().length < 200);
+    assert.deepEqual(net.taken(), []);
+  });
+
   it("drop at once what a thread had that main says has ended, and tell other nodes", () => {
     const [one, two, far] = [net.start("a", 2), net.start("a", 3), net.start("b", 2)];
     one.track("ann");
@@ -289,6 +343,18 @@ describe("Shards of several nodes", () => {
     );
   });
 
+  it("answer a thread that begins just after others of its node were answered", () => {
+    const near = net.start("a", 2);
+    near.track("ann");
+    const names = Array.from({ length: 20 }, (_, at) => `n${at}`);
+    const first = names.map((name) => net.start(name, 2));
+    pass(GATHER_MS);
+    for (const shard of first) assert.deepEqual(shard.keys(), ["ann"]);
+    const second = names.map((name) => net.start(name, 3));
+    pass(GATHER_MS);
+    for (const shard of second) assert.deepEqual(shard.keys(), ["ann"]);
+  });
+
   it("answer for all threads of a node as much as the one lacks that lacks most", () => {
     const near = net.start("a", 2);
     const [knowing, late] = [net.start("b", 2), net.make("b", 3)];
@@ -353,6 +419,20 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(here.keys(), ["ann"]);
     net.deliver();
     assert.deepEqual(statusesOf(here), ["b2 up"]);
+  });
+
+  it("take a silent one for silent in time, though they stood still just after they heard it", () => {
+    const options = { downPeriodMs: 3_000, maxSilentPeriods: 1 };
+    const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];
+    far.track("ann");
+    pass(PERIOD_MS);
+    // What came while its loop was held is read before its timer is looked at.
+    net.nowMs += 20_000;
+    far.miss();
+    net.deliver();
+    net.kill(far);
+    for (let period = 0; period < 5; period += 1) pass(PERIOD_MS);
+    assert.deepEqual(here.keys(), []);
   });
 
   it("take another start of a shard for another shard", () => {
