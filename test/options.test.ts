@@ -15,7 +15,11 @@ function resolved(
   given: Readonly<Record<string, unknown>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): ResolvedOptions {
-  return resolveOptions(given, environment, { parallelism: () => 3, secretKeyBase: () => SECRET });
+  return resolveOptions(given, environment, {
+    parallelism: () => 3,
+    secretKeyBase: () => SECRET,
+    nodeName: () => "node-x",
+  });
 }
 
 function refused(
@@ -173,11 +177,16 @@ describe("options", () => {
         asked.push("secretKeyBase");
         return SECRET;
       },
+      nodeName: () => {
+        asked.push("nodeName");
+        return "node";
+      },
     };
-    resolveOptions({ shards: 2, taskThreads: 1, secretKeyBase: SECRET }, {}, automatic);
+    const given = { shards: 2, taskThreads: 1, secretKeyBase: SECRET, nodeName: "ant" };
+    resolveOptions(given, {}, automatic);
     assert.deepEqual(asked, []);
     resolveOptions({}, {}, automatic);
-    assert.deepEqual(asked, ["parallelism", "parallelism", "secretKeyBase"]);
+    assert.deepEqual(asked, ["parallelism", "parallelism", "nodeName", "secretKeyBase"]);
   });
 
   it("ignores what is no option, and freezes the result", () => {

@@ -73,8 +73,9 @@ export function optionsOf(
 ): Options {
   const given = { ...defaults, ...environment, ...variables };
   try {
-    // The server makes the secret itself, and warns.
-    const automatic = { parallelism: availableCpus, secretKeyBase: (): string => "auto" };
+    // The server makes the secret itself, and warns; and its name.
+    const auto = (): string => "auto";
+    const automatic = { parallelism: availableCpus, secretKeyBase: auto, nodeName: auto };
     return resolveOptions({}, given, automatic);
   } catch (error) {
     throw named(error, variables);

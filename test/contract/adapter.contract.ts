@@ -7,11 +7,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { Adapter } from "../../src/pubsub/adapter.ts";
+import type { Adapter, AdapterReports } from "../../src/pubsub/adapter.ts";
 import { within } from "../support/deadline.ts";
 
 /** Stands for the topic of a gap, which has none. */
 const GAP = "(gap)";
+
+const NO_REPORTS: AdapterReports = {
+  onLost() {},
+  onConnected() {},
+  onDisconnected() {},
+  onError: (error) => assert.fail(String(error)),
+};
 
 /** What one node heard: topics and texts, in order. */
 class Inbox {
@@ -70,7 +77,9 @@ export function describeAdapter(
   ): Promise<void> {
     const names = Array.from({ length: count }, (_, at) => `node-${at}`);
     const nodes = makeAdapters(names).map((adapter) => ({ adapter, inbox: new Inbox() }));
-    await Promise.all(nodes.map(({ adapter, inbox }) => adapter.start(inbox.handler, inbox.onGap)));
+    await Promise.all(
+      nodes.map(({ adapter, inbox }) => adapter.start(inbox.handler, inbox.onGap, NO_REPORTS)),
+    );
     try {
       await test(nodes);
     } finally {
@@ -200,6 +209,7 @@ export function describeAdapter(
       await adapter.start(
         () => {},
         () => {},
+        NO_REPORTS,
       );
       await adapter.stop();
       await adapter.stop();

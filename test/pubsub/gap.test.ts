@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { Counters } from "../../src/memory/counters.ts";
 import { topicHash } from "../../src/memory/topic-hash.ts";
 import type {
   Adapter,
@@ -93,6 +94,7 @@ async function linked(topics: readonly string[] = []): Promise<Linked> {
     onError: (error) => void errors.push(String(error)),
     onLapped: () => {},
     onGap: () => {},
+    counters: new Counters(node.countersMemory, LINK),
   });
   await link.start();
   return { host, adapter, errors, missed, stop: () => link.stop() };

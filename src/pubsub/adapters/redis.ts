@@ -1,0 +1,116 @@
+/**
+ * Links nodes through a Redis server, or another that speaks RESP3 (Valkey), by its channels.
+ *
+ * One connection does everything: with version 3 of its protocol Redis pushes messages between the
+ * answers to commands, so what is published and what is heard are lost together or not at all. The
+ * client library (the package `@redis/client`) is loaded here, on the link's thread, at the first
+ * try to connect; who has no Redis needs not have it. Its own reconnecting is off: it would send
+ * anew what may have arrived, and never says what did not.
+ *
+ * Runs on: link.
+ * Full: the server cuts a connection that reads too slowly (client-output-buffer-limit pubsub).
+ */
+
+import type { RedisClientType } from "@redis/client";
+
+import { makeError } from "../../errors.ts";
+import type { Adapter } from "../adapter.ts";
+import { BrokerAdapter, type BrokerAdapterOptions, type BrokerPatience } from "./broker-adapter.ts";
+import type { Broker, BrokerWire, WireEvents } from "./broker.ts";
+
+/** Options of the Redis adapter. */
+export interface RedisAdapterOptions extends BrokerAdapterOptions {
+  /** `redis://user:password@host:port/db`; `rediss:` by TLS. */
+  readonly url: string;
+}
+
+type Library = typeof import("@redis/client");
+
+const PACKAGE = "@redis/client";
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Errors of a server that will be there soon: it starts, fails over, or has too many clients. */
+const PASSING =
+  /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY)\b|max number of clients/;
+/** What CLIENT SETNAME takes. */
+const CLIENT_NAME = /^[!-~]+$/;
+
+/** Makes the adapter, in the link thread. */
+export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
+  return makeRedisAdapter(options as unknown as RedisAdapterOptions);
+}
+
+/** Makes an adapter, as patient as tests want it. */
+export function makeRedisAdapter(
+  options: RedisAdapterOptions,
+  patience?: Partial<BrokerPatience>,
+): BrokerAdapter {
+  return new BrokerAdapter(new Redis(options.url, options.nodeName), options, patience);
+}
+
+/** A Redis server. */
+class Redis implements Broker {
+  readonly address: string;
+  readonly #url: string;
+  readonly #clientName: string | undefined;
+
+  constructor(url: string, nodeName: string) {
+    const { protocol, host } = new URL(url);
+    this.#url = url;
+    this.address = `${protocol}//${host}`;
+    const name = `simurgh:${nodeName}`;
+    this.#clientName = CLIENT_NAME.test(name) ? name : undefined;
+  }
+
+  async connect(channels: readonly string[], events: WireEvents): Promise<BrokerWire> {
+    const { createClient, ErrorReply } = await this.#library();
+    const client: RedisClientType = createClient({
+      url: this.#url,
+      RESP: 3,
+      disableOfflineQueue: true,
+      socket: { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT_MS },
+      ...(this.#clientName !== undefined && { name: this.#clientName }),
+    });
+    let isWire = false;
+    let isClosed = false;
+    const close = (): void => {
+      isClosed = true;
+      if (client.isOpen) client.destroy();
+    };
+    client.on("error", (error: Error) => {
+      if (!isWire || isClosed) return;
+      close();
+      events.onLost(error);
+    });
+    const hear = (bytes: Buffer, channel: Buffer): void => {
+      if (!isClosed) events.onMessage(channel.toString(), bytes);
+    };
+    try {
+      await client.connect();
+      await client.subscribe([...channels], hear, true);
+    } catch (error) {
+      close();
+      throw error instanceof ErrorReply ? this.#refusal(error) : error;
+    }
+    isWire = true;
+    return { publish: (channel, bytes) => client.publish(channel, bytes), close };
+  }
+
+  async #library(): Promise<Library> {
+    try {
+      return await import("@redis/client");
+    } catch (cause) {
+      // A package that is there and does not load says so itself.
+      if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
+        throw cause;
+      }
+      const message = `package ${PACKAGE} must be installed for a clusterUrl of redis: (npm install ${PACKAGE}), got none`;
+      throw makeError("SIM_ERR_CLIENT_PACKAGE", message, { cause });
+    }
+  }
+
+  #refusal(cause: Error): Error {
+    if (PASSING.test(cause.message)) return cause;
+    const message = `${this.address} must let this node in and subscribe, got ${cause.message}`;
+    return makeError("SIM_ERR_BROKER_REFUSED", message, { cause });
+  }
+}
