@@ -26,7 +26,7 @@ class Inbox {
   #wake: () => void = () => {};
 
   readonly handler = (topic: string, envelope: Uint8Array): void => {
-    this.heard.push([topic, Buffer.from(envelope).toString()]);
+    this.heard.push([topic, textOf(envelope)]);
     // The envelope is the handler's own: what becomes of it is nobody else's affair.
     envelope.fill(0);
     this.#wake();
@@ -43,6 +43,11 @@ class Inbox {
       await within(woken, `message ${this.heard.length + 1} of ${count}`);
     }
   }
+}
+
+/** A letter for each byte. */
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
 
 interface TestNode {
@@ -163,6 +168,23 @@ export function describeAdapter(
           ["t", "own part"],
         ];
         assert.deepEqual(await heardUpTo(a, b), parts);
+      });
+    });
+
+    it("carries any bytes, and of a large record all of them, in order with small ones", async () => {
+      await withNodes(2, async ([a, b]) => {
+        assert.ok(a && b);
+        const bytes = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
+        const large = Buffer.alloc(3 * 1_048_576 + 1, bytes);
+        for (const one of [bytes, large, Buffer.of()]) {
+          a.adapter.broadcast("t", one);
+          a.adapter.directBroadcast("node-1", "t", one);
+        }
+        const heard = await heardUpTo(a, b);
+        const wanted = [bytes, bytes, large, large, Buffer.of(), Buffer.of()].map(textOf);
+        // Not deepEqual: its message would have all of it.
+        assert.ok(heard.length === wanted.length);
+        assert.ok(heard.every(([, text], at) => text === wanted[at]));
       });
     });
 

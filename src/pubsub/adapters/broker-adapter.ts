@@ -202,16 +202,19 @@ export class BrokerAdapter implements Adapter {
 
   /** Says that this node has come, and waits where somebody else seems to have its name. */
   async #claimName(wire: BrokerWire): Promise<void> {
-    const taken = new Promise<never>((_resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const outcome = new Promise<void>((resolve, reject) => {
+      timer = setTimeout(resolve, this.#patience.claimMs);
       this.#claim = { reject };
     });
     // It may be rejected before anybody waits for it.
-    taken.catch(() => {});
+    outcome.catch(() => {});
     try {
       const hearers = await this.#hello(wire);
       // One is this node itself. A wire that is dead, and its server does not know, hears as well.
-      if (hearers > 1) await Promise.race([taken, this.#claimTime()]);
+      if (hearers > 1) await outcome;
     } finally {
+      clearTimeout(timer);
       this.#claim = undefined;
     }
   }
@@ -220,12 +223,6 @@ export class BrokerAdapter implements Adapter {
     const parcel = new Parcel(this.#boot);
     parcel.add(RECORD_KIND.hello, "", this.#self);
     return wire.publish(this.#own, parcel.take().bytes);
-  }
-
-  #claimTime(): Promise<void> {
-    return new Promise((resolve) => {
-      setTimeout(resolve, this.#patience.claimMs);
-    });
   }
 
   #lost(handlers: Handlers, error: Error): void {

@@ -27,7 +27,9 @@ export interface RedisAdapterOptions extends BrokerAdapterOptions {
 type Library = typeof import("@redis/client");
 
 const PACKAGE = "@redis/client";
+/** For the connection, and for all that is asked before messages come. */
 const CONNECT_TIMEOUT_MS = 5_000;
+const ANSWER_MS = 10_000;
 /** Errors of a server that will be there soon: it starts, fails over, or has too many clients. */
 const PASSING =
   /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY)\b|max number of clients/;
@@ -70,6 +72,11 @@ class Redis implements Broker {
       socket: { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT_MS },
       ...(this.#clientName !== undefined && { name: this.#clientName }),
     });
+    const explained = (error: unknown): unknown => {
+      if (error instanceof ErrorReply) return this.#refusal(error);
+      // Of a host with several addresses: one error says enough.
+      return error instanceof AggregateError ? error.errors[0] : error;
+    };
     let isWire = false;
     let isClosed = false;
     const close = (): void => {
@@ -84,15 +91,25 @@ class Redis implements Broker {
     const hear = (bytes: Buffer, channel: Buffer): void => {
       if (!isClosed) events.onMessage(channel.toString(), bytes);
     };
+    // Whoever stops meanwhile needs not wait: a connection that is being made holds no thread.
+    client.unref();
+    const timer = setTimeout(close, ANSWER_MS).unref();
     try {
       await client.connect();
       await client.subscribe([...channels], hear, true);
     } catch (error) {
+      if (isClosed) throw new Error(`no answer within ${ANSWER_MS} ms`, { cause: error });
       close();
-      throw error instanceof ErrorReply ? this.#refusal(error) : error;
+      throw explained(error);
+    } finally {
+      clearTimeout(timer);
     }
+    client.ref();
     isWire = true;
-    return { publish: (channel, bytes) => client.publish(channel, bytes), close };
+    const refuse = (error: unknown): never => {
+      throw explained(error);
+    };
+    return { publish: (channel, bytes) => client.publish(channel, bytes).catch(refuse), close };
   }
 
   async #library(): Promise<Library> {
@@ -110,7 +127,7 @@ class Redis implements Broker {
 
   #refusal(cause: Error): Error {
     if (PASSING.test(cause.message)) return cause;
-    const message = `${this.address} must let this node in and subscribe, got ${cause.message}`;
+    const message = `${this.address} must let this node in, subscribe and publish, got ${cause.message}`;
     return makeError("SIM_ERR_BROKER_REFUSED", message, { cause });
   }
 }
