@@ -4,7 +4,14 @@
  * Runs on: any thread. A table, and the check of one value by it.
  */
 
-import { checkInteger, checkText, type IntegerOption, type TextOption } from "./option-values.ts";
+import {
+  checkInteger,
+  checkText,
+  clusterUrlRule,
+  nodeNameRule,
+  type IntegerOption,
+  type TextOption,
+} from "./option-values.ts";
 
 /** Levels of the log, from the most to the least. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -466,6 +473,7 @@ export const OPTIONS = {
     default: "auto",
     minBytes: 1,
     maxBytes: 255,
+    rule: nodeNameRule,
     about:
       "Name of this node, unique in its cluster; auto is random. That of an `adapter` given in code wins.",
     atLimit: "Where another node has it, `serve` fails with SIM_ERR_NODE_NAME.",
@@ -477,6 +485,7 @@ export const OPTIONS = {
     minBytes: 4,
     maxBytes: 4_096,
     secret: true,
+    rule: clusterUrlRule,
     about:
       "Server by which nodes hear each other, as redis://user:password@host:6379, or rediss: by TLS; none: this node is alone.",
     atLimit:

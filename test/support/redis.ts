@@ -85,7 +85,7 @@ export class TestRedis {
     this.#process = undefined;
     if (!child) return;
     const ended = once(child, "exit");
-    child.kill("SIGCONT");
+    // A frozen one too, which then takes nothing more.
     child.kill("SIGKILL");
     await within(ended, "the end of Redis");
     await rm(this.#folder, { recursive: true });

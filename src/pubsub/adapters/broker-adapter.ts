@@ -39,7 +39,7 @@ import type {
   RemoteGapHandler,
 } from "../adapter.ts";
 import { Backoff } from "./backoff.ts";
-import type { Broker, BrokerWire } from "./broker.ts";
+import type { Broker, BrokerWire, WireEvents } from "./broker.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
 
 /** What an adapter over a broker is made of. */
@@ -103,6 +103,7 @@ export class BrokerAdapter implements Adapter {
   readonly #namesakes = new Set<string>();
   #parcelChannel = "";
   #handlers: Handlers | undefined = undefined;
+  #stopped = new AbortController();
   #wire: BrokerWire | undefined = undefined;
   #claim: Claim | undefined = undefined;
   /** Whether broadcasts of other nodes may have been missed, and nobody here has been told. */
@@ -143,6 +144,7 @@ export class BrokerAdapter implements Adapter {
   ): Promise<void> {
     const handlers = { ...(reports ?? NO_REPORTS), onBroadcast, onGap };
     this.#handlers = handlers;
+    this.#stopped = new AbortController();
     try {
       const wire = await this.#connect(handlers);
       if (wire) await this.#claimName(wire);
@@ -172,6 +174,7 @@ export class BrokerAdapter implements Adapter {
     clearTimeout(this.#retry);
     this.#flush();
     this.#handlers = undefined;
+    this.#stopped.abort();
     if (this.#wire && this.#waiting > 0) await this.#answered();
     this.#wire?.close();
     this.#wire = undefined;
@@ -180,12 +183,14 @@ export class BrokerAdapter implements Adapter {
   // -- the wire ---------------------------------------------------------------------------------
 
   async #connect(handlers: Handlers): Promise<BrokerWire | undefined> {
-    const wire = await this.#broker.connect([this.#toAll, this.#own], {
+    const events: WireEvents = {
       onMessage: (channel, bytes) => this.#receive(handlers, channel, bytes),
       onLost: (error) => {
         if (this.#handlers === handlers) this.#lost(handlers, error);
       },
-    });
+    };
+    const channels = [this.#toAll, this.#own];
+    const wire = await this.#broker.connect(channels, events, this.#stopped.signal);
     if (this.#handlers !== handlers) {
       wire.close();
       return undefined;

@@ -35,8 +35,13 @@ export interface Broker {
   /**
    * Connects, and subscribes to channels. Resolves when messages come.
    *
+   * @param signal - gives up: nothing must hold the thread then
    * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE where another try would be in vain;
    *   anything else where it would not
    */
-  connect(channels: readonly string[], events: WireEvents): Promise<BrokerWire>;
+  connect(
+    channels: readonly string[],
+    events: WireEvents,
+    signal: AbortSignal,
+  ): Promise<BrokerWire>;
 }

@@ -63,7 +63,11 @@ class Redis implements Broker {
     this.#clientName = CLIENT_NAME.test(name) ? name : undefined;
   }
 
-  async connect(channels: readonly string[], events: WireEvents): Promise<BrokerWire> {
+  async connect(
+    channels: readonly string[],
+    events: WireEvents,
+    signal: AbortSignal,
+  ): Promise<BrokerWire> {
     const { createClient, ErrorReply } = await this.#library();
     const client: RedisClientType = createClient({
       url: this.#url,
@@ -91,9 +95,14 @@ class Redis implements Broker {
     const hear = (bytes: Buffer, channel: Buffer): void => {
       if (!isClosed) events.onMessage(channel.toString(), bytes);
     };
-    // Whoever stops meanwhile needs not wait: a connection that is being made holds no thread.
+    // A connection that is being made cannot be ended, so it must not hold the thread: the timer does.
     client.unref();
-    const timer = setTimeout(close, ANSWER_MS).unref();
+    const timer = setTimeout(close, ANSWER_MS);
+    const giveUp = (): void => {
+      clearTimeout(timer);
+      close();
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
     try {
       await client.connect();
       await client.subscribe([...channels], hear, true);
@@ -103,6 +112,7 @@ class Redis implements Broker {
       throw explained(error);
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
     }
     client.ref();
     isWire = true;
