@@ -6,7 +6,7 @@
  * Usage:   npm run build && node dist/scripts/micro/adapters.js
  *
  * A link's turn drains up to 256 records; so does one turn of the sender here. It never has more on
- * its way than `WINDOW`, as the receiver's count says: neither side's buffers grow without end.
+ * its way than `WINDOW_BYTES`, as the receiver's count says: neither side's buffers grow without end.
  */
 
 import { once } from "node:events";
@@ -30,7 +30,7 @@ interface Job {
 }
 
 const TURN = 256;
-const WINDOW = TURN * 16;
+const WINDOW_BYTES = 8_388_608;
 const ROUNDS = 3;
 const NO_REPORTS: AdapterReports = {
   onLost() {
@@ -71,7 +71,7 @@ async function work(job: Job): Promise<void> {
 async function send(adapter: Adapter, { bytes, count }: Job, received: Int32Array): Promise<void> {
   const envelope = new Uint8Array(bytes).fill(120);
   for (let sent = 0; sent < count;) {
-    if (sent - Atomics.load(received, 0) < WINDOW) {
+    if ((sent - Atomics.load(received, 0)) * bytes < WINDOW_BYTES) {
       for (let n = 0; n < TURN && sent < count; n += 1, sent += 1) {
         adapter.broadcast("room:measured", envelope);
       }
@@ -88,7 +88,11 @@ async function measure(job: Omit<Job, "role" | "received">, redis?: TestRedis): 
   await Promise.all(threads.map((thread) => once(thread, "message")));
   const [before, redisBefore] = [process.cpuUsage(), await cpuOf(redis)];
   const startMs = performance.now();
-  const done = once(threads[0] as Worker, "message");
+  // The other ends later; where it fails, that is an end of this too.
+  const done = Promise.race([
+    once(threads[0] as Worker, "message"),
+    once(threads[1] as Worker, "exit"),
+  ]);
   for (const thread of threads) thread.postMessage("go");
   await done;
   const tookMs = performance.now() - startMs;

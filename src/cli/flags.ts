@@ -74,12 +74,15 @@ export function optionsOf(
   const given = { ...defaults, ...environment, ...variables };
   try {
     // The server makes the secret itself, and warns; and its name.
-    const auto = (): string => "auto";
     const automatic = { parallelism: availableCpus, secretKeyBase: auto, nodeName: auto };
     return resolveOptions({}, given, automatic);
   } catch (error) {
     throw named(error, variables);
   }
+}
+
+function auto(): string {
+  return "auto";
 }
 
 function flagOf(option: OptionName): string {

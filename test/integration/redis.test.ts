@@ -6,6 +6,10 @@
  */
 
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -19,6 +23,11 @@ const APP = fileURLToPath(new URL("../apps/presences.js", import.meta.url));
 const FLAGS = ["--host", "127.0.0.1", "--port", "0", "--shards", "2"];
 const PRESENCE = ["--presence-period-ms", "50", "--presence-down-ms", "2000"];
 const DEADLINE_MS = 20_000;
+const SELF_SIGNED =
+  "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=redis -addext subjectAltName=IP:127.0.0.1".split(
+    " ",
+  );
+const noOpenssl = spawnSync("openssl", ["version"]).status === 0 ? false : "openssl is missing";
 
 /** Resolves node's import of the client library to nothing, in every thread of a process. */
 const WITHOUT_CLIENT = `export function resolve(name, context, next) {
@@ -216,6 +225,37 @@ describe("A node that cannot be linked", { skip: noRedis }, () => {
     assert.match(err, /SIMURGH_CLUSTER_URL must be none, or a URL as redis:.*got one of http:/);
     assert.doesNotMatch(err, /wrong-one/);
   });
+
+  it(
+    "speaks TLS where the URL says so, with an authority of its own",
+    { skip: noOpenssl },
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), "simurgh-tls-"));
+      const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+      execFileSync("openssl", [...SELF_SIGNED, "-keyout", key, "-out", certificate], {
+        stdio: "ignore",
+      });
+      const tls = [
+        "--tls-cert-file",
+        certificate,
+        "--tls-key-file",
+        key,
+        "--tls-auth-clients",
+        "no",
+      ];
+      const redis = await TestRedis.startTls(tls);
+      try {
+        const url = `rediss://127.0.0.1:${redis.port}`;
+        await using trusting = serveNode("ant", url, { NODE_EXTRA_CA_CERTS: certificate });
+        await using wary = serveNode("bee", url);
+        await logged(trusting, "connected to other nodes");
+        await logged(wary, "self-signed certificate");
+      } finally {
+        await redis.kill();
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
 
   it("serves alone where Redis is away, and is linked once it comes", async () => {
     const redis = await TestRedis.away();

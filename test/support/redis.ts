@@ -36,15 +36,25 @@ export class TestRedis {
   readonly #settings: readonly string[];
   #process: ChildProcess | undefined;
   #folder = "";
+  #portFlags: readonly string[];
 
   private constructor(port: number, settings: readonly string[]) {
     this.port = port;
     this.#settings = settings;
+    this.#portFlags = ["--port", String(port)];
   }
 
   /** @param settings - as in its configuration: `["--requirepass", "secret"]` */
   static async start(settings: readonly string[] = []): Promise<TestRedis> {
     const redis = await TestRedis.away(settings);
+    await redis.start();
+    return redis;
+  }
+
+  /** One whose port takes TLS only. */
+  static async startTls(settings: readonly string[]): Promise<TestRedis> {
+    const redis = await TestRedis.away(settings);
+    redis.#portFlags = ["--port", "0", "--tls-port", String(redis.port)];
     await redis.start();
     return redis;
   }
@@ -60,7 +70,7 @@ export class TestRedis {
 
   async start(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), "simurgh-redis-"));
-    const given = ["--port", String(this.port), "--bind", "127.0.0.1", "--dir", this.#folder];
+    const given = [...this.#portFlags, "--bind", "127.0.0.1", "--dir", this.#folder];
     const memoryOnly = ["--save", "", "--appendonly", "no"];
     const child = spawn(PROGRAM ?? "", [...given, ...memoryOnly, ...this.#settings], {
       argv0: "redis-server",

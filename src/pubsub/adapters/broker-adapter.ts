@@ -286,26 +286,26 @@ export class BrokerAdapter implements Adapter {
     const [wire, handlers] = [this.#wire, this.#handlers];
     // Without a wire there is no parcel: what was in it was lost with the wire.
     if (this.#parcel.isEmpty || !wire || !handlers) return;
-    const parcel = this.#parcel.take();
+    void this.#publish(handlers, wire, this.#parcel.take());
+  }
+
+  async #publish(handlers: Handlers, wire: BrokerWire, parcel: TakenParcel): Promise<void> {
     const { length } = parcel.bytes;
     this.#waitingBytes += length;
     this.#waiting += 1;
-    const settled = (): void => {
-      this.#waitingBytes -= length;
-      this.#waiting -= 1;
-      if (this.#waiting === 0) this.#onAnswered?.();
-    };
-    wire.publish(this.#parcelChannel, parcel.bytes).then(
-      () => {
-        settled();
-        this.#missingSigns = 0;
-      },
-      (error: unknown) => {
-        settled();
-        tellLost(handlers, parcel);
-        this.#failed(handlers, wire, error);
-      },
-    );
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      await wire.publish(this.#parcelChannel, parcel.bytes);
+      this.#missingSigns = 0;
+    } catch (error) {
+      failure = { error };
+    }
+    this.#waitingBytes -= length;
+    this.#waiting -= 1;
+    if (this.#waiting === 0) this.#onAnswered?.();
+    if (!failure) return;
+    tellLost(handlers, parcel);
+    this.#failed(handlers, wire, failure.error);
   }
 
   /** The server refused a message. That a wire was lost is told by the wire. */
@@ -411,10 +411,10 @@ const NO_REPORTS: AdapterReports = {
   onError() {},
 };
 
-function tellLost({ onLost }: Handlers, { topics, hasGap }: TakenParcel): void {
-  if (topics.length > 0) onLost(topics);
+function tellLost(handlers: Handlers, { topics, hasGap }: TakenParcel): void {
+  if (topics.length > 0) handlers.onLost(topics);
   // A gap has slots that nobody here can read.
-  if (hasGap) onLost("all");
+  if (hasGap) handlers.onLost("all");
 }
 
 function notSent(got: string): Error {

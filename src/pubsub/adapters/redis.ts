@@ -11,7 +11,7 @@
  * Full: the server cuts a connection that reads too slowly (client-output-buffer-limit pubsub).
  */
 
-import type { RedisClientType } from "@redis/client";
+import type * as Library from "@redis/client";
 
 import { makeError } from "../../errors.ts";
 import type { Adapter } from "../adapter.ts";
@@ -24,12 +24,7 @@ export interface RedisAdapterOptions extends BrokerAdapterOptions {
   readonly url: string;
 }
 
-type Library = typeof import("@redis/client");
-
 const PACKAGE = "@redis/client";
-/** For the connection, and for all that is asked before messages come. */
-const CONNECT_TIMEOUT_MS = 5_000;
-const ANSWER_MS = 10_000;
 /** Errors of a server that will be there soon: it starts, fails over, or has too many clients. */
 const PASSING =
   /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY)\b|max number of clients/;
@@ -41,12 +36,18 @@ export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter
   return makeRedisAdapter(options as unknown as RedisAdapterOptions);
 }
 
-/** Makes an adapter, as patient as tests want it. */
+/**
+ * Makes an adapter, as patient as tests want it.
+ *
+ * @param answerMs - for the connection, and for all that is asked before messages come
+ */
 export function makeRedisAdapter(
   options: RedisAdapterOptions,
   patience?: Partial<BrokerPatience>,
+  answerMs = 10_000,
 ): BrokerAdapter {
-  return new BrokerAdapter(new Redis(options.url, options.nodeName), options, patience);
+  const { url, nodeName } = options;
+  return new BrokerAdapter(new Redis(url, nodeName, answerMs), options, patience);
 }
 
 /** A Redis server. */
@@ -55,9 +56,12 @@ class Redis implements Broker {
   readonly #url: string;
   readonly #clientName: string | undefined;
 
-  constructor(url: string, nodeName: string) {
+  readonly #answerMs: number;
+
+  constructor(url: string, nodeName: string, answerMs: number) {
     const { protocol, host } = new URL(url);
     this.#url = url;
+    this.#answerMs = answerMs;
     this.address = `${protocol}//${host}`;
     const name = `simurgh:${nodeName}`;
     this.#clientName = CLIENT_NAME.test(name) ? name : undefined;
@@ -68,12 +72,13 @@ class Redis implements Broker {
     events: WireEvents,
     signal: AbortSignal,
   ): Promise<BrokerWire> {
+    const answerMs = this.#answerMs;
     const { createClient, ErrorReply } = await this.#library();
-    const client: RedisClientType = createClient({
+    const client: Library.RedisClientType = createClient({
       url: this.#url,
       RESP: 3,
       disableOfflineQueue: true,
-      socket: { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT_MS },
+      socket: { reconnectStrategy: false, connectTimeout: answerMs },
       ...(this.#clientName !== undefined && { name: this.#clientName }),
     });
     const explained = (error: unknown): unknown => {
@@ -97,7 +102,7 @@ class Redis implements Broker {
     };
     // A connection that is being made cannot be ended, so it must not hold the thread: the timer does.
     client.unref();
-    const timer = setTimeout(close, ANSWER_MS);
+    const timer = setTimeout(close, answerMs);
     const giveUp = (): void => {
       clearTimeout(timer);
       close();
@@ -107,7 +112,7 @@ class Redis implements Broker {
       await client.connect();
       await client.subscribe([...channels], hear, true);
     } catch (error) {
-      if (isClosed) throw new Error(`no answer within ${ANSWER_MS} ms`, { cause: error });
+      if (isClosed) throw new Error(`no answer within ${answerMs} ms`, { cause: error });
       close();
       throw explained(error);
     } finally {
@@ -122,7 +127,7 @@ class Redis implements Broker {
     return { publish: (channel, bytes) => client.publish(channel, bytes).catch(refuse), close };
   }
 
-  async #library(): Promise<Library> {
+  async #library(): Promise<typeof Library> {
     try {
       return await import("@redis/client");
     } catch (cause) {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 
 import { clusterAdapter } from "../../../src/pubsub/adapters/cluster-url.ts";
 import { serve } from "../../../src/index.ts";
+import type * as Redis from "../../../src/pubsub/adapters/redis.ts";
 import { memoryAdapter } from "../../../src/pubsub/adapters/memory.ts";
 
 const GIVEN = { clusterName: "c", clusterQueueBytes: 65_536, nodeName: "ant" };
@@ -18,9 +19,7 @@ describe("clusterUrl", () => {
       assert.ok(spec);
       const options = { url, clusterName: "c", nodeName: "ant", queueBytes: 65_536 };
       assert.deepEqual(structuredClone(spec.options), options);
-      const { makeAdapter } = (await import(
-        spec.module
-      )) as typeof import("../../../src/pubsub/adapters/redis.ts");
+      const { makeAdapter } = (await import(spec.module)) as typeof Redis;
       assert.equal(makeAdapter(spec.options).nodeName, "ant");
     });
   }

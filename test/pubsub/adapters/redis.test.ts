@@ -81,11 +81,13 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     nodeName: string,
     options: { readonly queueBytes?: number; readonly url?: string } = {},
     patience: Partial<BrokerPatience> = {},
+    answerMs?: number,
   ): TestNode {
     const { queueBytes = MEBIBYTE, url = redis.url } = options;
     const adapter = makeRedisAdapter(
       { url, clusterName: "test", nodeName, queueBytes },
       { ...PATIENCE, ...patience },
+      answerMs,
     );
     const told = new Told();
     const started = adapter.start(
@@ -173,6 +175,16 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     const bee = await start("bee");
     say(ant, "t", "hello");
     await bee.told.upTo("t hello");
+  });
+
+  it("starts where the server takes connections and says nothing, and waits no longer than that", async () => {
+    redis.freeze();
+    const ant = begin("ant", {}, {}, 100);
+    await within(ant.started, "the start without an answer", DEADLINE_MS);
+    await ant.told.upTo("disconnected");
+    assert.match(String(ant.told.errors[0]), /no answer within 100 ms/);
+    redis.thaw();
+    await ant.told.upTo("connected");
   });
 
   it("notices a server that says nothing any more, and tells", async () => {
@@ -295,6 +307,25 @@ describe("The Redis adapter", { skip: noRedis }, () => {
         });
       });
     }
+
+    it("starts as a user that may do just what the README says", async () => {
+      const rights = ["+hello", "+client", "+subscribe", "+publish", "&simurgh:*"];
+      await redis.withClient(async (client) => {
+        await client.sendCommand([
+          "ACL",
+          "SETUSER",
+          "dog",
+          "on",
+          ">bone",
+          "resetchannels",
+          ...rights,
+        ]);
+      }, `redis://:secret@127.0.0.1:${redis.port}`);
+      const url = `redis://dog:bone@127.0.0.1:${redis.port}`;
+      const [ant, bee] = [await start("ant", { url }), await start("bee", { url })];
+      ant.adapter.directBroadcast("bee", "t", Buffer.from("hello"));
+      await bee.told.upTo("t hello");
+    });
 
     it("starts with the right one", async () => {
       await start("ant", { url: `redis://:secret@127.0.0.1:${redis.port}/3` });
