@@ -72,22 +72,24 @@ describe("nodes of a cluster", () => {
   }
 
   it("count what they sent and heard", async () => {
-    const before = [node(0), node(1)].map((each) => each.stats().link);
+    const earlier = [node(0), node(1)].map((each) => each.stats().link);
     const heard = new Promise<void>((resolve) => node(1).subscribe("counted", () => resolve()));
     node(0).broadcast("counted", "event");
     await within(heard, "the broadcast");
     const [sent, got] = [node(0), node(1)].map((each) => each.stats().link);
-    assert.ok(sent && got && before[0] && before[1]);
+    assert.ok(sent && got && earlier[0] && earlier[1]);
     // Presences' signs of life count as well.
-    assert.ok(sent.sentToNodes > before[0].sentToNodes);
-    assert.ok(got.heardFromNodes > before[1].heardFromNodes);
+    assert.ok(sent.sentToNodes > earlier[0].sentToNodes);
+    assert.ok(got.heardFromNodes > earlier[1].heardFromNodes);
     assert.deepEqual([sent.lostToNodes, sent.linkDown], [0, 0]);
   });
 
-  it("are alone without an adapter, and have the name of the option", async () => {
-    const alone = await startServer("nodes", { shards: 1, nodeName: "dog" });
-    assert.deepEqual([alone.nodeName, alone.stats().link], ["dog", undefined]);
-    await alone.close();
+  it("are alone without an adapter, and have the name of the option, or one of their own", async () => {
+    const dog = await startServer("nodes", { shards: 1, nodeName: "dog" });
+    const nameless = await startServer("nodes", { shards: 1 });
+    assert.deepEqual([dog.nodeName, dog.stats().link], ["dog", undefined]);
+    assert.match(nameless.nodeName, /^node-[0-9a-f-]{36}$/);
+    await Promise.all([dog.close(), nameless.close()]);
   });
 
   it("have the adapter given in code, whatever clusterUrl the environment has", async () => {
