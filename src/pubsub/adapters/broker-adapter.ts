@@ -75,6 +75,13 @@ const PATIENCE: BrokerPatience = {
   stopMs: 1_000,
 };
 const ALL_TOPICS = new Uint8Array(0);
+// Made once: while the server is away one is thrown for each broadcast, and nobody reads it.
+const NO_CONNECTION = notSent("no connection to the server");
+const NO_ROOM = notSent("clusterQueueBytes of what waits for the server's answer");
+
+function notSent(got: string): Error {
+  return makeError("SIM_ERR_NOT_SENT", `an adapter must be able to send, got ${got}`);
+}
 
 /** What a start waits for: that nobody says that the name is taken. */
 interface Claim {
@@ -271,11 +278,11 @@ export class BrokerAdapter implements Adapter {
   }
 
   #send(channel: string, kind: number, topic: string, body: Uint8Array): void {
-    if (!this.#wire) throw notSent("no connection");
+    if (!this.#wire) throw NO_CONNECTION;
     if (channel !== this.#parcelChannel || this.#parcel.isFull) this.#flush();
     const queuedBytes = this.#waitingBytes + this.#parcel.lengthWith(topic, body);
     const isOnly = this.#waiting === 0 && this.#parcel.isEmpty;
-    if (queuedBytes > this.#queueBytes && !isOnly) throw notSent(`${queuedBytes} bytes waiting`);
+    if (queuedBytes > this.#queueBytes && !isOnly) throw NO_ROOM;
     // After the turn: what else it sends goes along.
     if (this.#parcel.isEmpty) queueMicrotask(() => this.#flush());
     this.#parcelChannel = channel;
@@ -415,10 +422,6 @@ function tellLost(handlers: Handlers, { topics, hasGap }: TakenParcel): void {
   if (topics.length > 0) handlers.onLost(topics);
   // A gap has slots that nobody here can read.
   if (hasGap) handlers.onLost("all");
-}
-
-function notSent(got: string): Error {
-  return makeError("SIM_ERR_NOT_SENT", `a link must be able to send, got ${got}`);
 }
 
 function isFinal(error: unknown): boolean {
