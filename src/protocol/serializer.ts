@@ -93,6 +93,15 @@ export function refJson(ref: Ref): string {
   return ref === null || ref === undefined ? "null" : JSON.stringify(ref);
 }
 
+/** Writes a ref that is kept: small ones, of which most connections have some, are the same text. */
+export function keptRefJson(ref: Ref): string {
+  return (typeof ref === "string" ? SMALL_REFS.get(ref) : undefined) ?? refJson(ref);
+}
+
+const SMALL_REFS: ReadonlyMap<string, string> = new Map(
+  Array.from({ length: 256 }, (_, ref) => [String(ref), `"${ref}"`]),
+);
+
 function isPlain(text: string): boolean {
   if (text.length > 10) return false;
   for (let at = 0; at < text.length; at += 1) {

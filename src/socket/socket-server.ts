@@ -24,6 +24,7 @@ import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
 import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
 import { refJson } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "./channel-router.ts";
+import { countChannels, findChannel, listChannels, withChannel } from "./channel-table.ts";
 import type { ControlOpcode } from "./served-socket.ts";
 import { Socket, type Identity, type SocketEvents } from "./socket.ts";
 import { reportDisconnected } from "./socket-reports.ts";
@@ -83,10 +84,10 @@ export class SocketServer implements SocketEvents {
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
   receiveControl(socket: Socket, opcode: ControlOpcode, data: Uint8Array): void {
-    const { id, identity, connection, isEnded } = socket;
-    const { handleControl } = identity.mount.definition;
+    const { id, assigns, connection, isEnded } = socket;
+    const { handleControl } = socket.mount.definition;
     if (!handleControl || isEnded) return;
-    const seen = { id, assigns: identity.assigns, transport: connection.transport };
+    const seen = { id, assigns, transport: connection.transport };
     const failed = (error: unknown): void => {
       this.#parts.logger.log("controlFailed", { connection: connection.id, err: error });
       this.end(socket, CLOSE.internalError, { shutdown: "closed" });
@@ -115,7 +116,7 @@ export class SocketServer implements SocketEvents {
   end(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.isEnded) return;
     if (code === CLOSE.restart) {
-      for (const channel of socket.channels.all()) channel.runtime.drain(channel);
+      for (const channel of listChannels(socket.channels)) channel.runtime.drain(channel);
       // The user's code has run, and may have disconnected it.
       if (socket.isEnded) return;
     }
@@ -138,7 +139,7 @@ export class SocketServer implements SocketEvents {
    * @returns how many there were: none, where all of its channels may miss broadcasts
    */
   tooSlow(socket: Socket): number {
-    const published = socket.channels.all().filter(({ isPublished }) => isPublished);
+    const published = listChannels(socket.channels).filter(({ isPublished }) => isPublished);
     for (const channel of published) channel.runtime.tooSlow(channel);
     return published.length;
   }
@@ -162,7 +163,7 @@ export class SocketServer implements SocketEvents {
   #ended(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
     reportDisconnected(socket, code);
-    for (const channel of socket.channels.all()) channel.runtime.close(channel, reason);
+    for (const channel of listChannels(socket.channels)) channel.runtime.close(channel, reason);
   }
 
   // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
@@ -185,7 +186,7 @@ export class SocketServer implements SocketEvents {
       this.#reply(socket, null, message, STATUS.ok, {}); // row 1
       return;
     }
-    const channel = typeof topic === "string" ? socket.channels.get(topic) : undefined;
+    const channel = typeof topic === "string" ? findChannel(socket.channels, topic) : undefined;
     if (!channel) this.#receiveUnjoined(socket, message);
     else if (channel.state === STATE.joining) this.#wait(socket, channel, message);
     else this.#receiveJoined(socket, channel, message);
@@ -194,7 +195,7 @@ export class SocketServer implements SocketEvents {
   #receiveUnjoined(socket: Socket, message: Message): void {
     const { topic, event } = message;
     if (event === EVENT.join) {
-      const route = typeof topic === "string" && socket.identity.mount.router.match(topic);
+      const route = typeof topic === "string" && socket.mount.router.match(topic);
       if (!route) this.#unmatched(socket, message); // row 4
       else this.#join(socket, topic, route, message, undefined); // rows 2, 3
     } else if (event === EVENT.leave) {
@@ -220,13 +221,13 @@ export class SocketServer implements SocketEvents {
     const { topic, joinRef } = channel;
     // A leave that was read before this join is older than it, and is done first.
     if (channel.isLeaving) channel.runtime.flush(channel);
-    if (socket.channels.get(topic) !== channel) {
+    if (findChannel(socket.channels, topic) !== channel) {
       this.#receiveUnjoined(socket, message);
       return;
     }
     this.#parts.logger.log("duplicateJoin", { topic });
     channel.runtime.kill(channel);
-    const route = socket.identity.mount.router.match(topic);
+    const route = socket.mount.router.match(topic);
     if (route) this.#join(socket, topic, route, message, { joinRef });
   }
 
@@ -237,9 +238,9 @@ export class SocketServer implements SocketEvents {
     message: Message,
     replaced: { readonly joinRef: Ref } | undefined,
   ): void {
-    const { identity, channels } = socket;
-    if (channels.size >= identity.mount.maxChannels) {
-      this.#parts.logger.log("tooManyChannels", { topic, max: identity.mount.maxChannels });
+    const { mount, channels } = socket;
+    if (countChannels(channels) >= mount.maxChannels) {
+      this.#parts.logger.log("tooManyChannels", { topic, max: mount.maxChannels });
       const response = { reason: REASON.tooManyChannels };
       this.#reply(socket, message.joinRef, message, STATUS.error, response);
       return;
@@ -254,7 +255,7 @@ export class SocketServer implements SocketEvents {
     const channel = this.#makeChannel(socket, topic, route, message);
     if (replaced) channel.pending = { backlog: [], replaced };
     if (socket.isSerial) socket.joining = channel;
-    channels.add(channel);
+    socket.channels = withChannel(socket.channels, channel);
     channel.runtime.join(channel, message.ref, message.payload);
   }
 
@@ -264,7 +265,7 @@ export class SocketServer implements SocketEvents {
     { channel: definition, assigns: own, options }: ChannelRoute,
     { joinRef, ref }: Message,
   ): RoutedChannel {
-    const { assigns: given } = owner.identity;
+    const { assigns: given } = owner;
     const assigns = own ? Object.freeze({ ...given, ...own }) : given;
     const parts = { owner, topic, assigns, joinRef, ref };
     if ("start" in definition) {
