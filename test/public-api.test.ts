@@ -37,6 +37,7 @@ const VALUES = [
   "serve",
   "socketRef",
   "stop",
+  "verbatim",
 ];
 
 const TYPES = [
@@ -86,7 +87,9 @@ const TYPES = [
   "HostPresences",
   "Identifier",
   "ImproperList",
+  "InHandler",
   "JoinResult",
+  "JsonText",
   "KeyOptions",
   "LineLevel",
   "LogSink",
@@ -167,6 +170,7 @@ const TYPES = [
   "TransportHost",
   "TransportRequest",
   "Tuple",
+  "VerbatimHandler",
   "VerifyOptions",
   "WebSocketMountOptions",
   "WebSocketOptions",
