@@ -342,12 +342,12 @@ describe("a verbatim payload", () => {
       locals: () => ({ drawn: 0 }),
       join: () => ok(),
       handleIn: {
-        draw: verbatim(({ assigns, locals, broadcast, topic }, payload) => {
+        draw: verbatim(({ assigns, locals, topic }, payload) => {
           const text: string = payload instanceof Uint8Array ? "" : payload.text;
           locals.drawn += text.length;
           // @ts-expect-error These are the assigns of this socket.
           void assigns.admin;
-          void [assigns.user.length, broadcast, topic];
+          void [assigns.user.length, topic];
           return reply("drawn", payload);
         }),
         count: (each) => ok(each.locals.drawn),

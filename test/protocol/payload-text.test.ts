@@ -95,13 +95,10 @@ describe("the text of a payload", () => {
 
   it("is the source, and parses to the payload, for any frame of five elements", () => {
     const space = fc.string({ unit: fc.constantFrom(" ", "\t", "\n", "\r"), maxLength: 3 });
-    const text = fc.string({ unit: "binary" }).map((one) => {
-      const json = JSON.stringify(one);
-      return json.includes("\\ud") ? '"x"' : json;
-    });
+    const text = fc.string({ unit: "binary" }).map((one) => JSON.stringify(one));
     const scalar = fc.oneof(
       text,
-      text.map((json) => json.replaceAll("e", "\\u0065")),
+      text.map((json) => json.replaceAll("z", "\\u007a")),
       fc.constantFrom("null", "true", "false", "0", "-1", "1.5e-7"),
       fc.integer().map(String),
     );
