@@ -71,8 +71,9 @@ export class Shard {
     this.#counters = new Counters(memory.counters, member);
     this.app = engine.App();
     const meter = new CounterMeter(this.#counters);
-    const onPublished = (bytes: number): void => this.#transport.published(bytes);
-    const publisher = new EnginePublisher(this.app, meter, onPublished);
+    const publisher = new EnginePublisher(this.app, (receivers, bytes) =>
+      this.#transport.published(receivers, bytes),
+    );
     this.#overload = this.#makeOverloadWatch();
     this.#core = new ShardCore({
       start,

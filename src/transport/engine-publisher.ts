@@ -6,19 +6,19 @@
 
 import type { Publisher } from "../channel/connection.ts";
 import type { EngineApp } from "./engine-types.ts";
-import type { TransportMeter } from "./meter.ts";
 import { mayCompress } from "./websocket-connection.ts";
+
+/** Is told how many receivers a frame was published to, and its length (bytes). */
+type OnPublished = (receivers: number, bytes: number) => void;
 
 /** The engine's topics as a publisher. */
 export class EnginePublisher implements Publisher {
   readonly #app: EngineApp;
-  readonly #meter: TransportMeter;
-  readonly #onPublished: (bytes: number) => void;
+  readonly #onPublished: OnPublished;
 
-  /** @param onPublished - called with the length of each frame: what may wait for a client now */
-  constructor(app: EngineApp, meter: TransportMeter, onPublished: (bytes: number) => void) {
+  /** @param onPublished - called for each frame */
+  constructor(app: EngineApp, onPublished: OnPublished) {
     this.#app = app;
-    this.#meter = meter;
     this.#onPublished = onPublished;
   }
 
@@ -30,7 +30,6 @@ export class EnginePublisher implements Publisher {
     isCompressed: boolean,
   ): void {
     this.#app.publish(nativeTopic, frame, isBinary, mayCompress(isCompressed, frame.length));
-    this.#meter.sent(receivers, frame.length);
-    this.#onPublished(frame.length);
+    this.#onPublished(receivers, frame.length);
   }
 }

@@ -9,8 +9,10 @@
  * A burst larger than the limit makes no client slow: what counts is looked at when the loop's
  * turn ends and the system has taken what it takes, and then the client is given its time.
  *
- * What builds up by publishing alone is found by looking at all connections: at each tick of the
- * sweep, and when more than the limit was published since the last look.
+ * What builds up by publishing alone is found by looking at all connections, when more than the
+ * limit was published since the last look. At a tick of the sweep those that were beyond the limit
+ * are looked at again; and all are where what waited for one of them at the last look, and all that
+ * was sent to anybody since, may together be more than the limit. So clients that read cost nothing.
  *
  * Runs on: shard.
  * Owns: the policy `close` (the connection is cut; the client sees 1006, comes back and joins
@@ -61,6 +63,10 @@ const MOST_ROOM_BYTES = 65_536;
 const HARD_FACTOR = 8;
 /** Time between two looks at all connections because of what was published. */
 const LOOK_PAUSE_MS = 100;
+/** More than a frame is longer on the wire than its data: its header, and what compression may add. */
+const FRAME_EXTRA_BYTES = 32;
+/** Most bytes of a UTF-16 unit. */
+const UNIT_BYTES = 3;
 
 interface Watched {
   bufferedBytes: number;
@@ -75,7 +81,12 @@ export class SlowClients<C extends SlowConnection> {
   /** Beyond the limit when they were looked at last. */
   readonly #watched = new Map<C, Watched>();
   readonly #endTurn = (): void => this.#lookAtSuspects();
+  /** Published since the last look at all. */
   #publishedBytes = 0;
+  /** Sent to single connections since then. */
+  #sentBytes = 0;
+  /** Most that has waited for one connection when it was looked at, then or later. */
+  #mostBytes = 0;
   #lookedAtMs = 0;
   #isTurnScheduled = false;
 
@@ -93,13 +104,27 @@ export class SlowClients<C extends SlowConnection> {
 
   /** Notes that bytes were published to connections that are not known here. */
   published(bytes: number): void {
-    this.#publishedBytes += bytes;
+    this.#publishedBytes += bytes + FRAME_EXTRA_BYTES;
     if (this.#publishedBytes > this.#parts.maxBytes) this.#scheduleTurn();
+  }
+
+  /** Notes that a frame of this length (text in UTF-16 units) was sent to one connection. */
+  sent(length: number): void {
+    this.#sentBytes += length * UNIT_BYTES + FRAME_EXTRA_BYTES;
+  }
+
+  /** Looks at all connections of which one may be slow; where none can be, at none. */
+  lookWhereDue(nowMs = performance.now()): void {
+    const mayWaitBytes = this.#mostBytes + this.#publishedBytes + this.#sentBytes;
+    if (mayWaitBytes > this.#parts.maxBytes) this.lookAtAll(nowMs);
+    else for (const connection of this.#watched.keys()) this.#look(connection, nowMs);
   }
 
   /** Looks at all connections. */
   lookAtAll(nowMs = performance.now()): void {
     this.#publishedBytes = 0;
+    this.#sentBytes = 0;
+    this.#mostBytes = 0;
     this.#lookedAtMs = nowMs;
     for (const connection of this.#parts.connections) this.#look(connection, nowMs);
   }
@@ -132,6 +157,7 @@ export class SlowClients<C extends SlowConnection> {
   #look(connection: C, nowMs: number): void {
     const { maxBytes, patienceMs } = this.#parts;
     const { bufferedBytes } = connection;
+    if (bufferedBytes > this.#mostBytes) this.#mostBytes = bufferedBytes;
     if (bufferedBytes <= maxBytes) {
       if (this.#watched.size > 0) this.#watched.delete(connection);
       return;

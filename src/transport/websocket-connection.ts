@@ -35,10 +35,10 @@ export interface ConnectionEvents {
   readonly roomBytes: number;
   /** Most that a backlog may have. */
   readonly maxBacklogLength: number;
-  /** Frames were sent: how many receivers, of what length (text in UTF-16 units). */
-  sent(receivers: number, length: number): void;
-  /** Bytes were published to whoever has the topic. */
-  published(bytes: number): void;
+  /** A frame of this length (text in UTF-16 units) was sent to one connection. */
+  sent(length: number): void;
+  /** Bytes were published to whoever has the topic: so many receivers. */
+  published(receivers: number, bytes: number): void;
   /** The engine had to keep what was sent; `full`: so had we, and too much of it. */
   slow(connection: WebSocketConnection, cause: "behind" | "full"): void;
 }
@@ -82,6 +82,11 @@ export class WebSocketConnection implements Connection {
 
   get isOpen(): boolean {
     return this.#ws !== undefined;
+  }
+
+  /** Tick of the sweep at which it is too long silent, should nothing more come in. */
+  get idleTick(): number {
+    return this.lastInboundTick + this.kind.idleTicks + 1;
   }
 
   /**
@@ -130,7 +135,7 @@ export class WebSocketConnection implements Connection {
       this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
       return;
     }
-    this.#events.sent(1, frame.length);
+    this.#events.sent(frame.length);
     if (result !== SEND_DONE) this.#events.slow(this, "behind");
   }
 
@@ -150,8 +155,7 @@ export class WebSocketConnection implements Connection {
     if (!this.#ws) return;
     const isCompressed = mayCompress(this.isCompressed, frame.length);
     this.#ws.publish(nativeTopic, frame, isBinary, isCompressed);
-    this.#events.sent(receivers, frame.length);
-    this.#events.published(frame.length);
+    this.#events.published(receivers, frame.length);
   }
 
   cork(work: () => void): void {
@@ -180,7 +184,7 @@ export class WebSocketConnection implements Connection {
       () => (this.#ws?.getBufferedAmount() ?? Infinity) < this.#events.roomBytes,
       (frame, isBinary) => {
         this.#ws?.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
-        this.#events.sent(1, frame.length);
+        this.#events.sent(frame.length);
       },
     );
     if (!backlog || !this.hasRoom) return;

@@ -69,6 +69,8 @@ export class WebSocketTransport implements ConnectionEvents {
   readonly #slowClients: SlowClients<WebSocketConnection>;
   readonly #connections = new Set<WebSocketConnection>();
   readonly #drain: Drain<WebSocketConnection>;
+  /** No connection can have been silent for too long before this tick of the sweep. */
+  #nextIdleTick = Infinity;
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
@@ -136,11 +138,13 @@ export class WebSocketTransport implements ConnectionEvents {
     });
   }
 
-  sent(receivers: number, length: number): void {
-    this.#parts.meter.sent(receivers, length);
+  sent(length: number): void {
+    this.#parts.meter.sent(1, length);
+    this.#slowClients.sent(length);
   }
 
-  published(bytes: number): void {
+  published(receivers: number, bytes: number): void {
+    this.#parts.meter.sent(receivers, bytes);
     this.#slowClients.published(bytes);
   }
 
@@ -182,6 +186,7 @@ export class WebSocketTransport implements ConnectionEvents {
     const { connection } = ws;
     connection.attach(ws);
     this.#connections.add(connection);
+    this.#noteIdleTick(connection);
     this.#parts.meter.opened();
     connection.socket?.opened();
   }
@@ -232,11 +237,21 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 
   #look(tick: number): void {
+    if (tick >= this.#nextIdleTick) this.#endIdle(tick);
+    this.#slowClients.lookWhereDue();
+  }
+
+  #endIdle(tick: number): void {
+    this.#nextIdleTick = Infinity;
     for (const connection of this.#connections) {
-      if (tick - connection.lastInboundTick <= connection.kind.idleTicks) continue;
+      this.#noteIdleTick(connection);
+      if (tick < connection.idleTick) continue;
       connection.socket?.end(CLOSE.idle, { shutdown: "closed" });
     }
-    this.#slowClients.lookAtAll();
+  }
+
+  #noteIdleTick({ idleTick }: WebSocketConnection): void {
+    if (idleTick < this.#nextIdleTick) this.#nextIdleTick = idleTick;
   }
 }
 

@@ -7,6 +7,8 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { beforeEach, describe, it } from "node:test";
 
+import * as fc from "fast-check";
+
 import { Logger } from "../../src/logger.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { ok } from "../../src/channel/results.ts";
@@ -34,10 +36,12 @@ class FakeWebSocket {
   readonly frames: string[] = [];
   readonly topics = new Set<string>();
   buffered = 0;
+  looks = 0;
   isCut = false;
   sendResult = SENT;
 
   getBufferedAmount(): number {
+    this.looks += 1;
     return this.buffered;
   }
 
@@ -104,8 +108,8 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
   const events: ConnectionEvents = {
     roomBytes: MAX_BYTES / 4,
     maxBacklogLength: MAX_BYTES,
-    sent: () => {},
-    published: (bytes) => slowClients.published(bytes),
+    sent: (length) => slowClients.sent(length),
+    published: (_, bytes) => slowClients.published(bytes),
     slow: (connection, cause) => slowClients.note(connection, cause),
   };
   const connection = new WebSocketConnection(
@@ -202,12 +206,59 @@ describe("a slow client", () => {
   it("is found after more than the limit was published, without a tick of the sweep", async () => {
     const { ws } = joined("close");
     ws.buffered = 9 * MAX_BYTES;
-    slowClients.published(MAX_BYTES);
+    // With what a frame may have beside its data.
+    slowClients.published(MAX_BYTES - 32);
     await turn();
     assert.equal(ws.isCut, false);
     slowClients.published(1);
     await turn();
     assert.equal(ws.isCut, true);
+  });
+
+  it("is looked for at a tick only where what was sent since the last look can have made it one", () => {
+    const { ws, connection } = joined("close");
+    slowClients.lookAtAll(0);
+    ws.looks = 0;
+    slowClients.lookWhereDue(1);
+    slowClients.published(MAX_BYTES / 2);
+    slowClients.lookWhereDue(2);
+    assert.equal(ws.looks, 0);
+    // Of a text no more is known than how many units it has, of three bytes at most.
+    connection.send("x".repeat(MAX_BYTES / 6), false);
+    ws.buffered = MAX_BYTES + 1;
+    slowClients.lookWhereDue(3);
+    slowClients.lookWhereDue(3 + PATIENCE_MS);
+    assert.equal(ws.isCut, true);
+  });
+
+  it("is found by the ticks alone, whatever was sent to whom, and when", () => {
+    const step = fc.record({
+      to: fc.nat(2),
+      bytes: fc.integer({ min: 1, max: MAX_BYTES }),
+      isPublished: fc.boolean(),
+      taken: fc.nat(MAX_BYTES),
+      isTick: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        connections.clear();
+        const clients = [joined("error"), joined("error"), joined("error")] as const;
+        slowClients.lookAtAll(0);
+        for (const { to, bytes, isPublished, taken, isTick } of steps) {
+          const { ws } = clients[to as 0 | 1 | 2];
+          ws.buffered = Math.max(ws.buffered - taken, 0) + bytes;
+          if (isPublished) slowClients.published(bytes);
+          else slowClients.sent(bytes);
+          for (const client of clients) client.ws.looks = 0;
+          if (!isTick) continue;
+          // No time goes by: who is beyond the limit stays to be looked at.
+          slowClients.lookWhereDue(0);
+          for (const { ws: other } of clients) {
+            assert.ok(other.buffered <= MAX_BYTES || other.looks > 0, JSON.stringify(steps));
+          }
+        }
+      }),
+    );
   });
 
   it("is cut whatever it has buffered, where the engine skipped something", async () => {
