@@ -43,6 +43,7 @@ const VALUES = [
 const TYPES = [
   "Adapter",
   "AdapterModule",
+  "AdapterReports",
   "AdapterSpec",
   "AnyChannelDefinition",
   "AnyMountDefinition",
