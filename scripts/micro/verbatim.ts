@@ -49,7 +49,7 @@ const shard = new SoloShard({
   options: resolveOptions(
     { shards: 1, secretKeyBase: "measure".repeat(10), logLevel: "silent" },
     {},
-    { parallelism: () => 1, secretKeyBase: () => "" },
+    { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
   ),
   data: undefined,
   logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
