@@ -78,7 +78,8 @@ export class SocketServer implements SocketEvents {
       this.failed(socket, error);
       return;
     }
-    if (message) this.#take(socket, message);
+    const text = typeof frame === "string" ? frame : undefined;
+    if (message) this.#take(socket, message, text);
     else this.malformed(socket);
   }
 
@@ -155,7 +156,7 @@ export class SocketServer implements SocketEvents {
       channel.pending = undefined;
       if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
       // One of these may be a join that waits in its turn: the rest then waits behind it.
-      for (const message of pending.backlog) this.#take(socket, message);
+      for (const { message, frame } of pending.backlog) this.#take(socket, message, frame);
     }
     if (!socket.joining) socket.onIdle?.();
   }
@@ -167,18 +168,18 @@ export class SocketServer implements SocketEvents {
   }
 
   // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
-  #take(socket: Socket, message: Message): void {
+  #take(socket: Socket, message: Message, frame: string | undefined): void {
     try {
-      this.#receive(socket, message);
+      this.#receive(socket, message, frame);
     } catch (error) {
       this.failed(socket, error);
     }
   }
 
-  #receive(socket: Socket, message: Message): void {
+  #receive(socket: Socket, message: Message, frame: string | undefined): void {
     if (socket.isEnded) return;
     if (socket.joining) {
-      this.#wait(socket, socket.joining, message);
+      this.#wait(socket, socket.joining, message, frame);
       return;
     }
     const { topic, event } = message;
@@ -188,8 +189,8 @@ export class SocketServer implements SocketEvents {
     }
     const channel = typeof topic === "string" ? findChannel(socket.channels, topic) : undefined;
     if (!channel) this.#receiveUnjoined(socket, message);
-    else if (channel.state === STATE.joining) this.#wait(socket, channel, message);
-    else this.#receiveJoined(socket, channel, message);
+    else if (channel.state === STATE.joining) this.#wait(socket, channel, message, frame);
+    else this.#receiveJoined(socket, channel, message, frame);
   }
 
   #receiveUnjoined(socket: Socket, message: Message): void {
@@ -205,7 +206,12 @@ export class SocketServer implements SocketEvents {
     }
   }
 
-  #receiveJoined(socket: Socket, channel: RoutedChannel, message: Message): void {
+  #receiveJoined(
+    socket: Socket,
+    channel: RoutedChannel,
+    message: Message,
+    frame: string | undefined,
+  ): void {
     const { joinRef, event } = message;
     if (event === EVENT.join) {
       this.#joinAgain(socket, channel, message); // row 5
@@ -214,7 +220,7 @@ export class SocketServer implements SocketEvents {
     // Stale: meant for an earlier join of the topic (rows 7, 9).
     if (joinRef !== null && !isSameRef(joinRef, channel.joinRef)) return;
     if (event === EVENT.leave) channel.runtime.leave(channel, message); // row 6
-    else channel.runtime.receiveIn(channel, message); // row 8
+    else channel.runtime.receiveIn(channel, message, frame); // row 8
   }
 
   #joinAgain(socket: Socket, channel: RoutedChannel, message: Message): void {
@@ -275,10 +281,11 @@ export class SocketServer implements SocketEvents {
     return new Channel({ ...parts, runtime: this.#parts.channels, definition });
   }
 
-  #wait(socket: Socket, channel: RoutedChannel, message: Message): void {
+  #wait(socket: Socket, channel: RoutedChannel, message: Message, frame: string | undefined): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     if (channel.pending.backlog.length < this.#parts.maxBacklog) {
-      channel.pending.backlog.push(message);
+      const { isVerbatim } = socket.identity.mount.router;
+      channel.pending.backlog.push({ message, frame: isVerbatim ? frame : undefined });
       return;
     }
     this.end(socket, CLOSE.internalError, { shutdown: "closed" });
