@@ -36,11 +36,14 @@ async function measure(work: Work, name: ServerName, seconds: number): Promise<M
   return measurement;
 }
 
+/** A round that is being filled. */
+type Measured = { -readonly [Name in keyof Round]: Round[Name] };
+
 /** Runs works that share their rounds: in each, a server has all of them in one turn. */
 async function runRounds(names: readonly WorkName[], options: BenchOptions): Promise<Results> {
   const results: { [Name in WorkName]?: Round[] } = {};
   for (let round = 1; round <= options.pairs; round++) {
-    const measured: { [Name in WorkName]?: { [Name in ServerName]?: Measurement } } = {};
+    const measured: { [Name in WorkName]?: Measured } = {};
     for (const server of options.servers) {
       for (const name of names) {
         const measurement = await measure(WORKS[name], server, options.seconds);

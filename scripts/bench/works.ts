@@ -42,10 +42,9 @@ const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "2
  * the first send at the earliest, with buffers of nothing, 4.1 s at the latest. So it is cut within a
  * window of 3 s, which begins with the 1.5 s.
  */
-const READERS = [
-  ...["fanout", "--connections", "200", "--topics", "4", "--rate", "1k"],
-  ...["--payload", "8k", "--warmup", "1500ms"],
-] as const;
+const READERS = "fanout --connections 200 --topics 4 --rate 1k --payload 8k --warmup 1500ms".split(
+  " ",
+);
 
 /** Each work by the name that `--only` takes. */
 export const WORKS = {
