@@ -284,7 +284,7 @@ export class SocketServer implements SocketEvents {
   #wait(socket: Socket, channel: RoutedChannel, message: Message, frame: string | undefined): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     if (channel.pending.backlog.length < this.#parts.maxBacklog) {
-      const { isVerbatim } = socket.identity.mount.router;
+      const { isVerbatim } = socket.mount.router;
       channel.pending.backlog.push({ message, frame: isVerbatim ? frame : undefined });
       return;
     }
