@@ -5,6 +5,8 @@
  *
  * The runner tells of tests in the order in which they stand: first that a suite begins, then its tests,
  * then that it ended. So the names of the suites above a test are those that have begun and not ended.
+ * A test is of the file that begins the outermost of them: one of a contract is of the file that signs
+ * it within a suite of its own, and of the contract's file where there is none.
  */
 
 import { relative } from "node:path";
@@ -23,20 +25,21 @@ export class TestRecord implements TestRun {
   readonly files = new Set<string>();
   readonly #outcomes = new Map<string, Outcome>();
   readonly #begun: string[] = [];
+  #file = "";
 
   /** Takes one event of the runner, in the order in which they come. */
   add({ type, data }: TestEvent): void {
     if (type === "test:start") {
       this.#begun.length = data.nesting;
       this.#begun.push(data.name);
+      if (data.nesting === 0) this.#file = sourceOf(data.file ?? data.name);
     }
     if (type !== "test:pass" && type !== "test:fail") return;
     const outcome = outcomeOf(type, data);
     if (data.details.type === "suite" && outcome.kind !== "skipped") return;
-    const file = sourceOf(data.file ?? data.name);
     const name = [...this.#begun.slice(0, data.nesting), data.name].join(JOINT);
-    this.files.add(file);
-    this.#keep(keyOf({ file, name }), outcome);
+    this.files.add(this.#file);
+    this.#keep(keyOf({ file: this.#file, name }), outcome);
   }
 
   outcomeOf(test: TestName): Outcome | undefined {
