@@ -99,6 +99,18 @@ export const OPTIONS = {
     about: "What may wait for room in all rings of one sending thread together.",
     atLimit: "As for the bound of one pair.",
   },
+  coalesceMs: {
+    kind: "integer",
+    env: "SIMURGH_COALESCE_MS",
+    default: 0,
+    min: 0,
+    max: 1_000,
+    unit: "ms",
+    about:
+      "Window in which a shard holds broadcasts, to send each client all of them by one system call, and to wake another shard once for all; 0 for none, when only what meets within one turn of the event loop leaves together. A broadcast is later by half a window on average, and keeps its order with replies and pushes.",
+    atLimit:
+      "More than 256 KiB of frames of a shard, or half a ring to another, end a window before its time.",
+  },
   indexBits: {
     kind: "integer",
     env: "SIMURGH_INDEX_BITS",

@@ -110,6 +110,10 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
     return this.state === STATE.closed;
   }
 
+  get isHeld(): boolean {
+    return this.lane !== undefined && this.lane.isHeld;
+  }
+
   get isPublished(): boolean {
     return this.lane?.kind.isNative === true;
   }

@@ -7,6 +7,7 @@
  * gets the bytes where its connection has room, and else has them wait in its own queue. A binary
  * broadcast has no form in version 1: its channels there are told that they missed it. A serializer
  * of the user's own is given the broadcast decoded, and writes it once for its lane.
+ * Where there is a coalescing window, what this thread sends to plain lanes is held until it ends.
  *
  * Runs on: shard.
  */
@@ -18,12 +19,15 @@ import type { Envelope } from "../pubsub/envelope.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
 import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
+import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass } from "./lane.ts";
 import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
 
 /** What is known of a broadcast while it is sent; an envelope knows it. */
 interface Outgoing {
   readonly isBinary: boolean;
+  /** True where it comes from another thread, in whose window it was held. */
+  readonly isReceived: boolean;
   event(): string;
 }
 
@@ -39,20 +43,31 @@ interface Decoded {
   readonly lane: Lane;
   readonly event: string;
   readonly payload: unknown;
+  readonly isReceived: boolean;
 }
 
 const NO_FORM = "a binary broadcast has no form for a client of version 1";
 
+/** What a fastlane is made of. */
+export interface FastlaneParts {
+  readonly publisher: Publisher;
+  /** What holds broadcasts of this thread until the coalescing window ends, where there is one. */
+  readonly held?: HeldBroadcasts | undefined;
+  /** Is told how many channels a binary broadcast skipped. */
+  readonly onSkipped: (count: number) => void;
+}
+
 /** The lanes of all topics of a shard. */
 export class Fastlane implements Dispatcher<Lane> {
   readonly #publisher: Publisher;
+  readonly #held: HeldBroadcasts | undefined;
   readonly #onSkipped: (count: number) => void;
   readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
   #classCount = 0;
 
-  /** @param onSkipped - called with the number of channels that a binary broadcast skipped */
-  constructor(publisher: Publisher, onSkipped: (count: number) => void) {
+  constructor({ publisher, held, onSkipped }: FastlaneParts) {
     this.#publisher = publisher;
+    this.#held = held;
     this.#onSkipped = onSkipped;
   }
 
@@ -64,6 +79,8 @@ export class Fastlane implements Dispatcher<Lane> {
       lane = new Lane(kind, entry.topic);
       entry.lanes = [...entry.lanes, lane];
     }
+    // What is held was broadcast before it came.
+    this.#letGo(lane);
     lane.add(channel);
     if (kind.isNative) channel.owner.connection.subscribe(lane.nativeTopic);
   }
@@ -72,6 +89,7 @@ export class Fastlane implements Dispatcher<Lane> {
   leave(entry: TopicEntry<Lane>, channel: Channel): void {
     const { lane } = channel;
     if (!lane) return;
+    this.#letGo(lane);
     lane.remove(channel);
     channel.queue?.end();
     if (lane.kind.isNative) channel.owner.connection.unsubscribe(lane.nativeTopic);
@@ -100,9 +118,8 @@ export class Fastlane implements Dispatcher<Lane> {
   }
 
   #deliver(lane: Lane, frame: Uint8Array, outgoing: Outgoing, from: Channel | undefined): void {
-    const { kind, nativeTopic, size } = lane;
+    const { kind } = lane;
     const { isBinary } = outgoing;
-    const isSender = from !== undefined && from.lane === lane;
     if (kind.isQueued) {
       this.#enqueue(lane, outgoing, frame, from);
     } else if (!kind.isNative) {
@@ -110,12 +127,10 @@ export class Fastlane implements Dispatcher<Lane> {
       for (const channel of lane.channels.slice()) {
         if (channel !== from) channel.owner.connection.send(frame, isBinary);
       }
-    } else if (isSender && from.owner.connection.isOpen) {
-      // Leaves out the connection: the same thing here, as it has the topic joined just once.
-      // A connection that is gone publishes nothing, and gets nothing that all others get.
-      from.owner.connection.publish(nativeTopic, frame, isBinary, size - 1);
+    } else if (this.#held && !outgoing.isReceived) {
+      this.#held.hold(lane, frame, isBinary, from);
     } else {
-      this.#publisher.publish(nativeTopic, frame, isBinary, size, kind.isCompressed);
+      lane.publish(this.#publisher, frame, isBinary, from);
     }
   }
 
@@ -128,13 +143,14 @@ export class Fastlane implements Dispatcher<Lane> {
     const letters: Letter[] = [];
     const foreign: Decoded[] = [];
     const skipped: Channel[] = [];
+    const { isReceived } = envelope;
     for (const lane of lanes) {
       const { intercepts, serializer } = lane.kind;
       const channels = lane.channels.filter((channel) => channel !== from);
       if (intercepts.has(event)) {
         letters.push(...channels.map((channel) => ({ channel, payload: envelope.payload() })));
       } else if (serializer.broadcast) {
-        foreign.push({ lane, event, payload: envelope.payload() });
+        foreign.push({ lane, event, payload: envelope.payload(), isReceived });
       } else {
         skipped.push(...channels);
       }
@@ -145,7 +161,11 @@ export class Fastlane implements Dispatcher<Lane> {
   }
 
   // Writes a broadcast by a serializer of the user's, which may throw.
-  #encode(topic: string, { lane, event, payload }: Decoded, from: Channel | undefined): void {
+  #encode(
+    topic: string,
+    { lane, event, payload, isReceived }: Decoded,
+    from: Channel | undefined,
+  ): void {
     let frame: Frame | undefined;
     try {
       frame = lane.kind.serializer.broadcast?.(topic, event, payload);
@@ -157,7 +177,11 @@ export class Fastlane implements Dispatcher<Lane> {
     if (frame === undefined) return;
     const isBinary = typeof frame !== "string";
     const bytes = typeof frame === "string" ? Buffer.from(frame) : frame;
-    this.#deliver(lane, bytes, { isBinary, event: () => event }, from);
+    this.#deliver(lane, bytes, { isBinary, isReceived, event: () => event }, from);
+  }
+
+  #letGo(lane: Lane): void {
+    if (lane.isHeld) this.#held?.flush();
   }
 
   #skip(channels: readonly Channel[]): void {

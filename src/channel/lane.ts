@@ -11,6 +11,7 @@
 
 import type { Serializer } from "../protocol/serializer.ts";
 import type { Channel } from "./channel.ts";
+import type { Publisher } from "./connection.ts";
 
 /** What the channels of a lane have in common. */
 export interface LaneClass {
@@ -31,6 +32,8 @@ const NONE: Channel[] = [];
 export class Lane {
   readonly kind: LaneClass;
   readonly nativeTopic: string;
+  /** True while broadcasts to it are held (`held-broadcasts`). */
+  isHeld = false;
   #channels: Channel[] = NONE;
 
   constructor(kind: LaneClass, topic: string) {
@@ -54,6 +57,23 @@ export class Lane {
     // Most topics of most apps have few members: an array that is pushed to begins with room for 17.
     if (this.#channels.length < 4) this.#channels = [...this.#channels, channel];
     else this.#channels.push(channel);
+  }
+
+  /** Has the engine send a frame to all channels of a native lane, but for one that it is from. */
+  publish(
+    publisher: Publisher,
+    frame: Uint8Array,
+    isBinary: boolean,
+    from: Channel | undefined,
+  ): void {
+    const { nativeTopic, size } = this;
+    if (from !== undefined && from.lane === this && from.owner.connection.isOpen) {
+      // Leaves out the connection: the same thing here, as it has the topic joined just once.
+      // A connection that is gone publishes nothing, and gets nothing that all others get.
+      from.owner.connection.publish(nativeTopic, frame, isBinary, size - 1);
+    } else {
+      publisher.publish(nativeTopic, frame, isBinary, size, this.kind.isCompressed);
+    }
   }
 
   /** Removes a channel; the last one takes its place. */

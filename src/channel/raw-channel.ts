@@ -92,6 +92,10 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
   }
 
   /** It has no lane: what is published to its topic it must listen to itself. */
+  get isHeld(): boolean {
+    return false;
+  }
+
   get isPublished(): boolean {
     return false;
   }

@@ -21,6 +21,8 @@ export interface RoutedChannel {
   readonly isLeaving: boolean;
   /** True where broadcasts of its topic go from the engine to the client. */
   readonly isPublished: boolean;
+  /** True while broadcasts of its topic wait that go to the client in this way. */
+  readonly isHeld: boolean;
   /** While the join is not answered: what came for the topic, and whose place this one takes. */
   pending: PendingJoin | undefined;
   readonly runtime: ChannelRunner;

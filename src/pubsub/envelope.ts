@@ -66,6 +66,13 @@ export class Envelope implements FrameParts {
   payloadOffset = 0;
   payloadLength = 0;
   frameLength = 0;
+  /** True where another thread has sent it. */
+  readonly isReceived: boolean;
+
+  /** @param isReceived - whether it is for what other threads send */
+  constructor(isReceived = false) {
+    this.isReceived = isReceived;
+  }
 
   /** Points this at the envelope at `offset`. */
   read(bytes: Uint8Array, offset: number, length: number): this {

@@ -19,12 +19,15 @@ import { makeError } from "../errors.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Doorbell } from "../memory/doorbell.ts";
+import { HEADER_BYTES as RECORD_HEADER_BYTES, align } from "../memory/ring-layout.ts";
 import { emptyRing, makeRingViews } from "../memory/ring.ts";
+import type { CoalescingWindow } from "./coalescing-window.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { FIRST_EXCHANGE_KIND, kindOf, ringPlace } from "./exchange-layout.ts";
 import type { ExchangeMemory } from "./exchange-layout.ts";
 import { Inbound } from "./inbound.ts";
 import type { ExchangeHandler } from "./inbound.ts";
+import { LatePresses } from "./late-presses.ts";
 import { Offered, Outbound } from "./outbound.ts";
 import { CONTROL_SLOT, OutgoingRecord, queuedBytes } from "./outgoing-record.ts";
 import { OverflowBudget } from "./overflow-queue.ts";
@@ -49,6 +52,8 @@ export interface ExchangeOptions {
   readonly overflowTotalBytes: number;
   /** Hears of members that take nothing while records wait for them, and when they go on. */
   readonly onStall?: (stall: Stall) => void;
+  /** Where there is one, members are woken for broadcasts at its end. */
+  readonly window?: CoalescingWindow | undefined;
   /** Records that one turn hands over before it lets the event loop go on. */
   readonly maxRecordsPerTurn?: number;
 }
@@ -68,6 +73,7 @@ export class Exchange {
   readonly #budget: OverflowBudget;
   readonly #patience: Patience;
   readonly #stalls: StallWatch;
+  readonly #latePresses: LatePresses | undefined;
   readonly #maxRecordsPerTurn: number;
   /** By member; undefined at this member's own number. */
   readonly #outbound: readonly (Outbound | undefined)[];
@@ -111,6 +117,7 @@ export class Exchange {
       counters: this.#counters,
       onStall: options.onStall ?? (() => {}),
     });
+    this.#latePresses = this.#makeLatePresses(options.window);
     this.#loop = new DrainLoop(this.#doorbell, member, {
       turn: () => this.#turn(),
       hasWork: () => this.#hasWork(),
@@ -153,6 +160,11 @@ export class Exchange {
     const { pairBytes, controlBytes } = this.#budget;
     const bound = slot === CONTROL_SLOT ? controlBytes : pairBytes;
     return this.#hold(slot, type, record, length, bound) && this.#offer(to);
+  }
+
+  /** Wakes at once whom presses are held for until the coalescing window ends. */
+  pressNow(): void {
+    this.#latePresses?.pressAll();
   }
 
   /** Tells whether there is such a member, other than this one. */
@@ -249,6 +261,19 @@ export class Exchange {
     return this.#outbound[member]?.queuedBytes ?? 0;
   }
 
+  #makeLatePresses(window: CoalescingWindow | undefined): LatePresses | undefined {
+    const { members, ringBytes } = this.#memory;
+    if (window === undefined) return undefined;
+    // Other windows end now as well: what is here already leaves with what was held here.
+    window.onEnd(() => {
+      if (this.#handler) this.drainNow(this.#maxRecordsPerTurn);
+    });
+    const press = (to: number): void => {
+      if (this.#outbound[to]?.isUnread === true) this.#doorbell.press(to);
+    };
+    return new LatePresses({ members, ringBytes, window, press });
+  }
+
   #makeOutbound(to: number): Outbound | undefined {
     const shared = this.#memory.rings[to];
     if (shared === undefined || to === this.#member) return undefined;
@@ -293,9 +318,10 @@ export class Exchange {
       throw makeError("SIM_ERR_INTERNAL", `no ring, from=${this.#member} to=${to}`);
     }
     if (this.#forgotten[to] !== 0 && this.#isForgotten(to)) return false;
+    const mayWait = this.#mayPressLater(to);
     const outcome = outbound.offer(this.#record);
     // Whatever became of this record, earlier ones may have moved into the ring.
-    this.#press(to, outbound);
+    if (!mayWait || outcome !== Offered.written) this.#press(to, outbound);
     if (outcome === Offered.written) {
       this.#counters.add(COUNTER.records);
       if (this.#shownOverflowBytes > 0) this.#countOverflow();
@@ -306,6 +332,11 @@ export class Exchange {
     if (outcome === Offered.queued) this.#counters.add(COUNTER.records);
     if (outcome === Offered.lapped) this.#counters.add(COUNTER.lapped);
     return outcome !== Offered.refused;
+  }
+
+  #mayPressLater(to: number): boolean {
+    if (this.#latePresses === undefined || this.#record.slot === CONTROL_SLOT) return false;
+    return this.#latePresses.mayWait(to, align(RECORD_HEADER_BYTES + this.#record.length));
   }
 
   #isForgotten(member: number): boolean {

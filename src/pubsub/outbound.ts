@@ -96,6 +96,11 @@ export class Outbound {
     return this.#isWaiting && this.#ring.hasRoom();
   }
 
+  /** Whether the other member has still to read something of the ring. */
+  get isUnread(): boolean {
+    return this.#ring.freeBytes() < this.#ring.capacityBytes;
+  }
+
   /** Bytes that wait, of topics' and control records. */
   get queuedBytes(): number {
     return this.#queue.topicBytes + this.#queue.controlBytes;

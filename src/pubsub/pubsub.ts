@@ -51,7 +51,7 @@ export class PubSub<Lane = never> {
   readonly registry: Registry<Lane>;
   readonly #parts: PubSubParts<Lane>;
   readonly #sent = new Envelope();
-  readonly #received = new Envelope();
+  readonly #received = new Envelope(true);
   readonly #tellings: Tellings;
 
   constructor(parts: PubSubParts<Lane>) {
@@ -127,7 +127,11 @@ export class PubSub<Lane = never> {
     writeHeader(hash, parts);
     if (!this.#publish(hash, parts, scope)) throw tooLarge(parts.length);
     this.#parts.counters.add(COUNTER.broadcasts);
-    if (scope === "otherThreads" || scope === "otherNodes") return;
+    if (scope === "otherThreads" || scope === "otherNodes") {
+      // What threads tell each other has no client that could be sent more at a time.
+      this.#parts.exchange.pressNow();
+      return;
+    }
     // An entry whose last subscriber left is no longer registered, and has nobody to deliver to.
     if (entry && entry.count > 0) {
       this.#deliver(entry, this.#sent.read(parts.bytes, 0, parts.length), from);

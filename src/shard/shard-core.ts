@@ -11,6 +11,7 @@ import { ChannelServer } from "../channel/channel-server.ts";
 import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
+import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
 import { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { Tasks } from "../channel/tasks.ts";
@@ -21,6 +22,7 @@ import { Life } from "../memory/life.ts";
 import type { AnyPresence } from "../presence/presence.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
+import { makeCoalescingWindow, type CoalescingWindow } from "../pubsub/coalescing-window.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
 import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
@@ -68,6 +70,9 @@ export class ShardCore {
         ? this.#sockets.open(connection, identity)
         : this.#rawSockets.open(connection, identity),
   };
+  /** What holds broadcasts, where there is a coalescing window. */
+  readonly held: HeldBroadcasts | undefined;
+  readonly #window: CoalescingWindow | undefined;
   readonly #parts: ShardCoreParts;
   readonly #node: string;
   readonly #index: SubscriptionIndex;
@@ -89,11 +94,15 @@ export class ShardCore {
     this.#parts = parts;
     this.#node = memory.nodeName;
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
+    this.#window = makeCoalescingWindow(options.coalesceMs);
     this.exchange = this.#makeExchange();
     this.context = this.#makeContext();
-    const fastlane = new Fastlane(parts.publisher, (count) =>
-      counters.add(COUNTER.skippedOnV1, count),
-    );
+    this.held = this.#window && new HeldBroadcasts(this.#window, parts.publisher);
+    const fastlane = new Fastlane({
+      publisher: parts.publisher,
+      held: this.held,
+      onSkipped: (count) => counters.add(COUNTER.skippedOnV1, count),
+    });
     this.pubsub = this.#makePubSub(fastlane);
     this.#channels = new ChannelServer({
       shard: start.shard,
@@ -148,6 +157,11 @@ export class ShardCore {
   start(): void {
     this.exchange.start(this.#handler);
     this.presences.start();
+  }
+
+  /** Has all that is held leave now. */
+  endWindow(): void {
+    this.#window?.end();
   }
 
   /** Takes no more records, and is no subscriber any more. */
@@ -244,6 +258,7 @@ export class ShardCore {
       counters: this.#parts.counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
+      window: this.#window,
       onStall: (stall) => this.#parts.logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
   }

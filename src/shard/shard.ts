@@ -99,7 +99,8 @@ export class Shard {
       maxBackpressureBytes,
       isNodeDrained: (): boolean => life.isDrained,
     };
-    this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs });
+    const { held } = this.#core;
+    this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs, held });
     const wire = new ExchangeWire(memory, member, this.#core.exchange);
     this.#longpoll = new LongPollTransport({
       ...common,
@@ -157,6 +158,7 @@ export class Shard {
     this.#isClosed = true;
     this.#sweep.stop();
     this.#overload.stop();
+    this.#core.endWindow();
     this.app.close();
     // The engine knows nothing of these.
     this.#custom.cutAll();
@@ -213,6 +215,7 @@ export class Shard {
       logger.log("stopFailed", { err: error });
     }
     presences.stop();
+    this.#core.endWindow();
     await exchange.sent(start.options.shutdownMs);
   }
 

@@ -50,6 +50,13 @@ export class ChannelTable {
     return isRemoved;
   }
 
+  /** Whether one of the channels is so. */
+  some(isSo: (channel: RoutedChannel) => boolean): boolean {
+    if (!this.#many) return this.#few.some(isSo);
+    for (const channel of this.#many.values()) if (isSo(channel)) return true;
+    return false;
+  }
+
   /** All channels, as they are now. */
   all(): RoutedChannel[] {
     return this.#many ? [...this.#many.values()] : [...this.#few];

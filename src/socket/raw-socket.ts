@@ -165,6 +165,10 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
     return this.isBusy || this.mailbox !== undefined;
   }
 
+  get hasHeldBroadcasts(): boolean {
+    return false;
+  }
+
   allChannels(): readonly RoutedChannel[] {
     return NO_CHANNELS;
   }

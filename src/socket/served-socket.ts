@@ -31,6 +31,9 @@ export interface ServedSocket {
   /** Called once nothing is held up any more: for a transport that answers requests. */
   onIdle: (() => void) | undefined;
 
+  /** True while broadcasts wait that the engine is to send to its client. */
+  readonly hasHeldBroadcasts: boolean;
+
   /** Gives its channels, as they are now. */
   allChannels(): readonly RoutedChannel[];
 

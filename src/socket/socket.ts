@@ -79,6 +79,10 @@ export class Socket implements ChannelOwner, ServedSocket {
     return this.joining !== undefined;
   }
 
+  get hasHeldBroadcasts(): boolean {
+    return this.channels.some(isHeld);
+  }
+
   allChannels(): readonly RoutedChannel[] {
     return this.channels.all();
   }
@@ -131,4 +135,8 @@ export class Socket implements ChannelOwner, ServedSocket {
   missed(): void {
     this.#events.disconnect(this);
   }
+}
+
+function isHeld(channel: RoutedChannel): boolean {
+  return channel.isHeld;
 }

@@ -39,6 +39,8 @@ export interface ConnectionEvents {
   sent(length: number): void;
   /** Bytes were published to whoever has the topic: so many receivers. */
   published(receivers: number, bytes: number): void;
+  /** Something is about to be sent: nothing that came before it may still be held. */
+  beforeSend(connection: WebSocketConnection): void;
   /** The engine had to keep what was sent; `full`: so had we, and too much of it. */
   slow(connection: WebSocketConnection, cause: "behind" | "full"): void;
 }
@@ -126,6 +128,7 @@ export class WebSocketConnection implements Connection {
 
   send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
+    this.#events.beforeSend(this);
     if (this.#backlog?.hasFrames === true) {
       this.#keep(this.#backlog, frame, isBinary);
       return;
@@ -164,6 +167,7 @@ export class WebSocketConnection implements Connection {
   }
 
   close(code: number, reason: string): void {
+    this.#events.beforeSend(this);
     // The engine calls the close handler from within `end`.
     this.#ws?.end(code, reason);
   }

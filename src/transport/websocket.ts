@@ -51,6 +51,15 @@ export interface WebSocketParts {
   readonly isNodeDrained: () => boolean;
   readonly maxBackpressureBytes: number;
   readonly slowClientMs: number;
+  /** What holds broadcasts for a while, where anything does. */
+  readonly held: HeldPublishes | undefined;
+}
+
+/** Broadcasts that wait to be published. */
+export interface HeldPublishes {
+  readonly isEmpty: boolean;
+  /** Publishes them now. */
+  flush(): void;
 }
 
 /** Up to this much beyond our limit the engine hands messages over, so that we can say 1009. */
@@ -136,6 +145,12 @@ export class WebSocketTransport implements ConnectionEvents {
     app.any(path, (response: HttpResponse, request: HttpRequest) => {
       handleUpgrade(response, readHead(response, request, variables, wants), undefined, parts);
     });
+  }
+
+  beforeSend({ socket }: WebSocketConnection): void {
+    const { held } = this.#parts;
+    if (held === undefined || held.isEmpty) return;
+    if (socket?.hasHeldBroadcasts === true) held.flush();
   }
 
   sent(length: number): void {

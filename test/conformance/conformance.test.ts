@@ -33,14 +33,21 @@ const EMPTY: Readonly<Record<string, string>> = {};
 /** The app in a process of its own, for a scenario that ends its server. */
 const MAIN = "conformance.main";
 
-for (const shards of [1, 2]) {
-  describe(`Phoenix, as recorded, on ${shards} of our shards`, () => {
+const VARIANTS = [
+  { shards: 1, coalesceMs: 0 },
+  { shards: 2, coalesceMs: 0 },
+  { shards: 2, coalesceMs: 3 },
+];
+
+for (const { shards, coalesceMs } of VARIANTS) {
+  const held = coalesceMs === 0 ? "" : `, which hold broadcasts for ${coalesceMs} ms`;
+  describe(`Phoenix, as recorded, on ${shards} of our shards${held}`, () => {
     const servers = new Map<object, Promise<Server>>();
     const serverFor = (transcript: string): Promise<Server> => {
       const environment = ENVIRONMENTS[transcript] ?? EMPTY;
       const known = servers.get(environment);
       if (known) return known;
-      const started = startServerWith(environment, "conformance", { shards });
+      const started = startServerWith(environment, "conformance", { shards, coalesceMs });
       servers.set(environment, started);
       return started;
     };
@@ -56,7 +63,10 @@ for (const shards of [1, 2]) {
           const unplayed = unplayable.get(`${transcript}/${scenario.name}`);
           it(scenario.name, { skip: unplayed }, async () => {
             const args = ["--port", "0", "--shards", String(shards)];
-            const child = hasSignals(scenario) ? await startChild(MAIN, args) : undefined;
+            const variables = { SIMURGH_COALESCE_MS: String(coalesceMs) };
+            const child = hasSignals(scenario)
+              ? await startChild(MAIN, args, variables)
+              : undefined;
             const { port } = child ?? (await serverFor(transcript));
             const arrived = await play(scenario, port, undefined, child);
             assert.equal(judge(scenario, arrived, EXCEPTIONS).join("\n"), "");

@@ -4,7 +4,7 @@
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
  */
 import assert from "node:assert/strict";
-import { afterEach, describe, it } from "node:test";
+import { afterEach, before, describe, it } from "node:test";
 
 import type { Channel, Socket } from "phoenix";
 
@@ -19,6 +19,12 @@ const TOPIC = "room:order";
 
 let server: Server;
 let clients: Client[] = [];
+/** The promises hold for a server whose shards hold broadcasts for a while, too. */
+let coalesceMs = 0;
+const WINDOWS = [
+  { windowMs: 0, held: "" },
+  { windowMs: 5, held: ", held for 5 ms" },
+];
 
 /** The speaker and a listener of its shard; two listeners of the other shard, one on version 1. */
 interface Room {
@@ -31,7 +37,7 @@ interface Room {
 }
 
 async function openRoom(options: Parameters<typeof startServer>[1] = {}): Promise<Room> {
-  server = await startServer("order", { shards: 2, ringBytes: RING_BYTES, ...options });
+  server = await startServer("order", { shards: 2, ringBytes: RING_BYTES, coalesceMs, ...options });
   const shards: number[] = [];
   for (let at = 0; at < 4; at += 1) {
     const client = await Client.connect(server.port, at === 3 ? { vsn: "1.0.0" } : {});
@@ -70,126 +76,6 @@ async function has(isSo: () => boolean): Promise<void> {
   while (!isSo()) await server.subscribers(TOPIC);
 }
 
-describe("What one sender says on one topic", { timeout: 120_000 }, () => {
-  afterEach(async () => {
-    await Promise.all(clients.map(async (client) => client.cut()));
-    clients = [];
-    await server.close();
-  });
-
-  it("is heard in order by every subscriber, of its own shard and of others", async () => {
-    const { speaker, listeners } = await openRoom();
-    for (let n = 1; n <= 100; n += 1) speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
-    for (const listener of listeners) await hears(listener, from(1, 100));
-  });
-
-  it("is heard in order where large records, in fragments, are among small ones", async () => {
-    const { speaker, listeners } = await openRoom();
-    const mixed = sizes(120, [10, 3_000, 200, 450, 1_500, 0]);
-    for (let at = 0; at < 120; at += 6) {
-      speaker.push(TOPIC, "broadcast", { first: at + 1, sizes: mixed.slice(at, at + 6) });
-    }
-    for (const listener of listeners) await hears(listener, from(1, 120));
-  });
-
-  it("is heard in order where a record is larger than the ring itself", async () => {
-    const { speaker, listeners } = await openRoom();
-    const large = sizes(9, [10, 50_000, 300]);
-    speaker.push(TOPIC, "broadcast", { first: 1, sizes: large });
-    for (const listener of listeners) await hears(listener, from(1, 9));
-  });
-
-  it("is heard in order into the overflow queue, out of it, and past it again", async () => {
-    const { speaker, near, far, farV1, listeners, farShard } = await openRoom();
-    far.push(TOPIC, "spin", { ms: 1_500 });
-    await near.next("spins");
-    // The other shard spins: all but a ring of this waits in the queue.
-    speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [400]) });
-    for (const client of [far, farV1]) await client.next("spins");
-    for (const listener of listeners) await hears(listener, from(1, 400));
-    const peak = server.stats().shards[farShard]?.ringHighWaterBytes ?? 0;
-    assert.ok(peak > RING_BYTES / 2, `the ring had at most ${peak} bytes`);
-    await has(() => server.stats().total.overflowBytes === 0);
-    // Nothing waits any more: these go into the ring at once.
-    for (let n = 401; n <= 420; n += 1) speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
-    for (const listener of listeners) await hears(listener, from(401, 20));
-  });
-
-  it("is heard without a gap up to phx_error, where more is said than may wait", async () => {
-    const { speaker, near, far } = await openRoom({ overflowBytes: 65_536 });
-    far.push(TOPIC, "spin", { ms: 1_500 });
-    await near.next("spins");
-    speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [1_000]) });
-    await far.next("spins");
-    let last = 0;
-    let message = await far.next();
-    for (; message.event === "n"; message = await far.next()) {
-      assert.equal((message.payload as { n: number }).n, last + 1);
-      last += 1;
-    }
-    assert.ok(last > 0 && last < 400, `${last} heard`);
-    assert.deepEqual(
-      [message.event, message.payload],
-      ["phx_error", { reason: "missed broadcasts" }],
-    );
-    await far.nothingMore();
-    await hears(near, from(1, 400));
-  });
-
-  it("is heard in order by others where the sender leaves itself out of a part", async () => {
-    const { speaker, listeners } = await openRoom();
-    speaker.push(TOPIC, "broadcast_from", { first: 1, sizes: sizes(60, [10, 2_000]) });
-    for (const listener of listeners) await hears(listener, from(1, 60));
-    await hears(
-      speaker,
-      from(1, 60).filter((n) => n % 2 === 1),
-    );
-  });
-
-  it("is heard in order from the host", async () => {
-    const { speaker, listeners } = await openRoom();
-    for (const [at, bytes] of sizes(90, [10, 6_000, 450]).entries()) {
-      server.broadcast(TOPIC, "n", { n: at + 1, filler: "x".repeat(bytes) });
-    }
-    for (const client of [speaker, ...listeners]) await hears(client, from(1, 90));
-  });
-});
-
-describe(
-  "What a channel pushes, broadcasts and replies to its client",
-  { timeout: 120_000 },
-  () => {
-    afterEach(async () => {
-      await Promise.all(clients.map(async (client) => client.cut()));
-      clients = [];
-      await server.close();
-    });
-
-    for (const { event, isAsync } of [
-      { event: "mixed_now", isAsync: false },
-      { event: "mixed", isAsync: false },
-      { event: "mixed", isAsync: true },
-    ]) {
-      const how = event === "mixed_now" ? "at once" : isAsync ? "after a wait" : "in a promise";
-      it(`arrives in the order of the calls, said ${how}`, async () => {
-        const { speaker, listeners } = await openRoom();
-        const refs = from(0, 25).map((at) => speaker.push(TOPIC, event, { n: at * 4, isAsync }));
-        for (const [at, ref] of refs.entries()) {
-          await hears(speaker, from(at * 4, 3));
-          const { response } = await speaker.replyTo(ref);
-          assert.deepEqual(response, { n: at * 4 + 3 });
-        }
-        for (const listener of listeners) {
-          await hears(
-            listener,
-            from(0, 25).map((at) => at * 4 + 1),
-          );
-        }
-      });
-    }
-  },
-);
-
 /** The number that a payload of text or of bytes has, if any. */
 function numberOf(payload: unknown): number | undefined {
   if (payload instanceof ArrayBuffer) return new DataView(payload).getInt32(0);
@@ -212,43 +98,169 @@ async function numbersOf(channel: Channel, count: number): Promise<number[]> {
   return within(all, `${count} numbers on ${channel.topic}`, 20_000);
 }
 
-describe("Texts and bytes", { timeout: 120_000 }, () => {
-  const sockets: Socket[] = [];
-  afterEach(async () => {
-    await Promise.all(sockets.splice(0).map(disconnect));
-    await server.close();
+for (const { windowMs, held } of WINDOWS) {
+  describe(`What one sender says on one topic${held}`, { timeout: 120_000 }, () => {
+    before(() => void (coalesceMs = windowMs));
+    afterEach(async () => {
+      await Promise.all(clients.map(async (client) => client.cut()));
+      clients = [];
+      await server.close();
+    });
+
+    it("is heard in order by every subscriber, of its own shard and of others", async () => {
+      const { speaker, listeners } = await openRoom();
+      for (let n = 1; n <= 100; n += 1) speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
+      for (const listener of listeners) await hears(listener, from(1, 100));
+    });
+
+    it("is heard in order where large records, in fragments, are among small ones", async () => {
+      const { speaker, listeners } = await openRoom();
+      const mixed = sizes(120, [10, 3_000, 200, 450, 1_500, 0]);
+      for (let at = 0; at < 120; at += 6) {
+        speaker.push(TOPIC, "broadcast", { first: at + 1, sizes: mixed.slice(at, at + 6) });
+      }
+      for (const listener of listeners) await hears(listener, from(1, 120));
+    });
+
+    it("is heard in order where a record is larger than the ring itself", async () => {
+      const { speaker, listeners } = await openRoom();
+      const large = sizes(9, [10, 50_000, 300]);
+      speaker.push(TOPIC, "broadcast", { first: 1, sizes: large });
+      for (const listener of listeners) await hears(listener, from(1, 9));
+    });
+
+    it("is heard in order into the overflow queue, out of it, and past it again", async () => {
+      const { speaker, near, far, farV1, listeners, farShard } = await openRoom();
+      far.push(TOPIC, "spin", { ms: 1_500 });
+      await near.next("spins");
+      // The other shard spins: all but a ring of this waits in the queue.
+      speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [400]) });
+      for (const client of [far, farV1]) await client.next("spins");
+      for (const listener of listeners) await hears(listener, from(1, 400));
+      const peak = server.stats().shards[farShard]?.ringHighWaterBytes ?? 0;
+      assert.ok(peak > RING_BYTES / 2, `the ring had at most ${peak} bytes`);
+      await has(() => server.stats().total.overflowBytes === 0);
+      // Nothing waits any more: these go into the ring at once.
+      for (let n = 401; n <= 420; n += 1)
+        speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
+      for (const listener of listeners) await hears(listener, from(401, 20));
+    });
+
+    it("is heard without a gap up to phx_error, where more is said than may wait", async () => {
+      const { speaker, near, far } = await openRoom({ overflowBytes: 65_536 });
+      far.push(TOPIC, "spin", { ms: 1_500 });
+      await near.next("spins");
+      speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [1_000]) });
+      await far.next("spins");
+      let last = 0;
+      let message = await far.next();
+      for (; message.event === "n"; message = await far.next()) {
+        assert.equal((message.payload as { n: number }).n, last + 1);
+        last += 1;
+      }
+      assert.ok(last > 0 && last < 400, `${last} heard`);
+      assert.deepEqual(
+        [message.event, message.payload],
+        ["phx_error", { reason: "missed broadcasts" }],
+      );
+      await far.nothingMore();
+      await hears(near, from(1, 400));
+    });
+
+    it("is heard in order by others where the sender leaves itself out of a part", async () => {
+      const { speaker, listeners } = await openRoom();
+      speaker.push(TOPIC, "broadcast_from", { first: 1, sizes: sizes(60, [10, 2_000]) });
+      for (const listener of listeners) await hears(listener, from(1, 60));
+      await hears(
+        speaker,
+        from(1, 60).filter((n) => n % 2 === 1),
+      );
+    });
+
+    it("is heard in order from the host", async () => {
+      const { speaker, listeners } = await openRoom();
+      for (const [at, bytes] of sizes(90, [10, 6_000, 450]).entries()) {
+        server.broadcast(TOPIC, "n", { n: at + 1, filler: "x".repeat(bytes) });
+      }
+      for (const client of [speaker, ...listeners]) await hears(client, from(1, 90));
+    });
   });
 
-  /** Joins with the official client, whose messages may be bytes, on both shards. */
-  async function joinBoth(): Promise<readonly [Channel, Channel]> {
-    server = await startServer("order", { shards: 2, ringBytes: RING_BYTES });
-    const channels: Channel[] = [];
-    for (let count = 0; count < 2; count += 1) {
-      const socket = await connectPhoenix(server.port);
-      sockets.push(socket);
-      channels.push(socket.channel(TOPIC, {}));
+  describe(
+    `What a channel pushes, broadcasts and replies to its client${held}`,
+    { timeout: 120_000 },
+    () => {
+      before(() => void (coalesceMs = windowMs));
+      afterEach(async () => {
+        await Promise.all(clients.map(async (client) => client.cut()));
+        clients = [];
+        await server.close();
+      });
+
+      for (const { event, isAsync } of [
+        { event: "mixed_now", isAsync: false },
+        { event: "mixed", isAsync: false },
+        { event: "mixed", isAsync: true },
+      ]) {
+        const how = event === "mixed_now" ? "at once" : isAsync ? "after a wait" : "in a promise";
+        it(`arrives in the order of the calls, said ${how}`, async () => {
+          const { speaker, listeners } = await openRoom();
+          const refs = from(0, 25).map((at) => speaker.push(TOPIC, event, { n: at * 4, isAsync }));
+          for (const [at, ref] of refs.entries()) {
+            await hears(speaker, from(at * 4, 3));
+            const { response } = await speaker.replyTo(ref);
+            assert.deepEqual(response, { n: at * 4 + 3 });
+          }
+          for (const listener of listeners) {
+            await hears(
+              listener,
+              from(0, 25).map((at) => at * 4 + 1),
+            );
+          }
+        });
+      }
+    },
+  );
+
+  describe(`Texts and bytes${held}`, { timeout: 120_000 }, () => {
+    before(() => void (coalesceMs = windowMs));
+    const sockets: Socket[] = [];
+    afterEach(async () => {
+      await Promise.all(sockets.splice(0).map(disconnect));
+      await server.close();
+    });
+
+    /** Joins with the official client, whose messages may be bytes, on both shards. */
+    async function joinBoth(): Promise<readonly [Channel, Channel]> {
+      server = await startServer("order", { shards: 2, ringBytes: RING_BYTES, coalesceMs });
+      const channels: Channel[] = [];
+      for (let count = 0; count < 2; count += 1) {
+        const socket = await connectPhoenix(server.port);
+        sockets.push(socket);
+        channels.push(socket.channel(TOPIC, {}));
+      }
+      const shards = await Promise.all(channels.map(join));
+      assert.notDeepEqual(shards[0], shards[1]);
+      return channels as [Channel, Channel];
     }
-    const shards = await Promise.all(channels.map(join));
-    assert.notDeepEqual(shards[0], shards[1]);
-    return channels as [Channel, Channel];
-  }
 
-  it("that one sender broadcasts are heard in order, also in fragments", async () => {
-    const [speaker, far] = await joinBoth();
-    const all = Promise.all([speaker, far].map(async (channel) => numbersOf(channel, 60)));
-    speaker.push("broadcast_bytes", { first: 1, sizes: sizes(60, [10, 20, 3_000, 6_000, 0]) });
-    assert.deepEqual(await all, [from(1, 60), from(1, 60)]);
-  });
+    it("that one sender broadcasts are heard in order, also in fragments", async () => {
+      const [speaker, far] = await joinBoth();
+      const all = Promise.all([speaker, far].map(async (channel) => numbersOf(channel, 60)));
+      speaker.push("broadcast_bytes", { first: 1, sizes: sizes(60, [10, 20, 3_000, 6_000, 0]) });
+      assert.deepEqual(await all, [from(1, 60), from(1, 60)]);
+    });
 
-  it("that a channel pushes, broadcasts and replies arrive in the order of the calls", async () => {
-    const [speaker, far] = await joinBoth();
-    const own = numbersOf(speaker, 100);
-    const others = numbersOf(far, 40);
-    for (let n = 0; n < 100; n += 5) speaker.push("mixed_bytes", { n });
-    assert.deepEqual(await own, from(0, 100));
-    assert.deepEqual(
-      await others,
-      from(0, 100).filter((n) => n % 5 === 1 || n % 5 === 3),
-    );
+    it("that a channel pushes, broadcasts and replies arrive in the order of the calls", async () => {
+      const [speaker, far] = await joinBoth();
+      const own = numbersOf(speaker, 100);
+      const others = numbersOf(far, 40);
+      for (let n = 0; n < 100; n += 5) speaker.push("mixed_bytes", { n });
+      assert.deepEqual(await own, from(0, 100));
+      assert.deepEqual(
+        await others,
+        from(0, 100).filter((n) => n % 5 === 1 || n % 5 === 3),
+      );
+    });
   });
-});
+}

@@ -1,6 +1,7 @@
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
 import { makeRingViews } from "../../src/memory/ring.ts";
+import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { Exchange } from "../../src/pubsub/exchange.ts";
 import type { ExchangeHandler, LappedNotice } from "../../src/pubsub/exchange.ts";
 import { makeExchangeMemory, ringPlace } from "../../src/pubsub/exchange-layout.ts";
@@ -66,17 +67,22 @@ export function makeExchangeShared(options: ExchangeWorldOptions = {}): Exchange
 export function makeExchange(
   shared: ExchangeShared,
   member: number,
+  window?: CoalescingWindow,
 ): { exchange: Exchange; index: SubscriptionIndex } {
   const layout = { indexBits: shared.indexBits, members: shared.memory.members };
   const index = new SubscriptionIndex(shared.index, layout, member);
   const counters = new Counters(shared.counters, member);
-  const exchange = new Exchange({ ...shared, member, index, counters });
+  const exchange = new Exchange({ ...shared, member, index, counters, window });
   return { exchange, index };
 }
 
 /** Makes a member that notes what it sees; a record "throw" makes its handler throw. */
-export function makeMember(shared: ExchangeShared, member: number): TestMember {
-  const { exchange, index } = makeExchange(shared, member);
+export function makeMember(
+  shared: ExchangeShared,
+  member: number,
+  window?: CoalescingWindow,
+): TestMember {
+  const { exchange, index } = makeExchange(shared, member, window);
   const seen: string[] = [];
   exchange.attach(notingHandler(seen));
   return {

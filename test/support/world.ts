@@ -10,6 +10,7 @@ import type { ShardContext } from "../../src/channel/context.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
 import { Fastlane } from "../../src/channel/fastlane.ts";
+import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks.ts";
 import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
@@ -17,6 +18,7 @@ import { ok } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
+import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
@@ -56,6 +58,7 @@ export interface WorldOptions {
   readonly joinTimeoutMs?: number;
   readonly node?: TestNode;
   readonly member?: number;
+  readonly window?: CoalescingWindow;
 }
 
 /** Who connects. */
@@ -78,6 +81,8 @@ export class World {
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
+  /** What holds broadcasts, where there is a coalescing window. */
+  readonly held: HeldBroadcasts | undefined;
   /** Joined channels, as they are counted. */
   count = 0;
   /** Channels that binary broadcasts skipped, as they are counted. */
@@ -107,8 +112,13 @@ export class World {
       warn: note("warn"),
       error: note("error"),
     });
-    const fastlane = new Fastlane(this.publisher, (count) => {
-      this.skipped += count;
+    this.held = options.window && new HeldBroadcasts(options.window, this.publisher);
+    const fastlane = new Fastlane({
+      publisher: this.publisher,
+      held: this.held,
+      onSkipped: (count) => {
+        this.skipped += count;
+      },
     });
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     this.channels = new ChannelServer({

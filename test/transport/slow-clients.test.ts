@@ -108,6 +108,7 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
   const events: ConnectionEvents = {
     roomBytes: MAX_BYTES / 4,
     maxBacklogLength: MAX_BYTES,
+    beforeSend: () => {},
     sent: (length) => slowClients.sent(length),
     published: (_, bytes) => slowClients.published(bytes),
     slow: (connection, cause) => slowClients.note(connection, cause),

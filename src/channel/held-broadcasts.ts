@@ -1,0 +1,89 @@
+/**
+ * Broadcasts of this thread that wait for the end of the coalescing window, and are then published
+ * in one turn of the loop, which the engine sends with one system call per client.
+ *
+ * Whatever else a client gets after them must not overtake them: who sends to it, and who takes
+ * it off a lane or puts it on one, lets go of all first where one of its lanes is held.
+ *
+ * Runs on: shard.
+ * Owns: a copy of each frame, in a buffer that is filled again in each window.
+ * Order: that in which they came, over all topics.
+ * Full: the buffer holds 256 KiB; what finds no room in it lets go of all before it.
+ */
+
+import type { CoalescingWindow } from "../pubsub/coalescing-window.ts";
+import type { Channel } from "./channel.ts";
+import type { Publisher } from "./connection.ts";
+import type { Lane } from "./lane.ts";
+
+const BUFFER_BYTES = 262_144;
+
+interface Held {
+  lane: Lane | undefined;
+  from: Channel | undefined;
+  start: number;
+  end: number;
+  isBinary: boolean;
+}
+
+/** What is held of a shard's broadcasts. */
+export class HeldBroadcasts {
+  readonly #window: CoalescingWindow;
+  readonly #publisher: Publisher;
+  readonly #bytes = new Uint8Array(BUFFER_BYTES);
+  /** The first `#count` are in use; the others wait to be used again. */
+  readonly #held: Held[] = [];
+  #count = 0;
+  #end = 0;
+
+  constructor(window: CoalescingWindow, publisher: Publisher) {
+    this.#window = window;
+    this.#publisher = publisher;
+    window.onEnd(() => this.flush());
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** Holds a frame for the channels of a native lane, but for the one that it is from. */
+  hold(lane: Lane, frame: Uint8Array, isBinary: boolean, from: Channel | undefined): void {
+    if (this.#end + frame.length > BUFFER_BYTES) this.flush();
+    if (frame.length > BUFFER_BYTES) {
+      lane.publish(this.#publisher, frame, isBinary, from);
+      return;
+    }
+    const held = (this.#held[this.#count] ??= makeHeld());
+    held.lane = lane;
+    held.from = from;
+    held.start = this.#end;
+    this.#end += frame.length;
+    held.end = this.#end;
+    held.isBinary = isBinary;
+    this.#bytes.set(frame, held.start);
+    this.#count += 1;
+    lane.isHeld = true;
+    this.#window.open();
+  }
+
+  /** Lets go of all. */
+  flush(): void {
+    const count = this.#count;
+    this.#count = 0;
+    this.#end = 0;
+    for (let at = 0; at < count; at += 1) {
+      const held = this.#held[at];
+      const lane = held?.lane;
+      if (!held || !lane) continue;
+      const frame = this.#bytes.subarray(held.start, held.end);
+      lane.isHeld = false;
+      lane.publish(this.#publisher, frame, held.isBinary, held.from);
+      held.lane = undefined;
+      held.from = undefined;
+    }
+  }
+}
+
+function makeHeld(): Held {
+  return { lane: undefined, from: undefined, start: 0, end: 0, isBinary: false };
+}

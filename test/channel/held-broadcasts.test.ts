@@ -1,0 +1,129 @@
+/**
+ * Broadcasts that are held, in a shard without a transport; that what a connection is sent itself
+ * does not overtake them is in `integration/order`.
+ *
+ * Runs on: the test's thread.
+ */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+
+import type { ChannelSocket } from "../../src/channel/definition.ts";
+import { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
+import { TestNode } from "../support/members.ts";
+import { channel, World, type WorldClient } from "../support/world.ts";
+
+type Room = ChannelSocket<Record<string, unknown>>;
+
+const BUFFER_BYTES = 262_144;
+const CHANNEL = channel({
+  handleIn: { from: (socket: Room, payload) => socket.broadcastFrom("e", payload) },
+  intercept: { mine: (socket: Room, payload) => socket.push("mine", payload) },
+});
+
+let window: CoalescingWindow;
+let world: World;
+
+/** Takes the numbers in what a client was sent since the last call. */
+function numbers(client: WorldClient): number[] {
+  return client
+    .taken()
+    .flatMap((frame) => /"n":(\d+)/.exec(frame)?.[1] ?? [])
+    .map(Number);
+}
+
+function say(n: number, filler = ""): void {
+  world.member.broadcast("room:1", "e", { n, filler });
+}
+
+describe("broadcasts of a shard with a coalescing window", () => {
+  beforeEach(() => {
+    window = new CoalescingWindow(60_000);
+    world = new World({ channels: { "room:*": CHANNEL }, window });
+  });
+  afterEach(() => window.end());
+
+  it("are held until it ends, and come in their order over all topics", () => {
+    const client = world.joined(["room:1", "room:2"]);
+    say(1);
+    world.member.broadcast("room:2", "e", { n: 2 });
+    say(3);
+    assert.deepEqual(client.taken(), []);
+    window.end();
+    assert.deepEqual(numbers(client), [1, 2, 3]);
+    say(4);
+    assert.deepEqual(client.taken(), []);
+    window.end();
+    assert.deepEqual(numbers(client), [4]);
+  });
+
+  it("leave out who they are from, and nobody else where that one is gone since", () => {
+    const [from, other, gone] = [world.joined(), world.joined(), world.joined()];
+    from.send('["11","2","room:1","from",{"n":1}]');
+    gone.send('["11","2","room:1","from",{"n":2}]');
+    gone.connection.isOpen = false;
+    window.end();
+    assert.deepEqual([from, other].map(numbers), [[2], [1, 2]]);
+    assert.deepEqual(
+      world.publisher.published.map(({ receivers }) => receivers),
+      [2, 3],
+    );
+  });
+
+  it("come to who leaves, and not to who joins, meanwhile", () => {
+    const [stays, leaves] = [world.joined(), world.joined()];
+    say(1);
+    leaves.send('["11","2","room:1","phx_leave",{}]');
+    assert.deepEqual(numbers(leaves), [1]);
+    say(2);
+    const joins = world.joined();
+    window.end();
+    assert.deepEqual([stays, leaves, joins].map(numbers), [[1, 2], [], []]);
+  });
+
+  it("come at once where a serializer, an interception or a transport has them sent one by one", () => {
+    const polled = world.joined(["room:1"], { isNative: false });
+    say(1);
+    assert.deepEqual(numbers(polled), [1]);
+    const native = world.joined();
+    world.member.broadcast("room:1", "mine", { n: 2 });
+    assert.deepEqual([native, polled].map(numbers), [[2], [2]]);
+  });
+
+  it("that come from another thread were held there, and are not here", () => {
+    const node = new TestNode();
+    world = new World({ channels: { "room:*": CHANNEL }, window, node });
+    const client = world.joined();
+    const other = node.member(1);
+    other.broadcast("room:1", "e", { n: 1 });
+    world.member.drain();
+    assert.deepEqual(numbers(client), [1]);
+  });
+
+  it("are copies: the sender's buffer is used again at once", () => {
+    const client = world.joined();
+    for (const filler of ["a", "bb", "ccc"]) say(filler.length, filler);
+    window.end();
+    assert.deepEqual(
+      client.taken().map((frame) => (JSON.parse(frame) as [0, 0, 0, 0, object])[4]),
+      [
+        { n: 1, filler: "a" },
+        { n: 2, filler: "bb" },
+        { n: 3, filler: "ccc" },
+      ],
+    );
+  });
+
+  it("go before their time, in order, where they find no room", () => {
+    const node = new TestNode({ overflowBytes: 1_000_000 });
+    world = new World({ channels: { "room:*": CHANNEL }, window, node });
+    const client = world.joined();
+    const third = "x".repeat(BUFFER_BYTES / 3);
+    for (const n of [1, 2]) say(n, third);
+    assert.deepEqual(client.taken(), []);
+    say(3, third);
+    assert.deepEqual(numbers(client), [1, 2]);
+    say(4, "x".repeat(BUFFER_BYTES));
+    assert.deepEqual(numbers(client), [3, 4]);
+    assert.equal(world.held?.isEmpty, true);
+  });
+});
