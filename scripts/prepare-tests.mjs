@@ -1,7 +1,8 @@
 /**
- * Gets ready what tests need beyond Node.js: Chromium, for those of the demo page.
+ * Gets ready what tests need beyond Node.js: Chromium, for those of the demo page, and Redis, for
+ * those of nodes that are linked by it.
  *
- * On Debian it is installed with apt-get, where this may be done without a password; set
+ * On Debian they are installed with apt-get, where this may be done without a password; set
  * SIMURGH_NO_INSTALL=1 to have nothing installed. Whatever comes of it, the tests run: those that
  * need what is missing are skipped, and say so.
  *
@@ -11,27 +12,44 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
-const CHROMIUM = "/usr/bin/chromium";
+/** Debian's packages, what tests use of them (any of these files will do), and which tests. */
+const NEEDS = [
+  { name: "chromium", files: ["/usr/bin/chromium"], tests: "the browser tests" },
+  {
+    // Not redis-server, which adds a service that starts by itself: test/support/redis.ts.
+    name: "redis-tools",
+    files: ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"],
+    tests: "the tests with Redis",
+  },
+];
 const UPDATE_MS = 120_000;
 const INSTALL_MS = 420_000;
 
-if (!existsSync(CHROMIUM)) {
-  const problem = problemOf() ?? install();
-  if (problem) say(`no ${CHROMIUM}, so the browser tests are skipped: ${problem}`);
+const missing = NEEDS.filter(isMissing);
+if (missing.length > 0) {
+  const problem = problemOf() ?? install(missing);
+  for (const { name, tests } of missing.filter(isMissing)) {
+    say(`no ${name}, so ${tests} are skipped: ${problem ?? "apt-get could not install it"}`);
+  }
+}
+
+function isMissing({ files }) {
+  return !files.some((file) => existsSync(file));
 }
 
 /** Says why nothing may be installed here; undefined where it may. */
 function problemOf() {
   if (process.env.SIMURGH_NO_INSTALL) return "SIMURGH_NO_INSTALL is set";
-  // Elsewhere the package of this name is something else, or there is none.
+  // Elsewhere the packages of these names are something else, or there are none.
   if (!isDebian() || !has("apt-get")) return "it is installed by itself on Debian only";
   if (process.getuid() === 0 || (has("sudo") && run(["sudo", "-n", "true"], 10_000)))
     return undefined;
-  return "neither root nor sudo without a password; apt-get install chromium does it";
+  return "neither root nor sudo without a password; apt-get install does it";
 }
 
-function install() {
-  say("installing Debian's chromium for the browser tests (once; SIMURGH_NO_INSTALL=1 skips this)");
+function install(needs) {
+  const list = needs.map(({ name, tests }) => `${name} for ${tests}`).join(", ");
+  say(`installing Debian's ${list} (once; SIMURGH_NO_INSTALL=1 skips this)`);
   const prefix = process.getuid() === 0 ? ["env"] : ["sudo", "-n", "env"];
   const apt = [
     ...prefix,
@@ -42,8 +60,9 @@ function install() {
     "Acquire::Retries=3",
   ];
   run([...apt, "update"], UPDATE_MS);
-  const isDone = run([...apt, "install", "-y", "--no-install-recommends", "chromium"], INSTALL_MS);
-  return isDone && existsSync(CHROMIUM) ? undefined : "apt-get could not install it";
+  // One by one: what one of them lacks is no reason to do without the others.
+  for (const { name } of needs)
+    run([...apt, "install", "-y", "--no-install-recommends", name], INSTALL_MS);
 }
 
 function isDebian() {

@@ -102,6 +102,7 @@ export type { Broadcast } from "./pubsub/envelope.ts";
 export type {
   Adapter,
   AdapterModule,
+  AdapterReports,
   AdapterSpec,
   RemoteBroadcastHandler,
   RemoteGapHandler,

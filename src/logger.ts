@@ -43,6 +43,11 @@ export const LOG_LINES = {
     level: "error",
     text: "link to other nodes ended too often, not replaced: this node is alone",
   },
+  linkConnected: { level: "info", text: "connected to other nodes" },
+  linkDisconnected: {
+    level: "error",
+    text: "no connection to other nodes: this node is alone, tries again, and will tell what was lost",
+  },
   linkTerminated: { level: "warn", text: "link did not run dry in time, its thread was ended" },
   shardTerminated: { level: "warn", text: "shard did not run dry in time, its thread was ended" },
   noShardLeft: { level: "error", text: "no shard left: new connections get 503" },

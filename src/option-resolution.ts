@@ -24,6 +24,8 @@ export interface AutomaticValues {
   /** CPUs that there are for us: of the machine, or of the container. */
   readonly parallelism: () => number;
   readonly secretKeyBase: () => string;
+  /** One that no other node has. */
+  readonly nodeName: () => string;
 }
 
 const RINGS_TOTAL_BYTES = 268_435_456;
@@ -67,6 +69,7 @@ export function resolveOptions(
       Number(presenceSilentPeriods),
     );
   }
+  if (resolved["nodeName"] === "auto") resolved["nodeName"] = automatic.nodeName();
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   if (resolved["ringBytes"] === "auto") {
     resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);

@@ -4,7 +4,14 @@
  * Runs on: any thread. A table, and the check of one value by it.
  */
 
-import { checkInteger, checkText, type IntegerOption, type TextOption } from "./option-values.ts";
+import {
+  checkInteger,
+  checkText,
+  clusterUrlRule,
+  nodeNameRule,
+  type IntegerOption,
+  type TextOption,
+} from "./option-values.ts";
 
 /** Levels of the log, from the most to the least. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -471,6 +478,50 @@ export const OPTIONS = {
     about:
       "Time for each of a shard's last steps after its last connection is closed: its channels' `terminate`, the app's `stop`, its thread's end.",
     atLimit: "The next step begins; at last the thread is ended, whatever it still does.",
+  },
+  nodeName: {
+    kind: "text",
+    env: "SIMURGH_NODE_NAME",
+    default: "auto",
+    minBytes: 1,
+    maxBytes: 255,
+    rule: nodeNameRule,
+    about:
+      "Name of this node, unique in its cluster; auto is random. That of an `adapter` given in code wins.",
+    atLimit: "Where another node has it, `serve` fails with SIM_ERR_NODE_NAME.",
+  },
+  clusterUrl: {
+    kind: "text",
+    env: "SIMURGH_CLUSTER_URL",
+    default: "none",
+    minBytes: 4,
+    maxBytes: 4_096,
+    secret: true,
+    rule: clusterUrlRule,
+    about:
+      "Server by which nodes hear each other, as redis://user:password@host:6379, or rediss: by TLS; none: this node is alone.",
+    atLimit:
+      "Where it is away, the node serves alone and tries again; then all topics are told what they missed.",
+  },
+  clusterName: {
+    kind: "text",
+    env: "SIMURGH_CLUSTER_NAME",
+    default: "simurgh",
+    minBytes: 1,
+    maxBytes: 255,
+    about: "Nodes of one name hear each other, where several clusters use one server.",
+    atLimit: "Nodes of another name hear nothing of these.",
+  },
+  clusterQueueBytes: {
+    kind: "integer",
+    env: "SIMURGH_CLUSTER_QUEUE_BYTES",
+    default: 67_108_864,
+    min: 65_536,
+    max: 4_294_967_296,
+    unit: "bytes",
+    about: "What may wait for the answer of the server of `clusterUrl`.",
+    atLimit:
+      "What comes beyond is lost for other nodes, whose channels on the topics concerned get phx_error.",
   },
   secretKeyBase: {
     kind: "text",

@@ -8,6 +8,11 @@ import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "..
 const SECRET = "s".repeat(64);
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
+/** Values of texts that must be more than of some length. */
+const TEXTS: Readonly<Partial<Record<OptionName, readonly [string, string]>>> = {
+  clusterUrl: ["redis://h", "rediss://u:p@[::1]:6380/2"],
+};
+
 /** Options that depend on each other are given room for the one that is looked at. */
 const ROOM: Options = { overflowBytes: 65_536, overflowTotalBytes: 4_294_967_296 };
 
@@ -15,7 +20,11 @@ function resolved(
   given: Readonly<Record<string, unknown>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): ResolvedOptions {
-  return resolveOptions(given, environment, { parallelism: () => 3, secretKeyBase: () => SECRET });
+  return resolveOptions(given, environment, {
+    parallelism: () => 3,
+    secretKeyBase: () => SECRET,
+    nodeName: () => "node-x",
+  });
 }
 
 function refused(
@@ -85,7 +94,7 @@ describe("options", () => {
           ? [option.min, option.max]
           : "choices" in option
             ? [option.choices[0], option.choices[1]]
-            : ["a".repeat(option.minBytes), "b".repeat(option.maxBytes)];
+            : (TEXTS[name] ?? ["a".repeat(option.minBytes), "b".repeat(option.maxBytes)]);
       const room = roomFor(name);
       const large = { ...room, ...(name === "overflowBytes" && { overflowTotalBytes: other }) };
       assert.equal(resolved({ ...large, [name]: own }, { [option.env]: String(other) })[name], own);
@@ -139,6 +148,27 @@ describe("options", () => {
       resolved({}, { SIMURGH_MAX_FRAME_BYTES: " 1_000_000\n" }).maxFrameBytes,
       1_000_000,
     );
+  });
+
+  it("takes of clusterUrl what leads to a server, and does not show what it got", () => {
+    for (const url of ["none", "redis://h", "redis://:p@h:1/0", "rediss://u:p@[::1]/"]) {
+      assert.equal(resolved({ clusterUrl: url }).clusterUrl, url);
+    }
+    const must =
+      "clusterUrl must be none, or a URL as redis://user:password@host:6379, or rediss:, got";
+    assert.equal(refused({ clusterUrl: "localhost" }), `${must} what is no URL`);
+    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} one of http:`);
+    assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} one without a host`);
+    const path = `${must} a path that is no database's number`;
+    assert.equal(refused({ clusterUrl: "redis://h/zero" }), path);
+  });
+
+  it("takes for a node's name none that nameless nodes of Phoenix have", () => {
+    const must = "nodeName must be unique in its cluster, or auto, got";
+    for (const nodeName of ["nonode", "nonode@nohost"]) {
+      assert.equal(refused({ nodeName }), `${must} ${nodeName}`);
+    }
+    assert.equal(resolved({ nodeName: "nonode-2" }).nodeName, "nonode-2");
   });
 
   it("counts the bytes of texts, not their letters", () => {
@@ -199,11 +229,16 @@ describe("options", () => {
         asked.push("secretKeyBase");
         return SECRET;
       },
+      nodeName: () => {
+        asked.push("nodeName");
+        return "node";
+      },
     };
-    resolveOptions({ shards: 2, taskThreads: 1, secretKeyBase: SECRET }, {}, automatic);
+    const given = { shards: 2, taskThreads: 1, secretKeyBase: SECRET, nodeName: "ant" };
+    resolveOptions(given, {}, automatic);
     assert.deepEqual(asked, []);
     resolveOptions({}, {}, automatic);
-    assert.deepEqual(asked, ["parallelism", "parallelism", "secretKeyBase"]);
+    assert.deepEqual(asked, ["parallelism", "parallelism", "nodeName", "secretKeyBase"]);
   });
 
   it("ignores what is no option, and freezes the result", () => {

@@ -42,6 +42,7 @@ const VALUES = [
 const TYPES = [
   "Adapter",
   "AdapterModule",
+  "AdapterReports",
   "AdapterSpec",
   "AnyChannelDefinition",
   "AnyMountDefinition",

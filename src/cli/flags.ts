@@ -73,12 +73,16 @@ export function optionsOf(
 ): Options {
   const given = { ...defaults, ...environment, ...variables };
   try {
-    // The server makes the secret itself, and warns.
-    const automatic = { parallelism: availableCpus, secretKeyBase: (): string => "auto" };
+    // The server makes the secret itself, and warns; and its name.
+    const automatic = { parallelism: availableCpus, secretKeyBase: auto, nodeName: auto };
     return resolveOptions({}, given, automatic);
   } catch (error) {
     throw named(error, variables);
   }
+}
+
+function auto(): string {
+  return "auto";
 }
 
 function flagOf(option: OptionName): string {

@@ -4,12 +4,18 @@
  * Runs on: main.
  */
 
-import { OPTIONS } from "../options.ts";
+import { OPTIONS, type OptionName } from "../options.ts";
 import type { Command } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 
 const FLAG_COLUMNS = 34;
 const DEFAULT_COLUMNS = 10;
+/** What the value of a text is called. */
+const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
+  host: "address",
+  nodeName: "name",
+  clusterName: "name",
+};
 
 /** Gives the help of `simurgh` itself. */
 export function mainHelp(version: string, commands: readonly Command[]): string {
@@ -49,7 +55,7 @@ ${FLAGS.map(flagRow).join("\n")}
 
 function flagRow({ flag, option, variable }: Flag): string {
   const row0 = OPTIONS[option];
-  const unit = "unit" in row0 ? row0.unit : "choices" in row0 ? "level" : "address";
+  const unit = "unit" in row0 ? row0.unit : "choices" in row0 ? "level" : UNITS[option];
   return `  ${row(`${flag} <${unit}>`, String(row0.default), variable)}`;
 }
 

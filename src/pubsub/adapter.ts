@@ -18,18 +18,43 @@ export type RemoteBroadcastHandler = (topic: string, envelope: Uint8Array) => vo
  */
 export type RemoteGapHandler = (gap: Uint8Array) => void;
 
+/** What an adapter tells the link beside what comes from other nodes. */
+export interface AdapterReports {
+  /**
+   * Broadcasts that were taken did not get to the other nodes, or may not have: of these topics,
+   * one for each. "all" where it is not known of which. The link tells the other nodes.
+   */
+  onLost(topics: readonly string[] | "all"): void;
+  /** The adapter is connected, or is again. */
+  onConnected(address: string): void;
+  /** The adapter is not connected any more, or could not connect, and tries again. */
+  onDisconnected(address: string, error: unknown): void;
+  /** Something failed that ends nothing. */
+  onError(error: unknown): void;
+}
+
 /** A link to the other nodes. Delivers at most once, in order for one sender, gaps included. */
 export interface Adapter {
   /** Name of this node, unique in its cluster. */
   readonly nodeName: string;
 
-  /** Starts the link. What other nodes send goes to the handlers from then on. */
-  start(onBroadcast: RemoteBroadcastHandler, onGap: RemoteGapHandler): Promise<void>;
+  /**
+   * Starts the link. What other nodes send goes to the handlers from then on.
+   *
+   * An adapter that cannot connect now, and may later, resolves all the same: the node is alone
+   * meanwhile. It rejects where trying again would be in vain.
+   */
+  start(
+    onBroadcast: RemoteBroadcastHandler,
+    onGap: RemoteGapHandler,
+    reports: AdapterReports,
+  ): Promise<void>;
 
   /**
    * Sends to every other node, never to this one. `envelope` is valid only during the call.
    *
-   * @throws where nothing can be sent; the link logs it, and sends a gap once it can
+   * @throws where nothing can be sent: the link sends a gap once it can, and logs the error, but
+   *   for SIM_ERR_NOT_SENT, which an adapter throws that has said `onDisconnected`, or is full
    */
   broadcast(topic: string, envelope: Uint8Array): void;
 

@@ -8,13 +8,17 @@
  * Runs on: link.
  * Full: as for any member: a broadcast of another node that finds no room waits, then laps.
  *       What is lost on its way to other nodes is told them by a gap, before the next broadcast:
- *       what members lost on the way here, and what the adapter could not send. What comes from
+ *       what members lost on the way here, what the adapter could not send, and what it says was
+ *       lost after it took it. What comes from
  *       another node and is larger than the overflow bound of this one is told here by a gap.
  *       A link that replaces one that ended tells all topics, on both sides.
  *       Mail that finds no room, or no adapter that takes it, is lost: who waits for an answer to
  *       it has a time limit.
  */
 
+import { hasCode } from "../errors.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
 import { topicHash } from "../memory/topic-hash.ts";
 import type { Adapter } from "./adapter.ts";
 import { Envelope, KIND, rehash } from "./envelope.ts";
@@ -37,6 +41,10 @@ export interface LinkParts {
   readonly onLapped: (from: number, slots: LappedNotice) => void;
   /** Is told that broadcasts of another node were lost. */
   readonly onGap: () => void;
+  readonly counters: Counters;
+  /** Is told that the adapter is connected, or is not and tries again. */
+  readonly onConnected?: (address: string) => void;
+  readonly onDisconnected?: (address: string, error: unknown) => void;
 }
 
 const NO_MEMBER = -1;
@@ -45,6 +53,7 @@ const MAIL = "mail";
 /** How soon a gap that could not be sent is tried again, where nothing else is sent meanwhile. */
 const RETRY_MS = 1_000;
 const ALL_TOPICS = new Uint8Array(0);
+const NO_SLOTS = new Int32Array(0);
 
 /** The link of a node. */
 export class Link {
@@ -71,6 +80,12 @@ export class Link {
       (gap) => {
         onGap();
         this.#deliverGap(gap);
+      },
+      {
+        onLost: (topics) => this.#lostByAdapter(topics),
+        onConnected: (address) => this.#connected(address),
+        onDisconnected: (address, error) => this.#disconnected(address, error),
+        onError,
       },
     );
     if (isReplacement) {
@@ -104,15 +119,42 @@ export class Link {
       this.#sendGap();
     } catch (error) {
       this.#retryLater();
-      this.#parts.onError(error);
+      this.#report(error);
     }
   }
 
+  #lostByAdapter(topics: readonly string[] | "all"): void {
+    const { counters, index, hashSeed } = this.#parts;
+    if (topics === "all") {
+      this.#tellOthers(topics);
+      return;
+    }
+    counters.add(COUNTER.lostToNodes, topics.length);
+    this.#tellOthers(Int32Array.from(topics, (topic) => index.slotOf(topicHash(hashSeed, topic))));
+  }
+
+  #connected(address: string): void {
+    const { counters, onConnected } = this.#parts;
+    counters.set(COUNTER.linkDown, 0);
+    onConnected?.(address);
+    if (!this.#lost.isEmpty) this.#tellOthers(NO_SLOTS);
+  }
+
+  #disconnected(address: string, error: unknown): void {
+    const { counters, onDisconnected } = this.#parts;
+    counters.set(COUNTER.linkDown, 1);
+    onDisconnected?.(address, error);
+  }
+
+  /** Reports an error, but for what the adapter has told by its state: there may be many. */
+  #report(error: unknown): void {
+    if (!hasCode(error, "SIM_ERR_NOT_SENT")) this.#parts.onError(error);
+  }
+
   #send(type: number, bytes: Uint8Array, offset: number, length: number): void {
-    const { adapter, index } = this.#parts;
+    const { adapter, index, counters } = this.#parts;
     if (kindOf(type) === KIND.mail) {
-      const mail = bytes.subarray(offset, offset + length);
-      adapter.directBroadcast(unpackMail(mail).to.node, MAIL, mail);
+      this.#sendMail(bytes.subarray(offset, offset + length));
       return;
     }
     const envelope = this.#envelope.read(bytes, offset, length);
@@ -125,10 +167,20 @@ export class Link {
       } else {
         adapter.broadcast(topic, bytes.subarray(offset, offset + length));
       }
+      counters.add(COUNTER.sentToNodes);
     } catch (error) {
+      counters.add(COUNTER.lostToNodes);
       this.#lost.add(index.slotOf(envelope.hash));
       this.#retryLater();
-      throw error;
+      this.#report(error);
+    }
+  }
+
+  #sendMail(mail: Uint8Array): void {
+    try {
+      this.#parts.adapter.directBroadcast(unpackMail(mail).to.node, MAIL, mail);
+    } catch (error) {
+      this.#report(error);
     }
   }
 
@@ -158,7 +210,8 @@ export class Link {
       this.#deliverMail(envelope);
       return;
     }
-    const { exchange, index, hashSeed, onError } = this.#parts;
+    const { exchange, index, hashSeed, onError, counters } = this.#parts;
+    counters.add(COUNTER.heardFromNodes);
     const hash = topicHash(hashSeed, topic);
     rehash(envelope, hash);
     const slot = index.slotOf(hash);

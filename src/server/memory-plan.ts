@@ -10,7 +10,7 @@
  * Owns: which numbers are free. A number is free again when every other member has forgotten it.
  */
 
-import { randomInt, randomUUID } from "node:crypto";
+import { randomInt } from "node:crypto";
 
 import { makeError } from "../errors.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
@@ -43,7 +43,7 @@ export function makeNodeMemory(
     life: new SharedArrayBuffer(lifeBytes(members)),
     hashSeed: randomInt(-0x8000_0000, 0x8000_0000),
     link: adapter ? LINK_MEMBER : -1,
-    nodeName: typeof named === "string" ? named : `node-${randomUUID()}`,
+    nodeName: typeof named === "string" ? named : options.nodeName,
   };
 }
 

@@ -4,7 +4,7 @@
  * Runs on: main.
  */
 
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
 import { kindOf, makeError } from "../errors.ts";
@@ -16,6 +16,7 @@ import { resolveOptions } from "../option-resolution.ts";
 import type { Options, ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
+import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
@@ -31,7 +32,7 @@ import {
   type SocketsRequest,
   type TopicsRequest,
 } from "./introspection.ts";
-import { MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
+import { LINK_MEMBER, MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
 import { joinStats, type MemberStats } from "./member-stats.ts";
 import { NodeDrain, type DrainReport } from "./node-drain.ts";
 import { closedError, type ShardRestart } from "./shard-restarts.ts";
@@ -44,7 +45,7 @@ export interface ServeOptions extends Options {
   readonly app: URL | string;
   /** Handed to the app in each shard as `context.data`; must survive a structured clone. */
   readonly data?: unknown;
-  /** Link to other nodes; none without. */
+  /** Link to other nodes, of your own or within the process; else `clusterUrl` says which. */
   readonly adapter?: AdapterSpec;
   /** Takes main's log lines instead of standard error. */
   readonly logger?: LogSink;
@@ -58,6 +59,8 @@ export interface ServerStats {
    */
   readonly shards: readonly (MemberStats | undefined)[];
   readonly main: MemberStats;
+  /** The link to other nodes, since its thread began; undefined without one. */
+  readonly link: MemberStats | undefined;
   /** Sums over all shards, and main. */
   readonly total: MemberStats;
   readonly index: SubscriptionIndexStats;
@@ -149,8 +152,9 @@ export class Server {
     const { memory, supervisor, host } = this.#parts;
     const shards = Array.from({ length: this.shards }, (_, shard) => supervisor.stats(shard));
     const main = readCounters(memory.counters, MAIN_MEMBER);
+    const link = memory.link < 0 ? undefined : readCounters(memory.counters, LINK_MEMBER);
     const total = joinStats([main, supervisor.totalStats()]);
-    return { shards, main, total, index: host.indexStats() };
+    return { shards, main, link, total, index: host.indexStats() };
   }
 
   /**
@@ -309,15 +313,16 @@ export async function serve(given: ServeOptions): Promise<Server> {
       isSecretRandom = true;
       return randomBytes(48).toString("base64");
     },
+    nodeName: () => `node-${randomUUID()}`,
   });
   const app = appUrl(given.app);
-  checkAdapter(given.adapter);
+  const adapter = adapterOf(given, options);
   const logger = given.logger
     ? new Logger(options.logLevel, given.logger)
     : new Logger(options.logLevel);
   if (isSecretRandom) logger.log("secretIsRandom");
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
-  const memory = makeNodeMemory(options, given.adapter);
+  const memory = makeNodeMemory(options, adapter);
   const host = new Host(memory, options, logger);
   const counters = new Counters(memory.counters, MAIN_MEMBER);
   const life = new Life(memory.life);
@@ -326,7 +331,7 @@ export async function serve(given: ServeOptions): Promise<Server> {
     readiness: (isReady) => life.setReady(isReady),
   });
   const tasks = new TaskPool(options, logger);
-  const { data, adapter } = given;
+  const { data } = given;
   const supervisor = new Supervisor({
     memory,
     options,
@@ -368,10 +373,13 @@ function appUrl(app: unknown): string {
   return app.startsWith("file:") ? app : pathToFileURL(app).href;
 }
 
-function checkAdapter(adapter: unknown): void {
-  if (adapter === undefined) return;
+/** The adapter given in code wins over a `clusterUrl` of the environment; in code, one is enough. */
+function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec | undefined {
+  const { adapter, clusterUrl } = given;
+  if (adapter === undefined) return clusterAdapter(resolved);
+  if (clusterUrl !== undefined) throw invalidOption("adapter must be left out beside clusterUrl");
   const { module, options } = Object(adapter) as Partial<AdapterSpec>;
-  if (typeof module === "string" && typeof options === "object" && options !== null) return;
+  if (typeof module === "string" && typeof options === "object" && options !== null) return adapter;
   throw invalidOption("adapter must be { module, options }, as `memoryAdapter` gives");
 }
 

@@ -50,6 +50,9 @@ try {
     onLapped: (from, slots) =>
       logger.log("linkLapped", { from, slots: slots === "all" ? slots : slots.length }),
     onGap: () => logger.log("gap"),
+    counters,
+    onConnected: (address) => logger.log("linkConnected", { address }),
+    onDisconnected: (address, error) => logger.log("linkDisconnected", { address, err: error }),
   });
   await link.start(isReplacement);
   parentPort?.on("message", (message: MainMessage) => void obey(link, message));

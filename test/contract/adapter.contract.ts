@@ -7,11 +7,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { Adapter } from "../../src/pubsub/adapter.ts";
+import type { Adapter, AdapterReports } from "../../src/pubsub/adapter.ts";
 import { within } from "../support/deadline.ts";
 
 /** Stands for the topic of a gap, which has none. */
 const GAP = "(gap)";
+
+const NO_REPORTS: AdapterReports = {
+  onLost() {},
+  onConnected() {},
+  onDisconnected() {},
+  onError: (error) => assert.fail(String(error)),
+};
 
 /** What one node heard: topics and texts, in order. */
 class Inbox {
@@ -19,7 +26,7 @@ class Inbox {
   #wake: () => void = () => {};
 
   readonly handler = (topic: string, envelope: Uint8Array): void => {
-    this.heard.push([topic, Buffer.from(envelope).toString()]);
+    this.heard.push([topic, textOf(envelope)]);
     // The envelope is the handler's own: what becomes of it is nobody else's affair.
     envelope.fill(0);
     this.#wake();
@@ -36,6 +43,11 @@ class Inbox {
       await within(woken, `message ${this.heard.length + 1} of ${count}`);
     }
   }
+}
+
+/** A letter for each byte. */
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
 
 interface TestNode {
@@ -70,7 +82,9 @@ export function describeAdapter(
   ): Promise<void> {
     const names = Array.from({ length: count }, (_, at) => `node-${at}`);
     const nodes = makeAdapters(names).map((adapter) => ({ adapter, inbox: new Inbox() }));
-    await Promise.all(nodes.map(({ adapter, inbox }) => adapter.start(inbox.handler, inbox.onGap)));
+    await Promise.all(
+      nodes.map(({ adapter, inbox }) => adapter.start(inbox.handler, inbox.onGap, NO_REPORTS)),
+    );
     try {
       await test(nodes);
     } finally {
@@ -157,6 +171,23 @@ export function describeAdapter(
       });
     });
 
+    it("carries any bytes, and of a large record all of them, in order with small ones", async () => {
+      await withNodes(2, async ([a, b]) => {
+        assert.ok(a && b);
+        const bytes = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
+        const large = Buffer.alloc(3 * 1_048_576 + 1, bytes);
+        for (const one of [bytes, large, Buffer.of()]) {
+          a.adapter.broadcast("t", one);
+          a.adapter.directBroadcast("node-1", "t", one);
+        }
+        const heard = await heardUpTo(a, b);
+        const wanted = [bytes, bytes, large, large, Buffer.of(), Buffer.of()].map(textOf);
+        // Not deepEqual: its message would have all of it.
+        assert.ok(heard.length === wanted.length);
+        assert.ok(heard.every(([, text], at) => text === wanted[at]));
+      });
+    });
+
     it("gives each node an envelope of its own", async () => {
       await withNodes(3, async ([a, b, c]) => {
         assert.ok(a && b && c);
@@ -200,6 +231,7 @@ export function describeAdapter(
       await adapter.start(
         () => {},
         () => {},
+        NO_REPORTS,
       );
       await adapter.stop();
       await adapter.stop();

@@ -11,7 +11,7 @@ import { memoryAdapter } from "../../src/index.ts";
 import type { Broadcast } from "../../src/index.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
-import { startServer } from "../support/server.ts";
+import { startServer, startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
 const NAMES = ["ant", "bee", "cat"];
@@ -70,6 +70,35 @@ describe("nodes of a cluster", () => {
       }
     });
   }
+
+  it("count what they sent and heard", async () => {
+    const earlier = [node(0), node(1)].map((each) => each.stats().link);
+    const heard = new Promise<void>((resolve) => node(1).subscribe("counted", () => resolve()));
+    node(0).broadcast("counted", "event");
+    await within(heard, "the broadcast");
+    const [sent, got] = [node(0), node(1)].map((each) => each.stats().link);
+    assert.ok(sent && got && earlier[0] && earlier[1]);
+    // Presences' signs of life count as well.
+    assert.ok(sent.sentToNodes > earlier[0].sentToNodes);
+    assert.ok(got.heardFromNodes > earlier[1].heardFromNodes);
+    assert.deepEqual([sent.lostToNodes, sent.linkDown], [0, 0]);
+  });
+
+  it("are alone without an adapter, and have the name of the option, or one of their own", async () => {
+    const dog = await startServer("nodes", { shards: 1, nodeName: "dog" });
+    const nameless = await startServer("nodes", { shards: 1 });
+    assert.deepEqual([dog.nodeName, dog.stats().link], ["dog", undefined]);
+    assert.match(nameless.nodeName, /^node-[0-9a-f-]{36}$/);
+    await Promise.all([dog.close(), nameless.close()]);
+  });
+
+  it("have the adapter given in code, whatever clusterUrl the environment has", async () => {
+    const adapter = memoryAdapter({ hub: "alone", nodeName: "elk" });
+    const environment = { SIMURGH_CLUSTER_URL: "redis://127.0.0.1:1", SIMURGH_NODE_NAME: "dog" };
+    const elk = await startServerWith(environment, "nodes", { shards: 1, adapter });
+    assert.deepEqual([elk.nodeName, elk.stats().link?.linkDown], ["elk", 0]);
+    await elk.close();
+  });
 
   it("have the names that they were given", () => {
     assert.deepEqual(

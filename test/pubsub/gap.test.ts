@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { makeError } from "../../src/errors.ts";
+import type { CounterName } from "../../src/memory/counters-layout.ts";
+import { Counters, readCounters } from "../../src/memory/counters.ts";
 import { topicHash } from "../../src/memory/topic-hash.ts";
 import type {
   Adapter,
+  AdapterReports,
   RemoteBroadcastHandler,
   RemoteGapHandler,
 } from "../../src/pubsub/adapter.ts";
@@ -33,10 +37,19 @@ class RecordingAdapter implements Adapter {
   onBroadcast: RemoteBroadcastHandler = () => {};
   onGap: RemoteGapHandler = () => {};
   isDown = false;
+  /** What it throws then. */
+  fault: Error = new Error("not connected");
 
-  async start(onBroadcast: RemoteBroadcastHandler, onGap: RemoteGapHandler): Promise<void> {
+  reports: AdapterReports | undefined;
+
+  async start(
+    onBroadcast: RemoteBroadcastHandler,
+    onGap: RemoteGapHandler,
+    reports: AdapterReports,
+  ): Promise<void> {
     this.onBroadcast = onBroadcast;
     this.onGap = onGap;
+    this.reports = reports;
   }
 
   broadcast(topic: string): void {
@@ -54,7 +67,7 @@ class RecordingAdapter implements Adapter {
   async stop(): Promise<void> {}
 
   #send(what: string | Uint8Array): void {
-    if (this.isDown) throw new Error("not connected");
+    if (this.isDown) throw this.fault;
     this.sent.push(what);
   }
 }
@@ -63,6 +76,8 @@ interface Linked {
   readonly host: TestMember;
   readonly adapter: RecordingAdapter;
   readonly errors: string[];
+  /** What the link counted. */
+  readonly counter: (name: CounterName) => number;
   /** Topics that the host's listeners missed something of. */
   readonly missed: string[];
   readonly stop: () => Promise<void>;
@@ -93,9 +108,11 @@ async function linked(topics: readonly string[] = []): Promise<Linked> {
     onError: (error) => void errors.push(String(error)),
     onLapped: () => {},
     onGap: () => {},
+    counters: new Counters(node.countersMemory, LINK),
   });
   await link.start();
-  return { host, adapter, errors, missed, stop: () => link.stop() };
+  const counter = (name: CounterName): number => readCounters(node.countersMemory, LINK)[name];
+  return { host, adapter, errors, counter, missed, stop: () => link.stop() };
 }
 
 /** Lets host and link go on until something is so. */
@@ -184,6 +201,41 @@ describe("A link", () => {
     adapter.isDown = false;
     await until(host, "the gap", () => adapter.sent.length > 0);
     assert.ok(adapter.sent[0] instanceof Uint8Array);
+    await stop();
+  });
+
+  it("tells other nodes what the adapter took, and then says it lost", async () => {
+    const { adapter, counter, stop } = await linked();
+    adapter.reports?.onLost(["room:1", "room:2", "room:1"]);
+    const [gap] = adapter.sent;
+    assert.ok(gap instanceof Uint8Array);
+    assert.deepEqual(["room:1", "room:2", "room:3"].map(isIn(gap)), [true, true, false]);
+    assert.equal(counter("lostToNodes"), 3);
+    adapter.reports?.onLost("all");
+    const all = adapter.sent[1];
+    assert.ok(all instanceof Uint8Array && isIn(all)("room:3"));
+    await stop();
+  });
+
+  it("counts what an adapter without a connection refuses, logs none, and tells once it has one", async () => {
+    const { host, adapter, errors, counter, stop } = await linked();
+    adapter.isDown = true;
+    adapter.fault = makeError("SIM_ERR_NOT_SENT", "no connection");
+    adapter.reports?.onDisconnected("redis://h", new Error("gone"));
+    assert.equal(counter("linkDown"), 1);
+    host.broadcast("room:lost", "event");
+    host.broadcast("room:2", "event");
+    await until(host, "both", () => counter("lostToNodes") === 2);
+    adapter.isDown = false;
+    adapter.reports?.onConnected("redis://h");
+    // Within the call: nobody waits for the next try.
+    const [gap] = adapter.sent;
+    assert.ok(gap instanceof Uint8Array);
+    assert.deepEqual(["room:lost", "room:2", "room:3"].map(isIn(gap)), [true, true, false]);
+    assert.deepEqual([errors, counter("linkDown"), counter("sentToNodes")], [[], 0, 0]);
+    host.broadcast("room:3", "event");
+    await until(host, "the next broadcast", () => adapter.sent.includes("room:3"));
+    assert.deepEqual([adapter.sent.length, counter("sentToNodes")], [2, 1]);
     await stop();
   });
 

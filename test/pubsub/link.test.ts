@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { Counters } from "../../src/memory/counters.ts";
 import type { Adapter, RemoteBroadcastHandler } from "../../src/pubsub/adapter.ts";
 import type { Broadcast } from "../../src/pubsub/envelope.ts";
 import { KIND } from "../../src/pubsub/envelope.ts";
@@ -76,6 +77,7 @@ async function makeLinked(seed?: number): Promise<LinkedNode> {
     onError: (error) => void errors.push(error),
     onLapped: () => {},
     onGap: () => {},
+    counters: new Counters(node.countersMemory, LINK),
   });
   await link.start();
   return { member: node.member(0), adapter, link, errors };

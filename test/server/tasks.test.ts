@@ -27,7 +27,7 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
   const options = resolveOptions(
     { taskThreads: 1, ...given },
     {},
-    { parallelism: () => 1, secretKeyBase: () => "x".repeat(64) },
+    { parallelism: () => 1, secretKeyBase: () => "x".repeat(64), nodeName: () => "node" },
   );
   const logger = new Logger("debug", {
     debug: quiet,

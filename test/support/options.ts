@@ -10,6 +10,11 @@ import type { Options, ResolvedOptions } from "../../src/options.ts";
 /** Gives options for a node of few bytes. */
 export function smallOptions(given: Options = {}): ResolvedOptions {
   const small = { shards: 1, secretKeyBase: "s".repeat(64), ringBytes: 4_096, indexBits: 8 };
-  const automatic = { shards: () => 1, parallelism: () => 1, secretKeyBase: () => "" };
+  const automatic = {
+    shards: () => 1,
+    parallelism: () => 1,
+    secretKeyBase: () => "",
+    nodeName: () => "node",
+  };
   return resolveOptions({ ...small, ...given }, {}, automatic);
 }

@@ -1,0 +1,133 @@
+/**
+ * Measures adapters: broadcasts a second from one node to one other, and the CPU of both, and of
+ * the server between them.
+ *
+ * Runs on: main, and two threads, which stand for the links of two nodes; Redis is another process.
+ * Usage:   npm run build && node dist/scripts/micro/adapters.js
+ *
+ * A link's turn drains up to 256 records; so does one turn of the sender here. It never has more on
+ * its way than `WINDOW_BYTES`, as the receiver's count says: neither side's buffers grow without end.
+ */
+
+import { once } from "node:events";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+
+import type { Adapter, AdapterReports } from "../../src/pubsub/adapter.ts";
+import { MemoryAdapter } from "../../src/pubsub/adapters/memory.ts";
+import { makeRedisAdapter } from "../../src/pubsub/adapters/redis.ts";
+import { noRedis, TestRedis } from "../../test/support/redis.ts";
+
+type Kind = "memory" | "redis";
+
+interface Job {
+  readonly kind: Kind;
+  readonly url: string;
+  readonly role: "sender" | "receiver";
+  readonly bytes: number;
+  readonly count: number;
+  /** One word: how many were received. */
+  readonly received: SharedArrayBuffer;
+}
+
+const TURN = 256;
+const WINDOW_BYTES = 8_388_608;
+const ROUNDS = 3;
+const NO_REPORTS: AdapterReports = {
+  onLost() {
+    throw new Error("lost some");
+  },
+  onConnected() {},
+  onDisconnected() {},
+  onError(error) {
+    throw error;
+  },
+};
+
+if (isMainThread) await main();
+else await work(workerData as Job);
+
+function makeAdapter({ kind, url, role }: Job): Adapter {
+  if (kind === "memory") return new MemoryAdapter({ hub: "measure", nodeName: role });
+  return makeRedisAdapter({ url, clusterName: "measure", nodeName: role, queueBytes: 2 ** 26 });
+}
+
+/** One of the two threads: starts, says so, works when it is told to, and says when it is done. */
+async function work(job: Job): Promise<void> {
+  const port = parentPort;
+  if (!port) throw new Error("a worker has a port");
+  const received = new Int32Array(job.received);
+  const adapter = makeAdapter(job);
+  const onBroadcast = (): void => {
+    if (Atomics.add(received, 0, 1) + 1 === job.count) port.postMessage("done");
+  };
+  await adapter.start(onBroadcast, () => {}, NO_REPORTS);
+  port.postMessage("ready");
+  await once(port, "message");
+  if (job.role === "sender") await send(adapter, job, received);
+  await once(port, "message");
+  await adapter.stop();
+}
+
+async function send(adapter: Adapter, { bytes, count }: Job, received: Int32Array): Promise<void> {
+  const envelope = new Uint8Array(bytes).fill(120);
+  for (let sent = 0; sent < count;) {
+    if ((sent - Atomics.load(received, 0)) * bytes < WINDOW_BYTES) {
+      for (let n = 0; n < TURN && sent < count; n += 1, sent += 1) {
+        adapter.broadcast("room:measured", envelope);
+      }
+    }
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+async function measure(job: Omit<Job, "role" | "received">, redis?: TestRedis): Promise<string> {
+  const received = new SharedArrayBuffer(4);
+  const threads = (["receiver", "sender"] as const).map(
+    (role) => new Worker(new URL(import.meta.url), { workerData: { ...job, role, received } }),
+  );
+  await Promise.all(threads.map((thread) => once(thread, "message")));
+  const [before, redisBefore] = [process.cpuUsage(), await cpuOf(redis)];
+  const startMs = performance.now();
+  // The other ends later; where it fails, that is an end of this too.
+  const done = Promise.race([
+    once(threads[0] as Worker, "message"),
+    once(threads[1] as Worker, "exit"),
+  ]);
+  for (const thread of threads) thread.postMessage("go");
+  await done;
+  const tookMs = performance.now() - startMs;
+  const { user, system } = process.cpuUsage(before);
+  const redisUs = (await cpuOf(redis)) - redisBefore;
+  const ended = Promise.all(threads.map((thread) => once(thread, "exit")));
+  for (const thread of threads) thread.postMessage("stop");
+  await ended;
+  const perSecond = Math.round((job.count / tookMs) * 1_000);
+  const [nodesUs, serverUs] = [(user + system) / job.count, redisUs / job.count];
+  return `${job.kind} ${job.bytes} B: ${perSecond}/s, both nodes ${nodesUs.toFixed(2)} µs, server ${serverUs.toFixed(2)} µs each`;
+}
+
+/** CPU of the server since it began, in µs. */
+async function cpuOf(redis: TestRedis | undefined): Promise<number> {
+  if (!redis) return 0;
+  const text = await redis.withClient((client) => client.info("cpu"));
+  const seconds = [...text.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(([, value]) => value);
+  return seconds.reduce((sum, value) => sum + Number(value), 0) * 1e6;
+}
+
+async function main(): Promise<void> {
+  if (noRedis) throw new Error(noRedis);
+  const redis = await TestRedis.start();
+  try {
+    for (const [bytes, count] of [
+      [200, 200_000],
+      [16_384, 20_000],
+    ] as const) {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        console.log(await measure({ kind: "memory", url: "", bytes, count }));
+        console.log(await measure({ kind: "redis", url: redis.url, bytes, count }, redis));
+      }
+    }
+  } finally {
+    await redis.kill();
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Parcels: what one turn of the link has for one channel of a broker, as one message.
+ *
+ *   0         1         4                12
+ *   +---------+---------+----------------+----------
+ *   | version | zeros   | boot           | records …       boot: of the adapter that packed it
+ *   +---------+---------+----------------+----------
+ *
+ *   a record:
+ *   0         4              8             12
+ *   +---------+--------------+-------------+---------+--------
+ *   | kind    | topic length | body length | topic   | body …
+ *   +---------+--------------+-------------+---------+--------
+ *     lengths in bytes of UTF-8 and of the body; all numbers little-endian
+ *     body    an envelope, a gap, or the words of a sign of life
+ *
+ * A broker and its subscribers do work for each message. Broadcasts come in bursts (a ring is
+ * drained by up to 256 records a turn), so a burst is a few messages. The version goes up with this
+ * form, with that of envelopes, gaps or mail: nodes leave parcels of another version alone.
+ *
+ * Runs on: link.
+ * Owns: the parcel's bytes until they are taken.
+ */
+
+import { randomBytes } from "node:crypto";
+
+/** Version of the form that is drawn above, and of what records have in them. */
+const VERSION = 1;
+const HEADER_BYTES = 12;
+const BOOT_OFFSET = 4;
+const RECORD_HEADER_BYTES = 12;
+/** A parcel is full from here on; one record may be larger. */
+const FULL_BYTES = 65_536;
+
+/** What a record is: a broadcast, a gap, or a sign of life of a node that starts or serves. */
+export const RECORD_KIND = { broadcast: 1, gap: 2, hello: 3, here: 4 } as const;
+
+/** Takes the records of a parcel, one by one. `body` is a part of the parcel's bytes. */
+export type RecordHandler = (kind: number, topic: string, body: Buffer) => void;
+
+/** A parcel that was taken. */
+export interface TakenParcel {
+  readonly bytes: Buffer;
+  /** Of its broadcasts, one for each. */
+  readonly topics: readonly string[];
+  readonly hasGap: boolean;
+}
+
+/** Makes what tells the adapters of one node name apart: of two nodes, or one after the other. */
+export function makeBoot(): Buffer {
+  return randomBytes(HEADER_BYTES - BOOT_OFFSET);
+}
+
+/** A parcel that is being packed, again and again. */
+export class Parcel {
+  readonly #boot: Buffer;
+  #bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
+  #length = HEADER_BYTES;
+  #topics: string[] = [];
+  #hasGap = false;
+
+  /** @param boot - of the adapter that packs it */
+  constructor(boot: Buffer) {
+    this.#boot = boot;
+  }
+
+  get isEmpty(): boolean {
+    return this.#length === HEADER_BYTES;
+  }
+
+  get isFull(): boolean {
+    return this.#length >= FULL_BYTES;
+  }
+
+  /** Bytes that it would have with such a record. */
+  lengthWith(topic: string, body: Uint8Array): number {
+    return this.#length + RECORD_HEADER_BYTES + Buffer.byteLength(topic) + body.length;
+  }
+
+  /** Adds a record; its body is copied. */
+  add(kind: number, topic: string, body: Uint8Array): void {
+    const needed = this.lengthWith(topic, body);
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(needed);
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    const at = this.#length;
+    const bodyAt = needed - body.length;
+    this.#bytes.writeUInt32LE(kind, at);
+    this.#bytes.writeUInt32LE(bodyAt - at - RECORD_HEADER_BYTES, at + 4);
+    this.#bytes.writeUInt32LE(body.length, at + 8);
+    this.#bytes.write(topic, at + RECORD_HEADER_BYTES);
+    this.#bytes.set(body, bodyAt);
+    this.#length = needed;
+    if (kind === RECORD_KIND.broadcast) this.#topics.push(topic);
+    else if (kind === RECORD_KIND.gap) this.#hasGap = true;
+  }
+
+  /** Gives what was packed, for good, and begins anew. */
+  take(): TakenParcel {
+    this.#bytes.fill(0, 0, HEADER_BYTES);
+    this.#bytes.writeUInt8(VERSION);
+    this.#bytes.set(this.#boot, BOOT_OFFSET);
+    const packed = this.#bytes.subarray(0, this.#length);
+    const isLarge = this.#bytes.length > FULL_BYTES;
+    // What is handed out lives until it is written: a small one must not hold a large buffer.
+    const bytes = isLarge ? packed : Buffer.from(packed);
+    if (isLarge) this.#bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
+    const taken = { bytes, topics: this.#topics, hasGap: this.#hasGap };
+    this.#length = HEADER_BYTES;
+    this.#topics = [];
+    this.#hasGap = false;
+    return taken;
+  }
+}
+
+/** Who packed a parcel: the boot, or undefined where it is none that this version reads. */
+export function bootOf(bytes: Buffer): Buffer | undefined {
+  if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION) return undefined;
+  return bytes.subarray(BOOT_OFFSET, HEADER_BYTES);
+}
+
+/**
+ * Hands the records of a parcel to a handler.
+ *
+ * @returns false where the bytes end within a record: whoever sent them is no node
+ */
+export function readParcel(bytes: Buffer, onRecord: RecordHandler): boolean {
+  let at = HEADER_BYTES;
+  while (at + RECORD_HEADER_BYTES <= bytes.length) {
+    const topicAt = at + RECORD_HEADER_BYTES;
+    const bodyAt = topicAt + bytes.readUInt32LE(at + 4);
+    const end = bodyAt + bytes.readUInt32LE(at + 8);
+    if (end > bytes.length) return false;
+    const topic = bytes.toString("utf8", topicAt, bodyAt);
+    onRecord(bytes.readUInt32LE(at), topic, bytes.subarray(bodyAt, end));
+    at = end;
+  }
+  return at === bytes.length;
+}

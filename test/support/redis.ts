@@ -1,0 +1,133 @@
+/**
+ * A Redis server of a test's own: on a port of its own, in memory only, ended with the test.
+ *
+ * Runs on: the test's thread; the server is a process of its own.
+ */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { createClient, type RedisClientType } from "@redis/client";
+
+import { within } from "./deadline.ts";
+import { freePort } from "./server.ts";
+
+/**
+ * The program. Debian's package redis-tools has it under the name of a tool that it is as well, and
+ * which it is goes by how it is called; redis-server would add a service that starts by itself.
+ */
+const PROGRAMS = ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"];
+const PROGRAM = PROGRAMS.find((path) => existsSync(path));
+const READY_MS = 20_000;
+
+/** Why there can be no server here; false where there can. What `skip` of a test takes. */
+export const noRedis: string | false =
+  PROGRAM === undefined
+    ? `${PROGRAMS.join(" and ")} are missing; on Debian, apt-get install redis-tools`
+    : false;
+
+/** A running server, which may be ended and started anew on its port. */
+export class TestRedis {
+  readonly port: number;
+  readonly #settings: readonly string[];
+  #process: ChildProcess | undefined;
+  #folder = "";
+  #portFlags: readonly string[];
+
+  private constructor(port: number, settings: readonly string[]) {
+    this.port = port;
+    this.#settings = settings;
+    this.#portFlags = ["--port", String(port)];
+  }
+
+  /** @param settings - as in its configuration: `["--requirepass", "secret"]` */
+  static async start(settings: readonly string[] = []): Promise<TestRedis> {
+    const redis = await TestRedis.away(settings);
+    await redis.start();
+    return redis;
+  }
+
+  /** One whose port takes TLS only. */
+  static async startTls(settings: readonly string[]): Promise<TestRedis> {
+    const redis = await TestRedis.away(settings);
+    redis.#portFlags = ["--port", "0", "--tls-port", String(redis.port)];
+    await redis.start();
+    return redis;
+  }
+
+  /** One that is not started yet. */
+  static async away(settings: readonly string[] = []): Promise<TestRedis> {
+    return new TestRedis(await freePort(), settings);
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    this.#folder = await mkdtemp(join(tmpdir(), "simurgh-redis-"));
+    const given = [...this.#portFlags, "--bind", "127.0.0.1", "--dir", this.#folder];
+    const memoryOnly = ["--save", "", "--appendonly", "no"];
+    const child = spawn(PROGRAM ?? "", [...given, ...memoryOnly, ...this.#settings], {
+      argv0: "redis-server",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    this.#process = child;
+    let output = "";
+    const ready = new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes("Ready to accept connections")) resolve();
+      });
+      child.on("exit", () => reject(new Error(`Redis ended: ${output}`)));
+      child.on("error", reject);
+    });
+    await within(ready, "Redis", READY_MS);
+  }
+
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child) return;
+    const ended = once(child, "exit");
+    // A frozen one too, which then takes nothing more.
+    child.kill("SIGKILL");
+    await within(ended, "the end of Redis");
+    await rm(this.#folder, { recursive: true });
+  }
+
+  /** Stops it where it is: connections stay, and nothing is answered. */
+  freeze(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Runs something with a client of its own. */
+  async withClient<Result>(
+    use: (client: RedisClientType) => Promise<Result>,
+    url = this.url,
+  ): Promise<Result> {
+    const client: RedisClientType = createClient({ url });
+    await client.connect();
+    try {
+      return await use(client);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  /** Cuts all connections but that of the one who does it. */
+  async cutAll(): Promise<void> {
+    await this.withClient(async (client) => {
+      await client.sendCommand(["CLIENT", "KILL", "SKIPME", "yes"]);
+    });
+  }
+}
