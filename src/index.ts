@@ -58,8 +58,11 @@ export type {
   ChannelSocket,
   HandleInResult,
   HandleOutResult,
+  InHandler,
   JoinResult,
 } from "./channel/definition.ts";
+export { verbatim } from "./channel/verbatim.ts";
+export type { VerbatimHandler } from "./channel/verbatim.ts";
 export { defineRawChannel } from "./channel/raw-definition.ts";
 export type {
   RawChannel,
@@ -70,6 +73,7 @@ export type {
 export type { Message } from "./protocol/message.ts";
 export { defineSerializer } from "./protocol/custom-serializer.ts";
 export type { SerializerCallbacks, ServerMessage } from "./protocol/custom-serializer.ts";
+export type { JsonText } from "./protocol/json-text.ts";
 export { jsonV1 } from "./protocol/json-v1.ts";
 export { jsonV2 } from "./protocol/json-v2.ts";
 export type { Frame, Serializer } from "./protocol/serializer.ts";

@@ -30,6 +30,9 @@ export interface AutomaticValues {
 
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
+const MIB = 1_048_576;
+/** Just below where the collector begins to let heaps grow to more than twice what is in use. */
+const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
  * Fills in defaults and checks every value.
@@ -57,10 +60,14 @@ export function resolveOptions(
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
-  if (resolved["overloadHeapBytes"] === "auto") {
+  if (resolved["oldGenerationMb"] === "auto") {
     // A worker is allowed as much as the main thread is.
     const { heap_size_limit: limit } = getHeapStatistics();
-    resolved["overloadHeapBytes"] = Math.round(limit * AUTOMATIC_HEAP_SHARE);
+    resolved["oldGenerationMb"] = Math.min(Math.floor(limit / MIB), AUTOMATIC_HEAP_MB);
+  }
+  if (resolved["overloadHeapBytes"] === "auto") {
+    const heapBytes = Number(resolved["oldGenerationMb"]) * MIB;
+    resolved["overloadHeapBytes"] = Math.round(heapBytes * AUTOMATIC_HEAP_SHARE);
   }
   if (resolved["presenceDownMs"] === "auto") {
     const { presencePeriodMs, presenceSilentPeriods } = resolved as Record<string, number>;

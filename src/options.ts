@@ -60,6 +60,18 @@ export const OPTIONS = {
     atLimit:
       "Objects that live longer than that move to the old generation sooner; with many live ones at a time, a larger one spares the collector work.",
   },
+  oldGenerationMb: {
+    kind: "integer",
+    env: "SIMURGH_OLD_GENERATION_MB",
+    default: "auto",
+    min: 64,
+    max: 1_048_576,
+    unit: "MiB",
+    about:
+      "Old generation of each shard's JavaScript heap, where objects stay; auto is what Node.js allows, and at most 2,000. Below 2 GiB the collector lets a heap grow to twice what is in use, above that to four times.",
+    atLimit:
+      "The process ends, as always where JavaScript finds no memory; see `overloadHeapBytes`.",
+  },
   startTimeoutMs: {
     kind: "integer",
     env: "SIMURGH_START_TIMEOUT_MS",
@@ -305,7 +317,7 @@ export const OPTIONS = {
     min: 1_048_576,
     max: 1_099_511_627_776,
     unit: "bytes",
-    about: "JavaScript heap that a shard may use; auto is 60 % of what Node.js allows it.",
+    about: "JavaScript heap that a shard may use; auto is 60 % of `oldGenerationMb`.",
     atLimit: "Joins are answered with error `overloaded` until it is well below.",
   },
   withdrawPercent: {

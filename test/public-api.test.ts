@@ -37,6 +37,7 @@ const VALUES = [
   "serve",
   "socketRef",
   "stop",
+  "verbatim",
 ];
 
 const TYPES = [
@@ -87,7 +88,9 @@ const TYPES = [
   "HostPresences",
   "Identifier",
   "ImproperList",
+  "InHandler",
   "JoinResult",
+  "JsonText",
   "KeyOptions",
   "LineLevel",
   "LogSink",
@@ -168,6 +171,7 @@ const TYPES = [
   "TransportHost",
   "TransportRequest",
   "Tuple",
+  "VerbatimHandler",
   "VerifyOptions",
   "WebSocketMountOptions",
   "WebSocketOptions",

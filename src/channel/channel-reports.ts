@@ -6,6 +6,7 @@
 
 import { hasCode, kindOf } from "../errors.ts";
 import type { LineLevel, Logger } from "../logger.ts";
+import { JsonText } from "../protocol/json-text.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";
@@ -63,13 +64,14 @@ export class ChannelReports {
     startedMs: number,
   ): void {
     const durationMs = performance.now() - startedMs;
+    const decoded = JsonText.decoded(payload);
     const level = isLogged(topic) && definition.logHandleIn;
     if (this.#logger.isOn("handledIn", level)) {
-      const params = this.#logger.filtered(payload);
+      const params = this.#logger.filtered(decoded);
       this.#logger.log("handledIn", { topic, event, durationMs, params }, level);
     }
     if (!telemetry.channel_handled_in.hasSubscribers) return;
-    telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: payload });
+    telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: decoded });
   }
 
   crashed({ topic }: Reported, event: unknown, error: unknown): void {

@@ -27,12 +27,15 @@ import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
 import { callLater } from "./channel-timers.ts";
 import type { ShardContext } from "./context.ts";
+import type { InHandler } from "./definition.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
-import { badResult, isGraceful, Reply, shown, Stop, type ExitReason } from "./results.ts";
+import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
+import { Reply, Stop, type ExitReason } from "./results.ts";
 import type { Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
+import { asVerbatim, type Incoming } from "./verbatim.ts";
 
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
@@ -171,14 +174,16 @@ export class ChannelServer implements ChannelRuntime {
 
   // -- messages ----------------------------------------------------------------------------------
 
-  /** Takes a client's message for the channel. */
-  receiveIn(channel: Channel, message: Message): void {
+  receiveIn(channel: Channel, message: Message, frame?: string): void {
+    const handler = channel.definition.handleIn.get(message.event);
+    const isVerbatim = handler?.isVerbatim === true;
+    const incoming = isVerbatim ? asVerbatim(channel, message, frame) : message;
     if (this.#isFree(channel)) {
-      this.#handleIn(channel, message.event, message.payload, message.ref);
+      this.#handleIn(channel, handler, incoming);
       if (channel.mailbox) this.flush(channel);
       return;
     }
-    const { event, payload, ref } = message;
+    const { event, payload, ref } = incoming;
     this.#put(channel, { kind: "in", event, payload, ref });
   }
 
@@ -324,7 +329,7 @@ export class ChannelServer implements ChannelRuntime {
     const { missed } = channel.definition;
     switch (letter.kind) {
       case "in":
-        this.#handleIn(channel, letter.event, letter.payload, letter.ref);
+        this.#handleIn(channel, channel.definition.handleIn.get(letter.event), letter);
         break;
       case "out":
         this.#handleOut(channel, letter.event, letter.payload);
@@ -350,11 +355,10 @@ export class ChannelServer implements ChannelRuntime {
 
   // -- callbacks ---------------------------------------------------------------------------------
 
-  #handleIn(channel: Channel, event: unknown, payload: unknown, ref: Ref): void {
-    const handler = channel.definition.handleIn.get(event);
+  #handleIn(channel: Channel, handler: InHandler | undefined, incoming: Incoming): void {
+    const { event, payload, ref } = incoming;
     if (!handler) {
-      const error = makeError("SIM_ERR_NO_HANDLER", `no handler in handleIn for ${shown(event)}`);
-      this.#lives.crash(channel, event, error);
+      this.#lives.crash(channel, event, noHandler("handleIn", event));
       return;
     }
     const startedMs = this.#reports.wantsHandled(channel) ? performance.now() : undefined;
@@ -362,7 +366,8 @@ export class ChannelServer implements ChannelRuntime {
     channel.isRunning = true;
     let result: unknown;
     try {
-      result = handler(channel, payload);
+      const { handle } = handler;
+      result = handle(channel, payload);
     } catch (error) {
       channel.isRunning = false;
       this.#lives.crash(channel, event, error);
@@ -406,11 +411,7 @@ export class ChannelServer implements ChannelRuntime {
     const answer = result instanceof Stop ? result.reply : result;
     try {
       if (answer instanceof Reply) this.#output.reply(channel, ref, answer.status, answer.payload);
-      else if (answer !== undefined) {
-        const allowed =
-          "nothing, ok(payload?), error(payload?), reply(status, payload?) or stop(reason, reply?)";
-        throw badResult(`handleIn of ${shown(event)}`, allowed, result);
-      }
+      else if (answer !== undefined) throw badAnswer(event, result);
     } catch (error) {
       this.#lives.crash(channel, event, error);
       return;
@@ -420,12 +421,8 @@ export class ChannelServer implements ChannelRuntime {
 
   #handleOut(channel: Channel, event: string, payload: unknown): void {
     const handler = channel.definition.intercept.get(event);
-    if (handler) {
-      this.#call(channel, event, handler, payload);
-      return;
-    }
-    const error = makeError("SIM_ERR_NO_HANDLER", `no handler in intercept for ${shown(event)}`);
-    this.#lives.crash(channel, event, error);
+    if (handler) this.#call(channel, event, handler, payload);
+    else this.#lives.crash(channel, event, noHandler("intercept", event));
   }
 
   #handleInfo(channel: Channel, message: unknown): void {

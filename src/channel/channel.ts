@@ -8,7 +8,7 @@
  * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
  */
 
-import { refJson } from "../protocol/serializer.ts";
+import { keptRefJson } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
@@ -103,7 +103,7 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
     this.runtime = parts.runtime;
     this.owner = parts.owner;
     this.definition = parts.definition;
-    this.joinRefJson = refJson(parts.joinRef ?? parts.ref);
+    this.joinRefJson = keptRefJson(parts.joinRef ?? parts.ref);
   }
 
   get isOver(): boolean {

@@ -10,6 +10,7 @@ import { checkOption } from "../options.ts";
 import type { ShardContext } from "./context.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
+import { isVerbatim } from "./verbatim.ts";
 
 declare const ASSIGNS: unique symbol;
 
@@ -114,7 +115,8 @@ export interface ChannelCallbacks<Assigns, Locals> {
   join(socket: ChannelSocket<Assigns, Locals>, payload: unknown): JoinResult | Promise<JoinResult>;
   /**
    * A handler for each event of the client. Its payload is what JSON gave, or a Uint8Array of its
-   * own where the client sent bytes. An event without a handler crashes the channel.
+   * own where the client sent bytes; `verbatim` makes one that gets it as the client wrote it. An
+   * event without a handler crashes the channel.
    */
   readonly handleIn?: Readonly<Record<string, HandleIn<ChannelSocket<Assigns, Locals>>>>;
   /** Broadcasts of these events are not sent, but handed to the handler, which may push. */
@@ -165,11 +167,18 @@ export interface SlowChannel {
   readonly bound: number;
 }
 
+/** A handler of `handleIn`, as the runtime uses it. */
+export interface InHandler {
+  readonly handle: (socket: object, payload: unknown) => unknown;
+  /** True where it is given payloads as the client wrote them. */
+  readonly isVerbatim: boolean;
+}
+
 /** A channel's definition, as the runtime uses it. */
 export interface ChannelDefinition {
   readonly locals: () => unknown;
   readonly join: (socket: object, payload: unknown) => unknown;
-  readonly handleIn: ReadonlyMap<unknown, (socket: object, payload: unknown) => unknown>;
+  readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
@@ -200,8 +209,8 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
-    handleIn: handlersOf("handleIn", callbacks.handleIn),
-    intercept: handlersOf("intercept", callbacks.intercept),
+    handleIn: inHandlersOf(callbacks.handleIn),
+    intercept: outHandlersOf(callbacks.intercept),
     handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
@@ -243,14 +252,24 @@ function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
 type Handler = (socket: object, payload: unknown) => unknown;
 
 // Maps, so that an event called `constructor` or `__proto__` finds what the user wrote, or nothing.
-function handlersOf(
-  name: string,
-  handlers: Readonly<Record<string, unknown>> = {},
-): ReadonlyMap<string, Handler> {
+function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<string, Handler> {
   const found = new Map<string, Handler>();
-  for (const [event, handler] of Object.entries(handlers)) {
-    checkFunction(`${name}.${event}`, handler);
+  for (const [event, handler] of Object.entries(given)) {
+    checkFunction(`intercept.${event}`, handler);
+    if (isVerbatim(handler)) {
+      const message = `intercept.${event} must take its payload parsed, got a verbatim handler`;
+      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    }
     found.set(event, handler as Handler);
+  }
+  return found;
+}
+
+function inHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<unknown, InHandler> {
+  const found = new Map<unknown, InHandler>();
+  for (const [event, handler] of Object.entries(given)) {
+    checkFunction(`handleIn.${event}`, handler);
+    found.set(event, { handle: handler as Handler, isVerbatim: isVerbatim(handler) });
   }
   return found;
 }

@@ -21,6 +21,7 @@ import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
 import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass } from "./lane.ts";
+import { withOneMore } from "./short-array.ts";
 import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
 
 /** What is known of a broadcast while it is sent; an envelope knows it. */
@@ -77,7 +78,7 @@ export class Fastlane implements Dispatcher<Lane> {
     let lane = entry.lanes.find((other) => other.kind === kind);
     if (!lane) {
       lane = new Lane(kind, entry.topic);
-      entry.lanes = [...entry.lanes, lane];
+      entry.lanes = withOneMore(entry.lanes, lane);
     }
     // What is held was broadcast before it came.
     this.#letGo(lane);

@@ -10,6 +10,7 @@
  */
 
 import type { Serializer } from "../protocol/serializer.ts";
+import { withOneMore } from "./short-array.ts";
 import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
 
@@ -54,8 +55,8 @@ export class Lane {
   add(channel: Channel): void {
     channel.lane = this;
     channel.laneAt = this.#channels.length;
-    // Most topics of most apps have few members: an array that is pushed to begins with room for 17.
-    if (this.#channels.length < 4) this.#channels = [...this.#channels, channel];
+    // Most topics of most apps have few members.
+    if (this.#channels.length < 4) this.#channels = withOneMore(this.#channels, channel);
     else this.#channels.push(channel);
   }
 

@@ -7,7 +7,7 @@
  * Runs on: the shard that owns the connection.
  */
 
-import { refJson, type Frame } from "../protocol/serializer.ts";
+import { keptRefJson, type Frame } from "../protocol/serializer.ts";
 import type { Ref } from "../protocol/message.ts";
 import { REASON, STATUS } from "../protocol/reserved.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
@@ -87,7 +87,7 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
     this.owner = parts.owner;
     this.definition = parts.definition;
     this.ref = parts.ref;
-    this.joinRefJson = refJson(parts.joinRef ?? parts.ref);
+    this.joinRefJson = keptRefJson(parts.joinRef ?? parts.ref);
     this.topicJson = JSON.stringify(parts.topic);
   }
 

@@ -86,6 +86,18 @@ export function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
 }
 
+/** Makes the error of a handler of `handleIn` that gave something else. */
+export function badAnswer(event: unknown, got: unknown): Error {
+  const allowed =
+    "nothing, ok(payload?), error(payload?), reply(status, payload?) or stop(reason, reply?)";
+  return badResult(`handleIn of ${shown(event)}`, allowed, got);
+}
+
+/** Makes the error of an event that has no handler. */
+export function noHandler(name: string, event: unknown): Error {
+  return makeError("SIM_ERR_NO_HANDLER", `no handler in ${name} for ${shown(event)}`);
+}
+
 /** Shows an event, a reason or a result in a message: text as it is, else what it is. */
 export function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : kindOf(value);

@@ -28,9 +28,16 @@ export interface RoutedChannel {
   readonly runtime: ChannelRunner;
 }
 
+/** A message that waits behind a join. */
+export interface WaitingMessage {
+  readonly message: Message;
+  /** The text frame that it came in, where a channel may want it. */
+  readonly frame: string | undefined;
+}
+
 /** What is kept while a join is not answered. */
 export interface PendingJoin {
-  readonly backlog: Message[];
+  readonly backlog: WaitingMessage[];
   /** join_ref of the channel that this one replaces. */
   readonly replaced: { readonly joinRef: Ref } | undefined;
 }
@@ -39,8 +46,12 @@ export interface PendingJoin {
 export interface ChannelRunner {
   /** Runs the join of a new channel. */
   join(channel: RoutedChannel, ref: Ref, payload: unknown): void;
-  /** Takes a client's message for the channel. */
-  receiveIn(channel: RoutedChannel, message: Message): void;
+  /**
+   * Takes a client's message for the channel.
+   *
+   * @param frame - the text frame that it came in; undefined for bytes
+   */
+  receiveIn(channel: RoutedChannel, message: Message, frame: string | undefined): void;
   /** Takes a client's leave. */
   leave(channel: RoutedChannel, message: Message): void;
   /** Handles now what waits for a channel, as far as it is free to. */

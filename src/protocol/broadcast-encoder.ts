@@ -8,9 +8,10 @@
 
 import { kindOf, makeError } from "../errors.ts";
 import { BROADCAST_LENGTHS_BYTES, bytesOf, FRAME_KIND, partOf, textOfJson } from "./binary-v2.ts";
+import { objectJson } from "./json-text.ts";
 import { BROADCAST_HEAD } from "./json-v2.ts";
 import { isOwnTopic } from "./reserved.ts";
-import { objectJson, type BroadcastParts } from "./serializer.ts";
+import type { BroadcastParts } from "./serializer.ts";
 
 const FIRST_BYTES = 16_384;
 /** A buffer grown beyond this for one large broadcast is let go by the next small one. */

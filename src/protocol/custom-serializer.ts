@@ -5,6 +5,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
+import { JsonText } from "./json-text.ts";
 import type { Message } from "./message.ts";
 import { EVENT } from "./reserved.ts";
 import type { Frame, Serializer } from "./serializer.ts";
@@ -61,10 +62,15 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
         ...partsOf(joinRef, topic),
         ref,
         event: EVENT.reply,
-        payload: { status, response },
+        payload: { status, response: JsonText.decoded(response) },
       }),
     push: (joinRef, topic, event, payload) =>
-      encode({ ...partsOf(joinRef, topic), ref: null, event, payload }),
+      encode({
+        ...partsOf(joinRef, topic),
+        ref: null,
+        event,
+        payload: JsonText.decoded(payload),
+      }),
     end(joinRef, topic, event, payload) {
       const parts = partsOf(joinRef, topic);
       return encode({ ...parts, ref: parts.joinRef, event, payload });

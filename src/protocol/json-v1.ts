@@ -8,9 +8,10 @@ import { isUtf8 } from "node:buffer";
 
 import { makeError } from "../errors.ts";
 import { bytesOf } from "./binary-v2.ts";
+import { jsonOf } from "./json-text.ts";
 import { parsed, statusJson } from "./json-v2.ts";
 import { canEcho, mayBeTopic, type Message } from "./message.ts";
-import { jsonOf, refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
+import { refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
 
 /** Version 1. It never sends join_ref, and does not mind what a payload is. */
 export const jsonV1: Serializer = {

@@ -7,8 +7,10 @@
 
 import { makeError } from "../errors.ts";
 import { binaryPush, binaryReply, bytesOf, decodeBinary } from "./binary-v2.ts";
+import { jsonOf, objectJson } from "./json-text.ts";
 import { canEcho, mayBeTopic, type Message } from "./message.ts";
-import { jsonOf, objectJson, refJson, type Serializer } from "./serializer.ts";
+import { payloadText } from "./payload-text.ts";
+import { refJson, type Serializer } from "./serializer.ts";
 
 /** What stands before the topic in a broadcast: no join_ref, no ref. */
 export const BROADCAST_HEAD = "[null,null,";
@@ -24,10 +26,13 @@ export const jsonV2: Serializer = {
     const topic: unknown = parts[2];
     const event: unknown = parts[3];
     if (!canEcho(joinRef) || !canEcho(ref) || !mayBeTopic(topic, event)) return undefined;
-    return { joinRef, ref, topic, event, payload: parts[4] } satisfies Message;
+    const message = { joinRef, ref, topic, event, payload: parts[4] } satisfies Message;
+    return parts.length === 5 ? message : { ...message, hasMore: true };
   },
 
   decodeBytes: decodeBinary,
+
+  payloadText: (frame, { hasMore }) => (hasMore === true ? undefined : payloadText(frame)),
 
   reply(joinRef, ref, topic, status, response) {
     const bytes = bytesOf(response);

@@ -18,6 +18,8 @@ export interface Message {
   /** Usually a string. Anything else matches no handler. */
   readonly event: unknown;
   readonly payload: unknown;
+  /** True where its frame had more elements, which nobody reads. */
+  readonly hasMore?: boolean;
 }
 
 /** Most units of JSON that a list or an object may have which goes back to the client. */

@@ -7,7 +7,6 @@
  * JSON text that stands in the frame, so that they are escaped once and not per message.
  */
 
-import { kindOf, makeError } from "../errors.ts";
 import type { Message, Ref } from "./message.ts";
 
 /** A broadcast as it stands in a frame of version 2: where its parts are. */
@@ -33,6 +32,12 @@ export interface Serializer {
   decodeBytes(frame: Uint8Array): Message | undefined;
 
   /**
+   * Gives the payload of a text frame as it stands there, after the frame was decoded; undefined
+   * where it has to be written anew, as everywhere without this.
+   */
+  readonly payloadText?: (frame: string, message: Message) => string | undefined;
+
+  /**
    * Encodes a reply: text for any JSON value, a binary frame for bytes.
    *
    * @throws SIM_ERR_PAYLOAD where the response cannot be sent
@@ -52,46 +57,20 @@ export interface Serializer {
   readonly broadcast?: (topic: string, event: string, payload: unknown) => Frame;
 }
 
-/**
- * Writes a value as JSON; nothing at all is `{}`.
- *
- * @throws SIM_ERR_PAYLOAD where JSON has no form for it
- */
-export function jsonOf(value: unknown): string {
-  if (value === undefined) return "{}";
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    throw makeError("SIM_ERR_PAYLOAD", "payload must be a value that JSON can write", { cause });
-  }
-  if (text === undefined) {
-    throw makeError("SIM_ERR_PAYLOAD", `payload must be a JSON value, got ${typeof value}`);
-  }
-  return text;
-}
-
-/**
- * Writes an object as JSON: what pushes and broadcasts of version 2 must be.
- *
- * @throws SIM_ERR_PAYLOAD where it is none, or JSON writes it as something else (a Date, say)
- */
-export function objectJson(value: unknown): string {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${kindOf(value)}`);
-  }
-  const text = jsonOf(value);
-  if (text.startsWith("{")) return text;
-  const kind = kindOf(JSON.parse(text));
-  const message = `payload must be an object, got an object that JSON writes as ${kind}`;
-  throw makeError("SIM_ERR_PAYLOAD", message);
-}
-
 /** Writes a ref as JSON: most are short strings of digits, which need no escaping. */
 export function refJson(ref: Ref): string {
   if (typeof ref === "string") return isPlain(ref) ? `"${ref}"` : JSON.stringify(ref);
   return ref === null || ref === undefined ? "null" : JSON.stringify(ref);
 }
+
+/** Writes a ref that is kept: small ones, of which most connections have some, are the same text. */
+export function keptRefJson(ref: Ref): string {
+  return (typeof ref === "string" ? SMALL_REFS.get(ref) : undefined) ?? refJson(ref);
+}
+
+const SMALL_REFS: ReadonlyMap<string, string> = new Map(
+  Array.from({ length: 256 }, (_, ref) => [String(ref), `"${ref}"`]),
+);
 
 function isPlain(text: string): boolean {
   if (text.length > 10) return false;

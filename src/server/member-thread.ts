@@ -180,6 +180,9 @@ export class MemberThread {
 
 // What an idle connection holds was garbage once: in a large young generation it lies there for
 // long, in many pages that stay resident.
-function limitsOf({ youngGenerationMb }: ResolvedOptions): ResourceLimits {
-  return { maxYoungGenerationSizeMb: youngGenerationMb };
+function limitsOf({ youngGenerationMb, oldGenerationMb }: ResolvedOptions): ResourceLimits {
+  return {
+    maxYoungGenerationSizeMb: youngGenerationMb,
+    maxOldGenerationSizeMb: oldGenerationMb,
+  };
 }

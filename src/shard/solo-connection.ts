@@ -48,7 +48,7 @@ export class SoloConnection {
   /** What `connect` gave. */
   get assigns(): object {
     const { socket } = this.#connection;
-    return socket instanceof Socket ? socket.identity.assigns : {};
+    return socket instanceof Socket ? socket.assigns : {};
   }
 
   /** Takes a frame of the client. */

@@ -30,6 +30,8 @@ interface Pattern {
 /** The routes of one mount. */
 export class ChannelRouter {
   readonly #patterns: readonly Pattern[];
+  /** True where some handler is given payloads as clients wrote them. */
+  readonly isVerbatim: boolean;
 
   /**
    * @param routes - by pattern: an exact topic, or a prefix that ends with `*`
@@ -45,6 +47,7 @@ export class ChannelRouter {
       }
       return { text, isPrefix, route };
     });
+    this.isVerbatim = this.#patterns.some(({ route }) => hasVerbatim(route.channel));
   }
 
   /** Gives the route of a topic, or undefined. No pattern matches a topic of the server's own. */
@@ -55,4 +58,9 @@ export class ChannelRouter {
     }
     return undefined;
   }
+}
+
+function hasVerbatim(definition: AnyChannelDefinition): boolean {
+  if ("start" in definition) return false;
+  return [...definition.handleIn.values()].some(({ isVerbatim }) => isVerbatim);
 }

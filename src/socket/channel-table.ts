@@ -1,64 +1,66 @@
 /**
  * The channels of one connection, by topic.
  *
- * Most connections have a handful: up to 8 stand in an array, which costs a tenth of a Map.
+ * Most connections have a handful: up to 8 stand in an array, which costs a tenth of a Map. A table
+ * is that array or that Map itself, and no object around it, as every connection has one.
  *
  * Runs on: the shard that owns the connection.
  */
 
+import { withOneMore } from "../channel/short-array.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 
 const MOST_IN_ARRAY = 8;
-const NONE: readonly RoutedChannel[] = [];
 
-/** A map from topics to channels. */
-export class ChannelTable {
-  #few: readonly RoutedChannel[] = NONE;
-  #many: Map<string, RoutedChannel> | undefined = undefined;
+/** A map from topics to channels. To be changed by the functions of this file only. */
+export type ChannelTable = readonly RoutedChannel[] | Map<string, RoutedChannel>;
 
-  get size(): number {
-    return this.#many ? this.#many.size : this.#few.length;
+/** A table that has none. */
+export const NO_CHANNELS: ChannelTable = [];
+
+export function countChannels(table: ChannelTable): number {
+  return isArray(table) ? table.length : table.size;
+}
+
+export function findChannel(table: ChannelTable, topic: string): RoutedChannel | undefined {
+  if (!isArray(table)) return table.get(topic);
+  for (const channel of table) if (channel.topic === topic) return channel;
+  return undefined;
+}
+
+/** Gives the table with one more channel, in the place of the table. Its topic must be free. */
+export function withChannel(table: ChannelTable, channel: RoutedChannel): ChannelTable {
+  if (!isArray(table)) return table.set(channel.topic, channel);
+  const more = withOneMore(table, channel);
+  if (more.length <= MOST_IN_ARRAY) return more;
+  return new Map(more.map((known) => [known.topic, known]));
+}
+
+/** Gives the table without a channel, in its place. Where the topic has another, that one stays. */
+export function withoutChannel(table: ChannelTable, channel: RoutedChannel): ChannelTable {
+  if (isArray(table)) {
+    const left = table.filter((other) => other !== channel);
+    return left.length === 0 ? NO_CHANNELS : left;
   }
+  if (table.get(channel.topic) === channel) table.delete(channel.topic);
+  return table;
+}
 
-  get(topic: string): RoutedChannel | undefined {
-    if (this.#many) return this.#many.get(topic);
-    for (const channel of this.#few) if (channel.topic === topic) return channel;
-    return undefined;
-  }
+/** Whether one of the channels is so. */
+export function someChannel(
+  table: ChannelTable,
+  isSo: (channel: RoutedChannel) => boolean,
+): boolean {
+  if (isArray(table)) return table.some(isSo);
+  for (const channel of table.values()) if (isSo(channel)) return true;
+  return false;
+}
 
-  /** Adds a channel. Its topic must be free. */
-  add(channel: RoutedChannel): void {
-    if (this.#many) {
-      this.#many.set(channel.topic, channel);
-      return;
-    }
-    // A new array of just this length: one that is pushed to would have room for 16 more.
-    this.#few = [...this.#few, channel];
-    if (this.#few.length <= MOST_IN_ARRAY) return;
-    this.#many = new Map(this.#few.map((known) => [known.topic, known]));
-    this.#few = NONE;
-  }
+/** Gives all channels, as they are now. */
+export function listChannels(table: ChannelTable): RoutedChannel[] {
+  return isArray(table) ? [...table] : [...table.values()];
+}
 
-  /** Removes a channel; false where its topic has another, or none. */
-  remove(channel: RoutedChannel): boolean {
-    if (this.#many) {
-      return this.#many.get(channel.topic) === channel && this.#many.delete(channel.topic);
-    }
-    const left = this.#few.filter((other) => other !== channel);
-    const isRemoved = left.length < this.#few.length;
-    this.#few = left.length === 0 ? NONE : left;
-    return isRemoved;
-  }
-
-  /** Whether one of the channels is so. */
-  some(isSo: (channel: RoutedChannel) => boolean): boolean {
-    if (!this.#many) return this.#few.some(isSo);
-    for (const channel of this.#many.values()) if (isSo(channel)) return true;
-    return false;
-  }
-
-  /** All channels, as they are now. */
-  all(): RoutedChannel[] {
-    return this.#many ? [...this.#many.values()] : [...this.#few];
-  }
+function isArray(table: ChannelTable): table is readonly RoutedChannel[] {
+  return Array.isArray(table);
 }

@@ -24,6 +24,7 @@ import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
 import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
 import { refJson } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "./channel-router.ts";
+import { countChannels, findChannel, listChannels, withChannel } from "./channel-table.ts";
 import type { ControlOpcode } from "./served-socket.ts";
 import { Socket, type Identity, type SocketEvents } from "./socket.ts";
 import { reportDisconnected } from "./socket-reports.ts";
@@ -77,16 +78,17 @@ export class SocketServer implements SocketEvents {
       this.failed(socket, error);
       return;
     }
-    if (message) this.#take(socket, message);
+    const text = typeof frame === "string" ? frame : undefined;
+    if (message) this.#take(socket, message, text);
     else this.malformed(socket);
   }
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
   receiveControl(socket: Socket, opcode: ControlOpcode, data: Uint8Array): void {
-    const { id, identity, connection, isEnded } = socket;
-    const { handleControl } = identity.mount.definition;
+    const { id, assigns, connection, isEnded } = socket;
+    const { handleControl } = socket.mount.definition;
     if (!handleControl || isEnded) return;
-    const seen = { id, assigns: identity.assigns, transport: connection.transport };
+    const seen = { id, assigns, transport: connection.transport };
     const failed = (error: unknown): void => {
       this.#parts.logger.log("controlFailed", { connection: connection.id, err: error });
       this.end(socket, CLOSE.internalError, { shutdown: "closed" });
@@ -115,7 +117,7 @@ export class SocketServer implements SocketEvents {
   end(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.isEnded) return;
     if (code === CLOSE.restart) {
-      for (const channel of socket.channels.all()) channel.runtime.drain(channel);
+      for (const channel of listChannels(socket.channels)) channel.runtime.drain(channel);
       // The user's code has run, and may have disconnected it.
       if (socket.isEnded) return;
     }
@@ -138,7 +140,7 @@ export class SocketServer implements SocketEvents {
    * @returns how many there were: none, where all of its channels may miss broadcasts
    */
   tooSlow(socket: Socket): number {
-    const published = socket.channels.all().filter(({ isPublished }) => isPublished);
+    const published = listChannels(socket.channels).filter(({ isPublished }) => isPublished);
     for (const channel of published) channel.runtime.tooSlow(channel);
     return published.length;
   }
@@ -154,7 +156,7 @@ export class SocketServer implements SocketEvents {
       channel.pending = undefined;
       if (pending.replaced) this.#sendClose(socket, channel.topic, pending.replaced.joinRef);
       // One of these may be a join that waits in its turn: the rest then waits behind it.
-      for (const message of pending.backlog) this.#take(socket, message);
+      for (const { message, frame } of pending.backlog) this.#take(socket, message, frame);
     }
     if (!socket.joining) socket.onIdle?.();
   }
@@ -162,22 +164,22 @@ export class SocketServer implements SocketEvents {
   #ended(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
     reportDisconnected(socket, code);
-    for (const channel of socket.channels.all()) channel.runtime.close(channel, reason);
+    for (const channel of listChannels(socket.channels)) channel.runtime.close(channel, reason);
   }
 
   // Users' code is wrapped where it is called. Whatever else goes wrong costs this connection only.
-  #take(socket: Socket, message: Message): void {
+  #take(socket: Socket, message: Message, frame: string | undefined): void {
     try {
-      this.#receive(socket, message);
+      this.#receive(socket, message, frame);
     } catch (error) {
       this.failed(socket, error);
     }
   }
 
-  #receive(socket: Socket, message: Message): void {
+  #receive(socket: Socket, message: Message, frame: string | undefined): void {
     if (socket.isEnded) return;
     if (socket.joining) {
-      this.#wait(socket, socket.joining, message);
+      this.#wait(socket, socket.joining, message, frame);
       return;
     }
     const { topic, event } = message;
@@ -185,16 +187,16 @@ export class SocketServer implements SocketEvents {
       this.#reply(socket, null, message, STATUS.ok, {}); // row 1
       return;
     }
-    const channel = typeof topic === "string" ? socket.channels.get(topic) : undefined;
+    const channel = typeof topic === "string" ? findChannel(socket.channels, topic) : undefined;
     if (!channel) this.#receiveUnjoined(socket, message);
-    else if (channel.state === STATE.joining) this.#wait(socket, channel, message);
-    else this.#receiveJoined(socket, channel, message);
+    else if (channel.state === STATE.joining) this.#wait(socket, channel, message, frame);
+    else this.#receiveJoined(socket, channel, message, frame);
   }
 
   #receiveUnjoined(socket: Socket, message: Message): void {
     const { topic, event } = message;
     if (event === EVENT.join) {
-      const route = typeof topic === "string" && socket.identity.mount.router.match(topic);
+      const route = typeof topic === "string" && socket.mount.router.match(topic);
       if (!route) this.#unmatched(socket, message); // row 4
       else this.#join(socket, topic, route, message, undefined); // rows 2, 3
     } else if (event === EVENT.leave) {
@@ -204,7 +206,12 @@ export class SocketServer implements SocketEvents {
     }
   }
 
-  #receiveJoined(socket: Socket, channel: RoutedChannel, message: Message): void {
+  #receiveJoined(
+    socket: Socket,
+    channel: RoutedChannel,
+    message: Message,
+    frame: string | undefined,
+  ): void {
     const { joinRef, event } = message;
     if (event === EVENT.join) {
       this.#joinAgain(socket, channel, message); // row 5
@@ -213,20 +220,20 @@ export class SocketServer implements SocketEvents {
     // Stale: meant for an earlier join of the topic (rows 7, 9).
     if (joinRef !== null && !isSameRef(joinRef, channel.joinRef)) return;
     if (event === EVENT.leave) channel.runtime.leave(channel, message); // row 6
-    else channel.runtime.receiveIn(channel, message); // row 8
+    else channel.runtime.receiveIn(channel, message, frame); // row 8
   }
 
   #joinAgain(socket: Socket, channel: RoutedChannel, message: Message): void {
     const { topic, joinRef } = channel;
     // A leave that was read before this join is older than it, and is done first.
     if (channel.isLeaving) channel.runtime.flush(channel);
-    if (socket.channels.get(topic) !== channel) {
+    if (findChannel(socket.channels, topic) !== channel) {
       this.#receiveUnjoined(socket, message);
       return;
     }
     this.#parts.logger.log("duplicateJoin", { topic });
     channel.runtime.kill(channel);
-    const route = socket.identity.mount.router.match(topic);
+    const route = socket.mount.router.match(topic);
     if (route) this.#join(socket, topic, route, message, { joinRef });
   }
 
@@ -237,9 +244,9 @@ export class SocketServer implements SocketEvents {
     message: Message,
     replaced: { readonly joinRef: Ref } | undefined,
   ): void {
-    const { identity, channels } = socket;
-    if (channels.size >= identity.mount.maxChannels) {
-      this.#parts.logger.log("tooManyChannels", { topic, max: identity.mount.maxChannels });
+    const { mount, channels } = socket;
+    if (countChannels(channels) >= mount.maxChannels) {
+      this.#parts.logger.log("tooManyChannels", { topic, max: mount.maxChannels });
       const response = { reason: REASON.tooManyChannels };
       this.#reply(socket, message.joinRef, message, STATUS.error, response);
       return;
@@ -254,7 +261,7 @@ export class SocketServer implements SocketEvents {
     const channel = this.#makeChannel(socket, topic, route, message);
     if (replaced) channel.pending = { backlog: [], replaced };
     if (socket.isSerial) socket.joining = channel;
-    channels.add(channel);
+    socket.channels = withChannel(socket.channels, channel);
     channel.runtime.join(channel, message.ref, message.payload);
   }
 
@@ -264,7 +271,7 @@ export class SocketServer implements SocketEvents {
     { channel: definition, assigns: own, options }: ChannelRoute,
     { joinRef, ref }: Message,
   ): RoutedChannel {
-    const { assigns: given } = owner.identity;
+    const { assigns: given } = owner;
     const assigns = own ? Object.freeze({ ...given, ...own }) : given;
     const parts = { owner, topic, assigns, joinRef, ref };
     if ("start" in definition) {
@@ -274,10 +281,11 @@ export class SocketServer implements SocketEvents {
     return new Channel({ ...parts, runtime: this.#parts.channels, definition });
   }
 
-  #wait(socket: Socket, channel: RoutedChannel, message: Message): void {
+  #wait(socket: Socket, channel: RoutedChannel, message: Message, frame: string | undefined): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     if (channel.pending.backlog.length < this.#parts.maxBacklog) {
-      channel.pending.backlog.push(message);
+      const { isVerbatim } = socket.mount.router;
+      channel.pending.backlog.push({ message, frame: isVerbatim ? frame : undefined });
       return;
     }
     this.end(socket, CLOSE.internalError, { shutdown: "closed" });

@@ -9,7 +9,13 @@ import type { ExitReason } from "../channel/results.ts";
 import type { ChannelOwner, RoutedChannel } from "../channel/routed-channel.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { Serializer } from "../protocol/serializer.ts";
-import { ChannelTable } from "./channel-table.ts";
+import {
+  listChannels,
+  NO_CHANNELS,
+  someChannel,
+  withoutChannel,
+  type ChannelTable,
+} from "./channel-table.ts";
 import type { SlowClientPolicy } from "./definition.ts";
 import type { SocketMount } from "./mount.ts";
 import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
@@ -41,8 +47,12 @@ export interface SocketEvents {
 /** The socket of a connection. */
 export class Socket implements ChannelOwner, ServedSocket {
   readonly connection: Connection;
-  readonly identity: Identity;
-  readonly channels = new ChannelTable();
+  readonly mount: SocketMount;
+  readonly serializer: Serializer;
+  /** What `connect` gave. */
+  readonly assigns: object;
+  readonly id: string | null;
+  channels: ChannelTable = NO_CHANNELS;
   readonly #events: SocketEvents;
   /** On a serial socket, the channel whose join holds up everything. */
   joining: RoutedChannel | undefined = undefined;
@@ -51,28 +61,24 @@ export class Socket implements ChannelOwner, ServedSocket {
 
   constructor(connection: Connection, identity: Identity, events: SocketEvents) {
     this.connection = connection;
-    this.identity = identity;
+    // Not the identity itself: it would be one more object for each connection.
+    this.mount = identity.mount;
+    this.serializer = identity.serializer;
+    this.assigns = identity.assigns;
+    this.id = identity.id;
     this.#events = events;
   }
 
-  get serializer(): Serializer {
-    return this.identity.serializer;
-  }
-
-  get id(): string | null {
-    return this.identity.id;
-  }
-
   get path(): string {
-    return this.identity.mount.path;
+    return this.mount.path;
   }
 
   get slowClients(): SlowClientPolicy {
-    return this.identity.mount.definition.slowClients;
+    return this.mount.definition.slowClients;
   }
 
   get isSerial(): boolean {
-    return this.identity.mount.definition.isSerial;
+    return this.mount.definition.isSerial;
   }
 
   get isHeldUp(): boolean {
@@ -80,15 +86,15 @@ export class Socket implements ChannelOwner, ServedSocket {
   }
 
   get hasHeldBroadcasts(): boolean {
-    return this.channels.some(isHeld);
+    return someChannel(this.channels, isHeld);
   }
 
   allChannels(): readonly RoutedChannel[] {
-    return this.channels.all();
+    return listChannels(this.channels);
   }
 
   channelGone(channel: RoutedChannel): void {
-    this.channels.remove(channel);
+    this.channels = withoutChannel(this.channels, channel);
   }
 
   joinSettled(channel: RoutedChannel): void {

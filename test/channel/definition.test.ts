@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 
 import { defineChannel } from "../../src/channel/definition.ts";
 import { ok } from "../../src/channel/results.ts";
+import { verbatim } from "../../src/channel/verbatim.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { channel, World } from "../support/world.ts";
 
@@ -30,10 +31,27 @@ describe("a channel's definition", () => {
     refused({ join: 1 }, "join must be a function, got number");
     refused({ join, handleIn: { e: 7 } }, "handleIn.e must be a function, got number");
     refused({ join, intercept: { e: "x" } }, "intercept.e must be a function, got string");
+    refused(
+      { join, intercept: { e: verbatim(() => {}) } },
+      "intercept.e must take its payload parsed, got a verbatim handler",
+    );
     refused({ join, handleInfo: {} }, "handleInfo must be a function, got object");
     refused({ join, terminate: 1 }, "terminate must be a function, got number");
     refused({ join, locals: {} }, "locals must be a function, got object");
     refused({ join, missed: 1 }, "missed must be a function, got number");
+  });
+
+  it("takes a function as a verbatim handler, and nothing else", () => {
+    for (const [handler, got] of [
+      [undefined, "undefined"],
+      [{}, "object"],
+      ["echo", "string"],
+    ] as const) {
+      assert.throws(() => verbatim(handler as never), {
+        code: "SIM_ERR_DEFINITION_INVALID",
+        message: `verbatim must be given a function, got ${got}`,
+      });
+    }
   });
 
   it("takes a policy for slow clients and the length of its queue, and refuses what is none", () => {

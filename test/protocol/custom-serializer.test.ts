@@ -262,7 +262,7 @@ describe("a serializer of the user's own", () => {
     const client = world.connect({ serializer: failing("phx_reply") });
     client.send("11 1 room:1 phx_join {}");
     assert.equal(client.connection.closeCode, 1011);
-    assert.equal(client.socket.channels.size, 0);
+    assert.equal(client.socket.allChannels().length, 0);
   });
 
   it("crashes the channel whose push it cannot write", () => {

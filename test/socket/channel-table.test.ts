@@ -4,7 +4,15 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 
 import type { Channel } from "../../src/channel/channel.ts";
-import { ChannelTable } from "../../src/socket/channel-table.ts";
+import {
+  countChannels,
+  findChannel,
+  listChannels,
+  NO_CHANNELS,
+  someChannel,
+  withChannel,
+  withoutChannel,
+} from "../../src/socket/channel-table.ts";
 
 function makeChannel(topic: string): Channel {
   return { topic } as unknown as Channel;
@@ -13,31 +21,45 @@ function makeChannel(topic: string): Channel {
 describe("the table of a connection's channels", () => {
   for (const count of [0, 1, 8, 9, 40]) {
     it(`finds each of ${count}, and none that is not there`, () => {
-      const table = new ChannelTable();
+      let table = NO_CHANNELS;
       const channels = Array.from({ length: count }, (_, n) => makeChannel(`t${n}`));
-      for (const channel of channels) table.add(channel);
-      assert.equal(table.size, count);
-      for (const channel of channels) assert.equal(table.get(channel.topic), channel);
+      for (const channel of channels) table = withChannel(table, channel);
+      assert.equal(countChannels(table), count);
+      for (const channel of channels) assert.equal(findChannel(table, channel.topic), channel);
       for (const topic of ["t", "t99", "constructor", "__proto__"]) {
-        assert.equal(table.get(topic), undefined);
+        assert.equal(findChannel(table, topic), undefined);
       }
-      assert.deepEqual(table.all(), channels);
+      assert.deepEqual(listChannels(table), channels);
     });
 
     it(`gives all of ${count} as they are, also while they are removed`, () => {
-      const table = new ChannelTable();
+      let table = NO_CHANNELS;
       const channels = Array.from({ length: count }, (_, n) => makeChannel(`t${n}`));
-      for (const channel of channels) table.add(channel);
-      for (const channel of table.all()) assert.ok(table.remove(channel));
-      assert.equal(table.size, 0);
+      for (const channel of channels) table = withChannel(table, channel);
+      for (const channel of listChannels(table)) table = withoutChannel(table, channel);
+      assert.equal(countChannels(table), 0);
+    });
+
+    it(`tells whether one of ${count} is so`, () => {
+      let table = NO_CHANNELS;
+      for (let n = 0; n < count; n += 1) table = withChannel(table, makeChannel(`t${n}`));
+      assert.equal(
+        someChannel(table, ({ topic }) => topic === "t0"),
+        count > 0,
+      );
+      assert.equal(
+        someChannel(table, ({ topic }) => topic === "t40"),
+        false,
+      );
     });
 
     it(`removes none of ${count} for another channel of the same topic`, () => {
-      const table = new ChannelTable();
-      for (let n = 0; n < count; n += 1) table.add(makeChannel(`t${n}`));
-      assert.equal(table.remove(makeChannel("t0")), false);
-      assert.equal(table.remove(makeChannel("other")), false);
-      assert.equal(table.size, count);
+      let table = NO_CHANNELS;
+      for (let n = 0; n < count; n += 1) table = withChannel(table, makeChannel(`t${n}`));
+      const before = listChannels(table);
+      for (const topic of ["t0", "other"]) table = withoutChannel(table, makeChannel(topic));
+      assert.deepEqual(listChannels(table), before);
+      assert.equal(countChannels(table), count);
     });
   }
 
@@ -47,23 +69,23 @@ describe("the table of a connection's channels", () => {
     });
     fc.assert(
       fc.property(steps, (given) => {
-        const table = new ChannelTable();
+        let table = NO_CHANNELS;
         const model = new Map<string, Channel>();
         for (const [isAdd, n] of given) {
           const topic = `t${n}`;
           const known = model.get(topic);
           if (isAdd && !known) {
             const made = makeChannel(topic);
-            table.add(made);
+            table = withChannel(table, made);
             model.set(topic, made);
           } else if (!isAdd && known) {
-            assert.ok(table.remove(known));
+            table = withoutChannel(table, known);
             model.delete(topic);
           }
-          assert.equal(table.size, model.size);
-          for (const [each, channel] of model) assert.equal(table.get(each), channel);
+          assert.equal(countChannels(table), model.size);
+          for (const [each, channel] of model) assert.equal(findChannel(table, each), channel);
         }
-        assert.deepEqual(new Set(table.all()), new Set(model.values()));
+        assert.deepEqual(new Set(listChannels(table)), new Set(model.values()));
       }),
     );
   });

@@ -19,20 +19,33 @@ export const userSocket = defineSocket({
     if (params["boom"] !== undefined) throw new Error("connect was asked to throw");
     const userId = params["user_id"];
     const { uri, peerData, xHeaders = [], userAgent = null, authToken = null } = connectInfo;
-    // As text: every connection keeps it, and hardly any asks for it.
-    const client = JSON.stringify({
-      params,
-      uri: uri && textOf(uri),
-      // Phoenix shows the certificate of a client, as its language writes that there is none.
-      peer: peerData && { address: peerData.address, ssl: "nil" },
-      x_headers: xHeaders,
-      ua: userAgent,
-      auth_token: authToken,
-    });
+    const client = kept(
+      JSON.stringify({
+        params,
+        uri: uri && textOf(uri),
+        // Phoenix shows the certificate of a client, as its language writes that there is none.
+        peer: peerData && { address: peerData.address, ssl: "nil" },
+        x_headers: xHeaders,
+        ua: userAgent,
+        auth_token: authToken,
+      }),
+    );
     return ok({ userId: typeof userId === "string" ? userId : null, client });
   },
   id: ({ assigns }) => (assigns.userId === null ? null : `users:${assigns.userId}`),
 });
+
+/** What the last client told. */
+let lastClient = "";
+
+/**
+ * Gives a text to be kept. Every connection keeps one, hardly any asks for it, and clients of one
+ * program tell mostly the same: it is kept once.
+ */
+function kept(client: string): string {
+  if (client !== lastClient) lastClient = client;
+  return lastClient;
+}
 
 /** Writes a URI as Elixir does: with a port that is not the scheme's own, and a query even if it is empty. */
 function textOf({ scheme, host, port, path, query }: RequestUri): string {

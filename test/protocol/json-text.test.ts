@@ -2,7 +2,7 @@ import { kindOf } from "../../src/errors.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { jsonOf, objectJson } from "../../src/protocol/serializer.ts";
+import { jsonOf, objectJson } from "../../src/protocol/json-text.ts";
 
 describe("JSON for frames", () => {
   it("is what JSON writes, and {} for nothing at all", () => {

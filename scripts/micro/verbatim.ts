@@ -1,0 +1,102 @@
+/**
+ * Measures a message through an ordinary handler and through a verbatim one: from the bytes of its
+ * frame to those of the reply, or of the broadcast.
+ *
+ * Runs on: its main thread; both in turns, one run. No engine, no network.
+ * Usage:   npm run build && node dist/scripts/micro/verbatim.js
+ *
+ * A frame's text is made anew for each message, and what is sent is written out as bytes, as the
+ * engine has it. Read the ratio, not the numbers.
+ */
+
+import { defineChannel, defineEndpoint, defineSocket, ok, verbatim } from "../../src/index.ts";
+import { Logger } from "../../src/logger.ts";
+import { resolveOptions } from "../../src/option-resolution.ts";
+import { SoloShard } from "../../src/shard/solo-shard.ts";
+
+const ROUNDS = 9;
+const ROUND_MS = 120;
+const MESSAGES = 50;
+const SIZES = [100, 1_000, 10_000];
+
+const socket = defineSocket({ connect: () => ok({}) });
+const room = defineChannel(socket, {
+  join: () => ok(),
+  handleIn: {
+    echo: (_, payload) => ok(payload),
+    echo_verbatim: verbatim((_, payload) => ok(payload)),
+    shout: (each, payload) => each.broadcast("shout", payload),
+    shout_verbatim: verbatim((each, payload) => each.broadcast("shout", payload)),
+  },
+});
+
+/** A chat message; beyond that, a list of them. */
+function payloadOf(size: number): string {
+  const one = { body: "Hello there, how is everybody today? All is well here.", from: "ann" };
+  if (size === SIZES[0]) return JSON.stringify({ ...one, at: 1_700_000_000_000 });
+  const items: unknown[] = [];
+  const text = (): string => JSON.stringify({ room: "lobby", items });
+  while (text().length < size) {
+    items.push({ ...one, id: items.length, at: 1_700_000_000_000, seen: [true, null, 0.5] });
+  }
+  return text();
+}
+
+const written = Buffer.alloc(65_536);
+const silent = (): void => {};
+const shard = new SoloShard({
+  endpoint: defineEndpoint({ sockets: { "/socket": { socket, channels: { "room:*": room } } } }),
+  options: resolveOptions(
+    { shards: 1, secretKeyBase: "measure".repeat(10), logLevel: "silent" },
+    {},
+    { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
+  ),
+  data: undefined,
+  logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
+});
+let frames = 0;
+const decision = await shard.connect(
+  { path: undefined, params: {}, connectInfo: {} },
+  {
+    onFrame(frame) {
+      frames += 1;
+      if (typeof frame === "string") written.write(frame);
+      else written.set(frame);
+    },
+    onClose: (code) => {
+      throw new Error(`closed with ${code}`);
+    },
+  },
+);
+if (decision.result !== "ok") throw new Error("refused");
+const { connection } = decision;
+connection.receive('["1","1","room:lobby","phx_join",{}]');
+
+/** Sends messages for some time. @returns microseconds for each */
+function measure(event: string, payload: string): number {
+  const frame = Buffer.from(`["1","12345","room:lobby","${event}",${payload}]`);
+  const before = frames;
+  const started = performance.now();
+  let passed = 0;
+  while (passed < ROUND_MS) {
+    for (let at = 0; at < MESSAGES; at += 1) connection.receive(frame.toString());
+    passed = performance.now() - started;
+  }
+  return (passed * 1_000) / (frames - before);
+}
+
+console.log("work        payload   ordinary   verbatim   ratio");
+for (const event of ["echo", "shout"]) {
+  for (const size of SIZES) {
+    const payload = payloadOf(size);
+    const best = { ordinary: Infinity, verbatim: Infinity };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      best.ordinary = Math.min(best.ordinary, measure(event, payload));
+      best.verbatim = Math.min(best.verbatim, measure(`${event}_verbatim`, payload));
+    }
+    const times = [best.ordinary, best.verbatim].map((us) => `${us.toFixed(2)} µs`.padStart(11));
+    const ratio = (best.verbatim / best.ordinary).toFixed(2).padStart(8);
+    console.log(`${event.padEnd(8)}${`${payload.length} B`.padStart(11)}${times.join("")}${ratio}`);
+  }
+}
+await shard.stop();
