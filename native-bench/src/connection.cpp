@@ -20,6 +20,8 @@ namespace {
 
 /** Longest answer to the handshake. */
 constexpr std::size_t kMaxUpgradeBytes = 16 * 1024;
+/** Payload of our close frame, and of the one that answers it: 1000 (RFC 6455 §7.4.1). */
+constexpr std::string_view kNormalClosure{"\x03\xE8", 2};
 
 /** Masking keeps proxies from being fooled (RFC 6455 §10.3); on loopback any key will do. */
 std::uint32_t nextMaskKey() {
@@ -43,8 +45,9 @@ std::string errorText(const char* call, int error) {
 
 }  // namespace
 
-Connection::Connection(const ConnectionSetting& setting, std::size_t number, std::string topic)
-    : setting_(setting), number_(number), topic_(std::move(topic)) {}
+Connection::Connection(const ConnectionSetting& setting, std::size_t number, std::string topic,
+                       Hearing hearing)
+    : setting_(setting), number_(number), topic_(std::move(topic)), hearing_(hearing) {}
 
 Connection::~Connection() { closeDescriptor(); }
 
@@ -55,8 +58,10 @@ void Connection::closeDescriptor() {
 
 void Connection::fail(const std::string& reason) {
   const bool wasAskedFor = state_ == ConnectionState::closing;
+  const bool wasJoined = wasAskedFor || state_ == ConnectionState::joined;
   if (state_ == ConnectionState::closed) return;
   closeDescriptor();
+  if (isDeaf() && wasJoined) return setting_.listener.onDeafClosed();
   if (!wasAskedFor) setting_.listener.onFailure(*this, reason);
 }
 
@@ -66,6 +71,10 @@ void Connection::open() {
   if (descriptor_ < 0) return fail(errorText("socket", errno));
   const int on = 1;
   setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // The window that the handshake announces depends on it.
+  if (isDeaf()) {
+    setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &kDeafReceiveBytes, sizeof kDeafReceiveBytes);
+  }
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(setting_.target.port);
@@ -93,6 +102,7 @@ void Connection::onEvents(std::uint32_t events) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) finishConnecting();
     return;
   }
+  if (isDeaf() && state_ == ConnectionState::joined) return fail("the server closed");
   if ((events & EPOLLOUT) != 0) flush();
   if (descriptor_ >= 0 && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) receive();
 }
@@ -101,6 +111,8 @@ void Connection::receive() {
   std::string& input = setting_.buffers.input;
   for (;;) {
     const ssize_t count = recv(descriptor_, input.data(), input.size(), 0);
+    // An answer to our close frame, if a poor one: the server may have no room for its own.
+    if (count == 0 && state_ == ConnectionState::closing) return closeDescriptor();
     if (count == 0) return fail("the server closed without a close frame");
     if (count < 0) {
       if (errno == EAGAIN || errno == EINTR) return;
@@ -185,6 +197,8 @@ void Connection::handleFrame(Opcode opcode, std::string_view payload, Nanosecond
 
 void Connection::handleText(std::string_view text, Nanoseconds now) {
   const std::optional<Message> message = decodeMessage(text);
+  // Read with its join's reply, or after leave().
+  if (isDeaf() && state_ != ConnectionState::joining) return;
   if (!message) return fail("the server sent a text that is no V2 message: " + std::string(text));
   if (message->topic == kHeartbeatTopic) return handleHeartbeatReply(*message);
   if (message->topic != topic_) return fail("got a message for " + std::string(message->topic));
@@ -202,7 +216,13 @@ void Connection::handleJoinReply(const Message& message, Nanoseconds now) {
   }
   if (reply->status != "ok") return fail("the join was refused: " + std::string(message.payload));
   state_ = ConnectionState::joined;
+  if (isDeaf()) stopReading();
   setting_.listener.onJoined(*this, now);
+}
+
+void Connection::stopReading() {
+  // A reset is told of in any case (EPOLLERR, EPOLLHUP), an end that is not behind other bytes so.
+  setting_.loop.change(descriptor_, EPOLLRDHUP, *this);
 }
 
 void Connection::heartbeat() {
@@ -222,6 +242,7 @@ void Connection::handleHeartbeatReply(const Message& message) {
 }
 
 void Connection::handleClose(std::string_view payload) {
+  if (state_ == ConnectionState::closing && payload == kNormalClosure) return closeDescriptor();
   std::string code = "no code";
   if (payload.size() >= 2) {
     const auto high = static_cast<std::uint8_t>(payload[0]);
@@ -237,8 +258,8 @@ void Connection::push(std::uint64_t ref, std::string_view event, std::string_vie
 
 void Connection::leave() {
   if (state_ != ConnectionState::joined) return closeDescriptor();
-  constexpr std::string_view kNormalClosure{"\x03\xE8", 2};  // 1000 (RFC 6455 §7.4.1)
   state_ = ConnectionState::closing;
+  if (isDeaf()) setting_.loop.change(descriptor_, EPOLLIN, *this);
   sendFrame(Opcode::close, kNormalClosure);
 }
 

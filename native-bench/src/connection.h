@@ -7,6 +7,12 @@
 //                                  joined --leave()--> closing -----+--> closed
 //
 // Any other way into `closed` than from `closing` is a failure of the run, and says why.
+//
+// A deaf connection reads nothing between its join and leave(), and sends nothing either. The
+// server may close it at any time. It hears of a reset at once; but an end waits behind the bytes
+// that it does not read. So it reads again once leave() has sent a close frame: a socket that the
+// server has closed answers that with a reset, one that it has not with a close frame of 1000 or
+// an end.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +39,8 @@ class ConnectionListener {
   /** A message of the joined topic; its views are valid during the call only. */
   virtual void onMessage(Connection& connection, const Message& message, Nanoseconds now) = 0;
   virtual void onHeartbeatReply() = 0;
+  /** The server has closed a deaf connection, before it was asked to. */
+  virtual void onDeafClosed() = 0;
   /** The connection is closed, and nobody here had asked for that. */
   virtual void onFailure(Connection& connection, const std::string& reason) = 0;
 
@@ -57,10 +65,17 @@ struct ConnectionSetting {
 /** Longest message that a server may send, in bytes; beyond it the connection fails. */
 inline constexpr std::uint64_t kMaxMessageBytes = 16 * 1024 * 1024;
 
+/** Whether a connection reads all that comes, or nothing after the reply to its join. */
+enum class Hearing { good, deaf };
+
+/** Receive buffer of a deaf connection: what the server may send into the void is little. */
+inline constexpr int kDeafReceiveBytes = 16 * 1024;
+
 class Connection final : public EventHandler {
  public:
   /** @param number its place among all connections of the run, from 0 */
-  Connection(const ConnectionSetting& setting, std::size_t number, std::string topic);
+  Connection(const ConnectionSetting& setting, std::size_t number, std::string topic,
+             Hearing hearing);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -71,7 +86,10 @@ class Connection final : public EventHandler {
   void push(std::uint64_t ref, std::string_view event, std::string_view payload);
   /** Sends a heartbeat; fails the connection where the last one had no reply. */
   void heartbeat();
-  /** Sends a close frame and waits for the server's end; nothing is reported any more. */
+  /**
+   * Sends a close frame and waits for the server's end. Nothing is reported any more, but
+   * `onDeafClosed` of a deaf connection.
+   */
   void leave();
 
   void onEvents(std::uint32_t events) override;
@@ -79,10 +97,12 @@ class Connection final : public EventHandler {
   std::size_t number() const { return number_; }
   const std::string& topic() const { return topic_; }
   ConnectionState state() const { return state_; }
+  bool isDeaf() const { return hearing_ == Hearing::deaf; }
 
  private:
   void fail(const std::string& reason);
   void closeDescriptor();
+  void stopReading();
   void finishConnecting();
   void receive();
   std::size_t consume(std::string_view input, Nanoseconds now);
@@ -100,6 +120,7 @@ class Connection final : public EventHandler {
   const ConnectionSetting& setting_;
   const std::size_t number_;
   const std::string topic_;
+  const Hearing hearing_;
   int descriptor_ = -1;
   ConnectionState state_ = ConnectionState::unopened;
   bool awaitsHeartbeat_ = false;

@@ -74,6 +74,8 @@ struct Figures {
   /** Deliveries that came after a later one of the same sender. */
   std::uint64_t disordered = 0;
   std::uint64_t heartbeats = 0;
+  /** Deaf connections that the server closed by itself. */
+  std::uint64_t deafClosed = 0;
   /** What went wrong, one line each; empty after a good run. */
   std::vector<std::string> failures;
 

@@ -42,10 +42,11 @@ struct Row {
 
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 15> kRows{{
+const std::array<Row, 16> kRows{{
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic"},
     {"topics", &Options::topics, "100", "1", "20k", "topics", "fanout: must divide the connections"},
+    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "fanout: stop reading once joined"},
     {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends"},
     {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before echo and fanout"},
     {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window"},
@@ -134,11 +135,24 @@ void checkDescriptors(std::uint64_t connections) {
                     " descriptors), got " + std::to_string(connections));
 }
 
+/** Each topic has as many that do not read, and at least one that does. */
+void checkDeaf(const Options& options) {
+  if (options.deaf == 0) return;
+  if (options.scenario != "fanout") {
+    throw OptionError("deaf must be 0 in " + options.scenario + ", got " + std::to_string(options.deaf));
+  }
+  if (options.deaf % options.topics == 0 && options.deaf < options.connections) return;
+  throw OptionError("deaf must be a multiple of topics below connections, got " +
+                    std::to_string(options.deaf) + " deaf, " + std::to_string(options.topics) +
+                    " topics and " + std::to_string(options.connections) + " connections");
+}
+
 void checkTogether(const Options& options) {
   if (options.scenario == "fanout" && options.connections % options.topics != 0) {
     throw OptionError("topics must divide connections evenly, got " + std::to_string(options.topics) +
                       " topics and " + std::to_string(options.connections) + " connections");
   }
+  checkDeaf(options);
   checkDescriptors(options.connections);
 }
 

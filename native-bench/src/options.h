@@ -29,6 +29,8 @@ struct Options {
   std::string url;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
+  /** Connections that stop reading once they are joined. */
+  std::uint64_t deaf = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
   Nanoseconds duration = 0;

@@ -189,6 +189,11 @@ std::string makeReport(const Options& options, const Figures& figures) {
                  static_cast<unsigned long long>(figures.missing()),
                  static_cast<unsigned long long>(figures.doubled),
                  static_cast<unsigned long long>(figures.disordered));
+  if (options.deaf > 0) {
+    text += format("  deaf       %llu connections read nothing; the server closed %llu of them\n",
+                   static_cast<unsigned long long>(options.deaf),
+                   static_cast<unsigned long long>(figures.deafClosed));
+  }
   if (figures.memory) text += memoryText(*figures.memory);
   for (const std::string& failure : figures.failures) text += "  FAILED     " + failure + "\n";
   return text;
@@ -206,6 +211,8 @@ std::string makeJson(const Options& options, const Figures& figures) {
       .count("doubled", figures.doubled)
       .count("disordered", figures.disordered)
       .count("heartbeats", figures.heartbeats)
+      .count("deaf", options.deaf)
+      .count("deafClosed", figures.deafClosed)
       .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null");
   std::string failures;
   for (const std::string& failure : figures.failures) {

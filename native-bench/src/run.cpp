@@ -26,8 +26,8 @@ Run::Run(const Options& options)
       setting_{loop_, *this, buffers_, options.target},
       scenario_(makeScenario(options)) {
   for (std::size_t number = 0; number < options.connections; ++number) {
-    connections_.push_back(
-        std::make_unique<Connection>(setting_, number, scenario_->topicOf(number)));
+    connections_.push_back(std::make_unique<Connection>(
+        setting_, number, scenario_->topicOf(number), scenario_->hearingOf(number)));
   }
 }
 
@@ -76,7 +76,8 @@ void Run::turn(Nanoseconds until) {
   const std::uint64_t due = heartbeatSchedule_->dueBy(monotonicNow());
   for (std::uint64_t count = 0; heartbeatsSent_ < due && count < kMaxSendsPerTurn; ++count) {
     Connection& connection = *connections_[heartbeatsSent_++ % connections_.size()];
-    if (connection.state() == ConnectionState::joined) connection.heartbeat();
+    const bool isJoined = connection.state() == ConnectionState::joined;
+    if (isJoined && !connection.isDeaf()) connection.heartbeat();
   }
   loop_.turn(std::min(until, heartbeatSchedule_->plannedAt(heartbeatsSent_)));
 }
@@ -189,6 +190,8 @@ void Run::onMessage(Connection& connection, const Message& message, Nanoseconds 
 }
 
 void Run::onHeartbeatReply() { ++figures_.heartbeats; }
+
+void Run::onDeafClosed() { ++figures_.deafClosed; }
 
 void Run::onFailure(Connection& connection, const std::string& reason) {
   fail("connection " + std::to_string(connection.number()) + " (" + connection.topic() +

@@ -5,7 +5,8 @@
 //   warm up   sends on schedule, counted but not measured
 //   measure   sends on the same schedule; CPU is read at both ends
 //   collect   no sends; waits until every delivery has come, or the deadline
-//   close     close frames; what had been queued before them is still counted
+//   close     close frames; what had been queued before them is still counted, and which of
+//             the deaf connections the server had closed
 //
 // The first failure of any connection ends the run.
 #pragma once
@@ -43,6 +44,7 @@ class Run final : private ConnectionListener {
   void onJoined(Connection& connection, Nanoseconds now) override;
   void onMessage(Connection& connection, const Message& message, Nanoseconds now) override;
   void onHeartbeatReply() override;
+  void onDeafClosed() override;
   void onFailure(Connection& connection, const std::string& reason) override;
 
   void open();

@@ -31,6 +31,8 @@ class Scenario {
 
   /** Topic that a connection joins. */
   virtual std::string topicOf(std::size_t connection) const = 0;
+  /** Whether a connection reads what comes; nothing is expected of a deaf one. */
+  virtual Hearing hearingOf(std::size_t) const { return Hearing::good; }
   /** Sends number `send`, counted from 0. */
   virtual void send(Connections& connections, std::uint64_t send) = 0;
   /** Deliveries that each send must lead to; 0 where the scenario sends nothing. */

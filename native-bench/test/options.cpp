@@ -69,6 +69,18 @@ TEST("names what it does not know") {
         "topics must divide connections evenly, got 7 topics and 2000 connections");
 }
 
+TEST("each topic has as many deaf connections, and at least one reader") {
+  CHECK(parsed({"fanout"}).deaf == 0);
+  CHECK(parsed({"fanout", "--deaf", "200"}).deaf == 200);
+  CHECK(parsed({"fanout", "--deaf", "1900"}).deaf == 1'900);
+  for (const auto text : {"1", "150", "2000", "2100"}) {
+    CHECK(errorOf({"fanout", "--deaf", text}) ==
+          "deaf must be a multiple of topics below connections, got " + std::string(text) +
+              " deaf, 100 topics and 2000 connections");
+  }
+  CHECK(errorOf({"echo", "--deaf", "1"}) == "deaf must be 0 in echo, got 1");
+}
+
 TEST("sends load to this machine only") {
   CHECK(parseTarget("ws://localhost:4000").path == "/?vsn=2.0.0");
   CHECK(parseTarget("ws://127.1.2.3/socket/websocket?a=b").path == "/socket/websocket?a=b&vsn=2.0.0");

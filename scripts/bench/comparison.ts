@@ -9,17 +9,23 @@
 
 import type { Measurement } from "./generator.ts";
 import type { ServerName } from "./servers.ts";
-import type { Work } from "./works.ts";
+import { FIGURES, type Work } from "./works.ts";
 
 /** Measurements of one round, by server. */
 export type Round = { readonly [Name in ServerName]?: Measurement };
 
 /** A server against the bare engine on one work. */
 export interface Comparison {
-  /** Median of the server's own figure. */
-  readonly figure: number;
-  /** Ratio (CPU) or difference (memory) to the bare engine; absent for that engine itself. */
+  /** Median of the server's own figure; absent where the generator refused it in every round. */
+  readonly figure?: number;
+  /** Ratio or difference to the bare engine; absent for that engine itself. */
   readonly relation?: Spread;
+  /** Ratio or difference to the same server without what the work adds; absent in other works. */
+  readonly toWithout?: Spread;
+  /** Clients that did not read, and how many of them the server closed; absent in other works. */
+  readonly deaf?: { readonly count: number; readonly closed: Spread };
+  /** Rounds in which the generator refused the figure. */
+  readonly refused: number;
   /** Rounds in which the server fell behind. */
   readonly behind: number;
   /** Rounds in which the server waited for a core. */
@@ -42,31 +48,53 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** Compares one server with the bare engine; undefined where it was not measured. */
+/**
+ * Compares one server with the bare engine, and with itself on the work beside this one.
+ *
+ * @param roundsBeside rounds of that work, in the same order; empty where there is none
+ * @returns undefined where the server was not measured
+ */
 export function compare(
   work: Work,
   name: ServerName,
   rounds: readonly Round[],
+  roundsBeside: readonly Round[] = [],
 ): Comparison | undefined {
   const own = rounds.flatMap((round) => round[name] ?? []);
   if (own.length === 0) return undefined;
-  const figure = median(own.map((measurement) => measurement[work.figure]));
-  const behind = own.filter((measurement) => measurement.isServerBehind).length;
-  const starved = own.filter((measurement) => measurement.isServerStarved).length;
-  const relations = name === "bare" ? [] : relationsOf(work, name, rounds);
-  if (relations.length === 0) return { figure, behind, starved };
-  const relation = {
-    median: median(relations),
-    min: Math.min(...relations),
-    max: Math.max(...relations),
+  const figures = own.flatMap((measurement) => measurement[work.figure] ?? []);
+  const toBare = name === "bare" ? [] : relationsOf(work, rounds, name, rounds, "bare");
+  const toWithout = relationsOf(work, rounds, name, roundsBeside, name);
+  const deafCount = Math.max(...own.map(({ deaf }) => deaf));
+  return {
+    ...(figures.length > 0 && { figure: median(figures) }),
+    ...(toBare.length > 0 && { relation: spreadOf(toBare) }),
+    ...(toWithout.length > 0 && { toWithout: spreadOf(toWithout) }),
+    ...(deafCount > 0 && {
+      deaf: { count: deafCount, closed: spreadOf(own.map(({ deafClosed }) => deafClosed)) },
+    }),
+    refused: own.length - figures.length,
+    behind: own.filter((measurement) => measurement.isServerBehind).length,
+    starved: own.filter((measurement) => measurement.isServerStarved).length,
   };
-  return { figure, relation, behind, starved };
 }
 
-function relationsOf(work: Work, name: ServerName, rounds: readonly Round[]): number[] {
-  return rounds.flatMap(({ bare, [name]: other }) => {
-    if (bare === undefined || other === undefined) return [];
-    const [yardstick, figure] = [bare[work.figure], other[work.figure]];
-    return work.figure === "cpuUsPerMessage" ? figure / yardstick : figure - yardstick;
+function spreadOf(values: readonly number[]): Spread {
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+}
+
+/** A server's figures against a yardstick's, for the rounds that have both. */
+function relationsOf(
+  { figure }: Work,
+  rounds: readonly Round[],
+  name: ServerName,
+  yardstickRounds: readonly Round[],
+  yardstickName: ServerName,
+): number[] {
+  return rounds.flatMap((round, index) => {
+    const own = round[name]?.[figure];
+    const yardstick = yardstickRounds[index]?.[yardstickName]?.[figure];
+    if (own === undefined || yardstick === undefined) return [];
+    return FIGURES[figure].relation === "ratio" ? own / yardstick : own - yardstick;
   });
 }

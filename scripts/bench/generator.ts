@@ -23,7 +23,13 @@ export interface Measurement {
   readonly isServerBehind: boolean;
   /** The machine was too busy: the server waited for a core and batched more than it would. */
   readonly isServerStarved: boolean;
+  /** Undefined where the generator refused it. */
   readonly latencyP99Us: number | undefined;
+  /** Why it did. */
+  readonly bottleneck: string | undefined;
+  /** Connections that did not read, and how many of them the server closed. */
+  readonly deaf: number;
+  readonly deafClosed: number;
 }
 
 /** Builds the generator. @throws Error with the compiler's words where it does not build */
@@ -69,14 +75,17 @@ export function runGenerator(words: readonly string[]): Promise<Measurement> {
 
 /** Reads the generator's line of JSON. @throws Error where a figure is missing */
 export function readMeasurement(line: string): Measurement {
-  const { window, memory } = JSON.parse(line) as {
+  const { window, memory, deaf, deafClosed } = JSON.parse(line) as {
     readonly window: {
       readonly serverCpuUsPerMessage?: number;
       readonly isServerBehind: boolean;
       readonly isServerStarved: boolean;
       readonly latencyUs: { readonly p99: number } | null;
+      readonly bottleneck: string | null;
     };
     readonly memory: { readonly bytesPerConnection: number } | null;
+    readonly deaf: number;
+    readonly deafClosed: number;
   };
   if (window.serverCpuUsPerMessage === undefined || memory === null) {
     throw new Error(`native-bench measured no server: ${line}`);
@@ -87,5 +96,8 @@ export function readMeasurement(line: string): Measurement {
     isServerBehind: window.isServerBehind,
     isServerStarved: window.isServerStarved,
     latencyP99Us: window.latencyUs?.p99,
+    bottleneck: window.bottleneck ?? undefined,
+    deaf,
+    deafClosed,
   };
 }

@@ -2,7 +2,7 @@
  * `npm run bench`: the servers in turns under one load, as ratios to the bare engine.
  *
  * For each work, so many rounds; in each round every server is started afresh, loaded,
- * measured and stopped. Absolute times say little on a shared machine, the ratio within a
+ * measured and stopped. Works that are compared with each other share their rounds. Absolute times say little on a shared machine, the ratio within a
  * round says what it can.
  *
  * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
@@ -12,8 +12,8 @@ import { compare, type Round } from "./comparison.ts";
 import { buildGenerator, makeCommandLine, runGenerator, type Measurement } from "./generator.ts";
 import { HELP, parseBenchOptions, type BenchOptions } from "./options.ts";
 import { startServer, type ServerName } from "./servers.ts";
-import { makeTable, type Results } from "./table.ts";
-import { WORKS, type Work, type WorkName } from "./works.ts";
+import { makeTable, roundsBeside, showFigure, type Results } from "./table.ts";
+import { groupWorks, WORKS, type Work, type WorkName } from "./works.ts";
 
 const BAD_OPTION = 2;
 const FAILED = 1;
@@ -36,36 +36,50 @@ async function measure(work: Work, name: ServerName, seconds: number): Promise<M
   return measurement;
 }
 
-async function runRounds(name: WorkName, options: BenchOptions): Promise<readonly Round[]> {
-  const work: Work = WORKS[name];
-  const rounds: Round[] = [];
+/** A round that is being filled. */
+type Measured = { -readonly [Name in keyof Round]: Round[Name] };
+
+/** Runs works that share their rounds: in each, a server has all of them in one turn. */
+async function runRounds(names: readonly WorkName[], options: BenchOptions): Promise<Results> {
+  const results: { [Name in WorkName]?: Round[] } = {};
   for (let round = 1; round <= options.pairs; round++) {
-    const measured: { [Name in ServerName]?: Measurement } = {};
+    const measured: { [Name in WorkName]?: Measured } = {};
     for (const server of options.servers) {
-      const measurement = await measure(work, server, options.seconds);
-      measured[server] = measurement;
-      const behind = measurement.isServerBehind ? ", fell behind" : "";
-      const starved = measurement.isServerStarved ? ", waited for a core" : "";
-      tell(
-        `${name} ${round}/${options.pairs} ${server}: ${measurement[work.figure].toFixed(2)}${behind}${starved}`,
-      );
+      for (const name of names) {
+        const measurement = await measure(WORKS[name], server, options.seconds);
+        (measured[name] ??= {})[server] = measurement;
+        tell(`${name} ${round}/${options.pairs} ${server}: ${describe(WORKS[name], measurement)}`);
+      }
     }
-    rounds.push(measured);
+    for (const name of names) (results[name] ??= []).push(measured[name] ?? {});
   }
-  return rounds;
+  return results;
+}
+
+function describe(work: Work, measurement: Measurement): string {
+  const { bottleneck, isServerBehind, isServerStarved, deaf, deafClosed } = measurement;
+  return [
+    showFigure(work.figure, measurement[work.figure]),
+    ...(work.figure === "latencyP99Us" && bottleneck !== undefined ? [bottleneck] : []),
+    ...(deaf > 0 ? [`cut ${deafClosed} of ${deaf}`] : []),
+    ...(isServerBehind ? ["fell behind"] : []),
+    ...(isServerStarved ? ["waited for a core"] : []),
+  ].join(", ");
 }
 
 /** The results for scripts: for each work and server, its figure and its relation to bare. */
 function makeJson(results: Results, options: BenchOptions): string {
   const rows = Object.entries(results).flatMap(([name, rounds]) => {
-    const { figure, budget, shards }: Work = WORKS[name as WorkName];
+    const work: Work = WORKS[name as WorkName];
+    const { figure, budget, beside, shards } = work;
     return options.servers.map((server) => ({
       work: name,
       server,
       shards,
       kind: figure,
       budget,
-      ...compare(WORKS[name as WorkName], server, rounds),
+      beside,
+      ...compare(work, server, rounds, roundsBeside(work, results)),
     }));
   });
   return JSON.stringify({ pairs: options.pairs, seconds: options.seconds, rows });
@@ -75,7 +89,9 @@ async function run(options: BenchOptions): Promise<void> {
   tell("building native-bench");
   buildGenerator();
   const results: { [Name in WorkName]?: readonly Round[] } = {};
-  for (const name of options.works) results[name] = await runRounds(name, options);
+  for (const names of groupWorks(options.works)) {
+    Object.assign(results, await runRounds(names, options));
+  }
   (options.json ? process.stderr : process.stdout).write(makeTable(results));
   if (options.json) process.stdout.write(`${makeJson(results, options)}\n`);
 }

@@ -4,9 +4,9 @@
  * Runs on: the bench's process.
  */
 
-import { compare, type Comparison, type Round } from "./comparison.ts";
+import { compare, type Comparison, type Round, type Spread } from "./comparison.ts";
 import { SERVER_NAMES, type ServerName } from "./servers.ts";
-import { WORKS, type Work, type WorkName } from "./works.ts";
+import { FIGURES, WORKS, type Figure, type Work, type WorkName } from "./works.ts";
 
 /** The rounds of each work that was run. */
 export type Results = { readonly [Name in WorkName]?: readonly Round[] };
@@ -19,7 +19,7 @@ export function makeTable(results: Results): string {
   for (const [name, rounds] of Object.entries(results)) {
     const work: Work = WORKS[name as WorkName];
     for (const server of SERVER_NAMES) {
-      const comparison = compare(work, server, rounds);
+      const comparison = compare(work, server, rounds, roundsBeside(work, results));
       if (comparison !== undefined) rows.push(makeRow(work, server, comparison));
     }
   }
@@ -33,27 +33,62 @@ export function makeTable(results: Results): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** Rounds of the work that a work is set beside; none where there is no such work, or it was not run. */
+export function roundsBeside({ beside }: Work, results: Results): readonly Round[] {
+  return beside === undefined ? [] : (results[beside as WorkName] ?? []);
+}
+
+/** A figure with its unit, or that the generator refused it. */
+export function showFigure(kind: Figure, figure: number | undefined): string {
+  const { unit, digits } = FIGURES[kind];
+  return figure === undefined ? "refused" : `${figure.toFixed(digits)} ${unit}`;
+}
+
 function makeRow(work: Work, server: ServerName, comparison: Comparison): readonly string[] {
-  const { figure, relation, behind, starved } = comparison;
-  const hasBudget = server === "simurgh" && relation !== undefined;
-  const notes: string[] = [];
-  if (hasBudget) notes.push(relation.median <= work.budget ? "within" : "OVER");
-  if (behind > 0) notes.push(`fell behind in ${behind} of the rounds`);
-  if (starved > 0) notes.push(`waited for a core in ${starved} of the rounds`);
+  const { figure, relation } = comparison;
+  const hasBudget = server === "simurgh" && relation !== undefined && work.budget !== undefined;
   return [
     work.title,
     server,
-    work.figure === "cpuUsPerMessage" ? `${figure.toFixed(2)} µs` : `${figure.toFixed(0)} B`,
-    relation === undefined ? "" : showRelation(work, relation.median),
-    relation === undefined
-      ? ""
-      : `${showRelation(work, relation.min)} – ${showRelation(work, relation.max)}`,
-    hasBudget ? showRelation(work, work.budget) : "",
-    notes.join("; "),
+    showFigure(work.figure, figure),
+    relation === undefined ? "" : showRelation(work.figure, relation.median),
+    relation === undefined ? "" : showRange(work.figure, relation),
+    hasBudget ? showRelation(work.figure, work.budget) : "",
+    [
+      ...(hasBudget ? [relation.median <= work.budget ? "within" : "OVER"] : []),
+      ...notesOf(work, comparison),
+    ].join("; "),
   ];
 }
 
-function showRelation(work: Work, relation: number): string {
-  if (work.figure === "cpuUsPerMessage") return `${relation.toFixed(2)}×`;
-  return `${relation < 0 ? "−" : "+"}${Math.abs(relation).toFixed(0)} B`;
+/** What a reader must know beside the figures. */
+function notesOf(work: Work, comparison: Comparison): readonly string[] {
+  const { toWithout, deaf, refused, behind, starved } = comparison;
+  const notes: string[] = [];
+  if (toWithout !== undefined) {
+    const [own, range] = [
+      showRelation(work.figure, toWithout.median),
+      showRange(work.figure, toWithout),
+    ];
+    notes.push(`${own} of its own without (${range})`);
+  }
+  if (deaf !== undefined) notes.push(`cut ${showCounts(deaf.closed)} of ${deaf.count}`);
+  if (refused > 0) notes.push(`generator was the bottleneck in ${refused} of the rounds`);
+  if (behind > 0) notes.push(`fell behind in ${behind} of the rounds`);
+  if (starved > 0) notes.push(`waited for a core in ${starved} of the rounds`);
+  return notes;
+}
+
+function showCounts({ min, max }: Spread): string {
+  return min === max ? String(min) : `${min} – ${max}`;
+}
+
+function showRange(kind: Figure, { min, max }: Spread): string {
+  return `${showRelation(kind, min)} – ${showRelation(kind, max)}`;
+}
+
+function showRelation(kind: Figure, relation: number): string {
+  const { unit, digits, relation: form } = FIGURES[kind];
+  if (form === "ratio") return `${relation.toFixed(2)}×`;
+  return `${relation < 0 ? "−" : "+"}${Math.abs(relation).toFixed(digits)} ${unit}`;
 }

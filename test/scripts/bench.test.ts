@@ -8,15 +8,27 @@ import {
 } from "../../scripts/bench/generator.ts";
 import { parseBenchOptions } from "../../scripts/bench/options.ts";
 import { makeTable } from "../../scripts/bench/table.ts";
-import { WORKS } from "../../scripts/bench/works.ts";
+import { groupWorks, WORKS, type Work, type WorkName } from "../../scripts/bench/works.ts";
 
 function measurement(cpuUsPerMessage: number, bytesPerConnection = 0): Measurement {
+  return { ...withP99(undefined), cpuUsPerMessage, bytesPerConnection };
+}
+
+/** A run of which 20 clients were deaf, where the server closed `deafClosed` of them. */
+function slow(latencyP99Us: number | undefined, deafClosed: number): Measurement {
+  return { ...withP99(latencyP99Us), deaf: 20, deafClosed };
+}
+
+function withP99(latencyP99Us: number | undefined): Measurement {
   return {
-    cpuUsPerMessage,
-    bytesPerConnection,
+    cpuUsPerMessage: 0,
+    bytesPerConnection: 0,
     isServerBehind: false,
     isServerStarved: false,
-    latencyP99Us: undefined,
+    latencyP99Us,
+    bottleneck: latencyP99Us === undefined ? "the generator was the bottleneck" : undefined,
+    deaf: 0,
+    deafClosed: 0,
   };
 }
 
@@ -47,6 +59,7 @@ describe("compare", () => {
     assert.deepEqual(compare(WORKS.echo, "simurgh", rounds), {
       figure: 12,
       relation: { median: 1.2, min: 1.1, max: 1.3 },
+      refused: 0,
       behind: 0,
       starved: 0,
     });
@@ -57,10 +70,38 @@ describe("compare", () => {
     assert.deepEqual(compare(WORKS.memory, "ws", memory)?.relation, spread);
   });
   it("gives the bare engine, or a server without it, no relation", () => {
-    assert.deepEqual(compare(WORKS.echo, "bare", rounds), { figure: 10, behind: 0, starved: 0 });
+    const own = { refused: 0, behind: 0, starved: 0 };
+    assert.deepEqual(compare(WORKS.echo, "bare", rounds), { ...own, figure: 10 });
     const alone = [{ ws: { ...measurement(5), isServerStarved: true } }];
-    assert.deepEqual(compare(WORKS.echo, "ws", alone), { figure: 5, behind: 0, starved: 1 });
+    assert.deepEqual(compare(WORKS.echo, "ws", alone), { ...own, figure: 5, starved: 1 });
   });
+  it("sets a server beside itself in the same round, and leaves out what was refused", () => {
+    const without: readonly Round[] = [
+      { bare: withP99(1000), simurgh: withP99(2000) },
+      { bare: withP99(1000), simurgh: withP99(100) },
+      { bare: withP99(1000), simurgh: withP99(undefined) },
+    ];
+    const beside: readonly Round[] = [
+      { bare: slow(1000, 0), simurgh: slow(3000, 20) },
+      { bare: slow(undefined, 0), simurgh: slow(undefined, 18) },
+      { bare: slow(2000, 0), simurgh: slow(4000, 20) },
+    ];
+    assert.deepEqual(compare(WORKS["readers-slow"], "simurgh", beside, without), {
+      figure: 3500,
+      relation: { median: 2.5, min: 2, max: 3 },
+      toWithout: { median: 1.5, min: 1.5, max: 1.5 },
+      deaf: { count: 20, closed: { median: 20, min: 18, max: 20 } },
+      refused: 1,
+      behind: 0,
+      starved: 0,
+    });
+  });
+  it("has no figure where all rounds were refused", () =>
+    assert.deepEqual(compare(WORKS.readers, "bare", [{ bare: withP99(undefined) }]), {
+      refused: 1,
+      behind: 0,
+      starved: 0,
+    }));
   it("has nothing to say of a server that was not measured", () =>
     assert.equal(compare(WORKS.echo, "ws", rounds), undefined));
 });
@@ -116,10 +157,53 @@ describe("makeTable", () => {
   });
 });
 
+describe("makeTable of latencies", () => {
+  it("prints both runs of a server, the cut clients, and says where the generator was in the way", () => {
+    const refused = withP99(undefined);
+    const table = makeTable({
+      readers: [
+        { bare: withP99(800), simurgh: withP99(1000) },
+        { bare: refused, simurgh: withP99(1000) },
+      ],
+      "readers-slow": [
+        { bare: slow(undefined, 0), simurgh: slow(1500, 18) },
+        { bare: slow(undefined, 0), simurgh: slow(2500, 20) },
+      ],
+    });
+    const cells = table.split("\n").map((line) => line.split(/ {2,}/));
+    const [without, beside] = [WORKS.readers.title, WORKS["readers-slow"].title];
+    assert.deepEqual(cells.slice(1), [
+      [without, "bare", "800 µs", "generator was the bottleneck in 1 of the rounds"],
+      [without, "simurgh", "1000 µs", "1.25×", "1.25× – 1.25×"],
+      [beside, "bare", "refused", "cut 0 of 20; generator was the bottleneck in 2 of the rounds"],
+      [beside, "simurgh", "2000 µs", "2.00× of its own without (1.50× – 2.50×); cut 18 – 20 of 20"],
+      [""],
+    ]);
+  });
+});
+
+describe("groupWorks", () => {
+  it("runs a work in the rounds of the one that it is set beside, where that is run", () => {
+    assert.deepEqual(groupWorks(["echo", "readers", "readers-slow"]), [
+      ["echo"],
+      ["readers", "readers-slow"],
+    ]);
+    assert.deepEqual(groupWorks(["readers-slow"]), [["readers-slow"]]);
+  });
+  it("finds each work beside which one is set, and the same load there but for the slow clients", () => {
+    const works: readonly Work[] = Object.values(WORKS);
+    for (const work of works.filter(({ beside }) => beside !== undefined)) {
+      const other: Work | undefined = WORKS[work.beside as WorkName];
+      assert.deepEqual(work.load, [...other.load, "--deaf", "20"]);
+      assert.equal(work.figure, other.figure);
+    }
+  });
+});
+
 describe("parseBenchOptions", () => {
   it("runs all works on all servers by default", () => {
     const options = parseBenchOptions([]);
-    assert.deepEqual(options.works, ["echo", "fanout", "fanout-2", "memory"]);
+    assert.deepEqual(options.works, Object.keys(WORKS));
     assert.deepEqual(options.servers, ["bare", "simurgh", "ws"]);
     assert.deepEqual([options.pairs, options.seconds, options.json], [3, 3, false]);
   });
@@ -128,7 +212,7 @@ describe("parseBenchOptions", () => {
   it("names the option, what it takes, and what it got", () => {
     assert.equal(
       errorOf(["--only", "ecko"]),
-      "only must be of echo, fanout, fanout-2, memory, got ecko",
+      "only must be of echo, fanout, fanout-2, memory, readers, readers-slow, got ecko",
     );
     assert.equal(errorOf(["--pairs", "0"]), "pairs must be an integer from 1 to 100, got 0");
     assert.equal(errorOf(["--pairs", "101"]), "pairs must be an integer from 1 to 100, got 101");
@@ -153,10 +237,16 @@ describe("generator", () => {
         isServerBehind: false,
         isServerStarved: false,
         latencyUs: null,
+        bottleneck: "the generator was the bottleneck",
       },
       memory: { bytesPerConnection: 1000 },
+      deaf: 0,
+      deafClosed: 0,
     };
     assert.deepEqual(readMeasurement(JSON.stringify(line)), measurement(2.5, 1000));
+    const window = { ...line.window, latencyUs: { p99: 70 }, bottleneck: null };
+    const heard = readMeasurement(JSON.stringify({ ...line, window, deaf: 20, deafClosed: 19 }));
+    assert.deepEqual(heard, { ...slow(70, 19), cpuUsPerMessage: 2.5, bytesPerConnection: 1000 });
     assert.throws(() => readMeasurement(JSON.stringify({ ...line, memory: null })), /no server/);
   });
 });

@@ -4,8 +4,11 @@
 // members of each topic lie on all shards. (With `number % topics`, 100 topics on two shards
 // would put each topic on one shard alone, and nothing would ever cross.)
 //
+// The last members of each topic may be deaf: neighbours as well, so that they too lie on all
+// shards. The others are its readers.
+//
 // Send `s` goes to topic `s % topics`, as that topic's broadcast `b = s / topics`, from its
-// member `b % members`. Each member must get every broadcast of its topic once, those of one
+// reader `b % readers`. Each reader must get every broadcast of its topic once, those of one
 // sender in order; between two senders nothing is promised.
 #include <vector>
 
@@ -22,6 +25,7 @@ class Fanout final : public Scenario {
   explicit Fanout(const Options& options)
       : topics_(options.topics),
         members_(options.connections / options.topics),
+        readers_(members_ - options.deaf / options.topics),
         payload_(options.payloadBytes),
         received_(options.connections) {}
 
@@ -29,12 +33,16 @@ class Fanout final : public Scenario {
     return "bench:" + std::to_string(connection / members_);
   }
 
+  Hearing hearingOf(std::size_t connection) const override {
+    return connection % members_ < readers_ ? Hearing::good : Hearing::deaf;
+  }
+
   void send(Connections& connections, std::uint64_t send) override {
-    const std::uint64_t sender = send % topics_ * members_ + send / topics_ % members_;
+    const std::uint64_t sender = send % topics_ * members_ + send / topics_ % readers_;
     connections[sender]->push(kFirstPushRef + send, "b", payload_.encode(send));
   }
 
-  std::uint64_t deliveriesPerSend() const override { return members_; }
+  std::uint64_t deliveriesPerSend() const override { return readers_; }
 
   std::optional<Delivery> check(const Connection& connection, const Message& message) override {
     if (message.event != "b") return std::nullopt;
@@ -42,13 +50,15 @@ class Fanout final : public Scenario {
     if (!send || *send % topics_ != connection.number() / members_) return std::nullopt;
     const std::uint64_t broadcast = *send / topics_;
     Sequence& received = received_[connection.number()];
-    const bool isDisordered = received.hasArrived(broadcast + members_);
+    const bool isDisordered = received.hasArrived(broadcast + readers_);
     return Delivery{*send, !received.arrive(broadcast), isDisordered};
   }
 
  private:
   const std::uint64_t topics_;
   const std::uint64_t members_;
+  /** Those of its members that read. */
+  const std::uint64_t readers_;
   const Payload payload_;
   /** By connection: which of its topic's broadcasts it got. */
   std::vector<Sequence> received_;
