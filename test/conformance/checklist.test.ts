@@ -88,7 +88,8 @@ describe("A row of the checklist", () => {
         "| 7 | seven | `test/a.test.ts` › one<br>`01-join` › join_ok<br>Some words. |",
       ].join("\n"),
     );
-    const scenario = "of our shards › 01-join › join_ok";
+    const suite = "Phoenix, as recorded, on";
+    const scenario = "01-join › join_ok";
     assert.deepEqual(others, []);
     assert.deepEqual(row, {
       number: 7,
@@ -96,10 +97,11 @@ describe("A row of the checklist", () => {
       isHere: true,
       tests: [
         { file: "test/a.test.ts", name: "one" },
-        ...[1, 2].map((shards) => ({
-          file: "test/conformance/conformance.test.ts",
-          name: `Phoenix, as recorded, on ${shards} ${scenario}`,
-        })),
+        ...[
+          `${suite} 1 of our shards › ${scenario}`,
+          `${suite} 2 of our shards › ${scenario}`,
+          `${suite} 2 of our shards, which hold broadcasts for 3 ms › ${scenario}`,
+        ].map((name) => ({ file: "test/conformance/conformance.test.ts", name })),
       ],
       malformed: [],
     });

@@ -6,10 +6,12 @@
  * A row is `| number | feature | proof |`. A proof is one of these, or several with `<br>` between them:
  *
  *   `test/token/token.test.ts` › a token › may be missing   a test: its file, its suites and its name
- *   `01-join` › join_ok                                     a recorded scenario, on each number of shards
+ *   `01-join` › join_ok                                     a recorded scenario, in each way it is played
  *   not here: why                                           there is no such thing, and nothing to prove
  *   …                                                       words for who reads it
  */
+
+import { VARIANTS } from "./variants.ts";
 
 /** How many features there are. */
 export const FEATURES = 122;
@@ -17,7 +19,6 @@ export const FEATURES = 122;
 export const JOINT = " › ";
 
 const SCENARIOS_FILE = "test/conformance/conformance.test.ts";
-const SHARDS = [1, 2];
 const NOT_HERE = /^not here: \S/;
 
 /** A test by where it is written, with its suites in its name. */
@@ -60,9 +61,9 @@ export function fromMarkdown(text: string): string {
 
 /** Gives the tests by which the runner knows a recorded scenario. */
 export function testsOfScenario(transcript: string, scenario: string): TestName[] {
-  return SHARDS.map((shards) => ({
+  return VARIANTS.map(({ name }) => ({
     file: SCENARIOS_FILE,
-    name: [`Phoenix, as recorded, on ${shards} of our shards`, transcript, scenario].join(JOINT),
+    name: [name, transcript, scenario].join(JOINT),
   }));
 }
 
