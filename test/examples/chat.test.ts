@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "node:test";
 import type { Socket } from "phoenix";
 
 import { serve } from "../../src/index.ts";
@@ -17,6 +17,9 @@ import { History, type Said } from "./chat/history.ts";
 
 const SHARDS = 2;
 const KEPT = 50;
+
+/** All who are there, for the end of a test. */
+const guests: Guest[] = [];
 
 /** Somebody in a room, and what the page shows there. */
 class Guest {
@@ -38,6 +41,7 @@ class Guest {
 
   static async entered(port: number, user: string, room: string): Promise<Guest> {
     const guest = new Guest(await connectPhoenix(port, { user }), room);
+    guests.push(guest);
     await guest.until(`${user} among the people`, () => guest.people.includes(user));
     return guest;
   }
@@ -63,6 +67,14 @@ class Guest {
   }
 }
 
+async function leave(...leaving: readonly Guest[]): Promise<void> {
+  await Promise.all(leaving.map(({ socket }) => disconnect(socket)));
+}
+
+function said(room: string, id: string): Said {
+  return { id, room, from: "ann", text: "", atMs: 0 };
+}
+
 describe("the example of a chat", () => {
   let server: Server;
   before(async () => {
@@ -74,19 +86,17 @@ describe("the example of a chat", () => {
       logLevel: "silent",
     });
   });
+  // Also where a test fails: these clients would connect anew for ever.
+  afterEach(() => leave(...guests.splice(0)));
   after(() => server.close());
 
   /** As many as there are shards: one on each, as these are dealt out in turns. */
   async function entered(room: string, ...users: readonly string[]): Promise<Guest[]> {
-    const guests: Guest[] = [];
-    for (const user of users) guests.push(await Guest.entered(server.port, user, room));
+    const entering: Guest[] = [];
+    for (const user of users) entering.push(await Guest.entered(server.port, user, room));
     const shards = (await server.sockets()).map(({ shard }) => shard);
     assert.equal(new Set(shards).size, SHARDS);
-    return guests;
-  }
-
-  async function leave(...guests: readonly Guest[]): Promise<void> {
-    await Promise.all(guests.map(({ socket }) => disconnect(socket)));
+    return entering;
   }
 
   it("shows the last messages to whoever comes, on every shard, and who is there", async () => {
@@ -103,7 +113,6 @@ describe("the example of a chat", () => {
     await bob.until("all people", () => bob.people.join() === all.join());
     await leave(ann, cid, eve);
     await bob.until("bob alone", () => bob.people.join() === "bob");
-    await leave(bob);
   });
 
   it("shows each message once, also to who was away for some", async () => {
@@ -118,7 +127,6 @@ describe("the example of a chat", () => {
     ann.say("three");
     await bob.heard("ann: three");
     assert.deepEqual(bob.texts, ["ann: one", "ann: two", "ann: three"]);
-    await leave(ann, bob);
   });
 
   it("says what is wrong with a message, and goes on", async () => {
@@ -128,7 +136,6 @@ describe("the example of a chat", () => {
     await ann.until("two problems", () => ann.problems.length === 2);
     assert.equal(ann.problems[1], "a message must have 1 to 500 characters");
     assert.deepEqual(bob.texts, ["ann: hi"]);
-    await leave(ann, bob);
   });
 
   it("keeps rooms apart", async () => {
@@ -137,13 +144,10 @@ describe("the example of a chat", () => {
     await bob.heard("ann: in red");
     const [cid, eve] = (await entered("blue", "cid", "eve")) as [Guest, Guest];
     assert.deepEqual([cid.texts, eve.texts, cid.people.includes("ann")], [[], [], false]);
-    await leave(ann, bob, cid, eve);
   });
 });
 
 describe("the history of the chat", () => {
-  const said = (room: string, id: string): Said => ({ id, room, from: "ann", text: "", atMs: 0 });
-
   it("lets go the room that was silent for longest, and of a room the oldest message", () => {
     const history = new History({ perRoom: 2, rooms: 2 });
     for (const [room, id] of ["a1", "b1", "a2", "c1", "a3"]) {

@@ -49,8 +49,11 @@ export default defineEndpoint({
   },
   start(context) {
     // Each shard keeps its own, since it started; what must outlive that belongs into a database.
-    const keep = ({ payload }: { readonly payload: unknown }): void => history.add(payload as Said);
-    // What may have a hole is not shown as if it had none.
-    context.subscribe(EVERYTHING, keep, () => history.clear());
+    // What may have a hole is not shown as if it had none: after a gap the history begins anew.
+    context.subscribe(
+      EVERYTHING,
+      ({ payload }) => history.add(payload as Said),
+      () => history.clear(),
+    );
   },
 });
