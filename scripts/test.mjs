@@ -5,6 +5,9 @@
  *   npm test -- --only pubsub             those whose path has "pubsub" in it
  *   npm test -- --test-name-pattern=ring  whatever else node --test takes
  *
+ * Which tests CHECKLIST.md rests on is looked at by the reporter, `scripts/test-reporter.ts`: those of the
+ * files that were to run, unless an argument leaves tests of a file out.
+ *
  * Runs on: node, after `npm run build`.
  */
 
@@ -15,6 +18,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
+const REPORTER = "./dist/scripts/test-reporter.js";
+/** Arguments of node --test by which not all tests of a file run. */
+const LEAVES_OUT = /^--(?:test-name-pattern|test-skip-pattern|test-only|test-shard)\b/;
 /** A file that hangs fails, rather than holding up everything for ever. */
 const FILE_TIMEOUT_MS = 300_000;
 
@@ -34,13 +40,25 @@ if (missing.length > 0) fail(`not compiled: ${missing.join(", ")}; run npm run b
 
 const runner = spawn(
   process.execPath,
-  ["--test", "--test-reporter=spec", `--test-timeout=${FILE_TIMEOUT_MS}`, ...others, ...files],
-  { cwd: root, stdio: "inherit" },
+  [
+    "--test",
+    `--test-reporter=${REPORTER}`,
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
+    ...others,
+    ...files,
+  ],
+  { cwd: root, stdio: "inherit", env: { ...process.env, CHECKLIST_SCOPE: scopeOf(only, others) } },
 );
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
 runner.on("exit", (code, signal) => {
   process.exitCode = code ?? 128 + constants.signals[signal];
 });
+
+/** Says which of the checklist's tests must have run. */
+function scopeOf(parts, rest) {
+  if (rest.some((argument) => LEAVES_OUT.test(argument))) return "none";
+  return parts.length === 0 ? "whole" : "part";
+}
 
 function parse(args) {
   const parts = [];

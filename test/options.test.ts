@@ -117,6 +117,32 @@ describe("options", () => {
     });
   }
 
+  it("has Phoenix's defaults where Phoenix has the option", () => {
+    const { maxChannels, idleTimeoutMs, maxFrameBytes, shutdownMs, drainLimitMs } = resolved();
+    assert.deepEqual(
+      { maxChannels, idleTimeoutMs, maxFrameBytes, shutdownMs, drainLimitMs },
+      {
+        maxChannels: 100,
+        idleTimeoutMs: 60_000,
+        maxFrameBytes: 10_000_000,
+        shutdownMs: 5_000,
+        drainLimitMs: 30_000,
+      },
+    );
+    const { longpollWindowMs, longpollTimeoutMs, longpollMaxAgeMs } = resolved();
+    const twoWeeksMs = 14 * 24 * 60 * 60 * 1_000;
+    assert.deepEqual(
+      [longpollWindowMs, longpollTimeoutMs, longpollMaxAgeMs],
+      [10_000, 2_000, twoWeeksMs],
+    );
+    const { presencePeriodMs, presenceSilentPeriods, presenceDownMs, presencePermdownMs } =
+      resolved();
+    assert.deepEqual(
+      [presencePeriodMs, presenceSilentPeriods, presenceDownMs, presencePermdownMs],
+      [1_500, 10, 30_000, 1_200_000],
+    );
+  });
+
   it("reads underscores and blanks around numbers in variables", () => {
     assert.equal(
       resolved({}, { SIMURGH_MAX_FRAME_BYTES: " 1_000_000\n" }).maxFrameBytes,

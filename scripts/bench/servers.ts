@@ -11,12 +11,22 @@ import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-/** Program of each server, beside this file's compiled form. */
+interface Program {
+  /** Beside this file's compiled form. */
+  readonly file: string;
+  /** Path of the socket. */
+  readonly path: string;
+  /** True where it has as many threads as it is told; the others have one. */
+  readonly hasShards: boolean;
+}
+
+/** Each server. `serial` is Simurgh with `joins: "serial"`: the order of Phoenix, in bursts too. */
 const PROGRAMS = {
-  bare: "./bare-engine.js",
-  simurgh: "../../test/apps/conformance.main.js",
-  ws: "./peer-ws.js",
-} as const;
+  bare: { file: "./bare-engine.js", path: "/socket", hasShards: false },
+  simurgh: { file: "./simurgh.js", path: "/socket", hasShards: true },
+  serial: { file: "./simurgh.js", path: "/serial", hasShards: true },
+  ws: { file: "./peer-ws.js", path: "/socket", hasShards: false },
+} as const satisfies Record<string, Program>;
 
 /** Name of a server. `bare` is the yardstick. */
 export type ServerName = keyof typeof PROGRAMS;
@@ -41,9 +51,9 @@ export interface RunningServer {
 /** Starts a server on a free port of this machine and waits until it answers. */
 export async function startServer(name: ServerName, shards: number): Promise<RunningServer> {
   const port = await findFreePort();
-  const program = fileURLToPath(new URL(PROGRAMS[name], import.meta.url));
-  const words = [program, "--port", String(port)];
-  if (name === "simurgh") words.push("--shards", String(shards));
+  const { file, path, hasShards }: Program = PROGRAMS[name];
+  const words = [fileURLToPath(new URL(file, import.meta.url)), "--port", String(port)];
+  if (hasShards) words.push("--shards", String(shards));
   const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
   const log = keepLog(child);
   const kill = (): boolean => child.kill("SIGKILL");
@@ -54,7 +64,7 @@ export async function startServer(name: ServerName, shards: number): Promise<Run
   await waitUntilReady(child, port, fail);
   return {
     pid: child.pid as number,
-    url: `ws://127.0.0.1:${port}/socket/websocket`,
+    url: `ws://127.0.0.1:${port}${path}/websocket`,
     stop: () => stop(child, fail),
   };
 }

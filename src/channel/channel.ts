@@ -139,8 +139,9 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
     return this.#locals;
   }
 
-  assign(changes: object): void {
-    this.assigns = Object.freeze({ ...this.assigns, ...changes });
+  assign(changes: object | ((assigns: object) => object)): void {
+    const given: object = typeof changes === "function" ? changes(this.assigns) : changes;
+    this.assigns = Object.freeze({ ...this.assigns, ...given });
   }
 
   push(event: string, payload?: unknown): void {

@@ -40,8 +40,12 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   /** The shard's context, as `start` of the endpoint left it. */
   readonly context: ShardContext;
 
-  /** Replaces assigns of this channel; the socket's other channels keep theirs. */
-  assign(changes: Partial<Assigns>): void;
+  /**
+   * Replaces assigns of this channel; the socket's other channels keep theirs.
+   *
+   * @param changes - the new ones, or a function that gives them of those that there are
+   */
+  assign(changes: Partial<Assigns> | ((assigns: Readonly<Assigns>) => Partial<Assigns>)): void;
 
   /**
    * Sends a message to this client: an object as JSON; a Uint8Array, a Buffer or an ArrayBuffer as a

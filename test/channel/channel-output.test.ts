@@ -74,6 +74,17 @@ describe("a push", () => {
     }
   });
 
+  it("of bytes under names of more than 255 crashes the channel, and sends no broken frame", () => {
+    for (const [length, isSent] of [
+      [255, true],
+      [256, false],
+    ] as const) {
+      const { frames } = doing((socket) => socket.push("e".repeat(length), Uint8Array.of(1)));
+      assert.equal(frames.length, 1);
+      assert.equal(frames[0] !== CRASHED, isSent);
+    }
+  });
+
   it("from a channel that has ended goes nowhere", () => {
     const sockets: AnySocket[] = [];
     const { world } = doing((socket) => void sockets.push(socket));
@@ -181,7 +192,7 @@ describe("a broadcast", () => {
 });
 
 describe("assigns", () => {
-  it("of a channel are its own, and frozen", () => {
+  it("of a channel are its own, and frozen; changes are merged, or made by a function", () => {
     const seen: unknown[] = [];
     const world = new World({
       channels: {
@@ -189,6 +200,7 @@ describe("assigns", () => {
           channel: channel({
             handleIn: {
               set: (socket) => socket.assign({ n: 2 }),
+              raise: (socket) => socket.assign(({ n }) => ({ n: Number(n) + 5 })),
               spoil: (socket) => {
                 (socket.assigns as Record<string, unknown>)["n"] = 9;
               },
@@ -202,9 +214,11 @@ describe("assigns", () => {
     const client = world.joined(["room:1", "room:2"], { assigns: { user: "ann", n: 1 } });
     client.send('["11","3","room:1","set",{}]', '["11","4","room:1","get",{}]');
     client.send('["12","5","room:2","get",{}]');
+    client.send('["11","6","room:1","raise",{}]', '["11","7","room:1","get",{}]');
     assert.deepEqual(seen, [
       { user: "route's", n: 2, route: true },
       { user: "route's", n: 1, route: true },
+      { user: "route's", n: 7, route: true },
     ]);
     assert.deepEqual(client.asked('["11","6","room:1","spoil",{}]'), [CRASHED]);
     assert.match(world.lastError(), /read only/);

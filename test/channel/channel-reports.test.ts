@@ -74,6 +74,33 @@ describe("telemetry of channels", () => {
     ]);
   });
 
+  it("tells of no event that was not handled to its end, nor of what is none", async () => {
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: {
+            boom: () => Promise.reject(new Error("boom")),
+            wait: (socket) => socket.send(1),
+          },
+          handleInfo: () => {},
+          intercept: { e: () => {} },
+        }),
+      },
+    });
+    const events = await published("channel_handled_in", async () => {
+      const [one, two] = [world.joined(), world.joined()];
+      one.send('["11","2","room:1","boom",{}]');
+      two.send('["11","2","room:1","wait",{}]');
+      world.member.broadcast("room:1", "e", {});
+      two.send('["11","3","room:1","phx_leave",{}]');
+      await turn();
+    });
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ["wait"],
+    );
+  });
+
   it("tells of every end, once, with its reason", async () => {
     const world = new World({ channels: { "room:*": room } });
     const events = await published("channel_left", () => {

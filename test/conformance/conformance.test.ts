@@ -11,6 +11,7 @@ import type { Server } from "../support/server.ts";
 import { EXCEPTIONS } from "./exceptions.ts";
 import { hasSignals, judge, play } from "./replayer.ts";
 import { readTranscript, transcriptNames } from "./scenario.ts";
+import { VARIANTS } from "./variants.ts";
 
 const missingByTranscript = new Map(
   EXCEPTIONS.filter((entry) => entry.kind === "unbuilt transcript").map(
@@ -33,15 +34,8 @@ const EMPTY: Readonly<Record<string, string>> = {};
 /** The app in a process of its own, for a scenario that ends its server. */
 const MAIN = "conformance.main";
 
-const VARIANTS = [
-  { shards: 1, coalesceMs: 0 },
-  { shards: 2, coalesceMs: 0 },
-  { shards: 2, coalesceMs: 3 },
-];
-
-for (const { shards, coalesceMs } of VARIANTS) {
-  const held = coalesceMs === 0 ? "" : `, which hold broadcasts for ${coalesceMs} ms`;
-  describe(`Phoenix, as recorded, on ${shards} of our shards${held}`, () => {
+for (const { name, shards, coalesceMs } of VARIANTS) {
+  describe(name, () => {
     const servers = new Map<object, Promise<Server>>();
     const serverFor = (transcript: string): Promise<Server> => {
       const environment = ENVIRONMENTS[transcript] ?? EMPTY;

@@ -15,6 +15,8 @@ import { startServer, startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
 const NAMES = ["ant", "bee", "cat"];
+/** Of each node; they need not agree. */
+const SHARDS = [2, 2, 1];
 
 /** Reads the numbers of all shouts up to the one that ends the test. */
 async function numbersOf(client: Client): Promise<unknown[]> {
@@ -33,9 +35,9 @@ describe("nodes of a cluster", () => {
 
   before(async () => {
     nodes = await Promise.all(
-      NAMES.map((nodeName) =>
+      NAMES.map((nodeName, at) =>
         startServer("nodes", {
-          shards: 2,
+          shards: SHARDS[at] ?? 1,
           adapter: memoryAdapter({ hub: "nodes-test", nodeName }),
         }),
       ),
@@ -110,6 +112,16 @@ describe("nodes of a cluster", () => {
   withClients("hear a broadcast of a channel once each, in order", [0, 0, 1, 1, 2], async (all) => {
     for (const n of [1, 2, 3, "end"]) all[0]?.push("room:1", "shout", { n });
     for (const client of all) assert.deepEqual(await numbersOf(client), [1, 2, 3]);
+  });
+
+  withClients("hear each other, whatever number of shards each has", [1, 2], async (both) => {
+    const counts = nodes.map((each) => each.stats().shards.length);
+    assert.deepEqual(counts, SHARDS);
+    const [one, two] = both;
+    one?.push("room:1", "shout", { n: 1 });
+    for (const client of both) assert.deepEqual((await client.next("shout")).payload, { n: 1 });
+    two?.push("room:1", "shout", { n: 2 });
+    for (const client of both) assert.deepEqual((await client.next("shout")).payload, { n: 2 });
   });
 
   withClients("hear a broadcast that leaves out its sender", [0, 1], async ([sender, other]) => {

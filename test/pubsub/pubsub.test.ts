@@ -109,6 +109,23 @@ describe("a broadcast", () => {
     );
   });
 
+  it("leaves out its sender also where it stays on this node, or on this thread", () => {
+    const node = new TestNode({ link: 2 });
+    const [one, two] = [node.member(0), node.member(1)];
+    const [sender, other, there] = [
+      subscribed(one, "t"),
+      subscribed(one, "t"),
+      subscribed(two, "t"),
+    ];
+    one.broadcast("t", "e", { n: 1 }, "node", sender);
+    one.broadcast("t", "e", { n: 2 }, "thread", sender);
+    two.drain();
+    assert.deepEqual(
+      [sender, other, there].map((each) => each.numbers()),
+      [[], [1, 2], [1]],
+    );
+  });
+
   it("gives each listener a payload of its own", () => {
     const [one] = makeMembers();
     const spoiler = new Recorder(({ payload }) => {

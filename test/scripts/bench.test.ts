@@ -204,7 +204,7 @@ describe("parseBenchOptions", () => {
   it("runs all works on all servers by default", () => {
     const options = parseBenchOptions([]);
     assert.deepEqual(options.works, Object.keys(WORKS));
-    assert.deepEqual(options.servers, ["bare", "simurgh", "ws"]);
+    assert.deepEqual(options.servers, ["bare", "simurgh", "serial", "ws"]);
     assert.deepEqual([options.pairs, options.seconds, options.json], [3, 3, false]);
   });
   it("keeps the table's order, whatever order the names are given in", () =>

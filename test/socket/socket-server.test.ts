@@ -194,6 +194,18 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     ]);
   });
 
+  it("4, 11: what is unmatched is a warning in the log, with its topic and event", () => {
+    const world = makeWorld();
+    world.connect().send('["11","1","nope:1","phx_join",{}]', '["11","2","room:1","echo",{}]');
+    assert.deepEqual(
+      world.log.map(({ level, text, fields }) => [level, text, fields]),
+      [
+        ["warn", "unmatched topic", { topic: "nope:1", event: "phx_join" }],
+        ["warn", "unmatched topic", { topic: "room:1", event: "echo" }],
+      ],
+    );
+  });
+
   it("that is malformed closes the connection with 1011, and all its channels", () => {
     for (const frame of [
       "",

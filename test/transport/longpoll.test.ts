@@ -10,6 +10,7 @@ import * as fc from "fast-check";
 
 import { defineChannel } from "../../src/channel/definition.ts";
 import { error, ok } from "../../src/channel/results.ts";
+import { LOG_LINES } from "../../src/logger.ts";
 import type { Options } from "../../src/options.ts";
 import type { MountDefinition } from "../../src/shard/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
@@ -142,6 +143,15 @@ describe("a token", () => {
     assert.equal((await ask(port, "GET", last, "", headers).answer).token, one.token);
   });
 
+  it("is signed by a key that is derived as the mount says", async () => {
+    const crypto = { keyDigest: "sha512" } as const;
+    const { port } = await serving({ mount: { longpoll: { crypto } } });
+    const { token } = await LongPollClient.connect(port);
+    const { secretKeyBase } = smallOptions();
+    assert.ok(new SessionTokens(secretKeyBase, 60_000, crypto).tryRead(token));
+    assert.equal(new SessionTokens(secretKeyBase, 60_000).tryRead(token), undefined);
+  });
+
   it("leads to a session by its node, thread, number and secret only", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
@@ -194,7 +204,7 @@ describe("an answer", () => {
   });
 
   it("is 403 in the body where the origin, the version or connect refuses", async () => {
-    const { port } = await serving({ mount: { checkOrigin: ["https://example.com"] } });
+    const { port, log } = await serving({ mount: { checkOrigin: ["https://example.com"] } });
     const origin = { origin: "https://evil.example" };
     for (const asked of [
       ask(port, "GET", path, "", origin),
@@ -206,6 +216,12 @@ describe("an answer", () => {
       const { http, status, token } = await asked.answer;
       assert.deepEqual([http, status, token], [200, 403, undefined]);
     }
+    const refusals = log.filter(({ text }) => text === LOG_LINES.originRefused.text);
+    const fields = { path: "/socket", transport: "longpoll", origin: origin.origin };
+    assert.deepEqual(
+      refusals.map((line) => line.fields),
+      [fields, fields, fields],
+    );
   });
 
   it("is an HTTP status where something is wrong", async () => {

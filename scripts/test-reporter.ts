@@ -1,0 +1,57 @@
+/**
+ * What `npm test` prints: node's own report, and just before its summary what CHECKLIST.md rests on that
+ * did not run. Then the exit code is 1, as it is where a test failed.
+ *
+ * Runs on: the runner's process. In the environment, from scripts/test.mjs:
+ *   CHECKLIST_SCOPE   whole: everything was to run; part: some files; anything else: nothing is checked,
+ *                     as some tests of a file were left out
+ *   CHECKLIST         another list than test/conformance/CHECKLIST.md
+ */
+
+import { readFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import { spec } from "node:test/reporters";
+import type { TestEvent } from "node:test/reporters";
+
+import { problemsOfRun, readRows } from "../test/conformance/checklist.ts";
+import { TestRecord } from "./test-record.ts";
+
+const LIST = new URL("../../test/conformance/CHECKLIST.md", import.meta.url);
+const { CHECKLIST_SCOPE: scope, CHECKLIST: list = LIST } = process.env;
+
+/**
+ * Reports a run.
+ *
+ * @yields what is to be printed
+ */
+export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  yield* Readable.from(withProblems(source)).compose<Readable>(new spec());
+}
+
+async function* withProblems(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  const record = new TestRecord();
+  let isChecked = false;
+  for await (const event of source) {
+    record.add(event);
+    if (!isChecked && beginsSummary(event)) {
+      yield* problemsOf(record);
+      isChecked = true;
+    }
+    yield event;
+  }
+  if (!isChecked) yield* problemsOf(record);
+}
+
+function beginsSummary({ type, data }: TestEvent): boolean {
+  return type === "test:diagnostic" && data.nesting === 0 && /^tests \d+$/.test(data.message);
+}
+
+function* problemsOf(record: TestRecord): Generator<TestEvent> {
+  if (scope !== "whole" && scope !== "part") return;
+  const problems = problemsOfRun(readRows(readFileSync(list, "utf8")), record, scope === "whole");
+  if (problems.length === 0) return;
+  process.exitCode = 1;
+  const lines = problems.map((problem) => `✖ ${problem}\n`);
+  const message = `\n✖ test/conformance/CHECKLIST.md rests on what did not run:\n${lines.join("")}\n`;
+  yield { type: "test:stderr", data: { file: String(list), message } };
+}
