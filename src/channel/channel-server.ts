@@ -223,12 +223,12 @@ export class ChannelServer implements ChannelRuntime {
     if (channel.mailbox && !channel.isBusy && !channel.isRunning) this.#runMailbox(channel);
   }
 
-  missed(channel: Channel, why = MISSED): void {
+  missed(channel: Channel, why?: string): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
     // Nor does a callback that broadcasts what its own channel cannot get end it under its feet.
     const isLater = channel.state === STATE.joining || channel.isRunning;
     if (isLater) this.#put(channel, { kind: "missed", why });
-    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", why));
+    else this.#lives.crash(channel, null, missedError(why));
   }
 
   /** Ends a channel whose client takes too little of what is published to it. */
@@ -477,4 +477,11 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
+}
+
+/** @param noForm - why a broadcast could not be written; without it, broadcasts were lost */
+function missedError(noForm: string | undefined): Error {
+  return noForm === undefined
+    ? makeError("SIM_ERR_LAPPED", MISSED)
+    : makeError("SIM_ERR_NO_FORM", noForm);
 }
