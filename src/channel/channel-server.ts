@@ -31,6 +31,7 @@ import type { InHandler } from "./definition.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
+import { missedError } from "./missed-error.ts";
 import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
 import { Reply, Stop, type ExitReason } from "./results.ts";
 import type { Tasks } from "./tasks.ts";
@@ -59,7 +60,6 @@ export interface ChannelServerParts {
 
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
-const MISSED = "broadcasts of the topic were lost between threads";
 
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
@@ -477,11 +477,4 @@ export class ChannelServer implements ChannelRuntime {
     if (isGraceful(reason)) this.#lives.end(channel, reason);
     else this.#lives.crash(channel, event, reason);
   }
-}
-
-/** @param noForm - why a broadcast could not be written; without it, broadcasts were lost */
-function missedError(noForm: string | undefined): Error {
-  return noForm === undefined
-    ? makeError("SIM_ERR_LAPPED", MISSED)
-    : makeError("SIM_ERR_NO_FORM", noForm);
 }
