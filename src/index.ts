@@ -16,7 +16,6 @@ export type { MemberStats } from "./server/member-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";
 export type { ChannelDetails, ChannelInfo, SocketInfo } from "./shard/introspection.ts";
 export type { TopicCount } from "./pubsub/topic-counts.ts";
-export type { BroadcastHandler } from "./server/host.ts";
 export { defineEndpoint } from "./shard/endpoint.ts";
 export type {
   AnyMountDefinition,
@@ -102,7 +101,7 @@ export type {
   TrackedMeta,
 } from "./presence/definition.ts";
 export type { PresenceOptions } from "./presence/settings.ts";
-export type { Broadcast } from "./pubsub/envelope.ts";
+export type { Broadcast, BroadcastHandler } from "./pubsub/envelope.ts";
 export type {
   Adapter,
   AdapterModule,

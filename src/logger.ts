@@ -55,6 +55,7 @@ export const LOG_LINES = {
   uncaught: { level: "error", text: "uncaught exception outside any handler" },
   recordFailed: { level: "error", text: "a record from another thread could not be delivered" },
   lapped: { level: "warn", text: "a thread was overtaken: its channels concerned get phx_error" },
+  channelLapped: { level: "debug", text: "a channel missed broadcasts: its client joins anew" },
   linkLapped: {
     level: "warn",
     text: "the link was overtaken: other nodes are told which topics lost broadcasts",

@@ -185,5 +185,6 @@ function wireReasonOf(cause: unknown): string {
   if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
   if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
   if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
-  return hasCode(cause, "SIM_ERR_LAPPED") ? REASON.missed : REASON.channelCrash;
+  const hasMissed = hasCode(cause, "SIM_ERR_LAPPED") || hasCode(cause, "SIM_ERR_NO_FORM");
+  return hasMissed ? REASON.missed : REASON.channelCrash;
 }

@@ -75,8 +75,10 @@ export class ChannelReports {
   }
 
   crashed({ topic }: Reported, event: unknown, error: unknown): void {
-    // Of a slow client: no fault of the channel's, and said once for all of its channels.
-    if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
+    // No fault of the channel's, and said once for all channels: a slow client, or a loss that may
+    // concern all channels of a shard that is behind already.
+    if (hasCode(error, "SIM_ERR_LAPPED")) this.#logger.log("channelLapped", { topic });
+    else if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
       this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
     }
     if (!telemetry.channel_crashed.hasSubscribers) return;

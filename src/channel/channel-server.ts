@@ -31,6 +31,7 @@ import type { InHandler } from "./definition.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
+import { missedError } from "./missed-error.ts";
 import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
 import { Reply, Stop, type ExitReason } from "./results.ts";
 import type { Tasks } from "./tasks.ts";
@@ -59,7 +60,6 @@ export interface ChannelServerParts {
 
 /** Letters of one channel that are handled before others get their turn. */
 const LETTERS_PER_TURN = 128;
-const MISSED = "broadcasts of the topic were lost between threads";
 
 /** The runtime of a shard's channels. */
 export class ChannelServer implements ChannelRuntime {
@@ -223,12 +223,12 @@ export class ChannelServer implements ChannelRuntime {
     if (channel.mailbox && !channel.isBusy && !channel.isRunning) this.#runMailbox(channel);
   }
 
-  missed(channel: Channel, why = MISSED): void {
+  missed(channel: Channel, why?: string): void {
     // Of a further topic that it subscribed to in `join`: told in its turn, once it is joined.
     // Nor does a callback that broadcasts what its own channel cannot get end it under its feet.
     const isLater = channel.state === STATE.joining || channel.isRunning;
     if (isLater) this.#put(channel, { kind: "missed", why });
-    else this.#lives.crash(channel, null, makeError("SIM_ERR_LAPPED", why));
+    else this.#lives.crash(channel, null, missedError(why));
   }
 
   /** Ends a channel whose client takes too little of what is published to it. */

@@ -32,7 +32,7 @@ export interface ChannelRuntime extends ChannelRunner {
   receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void;
   listen(channel: Channel, topic: string): void;
   unlisten(channel: Channel, topic: string): void;
-  /** @param why - what the log says; without it, that they were lost between threads */
+  /** @param why - why one could not be written; without it, some were lost between threads */
   missed(channel: Channel, why?: string): void;
   /** Called for each broadcast that gave way to later ones, as the client does not take them. */
   readonly onLeftOut: () => void;

@@ -4,6 +4,8 @@
  * Runs on: shard, which makes it; one object for each, the same for `start`, `stop`, routes and callbacks.
  */
 
+import type { BroadcastHandler } from "../pubsub/envelope.ts";
+
 /** The shard's context. `start` may put its own things on it. */
 export interface ShardContext {
   /** What the host handed to `serve` as `data`, cloned. */
@@ -22,10 +24,25 @@ export interface ShardContext {
   broadcast(topic: string, event: string, payload?: unknown): void;
   /** Broadcasts to all subscribers on this node. */
   localBroadcast(topic: string, event: string, payload?: unknown): void;
+  /**
+   * Broadcasts to all subscribers but one.
+   *
+   * @param from - a channel of this shard, as its callbacks get it
+   */
+  broadcastFrom(from: object, topic: string, event: string, payload?: unknown): void;
+  /** The same, to subscribers on this node. */
+  localBroadcastFrom(from: object, topic: string, event: string, payload?: unknown): void;
   /** Broadcasts to all subscribers on one other node, or on this one by its own name. */
   directBroadcast(node: string, topic: string, event: string, payload?: unknown): void;
   /** Closes all connections of a socket id, on all nodes, with 1001. */
   disconnect(id: string): void;
+  /**
+   * Has broadcasts of a topic handled by this shard's code; each shard that subscribes gets each.
+   *
+   * @param onGap - called where some were lost on their way to this shard
+   * @returns what ends it
+   */
+  subscribe(topic: string, handler: BroadcastHandler, onGap?: () => void): () => void;
   /** Subscribers that a topic has on this shard; on all of the node, ask the server. */
   subscribers(topic: string): number;
   [name: string]: unknown;

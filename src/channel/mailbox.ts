@@ -18,7 +18,7 @@ export type Letter =
   | { readonly kind: "leave"; readonly ref: Ref }
   | { readonly kind: "close"; readonly reason: ExitReason }
   | { readonly kind: "leftOut"; readonly count: number }
-  | { readonly kind: "missed"; readonly why: string };
+  | { readonly kind: "missed"; readonly why: string | undefined };
 
 const ENDS: ReadonlySet<string> = new Set(["leave", "close", "missed"]);
 

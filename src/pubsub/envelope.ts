@@ -51,6 +51,9 @@ export interface Broadcast {
   readonly payload: unknown;
 }
 
+/** Takes the broadcasts of a topic. What it throws is logged. */
+export type BroadcastHandler = (broadcast: Broadcast) => void;
+
 /** Reads the envelope at a place in some bytes. One object is used again and again. */
 export class Envelope implements FrameParts {
   bytes: Uint8Array = new Uint8Array(0);

@@ -16,7 +16,14 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { telemetry } from "../telemetry.ts";
-import { Envelope, HEADER_BYTES, KIND, writeHeader, type FrameParts } from "./envelope.ts";
+import {
+  Envelope,
+  HEADER_BYTES,
+  KIND,
+  writeHeader,
+  type BroadcastHandler,
+  type FrameParts,
+} from "./envelope.ts";
 import { kindAndFlags, kindOf } from "./exchange-layout.ts";
 import type { Exchange, LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, unpackGap } from "./gap.ts";
@@ -82,6 +89,13 @@ export class PubSub<Lane = never> {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();
     entry.listeners.set(listener, (entry.listeners.get(listener) ?? 0) + 1);
+  }
+
+  /** Adds a handler, and what is called where broadcasts were lost; gives what removes both. */
+  listen(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
+    const listener: Listener = { receive: handler, missed: onGap };
+    this.subscribe(topic, listener);
+    return () => this.unsubscribe(topic, listener);
   }
 
   /** Removes a listener from a topic, however often it is there. */

@@ -8,17 +8,13 @@ import { Counters } from "../memory/counters.ts";
 import type { Logger } from "../logger.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
-import { HEADER_BYTES, type Broadcast } from "../pubsub/envelope.ts";
+import { HEADER_BYTES, type BroadcastHandler } from "../pubsub/envelope.ts";
 import { Exchange, type LappedNotice } from "../pubsub/exchange.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
-import type { Listener } from "../pubsub/registry.ts";
 import { SubscriptionIndex, type SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { MAIN_MEMBER } from "./memory-plan.ts";
-
-/** What takes a topic's broadcasts on the host. */
-export type BroadcastHandler = (broadcast: Broadcast) => void;
 
 /** Main's PubSub. */
 export class Host {
@@ -78,9 +74,7 @@ export class Host {
 
   /** Adds a handler; gives the function that removes it. */
   subscribe(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
-    const listener: Listener = { receive: handler, missed: onGap };
-    this.#pubsub.subscribe(topic, listener);
-    return () => this.#pubsub.unsubscribe(topic, listener);
+    return this.#pubsub.listen(topic, handler, onGap);
   }
 
   /** Forgets a member whose thread has ended, after what it had written was delivered. */

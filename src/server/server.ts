@@ -17,6 +17,7 @@ import type { Options, ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
+import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
@@ -24,7 +25,7 @@ import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
 import { availableCpus } from "./cpu-quota.ts";
 import { drainSettingsOf, type DrainOptions } from "./drain-plan.ts";
-import { Host, type BroadcastHandler } from "./host.ts";
+import { Host } from "./host.ts";
 import {
   Introspection,
   type HostPresenceEntry,

@@ -286,6 +286,12 @@ export class ShardCore {
         checkUsersTopic(topic);
         this.broadcast(topic, event, payload, scope);
       };
+    const broadcastFrom =
+      (scope: Scope) =>
+      (from: object, topic: string, event: string, payload?: unknown): void => {
+        checkUsersTopic(topic);
+        this.broadcast(topic, event, payload, scope, from);
+      };
     return {
       data: start.data,
       shard: start.shard,
@@ -296,11 +302,14 @@ export class ShardCore {
       secretKeyBase: options.secretKeyBase,
       broadcast: broadcast("cluster"),
       localBroadcast: broadcast("node"),
+      broadcastFrom: broadcastFrom("cluster"),
+      localBroadcastFrom: broadcastFrom("node"),
       directBroadcast: (node, topic, event, payload) => {
         checkUsersTopic(topic);
         this.directBroadcast(node, topic, event, payload);
       },
       disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
+      subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
     };
   }

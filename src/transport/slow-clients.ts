@@ -13,6 +13,8 @@
  * limit was published since the last look. At a tick of the sweep those that were beyond the limit
  * are looked at again; and all are where what waited for one of them at the last look, and all that
  * was sent to anybody since, may together be more than the limit. So clients that read cost nothing.
+ * The engine gives connections what was published as its turn ends; so a look may have come before
+ * that, and what was published until then counts once more.
  *
  * Runs on: shard.
  * Owns: the policy `close` (the connection is cut; the client sees 1006, comes back and joins
@@ -85,6 +87,8 @@ export class SlowClients<C extends SlowConnection> {
   #publishedBytes = 0;
   /** Sent to single connections since then. */
   #sentBytes = 0;
+  /** Published before that look, some of it perhaps in its own turn: then it was not seen. */
+  #unseenBytes = 0;
   /** Most that has waited for one connection when it was looked at, then or later. */
   #mostBytes = 0;
   #lookedAtMs = 0;
@@ -113,15 +117,20 @@ export class SlowClients<C extends SlowConnection> {
     this.#sentBytes += length * UNIT_BYTES + FRAME_EXTRA_BYTES;
   }
 
-  /** Looks at all connections of which one may be slow; where none can be, at none. */
+  /**
+   * Looks at all connections of which one may be slow; where none can be, at none. To be called by
+   * setImmediate: a turn of the engine has ended since the last look then.
+   */
   lookWhereDue(nowMs = performance.now()): void {
-    const mayWaitBytes = this.#mostBytes + this.#publishedBytes + this.#sentBytes;
+    const publishedBytes = this.#unseenBytes + this.#publishedBytes;
+    const mayWaitBytes = this.#mostBytes + publishedBytes + this.#sentBytes;
     if (mayWaitBytes > this.#parts.maxBytes) this.lookAtAll(nowMs);
     else for (const connection of this.#watched.keys()) this.#look(connection, nowMs);
   }
 
   /** Looks at all connections. */
   lookAtAll(nowMs = performance.now()): void {
+    this.#unseenBytes = this.#publishedBytes;
     this.#publishedBytes = 0;
     this.#sentBytes = 0;
     this.#mostBytes = 0;

@@ -48,7 +48,7 @@ export interface ConnectionEvents {
 /** Shorter frames grow when they are compressed, or gain too little for the work. */
 const COMPRESS_FROM_LENGTH = 128;
 
-/** Results of the engine's `send`. Where it skips a frame it calls `dropped` as well. */
+/** Results of the engine's `send` and `ping`. Where it skips a frame it calls `dropped` as well. */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
 
@@ -143,7 +143,7 @@ export class WebSocketConnection implements Connection {
   }
 
   ping(data: string | Uint8Array): void {
-    this.#ws?.ping(data);
+    if (this.#ws && this.#ws.ping(data) !== SEND_DONE) this.#events.slow(this, "behind");
   }
 
   subscribe(nativeTopic: string): void {

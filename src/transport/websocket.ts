@@ -84,6 +84,7 @@ export class WebSocketTransport implements ConnectionEvents {
   readonly #slowClients: SlowClients<WebSocketConnection>;
   readonly #connections = new Set<WebSocketConnection>();
   readonly #drain: Drain<WebSocketConnection>;
+  readonly #lookAtSlow = (): void => this.#slowClients.lookWhereDue();
   /** No connection can have been silent for too long before this tick of the sweep. */
   #nextIdleTick = Infinity;
 
@@ -234,9 +235,10 @@ export class WebSocketTransport implements ConnectionEvents {
     }
   }
 
-  // The engine answers a ping itself.
+  // The engine answers a ping itself: with the same bytes, which wait where the client does not read.
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
     connection.lastInboundTick = this.#parts.sweep.tick;
+    if (opcode === "ping") this.#slowClients.sent(data.byteLength);
     connection.socket?.receiveControl(opcode, new Uint8Array(data));
   }
 
@@ -262,7 +264,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   #look(tick: number): void {
     if (tick >= this.#nextIdleTick) this.#endIdle(tick);
-    this.#slowClients.lookWhereDue();
+    setImmediate(this.#lookAtSlow);
   }
 
   #endIdle(tick: number): void {

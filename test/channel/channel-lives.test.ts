@@ -86,6 +86,10 @@ describe("the end of a channel", () => {
       '["11","11","room:1","phx_error",{"reason":"missed broadcasts"}]',
     ]);
     assert.deepEqual(ends, ["broadcasts of the topic were lost between threads"]);
+    // At debug: it may concern all channels of a shard at once, of which one line tells.
+    const told = world.log.find(({ text }) => text.startsWith("a channel missed broadcasts"));
+    assert.equal(told?.level, "debug");
+    assert.ok(world.log.every(({ level }) => level !== "error"));
     assert.match(client.asked(LEAVE)[0] ?? "", /"status":"ok"/);
   });
 

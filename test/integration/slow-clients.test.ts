@@ -15,6 +15,8 @@ import { ShardEvents } from "../support/shard-events.ts";
 /** More than the systems' buffers hold for one connection, with any limit of these tests. */
 const BROADCASTS = 400;
 const PAD = "x".repeat(32_768);
+const PING = "p".repeat(125);
+const PINGS = 100_000;
 const CLIENTS = 200;
 const DEAF_CLIENTS = 20;
 
@@ -89,6 +91,18 @@ describe("A client that does not read", () => {
     assert.equal(server.stats().total.slowCut, 1);
     await reader.nothingMore();
     await reader.close();
+  });
+
+  it("is cut where all that waits for it are answers to its pings", async () => {
+    await start({ maxBackpressureBytes: 65_536 });
+    const deaf = await connected([]);
+    deaf.pause();
+    // More than the systems' buffers take, and less than the engine's own limit of 16 MiB.
+    for (let n = 0; n < PINGS; n += 1) deaf.ping(PING);
+    const [found] = await events.until({ name: "slow_client" });
+    assert.deepEqual([found?.["policy"], found?.["cause"]], ["close", "behind"]);
+    deaf.resume();
+    assert.equal((await deaf.closed(10_000)).code, 1006);
   });
 
   it("gets phx_error on what is published to it, once it reads, and has missed nothing before", async () => {

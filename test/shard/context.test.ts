@@ -3,12 +3,42 @@ import { describe, it } from "node:test";
 
 import { makeError } from "../../src/errors.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
-import { ok } from "../../src/channel/results.ts";
-import { defineSocket } from "../../src/socket/definition.ts";
+import {
+  defineChannel,
+  defineEndpoint,
+  defineSocket,
+  ok,
+  reply,
+  type Broadcast,
+} from "../../src/index.ts";
+import {
+  assertPush,
+  assertReply,
+  closeApp,
+  connect,
+  refutePush,
+  subscribeAndJoin,
+} from "../../src/testing/index.ts";
 import { channel } from "../support/world.ts";
 import { atOnce, startShard } from "../support/shard.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
+
+/** A room whose handlers use the context; what `watch` subscribes to is heard by the test. */
+const heard: Broadcast[] = [];
+let unwatch = (): void => {};
+const room = defineChannel(socket, {
+  join: () => ok(),
+  handleIn: {
+    others: (member) => member.context.broadcastFrom(member, member.topic, "said", { by: "one" }),
+    near: (member) => member.context.localBroadcastFrom(member, member.topic, "said"),
+    watch(member) {
+      unwatch = member.context.subscribe(member.topic, (broadcast) => void heard.push(broadcast));
+      return reply("ok");
+    },
+  },
+});
+const app = defineEndpoint({ sockets: { "/socket": { socket, channels: { "room:*": room } } } });
 
 describe("a shard's context", () => {
   it("is one object for start, stop and routes, with data, numbers and the secret", async () => {
@@ -68,6 +98,34 @@ describe("a shard's context", () => {
     ]) {
       await assert.rejects(startShard({ sockets: {}, start }), boom);
     }
+  });
+
+  it("broadcasts to all but a channel of its own", async () => {
+    const [one, two] = await Promise.all(
+      [0, 1].map(async () => subscribeAndJoin(await connect(app), "room:1")),
+    );
+    assert.ok(one && two);
+    for (const event of ["others", "near"]) {
+      one.channel.push(event);
+      await assertPush(two.channel, "said", event === "others" ? { by: "one" } : {});
+      await refutePush(one.channel, "said", undefined, { timeoutMs: 20 });
+    }
+    await closeApp(app);
+  });
+
+  it("subscribes the shard's own code to a topic, until it has enough", async () => {
+    const { channel: member } = await subscribeAndJoin(await connect(app), "room:1");
+    await assertReply(member.push("watch"), "ok");
+    member.push("others");
+    await assertReply(member.push("watch"), "ok");
+    const broadcast = { topic: "room:1", event: "said", payload: { by: "one" } };
+    assert.deepEqual(heard, [broadcast]);
+    unwatch();
+    member.push("others");
+    await assertReply(member.push("watch"), "ok");
+    // The first subscription is still there.
+    assert.deepEqual(heard, [broadcast, broadcast]);
+    await closeApp(app);
   });
 
   it("broadcasts to this node's channels, and refuses what cannot be sent", async () => {

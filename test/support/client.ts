@@ -132,6 +132,11 @@ export class Client {
     return this.#orSeen(within(this.#closed, "the close of the connection", withinMs));
   }
 
+  /** Sends a ping, which the server answers with the same text. */
+  ping(data: string): void {
+    this.#webSocket.ping(data);
+  }
+
   /** Reads nothing from the network any more. */
   pause(): void {
     this.#webSocket.pause();

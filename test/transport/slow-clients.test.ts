@@ -51,6 +51,10 @@ class FakeWebSocket {
     return this.sendResult;
   }
 
+  ping(): number {
+    return this.sendResult;
+  }
+
   subscribe(topic: string): void {
     this.topics.add(topic);
   }
@@ -260,6 +264,41 @@ describe("a slow client", () => {
         }
       }),
     );
+  });
+
+  it("is found as well where a look came before the engine's turn ended, and so what was published", () => {
+    const { ws } = joined("close");
+    slowClients.lookAtAll(0);
+    slowClients.published(MAX_BYTES - 32);
+    // Seen in the turn in which it was published: with the engine, and not yet with the connection.
+    slowClients.published(1);
+    slowClients.lookWhereDue(1);
+    ws.buffered = MAX_BYTES + 1;
+    slowClients.lookWhereDue(2);
+    slowClients.lookWhereDue(2 + PATIENCE_MS);
+    assert.equal(ws.isCut, true);
+  });
+
+  it("is looked for no more, once a whole turn has gone by in which nothing was sent", () => {
+    const { ws } = joined("close");
+    slowClients.published(MAX_BYTES);
+    for (const ms of [1, 2]) slowClients.lookWhereDue(ms);
+    ws.looks = 0;
+    slowClients.lookWhereDue(3);
+    assert.equal(ws.looks, 0);
+  });
+
+  it("is found by what it is pinged with, too", async () => {
+    const { ws, connection } = joined("close");
+    slowClients.lookAtAll(0);
+    ws.buffered = 9 * MAX_BYTES;
+    connection.ping("sent");
+    await turn();
+    assert.equal(ws.isCut, false);
+    ws.sendResult = BUFFERED;
+    connection.ping("kept");
+    await turn();
+    assert.equal(ws.isCut, true);
   });
 
   it("is cut whatever it has buffered, where the engine skipped something", async () => {
