@@ -113,10 +113,19 @@ function identify(
   payload: unknown,
   logger: Logger,
 ): Identity | undefined {
-  const assigns = Object.freeze(typeof payload === "object" && payload !== null ? payload : {});
+  const assigns = assignsOf(payload);
   const id = checkedId(mount, mount.definition.id({ assigns }), logger);
   return id === undefined ? undefined : { mount, serializer, assigns, id };
 }
+
+/** Gives what `connect` gave, frozen; where that is nothing, one object for all connections. */
+function assignsOf(payload: unknown): object {
+  if (typeof payload !== "object" || payload === null) return NO_ASSIGNS;
+  const isPlain = Object.getPrototypeOf(payload) === Object.prototype;
+  return isPlain && Reflect.ownKeys(payload).length === 0 ? NO_ASSIGNS : Object.freeze(payload);
+}
+
+const NO_ASSIGNS: object = Object.freeze({});
 
 function identifyRaw(
   mount: RawSocketMount,

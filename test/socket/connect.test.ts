@@ -123,12 +123,23 @@ describe("a request to connect", () => {
     }
   });
 
-  it("has empty assigns where it was accepted with none, or with what are none", async () => {
-    for (const result of [ok(), ok(null), ok(7), ok("x")]) {
+  it("has empty assigns where it was accepted with none, or with what are none: the same for all", async () => {
+    const seen = new Set<object>();
+    for (const result of [ok(), ok({}), ok(null), ok(7), ok("x")]) {
       const { decision } = await decided({ connect: () => result as never });
       assert.ok(decision.result === "ok");
       assert.ok("assigns" in decision.identity);
       assert.deepEqual(decision.identity.assigns, {});
+      seen.add(decision.identity.assigns);
+    }
+    assert.equal(seen.size, 1);
+  });
+
+  it("keeps assigns that are no plain object, or under a symbol, as they are", async () => {
+    for (const assigns of [new Map(), { [Symbol("who")]: 1 }]) {
+      const { decision } = await decided({ connect: () => ok(assigns) });
+      assert.ok(decision.result === "ok" && "assigns" in decision.identity);
+      assert.equal(decision.identity.assigns, assigns);
     }
   });
 
