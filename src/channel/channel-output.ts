@@ -50,7 +50,7 @@ export class ChannelOutput {
   /** Answers a join: with the join_ref that came, where others use the ref in its place. */
   replyToJoin(channel: Channel, ref: Ref, status: string, payload: unknown): void {
     const { connection, serializer } = channel.owner;
-    const joinRef = refJson(channel.joinRef);
+    const joinRef = refJson(channel.sentJoinRef);
     const frame = serializer.reply(joinRef, ref, topicJson(channel), status, payload);
     connection.send(frame, typeof frame !== "string");
   }
@@ -67,7 +67,7 @@ export class ChannelOutput {
   /** Sends `phx_close` or `phx_error`. Never throws. */
   end(channel: Channel, event: string, payload: object): void {
     const { connection, serializer } = channel.owner;
-    const joinRef = refJson(channel.joinRef);
+    const joinRef = refJson(channel.sentJoinRef);
     try {
       const frame = serializer.end(joinRef, topicJson(channel), event, payload);
       connection.send(frame, typeof frame !== "string");

@@ -9,7 +9,7 @@
  */
 
 import { keptRefJson } from "../protocol/serializer.ts";
-import type { Ref } from "../protocol/message.ts";
+import { nameOfJoin, type Ref } from "../protocol/message.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
 import { STATE, type ChannelState } from "./channel-state.ts";
@@ -58,7 +58,7 @@ export interface ChannelParts {
 /** A channel. */
 export class Channel implements ChannelSocket<object, unknown>, Listener, RoutedChannel {
   readonly topic: string;
-  readonly joinRef: Ref;
+  readonly sentJoinRef: Ref;
   assigns: object;
   ref: Ref = null;
 
@@ -98,12 +98,16 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
 
   constructor(parts: ChannelParts) {
     this.topic = parts.topic;
-    this.joinRef = parts.joinRef;
+    this.sentJoinRef = parts.joinRef;
     this.assigns = parts.assigns;
     this.runtime = parts.runtime;
     this.owner = parts.owner;
     this.definition = parts.definition;
-    this.joinRefJson = keptRefJson(parts.joinRef ?? parts.ref);
+    this.joinRefJson = keptRefJson(nameOfJoin(parts.joinRef, parts.ref));
+  }
+
+  get joinRef(): Ref {
+    return JSON.parse(this.joinRefJson) as Ref;
   }
 
   get isOver(): boolean {

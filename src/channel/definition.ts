@@ -29,7 +29,7 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   readonly assigns: Readonly<Assigns>;
   /** This channel's own state: what `locals` of its definition made, or an empty object. */
   readonly locals: Locals;
-  /** The client's name for this join, any JSON value. */
+  /** The client's name for this join, any JSON value: its join_ref, or its ref where it sent none. */
   readonly joinRef: unknown;
   /** The client's name for the message that is being handled, or null. */
   readonly ref: unknown;

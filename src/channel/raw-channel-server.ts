@@ -235,9 +235,9 @@ export class RawChannelServer implements RawChannelRuntime {
   }
 
   #answer(channel: RawChannelEnd, status: "ok" | "error", payload: unknown): void {
-    const { owner, joinRef, ref, topicJson } = channel;
+    const { owner, sentJoinRef, ref, topicJson } = channel;
     // With the join_ref that came, where later frames use the ref in its place.
-    const frame = owner.serializer.reply(refJson(joinRef), ref, topicJson, status, payload);
+    const frame = owner.serializer.reply(refJson(sentJoinRef), ref, topicJson, status, payload);
     channel.answered = status;
     this.#joining.delete(channel);
     this.#send(channel, frame);
@@ -316,9 +316,9 @@ export class RawChannelServer implements RawChannelRuntime {
   }
 
   #sendEnd(channel: RawChannelEnd, event: string, payload: object): void {
-    const { owner, joinRef, topicJson } = channel;
+    const { owner, sentJoinRef, topicJson } = channel;
     this.#tell(channel, () => {
-      this.#send(channel, owner.serializer.end(refJson(joinRef), topicJson, event, payload));
+      this.#send(channel, owner.serializer.end(refJson(sentJoinRef), topicJson, event, payload));
     });
   }
 

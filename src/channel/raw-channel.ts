@@ -8,7 +8,7 @@
  */
 
 import { keptRefJson, type Frame } from "../protocol/serializer.ts";
-import type { Ref } from "../protocol/message.ts";
+import { nameOfJoin, type Ref } from "../protocol/message.ts";
 import { REASON, STATUS } from "../protocol/reserved.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
@@ -52,7 +52,7 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
   readonly topic: string;
   readonly assigns: object;
   readonly options: unknown;
-  readonly joinRef: Ref;
+  readonly sentJoinRef: Ref;
 
   // -- the server's ------------------------------------------------------------------------------
   readonly runtime: RawChannelRuntime;
@@ -82,13 +82,17 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
     this.topic = parts.topic;
     this.assigns = parts.assigns;
     this.options = parts.options;
-    this.joinRef = parts.joinRef;
+    this.sentJoinRef = parts.joinRef;
     this.runtime = parts.runtime;
     this.owner = parts.owner;
     this.definition = parts.definition;
     this.ref = parts.ref;
-    this.joinRefJson = keptRefJson(parts.joinRef ?? parts.ref);
+    this.joinRefJson = keptRefJson(nameOfJoin(parts.joinRef, parts.ref));
     this.topicJson = JSON.stringify(parts.topic);
+  }
+
+  get joinRef(): Ref {
+    return JSON.parse(this.joinRefJson) as Ref;
   }
 
   /** It has no lane: what is published to its topic it must listen to itself. */

@@ -28,7 +28,7 @@ export interface RawChannel<Assigns = object> {
   readonly assigns: Readonly<Assigns>;
   /** What the route has as `options`. */
   readonly options: unknown;
-  /** The client's name for this join, any JSON value. */
+  /** The client's name for this join, any JSON value: its join_ref, or its ref where it sent none. */
   readonly joinRef: unknown;
   readonly transport: string;
   /** Index of the shard that serves it. */

@@ -14,7 +14,10 @@ import type { ExitReason } from "./results.ts";
 /** A channel, as the server of its socket knows it. */
 export interface RoutedChannel {
   readonly topic: string;
+  /** The client's name for the join. */
   readonly joinRef: Ref;
+  /** join_ref as it came with the join, or null: what messages are held against, and what the end names. */
+  readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;
   /** True from the client's leave on. */

@@ -70,6 +70,14 @@ function isCodePoint(value: unknown): value is number {
   return (value >= 0 && value < 0xd800) || (value > 0xdfff && value <= 0x10ffff);
 }
 
+/**
+ * Gives the name under which a channel sends: the join's join_ref, or its ref where that says
+ * nothing: null, and `false` too, as Elixir's `||` has it.
+ */
+export function nameOfJoin(joinRef: Ref, ref: Ref): Ref {
+  return joinRef === null || joinRef === undefined || joinRef === false ? ref : joinRef;
+}
+
 /** True where two refs are the same JSON value; `"1"` and `1` are not. */
 export function isSameRef(a: Ref, b: Ref): boolean {
   if (a === b) return true;

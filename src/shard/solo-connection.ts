@@ -64,7 +64,7 @@ export class SoloConnection {
   /** Finds the channel of a join, settled or not. */
   channel(topic: string, joinRef: string): SoloChannel | undefined {
     const channels = this.#connection.socket?.allChannels() ?? [];
-    const channel = channels.find((one) => one.topic === topic && one.joinRef === joinRef);
+    const channel = channels.find((one) => one.topic === topic && one.sentJoinRef === joinRef);
     return channel && soloChannel(channel);
   }
 }

@@ -218,13 +218,13 @@ export class SocketServer implements SocketEvents {
       return;
     }
     // Stale: meant for an earlier join of the topic (rows 7, 9).
-    if (joinRef !== null && !isSameRef(joinRef, channel.joinRef)) return;
+    if (joinRef !== null && !isSameRef(joinRef, channel.sentJoinRef)) return;
     if (event === EVENT.leave) channel.runtime.leave(channel, message); // row 6
     else channel.runtime.receiveIn(channel, message, frame); // row 8
   }
 
   #joinAgain(socket: Socket, channel: RoutedChannel, message: Message): void {
-    const { topic, joinRef } = channel;
+    const { topic, sentJoinRef } = channel;
     // A leave that was read before this join is older than it, and is done first.
     if (channel.isLeaving) channel.runtime.flush(channel);
     if (findChannel(socket.channels, topic) !== channel) {
@@ -234,7 +234,7 @@ export class SocketServer implements SocketEvents {
     this.#parts.logger.log("duplicateJoin", { topic });
     channel.runtime.kill(channel);
     const route = socket.mount.router.match(topic);
-    if (route) this.#join(socket, topic, route, message, { joinRef });
+    if (route) this.#join(socket, topic, route, message, { joinRef: sentJoinRef });
   }
 
   #join(

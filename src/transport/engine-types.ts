@@ -19,6 +19,7 @@ export type {
   HttpRequest,
   HttpResponse,
   RecognizedString,
+  WebSocketBehavior,
   us_listen_socket as ListenSocket,
   us_socket_context_t as UpgradeContext,
 } from "uWebSockets.js";

@@ -6,6 +6,8 @@
  *       count, which is what the official client sends at most.
  */
 
+import { isUtf8 } from "node:buffer";
+
 /** Most bytes of a body. */
 export const MAX_BODY_BYTES = 8_000_000;
 /** Most lines of a body that count. */
@@ -17,8 +19,11 @@ const CARRIAGE_RETURN = 0x0d;
 const OPENING_BRACKET = 0x5b;
 const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/;
 
+/** Stands for a text whose bytes are no UTF-8, which no text frame may be. */
+export const NO_TEXT = Symbol("no text");
+
 /** A frame of a client: text, the bytes of a binary one, or undefined for a line that is neither. */
-export type BodyFrame = string | Uint8Array | undefined;
+export type BodyFrame = string | Uint8Array | typeof NO_TEXT | undefined;
 
 /** True for a content type whose body is lines; parameters behind it do not matter. */
 export function isNdjson(contentType: string | undefined): boolean {
@@ -33,7 +38,7 @@ export function isNdjson(contentType: string | undefined): boolean {
  */
 export function* framesOf(body: Uint8Array, hasLines: boolean): Generator<BodyFrame> {
   if (!hasLines) {
-    yield textOf(body);
+    yield tryText(body);
     return;
   }
   let start = 0;
@@ -45,12 +50,16 @@ export function* framesOf(body: Uint8Array, hasLines: boolean): Generator<BodyFr
     start = end + 1;
     if (line.length === 0) continue;
     lines += 1;
-    yield line[0] === OPENING_BRACKET ? textOf(line) : tryDecode(textOf(line));
+    yield line[0] === OPENING_BRACKET ? tryText(line) : tryDecode(textOf(line));
   }
 }
 
 function tryDecode(line: string): Uint8Array | undefined {
   return BASE64.test(line) ? Buffer.from(line, "base64") : undefined;
+}
+
+function tryText(bytes: Uint8Array): string | typeof NO_TEXT {
+  return isUtf8(bytes) ? textOf(bytes) : NO_TEXT;
 }
 
 function textOf(bytes: Uint8Array): string {

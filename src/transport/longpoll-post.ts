@@ -10,7 +10,7 @@
  */
 
 import type { ServedSocket } from "../socket/served-socket.ts";
-import { framesOf, type BodyFrame } from "./longpoll-body.ts";
+import { framesOf, NO_TEXT, type BodyFrame } from "./longpoll-body.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 
 /** What a POST is for. */
@@ -20,6 +20,8 @@ export interface PostTarget {
   readonly windowMs: number;
   /** Hands a frame to the socket. */
   receive(frame: string | Uint8Array): void;
+  /** Ends the session of a client that sent what is no frame. */
+  refuse(): void;
   /** Is told that the POST needs nothing more. */
   finished(post: LongPollPost): void;
 }
@@ -94,7 +96,8 @@ export class LongPollPost {
   #handOver(): boolean {
     const frame = this.#next.value as BodyFrame;
     if (frame === undefined) return false;
-    if (this.#target.isOpen) this.#target.receive(frame);
+    if (frame === NO_TEXT) this.#target.refuse();
+    else if (this.#target.isOpen) this.#target.receive(frame);
     if (this.#target.isOpen) this.#next = this.#frames.next();
     else this.finish(STATUS.late);
     return true;

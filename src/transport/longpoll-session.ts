@@ -15,6 +15,7 @@
  */
 
 import type { Connection, RoomWaiter } from "../channel/connection.ts";
+import { CLOSE } from "../protocol/reserved.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { LongPollPost, type PostTarget } from "./longpoll-post.ts";
@@ -183,6 +184,10 @@ export class LongPollSession implements Connection, PostTarget {
     if (typeof frame === "string") socket.receiveText(frame);
     else socket.receiveBytes(frame);
     if (socket.isHeldUp) socket.onIdle ??= () => this.#resumePosts();
+  }
+
+  refuse(): void {
+    this.socket?.end(CLOSE.internalError, { shutdown: "closed" });
   }
 
   /** Answers those whose window is over. */

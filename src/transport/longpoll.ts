@@ -24,7 +24,7 @@ import { LongPollResponse } from "./longpoll-response.ts";
 import { STATUS, type Caller } from "./longpoll-caller.ts";
 import { type SessionKind } from "./longpoll-session.ts";
 import { LongPollSessions, type SessionsParts } from "./longpoll-sessions.ts";
-import { variablesOf } from "./path.ts";
+import { spellingsOf, variablesOf } from "./path.ts";
 import { headerOf, readHead, type RequestHead } from "./request-head.ts";
 import { SessionForwarding } from "./session-forwarding.ts";
 import { isSamePeer } from "./session-peer.ts";
@@ -125,10 +125,12 @@ export class LongPollTransport {
       kind: { windowMs: options.windowMs, maxLength: maxBackpressureBytes },
       options,
     };
-    app.any(path, (response, request) => {
-      const head = readHead(response, request, variables, wants);
-      this.#take(mount, head, new LongPollResponse(response, this.#isLast));
-    });
+    for (const spelling of spellingsOf(path)) {
+      app.any(spelling, (response, request) => {
+        const head = readHead(response, request, variables, wants);
+        this.#take(mount, head, new LongPollResponse(response, this.#isLast));
+      });
+    }
   }
 
   /** The sockets of all sessions. */

@@ -12,6 +12,18 @@ export function variablesOf(path: string): string[] {
     .map((part) => part.slice(1));
 }
 
+/**
+ * Gives the ways to write a path that a client is served at. Phoenix drops empty parts wherever they
+ * stand; these are the two that come: a slash at the end, and the one too many that the official
+ * client makes of `new Socket("/socket/")`.
+ */
+export function spellingsOf(path: string): readonly string[] {
+  const parts = path.split("/").filter((part) => part !== "");
+  const last = parts.pop() ?? "";
+  const before = parts.map((part) => `/${part}`).join("");
+  return [`${before}/${last}`, `${before}/${last}/`, `${before}//${last}`];
+}
+
 /** Gives the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
 export function pathParams(
   request: { getParameter(at: number): string | undefined },

@@ -12,10 +12,16 @@ import type { AnyIdentity } from "../socket/connect.ts";
 import type { ControlOpcode, ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { ConnectionNumbering } from "./connection-numbering.ts";
 import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
-import type { Engine, EngineApp, HttpRequest, HttpResponse } from "./engine-types.ts";
+import type {
+  Engine,
+  EngineApp,
+  HttpRequest,
+  HttpResponse,
+  WebSocketBehavior,
+} from "./engine-types.ts";
 import type { Handshake } from "./handshake.ts";
 import type { TransportMeter } from "./meter.ts";
-import { variablesOf } from "./path.ts";
+import { spellingsOf, variablesOf } from "./path.ts";
 import { readHead } from "./request-head.ts";
 import { roomWithin, SlowClients } from "./slow-clients.ts";
 import type { Sweep } from "./sweep.ts";
@@ -121,7 +127,7 @@ export class WebSocketTransport implements ConnectionEvents {
       isDraining: (): boolean => this.#drain.hasBegun || this.#parts.isNodeDrained(),
       accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
     };
-    app.ws<WebSocketData>(path, {
+    const behavior: WebSocketBehavior<WebSocketData> = {
       compression: options.compress
         ? engine.SHARED_COMPRESSOR | engine.SHARED_DECOMPRESSOR
         : engine.DISABLED,
@@ -142,10 +148,13 @@ export class WebSocketTransport implements ConnectionEvents {
       dropped: (ws) => this.#skipped((ws as OurWebSocket).connection),
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
-    });
-    app.any(path, (response: HttpResponse, request: HttpRequest) => {
-      handleUpgrade(response, readHead(response, request, variables, wants), undefined, parts);
-    });
+    };
+    for (const spelling of spellingsOf(path)) {
+      app.ws(spelling, behavior);
+      app.any(spelling, (response: HttpResponse, request: HttpRequest) => {
+        handleUpgrade(response, readHead(response, request, variables, wants), undefined, parts);
+      });
+    }
   }
 
   beforeSend({ socket }: WebSocketConnection): void {

@@ -12,7 +12,11 @@ const UNMATCHED = '{"status":"error","response":{"reason":"unmatched topic"}}';
 const OK = '{"status":"ok","response":{}}';
 
 const room = channel({
-  handleIn: { echo: (_, payload) => ok(payload), quiet: () => undefined },
+  handleIn: {
+    echo: (_, payload) => ok(payload),
+    name: (socket) => ok({ joinRef: socket.joinRef }),
+    quiet: () => undefined,
+  },
 });
 
 function makeWorld(options: { maxChannels?: number; joins?: "async" | "serial" } = {}): World {
@@ -133,6 +137,20 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
       [
         `[null,"1","room:1","phx_reply",${OK}]`,
         '["1","3","room:1","phx_reply",{"status":"ok","response":{}}]',
+      ],
+    ],
+    [
+      "a join_ref of false says nothing to the channel, as null, and is what the join is known by",
+      [
+        '[false,"1","room:1","phx_join",{}]',
+        '[false,"2","room:1","echo",{}]',
+        '[false,"3","room:1","phx_leave",{}]',
+      ],
+      [
+        `[false,"1","room:1","phx_reply",${OK}]`,
+        `["1","2","room:1","phx_reply",${OK}]`,
+        `["1","3","room:1","phx_reply",${OK}]`,
+        '[false,false,"room:1","phx_close",{}]',
       ],
     ],
     [
@@ -415,6 +433,24 @@ describe("a frame of version 1", () => {
         '{"topic":"room:1","event":"phx_close","payload":{},"ref":null}',
         `{"topic":"room:1","event":"phx_reply","payload":${UNMATCHED},"ref":"5"}`,
       ],
+    );
+  });
+
+  it("is known to its channel by the ref of the join, or the join_ref that came", () => {
+    const client = makeWorld().connect({ vsn: "1.0.0" });
+    const frames = client.asked(
+      '{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}',
+      '{"topic":"room:1","event":"name","payload":{},"ref":"2"}',
+      '{"topic":"room:2","event":"phx_join","payload":{},"ref":"3","join_ref":{"a":1}}',
+      '{"topic":"room:2","event":"name","payload":{},"ref":"4"}',
+    );
+    assert.equal(
+      frames[1],
+      '{"topic":"room:1","event":"phx_reply","payload":{"status":"ok","response":{"joinRef":"1"}},"ref":"2"}',
+    );
+    assert.equal(
+      frames[3],
+      '{"topic":"room:2","event":"phx_reply","payload":{"status":"ok","response":{"joinRef":{"a":1}}},"ref":"4"}',
     );
   });
 

@@ -35,7 +35,7 @@ export function ask(
   port: number,
   method: string,
   path: string,
-  body = "",
+  body: string | Uint8Array = "",
   given: Readonly<Record<string, string>> = {},
 ): Asked {
   let outgoing: ClientRequest | undefined;
@@ -120,7 +120,10 @@ export class LongPollClient {
   }
 
   /** Sends a body as it stands. Gives the answer. */
-  async post(body: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  async post(
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     const asked = ask(this.#nextPort(), "POST", `${this.#path}&token=${this.token}`, body, headers);
     return within(asked.answer, "the answer to a POST");
   }

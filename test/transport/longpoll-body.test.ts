@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import * as fc from "fast-check";
 
-import { framesOf, isNdjson, MAX_LINES } from "../../src/transport/longpoll-body.ts";
+import { framesOf, isNdjson, MAX_LINES, NO_TEXT } from "../../src/transport/longpoll-body.ts";
 
 function linesOf(text: string): unknown[] {
   return [...framesOf(Buffer.from(text), true)];
@@ -21,6 +21,13 @@ describe("the body of a POST", () => {
   it("is one text where it has no lines", () => {
     assert.deepEqual([...framesOf(Buffer.from("[1]\n[é]"), false)], ["[1]\n[é]"]);
     assert.deepEqual([...framesOf(Buffer.alloc(0), false)], [""]);
+  });
+
+  it("has no text in bytes that are no UTF-8", () => {
+    const broken = Buffer.from([0x5b, 0xff, 0x5d]);
+    assert.deepEqual([...framesOf(broken, false)], [NO_TEXT]);
+    const lines = Buffer.concat([Buffer.from("[1]\n"), broken, Buffer.from("\n[2]")]);
+    assert.deepEqual([...framesOf(lines, true)], ["[1]", NO_TEXT, "[2]"]);
   });
 
   it("ends lines as any system does, and ignores empty ones", () => {

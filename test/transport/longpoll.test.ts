@@ -125,6 +125,14 @@ describe("a poll", () => {
     ]);
   });
 
+  it("may have a slash too many before the last part of its path, or behind it", async () => {
+    const { port } = await serving();
+    for (const path of ["/socket//longpoll", "/socket/longpoll/"]) {
+      const { http, status } = await ask(port, "GET", `${path}?vsn=2.0.0`).answer;
+      assert.deepEqual([http, status], [200, 410], path);
+    }
+  });
+
   it("without a session that there is opens another", async () => {
     const { port, counter } = await serving();
     const client = await LongPollClient.connect(port, "vsn=2.0.0&token=nonsense");
@@ -277,11 +285,12 @@ describe("a POST", () => {
 
   it("with what is no message is answered at once, and ends the session", async () => {
     const { port, counter } = await serving();
-    for (const body of ["[", "[1,2]", "{}", "", "null"]) {
+    const noText = Buffer.from('["1","1","room:1","phx_join",{"\xff":1}]', "latin1");
+    for (const body of ["[", "[1,2]", "{}", "", "null", noText]) {
       const client = await LongPollClient.connect(port);
       const waiting = client.poll();
       await ask(port, "OPTIONS", "/socket/longpoll").answer;
-      assert.equal((await client.post(body)).status, 408, body);
+      assert.equal((await client.post(body)).status, 408, String(body));
       assert.equal((await within(waiting.answer, "the poll's end")).status, 410);
       assert.equal((await client.post("[]")).status, 410);
     }

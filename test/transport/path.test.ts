@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { HttpRequest } from "../../src/transport/engine-types.ts";
-import { pathParams, variablesOf } from "../../src/transport/path.ts";
+import { pathParams, spellingsOf, variablesOf } from "../../src/transport/path.ts";
 
 /** The one call of the engine's request that is made here. */
 function requestWith(...values: (string | undefined)[]): HttpRequest {
@@ -14,6 +14,13 @@ describe("a path", () => {
     assert.deepEqual(variablesOf("/socket/websocket"), []);
     assert.deepEqual(variablesOf("/org/:org/rooms/:id/websocket"), ["org", "id"]);
     assert.deepEqual(variablesOf("/:a/:_b/c:d"), ["a", "_b"]);
+  });
+
+  it("may be written with a slash too many, and is served at each", () => {
+    const socket = ["/socket/websocket", "/socket/websocket/", "/socket//websocket"];
+    for (const path of socket) assert.deepEqual(spellingsOf(path), socket, path);
+    assert.deepEqual(spellingsOf("/a/:b/ws"), ["/a/:b/ws", "/a/:b/ws/", "/a/:b//ws"]);
+    assert.deepEqual(spellingsOf("/ws"), ["/ws", "/ws/", "//ws"]);
   });
 
   it("gives the values of its variables, decoded where they can be", () => {

@@ -375,6 +375,14 @@ describe("a request for a WebSocket", () => {
     assert.deepEqual(malformed, { status: 400, body: "" });
   });
 
+  it("may have a slash too many before the last part of its path, or behind it", async () => {
+    const { port } = await serving();
+    for (const path of ["/socket//websocket", "/socket/websocket/"]) {
+      assert.equal((await asked(port, HANDSHAKE, { path })).status, 101, path);
+      assert.equal((await asked(port, {}, { path })).status, 400, path);
+    }
+  });
+
   it("of another path gets 404", async () => {
     const { port } = await serving();
     for (const path of ["/", "/socket", "/socket/websocket/more", "/websocket"]) {

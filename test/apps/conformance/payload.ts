@@ -19,6 +19,15 @@ export function asBytes(payload: unknown): Uint8Array {
   throw new TypeError("this event wants bytes as payload");
 }
 
+/** Gives the bytes that an object payload has as hexadecimal digits at a key, and throws where there are none. */
+export function hexAt(payload: unknown, key: string): Uint8Array {
+  const value = asObject(payload)[key];
+  if (typeof value === "string" && /^(?:[\da-f]{2})*$/i.test(value)) {
+    return new Uint8Array(Buffer.from(value, "hex"));
+  }
+  throw new TypeError(`this event wants hexadecimal digits as "${key}"`);
+}
+
 /** Gives the number at a key of an object payload, and throws where there is none. */
 export function numberAt(payload: unknown, key: string): number {
   const value = asObject(payload)[key];

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 import { defineChannel, error, ok, reply, socketRef, stop } from "../../../src/index.ts";
-import { asBytes, asObject, numberAt } from "./payload.ts";
+import { asBytes, asObject, hexAt, numberAt } from "./payload.ts";
 import { userSocket } from "./socket.ts";
 
 type SocketRef = ReturnType<typeof socketRef>;
@@ -95,8 +95,7 @@ export const room = defineChannel(userSocket, {
     binary_error: (_socket, payload) => reply("error", asBytes(payload)),
     binary_push: (socket, payload) => socket.push("pushed_bin", asBytes(payload)),
     binary_to_text: (_socket, payload) => reply("ok", { size: asBytes(payload).byteLength }),
-    text_to_binary: (_socket, payload) =>
-      reply("ok", new Uint8Array(Buffer.from(String(asObject(payload)["hex"]), "hex"))),
+    text_to_binary: (_socket, payload) => reply("ok", hexAt(payload, "hex")),
 
     shout: (socket, payload) => socket.broadcast("shout", payload),
     shout_binary: (socket, payload) => socket.broadcast("shout_binary", asBytes(payload)),
