@@ -59,6 +59,8 @@ declare module "phoenix" {
 
   export class Socket {
     constructor(endPoint: string, options: Partial<SocketOptions>);
+    /** The transport's connection. */
+    readonly conn: unknown;
     connect(): void;
     disconnect(callback?: () => void, code?: number, reason?: string): void;
     channel(topic: string, params?: object): Channel;

@@ -1,0 +1,48 @@
+/** A message of a room. */
+export interface Said {
+  readonly id: string;
+  /** Topic of the room. */
+  readonly room: string;
+  readonly from: string;
+  readonly text: string;
+  readonly atMs: number;
+}
+
+/**
+ * The last messages of each room, in the memory of a shard.
+ *
+ * Full: of a room the oldest message goes; of the rooms the one that was silent for longest.
+ */
+export class History {
+  readonly #rooms = new Map<string, Said[]>();
+  readonly #perRoom: number;
+  readonly #mostRooms: number;
+
+  constructor(limits: { readonly perRoom: number; readonly rooms: number }) {
+    this.#perRoom = limits.perRoom;
+    this.#mostRooms = limits.rooms;
+  }
+
+  add(message: Said): void {
+    const messages = this.#rooms.get(message.room) ?? [];
+    messages.push(message);
+    if (messages.length > this.#perRoom) messages.shift();
+    // Taken out and put in again, a room is the last one of the map: the first was silent for longest.
+    this.#rooms.delete(message.room);
+    this.#rooms.set(message.room, messages);
+    if (this.#rooms.size <= this.#mostRooms) return;
+    for (const silent of this.#rooms.keys()) {
+      this.#rooms.delete(silent);
+      return;
+    }
+  }
+
+  /** Gives the last messages of a room, the oldest first. */
+  of(room: string): readonly Said[] {
+    return this.#rooms.get(room) ?? [];
+  }
+
+  clear(): void {
+    this.#rooms.clear();
+  }
+}

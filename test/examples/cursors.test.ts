@@ -1,0 +1,171 @@
+/**
+ * The example of live cursors: who reads sees every move, and who does not loses only old ones.
+ *
+ * Runs on: the test's thread; the server's shards are threads of the same process.
+ */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import type { Socket } from "phoenix";
+import type { WebSocket } from "ws";
+
+import { serve } from "../../src/index.ts";
+import { within } from "../support/deadline.ts";
+import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
+import type { Server } from "../support/server.ts";
+import { openBoard, type Position } from "./cursors/client.ts";
+
+/** A second of them. */
+const MOVES = 60;
+const FRAME_MS = 1_000 / 60;
+/** With this, a move is large, and the buffers of the system are soon full: else it takes minutes. */
+const PAD = "x".repeat(32_768);
+/** More than any system's buffers hold for one connection. */
+const MOST_LARGE_MOVES = 2_000;
+
+/** All who are there, for the end of a test. */
+const guests: Guest[] = [];
+
+/** Somebody at the board, and what the page shows there. */
+class Guest {
+  readonly socket: Socket;
+  readonly move: (to: Position) => void;
+  /** Where each cursor was; undefined where it has gone. */
+  readonly moves = new Map<string, (number | undefined)[]>();
+  readonly missed: number[] = [];
+  opened = 0;
+  closes = 0;
+  #wake: () => void = () => undefined;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.onClose(() => (this.closes += 1));
+    this.move = openBoard(socket, "1", {
+      open: () => {
+        this.opened += 1;
+        this.#wake();
+      },
+      cursor: (user, position) => {
+        this.moves.set(user, [...this.movesOf(user), position?.x]);
+        this.#wake();
+      },
+      missed: (count) => {
+        this.missed.push(count);
+        this.#wake();
+      },
+    });
+  }
+
+  static async at(server: Server, user: string): Promise<Guest> {
+    const guest = new Guest(await connectPhoenix(server.port, { user }));
+    guests.push(guest);
+    await guest.until(`the join of ${user}`, () => guest.opened === 1);
+    return guest;
+  }
+
+  movesOf(user: string): readonly (number | undefined)[] {
+    return this.moves.get(user) ?? [];
+  }
+
+  /** Where a cursor is shown now. */
+  seen(user: string): number | undefined {
+    return this.movesOf(user).at(-1);
+  }
+
+  /** Waits until what is shown is such. */
+  async until(what: string, isSo: () => boolean): Promise<void> {
+    const seen = new Promise<void>((resolve) => {
+      this.#wake = () => {
+        if (isSo()) resolve();
+      };
+      this.#wake();
+    });
+    await within(seen, what);
+  }
+
+  /** Reads nothing from the network any more. */
+  stopReading(): void {
+    (this.socket.conn as WebSocket).pause();
+  }
+
+  readOn(): void {
+    (this.socket.conn as WebSocket).resume();
+  }
+}
+
+async function leave(...leaving: readonly Guest[]): Promise<void> {
+  await Promise.all(leaving.map(({ socket }) => disconnect(socket)));
+}
+
+describe("the example of live cursors", () => {
+  let server: Server;
+  before(async () => {
+    server = await serve({
+      app: new URL("./cursors/app.js", import.meta.url),
+      host: "127.0.0.1",
+      port: 0,
+      shards: 2,
+      logLevel: "silent",
+    });
+  });
+  // Also where a test fails: these clients would connect anew for ever.
+  afterEach(() => leave(...guests.splice(0)));
+  after(() => server.close());
+
+  it("shows every move to who reads, and the newest to who did not, with the count of the others", async () => {
+    const [ann, reader, deaf] = [
+      await Guest.at(server, "ann"),
+      await Guest.at(server, "bob"),
+      await Guest.at(server, "cid"),
+    ] as const;
+    deaf.stopReading();
+    let large = 0;
+    while (server.stats().total.leftOut === 0) {
+      assert.ok(large < MOST_LARGE_MOVES, "nothing is left out for who does not read");
+      server.broadcast("board:1", "at:host", { x: large, y: 0, pad: PAD });
+      await reader.until(`the large move ${large}`, () => reader.seen("host") === large);
+      large += 1;
+    }
+
+    const begunMs = performance.now();
+    const numbers = Array.from({ length: MOVES }, (_, n) => n);
+    for (const x of numbers) {
+      ann.move({ x, y: x });
+      await reader.until(`move ${x}`, () => reader.seen("ann") === x);
+    }
+    const tookMs = performance.now() - begunMs;
+    // A timer may be early by a millisecond.
+    assert.ok(tookMs >= (MOVES - 1) * (FRAME_MS - 1), `${MOVES} moves in ${tookMs} ms`);
+    assert.deepEqual([reader.movesOf("ann"), reader.missed], [numbers, []]);
+    assert.equal(reader.movesOf("host").length, large);
+
+    deaf.readOn();
+    await deaf.until("the count of what was missed", () => deaf.missed.length > 0);
+    assert.deepEqual(deaf.movesOf("ann"), [MOVES - 1]);
+    assert.equal(deaf.seen("host"), large - 1);
+    assert.deepEqual(deaf.missed, [large - deaf.movesOf("host").length + MOVES - 1]);
+
+    ann.move({ x: MOVES, y: 0 });
+    await deaf.until("the next move", () => deaf.seen("ann") === MOVES);
+    assert.deepEqual([deaf.opened, deaf.closes, server.stats().total.slowCut], [1, 0, 0]);
+    assert.deepEqual(ann.movesOf("ann"), []);
+  });
+
+  it("sends the latest position where the mouse moves more often than 60 times a second", async () => {
+    const [ann, bob] = [await Guest.at(server, "ann"), await Guest.at(server, "bob")] as const;
+    for (let x = 1; x <= 1_000; x += 1) ann.move({ x, y: 0 });
+    await bob.until("the latest position", () => bob.seen("ann") === 1_000);
+    assert.deepEqual(bob.movesOf("ann"), [1, 1_000]);
+    await disconnect(ann.socket);
+    await bob.until("no cursor", () => bob.movesOf("ann").length === 3);
+    assert.equal(bob.seen("ann"), undefined);
+  });
+
+  it("takes numbers only", async () => {
+    const [ann, bob] = [await Guest.at(server, "ann"), await Guest.at(server, "bob")] as const;
+    ann.move({ x: "<b>" as unknown as number, y: 0 });
+    ann.move({ x: 7, y: 0 });
+    await bob.until("the move", () => bob.seen("ann") === 7);
+    assert.deepEqual(bob.movesOf("ann"), [7]);
+  });
+});
