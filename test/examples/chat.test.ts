@@ -9,9 +9,9 @@ import { after, afterEach, before, describe, it } from "node:test";
 import type { Socket } from "phoenix";
 
 import { serve } from "../../src/index.ts";
-import { within } from "../support/deadline.ts";
 import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
 import type { Server } from "../support/server.ts";
+import { Watched } from "../support/watched.ts";
 import { openRoom } from "./chat/client.ts";
 import { History, type Said } from "./chat/history.ts";
 
@@ -28,7 +28,7 @@ class Guest {
   people: readonly string[] = [];
   readonly socket: Socket;
   readonly say: (text: string) => void;
-  #wake: () => void = () => undefined;
+  readonly #shown = new Watched();
 
   private constructor(socket: Socket, room: string) {
     this.socket = socket;
@@ -48,13 +48,7 @@ class Guest {
 
   /** Waits until what is shown is such. */
   async until(what: string, isSo: () => boolean): Promise<void> {
-    const seen = new Promise<void>((resolve) => {
-      this.#wake = () => {
-        if (isSo()) resolve();
-      };
-      this.#wake();
-    });
-    await within(seen, what);
+    await this.#shown.until(what, isSo);
   }
 
   async heard(text: string): Promise<void> {
@@ -63,7 +57,7 @@ class Guest {
 
   #show(change: () => void): void {
     change();
-    this.#wake();
+    this.#shown.changed();
   }
 }
 

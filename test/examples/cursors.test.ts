@@ -10,9 +10,9 @@ import type { Socket } from "phoenix";
 import type { WebSocket } from "ws";
 
 import { serve } from "../../src/index.ts";
-import { within } from "../support/deadline.ts";
 import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
 import type { Server } from "../support/server.ts";
+import { Watched } from "../support/watched.ts";
 import { openBoard, type Position } from "./cursors/client.ts";
 
 /** A second of them. */
@@ -35,7 +35,7 @@ class Guest {
   readonly missed: number[] = [];
   opened = 0;
   closes = 0;
-  #wake: () => void = () => undefined;
+  readonly #shown = new Watched();
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -43,15 +43,15 @@ class Guest {
     this.move = openBoard(socket, "1", {
       open: () => {
         this.opened += 1;
-        this.#wake();
+        this.#shown.changed();
       },
       cursor: (user, position) => {
         this.moves.set(user, [...this.movesOf(user), position?.x]);
-        this.#wake();
+        this.#shown.changed();
       },
       missed: (count) => {
         this.missed.push(count);
-        this.#wake();
+        this.#shown.changed();
       },
     });
   }
@@ -74,13 +74,7 @@ class Guest {
 
   /** Waits until what is shown is such. */
   async until(what: string, isSo: () => boolean): Promise<void> {
-    const seen = new Promise<void>((resolve) => {
-      this.#wake = () => {
-        if (isSo()) resolve();
-      };
-      this.#wake();
-    });
-    await within(seen, what);
+    await this.#shown.until(what, isSo);
   }
 
   /** Reads nothing from the network any more. */

@@ -140,7 +140,7 @@ export class BrokerAdapter implements Adapter {
   }
 
   /**
-   * Connects. Where the server is away, the node is alone for now, and that is reported.
+   * Connects. Where the server is away, the node is alone until it is there, and that is reported.
    *
    * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE, SIM_ERR_NODE_NAME
    */
