@@ -4,7 +4,8 @@ const visitor = defineSocket({ connect: () => ok({}) });
 
 /** Clients only listen here: what happens is said by the host. Its name is the key to a job. */
 const job = defineChannel(visitor, {
-  join: ({ topic }) => (/^job:[0-9a-f-]{36}$/.test(topic) ? ok() : error({ reason: "no such job" })),
+  join: ({ topic }) =>
+    /^job:[0-9a-f-]{36}$/.test(topic) ? ok() : error({ reason: "no such job" }),
 });
 
 export default defineEndpoint({

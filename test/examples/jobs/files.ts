@@ -7,21 +7,16 @@ export interface PageFile {
   readonly text: string;
 }
 
+const PAGE = new URL("page/", import.meta.url);
+
 /** The page, and the official `phoenix` client, unchanged. */
 export function pageFiles(socketPort: number): readonly PageFile[] {
-  const html = read(new URL("page/index.html", import.meta.url));
+  const html = read(new URL("index.html", PAGE));
+  const phoenix = read(new URL(import.meta.resolve("phoenix")));
   return [
     { path: "/", type: "text/html", text: html.replace("{socketPort}", String(socketPort)) },
-    {
-      path: "/page.js",
-      type: "text/javascript",
-      text: read(new URL("page/page.js", import.meta.url)),
-    },
-    {
-      path: "/phoenix.mjs",
-      type: "text/javascript",
-      text: read(new URL(import.meta.resolve("phoenix"))),
-    },
+    { path: "/page.js", type: "text/javascript", text: read(new URL("page.js", PAGE)) },
+    { path: "/phoenix.mjs", type: "text/javascript", text: phoenix },
   ];
 }
 

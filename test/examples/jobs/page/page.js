@@ -1,4 +1,4 @@
-import { Socket } from "/phoenix.mjs";
+import { Socket } from "./phoenix.mjs";
 
 const bar = document.querySelector("#bar");
 const state = document.querySelector("#state");
