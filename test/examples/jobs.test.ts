@@ -29,7 +29,7 @@ async function started(framework: string): Promise<Application> {
   const main = fileURLToPath(new URL(`./jobs/${framework}.js`, import.meta.url));
   const env = {
     ...process.env,
-    ITERATIONS: "500",
+    ITERATIONS: "5000",
     PORT: "0",
     SIMURGH_HOST: "127.0.0.1",
     SIMURGH_PORT: "0",
@@ -57,6 +57,8 @@ for (const framework of ["express", "fastify"]) {
       application = await started(framework);
     });
     after(async () => {
+      // In the middle of a job.
+      await post(`${application.url}/jobs`, { id: randomUUID() });
       application.process.kill("SIGTERM");
       const [code] = (await within(once(application.process, "exit"), "its end")) as [number];
       assert.equal(code, 0);

@@ -32,6 +32,7 @@ const http = app.listen(Number(process.env["PORT"] ?? 3000), "localhost", () => 
   console.log(`http://localhost:${port}, and its sockets on port ${server.port}`);
 });
 process.once("SIGTERM", () => {
+  jobs.stop();
   http.close();
   http.closeAllConnections();
   void server.close();

@@ -29,6 +29,7 @@ const address = await app.listen({ port: Number(process.env["PORT"] ?? 3000), ho
 const { port } = new URL(address);
 console.log(`http://localhost:${port}, and its sockets on port ${server.port}`);
 process.once("SIGTERM", () => {
+  jobs.stop();
   void app.close();
   void server.close();
 });

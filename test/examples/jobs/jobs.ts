@@ -16,6 +16,7 @@ export class Jobs {
   readonly #percents = new Map<string, number>();
   readonly #report: (id: string, percent: number) => void;
   readonly #iterations: number;
+  #isStopped = false;
 
   /** @param report - is told of each step, the last of which is 100 */
   constructor(report: (id: string, percent: number) => void, iterations: number) {
@@ -45,9 +46,15 @@ export class Jobs {
       : { status: 200, body: { percent } };
   }
 
+  /** Has all jobs end where they are; nothing is reported any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   async #run(id: string): Promise<void> {
     for (let step = 1; step <= STEPS; step += 1) {
       await derive(id, String(step), this.#iterations, 64, "sha512");
+      if (this.#isStopped) return;
       const percent = (100 * step) / STEPS;
       this.#percents.set(id, percent);
       this.#report(id, percent);

@@ -6,7 +6,7 @@ import { bindText } from "./text-binding.js";
 
 const name = location.hash.slice(1) || "shared";
 const state = document.querySelector("#state");
-document.querySelector("#name").textContent = name;
+document.querySelector("#name").textContent = `Document: ${name}`;
 addEventListener("hashchange", () => location.reload());
 
 const written = new Y.Doc();
