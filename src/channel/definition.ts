@@ -8,6 +8,7 @@ import { makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import type { ShardContext } from "./context.ts";
+import type { Until } from "./expiry.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
 import { isVerbatim } from "./verbatim.ts";
@@ -77,6 +78,19 @@ export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown
   /** Stops listening to a further topic. */
   unsubscribe(topic: string): void;
 
+  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+  /**
+   * Has the whole connection last longer, or shorter: its client has shown a new token.
+   *
+   * @param assigns - what channels that are joined from now on get of the connection, as `connect`
+   *   would give it. Those that are joined keep theirs, this one too: see `assign`
+   * @returns false, and nothing has changed, where the socket's `id` says that these assigns are
+   *   somebody else's, or the connection is gone
+   * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+   */
+  renew(assigns: Assigns, until: Until): boolean;
+
   /**
    * Has a function of the endpoint's tasks module run on another thread, for work that would hold
    * this one. Where the handler returns the promise or awaits it, the channel's next message waits
@@ -125,6 +139,15 @@ export interface ChannelCallbacks<Assigns, Locals> {
   handleInfo?(
     socket: ChannelSocket<Assigns, Locals>,
     message: unknown,
+  ): HandleOutResult | Promise<HandleOutResult>;
+  /**
+   * Is told that the connection has so much time left (ms), unless it is renewed: the socket's
+   * `expiringMs` before its end, or when half of its time is left where that is later. Each joined
+   * channel is told that has this; one that may push is enough.
+   */
+  expiring?(
+    socket: ChannelSocket<Assigns, Locals>,
+    leftMs: number,
   ): HandleOutResult | Promise<HandleOutResult>;
   /** Runs when the channel ends; not where a rejoin of the same topic replaces it. */
   terminate?(socket: ChannelSocket<Assigns, Locals>, reason: ExitReason): void | Promise<void>;
@@ -181,6 +204,7 @@ export interface ChannelDefinition {
   readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
+  readonly expiring: ((socket: object, leftMs: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
   /** Undefined: the socket's policy holds. */
   readonly slow: SlowChannel | undefined;
@@ -212,6 +236,7 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     handleIn: inHandlersOf(callbacks.handleIn),
     intercept: outHandlersOf(callbacks.intercept),
     handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
+    expiring: callbacks.expiring?.bind(callbacks) as ChannelDefinition["expiring"],
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
@@ -244,7 +269,7 @@ function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
 function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
   checkFunction("join", given["join"]);
   for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
-  for (const name of ["locals", "handleInfo", "missed", "terminate"]) {
+  for (const name of ["locals", "handleInfo", "expiring", "missed", "terminate"]) {
     if (given[name] !== undefined) checkFunction(name, given[name]);
   }
 }

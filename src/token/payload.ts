@@ -38,6 +38,11 @@ export function packPayload(data: unknown, signedAtMs: number, maxAge: number): 
   return encodeTerm(new Tuple([data as Term, signedAtMs, age]));
 }
 
+/** What reading a payload gives: with how long it holds; undefined: for ever. */
+export type PayloadResult =
+  | { readonly ok: true; readonly data: Term; readonly expiresAtMs: number | undefined }
+  | { readonly ok: false; readonly reason: TokenRefusal };
+
 /**
  * Reads a payload, and says whether it holds still.
  *
@@ -47,12 +52,14 @@ export function unpackPayload(
   payload: Uint8Array,
   maxAge: number | undefined,
   nowMs: number,
-): TokenResult {
+): PayloadResult {
   const decoded = tryDecodeTerm(payload);
   const parts = decoded && partsOf(decoded.term);
   if (!parts) return { ok: false, reason: "invalid" };
-  const refusal = refusalOf(parts.signedAtMs, maxAge ?? parts.maxAge, nowMs);
-  return refusal === undefined ? { ok: true, data: parts.data } : { ok: false, reason: refusal };
+  const age = maxAge ?? parts.maxAge;
+  const refusal = refusalOf(parts.signedAtMs, age, nowMs);
+  if (refusal !== undefined) return { ok: false, reason: refusal };
+  return { ok: true, data: parts.data, expiresAtMs: endMsOf(parts.signedAtMs, age) };
 }
 
 interface Parts {
@@ -85,7 +92,13 @@ function refusalOf(
   if (maxAge <= 0) return "expired";
   // As in Phoenix: a clock that runs ahead of ours makes tokens that do not hold yet.
   if (signedAtMs > nowMs) return "invalid";
-  return Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000) < nowMs ? "expired" : undefined;
+  const endMs = endMsOf(signedAtMs, maxAge);
+  return endMs !== undefined && endMs < nowMs ? "expired" : undefined;
+}
+
+function endMsOf(signedAtMs: Term | undefined, maxAge: Term | undefined): number | undefined {
+  if (maxAge === INFINITY || maxAge === Infinity) return undefined;
+  return Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000);
 }
 
 function isNumber(term: Term | undefined): term is number | bigint {

@@ -22,6 +22,7 @@ import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
+import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
@@ -81,6 +82,9 @@ export class World {
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
+  /** The wall clock of the expiries (ms since 1970). */
+  nowMs = 1_800_000_000_000;
+  readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
   /** What holds broadcasts, where there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
   /** Joined channels, as they are counted. */
@@ -155,6 +159,7 @@ export class World {
       channels: this.channels,
       rawChannels: this.rawChannels,
       idTopics: this.member.pubsub,
+      expiries: this.expiries,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
       takesJoins: () => this.takesJoins,
