@@ -17,6 +17,7 @@ import {
   type JwtOptions,
   type JwtPlan,
 } from "./jwt-options.ts";
+import { LATEST_MS } from "./payload.ts";
 import { checkedBy, detailOf, type TokenIssues } from "./token-schema.ts";
 
 /** What became of a token. */
@@ -63,8 +64,6 @@ type Payload = JwtClaims & { readonly [name: string]: unknown };
 
 /** The longest text that is looked at. */
 const MOST_LENGTH = 65_536;
-/** The last time that a Date can be. */
-const LATEST_MS = 8_640_000_000_000_000;
 
 /**
  * Verifies a JSON Web Token.

@@ -12,6 +12,9 @@ import { encodeTerm } from "./term-encoder.ts";
 import { tryDecodeTerm } from "./term-decoder.ts";
 import { Atom, Tuple, type Term } from "./terms.ts";
 
+/** The last time that a Date can be (ms). */
+export const LATEST_MS = 8_640_000_000_000_000;
+
 /** Seconds that a token holds where nothing says otherwise: a day. */
 export const DEFAULT_MAX_AGE = 86_400;
 
@@ -98,7 +101,7 @@ function refusalOf(
 
 function endMsOf(signedAtMs: Term | undefined, maxAge: Term | undefined): number | undefined {
   if (maxAge === INFINITY || maxAge === Infinity) return undefined;
-  return Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000);
+  return Math.min(Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000), LATEST_MS);
 }
 
 function isNumber(term: Term | undefined): term is number | bigint {

@@ -52,6 +52,8 @@ export const CONTEXT = { name: "context" } as unknown as ShardContext;
 export interface WorldOptions {
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   readonly joins?: "async" | "serial";
+  /** Of the socket: whose assigns are whose. */
+  readonly id?: (socket: { readonly assigns: object }) => string | null;
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
   readonly maxChannels?: number;
@@ -69,6 +71,8 @@ export interface ConnectOptions {
   readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
+  /** Until when it may last (ms since 1970). */
+  readonly expiresAtMs?: number;
   readonly isNative?: boolean;
   readonly isCompressed?: boolean;
 }
@@ -174,6 +178,7 @@ export class World {
     this.#definition = defineSocket<object>({
       connect: () => ok({}),
       joins: options.joins ?? "async",
+      id: options.id ?? ((): null => null),
     });
   }
 
@@ -196,7 +201,13 @@ export class World {
       connectTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
     };
-    const identity = { mount, serializer, assigns: Object.freeze(assigns), id };
+    const identity = {
+      mount,
+      serializer,
+      assigns: Object.freeze(assigns),
+      id,
+      ...(options.expiresAtMs !== undefined && { expiresAtMs: options.expiresAtMs }),
+    };
     const socket = this.sockets.open(connection, identity);
     this.#socketOf.set(connection, socket);
     return new WorldClient(this.sockets, socket, connection);
@@ -228,6 +239,12 @@ export class World {
   passTime(ms: number): void {
     this.channels.checkTimeouts(performance.now() + ms);
     this.rawChannels.checkTimeouts(performance.now() + ms);
+  }
+
+  /** Sets the wall clock, and ends what is over by it (ms since 1970). */
+  clockTo(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.expiries.look();
   }
 
   #closed(connection: RecordingConnection, code: number): void {
