@@ -10,10 +10,10 @@ import { describe, it } from "node:test";
 
 import { expiryOf } from "../../src/channel/expiry.ts";
 import { error, ok, stop } from "../../src/channel/results.ts";
-import type { ChannelSocket } from "../../src/channel/definition.ts";
+import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import { defineRawChannel } from "../../src/channel/raw-definition.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
-import { channel, turn, World } from "../support/world.ts";
+import { channel, Deferred, turn, World } from "../support/world.ts";
 
 type Socket = ChannelSocket<Record<string, unknown>>;
 
@@ -212,13 +212,10 @@ describe("a connection that ends at a time", () => {
   });
 
   it("tells a channel after what waits for it, also where its mailbox is full", async () => {
-    let go: () => void = () => {};
+    const gate = new Deferred<void>();
     const room = channel({
       handleIn: {
-        slow: async () =>
-          new Promise<void>((resolve) => {
-            go = resolve;
-          }),
+        slow: async () => gate.promise,
         echo: () => ok(),
       },
       expiring: (socket) => socket.push("expiring", {}),
@@ -228,7 +225,7 @@ describe("a connection that ends at a time", () => {
     client.send(asked("slow"), asked("echo", {}, "3"));
     world.clockTo(START_MS + 240_000);
     assert.deepEqual(client.taken(), []);
-    go();
+    gate.resolve();
     await turn();
     assert.deepEqual(client.taken(), [
       '["11","3","room:1","phx_reply",{"status":"ok","response":{}}]',

@@ -43,9 +43,12 @@ async function outcome(token: unknown, options: JwtOptions): Promise<string> {
   return outcomeOf(await verifyJwt(token, options));
 }
 
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
 /** Makes a token by hand, with a header as a forger would write it. */
 function forged(header: object, claims: object, key?: string): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   const text = `${part(header)}.${part(claims)}`;
   const signature =
     key === undefined ? "" : createHmac("sha256", key).update(text).digest("base64url");
