@@ -10,7 +10,7 @@ import { withGenerated } from "./docs-tables.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Those that may have tables or quoted files. */
-const DOCUMENTS = ["README.md", ...readmesOfFolders()];
+const DOCUMENTS = ["README.md", ...readmesIn("src/"), ...readmesIn("test/examples/")];
 
 for (const path of DOCUMENTS) {
   const file = new URL(path, ROOT);
@@ -22,10 +22,9 @@ for (const path of DOCUMENTS) {
   }
 }
 
-function readmesOfFolders(): string[] {
-  const folders = readdirSync(new URL("src/", ROOT), { withFileTypes: true });
-  return folders
+function readmesIn(parent: string): string[] {
+  return readdirSync(new URL(parent, ROOT), { withFileTypes: true })
     .filter((folder) => folder.isDirectory())
-    .map(({ name }) => `src/${name}/README.md`)
+    .map(({ name }) => `${parent}${name}/README.md`)
     .filter((path) => existsSync(new URL(path, ROOT)));
 }

@@ -51,15 +51,12 @@ export { closeWith } from "./socket/close-with.ts";
 export type { CloseWith } from "./socket/close-with.ts";
 export type { AnyChannelDefinition, ChannelRoute } from "./socket/channel-router.ts";
 export { defineChannel } from "./channel/definition.ts";
-export type {
-  ChannelCallbacks,
-  ChannelDefinition,
-  ChannelSocket,
-  HandleInResult,
-  HandleOutResult,
-  InHandler,
-  JoinResult,
-} from "./channel/definition.ts";
+export type { ChannelCallbacks, ChannelDefinition } from "./channel/definition.ts";
+export type { AnyTasks, ChannelSocket, PayloadArgument } from "./channel/channel-socket.ts";
+export type { ChannelTypes, InEvent, InSchema, OutSchema } from "./channel/schemas/declarations.ts";
+export type { JsonSchema, JsonSchemaValue } from "./channel/schemas/json-schema.ts";
+export { typed } from "./channel/schemas/typed.ts";
+export type { Typed } from "./channel/schemas/typed.ts";
 export { verbatim } from "./channel/verbatim.ts";
 export type { VerbatimHandler } from "./channel/verbatim.ts";
 export { defineRawChannel } from "./channel/raw-definition.ts";
@@ -79,7 +76,18 @@ export type { Frame, Serializer } from "./protocol/serializer.ts";
 export type { SerializerChoice } from "./protocol/version.ts";
 export type { TaskOptions } from "./channel/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
-export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
+export type {
+  ExitReason,
+  HandleInResult,
+  HandleOutResult,
+  JoinResult,
+  Ok,
+  OkUntil,
+  Refused,
+  Reply,
+  Stop,
+} from "./channel/results.ts";
+export type { Until } from "./channel/expiry.ts";
 export { socketRef } from "./channel/socket-ref.ts";
 export type { SocketRef } from "./channel/socket-ref.ts";
 export { definePresence } from "./presence/presence.ts";
@@ -141,6 +149,18 @@ export type { FilterParameters } from "./log-filter.ts";
 export { OPTIONS } from "./options.ts";
 export type { Options, ResolvedOptions } from "./options.ts";
 export { Token } from "./token/token.ts";
+export { verifyPhoenixToken } from "./token/phoenix-token.ts";
+export type {
+  PhoenixTokenFailure,
+  PhoenixTokenOptions,
+  PhoenixTokenResult,
+  SecretHolder,
+} from "./token/phoenix-token.ts";
+export { verifyJwt } from "./token/jwt.ts";
+export type { JwtFailure, JwtRefusal, JwtResult } from "./token/jwt.ts";
+export type { JwtChecks, JwtClaims, JwtKeys, JwtOptions } from "./token/jwt-options.ts";
+export type { JwksOptions } from "./token/jwks.ts";
+export type { TokenIssues } from "./token/token-schema.ts";
 export type { TokenRefusal, TokenResult } from "./token/payload.ts";
 export type { SessionResult } from "./token/session.ts";
 export type { Atom, Bitstring, Identifier, ImproperList, Term, Tuple } from "./token/terms.ts";

@@ -27,8 +27,8 @@ import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
 import { callLater } from "./channel-timers.ts";
 import type { ShardContext } from "./context.ts";
-import type { InHandler } from "./definition.ts";
 import type { Fastlane } from "./fastlane.ts";
+import type { InHandler } from "./schemas/in-handlers.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
 import { missedError } from "./missed-error.ts";
@@ -36,7 +36,7 @@ import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
 import { Reply, Stop, type ExitReason } from "./results.ts";
 import type { Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
-import { asVerbatim, type Incoming } from "./verbatim.ts";
+import type { Incoming } from "./verbatim.ts";
 
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
@@ -176,8 +176,7 @@ export class ChannelServer implements ChannelRuntime {
 
   receiveIn(channel: Channel, message: Message, frame?: string): void {
     const handler = channel.definition.handleIn.get(message.event);
-    const isVerbatim = handler?.isVerbatim === true;
-    const incoming = isVerbatim ? asVerbatim(channel, message, frame) : message;
+    const incoming = handler?.intake ? handler.intake(channel, message, frame) : message;
     if (this.#isFree(channel)) {
       this.#handleIn(channel, handler, incoming);
       if (channel.mailbox) this.flush(channel);
@@ -207,6 +206,11 @@ export class ChannelServer implements ChannelRuntime {
 
   /** Its connection tells it all that there is to tell: it is closed. */
   drain(): void {}
+
+  /** Tells a channel that its connection has so much time left (ms). */
+  expiring(channel: Channel, leftMs: number): void {
+    this.#receive(channel, { kind: "told", name: "expiring", count: leftMs });
+  }
 
   /** Ends a channel whose connection ends, after what waits for it already. */
   close(channel: Channel, reason: ExitReason): void {
@@ -239,11 +243,12 @@ export class ChannelServer implements ChannelRuntime {
 
   receiveMissed(channel: Channel, count: number): void {
     this.#reports.broadcastsMissed(channel, count);
-    if (channel.definition.missed) this.#receive(channel, { kind: "leftOut", count });
+    this.#receive(channel, { kind: "told", name: "missed", count });
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
-    this.#output.push(channel, event, payload);
+    const { writers } = channel.definition;
+    this.#output.push(channel, event, writers ? writers.written(event, payload) : payload);
   }
 
   broadcast(
@@ -252,7 +257,9 @@ export class ChannelServer implements ChannelRuntime {
     payload: unknown = {},
     from: Channel | undefined,
   ): void {
-    this.#output.broadcast(channel, event, payload, from);
+    const { writers } = channel.definition;
+    const written = writers ? writers.written(event, payload) : payload;
+    this.#output.broadcast(channel, event, written, from);
   }
 
   listen(channel: Channel, topic: string): void {
@@ -326,7 +333,6 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   #handle(channel: Channel, letter: Letter): void {
-    const { missed } = channel.definition;
     switch (letter.kind) {
       case "in":
         this.#handleIn(channel, channel.definition.handleIn.get(letter.event), letter);
@@ -344,8 +350,8 @@ export class ChannelServer implements ChannelRuntime {
       case "close":
         this.#lives.close(channel, letter.reason);
         break;
-      case "leftOut":
-        if (missed) this.#call(channel, "missed", missed, letter.count);
+      case "told":
+        this.#call(channel, letter.name, channel.definition[letter.name], letter.count);
         break;
       case "missed":
         this.missed(channel, letter.why);
@@ -435,13 +441,13 @@ export class ChannelServer implements ChannelRuntime {
   #call(
     channel: Channel,
     name: string,
-    callback: (socket: object, argument: unknown) => unknown,
+    callback: ((socket: object, argument: unknown) => unknown) | undefined,
     argument: unknown,
   ): void {
     channel.isRunning = true;
     let result: unknown;
     try {
-      result = callback(channel, argument);
+      result = callback?.(channel, argument);
     } catch (error) {
       channel.isRunning = false;
       this.#lives.crash(channel, name, error);
@@ -467,10 +473,7 @@ export class ChannelServer implements ChannelRuntime {
   #finishCall(channel: Channel, name: string, result: unknown): void {
     if (result === undefined || channel.state !== STATE.open) return;
     if (result instanceof Stop) this.#stop(channel, name, result.reason);
-    else {
-      const error = badResult(name, "nothing or stop(reason)", result);
-      this.#lives.crash(channel, name, error);
-    }
+    else this.#lives.crash(channel, name, badResult(name, "nothing or stop(reason)", result));
   }
 
   #stop(channel: Channel, event: unknown, reason: ExitReason): void {

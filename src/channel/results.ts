@@ -5,6 +5,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
+import { expiryOf, type Until } from "./expiry.ts";
 
 /** An answer with a status. `ok` and `error` are what clients know; any other string may be used. */
 export class Reply<Status extends string = string, Payload = unknown> {
@@ -23,6 +24,19 @@ export interface Ok<Payload> {
   readonly payload: Payload;
 }
 
+/** What accepts a connection for a time. */
+export class OkUntil<Payload = unknown> implements Ok<Payload> {
+  readonly status = "ok";
+  readonly payload: Payload;
+  /** Undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+
+  constructor(payload: Payload, expiresAtMs: number | undefined) {
+    this.payload = payload;
+    this.expiresAtMs = expiresAtMs;
+  }
+}
+
 /** What refuses a connection or a join. */
 export interface Refused {
   readonly status: "error";
@@ -36,21 +50,41 @@ export interface Refused {
 export type ExitReason = string | { readonly shutdown: string } | Error;
 
 /** An end, with or without a reply before it. */
-export class Stop {
+export class Stop<Payload = unknown> {
   readonly reason: ExitReason;
-  readonly reply: Reply | undefined;
+  readonly reply: Reply<string, Payload> | undefined;
 
-  constructor(reason: ExitReason, answer: Reply | undefined) {
+  constructor(reason: ExitReason, answer: Reply<string, Payload> | undefined) {
     this.reason = reason;
     this.reply = answer;
   }
 }
 
-/** Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client. */
+/** What `handleIn` may give; `Payload` is that of its reply with ok. */
+export type HandleInResult<Payload = unknown> =
+  | void
+  | undefined
+  | Reply<string, Payload>
+  | Ok<Payload>
+  | Refused
+  | Stop<Payload>;
+/** What `intercept` and `handleInfo` may give. */
+export type HandleOutResult = void | undefined | Stop;
+/** What `join` may give. */
+export type JoinResult = Ok<unknown> | Refused;
+
+/**
+ * Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client.
+ *
+ * @param until - in `connect`: how long the connection may last; then it is closed with 3000, unless
+ *   `renew` has come before. One that is past refuses the connection.
+ * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+ */
+export function ok<Payload>(payload: Payload, until: Until): OkUntil<Payload>;
 export function ok(): Ok<object>;
 export function ok<Payload>(payload: Payload): Ok<Payload>;
-export function ok(payload: unknown = {}): Reply {
-  return new Reply("ok", payload);
+export function ok(payload: unknown = {}, until?: Until): Reply | OkUntil {
+  return until === undefined ? new Reply("ok", payload) : new OkUntil(payload, expiryOf(until));
 }
 
 /** Payload of an `error()` without one; a single object, so that `connect` can tell it from `{}`. */
@@ -62,16 +96,19 @@ export function error(payload: unknown = NO_REASON): Refused {
 }
 
 /** Answers a message with a status and any JSON value; without one, `{}`. */
-export function reply<const Payload = object>(
-  status: string,
+export function reply<Status extends string, const Payload = object>(
+  status: Status,
   payload?: Payload,
-): Reply<string, Payload> {
+): Reply<Status, Payload> {
   return new Reply(status, (payload === undefined ? {} : payload) as Payload);
 }
 
 /** Ends the channel. A reply goes out first; see ExitReason for what the client sees then. */
-export function stop(reason: ExitReason, answer?: Reply | Ok<unknown> | Refused): Stop {
-  return new Stop(reason, answer);
+export function stop<Payload = never>(
+  reason: ExitReason,
+  answer?: Reply<string, Payload> | Ok<Payload> | Refused,
+): Stop<Payload> {
+  return new Stop(reason, answer as Reply<string, Payload> | undefined);
 }
 
 /** True for the reasons that close a channel rather than crash it. */
