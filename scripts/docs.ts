@@ -10,14 +10,19 @@ import { withGenerated } from "./docs-tables.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Those that may have tables or quoted files. */
-const DOCUMENTS = ["README.md", ...readmesIn("src/"), ...readmesIn("test/examples/")];
+const DOCUMENTS = [
+  "README.md",
+  "src/REFERENCE.md",
+  ...readmesIn("src/"),
+  ...readmesIn("test/examples/"),
+];
 
 for (const path of DOCUMENTS) {
   const file = new URL(path, ROOT);
   const before = readFileSync(file, "utf8");
   const after = withGenerated(before, (source) => readFileSync(new URL(source, ROOT), "utf8"));
   if (after !== before) writeFileSync(file, after);
-  if (after !== before || path === "README.md") {
+  if (after !== before || path === "src/REFERENCE.md") {
     console.log(`${path}: ${after === before ? "up to date" : "written"}`);
   }
 }
