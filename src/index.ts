@@ -77,6 +77,17 @@ export { jsonV1 } from "./protocol/json-v1.ts";
 export { jsonV2 } from "./protocol/json-v2.ts";
 export type { Frame, Serializer } from "./protocol/serializer.ts";
 export type { SerializerChoice } from "./protocol/version.ts";
+export { defineTasks } from "./channel/task-definition.ts";
+export type {
+  TaskArguments,
+  TaskContext,
+  TaskFunction,
+  TaskFunctions,
+  TaskInput,
+  TaskName,
+  TaskResult,
+  TasksDefinition,
+} from "./channel/task-types.ts";
 export type { TaskOptions } from "./channel/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
 export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";

@@ -14,6 +14,7 @@ import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
 import { RawChannelServer } from "../channel/raw-channel-server.ts";
+import { runTask } from "../channel/task-signal.ts";
 import type { Tasks } from "../channel/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -277,7 +278,7 @@ export class ShardCore {
   }
 
   #makeContext(): ShardContext {
-    const { start } = this.#parts;
+    const { start, tasks } = this.#parts;
     const { options, memory } = start;
     const life = new Life(memory.life);
     const broadcast =
@@ -311,6 +312,7 @@ export class ShardCore {
       disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
+      task: async (name, input, given = {}) => runTask(tasks, name, input, given).result,
     };
   }
 }
