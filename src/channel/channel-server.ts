@@ -27,8 +27,8 @@ import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
 import { callLater } from "./channel-timers.ts";
 import type { ShardContext } from "./context.ts";
-import type { InHandler } from "./definition.ts";
 import type { Fastlane } from "./fastlane.ts";
+import type { InHandler } from "./schemas/in-handlers.ts";
 import type { Lane } from "./lane.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
 import { missedError } from "./missed-error.ts";
@@ -36,7 +36,7 @@ import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
 import { Reply, Stop, type ExitReason } from "./results.ts";
 import type { Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
-import { asVerbatim, type Incoming } from "./verbatim.ts";
+import type { Incoming } from "./verbatim.ts";
 
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
@@ -176,8 +176,7 @@ export class ChannelServer implements ChannelRuntime {
 
   receiveIn(channel: Channel, message: Message, frame?: string): void {
     const handler = channel.definition.handleIn.get(message.event);
-    const isVerbatim = handler?.isVerbatim === true;
-    const incoming = isVerbatim ? asVerbatim(channel, message, frame) : message;
+    const incoming = handler?.intake ? handler.intake(channel, message, frame) : message;
     if (this.#isFree(channel)) {
       this.#handleIn(channel, handler, incoming);
       if (channel.mailbox) this.flush(channel);
@@ -243,7 +242,8 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
-    this.#output.push(channel, event, payload);
+    const { writers } = channel.definition;
+    this.#output.push(channel, event, writers ? writers.written(event, payload) : payload);
   }
 
   broadcast(
@@ -252,7 +252,9 @@ export class ChannelServer implements ChannelRuntime {
     payload: unknown = {},
     from: Channel | undefined,
   ): void {
-    this.#output.broadcast(channel, event, payload, from);
+    const { writers } = channel.definition;
+    const written = writers ? writers.written(event, payload) : payload;
+    this.#output.broadcast(channel, event, written, from);
   }
 
   listen(channel: Channel, topic: string): void {

@@ -284,8 +284,8 @@ export class SocketServer implements SocketEvents {
   #wait(socket: Socket, channel: RoutedChannel, message: Message, frame: string | undefined): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     if (channel.pending.backlog.length < this.#parts.maxBacklog) {
-      const { isVerbatim } = socket.mount.router;
-      channel.pending.backlog.push({ message, frame: isVerbatim ? frame : undefined });
+      const { keepsFrames } = socket.mount.router;
+      channel.pending.backlog.push({ message, frame: keepsFrames ? frame : undefined });
       return;
     }
     this.end(socket, CLOSE.internalError, { shutdown: "closed" });

@@ -8,6 +8,7 @@
 import { ChannelServer } from "../../src/channel/channel-server.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
+import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
@@ -28,7 +29,7 @@ import { TestNode } from "./members.ts";
 import type { TestMember } from "./members.ts";
 import { RecordingConnection, RecordingPublisher } from "./recording-connection.ts";
 
-type Callbacks = ChannelCallbacks<Record<string, unknown>, Record<string, unknown>>;
+type Callbacks = ChannelCallbacks<ChannelSocket<Record<string, unknown>>>;
 
 /** Defines a channel that lets everybody join, and what else a test wants of it. */
 export function channel(callbacks: Partial<Callbacks> = {}): ChannelDefinition {
