@@ -74,7 +74,7 @@ export { jsonV1 } from "./protocol/json-v1.ts";
 export { jsonV2 } from "./protocol/json-v2.ts";
 export type { Frame, Serializer } from "./protocol/serializer.ts";
 export type { SerializerChoice } from "./protocol/version.ts";
-export { defineTasks } from "./channel/task-definition.ts";
+export { defineTasks } from "./channel/tasks/task-definition.ts";
 export type {
   TaskArguments,
   TaskContext,
@@ -84,8 +84,8 @@ export type {
   TaskName,
   TaskResult,
   TasksDefinition,
-} from "./channel/task-types.ts";
-export type { TaskOptions } from "./channel/tasks.ts";
+} from "./channel/tasks/task-types.ts";
+export type { TaskOptions } from "./channel/tasks/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
 export type {
   ExitReason,

@@ -5,7 +5,7 @@
  */
 
 import type { ShardContext } from "./context.ts";
-import type { TaskArguments, TaskName, TaskResult, TasksDefinition } from "./task-types.ts";
+import type { TaskArguments, TaskName, TaskResult, TasksDefinition } from "./tasks/task-types.ts";
 
 /** Tasks of a channel that declares none: any name, any input. */
 export type AnyTasks = TasksDefinition<Readonly<Record<string, (input: unknown) => unknown>>>;

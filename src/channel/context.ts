@@ -5,7 +5,7 @@
  */
 
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
-import type { TaskOptions } from "./tasks.ts";
+import type { TaskOptions } from "./tasks/tasks.ts";
 
 /** The shard's context. `start` may put its own things on it. */
 export interface ShardContext {

@@ -7,7 +7,7 @@
  * Runs on: the thread of a test.
  */
 
-import type { Task, TaskOptions, Tasks } from "../channel/tasks.ts";
+import type { Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import { errorOf, reportOf } from "./error-report.ts";
 import { inputError, noTasksError } from "./task-errors.ts";

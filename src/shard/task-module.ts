@@ -4,8 +4,8 @@
  * Runs on: a thread of the task pool.
  */
 
-import { isTasks } from "../channel/task-definition.ts";
-import type { TaskContext } from "../channel/task-types.ts";
+import { isTasks } from "../channel/tasks/task-definition.ts";
+import type { TaskContext } from "../channel/tasks/task-types.ts";
 import { makeError } from "../errors.ts";
 import { loadModule } from "./app-module.ts";
 

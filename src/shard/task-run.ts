@@ -7,7 +7,7 @@
 
 import type { TransferListItem } from "node:worker_threads";
 
-import type { TaskContext } from "../channel/task-types.ts";
+import type { TaskContext } from "../channel/tasks/task-types.ts";
 import type { TaskFlag } from "../memory/task-flag.ts";
 
 /** The context of one run, and what came of it. */

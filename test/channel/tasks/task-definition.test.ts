@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { defineTasks, isTasks } from "../../src/channel/task-definition.ts";
+import { defineTasks, isTasks } from "../../../src/channel/tasks/task-definition.ts";
 import type {
   TaskArguments,
   TaskInput,
   TaskName,
   TaskResult,
-} from "../../src/channel/task-types.ts";
-import type { TaskOptions } from "../../src/channel/tasks.ts";
+} from "../../../src/channel/tasks/task-types.ts";
+import type { TaskOptions } from "../../../src/channel/tasks/tasks.ts";
 
 interface Size {
   readonly width: number;

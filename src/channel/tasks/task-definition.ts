@@ -4,7 +4,7 @@
  * Runs on: a thread of the task pool, which loads the module.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { kindOf, makeError } from "../../errors.ts";
 import type { TaskFunctions, TasksDefinition } from "./task-types.ts";
 
 const KIND = Symbol.for("simurgh.tasks");

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { beforeEach, describe, it } from "node:test";
 
-import { runTask } from "../../src/channel/task-signal.ts";
-import { RecordingTasks } from "../support/world.ts";
+import { runTask } from "../../../src/channel/tasks/task-signal.ts";
+import { RecordingTasks } from "../../support/world.ts";
 
 const REASON = new Error("enough");
 

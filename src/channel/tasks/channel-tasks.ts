@@ -4,8 +4,8 @@
  * Runs on: shard; one for all its channels.
  */
 
-import type { Channel } from "./channel.ts";
-import { STATE } from "./channel-state.ts";
+import type { Channel } from "../channel.ts";
+import { STATE } from "../channel-state.ts";
 import { runTask } from "./task-signal.ts";
 import type { TaskOptions, Tasks } from "./tasks.ts";
 
