@@ -42,7 +42,7 @@ let last = new Uint8Array();
 /** Gives bytes, and not a copy of them. */
 function ones(length: number, { transfer }: TaskContext): Uint8Array {
   last = new Uint8Array(length).fill(1);
-  return transfer(last, [last.buffer as ArrayBuffer]);
+  return transfer(last, [last.buffer]);
 }
 
 /** Tells what is left of them here. */

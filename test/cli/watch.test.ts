@@ -200,10 +200,8 @@ describe("simurgh serve --watch", () => {
   it("fails, and waits for nothing, where the app is not there, or the port is not to be had", async () => {
     await using served = serve("--shards", "1");
     const port = await served.port();
-    await using second = new CommandLine([
-      ...["serve", "--watch", app.path, "--shards", "1"],
-      ...["--host", "127.0.0.1", "--port", String(port)],
-    ]);
+    const flags = ["--shards", "1", "--host", "127.0.0.1", "--port", String(port)];
+    await using second = new CommandLine(["serve", "--watch", app.path, ...flags]);
     const taken = await second.ended();
     assert.deepEqual([taken.code, /must be free/.test(taken.err)], [1, true], taken.err);
     await using third = new CommandLine(["serve", "--watch", join(folder, "no.mjs")]);

@@ -13,7 +13,7 @@ import { connectPhoenix, disconnect, join, push } from "../support/phoenix-clien
 import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
 import tasks from "./passwords/tasks.ts";
 
-const { hash, verify } = tasks.functions;
+const { functions } = tasks;
 
 describe("the example of passwords", () => {
   let server: Server;
@@ -23,7 +23,7 @@ describe("the example of passwords", () => {
   before(async () => {
     server = await serve({
       app: new URL("./passwords/app.js", import.meta.url),
-      data: { ann: hash("open sesame") },
+      data: { ann: functions.hash("open sesame") },
       host: "127.0.0.1",
       port: 0,
       shards: 1,
@@ -64,7 +64,7 @@ describe("the example of passwords", () => {
     const url = `http://127.0.0.1:${server.port}/hash`;
     const response = await fetch(url, { method: "POST", body: "correct horse" });
     const made = await response.text();
-    assert.equal(verify({ password: "correct horse", hash: made }), true);
-    assert.equal(verify({ password: "wrong horse", hash: made }), false);
+    assert.equal(functions.verify({ password: "correct horse", hash: made }), true);
+    assert.equal(functions.verify({ password: "wrong horse", hash: made }), false);
   });
 });

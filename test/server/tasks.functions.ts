@@ -57,12 +57,12 @@ function sum(bytes: Uint8Array): number {
 }
 
 /** Gives bytes without a copy, and keeps what is left of them here. */
-function bytes(length: number, { transfer }: TaskContext): Uint8Array {
+function give(length: number, { transfer }: TaskContext): Uint8Array {
   last = new Uint8Array(length).fill(7);
-  return transfer(last, [last.buffer as ArrayBuffer]);
+  return transfer(last, [last.buffer]);
 }
 
-/** Tells how many bytes are left of what `bytes` gave. */
+/** Tells how many bytes are left of what `give` gave. */
 function bytesLeft(): number {
   return last.byteLength;
 }
@@ -108,7 +108,7 @@ export default defineTasks({
   unclonable,
   failLater,
   sum,
-  bytes,
+  give,
   bytesLeft,
   mind,
   mindSignal,

@@ -304,7 +304,7 @@ describe("TaskPool", () => {
 
   it("hands over what of a result is to be transferred", async () => {
     const owner = new Owner(makePool({}));
-    assert.deepEqual(await owner.result(owner.begin("bytes", 3)), new Uint8Array([7, 7, 7]));
+    assert.deepEqual(await owner.result(owner.begin("give", 3)), new Uint8Array([7, 7, 7]));
     assert.equal(await owner.result(owner.begin("bytesLeft")), 0);
   });
 

@@ -25,7 +25,7 @@ export interface TaskContext {
    *
    * @returns the result that it was given
    */
-  transfer<Result>(result: Result, list: readonly TransferListItem[]): Result;
+  readonly transfer: <Result>(result: Result, list: readonly TransferListItem[]) => Result;
 }
 
 /** A task: called on a thread of the pool with what survived a structured clone. */
