@@ -27,8 +27,9 @@ export const serveCommand: Command = {
   about: "serves an app; --watch: reloads it",
   details: [
     "The module (.js, .mjs, .ts, .mts) exports what defineEndpoint gives as default.",
-    "With --watch, for development only, the shards are restarted when it is saved, or",
-    "what it imports, or its tasks; 2 shards and log level warn, unless you set them.",
+    "With --watch, for development only, the shards are restarted when it is saved,",
+    "or what it imports, or its tasks; 2 shards and log level warn, unless you set",
+    "them.",
   ],
   switches: SWITCHES,
 

@@ -148,8 +148,13 @@ describe("simurgh serve --watch", () => {
     write("lib/version.mjs", versionText(4));
     await guest.joined(4);
     rmSync(dirname(path), { recursive: true });
+    await command.printed(/(lib\/version\.mjs: not reloaded[\s\S]*){2}/);
     write("lib/version.mjs", versionText(5));
     await guest.joined(5);
+    rmSync(path);
+    await command.printed(/(lib\/version\.mjs: not reloaded[\s\S]*){3}/);
+    // Empty by now: nothing in it changes.
+    rmSync(dirname(path), { recursive: true });
     write("lib/version.mjs", versionText(6));
     await guest.joined(6);
   });
@@ -172,10 +177,18 @@ describe("simurgh serve --watch", () => {
     await guest.joined(1);
     write("lib/version.mjs", versionText(1));
     write("lib/notes.mjs", "nothing");
-    // What is saved later is told of alone.
-    write("tasks.mjs", tasksText("two"));
-    await command.printed(/simurgh: tasks\.mjs: 1 shards reloaded/);
-    assert.doesNotMatch(command.out, /version\.mjs|notes\.mjs/);
+    // What is saved later is told of alone, and once.
+    for (const name of ["two", "three"]) {
+      write("tasks.mjs", tasksText(name));
+      const count = name === "two" ? 1 : 2;
+      await command.printed(
+        new RegExp(`(simurgh: tasks\\.mjs: 1 shards reloaded[\\s\\S]*){${count}}`),
+      );
+    }
+    app.write(`// the last\n${APP}`);
+    await command.printed(/simurgh: app\.mjs: 1 shards reloaded/);
+    const told = [...command.out.matchAll(/^simurgh: (.*): 1 shards/gm)].map(([, names]) => names);
+    assert.deepEqual(told, ["tasks.mjs", "tasks.mjs", "app.mjs"]);
   });
 
   it("waits, as it starts, for an app that can be loaded", async () => {

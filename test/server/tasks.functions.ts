@@ -69,7 +69,8 @@ function bytesLeft(): number {
 
 /** Goes on until it is told to end, and then takes its thread's number along. */
 function mind(shared: SharedArrayBuffer, context: TaskContext): void {
-  begin(shared);
+  // Before it is known to run: from then on it may be cancelled.
+  if (!context.isCancelled) begin(shared);
   while (!context.isCancelled);
   Atomics.store(new Int32Array(shared), WORD.released, threadId);
   Atomics.notify(new Int32Array(shared), WORD.released);
