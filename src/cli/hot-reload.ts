@@ -65,7 +65,8 @@ export async function reloadWhenSaved(server: Server, hotReload: HotReload): Pro
     try {
       const clients = await restartAll(server);
       const ms = Math.round(performance.now() - startMs);
-      say(`${names}: ${server.shards} shards reloaded in ${ms} ms, ${clients} clients rejoin`);
+      const [shards, rejoining] = [counted(server.shards, "shard"), counted(clients, "client")];
+      say(`${names}: ${shards} reloaded in ${ms} ms, ${rejoining} sent to rejoin`);
     } catch (error) {
       if (server.isClosed) return;
       say(`${names}: not reloaded, the app goes on as it was\n${await reasonOf(error, files)}`);
@@ -89,6 +90,10 @@ async function restartAll(server: Server): Promise<number> {
     clients += connections;
   }
   return clients;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function namesOf(files: readonly string[], folder: string): string {

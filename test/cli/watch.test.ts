@@ -97,7 +97,7 @@ describe("simurgh serve --watch", () => {
     for (const guest of guests) await guest.joined(1);
     write("lib/version.mjs", versionText(2));
     const line = await command.printed(
-      /simurgh: lib\/version\.mjs: 2 shards reloaded in \d+ ms, (\d) clients rejoin\n/,
+      /simurgh: lib\/version\.mjs: 2 shards reloaded in \d+ ms, (\d) clients sent to rejoin\n/,
     );
     // One may have come back to the shard that was still to be restarted.
     assert.ok(Number(line[1]) >= 2);
@@ -113,7 +113,7 @@ describe("simurgh serve --watch", () => {
     await guest.joined(1);
     assert.deepEqual(await push(guest.channel, "task", {}), { result: "one" });
     write("tasks.mjs", tasksText("two"));
-    await command.printed(/tasks\.mjs: 1 shards reloaded/);
+    await command.printed(/tasks\.mjs: 1 shard reloaded/);
     assert.deepEqual(await push(guest.channel, "task", {}), { result: "two" });
   });
 
@@ -168,7 +168,7 @@ describe("simurgh serve --watch", () => {
     await command.printed(/loading 2/);
     write("lib/version.mjs", versionText(3));
     await guest.joined(3);
-    await command.printed(/(shards reloaded[\s\S]*){2}/);
+    await command.printed(/(shard reloaded[\s\S]*){2}/);
   });
 
   it("does not reload for a file that says what it said, or that is none of the app's", async () => {
@@ -182,12 +182,12 @@ describe("simurgh serve --watch", () => {
       write("tasks.mjs", tasksText(name));
       const count = name === "two" ? 1 : 2;
       await command.printed(
-        new RegExp(`(simurgh: tasks\\.mjs: 1 shards reloaded[\\s\\S]*){${count}}`),
+        new RegExp(`(simurgh: tasks\\.mjs: 1 shard reloaded[\\s\\S]*){${count}}`),
       );
     }
     app.write(`// the last\n${APP}`);
-    await command.printed(/simurgh: app\.mjs: 1 shards reloaded/);
-    const told = [...command.out.matchAll(/^simurgh: (.*): 1 shards/gm)].map(([, names]) => names);
+    await command.printed(/simurgh: app\.mjs: 1 shard reloaded/);
+    const told = [...command.out.matchAll(/^simurgh: (.*): 1 shard reloaded/gm)].map(([, names]) => names);
     assert.deepEqual(told, ["tasks.mjs", "tasks.mjs", "app.mjs"]);
   });
 
