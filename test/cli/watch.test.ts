@@ -187,7 +187,9 @@ describe("simurgh serve --watch", () => {
     }
     app.write(`// the last\n${APP}`);
     await command.printed(/simurgh: app\.mjs: 1 shard reloaded/);
-    const told = [...command.out.matchAll(/^simurgh: (.*): 1 shard reloaded/gm)].map(([, names]) => names);
+    const told = [...command.out.matchAll(/^simurgh: (.*): 1 shard reloaded/gm)].map(
+      ([, names]) => names,
+    );
     assert.deepEqual(told, ["tasks.mjs", "tasks.mjs", "app.mjs"]);
   });
 
