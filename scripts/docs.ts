@@ -4,7 +4,7 @@
  * Runs on: node, after a build.
  */
 
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 
 import { withGenerated } from "./docs-tables.ts";
 
@@ -28,8 +28,7 @@ for (const path of DOCUMENTS) {
 }
 
 function readmesIn(parent: string): string[] {
-  return readdirSync(new URL(parent, ROOT), { withFileTypes: true })
-    .filter((folder) => folder.isDirectory())
-    .map(({ name }) => `${parent}${name}/README.md`)
-    .filter((path) => existsSync(new URL(path, ROOT)));
+  return readdirSync(new URL(parent, ROOT), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith("README.md"))
+    .map((path) => `${parent}${path}`);
 }
