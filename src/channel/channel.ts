@@ -8,6 +8,7 @@
  * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
  */
 
+import type { Buckets } from "../limits/own-limits.ts";
 import { keptRefJson } from "../protocol/serializer.ts";
 import { nameOfJoin, type Ref } from "../protocol/message.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
@@ -94,6 +95,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
   topics: Set<string> | undefined = undefined;
   /** Tasks that are not done. */
   tasks: Set<Task> | undefined = undefined;
+  /** What rate limits keep. Before they concern it there is not even the field. */
+  declare buckets?: Buckets;
   #locals: unknown = undefined;
 
   constructor(parts: ChannelParts) {

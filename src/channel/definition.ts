@@ -8,6 +8,7 @@ import { makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
 import { checkOption } from "../options.ts";
 import type { ShardContext } from "./context.ts";
+import { channelLimiterOf, type ChannelLimiter, type ChannelLimits } from "./limits.ts";
 import type { TaskOptions } from "./tasks.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
 import { isVerbatim } from "./verbatim.ts";
@@ -151,6 +152,8 @@ export interface ChannelCallbacks<Assigns, Locals> {
    * and no `terminate` runs, as with one that throws: what it took it must give back itself.
    */
   readonly joinTimeoutMs?: number;
+  /** Rate limits of one connection on one topic; none without. */
+  readonly limits?: ChannelLimits;
   /** Level at which joins are logged, `info` without; false: not at all. */
   readonly logJoin?: LineLevel | false;
   /** Level at which handled messages are logged, `debug` without; false: not at all. */
@@ -187,6 +190,8 @@ export interface ChannelDefinition {
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
   /** Undefined: the server's. */
   readonly joinTimeoutMs: number | undefined;
+  /** Undefined: it has no rate limits. */
+  readonly limiter: ChannelLimiter | undefined;
   readonly logJoin: LineLevel | false;
   readonly logHandleIn: LineLevel | false;
 }
@@ -216,6 +221,7 @@ export function defineChannel<Assigns, Locals = Record<string, unknown>>(
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
     joinTimeoutMs,
+    limiter: channelLimiterOf(callbacks.limits, new Map()),
     logJoin: callbacks.logJoin ?? "info",
     logHandleIn: callbacks.logHandleIn ?? "debug",
   };

@@ -15,10 +15,13 @@ import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
 import { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { Tasks } from "../channel/tasks.ts";
+import type { Clock } from "../limits/clock.ts";
+import { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { RateTable } from "../memory/rate-table.ts";
 import type { AnyPresence } from "../presence/presence.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
@@ -31,6 +34,8 @@ import { ChannelRouter } from "../socket/channel-router.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import { RawSocketServer } from "../socket/raw-socket-server.ts";
 import type { SocketOpener } from "../socket/served-socket.ts";
+import { SocketLimiter } from "../socket/socket-limiter.ts";
+import type { SocketLimits } from "../socket/limits.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
@@ -47,6 +52,8 @@ export interface ShardCoreParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   readonly presences: readonly AnyPresence[];
+  /** Of rate limits. */
+  readonly clock: Clock;
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
@@ -74,6 +81,9 @@ export class ShardCore {
   readonly held: HeldBroadcasts | undefined;
   readonly #window: CoalescingWindow | undefined;
   readonly #parts: ShardCoreParts;
+  readonly #rates: RateTable;
+  readonly #refusals: Refusals;
+  #sharesRates = false;
   readonly #node: string;
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
@@ -93,6 +103,14 @@ export class ShardCore {
     const { memory, options, member } = start;
     this.#parts = parts;
     this.#node = memory.nodeName;
+    this.#rates = new RateTable(memory.rates);
+    this.#refusals = new Refusals({
+      logger,
+      clock: parts.clock,
+      onRefused: () => counters.add(COUNTER.rateLimited),
+      onIgnored: () => counters.add(COUNTER.floodIgnored),
+      onConnectRefused: () => counters.add(COUNTER.connectsLimited),
+    });
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.#window = makeCoalescingWindow(options.coalesceMs);
     this.exchange = this.#makeExchange();
@@ -115,6 +133,7 @@ export class ShardCore {
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
       joinTimeoutMs: options.joinTimeoutMs,
+      refusals: this.#refusals,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
       onClosed: (channel) => this.presences.ended(channel),
@@ -143,6 +162,7 @@ export class ShardCore {
       idTopics: this.pubsub,
       logger,
       maxBacklog: options.maxMailbox,
+      refusals: this.#refusals,
       takesJoins: parts.takesJoins,
       onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
     });
@@ -190,6 +210,11 @@ export class ShardCore {
     this.#rawSockets.checkTimeouts(nowMs);
   }
 
+  /** Gives back what is long past of the limits that shards share. Called from the shard's sweep. */
+  refreshRates(): void {
+    if (this.#sharesRates) this.#rates.refresh(this.#parts.clock());
+  }
+
   /**
    * Waits until nothing of the user's runs for a connection: all have ended.
    *
@@ -210,7 +235,16 @@ export class ShardCore {
     const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
     const router = new ChannelRouter(Object.fromEntries(routes));
-    return { path, definition: socket, router, connectTimeoutMs, maxChannels };
+    const limiter = this.#makeLimiter(path, socket.limits);
+    return { path, definition: socket, router, connectTimeoutMs, maxChannels, limiter };
+  }
+
+  #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {
+    if (!limits) return undefined;
+    const parts = { path, limits, table: this.#rates, refusals: this.#refusals };
+    const limiter = new SocketLimiter(parts);
+    this.#sharesRates ||= limiter.isShared;
+    return limiter;
   }
 
   /**

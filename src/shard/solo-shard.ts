@@ -12,7 +12,9 @@ import type { Logger } from "../logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
+import { makeRateTableMemory } from "../memory/rate-table.ts";
 import { makeError } from "../errors.ts";
+import { monotonicMs, type Clock } from "../limits/clock.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { DEFAULT_SERIALIZERS } from "../protocol/version.ts";
 import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
@@ -42,6 +44,8 @@ export interface SoloShardParts {
   readonly options: ResolvedOptions;
   readonly data: unknown;
   readonly logger: Logger;
+  /** Of rate limits; without one, the time that it is. */
+  readonly clock?: Clock;
 }
 
 /** A request to connect. */
@@ -71,6 +75,8 @@ const MEMBER = 0;
 const VSN = "2.0.0";
 /** Nothing ticks here; it must be some time. */
 const SWEEP_MS = 1_000;
+/** Tests limit a handful of ids and addresses. */
+const SOLO_RATE_BITS = 12;
 
 /** A shard without an engine. */
 export class SoloShard {
@@ -82,7 +88,7 @@ export class SoloShard {
   /** Carries the test's connections as it would those of a transport of the app's own. */
   readonly #transport: CustomTransports;
 
-  constructor({ endpoint, options, data, logger }: SoloShardParts) {
+  constructor({ endpoint, options, data, logger, clock = monotonicMs }: SoloShardParts) {
     const memory = makeSoloMemory(options);
     new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
@@ -95,6 +101,7 @@ export class SoloShard {
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
       presences: endpoint.presences ?? [],
+      clock,
       takesJoins: () => true,
       onSessionRecord() {},
     });
@@ -211,6 +218,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     indexLayout,
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
+    rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     hashSeed: 0,
     link: -1,
     nodeName: "solo",

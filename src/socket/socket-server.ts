@@ -19,6 +19,8 @@ import { RawChannelEnd } from "../channel/raw-channel.ts";
 import type { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { ExitReason } from "../channel/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
+import { tryTakeAnswer } from "../limits/answers.ts";
+import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../logger.ts";
 import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
 import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
@@ -27,6 +29,8 @@ import type { ChannelRoute } from "./channel-router.ts";
 import { countChannels, findChannel, listChannels, withChannel } from "./channel-table.ts";
 import type { ControlOpcode } from "./served-socket.ts";
 import { Socket, type Identity, type SocketEvents } from "./socket.ts";
+import { bucketsOf, takeJoin } from "./socket-buckets.ts";
+import type { SocketLimiter } from "./socket-limiter.ts";
 import { reportDisconnected } from "./socket-reports.ts";
 
 /** Where the sockets with an id listen for their disconnect. PubSub is one. */
@@ -42,6 +46,7 @@ export interface SocketServerParts {
   readonly idTopics: IdTopics;
   readonly logger: Logger;
   readonly maxBacklog: number;
+  readonly refusals: Refusals;
   /** Says whether the shard takes further joins. */
   readonly takesJoins: () => boolean;
   /** Called for each join that is refused as the shard takes none. */
@@ -60,6 +65,7 @@ export class SocketServer implements SocketEvents {
   open(connection: Connection, identity: Identity): Socket {
     const socket = new Socket(connection, identity, this);
     if (socket.id !== null) this.#parts.idTopics.subscribe(socket.id, socket);
+    identity.mount.limiter?.opened(socket, identity.address);
     return socket;
   }
 
@@ -69,6 +75,8 @@ export class SocketServer implements SocketEvents {
    */
   receive(socket: Socket, frame: string | Uint8Array): void {
     const { serializer } = socket;
+    const { limiter } = socket.mount;
+    if (limiter !== undefined && limiter.isUnread(socket, frame)) return;
     let message: Message | undefined;
     try {
       message =
@@ -79,8 +87,9 @@ export class SocketServer implements SocketEvents {
       return;
     }
     const text = typeof frame === "string" ? frame : undefined;
-    if (message) this.#take(socket, message, text);
-    else this.malformed(socket);
+    if (!message) this.malformed(socket);
+    else if (limiter === undefined) this.#take(socket, message, text);
+    else if (this.#isAdmitted(socket, limiter, message, frame)) this.#take(socket, message, text);
   }
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
@@ -161,6 +170,30 @@ export class SocketServer implements SocketEvents {
     if (!socket.joining) socket.onIdle?.();
   }
 
+  /** Holds a message to the limits of its socket; a refusal is answered here. */
+  #isAdmitted(
+    socket: Socket,
+    limiter: SocketLimiter,
+    message: Message,
+    frame: string | Uint8Array,
+  ): boolean {
+    const admission = limiter.admit(socket, message, frame);
+    if (admission === "refused") this.#refuse(socket, message, limiter.retryAfterMs);
+    else if (admission === "flood") {
+      this.end(socket, CLOSE.policyViolation, { shutdown: "closed" });
+    }
+    return admission === "admitted";
+  }
+
+  #refuse(socket: Socket, message: Message, retryAfterMs: number): void {
+    const response = { reason: REASON.rateLimited, retry_after: retryAfterMs };
+    try {
+      this.#reply(socket, message.joinRef, message, STATUS.error, response);
+    } catch (error) {
+      this.failed(socket, error);
+    }
+  }
+
   #ended(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
     reportDisconnected(socket, code);
@@ -198,7 +231,8 @@ export class SocketServer implements SocketEvents {
     if (event === EVENT.join) {
       const route = typeof topic === "string" && socket.mount.router.match(topic);
       if (!route) this.#unmatched(socket, message); // row 4
-      else this.#join(socket, topic, route, message, undefined); // rows 2, 3
+      else if (this.#mayJoin(socket, route, message))
+        this.#join(socket, topic, route, message, undefined); // rows 2, 3
     } else if (event === EVENT.leave) {
       this.#reply(socket, message.joinRef, message, STATUS.ok, {}); // row 10
     } else {
@@ -231,10 +265,27 @@ export class SocketServer implements SocketEvents {
       this.#receiveUnjoined(socket, message);
       return;
     }
+    const route = socket.mount.router.match(topic);
+    // Nothing is changed by a join that comes too often: the channel that there is goes on.
+    if (route && !this.#mayJoin(socket, route, message)) return;
     this.#parts.logger.log("duplicateJoin", { topic });
     channel.runtime.kill(channel);
-    const route = socket.mount.router.match(topic);
     if (route) this.#join(socket, topic, route, message, { joinRef: sentJoinRef });
+  }
+
+  /** Holds a join to the limits of its channel's definition. */
+  #mayJoin(socket: Socket, { channel: definition }: ChannelRoute, message: Message): boolean {
+    if ("start" in definition || definition.limiter?.joins === undefined) return true;
+    const { refusals } = this.#parts;
+    const retryAfterMs = takeJoin(socket, definition, definition.limiter.joins, refusals.clock());
+    if (retryAfterMs === 0) return true;
+    const { id, connection } = socket;
+    const about = { connection: connection.id, id, topic: message.topic, event: message.event };
+    const isAnswered = tryTakeAnswer(bucketsOf(socket).own, refusals.clock());
+    if (!isAnswered) refusals.ignored();
+    else refusals.refused({ scope: "channel", counted: "joins", retryAfterMs, ...about });
+    if (isAnswered && message.ref !== null) this.#refuse(socket, message, retryAfterMs);
+    return false;
   }
 
   #join(

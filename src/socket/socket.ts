@@ -18,6 +18,7 @@ import {
 } from "./channel-table.ts";
 import type { SlowClientPolicy } from "./definition.ts";
 import type { SocketMount } from "./mount.ts";
+import type { SocketBuckets } from "./socket-buckets.ts";
 import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
 
 /**
@@ -30,6 +31,8 @@ export interface Identity {
   readonly serializer: Serializer;
   readonly assigns: object;
   readonly id: string | null;
+  /** By which it is limited, where its mount limits addresses. */
+  readonly address: string | null;
 }
 
 /** What a socket tells those who serve it. */
@@ -58,6 +61,8 @@ export class Socket implements ChannelOwner, ServedSocket {
   joining: RoutedChannel | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
   isEnded = false;
+  /** What rate limits keep. Before they concern it there is not even the field. */
+  declare buckets?: SocketBuckets;
 
   constructor(connection: Connection, identity: Identity, events: SocketEvents) {
     this.connection = connection;

@@ -52,11 +52,13 @@ async function decided(
       router: new ChannelRouter({}),
       connectTimeoutMs: timeoutMs,
       maxChannels: 1,
+      limiter: undefined,
     },
     serializers: DEFAULT_SERIALIZERS,
     transport: "websocket",
     params,
     connectInfo: INFO,
+    peerAddress: null,
     context: CONTEXT,
   };
   const sink = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

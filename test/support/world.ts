@@ -15,13 +15,17 @@ import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks.ts";
 import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
 import { ok } from "../../src/channel/results.ts";
+import { Refusals } from "../../src/limits/refusals.ts";
 import { Logger } from "../../src/logger.ts";
+import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
+import type { SocketLimits } from "../../src/socket/limits.ts";
+import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
@@ -59,6 +63,8 @@ export interface WorldOptions {
   readonly node?: TestNode;
   readonly member?: number;
   readonly window?: CoalescingWindow;
+  /** Rate limits of the socket, as it is at the time of `nowMs`. */
+  readonly limits?: SocketLimits;
 }
 
 /** Who connects. */
@@ -68,6 +74,7 @@ export interface ConnectOptions {
   readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
+  readonly address?: string | null;
   readonly isNative?: boolean;
   readonly isCompressed?: boolean;
 }
@@ -94,7 +101,12 @@ export class World {
   /** Whether joins are taken, and how many were not. */
   takesJoins = true;
   joinsRefused = 0;
+  /** Time of rate limits, which tests move on. */
+  nowMs = 1_000_000;
+  /** Refusals by rate limits, those of them that were not answered, and connects. */
+  readonly limited = { refused: 0, ignored: 0, connects: 0 };
   readonly #options: WorldOptions;
+  readonly #limiter: SocketLimiter | undefined;
   readonly #router: ChannelRouter;
   readonly #definition: ReturnType<typeof defineSocket<object>>;
   readonly #socketOf = new Map<RecordingConnection, Socket>();
@@ -120,6 +132,16 @@ export class World {
         this.skipped += count;
       },
     });
+    const refusals = new Refusals({
+      logger,
+      clock: () => this.nowMs,
+      onRefused: () => void (this.limited.refused += 1),
+      onIgnored: () => void (this.limited.ignored += 1),
+      onConnectRefused: () => void (this.limited.connects += 1),
+    });
+    const table = new RateTable(makeRateTableMemory(8, "seed"));
+    const { limits } = options;
+    this.#limiter = limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     this.channels = new ChannelServer({
       shard: 0,
@@ -132,6 +154,7 @@ export class World {
       maxMailbox: options.maxMailbox ?? 8,
       handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
       joinTimeoutMs: options.joinTimeoutMs ?? 1_000,
+      refusals,
       onCount: (change) => {
         this.count += change;
       },
@@ -157,6 +180,7 @@ export class World {
       idTopics: this.member.pubsub,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
+      refusals,
       takesJoins: () => this.takesJoins,
       onJoinRefused: () => {
         this.joinsRefused += 1;
@@ -174,7 +198,7 @@ export class World {
 
   connect(options: ConnectOptions = {}): WorldClient {
     const { vsn = "2.0.0", assigns = {}, id = null } = options;
-    const { isNative = true, isCompressed = false } = options;
+    const { isNative = true, isCompressed = false, address = null } = options;
     const serializer = options.serializer ?? negotiate(vsn);
     if (!serializer) throw new Error(`no serializer for ${vsn}`);
     const connection = new RecordingConnection(
@@ -190,8 +214,9 @@ export class World {
       router: this.#router,
       connectTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
+      limiter: this.#limiter,
     };
-    const identity = { mount, serializer, assigns: Object.freeze(assigns), id };
+    const identity = { mount, serializer, assigns: Object.freeze(assigns), id, address };
     const socket = this.sockets.open(connection, identity);
     this.#socketOf.set(connection, socket);
     return new WorldClient(this.sockets, socket, connection);
