@@ -56,15 +56,12 @@ export { closeWith } from "./socket/close-with.ts";
 export type { CloseWith } from "./socket/close-with.ts";
 export type { AnyChannelDefinition, ChannelRoute } from "./socket/channel-router.ts";
 export { defineChannel } from "./channel/definition.ts";
-export type {
-  ChannelCallbacks,
-  ChannelDefinition,
-  ChannelSocket,
-  HandleInResult,
-  HandleOutResult,
-  InHandler,
-  JoinResult,
-} from "./channel/definition.ts";
+export type { ChannelCallbacks, ChannelDefinition } from "./channel/definition.ts";
+export type { AnyTasks, ChannelSocket, PayloadArgument } from "./channel/channel-socket.ts";
+export type { ChannelTypes, InEvent, InSchema, OutSchema } from "./channel/schemas/declarations.ts";
+export type { JsonSchema, JsonSchemaValue } from "./channel/schemas/json-schema.ts";
+export { typed } from "./channel/schemas/typed.ts";
+export type { Typed } from "./channel/schemas/typed.ts";
 export { verbatim } from "./channel/verbatim.ts";
 export type { VerbatimHandler } from "./channel/verbatim.ts";
 export { defineRawChannel } from "./channel/raw-definition.ts";
@@ -84,7 +81,16 @@ export type { Frame, Serializer } from "./protocol/serializer.ts";
 export type { SerializerChoice } from "./protocol/version.ts";
 export type { TaskOptions } from "./channel/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
-export type { ExitReason, Ok, Refused, Reply, Stop } from "./channel/results.ts";
+export type {
+  ExitReason,
+  HandleInResult,
+  HandleOutResult,
+  JoinResult,
+  Ok,
+  Refused,
+  Reply,
+  Stop,
+} from "./channel/results.ts";
 export { socketRef } from "./channel/socket-ref.ts";
 export type { SocketRef } from "./channel/socket-ref.ts";
 export { definePresence } from "./presence/presence.ts";

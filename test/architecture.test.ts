@@ -54,7 +54,12 @@ const TABLES = [
 /** Where a folder may import single files of another only. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   // Of task-worker the types only, of what a thread of the pool is handed and gives back.
-  "server -> shard": ["shard/control.ts", "shard/error-report.ts", "shard/task-worker.ts"],
+  "server -> shard": [
+    "shard/app-types.ts",
+    "shard/control.ts",
+    "shard/error-report.ts",
+    "shard/task-worker.ts",
+  ],
   "server -> transport": ["transport/engine.ts", "transport/engine-types.ts"],
 };
 

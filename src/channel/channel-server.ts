@@ -13,8 +13,6 @@
  */
 
 import { hasCode, makeError } from "../errors.ts";
-import { tryTakeAnswer } from "../limits/answers.ts";
-import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../logger.ts";
 import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
@@ -29,17 +27,16 @@ import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./channel-tasks.ts";
 import { callLater } from "./channel-timers.ts";
 import type { ShardContext } from "./context.ts";
-import type { InHandler } from "./definition.ts";
 import type { Fastlane } from "./fastlane.ts";
+import type { InHandler } from "./schemas/in-handlers.ts";
 import type { Lane } from "./lane.ts";
-import type { ChannelLimiter } from "./limits.ts";
 import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
 import { missedError } from "./missed-error.ts";
 import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
 import { Reply, Stop, type ExitReason } from "./results.ts";
 import type { Tasks } from "./tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
-import { asVerbatim, type Incoming } from "./verbatim.ts";
+import type { Incoming } from "./verbatim.ts";
 
 /** What a ChannelServer is made of. */
 export interface ChannelServerParts {
@@ -53,7 +50,6 @@ export interface ChannelServerParts {
   readonly maxMailbox: number;
   readonly handlerTimeoutMs: number;
   readonly joinTimeoutMs: number;
-  readonly refusals: Refusals;
   /** Called with +1 and -1 as channels are joined and end. */
   readonly onCount: (change: number) => void;
   /** Called for each broadcast that a channel's queue left out. */
@@ -78,7 +74,6 @@ export class ChannelServer implements ChannelRuntime {
   readonly #reports: ChannelReports;
   readonly #output: ChannelOutput;
   readonly #lives: ChannelLives;
-  readonly #refusals: Refusals;
   readonly #turns = new TurnQueue((channel) => this.#runMailbox(channel));
 
   constructor(parts: ChannelServerParts) {
@@ -91,7 +86,6 @@ export class ChannelServer implements ChannelRuntime {
     this.onLeftOut = parts.onLeftOut;
     this.#calls = new AsyncCalls(parts.handlerTimeoutMs);
     this.#joinTimeoutMs = parts.joinTimeoutMs;
-    this.#refusals = parts.refusals;
     this.#reports = new ChannelReports(parts.logger);
     this.#output = new ChannelOutput(pubsub, parts.encoder);
     this.#lives = new ChannelLives({
@@ -181,11 +175,8 @@ export class ChannelServer implements ChannelRuntime {
   // -- messages ----------------------------------------------------------------------------------
 
   receiveIn(channel: Channel, message: Message, frame?: string): void {
-    const { limiter } = channel.definition;
-    if (limiter !== undefined && !this.#isAdmitted(channel, limiter, message, frame)) return;
     const handler = channel.definition.handleIn.get(message.event);
-    const isVerbatim = handler?.isVerbatim === true;
-    const incoming = isVerbatim ? asVerbatim(channel, message, frame) : message;
+    const incoming = handler?.intake ? handler.intake(channel, message, frame) : message;
     if (this.#isFree(channel)) {
       this.#handleIn(channel, handler, incoming);
       if (channel.mailbox) this.flush(channel);
@@ -193,30 +184,6 @@ export class ChannelServer implements ChannelRuntime {
     }
     const { event, payload, ref } = incoming;
     this.#put(channel, { kind: "in", event, payload, ref });
-  }
-
-  /** Holds a message to the limits of its channel; a refusal is answered here. */
-  #isAdmitted(
-    channel: Channel,
-    limiter: ChannelLimiter,
-    message: Message,
-    frame: string | undefined,
-  ): boolean {
-    const nowMs = this.#refusals.clock();
-    const retryAfterMs = limiter.take(channel, nowMs, message, frame);
-    if (retryAfterMs === 0) return true;
-    if (!tryTakeAnswer(limiter.bucketsOf(channel), nowMs)) {
-      this.#refusals.ignored();
-      return false;
-    }
-    const { scope, refusedBy: counted } = limiter;
-    const { topic, owner, id } = channel;
-    const { event, ref } = message;
-    const connection = owner.connection.id;
-    this.#refusals.refused({ scope, counted, connection, id, topic, event, retryAfterMs });
-    const response = { reason: REASON.rateLimited, retry_after: retryAfterMs };
-    if (ref !== null) this.#output.reply(channel, ref, STATUS.error, response);
-    return false;
   }
 
   receiveOut(channel: Channel, event: string, payload: unknown): void {
@@ -275,7 +242,8 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
-    this.#output.push(channel, event, payload);
+    const { writers } = channel.definition;
+    this.#output.push(channel, event, writers ? writers.written(event, payload) : payload);
   }
 
   broadcast(
@@ -284,7 +252,9 @@ export class ChannelServer implements ChannelRuntime {
     payload: unknown = {},
     from: Channel | undefined,
   ): void {
-    this.#output.broadcast(channel, event, payload, from);
+    const { writers } = channel.definition;
+    const written = writers ? writers.written(event, payload) : payload;
+    this.#output.broadcast(channel, event, written, from);
   }
 
   listen(channel: Channel, topic: string): void {

@@ -15,8 +15,10 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
 import { STATE, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
-import type { ChannelDefinition, ChannelSocket } from "./definition.ts";
+import type { ChannelSocket } from "./channel-socket.ts";
+import type { ChannelDefinition } from "./definition.ts";
 import type { Lane } from "./lane.ts";
+import type { ChannelLimiter } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { SendQueue } from "./send-queue.ts";
@@ -123,6 +125,10 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
 
   get isPublished(): boolean {
     return this.lane?.kind.isNative === true;
+  }
+
+  get limiter(): ChannelLimiter | undefined {
+    return this.definition.limiter;
   }
 
   get id(): string | null {

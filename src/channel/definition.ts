@@ -7,128 +7,89 @@
 import { makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
 import { checkOption } from "../options.ts";
-import type { ShardContext } from "./context.ts";
+import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
+import type {
+  AnyOut,
+  ChannelTypes,
+  ClientCalls,
+  InCallbacks,
+  InDeclarations,
+  InPayload,
+  InSchema,
+  OkPayload,
+  OutCallback,
+  OutDeclarations,
+  OutPayloads,
+  Sent,
+  SentPayload,
+} from "./schemas/declarations.ts";
 import { channelLimiterOf, type ChannelLimiter, type ChannelLimits } from "./limits.ts";
-import type { TaskOptions } from "./tasks.ts";
-import type { ExitReason, Ok, Refused, Reply, Stop } from "./results.ts";
+import { inHandlersOf, joinOf, ratesOf, type InHandler } from "./schemas/in-handlers.ts";
+import { OutWriters } from "./schemas/out-writers.ts";
+import type { ExitReason, HandleOutResult, JoinResult } from "./results.ts";
+import type { Typed } from "./schemas/typed.ts";
 import { isVerbatim } from "./verbatim.ts";
 
 declare const ASSIGNS: unique symbol;
+declare const TYPES: unique symbol;
 
 /** Anything that says which assigns its connections have: a socket's definition. */
 export interface HasAssigns<Assigns> {
   readonly [ASSIGNS]?: Assigns;
 }
 
-/** A channel as its callbacks see it: one connection's membership of one topic. */
-export interface ChannelSocket<Assigns = object, Locals = Record<string, unknown>> {
-  /** The topic that was joined. */
-  readonly topic: string;
-  /** The socket's id, or null. */
-  readonly id: string | null;
-  /** What `connect` gave, with the route's `assigns` over it. Frozen; see `assign`. */
-  readonly assigns: Readonly<Assigns>;
-  /** This channel's own state: what `locals` of its definition made, or an empty object. */
-  readonly locals: Locals;
-  /** The client's name for this join, any JSON value: its join_ref, or its ref where it sent none. */
-  readonly joinRef: unknown;
-  /** The client's name for the message that is being handled, or null. */
-  readonly ref: unknown;
-  /** `websocket`, or another transport's name. */
-  readonly transport: string;
-  /** Index of the shard that serves it. */
-  readonly shard: number;
-  /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: ShardContext;
-
-  /**
-   * Replaces assigns of this channel; the socket's other channels keep theirs.
-   *
-   * @param changes - the new ones, or a function that gives them of those that there are
-   */
-  assign(changes: Partial<Assigns> | ((assigns: Readonly<Assigns>) => Partial<Assigns>)): void;
-
-  /**
-   * Sends a message to this client: an object as JSON; a Uint8Array, a Buffer or an ArrayBuffer as a
-   * binary frame, which clients of version 1 cannot have.
-   *
-   * @throws SIM_ERR_NOT_JOINED before the join was answered; SIM_ERR_PAYLOAD for what cannot be sent
-   */
-  push(event: string, payload?: unknown): void;
-  /** Sends to all subscribers of the topic on all nodes, this one included. Throws as `push`. */
-  broadcast(event: string, payload?: unknown): void;
-  /** Sends to all subscribers of the topic on all nodes but this one. Throws as `push`. */
-  broadcastFrom(event: string, payload?: unknown): void;
-  /** Gives this channel a message: its `handleInfo` gets it after what waits already. */
-  send(message: unknown): void;
-  /**
-   * Gives this channel a message after a time.
-   *
-   * @param delayMs - 0 to 2 147 483 647
-   * @returns a function that cancels it; the end of the channel does so as well
-   */
-  sendAfter(delayMs: number, message: unknown): () => void;
-  /**
-   * Listens to a further topic: its broadcasts come to `handleInfo` as `{topic, event, payload}`.
-   *
-   * Each channel gets a payload of its own, parsed for it alone; where thousands of a shard listen
-   * to one busy topic, have them join it instead, which costs no parse.
-   */
-  subscribe(topic: string): void;
-  /** Stops listening to a further topic. */
-  unsubscribe(topic: string): void;
-
-  /**
-   * Has a function of the endpoint's tasks module run on another thread, for work that would hold
-   * this one. Where the handler returns the promise or awaits it, the channel's next message waits
-   * for it; `void socket.task(…).then((result) => socket.send(result))` lets it come as a message.
-   *
-   * When the channel ends, its tasks are cancelled and their promises never settle: what must be
-   * given back then is given back in `terminate`.
-   *
-   * @param input - the function's argument; must survive a structured clone
-   * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, or what the task threw;
-   *   as rejections
-   */
-  task(name: string, input?: unknown, options?: TaskOptions): Promise<unknown>;
-}
-
-/** What `handleIn` may give. */
-export type HandleInResult = void | undefined | Reply | Ok<unknown> | Refused | Stop;
-/** What `intercept` and `handleInfo` may give. */
-export type HandleOutResult = void | undefined | Stop;
-/** What `join` may give. */
-export type JoinResult = Ok<unknown> | Refused;
-
-// Methods, so that a handler may say what its payload is: `echo(socket, payload: { n: number })`.
-type HandleIn<Socket> = {
-  handle(socket: Socket, payload: unknown): HandleInResult | Promise<HandleInResult>;
-}["handle"];
-type HandleOut<Socket> = {
-  handle(socket: Socket, payload: unknown): HandleOutResult | Promise<HandleOutResult>;
-}["handle"];
-
 /** The callbacks of a channel. */
-export interface ChannelCallbacks<Assigns, Locals> {
+export interface ChannelCallbacks<
+  Socket = ChannelSocket,
+  Locals = Record<string, unknown>,
+  Params = undefined,
+  In = undefined,
+  Out = AnyOut,
+  Info = unknown,
+  Tasks = AnyTasks,
+  Joined = JoinResult,
+  Handlers = InCallbacks<Socket, In>,
+> {
+  /**
+   * Schema, or type, of the join's parameters. Those that do not fit are refused with
+   * `{reason: "invalid_payload", issues}`, and `join` is not called.
+   */
+  readonly params?: Params;
+  /**
+   * By event that clients send: a schema, a type, or an InEvent that has more to say. A payload that
+   * does not fit is answered with error `{reason: "invalid_payload", issues}`, one with more than
+   * `maxBytes` with `{reason: "payload_too_large", max_bytes}`, one beyond its `rate` with
+   * `{reason: "rate_limited", retry_after}`, and the handler is not called.
+   */
+  readonly in?: In;
+  /**
+   * By event that the channel sends: a type, or a JSON Schema. With these no other event can be
+   * pushed or broadcast by the channel, as far as the compiler sees. A JSON Schema that has an
+   * object with `additionalProperties: false` is compiled, and what it does not name is not sent.
+   */
+  readonly out?: Out;
+  /** Type of what `send` and `sendAfter` may give to `handleInfo`: `typed<"tick">()`. */
+  readonly info?: Typed<Info>;
+  /** Type of the tasks module: `typed<typeof tasks>()`. */
+  readonly tasks?: Typed<Tasks>;
   /** Makes `locals` of a channel when they are first used. */
   locals?(): Locals;
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
-  join(socket: ChannelSocket<Assigns, Locals>, payload: unknown): JoinResult | Promise<JoinResult>;
+  join(socket: Socket, payload: InPayload<Params>): Joined | Promise<Joined>;
   /**
    * A handler for each event of the client. Its payload is what JSON gave, or a Uint8Array of its
    * own where the client sent bytes; `verbatim` makes one that gets it as the client wrote it. An
    * event without a handler crashes the channel.
    */
-  readonly handleIn?: Readonly<Record<string, HandleIn<ChannelSocket<Assigns, Locals>>>>;
+  readonly handleIn?: Handlers;
   /** Broadcasts of these events are not sent, but handed to the handler, which may push. */
-  readonly intercept?: Readonly<Record<string, HandleOut<ChannelSocket<Assigns, Locals>>>>;
+  readonly intercept?: {
+    readonly [Event in keyof Out]?: OutCallback<Socket, Sent<Out[Event]>>;
+  };
   /** Takes what `send`, `sendAfter` and `subscribe` bring. */
-  handleInfo?(
-    socket: ChannelSocket<Assigns, Locals>,
-    message: unknown,
-  ): HandleOutResult | Promise<HandleOutResult>;
+  handleInfo?(socket: Socket, message: Info): HandleOutResult | Promise<HandleOutResult>;
   /** Runs when the channel ends; not where a rejoin of the same topic replaces it. */
-  terminate?(socket: ChannelSocket<Assigns, Locals>, reason: ExitReason): void | Promise<void>;
+  terminate?(socket: Socket, reason: ExitReason): void | Promise<void>;
   /**
    * Lets a client that does not take the broadcasts of this channel in time miss some of them,
    * where otherwise the `slowClients` of its socket decides. `conflate` keeps the latest of each
@@ -142,10 +103,7 @@ export interface ChannelCallbacks<Assigns, Locals> {
    * With `slow`: runs when the client has taken again all that waited, and had missed some. What
    * is pushed here comes after that.
    */
-  missed?(
-    socket: ChannelSocket<Assigns, Locals>,
-    count: number,
-  ): HandleOutResult | Promise<HandleOutResult>;
+  missed?(socket: Socket, count: number): HandleOutResult | Promise<HandleOutResult>;
   /**
    * Time that an asynchronous `join` may take (ms); the server's `joinTimeoutMs` without. Then the
    * client is told `join timeout` and may join again. What the late join still gives is dropped,
@@ -170,19 +128,16 @@ export interface SlowChannel {
   readonly bound: number;
 }
 
-/** A handler of `handleIn`, as the runtime uses it. */
-export interface InHandler {
-  readonly handle: (socket: object, payload: unknown) => unknown;
-  /** True where it is given payloads as the client wrote them. */
-  readonly isVerbatim: boolean;
-}
-
 /** A channel's definition, as the runtime uses it. */
-export interface ChannelDefinition {
+export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
+  /** What clients and the host may know of it; there at compile time only. */
+  readonly [TYPES]?: Types;
   readonly locals: () => unknown;
   readonly join: (socket: object, payload: unknown) => unknown;
   readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
+  /** Undefined: all that it sends is written by JSON.stringify. */
+  readonly writers: OutWriters | undefined;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
   /** Undefined: the socket's policy holds. */
@@ -196,32 +151,62 @@ export interface ChannelDefinition {
   readonly logHandleIn: LineLevel | false;
 }
 
+type Callbacks = Readonly<Record<string, unknown>>;
+
 /**
- * Defines a channel for the connections of a socket.
+ * Defines a channel for the connections of a socket. All types follow from what is given.
  *
  * @param _socket - the socket's definition: its assigns are known in every callback
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, `slow` no policy, `queue` no number
- *   of broadcasts, or a level none of the log; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of
- *   the option's range
+ * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, a declaration no schema, an
+ *   event of `in` has no handler, `slow` is no policy, `queue` no number of broadcasts, or a level
+ *   none of the log; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
  */
-export function defineChannel<Assigns, Locals = Record<string, unknown>>(
+export function defineChannel<
+  Assigns,
+  const Out extends OutDeclarations = AnyOut,
+  In extends InDeclarations | undefined = undefined,
+  Params extends InSchema | undefined = undefined,
+  Info = unknown,
+  Tasks = AnyTasks,
+  Locals = Record<string, unknown>,
+  Joined extends JoinResult = JoinResult,
+  Handlers extends InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>, In> =
+    InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>, In>,
+>(
   _socket: HasAssigns<Assigns>,
-  callbacks: ChannelCallbacks<Assigns, Locals>,
-): ChannelDefinition {
-  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+  callbacks: ChannelCallbacks<
+    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>,
+    Locals,
+    Params,
+    In,
+    Out,
+    Info,
+    Tasks,
+    Joined,
+    Handlers
+  >,
+): ChannelDefinition<{
+  readonly params: SentPayload<Params>;
+  readonly joined: OkPayload<Joined>;
+  readonly in: ClientCalls<In, Handlers>;
+  readonly out: OutPayloads<Out>;
+}> {
+  checkCallbacks(callbacks as unknown as Callbacks);
   const { joinTimeoutMs } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
+  const handleIn = inHandlersOf(callbacks.handleIn, callbacks.in);
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
-    join: callbacks.join.bind(callbacks) as ChannelDefinition["join"],
-    handleIn: inHandlersOf(callbacks.handleIn),
+    join: joinOf(callbacks.join.bind(callbacks) as ChannelDefinition["join"], callbacks.params),
+    handleIn,
     intercept: outHandlersOf(callbacks.intercept),
+    writers: OutWriters.of(callbacks.out),
     handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
     joinTimeoutMs,
-    limiter: channelLimiterOf(callbacks.limits, new Map()),
+    limiter: channelLimiterOf(callbacks.limits, ratesOf(handleIn)),
     logJoin: callbacks.logJoin ?? "info",
     logHandleIn: callbacks.logHandleIn ?? "debug",
   };
@@ -267,15 +252,6 @@ function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<strin
       throw makeError("SIM_ERR_DEFINITION_INVALID", message);
     }
     found.set(event, handler as Handler);
-  }
-  return found;
-}
-
-function inHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<unknown, InHandler> {
-  const found = new Map<unknown, InHandler>();
-  for (const [event, handler] of Object.entries(given)) {
-    checkFunction(`handleIn.${event}`, handler);
-    found.set(event, { handle: handler as Handler, isVerbatim: isVerbatim(handler) });
   }
   return found;
 }

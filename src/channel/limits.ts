@@ -50,9 +50,14 @@ export class ChannelLimiter {
     this.#own = new OwnLimits("limits", limits);
     this.joins = limits.joins && new RateLimit("limits.joins", limits.joins, "ones");
     for (const [event, rate] of events) {
-      const limit = new RateLimit(`rate of ${event}`, rate, "ones");
+      const limit = new RateLimit(`rate of in.${event}`, rate, "ones");
       this.#events.set(event, { limit, at: OTHERS_AT + this.#events.size });
     }
+  }
+
+  /** True where the text of a frame is wanted. */
+  get countsBytes(): boolean {
+    return this.#own.countsBytes;
   }
 
   /**

@@ -36,15 +36,28 @@ export interface Refused {
 export type ExitReason = string | { readonly shutdown: string } | Error;
 
 /** An end, with or without a reply before it. */
-export class Stop {
+export class Stop<Payload = unknown> {
   readonly reason: ExitReason;
-  readonly reply: Reply | undefined;
+  readonly reply: Reply<string, Payload> | undefined;
 
-  constructor(reason: ExitReason, answer: Reply | undefined) {
+  constructor(reason: ExitReason, answer: Reply<string, Payload> | undefined) {
     this.reason = reason;
     this.reply = answer;
   }
 }
+
+/** What `handleIn` may give; `Payload` is that of its reply with ok. */
+export type HandleInResult<Payload = unknown> =
+  | void
+  | undefined
+  | Reply<string, Payload>
+  | Ok<Payload>
+  | Refused
+  | Stop<Payload>;
+/** What `intercept` and `handleInfo` may give. */
+export type HandleOutResult = void | undefined | Stop;
+/** What `join` may give. */
+export type JoinResult = Ok<unknown> | Refused;
 
 /** Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client. */
 export function ok(): Ok<object>;
@@ -62,16 +75,19 @@ export function error(payload: unknown = NO_REASON): Refused {
 }
 
 /** Answers a message with a status and any JSON value; without one, `{}`. */
-export function reply<const Payload = object>(
-  status: string,
+export function reply<Status extends string, const Payload = object>(
+  status: Status,
   payload?: Payload,
-): Reply<string, Payload> {
+): Reply<Status, Payload> {
   return new Reply(status, (payload === undefined ? {} : payload) as Payload);
 }
 
 /** Ends the channel. A reply goes out first; see ExitReason for what the client sees then. */
-export function stop(reason: ExitReason, answer?: Reply | Ok<unknown> | Refused): Stop {
-  return new Stop(reason, answer);
+export function stop<Payload = never>(
+  reason: ExitReason,
+  answer?: Reply<string, Payload> | Ok<Payload> | Refused,
+): Stop<Payload> {
+  return new Stop(reason, answer as Reply<string, Payload> | undefined);
 }
 
 /** True for the reasons that close a channel rather than crash it. */

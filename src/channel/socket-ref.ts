@@ -8,7 +8,7 @@ import { makeError } from "../errors.ts";
 import type { Ref } from "../protocol/message.ts";
 import type { Channel } from "./channel.ts";
 import { STATE } from "./channel-state.ts";
-import type { ChannelSocket } from "./definition.ts";
+import type { ChannelSocket } from "./channel-socket.ts";
 import type { ChannelOwner } from "./routed-channel.ts";
 
 /** Answers one message, any number of times, also after its channel ended (WIRE §5.3). */

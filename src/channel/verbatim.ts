@@ -9,18 +9,19 @@ import { bytesOf } from "../protocol/binary-v2.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import type { Serializer } from "../protocol/serializer.ts";
-import type { ChannelSocket, HandleInResult } from "./definition.ts";
+import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
+import type { HandleInResult } from "./results.ts";
 
 /**
  * A handler of `handleIn` that is given payloads verbatim.
  *
- * Assigns and locals, not a socket that has them: so they are inferred where a definition stands
- * around it, also where it has no `locals`.
+ * The parts of a socket, not a socket that has them: so they are inferred where a definition stands
+ * around it. Its payload is `never`, which fits whatever `in` declares: what it is given is text.
  */
-export type VerbatimHandler<Assigns, Locals> = (
-  socket: ChannelSocket<Assigns, Locals>,
-  payload: JsonText | Uint8Array,
-) => HandleInResult | Promise<HandleInResult>;
+export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> = (
+  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks>,
+  payload: never,
+) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>;
 
 const made = new WeakSet<object>();
 
@@ -40,9 +41,19 @@ const made = new WeakSet<object>();
  *
  * @throws SIM_ERR_DEFINITION_INVALID where the handler is no function
  */
-export function verbatim<Assigns, Locals = Record<string, unknown>>(
-  handler: VerbatimHandler<Assigns, Locals>,
-): VerbatimHandler<Assigns, Locals> {
+export function verbatim<
+  Assigns,
+  Locals = Record<string, unknown>,
+  Out = Readonly<Record<string, unknown>>,
+  Info = unknown,
+  Tasks = AnyTasks,
+  Answer = unknown,
+>(
+  handler: (
+    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks>,
+    payload: JsonText | Uint8Array,
+  ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>,
+): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> {
   if (typeof handler !== "function") {
     const message = `verbatim must be given a function, got ${kindOf(handler)}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message);

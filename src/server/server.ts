@@ -20,6 +20,7 @@ import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
+import type { BroadcastEvent, BroadcastPayload, PayloadArgument } from "../shard/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -80,8 +81,10 @@ export interface HostPresence {
   getByKey(topic: string, key: string): Promise<HostPresenceEntry | undefined>;
 }
 
-/** A running server. */
-export class Server {
+/**
+ * A running server. With `serve<typeof app>(…)` it knows the app's topics, their events and payloads.
+ */
+export class Server<App = unknown> {
   /** Address that it listens on. */
   readonly host: string;
   /** Port that it listens on. */
@@ -119,17 +122,30 @@ export class Server {
    *
    * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_SERVER_CLOSED
    */
-  broadcast(topic: string, event: string, payload?: unknown): void {
+  broadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
+    topic: Topic,
+    event: Event,
+    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
+  ): void {
     this.#host().broadcast(topic, event, payload, "cluster");
   }
 
   /** Broadcasts to all subscribers on this node. Throws as `broadcast`. */
-  localBroadcast(topic: string, event: string, payload?: unknown): void {
+  localBroadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
+    topic: Topic,
+    event: Event,
+    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
+  ): void {
     this.#host().broadcast(topic, event, payload, "node");
   }
 
   /** Broadcasts to all subscribers on one node; nothing happens where it is unknown. */
-  directBroadcast(node: string, topic: string, event: string, payload?: unknown): void {
+  directBroadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
+    node: string,
+    topic: Topic,
+    event: Event,
+    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
+  ): void {
     this.#host().directBroadcast(node, topic, event, payload);
   }
 
@@ -303,10 +319,16 @@ interface ServerParts {
 /**
  * Starts a server; resolves when every shard is ready and it listens.
  *
+ * ```ts
+ * import type app from "./app.js";
+ *
+ * const server = await serve<typeof app>({ app: new URL("./app.js", import.meta.url) });
+ * ```
+ *
  * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN; SIM_ERR_APP_MODULE,
  *   or what the app module or its `start` threw
  */
-export async function serve(given: ServeOptions): Promise<Server> {
+export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
   let isSecretRandom = false;
   const options = resolveOptions(given, process.env, {
     parallelism: availableCpus,
@@ -350,7 +372,7 @@ export async function serve(given: ServeOptions): Promise<Server> {
     await supervisor.start();
     const port = acceptor.listen(options.host, options.port);
     logger.log("serverListening", { host: options.host, port, shards: options.shards });
-    return new Server(
+    return new Server<App>(
       { options, memory, host, life, acceptor, supervisor, tasks, logger, onExit },
       port,
     );

@@ -59,10 +59,13 @@ export interface RawMountDefinition extends MountOptions {
 /** A socket at a path. */
 export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 
+/** Sockets by path. */
+export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
+
 /** An endpoint as a user gives it. */
-export interface EndpointCallbacks {
+export interface EndpointCallbacks<Given extends Sockets = Sockets> {
   /** Sockets by path, which may have variables: `/org/:org/socket`. */
-  readonly sockets: Readonly<Record<string, AnyMountDefinition>>;
+  readonly sockets: Given;
   /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
   readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
@@ -90,8 +93,10 @@ export interface EndpointCallbacks {
 
 const KIND = Symbol.for("simurgh.endpoint");
 
-/** An endpoint, as a shard uses it. */
-export interface EndpointDefinition extends EndpointCallbacks {
+/** An endpoint, as a shard uses it. Its type says which topics and events there are. */
+export interface EndpointDefinition<
+  Given extends Sockets = Sockets,
+> extends EndpointCallbacks<Given> {
   readonly [KIND]: true;
 }
 
@@ -145,7 +150,9 @@ const DEFAULT_WEBSOCKET_PATH = "/websocket";
  *   socket or channel, `tasks` that is no URL of a file, or handshake options that cannot be;
  *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of its range
  */
-export function defineEndpoint(callbacks: EndpointCallbacks): EndpointDefinition {
+export function defineEndpoint<const Given extends Sockets>(
+  callbacks: EndpointCallbacks<Given>,
+): EndpointDefinition<Given> {
   checkKeys("endpoint", callbacks, ENDPOINT_KEYS);
   const { tasks } = callbacks;
   if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {

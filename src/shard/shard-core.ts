@@ -104,13 +104,7 @@ export class ShardCore {
     this.#parts = parts;
     this.#node = memory.nodeName;
     this.#rates = new RateTable(memory.rates);
-    this.#refusals = new Refusals({
-      logger,
-      clock: parts.clock,
-      onRefused: () => counters.add(COUNTER.rateLimited),
-      onIgnored: () => counters.add(COUNTER.floodIgnored),
-      onConnectRefused: () => counters.add(COUNTER.connectsLimited),
-    });
+    this.#refusals = this.#makeRefusals();
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.#window = makeCoalescingWindow(options.coalesceMs);
     this.exchange = this.#makeExchange();
@@ -133,7 +127,6 @@ export class ShardCore {
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
       joinTimeoutMs: options.joinTimeoutMs,
-      refusals: this.#refusals,
       onCount: (change) => counters.add(COUNTER.channels, change),
       onLeftOut: () => counters.add(COUNTER.leftOut, 1),
       onClosed: (channel) => this.presences.ended(channel),
@@ -156,16 +149,7 @@ export class ShardCore {
       maxMailbox: options.maxMailbox,
       handlerTimeoutMs: options.handlerTimeoutMs,
     });
-    this.#sockets = new SocketServer({
-      channels: this.#channels,
-      rawChannels: this.#rawChannels,
-      idTopics: this.pubsub,
-      logger,
-      maxBacklog: options.maxMailbox,
-      refusals: this.#refusals,
-      takesJoins: parts.takesJoins,
-      onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
-    });
+    this.#sockets = this.#makeSockets();
   }
 
   /** Takes records when it is told to: before `start`, so that a member can be forgotten. */
@@ -266,6 +250,31 @@ export class ShardCore {
     }
     this.#encoder.encode(topicName(topic), event, payload ?? {});
     this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+  }
+
+  #makeSockets(): SocketServer {
+    const { start, counters, logger, takesJoins } = this.#parts;
+    return new SocketServer({
+      channels: this.#channels,
+      rawChannels: this.#rawChannels,
+      idTopics: this.pubsub,
+      logger,
+      maxBacklog: start.options.maxMailbox,
+      refusals: this.#refusals,
+      takesJoins,
+      onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
+    });
+  }
+
+  #makeRefusals(): Refusals {
+    const { counters, clock, logger } = this.#parts;
+    return new Refusals({
+      logger,
+      clock,
+      onRefused: () => counters.add(COUNTER.rateLimited),
+      onIgnored: () => counters.add(COUNTER.floodIgnored),
+      onConnectRefused: () => counters.add(COUNTER.connectsLimited),
+    });
   }
 
   #makePresences(): ShardPresences {

@@ -30,8 +30,8 @@ interface Pattern {
 /** The routes of one mount. */
 export class ChannelRouter {
   readonly #patterns: readonly Pattern[];
-  /** True where some handler is given payloads as clients wrote them. */
-  readonly isVerbatim: boolean;
+  /** True where some handler has to know how a payload was written. */
+  readonly keepsFrames: boolean;
 
   /**
    * @param routes - by pattern: an exact topic, or a prefix that ends with `*`
@@ -47,7 +47,7 @@ export class ChannelRouter {
       }
       return { text, isPrefix, route };
     });
-    this.isVerbatim = this.#patterns.some(({ route }) => hasVerbatim(route.channel));
+    this.keepsFrames = this.#patterns.some(({ route }) => needsFrames(route.channel));
   }
 
   /** Gives the route of a topic, or undefined. No pattern matches a topic of the server's own. */
@@ -60,7 +60,8 @@ export class ChannelRouter {
   }
 }
 
-function hasVerbatim(definition: AnyChannelDefinition): boolean {
+function needsFrames(definition: AnyChannelDefinition): boolean {
   if ("start" in definition) return false;
-  return [...definition.handleIn.values()].some(({ isVerbatim }) => isVerbatim);
+  if (definition.limiter?.countsBytes === true) return true;
+  return [...definition.handleIn.values()].some(({ intake }) => intake !== undefined);
 }

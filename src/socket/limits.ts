@@ -40,7 +40,8 @@ const KEYS = [
 /** Checks the limits of a socket. @throws SIM_ERR_DEFINITION_INVALID */
 export function checkSocketLimits(given: SocketLimits): void {
   checkLimits("limits", given, KEYS);
-  const { perId, perAddress, address, flood = "ignore" } = given;
+  const { perId, perAddress, flood = "ignore" } = given;
+  const { address } = given as { readonly address?: unknown };
   new OwnLimits("limits", given);
   if (perId !== undefined) checkSharedRates("limits.perId", perId);
   if (perAddress !== undefined) checkSharedRates("limits.perAddress", perAddress);

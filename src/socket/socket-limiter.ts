@@ -1,38 +1,23 @@
 /**
- * Holds the connections of a mount to the limits of its socket.
+ * Holds the connections of a mount to the limits of its socket: their own, those of their id, those
+ * of their address, and who may connect.
  *
- * A heartbeat and a leave cost nothing. Everything else that a client sends costs a message and its
- * bytes, a join costs a join as well, of its connection, its id and its address; what one of them
- * refuses costs the others nothing, but for what shared ones have taken already.
- *
- *   within the limits                                    -> on its way
- *   beyond, with a ref, as long as it may be told (answers) -> answered `rate_limited`
- *   beyond, without a ref                                -> dropped: nobody waits for an answer
- *   beyond those answers, so the client floods           -> dropped, or the connection is closed;
- *                                                           long frames are not even read
+ * A message costs one of `messages` and its `bytes`, a join costs one of `joins` as well. What a
+ * limit refuses costs the connection's own nothing; of shared ones, those that had let it pass keep
+ * what it cost.
  *
  * Runs on: shard; one for each mount with limits.
- * Owns: the buckets of a socket, from its first message on, or with a key of its address from the
- *       start.
+ * Owns: the buckets of a socket: from its first message on, or from its start where messages of
+ *       addresses are limited, as its address is known then only.
  */
 
 import { addressKey } from "../limits/address-key.ts";
-import { isFlooding, tryTakeAnswer } from "../limits/answers.ts";
 import { OwnLimits, type Counted } from "../limits/own-limits.ts";
 import type { LimitScope, Refusals } from "../limits/refusals.ts";
-import { SharedLimits, type RateTable } from "../limits/shared-limits.ts";
-import { EVENT, PHOENIX_TOPIC } from "../protocol/reserved.ts";
-import type { Message } from "../protocol/message.ts";
+import { SharedLimits, type RateTable, type SharedKey } from "../limits/shared-limits.ts";
 import type { ConnectRequest } from "./definition.ts";
 import type { SocketLimits } from "./limits.ts";
-import type { Socket } from "./socket.ts";
-import { bucketsOf } from "./socket-buckets.ts";
-
-/** A frame of a flooding client that is no longer may be a heartbeat, and is read. */
-const SHORT_FRAME = 256;
-
-/** What becomes of a message. */
-export type Admission = "admitted" | "refused" | "dropped" | "flood";
+import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
 
 /** What a SocketLimiter is made of. */
 export interface SocketLimiterParts {
@@ -42,25 +27,31 @@ export interface SocketLimiterParts {
   readonly refusals: Refusals;
 }
 
+/** A socket, as far as its limits are concerned. */
+export interface IdentifiedSocket extends LimitedSocket {
+  readonly id: string | null;
+}
+
 /** The limits of a mount's connections. */
 export class SocketLimiter {
+  readonly closesFloods: boolean;
+  /** Whose limit refused last, and what it counts. */
+  scope: LimitScope = "socket";
+  refusedBy: Counted = "messages";
   readonly #own: OwnLimits;
   readonly #perId: SharedLimits | undefined;
   readonly #perAddress: SharedLimits | undefined;
-  readonly #addressOf: SocketLimits["address"];
-  readonly #closesFloods: boolean;
+  readonly #addressOf: ((request: ConnectRequest) => string | null) | undefined;
   readonly #countsBytes: boolean;
   readonly #refusals: Refusals;
-  /** After which time what was refused last would have passed (ms). */
-  retryAfterMs = 0;
 
   constructor({ path, limits, table, refusals }: SocketLimiterParts) {
-    const { perId, perAddress, address, flood } = limits;
+    const { perId, perAddress, flood } = limits;
     this.#own = new OwnLimits("limits", limits);
     this.#perId = perId && new SharedLimits(`id of ${path}`, perId, table);
     this.#perAddress = perAddress && new SharedLimits(`address of ${path}`, perAddress, table);
-    this.#addressOf = address?.bind(limits);
-    this.#closesFloods = flood === "close";
+    this.#addressOf = limits.address?.bind(limits);
+    this.closesFloods = flood === "close";
     this.#countsBytes = [this.#own, this.#perId, this.#perAddress].some((of) => of?.countsBytes);
     this.#refusals = refusals;
   }
@@ -94,79 +85,71 @@ export class SocketLimiter {
 
   /** Takes a request to connect with an id. @returns 0, or after how many ms to come again */
   connectAs(id: string | null): number {
-    if (!this.#perId || id === null) return 0;
-    return this.#connect(this.#perId, "id", id, id);
+    return this.#perId && id !== null ? this.#connect(this.#perId, "id", id, id) : 0;
   }
 
   /** A connection is open. Its address is not known later on. */
-  opened(socket: Socket, address: string | null): void {
+  opened(socket: LimitedSocket, address: string | null): void {
     if (address === null || this.#perAddress?.countsMessages !== true) return;
     bucketsOf(socket).addressKey = this.#perAddress.keyOf(address);
   }
 
-  /** True for a frame of a flooding client that is not worth reading, which was counted. */
-  isUnread({ buckets }: Socket, { length }: string | Uint8Array): boolean {
-    if (!buckets || length <= SHORT_FRAME) return false;
-    const nowMs = this.#refusals.clock();
-    if (!isFlooding(buckets.own, nowMs)) return false;
-    // A text has at least as many bytes as units.
-    if (this.#own.waitMs(buckets.own, nowMs, length, false) === 0) return false;
-    this.#refusals.ignored();
-    return true;
+  /** False where a message of at least so many bytes would be refused by the connection's own limits. */
+  mayPass({ own }: SocketBuckets, nowMs: number, bytes: number): boolean {
+    return this.#own.waitMs(own, nowMs, bytes, false) === 0;
   }
 
-  /** Says what becomes of a message; where it is refused, `retryAfterMs` says when it would not be. */
-  admit(socket: Socket, message: Message, frame: string | Uint8Array): Admission {
-    const { event, topic } = message;
-    if (event === EVENT.leave || (event === EVENT.heartbeat && topic === PHOENIX_TOPIC)) {
-      return "admitted";
-    }
-    const nowMs = this.#refusals.clock();
+  /**
+   * Takes a message, if it is within all limits.
+   *
+   * @returns 0 where it is; else the ms after which it would be, by the limit that refused it
+   */
+  take(
+    socket: IdentifiedSocket,
+    nowMs: number,
+    isJoin: boolean,
+    frame: string | Uint8Array,
+  ): number {
     const buckets = bucketsOf(socket);
     const bytes = this.#countsBytes ? bytesOf(frame) : 0;
-    const isJoin = event === EVENT.join;
     let waitMs = this.#own.waitMs(buckets.own, nowMs, bytes, isJoin);
     if (waitMs > 0) {
-      const counted = this.#own.refusedBy(buckets.own, nowMs, isJoin);
-      return this.#refuse(socket, message, "socket", counted, waitMs);
+      this.scope = "socket";
+      this.refusedBy = this.#own.refusedBy(buckets.own, nowMs, isJoin);
+      return waitMs;
     }
-    const { addressKey: keyOfAddress } = buckets;
-    if (this.#perAddress && keyOfAddress) {
-      waitMs = this.#perAddress.take(keyOfAddress, nowMs, bytes, isJoin);
-      if (waitMs > 0) {
-        return this.#refuse(socket, message, "address", this.#perAddress.refusedBy, waitMs);
-      }
+    waitMs = this.#takeShared("address", buckets.addressKey, nowMs, bytes, isJoin);
+    if (waitMs === 0) {
+      waitMs = this.#takeShared("id", this.#idKey(socket, buckets), nowMs, bytes, isJoin);
     }
-    if (this.#perId?.countsMessages === true && socket.id !== null) {
-      buckets.idKey ??= this.#perId.keyOf(socket.id);
-      waitMs = this.#perId.take(buckets.idKey, nowMs, bytes, isJoin);
-      if (waitMs > 0) return this.#refuse(socket, message, "id", this.#perId.refusedBy, waitMs);
-    }
-    this.#own.spend(buckets.own, nowMs, bytes, isJoin);
-    return "admitted";
+    if (waitMs === 0) this.#own.spend(buckets.own, nowMs, bytes, isJoin);
+    return waitMs;
   }
 
-  #refuse(
-    socket: Socket,
-    { ref, topic, event }: Message,
-    scope: LimitScope,
-    counted: Counted,
-    retryAfterMs: number,
-  ): Admission {
-    if (!tryTakeAnswer(bucketsOf(socket).own, this.#refusals.clock())) {
-      this.#refusals.ignored();
-      return this.#closesFloods ? "flood" : "dropped";
-    }
-    this.retryAfterMs = retryAfterMs;
-    const { id, connection } = socket;
-    const about = { scope, counted, connection: connection.id, id, topic, event, retryAfterMs };
-    this.#refusals.refused(about);
-    return ref === null ? "dropped" : "refused";
+  #takeShared(
+    scope: "address" | "id",
+    key: SharedKey | undefined,
+    nowMs: number,
+    bytes: number,
+    isJoin: boolean,
+  ): number {
+    const limits = scope === "id" ? this.#perId : this.#perAddress;
+    if (!limits || !key) return 0;
+    const waitMs = limits.take(key, nowMs, bytes, isJoin);
+    if (waitMs === 0) return 0;
+    this.scope = scope;
+    this.refusedBy = limits.refusedBy;
+    return waitMs;
+  }
+
+  #idKey({ id }: IdentifiedSocket, buckets: SocketBuckets): SharedKey | undefined {
+    if (id === null || this.#perId?.countsMessages !== true) return undefined;
+    buckets.idKey ??= this.#perId.keyOf(id);
+    return buckets.idKey;
   }
 
   #connect(limits: SharedLimits, scope: LimitScope, key: string, id: string | null): number {
-    const nowMs = this.#refusals.clock();
-    const retryAfterMs = limits.takeConnect(key, nowMs);
+    const retryAfterMs = limits.takeConnect(key, this.#refusals.clock());
     if (retryAfterMs === 0) return 0;
     const nothing = { connection: undefined, topic: undefined, event: undefined };
     this.#refusals.connectRefused({ scope, counted: "connects", id, retryAfterMs, ...nothing });

@@ -19,7 +19,6 @@ import { RawChannelEnd } from "../channel/raw-channel.ts";
 import type { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { ExitReason } from "../channel/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
-import { tryTakeAnswer } from "../limits/answers.ts";
 import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../logger.ts";
 import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
@@ -27,10 +26,9 @@ import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserve
 import { refJson } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "./channel-router.ts";
 import { countChannels, findChannel, listChannels, withChannel } from "./channel-table.ts";
+import { RateGate } from "./rate-gate.ts";
 import type { ControlOpcode } from "./served-socket.ts";
 import { Socket, type Identity, type SocketEvents } from "./socket.ts";
-import { bucketsOf, takeJoin } from "./socket-buckets.ts";
-import type { SocketLimiter } from "./socket-limiter.ts";
 import { reportDisconnected } from "./socket-reports.ts";
 
 /** Where the sockets with an id listen for their disconnect. PubSub is one. */
@@ -56,9 +54,16 @@ export interface SocketServerParts {
 /** The server of a shard's sockets. */
 export class SocketServer implements SocketEvents {
   readonly #parts: SocketServerParts;
+  readonly #gate: RateGate;
 
   constructor(parts: SocketServerParts) {
     this.#parts = parts;
+    this.#gate = new RateGate({
+      refusals: parts.refusals,
+      onRefused: (socket, message, retryAfterMs) =>
+        this.#tellLimited(socket, message, retryAfterMs),
+      onFlood: (socket) => this.end(socket, CLOSE.policyViolation, { shutdown: "closed" }),
+    });
   }
 
   /** Takes a connection that was accepted. */
@@ -76,7 +81,7 @@ export class SocketServer implements SocketEvents {
   receive(socket: Socket, frame: string | Uint8Array): void {
     const { serializer } = socket;
     const { limiter } = socket.mount;
-    if (limiter !== undefined && limiter.isUnread(socket, frame)) return;
+    if (limiter !== undefined && !this.#gate.takesFrame(socket, limiter, frame)) return;
     let message: Message | undefined;
     try {
       message =
@@ -88,8 +93,9 @@ export class SocketServer implements SocketEvents {
     }
     const text = typeof frame === "string" ? frame : undefined;
     if (!message) this.malformed(socket);
-    else if (limiter === undefined) this.#take(socket, message, text);
-    else if (this.#isAdmitted(socket, limiter, message, frame)) this.#take(socket, message, text);
+    else if (limiter === undefined || this.#gate.takesMessage(socket, limiter, message, frame)) {
+      this.#take(socket, message, text);
+    }
   }
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
@@ -170,22 +176,7 @@ export class SocketServer implements SocketEvents {
     if (!socket.joining) socket.onIdle?.();
   }
 
-  /** Holds a message to the limits of its socket; a refusal is answered here. */
-  #isAdmitted(
-    socket: Socket,
-    limiter: SocketLimiter,
-    message: Message,
-    frame: string | Uint8Array,
-  ): boolean {
-    const admission = limiter.admit(socket, message, frame);
-    if (admission === "refused") this.#refuse(socket, message, limiter.retryAfterMs);
-    else if (admission === "flood") {
-      this.end(socket, CLOSE.policyViolation, { shutdown: "closed" });
-    }
-    return admission === "admitted";
-  }
-
-  #refuse(socket: Socket, message: Message, retryAfterMs: number): void {
+  #tellLimited(socket: Socket, message: Message, retryAfterMs: number): void {
     const response = { reason: REASON.rateLimited, retry_after: retryAfterMs };
     try {
       this.#reply(socket, message.joinRef, message, STATUS.error, response);
@@ -254,7 +245,9 @@ export class SocketServer implements SocketEvents {
     // Stale: meant for an earlier join of the topic (rows 7, 9).
     if (joinRef !== null && !isSameRef(joinRef, channel.sentJoinRef)) return;
     if (event === EVENT.leave) channel.runtime.leave(channel, message); // row 6
-    else channel.runtime.receiveIn(channel, message, frame); // row 8
+    else if (channel.limiter === undefined || this.#gate.takesIn(socket, channel, message, frame)) {
+      channel.runtime.receiveIn(channel, message, frame); // row 8
+    }
   }
 
   #joinAgain(socket: Socket, channel: RoutedChannel, message: Message): void {
@@ -273,19 +266,8 @@ export class SocketServer implements SocketEvents {
     if (route) this.#join(socket, topic, route, message, { joinRef: sentJoinRef });
   }
 
-  /** Holds a join to the limits of its channel's definition. */
-  #mayJoin(socket: Socket, { channel: definition }: ChannelRoute, message: Message): boolean {
-    if ("start" in definition || definition.limiter?.joins === undefined) return true;
-    const { refusals } = this.#parts;
-    const retryAfterMs = takeJoin(socket, definition, definition.limiter.joins, refusals.clock());
-    if (retryAfterMs === 0) return true;
-    const { id, connection } = socket;
-    const about = { connection: connection.id, id, topic: message.topic, event: message.event };
-    const isAnswered = tryTakeAnswer(bucketsOf(socket).own, refusals.clock());
-    if (!isAnswered) refusals.ignored();
-    else refusals.refused({ scope: "channel", counted: "joins", retryAfterMs, ...about });
-    if (isAnswered && message.ref !== null) this.#refuse(socket, message, retryAfterMs);
-    return false;
+  #mayJoin(socket: Socket, { channel }: ChannelRoute, message: Message): boolean {
+    return "start" in channel || this.#gate.takesJoin(socket, channel, message);
   }
 
   #join(
@@ -335,8 +317,8 @@ export class SocketServer implements SocketEvents {
   #wait(socket: Socket, channel: RoutedChannel, message: Message, frame: string | undefined): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     if (channel.pending.backlog.length < this.#parts.maxBacklog) {
-      const { isVerbatim } = socket.mount.router;
-      channel.pending.backlog.push({ message, frame: isVerbatim ? frame : undefined });
+      const { keepsFrames } = socket.mount.router;
+      channel.pending.backlog.push({ message, frame: keepsFrames ? frame : undefined });
       return;
     }
     this.end(socket, CLOSE.internalError, { shutdown: "closed" });

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import type { ChannelSocket } from "../../src/channel/definition.ts";
+import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, World, type WorldClient } from "../support/world.ts";

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelLimits } from "../../src/channel/limits.ts";
 import { ok } from "../../src/channel/results.ts";
-import { channel, World } from "../support/world.ts";
+import { defineSocket } from "../../src/socket/definition.ts";
+import { channel, Deferred, turn, World } from "../support/world.ts";
 
+const socket = defineSocket({ connect: () => ok({}) });
 const ECHO = '["11","2","room:1","echo",{}]';
 const JOINED = '"phx_reply",{"status":"ok","response":{}}]';
 
@@ -75,6 +78,51 @@ describe("The limits of a channel", () => {
     ]);
   });
 
+  it("count the bytes of what waited behind the join as well", async () => {
+    const gate = new Deferred();
+    const slow = channel({
+      limits: { bytes: { limit: 1_000, perMs: 1_000, burst: ECHO.length } },
+      join: () => gate.promise as never,
+      handleIn: { echo: (_, payload) => ok(payload) },
+    });
+    const client = new World({ channels: { "room:*": slow } }).connect();
+    client.send('["11","1","room:1","phx_join",{}]', ECHO, ECHO);
+    gate.resolve(ok());
+    await turn();
+    assert.deepEqual(client.taken(), [
+      `["11","1","room:1",${JOINED}`,
+      `["11","2","room:1",${JOINED}`,
+      limited("room:1", "2", ECHO.length),
+    ]);
+  });
+
+  it("refuse an event beyond its own rate, and no other event", () => {
+    const world = new World({
+      channels: {
+        "room:*": defineChannel(socket, {
+          join: () => ok(),
+          in: {
+            say: { rate: { limit: 1, perMs: 1_000 } },
+            draw: { rate: { limit: 2, perMs: 500 } },
+          },
+          handleIn: { say: () => ok(), draw: () => ok(), free: () => ok() },
+        }),
+      },
+    });
+    const client = world.joined(["room:1", "room:2"]);
+    const send = (event: string, topic = "room:1", joinRef = "11"): string[] =>
+      client.asked(`["${joinRef}","2","${topic}","${event}",{}]`);
+    const passed = [`["11","2","room:1",${JOINED}`];
+    assert.deepEqual(send("say"), passed);
+    assert.deepEqual(send("say"), [limited("room:1", "2", 1_000)]);
+    assert.deepEqual(send("say", "room:2", "12"), [`["12","2","room:2",${JOINED}`]);
+    assert.deepEqual([send("draw"), send("draw")], [passed, passed]);
+    assert.deepEqual(send("draw"), [limited("room:1", "2", 250)]);
+    for (let count = 0; count < 9; count += 1) assert.deepEqual(send("free"), passed);
+    world.nowMs += 1_000;
+    assert.deepEqual(send("say"), passed);
+  });
+
   it("say so 100 times at once, and drop what is beyond", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
@@ -95,5 +143,18 @@ describe("The limits of a channel", () => {
       code: "SIM_ERR_DEFINITION_INVALID",
       message: "limits must have the keys messages, bytes, joins, got connects",
     });
+    const handleIn = { say: () => ok() };
+    assert.throws(
+      () =>
+        defineChannel(socket, {
+          join: () => ok(),
+          in: { say: { rate: { limit: 0, perMs: 1 } } },
+          handleIn,
+        }),
+      {
+        code: "SIM_ERR_DEFINITION_INVALID",
+        message: "limit of rate of in.say must be an integer from 1 to 1000000000 (a perMs), got 0",
+      },
+    );
   });
 });

@@ -9,7 +9,8 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
 import { defineChannel } from "../../src/channel/definition.ts";
-import type { ChannelDefinition, ChannelSocket } from "../../src/channel/definition.ts";
+import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
+import type { ChannelDefinition } from "../../src/channel/definition.ts";
 import { ok, reply, stop } from "../../src/channel/results.ts";
 import { socketRef } from "../../src/channel/socket-ref.ts";
 import { verbatim } from "../../src/channel/verbatim.ts";

@@ -150,11 +150,11 @@ describe("Rate limits, on 2 shards", () => {
   });
 
   it("are counted", async () => {
-    const before_ = server.stats().total.rateLimited;
+    const earlier = server.stats().total.rateLimited;
     const client = await Client.connect(server.port, { path: "/joins" });
     await joined(client, "room:1");
     assert.equal((await client.replyTo(client.join("room:2"))).status, "error");
-    assert.equal(server.stats().total.rateLimited - before_, 1);
+    assert.equal(server.stats().total.rateLimited - earlier, 1);
     await client.close();
   });
 });

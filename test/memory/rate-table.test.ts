@@ -20,7 +20,7 @@ interface Table {
   readonly table: RateTable;
   readonly memory: RateTableMemory;
   /** Spends one of a key whose hashes these are. */
-  spend(nowMs: number, hash0?: number, hash1?: number): number;
+  readonly spend: (nowMs: number, hash0?: number, hash1?: number) => number;
 }
 
 function makeTable(bits = 4): Table {

@@ -8,6 +8,7 @@
 import { ChannelServer } from "../../src/channel/channel-server.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
+import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
@@ -32,7 +33,7 @@ import { TestNode } from "./members.ts";
 import type { TestMember } from "./members.ts";
 import { RecordingConnection, RecordingPublisher } from "./recording-connection.ts";
 
-type Callbacks = ChannelCallbacks<Record<string, unknown>, Record<string, unknown>>;
+type Callbacks = ChannelCallbacks<ChannelSocket<Record<string, unknown>>>;
 
 /** Defines a channel that lets everybody join, and what else a test wants of it. */
 export function channel(callbacks: Partial<Callbacks> = {}): ChannelDefinition {
@@ -154,7 +155,6 @@ export class World {
       maxMailbox: options.maxMailbox ?? 8,
       handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
       joinTimeoutMs: options.joinTimeoutMs ?? 1_000,
-      refusals,
       onCount: (change) => {
         this.count += change;
       },

@@ -1,0 +1,188 @@
+/**
+ * Makes the handlers of a channel's events from `handleIn` and what `in` declares of them.
+ *
+ * Runs on: shard; made with the definition.
+ */
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
+import { kindOf, makeError } from "../../errors.ts";
+import type { Rate } from "../../limits/rate.ts";
+import type { Message } from "../../protocol/message.ts";
+import { isThenable } from "../async-calls.ts";
+import {
+  checked,
+  isOversize,
+  OversizePayload,
+  type PayloadCallback,
+  type SentBy,
+} from "./payload-check.ts";
+import { payloadWriter, type PayloadWriter } from "./payload-writer.ts";
+import { Reply, Stop } from "../results.ts";
+import { asVerbatim, isVerbatim, type Incoming } from "../verbatim.ts";
+
+/** A handler of `handleIn`, as the runtime uses it. */
+export interface InHandler {
+  readonly handle: PayloadCallback;
+  /**
+   * Gives what it is handed of a message, from the frame that it came in; undefined: the message as
+   * it is, for which no frame has to be kept.
+   */
+  readonly intake: Intake | undefined;
+  /** How often a client may send it; undefined: as often as it can. */
+  readonly rate: Rate | undefined;
+}
+
+type Intake = (channel: SentBy, message: Message, frame: string | undefined) => Incoming;
+type Given = Readonly<Record<string, unknown>>;
+
+const EVENT_KEYS = ["payload", "reply", "maxBytes", "rate"];
+const MOST_BYTES = 2_147_483_647;
+
+/**
+ * Makes the handlers, in a map, so that an event called `constructor` finds what the user wrote, or
+ * nothing.
+ *
+ * @throws SIM_ERR_DEFINITION_INVALID
+ */
+export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<unknown, InHandler> {
+  for (const event of Object.keys(declared)) {
+    if (Object.hasOwn(handleIn, event)) continue;
+    throw invalid(`in.${event} must have a handler in handleIn, got none`);
+  }
+  const found = new Map<unknown, InHandler>();
+  for (const [event, handler] of Object.entries(handleIn)) {
+    if (typeof handler !== "function") {
+      throw invalid(`handleIn.${event} must be a function, got ${typeof handler}`);
+    }
+    const declaration = Object.hasOwn(declared, event) ? declared[event] : {};
+    found.set(event, inHandlerOf(event, handler as PayloadCallback, declaration));
+  }
+  return found;
+}
+
+/** Gives the rates of events that have one. */
+export function ratesOf(handlers: ReadonlyMap<unknown, InHandler>): Map<string, Rate> {
+  const found = new Map<string, Rate>();
+  for (const [event, { rate }] of handlers) if (rate) found.set(String(event), rate);
+  return found;
+}
+
+/** Has `join` called with parameters that fit. @throws SIM_ERR_DEFINITION_INVALID */
+export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback {
+  if (params === undefined) return join;
+  if (!isSchema(params)) throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
+  return checks(params) ? checked(params, join) : join;
+}
+
+/** True for what a library of Standard Schema made, or `typed`. */
+export function isSchema(value: unknown): value is StandardSchemaV1 {
+  return (isAnObject(value) || typeof value === "function") && "~standard" in value;
+}
+
+const SCHEMA = "a Standard Schema or typed()";
+
+function inHandlerOf(event: string, handler: PayloadCallback, declaration: unknown): InHandler {
+  const subject = `in.${event}`;
+  const { payload, reply, maxBytes, rate } = declarationOf(subject, declaration);
+  const isRaw = isVerbatim(handler);
+  let handle = handler;
+  if (checks(payload)) {
+    if (isRaw) {
+      const message = `${subject} must be typed() where its handler is verbatim, got a schema`;
+      throw invalid(message);
+    }
+    handle = checked(payload, handle);
+  }
+  const write =
+    isAnObject(reply) && !isSchema(reply) ? payloadWriter(`reply of ${subject}`, reply) : undefined;
+  if (write) handle = replying(handle, write);
+  if (maxBytes !== undefined) handle = refusingOversize(handle);
+  return { handle, intake: intakeOf(isRaw, maxBytes), rate };
+}
+
+interface Declaration {
+  readonly payload?: StandardSchemaV1;
+  readonly reply?: unknown;
+  readonly maxBytes?: number;
+  readonly rate?: Rate;
+}
+
+function declarationOf(subject: string, given: unknown): Declaration {
+  if (isSchema(given)) return { payload: given };
+  if (!isAnObject(given)) {
+    throw invalid(
+      `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${kindOf(given)}`,
+    );
+  }
+  const unknown = Object.keys(given).filter((key) => !EVENT_KEYS.includes(key));
+  if (unknown.length > 0) {
+    throw invalid(
+      `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${unknown.join(", ")}`,
+    );
+  }
+  const { payload, reply, maxBytes } = given as Given;
+  if (payload !== undefined && !isSchema(payload)) {
+    throw invalid(`payload of ${subject} must be ${SCHEMA}, got ${kindOf(payload)}`);
+  }
+  if (reply !== undefined && !isSchema(reply) && !isAnObject(reply)) {
+    throw invalid(`reply of ${subject} must be a JSON Schema, ${SCHEMA}, got ${kindOf(reply)}`);
+  }
+  if (maxBytes !== undefined && !isCount(maxBytes)) {
+    throw invalid(
+      `maxBytes of ${subject} must be an integer from 1 to ${MOST_BYTES} (bytes), got ${shown(maxBytes)}`,
+    );
+  }
+  return given;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : kindOf(value);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_BYTES;
+}
+
+function isAnObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** True for a schema that has something to say when a payload comes. */
+function checks(schema: StandardSchemaV1 | undefined): schema is StandardSchemaV1 {
+  return schema !== undefined && "validate" in schema["~standard"];
+}
+
+function intakeOf(isRaw: boolean, maxBytes: number | undefined): Intake | undefined {
+  if (maxBytes === undefined) return isRaw ? asVerbatim : undefined;
+  const oversize = new OversizePayload(maxBytes);
+  return (channel, message, frame) => {
+    if (isOversize(channel, message, frame, maxBytes)) {
+      return { event: message.event, ref: message.ref, payload: oversize };
+    }
+    return isRaw ? asVerbatim(channel, message, frame) : message;
+  };
+}
+
+function refusingOversize(handle: PayloadCallback): PayloadCallback {
+  return (socket, payload) =>
+    payload instanceof OversizePayload ? payload.refusal() : handle(socket, payload);
+}
+
+function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallback {
+  const written = (result: unknown): unknown => {
+    if (result instanceof Stop && result.reply) {
+      return new Stop(result.reason, written(result.reply) as Reply);
+    }
+    const isOk = result instanceof Reply && result.status === "ok";
+    return isOk ? new Reply("ok", write(result.payload)) : result;
+  };
+  return (socket, payload) => {
+    const result = handle(socket, payload);
+    return isThenable(result) ? result.then(written) : written(result);
+  };
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+}
