@@ -10,7 +10,7 @@ import { withGenerated } from "./docs-tables.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Those that have tables or quoted files. */
-const DOCUMENTS = ["README.md"];
+const DOCUMENTS = ["README.md", "src/limits/README.md", "test/examples/sign-in-jwt/README.md"];
 
 for (const path of DOCUMENTS) {
   const file = new URL(path, ROOT);

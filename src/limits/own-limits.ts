@@ -5,7 +5,7 @@
  * Owns: nothing. The buckets are the owner's, made when it first needs them.
  */
 
-import { RateLimit, spentOn, type Rate } from "./rate.ts";
+import { checkedRate, RateLimit, spentOn, type Rate } from "./rate.ts";
 
 /** What is limited of an owner of its own. */
 export interface OwnRates {
@@ -25,6 +25,10 @@ export type Counted = "messages" | "bytes" | "joins" | "connects";
 /** Times at which an owner's buckets are full: in the order of OWN_KEYS, of answers, of others. */
 export type Buckets = number[];
 
+// In the order of OWN_KEYS.
+const MESSAGES_AT = 0;
+const BYTES_AT = 1;
+const JOINS_AT = 2;
 /** Place of the bucket of answers. */
 export const ANSWERS_AT = OWN_KEYS.length;
 /** Place of the first bucket of others. */
@@ -36,6 +40,13 @@ const FULL = -0.5;
 /** Gives buckets that are full, with so many others. */
 export function fullBuckets(others = 0): Buckets {
   return Array.from({ length: OTHERS_AT + others }, () => FULL);
+}
+
+/** Checks what a user limits. @throws SIM_ERR_DEFINITION_INVALID where one is no rate */
+export function checkOwnRates(subject: string, given: OwnRates): void {
+  for (const counted of OWN_KEYS) {
+    if (given[counted] !== undefined) checkedRate(`${subject}.${counted}`, given[counted]);
+  }
 }
 
 /** The limits of owners of one kind. */
@@ -65,32 +76,33 @@ export class OwnLimits {
    * @returns 0 where it does; else the ms after which it would
    */
   waitMs(buckets: Buckets, nowMs: number, bytes: number, isJoin: boolean): number {
-    let waitMs = 0;
-    const [messages, ofBytes, joins] = buckets as [number, number, number];
-    if (this.#messages) waitMs = this.#messages.waitMs(messages, nowMs, this.#messages.oneMs);
+    let waitMs = waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs);
     if (this.#bytes) {
-      waitMs = Math.max(waitMs, this.#bytes.waitMs(ofBytes, nowMs, this.#bytes.costMs(bytes)));
+      const costMs = this.#bytes.costMs(bytes);
+      waitMs = Math.max(waitMs, this.#bytes.waitMs(buckets[BYTES_AT] as number, nowMs, costMs));
     }
-    if (isJoin && this.#joins) {
-      waitMs = Math.max(waitMs, this.#joins.waitMs(joins, nowMs, this.#joins.oneMs));
-    }
-    return waitMs;
+    if (!isJoin) return waitMs;
+    return Math.max(waitMs, waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs));
   }
 
   /** Says what a message is refused by that is: of several one. */
   refusedBy(buckets: Buckets, nowMs: number, isJoin: boolean): Counted {
-    const [messages, , joins] = buckets as [number, number, number];
-    const isOver = (limit: RateLimit | undefined, fullAtMs: number): boolean =>
-      limit !== undefined && limit.waitMs(fullAtMs, nowMs, limit.oneMs) > 0;
-    if (isJoin && isOver(this.#joins, joins)) return "joins";
-    return isOver(this.#messages, messages) ? "messages" : "bytes";
+    if (isJoin && waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs) > 0) return "joins";
+    return waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs) > 0 ? "messages" : "bytes";
   }
 
   /** Spends what a message costs. */
   spend(buckets: Buckets, nowMs: number, bytes: number, isJoin: boolean): void {
-    const [messages, ofBytes, joins] = buckets as [number, number, number];
-    if (this.#messages) buckets[0] = spentOn(messages, nowMs, this.#messages.oneMs);
-    if (this.#bytes) buckets[1] = spentOn(ofBytes, nowMs, this.#bytes.costMs(bytes));
-    if (isJoin && this.#joins) buckets[2] = spentOn(joins, nowMs, this.#joins.oneMs);
+    if (this.#messages) spendAt(buckets, MESSAGES_AT, nowMs, this.#messages.oneMs);
+    if (this.#bytes) spendAt(buckets, BYTES_AT, nowMs, this.#bytes.costMs(bytes));
+    if (isJoin && this.#joins) spendAt(buckets, JOINS_AT, nowMs, this.#joins.oneMs);
   }
+}
+
+function waitOf(limit: RateLimit | undefined, fullAtMs: number, nowMs: number): number {
+  return limit === undefined ? 0 : limit.waitMs(fullAtMs, nowMs, limit.oneMs);
+}
+
+function spendAt(buckets: Buckets, at: number, nowMs: number, costMs: number): void {
+  buckets[at] = spentOn(buckets[at] as number, nowMs, costMs);
 }

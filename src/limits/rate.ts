@@ -90,7 +90,8 @@ export function spentOn(fullAtMs: number, nowMs: number, costMs: number): number
   return Math.max(fullAtMs, nowMs) + costMs;
 }
 
-function checkedRate(subject: string, rate: unknown): Rate {
+/** Gives a rate back where it is one. @throws SIM_ERR_DEFINITION_INVALID */
+export function checkedRate(subject: string, rate: unknown): Rate {
   if (typeof rate !== "object" || rate === null || Array.isArray(rate)) {
     throw invalid(`${subject} must be { limit, perMs, burst? }, got ${kindOf(rate)}`);
   }

@@ -8,7 +8,7 @@ import { createHmac } from "node:crypto";
 
 import type { RateTable } from "../memory/rate-table.ts";
 import { OWN_KEYS, type Counted, type OwnRates } from "./own-limits.ts";
-import { checkLimits, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
+import { checkedRate, checkLimits, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
 export type { RateTable } from "../memory/rate-table.ts";
 
@@ -107,7 +107,7 @@ export function checkSharedRates(subject: string, given: SharedRates): void {
     const rate = given[counted];
     if (rate === undefined) continue;
     const limit = `${subject}.${counted}`;
-    new RateLimit(limit, rate, costOf(counted));
+    checkedRate(limit, rate);
     if (counted !== "bytes") checkSharedRate(limit, rate);
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
-import { OWN_KEYS, OwnLimits, type OwnRates } from "../limits/own-limits.ts";
+import { checkOwnRates, OWN_KEYS, type OwnRates } from "../limits/own-limits.ts";
 import { checkLimits } from "../limits/rate.ts";
 import { checkSharedRates, type SharedRates } from "../limits/shared-limits.ts";
 import type { ConnectRequest } from "./definition.ts";
@@ -42,7 +42,7 @@ export function checkSocketLimits(given: SocketLimits): void {
   checkLimits("limits", given, KEYS);
   const { perId, perAddress, flood = "ignore" } = given;
   const { address } = given as { readonly address?: unknown };
-  new OwnLimits("limits", given);
+  checkOwnRates("limits", given);
   if (perId !== undefined) checkSharedRates("limits.perId", perId);
   if (perAddress !== undefined) checkSharedRates("limits.perAddress", perAddress);
   if (address !== undefined && typeof address !== "function") {

@@ -93,7 +93,13 @@ describe("a request to connect", () => {
         const { decision, log, call } = await decided({ connect, id: userTopic }, { vsn });
         assert.deepEqual(decision, {
           result: "ok",
-          identity: { mount: call.mount, serializer, assigns: { userId: 7 }, id: "users:7" },
+          identity: {
+            mount: call.mount,
+            serializer,
+            assigns: { userId: 7 },
+            id: "users:7",
+            address: null,
+          },
         });
         assert.ok(decision.result === "ok" && Object.isFrozen(decision.identity.assigns));
         assert.deepEqual(log, ["CONNECTED TO"]);
@@ -226,6 +232,25 @@ describe("a request to connect", () => {
     result.resolve(ok({}));
     await turn();
     assert.deepEqual(log, ["connect threw, or did not settle in time"]);
+  });
+
+  it("may last until a time, which is kept with who it is", async () => {
+    const expiresAtMs = Date.now() + 60_000;
+    const { decision } = await decided({ connect: () => ok({ user: "ann" }, { expiresAtMs }) });
+    assert.ok(decision.result === "ok");
+    assert.equal(decision.identity.expiresAtMs, expiresAtMs);
+    const forEver = await decided({ connect: () => ok({}, { expiresAtMs: undefined }) });
+    assert.ok(forEver.decision.result === "ok");
+    assert.equal("expiresAtMs" in forEver.decision.identity, false);
+  });
+
+  it("is refused where its time is over already, and fails where that is no time", async () => {
+    const past = await decided({ connect: () => ok({}, { expiresAtMs: Date.now() - 1 }) });
+    assert.deepEqual(past.decision, { result: "refused", reason: { reason: "expired" } });
+    const seconds = Math.floor(Date.now() / 1_000);
+    const wrong = await decided({ connect: () => ok({}, { expiresAtMs: seconds }) });
+    assert.deepEqual(wrong.decision, { result: "failed" });
+    assert.deepEqual(wrong.log, ["connect threw, or did not settle in time"]);
   });
 
   it("of no known version is refused before connect runs", async () => {

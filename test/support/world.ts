@@ -27,6 +27,7 @@ import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channe
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketLimits } from "../../src/socket/limits.ts";
 import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
+import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
@@ -56,6 +57,8 @@ export const CONTEXT = { name: "context" } as unknown as ShardContext;
 export interface WorldOptions {
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   readonly joins?: "async" | "serial";
+  /** Of the socket: whose assigns are whose. */
+  readonly id?: (socket: { readonly assigns: object }) => string | null;
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
   readonly maxChannels?: number;
@@ -76,6 +79,8 @@ export interface ConnectOptions {
   readonly assigns?: object;
   readonly id?: string | null;
   readonly address?: string | null;
+  /** Until when it may last (ms since 1970). */
+  readonly expiresAtMs?: number;
   readonly isNative?: boolean;
   readonly isCompressed?: boolean;
 }
@@ -89,6 +94,9 @@ export class World {
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
+  /** The wall clock of the expiries (ms since 1970), and the time of rate limits. */
+  nowMs = 1_800_000_000_000;
+  readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
   /** What holds broadcasts, where there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
   /** Joined channels, as they are counted. */
@@ -102,8 +110,6 @@ export class World {
   /** Whether joins are taken, and how many were not. */
   takesJoins = true;
   joinsRefused = 0;
-  /** Time of rate limits, which tests move on. */
-  nowMs = 1_000_000;
   /** Refusals by rate limits, those of them that were not answered, and connects. */
   readonly limited = { refused: 0, ignored: 0, connects: 0 };
   readonly #options: WorldOptions;
@@ -133,16 +139,8 @@ export class World {
         this.skipped += count;
       },
     });
-    const refusals = new Refusals({
-      logger,
-      clock: () => this.nowMs,
-      onRefused: () => void (this.limited.refused += 1),
-      onIgnored: () => void (this.limited.ignored += 1),
-      onConnectRefused: () => void (this.limited.connects += 1),
-    });
-    const table = new RateTable(makeRateTableMemory(8, "seed"));
-    const { limits } = options;
-    this.#limiter = limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
+    const refusals = this.#makeRefusals(logger);
+    this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     this.channels = new ChannelServer({
       shard: 0,
@@ -178,6 +176,7 @@ export class World {
       channels: this.channels,
       rawChannels: this.rawChannels,
       idTopics: this.member.pubsub,
+      expiries: this.expiries,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
       refusals,
@@ -193,6 +192,23 @@ export class World {
     this.#definition = defineSocket<object>({
       connect: () => ok({}),
       joins: options.joins ?? "async",
+      id: options.id ?? ((): null => null),
+    });
+  }
+
+  #makeRefusals(logger: Logger): Refusals {
+    return new Refusals({
+      logger,
+      clock: () => this.nowMs,
+      onRefused: () => {
+        this.limited.refused += 1;
+      },
+      onIgnored: () => {
+        this.limited.ignored += 1;
+      },
+      onConnectRefused: () => {
+        this.limited.connects += 1;
+      },
     });
   }
 
@@ -216,7 +232,14 @@ export class World {
       maxChannels: this.#options.maxChannels ?? 8,
       limiter: this.#limiter,
     };
-    const identity = { mount, serializer, assigns: Object.freeze(assigns), id, address };
+    const identity = {
+      mount,
+      serializer,
+      assigns: Object.freeze(assigns),
+      id,
+      address,
+      ...(options.expiresAtMs !== undefined && { expiresAtMs: options.expiresAtMs }),
+    };
     const socket = this.sockets.open(connection, identity);
     this.#socketOf.set(connection, socket);
     return new WorldClient(this.sockets, socket, connection);
@@ -250,10 +273,24 @@ export class World {
     this.rawChannels.checkTimeouts(performance.now() + ms);
   }
 
+  /** Sets the wall clock, and ends what is over by it (ms since 1970). */
+  clockTo(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.expiries.look();
+  }
+
   #closed(connection: RecordingConnection, code: number): void {
     const socket = this.#socketOf.get(connection);
     if (socket) this.sockets.closed(socket, code, { shutdown: "closed" });
   }
+}
+
+function makeLimiter(
+  limits: SocketLimits | undefined,
+  refusals: Refusals,
+): SocketLimiter | undefined {
+  const table = new RateTable(makeRateTableMemory(8, "seed"));
+  return limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
 }
 
 /** One client of a world. */
