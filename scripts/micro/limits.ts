@@ -67,11 +67,13 @@ async function connected({ socket: limits = {}, channel = {} }: Case): Promise<S
       { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
     ),
     data: undefined,
+    ticks: false,
     logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
   });
   const connectInfo = { peerData: { address: "192.0.2.1" } };
   const client = { onFrame: silent, onClose: silent };
-  const decision = await shard.connect({ path: undefined, params: {}, connectInfo }, client);
+  const request = { path: undefined, params: {}, connectInfo, identity: undefined };
+  const decision = await shard.connect(request, client);
   if (decision.result !== "ok") throw new Error(decision.result);
   decision.connection.receive('["1","1","room:lobby","phx_join",{}]');
   return decision.connection;

@@ -5,46 +5,55 @@
  */
 
 import assert from "node:assert/strict";
-import { afterEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { assertBroadcast, assertReply, closeApp, connect, subscribeAndJoin } from "simurgh/testing";
-import app from "./limits/app.ts";
+import { assertBroadcast, assertReply, testApp, type ConnectOptions } from "simurgh/testing";
+import { subscribeAndJoin, type StartedApp } from "simurgh/testing";
+import endpoint from "./limits/app.ts";
 
 /** Of connects in a second. */
 const CONNECTS = 10;
+const LIMITED = { reason: "rate_limited" };
 
-const isSoon = (ms: unknown): boolean => typeof ms === "number" && ms > 0 && ms <= 500;
 /** As a proxy says where a client comes from that claims to be another. */
-const from = (address: string): Parameters<typeof connect>[1] => ({
+const from = (address: string): ConnectOptions => ({
   connectInfo: { xHeaders: [["x-forwarded-for", `203.0.113.9, ${address}`]] },
 });
 
-afterEach(() => closeApp(app));
-
 describe("the example of rate limits", () => {
+  let app: StartedApp;
+  beforeEach(async () => {
+    app = await testApp(endpoint, { time: "virtual" });
+  });
+  afterEach(() => app.close());
+
   it("takes a burst of messages, and tells who sends more when to send the next", async () => {
-    const { channel } = await subscribeAndJoin(await connect(app), "room:1");
+    const { channel } = await subscribeAndJoin(await app.connect(), "room:1");
     for (const body of ["one", "two", "three"]) {
       channel.push("new_msg", { body });
       await assertBroadcast(channel, "new_msg", { payload: { body } });
     }
-    const push = channel.push("new_msg", { body: "four" });
-    await assertReply(push, "error", { reason: "rate_limited", retry_after: isSoon });
+    const fourth = channel.push("new_msg", { body: "four" });
+    await assertReply(fourth, "error", { ...LIMITED, retry_after: 500 });
+    await app.advance(500);
+    channel.push("new_msg", { body: "five" });
+    await assertBroadcast(channel, "new_msg", { payload: { body: "five" } });
   });
 
   it("takes other events as well as before", async () => {
-    const { channel } = await subscribeAndJoin(await connect(app), "room:1");
+    const { channel } = await subscribeAndJoin(await app.connect(), "room:1");
     for (let count = 0; count < 4; count += 1) channel.push("new_msg", {});
     channel.push("typing");
     await assertBroadcast(channel, "typing");
   });
 
   it("refuses the connects of an address that come too often, as the proxy names it", async () => {
-    for (let count = 0; count < CONNECTS; count += 1) await connect(app, from("192.0.2.1"));
-    await assert.rejects(connect(app, from("192.0.2.1")), ({ reason }: { reason?: unknown }) => {
-      const { reason: why, retry_after: ms } = reason as { reason: string; retry_after: number };
-      return why === "rate_limited" && ms > 0 && ms <= 100;
+    for (let count = 0; count < CONNECTS; count += 1) await app.connect(from("192.0.2.1"));
+    await assert.rejects(app.connect(from("192.0.2.1")), {
+      reason: { ...LIMITED, retry_after: 100 },
     });
-    await connect(app, from("192.0.2.2"));
+    await app.connect(from("192.0.2.2"));
+    await app.advance(100);
+    await app.connect(from("192.0.2.1"));
   });
 });
