@@ -5,7 +5,7 @@
  * Runs on: shard.
  */
 
-import type { Tasks } from "../channel/tasks.ts";
+import type { Tasks } from "../channel/tasks/tasks.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
