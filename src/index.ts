@@ -38,6 +38,11 @@ export type {
   SocketCallbacks,
   SocketDefinition,
 } from "./socket/definition.ts";
+export type { SocketLimits } from "./socket/limits.ts";
+export type { Rate } from "./limits/rate.ts";
+export type { OwnRates } from "./limits/own-limits.ts";
+export type { SharedRates } from "./limits/shared-limits.ts";
+export type { ChannelLimits } from "./channel/limits.ts";
 export { defineRawSocket } from "./socket/raw-definition.ts";
 export type {
   RawInfoResult,

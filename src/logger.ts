@@ -112,6 +112,10 @@ export const LOG_LINES = {
     text: "another node did not say whether it delivered what a session was sent: the session ends",
   },
   broadcastsMissed: { level: "info", text: "a slow client missed broadcasts of a channel" },
+  rateLimited: {
+    level: "warn",
+    text: "over a rate limit: count says how much was since the last such line, at most one in 10 s",
+  },
   overloadBegin: {
     level: "warn",
     text: "shard overloaded: refusing takes no joins, withdrawn no new connections either",

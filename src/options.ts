@@ -332,6 +332,18 @@ export const OPTIONS = {
     atLimit:
       "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
   },
+  rateTableBits: {
+    kind: "integer",
+    env: "SIMURGH_RATE_TABLE_BITS",
+    default: 16,
+    min: 4,
+    max: 24,
+    unit: "bits",
+    about:
+      "The table of rate limits per id and address has two rows of two to this power of words, of 4 bytes. Shared by all shards; without such limits it takes no memory.",
+    atLimit:
+      "Never full: ids and addresses that share a word in both rows share a limit. Of those within their limits a share of (keys at their limits / words of a row)² is refused wrongly.",
+  },
   presencePeriodMs: {
     kind: "integer",
     env: "SIMURGH_PRESENCE_PERIOD_MS",

@@ -25,6 +25,8 @@ export const EVENTS = {
     "connection, bufferedBytes, cause (behind, skipped, full), policy (close, error), channels: a client read too slowly, and its connection was cut or its channels ended",
   broadcasts_missed:
     "topic, connection, count: a client took again what waited for a channel with slow, or the channel ended, and so many had been left out",
+  rate_limited:
+    "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: something was refused, and unless it came without a ref its client was told",
   overload_begin: "level (refusing, withdrawn), lagMs, heapBytes: a shard rose to a level",
   overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard fell from a level",
   lapped: "from, slots: records of another thread were lost",

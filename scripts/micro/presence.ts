@@ -50,6 +50,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     tasks: new InlineTasks(undefined),
     logger: new Logger("silent"),
     presences: [presence],
+    clock: () => 0,
     takesJoins: () => true,
     onSessionRecord() {},
   });

@@ -8,6 +8,7 @@
  * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
  */
 
+import type { Buckets } from "../limits/own-limits.ts";
 import { keptRefJson } from "../protocol/serializer.ts";
 import { nameOfJoin, type Ref } from "../protocol/message.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
@@ -18,6 +19,7 @@ import type { ChannelSocket } from "./channel-socket.ts";
 import type { ChannelDefinition } from "./definition.ts";
 import type { Until } from "./expiry.ts";
 import type { Lane } from "./lane.ts";
+import type { ChannelLimiter } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { SendQueue } from "./send-queue.ts";
@@ -96,6 +98,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
   topics: Set<string> | undefined = undefined;
   /** Tasks that are not done. */
   tasks: Set<Task> | undefined = undefined;
+  /** What rate limits keep. Before they concern it there is not even the field. */
+  declare buckets?: Buckets;
   #locals: unknown = undefined;
 
   constructor(parts: ChannelParts) {
@@ -122,6 +126,10 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
 
   get isPublished(): boolean {
     return this.lane?.kind.isNative === true;
+  }
+
+  get limiter(): ChannelLimiter | undefined {
+    return this.definition.limiter;
   }
 
   get id(): string | null {

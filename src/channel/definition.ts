@@ -23,7 +23,8 @@ import type {
   Sent,
   SentPayload,
 } from "./schemas/declarations.ts";
-import { inHandlersOf, joinOf, type InHandler } from "./schemas/in-handlers.ts";
+import { channelLimiterOf, type ChannelLimiter, type ChannelLimits } from "./limits.ts";
+import { inHandlersOf, joinOf, ratesOf, type InHandler } from "./schemas/in-handlers.ts";
 import { OutWriters } from "./schemas/out-writers.ts";
 import type { ExitReason, HandleOutResult, JoinResult } from "./results.ts";
 import type { Typed } from "./schemas/typed.ts";
@@ -57,7 +58,8 @@ export interface ChannelCallbacks<
   /**
    * By event that clients send: a schema, a type, or an InEvent that has more to say. A payload that
    * does not fit is answered with error `{reason: "invalid_payload", issues}`, one with more than
-   * `maxBytes` with `{reason: "payload_too_large", max_bytes}`, and the handler is not called.
+   * `maxBytes` with `{reason: "payload_too_large", max_bytes}`, one beyond its `rate` with
+   * `{reason: "rate_limited", retry_after}`, and the handler is not called.
    */
   readonly in?: In;
   /**
@@ -114,6 +116,8 @@ export interface ChannelCallbacks<
    * and no `terminate` runs, as with one that throws: what it took it must give back itself.
    */
   readonly joinTimeoutMs?: number;
+  /** Rate limits of one connection on one topic; none without. */
+  readonly limits?: ChannelLimits;
   /** Level at which joins are logged, `info` without; false: not at all. */
   readonly logJoin?: LineLevel | false;
   /** Level at which handled messages are logged, `debug` without; false: not at all. */
@@ -148,6 +152,8 @@ export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
   /** Undefined: the server's. */
   readonly joinTimeoutMs: number | undefined;
+  /** Undefined: it has no rate limits. */
+  readonly limiter: ChannelLimiter | undefined;
   readonly logJoin: LineLevel | false;
   readonly logHandleIn: LineLevel | false;
 }
@@ -195,10 +201,11 @@ export function defineChannel<
   checkCallbacks(callbacks as unknown as Callbacks);
   const { joinTimeoutMs } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
+  const handleIn = inHandlersOf(callbacks.handleIn, callbacks.in);
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: joinOf(callbacks.join.bind(callbacks) as ChannelDefinition["join"], callbacks.params),
-    handleIn: inHandlersOf(callbacks.handleIn, callbacks.in),
+    handleIn,
     intercept: outHandlersOf(callbacks.intercept),
     writers: OutWriters.of(callbacks.out),
     handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
@@ -207,6 +214,7 @@ export function defineChannel<
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
     joinTimeoutMs,
+    limiter: channelLimiterOf(callbacks.limits, ratesOf(handleIn)),
     logJoin: callbacks.logJoin ?? "info",
     logHandleIn: callbacks.logHandleIn ?? "debug",
   };

@@ -101,6 +101,11 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
     return false;
   }
 
+  /** Its messages are under the limits of its socket only. */
+  get limiter(): undefined {
+    return undefined;
+  }
+
   get isPublished(): boolean {
     return false;
   }

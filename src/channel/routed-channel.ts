@@ -5,9 +5,11 @@
  * Runs on: the shard that owns the connection.
  */
 
+import type { Buckets } from "../limits/own-limits.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import type { ChannelState } from "./channel-state.ts";
 import type { Connection } from "./connection.ts";
+import type { ChannelLimiter } from "./limits.ts";
 import type { Until } from "./expiry.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import type { ExitReason } from "./results.ts";
@@ -30,6 +32,10 @@ export interface RoutedChannel {
   /** While the join is not answered: what came for the topic, and whose place this one takes. */
   pending: PendingJoin | undefined;
   readonly runtime: ChannelRunner;
+  /** Undefined: it has no rate limits. */
+  readonly limiter: ChannelLimiter | undefined;
+  /** What these keep, once they have concerned it. */
+  buckets?: Buckets;
 }
 
 /** A message that waits behind a join. */

@@ -51,6 +51,12 @@ export const COUNTERS = {
   },
   leftOut: { kind: "total", about: "Broadcasts that channels with `slow` left out for a client." },
   joinsOverloaded: { kind: "total", about: "Joins refused: the shard is overloaded." },
+  rateLimited: { kind: "total", about: "Messages and joins refused: over a rate limit." },
+  floodIgnored: {
+    kind: "total",
+    about: "Of these, those that a client far above its limits was not even told of.",
+  },
+  connectsLimited: { kind: "total", about: "Requests to connect refused: over a rate limit." },
   turnedAway: { kind: "total", about: "Requests that main answered with 503: no shard takes any." },
   overflowBytes: { kind: "gauge", about: "Bytes that wait for room in other members' rings." },
   waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for room." },

@@ -41,6 +41,7 @@ export const REASON = {
   missed: "missed broadcasts",
   slowClient: "client too slow",
   overloaded: "overloaded",
+  rateLimited: "rate_limited",
   expired: "expired",
 } as const;
 
@@ -51,6 +52,7 @@ export const REASON = {
 export const CLOSE = {
   goingAway: 1001,
   idle: 1002,
+  policyViolation: 1008,
   tooLarge: 1009,
   internalError: 1011,
   restart: 1012,
@@ -65,6 +67,7 @@ export const NO_CLOSE_FRAME = 1006;
 export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: "The connection was disconnected by its socket's id.",
   idle: "Nothing was received for the idle timeout.",
+  policyViolation: "A client went on far above its rate limits, and `limits.flood` is `close`.",
   tooLarge: "A message was larger than `maxFrameBytes`.",
   internalError:
     "A frame could not be decoded, too much waited behind a join, or a raw socket failed.",

@@ -10,11 +10,12 @@
  * Owns: which numbers are free. A number is free again when every other member has forgotten it.
  */
 
-import { randomInt } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 import { makeError } from "../errors.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
+import { makeRateTableMemory } from "../memory/rate-table.ts";
 import { EXTRA_MEMBERS } from "../option-resolution.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
@@ -41,6 +42,7 @@ export function makeNodeMemory(
     indexLayout,
     counters: makeCountersMemory(members),
     life: new SharedArrayBuffer(lifeBytes(members)),
+    rates: makeRateTableMemory(options.rateTableBits, randomBytes(16).toString("base64")),
     hashSeed: randomInt(-0x8000_0000, 0x8000_0000),
     link: adapter ? LINK_MEMBER : -1,
     nodeName: typeof named === "string" ? named : options.nodeName,

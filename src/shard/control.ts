@@ -26,6 +26,7 @@
 
 import type { TransferListItem } from "node:worker_threads";
 
+import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
@@ -52,6 +53,8 @@ export interface NodeMemory {
   readonly indexLayout: SubscriptionIndexLayout;
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
+  /** Buckets of rate limits that all shards share. */
+  readonly rates: RateTableMemory;
   /** Seed of the topic hash. */
   readonly hashSeed: number;
   /** Number of the link's member, or -1. */

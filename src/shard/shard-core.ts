@@ -16,10 +16,13 @@ import type { Lane } from "../channel/lane.ts";
 import { RawChannelServer } from "../channel/raw-channel-server.ts";
 import { runTask } from "../channel/tasks/task-signal.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
+import type { Clock } from "../limits/clock.ts";
+import { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { RateTable } from "../memory/rate-table.ts";
 import type { AnyPresence } from "../presence/presence.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
@@ -33,6 +36,8 @@ import { ExpiryBook, type Mortal } from "../socket/expiry-book.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import { RawSocketServer } from "../socket/raw-socket-server.ts";
 import type { SocketOpener } from "../socket/served-socket.ts";
+import { SocketLimiter } from "../socket/socket-limiter.ts";
+import type { SocketLimits } from "../socket/limits.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
@@ -49,6 +54,8 @@ export interface ShardCoreParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   readonly presences: readonly AnyPresence[];
+  /** Of rate limits. */
+  readonly clock: Clock;
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
@@ -77,6 +84,9 @@ export class ShardCore {
   readonly held: HeldBroadcasts | undefined;
   readonly #window: CoalescingWindow | undefined;
   readonly #parts: ShardCoreParts;
+  readonly #rates: RateTable;
+  readonly #refusals: Refusals;
+  #sharesRates = false;
   readonly #node: string;
   readonly #index: SubscriptionIndex;
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
@@ -96,6 +106,8 @@ export class ShardCore {
     const { memory, options, member } = start;
     this.#parts = parts;
     this.#node = memory.nodeName;
+    this.#rates = new RateTable(memory.rates);
+    this.#refusals = this.#makeRefusals();
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.#window = makeCoalescingWindow(options.coalesceMs);
     this.exchange = this.#makeExchange();
@@ -133,16 +145,7 @@ export class ShardCore {
       onCount: (change) => counters.add(COUNTER.channels, change),
     });
     this.#rawSockets = this.#makeRawSockets();
-    this.#sockets = new SocketServer({
-      channels: this.#channels,
-      rawChannels: this.#rawChannels,
-      idTopics: this.pubsub,
-      expiries: this.#expiries,
-      logger,
-      maxBacklog: options.maxMailbox,
-      takesJoins: parts.takesJoins,
-      onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
-    });
+    this.#sockets = this.#makeSockets();
   }
 
   /** Takes records when it is told to: before `start`, so that a member can be forgotten. */
@@ -191,6 +194,11 @@ export class ShardCore {
     this.#expiries.look();
   }
 
+  /** Gives back what is long past of the limits that shards share. Called from the shard's sweep. */
+  refreshRates(): void {
+    if (this.#sharesRates) this.#rates.refresh(this.#parts.clock());
+  }
+
   /**
    * Waits until nothing of the user's runs for a connection: all have ended.
    *
@@ -211,7 +219,16 @@ export class ShardCore {
     const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
     const router = new ChannelRouter(Object.fromEntries(routes));
-    return { path, definition: socket, router, connectTimeoutMs, maxChannels };
+    const limiter = this.#makeLimiter(path, socket.limits);
+    return { path, definition: socket, router, connectTimeoutMs, maxChannels, limiter };
+  }
+
+  #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {
+    if (!limits) return undefined;
+    const parts = { path, limits, table: this.#rates, refusals: this.#refusals };
+    const limiter = new SocketLimiter(parts);
+    this.#sharesRates ||= limiter.isShared;
+    return limiter;
   }
 
   /**
@@ -233,6 +250,32 @@ export class ShardCore {
     }
     this.#encoder.encode(topicName(topic), event, payload ?? {});
     this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
+  }
+
+  #makeSockets(): SocketServer {
+    const { start, counters, logger, takesJoins } = this.#parts;
+    return new SocketServer({
+      channels: this.#channels,
+      rawChannels: this.#rawChannels,
+      idTopics: this.pubsub,
+      expiries: this.#expiries,
+      logger,
+      maxBacklog: start.options.maxMailbox,
+      refusals: this.#refusals,
+      takesJoins,
+      onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
+    });
+  }
+
+  #makeRefusals(): Refusals {
+    const { counters, clock, logger } = this.#parts;
+    return new Refusals({
+      logger,
+      clock,
+      onRefused: () => counters.add(COUNTER.rateLimited),
+      onIgnored: () => counters.add(COUNTER.floodIgnored),
+      onConnectRefused: () => counters.add(COUNTER.connectsLimited),
+    });
   }
 
   #makePresences(): ShardPresences {

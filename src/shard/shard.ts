@@ -6,6 +6,7 @@
  */
 
 import type { Tasks } from "../channel/tasks/tasks.ts";
+import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
@@ -82,6 +83,7 @@ export class Shard {
       tasks,
       logger,
       presences: parts.endpoint.presences ?? [],
+      clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
       onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),
     });
@@ -123,6 +125,7 @@ export class Shard {
     const { handlerTimeoutMs } = this.#parts.start.options;
     mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
+    this.#sweep.add(() => this.#core.refreshRates());
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();

@@ -14,7 +14,9 @@ import type { Logger } from "../logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
+import { makeRateTableMemory } from "../memory/rate-table.ts";
 import { makeError } from "../errors.ts";
+import { monotonicMs } from "../limits/clock.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { DEFAULT_SERIALIZERS } from "../protocol/version.ts";
 import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
@@ -83,6 +85,8 @@ interface SoloMount {
 
 const MEMBER = 0;
 const VSN = "2.0.0";
+/** Tests limit a handful of ids and addresses. */
+const SOLO_RATE_BITS = 12;
 
 /** A shard without an engine. */
 export class SoloShard {
@@ -113,6 +117,7 @@ export class SoloShard {
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
       presences: endpoint.presences ?? [],
+      clock: monotonicMs,
       takesJoins: () => true,
       onSessionRecord() {},
     });
@@ -244,6 +249,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     indexLayout,
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
+    rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     hashSeed: 0,
     link: -1,
     nodeName: "solo",

@@ -62,5 +62,6 @@ export class ChannelRouter {
 
 function needsFrames(definition: AnyChannelDefinition): boolean {
   if ("start" in definition) return false;
+  if (definition.limiter?.countsBytes === true) return true;
   return [...definition.handleIn.values()].some(({ intake }) => intake !== undefined);
 }

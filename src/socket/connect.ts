@@ -30,6 +30,8 @@ export type Decision =
   | { readonly result: "ok"; readonly identity: AnyIdentity }
   /** The reason is that of the user's `error(reason)`; undefined: without one, or not the user's. */
   | { readonly result: "refused"; readonly reason: unknown }
+  /** Over a rate limit, until so many ms later. */
+  | { readonly result: "limited"; readonly retryAfterMs: number }
   | { readonly result: "failed" };
 
 /** A request to connect. */
@@ -40,6 +42,8 @@ export interface ConnectCall {
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
+  /** As the transport sees it, where it does. */
+  readonly peerAddress: string | null;
   readonly context: ShardContext;
 }
 
@@ -52,12 +56,33 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   if (isRawMount(mount)) {
     return decideBy(call, logger, (state) => identifyRaw(mount, state, logger));
   }
+  const limited = limitedBy(mount, call, logger);
+  if ("result" in limited) return limited;
+  const { address } = limited;
   const serializer = negotiate(call.params["vsn"] ?? DEFAULT_VSN, call.serializers);
   if (!serializer) {
     logger.log("versionInvalid", { vsn: call.params["vsn"], path: mount.path });
     return { result: "refused", reason: undefined };
   }
-  return decideBy(call, logger, (payload) => identify(mount, serializer, payload, logger));
+  return decideBy(call, logger, (payload) => identify(mount, serializer, payload, address, logger));
+}
+
+/** Gives the address by which a client is limited; or the decision, where it comes too often. */
+function limitedBy(
+  { limiter, path }: SocketMount,
+  { params, connectInfo, context, transport, peerAddress }: ConnectCall,
+  logger: Logger,
+): { readonly address: string | null } | Decision {
+  if (!limiter) return { address: null };
+  try {
+    const request = { params, connectInfo, context, transport };
+    const address = limiter.addressOf(request, peerAddress);
+    const retryAfterMs = limiter.connectFrom(address);
+    return retryAfterMs > 0 ? { result: "limited", retryAfterMs } : { address };
+  } catch (error) {
+    logger.log("connectFailed", { path, err: error });
+    return { result: "failed" };
+  }
 }
 
 function decideBy(
@@ -101,7 +126,7 @@ function decisionOf(
     const { payload, expiresAtMs } = result;
     // Over already: a token that lasted no longer than its check took.
     if (isPast(expiresAtMs)) return { result: "refused", reason: { reason: REASON.expired } };
-    return accepted(identified(payload), expiresAtMs);
+    return accepted(mount, identified(payload), expiresAtMs);
   }
   if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
     logger.log("connectInvalid", { path: mount.path, from: "connect", got: kindOf(result) });
@@ -110,11 +135,17 @@ function decisionOf(
   if (result.status === "error") {
     return { result: "refused", reason: result.payload === NO_REASON ? undefined : result.payload };
   }
-  return accepted(identified(result.payload), undefined);
+  return accepted(mount, identified(result.payload), undefined);
 }
 
-function accepted(identity: AnyIdentity | undefined, expiresAtMs: number | undefined): Decision {
+function accepted(
+  mount: AnyMount,
+  identity: AnyIdentity | undefined,
+  expiresAtMs: number | undefined,
+): Decision {
   if (!identity) return { result: "refused", reason: undefined };
+  const retryAfterMs = isRawMount(mount) ? 0 : (mount.limiter?.connectAs(identity.id) ?? 0);
+  if (retryAfterMs > 0) return { result: "limited", retryAfterMs };
   if (expiresAtMs === undefined) return { result: "ok", identity };
   return { result: "ok", identity: { ...identity, expiresAtMs } };
 }
@@ -127,11 +158,12 @@ function identify(
   mount: SocketMount,
   serializer: Serializer,
   payload: unknown,
+  address: string | null,
   logger: Logger,
 ): Identity | undefined {
   const assigns = assignsOf(payload);
   const id = checkedId(mount, mount.definition.id({ assigns }), logger);
-  return id === undefined ? undefined : { mount, serializer, assigns, id };
+  return id === undefined ? undefined : { mount, serializer, assigns, id, address };
 }
 
 /** Gives what `connect` gave, frozen; where that is nothing, one object for all connections. */

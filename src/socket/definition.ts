@@ -10,6 +10,7 @@ import type { Ok, Refused } from "../channel/results.ts";
 import { makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
 import type { ControlFrame } from "./frame.ts";
+import { checkSocketLimits, type SocketLimits } from "./limits.ts";
 
 /** Parameters of a connection: strings, or nested as `a[b]=1` and `a[]=1` nest them. */
 export type Params = Readonly<Record<string, string | undefined>> &
@@ -85,6 +86,8 @@ export interface SocketCallbacks<Assigns> {
    * and joins them anew; the connection stays. Channels with `slow` are neither's affair.
    */
   readonly slowClients?: SlowClientPolicy;
+  /** Rate limits of its connections, of users and of addresses; none without. */
+  readonly limits?: SocketLimits;
   /**
    * How long before its end a connection that ends at a time has its channels told, by their
    * `expiring` (ms); 60 000 without, 0 for never. See `ok(assigns, { expiresAtMs })`.
@@ -111,6 +114,7 @@ export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns>
   readonly handleControl: ((socket: object, frame: ControlFrame) => unknown) | undefined;
   readonly isSerial: boolean;
   readonly slowClients: SlowClientPolicy;
+  readonly limits: SocketLimits | undefined;
   readonly expiringMs: number;
   readonly log: LineLevel | false;
 }
@@ -138,19 +142,21 @@ export function defineSocket<Assigns>(
   callbacks: SocketCallbacks<Assigns>,
 ): SocketDefinition<Assigns> {
   checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
-  const { joins = "async", slowClients = "close", log = "info" } = callbacks;
+  const { joins = "async", slowClients = "close", limits, log = "info" } = callbacks;
   if (joins !== "async" && joins !== "serial") {
     throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
   }
   if (slowClients !== "close" && slowClients !== "error") {
     throw invalid(`slowClients must be "close" or "error", got ${String(slowClients)}`);
   }
+  if (limits !== undefined) checkSocketLimits(limits);
   return {
     connect: callbacks.connect.bind(callbacks),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     handleControl: callbacks.handleControl?.bind(callbacks) as SocketDefinition["handleControl"],
     isSerial: joins === "serial",
     slowClients,
+    limits,
     expiringMs: expiringMsOf(callbacks.expiringMs),
     log,
   };

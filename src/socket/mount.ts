@@ -7,6 +7,7 @@
 import type { ChannelRouter } from "./channel-router.ts";
 import type { SocketDefinition } from "./definition.ts";
 import type { RawSocketDefinition } from "./raw-definition.ts";
+import type { SocketLimiter } from "./socket-limiter.ts";
 
 /** A mounted socket of channels. */
 export interface SocketMount {
@@ -17,6 +18,8 @@ export interface SocketMount {
   /** Time that an asynchronous `connect` may take. */
   readonly connectTimeoutMs: number;
   readonly maxChannels: number;
+  /** Undefined: its connections have no rate limits. */
+  readonly limiter: SocketLimiter | undefined;
 }
 
 /** A mounted raw socket. */

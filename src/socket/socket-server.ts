@@ -20,12 +20,14 @@ import { RawChannelEnd } from "../channel/raw-channel.ts";
 import type { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { ExitReason } from "../channel/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
+import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../logger.ts";
 import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
 import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
 import { refJson } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "./channel-router.ts";
 import { countChannels, findChannel, listChannels, withChannel } from "./channel-table.ts";
+import { RateGate } from "./rate-gate.ts";
 import { assignsOf } from "./connect.ts";
 import type { ExpiryBook, Mortal } from "./expiry-book.ts";
 import type { ControlOpcode } from "./served-socket.ts";
@@ -46,6 +48,7 @@ export interface SocketServerParts {
   readonly expiries: ExpiryBook<Mortal>;
   readonly logger: Logger;
   readonly maxBacklog: number;
+  readonly refusals: Refusals;
   /** Says whether the shard takes further joins. */
   readonly takesJoins: () => boolean;
   /** Called for each join that is refused as the shard takes none. */
@@ -55,15 +58,23 @@ export interface SocketServerParts {
 /** The server of a shard's sockets. */
 export class SocketServer implements SocketEvents {
   readonly #parts: SocketServerParts;
+  readonly #gate: RateGate;
 
   constructor(parts: SocketServerParts) {
     this.#parts = parts;
+    this.#gate = new RateGate({
+      refusals: parts.refusals,
+      onRefused: (socket, message, retryAfterMs) =>
+        this.#tellLimited(socket, message, retryAfterMs),
+      onFlood: (socket) => this.end(socket, CLOSE.policyViolation, { shutdown: "closed" }),
+    });
   }
 
   /** Takes a connection that was accepted. */
   open(connection: Connection, identity: Identity): Socket {
     const socket = new Socket(connection, identity, this);
     if (socket.id !== null) this.#parts.idTopics.subscribe(socket.id, socket);
+    identity.mount.limiter?.opened(socket, identity.address);
     if (identity.expiresAtMs !== undefined) this.#parts.expiries.set(socket, identity.expiresAtMs);
     return socket;
   }
@@ -74,6 +85,8 @@ export class SocketServer implements SocketEvents {
    */
   receive(socket: Socket, frame: string | Uint8Array): void {
     const { serializer } = socket;
+    const { limiter } = socket.mount;
+    if (limiter !== undefined && !this.#gate.takesFrame(socket, limiter, frame)) return;
     let message: Message | undefined;
     try {
       message =
@@ -84,8 +97,10 @@ export class SocketServer implements SocketEvents {
       return;
     }
     const text = typeof frame === "string" ? frame : undefined;
-    if (message) this.#take(socket, message, text);
-    else this.malformed(socket);
+    if (!message) this.malformed(socket);
+    else if (limiter === undefined || this.#gate.takesMessage(socket, limiter, message, frame)) {
+      this.#take(socket, message, text);
+    }
   }
 
   /** Is told of a control frame, which the transport has answered if it was a ping. */
@@ -197,6 +212,15 @@ export class SocketServer implements SocketEvents {
     if (!socket.joining) socket.onIdle?.();
   }
 
+  #tellLimited(socket: Socket, message: Message, retryAfterMs: number): void {
+    const response = { reason: REASON.rateLimited, retry_after: retryAfterMs };
+    try {
+      this.#reply(socket, message.joinRef, message, STATUS.error, response);
+    } catch (error) {
+      this.failed(socket, error);
+    }
+  }
+
   #ended(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
     this.#parts.expiries.forget(socket);
@@ -235,7 +259,8 @@ export class SocketServer implements SocketEvents {
     if (event === EVENT.join) {
       const route = typeof topic === "string" && socket.mount.router.match(topic);
       if (!route) this.#unmatched(socket, message); // row 4
-      else this.#join(socket, topic, route, message, undefined); // rows 2, 3
+      else if (this.#mayJoin(socket, route, message))
+        this.#join(socket, topic, route, message, undefined); // rows 2, 3
     } else if (event === EVENT.leave) {
       this.#reply(socket, message.joinRef, message, STATUS.ok, {}); // row 10
     } else {
@@ -257,7 +282,9 @@ export class SocketServer implements SocketEvents {
     // Stale: meant for an earlier join of the topic (rows 7, 9).
     if (joinRef !== null && !isSameRef(joinRef, channel.sentJoinRef)) return;
     if (event === EVENT.leave) channel.runtime.leave(channel, message); // row 6
-    else channel.runtime.receiveIn(channel, message, frame); // row 8
+    else if (channel.limiter === undefined || this.#gate.takesIn(socket, channel, message, frame)) {
+      channel.runtime.receiveIn(channel, message, frame); // row 8
+    }
   }
 
   #joinAgain(socket: Socket, channel: RoutedChannel, message: Message): void {
@@ -268,10 +295,16 @@ export class SocketServer implements SocketEvents {
       this.#receiveUnjoined(socket, message);
       return;
     }
+    const route = socket.mount.router.match(topic);
+    // Nothing is changed by a join that comes too often: the channel that there is goes on.
+    if (route && !this.#mayJoin(socket, route, message)) return;
     this.#parts.logger.log("duplicateJoin", { topic });
     channel.runtime.kill(channel);
-    const route = socket.mount.router.match(topic);
     if (route) this.#join(socket, topic, route, message, { joinRef: sentJoinRef });
+  }
+
+  #mayJoin(socket: Socket, { channel }: ChannelRoute, message: Message): boolean {
+    return "start" in channel || this.#gate.takesJoin(socket, channel, message);
   }
 
   #join(

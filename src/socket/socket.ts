@@ -20,6 +20,7 @@ import {
 import type { SlowClientPolicy } from "./definition.ts";
 import type { Mortal } from "./expiry-book.ts";
 import type { SocketMount } from "./mount.ts";
+import type { SocketBuckets } from "./socket-buckets.ts";
 import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
 
 /**
@@ -32,6 +33,8 @@ export interface Identity {
   readonly serializer: Serializer;
   readonly assigns: object;
   readonly id: string | null;
+  /** By which it is limited, where its mount limits addresses. */
+  readonly address: string | null;
   /** Until when it may last; left out: for ever. */
   readonly expiresAtMs?: number;
 }
@@ -66,6 +69,8 @@ export class Socket implements ChannelOwner, ServedSocket, Mortal {
   joining: RoutedChannel | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
   isEnded = false;
+  /** What rate limits keep. Before they concern it there is not even the field. */
+  declare buckets?: SocketBuckets;
 
   constructor(connection: Connection, identity: Identity, events: SocketEvents) {
     this.connection = connection;

@@ -7,7 +7,7 @@
 import { AssertionError } from "node:assert";
 
 import { makeError, type SimurghError } from "../errors.ts";
-import { EVENT, STATUS } from "../protocol/reserved.ts";
+import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import type { SoloDecision, SoloRequest } from "../shard/solo-shard.ts";
 import { fail, shown } from "./failure.ts";
 import { holdsWithin } from "./real-time.ts";
@@ -247,7 +247,7 @@ function refusal(
   decision: Exclude<SoloDecision, { readonly result: "ok" }>,
   { log }: TestSocket,
 ): SimurghError & { readonly reason: unknown } {
-  const reason = decision.result === "refused" ? decision.reason : undefined;
+  const reason = reasonOf(decision);
   const logged = log.at(-1);
   const what = logged ? `${logged.text} ${shown(logged.error)}` : `error(${shown(reason)})`;
   const cause = logged?.error;
@@ -257,4 +257,10 @@ function refusal(
     cause === undefined ? undefined : { cause },
   );
   return Object.assign(error, { reason });
+}
+
+function reasonOf(decision: Exclude<SoloDecision, { readonly result: "ok" }>): unknown {
+  if (decision.result === "refused") return decision.reason;
+  if (decision.result !== "limited") return undefined;
+  return { reason: REASON.rateLimited, retry_after: decision.retryAfterMs };
 }

@@ -26,6 +26,8 @@ export interface PreparedAnswer {
   readonly body: string | Uint8Array;
 }
 
+const MS_PER_S = 1_000;
+
 /** Gives an answer of a status alone, or with a text that says why. */
 export function plainAnswer(status: number, body = ""): PreparedAnswer {
   const isEmpty = body === "";
@@ -35,6 +37,12 @@ export function plainAnswer(status: number, body = ""): PreparedAnswer {
 /** Gives the answer to a client that is to come again, and then to another node or shard. */
 export function unavailableAnswer(): PreparedAnswer {
   return { status: 503, lines: [["retry-after", RETRY_AFTER_S]], body: "" };
+}
+
+/** Gives the answer to a client that comes too often. */
+export function limitedAnswer(retryAfterMs: number): PreparedAnswer {
+  const retryAfterS = String(Math.ceil(retryAfterMs / MS_PER_S));
+  return { status: 429, lines: [["retry-after", retryAfterS]], body: "" };
 }
 
 /**

@@ -126,7 +126,8 @@ export class CustomTransports implements CustomEvents {
     const params = { ...given, ...variables };
     const { context, logger } = this.#parts;
     if (this.#isDraining) return { result: "unavailable" };
-    const call = { mount, serializers, transport, params, connectInfo, context };
+    const peerAddress = connectInfo.peerData?.address ?? null;
+    const call = { mount, serializers, transport, params, connectInfo, peerAddress, context };
     const decision = await decide(call, logger);
     if (decision.result !== "ok") return decision;
     if (this.#isDraining) return { result: "unavailable" };

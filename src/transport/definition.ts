@@ -31,6 +31,8 @@ export type TransportDecision =
     }
   /** The reason is that of `error(reason)` of the socket's `connect`; undefined: none. */
   | { readonly result: "refused"; readonly reason: unknown }
+  /** Over a rate limit: the client may come again after that. */
+  | { readonly result: "limited"; readonly retryAfterMs: number }
   /** `connect` threw, which was logged. */
   | { readonly result: "failed" }
   /** The shard closes, or the node does: the client is to come back. */

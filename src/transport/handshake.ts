@@ -13,7 +13,7 @@ import type { ShardContext } from "../channel/context.ts";
 import type { Logger } from "../logger.ts";
 import { decide, type Decision } from "../socket/connect.ts";
 import type { Params } from "../socket/definition.ts";
-import type { AnyMount } from "../socket/mount.ts";
+import { isRawMount, type AnyMount } from "../socket/mount.ts";
 import { mergeWants } from "./connect-info.ts";
 import type { HandshakePolicy } from "./handshake-options.ts";
 import { parseQuery } from "./query.ts";
@@ -57,7 +57,12 @@ export class Handshake {
   /** Gives what of a head these steps look at, and a transport's own steps. */
   wants(names: readonly string[]): HeadWants {
     const { origin, connectInfo } = this.policy;
-    return mergeWants([connectInfo.wants, { names: new Set([...origin.headers, ...names]) }]);
+    const { mount } = this.#parts;
+    const isPeerWanted = !isRawMount(mount) && mount.limiter?.wantsPeer === true;
+    return mergeWants([
+      connectInfo.wants,
+      { names: new Set([...origin.headers, ...names]), isPeerWanted },
+    ]);
   }
 
   /** Gives the parameters: of the query, and of the path, which win; undefined: they are malformed. */
@@ -91,6 +96,8 @@ export class Handshake {
     const request = { head, params, authToken, secretKeyBase };
     const connectInfo = policy.connectInfo.collect(request, logger);
     const { serializers } = policy;
-    return decide({ mount, serializers, transport, params, connectInfo, context }, logger);
+    const { peerAddress } = head;
+    const call = { mount, serializers, transport, params, connectInfo, peerAddress, context };
+    return decide(call, logger);
   }
 }

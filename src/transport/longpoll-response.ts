@@ -5,7 +5,13 @@
  * Owns: the engine's response, until it was answered or aborted; afterwards any call on it throws.
  */
 
-import { plainAnswer, sendAnswer, unavailableAnswer, type PreparedAnswer } from "./answer.ts";
+import {
+  limitedAnswer,
+  plainAnswer,
+  sendAnswer,
+  unavailableAnswer,
+  type PreparedAnswer,
+} from "./answer.ts";
 import type { HttpResponse } from "./engine-types.ts";
 import type { Header } from "./request-head.ts";
 
@@ -99,6 +105,11 @@ export class LongPollResponse {
   /** Answers a client that is to come again later. */
   unavailable(): void {
     this.#send(unavailableAnswer());
+  }
+
+  /** Answers a client that comes too often. */
+  limited(retryAfterMs: number): void {
+    this.#send(limitedAnswer(retryAfterMs));
   }
 
   /** Answers a method that there is not. */

@@ -275,6 +275,7 @@ export class LongPollTransport {
   #open({ mount, response }: Request, decision: Decision): void {
     if (!response.isOpen) return;
     if (decision.result === "failed") response.fail(500);
+    else if (decision.result === "limited") response.limited(decision.retryAfterMs);
     else if (decision.result === "refused") response.status(403);
     else if (this.#sessions.isDraining) response.unavailable();
     else {

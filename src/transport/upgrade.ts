@@ -13,6 +13,7 @@
 
 import type { AnyIdentity, Decision } from "../socket/connect.ts";
 import {
+  limitedAnswer,
   plainAnswer,
   prepareAnswer,
   sendAnswer,
@@ -141,6 +142,7 @@ type NoConnection = Exclude<Decision, { readonly result: "ok" }>;
 
 function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake): PreparedAnswer {
   if (decision.result === "failed") return plainAnswer(500);
+  if (decision.result === "limited") return limitedAnswer(decision.retryAfterMs);
   const { errorHandler } = policy;
   if (!errorHandler || decision.reason === undefined) return plainAnswer(403);
   try {

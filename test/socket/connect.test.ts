@@ -52,11 +52,13 @@ async function decided(
       router: new ChannelRouter({}),
       connectTimeoutMs: timeoutMs,
       maxChannels: 1,
+      limiter: undefined,
     },
     serializers: DEFAULT_SERIALIZERS,
     transport: "websocket",
     params,
     connectInfo: INFO,
+    peerAddress: null,
     context: CONTEXT,
   };
   const sink = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
@@ -91,7 +93,13 @@ describe("a request to connect", () => {
         const { decision, log, call } = await decided({ connect, id: userTopic }, { vsn });
         assert.deepEqual(decision, {
           result: "ok",
-          identity: { mount: call.mount, serializer, assigns: { userId: 7 }, id: "users:7" },
+          identity: {
+            mount: call.mount,
+            serializer,
+            assigns: { userId: 7 },
+            id: "users:7",
+            address: null,
+          },
         });
         assert.ok(decision.result === "ok" && Object.isFrozen(decision.identity.assigns));
         assert.deepEqual(log, ["CONNECTED TO"]);

@@ -16,13 +16,17 @@ import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks/tasks.ts";
 import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
 import { ok } from "../../src/channel/results.ts";
+import { Refusals } from "../../src/limits/refusals.ts";
 import { Logger } from "../../src/logger.ts";
+import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
 import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
+import type { SocketLimits } from "../../src/socket/limits.ts";
+import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
 import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
@@ -63,6 +67,8 @@ export interface WorldOptions {
   readonly node?: TestNode;
   readonly member?: number;
   readonly window?: CoalescingWindow;
+  /** Rate limits of the socket, as it is at the time of `nowMs`. */
+  readonly limits?: SocketLimits;
 }
 
 /** Who connects. */
@@ -72,6 +78,7 @@ export interface ConnectOptions {
   readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
+  readonly address?: string | null;
   /** Until when it may last (ms since 1970). */
   readonly expiresAtMs?: number;
   readonly isNative?: boolean;
@@ -87,7 +94,7 @@ export class World {
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
-  /** The wall clock of the expiries (ms since 1970). */
+  /** The wall clock of the expiries (ms since 1970), and the time of rate limits. */
   nowMs = 1_800_000_000_000;
   readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
   /** What holds broadcasts, where there is a coalescing window. */
@@ -103,7 +110,10 @@ export class World {
   /** Whether joins are taken, and how many were not. */
   takesJoins = true;
   joinsRefused = 0;
+  /** Refusals by rate limits, those of them that were not answered, and connects. */
+  readonly limited = { refused: 0, ignored: 0, connects: 0 };
   readonly #options: WorldOptions;
+  readonly #limiter: SocketLimiter | undefined;
   readonly #router: ChannelRouter;
   readonly #definition: ReturnType<typeof defineSocket<object>>;
   readonly #socketOf = new Map<RecordingConnection, Socket>();
@@ -129,6 +139,8 @@ export class World {
         this.skipped += count;
       },
     });
+    const refusals = this.#makeRefusals(logger);
+    this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     this.channels = new ChannelServer({
       shard: 0,
@@ -167,6 +179,7 @@ export class World {
       expiries: this.expiries,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
+      refusals,
       takesJoins: () => this.takesJoins,
       onJoinRefused: () => {
         this.joinsRefused += 1;
@@ -183,9 +196,25 @@ export class World {
     });
   }
 
+  #makeRefusals(logger: Logger): Refusals {
+    return new Refusals({
+      logger,
+      clock: () => this.nowMs,
+      onRefused: () => {
+        this.limited.refused += 1;
+      },
+      onIgnored: () => {
+        this.limited.ignored += 1;
+      },
+      onConnectRefused: () => {
+        this.limited.connects += 1;
+      },
+    });
+  }
+
   connect(options: ConnectOptions = {}): WorldClient {
     const { vsn = "2.0.0", assigns = {}, id = null } = options;
-    const { isNative = true, isCompressed = false } = options;
+    const { isNative = true, isCompressed = false, address = null } = options;
     const serializer = options.serializer ?? negotiate(vsn);
     if (!serializer) throw new Error(`no serializer for ${vsn}`);
     const connection = new RecordingConnection(
@@ -201,12 +230,14 @@ export class World {
       router: this.#router,
       connectTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
+      limiter: this.#limiter,
     };
     const identity = {
       mount,
       serializer,
       assigns: Object.freeze(assigns),
       id,
+      address,
       ...(options.expiresAtMs !== undefined && { expiresAtMs: options.expiresAtMs }),
     };
     const socket = this.sockets.open(connection, identity);
@@ -252,6 +283,14 @@ export class World {
     const socket = this.#socketOf.get(connection);
     if (socket) this.sockets.closed(socket, code, { shutdown: "closed" });
   }
+}
+
+function makeLimiter(
+  limits: SocketLimits | undefined,
+  refusals: Refusals,
+): SocketLimiter | undefined {
+  const table = new RateTable(makeRateTableMemory(8, "seed"));
+  return limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
 }
 
 /** One client of a world. */

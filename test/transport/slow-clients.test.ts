@@ -125,8 +125,9 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
   );
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
   const router = new ChannelRouter(ROUTES);
-  const mount = { path: "/socket", definition, router, connectTimeoutMs: 1_000, maxChannels: 8 };
-  const identity = { mount, serializer: jsonV2, assigns: {}, id: null };
+  const limits = { connectTimeoutMs: 1_000, maxChannels: 8, limiter: undefined };
+  const mount = { path: "/socket", definition, router, ...limits };
+  const identity = { mount, serializer: jsonV2, assigns: {}, id: null, address: null };
   const socket = world.sockets.open(connection, identity);
   connection.socket = socket;
   connection.attach(ws as unknown as OurWebSocket);

@@ -6,6 +6,7 @@
 
 import type { StandardTypedV1 } from "@standard-schema/spec";
 
+import type { Rate } from "../../limits/rate.ts";
 import type { JsonSchema, JsonSchemaValue } from "./json-schema.ts";
 import type { HandleInResult, HandleOutResult, Stop } from "../results.ts";
 
@@ -21,6 +22,11 @@ export interface InEvent {
   readonly reply?: OutSchema;
   /** Most bytes that the payload may have, as the client wrote it: 1 to 2 147 483 647. */
   readonly maxBytes?: number;
+  /**
+   * How often a client may send it on one topic; beyond that it is answered with error
+   * `{reason: "rate_limited", retry_after}`, and the handler is not called.
+   */
+  readonly rate?: Rate;
 }
 
 /** `in` of a channel: a schema or an InEvent by event. */

@@ -7,6 +7,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
 import { kindOf, makeError } from "../../errors.ts";
+import type { Rate } from "../../limits/rate.ts";
 import type { Message } from "../../protocol/message.ts";
 import { isThenable } from "../async-calls.ts";
 import {
@@ -28,12 +29,14 @@ export interface InHandler {
    * it is, for which no frame has to be kept.
    */
   readonly intake: Intake | undefined;
+  /** How often a client may send it; undefined: as often as it can. */
+  readonly rate: Rate | undefined;
 }
 
 type Intake = (channel: SentBy, message: Message, frame: string | undefined) => Incoming;
 type Given = Readonly<Record<string, unknown>>;
 
-const EVENT_KEYS = ["payload", "reply", "maxBytes"];
+const EVENT_KEYS = ["payload", "reply", "maxBytes", "rate"];
 const MOST_BYTES = 2_147_483_647;
 
 /**
@@ -58,6 +61,13 @@ export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<un
   return found;
 }
 
+/** Gives the rates of events that have one. */
+export function ratesOf(handlers: ReadonlyMap<unknown, InHandler>): Map<string, Rate> {
+  const found = new Map<string, Rate>();
+  for (const [event, { rate }] of handlers) if (rate) found.set(String(event), rate);
+  return found;
+}
+
 /** Has `join` called with parameters that fit. @throws SIM_ERR_DEFINITION_INVALID */
 export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback {
   if (params === undefined) return join;
@@ -74,7 +84,7 @@ const SCHEMA = "a Standard Schema or typed()";
 
 function inHandlerOf(event: string, handler: PayloadCallback, declaration: unknown): InHandler {
   const subject = `in.${event}`;
-  const { payload, reply, maxBytes } = declarationOf(subject, declaration);
+  const { payload, reply, maxBytes, rate } = declarationOf(subject, declaration);
   const isRaw = isVerbatim(handler);
   let handle = handler;
   if (checks(payload)) {
@@ -88,13 +98,14 @@ function inHandlerOf(event: string, handler: PayloadCallback, declaration: unkno
     isAnObject(reply) && !isSchema(reply) ? payloadWriter(`reply of ${subject}`, reply) : undefined;
   if (write) handle = replying(handle, write);
   if (maxBytes !== undefined) handle = refusingOversize(handle);
-  return { handle, intake: intakeOf(isRaw, maxBytes) };
+  return { handle, intake: intakeOf(isRaw, maxBytes), rate };
 }
 
 interface Declaration {
   readonly payload?: StandardSchemaV1;
   readonly reply?: unknown;
   readonly maxBytes?: number;
+  readonly rate?: Rate;
 }
 
 function declarationOf(subject: string, given: unknown): Declaration {

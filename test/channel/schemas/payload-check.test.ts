@@ -210,7 +210,7 @@ describe("a declaration", () => {
   it("must be a schema, or say what it is about", () => {
     const handleIn = { say: (): void => {} };
     const forms =
-      "in.say must be a Standard Schema or typed(), or have some of payload, reply, maxBytes";
+      "in.say must be a Standard Schema or typed(), or have some of payload, reply, maxBytes, rate";
     refuses({ handleIn, in: { say: 7 } }, `${forms}, got number`);
     refuses({ handleIn, in: { say: { type: "object" } } }, `${forms}, got type`);
     refuses(

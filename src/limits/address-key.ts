@@ -1,0 +1,44 @@
+/**
+ * What of an address is limited: an address of version 4, or the network of one of version 6.
+ *
+ * Whoever has an address of version 6 has at least a /64 of them, and would have as many buckets.
+ *
+ * Runs on: shard. Pure.
+ */
+
+import { isIPv6 } from "node:net";
+
+const GROUPS = 8;
+/** Groups of a /64. */
+const NETWORK_GROUPS = 4;
+
+/** Gives an address of version 4 as it is, also where it comes as one of version 6; else its /64. */
+export function addressKey(address: string): string {
+  if (!address.includes(":") || !isIPv6(address)) return address;
+  const groups = groupsOf(address);
+  const [high = 0, low = 0] = groups.slice(-2);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isMapped) return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
+  return `${network.join(":")}::/64`;
+}
+
+function groupsOf(address: string): number[] {
+  const [text = ""] = address.split("%");
+  const [before = "", after] = text.split("::");
+  const head = parsed(before);
+  if (after === undefined) return head;
+  const tail = parsed(after);
+  const between = Array.from({ length: GROUPS - head.length - tail.length }, () => 0);
+  return [...head, ...between, ...tail];
+}
+
+/** Parses groups; the last of them may be an address of version 4. */
+function parsed(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((group) => {
+    if (!group.includes(".")) return [Number.parseInt(group, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
+    return [a * 256 + b, c * 256 + d];
+  });
+}

@@ -1,0 +1,162 @@
+/**
+ * Holds the connections of a mount to the limits of its socket: their own, those of their id, those
+ * of their address, and who may connect.
+ *
+ * A message costs one of `messages` and its `bytes`, a join costs one of `joins` as well. What a
+ * limit refuses costs the connection's own nothing; of shared ones, those that had let it pass keep
+ * what it cost.
+ *
+ * Runs on: shard; one for each mount with limits.
+ * Owns: the buckets of a socket: from its first message on, or from its start where messages of
+ *       addresses are limited, as its address is known then only.
+ */
+
+import { addressKey } from "../limits/address-key.ts";
+import { OwnLimits, type Counted } from "../limits/own-limits.ts";
+import type { LimitScope, Refusals } from "../limits/refusals.ts";
+import { SharedLimits, type RateTable, type SharedKey } from "../limits/shared-limits.ts";
+import type { ConnectRequest } from "./definition.ts";
+import type { SocketLimits } from "./limits.ts";
+import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
+
+/** What a SocketLimiter is made of. */
+export interface SocketLimiterParts {
+  readonly path: string;
+  readonly limits: SocketLimits;
+  readonly table: RateTable;
+  readonly refusals: Refusals;
+}
+
+/** A socket, as far as its limits are concerned. */
+export interface IdentifiedSocket extends LimitedSocket {
+  readonly id: string | null;
+}
+
+/** The limits of a mount's connections. */
+export class SocketLimiter {
+  readonly closesFloods: boolean;
+  /** Whose limit refused last, and what it counts. */
+  scope: LimitScope = "socket";
+  refusedBy: Counted = "messages";
+  readonly #own: OwnLimits;
+  readonly #perId: SharedLimits | undefined;
+  readonly #perAddress: SharedLimits | undefined;
+  readonly #addressOf: ((request: ConnectRequest) => string | null) | undefined;
+  readonly #countsBytes: boolean;
+  readonly #refusals: Refusals;
+
+  constructor({ path, limits, table, refusals }: SocketLimiterParts) {
+    const { perId, perAddress, flood } = limits;
+    this.#own = new OwnLimits("limits", limits);
+    this.#perId = perId && new SharedLimits(`id of ${path}`, perId, table);
+    this.#perAddress = perAddress && new SharedLimits(`address of ${path}`, perAddress, table);
+    this.#addressOf = limits.address?.bind(limits);
+    this.closesFloods = flood === "close";
+    this.#countsBytes = [this.#own, this.#perId, this.#perAddress].some((of) => of?.countsBytes);
+    this.#refusals = refusals;
+  }
+
+  /** True where the transport must say what a client's address is. */
+  get wantsPeer(): boolean {
+    return this.#perAddress !== undefined && this.#addressOf === undefined;
+  }
+
+  /** True where limits use the table that shards share. */
+  get isShared(): boolean {
+    return this.#perId !== undefined || this.#perAddress !== undefined;
+  }
+
+  /**
+   * Gives the address by which a client is limited, or null.
+   *
+   * @throws what the user's function throws
+   */
+  addressOf(request: ConnectRequest, peerAddress: string | null): string | null {
+    if (!this.#perAddress) return null;
+    const address: unknown = this.#addressOf ? this.#addressOf(request) : peerAddress;
+    return typeof address === "string" && address !== "" ? addressKey(address) : null;
+  }
+
+  /** Takes a request to connect from an address. @returns 0, or after how many ms to come again */
+  connectFrom(address: string | null): number {
+    if (!this.#perAddress || address === null) return 0;
+    return this.#connect(this.#perAddress, "address", address, null);
+  }
+
+  /** Takes a request to connect with an id. @returns 0, or after how many ms to come again */
+  connectAs(id: string | null): number {
+    return this.#perId && id !== null ? this.#connect(this.#perId, "id", id, id) : 0;
+  }
+
+  /** A connection is open. Its address is not known later on. */
+  opened(socket: LimitedSocket, address: string | null): void {
+    if (address === null || this.#perAddress?.countsMessages !== true) return;
+    bucketsOf(socket).addressKey = this.#perAddress.keyOf(address);
+  }
+
+  /** False where a message of at least so many bytes would be refused by the connection's own limits. */
+  mayPass({ own }: SocketBuckets, nowMs: number, bytes: number): boolean {
+    return this.#own.waitMs(own, nowMs, bytes, false) === 0;
+  }
+
+  /**
+   * Takes a message, if it is within all limits.
+   *
+   * @returns 0 where it is; else the ms after which it would be, by the limit that refused it
+   */
+  take(
+    socket: IdentifiedSocket,
+    nowMs: number,
+    isJoin: boolean,
+    frame: string | Uint8Array,
+  ): number {
+    const buckets = bucketsOf(socket);
+    const bytes = this.#countsBytes ? bytesOf(frame) : 0;
+    let waitMs = this.#own.waitMs(buckets.own, nowMs, bytes, isJoin);
+    if (waitMs > 0) {
+      this.scope = "socket";
+      this.refusedBy = this.#own.refusedBy(buckets.own, nowMs, isJoin);
+      return waitMs;
+    }
+    waitMs = this.#takeShared("address", buckets.addressKey, nowMs, bytes, isJoin);
+    if (waitMs === 0) {
+      waitMs = this.#takeShared("id", this.#idKey(socket, buckets), nowMs, bytes, isJoin);
+    }
+    if (waitMs === 0) this.#own.spend(buckets.own, nowMs, bytes, isJoin);
+    return waitMs;
+  }
+
+  #takeShared(
+    scope: "address" | "id",
+    key: SharedKey | undefined,
+    nowMs: number,
+    bytes: number,
+    isJoin: boolean,
+  ): number {
+    const limits = scope === "id" ? this.#perId : this.#perAddress;
+    if (!limits || !key) return 0;
+    const waitMs = limits.take(key, nowMs, bytes, isJoin);
+    if (waitMs === 0) return 0;
+    this.scope = scope;
+    this.refusedBy = limits.refusedBy;
+    return waitMs;
+  }
+
+  #idKey({ id }: IdentifiedSocket, buckets: SocketBuckets): SharedKey | undefined {
+    if (id === null || this.#perId?.countsMessages !== true) return undefined;
+    buckets.idKey ??= this.#perId.keyOf(id);
+    return buckets.idKey;
+  }
+
+  #connect(limits: SharedLimits, scope: LimitScope, key: string, id: string | null): number {
+    const retryAfterMs = limits.takeConnect(key, this.#refusals.clock());
+    if (retryAfterMs === 0) return 0;
+    const nothing = { connection: undefined, topic: undefined, event: undefined };
+    this.#refusals.connectRefused({ scope, counted: "connects", id, retryAfterMs, ...nothing });
+    return retryAfterMs;
+  }
+}
+
+function bytesOf(frame: string | Uint8Array): number {
+  return typeof frame === "string" ? Buffer.byteLength(frame) : frame.length;
+}

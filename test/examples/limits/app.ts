@@ -1,0 +1,35 @@
+import { defineChannel, defineEndpoint, defineSocket, ok } from "simurgh";
+
+const userSocket = defineSocket({
+  connect: ({ params }) => ok({ name: params["name"] ?? "somebody" }),
+  id: ({ assigns }) => `users:${assigns.name}`,
+  limits: {
+    messages: { limit: 50, perMs: 1_000, burst: 100 }, // of one connection
+    joins: { limit: 20, perMs: 1_000, burst: 50 },
+    perId: { bytes: { limit: 100_000, perMs: 1_000 } }, // of all connections of a user
+    perAddress: { connects: { limit: 10, perMs: 1_000 } }, // of all clients behind an address
+    // Behind a proxy: what that has written is the last of a list that the client may have begun.
+    address: ({ connectInfo }) =>
+      connectInfo.xHeaders
+        ?.findLast(([name]) => name === "x-forwarded-for")?.[1]
+        .split(",")
+        .at(-1)
+        ?.trim() ?? null,
+  },
+});
+
+const room = defineChannel(userSocket, {
+  limits: { messages: { limit: 20, perMs: 1_000 } }, // of one connection, on one topic
+  in: { new_msg: { rate: { limit: 2, perMs: 1_000, burst: 3 } } }, // the same, of one event
+  join: () => ok(),
+  handleIn: {
+    new_msg: (socket, payload) => socket.broadcast("new_msg", { payload }),
+    typing: (socket) => socket.broadcastFrom("typing"),
+  },
+});
+
+export default defineEndpoint({
+  sockets: {
+    "/socket": { socket: userSocket, channels: { "room:*": room }, connectInfo: ["xHeaders"] },
+  },
+});
