@@ -11,6 +11,8 @@ const root = new URL("../", import.meta.url);
 const file = (path) => fileURLToPath(new URL(path, root));
 
 // Removed first: a file that is gone from src must not live on in the package.
-rmSync(file("dist/src/demo/page"), { recursive: true, force: true });
-cpSync(file("src/demo/page"), file("dist/src/demo/page"), { recursive: true });
+for (const page of ["src/demo/page", "test/examples/editor/page", "test/examples/jobs/page"]) {
+  rmSync(file(`dist/${page}`), { recursive: true, force: true });
+  cpSync(file(page), file(`dist/${page}`), { recursive: true });
+}
 chmodSync(file("dist/src/cli/simurgh.js"), 0o755);

@@ -82,10 +82,12 @@ export type {
   HandleOutResult,
   JoinResult,
   Ok,
+  OkUntil,
   Refused,
   Reply,
   Stop,
 } from "./channel/results.ts";
+export type { Until } from "./channel/expiry.ts";
 export { socketRef } from "./channel/socket-ref.ts";
 export type { SocketRef } from "./channel/socket-ref.ts";
 export { definePresence } from "./presence/presence.ts";
@@ -147,6 +149,18 @@ export type { FilterParameters } from "./log-filter.ts";
 export { OPTIONS } from "./options.ts";
 export type { Options, ResolvedOptions } from "./options.ts";
 export { Token } from "./token/token.ts";
+export { verifyPhoenixToken } from "./token/phoenix-token.ts";
+export type {
+  PhoenixTokenFailure,
+  PhoenixTokenOptions,
+  PhoenixTokenResult,
+  SecretHolder,
+} from "./token/phoenix-token.ts";
+export { verifyJwt } from "./token/jwt.ts";
+export type { JwtFailure, JwtRefusal, JwtResult } from "./token/jwt.ts";
+export type { JwtChecks, JwtClaims, JwtKeys, JwtOptions } from "./token/jwt-options.ts";
+export type { JwksOptions } from "./token/jwks.ts";
+export type { TokenIssues } from "./token/token-schema.ts";
 export type { TokenRefusal, TokenResult } from "./token/payload.ts";
 export type { SessionResult } from "./token/session.ts";
 export type { Atom, Bitstring, Identifier, ImproperList, Term, Tuple } from "./token/terms.ts";

@@ -72,6 +72,7 @@ export const LOG_LINES = {
   adapterFailed: { level: "error", text: "the adapter failed" },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },
+  expired: { level: "info", text: "EXPIRED CONNECTION TO" },
   connectFailed: { level: "error", text: "connect threw, or did not settle in time" },
   connectInvalid: { level: "error", text: "connect or id returned something else" },
   originRefused: {

@@ -13,6 +13,8 @@ import { channel, type Channel } from "node:diagnostics_channel";
 export const EVENTS = {
   socket_connected:
     "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
+  socket_expired:
+    "connection, id, transport, channels, lateMs: the time of a connection was over, and it is closed with 3000",
   socket_disconnected: "connection, id, code, channels: a connection ended",
   channel_joined: "durationMs, topic, params, result (ok, error): join returned",
   channel_handled_in: "durationMs, topic, event, ref, params: a handler of handleIn returned",

@@ -52,11 +52,12 @@ const shard = new SoloShard({
     { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
   ),
   data: undefined,
+  ticks: false,
   logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
 });
 let frames = 0;
 const decision = await shard.connect(
-  { path: undefined, params: {}, connectInfo: {} },
+  { path: undefined, params: {}, connectInfo: {}, identity: undefined },
   {
     onFrame(frame) {
       frames += 1;

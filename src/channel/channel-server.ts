@@ -207,6 +207,11 @@ export class ChannelServer implements ChannelRuntime {
   /** Its connection tells it all that there is to tell: it is closed. */
   drain(): void {}
 
+  /** Tells a channel that its connection has so much time left (ms). */
+  expiring(channel: Channel, leftMs: number): void {
+    this.#receive(channel, { kind: "told", name: "expiring", count: leftMs });
+  }
+
   /** Ends a channel whose connection ends, after what waits for it already. */
   close(channel: Channel, reason: ExitReason): void {
     this.#receive(channel, { kind: "close", reason });
@@ -238,7 +243,7 @@ export class ChannelServer implements ChannelRuntime {
 
   receiveMissed(channel: Channel, count: number): void {
     this.#reports.broadcastsMissed(channel, count);
-    if (channel.definition.missed) this.#receive(channel, { kind: "leftOut", count });
+    this.#receive(channel, { kind: "told", name: "missed", count });
   }
 
   push(channel: Channel, event: string, payload: unknown = {}): void {
@@ -328,7 +333,6 @@ export class ChannelServer implements ChannelRuntime {
   }
 
   #handle(channel: Channel, letter: Letter): void {
-    const { missed } = channel.definition;
     switch (letter.kind) {
       case "in":
         this.#handleIn(channel, channel.definition.handleIn.get(letter.event), letter);
@@ -346,8 +350,8 @@ export class ChannelServer implements ChannelRuntime {
       case "close":
         this.#lives.close(channel, letter.reason);
         break;
-      case "leftOut":
-        if (missed) this.#call(channel, "missed", missed, letter.count);
+      case "told":
+        this.#call(channel, letter.name, channel.definition[letter.name], letter.count);
         break;
       case "missed":
         this.missed(channel, letter.why);
@@ -437,13 +441,13 @@ export class ChannelServer implements ChannelRuntime {
   #call(
     channel: Channel,
     name: string,
-    callback: (socket: object, argument: unknown) => unknown,
+    callback: ((socket: object, argument: unknown) => unknown) | undefined,
     argument: unknown,
   ): void {
     channel.isRunning = true;
     let result: unknown;
     try {
-      result = callback(channel, argument);
+      result = callback?.(channel, argument);
     } catch (error) {
       channel.isRunning = false;
       this.#lives.crash(channel, name, error);
@@ -469,10 +473,7 @@ export class ChannelServer implements ChannelRuntime {
   #finishCall(channel: Channel, name: string, result: unknown): void {
     if (result === undefined || channel.state !== STATE.open) return;
     if (result instanceof Stop) this.#stop(channel, name, result.reason);
-    else {
-      const error = badResult(name, "nothing or stop(reason)", result);
-      this.#lives.crash(channel, name, error);
-    }
+    else this.#lives.crash(channel, name, badResult(name, "nothing or stop(reason)", result));
   }
 
   #stop(channel: Channel, event: unknown, reason: ExitReason): void {

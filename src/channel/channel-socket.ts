@@ -5,6 +5,7 @@
  */
 
 import type { ShardContext } from "./context.ts";
+import type { Until } from "./expiry.ts";
 import type { TaskOptions } from "./tasks.ts";
 
 /** Functions by name, as a tasks module has them. */
@@ -102,6 +103,19 @@ export interface ChannelSocket<
   subscribe(topic: string): void;
   /** Stops listening to a further topic. */
   unsubscribe(topic: string): void;
+
+  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+  /**
+   * Has the whole connection last longer, or shorter: its client has shown a new token.
+   *
+   * @param assigns - what channels that are joined from now on get of the connection, as `connect`
+   *   would give it. Those that are joined keep theirs, this one too: see `assign`
+   * @returns false, and nothing has changed, where the socket's `id` says that these assigns are
+   *   somebody else's, or the connection is gone
+   * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+   */
+  renew(assigns: Assigns, until: Until): boolean;
 
   /**
    * Has a function of the endpoint's tasks module run on another thread, for work that would hold

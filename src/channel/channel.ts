@@ -16,6 +16,7 @@ import { STATE, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import type { ChannelDefinition } from "./definition.ts";
+import type { Until } from "./expiry.ts";
 import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
@@ -175,6 +176,14 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
 
   unsubscribe(topic: string): void {
     this.runtime.unlisten(this, topic);
+  }
+
+  get expiresAtMs(): number | undefined {
+    return this.owner.expiresAtMs;
+  }
+
+  renew(assigns: object, until: Until): boolean {
+    return this.owner.renew(assigns, until);
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {

@@ -86,6 +86,12 @@ export interface ChannelCallbacks<
   };
   /** Takes what `send`, `sendAfter` and `subscribe` bring. */
   handleInfo?(socket: Socket, message: Info): HandleOutResult | Promise<HandleOutResult>;
+  /**
+   * Is told that the connection has so much time left (ms), unless it is renewed: the socket's
+   * `expiringMs` before its end, or when half of its time is left where that is later. Each joined
+   * channel is told that has this; one that may push is enough.
+   */
+  expiring?(socket: Socket, leftMs: number): HandleOutResult | Promise<HandleOutResult>;
   /** Runs when the channel ends; not where a rejoin of the same topic replaces it. */
   terminate?(socket: Socket, reason: ExitReason): void | Promise<void>;
   /**
@@ -135,6 +141,7 @@ export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
   /** Undefined: all that it sends is written by JSON.stringify. */
   readonly writers: OutWriters | undefined;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
+  readonly expiring: ((socket: object, leftMs: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
   /** Undefined: the socket's policy holds. */
   readonly slow: SlowChannel | undefined;
@@ -195,6 +202,7 @@ export function defineChannel<
     intercept: outHandlersOf(callbacks.intercept),
     writers: OutWriters.of(callbacks.out),
     handleInfo: callbacks.handleInfo?.bind(callbacks) as ChannelDefinition["handleInfo"],
+    expiring: callbacks.expiring?.bind(callbacks) as ChannelDefinition["expiring"],
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
@@ -227,7 +235,7 @@ function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
 function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
   checkFunction("join", given["join"]);
   for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
-  for (const name of ["locals", "handleInfo", "missed", "terminate"]) {
+  for (const name of ["locals", "handleInfo", "expiring", "missed", "terminate"]) {
     if (given[name] !== undefined) checkFunction(name, given[name]);
   }
 }

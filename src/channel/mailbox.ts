@@ -3,7 +3,8 @@
  *
  * Runs on: the shard that owns the connection. Made when a first message has to wait.
  * Full: `tryPut` of a client's message returns false at the bound; the channel then ends. Ends
- *       (leave, close, missed) always find room, or a full channel could not be left.
+ *       (leave, close, missed) always find room, or a full channel could not be left; so does what
+ *       its runtime tells it (told), which no client can send.
  */
 
 import { makeError } from "../errors.ts";
@@ -17,10 +18,10 @@ export type Letter =
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "leave"; readonly ref: Ref }
   | { readonly kind: "close"; readonly reason: ExitReason }
-  | { readonly kind: "leftOut"; readonly count: number }
+  | { readonly kind: "told"; readonly name: "missed" | "expiring"; readonly count: number }
   | { readonly kind: "missed"; readonly why: string | undefined };
 
-const ENDS: ReadonlySet<string> = new Set(["leave", "close", "missed"]);
+const ENDS: ReadonlySet<string> = new Set(["leave", "close", "missed", "told"]);
 
 /** A queue with a bound. */
 export class Mailbox<Kept extends { readonly kind: string } = Letter> {

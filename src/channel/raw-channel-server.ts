@@ -130,6 +130,10 @@ export class RawChannelServer implements RawChannelRuntime {
     if (channel.isOpen) this.#call(channel, "drain", "drain", undefined);
   }
 
+  expiring(channel: RawChannelEnd, leftMs: number): void {
+    if (channel.isOpen) this.#call(channel, "expiring", "expiring", leftMs);
+  }
+
   close(channel: RawChannelEnd, reason: ExitReason): void {
     this.#over(channel, reason);
   }

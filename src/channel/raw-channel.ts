@@ -14,6 +14,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
 import { STATE, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
+import type { Until } from "./expiry.ts";
 import type { RawChannel, RawChannelDefinition, RawChannelHandlers } from "./raw-definition.ts";
 import type { ExitReason } from "./results.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
@@ -158,6 +159,14 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
 
   unsubscribe(topic: string): void {
     this.runtime.unlisten(this, topic);
+  }
+
+  get expiresAtMs(): number | undefined {
+    return this.owner.expiresAtMs;
+  }
+
+  renew(assigns: object, until: Until): boolean {
+    return this.owner.renew(assigns, until);
   }
 
   receive(broadcast: Broadcast): void {

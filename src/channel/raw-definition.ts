@@ -12,6 +12,7 @@ import type { Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { ShardContext } from "./context.ts";
 import type { HasAssigns } from "./definition.ts";
+import type { Until } from "./expiry.ts";
 import type { ExitReason } from "./results.ts";
 
 /**
@@ -64,6 +65,10 @@ export interface RawChannel<Assigns = object> {
   subscribe(topic: string): void;
   /** Stops listening to a topic. */
   unsubscribe(topic: string): void;
+  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+  /** Has the whole connection last longer, or shorter: as `renew` of other channels. */
+  renew(assigns: Assigns, until: Until): boolean;
 }
 
 /** What `start` of a raw channel returns. */
@@ -81,6 +86,8 @@ export interface RawChannelHandlers {
    * Without it the channel ends with phx_error `missed broadcasts`.
    */
   missed?(topic: string): void | Promise<void>;
+  /** Is told that the connection has so much time left (ms), unless it is renewed. */
+  expiring?(leftMs: number): void | Promise<void>;
   /** Is told that the connection is about to be closed, as the shard closes. It may still push. */
   drain?(): void;
   /** Runs once, when the channel has ended, whatever ended it. */
@@ -140,7 +147,7 @@ export function defineRawChannel<Assigns>(
   };
 }
 
-const OPTIONAL = ["broadcast", "missed", "drain", "end"] as const;
+const OPTIONAL = ["broadcast", "missed", "expiring", "drain", "end"] as const;
 
 /** True for what `start` may return of a channel that goes on. */
 export function areHandlers(value: unknown): value is RawChannelHandlers {

@@ -5,6 +5,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
+import { expiryOf, type Until } from "./expiry.ts";
 
 /** An answer with a status. `ok` and `error` are what clients know; any other string may be used. */
 export class Reply<Status extends string = string, Payload = unknown> {
@@ -21,6 +22,19 @@ export class Reply<Status extends string = string, Payload = unknown> {
 export interface Ok<Payload> {
   readonly status: "ok";
   readonly payload: Payload;
+}
+
+/** What accepts a connection for a time. */
+export class OkUntil<Payload = unknown> implements Ok<Payload> {
+  readonly status = "ok";
+  readonly payload: Payload;
+  /** Undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+
+  constructor(payload: Payload, expiresAtMs: number | undefined) {
+    this.payload = payload;
+    this.expiresAtMs = expiresAtMs;
+  }
 }
 
 /** What refuses a connection or a join. */
@@ -59,11 +73,18 @@ export type HandleOutResult = void | undefined | Stop;
 /** What `join` may give. */
 export type JoinResult = Ok<unknown> | Refused;
 
-/** Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client. */
+/**
+ * Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client.
+ *
+ * @param until - in `connect`: how long the connection may last; then it is closed with 3000, unless
+ *   `renew` has come before. One that is past refuses the connection.
+ * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+ */
+export function ok<Payload>(payload: Payload, until: Until): OkUntil<Payload>;
 export function ok(): Ok<object>;
 export function ok<Payload>(payload: Payload): Ok<Payload>;
-export function ok(payload: unknown = {}): Reply {
-  return new Reply("ok", payload);
+export function ok(payload: unknown = {}, until?: Until): Reply | OkUntil {
+  return until === undefined ? new Reply("ok", payload) : new OkUntil(payload, expiryOf(until));
 }
 
 /** Payload of an `error()` without one; a single object, so that `connect` can tell it from `{}`. */

@@ -8,6 +8,7 @@
 import type { Message, Ref } from "../protocol/message.ts";
 import type { ChannelState } from "./channel-state.ts";
 import type { Connection } from "./connection.ts";
+import type { Until } from "./expiry.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import type { ExitReason } from "./results.ts";
 
@@ -61,6 +62,8 @@ export interface ChannelRunner {
   flush(channel: RoutedChannel): void;
   /** Tells a channel that its connection is about to be closed, as the shard closes. */
   drain(channel: RoutedChannel): void;
+  /** Tells a channel that its connection has so much time left (ms). */
+  expiring(channel: RoutedChannel, leftMs: number): void;
   /** Ends a channel whose connection ends, after what waits for it already. */
   close(channel: RoutedChannel, reason: ExitReason): void;
   /** Ends a channel at once and without a word: a rejoin replaces it. */
@@ -76,6 +79,10 @@ export interface ChannelOwner {
   readonly id: string | null;
   /** True where messages wait until the whole burst of frames was read (Phoenix's way). */
   readonly isSerial: boolean;
+  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+  /** Moves that, and replaces what later channels get; false where these are another's assigns. */
+  renew(assigns: unknown, until: Until): boolean;
   /** The topic is free again. */
   channelGone(channel: RoutedChannel): void;
   /** The join was answered, one way or the other. */

@@ -41,6 +41,7 @@ export const REASON = {
   missed: "missed broadcasts",
   slowClient: "client too slow",
   overloaded: "overloaded",
+  expired: "expired",
 } as const;
 
 /**
@@ -53,6 +54,8 @@ export const CLOSE = {
   tooLarge: 1009,
   internalError: 1011,
   restart: 1012,
+  /** "Unauthorized" in IANA's registry of close codes. */
+  expired: 3000,
 } as const;
 
 /** What a connection ends with that no close frame was seen of (RFC 6455 §7.1.5). Never sent. */
@@ -66,6 +69,7 @@ export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   internalError:
     "A frame could not be decoded, too much waited behind a join, or a raw socket failed.",
   restart: "The node, or the shard that served the connection, drains.",
+  expired: "The time that the connection's token gave it was over, and it was not renewed.",
 };
 
 /** After how many seconds a client that was turned away with 503 may come again (Retry-After). */

@@ -28,6 +28,7 @@ import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exc
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
+import { ExpiryBook, type Mortal } from "../socket/expiry-book.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import { RawSocketServer } from "../socket/raw-socket-server.ts";
 import type { SocketOpener } from "../socket/served-socket.ts";
@@ -63,6 +64,7 @@ export class ShardCore {
   readonly #sockets: SocketServer;
   readonly #rawChannels: RawChannelServer;
   readonly #rawSockets: RawSocketServer;
+  readonly #expiries = new ExpiryBook<Mortal>(() => Date.now());
   /** Makes the sockets of connections, of whichever kind their mount is. */
   readonly sockets: SocketOpener = {
     open: (connection, identity) =>
@@ -129,18 +131,12 @@ export class ShardCore {
       joinTimeoutMs: options.joinTimeoutMs,
       onCount: (change) => counters.add(COUNTER.channels, change),
     });
-    this.#rawSockets = new RawSocketServer({
-      shard: start.shard,
-      context: this.context,
-      topics: this.pubsub,
-      logger,
-      maxMailbox: options.maxMailbox,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-    });
+    this.#rawSockets = this.#makeRawSockets();
     this.#sockets = new SocketServer({
       channels: this.#channels,
       rawChannels: this.#rawChannels,
       idTopics: this.pubsub,
+      expiries: this.#expiries,
       logger,
       maxBacklog: options.maxMailbox,
       takesJoins: parts.takesJoins,
@@ -183,11 +179,15 @@ export class ShardCore {
     if (hasLost) this.#lapped(member, "all");
   }
 
-  /** Ends what asynchronous callbacks kept too long. Called from the shard's sweep. */
+  /**
+   * Ends what asynchronous callbacks kept too long, and connections whose time is over. Called from
+   * the shard's sweep.
+   */
   checkTimeouts(nowMs: number): void {
     this.#channels.checkTimeouts(nowMs);
     this.#rawChannels.checkTimeouts(nowMs);
     this.#rawSockets.checkTimeouts(nowMs);
+    this.#expiries.look();
   }
 
   /**
@@ -240,6 +240,20 @@ export class ShardCore {
     const onCount = (change: number): void => counters.add(COUNTER.presences, change);
     const wire = new ShardWire(memory, member, this, onCount);
     return new ShardPresences({ presences, options, context: this.context, wire, logger });
+  }
+
+  #makeRawSockets(): RawSocketServer {
+    const { start, logger } = this.#parts;
+    const { maxMailbox, handlerTimeoutMs } = start.options;
+    return new RawSocketServer({
+      shard: start.shard,
+      context: this.context,
+      topics: this.pubsub,
+      expiries: this.#expiries,
+      logger,
+      maxMailbox,
+      handlerTimeoutMs,
+    });
   }
 
   #lapped(from: number, slots: LappedNotice): void {

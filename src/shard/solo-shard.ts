@@ -2,12 +2,14 @@
  * A shard that is alone, without an engine and without threads: what tests of channels run on.
  *
  * It is the core of every shard, over memory that it shares with nobody, and so what channels do
- * here they do in a server. It has no clock: `handlerTimeoutMs` ends no channel, `joinTimeoutMs` no join.
+ * here they do in a server. Unless it is told to tick, `handlerTimeoutMs` ends no channel and
+ * `joinTimeoutMs` no join.
  *
  * Runs on: the thread of a test.
  */
 
 import type { ShardContext } from "../channel/context.ts";
+import { ok } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
@@ -19,13 +21,14 @@ import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { ConnectInfo } from "../socket/definition.ts";
+import type { AnyMount } from "../socket/mount.ts";
 import type { ConnectInfoPlan } from "../transport/connect-info.ts";
 import { ConnectionNumbering } from "../transport/connection-numbering.ts";
 import { CustomTransports } from "../transport/custom-transports.ts";
 import type { TransportDecision } from "../transport/definition.ts";
 import { matchPath } from "../transport/path.ts";
 import type { RequestHead } from "../transport/request-head.ts";
-import { Sweep } from "../transport/sweep.ts";
+import { Sweep, tickFor } from "../transport/sweep.ts";
 import type { NodeMemory } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import { websocketOptionsOf, type EndpointDefinition } from "./endpoint.ts";
@@ -42,6 +45,14 @@ export interface SoloShardParts {
   readonly options: ResolvedOptions;
   readonly data: unknown;
   readonly logger: Logger;
+  /** Whether it looks now and then at what takes too long, as a shard does. */
+  readonly ticks: boolean;
+}
+
+/** Who a connection is, without being asked. */
+export interface SoloIdentity {
+  readonly id: string | null;
+  readonly assigns: unknown;
 }
 
 /** A request to connect. */
@@ -51,6 +62,8 @@ export interface SoloRequest {
   readonly params: Readonly<Record<string, unknown>>;
   /** What the mount asks for and is not given is that of a client on this machine. */
   readonly connectInfo: Partial<ConnectInfo>;
+  /** Stands for what the socket's `connect` and `id` would give; undefined: they are asked. */
+  readonly identity: SoloIdentity | undefined;
 }
 
 /** What became of a request to connect. */
@@ -64,13 +77,12 @@ export type SoloSubscriber = (broadcast: Broadcast) => void;
 /** A mount, and what its sockets are told of a client. */
 interface SoloMount {
   readonly path: string;
+  readonly mount: AnyMount;
   readonly connectInfo: ConnectInfoPlan;
 }
 
 const MEMBER = 0;
 const VSN = "2.0.0";
-/** Nothing ticks here; it must be some time. */
-const SWEEP_MS = 1_000;
 
 /** A shard without an engine. */
 export class SoloShard {
@@ -78,15 +90,21 @@ export class SoloShard {
   readonly #logger: Logger;
   readonly #core: ShardCore;
   readonly #mounts: readonly SoloMount[];
+  readonly #sweep: Sweep;
+  readonly #ticks: boolean;
+  /** Connections that were told who they are. */
+  #identified = 0;
   readonly #listeners = new Map<SoloSubscriber, object>();
   /** Carries the test's connections as it would those of a transport of the app's own. */
   readonly #transport: CustomTransports;
 
-  constructor({ endpoint, options, data, logger }: SoloShardParts) {
+  constructor({ endpoint, options, data, logger, ticks }: SoloShardParts) {
     const memory = makeSoloMemory(options);
     new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
     this.#logger = logger;
+    this.#ticks = ticks;
+    this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
     const counters = new Counters(memory.counters, MEMBER);
     this.#core = new ShardCore({
       start: { memory, options, member: MEMBER, shard: 0, data },
@@ -104,7 +122,7 @@ export class SoloShard {
       numbers: new ConnectionNumbering(0, 1),
       logger,
       meter: new CounterMeter(counters),
-      sweep: new Sweep(SWEEP_MS),
+      sweep: this.#sweep,
       isNodeDrained: () => false,
       maxBackpressureBytes: options.maxBackpressureBytes,
       slowClientMs: options.slowClientMs,
@@ -115,8 +133,9 @@ export class SoloShard {
       this.#transport.mount({ mount: made, serializers: DEFAULT_SERIALIZERS });
       const websocket = websocketOptionsOf(mount) ?? {};
       const { connectInfo } = handshakePolicyOf(path, endpoint, mount, websocket);
-      return { path, connectInfo };
+      return { path, mount: made, connectInfo };
     });
+    this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
   }
 
   get context(): ShardContext {
@@ -125,6 +144,7 @@ export class SoloShard {
 
   /** Runs the app's `start`. */
   async start(): Promise<void> {
+    if (this.#ticks) this.#sweep.start();
     await this.#endpoint.start?.(this.context);
   }
 
@@ -134,20 +154,23 @@ export class SoloShard {
     await this.#core.allEnded();
     await this.#endpoint.stop?.(this.context);
     this.#core.presences.close();
+    this.#sweep.stop();
   }
 
   /**
-   * Has the socket's `connect` and `id` decide.
+   * Has the socket's `connect` and `id` decide, unless the request has an identity.
    *
    * @throws SIM_ERR_OPTION_INVALID where no socket has the path
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
     const found = this.#find(request.path);
-    const path = request.path ?? found.path;
+    const asked = request.path ?? found.path;
+    const { identity } = request;
+    const path = identity === undefined ? asked : this.#mountOf(found, identity);
     const params = { ...request.params, vsn: VSN };
     const { secretKeyBase } = this.context;
-    const asked = { head: localHead(path), params, authToken: null, secretKeyBase };
-    const local = found.connectInfo.collect(asked, this.#logger);
+    const call = { head: localHead(asked), params, authToken: null, secretKeyBase };
+    const local = found.connectInfo.collect(call, this.#logger);
     const connectInfo = { ...local, ...request.connectInfo };
     const decision = await this.#transport.connect("test", { path, params, connectInfo });
     if (decision.result !== "ok") return decision;
@@ -173,6 +196,16 @@ export class SoloShard {
   ): void {
     const left = from && this.#listeners.get(from);
     this.#core.broadcast(topic, event, payload, "cluster", left);
+  }
+
+  /** Mounts a socket once more, as one that knows already who its connections are. */
+  #mountOf({ mount }: SoloMount, { id, assigns }: SoloIdentity): string {
+    this.#identified += 1;
+    const path = `${mount.path}/identified/${this.#identified}`;
+    const definition = { ...mount.definition, connect: () => ok(assigns), id: () => id };
+    const identified = { ...mount, path, definition } as AnyMount;
+    this.#transport.mount({ mount: identified, serializers: DEFAULT_SERIALIZERS });
+    return path;
   }
 
   #find(path: string | undefined): SoloMount {

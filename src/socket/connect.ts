@@ -11,9 +11,10 @@
 import { kindOf } from "../errors.ts";
 import { isThenable, settledInTime } from "../channel/async-calls.ts";
 import type { ShardContext } from "../channel/context.ts";
-import { NO_REASON, Reply } from "../channel/results.ts";
+import { NO_REASON, OkUntil, Reply } from "../channel/results.ts";
 import type { Logger } from "../logger.ts";
 import type { Serializer } from "../protocol/serializer.ts";
+import { REASON } from "../protocol/reserved.ts";
 import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";
 import type { ConnectInfo, Params } from "./definition.ts";
 import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";
@@ -96,6 +97,12 @@ function decisionOf(
   identified: Identify,
   logger: Logger,
 ): Decision {
+  if (result instanceof OkUntil) {
+    const { payload, expiresAtMs } = result;
+    // Over already: a token that lasted no longer than its check took.
+    if (isPast(expiresAtMs)) return { result: "refused", reason: { reason: REASON.expired } };
+    return accepted(identified(payload), expiresAtMs);
+  }
   if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
     logger.log("connectInvalid", { path: mount.path, from: "connect", got: kindOf(result) });
     return { result: "refused", reason: undefined };
@@ -103,8 +110,17 @@ function decisionOf(
   if (result.status === "error") {
     return { result: "refused", reason: result.payload === NO_REASON ? undefined : result.payload };
   }
-  const identity = identified(result.payload);
-  return identity ? { result: "ok", identity } : { result: "refused", reason: undefined };
+  return accepted(identified(result.payload), undefined);
+}
+
+function accepted(identity: AnyIdentity | undefined, expiresAtMs: number | undefined): Decision {
+  if (!identity) return { result: "refused", reason: undefined };
+  if (expiresAtMs === undefined) return { result: "ok", identity };
+  return { result: "ok", identity: { ...identity, expiresAtMs } };
+}
+
+function isPast(expiresAtMs: number | undefined): boolean {
+  return expiresAtMs !== undefined && expiresAtMs <= Date.now();
 }
 
 function identify(
@@ -119,7 +135,7 @@ function identify(
 }
 
 /** Gives what `connect` gave, frozen; where that is nothing, one object for all connections. */
-function assignsOf(payload: unknown): object {
+export function assignsOf(payload: unknown): object {
   if (typeof payload !== "object" || payload === null) return NO_ASSIGNS;
   const isPlain = Object.getPrototypeOf(payload) === Object.prototype;
   return isPlain && Reflect.ownKeys(payload).length === 0 ? NO_ASSIGNS : Object.freeze(payload);

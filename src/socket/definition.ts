@@ -85,6 +85,11 @@ export interface SocketCallbacks<Assigns> {
    * and joins them anew; the connection stays. Channels with `slow` are neither's affair.
    */
   readonly slowClients?: SlowClientPolicy;
+  /**
+   * How long before its end a connection that ends at a time has its channels told, by their
+   * `expiring` (ms); 60 000 without, 0 for never. See `ok(assigns, { expiresAtMs })`.
+   */
+  readonly expiringMs?: number;
   /** Level at which connections are logged, `info` without; false: not at all. */
   readonly log?: LineLevel | false;
 }
@@ -106,7 +111,22 @@ export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns>
   readonly handleControl: ((socket: object, frame: ControlFrame) => unknown) | undefined;
   readonly isSerial: boolean;
   readonly slowClients: SlowClientPolicy;
+  readonly expiringMs: number;
   readonly log: LineLevel | false;
+}
+
+const DEFAULT_EXPIRING_MS = 60_000;
+const LONGEST_EXPIRING_MS = 86_400_000;
+
+/**
+ * Gives how long before its end a connection is warned.
+ *
+ * @throws SIM_ERR_DEFINITION_INVALID where that is no time
+ */
+export function expiringMsOf(value: unknown = DEFAULT_EXPIRING_MS): number {
+  if (typeof value === "number" && value >= 0 && value <= LONGEST_EXPIRING_MS) return value;
+  const rule = `be a number from 0 to ${LONGEST_EXPIRING_MS} (ms)`;
+  throw invalid(`expiringMs must ${rule}, got ${String(value)}`);
 }
 
 /**
@@ -131,6 +151,7 @@ export function defineSocket<Assigns>(
     handleControl: callbacks.handleControl?.bind(callbacks) as SocketDefinition["handleControl"],
     isSerial: joins === "serial",
     slowClients,
+    expiringMs: expiringMsOf(callbacks.expiringMs),
     log,
   };
 }

@@ -5,11 +5,12 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
+import type { Until } from "../channel/expiry.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "../channel/results.ts";
 import { kindOf, makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../logger.ts";
 import type { CloseWith } from "./close-with.ts";
-import type { ConnectRequest } from "./definition.ts";
+import { expiringMsOf, type ConnectRequest } from "./definition.ts";
 import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
 
 /**
@@ -35,6 +36,18 @@ export interface RawSocket<State = unknown> {
   readonly isOpen: boolean;
   /** False while so much waits for the client that what may be left out should be. */
   readonly hasRoom: boolean;
+
+  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  readonly expiresAtMs: number | undefined;
+  /**
+   * Has the connection last longer, or shorter: its client has shown a new token.
+   *
+   * @param state - what `connect` would give; it replaces `state`
+   * @returns false, and nothing has changed, where `id` says that this is somebody else's, or the
+   *   connection is gone
+   * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+   */
+  renew(state: State, until: Until): boolean;
 
   /** Sends a frame. @throws SIM_ERR_PAYLOAD for what is none */
   push(frame: OutgoingFrame): void;
@@ -89,6 +102,8 @@ export interface RawSocketCallbacks<State> {
    * Without it the connection is closed with 1011, and the client connects anew.
    */
   missed?(socket: RawSocket<NoInfer<State>>, topic: string): MaybeAsync<RawInfoResult>;
+  /** Is told that the connection has so much time left (ms), unless it is renewed. */
+  expiring?(socket: RawSocket<NoInfer<State>>, leftMs: number): MaybeAsync<RawInfoResult>;
   /**
    * Runs when the connection has ended, once, where `init` was to run. The reason is what `stop`
    * or `closeWith` gave, or else:
@@ -96,9 +111,12 @@ export interface RawSocketCallbacks<State> {
    * - `remote`: the client closed it; `closed`: it broke, or was cut as the client reads too slowly
    * - `timeout`: nothing came for the idle timeout; `{ shutdown: "inactive" }`: it did not poll
    * - `shutdown`: the shard closes; `{ shutdown: "disconnected" }`: it was, by its id
+   * - `{ shutdown: "expired" }`: its time was over
    * - an error: a callback threw, or a limit was passed
    */
   terminate?(socket: RawSocket<NoInfer<State>>, reason: ExitReason): MaybeAsync<void>;
+  /** How long before its end `expiring` runs (ms); 60 000 without, 0 for never. */
+  readonly expiringMs?: number;
   /** Level at which connections are logged, `info` without; false: not at all. */
   readonly log?: LineLevel | false;
 }
@@ -112,12 +130,22 @@ export interface RawSocketDefinition {
   readonly handleControl: ((socket: object, frame: ControlFrame) => unknown) | undefined;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
   readonly missed: ((socket: object, topic: string) => unknown) | undefined;
+  readonly expiring: ((socket: object, leftMs: number) => unknown) | undefined;
+  readonly expiringMs: number;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
   readonly log: LineLevel | false;
 }
 
 /** Callbacks that may be left out. */
-const OPTIONAL = ["id", "init", "handleControl", "handleInfo", "missed", "terminate"] as const;
+const OPTIONAL = [
+  "id",
+  "init",
+  "handleControl",
+  "handleInfo",
+  "missed",
+  "expiring",
+  "terminate",
+] as const;
 
 /**
  * Defines a raw socket. One callback of a connection runs at a time, also where it is
@@ -135,6 +163,8 @@ export function defineRawSocket<State>(callbacks: RawSocketCallbacks<State>): Ra
     handleControl: callbacks.handleControl?.bind(callbacks) as RawSocketDefinition["handleControl"],
     handleInfo: callbacks.handleInfo?.bind(callbacks) as RawSocketDefinition["handleInfo"],
     missed: callbacks.missed?.bind(callbacks) as RawSocketDefinition["missed"],
+    expiring: callbacks.expiring?.bind(callbacks) as RawSocketDefinition["expiring"],
+    expiringMs: expiringMsOf(callbacks.expiringMs),
     terminate: callbacks.terminate?.bind(callbacks) as RawSocketDefinition["terminate"],
     log: callbacks.log ?? "info",
   };

@@ -14,6 +14,7 @@
 
 import { AsyncCalls, ignoreOutcome, isThenable } from "../channel/async-calls.ts";
 import { asError } from "../channel/channel-reports.ts";
+import { expiryOf, type Until } from "../channel/expiry.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { LiveCount } from "../channel/live-count.ts";
@@ -23,10 +24,11 @@ import { kindOf, makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { CLOSE, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
 import { closeCodeOf, CloseWith } from "./close-with.ts";
+import type { ExpiryBook, Mortal } from "./expiry-book.ts";
 import { isFrame } from "./frame.ts";
 import { IdListener, RawSocketEnd } from "./raw-socket.ts";
 import type { RawIdentity, RawLetter, RawSocketRuntime } from "./raw-socket.ts";
-import { reportDisconnected } from "./socket-reports.ts";
+import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
 /** Who takes broadcasts for a raw socket. */
 interface TopicListener {
@@ -45,6 +47,7 @@ export interface RawSocketServerParts {
   readonly shard: number;
   readonly context: ShardContext;
   readonly topics: Topics;
+  readonly expiries: ExpiryBook<Mortal>;
   readonly logger: Logger;
   readonly maxMailbox: number;
   readonly handlerTimeoutMs: number;
@@ -77,6 +80,7 @@ export class RawSocketServer implements RawSocketRuntime {
       socket.idListener = new IdListener(socket);
       this.#parts.topics.subscribe(identity.id, socket.idListener);
     }
+    if (identity.expiresAtMs !== undefined) this.#parts.expiries.set(socket, identity.expiresAtMs);
     return socket;
   }
 
@@ -113,6 +117,24 @@ export class RawSocketServer implements RawSocketRuntime {
     if (socket.isEnded) return;
     socket.isEnded = true;
     this.#ended(socket, code, code === NO_CLOSE_FRAME ? "closed" : "remote");
+  }
+
+  expiryOf(socket: RawSocketEnd): number | undefined {
+    return this.#parts.expiries.get(socket);
+  }
+
+  renew(socket: RawSocketEnd, state: unknown, until: Until): boolean {
+    const expiresAtMs = expiryOf(until);
+    const { definition } = socket.identity.mount;
+    if (!socket.isOpen || definition.id({ state }) !== socket.id) return false;
+    socket.state = state;
+    this.#parts.expiries.set(socket, expiresAtMs);
+    return true;
+  }
+
+  expired(socket: RawSocketEnd, lateMs: number): void {
+    reportExpired(socket, lateMs, socket.identity.mount.definition.log, this.#parts.logger);
+    this.end(socket, CLOSE.expired, { shutdown: "expired" });
   }
 
   listen(socket: RawSocketEnd, topic: string): void {
@@ -179,6 +201,11 @@ export class RawSocketServer implements RawSocketRuntime {
         } else {
           const got = kindOf(letter.message);
           this.#parts.logger.log("noHandleInfo", { connection: socket.number, got });
+        }
+        break;
+      case "expiring":
+        if (definition.expiring) {
+          this.#call(socket, "expiring", definition.expiring, letter.leftMs);
         }
         break;
       case "missed":
@@ -293,6 +320,7 @@ export class RawSocketServer implements RawSocketRuntime {
     if (socket.id !== null && idListener) this.#parts.topics.unsubscribe(socket.id, idListener);
     for (const topic of topics ?? []) this.#parts.topics.unsubscribe(topic, socket);
     socket.topics = undefined;
+    this.#parts.expiries.forget(socket);
     reportDisconnected(socket, code);
     this.receive(socket, { kind: "close", reason });
   }

@@ -13,10 +13,12 @@ import { callLater, type TimerOwner } from "../channel/channel-timers.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { Mailbox } from "../channel/mailbox.ts";
+import type { Until } from "../channel/expiry.ts";
 import type { ExitReason } from "../channel/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { CLOSE, EVENT } from "../protocol/reserved.ts";
 import type { SlowClientPolicy } from "./definition.ts";
+import type { Mortal } from "./expiry-book.ts";
 import { sendFrame, type ControlFrame, type DataFrame, type OutgoingFrame } from "./frame.ts";
 import type { RawSocketMount } from "./mount.ts";
 import type { RawSocket } from "./raw-definition.ts";
@@ -27,6 +29,8 @@ export interface RawIdentity {
   readonly mount: RawSocketMount;
   readonly state: unknown;
   readonly id: string | null;
+  /** Until when it may last; left out: for ever. */
+  readonly expiresAtMs?: number;
 }
 
 /** What may wait for a raw socket. */
@@ -36,6 +40,7 @@ export type RawLetter =
   | { readonly kind: "control"; readonly frame: ControlFrame }
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "missed"; readonly topic: string }
+  | { readonly kind: "expiring"; readonly leftMs: number }
   | { readonly kind: "close"; readonly reason: ExitReason };
 
 /** What a raw socket asks of its server. */
@@ -47,12 +52,15 @@ export interface RawSocketRuntime {
   closed(socket: RawSocketEnd, code: number, reason: ExitReason): void;
   listen(socket: RawSocketEnd, topic: string): void;
   unlisten(socket: RawSocketEnd, topic: string): void;
+  expiryOf(socket: RawSocketEnd): number | undefined;
+  renew(socket: RawSocketEnd, state: unknown, until: Until): boolean;
+  expired(socket: RawSocketEnd, lateMs: number): void;
 }
 
 const NO_CHANNELS: readonly RoutedChannel[] = [];
 
 /** A raw socket. */
-export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner {
+export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner, Mortal {
   state: unknown;
 
   // -- the server's ------------------------------------------------------------------------------
@@ -115,6 +123,14 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
     return this.isOpen && this.connection.hasRoom;
   }
 
+  get expiresAtMs(): number | undefined {
+    return this.runtime.expiryOf(this);
+  }
+
+  renew(state: unknown, until: Until): boolean {
+    return this.runtime.renew(this, state, until);
+  }
+
   push(frame: OutgoingFrame): void {
     // Checked first: what is no frame is a fault also where nobody is there to get it.
     if (!this.isEnded) sendFrame(this.connection, frame);
@@ -144,6 +160,20 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
   /** Is told that broadcasts of a topic that it listens to were lost. */
   missed(topic: string): void {
     this.runtime.receive(this, { kind: "missed", topic });
+  }
+
+  // -- the book of expiries ----------------------------------------------------------------------
+
+  get expiringMs(): number {
+    return this.identity.mount.definition.expiringMs;
+  }
+
+  expiring(leftMs: number): void {
+    this.runtime.receive(this, { kind: "expiring", leftMs });
+  }
+
+  expired(lateMs: number): void {
+    this.runtime.expired(this, lateMs);
   }
 
   // -- its transport's ---------------------------------------------------------------------------

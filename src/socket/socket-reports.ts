@@ -4,7 +4,7 @@
  * Runs on: shard.
  */
 
-import type { Logger } from "../logger.ts";
+import type { LineLevel, Logger } from "../logger.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ConnectCall } from "./connect.ts";
 import { isRawMount } from "./mount.ts";
@@ -29,6 +29,21 @@ export function reportConnected(
   }
   if (!telemetry.socket_connected.hasSubscribers) return;
   telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
+}
+
+/** Reports that a connection is closed as its time is over. */
+export function reportExpired(
+  socket: ServedSocket,
+  lateMs: number,
+  log: LineLevel | false,
+  logger: Logger,
+): void {
+  const { id, path, connection } = socket;
+  const { transport } = connection;
+  const fields = { connection: connection.id, id, transport, lateMs };
+  if (logger.isOn("expired", log)) logger.log("expired", { path, ...fields }, log);
+  if (!telemetry.socket_expired.hasSubscribers) return;
+  telemetry.socket_expired.publish({ ...fields, channels: socket.allChannels().length });
 }
 
 /** Reports that a connection ended. */

@@ -15,6 +15,7 @@ import { Channel } from "../channel/channel.ts";
 import type { ChannelServer } from "../channel/channel-server.ts";
 import { STATE } from "../channel/channel-state.ts";
 import type { Connection } from "../channel/connection.ts";
+import { expiryOf, type Until } from "../channel/expiry.ts";
 import { RawChannelEnd } from "../channel/raw-channel.ts";
 import type { RawChannelServer } from "../channel/raw-channel-server.ts";
 import type { ExitReason } from "../channel/results.ts";
@@ -25,9 +26,11 @@ import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserve
 import { refJson } from "../protocol/serializer.ts";
 import type { ChannelRoute } from "./channel-router.ts";
 import { countChannels, findChannel, listChannels, withChannel } from "./channel-table.ts";
+import { assignsOf } from "./connect.ts";
+import type { ExpiryBook, Mortal } from "./expiry-book.ts";
 import type { ControlOpcode } from "./served-socket.ts";
 import { Socket, type Identity, type SocketEvents } from "./socket.ts";
-import { reportDisconnected } from "./socket-reports.ts";
+import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
 /** Where the sockets with an id listen for their disconnect. PubSub is one. */
 export interface IdTopics {
@@ -40,6 +43,7 @@ export interface SocketServerParts {
   readonly channels: ChannelServer;
   readonly rawChannels: RawChannelServer;
   readonly idTopics: IdTopics;
+  readonly expiries: ExpiryBook<Mortal>;
   readonly logger: Logger;
   readonly maxBacklog: number;
   /** Says whether the shard takes further joins. */
@@ -60,6 +64,7 @@ export class SocketServer implements SocketEvents {
   open(connection: Connection, identity: Identity): Socket {
     const socket = new Socket(connection, identity, this);
     if (socket.id !== null) this.#parts.idTopics.subscribe(socket.id, socket);
+    if (identity.expiresAtMs !== undefined) this.#parts.expiries.set(socket, identity.expiresAtMs);
     return socket;
   }
 
@@ -145,6 +150,37 @@ export class SocketServer implements SocketEvents {
     return published.length;
   }
 
+  /** Gives until when a connection may last. */
+  expiryOf(socket: Socket): number | undefined {
+    return this.#parts.expiries.get(socket);
+  }
+
+  /** Moves that, and replaces the assigns, unless these are somebody else's. */
+  renew(socket: Socket, assigns: unknown, until: Until): boolean {
+    const expiresAtMs = expiryOf(until);
+    const given = assignsOf(assigns);
+    if (socket.isEnded || socket.mount.definition.id({ assigns: given }) !== socket.id)
+      return false;
+    socket.assigns = given;
+    this.#parts.expiries.set(socket, expiresAtMs);
+    return true;
+  }
+
+  /** Tells the channels of a connection how much time it has left. */
+  expiring(socket: Socket, leftMs: number): void {
+    socket.connection.cork(() => {
+      for (const channel of listChannels(socket.channels)) {
+        channel.runtime.expiring(channel, leftMs);
+      }
+    });
+  }
+
+  /** Closes a connection whose time is over. */
+  expired(socket: Socket, lateMs: number): void {
+    reportExpired(socket, lateMs, socket.mount.definition.log, this.#parts.logger);
+    this.end(socket, CLOSE.expired, { shutdown: "expired" });
+  }
+
   disconnect(socket: Socket): void {
     this.end(socket, CLOSE.goingAway, { shutdown: "disconnected" });
   }
@@ -163,6 +199,7 @@ export class SocketServer implements SocketEvents {
 
   #ended(socket: Socket, code: number, reason: ExitReason): void {
     if (socket.id !== null) this.#parts.idTopics.unsubscribe(socket.id, socket);
+    this.#parts.expiries.forget(socket);
     reportDisconnected(socket, code);
     for (const channel of listChannels(socket.channels)) channel.runtime.close(channel, reason);
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Connection } from "../channel/connection.ts";
+import type { Until } from "../channel/expiry.ts";
 import type { ExitReason } from "../channel/results.ts";
 import type { ChannelOwner, RoutedChannel } from "../channel/routed-channel.ts";
 import { EVENT } from "../protocol/reserved.ts";
@@ -17,6 +18,7 @@ import {
   type ChannelTable,
 } from "./channel-table.ts";
 import type { SlowClientPolicy } from "./definition.ts";
+import type { Mortal } from "./expiry-book.ts";
 import type { SocketMount } from "./mount.ts";
 import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
 
@@ -30,6 +32,8 @@ export interface Identity {
   readonly serializer: Serializer;
   readonly assigns: object;
   readonly id: string | null;
+  /** Until when it may last; left out: for ever. */
+  readonly expiresAtMs?: number;
 }
 
 /** What a socket tells those who serve it. */
@@ -41,16 +45,20 @@ export interface SocketEvents {
   tooSlow(socket: Socket): number;
   joinSettled(socket: Socket, channel: RoutedChannel): void;
   failed(socket: Socket, error: unknown): void;
+  expiryOf(socket: Socket): number | undefined;
+  renew(socket: Socket, assigns: unknown, until: Until): boolean;
+  expiring(socket: Socket, leftMs: number): void;
+  expired(socket: Socket, lateMs: number): void;
   disconnect(socket: Socket): void;
 }
 
 /** The socket of a connection. */
-export class Socket implements ChannelOwner, ServedSocket {
+export class Socket implements ChannelOwner, ServedSocket, Mortal {
   readonly connection: Connection;
   readonly mount: SocketMount;
   readonly serializer: Serializer;
-  /** What `connect` gave. */
-  readonly assigns: object;
+  /** What `connect` gave, or the last renewal. */
+  assigns: object;
   readonly id: string | null;
   channels: ChannelTable = NO_CHANNELS;
   readonly #events: SocketEvents;
@@ -99,6 +107,26 @@ export class Socket implements ChannelOwner, ServedSocket {
 
   joinSettled(channel: RoutedChannel): void {
     this.#events.joinSettled(this, channel);
+  }
+
+  get expiresAtMs(): number | undefined {
+    return this.#events.expiryOf(this);
+  }
+
+  renew(assigns: unknown, until: Until): boolean {
+    return this.#events.renew(this, assigns, until);
+  }
+
+  get expiringMs(): number {
+    return this.mount.definition.expiringMs;
+  }
+
+  expiring(leftMs: number): void {
+    this.#events.expiring(this, leftMs);
+  }
+
+  expired(lateMs: number): void {
+    this.#events.expired(this, lateMs);
   }
 
   failed(error: unknown): void {

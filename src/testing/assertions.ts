@@ -2,7 +2,8 @@
  * Assertions about what comes to a client, and about what does not.
  *
  * Each waits: `assert…` until it comes, `refute…` for the whole time. What an assertion found is
- * taken: the next one looks behind it.
+ * taken: the next one looks behind it. Under virtual time each lets as much pass as it is told to,
+ * and none where it is not told.
  *
  * Runs on: the thread of a test.
  */
@@ -10,14 +11,15 @@
 import { EVENT } from "../protocol/reserved.ts";
 import { fail, shown, shownPattern } from "./failure.ts";
 import { matches } from "./matching.ts";
+import { REAL_TIME, type Wait } from "./real-time.ts";
 import type { TestChannel } from "./test-channel.ts";
-import type { TestPush } from "./test-push.ts";
+import type { TestPush, TestReply } from "./test-push.ts";
 import type { TestMessage, TestSocket } from "./test-socket.ts";
 import type { TestBroadcast, TestSubscriber } from "./test-subscriber.ts";
 
 /** How an assertion waits. */
 export interface WaitOptions {
-  /** How long (ms); the socket's time without. */
+  /** How long (ms); the socket's time without, or none where the app's time is virtual. */
   readonly timeoutMs?: number;
 }
 
@@ -37,16 +39,13 @@ export async function assertReply(
   pattern?: unknown,
   options?: WaitOptions,
 ): Promise<unknown> {
-  const timeoutMs = options?.timeoutMs ?? push.socket.timeoutMs;
-  const reply = await push.replies.take(
-    (one) => one.status === status && matches(one.response, pattern),
-    timeoutMs,
-  );
+  const wait = waitOf(push.socket, options);
+  const reply = await takeReply(push, status, pattern, wait);
   if (reply) return reply.response;
   const got = push.replies.all;
   return fail(push.socket, {
     operator: "assertReply",
-    message: `"${push.event}" to ${push.topic} must be replied to with ${status}${shownPattern(pattern)} within ${timeoutMs} (ms), got ${got.length === 0 ? "no reply" : shown(got)}`,
+    message: `"${push.event}" to ${push.topic} must be replied to with ${status}${shownPattern(pattern)} ${shownWait(push.socket, wait)}, got ${got.length === 0 ? "no reply" : shown(got)}`,
     actual: got.at(-1),
     expected: { status, response: pattern },
   });
@@ -59,10 +58,7 @@ export async function refuteReply(
   pattern?: unknown,
   options?: WaitOptions,
 ): Promise<void> {
-  const reply = await push.replies.take(
-    (one) => one.status === status && matches(one.response, pattern),
-    options?.timeoutMs ?? push.socket.timeoutMs,
-  );
+  const reply = await takeReply(push, status, pattern, refutingWaitOf(push.socket, options));
   if (!reply) return;
   fail(push.socket, {
     operator: "refuteReply",
@@ -79,7 +75,7 @@ export async function refuteReply(
  * ```
  *
  * @param pattern - what the payload has at least: keys of objects may be left out, a function
- *   is a claim about the value at its place
+ *   is a claim about the value at its place, a regular expression one about a text
  * @returns the payload
  */
 export async function assertPush(
@@ -88,12 +84,12 @@ export async function assertPush(
   pattern?: unknown,
   options?: WaitOptions,
 ): Promise<unknown> {
-  const timeoutMs = options?.timeoutMs ?? socketOf(at).timeoutMs;
-  const message = await takePush(at, event, pattern, timeoutMs);
+  const wait = waitOf(socketOf(at), options);
+  const message = await takePush(at, event, pattern, wait);
   if (message) return message.payload;
   return fail(socketOf(at), {
     operator: "assertPush",
-    message: `"${event}"${shownPattern(pattern)} must come${placeOf(at)} within ${timeoutMs} (ms)`,
+    message: `"${event}"${shownPattern(pattern)} must come${placeOf(at)} ${shownWait(socketOf(at), wait)}`,
     actual: lastPayload(socketOf(at).inbox.all, event),
     expected: pattern,
   });
@@ -106,7 +102,7 @@ export async function refutePush(
   pattern?: unknown,
   options?: WaitOptions,
 ): Promise<void> {
-  const message = await takePush(at, event, pattern, options?.timeoutMs ?? socketOf(at).timeoutMs);
+  const message = await takePush(at, event, pattern, refutingWaitOf(socketOf(at), options));
   if (!message) return;
   fail(socketOf(at), {
     operator: "refutePush",
@@ -134,13 +130,13 @@ export async function assertBroadcast(
   options?: WaitOptions,
 ): Promise<unknown> {
   const subscriber = subscriberOf(at);
-  const timeoutMs = options?.timeoutMs ?? subscriber.socket.timeoutMs;
-  const broadcast = await takeBroadcast(subscriber, event, pattern, timeoutMs);
+  const wait = waitOf(subscriber.socket, options);
+  const broadcast = await takeBroadcast(subscriber, event, pattern, wait);
   if (broadcast) return broadcast.payload;
   const all = subscriber.broadcasts.all.map((one) => `${one.event} ${shown(one.payload)}`);
   return fail(subscriber.socket, {
     operator: "assertBroadcast",
-    message: `"${event}"${shownPattern(pattern)} must be broadcast on ${subscriber.topic} within ${timeoutMs} (ms), got ${all.length === 0 ? "nothing" : all.join("; ")}`,
+    message: `"${event}"${shownPattern(pattern)} must be broadcast on ${subscriber.topic} ${shownWait(subscriber.socket, wait)}, got ${all.length === 0 ? "nothing" : all.join("; ")}`,
     actual: lastPayload(subscriber.broadcasts.all, event),
     expected: pattern,
   });
@@ -154,8 +150,8 @@ export async function refuteBroadcast(
   options?: WaitOptions,
 ): Promise<void> {
   const subscriber = subscriberOf(at);
-  const timeoutMs = options?.timeoutMs ?? subscriber.socket.timeoutMs;
-  const broadcast = await takeBroadcast(subscriber, event, pattern, timeoutMs);
+  const wait = refutingWaitOf(subscriber.socket, options);
+  const broadcast = await takeBroadcast(subscriber, event, pattern, wait);
   if (!broadcast) return;
   fail(subscriber.socket, {
     operator: "refuteBroadcast",
@@ -197,14 +193,15 @@ export async function assertDisconnected(
   code?: number,
   options?: WaitOptions,
 ): Promise<void> {
-  const timeoutMs = options?.timeoutMs ?? socket.timeoutMs;
-  const closed = await socket.closes.take((one) => one === (code ?? one), timeoutMs);
+  const wait = waitOf(socket, options);
+  const waiting = socket.app.time.waiting(wait);
+  const closed = await socket.closes.take((one) => one === (code ?? one), waiting);
   if (closed !== undefined) return;
   const [actual] = socket.closes.all;
   const wanted = code === undefined ? "" : ` with ${code}`;
   fail(socket, {
     operator: "assertDisconnected",
-    message: `the server must close the connection${wanted} within ${timeoutMs} (ms), got ${actual ?? "no close"}`,
+    message: `the server must close the connection${wanted} ${shownWait(socket, wait)}, got ${actual ?? "no close"}`,
     actual,
     expected: code,
   });
@@ -216,11 +213,11 @@ async function assertEnd(
   pattern: unknown,
   { operator, options }: { readonly operator: string; readonly options: WaitOptions | undefined },
 ): Promise<void> {
-  const timeoutMs = options?.timeoutMs ?? channel.socket.timeoutMs;
-  if (await takePush(channel, event, pattern, timeoutMs)) return;
+  const wait = waitOf(channel.socket, options);
+  if (await takePush(channel, event, pattern, wait)) return;
   fail(channel.socket, {
     operator,
-    message: `${channel.topic} must end with ${event}${shownPattern(pattern)} within ${timeoutMs} (ms)`,
+    message: `${channel.topic} must end with ${event}${shownPattern(pattern)} ${shownWait(channel.socket, wait)}`,
     expected: pattern,
   });
 }
@@ -229,11 +226,24 @@ async function takePush(
   at: TestSocket | TestChannel,
   event: string,
   pattern: unknown,
-  timeoutMs: number,
+  wait: Wait,
 ): Promise<TestMessage | undefined> {
-  return socketOf(at).inbox.take(
+  const { inbox, app } = socketOf(at);
+  return inbox.take(
     (message) => isFor(at, message) && message.event === event && matches(message.payload, pattern),
-    timeoutMs,
+    app.time.waiting(wait),
+  );
+}
+
+async function takeReply(
+  push: TestPush,
+  status: string,
+  pattern: unknown,
+  wait: Wait,
+): Promise<TestReply | undefined> {
+  return push.replies.take(
+    (one) => one.status === status && matches(one.response, pattern),
+    push.socket.app.time.waiting(wait),
   );
 }
 
@@ -244,12 +254,29 @@ function isFor(at: TestSocket | TestChannel, { topic, joinRef }: TestMessage): b
 }
 
 async function takeBroadcast(
-  { broadcasts }: TestSubscriber,
+  { broadcasts, socket }: TestSubscriber,
   event: string,
   pattern: unknown,
-  timeoutMs: number,
+  wait: Wait,
 ): Promise<TestBroadcast | undefined> {
-  return broadcasts.take((one) => one.event === event && matches(one.payload, pattern), timeoutMs);
+  return broadcasts.take(
+    (one) => one.event === event && matches(one.payload, pattern),
+    socket.app.time.waiting(wait),
+  );
+}
+
+function waitOf({ timeoutMs: patienceMs }: TestSocket, options: WaitOptions | undefined): Wait {
+  return { timeoutMs: options?.timeoutMs, patienceMs };
+}
+
+/** Virtual time has nobody wait in real time for what is not to come. */
+function refutingWaitOf({ app, timeoutMs }: TestSocket, options: WaitOptions | undefined): Wait {
+  const patienceMs = app.time === REAL_TIME ? timeoutMs : 0;
+  return { timeoutMs: options?.timeoutMs, patienceMs };
+}
+
+function shownWait({ app }: TestSocket, wait: Wait): string {
+  return app.time.shown(wait);
 }
 
 function subscriberOf(at: TestSubscriber | TestChannel): TestSubscriber {

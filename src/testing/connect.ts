@@ -10,24 +10,37 @@ import { makeError, type SimurghError } from "../errors.ts";
 import { EVENT, STATUS } from "../protocol/reserved.ts";
 import type { SoloDecision, SoloRequest } from "../shard/solo-shard.ts";
 import { fail, shown } from "./failure.ts";
+import { holdsWithin } from "./real-time.ts";
 import { appOf, takeApp, type TestTarget } from "./test-app.ts";
 import { TestChannel } from "./test-channel.ts";
 import type { TestReply } from "./test-push.ts";
 import { TestSocket } from "./test-socket.ts";
 import { TestSubscriber } from "./test-subscriber.ts";
 
-/** How a test connects. */
-export interface ConnectOptions {
-  /** Parameters of the connection, as `connect` gets them. */
-  readonly params?: SoloRequest["params"];
-  /** What `connect` is told of the client; the rest is that of a client on this machine. */
-  readonly connectInfo?: SoloRequest["connectInfo"];
+/** How a test connects, whoever decides. */
+interface IdentifiedOptions {
   /** Path of the socket, where the endpoint has several or a path has variables: `/org/7/socket`. */
   readonly path?: string;
   /** `context.data` of the app. Only the first connection of an app, which starts it, gives it. */
   readonly data?: unknown;
   /** How long assertions on the connection wait (ms); 100 without. */
   readonly timeoutMs?: number;
+}
+
+/** How a test connects as somebody. */
+export interface SocketOptions extends IdentifiedOptions {
+  /** The socket's id; none without. */
+  readonly id?: string | null;
+  /** What `connect` would have given; an empty object without. */
+  readonly assigns?: object;
+}
+
+/** How a test connects. */
+export interface ConnectOptions extends IdentifiedOptions {
+  /** Parameters of the connection, as `connect` gets them. */
+  readonly params?: SoloRequest["params"];
+  /** What `connect` is told of the client; the rest is that of a client on this machine. */
+  readonly connectInfo?: SoloRequest["connectInfo"];
 }
 
 /** What a join gave. */
@@ -60,13 +73,22 @@ export async function connect(
   target: TestTarget,
   options: ConnectOptions = {},
 ): Promise<TestSocket> {
-  const { params = {}, connectInfo = {}, path, data, timeoutMs = TIMEOUT_MS } = options;
-  const app = await appOf(target, data);
-  const socket = new TestSocket(app, timeoutMs);
-  const decision = await app.shard.connect({ path, params, connectInfo }, socket);
-  if (decision.result !== "ok") throw refusal(decision, socket);
-  socket.attach(decision.connection);
-  return socket;
+  return connectAs(target, options, undefined);
+}
+
+/**
+ * Connects as somebody, as Phoenix's `socket/3` does: the socket's `connect` and `id` are not asked.
+ *
+ * ```ts
+ * const admin = await socketWith(app, { id: "users:ann", assigns: { name: "ann", isAdmin: true } });
+ * ```
+ */
+export async function socketWith(
+  target: TestTarget,
+  options: SocketOptions = {},
+): Promise<TestSocket> {
+  const { id = null, assigns = {} } = options;
+  return connectAs(target, options, { id, assigns });
 }
 
 /**
@@ -134,7 +156,7 @@ export function broadcastFrom(channel: TestChannel, event: string, payload: unkn
  */
 export async function leave(channel: TestChannel): Promise<TestReply> {
   const { socket, topic } = channel;
-  const reply = await channel.push(EVENT.leave).firstReply(socket.timeoutMs);
+  const reply = await channel.push(EVENT.leave).firstReply();
   await ended(socket, () => channel.hasEnded, `${topic}, which was left,`);
   return reply;
 }
@@ -153,6 +175,7 @@ export async function close(socket: TestSocket): Promise<void> {
 /**
  * Ends an app as the close of a server does: its connections see 1012, its channels `terminate`,
  * and its `stop` runs. The next connection starts it anew. Nothing happens where there was none.
+ * Where its time is virtual, as much passes as they need, and then the process has its own again.
  *
  * ```ts
  * afterEach(() => closeApp(app));
@@ -167,18 +190,32 @@ export async function closeApp(
 ): Promise<void> {
   const app = await takeApp(target);
   if (!app) return;
-  let timer: NodeJS.Timeout | undefined;
+  let cancel: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    cancel = app.time.waiting({ timeoutMs, patienceMs: timeoutMs })(() => {
       const message = `all channels of the app must end within ${timeoutMs} (ms)`;
       reject(new AssertionError({ message, operator: "closeApp" }));
-    }, timeoutMs);
+    });
   });
   try {
     await Promise.race([app.shard.stop(), late]);
   } finally {
-    clearTimeout(timer);
+    cancel?.();
+    app.time.end();
   }
+}
+
+async function connectAs(
+  target: TestTarget,
+  { params = {}, connectInfo = {}, path, data, timeoutMs = TIMEOUT_MS }: ConnectOptions,
+  identity: SoloRequest["identity"],
+): Promise<TestSocket> {
+  const app = await appOf(target, data);
+  const socket = new TestSocket(app, timeoutMs);
+  const decision = await app.shard.connect({ path, params, connectInfo, identity }, socket);
+  if (decision.result !== "ok") throw refusal(decision, socket);
+  socket.attach(decision.connection);
+  return socket;
 }
 
 async function joinAs(
@@ -191,7 +228,7 @@ async function joinAs(
   const push = socket.push(joinRef, topic, EVENT.join, payload);
   // It may be made at once and be gone when the answer is seen, or wait for an earlier one's turn.
   const early = socket.connection.channel(topic, joinRef);
-  const reply = await push.firstReply(socket.timeoutMs);
+  const reply = await push.firstReply();
   const channel = early ?? socket.connection.channel(topic, joinRef);
   if (channel) socket.channels.add(channel);
   const isJoined = reply.status === STATUS.ok;
@@ -199,20 +236,11 @@ async function joinAs(
   return { reply, channel: new TestChannel(joined) };
 }
 
-/** Goes round the loop until a claim holds. */
+/** Waits in the machine's time, as what ends does so in a turn or two. */
 async function ended(socket: TestSocket, claim: () => boolean, what: string): Promise<void> {
-  const deadlineMs = performance.now() + socket.timeoutMs;
-  while (!claim()) {
-    if (performance.now() > deadlineMs) {
-      fail(socket, {
-        operator: "end",
-        message: `${what} must end within ${socket.timeoutMs} (ms)`,
-      });
-    }
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1);
-    });
-  }
+  const { timeoutMs } = socket;
+  if (await holdsWithin(timeoutMs, claim)) return;
+  fail(socket, { operator: "end", message: `${what} must end within ${timeoutMs} (ms)` });
 }
 
 function refusal(

@@ -4,6 +4,8 @@
  * Runs on: the thread of a test.
  */
 
+import type { Waiting } from "./real-time.ts";
+
 interface Waiter<Item> {
   readonly isWanted: (item: Item) => boolean;
   /** False for who only looks: the item is still there for others. */
@@ -31,36 +33,36 @@ export class Inbox<Item> {
   }
 
   /** Takes the first item that is wanted, as soon as it is here; undefined where it does not come. */
-  async take(isWanted: (item: Item) => boolean, timeoutMs: number): Promise<Item | undefined> {
+  async take(isWanted: (item: Item) => boolean, waiting: Waiting): Promise<Item | undefined> {
     const at = this.#left.findIndex((item) => isWanted(item));
     if (at >= 0) return this.#left.splice(at, 1)[0];
-    return this.#wait(isWanted, true, timeoutMs);
+    return this.#wait(isWanted, true, waiting);
   }
 
   /** Gives the first item that ever came, taken or not, and leaves it where it is. */
-  async first(timeoutMs: number): Promise<Item | undefined> {
-    return this.all[0] ?? this.#wait(() => true, false, timeoutMs);
+  async first(waiting: Waiting): Promise<Item | undefined> {
+    return this.all[0] ?? this.#wait(() => true, false, waiting);
   }
 
   async #wait(
     isWanted: (item: Item) => boolean,
     isTaking: boolean,
-    timeoutMs: number,
+    waiting: Waiting,
   ): Promise<Item | undefined> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter);
-        resolve(undefined);
-      }, timeoutMs);
       const waiter: Waiter<Item> = {
         isWanted,
         isTaking,
         resolve: (item) => {
-          clearTimeout(timer);
+          cancel();
           resolve(item);
         },
       };
       this.#waiters.add(waiter);
+      const cancel = waiting(() => {
+        this.#waiters.delete(waiter);
+        resolve(undefined);
+      });
     });
   }
 }

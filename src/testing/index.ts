@@ -47,11 +47,14 @@ export {
   connect,
   join,
   leave,
+  socketWith,
   subscribe,
   subscribeAndJoin,
 } from "./connect.ts";
-export type { ConnectOptions, Joined } from "./connect.ts";
-export type { TestTarget } from "./test-app.ts";
+export type { ConnectOptions, Joined, SocketOptions } from "./connect.ts";
+export { testApp } from "./started-app.ts";
+export type { StartedApp } from "./started-app.ts";
+export type { StartOptions, TestTarget } from "./test-app.ts";
 export type { TestChannel } from "./test-channel.ts";
 export type { TestPush, TestReply } from "./test-push.ts";
 export type { TestMessage, TestSocket } from "./test-socket.ts";

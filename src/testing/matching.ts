@@ -9,15 +9,17 @@ import { isDeepStrictEqual } from "node:util";
 /**
  * True where a value is as a pattern says.
  *
- *   a function          its result is true; where it throws, it is not
- *   an object           has at least these keys, each as its own pattern says
- *   an array            is as long, each element as its own pattern says
- *   undefined           anything
- *   anything else       is deeply equal
+ *   a function            its result is true; where it throws, it is not
+ *   a regular expression  is a text in which it finds something
+ *   an object             has at least these keys, each as its own pattern says
+ *   an array              is as long, each element as its own pattern says
+ *   undefined             anything
+ *   anything else         is deeply equal
  */
 export function matches(actual: unknown, pattern: unknown): boolean {
   if (pattern === undefined) return true;
   if (typeof pattern === "function") return holds(pattern as (value: unknown) => unknown, actual);
+  if (pattern instanceof RegExp) return typeof actual === "string" && actual.search(pattern) >= 0;
   if (Array.isArray(pattern)) {
     return (
       Array.isArray(actual) &&

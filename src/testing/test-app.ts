@@ -10,6 +10,8 @@ import { resolveOptions } from "../option-resolution.ts";
 import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../shard/endpoint.ts";
 import type { MountDefinition } from "../shard/endpoint.ts";
 import { SoloShard } from "../shard/solo-shard.ts";
+import { REAL_TIME, type TestTime } from "./real-time.ts";
+import { VirtualTime } from "./virtual-time.ts";
 
 /**
  * What a test connects to: an endpoint, a socket with its channels as an endpoint has it at a path,
@@ -23,6 +25,16 @@ export interface LogLine {
   readonly error: unknown;
 }
 
+/** How an app is started. */
+export interface StartOptions {
+  /** `context.data` of the app. */
+  readonly data?: unknown;
+  /** `virtual`: its clocks and timers, and all others of the process, stand until they are moved. */
+  readonly time?: "real" | "virtual";
+  /** What `Date.now()` gives at first under virtual time; the time it is without. */
+  readonly nowMs?: number;
+}
+
 const apps = new WeakMap<TestTarget, Promise<TestApp>>();
 
 /** An app in a test. */
@@ -30,8 +42,10 @@ export class TestApp {
   readonly shard: SoloShard;
   /** What was logged as a warning or an error. */
   readonly log: LogLine[] = [];
+  readonly time: TestTime;
 
-  constructor(endpoint: EndpointDefinition, data: unknown) {
+  constructor(endpoint: EndpointDefinition, data: unknown, time: TestTime) {
+    this.time = time;
     this.shard = new SoloShard({
       endpoint,
       data,
@@ -41,6 +55,7 @@ export class TestApp {
         { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "node" },
       ),
       logger: new Logger("debug", this.#makeSink(endpoint.logger)),
+      ticks: time instanceof VirtualTime,
     });
   }
 
@@ -66,9 +81,20 @@ export class TestApp {
 
 /** Gives the app of a definition. The first time it runs its `start`, with `data`. */
 export async function appOf(target: TestTarget, data: unknown): Promise<TestApp> {
-  const known = apps.get(target);
-  if (known) return known;
-  const made = startApp(target, data);
+  return apps.get(target) ?? startApp(target, { data });
+}
+
+/**
+ * Starts the app of a definition.
+ *
+ * @throws SIM_ERR_OPTION_INVALID where it runs already; what its `start` throws
+ */
+export async function startApp(target: TestTarget, options: StartOptions): Promise<TestApp> {
+  if (apps.has(target)) {
+    const message = "an app must be started before the first connection to it, and once";
+    throw makeError("SIM_ERR_OPTION_INVALID", `${message}: closeApp ends it`);
+  }
+  const made = makeApp(target, options);
   apps.set(target, made);
   try {
     return await made;
@@ -85,8 +111,23 @@ export async function takeApp(target: TestTarget): Promise<TestApp | undefined> 
   return app;
 }
 
-async function startApp(target: TestTarget, data: unknown): Promise<TestApp> {
-  const app = new TestApp(endpointOf(target), data);
+async function makeApp(
+  target: TestTarget,
+  { data, time = "real", nowMs = Date.now() }: StartOptions,
+): Promise<TestApp> {
+  const endpoint = endpointOf(target);
+  if (time === "real") return started(new TestApp(endpoint, data, REAL_TIME));
+  const virtual = new VirtualTime(nowMs);
+  virtual.begin();
+  try {
+    return await started(new TestApp(endpoint, data, virtual));
+  } catch (error) {
+    virtual.end();
+    throw error;
+  }
+}
+
+async function started(app: TestApp): Promise<TestApp> {
   await app.shard.start();
   return app;
 }

@@ -18,28 +18,33 @@ export interface TestReply {
 /** A message that was sent. */
 export class TestPush {
   readonly socket: TestSocket;
+  /** By which its replies are known on the wire. */
+  readonly ref: string;
   readonly topic: string;
   readonly event: string;
   readonly replies = new Inbox<TestReply>();
 
-  constructor(socket: TestSocket, topic: string, event: string) {
+  constructor(socket: TestSocket, ref: string, topic: string, event: string) {
     this.socket = socket;
+    this.ref = ref;
     this.topic = topic;
     this.event = event;
   }
 
   /** Its first reply. Rejects with an AssertionError where none comes within the socket's time. */
   get reply(): Promise<TestReply> {
-    return this.firstReply(this.socket.timeoutMs);
+    return this.firstReply();
   }
 
   /** Gives its first reply, and leaves it to the assertions. */
-  async firstReply(timeoutMs: number): Promise<TestReply> {
-    const reply = await this.replies.first(timeoutMs);
+  async firstReply(): Promise<TestReply> {
+    const { socket } = this;
+    const wait = { timeoutMs: undefined, patienceMs: socket.timeoutMs };
+    const reply = await this.replies.first(socket.app.time.waiting(wait));
     if (reply) return reply;
-    return fail(this.socket, {
+    return fail(socket, {
       operator: "reply",
-      message: `"${this.event}" to ${this.topic} must be replied to within ${timeoutMs} (ms)`,
+      message: `"${this.event}" to ${this.topic} must be replied to ${socket.app.time.shown(wait)}`,
     });
   }
 }

@@ -24,7 +24,10 @@ export interface TestMessage {
 
 /** A connection. `connect` makes one. */
 export class TestSocket implements SoloClient {
-  /** How long assertions on it wait, where they are not told otherwise. */
+  /**
+   * How long assertions on it wait, where they are not told otherwise; under virtual time, how
+   * long of the machine's what comes from threads, files and networks may take.
+   */
   readonly timeoutMs: number;
   /** Frames that came, as they were; of a binary one the bytes as hex. */
   readonly frames: string[] = [];
@@ -92,7 +95,7 @@ export class TestSocket implements SoloClient {
   /** Sends a message, as it goes over the wire. */
   push(joinRef: string | null, topic: string, event: string, payload: unknown): TestPush {
     const ref = event === EVENT.join && joinRef !== null ? joinRef : this.takeRef();
-    const push = new TestPush(this, topic, event);
+    const push = new TestPush(this, ref, topic, event);
     this.#pushes.set(ref, push);
     this.connection.receive(clientFrame(joinRef, ref, topic, event, payload));
     return push;

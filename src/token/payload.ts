@@ -12,6 +12,9 @@ import { encodeTerm } from "./term-encoder.ts";
 import { tryDecodeTerm } from "./term-decoder.ts";
 import { Atom, Tuple, type Term } from "./terms.ts";
 
+/** The last time that a Date can be (ms). */
+export const LATEST_MS = 8_640_000_000_000_000;
+
 /** Seconds that a token holds where nothing says otherwise: a day. */
 export const DEFAULT_MAX_AGE = 86_400;
 
@@ -38,6 +41,11 @@ export function packPayload(data: unknown, signedAtMs: number, maxAge: number): 
   return encodeTerm(new Tuple([data as Term, signedAtMs, age]));
 }
 
+/** What reading a payload gives: with how long it holds; undefined: for ever. */
+export type PayloadResult =
+  | { readonly ok: true; readonly data: Term; readonly expiresAtMs: number | undefined }
+  | { readonly ok: false; readonly reason: TokenRefusal };
+
 /**
  * Reads a payload, and says whether it holds still.
  *
@@ -47,12 +55,14 @@ export function unpackPayload(
   payload: Uint8Array,
   maxAge: number | undefined,
   nowMs: number,
-): TokenResult {
+): PayloadResult {
   const decoded = tryDecodeTerm(payload);
   const parts = decoded && partsOf(decoded.term);
   if (!parts) return { ok: false, reason: "invalid" };
-  const refusal = refusalOf(parts.signedAtMs, maxAge ?? parts.maxAge, nowMs);
-  return refusal === undefined ? { ok: true, data: parts.data } : { ok: false, reason: refusal };
+  const age = maxAge ?? parts.maxAge;
+  const refusal = refusalOf(parts.signedAtMs, age, nowMs);
+  if (refusal !== undefined) return { ok: false, reason: refusal };
+  return { ok: true, data: parts.data, expiresAtMs: endMsOf(parts.signedAtMs, age) };
 }
 
 interface Parts {
@@ -85,7 +95,13 @@ function refusalOf(
   if (maxAge <= 0) return "expired";
   // As in Phoenix: a clock that runs ahead of ours makes tokens that do not hold yet.
   if (signedAtMs > nowMs) return "invalid";
-  return Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000) < nowMs ? "expired" : undefined;
+  const endMs = endMsOf(signedAtMs, maxAge);
+  return endMs !== undefined && endMs < nowMs ? "expired" : undefined;
+}
+
+function endMsOf(signedAtMs: Term | undefined, maxAge: Term | undefined): number | undefined {
+  if (maxAge === INFINITY || maxAge === Infinity) return undefined;
+  return Math.min(Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000), LATEST_MS);
 }
 
 function isNumber(term: Term | undefined): term is number | bigint {

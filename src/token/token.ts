@@ -8,7 +8,13 @@
 import { KeyCache } from "./key-cache.ts";
 import { encryptMessage, tryDecryptMessage } from "./message-encryptor.ts";
 import { signMessage, tryVerifyMessage } from "./message-verifier.ts";
-import { DEFAULT_MAX_AGE, packPayload, unpackPayload, type TokenResult } from "./payload.ts";
+import {
+  DEFAULT_MAX_AGE,
+  packPayload,
+  unpackPayload,
+  type PayloadResult,
+  type TokenResult,
+} from "./payload.ts";
 import { readSession, type SessionResult } from "./session.ts";
 import { MAX_TERM_BYTES } from "./term-format.ts";
 import { Atom, Bitstring, ImproperList, Tuple, type Term } from "./terms.ts";
@@ -66,9 +72,7 @@ function verify(
   token: unknown,
   options: VerifyOptions = {},
 ): TokenResult {
-  checkNames(options, VERIFY_OPTIONS);
-  const key = keyOf(secretKeyBase, salt, options, "sign");
-  return read(token, options, (text) => tryVerifyMessage(text, key));
+  return resultOf(openSigned(secretKeyBase, salt, token, options));
 }
 
 /**
@@ -100,6 +104,28 @@ function decrypt(
   token: unknown,
   options: VerifyOptions = {},
 ): TokenResult {
+  return resultOf(openEncrypted(secretKeyBase, salt, token, options));
+}
+
+/** Reads a token of `sign`, as `verify` does; gives how long it holds, too. */
+export function openSigned(
+  secretKeyBase: string,
+  salt: string,
+  token: unknown,
+  options: VerifyOptions,
+): PayloadResult {
+  checkNames(options, VERIFY_OPTIONS);
+  const key = keyOf(secretKeyBase, salt, options, "sign");
+  return read(token, options, (text) => tryVerifyMessage(text, key));
+}
+
+/** Reads a token of `encrypt`, as `decrypt` does; gives how long it holds, too. */
+export function openEncrypted(
+  secretKeyBase: string,
+  salt: string,
+  token: unknown,
+  options: VerifyOptions,
+): PayloadResult {
   checkNames(options, VERIFY_OPTIONS);
   const secret = keyOf(secretKeyBase, salt, options, "decrypt");
   const keys = { secret, signSecret: NO_SIGN_SECRET };
@@ -157,11 +183,15 @@ function read(
   token: unknown,
   { maxAge }: VerifyOptions,
   open: (token: string) => Buffer | undefined,
-): TokenResult {
+): PayloadResult {
   const age = maxAge === undefined ? undefined : maxAgeOf(maxAge);
   if (token === null || token === undefined) return { ok: false, reason: "missing" };
   const payload = open(textOf(token));
   return payload ? unpackPayload(payload, age, Date.now()) : { ok: false, reason: "invalid" };
+}
+
+function resultOf(result: PayloadResult): TokenResult {
+  return result.ok ? { ok: true, data: result.data } : result;
 }
 
 /** Gives the text of a token; what cannot be one becomes one that never holds. */

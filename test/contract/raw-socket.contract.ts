@@ -350,6 +350,29 @@ export function describeRawSocket(transport: RawTransport): void {
       assert.deepEqual(ends, ["normal", { shutdown: "restart" }, "other", "kicked", "normal"]);
     });
 
+    it("is warned before its time is over, may renew it, and else ends with 3000", async () => {
+      const { at, sockets, ends, ended } = await serving({
+        connect: () => ok({ user: "ann" }, { expiresAtMs: Date.now() + 600 }),
+        id: ({ state }) => state.user,
+        expiring(socket, leftMs) {
+          socket.push(`expiring ${leftMs <= 300 && leftMs > 0}`);
+          if (ends.length > 0 || socket.state.user !== "ann") return;
+          const expiresAtMs = Date.now() + 400;
+          socket.push(`bob's ${socket.renew({ user: "bob" }, { expiresAtMs })}`);
+          if (sockets.length === 1) {
+            socket.push(`ann's ${socket.renew({ user: "ann" }, { expiresAtMs })}`);
+            sockets.length = 0;
+          }
+        },
+      });
+      const client = await transport.connect(at);
+      const told = ["expiring true", "bob's false", "ann's true", "expiring true", "bob's false"];
+      for (const each of told) assert.equal(await client.next(), each);
+      assert.equal(await client.closed(), transport.close(3000));
+      await ended(1);
+      assert.deepEqual(ends, [{ shutdown: "expired" }]);
+    });
+
     it("ends by its id, with 1001", async () => {
       const { at, sockets, ends, ended } = await serving({
         id: ({ state }) => `users:${state.user}`,

@@ -226,6 +226,25 @@ describe("a request to connect", () => {
     assert.deepEqual(log, ["connect threw, or did not settle in time"]);
   });
 
+  it("may last until a time, which is kept with who it is", async () => {
+    const expiresAtMs = Date.now() + 60_000;
+    const { decision } = await decided({ connect: () => ok({ user: "ann" }, { expiresAtMs }) });
+    assert.ok(decision.result === "ok");
+    assert.equal(decision.identity.expiresAtMs, expiresAtMs);
+    const forEver = await decided({ connect: () => ok({}, { expiresAtMs: undefined }) });
+    assert.ok(forEver.decision.result === "ok");
+    assert.equal("expiresAtMs" in forEver.decision.identity, false);
+  });
+
+  it("is refused where its time is over already, and fails where that is no time", async () => {
+    const past = await decided({ connect: () => ok({}, { expiresAtMs: Date.now() - 1 }) });
+    assert.deepEqual(past.decision, { result: "refused", reason: { reason: "expired" } });
+    const seconds = Math.floor(Date.now() / 1_000);
+    const wrong = await decided({ connect: () => ok({}, { expiresAtMs: seconds }) });
+    assert.deepEqual(wrong.decision, { result: "failed" });
+    assert.deepEqual(wrong.log, ["connect threw, or did not settle in time"]);
+  });
+
   it("of no known version is refused before connect runs", async () => {
     let calls = 0;
     const connect = (): ReturnType<typeof ok<object>> => {

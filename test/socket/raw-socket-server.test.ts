@@ -16,6 +16,7 @@ import { closeWith } from "../../src/socket/close-with.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
 import type { RawSocketEnd } from "../../src/socket/raw-socket.ts";
+import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
 import { RawSocketServer } from "../../src/socket/raw-socket-server.ts";
 import { TestNode } from "../support/members.ts";
 import type { TestMember } from "../support/members.ts";
@@ -44,6 +45,7 @@ function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null)
     shard: 3,
     context: CONTEXT,
     topics: member.pubsub,
+    expiries: new ExpiryBook<Mortal>(() => Date.now()),
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
     maxMailbox: 1_000,
     handlerTimeoutMs: 1_000,

@@ -34,6 +34,8 @@ export interface Locator {
   click(): Promise<void>;
   fill(text: string): Promise<void>;
   press(key: string): Promise<void>;
+  /** Types text as keys, one after the other. */
+  pressSequentially(text: string): Promise<void>;
   innerText(): Promise<string>;
   getAttribute(name: string): Promise<string | null>;
 }
@@ -47,6 +49,8 @@ export interface Page {
   locator(selector: string, options?: { readonly hasText: string }): Locator;
   title(): Promise<string>;
   evaluate(script: string): Promise<unknown>;
+  /** Waits until a script gives something that counts as true. */
+  waitForFunction(script: string): Promise<unknown>;
   close(): Promise<void>;
 }
 

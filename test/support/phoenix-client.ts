@@ -15,7 +15,7 @@ import { within } from "./deadline.ts";
  */
 export async function connectPhoenix(
   port: number,
-  params: Readonly<Record<string, string>> = {},
+  params: NonNullable<SocketOptions["params"]> = {},
   options: Partial<SocketOptions> = {},
 ): Promise<Socket> {
   const socket = new Socket(`ws://127.0.0.1:${port}/socket`, {

@@ -2,7 +2,7 @@
 declare module "phoenix" {
   export interface SocketOptions {
     readonly transport: unknown;
-    readonly params?: Readonly<Record<string, unknown>>;
+    readonly params?: Readonly<Record<string, unknown>> | (() => Readonly<Record<string, unknown>>);
     readonly timeout?: number;
     readonly heartbeatIntervalMs?: number;
     readonly vsn?: string;

@@ -23,6 +23,7 @@ import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
+import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
 import { SocketServer } from "../../src/socket/socket-server.ts";
 import type { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
@@ -52,6 +53,8 @@ export const CONTEXT = { name: "context" } as unknown as ShardContext;
 export interface WorldOptions {
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   readonly joins?: "async" | "serial";
+  /** Of the socket: whose assigns are whose. */
+  readonly id?: (socket: { readonly assigns: object }) => string | null;
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
   readonly maxChannels?: number;
@@ -69,6 +72,8 @@ export interface ConnectOptions {
   readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
+  /** Until when it may last (ms since 1970). */
+  readonly expiresAtMs?: number;
   readonly isNative?: boolean;
   readonly isCompressed?: boolean;
 }
@@ -82,6 +87,9 @@ export class World {
   readonly sockets: SocketServer;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
+  /** The wall clock of the expiries (ms since 1970). */
+  nowMs = 1_800_000_000_000;
+  readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
   /** What holds broadcasts, where there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
   /** Joined channels, as they are counted. */
@@ -156,6 +164,7 @@ export class World {
       channels: this.channels,
       rawChannels: this.rawChannels,
       idTopics: this.member.pubsub,
+      expiries: this.expiries,
       logger,
       maxBacklog: options.maxBacklog ?? 8,
       takesJoins: () => this.takesJoins,
@@ -170,6 +179,7 @@ export class World {
     this.#definition = defineSocket<object>({
       connect: () => ok({}),
       joins: options.joins ?? "async",
+      id: options.id ?? ((): null => null),
     });
   }
 
@@ -192,7 +202,13 @@ export class World {
       connectTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
     };
-    const identity = { mount, serializer, assigns: Object.freeze(assigns), id };
+    const identity = {
+      mount,
+      serializer,
+      assigns: Object.freeze(assigns),
+      id,
+      ...(options.expiresAtMs !== undefined && { expiresAtMs: options.expiresAtMs }),
+    };
     const socket = this.sockets.open(connection, identity);
     this.#socketOf.set(connection, socket);
     return new WorldClient(this.sockets, socket, connection);
@@ -224,6 +240,12 @@ export class World {
   passTime(ms: number): void {
     this.channels.checkTimeouts(performance.now() + ms);
     this.rawChannels.checkTimeouts(performance.now() + ms);
+  }
+
+  /** Sets the wall clock, and ends what is over by it (ms since 1970). */
+  clockTo(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.expiries.look();
   }
 
   #closed(connection: RecordingConnection, code: number): void {

@@ -33,6 +33,7 @@ import {
   refuteBroadcast,
   refutePush,
   refuteReply,
+  socketWith,
   subscribe,
   subscribeAndJoin,
 } from "../../src/testing/index.ts";
@@ -222,6 +223,25 @@ describe("connect", () => {
   });
 });
 
+describe("socketWith", () => {
+  it("connects as somebody, whom nobody is asked about", async () => {
+    const socket = await socketWith(app, { id: "users:eve", assigns: { name: "eve" }, timeoutMs });
+    assert.deepEqual([socket.id, socket.assigns], ["users:eve", { name: "eve" }]);
+    const { channel } = await join(socket, "room:1");
+    assert.equal(channel.assigns["name"], "eve");
+    const nobody = await socketWith(app, { timeoutMs });
+    assert.deepEqual([nobody.id, nobody.assigns], [null, {}]);
+    socket.context.disconnect("users:eve");
+    await assertDisconnected(socket, 1001);
+  });
+
+  it("leaves others as they are", async () => {
+    await socketWith(app, { id: "users:eve" });
+    await assert.rejects(connect(app), { code: "SIM_ERR_CONNECT_REFUSED" });
+    assert.equal((await connect(app, ann)).id, "users:ann");
+  });
+});
+
 describe("join", () => {
   it("gives the answer, whichever it is", async () => {
     const socket = await connect(app, ann);
@@ -280,6 +300,7 @@ describe("a push", () => {
   it("has its reply to wait for, as often as one likes", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const push = channel.push("echo", { n: 1 });
+    assert.deepEqual([channel.joinRef, push.ref], ["1", "2"]);
     assert.deepEqual(await push.reply, { status: "ok", response: { n: 1 } });
     assert.deepEqual(await push.reply, { status: "ok", response: { n: 1 } });
     await assertReply(push, "ok", { n: 1 });
@@ -344,6 +365,14 @@ describe("assertPush", () => {
     assert.deepEqual(await assertPush(channel, "pushed"), { n: 2 });
     assert.deepEqual(await assertPush(channel, "said"), { n: 3 });
     await refutePush(channel, "pushed", undefined, SHORT);
+  });
+
+  it("takes what a text is like", async () => {
+    const { channel } = await join(await connect(app, ann), "room:1");
+    channel.push("push", { text: "hello, ann", n: 7 });
+    await refutePush(channel, "pushed", { text: /^ann/ }, SHORT);
+    await refutePush(channel, "pushed", { n: /7/ }, SHORT);
+    await assertPush(channel, "pushed", { text: /ann$/ });
   });
 
   it("looks behind what does not match", async () => {
@@ -596,8 +625,10 @@ describe("simurgh/testing", () => {
       "refuteBroadcast",
       "refutePush",
       "refuteReply",
+      "socketWith",
       "subscribe",
       "subscribeAndJoin",
+      "testApp",
     ]);
   });
 });

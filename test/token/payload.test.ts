@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { packPayload, unpackPayload } from "../../src/token/payload.ts";
+import { LATEST_MS, packPayload, unpackPayload } from "../../src/token/payload.ts";
 import { encodeTerm } from "../../src/token/term-encoder.ts";
 import { Atom, Tuple, type Term } from "../../src/token/terms.ts";
 
 const SIGNED_MS = 1_700_000_000_000;
 const DAY_MS = 86_400_000;
-const OK = { ok: true, data: "x" };
 const EXPIRED = { ok: false, reason: "expired" };
 const INVALID = { ok: false, reason: "invalid" };
+
+/** What holds until a time, or for ever. */
+function holds(expiresAtMs: number | undefined): object {
+  return { ok: true, data: "x", expiresAtMs };
+}
 
 function tuple(...elements: Term[]): Buffer {
   return encodeTerm(new Tuple(elements));
@@ -25,18 +29,24 @@ function legacyMap(data: Term | undefined, signed: Term | undefined): Buffer {
 describe("a payload", () => {
   it("holds for as long as it says, to the millisecond", () => {
     const payload = packPayload("x", SIGNED_MS, 3_600);
-    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS), OK);
-    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + 3_600_000), OK);
+    assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS), holds(SIGNED_MS + 3_600_000));
+    assert.deepEqual(
+      unpackPayload(payload, undefined, SIGNED_MS + 3_600_000),
+      holds(SIGNED_MS + 3_600_000),
+    );
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + 3_600_001), EXPIRED);
   });
 
   it("holds for as long as its reader says, where that says anything", () => {
     const payload = packPayload("x", SIGNED_MS, 3_600);
-    assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_000), OK);
+    assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_000), holds(SIGNED_MS + 1_000));
     assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_001), EXPIRED);
-    assert.deepEqual(unpackPayload(payload, 7_200, SIGNED_MS + 3_600_001), OK);
-    assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + 10 ** 12), OK);
-    assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 500), OK);
+    assert.deepEqual(
+      unpackPayload(payload, 7_200, SIGNED_MS + 3_600_001),
+      holds(SIGNED_MS + 7_200_000),
+    );
+    assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + 10 ** 12), holds(undefined));
+    assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 500), holds(SIGNED_MS + 500));
     assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 501), EXPIRED);
   });
 
@@ -50,15 +60,21 @@ describe("a payload", () => {
   it("does not hold yet where it was signed in the future, unless age is nothing", () => {
     const payload = packPayload("x", SIGNED_MS, 3_600);
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS - 1), INVALID);
-    assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS - 1), OK);
-    assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, Infinity), undefined, 0), OK);
+    assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS - 1), holds(undefined));
+    assert.deepEqual(
+      unpackPayload(packPayload("x", SIGNED_MS, Infinity), undefined, 0),
+      holds(undefined),
+    );
   });
 
   it("is read in the forms of earlier versions, which hold for a day", () => {
     for (const payload of [tuple("x", SIGNED_MS), legacyMap("x", SIGNED_MS)]) {
-      assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + DAY_MS), OK);
+      assert.deepEqual(
+        unpackPayload(payload, undefined, SIGNED_MS + DAY_MS),
+        holds(SIGNED_MS + DAY_MS),
+      );
       assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + DAY_MS + 1), EXPIRED);
-      assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + DAY_MS + 1), OK);
+      assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + DAY_MS + 1), holds(undefined));
     }
   });
 
@@ -94,7 +110,13 @@ describe("a payload", () => {
 
   it("may be signed at any number", () => {
     assert.deepEqual(unpackPayload(tuple("x", -(2n ** 70n), 1), undefined, 0), EXPIRED);
-    assert.deepEqual(unpackPayload(tuple("x", SIGNED_MS, 2n ** 70n), undefined, SIGNED_MS), OK);
-    assert.deepEqual(unpackPayload(tuple("x", SIGNED_MS, 2n ** 7_000n), undefined, SIGNED_MS), OK);
+    assert.deepEqual(
+      unpackPayload(tuple("x", SIGNED_MS, 2n ** 70n), undefined, SIGNED_MS),
+      holds(LATEST_MS),
+    );
+    assert.deepEqual(
+      unpackPayload(tuple("x", SIGNED_MS, 2n ** 7_000n), undefined, SIGNED_MS),
+      holds(LATEST_MS),
+    );
   });
 });

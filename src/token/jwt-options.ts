@@ -1,0 +1,247 @@
+/**
+ * Options of `verifyJwt`: which keys a token must be signed with, by which algorithms, and what it must
+ * claim.
+ *
+ * What kind of key there is decides which algorithms there may be: a token never does. So a token that
+ * says `none`, or HS256 where there is a public key, is refused before a key is looked at.
+ *
+ * Runs on: any thread. Pure but for a cache of keys that were read.
+ */
+
+import { createPublicKey, KeyObject, type JsonWebKey } from "node:crypto";
+
+import { kindOf, makeError } from "../errors.ts";
+import { BoundedCache } from "./bounded-cache.ts";
+import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.ts";
+import { checkSchema, type Schema } from "./token-schema.ts";
+import { checkNames } from "./token-options.ts";
+
+/** Whose tokens: one of three kinds of keys. */
+export type JwtKeys =
+  | {
+      /** Where the issuer's public keys are: its JWKS. They are kept, once for each shard. */
+      readonly jwksUrl: string | URL;
+      readonly jwks?: JwksOptions | undefined;
+      readonly secret?: undefined;
+      readonly publicKey?: undefined;
+    }
+  | {
+      /** A secret that the issuer shares, of at least 32 bytes: HS256. */
+      readonly secret: string | Uint8Array;
+      readonly jwksUrl?: undefined;
+      readonly jwks?: undefined;
+      readonly publicKey?: undefined;
+    }
+  | {
+      /** The issuer's public key: PEM (a key or a certificate), a JWK, or a KeyObject. */
+      readonly publicKey: string | JsonWebKey | KeyObject;
+      readonly jwksUrl?: undefined;
+      readonly jwks?: undefined;
+      readonly secret?: undefined;
+    };
+
+/** What a token must be, whatever its key. */
+export interface JwtChecks<Claims> {
+  /** Who must have issued it (`iss`): one of these. */
+  readonly issuer?: string | readonly string[] | undefined;
+  /** For whom it must be (`aud`): one of these. */
+  readonly audience?: string | readonly string[] | undefined;
+  /** By which it may be signed; without, all that the key is for, of a secret HS256 alone. */
+  readonly algorithms?: readonly string[] | undefined;
+  /** Claims that it must have; `exp` without. */
+  readonly requiredClaims?: readonly string[] | undefined;
+  /** What its header must have as `typ`, as in "at+jwt". */
+  readonly type?: string | undefined;
+  /** Seconds since it was issued (`iat`) after which it has expired, whatever its `exp`. */
+  readonly maxAge?: number | undefined;
+  /** Seconds that the issuer's clock may be off; 0 without. */
+  readonly clockTolerance?: number | undefined;
+  /** Checks the claims, and types them: a Standard Schema (zod, valibot, arktype, …). */
+  readonly schema?: Schema<Claims> | undefined;
+}
+
+/** Options of `verifyJwt`. */
+export type JwtOptions<Claims = JwtClaims> = JwtKeys & JwtChecks<Claims>;
+
+/** The claims of a token, where no schema says what they are. */
+export interface JwtClaims {
+  readonly iss?: string;
+  readonly sub?: string;
+  readonly aud?: string | string[];
+  /** Seconds since 1970, as are `nbf` and `iat`. */
+  readonly exp?: number;
+  readonly nbf?: number;
+  readonly iat?: number;
+  readonly jti?: string;
+  readonly [name: string]: unknown;
+}
+
+/** What tokens are verified with. */
+export type JwtKey =
+  | { readonly kind: "remote"; readonly keys: RemoteKeys }
+  | { readonly kind: "local"; readonly key: Uint8Array | KeyObject };
+
+/** What a token is verified by. */
+export interface JwtPlan {
+  readonly key: JwtKey;
+  readonly algorithms: readonly string[];
+  readonly requiredClaims: readonly string[];
+  readonly maxAge: number | undefined;
+  readonly clockTolerance: number;
+}
+
+const HMAC = ["HS256", "HS384", "HS512"];
+const RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+const ED25519 = ["EdDSA", "Ed25519"];
+const CURVES: Readonly<Record<string, string>> = {
+  prime256v1: "ES256",
+  secp384r1: "ES384",
+  secp521r1: "ES512",
+};
+const ASYMMETRIC = [...RSA, ...Object.values(CURVES), ...ED25519];
+
+const MIN_SECRET_BYTES = 32;
+const MIN_RSA_BITS = 2_048;
+const MOST_SECONDS = 315_360_000;
+const KEY_NAMES = ["jwksUrl", "secret", "publicKey"] as const;
+const NAMES = [
+  ...KEY_NAMES,
+  "jwks",
+  "issuer",
+  "audience",
+  "algorithms",
+  "requiredClaims",
+  "type",
+  "maxAge",
+  "clockTolerance",
+  "schema",
+] as const;
+
+const publicKeys = new BoundedCache<string, KeyObject>(64);
+
+/**
+ * Checks options, and gives what a token is verified by.
+ *
+ * @throws SIM_ERR_OPTION_INVALID for one that is wrong; no secret and no key is in the message
+ */
+export function planOf(options: JwtOptions<unknown>): JwtPlan {
+  checkNames(options, NAMES);
+  checkSchema(options.schema);
+  checkTexts("issuer", options.issuer);
+  checkTexts("audience", options.audience);
+  checkTexts("requiredClaims", options.requiredClaims);
+  if (options.type !== undefined) checkTexts("type", [options.type]);
+  const { key, possible, usual } = keyOf(options);
+  return {
+    key,
+    algorithms: algorithmsOf(options.algorithms, possible, usual),
+    requiredClaims: options.requiredClaims ?? ["exp"],
+    maxAge: secondsOf("maxAge", options.maxAge),
+    clockTolerance: secondsOf("clockTolerance", options.clockTolerance) ?? 0,
+  };
+}
+
+interface KeyFound {
+  readonly key: JwtKey;
+  /** Algorithms that the key can be for, and those that it is for where nothing is said. */
+  readonly possible: readonly string[];
+  readonly usual: readonly string[];
+}
+
+function keyOf(options: JwtOptions<unknown>): KeyFound {
+  const given = KEY_NAMES.filter((name) => options[name] !== undefined);
+  if (given.length !== 1) {
+    throw invalid(
+      `one of ${KEY_NAMES.join(", ")} must be given, got ${given.join(", ") || "none"}`,
+    );
+  }
+  if (options.secret !== undefined) return secretOf(options.secret);
+  if (options.publicKey !== undefined) return publicKeyOf(options.publicKey);
+  checkNames(options.jwks ?? {}, JWKS_OPTIONS);
+  const keys = jwksOf(options.jwksUrl, options.jwks ?? {});
+  return { key: { kind: "remote", keys }, possible: ASYMMETRIC, usual: ASYMMETRIC };
+}
+
+function secretOf(secret: string | Uint8Array): KeyFound {
+  const key = typeof secret === "string" ? Buffer.from(secret) : secret;
+  const bytes = key instanceof Uint8Array ? key.length : kindOf(secret);
+  if (typeof bytes === "string" || bytes < MIN_SECRET_BYTES) {
+    throw invalid(`secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}`);
+  }
+  return { key: { kind: "local", key }, possible: HMAC, usual: ["HS256"] };
+}
+
+function publicKeyOf(given: string | JsonWebKey | KeyObject): KeyFound {
+  const key = readPublicKey(given);
+  const possible = algorithmsFor(key);
+  return { key: { kind: "local", key }, possible, usual: possible };
+}
+
+function readPublicKey(given: string | JsonWebKey | KeyObject): KeyObject {
+  if (given instanceof KeyObject) {
+    if (given.type === "public") return given;
+    throw invalid(`publicKey must be a public key, got a ${given.type} one`);
+  }
+  const isText = typeof given === "string";
+  const hasPrivate = isText ? given.includes("PRIVATE KEY") : "d" in given;
+  // It would do, and is nothing that should be here.
+  if (hasPrivate) throw invalid("publicKey must be a public key, got a private one");
+  const name = isText ? given : JSON.stringify(given);
+  return publicKeys.get(name, () => {
+    try {
+      return isText ? createPublicKey(given) : createPublicKey({ key: given, format: "jwk" });
+    } catch (cause) {
+      const message = "publicKey must be PEM, a JWK or a KeyObject, got what cannot be read";
+      throw makeError("SIM_ERR_OPTION_INVALID", message, { cause });
+    }
+  });
+}
+
+function algorithmsFor({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly string[] {
+  if (asymmetricKeyType === "ed25519") return ED25519;
+  if (asymmetricKeyType === "ec") {
+    const algorithm = CURVES[asymmetricKeyDetails?.namedCurve ?? ""];
+    if (algorithm !== undefined) return [algorithm];
+  }
+  if (asymmetricKeyType === "rsa") {
+    const bits = asymmetricKeyDetails?.modulusLength ?? 0;
+    if (bits >= MIN_RSA_BITS) return RSA;
+    throw invalid(`publicKey of RSA must have at least ${MIN_RSA_BITS} (bits), got ${bits}`);
+  }
+  const message = `publicKey must be of RSA, a curve P-256, P-384 or P-521, or Ed25519, got ${asymmetricKeyType}`;
+  throw invalid(message);
+}
+
+function algorithmsOf(
+  given: readonly string[] | undefined,
+  possible: readonly string[],
+  usual: readonly string[],
+): readonly string[] {
+  if (given === undefined) return usual;
+  const wrong = Array.isArray(given) ? given.filter((name) => !possible.includes(name)) : [given];
+  if (given.length > 0 && wrong.length === 0) return given;
+  const got = wrong.length > 0 ? wrong.map(String).join(", ") : "none";
+  throw invalid(`algorithms must be some of ${possible.join(", ")} with this key, got ${got}`);
+}
+
+function checkTexts(name: string, given: unknown): void {
+  const list: unknown[] = Array.isArray(given) ? given : [given];
+  if (given === undefined || list.every((one) => typeof one === "string" && one !== "")) return;
+  throw invalid(`${name} must be a text, or a list of such, got ${kindOf(given)}`);
+}
+
+function secondsOf(name: string, given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given === "number" && given >= 0 && given <= MOST_SECONDS) return given;
+  throw invalid(
+    `${name} must be a number from 0 to ${MOST_SECONDS} (seconds), got ${shown(given)}`,
+  );
+}
+
+function shown(given: unknown): string {
+  return typeof given === "number" ? String(given) : kindOf(given);
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_OPTION_INVALID", message);
+}

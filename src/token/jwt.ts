@@ -1,0 +1,204 @@
+/**
+ * `verifyJwt`: a JSON Web Token as `connect` wants it: its signature, its times and its claims checked,
+ * and with the time at which the connection is to end.
+ *
+ * The cryptography is that of `jose`; here is which of it is used, and what is made of its errors.
+ *
+ * Runs on: any thread; the keys of issuers are kept once for each.
+ */
+
+import { makeError } from "../errors.ts";
+import { loadJose, type Jose } from "./jose.ts";
+import { hasJoseCode, KeysUnavailable } from "./jwks.ts";
+import {
+  planOf,
+  type JwtClaims,
+  type JwtKey,
+  type JwtOptions,
+  type JwtPlan,
+} from "./jwt-options.ts";
+import { LATEST_MS } from "./payload.ts";
+import { checkedBy, detailOf, type TokenIssues } from "./token-schema.ts";
+
+/** What became of a token. */
+export type JwtResult<Claims = JwtClaims> =
+  | {
+      readonly ok: true;
+      readonly claims: Claims;
+      /** When the token ends (ms since 1970), for `ok` of `connect`; undefined: never. */
+      readonly expiresAtMs: number | undefined;
+    }
+  | JwtFailure;
+
+/**
+ * Why a token is refused.
+ *
+ * - `missing`: there is none
+ * - `invalid`: it is no JWT, or not signed with a key and an algorithm of the options
+ * - `expired`: its `exp` is past, or it is older than `maxAge`
+ * - `early`: its `nbf` is still to come, or it was issued in the future
+ * - `invalid_claims`: its signature holds, and it has not the issuer, the audience, the type or the
+ *   claims that it must have, or the schema refuses them
+ * - `unavailable`: the issuer's keys cannot be fetched; another time they may
+ */
+export type JwtRefusal =
+  | "missing"
+  | "invalid"
+  | "expired"
+  | "early"
+  | "invalid_claims"
+  | "unavailable";
+
+/** A refusal, in words for a client and for a log. */
+export interface JwtFailure {
+  readonly ok: false;
+  /** What a client may be told. */
+  readonly reason: JwtRefusal;
+  /** The same in a sentence, for a log. */
+  readonly detail: string;
+  /** What the schema has found. */
+  readonly issues?: TokenIssues;
+}
+
+type Payload = JwtClaims & { readonly [name: string]: unknown };
+
+/** The longest text that is looked at. */
+const MOST_LENGTH = 65_536;
+
+/**
+ * Verifies a JSON Web Token.
+ *
+ * ```ts
+ * const token = await verifyJwt(params["token"], { jwksUrl, issuer, audience });
+ * if (!token.ok) return error({ reason: token.reason });
+ * return ok({ user: token.claims.sub }, token);
+ * ```
+ *
+ * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @throws SIM_ERR_OPTION_INVALID for a wrong option, as a rejection; never for a token
+ */
+export async function verifyJwt<Claims = JwtClaims>(
+  token: unknown,
+  options: JwtOptions<Claims>,
+): Promise<JwtResult<Claims>> {
+  const plan = planOf(options);
+  if (token === null || token === undefined) return refused("missing", "there is no token");
+  if (typeof token !== "string" || token.length > MOST_LENGTH) {
+    return refused("invalid", `a token must be a text of at most ${MOST_LENGTH} characters`);
+  }
+  const jose = await loadJose();
+  let payload: Payload;
+  try {
+    payload = await verified(jose, token, options, plan);
+  } catch (error) {
+    return refusalOf(error);
+  }
+  const checked = await checkedBy(options.schema, payload);
+  if (checked.ok) {
+    return { ok: true, claims: checked.value, expiresAtMs: endMsOf(payload, plan) };
+  }
+  const { issues } = checked;
+  return { ok: false, reason: "invalid_claims", detail: detailOf(issues), issues };
+}
+
+async function verified(
+  jose: Jose,
+  token: string,
+  { issuer, audience, type }: JwtOptions<unknown>,
+  { key, algorithms, requiredClaims, maxAge, clockTolerance }: JwtPlan,
+): Promise<Payload> {
+  const checks = {
+    algorithms: [...algorithms],
+    requiredClaims: [...requiredClaims],
+    clockTolerance,
+    ...(issuer !== undefined && { issuer: textsOf(issuer) }),
+    ...(audience !== undefined && { audience: textsOf(audience) }),
+    ...(type !== undefined && { typ: type }),
+    ...(maxAge !== undefined && { maxTokenAge: maxAge }),
+  };
+  const one = await keyFor(key);
+  try {
+    return await verifiedBy(jose, token, one, checks);
+  } catch (error) {
+    if (!hasSeveralKeys(error)) throw error;
+    return verifiedByOneOf(error, async (each) => verifiedBy(jose, token, each, checks));
+  }
+}
+
+type Key = Parameters<Jose["jwtVerify"]>[1];
+type Checks = Parameters<Jose["jwtVerify"]>[2];
+
+async function keyFor(key: JwtKey): Promise<Key> {
+  return key.kind === "local" ? key.key : key.keys.finder();
+}
+
+async function verifiedBy(jose: Jose, token: string, key: Key, checks: Checks): Promise<Payload> {
+  const { payload } = await jose.jwtVerify(token, key, checks);
+  return payload;
+}
+
+/** Several keys of the issuer are such as a token without a `kid` may be signed with. */
+interface SeveralKeys extends Error {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Key>;
+}
+
+function hasSeveralKeys(error: unknown): error is SeveralKeys {
+  return hasJoseCode(error, "ERR_JWKS_MULTIPLE_MATCHING_KEYS");
+}
+
+async function verifiedByOneOf(
+  keys: SeveralKeys,
+  verify: (key: Key) => Promise<Payload>,
+): Promise<Payload> {
+  let last: unknown = keys;
+  for await (const key of keys) {
+    try {
+      return await verify(key);
+    } catch (error) {
+      if (!hasJoseCode(error, "ERR_JWS_SIGNATURE_VERIFICATION_FAILED")) throw error;
+      last = error;
+    }
+  }
+  throw last;
+}
+
+function refusalOf(error: unknown): JwtFailure {
+  if (!(error instanceof Error)) throw makeError("SIM_ERR_INTERNAL", `jose threw ${typeof error}`);
+  const detail = error.message;
+  if (error instanceof KeysUnavailable) return refused("unavailable", detail);
+  const code = "code" in error ? error.code : undefined;
+  switch (code) {
+    case "ERR_JWT_EXPIRED":
+      return refused("expired", detail);
+    case "ERR_JWT_CLAIM_VALIDATION_FAILED":
+      return refused(isEarly(error) ? "early" : "invalid_claims", detail);
+    case "ERR_JWKS_INVALID":
+    case "ERR_JWKS_TIMEOUT":
+      return refused("unavailable", detail);
+    default:
+      return refused("invalid", detail);
+  }
+}
+
+/** True where the claim is a time that is still to come, and not one that is missing. */
+function isEarly(error: Error): boolean {
+  const { claim, reason } = error as { readonly claim?: unknown; readonly reason?: unknown };
+  return (claim === "nbf" || claim === "iat") && reason === "check_failed";
+}
+
+function refused(reason: JwtRefusal, detail: string): JwtFailure {
+  return { ok: false, reason, detail };
+}
+
+/** Gives until when a token holds, for as long as it would be taken. */
+function endMsOf({ exp, iat }: Payload, { maxAge, clockTolerance }: JwtPlan): number | undefined {
+  const ends = [exp];
+  if (maxAge !== undefined && iat !== undefined) ends.push(iat + maxAge);
+  const times = ends.filter((time) => time !== undefined);
+  if (times.length === 0) return undefined;
+  return Math.min((Math.min(...times) + clockTolerance) * 1_000, LATEST_MS);
+}
+
+function textsOf(given: string | readonly string[]): string[] {
+  return typeof given === "string" ? [given] : [...given];
+}

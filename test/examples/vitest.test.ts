@@ -1,0 +1,37 @@
+/**
+ * The example of tests under vitest: vitest runs it, as a user would.
+ *
+ * Runs on: the test's thread; vitest and the compiler are processes of their own.
+ */
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify, stripVTControlCharacters } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const FOLDER = "test/examples/vitest";
+const MOST_MS = 120_000;
+
+/** Runs a command of a package as npx does, and gives what it wrote. */
+async function run(command: string, ...args: readonly string[]): Promise<string> {
+  const options = { cwd: ROOT, timeout: MOST_MS };
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [`node_modules/${command}`, ...args],
+    options,
+  );
+  return stripVTControlCharacters(stdout);
+}
+
+describe("the example of tests under vitest", () => {
+  it("passes", async () => {
+    const output = await run("vitest/vitest.mjs", "run", "--dir", FOLDER);
+    assert.match(output, /Tests +2 passed \(2\)/);
+  });
+
+  it("has types that fit", async () => {
+    assert.equal(await run("typescript/bin/tsc", "-p", FOLDER), "");
+  });
+});

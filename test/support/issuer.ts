@@ -1,0 +1,150 @@
+/**
+ * An issuer of JSON Web Tokens, as an application's identity provider is one: keys that rotate, and a
+ * JWKS over HTTP, which a test may hold up or have fail.
+ *
+ * Runs on: the test's thread.
+ */
+
+import { once } from "node:events";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import type { CryptoKey, JWK, JWTPayload } from "jose";
+
+import { Watched } from "./watched.ts";
+
+/** A key of the issuer. */
+interface IssuerKey {
+  readonly kid: string;
+  readonly algorithm: string;
+  readonly privateKey: CryptoKey;
+  readonly publicJwk: JWK;
+}
+
+/** What an issuer may say in a token, beside what it says in all. */
+export interface Said {
+  /** Beside `iss`, `aud`, `sub` and `iat`; undefined takes one of these away. */
+  readonly claims?: JWTPayload;
+  /** Seconds from now until it ends; 60 without, null for never. */
+  readonly lastsS?: number | null;
+  /** Beside `alg` and `kid`; undefined takes the `kid` away. */
+  readonly header?: { readonly kid?: string | undefined; readonly typ?: string };
+}
+
+/** How the issuer answers who asks for its keys. */
+type Answering = "keys" | "nonsense" | "error" | "nothing";
+
+/** An issuer. */
+export class Issuer {
+  /** How often it was asked for its keys. */
+  asked = 0;
+  /** What it answers. */
+  answering: Answering = "keys";
+  readonly #server: Server;
+  readonly #held = new Set<ServerResponse>();
+  readonly #asked = new Watched();
+  #keys: readonly IssuerKey[] = [];
+  #kids = 0;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(algorithm = "RS256"): Promise<Issuer> {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const issuer = new Issuer(server);
+    await issuer.rotate(algorithm);
+    server.on("request", (_request, response) => issuer.#answer(response));
+    return issuer;
+  }
+
+  get name(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get jwksUrl(): string {
+    return `${this.name}/.well-known/jwks.json`;
+  }
+
+  /** Signs with a new key from now on; of the old ones so many stay in the JWKS. */
+  async rotate(algorithm = "RS256", kept = 0): Promise<void> {
+    const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+    this.#kids += 1;
+    const kid = `key-${this.#kids}`;
+    const publicJwk = { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: "sig" };
+    const key = { kid, algorithm, privateKey, publicJwk };
+    this.#keys = [key, ...this.#keys.slice(0, kept)];
+  }
+
+  /** The public key that it signs with now. */
+  get publicJwk(): JWK {
+    return this.#signing.publicJwk;
+  }
+
+  /** Makes a token. */
+  async token(sub: string, { claims = {}, lastsS = 60, header = {} }: Said = {}): Promise<string> {
+    const { kid, algorithm, privateKey } = this.#signing;
+    const nowS = Math.floor(Date.now() / 1_000);
+    const exp = lastsS === null ? {} : { exp: nowS + lastsS };
+    const all = { iss: this.name, aud: "chat", sub, iat: nowS, ...exp, ...claims };
+    return new SignJWT(all)
+      .setProtectedHeader({
+        alg: algorithm,
+        ...("kid" in header ? {} : { kid }),
+        ...defined(header),
+      })
+      .sign(privateKey);
+  }
+
+  /** Waits until it was asked so often. */
+  async wasAsked(times: number): Promise<void> {
+    await this.#asked.until(`question ${times} for keys`, () => this.asked >= times);
+  }
+
+  /** Answers those who were left without an answer. */
+  release(): void {
+    this.answering = "keys";
+    for (const response of this.#held) this.#answer(response, false);
+    this.#held.clear();
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  get #signing(): IssuerKey {
+    const [key] = this.#keys;
+    if (!key) throw new Error("an issuer without a key");
+    return key;
+  }
+
+  #answer(response: ServerResponse, isNew = true): void {
+    if (isNew) this.asked += 1;
+    this.#asked.changed();
+    response.setHeader("content-type", "application/json");
+    switch (this.answering) {
+      case "keys":
+        response.end(JSON.stringify({ keys: this.#keys.map(({ publicJwk }) => publicJwk) }));
+        break;
+      case "nonsense":
+        response.end("<html>");
+        break;
+      case "error":
+        response.writeHead(503).end();
+        break;
+      case "nothing":
+        this.#held.add(response);
+        break;
+    }
+  }
+}
+
+function defined(header: NonNullable<Said["header"]>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(header).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}

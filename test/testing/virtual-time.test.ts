@@ -1,0 +1,403 @@
+/**
+ * Virtual time of the test helpers: what passes, in which order, and that the process has its own
+ * clocks back afterwards.
+ *
+ * Runs on: the test's thread.
+ */
+
+import assert, { AssertionError } from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { afterEach, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+import {
+  defineChannel,
+  defineEndpoint,
+  definePresence,
+  defineSocket,
+  ok,
+  reply,
+} from "../../src/index.ts";
+import {
+  assertCrashed,
+  assertPush,
+  assertReply,
+  closeApp,
+  connect,
+  join,
+  leave,
+  refuteBroadcast,
+  refutePush,
+  refuteReply,
+  subscribeAndJoin,
+  testApp,
+  type StartedApp,
+  type TestChannel,
+} from "../../src/testing/index.ts";
+
+const HOUR_MS = 3_600_000;
+const FOREVER = new Promise<never>(() => {});
+const START_MS = Date.UTC(2026, 0, 1);
+const wall = performance.now.bind(performance);
+const bytes = promisify(randomBytes);
+
+const presence = definePresence({
+  fetchTimeoutMs: 2_000,
+  fetch: async () => FOREVER,
+});
+
+const userSocket = defineSocket({ connect: ({ params }) => ok({ name: params["name"] ?? "ann" }) });
+
+const room = defineChannel(userSocket, {
+  async join(socket, { late }: { late?: number }) {
+    if (late !== undefined) await sleep(late);
+    if (socket.topic === "room:endless") await FOREVER;
+    return ok();
+  },
+  handleIn: {
+    after: (socket, { ms, n }: { ms: number; n: unknown }) => void socket.sendAfter(ms, n),
+    every(socket, { ms }: { ms: number }) {
+      let n = 0;
+      const timer = setInterval(() => socket.send((n += 1)), ms);
+      Object.assign(socket.locals, { timer });
+    },
+    enough: (socket) => clearInterval(socket.locals["timer"] as NodeJS.Timeout),
+    now: () => reply("ok", { date: new Date(), now: Date.now(), ticks: performance.now() }),
+    endless: async () => FOREVER,
+    async sleepy(_socket, { ms }: { ms: number }) {
+      await sleep(ms);
+      return reply("ok", { now: Date.now() });
+    },
+    async deep(_socket, { turns }: { turns: number }) {
+      for (let turn = 0; turn < turns; turn += 1) {
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
+      }
+      return reply("ok", { turns });
+    },
+    random: async () => reply("ok", { length: (await bytes(8)).length }),
+    track: (socket) => void presence.track(socket, "ann", {}),
+  },
+  handleInfo: (socket, n) => socket.push("info", { n, at: Date.now() - START_MS }),
+  async terminate(socket) {
+    if (socket.topic === "room:slow") await sleep(500);
+  },
+});
+
+const endpoint = defineEndpoint({
+  presences: [presence],
+  sockets: { "/socket": { socket: userSocket, channels: { "room:*": room } } },
+});
+
+async function started(): Promise<StartedApp> {
+  return testApp(endpoint, { time: "virtual", nowMs: START_MS });
+}
+
+async function joined(app: StartedApp, topic = "room:1"): Promise<TestChannel> {
+  return (await subscribeAndJoin(await app.connect(), topic)).channel;
+}
+
+async function messageOf(assertion: Promise<unknown>): Promise<string> {
+  try {
+    await assertion;
+  } catch (failure) {
+    assert.ok(failure instanceof AssertionError, String(failure));
+    return failure.message;
+  }
+  return assert.fail("the assertion held");
+}
+
+/** Says what a claim takes of the machine's time to be true of no wait that was real. */
+async function quickly(what: () => Promise<void>): Promise<void> {
+  const startMs = wall();
+  await what();
+  const tookMs = wall() - startMs;
+  assert.ok(tookMs < 5_000, `${tookMs} ms`);
+}
+
+afterEach(() => closeApp(endpoint));
+
+describe("virtual time", () => {
+  it("stands still until it is moved, for the clocks too", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    const first = (await channel.push("now").reply).response as { ticks: number };
+    assert.deepEqual(first, {
+      date: "2026-01-01T00:00:00.000Z",
+      now: START_MS,
+      ticks: first.ticks,
+    });
+    await app.advance(1_500);
+    assert.deepEqual((await channel.push("now").reply).response, {
+      date: "2026-01-01T00:00:01.500Z",
+      now: START_MS + 1_500,
+      ticks: first.ticks + 1_500,
+    });
+    assert.equal(app.nowMs, START_MS + 1_500);
+  });
+
+  it("fires timers in their order, each when it is due, and no sooner", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    channel.push("after", { ms: 60_000, n: "a minute" });
+    channel.push("after", { ms: 10, n: "first" });
+    channel.push("after", { ms: 10, n: "second" });
+    await app.advance(59_999);
+    await assertPush(channel, "info", { n: "first", at: 10 });
+    await assertPush(channel, "info", { n: "second", at: 10 });
+    await refutePush(channel, "info");
+    await app.advance(1);
+    await assertPush(channel, "info", { n: "a minute", at: 60_000 });
+  });
+
+  it("settles what a timer causes before the next fires", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    const seen: string[] = [];
+    setTimeout(() => seen.push("second"), 11);
+    setTimeout(() => {
+      seen.push("first");
+      process.nextTick(() => seen.push("tick"));
+      void Promise.resolve().then(() => setImmediate(() => setImmediate(() => seen.push("late"))));
+      setTimeout(() => seen.push("set by the first"), 0);
+    }, 10);
+    await app.advance(20);
+    assert.deepEqual(seen, ["first", "tick", "late", "second", "set by the first"]);
+    const push = channel.push("deep", { turns: 50 });
+    await app.advance(0);
+    assert.equal(push.replies.all.length, 1);
+  });
+
+  it("has what an hour brings in no time", async () => {
+    await quickly(async () => {
+      const app = await started();
+      const channel = await joined(app);
+      channel.push("every", { ms: 60_000 });
+      await app.advance(HOUR_MS);
+      assert.equal(channel.socket.inbox.all.length, 60);
+      channel.push("enough");
+      await app.advance(HOUR_MS);
+      assert.equal(channel.socket.inbox.all.length, 60);
+    });
+  });
+
+  it("passes for an assertion that is told how long, until what it waits for comes", async () => {
+    await quickly(async () => {
+      const app = await started();
+      const channel = await joined(app);
+      channel.push("after", { ms: 60_000, n: 1 });
+      await assertPush(channel, "info", { n: 1 }, { timeoutMs: HOUR_MS });
+      assert.equal(app.nowMs, START_MS + 60_000);
+      await assertReply(channel.push("sleepy", { ms: 500 }), "ok", undefined, { timeoutMs: 500 });
+      assert.equal(app.nowMs, START_MS + 60_500);
+    });
+  });
+
+  it("does not pass for one that is not told, which fails without it", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    channel.push("after", { ms: 10, n: 1 });
+    const message = await messageOf(assertPush(channel, "info"));
+    assert.match(message, /^"info" must come on room:1 within 0 \(ms\) of virtual time\n/);
+    assert.match(
+      await messageOf(assertPush(channel, "info", undefined, { timeoutMs: 9 })),
+      /within 9 \(ms\) of virtual time/,
+    );
+    await assertPush(channel, "info", undefined, { timeoutMs: 1 });
+  });
+
+  it("passes for what is refuted where that is told how long, and takes none of the machine's", async () => {
+    await quickly(async () => {
+      const app = await started();
+      const channel = await joined(app);
+      const push = channel.push("after", { ms: HOUR_MS + 1, n: 1 });
+      for (let times = 0; times < 1_000; times += 1) await refutePush(channel, "info");
+      await refuteReply(push, "ok");
+      await refuteBroadcast(channel, "said");
+      assert.equal(app.nowMs, START_MS);
+      await refutePush(channel, "info", undefined, { timeoutMs: HOUR_MS });
+      assert.equal(app.nowMs, START_MS + HOUR_MS);
+      assert.match(
+        await messageOf(refutePush(channel, "info", undefined, { timeoutMs: 1 })),
+        /^"info" must not come on room:1, got \{ n: 1, at: 3600001 \}/,
+      );
+    });
+  });
+
+  it("waits in the machine's time for what comes from other threads", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    await assertReply(channel.push("random"), "ok", { length: 8 });
+  });
+
+  it("moves for several, one after the other", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    channel.push("after", { ms: 10, n: 1 });
+    await Promise.all([
+      app.advance(5),
+      assertPush(channel, "info", { n: 1, at: 10 }, { timeoutMs: 5 }),
+      app.advance(7),
+    ]);
+    assert.equal(app.nowMs, START_MS + 17);
+  });
+
+  it("lets a join, and a leave, take their time", async () => {
+    const app = await started();
+    const socket = await app.connect();
+    const joining = join(socket, "room:slow", { late: 30_000 });
+    await app.advance(30_000);
+    const { reply: answer, channel } = await joining;
+    assert.equal(answer.status, "ok");
+    const leaving = leave(channel);
+    await app.advance(500);
+    assert.equal((await leaving).status, "ok");
+    assert.equal(channel.hasEnded, true);
+  });
+
+  it("ends a handler, and a join, that takes longer than the server allows", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    channel.push("endless");
+    await app.advance(59_000);
+    await refutePush(channel, "phx_error");
+    await app.advance(2_000);
+    await assertCrashed(channel, { reason: "handler timeout" });
+
+    const joining = join(channel.socket, "room:endless");
+    await app.advance(60_000);
+    assert.deepEqual((await joining).reply, {
+      status: "error",
+      response: { reason: "join timeout" },
+    });
+  });
+
+  it("tells of a presence without what is fetched where that takes too long", async () => {
+    const app = await started();
+    const channel = await joined(app);
+    channel.push("track");
+    await app.advance(1_999);
+    await refutePush(channel, "presence_diff");
+    await app.advance(1);
+    await assertPush(channel, "presence_diff", { joins: { ann: {} } });
+  });
+
+  it("passes for the end of the app, as long as its channels take", async () => {
+    await quickly(async () => {
+      const app = await started();
+      await joined(app, "room:slow");
+      await app.close();
+      assert.ok(Math.abs(Date.now() - START_MS) > 1_000);
+    });
+  });
+
+  it("is for one app at a time, which is not started yet", async () => {
+    const app = await started();
+    const other = defineEndpoint({ sockets: endpoint.sockets });
+    await assert.rejects(testApp(other, { time: "virtual" }), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "one app at a time must have virtual time, got a second: closeApp ends one",
+    });
+    await assert.rejects(testApp(endpoint), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: /must be started before the first connection to it, and once: closeApp ends it/,
+    });
+    await assert.rejects(app.advance(-1), { message: "durationMs must be 0 or more (ms), got -1" });
+    await closeApp(endpoint);
+    await using real = await testApp(endpoint);
+    await assert.rejects(real.advance(1), { message: /must be advanced, got one with real time/ });
+  });
+
+  it("is given back where the app does not start", async () => {
+    const failing = defineEndpoint({
+      sockets: endpoint.sockets,
+      start() {
+        throw new Error("not yet");
+      },
+    });
+    const clock = Date;
+    await assert.rejects(testApp(failing, { time: "virtual" }), { message: "not yet" });
+    assert.equal(Date, clock);
+  });
+});
+
+describe("the process's clocks and timers", () => {
+  const names = [
+    "setTimeout",
+    "setInterval",
+    "setImmediate",
+    "clearTimeout",
+    "clearInterval",
+    "clearImmediate",
+    "Date",
+  ] as const;
+
+  it("are its own again when the app has ended", async () => {
+    const before = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
+    const sleeper = sleep;
+    await started();
+    assert.notEqual(sleep, sleeper);
+    await closeApp(endpoint);
+    assert.deepEqual(
+      names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name)),
+      before,
+    );
+    assert.equal(sleep, sleeper);
+    assert.equal(Object.hasOwn(performance, "now"), false);
+    await sleep(1);
+  });
+
+  it("have the forms of Node.js under virtual time", async () => {
+    const app = await started();
+    const seen: unknown[] = [];
+    const timer = setTimeout((...args) => seen.push(args), 5, "with", "arguments");
+    assert.deepEqual([timer.hasRef(), timer.unref().hasRef()], [true, false]);
+    await app.advance(4);
+    timer.refresh();
+    await app.advance(4);
+    assert.equal(seen.length, 0);
+    await app.advance(1);
+    assert.deepEqual(seen.splice(0), [["with", "arguments"]]);
+
+    const cleared = setTimeout(() => seen.push("cleared"), 5);
+    clearTimeout(Number(cleared));
+    clearTimeout(undefined);
+    clearTimeout(timer);
+    const immediate = setImmediate(() => seen.push("cleared"));
+    clearImmediate(immediate);
+    const controller = new AbortController();
+    const aborted = assert.rejects(sleep(5, undefined, { signal: controller.signal }), {
+      name: "AbortError",
+    });
+    controller.abort();
+    await aborted;
+    void promisify(setTimeout)(5, "promised").then((value) => seen.push(value));
+    await app.advance(5);
+    assert.deepEqual(seen, ["promised"]);
+    assert.equal(new Date(0).getTime(), 0);
+    assert.ok(new Date() instanceof Date);
+    assert.equal(Date(), new Date().toString());
+  });
+
+  it("clear timers from before, and fire none after", async () => {
+    const before = setTimeout(() => assert.fail("it was cleared"), 1);
+    const app = await started();
+    clearTimeout(before);
+    setTimeout(() => assert.fail("its time has ended"), 1);
+    await app.close();
+    await sleep(5);
+  });
+});
+
+describe("an app with real time", () => {
+  it("may be started by itself, and waits as long as it takes", async () => {
+    const app = await testApp(endpoint, { data: 7 });
+    const socket = await connect(endpoint);
+    assert.equal(socket.context.data, 7);
+    const channel = await joined(app);
+    channel.push("after", { ms: 5, n: 1 });
+    await assertPush(channel, "info", { n: 1 }, { timeoutMs: 5_000 });
+  });
+});

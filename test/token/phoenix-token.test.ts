@@ -1,0 +1,127 @@
+/**
+ * Tokens of Phoenix as `connect` takes them.
+ *
+ * Runs on: the test's thread.
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
+import { ok, Token, verifyPhoenixToken, type PhoenixTokenResult } from "../../src/index.ts";
+
+const SECRET = "s".repeat(64);
+const SALT = "user auth";
+/** As a request to connect has it. */
+const REQUEST = { context: { secretKeyBase: SECRET } };
+const NOW_S = Math.floor(Date.now() / 1_000);
+
+/** A schema that answers as it is told. */
+function schemaOf<Output>(
+  validate: (
+    value: unknown,
+  ) => StandardSchemaV1.Result<Output> | Promise<StandardSchemaV1.Result<Output>>,
+): StandardSchemaV1<unknown, Output> {
+  return { "~standard": { version: 1, vendor: "test", validate } };
+}
+
+const userId = schemaOf<number>((value) =>
+  typeof value === "number" ? { value } : { issues: [{ message: "must be a number" }] },
+);
+
+describe("verifyPhoenixToken", () => {
+  it("gives the data of a token, and when it ends, in milliseconds", () => {
+    const token = Token.sign(SECRET, SALT, { id: 7 }, { signedAt: NOW_S, maxAge: 600 });
+    const expected = { ok: true, data: { id: 7 }, expiresAtMs: (NOW_S + 600) * 1_000 };
+    assert.deepEqual(verifyPhoenixToken(REQUEST, token, { salt: SALT }), expected);
+    // Of who has the secret in any other way.
+    assert.deepEqual(
+      verifyPhoenixToken({ secretKeyBase: SECRET }, token, { salt: SALT }),
+      expected,
+    );
+    const shorter = verifyPhoenixToken(REQUEST, token, { salt: SALT, maxAge: 60 });
+    assert.ok(shorter.ok);
+    assert.equal(shorter.expiresAtMs, (NOW_S + 60) * 1_000);
+    assert.equal(ok({}, shorter).expiresAtMs, (NOW_S + 60) * 1_000);
+  });
+
+  it("gives tokens that never end no end, and those that end after all dates the last", () => {
+    const ends = [Infinity, 1e300].map((maxAge) => {
+      const token = Token.sign(SECRET, SALT, 7, { maxAge });
+      const result = verifyPhoenixToken(REQUEST, token, { salt: SALT });
+      assert.ok(result.ok);
+      return ok({}, result).expiresAtMs;
+    });
+    assert.deepEqual(ends, [undefined, 8.64e15]);
+  });
+
+  it("reads encrypted tokens where it is told", () => {
+    const token = Token.encrypt(SECRET, SALT, 7);
+    const result = verifyPhoenixToken(REQUEST, token, { salt: SALT, encrypted: true });
+    assert.ok(result.ok);
+    assert.equal(result.data, 7);
+    const signed = verifyPhoenixToken(REQUEST, token, { salt: SALT });
+    assert.equal(signed.ok ? "ok" : signed.reason, "invalid");
+  });
+
+  it("says why a token is refused, to a client and to a log", () => {
+    const refusals: readonly [unknown, string, string][] = [
+      [undefined, "missing", "there is no token"],
+      [null, "missing", "there is no token"],
+      [
+        "x",
+        "invalid",
+        "the token was not made with this secret, salt and derivation, or has been changed",
+      ],
+      [
+        Token.sign(SECRET, SALT, 7, { signedAt: 1_700_000_000 }),
+        "expired",
+        "the token is older than it may be",
+      ],
+    ];
+    for (const [token, reason, detail] of refusals) {
+      const result = verifyPhoenixToken(REQUEST, token, { salt: SALT });
+      assert.deepEqual(result, { ok: false, reason, detail });
+    }
+  });
+
+  it("checks the data by a schema, and types it", () => {
+    const good = Token.sign(SECRET, SALT, 7);
+    const result: PhoenixTokenResult<number> = verifyPhoenixToken(REQUEST, good, {
+      salt: SALT,
+      schema: userId,
+    });
+    assert.ok(result.ok);
+    assert.equal(result.data.toFixed(1), "7.0");
+    const bad = Token.sign(SECRET, SALT, "seven");
+    assert.deepEqual(verifyPhoenixToken(REQUEST, bad, { salt: SALT, schema: userId }), {
+      ok: false,
+      reason: "invalid_data",
+      detail: "must be a number",
+      issues: [{ message: "must be a number" }],
+    });
+  });
+
+  it("does not ask the schema of a token that does not hold", () => {
+    const schema = schemaOf((): never => assert.fail("asked"));
+    assert.equal(verifyPhoenixToken(REQUEST, "x", { salt: SALT, schema }).ok, false);
+  });
+
+  it("throws for wrong options: a name, a schema that is none or that takes its time", () => {
+    const token = Token.sign(SECRET, SALT, 7);
+    const late = schemaOf(async () => Promise.reject(new Error("late")));
+    const wrong: readonly [object, RegExp][] = [
+      [{ salt: SALT, max_age: 60 }, /option must be one of salt, .* got max_age/],
+      [{}, /salt must be a string/],
+      [{ salt: SALT, schema: 7 }, /schema must be a Standard Schema, got number/],
+      [{ salt: SALT, schema: late }, /schema must be one that answers at once, got a promise/],
+    ];
+    for (const [options, message] of wrong) {
+      assert.throws(() => verifyPhoenixToken(REQUEST, token, options as { salt: string }), {
+        code: "SIM_ERR_OPTION_INVALID",
+        message,
+      });
+    }
+  });
+});
