@@ -4,7 +4,8 @@
  * Runs on: node, after a build.
  */
 
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 
 import { withGenerated } from "./docs-tables.ts";
 
@@ -23,8 +24,7 @@ for (const path of DOCUMENTS) {
 }
 
 function readmesIn(parent: string): string[] {
-  return readdirSync(new URL(parent, ROOT), { withFileTypes: true })
-    .filter((folder) => folder.isDirectory())
-    .map(({ name }) => `${parent}${name}/README.md`)
-    .filter((path) => existsSync(new URL(path, ROOT)));
+  return readdirSync(new URL(parent, ROOT), { recursive: true, encoding: "utf8" })
+    .filter((path) => basename(path) === "README.md" && dirname(path) !== ".")
+    .map((path) => `${parent}${path}`);
 }

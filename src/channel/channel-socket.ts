@@ -8,8 +8,6 @@ import type { ShardContext } from "./context.ts";
 import type { Until } from "./expiry.ts";
 import type { TaskOptions } from "./tasks.ts";
 
-/** Functions by name, as a tasks module has them. */
-export type TaskFunctions = Readonly<Record<string, (input: never, ...more: never) => unknown>>;
 /** Tasks of a channel that declares none: any name, any input. */
 export type AnyTasks = Readonly<Record<string, (input: unknown) => unknown>>;
 

@@ -16,30 +16,31 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Rejects a reply that is waited for. */
-export type Reject = (reason: unknown) => void;
+/** Gives a reply up that is waited for. */
+export type GiveUp = (reason: unknown) => void;
 
 /**
  * Waits for the reply to a push.
  *
  * @param what - what was sent, for messages
- * @param open - where the reply can be rejected meanwhile; undefined: by nobody
+ * @param open - where what gives it up is found meanwhile; undefined: nobody does
  * @throws ReplyError, or the signal's reason; as rejections
  */
 export async function awaitedReply<Response>(
   what: string,
   push: PhoenixPush,
   { signal }: RequestOptions,
-  open?: Set<Reject>,
+  open?: Set<GiveUp>,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const aborted = (): void => settle(reject, signal?.reason);
     const settle = <Value>(how: (value: Value) => void, value: Value): void => {
-      open?.delete(reject);
+      open?.delete(giveUp);
       signal?.removeEventListener("abort", aborted);
       how(value);
     };
-    open?.add(reject);
+    const giveUp = (reason: unknown): void => settle(reject, reason);
+    open?.add(giveUp);
     signal?.addEventListener("abort", aborted);
     push.receive("ok", (response) => settle(resolve, response as Response));
     push.receive("error", (response) => {

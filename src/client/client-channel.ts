@@ -7,7 +7,7 @@
 
 import type { PayloadArgument } from "../channel/channel-socket.ts";
 import type { ChannelTypes, ClientCall } from "../channel/schemas/declarations.ts";
-import { awaitedReply, type Reject, type RequestOptions } from "./awaited-reply.ts";
+import { awaitedReply, type GiveUp, type RequestOptions } from "./awaited-reply.ts";
 import type { PhoenixChannel } from "./phoenix.ts";
 import { replyError } from "./reply-error.ts";
 import type { Serialized } from "./serialized.ts";
@@ -18,9 +18,9 @@ type ReplyOf<Call> = Call extends ClientCall<unknown, infer Reply> ? Serialized<
 type Sendable<Payload> = Payload extends ArrayBufferView ? ArrayBuffer : Payload;
 
 /** Events whose handler gives a reply. */
-type RequestEvent<Calls> = {
-  [Event in keyof Calls]: [ReplyOf<Calls[Event]>] extends [never] ? never : Event;
-}[keyof Calls] &
+type RequestEvent<Calls> = keyof {
+  [Event in keyof Calls as [ReplyOf<Calls[Event]>] extends [never] ? never : Event]: true;
+} &
   string;
 
 type RequestArguments<Payload> = object extends Payload
@@ -32,15 +32,15 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
   readonly topic: string;
   /** The official client's own, for all that is not here. */
   readonly channel: PhoenixChannel;
-  readonly #open = new Set<Reject>();
+  readonly #open = new Set<GiveUp>();
 
   constructor(topic: string, channel: PhoenixChannel) {
     this.topic = topic;
     this.channel = channel;
     const lose = (): void => {
       const open = [...this.#open];
-      for (const reject of open) {
-        reject(
+      for (const giveUp of open) {
+        giveUp(
           replyError("SIM_ERR_REPLY_LOST", `channel ${topic} must stay joined until it answers`),
         );
       }
@@ -75,7 +75,7 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
     event: Event,
     callback: (payload: Serialized<Types["out"][Event]>) => void,
   ): () => void {
-    const ref = this.channel.on(event, callback);
+    const ref = this.channel.on(event, callback as (payload: unknown) => void);
     return () => this.channel.off(event, ref);
   }
 

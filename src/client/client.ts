@@ -5,7 +5,7 @@
  * Owns: nothing; the socket is yours, and so is its connection.
  */
 
-import type { AppChannel, AppPath, AppTopic } from "../shard/app-types.ts";
+import type { AppChannel, AppTopic } from "../shard/app-types.ts";
 import { ClientChannel } from "./client-channel.ts";
 import type { PhoenixSocket } from "./phoenix.ts";
 
@@ -28,7 +28,7 @@ type ParamsArgument<Params> = object extends Params
  * Where an app has sockets at several paths, the second type says which: `Client<typeof app,
  * "/socket">`.
  */
-export class Client<App, Path extends AppPath<App> = AppPath<App>> {
+export class Client<App, Path extends string = string> {
   readonly #socket: PhoenixSocket;
 
   /** @param socket - of the official client: `new Socket(…)` of the package `phoenix` */

@@ -15,7 +15,7 @@ export interface PhoenixChannel {
   join(timeout?: number): PhoenixPush;
   leave(timeout?: number): PhoenixPush;
   push(event: string, payload: object, timeout?: number): PhoenixPush;
-  on(event: string, callback: (payload: never) => void): number;
+  on(event: string, callback: (payload: unknown) => void): number;
   off(event: string, ref?: number): void;
   onClose(callback: () => void): unknown;
   onError(callback: () => void): unknown;
