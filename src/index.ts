@@ -74,7 +74,18 @@ export { jsonV1 } from "./protocol/json-v1.ts";
 export { jsonV2 } from "./protocol/json-v2.ts";
 export type { Frame, Serializer } from "./protocol/serializer.ts";
 export type { SerializerChoice } from "./protocol/version.ts";
-export type { TaskOptions } from "./channel/tasks.ts";
+export { defineTasks } from "./channel/tasks/task-definition.ts";
+export type {
+  TaskArguments,
+  TaskContext,
+  TaskFunction,
+  TaskFunctions,
+  TaskInput,
+  TaskName,
+  TaskResult,
+  TasksDefinition,
+} from "./channel/tasks/task-types.ts";
+export type { TaskOptions } from "./channel/tasks/tasks.ts";
 export { error, ok, reply, stop } from "./channel/results.ts";
 export type {
   ExitReason,

@@ -222,7 +222,7 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all channels, made at the first task; auto is one less than the CPUs that there are, at least 1.",
+      "Threads that run the tasks of all shards, made at the first task; auto is one less than the CPUs that there are, at least 1.",
     atLimit: "A task that finds all threads at work waits for one.",
   },
   maxTaskQueue: {
@@ -243,7 +243,8 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about: "Time that one task may take, from when a thread is free for it.",
-    atLimit: "The task is rejected, and its thread is ended and replaced.",
+    atLimit:
+      "The task is rejected. Where it does not end by its signal, its thread is ended and replaced.",
   },
   maxBackpressureBytes: {
     kind: "integer",

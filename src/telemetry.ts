@@ -1,7 +1,8 @@
 /**
  * Every event this package publishes through node:diagnostics_channel, in one table.
  *
- * Subscribe in the thread whose events you want (the app module, for those of shards):
+ * Subscribe in the thread whose events you want (the app module, for those of shards; beside
+ * `serve`, for those of main):
  * `diagnostics_channel.subscribe("simurgh:channel_joined", (event) => …)`.
  *
  * Runs on: any thread. Nothing is made for an event that nobody listens to.
@@ -30,6 +31,8 @@ export const EVENTS = {
   gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
   stalled:
     "member, isStalled (true, false), forMs, queuedBytes: a thread takes none of the records that wait for it, or goes on",
+  task_ended:
+    "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task has left the pool; published in main",
   presence_diff:
     "presence, topic, joins, leaves: so many came and went, and the subscribers of a shard were told",
   presence_fetch_failed:

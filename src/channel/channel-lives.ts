@@ -16,7 +16,7 @@ import { isThenable, type AsyncCalls } from "./async-calls.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelOutput } from "./channel-output.ts";
 import { asError, type ChannelReports } from "./channel-reports.ts";
-import { cancelTasks } from "./channel-tasks.ts";
+import { cancelTasks } from "./tasks/channel-tasks.ts";
 import { STATE, takeStep } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";

@@ -24,7 +24,7 @@ import { ChannelLives } from "./channel-lives.ts";
 import { ChannelOutput } from "./channel-output.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
-import { ChannelTasks } from "./channel-tasks.ts";
+import { ChannelTasks } from "./tasks/channel-tasks.ts";
 import { callLater } from "./channel-timers.ts";
 import type { ShardContext } from "./context.ts";
 import type { Fastlane } from "./fastlane.ts";
@@ -34,7 +34,7 @@ import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
 import { missedError } from "./missed-error.ts";
 import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
 import { Reply, Stop, type ExitReason } from "./results.ts";
-import type { Tasks } from "./tasks.ts";
+import type { Tasks } from "./tasks/tasks.ts";
 import { TurnQueue } from "./turn-queue.ts";
 import type { Incoming } from "./verbatim.ts";
 

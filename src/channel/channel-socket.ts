@@ -6,25 +6,15 @@
 
 import type { ShardContext } from "./context.ts";
 import type { Until } from "./expiry.ts";
-import type { TaskOptions } from "./tasks.ts";
+import type { TaskArguments, TaskName, TaskResult, TasksDefinition } from "./tasks/task-types.ts";
 
 /** Tasks of a channel that declares none: any name, any input. */
-export type AnyTasks = Readonly<Record<string, (input: unknown) => unknown>>;
+export type AnyTasks = TasksDefinition<Readonly<Record<string, (input: unknown) => unknown>>>;
 
 /** A payload behind its event; it may be left out where an empty object fits. */
 export type PayloadArgument<Payload> = object extends Payload
   ? [payload?: Payload]
   : [payload: Payload];
-/** An input behind the name of its task; it may be left out where the task needs none. */
-type TaskArguments<Input> = undefined extends Input
-  ? [input?: Input, options?: TaskOptions]
-  : [input: Input, options?: TaskOptions];
-type InputOf<Task> = Task extends () => unknown
-  ? unknown
-  : Task extends (input: infer Input, ...more: never) => unknown
-    ? Input
-    : never;
-type ResultOf<Task> = Task extends (...given: never) => infer Result ? Awaited<Result> : never;
 
 /**
  * A channel as its callbacks see it. What it may send, to others and to itself, and which tasks it
@@ -116,19 +106,20 @@ export interface ChannelSocket<
   renew(assigns: Assigns, until: Until): boolean;
 
   /**
-   * Has a function of the endpoint's tasks module run on another thread, for work that would hold
+   * Has a task of the endpoint's tasks module run on another thread, for work that would hold
    * this one. Where the handler returns the promise or awaits it, the channel's next message waits
    * for it; `void socket.task(…).then((result) => socket.send(result))` lets it come as a message.
    *
    * When the channel ends, its tasks are cancelled and their promises never settle: what must be
    * given back then is given back in `terminate`.
    *
-   * @param input - the function's argument; must survive a structured clone
-   * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, or what the task threw;
-   *   as rejections
+   * @param input - the task's argument, which must survive a structured clone; behind it options:
+   *   a `signal` that ends the task, and what is to be handed over instead of copied (`transfer`)
+   * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, what the task threw,
+   *   or the reason of the signal; as rejections
    */
-  task<Name extends keyof Tasks & string>(
+  task<Name extends TaskName<Tasks>>(
     name: Name,
-    ...input: TaskArguments<InputOf<Tasks[Name]>>
-  ): Promise<ResultOf<Tasks[Name]>>;
+    ...input: TaskArguments<Tasks, Name>
+  ): Promise<TaskResult<Tasks, Name>>;
 }

@@ -21,7 +21,7 @@ import type { Lane } from "./lane.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { SendQueue } from "./send-queue.ts";
-import type { Task, TaskOptions } from "./tasks.ts";
+import type { Task, TaskOptions } from "./tasks/tasks.ts";
 
 /** What a channel's own methods ask of the runtime. */
 export interface ChannelRuntime extends ChannelRunner {

@@ -5,6 +5,7 @@
  */
 
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
+import type { TaskOptions } from "./tasks/tasks.ts";
 
 /** The shard's context. `start` may put its own things on it. */
 export interface ShardContext {
@@ -43,6 +44,13 @@ export interface ShardContext {
    * @returns what ends it
    */
   subscribe(topic: string, handler: BroadcastHandler, onGap?: () => void): () => void;
+  /**
+   * Has a task run, as `socket.task` does, for a route or `start`. It is cancelled where the shard
+   * ends; for a request that goes away, `{ signal: request.signal }`.
+   *
+   * @throws as `socket.task`; SIM_ERR_SERVER_CLOSED where the shard ends first
+   */
+  task(name: string, input?: unknown, options?: TaskOptions): Promise<unknown>;
   /** Subscribers that a topic has on this shard; on all of the node, ask the server. */
   subscribers(topic: string): number;
   [name: string]: unknown;

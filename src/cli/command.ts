@@ -13,6 +13,8 @@ export interface Command {
   readonly about: string;
   /** Further lines of its help, before the options. */
   readonly details: readonly string[];
+  /** Its flags that take no value. */
+  readonly switches?: readonly string[];
   /** All of its help, where the options of a server are not its own. */
   readonly help?: string;
   /** Does it; resolves when it has begun. What it throws ends the process. */

@@ -26,6 +26,8 @@ export interface Flag {
 export interface Arguments {
   readonly positionals: readonly string[];
   readonly isHelp: boolean;
+  /** Those of its switches that were given. */
+  readonly switches: readonly string[];
   /** By environment variable: what its flag says. */
   readonly variables: Readonly<Record<string, string>>;
 }
@@ -38,26 +40,38 @@ export const FLAGS: readonly Flag[] = (Object.keys(OPTIONS) as OptionName[])
 /**
  * Takes the arguments of a command apart.
  *
+ * @param switches - flags of the command's own that take no value, as in `watch`
  * @throws SIM_ERR_OPTION_INVALID for a flag that there is not, or that has no value
  */
-export function parseArguments(command: string, args: readonly string[]): Arguments {
+export function parseArguments(
+  command: string,
+  args: readonly string[],
+  switches: readonly string[] = [],
+): Arguments {
+  const toggles = switches.map((name) => [name, { type: "boolean" }] as const);
   const names = FLAGS.map(({ flag }) => [flag.slice(2), { type: "string" }] as const);
   const { tokens, positionals } = parseArgs({
     args: [...args],
-    options: { ...Object.fromEntries(names), help: { type: "boolean", short: "h" } },
+    options: {
+      ...Object.fromEntries(names),
+      ...Object.fromEntries(toggles),
+      help: { type: "boolean", short: "h" },
+    },
     allowPositionals: true,
     // Its own messages are of several lines, and say nothing of our ranges.
     strict: false,
     tokens: true,
   });
   const variables: Record<string, string> = {};
+  const given: string[] = [];
   let isHelp = false;
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     if (token.name === "help") isHelp = true;
+    else if (switches.includes(token.name)) given.push(token.name);
     else variables[variableOf(command, token.rawName)] = valueOf(token.rawName, token.value);
   }
-  return { positionals, isHelp, variables };
+  return { positionals, isHelp, switches: given, variables };
 }
 
 /**

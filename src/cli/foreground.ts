@@ -7,6 +7,8 @@
  *      |                 +----SIGHUP--> restarting shards in turn
  *      +--signal--> closes as soon as ready
  *
+ * With --watch, an app that cannot be loaded is awaited as it starts, and a signal ends that.
+ *
  * SIGHUP restarts the shards, which load the app anew; but where it says that the terminal is
  * gone, it stops the server as the others do.
  *
@@ -16,13 +18,24 @@
 import { isatty } from "node:tty";
 
 import { serve, type ServeOptions, type Server } from "../server/server.ts";
+import type { AppWatch } from "./app-watch.ts";
 import { EXIT_FAILED, failureOf } from "./failure.ts";
+import { reloadWhenSaved, serveOnceLoadable, type HotReload } from "./hot-reload.ts";
+import { terminalLog } from "./terminal-log.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-/** Starts a server, and prints for people where it is and how it is stopped. */
-export async function runInForeground(options: ServeOptions, title: string): Promise<void> {
-  const stopper = new Stopper();
+/**
+ * Starts a server, and prints for people where it is and how it is stopped.
+ *
+ * @param watch - tells when the app was saved, and the shards are to be restarted
+ */
+export async function runInForeground(
+  options: ServeOptions,
+  title: string,
+  watch?: AppWatch,
+): Promise<void> {
+  const stopper = new Stopper(watch);
   const restarter = new Restarter();
   const hadTerminal = isatty(process.stdin.fd);
   for (const signal of SIGNALS) process.on(signal, () => stopper.onSignal(signal));
@@ -30,10 +43,27 @@ export async function runInForeground(options: ServeOptions, title: string): Pro
     if (hadTerminal && !isatty(process.stdin.fd)) stopper.onHangUp();
     else restarter.onSignal();
   });
-  const server = await serve(options);
+  const hotReload = watch && { app: String(options.app), watch, say };
+  const server = await started(options, hotReload);
+  if (!server) return;
   process.stdout.write(`${announcement(server, title)}\n`);
+  if (hotReload) void reloadWhenSaved(server, hotReload);
   restarter.started(server);
   stopper.started(server);
+}
+
+async function started(
+  options: ServeOptions,
+  hotReload: HotReload | undefined,
+): Promise<Server | undefined> {
+  if (!hotReload) return serve(options);
+  try {
+    return await serveOnceLoadable({ ...options, logger: terminalLog(say) }, hotReload);
+  } catch (error) {
+    // What it watches would keep the process.
+    hotReload.watch.close();
+    throw error;
+  }
 }
 
 /** Gives the address for a browser on this machine. */
@@ -54,9 +84,14 @@ function announcement(server: Server, title: string): string {
 
 /** Turns signals into the end of a server. */
 class Stopper {
+  readonly #watch: AppWatch | undefined;
   #server: Server | undefined;
   #signals = 0;
   #isHungUp = false;
+
+  constructor(watch: AppWatch | undefined) {
+    this.#watch = watch;
+  }
 
   /** The terminal is gone. */
   onHangUp(): void {
@@ -71,7 +106,7 @@ class Stopper {
     if (this.#server) this.#stop(this.#server);
     // A start that hangs would never come to its end.
     else if (this.#signals > 1) process.exit(EXIT_FAILED);
-    else say(`${signal}: stops as soon as it has started; again: at once`);
+    else this.#stopEarly(signal);
   }
 
   started(server: Server): void {
@@ -79,7 +114,16 @@ class Stopper {
     if (this.#signals > 0) this.#stop(server);
   }
 
+  #stopEarly(signal: string): void {
+    const isStarting = this.#watch?.isAwaited !== true;
+    this.#watch?.close();
+    if (isStarting) say(`${signal}: stops as soon as it has started; again: at once`);
+    // There is an app that cannot be loaded, and nothing else.
+    else this.#stopped();
+  }
+
   #stop(server: Server): void {
+    this.#watch?.close();
     if (this.#signals > 1) {
       void server.closeNow();
       return;

@@ -47,7 +47,7 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
   else await command.run(args);
 }
 
-function asksForHelp({ name, help }: Command, args: readonly string[]): boolean {
-  if (help === undefined) return parseArguments(name, args).isHelp;
+function asksForHelp({ name, help, switches }: Command, args: readonly string[]): boolean {
+  if (help === undefined) return parseArguments(name, args, switches).isHelp;
   return args.includes("--help") || args.includes("-h");
 }

@@ -9,7 +9,7 @@
  */
 
 import { once } from "node:events";
-import { Worker, type ResourceLimits } from "node:worker_threads";
+import { Worker, type ResourceLimits, type TransferListItem } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
@@ -157,8 +157,8 @@ export class MemberThread {
     await this.#exited;
   }
 
-  send(message: MainMessage): void {
-    this.#worker.postMessage(message);
+  send(message: MainMessage, transfer: readonly TransferListItem[] = []): void {
+    this.#worker.postMessage(message, transfer);
   }
 
   /** Ends the thread whatever it does. Its app must be closed. */

@@ -353,7 +353,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     turnedAway: () => counters.add(COUNTER.turnedAway),
     readiness: (isReady) => life.setReady(isReady),
   });
-  const tasks = new TaskPool(options, logger);
+  const tasks = new TaskPool(options, counters, logger);
   const { data } = given;
   const supervisor = new Supervisor({
     memory,

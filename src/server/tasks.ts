@@ -1,10 +1,13 @@
 /**
- * The one pool that runs the CPU-bound work of all shards' channels.
+ * The one pool that runs the CPU-bound work of all shards.
  *
  *   waiting --a thread is free--> running --done, failed--> answered
  *      |                             |
- *      +------- cancelled -----------+--> gone: no answer; a thread that ran it is ended
- *                                    +--> too long: answered with an error, its thread is ended
+ *      +-- cancelled                 +-- cancelled, or too long (answered with an error)
+ *      v                             v
+ *     gone                        stopping --it ends by itself--> gone
+ *                                    |
+ *                                    +--it does not listen, or has had its time--> its thread is ended
  *
  * The pool is made at the first task. It is given no more tasks than it has threads: who waits,
  * waits here, in the order of coming, so that the bound, the time limit and the cancelling of a
@@ -14,8 +17,13 @@
  * Full: a task beyond `maxTaskQueue` is refused at once.
  */
 
+import type { TransferListItem } from "node:worker_threads";
+
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
+import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type {
   TaskAnswer,
@@ -25,32 +33,51 @@ import type {
   TaskRequest,
 } from "../shard/control.ts";
 import { reportOf } from "../shard/error-report.ts";
+import { telemetry } from "../telemetry.ts";
 import { makePiscina, type Piscina } from "./piscina.ts";
 
 /** Who gives tasks, and gets the answers: a shard's thread. */
 export interface TaskOwner {
-  send(answer: TaskAnswer): void;
+  readonly shard: number;
+  send(answer: TaskAnswer, transfer: readonly TransferListItem[]): void;
 }
+
+type TaskEnd = "done" | "failed" | "cancelled" | "refused" | "timeout";
 
 interface Job {
   readonly owner: TaskOwner;
   readonly request: TaskRequest;
+  readonly flag: SharedArrayBuffer;
+  /** Ends its thread. */
   readonly abort: AbortController;
+  readonly givenMs: number;
+  begunMs: number;
+  /** Of its time limit, or of the time that it is left to end by itself. */
   timer: NodeJS.Timeout | undefined;
   /** The threads that it runs in. */
   pool: Piscina | undefined;
-  isCancelled: boolean;
-  /** Why it was aborted, where its owner is to hear of it. */
-  failure: Error | undefined;
+  /** Once its owner waits for it no more. */
+  end: TaskEnd | undefined;
 }
 
 const WORKER = new URL("../shard/task-worker.js", import.meta.url);
 /** How long a thread is kept that has nothing to do. */
 const IDLE_MS = 30_000;
+/** How long a task that listens may go on once it is to end; a new thread costs a tenth of it. */
+const GRACE_MS = 1_000;
+/** Which counter each end of a task has. */
+const COUNTER_OF: Readonly<Record<TaskEnd, number>> = {
+  done: COUNTER.tasksDone,
+  failed: COUNTER.tasksFailed,
+  cancelled: COUNTER.tasksCancelled,
+  refused: COUNTER.tasksRefused,
+  timeout: COUNTER.tasksTimedOut,
+};
 
 /** The tasks of a server. */
 export class TaskPool {
   readonly #options: ResolvedOptions;
+  readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #jobs = new Map<TaskOwner, Map<number, Job>>();
   // A set, for its order: the first is the next.
@@ -61,8 +88,10 @@ export class TaskPool {
   readonly #oldPools = new Set<Piscina>();
   #isClosed = false;
 
-  constructor(options: ResolvedOptions, logger: Logger) {
+  /** @param counters - those of main */
+  constructor(options: ResolvedOptions, counters: Counters, logger: Logger) {
     this.#options = options;
+    this.#counters = counters;
     this.#logger = logger;
   }
 
@@ -96,40 +125,45 @@ export class TaskPool {
 
   #accept(owner: TaskOwner, request: TaskRequest): void {
     const { taskThreads, maxTaskQueue } = this.#options;
-    const refuse = (error: Error): void => {
-      owner.send({ kind: "taskFailed", id: request.id, error: reportOf(error) });
-    };
-    if (this.#isClosed) {
-      refuse(makeError("SIM_ERR_SERVER_CLOSED", "server must be open to run a task, got closed"));
-      return;
-    }
-    const isFree = this.#running.size < taskThreads;
-    if (!isFree && this.#waiting.size >= maxTaskQueue) {
-      const message = `at most ${maxTaskQueue} (tasks) may wait for a thread, got one more: ${JSON.stringify(request.name)}`;
-      refuse(makeError("SIM_ERR_TASK_QUEUE_FULL", message));
-      return;
-    }
+    const nowMs = performance.now();
     const job: Job = {
       owner,
       request,
+      flag: makeTaskFlagMemory(),
       abort: new AbortController(),
+      givenMs: nowMs,
+      begunMs: nowMs,
       timer: undefined,
       pool: undefined,
-      isCancelled: false,
-      failure: undefined,
+      end: undefined,
     };
-    const jobs = this.#jobs.get(owner) ?? new Map<number, Job>();
-    this.#jobs.set(owner, jobs.set(request.id, job));
-    if (isFree) void this.#run(job);
-    else this.#waiting.add(job);
+    const isFree = this.#running.size < taskThreads;
+    if (this.#isClosed) {
+      const message = "server must be open to run a task, got closed";
+      this.#refuse(job, makeError("SIM_ERR_SERVER_CLOSED", message));
+    } else if (!isFree && this.#waiting.size >= maxTaskQueue) {
+      const message = `at most ${maxTaskQueue} (tasks) may wait for a thread, got one more: ${JSON.stringify(request.name)}`;
+      this.#refuse(job, makeError("SIM_ERR_TASK_QUEUE_FULL", message));
+    } else {
+      const jobs = this.#jobs.get(owner) ?? new Map<number, Job>();
+      this.#jobs.set(owner, jobs.set(request.id, job));
+      if (isFree) void this.#run(job);
+      else this.#waiting.add(job);
+      this.#count();
+    }
+  }
+
+  #refuse(job: Job, error: Error): void {
+    job.end = "refused";
+    this.#fail(job, error);
+    this.#ended(job, job.givenMs);
   }
 
   async #run(job: Job): Promise<void> {
-    const { module, name, input, transfer, id } = job.request;
+    const { module, name, input, transfer } = job.request;
     this.#running.add(job);
     job.timer = setTimeout(() => this.#expire(job), this.#options.taskTimeoutMs);
-    const call: TaskCall = { module, name, input };
-    let answer: TaskAnswer;
+    const call: TaskCall = { module, name, input, flag: job.flag };
     try {
       this.#pool ??= this.#makePool();
       job.pool = this.#pool;
@@ -137,52 +171,92 @@ export class TaskPool {
         transferList: [...transfer],
         signal: job.abort.signal,
       })) as TaskOutcome;
-      answer =
-        outcome.kind === "done"
-          ? { kind: "taskDone", id, result: outcome.result }
-          : { kind: "taskFailed", id, error: outcome.error };
+      this.#settle(job, outcome);
     } catch (error) {
       // It was aborted, its thread ended under it, or its result could not be cloned.
-      answer = { kind: "taskFailed", id, error: reportOf(job.failure ?? error) };
+      this.#settle(job, { kind: "failed", error: reportOf(error) });
     }
+    clearTimeout(job.timer);
     this.#running.delete(job);
     if (job.pool && job.pool !== this.#pool) this.#endIfIdle(job.pool);
-    this.#finish(job, answer);
+    const [next] = this.#waiting;
+    if (next && !this.#isClosed) {
+      this.#waiting.delete(next);
+      next.begunMs = performance.now();
+      void this.#run(next);
+    }
+    this.#ended(job, performance.now());
   }
 
-  #finish(job: Job, answer: TaskAnswer): void {
-    clearTimeout(job.timer);
+  /** Answers a task that has run to its end, unless nobody waits for it any more. */
+  #settle(job: Job, outcome: TaskOutcome): void {
+    if (job.end !== undefined) return;
     this.#drop(job);
-    if (!job.isCancelled) {
-      try {
-        job.owner.send(answer);
-      } catch (error) {
-        // What came from one thread may not go on to another: a port, for example.
-        const { id } = answer;
-        job.owner.send({ kind: "taskFailed", id, error: reportOf(error) });
-      }
+    const { id } = job.request;
+    job.end = outcome.kind;
+    if (outcome.kind === "failed") {
+      job.owner.send({ kind: "taskFailed", id, error: outcome.error }, []);
+      return;
     }
-    const [next] = this.#waiting;
-    if (!next || this.#isClosed) return;
-    this.#waiting.delete(next);
-    void this.#run(next);
+    const { result, transfer } = outcome;
+    try {
+      job.owner.send({ kind: "taskDone", id, result, transfer }, transfer);
+    } catch (error) {
+      // What came from one thread may not go on to another: a port, for example.
+      job.end = "failed";
+      this.#fail(job, error);
+    }
+  }
+
+  #fail({ owner, request }: Job, error: unknown): void {
+    owner.send({ kind: "taskFailed", id: request.id, error: reportOf(error) }, []);
   }
 
   #expire(job: Job): void {
     const { name } = job.request;
     const limitMs = this.#options.taskTimeoutMs;
-    job.failure = makeError(
-      "SIM_ERR_TASK_TIMEOUT",
-      `task ${JSON.stringify(name)} must be done within ${limitMs} (ms)`,
-    );
-    job.abort.abort();
+    const message = `task ${JSON.stringify(name)} must be done within ${limitMs} (ms)`;
+    this.#fail(job, makeError("SIM_ERR_TASK_TIMEOUT", message));
+    this.#stop(job, "timeout");
   }
 
   #cancel(job: Job | undefined): void {
     if (!job) return;
-    job.isCancelled = true;
-    if (this.#waiting.delete(job)) this.#drop(job);
+    if (!this.#waiting.delete(job)) {
+      this.#stop(job, "cancelled");
+      return;
+    }
+    this.#drop(job);
+    job.end = "cancelled";
+    job.begunMs = performance.now();
+    this.#ended(job, job.begunMs);
+  }
+
+  /** Has a task end that runs. Its owner hears no more of it. */
+  #stop(job: Job, end: TaskEnd): void {
+    job.end = end;
+    this.#drop(job);
+    clearTimeout(job.timer);
+    const listens = new TaskFlag(job.flag).cancel();
+    if (listens) job.timer = setTimeout(() => job.abort.abort(), GRACE_MS);
     else job.abort.abort();
+  }
+
+  #ended({ owner, request, givenMs, begunMs, end = "failed" }: Job, endMs: number): void {
+    const waitMs = begunMs - givenMs;
+    const runMs = endMs - begunMs;
+    this.#counters.add(COUNTER_OF[end]);
+    this.#counters.add(COUNTER.tasksWaitedMs, waitMs);
+    this.#counters.add(COUNTER.tasksRanMs, runMs);
+    this.#count();
+    const { task_ended: event } = telemetry;
+    if (!event.hasSubscribers) return;
+    event.publish({ name: request.name, shard: owner.shard, waitMs, runMs, outcome: end });
+  }
+
+  #count(): void {
+    this.#counters.set(COUNTER.tasksWaiting, this.#waiting.size);
+    this.#counters.set(COUNTER.tasksRunning, this.#running.size);
   }
 
   #drop({ owner, request }: Job): void {

@@ -106,11 +106,16 @@ export type MainMessage =
 
 /** From main: what became of a task of the shard. */
 export type TaskAnswer =
-  | { readonly kind: "taskDone"; readonly id: number; readonly result: unknown }
+  | {
+      readonly kind: "taskDone";
+      readonly id: number;
+      readonly result: unknown;
+      readonly transfer: readonly TransferListItem[];
+    }
   | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
 
-/** A task as a thread of the pool gets it. */
-export interface TaskCall {
+/** A task as it is called. */
+export interface TaskTarget {
   /** URL of the tasks module. */
   readonly module: string;
   /** Of the function there. */
@@ -118,13 +123,24 @@ export interface TaskCall {
   readonly input: unknown;
 }
 
+/** A task as a thread of the pool gets it. */
+export interface TaskCall extends TaskTarget {
+  /** Memory of a TaskFlag. */
+  readonly flag: SharedArrayBuffer;
+}
+
 /** What a thread of the pool says of a task. Errors cross as reports: a clone would lose their codes. */
 export type TaskOutcome =
-  | { readonly kind: "done"; readonly result: unknown }
+  | {
+      readonly kind: "done";
+      readonly result: unknown;
+      /** Parts of the result that are handed over, not copied, on the next way too. */
+      readonly transfer: readonly TransferListItem[];
+    }
   | { readonly kind: "failed"; readonly error: ErrorReport };
 
 /** To main: a task of the shard. */
-export interface TaskRequest extends TaskCall {
+export interface TaskRequest extends TaskTarget {
   readonly kind: "task";
   /** The shard's number for it. */
   readonly id: number;

@@ -77,8 +77,8 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets> {
   /** Presences that channels of the endpoint track: what `definePresence` gave. */
   readonly presences?: readonly AnyPresence[];
   /**
-   * Module whose exported functions are what `socket.task` runs on other threads, as in
-   * `new URL("./tasks.js", import.meta.url)`.
+   * Module whose default export, made by `defineTasks`, has what `socket.task` runs on other
+   * threads, as in `new URL("./tasks.js", import.meta.url)`.
    */
   readonly tasks?: URL;
   /** Runs in each shard before it is ready. What it throws fails `serve`. */

@@ -7,10 +7,12 @@
  * Runs on: the thread of a test.
  */
 
-import type { Task, TaskOptions, Tasks } from "../channel/tasks.ts";
+import type { Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
+import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import { errorOf, reportOf } from "./error-report.ts";
 import { inputError, noTasksError } from "./task-errors.ts";
 import { loadTask } from "./task-module.ts";
+import { TaskRun } from "./task-run.ts";
 
 /** Tasks without threads. */
 export class InlineTasks implements Tasks {
@@ -22,6 +24,7 @@ export class InlineTasks implements Tasks {
   }
 
   run(name: string, input: unknown, { transfer = [] }: TaskOptions): Task {
+    const flag = new TaskFlag(makeTaskFlagMemory());
     let isCancelled = false;
     const unlessCancelled = async (called: Promise<unknown>): Promise<unknown> => {
       try {
@@ -33,19 +36,26 @@ export class InlineTasks implements Tasks {
       }
     };
     return {
-      result: unlessCancelled(this.#call(name, input, transfer)),
+      result: unlessCancelled(this.#call(name, input, transfer, flag)),
       cancel() {
         isCancelled = true;
+        flag.cancel();
       },
     };
   }
 
-  async #call(name: string, input: unknown, transfer: Transfer): Promise<unknown> {
+  async #call(name: string, input: unknown, transfer: Transfer, flag: TaskFlag): Promise<unknown> {
     // Cloned before anything is awaited: as a message to another thread would be.
     const given = cloneOf(name, input, transfer);
     if (this.#module === undefined) throw noTasksError(name);
     const task = await loadTask(this.#module, name);
-    return structuredClone(await task(given));
+    const run = new TaskRun(flag);
+    try {
+      const result = await task(given, run.context);
+      return structuredClone(result, { transfer: run.handedOver as never });
+    } finally {
+      run.end();
+    }
   }
 }
 

@@ -14,7 +14,8 @@ import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
 import { RawChannelServer } from "../channel/raw-channel-server.ts";
-import type { Tasks } from "../channel/tasks.ts";
+import { runTask } from "../channel/tasks/task-signal.ts";
+import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
@@ -291,7 +292,7 @@ export class ShardCore {
   }
 
   #makeContext(): ShardContext {
-    const { start } = this.#parts;
+    const { start, tasks } = this.#parts;
     const { options, memory } = start;
     const life = new Life(memory.life);
     const broadcast =
@@ -325,6 +326,7 @@ export class ShardCore {
       disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
+      task: async (name, input, given = {}) => runTask(tasks, name, input, given).result,
     };
   }
 }

@@ -5,7 +5,7 @@
  * Runs on: shard.
  */
 
-import type { Tasks } from "../channel/tasks.ts";
+import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Logger } from "../logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";

@@ -7,7 +7,7 @@
 
 import type { TransferListItem } from "node:worker_threads";
 
-import type { Task, TaskOptions, Tasks } from "../channel/tasks.ts";
+import type { Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
 import { makeError } from "../errors.ts";
 import type { TaskAnswer, TaskMessage } from "./control.ts";
 import { errorOf } from "./error-report.ts";

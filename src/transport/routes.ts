@@ -34,6 +34,8 @@ export interface RouteRequest {
   header(name: string): string | undefined;
   /** Reads the whole body. Rejects where the client goes away. */
   body(): Promise<Uint8Array>;
+  /** Aborted where the client goes away, or the route has not settled in time. */
+  readonly signal: AbortSignal;
 }
 
 /** Answers requests of one method and path. */
@@ -95,6 +97,7 @@ async function run(
   } catch (error) {
     if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
     answer = { status: body.isTooLarge ? 413 : failureStatus(error), lines: [], body: "" };
+    body.abort(error);
   }
   if (body.isAborted) return;
   response.cork(() => sendAnswer(response, answer));
@@ -118,6 +121,9 @@ function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
     peerAddress: head.peerAddress,
     header: (name) => headerOf(head, name.toLowerCase()),
     body: () => body.whole,
+    get signal() {
+      return body.signal;
+    },
   };
 }
 
@@ -126,6 +132,7 @@ class BodyReader {
   readonly whole: Promise<Uint8Array>;
   isAborted = false;
   isTooLarge = false;
+  #abort: AbortController | undefined;
 
   constructor(response: HttpResponse) {
     const chunks: Buffer[] = [];
@@ -140,7 +147,9 @@ class BodyReader {
     this.whole.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
-      reject(new Error("the client went away"));
+      const gone = new Error("the client went away");
+      reject(gone);
+      this.abort(gone);
     });
     response.onData((chunk, isLast) => {
       length += chunk.byteLength;
@@ -153,6 +162,20 @@ class BodyReader {
       chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
       if (isLast) resolve(Buffer.concat(chunks));
     });
+  }
+
+  /** Made when a route asks for it. */
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController();
+      if (this.isAborted) this.#abort.abort(new Error("the client went away"));
+    }
+    return this.#abort.signal;
+  }
+
+  /** Nobody waits for the route any more. */
+  abort(reason: unknown): void {
+    this.#abort?.abort(reason);
   }
 }
 

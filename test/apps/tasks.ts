@@ -19,6 +19,7 @@ const userSocket = defineSocket({ connect: () => ok({}) });
 /** What this shard shares with its tasks that burn: word 0 tells them to stop, word 1 that they run. */
 const flag = new SharedArrayBuffer(8);
 const words = new Int32Array(flag);
+const patience = new AbortController();
 
 /** Answers with what a task gives, or with what it throws. */
 async function outcomeOf(task: Promise<unknown>, shard: number): Promise<HandleInResult> {
@@ -50,6 +51,18 @@ const room = defineChannel(userSocket, {
       const result = await socket.task("sum", bytes, { transfer: [bytes.buffer] });
       return reply("ok", { result, left: bytes.byteLength });
     },
+    async gives_back(socket) {
+      const bytes = (await socket.task("ones", 3)) as Uint8Array;
+      return reply("ok", { sum: await socket.task("sum", bytes), left: await socket.task("left") });
+    },
+    // Not awaited: what ends it is the next message.
+    burn_until_abort(socket) {
+      words.fill(0);
+      const task = socket.task("burn", flag, { signal: patience.signal });
+      void task.catch((reason: unknown) => socket.send(String(reason)));
+      return reply("ok");
+    },
+    abort: () => patience.abort(new Error("no patience")),
     async uncaught(socket) {
       await socket.task("fail");
     },
@@ -76,6 +89,20 @@ export default defineEndpoint({
   sockets: { "/socket": { socket: userSocket, channels: { "room:*": room, control } } },
   routes: {
     "GET /exit": () => process.exit(7),
+    "GET /double": async (_request, context) => ({
+      status: 200,
+      body: JSON.stringify({
+        result: await context.task("double", { n: 4 }),
+        started: context["started"],
+      }),
+    }),
+    async "GET /burn"({ signal }, context) {
+      words.fill(0);
+      return { status: 200, body: String(await context.task("burn", flag, { signal })) };
+    },
   },
   tasks: new URL("./tasks.work.js", import.meta.url),
+  async start(context) {
+    context["started"] = await context.task("double", { n: 3 });
+  },
 });

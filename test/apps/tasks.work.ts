@@ -6,23 +6,25 @@
 
 import { threadId } from "node:worker_threads";
 
+import { defineTasks, type TaskContext } from "../../src/index.ts";
+
 /** Doubles a number. */
-export function double({ n }: { readonly n: number }): number {
+function double({ n }: { readonly n: number }): number {
   return n * 2;
 }
 
 /** Says which thread it runs on. */
-export function where(): number {
+function where(): number {
   return threadId;
 }
 
 /** Fails with a code. */
-export function fail(): never {
+function fail(): never {
   throw Object.assign(new RangeError("too far"), { code: "E_FAR" });
 }
 
 /** Burns CPU until it is told to stop: for ever, where nobody does. */
-export function burn(flag: SharedArrayBuffer): string {
+function burn(flag: SharedArrayBuffer): string {
   const words = new Int32Array(flag);
   Atomics.store(words, 1, 1);
   Atomics.notify(words, 1);
@@ -31,6 +33,21 @@ export function burn(flag: SharedArrayBuffer): string {
 }
 
 /** Sums bytes. */
-export function sum(bytes: Uint8Array): number {
+function sum(bytes: Uint8Array): number {
   return bytes.reduce((total, byte) => total + byte, 0);
 }
+
+let last = new Uint8Array();
+
+/** Gives bytes, and not a copy of them. */
+function ones(length: number, { transfer }: TaskContext): Uint8Array {
+  last = new Uint8Array(length).fill(1);
+  return transfer(last, [last.buffer]);
+}
+
+/** Tells what is left of them here. */
+function left(): number {
+  return last.byteLength;
+}
+
+export default defineTasks({ double, where, fail, burn, sum, ones, left });

@@ -1,15 +1,26 @@
 /**
- * The README's example of a raw socket.
+ * The README's example of a raw socket, and the same with 100 000 topics.
  *
- * Runs on: the test's thread; the server's shards are threads of the same process.
+ * Runs on: the test's thread; the server's shards are threads of the same process, or of one of its
+ * own.
  */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { serve } from "../../src/index.ts";
+import { within } from "../support/deadline.ts";
 import { RawLongPollClient, RawWebSocketClient } from "../support/raw-client.ts";
 import type { Server } from "../support/server.ts";
+
+/** What a loaded machine may take for a round. */
+const LONG_MS = 60_000;
+/** Several times what a topic takes. */
+const MOST_BYTES_EACH = 4_000;
 
 describe("the README's ticker", () => {
   let server: Server;
@@ -55,3 +66,40 @@ describe("the README's ticker", () => {
     assert.equal(await client.closed(), "1001");
   });
 });
+
+describe("the ticker with 100 000 topics", () => {
+  it("has each topic heard by who asked for it, at each round", async () => {
+    const main = fileURLToPath(new URL("./ticker/main.js", import.meta.url));
+    const env = {
+      ...process.env,
+      SIMURGH_PORT: "0",
+      SIMURGH_SHARDS: "2",
+      SIMURGH_LOG_LEVEL: "error",
+    };
+    const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const exited = once(child, "exit");
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const next = async (what: string): Promise<string> =>
+      String((await within(lines.next(), what, LONG_MS)).value);
+
+    const [topics, bytes] = numbersOf(
+      await next("the topics"),
+      /^(\d+) topics for 200 clients, (\d+) bytes of memory each$/,
+    );
+    assert.equal(topics, 100_000);
+    assert.ok(Number(bytes) < MOST_BYTES_EACH, `${bytes} bytes`);
+    for (const round of [1, 2]) {
+      const line = await next(`round ${round}`);
+      const found = numbersOf(line, /^round (\d+): (\d+) prices, (\d+) heard in \d+ ms$/);
+      assert.deepEqual(found, [round, 100_000, 100_000]);
+    }
+    child.kill("SIGTERM");
+    assert.deepEqual(await within(exited, "its end", LONG_MS), [0, null]);
+  });
+});
+
+function numbersOf(line: string, pattern: RegExp): number[] {
+  const found = pattern.exec(line);
+  assert.ok(found, line);
+  return found.slice(1).map(Number);
+}

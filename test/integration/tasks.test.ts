@@ -87,6 +87,34 @@ describe("A task", () => {
     assert.deepEqual(response, { result: 6, left: 0 });
   });
 
+  it("can hand over its result, which is not copied", async () => {
+    const client = await enter(await start());
+    const { response } = await client.replyTo(client.push("room:1", "gives_back"));
+    assert.deepEqual(response, { sum: 3, left: 0 });
+  });
+
+  it("is ended, and rejected with the reason, when its signal is aborted", async () => {
+    const client = await enter(await start());
+    await client.replyTo(client.push("room:1", "burn_until_abort"));
+    await control(client, "started");
+    client.push("room:1", "abort");
+    const { payload } = await client.next("result");
+    assert.deepEqual(payload, { result: "Error: no patience" });
+    // On the only thread: the one that burnt is ended.
+    assert.equal((await run(client, "double", { n: 2 })).result, 4);
+  });
+
+  it("is counted by main", async () => {
+    const running = await start();
+    const client = await enter(running);
+    const before = running.stats().main.tasksDone;
+    await run(client, "double", { n: 2 });
+    await run(client, "fail");
+    await run(client, "double", { n: 2 });
+    const { tasksDone, tasksFailed, tasksRunning } = running.stats().main;
+    assert.deepEqual([tasksDone - before, tasksFailed, tasksRunning], [2, 1, 0]);
+  });
+
   it("leaves its shard free: a heartbeat is answered while it burns", async () => {
     const client = await enter(await start());
     const burn = client.push("room:1", "burn");
@@ -119,6 +147,38 @@ describe("A task", () => {
     assert.deepEqual([status, code], ["error", "SIM_ERR_TASK_QUEUE_FULL"]);
     await control(client, "release");
     assert.deepEqual((await client.next("result")).payload, { result: "burnt" });
+  });
+});
+
+describe("A task of no channel", () => {
+  it("gives its result to `start` and to routes", async () => {
+    const { port } = await start();
+    const response = await fetch(`http://127.0.0.1:${port}/double`);
+    assert.deepEqual(await response.json(), { result: 8, started: 6 });
+  });
+
+  it("is ended with the request whose signal it has", async () => {
+    const running = await start();
+    const client = await enter(running);
+    const page = new AbortController();
+    const gone = fetch(`http://127.0.0.1:${running.port}/burn`, { signal: page.signal });
+    await control(client, "started");
+    page.abort();
+    await assert.rejects(gone);
+    assert.equal((await run(client, "double", { n: 2 })).result, 4);
+  });
+
+  it("is ended with the time of its route", async () => {
+    const running = await start({ handlerTimeoutMs: 200 });
+    const response = await fetch(`http://127.0.0.1:${running.port}/burn`);
+    assert.equal(response.status, 503);
+    // The only thread is free again, or rather a new one: that may take longer than a route may.
+    const isAnswered = async (): Promise<boolean> =>
+      (await fetch(`http://127.0.0.1:${running.port}/double`)).status === 200;
+    const answered = async (): Promise<void> => {
+      while (!(await isAnswered()));
+    };
+    await within(answered(), "the answer of a task");
   });
 });
 

@@ -4,41 +4,46 @@
  * Runs on: a thread of the task pool.
  */
 
+import { once } from "node:events";
+import { threadId } from "node:worker_threads";
+
+import { defineTasks, type TaskContext } from "../../src/index.ts";
+
+let last = new Uint8Array();
+
 /** Words of the memory that a test shares with its tasks. */
 export const WORD = { started: 0, released: 1 } as const;
 
 /** Doubles a number. */
-export function double(n: number): number {
+function double(n: number): number {
   return n * 2;
 }
 
 /** Fails with all that an error can have. */
-export function fail(): never {
+function fail(): never {
   const error = new RangeError("too far", { cause: new Error("no fuel") });
   throw Object.assign(error, { code: "E_FAR" });
 }
 
 /** Says that it runs, and holds its thread until the test lets it go. */
-export function hold(shared: SharedArrayBuffer): string {
-  const words = new Int32Array(shared);
-  Atomics.add(words, WORD.started, 1);
-  Atomics.notify(words, WORD.started);
-  Atomics.wait(words, WORD.released, 0);
+function hold(shared: SharedArrayBuffer): string {
+  begin(shared);
+  Atomics.wait(new Int32Array(shared), WORD.released, 0);
   return "released";
 }
 
 /** Ends its own thread. */
-export function leave(): never {
+function leave(): never {
   process.exit(3);
 }
 
 /** Gives what no other thread can have. */
-export function unclonable(): () => void {
+function unclonable(): () => void {
   return () => {};
 }
 
 /** Gives something to its thread that fails after the task is done, once the test lets it. */
-export function failLater(shared: SharedArrayBuffer): string {
+function failLater(shared: SharedArrayBuffer): string {
   setImmediate(() => {
     Atomics.wait(new Int32Array(shared), WORD.released, 0);
     throw new Error("after the task");
@@ -47,6 +52,67 @@ export function failLater(shared: SharedArrayBuffer): string {
 }
 
 /** Sums bytes. */
-export function sum(bytes: Uint8Array): number {
+function sum(bytes: Uint8Array): number {
   return bytes.reduce((total, byte) => total + byte, 0);
 }
+
+/** Gives bytes without a copy, and keeps what is left of them here. */
+function give(length: number, { transfer }: TaskContext): Uint8Array {
+  last = new Uint8Array(length).fill(7);
+  return transfer(last, [last.buffer]);
+}
+
+/** Tells how many bytes are left of what `give` gave. */
+function bytesLeft(): number {
+  return last.byteLength;
+}
+
+/** Goes on until it is told to end, and then takes its thread's number along. */
+function mind(shared: SharedArrayBuffer, context: TaskContext): void {
+  // Before it is known to run: from then on it may be cancelled.
+  if (!context.isCancelled) begin(shared);
+  while (!context.isCancelled);
+  Atomics.store(new Int32Array(shared), WORD.released, threadId);
+  Atomics.notify(new Int32Array(shared), WORD.released);
+}
+
+/** The same, awaiting something. */
+async function mindSignal(shared: SharedArrayBuffer, { signal }: TaskContext): Promise<void> {
+  const aborted = once(signal, "abort");
+  begin(shared);
+  await aborted;
+  Atomics.store(new Int32Array(shared), WORD.released, threadId);
+  Atomics.notify(new Int32Array(shared), WORD.released);
+}
+
+/** Asks whether it is to end, and does not mind. */
+function hearAndHold(shared: SharedArrayBuffer, { signal }: TaskContext): string {
+  return signal.aborted ? "aborted" : hold(shared);
+}
+
+/** Says which thread it runs on. */
+function where(): number {
+  return threadId;
+}
+
+function begin(shared: SharedArrayBuffer): void {
+  const words = new Int32Array(shared);
+  Atomics.add(words, WORD.started, 1);
+  Atomics.notify(words, WORD.started);
+}
+
+export default defineTasks({
+  double,
+  fail,
+  hold,
+  leave,
+  unclonable,
+  failLater,
+  sum,
+  give,
+  bytesLeft,
+  mind,
+  mindSignal,
+  hearAndHold,
+  where,
+});

@@ -1,20 +1,29 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { EventEmitter, once } from "node:events";
-import { afterEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
+import type { TransferListItem } from "node:worker_threads";
 
 import { Logger, type LogSink } from "../../src/logger.ts";
+import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import { resolveOptions } from "../../src/option-resolution.ts";
 import type { Options } from "../../src/options.ts";
 import { TaskPool } from "../../src/server/tasks.ts";
 import type { TaskAnswer } from "../../src/shard/control.ts";
 import { within } from "../support/deadline.ts";
+import { turn } from "../support/world.ts";
 import { WORD } from "./tasks.functions.ts";
 
 const FUNCTIONS = new URL("./tasks.functions.js", import.meta.url).href;
 /** Read from the source tree: compiled, it would be JavaScript. */
 const TYPESCRIPT = new URL("../../../test/fixtures/tasks/tasks.ts", import.meta.url).href;
 
+const MAIN = 0;
+let countersMemory = makeCountersMemory(1);
+beforeEach(() => {
+  countersMemory = makeCountersMemory(1);
+});
 const pools = new Set<TaskPool>();
 afterEach(async () => {
   await Promise.all([...pools].map((pool) => within(pool.close(), "the pool's end")));
@@ -36,13 +45,22 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
     error: quiet,
     ...sink,
   });
-  const pool = new TaskPool(options, logger);
+  const counters = new Counters(countersMemory, MAIN);
+  const pool = new TaskPool(options, counters, logger);
   pools.add(pool);
   return pool;
 }
 
+/** Counters of tasks that are not 0, without what counts time. */
+function counted(): Record<string, number> {
+  const entries = Object.entries(readCounters(countersMemory, MAIN));
+  const ours = entries.filter(([name, n]) => /^tasks.*(?<!Ms)$/.test(name) && n !== 0);
+  return Object.fromEntries(ours.map(([name, n]) => [name.slice("tasks".length), n]));
+}
+
 /** A shard's thread, as the pool sees it. */
 class Owner {
+  readonly shard = 0;
   readonly answers: TaskAnswer[] = [];
   readonly #events = new EventEmitter();
   readonly #pool: TaskPool;
@@ -52,9 +70,9 @@ class Owner {
     this.#pool = pool;
   }
 
-  send(answer: TaskAnswer): void {
+  send(answer: TaskAnswer, transfer: readonly TransferListItem[]): void {
     // As between threads: what cannot be cloned cannot be sent.
-    this.answers.push(structuredClone(answer));
+    this.answers.push(structuredClone(answer, { transfer: [...transfer] as never }));
     this.#events.emit(`answer ${answer.id}`);
   }
 
@@ -110,6 +128,13 @@ class Hold {
     }
   }
 
+  /** Waits until a task has said where it ended. */
+  async endedOn(): Promise<number> {
+    const { value } = Atomics.waitAsync(this.#words, WORD.released, 0);
+    await within(Promise.resolve(value), "the end of the task by itself");
+    return Atomics.load(this.#words, WORD.released);
+  }
+
   get count(): number {
     return Atomics.load(this.#words, WORD.started);
   }
@@ -138,7 +163,7 @@ describe("TaskPool", () => {
     const owner = new Owner(makePool({}));
     const error = await owner.failure(owner.begin("toString"));
     assert.equal(error.code, "SIM_ERR_TASKS");
-    assert.match(error.message, /must export a function "toString", got .*double/);
+    assert.match(error.message, /must define a task "toString", got .*double/);
   });
 
   it("says so, where there is no tasks module", async () => {
@@ -239,6 +264,96 @@ describe("TaskPool", () => {
     // The only thread held still: that there is an answer means that it was ended.
     assert.equal(await owner.result(owner.begin("double", 1)), 2);
     assert.equal(owner.answers.length, 1);
+  });
+
+  for (const name of ["mind", "mindSignal"]) {
+    it(`keeps the thread of a task that ends by itself when it is cancelled (${name})`, async () => {
+      const owner = new Owner(makePool({}));
+      const hold = new Hold();
+      const task = owner.begin(name, hold.shared);
+      await hold.started(1);
+      owner.cancel(task);
+      const thread = await hold.endedOn();
+      assert.equal(await owner.result(owner.begin("where")), thread);
+      assert.equal(owner.answers.length, 1, "nobody is told of it");
+    });
+  }
+
+  it("keeps the thread of a task that ends by itself when its time is over", async () => {
+    const owner = new Owner(makePool({ taskTimeoutMs: 1_000 }));
+    const hold = new Hold();
+    const task = owner.begin("mind", hold.shared);
+    assert.equal((await owner.failure(task)).code, "SIM_ERR_TASK_TIMEOUT");
+    const thread = await hold.endedOn();
+    assert.equal(await owner.result(owner.begin("where")), thread);
+    assert.equal(owner.answers.length, 2, "one answer to each");
+  });
+
+  it("ends the thread of a task that listens and goes on all the same", async (t) => {
+    const owner = new Owner(makePool({}));
+    const hold = new Hold();
+    const held = owner.begin("hearAndHold", hold.shared);
+    await hold.started(1);
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    owner.cancel(held);
+    const next = owner.begin("double", 1);
+    t.mock.timers.tick(999);
+    await turn();
+    const { tasksRunning, tasksWaiting } = readCounters(countersMemory, MAIN);
+    assert.deepEqual([tasksRunning, tasksWaiting, owner.answers], [1, 1, []]);
+    t.mock.timers.tick(1);
+    assert.equal(await owner.result(next), 2);
+  });
+
+  it("hands over what of a result is to be transferred", async () => {
+    const owner = new Owner(makePool({}));
+    assert.deepEqual(await owner.result(owner.begin("give", 3)), new Uint8Array([7, 7, 7]));
+    assert.equal(await owner.result(owner.begin("bytesLeft")), 0);
+  });
+
+  it("counts its tasks by how they ended", async () => {
+    const owner = new Owner(makePool({ maxTaskQueue: 2, taskTimeoutMs: 500 }));
+    const hold = new Hold();
+    const held = owner.begin("hold", hold.shared);
+    const ids = ["double", "double", "double"].map((name) => owner.begin(name, 1));
+    assert.deepEqual(counted(), { Waiting: 2, Running: 1, Refused: 1 });
+    owner.cancel(ids[0] as number);
+    await owner.failure(held);
+    await owner.result(ids[1] as number);
+    await owner.failure(owner.begin("fail"));
+    await owner.result(owner.begin("double", 1));
+    assert.deepEqual(counted(), { Refused: 1, Cancelled: 1, TimedOut: 1, Done: 2, Failed: 1 });
+    const { tasksRanMs, tasksWaitedMs } = readCounters(countersMemory, MAIN);
+    // The first, whose time was over; and the one that waited for that, but not while it was begun.
+    assert.ok(tasksRanMs > 250, `ran for ${tasksRanMs} ms`);
+    assert.ok(tasksWaitedMs > 100, `waited for ${tasksWaitedMs} ms`);
+  });
+
+  it("tells, by telemetry, how each task ended and how long it took", async () => {
+    const events: { name: string; shard: number; outcome: string; waitMs: number }[] = [];
+    const hear = (event: unknown): void => void events.push(event as (typeof events)[number]);
+    subscribe("simurgh:task_ended", hear);
+    try {
+      const owner = new Owner(makePool({}));
+      const first = owner.begin("double", 1);
+      const second = owner.begin("fail");
+      owner.cancel(owner.begin("double", 1));
+      await owner.result(first);
+      await owner.failure(second);
+      await owner.result(owner.begin("double", 1));
+      assert.deepEqual(
+        events.slice(0, 3).map(({ name, shard, outcome }) => [name, shard, outcome]),
+        [
+          ["double", 0, "cancelled"],
+          ["double", 0, "done"],
+          ["fail", 0, "failed"],
+        ],
+      );
+      assert.equal(events[1]?.waitMs, 0);
+      assert.ok((events[2]?.waitMs ?? 0) > 0);
+    } finally {
+      unsubscribe("simurgh:task_ended", hear);
+    }
   });
 
   it("ignores a cancel that comes late, or of nothing", async () => {

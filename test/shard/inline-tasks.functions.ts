@@ -4,25 +4,29 @@
  * Runs on: the test's thread.
  */
 
+import { defineTasks } from "../../src/index.ts";
+
 let last: unknown;
 
 /** Keeps what it is given, and gives it back. */
-export function keep(input: unknown): object {
+function keep(input: unknown): object {
   last = input;
   return { kept: last };
 }
 
 /** Gives what was kept. */
-export function kept(): unknown {
+function kept(): unknown {
   return last;
 }
 
 /** Gives a length. */
-export function lengthOf(input: { readonly length: number }): number {
+function lengthOf(input: { readonly length: number }): number {
   return input.length;
 }
 
 /** Fails with a code. */
-export function fail(): never {
+function fail(): never {
   throw Object.assign(new RangeError("too far"), { code: "E_FAR" });
 }
+
+export default defineTasks({ keep, kept, lengthOf, fail });

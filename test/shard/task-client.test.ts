@@ -28,7 +28,7 @@ describe("TaskClient", () => {
     ]);
     const error = reportOf(Object.assign(new RangeError("too far"), { code: "E_FAR" }));
     client.settle({ kind: "taskFailed", id: 1, error });
-    client.settle({ kind: "taskDone", id: 0, result: 2 });
+    client.settle({ kind: "taskDone", id: 0, result: 2, transfer: [] });
     assert.equal(await first.result, 2);
     await assert.rejects(second.result, { name: "RangeError", message: "too far", code: "E_FAR" });
   });
@@ -59,8 +59,8 @@ describe("TaskClient", () => {
     cancelled.cancel();
     cancelled.cancel();
     assert.deepEqual(told.slice(2), [{ kind: "taskCancel", id: 0 }]);
-    client.settle({ kind: "taskDone", id: 0, result: "late" });
-    client.settle({ kind: "taskDone", id: 1, result: "other" });
+    client.settle({ kind: "taskDone", id: 0, result: "late", transfer: [] });
+    client.settle({ kind: "taskDone", id: 1, result: "other", transfer: [] });
     const first = await Promise.race([cancelled.result, other.result]);
     assert.equal(first, "other");
   });
@@ -68,7 +68,7 @@ describe("TaskClient", () => {
   it("does not cancel what is done", async () => {
     const { client, told } = makeClient();
     const task = client.run("double", 1, {});
-    client.settle({ kind: "taskDone", id: 0, result: 2 });
+    client.settle({ kind: "taskDone", id: 0, result: 2, transfer: [] });
     task.cancel();
     assert.equal(await task.result, 2);
     assert.equal(told.length, 1);

@@ -13,7 +13,7 @@ import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/defi
 import { Fastlane } from "../../src/channel/fastlane.ts";
 import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
 import type { Lane } from "../../src/channel/lane.ts";
-import type { Task, Tasks } from "../../src/channel/tasks.ts";
+import type { Task, Tasks } from "../../src/channel/tasks/tasks.ts";
 import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
 import { ok } from "../../src/channel/results.ts";
 import { Logger } from "../../src/logger.ts";

@@ -1,3 +1,4 @@
+/** A chat with a history, which `client.ts` shows: `npx simurgh serve dist/test/examples/chat/app.js`. */
 import { randomUUID } from "node:crypto";
 import { defineChannel, defineEndpoint, definePresence, defineSocket, error, ok } from "simurgh";
 import { History, type Said } from "./history.ts";

@@ -1,3 +1,4 @@
+/** Live cursors, which `client.ts` moves and shows: `npx simurgh serve dist/test/examples/cursors/app.js`. */
 import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh";
 
 const userSocket = defineSocket({

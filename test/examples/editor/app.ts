@@ -1,3 +1,4 @@
+/** The endpoint of the editor; `main.ts` serves it, with its page. */
 import { defineChannel, defineEndpoint, defineSocket, error, ok, reply } from "simurgh";
 import type { RouteResponse, ShardContext } from "simurgh";
 import type { PageFile } from "./bundle.ts";

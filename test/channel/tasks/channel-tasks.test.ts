@@ -7,8 +7,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { reply } from "../../src/channel/results.ts";
-import { channel, turn, World, type RecordingTasks, type WorldClient } from "../support/world.ts";
+import { reply } from "../../../src/channel/results.ts";
+import {
+  channel,
+  turn,
+  World,
+  type RecordingTasks,
+  type WorldClient,
+} from "../../support/world.ts";
 
 type GivenTask = RecordingTasks["given"][number];
 

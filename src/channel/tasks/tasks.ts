@@ -1,5 +1,5 @@
 /**
- * PORT: CPU-bound work of channels, done on another thread. Implemented by the shard.
+ * PORT: CPU-bound work of the app, done on another thread. Implemented by the shard.
  *
  * Runs on: shard.
  */
@@ -10,11 +10,19 @@ import type { TransferListItem } from "node:worker_threads";
 export interface TaskOptions {
   /** What of the input is handed over instead of copied; this thread cannot use it any more. */
   readonly transfer?: readonly TransferListItem[];
+  /**
+   * Ends the task when it is aborted, and rejects with its reason. A task whose signal is aborted
+   * already is never begun.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** A task that was given away. */
 export interface Task {
-  /** What the task's function gave, or threw. Never settles once the task was cancelled. */
+  /**
+   * What the task's function gave, or threw, or the reason of its signal. Never settles once the
+   * task was cancelled.
+   */
   readonly result: Promise<unknown>;
   /** Ends it, also where it runs already. Nothing happens where it is done. */
   cancel(): void;

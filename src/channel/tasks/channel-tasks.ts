@@ -4,8 +4,9 @@
  * Runs on: shard; one for all its channels.
  */
 
-import type { Channel } from "./channel.ts";
-import { STATE } from "./channel-state.ts";
+import type { Channel } from "../channel.ts";
+import { STATE } from "../channel-state.ts";
+import { runTask } from "./task-signal.ts";
 import type { TaskOptions, Tasks } from "./tasks.ts";
 
 /** Runs tasks for channels. */
@@ -27,7 +28,7 @@ export class ChannelTasks {
     if (channel.state === STATE.closed) return new Promise(() => {});
     channel.tasks ??= new Set();
     const { tasks } = channel;
-    const task = this.#tasks.run(name, input, options);
+    const task = runTask(this.#tasks, name, input, options);
     tasks.add(task);
     try {
       return await task.result;

@@ -1,0 +1,10 @@
+/**
+ * The tasks of the measure.
+ *
+ * Runs on: a thread of the task pool.
+ */
+
+import { defineTasks } from "../../../src/index.ts";
+import { burn } from "./burn.ts";
+
+export default defineTasks({ burn });

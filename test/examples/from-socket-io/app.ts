@@ -1,0 +1,49 @@
+import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh";
+
+// io.use: who is it?
+const userSocket = defineSocket({
+  connect: ({ params }) => (params["user"] ? ok({ user: params["user"] }) : error()),
+  id: ({ assigns }) => `users:${assigns.user}`,
+});
+
+// What a connection may do in a room that it has joined.
+const room = defineChannel(userSocket, {
+  join(socket) {
+    if (socket.topic === "room:staff" && socket.assigns.user !== "ann")
+      return error({ reason: "no" });
+    socket.send("joined"); // The others hear of it once the join is answered.
+    return ok();
+  },
+  handleInfo: (socket) => socket.broadcastFrom("joined", { user: socket.assigns.user }),
+  handleIn: {
+    // socket.on("say", (text, callback) => { … })
+    say(socket, { text }: { text: string }) {
+      if (text === "") return error({ reason: "empty" });
+      socket.broadcast("said", { text, from: socket.assigns.user });
+      return ok({ atMs: Date.now() });
+    },
+    typing: (socket) => socket.broadcastFrom("typing", { user: socket.assigns.user }),
+    // io.to(`user:${to}`).emit(…)
+    whisper(socket, { to, text }: { to: string; text: string }) {
+      const from = socket.assigns.user;
+      socket.context.broadcast(`user:${to}`, "whispered", { text, from });
+    },
+  },
+  // socket.on("disconnect"), and on leaving the room too.
+  terminate: (socket) => socket.broadcastFrom("left", { user: socket.assigns.user }),
+});
+
+/** What reaches a user on all of the user's connections. */
+const inbox = defineChannel(userSocket, {
+  join: ({ topic, assigns }) => (topic === `user:${assigns.user}` ? ok() : error({ reason: "no" })),
+});
+
+export default defineEndpoint({
+  sockets: {
+    "/socket": {
+      socket: userSocket,
+      channels: { "room:*": room, "user:*": inbox },
+      longpoll: true, // Socket.IO's polling.
+    },
+  },
+});

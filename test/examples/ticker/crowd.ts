@@ -1,0 +1,33 @@
+/** Clients of the ticker, which share its topics among them; `main` starts them. */
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import { nameOf, type Heard } from "./names.ts";
+
+const [port = "", topics = "0"] = process.argv.slice(2);
+const TOPICS = Number(topics);
+const CLIENTS = 200;
+
+// It goes when main does, which still waits for a round when both are told to end.
+process.on("SIGTERM", () => {});
+process.once("disconnect", () => process.exit());
+
+let [asked, prices] = [0, 0];
+
+const clients = await Promise.all(Array.from({ length: CLIENTS }, connected));
+for (let n = 0; n < TOPICS; n += 1) clients[n % CLIENTS]?.send(`+${nameOf(n)}`);
+
+async function connected(_: unknown, n: number): Promise<WebSocket> {
+  const client = new WebSocket(`ws://127.0.0.1:${port}/ticker/websocket?user=${n}`);
+  client.on("message", (data: Buffer) => count(data.toString()));
+  await once(client, "open");
+  return client;
+}
+
+/** Tells when all topics were asked for, and each time when all have had another price. */
+function count(text: string): void {
+  if (text.endsWith(" ok")) asked += 1;
+  else prices += 1;
+  if (asked < TOPICS || prices % TOPICS > 0) return;
+  process.send?.({ clients: CLIENTS, prices } satisfies Heard);
+  prices = 0;
+}

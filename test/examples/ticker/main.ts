@@ -1,0 +1,54 @@
+/**
+ * A ticker of 100 000 topics, each with somebody who wants to hear it, and its prices, which all move
+ * once a second: `node dist/test/examples/ticker/main.js [topics]`. It says what that takes.
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { serve, type Server } from "simurgh";
+import { nameOf, type Heard } from "./names.ts";
+
+const TOPICS = Number(process.argv[2] ?? 100_000);
+/** Prices in one turn of the loop, so that the rings to the shards are not flooded. */
+const BATCH = 1_000;
+const ROUND_MS = 1_000;
+
+const server = await serve({ app: new URL("./app.js", import.meta.url), logLevel: "error" });
+const bytesBefore = process.memoryUsage().rss;
+
+// In a process of their own: what is measured here is the server.
+const crowd = fork(new URL("./crowd.js", import.meta.url), [String(server.port), String(TOPICS)]);
+const heardNext = async (): Promise<Heard> => ((await once(crowd, "message")) as [Heard])[0];
+
+const { clients } = await heardNext();
+const bytesEach = Math.round((process.memoryUsage().rss - bytesBefore) / TOPICS);
+console.log(
+  `${await countTopics(server)} topics for ${clients} clients, ${bytesEach} bytes of memory each`,
+);
+
+let isOver = false;
+process.once("SIGTERM", () => {
+  isOver = true;
+});
+for (let round = 1; !isOver; round += 1) {
+  const startedMs = performance.now();
+  const heard = heardNext();
+  for (let n = 0; n < TOPICS; n += 1) {
+    server.broadcast(`ticker:${nameOf(n)}`, "price", { eur: round });
+    if (n % BATCH === BATCH - 1) await setImmediate();
+  }
+  const { prices } = await heard;
+  const tookMs = performance.now() - startedMs;
+  console.log(`round ${round}: ${TOPICS} prices, ${prices} heard in ${Math.round(tookMs)} ms`);
+  await setTimeout(ROUND_MS - tookMs);
+}
+crowd.disconnect();
+await server.close();
+
+/** Counts topics that have a subscriber now, by the first digit of their names. */
+async function countTopics(of: Server): Promise<number> {
+  const counts = Array.from({ length: 10 }, async (_, digit) =>
+    of.topics({ prefix: `ticker:${digit}`, limit: 10_000 }),
+  );
+  return (await Promise.all(counts)).reduce((sum, { length }) => sum + length, 0);
+}
