@@ -113,7 +113,9 @@ describe("the documents", () => {
     const folders = DOCUMENTS.filter((path) => /^src\/.+\/README\.md$/.test(path));
     for (const path of folders) {
       const headings = [...proseOf(path).matchAll(/^## (.*)$/gm)].map(([, name]) => name as string);
-      const unknown = headings.filter((name) => !HEADINGS.includes(name));
+      // Folders within folders have guides, whose headings are their own.
+      const isGuide = path.split("/").length > 3;
+      const unknown = isGuide ? [] : headings.filter((name) => !HEADINGS.includes(name));
       assert.deepEqual(unknown, [], path);
       const lines = read(path).trimEnd().split("\n").length;
       assert.ok(lines <= MOST_LINES, `${path}: ${lines} lines`);
