@@ -17,7 +17,7 @@ import { GENERATIONS, type Abilities } from "../test/support/clients/generations
 
 type Row = readonly string[];
 
-/** What clients differ in, as the README says it. */
+/** What clients differ in, as the reference says it. */
 const ABILITIES: Readonly<Record<keyof Abilities, string>> = {
   binary: "sends and gets bytes",
   tellsJoinsApart: "may join a topic once more: the older channel ends, and only that",

@@ -5,26 +5,30 @@
  */
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, dirname } from "node:path";
 
 import { withGenerated } from "./docs-tables.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Those that may have tables or quoted files. */
-const DOCUMENTS = ["README.md", ...readmesIn("src/"), ...readmesIn("test/examples/")];
+const DOCUMENTS = [
+  "README.md",
+  "src/REFERENCE.md",
+  ...readmesIn("src/"),
+  ...readmesIn("test/examples/"),
+];
 
 for (const path of DOCUMENTS) {
   const file = new URL(path, ROOT);
   const before = readFileSync(file, "utf8");
   const after = withGenerated(before, (source) => readFileSync(new URL(source, ROOT), "utf8"));
   if (after !== before) writeFileSync(file, after);
-  if (after !== before || path === "README.md") {
+  if (after !== before || path === "src/REFERENCE.md") {
     console.log(`${path}: ${after === before ? "up to date" : "written"}`);
   }
 }
 
 function readmesIn(parent: string): string[] {
   return readdirSync(new URL(parent, ROOT), { recursive: true, encoding: "utf8" })
-    .filter((path) => basename(path) === "README.md" && dirname(path) !== ".")
+    .filter((path) => path.endsWith("README.md"))
     .map((path) => `${parent}${path}`);
 }

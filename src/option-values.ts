@@ -49,7 +49,7 @@ export interface TextOption {
   readonly atLimit: string;
 }
 
-/** Text of the range of an option, as messages and the README have it. */
+/** Text of the range of an option, as messages and the reference have it. */
 export function rangeOf(option: IntegerOption | TextOption): string {
   if (option.kind === "integer") {
     const power = option.powerOfTwo ? ", a power of two" : "";

@@ -16,7 +16,7 @@ import {
 /** Levels of the log, from the most to the least. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
-/** Each option of a server. The README's table is made from this. */
+/** Each option of a server. The reference's table is made from this. */
 export const OPTIONS = {
   host: {
     kind: "text",

@@ -17,6 +17,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS_OF_OTHERS = ["node_modules", "dist", "build", "coverage", "transcripts"];
 const HEADINGS = [
   "What this is",
+  "How it is used",
   "Who lives how long, on which thread",
   "Data, step by step",
   "States",
@@ -78,11 +79,11 @@ describe("the documents", () => {
     for (const path of DOCUMENTS) assert.equal(read(path), withGenerated(read(path), read), path);
   });
 
-  it("have every table somewhere in the README", () => {
-    const readme = read("README.md");
+  it("have every table somewhere in the reference", () => {
+    const reference = read("src/REFERENCE.md");
     for (const name of Object.keys(TABLES)) {
       assert.match(
-        readme,
+        reference,
         new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`),
         name,
       );

@@ -61,7 +61,7 @@ export const CLOSE = {
 /** What a connection ends with that no close frame was seen of (RFC 6455 §7.1.5). Never sent. */
 export const NO_CLOSE_FRAME = 1006;
 
-/** When each code is sent. The README's table is made from this. */
+/** When each code is sent. The reference's table is made from this. */
 export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: "The connection was disconnected by its socket's id.",
   idle: "Nothing was received for the idle timeout.",

@@ -25,13 +25,13 @@ describe("The table of clients", () => {
   }
 });
 
-describe("The README", () => {
+describe("The reference", () => {
   it("says the version of realtime-js", () => {
     const root = new URL("../../../../", import.meta.url);
     const installed = new URL("node_modules/@supabase/realtime-js/package.json", root);
     const { name, version } = JSON.parse(readFileSync(installed, "utf8")) as Record<string, string>;
-    const readme = readFileSync(new URL("README.md", root), "utf8");
-    assert.ok(readme.includes(`\`${name}\` ${version} `));
+    const reference = readFileSync(new URL("src/REFERENCE.md", root), "utf8");
+    assert.ok(reference.includes(`\`${name}\` ${version} `));
   });
 });
 
