@@ -90,6 +90,7 @@ describe("the app of the guide from Socket.IO", () => {
   it("says that one types, and leaves, to the others only", async () => {
     const [ann, bob] = await two();
     bob.room.push("typing", {});
+    await say(bob.room, "what was typed"); // Whatever bob is sent of his typing has come.
     bob.room.leave();
     await ann.until("bob left");
     assert.ok(ann.shown.includes("bob typing"), ann.shown.join(", "));
