@@ -35,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   presence: ["pubsub"],
   pubsub: ["memory"],
   testing: ["shard", "protocol"],
+  client: ["shard", "channel"],
   protocol: [],
   memory: [],
   token: [],

@@ -48,10 +48,6 @@ type Found<Channels, Topic> = Channels extends unknown
 
 type KeysOfEach<Union> = Union extends unknown ? keyof Union : never;
 
-/** Paths of an app's sockets. */
-export type AppPath<App> =
-  App extends EndpointDefinition<infer Sockets> ? keyof Sockets & string : string;
-
 /** Topics that an app has channels for. */
 export type AppTopic<App, Path extends string = string> = Matching<
   KeysOfEach<ChannelsAt<App, Path>>

@@ -1,0 +1,53 @@
+/**
+ * Types that follow from a definition: what compiles and what does not, and what the compiler says.
+ *
+ * The fixtures import the package by its name, so what is compiled against are the published types.
+ * After a change that is meant, `wrong.txt` is what the compiler now says of `wrong.ts`.
+ *
+ * Runs on: the test's thread; the compiler is a process of its own.
+ */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+const FIXTURES = join(ROOT, "test/fixtures/types");
+
+/** Gives what the compiler says of each of the fixtures. */
+function compiled(): Map<string, string> {
+  const require = createRequire(import.meta.url);
+  const compiler = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
+  const { stdout } = spawnSync(process.execPath, [compiler, "-p", FIXTURES, "--pretty", "false"], {
+    cwd: FIXTURES,
+    encoding: "utf8",
+  });
+  const said = new Map<string, string>();
+  let file = "";
+  for (const line of stdout.split("\n")) {
+    file = /^(.+?)\(\d+,\d+\): /.exec(line)?.[1] ?? file;
+    if (line !== "") said.set(file, `${said.get(file) ?? ""}${line}\n`);
+  }
+  return said;
+}
+
+describe("the types of an app", () => {
+  const said = compiled();
+
+  it("follow from its definitions, in callbacks, in clients and on the host", () => {
+    assert.equal(said.get("app.ts"), undefined);
+    assert.equal(said.get("right.ts"), undefined);
+  });
+
+  it("forbid what would go wrong, and say so where it stands and in words that can be read", () => {
+    assert.equal(said.get("wrong.ts"), readFileSync(join(FIXTURES, "wrong.txt"), "utf8"));
+  });
+
+  it("are of no other file", () => {
+    assert.deepEqual([...said.keys()], ["wrong.ts"]);
+  });
+});
