@@ -6,13 +6,13 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import type { Channel, Socket } from "phoenix";
+import type { Socket } from "phoenix";
 
 import { serve } from "../../src/index.ts";
 import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
 import type { Server } from "../support/server.ts";
 import { Watched } from "../support/watched.ts";
-import { enter, say } from "./from-socket-io/client.ts";
+import { enter, type Room } from "./from-socket-io/client.ts";
 
 /** All who are there, for the end of a test. */
 const guests: Guest[] = [];
@@ -21,30 +21,19 @@ const guests: Guest[] = [];
 class Guest {
   readonly shown: string[] = [];
   readonly socket: Socket;
-  readonly room: Channel;
+  readonly room: Room;
   readonly #changes = new Watched();
 
   constructor(socket: Socket, user: string, room: string) {
     this.socket = socket;
-    this.room = enter(socket, user, room, {
-      said: ({ text, from }) => this.#show(`${from}: ${text}`),
-      whispered: ({ text, from }) => this.#show(`${from} whispers: ${text}`),
-      refused: (reason) => this.#show(`refused: ${reason}`),
+    this.room = enter(socket, user, room, (line) => {
+      this.shown.push(line);
+      this.#changes.changed();
     });
-    for (const event of ["joined", "left", "typing"]) {
-      this.room.on(event, (payload) =>
-        this.#show(`${(payload as { user: string }).user} ${event}`),
-      );
-    }
   }
 
   async until(line: string): Promise<void> {
     await this.#changes.until(line, () => this.shown.includes(line));
-  }
-
-  #show(line: string): void {
-    this.shown.push(line);
-    this.#changes.changed();
   }
 }
 
@@ -73,25 +62,28 @@ describe("the app of the guide from Socket.IO", () => {
   /** Two in a room who have heard of each other. */
   async function two(): Promise<[ann: Guest, bob: Guest]> {
     const ann = await entered("ann");
-    await say(ann.room, "first");
+    await ann.room.say("first");
     const bob = await entered("bob");
-    await say(bob.room, "second");
+    await bob.room.say("second");
     await ann.until("bob joined");
     return [ann, bob];
   }
 
   it("answers what is emitted, and sends it to everyone in the room", async () => {
     const [ann, bob] = await two();
-    assert.equal(typeof (await say(ann.room, "hi")).atMs, "number");
+    assert.equal(typeof (await ann.room.say("hi")).atMs, "number");
     await Promise.all([ann.until("ann: hi"), bob.until("ann: hi")]);
-    await assert.rejects(say(ann.room, ""), { message: "empty" });
+    await assert.rejects(ann.room.say(""), {
+      code: "SIM_ERR_REPLY_REFUSED",
+      response: { reason: "empty" },
+    });
   });
 
   it("says that one types, and leaves, to the others only", async () => {
     const [ann, bob] = await two();
-    bob.room.push("typing", {});
-    await say(bob.room, "what was typed"); // Whatever bob is sent of his typing has come.
-    bob.room.leave();
+    bob.room.typing();
+    await bob.room.say("what was typed"); // Whatever bob is sent of his typing has come.
+    await bob.room.leave();
     await ann.until("bob left");
     assert.ok(ann.shown.includes("bob typing"), ann.shown.join(", "));
     assert.ok(!bob.shown.includes("bob typing"), bob.shown.join(", "));
@@ -99,13 +91,13 @@ describe("the app of the guide from Socket.IO", () => {
 
   it("reaches one user, on whichever shard", async () => {
     const [ann, bob] = await two();
-    ann.room.push("whisper", { to: "bob", text: "psst" });
+    ann.room.whisper("bob", "psst");
     await bob.until("ann whispers: psst");
     assert.ok(!ann.shown.includes("ann whispers: psst"), ann.shown.join(", "));
   });
 
   it("keeps out of a room who may not be there", async () => {
     const bob = await entered("bob", "staff");
-    await bob.until("refused: no");
+    await bob.until('refused {"reason":"no"}');
   });
 });

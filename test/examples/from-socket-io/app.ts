@@ -1,4 +1,7 @@
-import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh";
+import { defineChannel, defineEndpoint, defineSocket, error, ok, typed } from "simurgh";
+
+type Said = { text: string; from: string };
+type Who = { user: string };
 
 // io.use: who is it?
 const userSocket = defineSocket({
@@ -8,6 +11,8 @@ const userSocket = defineSocket({
 
 // What a connection may do in a room that it has joined.
 const room = defineChannel(userSocket, {
+  // For the types of the client, and of what is sent here.
+  out: { said: typed<Said>(), joined: typed<Who>(), left: typed<Who>(), typing: typed<Who>() },
   join(socket) {
     if (socket.topic === "room:staff" && socket.assigns.user !== "ann")
       return error({ reason: "no" });
@@ -35,6 +40,7 @@ const room = defineChannel(userSocket, {
 
 /** What reaches a user on all of the user's connections. */
 const inbox = defineChannel(userSocket, {
+  out: { whispered: typed<Said>() },
   join: ({ topic, assigns }) => (topic === `user:${assigns.user}` ? ok() : error({ reason: "no" })),
 });
 

@@ -1,41 +1,39 @@
-import type { Channel, Socket } from "phoenix";
+import type { Socket } from "phoenix";
+import { Client, type ReplyError } from "simurgh/client";
 
-/** What somebody said or whispered. */
-export interface Said {
-  readonly text: string;
-  readonly from: string;
-}
+import type app from "./app.js";
 
-/** What a page shows. */
-export interface Shown {
-  readonly said: (said: Said) => void;
-  readonly whispered: (said: Said) => void;
-  readonly refused: (reason: string) => void;
+/** What a page does in a room. */
+export interface Room {
+  say(text: string): Promise<{ readonly atMs: number }>;
+  typing(): void;
+  whisper(to: string, text: string): void;
+  leave(): Promise<void>;
 }
 
 /** Joins a room and the user's own inbox; both come back by themselves after each reconnect. */
-export function enter(socket: Socket, user: string, name: string, shown: Shown): Channel {
-  const room = socket.channel(`room:${name}`);
-  const inbox = socket.channel(`user:${user}`);
-  room.on("said", (payload) => shown.said(payload as Said));
-  inbox.on("whispered", (payload) => shown.whispered(payload as Said));
-  for (const channel of [inbox, room]) {
-    channel.join().receive("error", (response) => shown.refused(reasonOf(response)));
+export function enter(
+  socket: Socket,
+  user: string,
+  name: string,
+  show: (line: string) => void,
+): Room {
+  const client = new Client<typeof app>(socket);
+  const inbox = client.channel(`user:${user}`);
+  inbox.on("whispered", ({ text, from }) => show(`${from} whispers: ${text}`));
+  const room = client.channel(`room:${name}`);
+  room.on("said", ({ text, from }) => show(`${from}: ${text}`));
+  for (const event of ["joined", "left", "typing"] as const) {
+    room.on(event, (who) => show(`${who.user} ${event}`));
   }
-  return room;
-}
 
-/** await socket.timeout(5000).emitWithAck("say", text) */
-export function say(room: Channel, text: string): Promise<{ atMs: number }> {
-  return new Promise((resolve, reject) => {
-    room
-      .push("say", { text }, 5_000)
-      .receive("ok", (response) => resolve(response as { atMs: number }))
-      .receive("error", (response) => reject(new Error(reasonOf(response))))
-      .receive("timeout", () => reject(new Error("timeout")));
-  });
-}
-
-function reasonOf(response: unknown): string {
-  return (response as { readonly reason: string }).reason;
+  const refused = ({ response }: ReplyError): void => show(`refused ${JSON.stringify(response)}`);
+  inbox.join().catch(refused);
+  room.join().catch(refused);
+  return {
+    say: (text) => room.request("say", { text }, { timeoutMs: 5_000 }), // emitWithAck
+    typing: () => room.push("typing"),
+    whisper: (to, text) => room.push("whisper", { to, text }),
+    leave: () => room.leave(),
+  };
 }
