@@ -34,7 +34,7 @@ export const EVENTS = {
   stalled:
     "member, isStalled (true, false), forMs, queuedBytes: a thread takes none of the records that wait for it, or goes on",
   task_ended:
-    "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task has left the pool; published in main",
+    "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task has left the pool, which is told on main",
   presence_diff:
     "presence, topic, joins, leaves: so many came and went, and the subscribers of a shard were told",
   presence_fetch_failed:
