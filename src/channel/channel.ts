@@ -22,6 +22,7 @@ import type { Lane } from "./lane.ts";
 import type { ChannelLimiter } from "./limits.ts";
 import type { Mailbox } from "./mailbox.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
+import type { PayloadWriter } from "./schemas/payload-writer.ts";
 import type { SendQueue } from "./send-queue.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 
@@ -100,6 +101,8 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
   tasks: Set<Task> | undefined = undefined;
   /** What rate limits keep. Before they concern it there is not even the field. */
   declare buckets?: Buckets;
+  /** What writes the replies of the event that is handled. As with `buckets`. */
+  declare replyWriter?: PayloadWriter | undefined;
   #locals: unknown = undefined;
 
   constructor(parts: ChannelParts) {

@@ -6,10 +6,12 @@
 
 import { makeError } from "../errors.ts";
 import type { Ref } from "../protocol/message.ts";
+import { STATUS } from "../protocol/reserved.ts";
 import type { Channel } from "./channel.ts";
 import { STATE } from "./channel-state.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import type { ChannelOwner } from "./routed-channel.ts";
+import type { PayloadWriter } from "./schemas/payload-writer.ts";
 
 /** Answers one message, any number of times, also after its channel ended (WIRE §5.3). */
 export class SocketRef {
@@ -17,22 +19,27 @@ export class SocketRef {
   readonly #joinRefJson: string;
   readonly #topicJson: string;
   readonly #ref: Ref;
+  /** Writes replies with ok, where the event declares them by a JSON Schema. */
+  readonly #write: PayloadWriter | undefined;
 
   constructor(channel: Channel) {
     this.#owner = channel.owner;
     this.#joinRefJson = channel.joinRefJson;
     this.#topicJson = JSON.stringify(channel.topic);
     this.#ref = channel.ref;
+    this.#write = channel.replyWriter;
   }
 
   /**
    * Sends an answer. Nothing happens once the connection is gone.
    *
-   * @throws SIM_ERR_PAYLOAD where the payload cannot be sent
+   * @throws SIM_ERR_PAYLOAD where the payload cannot be sent, or does not fit the JSON Schema of the event
+   *   that it answers
    */
   reply(status: string, payload?: unknown): void {
     const { connection, serializer } = this.#owner;
-    const frame = serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, payload);
+    const written = status === STATUS.ok && this.#write ? this.#write(payload) : payload;
+    const frame = serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, written);
     connection.send(frame, typeof frame !== "string");
   }
 }

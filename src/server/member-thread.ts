@@ -9,7 +9,7 @@
  */
 
 import { once } from "node:events";
-import { Worker, type ResourceLimits, type TransferListItem } from "node:worker_threads";
+import { Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
@@ -17,6 +17,7 @@ import type { ResolvedOptions } from "../options.ts";
 import type {
   AnswerMessage,
   DrainPace,
+  HandedOver,
   LinkStart,
   MainMessage,
   MemberMessage,
@@ -157,7 +158,7 @@ export class MemberThread {
     await this.#exited;
   }
 
-  send(message: MainMessage, transfer: readonly TransferListItem[] = []): void {
+  send(message: MainMessage, transfer: readonly HandedOver[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 

@@ -8,7 +8,8 @@
  */
 
 import { createRequire } from "node:module";
-import type { TransferListItem } from "node:worker_threads";
+
+import type { HandedOver } from "../shard/control.ts";
 
 /** Options of a pool. */
 export interface PiscinaOptions {
@@ -28,7 +29,7 @@ export interface Piscina {
   /** Gives what the export gave. Rejects at once where the signal is aborted; the thread ends. */
   run(
     task: unknown,
-    options: { readonly transferList: TransferListItem[]; readonly signal: AbortSignal },
+    options: { readonly transferList: HandedOver[]; readonly signal: AbortSignal },
   ): Promise<unknown>;
   /** A thread failed outside of any task. */
   on(event: "error", listener: (error: unknown) => void): this;

@@ -17,8 +17,6 @@
  * Full: a task beyond `maxTaskQueue` is refused at once.
  */
 
-import type { TransferListItem } from "node:worker_threads";
-
 import { makeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -26,6 +24,7 @@ import type { Counters } from "../memory/counters.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type {
+  HandedOver,
   TaskAnswer,
   TaskCall,
   TaskMessage,
@@ -39,7 +38,7 @@ import { makePiscina, type Piscina } from "./piscina.ts";
 /** Who gives tasks, and gets the answers: a shard's thread. */
 export interface TaskOwner {
   readonly shard: number;
-  send(answer: TaskAnswer, transfer: readonly TransferListItem[]): void;
+  send(answer: TaskAnswer, transfer: readonly HandedOver[]): void;
 }
 
 type TaskEnd = "done" | "failed" | "cancelled" | "refused" | "timeout";

@@ -24,8 +24,7 @@
  * Runs on: main and shards, link. Types only.
  */
 
-import type { TransferListItem } from "node:worker_threads";
-
+import type { HandedOver } from "../channel/tasks/handed-over.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
@@ -35,6 +34,7 @@ import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { ErrorReport } from "./error-report.ts";
 import type { Answer, Question } from "./introspection.ts";
 
+export type { HandedOver } from "../channel/tasks/handed-over.ts";
 export type { DrainPace } from "../transport/drain.ts";
 export type {
   Answer,
@@ -113,7 +113,7 @@ export type TaskAnswer =
       readonly kind: "taskDone";
       readonly id: number;
       readonly result: unknown;
-      readonly transfer: readonly TransferListItem[];
+      readonly transfer: readonly HandedOver[];
     }
   | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
 
@@ -138,7 +138,7 @@ export type TaskOutcome =
       readonly kind: "done";
       readonly result: unknown;
       /** Parts of the result that are handed over, not copied, on the next way too. */
-      readonly transfer: readonly TransferListItem[];
+      readonly transfer: readonly HandedOver[];
     }
   | { readonly kind: "failed"; readonly error: ErrorReport };
 
@@ -148,7 +148,7 @@ export interface TaskRequest extends TaskTarget {
   /** The shard's number for it. */
   readonly id: number;
   /** Parts of the input that are handed over, not copied, on the next way too. */
-  readonly transfer: readonly TransferListItem[];
+  readonly transfer: readonly HandedOver[];
 }
 
 /** To main: a task of the shard, or the end of one. */

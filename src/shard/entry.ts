@@ -6,8 +6,9 @@
  *        process (DESIGN of the engine, see src/README.md).
  */
 
-import { parentPort, workerData, type TransferListItem } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 
+import type { HandedOver } from "../channel/tasks/handed-over.ts";
 import { makeError } from "../errors.ts";
 import { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -134,6 +135,6 @@ function guardExit(): void {
   };
 }
 
-function tell(message: MemberMessage, transfer: readonly TransferListItem[] = []): void {
+function tell(message: MemberMessage, transfer: readonly HandedOver[] = []): void {
   parentPort?.postMessage(message, transfer);
 }

@@ -5,8 +5,7 @@
  * Owns: the numbers of its tasks, by which main answers.
  */
 
-import type { TransferListItem } from "node:worker_threads";
-
+import type { HandedOver } from "../channel/tasks/handed-over.ts";
 import type { Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
 import { makeError } from "../errors.ts";
 import type { TaskAnswer, TaskMessage } from "./control.ts";
@@ -14,7 +13,7 @@ import { errorOf } from "./error-report.ts";
 import { inputError, noTasksError } from "./task-errors.ts";
 
 /** Sends to main. */
-export type TellTask = (message: TaskMessage, transfer?: readonly TransferListItem[]) => void;
+export type TellTask = (message: TaskMessage, transfer?: readonly HandedOver[]) => void;
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -61,7 +60,7 @@ export class TaskClient implements Tasks {
     for (const { reject } of left) reject(closedError());
   }
 
-  #give(id: number, name: string, input: unknown, transfer: readonly TransferListItem[]): void {
+  #give(id: number, name: string, input: unknown, transfer: readonly HandedOver[]): void {
     if (this.#isClosed) throw closedError();
     const module = this.#module;
     if (module === undefined) throw noTasksError(name);

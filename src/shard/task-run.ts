@@ -5,8 +5,7 @@
  * Owns: the signal, which is made when the task first asks for it.
  */
 
-import type { TransferListItem } from "node:worker_threads";
-
+import type { HandedOver } from "../channel/tasks/handed-over.ts";
 import type { TaskContext } from "../channel/tasks/task-types.ts";
 import type { TaskFlag } from "../memory/task-flag.ts";
 
@@ -15,7 +14,7 @@ export class TaskRun {
   readonly #flag: TaskFlag;
   #abort: AbortController | undefined;
   /** What of the result is handed over. */
-  handedOver: readonly TransferListItem[] = [];
+  handedOver: readonly HandedOver[] = [];
   // An object of its own, so that a task may take it apart: `(input, { transfer }) => …`.
   readonly context: TaskContext;
 

@@ -8,7 +8,7 @@
  * Runs on: any thread. Pure but for a cache of keys that were read.
  */
 
-import { createPublicKey, KeyObject, type JsonWebKey } from "node:crypto";
+import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
 
 import { kindOf, makeError } from "../errors.ts";
 import { BoundedCache } from "./bounded-cache.ts";
@@ -34,7 +34,7 @@ export type JwtKeys =
     }
   | {
       /** The issuer's public key: PEM (a key or a certificate), a JWK, or a KeyObject. */
-      readonly publicKey: string | JsonWebKey | KeyObject;
+      readonly publicKey: string | JsonWebKeyInput["key"] | KeyObject;
       readonly jwksUrl?: undefined;
       readonly jwks?: undefined;
       readonly secret?: undefined;
@@ -171,13 +171,13 @@ function secretOf(secret: string | Uint8Array): KeyFound {
   return { key: { kind: "local", key }, possible: HMAC, usual: ["HS256"] };
 }
 
-function publicKeyOf(given: string | JsonWebKey | KeyObject): KeyFound {
+function publicKeyOf(given: string | JsonWebKeyInput["key"] | KeyObject): KeyFound {
   const key = readPublicKey(given);
   const possible = algorithmsFor(key);
   return { key: { kind: "local", key }, possible, usual: possible };
 }
 
-function readPublicKey(given: string | JsonWebKey | KeyObject): KeyObject {
+function readPublicKey(given: string | JsonWebKeyInput["key"] | KeyObject): KeyObject {
   if (given instanceof KeyObject) {
     if (given.type === "public") return given;
     throw invalid(`publicKey must be a public key, got a ${given.type} one`);

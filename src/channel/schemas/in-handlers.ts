@@ -33,6 +33,12 @@ export interface InHandler {
   readonly rate: Rate | undefined;
 }
 
+/** A channel, as what writes the replies of one of its events knows it. */
+export interface RepliesLater {
+  /** Writes the replies with ok to the message that is handled, where they have a JSON Schema. */
+  replyWriter?: PayloadWriter | undefined;
+}
+
 type Intake = (channel: SentBy, message: Message, frame: string | undefined) => Incoming;
 type Given = Readonly<Record<string, unknown>>;
 
@@ -177,9 +183,18 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
     const isOk = result instanceof Reply && result.status === "ok";
     return isOk ? new Reply("ok", write(result.payload)) : result;
   };
-  return (socket, payload) => {
+  // While the handler runs; where it throws, or its promise is rejected, its channel ends.
+  return (socket: RepliesLater, payload) => {
+    socket.replyWriter = write;
     const result = handle(socket, payload);
-    return isThenable(result) ? result.then(written) : written(result);
+    if (!isThenable(result)) {
+      socket.replyWriter = undefined;
+      return written(result);
+    }
+    return result.then((settled) => {
+      socket.replyWriter = undefined;
+      return written(settled);
+    });
   };
 }
 

@@ -11,7 +11,7 @@
 
 import { createRequire } from "node:module";
 
-import { makeError } from "../../errors.ts";
+import { kindOf, makeError } from "../../errors.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 
@@ -41,11 +41,19 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
     const message = `${subject} must be a JSON Schema that can be compiled, got ${String(cause)}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message, { cause });
   }
+  const isObject = "type" in schema && schema.type === "object" && !("nullable" in schema);
   return (payload) => {
     if (bytesOf(payload)) return payload;
+    const value =
+      payload instanceof JsonText ? payload.json() : payload === undefined ? {} : payload;
+    // The compiler would make an object of it.
+    if (isObject && (typeof value !== "object" || value === null)) {
+      const message = `${subject} must fit its schema: an object, got ${kindOf(value)}`;
+      throw makeError("SIM_ERR_PAYLOAD", message);
+    }
     let text: string;
     try {
-      text = write(payload instanceof JsonText ? payload.json() : payload);
+      text = write(value);
     } catch (cause) {
       throw makeError("SIM_ERR_PAYLOAD", `${subject} must fit its schema: ${String(cause)}`, {
         cause,
@@ -55,10 +63,28 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
   };
 }
 
+/** Keywords whose value is no schema, whatever it looks like. */
+const LITERALS: ReadonlySet<string> = new Set(["const", "enum", "default", "examples", "required"]);
+/** Keywords whose value has schemas by names, which are no keywords. */
+const BY_NAME: ReadonlySet<string> = new Set([
+  "properties",
+  "patternProperties",
+  "definitions",
+  "$defs",
+]);
+
+/** The schemas of a schema's keyword. */
+function partsOf(keyword: string, value: unknown): readonly unknown[] {
+  if (LITERALS.has(keyword) || typeof value !== "object" || value === null) return [];
+  return Array.isArray(value) || BY_NAME.has(keyword) ? Object.values(value) : [value];
+}
+
 function forbidsProperties(schema: unknown): boolean {
   if (typeof schema !== "object" || schema === null) return false;
   if ("additionalProperties" in schema && schema.additionalProperties === false) return true;
-  return Object.values(schema).some(forbidsProperties);
+  return Object.entries(schema).some(([keyword, value]) =>
+    partsOf(keyword, value).some(forbidsProperties),
+  );
 }
 
 /**
@@ -66,11 +92,25 @@ function forbidsProperties(schema: unknown): boolean {
  * takes to be forbidden where nothing is said.
  */
 function withOpenObjects(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(withOpenObjects);
   if (typeof schema !== "object" || schema === null) return schema;
   const copy = Object.fromEntries(
-    Object.entries(schema).map(([keyword, value]) => [keyword, withOpenObjects(value)]),
+    Object.entries(schema).map(([keyword, value]) => [keyword, withOpenParts(keyword, value)]),
   );
-  const isOpen = copy["type"] === "object" && !("additionalProperties" in copy);
+  const isOpen = mayBeObject(copy) && !("additionalProperties" in copy);
   return isOpen ? { ...copy, additionalProperties: true } : copy;
+}
+
+function withOpenParts(keyword: string, value: unknown): unknown {
+  if (LITERALS.has(keyword) || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withOpenObjects);
+  if (!BY_NAME.has(keyword)) return withOpenObjects(value);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, part]) => [name, withOpenObjects(part)]),
+  );
+}
+
+/** True for `type: "object"`, a list that has it, or properties of no type. */
+function mayBeObject({ type, properties }: Readonly<Record<string, unknown>>): boolean {
+  if (type === undefined) return properties !== undefined;
+  return type === "object" || (Array.isArray(type) && type.includes("object"));
 }

@@ -7,8 +7,7 @@
  * Runs on: any thread. Types only.
  */
 
-import type { TransferListItem } from "node:worker_threads";
-
+import type { HandedOver } from "./handed-over.ts";
 import type { TaskOptions } from "./tasks.ts";
 
 /** What a task's function is given beside its input. */
@@ -25,7 +24,7 @@ export interface TaskContext {
    *
    * @returns the result that it was given
    */
-  readonly transfer: <Result>(result: Result, list: readonly TransferListItem[]) => Result;
+  readonly transfer: <Result>(result: Result, list: readonly HandedOver[]) => Result;
 }
 
 /** A task: called on a thread of the pool with what survived a structured clone. */

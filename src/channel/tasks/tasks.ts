@@ -4,12 +4,12 @@
  * Runs on: shard.
  */
 
-import type { TransferListItem } from "node:worker_threads";
+import type { HandedOver } from "./handed-over.ts";
 
 /** How a task is run. */
 export interface TaskOptions {
   /** What of the input is handed over instead of copied; this thread cannot use it any more. */
-  readonly transfer?: readonly TransferListItem[];
+  readonly transfer?: readonly HandedOver[];
   /**
    * Ends the task when it is aborted, and rejects with its reason. A task whose signal is aborted
    * already is never begun.

@@ -13,6 +13,7 @@ import { defineChannel } from "../../../src/channel/definition.ts";
 import { ok, reply, stop } from "../../../src/channel/results.ts";
 import { payloadWriter } from "../../../src/channel/schemas/payload-writer.ts";
 import { typed } from "../../../src/channel/schemas/typed.ts";
+import { socketRef } from "../../../src/channel/socket-ref.ts";
 import { verbatim } from "../../../src/channel/verbatim.ts";
 import { JsonText } from "../../../src/protocol/json-text.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
@@ -32,6 +33,8 @@ const room = defineChannel(ANYONE, {
     me: { reply: USER },
     later: { reply: USER },
     bye: { reply: USER },
+    ref: { reply: USER },
+    refLater: { reply: USER },
   },
   out: {
     user: USER,
@@ -45,6 +48,14 @@ const room = defineChannel(ANYONE, {
     later: async () => Promise.resolve(reply("ok", ROW)),
     bye: () => stop("normal", ok(ROW)),
     other: () => reply("other", ROW),
+    ref: (socket) => socketRef(socket).reply("ok", ROW),
+    async refLater(socket) {
+      await turn();
+      const ref = socketRef(socket);
+      ref.reply("error", ROW);
+      ref.reply("ok", ROW);
+    },
+    plainRef: (socket) => socketRef(socket).reply("ok", ROW),
     push: (socket) => socket.push("user", ROW),
     shout: (socket) => socket.broadcast("user", ROW),
     open: (socket) => socket.push("open", ROW),
@@ -119,6 +130,23 @@ describe("a reply with a JSON Schema", () => {
     assert.deepEqual([...before, ...client.taken()], [ANSWER]);
   });
 
+  it("has no more than the schema names where a socketRef gives it", async () => {
+    assert.deepEqual(asked("ref"), [ANSWER]);
+    const { client } = joined();
+    const before = client.asked('["1","2","room:1","refLater",{}]');
+    await turn();
+    await turn();
+    const [refused, accepted] = [...before, ...client.taken()];
+    assert.match(String(refused), /"status":"error".*secret/);
+    assert.equal(accepted, ANSWER);
+  });
+
+  it("does not bind the replies of the event after it", () => {
+    const { client } = joined();
+    client.asked('["1","2","room:1","ref",{}]');
+    assert.match(String(client.asked('["1","3","room:1","plainRef",{}]')[0]), /secret/);
+  });
+
   it("of another status, or another event, goes out whole", () => {
     assert.match(String(asked("other")[0]), /secret/);
   });
@@ -145,6 +173,43 @@ describe("a compiled schema", () => {
       written({ type: "object", properties: { inner }, additionalProperties: false }, value),
       '{"inner":{"a":1,"b":2}}',
     );
+  });
+
+  it("closes no object whose type is one of several, or not said", () => {
+    for (const inner of [
+      { type: ["object", "null"], properties: { a: { type: "integer" } } },
+      { properties: { a: { type: "integer" } } },
+    ]) {
+      const schema = { type: "object", properties: { inner }, additionalProperties: false };
+      const value = { b: 1, inner: { a: 1, b: 2 } };
+      assert.equal(written(schema, value), '{"inner":{"a":1,"b":2}}');
+    }
+  });
+
+  it("takes names of properties for no keywords, and literals for no schemas", () => {
+    const schema = {
+      type: "object",
+      properties: { type: { const: { type: "object" } }, properties: { type: "string" } },
+      additionalProperties: false,
+    };
+    const value = { type: { type: "object" }, properties: "p" };
+    assert.deepEqual(JSON.parse(written(schema, value)), value);
+    assert.equal(payloadWriter("it", { const: { additionalProperties: false } }), undefined);
+  });
+
+  it("of an object takes nothing else, and nothing at all as an empty one", () => {
+    const schema = { type: "object", properties: {}, additionalProperties: false };
+    assert.equal(written(schema, undefined), "{}");
+    for (const [value, name] of [
+      [null, "null"],
+      ["s", "string"],
+    ] as const) {
+      assert.throws(() => written(schema, value), {
+        code: "SIM_ERR_PAYLOAD",
+        message: `it must fit its schema: an object, got ${name}`,
+      });
+    }
+    assert.equal(written({ ...schema, type: ["object", "null"] }, null), "null");
   });
 
   it("is found closed in lists, choices and references", () => {

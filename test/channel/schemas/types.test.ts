@@ -9,7 +9,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
@@ -45,6 +45,17 @@ describe("the types of an app", () => {
 
   it("forbid what would go wrong, and say so where it stands and in words that can be read", () => {
     assert.equal(said.get("wrong.ts"), readFileSync(join(FIXTURES, "wrong.txt"), "utf8"));
+  });
+
+  it("name nothing of Node.js's types that newer releases of them lack", () => {
+    const types = join(ROOT, "dist/src");
+    const files = readdirSync(types, { recursive: true, encoding: "utf8" });
+    const declared = files.filter((name) => name.endsWith(".d.ts"));
+    assert.ok(declared.includes("index.d.ts"));
+    const old = declared.filter((name) =>
+      /\b(?:TransferListItem|JsonWebKey)\b/.test(readFileSync(join(types, name), "utf8")),
+    );
+    assert.deepEqual(old, []);
   });
 
   it("are of no other file", () => {
