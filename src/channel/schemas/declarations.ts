@@ -117,9 +117,9 @@ export type OkPayload<Result> =
   Result extends Stop<infer Payload>
     ? Payload
     : Result extends { readonly status: infer Status; readonly payload: infer Payload }
-      ? Status extends "error"
-        ? never
-        : Payload
+      ? "ok" extends Status
+        ? Payload
+        : never
       : never;
 
 /** What a client may know of the events that a channel handles. Through `infer`, as above. */
