@@ -11,6 +11,9 @@
 import { existsSync, watch, type FSWatcher } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 
+/** What `watch` throws for a folder that is not there, or is a file by now. */
+const GONE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR"]);
+
 /** Watches the folders of files. */
 export class FolderWatch {
   readonly #onEvent: () => void;
@@ -30,6 +33,8 @@ export class FolderWatch {
     // All anew: of a folder that was replaced by another of its name, nothing would be heard.
     this.#watchers = [...folders].map((folder) => this.#watchFolder(folder));
     for (const watcher of old) watcher.close();
+    // A folder that has come, or gone, before what would tell of it was watched.
+    if (files.some((file) => !folders.has(existingFolder(dirname(file))))) this.#onEvent();
   }
 
   close(): void {
@@ -38,12 +43,25 @@ export class FolderWatch {
   }
 
   #watchFolder(folder: string): FSWatcher {
-    const watcher = watch(folder, (_kind, name) => {
-      if (name === null || this.#concerns(folder, name)) this.#onEvent();
-    });
+    const watcher = this.#begun(folder);
     // Windows says so where the folder is removed.
     watcher.on("error", () => this.#onEvent());
     return watcher;
+  }
+
+  #begun(given: string): FSWatcher {
+    // It may go between the look and this: then what is above it is watched.
+    for (let folder = given; ; folder = existingFolder(dirname(folder))) {
+      try {
+        return watch(folder, (_kind, name) => {
+          if (name === null || this.#concerns(folder, name)) this.#onEvent();
+        });
+      } catch (error) {
+        if (!isGone(error) || dirname(folder) === folder) throw error;
+        // It may be back already.
+        this.#onEvent();
+      }
+    }
   }
 
   #concerns(folder: string, name: string): boolean {
@@ -52,6 +70,10 @@ export class FolderWatch {
     const path = join(folder, name);
     return this.#files.some((file) => file === path || file.startsWith(path + sep));
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && GONE.has(error.code);
 }
 
 function existingFolder(folder: string): string {

@@ -7,7 +7,7 @@
  *      v                             v
  *     gone                        stopping --it ends by itself--> gone
  *                                    |
- *                                    +--it does not listen, or has had its time--> its thread is ended
+ *                                    +--it goes on--> its thread is ended
  *
  * The pool is made at the first task. It is given no more tasks than it has threads: who waits,
  * waits here, in the order of coming, so that the bound, the time limit and the cancelling of a
@@ -62,8 +62,13 @@ interface Job {
 const WORKER = new URL("../shard/task-worker.js", import.meta.url);
 /** How long a thread is kept that has nothing to do. */
 const IDLE_MS = 30_000;
-/** How long a task that listens may go on once it is to end; a new thread costs a tenth of it. */
+/** How long a task that listens may go on once it is to end. */
 const GRACE_MS = 1_000;
+/**
+ * How long one that does not listen may, as it may just be done: about what a new thread costs, so
+ * that whoever asks for work and goes away, again and again, costs twice the work and not more.
+ */
+const REMAINDER_MS = 200;
 /** Which counter each end of a task has. */
 const COUNTER_OF: Readonly<Record<TaskEnd, number>> = {
   done: COUNTER.tasksDone,
@@ -237,8 +242,9 @@ export class TaskPool {
     this.#drop(job);
     clearTimeout(job.timer);
     const listens = new TaskFlag(job.flag).cancel();
-    if (listens) job.timer = setTimeout(() => job.abort.abort(), GRACE_MS);
-    else job.abort.abort();
+    // It has had its time.
+    if (end === "timeout" && !listens) job.abort.abort();
+    else job.timer = setTimeout(() => job.abort.abort(), listens ? GRACE_MS : REMAINDER_MS);
   }
 
   #ended({ owner, request, givenMs, begunMs, end = "failed" }: Job, endMs: number): void {

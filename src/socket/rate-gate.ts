@@ -7,7 +7,8 @@
  *   beyond that too, so its client floods              -> dropped, or the connection is closed;
  *                                                         long frames are not even read
  *
- * A heartbeat and a leave are under no limit. Where a channel limits what its socket does not, its
+ * A heartbeat and a leave are under no limit, unless their frames are long: with a payload, which
+ * nobody reads, they would carry any number of bytes past all limits. Where a channel limits what its socket does not, its
  * messages are answered as often.
  *
  * Runs on: shard; one for all its sockets.
@@ -66,9 +67,8 @@ export class RateGate {
     message: Message,
     frame: string | Uint8Array,
   ): boolean {
-    const { event, topic } = message;
-    if (event === EVENT.leave) return true;
-    if (event === EVENT.heartbeat && topic === PHOENIX_TOPIC) return true;
+    const { event } = message;
+    if (frame.length <= SHORT_FRAME && isFree(message)) return true;
     const waitMs = limiter.take(socket, this.#parts.refusals.clock(), event === EVENT.join, frame);
     if (waitMs === 0) return true;
     const isTold = this.#refuse(socket, bucketsOf(socket).own, message, limiter, waitMs);
@@ -133,6 +133,10 @@ export class RateGate {
     if (ref !== null) onRefused(socket, message, retryAfterMs);
     return true;
   }
+}
+
+function isFree({ event, topic }: Message): boolean {
+  return event === EVENT.leave || (event === EVENT.heartbeat && topic === PHOENIX_TOPIC);
 }
 
 /** Which limit something was refused by. */

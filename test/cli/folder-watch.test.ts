@@ -9,9 +9,21 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, unlinkSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { Worker } from "node:worker_threads";
 
 import { FolderWatch } from "../../src/cli/folder-watch.ts";
 import { Watched } from "../support/watched.ts";
+
+/** Has a folder come and go until it is ended. */
+const CHURN = `
+  const { mkdirSync, rmdirSync } = require("node:fs");
+  const { workerData: folder } = require("node:worker_threads");
+  for (;;) {
+    rmdirSync(folder);
+    mkdirSync(folder);
+  }
+`;
+const LOOKS = 5_000;
 
 describe("FolderWatch", () => {
   let root: string;
@@ -63,6 +75,17 @@ describe("FolderWatch", () => {
     mkdirSync(folder);
     watch.watch([file]);
     await next("the folder's removal", () => rmdirSync(folder));
+  });
+
+  it("goes on where a folder goes just as it is to be watched", async () => {
+    mkdirSync(folder);
+    // On another thread, since the loop of this one stands still meanwhile.
+    const churn = new Worker(CHURN, { eval: true, workerData: folder });
+    for (let count = 0; count < LOOKS; count += 1) watch.watch([file]);
+    await churn.terminate();
+    mkdirSync(folder, { recursive: true });
+    watch.watch([file]);
+    await next("the file", () => writeFileSync(file, "1"));
   });
 
   it("hears nothing more of what it watches no more", async () => {

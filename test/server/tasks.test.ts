@@ -266,6 +266,18 @@ describe("TaskPool", () => {
     assert.equal(owner.answers.length, 1);
   });
 
+  it("keeps the thread of a task that is just about to be done as it is cancelled", async () => {
+    const owner = new Owner(makePool({}));
+    const hold = new Hold();
+    const thread = await owner.result(owner.begin("where"));
+    const held = owner.begin("hold", hold.shared);
+    await hold.started(1);
+    owner.cancel(held);
+    hold.release();
+    assert.equal(await owner.result(owner.begin("where")), thread);
+    assert.equal(owner.answers.length, 2, "nobody is told of it");
+  });
+
   for (const name of ["mind", "mindSignal"]) {
     it(`keeps the thread of a task that ends by itself when it is cancelled (${name})`, async () => {
       const owner = new Owner(makePool({}));

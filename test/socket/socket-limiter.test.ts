@@ -117,6 +117,17 @@ describe("The limits of a socket", () => {
     ]);
   });
 
+  it("hold for heartbeats and leaves that carry more than these have to", () => {
+    const world = makeWorld({ bytes: { limit: 600, perMs: 60_000 } });
+    const client = world.joined();
+    const heavy = `{"a":"${"x".repeat(300)}"}`;
+    assert.deepEqual(client.asked(`[null,"9","phoenix","heartbeat",${heavy}]`), [ALIVE]);
+    assert.match(client.asked(`[null,"9","phoenix","heartbeat",${heavy}]`).join(), /rate_limited/);
+    assert.match(client.asked(`["11","2","room:1","phx_leave",${heavy}]`).join(), /rate_limited/);
+    assert.equal(world.count, 1);
+    assert.deepEqual(client.asked(HEARTBEAT), [ALIVE]);
+  });
+
   it("drop what has no ref without an answer, as nobody waits for one", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 1_000 } });
     const client = world.joined();

@@ -14,7 +14,7 @@ import type { TaskOptions } from "./tasks.ts";
 export interface TaskContext {
   /**
    * Aborted when nobody wants the result any more, with the reason of it. A task that has looked at
-   * it, or at `isCancelled`, is given a second to end; the thread of any other is ended at once.
+   * it, or at `isCancelled`, is given a second to end, any other 200 ms; then its thread is ended.
    */
   readonly signal: AbortSignal;
   /** The same, for a loop that awaits nothing, where no signal can arrive: one atomic load. */
