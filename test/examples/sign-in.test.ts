@@ -1,13 +1,25 @@
 /**
- * The README's example of a sign-in shared with Phoenix, with a token that Phoenix would make.
+ * The example of a sign-in shared with Phoenix, with tokens that Phoenix would make.
  *
- * Runs on: the test's thread.
+ * Runs on: the test's thread; the server's shards are threads of it.
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
 
-import { error, ok, Token, type ConnectRequest, type ShardContext } from "../../src/index.ts";
+import { WebSocket } from "ws";
+
+import {
+  error,
+  ok,
+  serve,
+  Token,
+  type ConnectRequest,
+  type ShardContext,
+} from "../../src/index.ts";
+import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
+import { within } from "../support/deadline.ts";
 import { userSocket } from "./sign-in/user-socket.ts";
 
 const SECRET = "a".repeat(64);
@@ -29,5 +41,30 @@ describe("the README's shared sign-in", () => {
     const forged = Token.sign("b".repeat(64), "user auth", 7);
     const invalid = error({ reason: "invalid" });
     assert.deepEqual(userSocket.connect(requestWith({ token: forged })), invalid);
+  });
+
+  it("serves an official client by it, on any shard, and what is its user's only", async () => {
+    const app = new URL("./sign-in/app.js", import.meta.url);
+    const options = { host: "127.0.0.1", port: 0, shards: 2, logLevel: "silent" } as const;
+    const server = await serve({ app, secretKeyBase: SECRET, ...options });
+    try {
+      for (const id of [7, 8, 9]) {
+        const socket = await connectPhoenix(server.port, {
+          token: Token.sign(SECRET, "user auth", id),
+        });
+        assert.deepEqual(await join(socket.channel(`user:${id}`)), { messages: 0 });
+        const other = socket.channel("user:1");
+        const refused = new Promise((resolve) => other.join().receive("error", resolve));
+        assert.deepEqual(await within(refused, "the refusal"), { reason: "not yours" });
+        await disconnect(socket);
+      }
+      const forged = Token.sign("b".repeat(64), "user auth", 7);
+      const url = `ws://127.0.0.1:${server.port}/socket/websocket?vsn=2.0.0&token=${forged}`;
+      const client = new WebSocket(url);
+      const [failure] = (await within(once(client, "error"), "the refusal")) as [Error];
+      assert.match(failure.message, /403/);
+    } finally {
+      await server.close();
+    }
   });
 });
