@@ -1,8 +1,8 @@
 /**
  * Types that follow from a definition: what compiles and what does not, and what the compiler says.
  *
- * The fixtures import the package by its name, so what is compiled against are the published types.
- * After a change that is meant, `wrong.txt` is what the compiler now says of `wrong.ts`.
+ * The fixtures import the package by its name, which the compiler takes from the sources. After a
+ * change that is meant, `wrong.txt` is what the compiler now says of `wrong.ts`.
  *
  * Runs on: the test's thread; the compiler is a process of its own.
  */
