@@ -5,6 +5,9 @@
  */
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 
+/** Longer than the windows of the tests. */
+const AFTER_WINDOW_MS = 50;
+
 const socket = defineSocket({ connect: () => ok({}) });
 
 /** Says the numbers from `first`, one for each size: `bytes` of filler. */
@@ -66,12 +69,20 @@ const room = defineChannel(socket, {
       channel.broadcast("n", bytesOf(n + 3, 5_000));
       return reply("ok", bytesOf(n + 4, 0));
     },
-    /** Holds the shard's loop, and says so first. */
+    /** Says so, and holds the shard's loop as soon as no window holds that any more. */
     spin(channel, { ms }: { ms: number }) {
       channel.broadcast("spins", {});
-      const endMs = performance.now() + ms;
-      while (performance.now() < endMs);
+      channel.sendAfter(AFTER_WINDOW_MS, ms);
     },
+  },
+  /** Holds the loop; the flag in the host's data says when that has begun. */
+  handleInfo({ context }, ms) {
+    const { spins } = context.data as { spins: SharedArrayBuffer };
+    const flag = new Int32Array(spins);
+    const endMs = performance.now() + (ms as number);
+    Atomics.store(flag, 0, 1);
+    Atomics.notify(flag, 0);
+    while (performance.now() < endMs);
   },
 });
 

@@ -19,6 +19,8 @@ const TOPIC = "room:order";
 
 let server: Server;
 let clients: Client[] = [];
+/** 1 from when a shard holds its loop. */
+let spins: Int32Array;
 /** The promises hold for a server whose shards hold broadcasts for a while, too. */
 let coalesceMs = 0;
 const WINDOWS = [
@@ -37,7 +39,10 @@ interface Room {
 }
 
 async function openRoom(options: Parameters<typeof startServer>[1] = {}): Promise<Room> {
-  server = await startServer("order", { shards: 2, ringBytes: RING_BYTES, coalesceMs, ...options });
+  spins = new Int32Array(new SharedArrayBuffer(4));
+  const data = { spins: spins.buffer };
+  const own = { shards: 2, ringBytes: RING_BYTES, coalesceMs, data };
+  server = await startServer("order", { ...own, ...options });
   const shards: number[] = [];
   for (let at = 0; at < 4; at += 1) {
     const client = await Client.connect(server.port, at === 3 ? { vsn: "1.0.0" } : {});
@@ -59,6 +64,12 @@ async function hears(client: Client, numbers: readonly number[]): Promise<void> 
     heard.push((payload as { n: number }).n);
   }
   assert.deepEqual(heard, numbers);
+}
+
+/** Waits until a shard holds its loop. */
+async function begun(): Promise<void> {
+  const { value } = Atomics.waitAsync(spins, 0, 0);
+  await within(Promise.resolve(value), "the spin");
 }
 
 function from(first: number, count: number): number[] {
@@ -133,6 +144,7 @@ for (const { windowMs, held } of WINDOWS) {
       const { speaker, near, far, farV1, listeners, farShard } = await openRoom();
       far.push(TOPIC, "spin", { ms: 1_500 });
       await near.next("spins");
+      await begun();
       // The other shard spins: all but a ring of this waits in the queue.
       speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [400]) });
       for (const client of [far, farV1]) await client.next("spins");
@@ -150,6 +162,7 @@ for (const { windowMs, held } of WINDOWS) {
       const { speaker, near, far } = await openRoom({ overflowBytes: 65_536 });
       far.push(TOPIC, "spin", { ms: 1_500 });
       await near.next("spins");
+      await begun();
       speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [1_000]) });
       await far.next("spins");
       let last = 0;
