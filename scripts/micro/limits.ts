@@ -8,10 +8,8 @@
 
 import { defineChannel, defineEndpoint, defineSocket, ok } from "../../src/index.ts";
 import type { ChannelLimits, Rate, SocketLimits } from "../../src/index.ts";
-import { Logger } from "../../src/logger.ts";
-import { resolveOptions } from "../../src/option-resolution.ts";
-import { SoloShard } from "../../src/shard/solo-shard.ts";
 import type { SoloConnection } from "../../src/shard/solo-connection.ts";
+import { silentShard } from "./silent-shard.ts";
 
 const ROUNDS = 15;
 const MESSAGES = 20_000;
@@ -59,17 +57,9 @@ async function connected({ socket: limits = {}, channel = {} }: Case): Promise<S
     handleIn: { echo: (_, payload) => ok(payload) },
     ...(Object.keys(channel).length > 0 && { limits: channel }),
   });
-  const shard = new SoloShard({
-    endpoint: defineEndpoint({ sockets: { "/socket": { socket, channels: { "room:*": room } } } }),
-    options: resolveOptions(
-      { shards: 1, secretKeyBase: "measure".repeat(10), logLevel: "silent" },
-      {},
-      { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
-    ),
-    data: undefined,
-    ticks: false,
-    logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
-  });
+  const shard = silentShard(
+    defineEndpoint({ sockets: { "/socket": { socket, channels: { "room:*": room } } } }),
+  );
   const connectInfo = { peerData: { address: "192.0.2.1" } };
   const client = { onFrame: silent, onClose: silent };
   const request = { path: undefined, params: {}, connectInfo, identity: undefined };

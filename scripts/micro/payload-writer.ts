@@ -9,6 +9,7 @@
 
 import { payloadWriter } from "../../src/channel/schemas/payload-writer.ts";
 import { jsonOf } from "../../src/protocol/json-text.ts";
+import { median } from "../bench/comparison.ts";
 
 const TURNS = 9;
 const TURN_MS = 60;
@@ -71,10 +72,6 @@ function measure(write: () => string): number {
     count += 500;
   }
   return ((performance.now() - startedMs) * 1e6) / count;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[values.length >> 1] ?? Number.NaN;
 }
 
 console.log("| Payload | JSON.stringify | compiled | |\n| --- | ---: | ---: | ---: |");

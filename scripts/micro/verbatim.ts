@@ -10,9 +10,7 @@
  */
 
 import { defineChannel, defineEndpoint, defineSocket, ok, verbatim } from "../../src/index.ts";
-import { Logger } from "../../src/logger.ts";
-import { resolveOptions } from "../../src/option-resolution.ts";
-import { SoloShard } from "../../src/shard/solo-shard.ts";
+import { silentShard } from "./silent-shard.ts";
 
 const ROUNDS = 9;
 const ROUND_MS = 120;
@@ -43,18 +41,9 @@ function payloadOf(size: number): string {
 }
 
 const written = Buffer.alloc(65_536);
-const silent = (): void => {};
-const shard = new SoloShard({
-  endpoint: defineEndpoint({ sockets: { "/socket": { socket, channels: { "room:*": room } } } }),
-  options: resolveOptions(
-    { shards: 1, secretKeyBase: "measure".repeat(10), logLevel: "silent" },
-    {},
-    { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
-  ),
-  data: undefined,
-  ticks: false,
-  logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
-});
+const shard = silentShard(
+  defineEndpoint({ sockets: { "/socket": { socket, channels: { "room:*": room } } } }),
+);
 let frames = 0;
 const decision = await shard.connect(
   { path: undefined, params: {}, connectInfo: {}, identity: undefined },

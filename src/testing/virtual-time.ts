@@ -28,7 +28,8 @@ const MOST_TURNS = 1_000;
 /** Turns that are gone round in any case: what a promise of the runtime settles takes one. */
 const LEAST_TURNS = 2;
 
-let installed: VirtualTime | undefined;
+/** True while some virtual time is that of the process. */
+let isTaken = false;
 
 /** A time of its own. There is at most one in a process. */
 export class VirtualTime implements TestTime {
@@ -37,6 +38,7 @@ export class VirtualTime implements TestTime {
   readonly #startedMs: number;
   readonly #startedAt = REAL.now();
   readonly #restore: (() => void)[] = [];
+  #isInstalled = false;
   /** Settles when nobody moves the time. */
   #moved: Promise<unknown> = Promise.resolve();
 
@@ -56,12 +58,12 @@ export class VirtualTime implements TestTime {
    * @throws SIM_ERR_OPTION_INVALID where another is there
    */
   begin(): void {
-    if (installed) {
+    if (isTaken) {
       const message = "one app at a time must have virtual time, got a second: closeApp ends one";
       throw makeError("SIM_ERR_OPTION_INVALID", message);
     }
-    // oxlint-disable-next-line typescript/no-this-alias
-    installed = this;
+    isTaken = true;
+    this.#isInstalled = true;
     const globals = makeVirtualGlobals(this.#timers, this.#immediates);
     for (const [name, value] of Object.entries(globals.timers)) {
       this.#replace(globalThis, name, value);
@@ -81,8 +83,9 @@ export class VirtualTime implements TestTime {
 
   /** Gives the process its clocks and timers back. What still waits never fires. */
   end(): void {
-    if (installed !== this) return;
-    installed = undefined;
+    if (!this.#isInstalled) return;
+    this.#isInstalled = false;
+    isTaken = false;
     for (const restore of this.#restore.splice(0)) restore();
     syncBuiltinESMExports();
   }

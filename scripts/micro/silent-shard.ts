@@ -1,0 +1,27 @@
+/**
+ * A shard without a network or a log, for what is measured of a message.
+ *
+ * Runs on: node, after a build.
+ */
+
+import { Logger } from "../../src/logger.ts";
+import { resolveOptions } from "../../src/option-resolution.ts";
+import type { EndpointDefinition } from "../../src/shard/endpoint.ts";
+import { SoloShard } from "../../src/shard/solo-shard.ts";
+
+const silent = (): void => {};
+
+/** Makes one that serves an endpoint. */
+export function silentShard(endpoint: EndpointDefinition): SoloShard {
+  return new SoloShard({
+    endpoint,
+    options: resolveOptions(
+      { shards: 1, secretKeyBase: "measure".repeat(10), logLevel: "silent" },
+      {},
+      { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
+    ),
+    data: undefined,
+    ticks: false,
+    logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
+  });
+}
