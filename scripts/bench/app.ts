@@ -6,6 +6,7 @@
  */
 
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import { tellThread, type ShardThreads } from "./stats.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
 const serialSocket = defineSocket({ joins: "serial", connect: () => ok({}) });
@@ -26,4 +27,5 @@ export default defineEndpoint({
     "/serial": { socket: serialSocket, channels },
   },
   routes: { "GET /healthz": () => ({ status: 200, body: "ok" }) },
+  start: ({ shard, data }) => tellThread(shard, data as ShardThreads),
 });

@@ -40,21 +40,44 @@ const RETRY_MS = 50;
 /** What is kept of a server's output, to be shown when it fails. */
 const MAX_LOG_CHARACTERS = 4_000;
 
+/** How a server is started, besides how many shards it has. */
+export interface ServerSetting {
+  /** Variables of its environment, beside ours. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** True: it tells the numbers of its shards (`stats.ts`). For servers that have shards. */
+  readonly hasStats?: boolean;
+}
+
 /** A server that answers. */
 export interface RunningServer {
   readonly pid: number;
   readonly url: string;
+  /** Where it tells the numbers of its shards, if that was asked for. */
+  readonly statsUrl: string | undefined;
   /** Asks it to end, and waits; rejects where it does not, or ends with another code than 0. */
   stop(): Promise<void>;
 }
 
-/** Starts a server on a free port of this machine and waits until it answers. */
-export async function startServer(name: ServerName, shards: number): Promise<RunningServer> {
+/**
+ * Starts a server on a free port of this machine and waits until it answers.
+ *
+ * @param shards - undefined: as many as its environment says, or as it has by itself
+ */
+export async function startServer(
+  name: ServerName,
+  shards: number | undefined,
+  { env = {}, hasStats = false }: ServerSetting = {},
+): Promise<RunningServer> {
   const port = await findFreePort();
+  const statsPort = hasStats ? await findFreePort() : undefined;
   const { file, path, hasShards }: Program = PROGRAMS[name];
   const words = [fileURLToPath(new URL(file, import.meta.url)), "--port", String(port)];
-  if (hasShards) words.push("--shards", String(shards));
-  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
+  if (hasShards && shards !== undefined) words.push("--shards", String(shards));
+  if (statsPort !== undefined) words.push("--stats-port", String(statsPort));
+  const child = spawn(process.execPath, words, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const log = keepLog(child);
   const kill = (): boolean => child.kill("SIGKILL");
   process.once("exit", kill);
@@ -65,6 +88,7 @@ export async function startServer(name: ServerName, shards: number): Promise<Run
   return {
     pid: child.pid as number,
     url: `ws://127.0.0.1:${port}${path}/websocket`,
+    statsUrl: statsPort === undefined ? undefined : `http://127.0.0.1:${statsPort}/stats`,
     stop: () => stop(child, fail),
   };
 }

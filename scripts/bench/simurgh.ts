@@ -1,22 +1,40 @@
 /**
- * Simurgh, as it is measured: `node simurgh.js --port 4100 --shards 2`.
+ * Simurgh, as it is measured: `node simurgh.js --port 4100 --shards 2 --stats-port 4101`.
+ *
+ * Without `--shards` their number is that of the environment, as every other option's value is.
  *
  * Runs on: the main thread of a process of its own.
  */
 
 import { parseArgs } from "node:util";
 import { serve } from "../../src/index.ts";
+import { makeShardThreads, serveStats } from "./stats.ts";
 
-const { port, shards } = parseArgs({
-  options: { port: { type: "string" }, shards: { type: "string" } },
+const {
+  port,
+  shards,
+  "stats-port": statsPort,
+} = parseArgs({
+  options: {
+    port: { type: "string" },
+    shards: { type: "string" },
+    "stats-port": { type: "string" },
+  },
 }).values;
 
+const data = makeShardThreads();
 const server = await serve({
   app: new URL("./app.js", import.meta.url),
   host: "127.0.0.1",
   port: Number(port),
-  shards: Number(shards),
+  ...(shards !== undefined && { shards: Number(shards) }),
+  data,
   // Nothing is signed here; without one there would be a warning.
   secretKeyBase: "nobody has a secret in a benchmark: ".repeat(2),
 });
-process.once("SIGTERM", () => void server.close());
+const stats = statsPort === undefined ? undefined : serveStats(server, data, Number(statsPort));
+process.once("SIGTERM", () => {
+  stats?.close();
+  stats?.closeAllConnections();
+  void server.close();
+});
