@@ -1,4 +1,4 @@
-// native-bench: an open-loop load generator for Phoenix Channels over WebSocket.
+// native-bench: an open-loop load generator for Phoenix Channels, and its likes, over WebSocket.
 #include <cstdio>
 #include <exception>
 #include <string_view>

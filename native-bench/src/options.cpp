@@ -42,7 +42,7 @@ struct Row {
 
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 16> kRows{{
+const std::array<Row, 17> kRows{{
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic"},
     {"topics", &Options::topics, "100", "1", "20k", "topics", "fanout: must divide the connections"},
@@ -56,6 +56,7 @@ const std::array<Row, 16> kRows{{
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload"},
+    {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
     {"help", &Options::isHelp, "", "", "", "", "show this"},
@@ -156,6 +157,17 @@ void checkTogether(const Options& options) {
   checkDescriptors(options.connections);
 }
 
+/** Adds each `name=value` whose name the path's query does not have. */
+void addToQuery(std::string& path, std::string_view query) {
+  while (!query.empty()) {
+    const std::string_view part = query.substr(0, query.find('&'));
+    if (path.find(part.substr(0, part.find('=') + 1)) == std::string::npos) {
+      path.append(path.find('?') == std::string::npos ? "?" : "&").append(part);
+    }
+    query.remove_prefix(std::min(part.size() + 1, query.size()));
+  }
+}
+
 /** An address such as 127.0.0.1 in host byte order, or nothing. */
 std::optional<std::uint32_t> parseAddress(std::string_view host) {
   if (host == "localhost") return 0x7F000001;
@@ -194,7 +206,7 @@ std::optional<Nanoseconds> parseDuration(std::string_view text) {
   return std::nullopt;
 }
 
-Target parseTarget(std::string_view url) {
+Target parseTarget(std::string_view url, const Protocol& protocol) {
   constexpr std::string_view kScheme = "ws://";
   if (!url.starts_with(kScheme)) {
     throw OptionError("url must begin with ws:// (URL), got " + quoted(url));
@@ -215,9 +227,7 @@ Target parseTarget(std::string_view url) {
   }
   std::string path(rest.substr(pathStart));
   if (!path.starts_with('/')) path.insert(0, "/");
-  if (path.find("vsn=") == std::string::npos) {
-    path += path.find('?') == std::string::npos ? "?vsn=2.0.0" : "&vsn=2.0.0";
-  }
+  addToQuery(path, protocol.query());
   return {std::string(host), path, *address, static_cast<std::uint16_t>(port->first)};
 }
 
@@ -247,7 +257,11 @@ Options parseOptions(std::span<const std::string_view> words) {
       throw OptionError(std::string(row.name) + " must have a value");
     }
   }
-  options.target = parseTarget(options.url);
+  options.protocol = protocolNamed(options.protocolName);
+  if (options.protocol == nullptr) {
+    throw OptionError("protocol must be phoenix or socket.io, got " + quoted(options.protocolName));
+  }
+  options.target = parseTarget(options.url, *options.protocol);
   checkTogether(options);
   return options;
 }

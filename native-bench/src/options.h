@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "clock.h"
+#include "protocol.h"
 
 namespace bench {
 
@@ -16,7 +17,7 @@ namespace bench {
 struct Target {
   /** Host and port as given, for the `Host` header. */
   std::string host;
-  /** Path and query; `vsn=2.0.0` is added where the URL names no vsn. */
+  /** Path and query, with what the protocol wants in it. */
   std::string path;
   /** IPv4 address in host byte order, within 127.0.0.0/8. */
   std::uint32_t address = 0;
@@ -44,6 +45,8 @@ struct Options {
   std::uint64_t serverPid = 0;
   bool isJson = false;
   bool isHelp = false;
+  std::string protocolName;
+  const Protocol* protocol = &phoenixProtocol();
   Target target;
 };
 
@@ -67,8 +70,12 @@ std::optional<std::uint64_t> parseCount(std::string_view text);
 /** A time with its unit, such as 500ms, 30s or 2m, or nothing where `text` is none. */
 std::optional<Nanoseconds> parseDuration(std::string_view text);
 
-/** Reads a `ws://` URL. @throws OptionError where its host is not this machine */
-Target parseTarget(std::string_view url);
+/**
+ * Reads a `ws://` URL, and adds what the protocol wants to its query where that has no such name.
+ *
+ * @throws OptionError where its host is not this machine
+ */
+Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol());
 
 /** The text of `--help`; fits a screen of 80 columns and 24 lines. */
 std::string helpText();

@@ -202,6 +202,7 @@ std::string makeReport(const Options& options, const Figures& figures) {
 std::string makeJson(const Options& options, const Figures& figures) {
   JsonObject object;
   object.text("scenario", options.scenario)
+      .text("protocol", options.protocol->name())
       .count("connections", options.connections)
       .count("joined", figures.joined)
       .raw("window", windowJson(figures.primary(), options.maxLate))

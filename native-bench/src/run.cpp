@@ -23,7 +23,7 @@ std::uint64_t countDuring(std::uint64_t ratePerSecond, Nanoseconds time) {
 
 Run::Run(const Options& options)
     : options_(options),
-      setting_{loop_, *this, buffers_, options.target},
+      setting_{loop_, *this, buffers_, options.target, *options.protocol},
       scenario_(makeScenario(options)) {
   for (std::size_t number = 0; number < options.connections; ++number) {
     connections_.push_back(std::make_unique<Connection>(
