@@ -1,0 +1,107 @@
+/**
+ * How far the arithmetic is from what runs: the same load predicted, and measured.
+ *
+ * Runs on: the process of `npm run capacity`. The server is a process of its own, with one shard.
+ */
+
+import { runGenerator } from "../bench/generator.ts";
+import { startServer } from "../bench/servers.ts";
+import type { Demand, Machine } from "./demand.ts";
+import { planWith, type Plan } from "./plan.ts";
+import type { UnitCosts } from "./unit-costs.ts";
+
+/** One size, predicted and measured. */
+export interface Checked {
+  readonly connections: number;
+  /** Server CPU of one delivery, all that goes with it included. */
+  readonly cpuUs: Compared;
+  /** Memory of one connection. */
+  readonly bytes: Compared;
+}
+
+/** The two, and how far apart. */
+export interface Compared {
+  readonly predicted: number;
+  readonly measured: number;
+}
+
+/** Connections of each run. One process here holds fewer than 20 000 descriptors. */
+export const SIZES = [1_000, 5_000, 10_000, 15_000] as const;
+const MEMBERS = 20;
+const PAYLOAD_BYTES = 64;
+const HEARTBEAT_SECONDS = 30;
+const SECONDS = 5;
+/** Deliveries a second for each connection: each client gets a message a second. */
+const RATE_EACH = 1;
+
+/** A machine whose bounds do not matter: how many nodes and shards there are is given. */
+const HERE: Machine = {
+  cores: 1,
+  memoryBytes: Number.MAX_SAFE_INTEGER,
+  networkBits: Number.MAX_SAFE_INTEGER,
+  load: 1,
+  maxConnections: Number.MAX_SAFE_INTEGER,
+};
+
+/** What is asked of a server with so many connections. */
+export function demandOf(connections: number): Demand {
+  return {
+    connections,
+    rate: (connections * RATE_EACH) / MEMBERS,
+    members: MEMBERS,
+    payloadBytes: PAYLOAD_BYTES,
+    joins: 0,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+  };
+}
+
+/** Runs one size and compares it. */
+export async function checkSize(connections: number, costs: UnitCosts): Promise<Checked> {
+  const demand = demandOf(connections);
+  const plan: Plan = planWith(1, demand, HERE, costs);
+  const server = await startServer("simurgh", 1);
+  const { cpuUsPerMessage, bytesPerConnection } = await runGenerator([
+    ..."fanout --json --connect-rate 2k".split(" "),
+    ...["--connections", String(connections), "--topics", String(connections / MEMBERS)],
+    ...["--rate", String(demand.rate), "--payload", String(PAYLOAD_BYTES)],
+    ...["--duration", `${SECONDS}s`, "--heartbeat", `${HEARTBEAT_SECONDS}s`],
+    ...["--url", server.url, "--server-pid", String(server.pid)],
+  ]);
+  await server.stop();
+  return {
+    connections,
+    cpuUs: {
+      predicted: (plan.coresPerNode * 1e6) / plan.deliveries,
+      measured: cpuUsPerMessage,
+    },
+    bytes: { predicted: costs.bytes.connection, measured: bytesPerConnection },
+  };
+}
+
+/** Draws the table. */
+export function makeCheckTable(checked: readonly Checked[]): string {
+  const rows = [
+    ["connections", "CPU a delivery: predicted", "measured", "error", "bytes each: predicted", "measured", "error"],
+    ...checked.map(({ connections, cpuUs, bytes }) => [
+      String(connections),
+      `${cpuUs.predicted.toFixed(2)} us`,
+      `${cpuUs.measured.toFixed(2)} us`,
+      errorOf(cpuUs),
+      bytes.predicted.toFixed(0),
+      bytes.measured.toFixed(0),
+      errorOf(bytes),
+    ]),
+  ];
+  const widths = (rows[0] as readonly string[]).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows
+    .map((row) => `${row.map((cell, column) => cell.padStart(widths[column] as number)).join("  ")}\n`)
+    .join("");
+}
+
+/** How far the prediction is above what was measured, or below. */
+export function errorOf({ predicted, measured }: Compared): string {
+  const percent = (predicted / measured - 1) * 100;
+  return `${percent < 0 ? "-" : "+"}${Math.abs(percent).toFixed(0)} %`;
+}
