@@ -42,8 +42,9 @@ struct Row {
 
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 16> kRows{{
+const std::array<Row, 18> kRows{{
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
+    {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic"},
     {"topics", &Options::topics, "100", "1", "20k", "topics", "fanout: must divide the connections"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "fanout: stop reading once joined"},
@@ -58,6 +59,7 @@ const std::array<Row, 16> kRows{{
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
+    {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
     {"help", &Options::isHelp, "", "", "", "", "show this"},
 }};
 
@@ -123,14 +125,17 @@ std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
 
 /** Descriptors beside the connections: standard streams, epoll, timer, files of /proc. */
 constexpr std::uint64_t kOwnDescriptors = 16;
+/** Those of each thread: epoll, timer, mailbox. */
+constexpr std::uint64_t kThreadDescriptors = 3;
 
-void checkDescriptors(std::uint64_t connections) {
+void checkDescriptors(std::uint64_t connections, std::uint64_t threads) {
+  const std::uint64_t own = kOwnDescriptors + kThreadDescriptors * threads;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  if (connections + kOwnDescriptors <= limit.rlim_cur) return;
-  throw OptionError("connections must be at most " + std::to_string(limit.rlim_cur - kOwnDescriptors) +
+  if (connections + own <= limit.rlim_cur) return;
+  throw OptionError("connections must be at most " + std::to_string(limit.rlim_cur - own) +
                     " here (this process may hold " + std::to_string(limit.rlim_cur) +
                     " descriptors), got " + std::to_string(connections));
 }
@@ -153,7 +158,12 @@ void checkTogether(const Options& options) {
                       " topics and " + std::to_string(options.connections) + " connections");
   }
   checkDeaf(options);
-  checkDescriptors(options.connections);
+  if (options.threads > options.connections) {
+    throw OptionError("threads must be at most connections, got " + std::to_string(options.threads) +
+                      " threads and " + std::to_string(options.connections) + " connections");
+  }
+  if (options.live > 0 && !options.isJson) throw OptionError("live must come with --json");
+  checkDescriptors(options.connections, options.threads);
 }
 
 /** An address such as 127.0.0.1 in host byte order, or nothing. */

@@ -27,6 +27,8 @@ struct Target {
 struct Options {
   std::string scenario;
   std::string url;
+  /** Generator threads. */
+  std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
   /** Connections that stop reading once they are joined. */
@@ -43,6 +45,8 @@ struct Options {
   /** 0 where no server's figures are asked for. */
   std::uint64_t serverPid = 0;
   bool isJson = false;
+  /** Between two lines of JSON during the run; 0 where there are none. */
+  Nanoseconds live = 0;
   bool isHelp = false;
   Target target;
 };

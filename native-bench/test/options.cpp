@@ -81,6 +81,21 @@ TEST("each topic has as many deaf connections, and at least one reader") {
   CHECK(errorOf({"echo", "--deaf", "1"}) == "deaf must be 0 in echo, got 1");
 }
 
+TEST("each thread has a connection at least") {
+  CHECK(parsed({"echo"}).threads == 1);
+  CHECK(parsed({"echo", "--threads", "64"}).threads == 64);
+  CHECK(errorOf({"echo", "--threads", "65"}) ==
+        "threads must be an integer from 1 to 64 (threads), got 65");
+  CHECK(errorOf({"echo", "--connections", "2", "--threads", "3"}) ==
+        "threads must be at most connections, got 3 threads and 2 connections");
+}
+
+TEST("live lines come with JSON only") {
+  CHECK(parsed({"echo"}).live == 0);
+  CHECK(parsed({"echo", "--json", "--live", "500ms"}).live == 500 * kMillisecond);
+  CHECK(errorOf({"echo", "--live", "1s"}) == "live must come with --json");
+}
+
 TEST("sends load to this machine only") {
   CHECK(parseTarget("ws://localhost:4000").path == "/?vsn=2.0.0");
   CHECK(parseTarget("ws://127.1.2.3/socket/websocket?a=b").path == "/socket/websocket?a=b&vsn=2.0.0");
