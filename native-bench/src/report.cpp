@@ -192,6 +192,7 @@ std::string makeReport(const Options& options, const Figures& figures) {
 std::string makeJson(const Options& options, const Figures& figures) {
   JsonObject object;
   object.text("scenario", options.scenario)
+      .text("protocol", options.protocol->name())
       .count("connections", options.connections)
       .count("threads", options.threads)
       .count("joined", figures.joined)
@@ -206,7 +207,6 @@ std::string makeJson(const Options& options, const Figures& figures) {
       .count("deafClosed", figures.counts.deafClosed)
       .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null")
       .text("transport", "websocket")
-      .text("protocol", "phoenix")
       .raw("idle", "null")
       .raw("search", "null")
       .raw("reconnect", "null");

@@ -25,7 +25,7 @@ Worker::Worker(const WorkerSetting& setting, Share share)
     : setting_(setting),
       share_(share),
       orders_(loop_),
-      connectionSetting_{loop_, *this, buffers_, setting.options.target},
+      connectionSetting_{loop_, *this, buffers_, setting.options.target, *setting.options.protocol},
       scenario_(makeScenario(setting.options, share)),
       intervalStart_{setting.begin, 0} {
   for (std::size_t number = share.thread; number < setting.options.connections;

@@ -151,7 +151,7 @@ class World final : private ConnectionListener {
 
   EventLoop loop_;
   SharedBuffers buffers_;
-  const ConnectionSetting setting_{loop_, *this, buffers_, server.target};
+  const ConnectionSetting setting_{loop_, *this, buffers_, server.target, phoenixProtocol()};
 
  public:
   Connection deaf{setting_, 0, "bench:0", Hearing::deaf};

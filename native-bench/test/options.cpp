@@ -109,12 +109,25 @@ TEST("sends load to this machine only") {
   CHECK(targetErrorOf("ws://127.0.0.1:0/").starts_with("the port of url must be"));
 }
 
-TEST("the help fits a screen") {
-  const std::string help = helpText();
-  CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
-  std::size_t start = 0;
-  for (std::size_t end = help.find('\n'); end != std::string::npos; end = help.find('\n', start)) {
-    CHECK(end - start <= 80);
-    start = end + 1;
+TEST("the help of all, and that of each scenario, fits a screen") {
+  for (const auto scenario : {"", "connect", "echo", "fanout"}) {
+    const std::string help = helpText(scenario);
+    CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
+    std::size_t start = 0;
+    for (std::size_t end = help.find('\n'); end != std::string::npos; end = help.find('\n', start)) {
+      CHECK(end - start <= 80);
+      start = end + 1;
+    }
   }
+}
+
+TEST("the help of a scenario has its own options, the overview those of all") {
+  CHECK(parseOptions(Words{"fanout", "--help"}).scenario == "fanout");
+  CHECK(parseOptions(Words{"--help"}).scenario.empty());
+  CHECK(helpText("fanout").find("--topics") != std::string::npos);
+  CHECK(helpText("fanout").find("(2k)") != std::string::npos);
+  CHECK(helpText("echo").find("--topics") == std::string::npos);
+  CHECK(helpText("echo").find("--json") == std::string::npos);
+  CHECK(helpText().find("--json") != std::string::npos);
+  CHECK(helpText().find("--rate") == std::string::npos);
 }

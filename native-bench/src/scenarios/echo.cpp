@@ -30,7 +30,7 @@ class Echo final : public Scenario {
   }
 
   std::optional<Delivery> check(const Connection& connection, const Message& message) override {
-    const auto reply = decodeReply(message);
+    const auto reply = connection.protocol().decodeReply(message);
     if (!reply || reply->status != "ok" || message.joinRef != kJoinRef) return std::nullopt;
     const auto send = payload_.decode(reply->response);
     if (!send || senderOf(*send) != connection.number()) return std::nullopt;
