@@ -25,7 +25,7 @@ constexpr std::string_view kNormalClosure{"\x03\xE8", 2};
 
 /** Masking keeps proxies from being fooled (RFC 6455 §10.3); on loopback any key will do. */
 std::uint32_t nextMaskKey() {
-  static std::minstd_rand generator{std::random_device{}()};
+  thread_local std::minstd_rand generator{std::random_device{}()};
   return static_cast<std::uint32_t>(generator());
 }
 

@@ -28,6 +28,8 @@ struct Target {
 struct Options {
   std::string scenario;
   std::string url;
+  /** Generator threads. */
+  std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
   /** Connections that stop reading once they are joined. */
@@ -44,6 +46,8 @@ struct Options {
   /** 0 where no server's figures are asked for. */
   std::uint64_t serverPid = 0;
   bool isJson = false;
+  /** Between two lines of JSON during the run; 0 where there are none. */
+  Nanoseconds live = 0;
   bool isHelp = false;
   std::string protocolName;
   const Protocol* protocol = &phoenixProtocol();
@@ -77,7 +81,11 @@ std::optional<Nanoseconds> parseDuration(std::string_view text);
  */
 Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol());
 
-/** The text of `--help`; fits a screen of 80 columns and 24 lines. */
-std::string helpText();
+/**
+ * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.
+ *
+ * @param scenario empty for the scenarios, and the options that all of them have
+ */
+std::string helpText(std::string_view scenario = {});
 
 }  // namespace bench
