@@ -46,7 +46,7 @@ constexpr std::string_view kAll = "connect echo fanout";
 constexpr std::string_view kSending = "echo fanout";
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 19> kRows{{
+const std::array<Row, 20> kRows{{
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
@@ -61,6 +61,7 @@ const std::array<Row, 19> kRows{{
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
+    {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},

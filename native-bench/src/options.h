@@ -32,6 +32,8 @@ struct Options {
   std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
+  /** What every topic begins with; its number follows. */
+  std::string topicPrefix;
   /** Connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
   std::uint64_t rate = 0;
