@@ -53,6 +53,7 @@ const std::array<Row, 20> kRows{{
     {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
     {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", kAll},
+    {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
     {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kSending},
     {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kSending},
     {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
