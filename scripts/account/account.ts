@@ -102,7 +102,10 @@ export function makeAccountTable(account: Account, bare: ReturnType<typeof growt
     ...[...account.kernel]
       .filter(([, bytes]) => bytes >= 1)
       .toSorted(([, left], [, right]) => right - left)
-      .map(([name, bytes]) => [`kernel, ${name}`, show(bytes), show(bare.kernel.get(name) ?? 0)] as const),
+      .map(
+        ([name, bytes]) =>
+          [`kernel, ${name}`, show(bytes), show(bare.kernel.get(name) ?? 0)] as const,
+      ),
     ["**kernel**", `**${show(kernel)}**`, `**${show(sum(bare.kernel))}**`],
   ];
   return [

@@ -57,28 +57,31 @@ export function bytesByOwner(
   for (let node = 0; node < count; node++) {
     const at = node * fields.nodeSize;
     const owner = owners[node] as number;
-    const name = owner < 0 ? "" : (strings[nodes[owner * fields.nodeSize + fields.name] as number] ?? "");
+    const name =
+      owner < 0 ? "" : (strings[nodes[owner * fields.nodeSize + fields.name] as number] ?? "");
     sums.set(name, (sums.get(name) ?? 0) + (nodes[at + fields.selfSize] as number));
   }
   return sums;
 }
 
 function readFields({ snapshot: { meta } }: HeapSnapshot): Fields {
-  const place = (fields: readonly string[], name: string): number => {
-    const at = fields.indexOf(name);
-    if (at < 0) throw new Error(`a heap snapshot must have the field ${name}, got ${fields.join(", ")}`);
-    return at;
-  };
+  const { node_fields: ofNode, edge_fields: ofEdge } = meta;
   return {
-    nodeSize: meta.node_fields.length,
-    edgeSize: meta.edge_fields.length,
-    type: place(meta.node_fields, "type"),
-    name: place(meta.node_fields, "name"),
-    selfSize: place(meta.node_fields, "self_size"),
-    edgeCount: place(meta.node_fields, "edge_count"),
-    edgeType: place(meta.edge_fields, "type"),
-    toNode: place(meta.edge_fields, "to_node"),
+    nodeSize: ofNode.length,
+    edgeSize: ofEdge.length,
+    type: placeOf("type", ofNode),
+    name: placeOf("name", ofNode),
+    selfSize: placeOf("self_size", ofNode),
+    edgeCount: placeOf("edge_count", ofNode),
+    edgeType: placeOf("type", ofEdge),
+    toNode: placeOf("to_node", ofEdge),
   };
+}
+
+function placeOf(name: string, fields: readonly string[]): number {
+  const at = fields.indexOf(name);
+  if (at >= 0) return at;
+  throw new Error(`a heap snapshot must have the field ${name}, got ${fields.join(", ")}`);
 }
 
 /** Goes through the graph breadth first. @returns by node, its owner's number, or -1 */

@@ -4,6 +4,7 @@
  * Runs on: the process of `npm run capacity`. The server is a process of its own, with one shard.
  */
 
+import { inColumns } from "../bench/columns.ts";
 import { runGenerator } from "../bench/generator.ts";
 import { startServer } from "../bench/servers.ts";
 import type { Demand, Machine } from "./demand.ts";
@@ -61,11 +62,11 @@ export async function checkSize(connections: number, costs: UnitCosts): Promise<
   const plan: Plan = planWith(1, demand, HERE, costs);
   const server = await startServer("simurgh", 1);
   const { cpuUsPerMessage, bytesPerConnection } = await runGenerator([
-    ..."fanout --json --connect-rate 2k".split(" "),
-    ...["--connections", String(connections), "--topics", String(connections / MEMBERS)],
-    ...["--rate", String(demand.rate), "--payload", String(PAYLOAD_BYTES)],
-    ...["--duration", `${SECONDS}s`, "--heartbeat", `${HEARTBEAT_SECONDS}s`],
-    ...["--url", server.url, "--server-pid", String(server.pid)],
+    ...wordsOf(demand),
+    "--url",
+    server.url,
+    "--server-pid",
+    String(server.pid),
   ]);
   await server.stop();
   return {
@@ -78,26 +79,35 @@ export async function checkSize(connections: number, costs: UnitCosts): Promise<
   };
 }
 
+function wordsOf({ connections, rate, members, payloadBytes, heartbeatSeconds }: Demand): string[] {
+  const load = `fanout --connections ${connections} --topics ${connections / members} --rate ${rate}`;
+  const time = `--duration ${SECONDS}s --heartbeat ${heartbeatSeconds}s --connect-rate 2k`;
+  return `${load} --payload ${payloadBytes} ${time} --json`.split(" ");
+}
+
 /** Draws the table. */
 export function makeCheckTable(checked: readonly Checked[]): string {
   const rows = [
-    ["connections", "CPU a delivery: predicted", "measured", "error", "bytes each: predicted", "measured", "error"],
+    [
+      "connections",
+      "CPU a delivery: predicted",
+      "measured",
+      "error",
+      "bytes each: predicted",
+      "measured",
+      "error",
+    ],
     ...checked.map(({ connections, cpuUs, bytes }) => [
       String(connections),
-      `${cpuUs.predicted.toFixed(2)} us`,
-      `${cpuUs.measured.toFixed(2)} us`,
+      `${cpuUs.predicted.toFixed(2)} µs`,
+      `${cpuUs.measured.toFixed(2)} µs`,
       errorOf(cpuUs),
       bytes.predicted.toFixed(0),
       bytes.measured.toFixed(0),
       errorOf(bytes),
     ]),
   ];
-  const widths = (rows[0] as readonly string[]).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows
-    .map((row) => `${row.map((cell, column) => cell.padStart(widths[column] as number)).join("  ")}\n`)
-    .join("");
+  return inColumns(rows);
 }
 
 /** How far the prediction is above what was measured, or below. */

@@ -21,7 +21,7 @@ import { setTimeout as rest } from "node:timers/promises";
 import { noRedis, TestRedis } from "../../test/support/redis.ts";
 import { readSlabs } from "../account/kernel.ts";
 import { median } from "../bench/comparison.ts";
-import { runGenerator } from "../bench/generator.ts";
+import { readMeasurement, runForJson, runGenerator } from "../bench/generator.ts";
 import { startServer } from "../bench/servers.ts";
 import { readMemory, readThreads } from "../load/threads.ts";
 import type { UnitCosts } from "./unit-costs.ts";
@@ -107,9 +107,9 @@ interface Joins {
 
 async function measureJoins(): Promise<Joins> {
   const server = await startServer("simurgh", 1);
-  const before = kernelBytes();
+  const before = readKernelBytes();
   let most = before;
-  const watch = setInterval(() => (most = Math.max(most, kernelBytes())), SAMPLE_MS);
+  const watch = setInterval(() => (most = Math.max(most, readKernelBytes())), SAMPLE_MS);
   const words = `connect --connections ${JOINED} --rate 2k --json`.split(" ");
   const { cpuUsPerMessage, bytesPerConnection } = await runGenerator([
     ...words,
@@ -123,7 +123,7 @@ async function measureJoins(): Promise<Joins> {
 }
 
 /** @throws Error where it may not be read: root may */
-function kernelBytes(): number {
+function readKernelBytes(): number {
   const slabs = readSlabs(readFileSync("/proc/slabinfo", "utf8"));
   return [...slabs.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
@@ -131,10 +131,12 @@ function kernelBytes(): number {
 async function measureHeartbeat(): Promise<number> {
   const server = await startServer("simurgh", 1);
   const words = `idle --connections ${CONNECTIONS} --heartbeat 1s --duration ${SECONDS}s --json`;
-  const { idleCpuUs } = await runGenerator([...words.split(" "), ...serverWords(server)]);
+  const line = await runForJson([...words.split(" "), ...serverWords(server)]);
   await server.stop();
-  if (idleCpuUs === undefined) throw new Error("native-bench must say what idle connections cost");
-  return idleCpuUs;
+  const { idle } = JSON.parse(line) as {
+    readonly idle: { readonly cpuUsPerConnectionSecond: number };
+  };
+  return idle.cpuUsPerConnectionSecond;
 }
 
 interface Fanout {
@@ -193,10 +195,10 @@ async function measurePair(env: Readonly<Record<string, string>>, redis: TestRed
   const near = await startServer("simurgh", 1, { env });
   const far = await startServer("simurgh", 1, { env });
   const before = { farNs: cpuNs(far.pid), brokerUs: await redis.cpuUs() };
-  const { cpuUsPerMessage, sent } = await runGenerator([
-    ...fanoutWords({ members: MEMBERS }),
-    ...serverWords(near),
-  ]);
+  const line = await runForJson([...fanoutWords({ members: MEMBERS }), ...serverWords(near)]);
+  const { cpuUsPerMessage } = readMeasurement(line);
+  // The far node hears those of the warm-up as well.
+  const sent = (JSON.parse(line) as { readonly delivered: number }).delivered / MEMBERS;
   const farUs = (cpuNs(far.pid) - before.farNs) / 1_000;
   const brokerUs = (await redis.cpuUs()) - before.brokerUs;
   await near.stop();

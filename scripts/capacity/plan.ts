@@ -87,8 +87,9 @@ export function makePlan(demand: Demand, machine: Machine, costs: UnitCosts): Pl
     const plan = planWith(nodes, demand, machine, costs);
     if (fits(plan, machine)) return plan;
   }
+  const heard = coresOf(demand.rate, costs.cpuUs.nodeRecord);
   throw new RangeError(
-    `a machine of ${machine.cores} cores and ${machine.memoryBytes} bytes must carry a part of the load, got more for each node than it has, however many`,
+    `a machine must be able to carry its part of the load, got ${machine.cores} cores and ${machine.memoryBytes} bytes, of which ${machine.load} may be used; every node hears every broadcast, which takes ${heard.toFixed(2)} cores of each`,
   );
 }
 
@@ -99,23 +100,18 @@ function firstGuess(demand: Demand, machine: Machine, costs: UnitCosts): number 
     nodesReached: 1,
     shardsReached: 1,
   });
-  const cores = broadcasts + deliveries + heartbeats + joins;
+  const cpuCores = broadcasts + deliveries + heartbeats + joins;
   const bytes = demand.connections * (costs.bytes.connection + costs.bytes.kernelConnection);
   return Math.max(
     1,
-    Math.floor(cores / (machine.cores * machine.load)),
+    Math.floor(cpuCores / (machine.cores * machine.load)),
     Math.floor(bytes / (machine.memoryBytes * machine.load)),
     Math.floor(demand.connections / machine.maxConnections),
   );
 }
 
 /** The plan for a number of nodes, whether it fits or not. */
-export function planWith(
-  nodes: number,
-  demand: Demand,
-  machine: Machine,
-  costs: UnitCosts,
-): Plan {
+export function planWith(nodes: number, demand: Demand, machine: Machine, costs: UnitCosts): Plan {
   const connectionsPerNode = Math.ceil(demand.connections / nodes);
   const nodesReached = placesReached(demand.members, nodes);
   const shardsPerNode = shardsFor(nodes, demand, machine, costs);
@@ -153,17 +149,12 @@ export function placesReached(members: number, places: number): number {
 }
 
 /** As many shards as the load needs, at most one a core; each one more costs records. */
-function shardsFor(
-  nodes: number,
-  demand: Demand,
-  machine: Machine,
-  costs: UnitCosts,
-): number {
+function shardsFor(nodes: number, demand: Demand, machine: Machine, costs: UnitCosts): number {
   const nodesReached = placesReached(demand.members, nodes);
   for (let shards = 1; shards < machine.cores; shards++) {
     const shardsReached = placesReached(demand.members / nodesReached, shards);
-    const cores = sum(cpuOf(demand, costs, { nodes, nodesReached, shardsReached })) / nodes;
-    if (cores <= shards * machine.load) return shards;
+    const used = sum(cpuOf(demand, costs, { nodes, nodesReached, shardsReached })) / nodes;
+    if (used <= shards * machine.load) return shards;
   }
   return machine.cores;
 }
@@ -173,16 +164,19 @@ function cpuOf(
   { cpuUs }: UnitCosts,
   { nodes, nodesReached, shardsReached }: Pick<Plan, "nodes" | "nodesReached" | "shardsReached">,
 ): CpuShares {
-  const cores = (perSecond: number, us: number): number => (perSecond * us) / 1e6;
   const delivery = cpuUs.delivery + payloadBytes * cpuUs.deliveryByte;
   return {
-    broadcasts: cores(rate, cpuUs.broadcast),
-    deliveries: cores(rate * members, delivery),
-    records: cores(rate * (nodesReached * shardsReached - 1), cpuUs.record),
-    nodeRecords: cores(rate * (nodes - 1), cpuUs.nodeRecord),
-    heartbeats: cores(connections / heartbeatSeconds, cpuUs.heartbeat),
-    joins: cores(joins, cpuUs.join),
+    broadcasts: coresOf(rate, cpuUs.broadcast),
+    deliveries: coresOf(rate * members, delivery),
+    records: coresOf(rate * (nodesReached * shardsReached - 1), cpuUs.record),
+    nodeRecords: coresOf(rate * (nodes - 1), cpuUs.nodeRecord),
+    heartbeats: coresOf(connections / heartbeatSeconds, cpuUs.heartbeat),
+    joins: coresOf(joins, cpuUs.join),
   };
+}
+
+function coresOf(perSecond: number, us: number): number {
+  return (perSecond * us) / 1e6;
 }
 
 function memoryOf(connections: number, shards: number, { bytes }: UnitCosts): MemoryShares {
@@ -204,8 +198,7 @@ function networkOf(demand: Demand, nodes: number): number {
   const delivery = frame + Math.ceil(frame / SEGMENT_PAYLOAD_BYTES) * SEGMENT_BYTES;
   const heartbeat = HEARTBEAT_BYTES + SEGMENT_BYTES;
   const toBroker = nodes > 1 ? rate * recordBytes(demand) : 0;
-  const bytes =
-    rate * members * delivery + toBroker + (connections / heartbeatSeconds) * heartbeat;
+  const bytes = rate * members * delivery + toBroker + (connections / heartbeatSeconds) * heartbeat;
   return bytes * 8;
 }
 

@@ -32,12 +32,13 @@ export function makeCapacityReport(
 
 function headline(
   { connections, rate, members, payloadBytes }: Demand,
-  { cores, memoryBytes, networkBits, load }: Machine,
+  machine: Machine,
   plan: Plan,
 ): string {
+  const { memoryBytes, networkBits, load } = machine;
   return lines(
     `${count(connections)} connections, ${count(rate)} broadcasts a second to ${count(members)} members each, ${count(payloadBytes)} bytes`,
-    `on machines of ${cores} cores, ${bytes(memoryBytes)}, ${count(networkBits / 1e6)} Mbit/s, of which ${percent(load)} may be used`,
+    `on machines of ${machine.cores} cores, ${bytes(memoryBytes)}, ${count(networkBits / 1e6)} Mbit/s, of which ${percent(load)} may be used`,
     "",
     `  nodes        ${count(plan.nodes)}, for ${plan.bound}`,
     `  shards       ${count(plan.shardsPerNode)} a node, ${count(plan.nodes * plan.shardsPerNode)} in all: SIMURGH_SHARDS=${plan.shardsPerNode}`,
@@ -107,8 +108,9 @@ function shardPart({ utilisation, p50Ms, p99Ms, p999Ms }: SimulatedShard): strin
   );
 }
 
-function lossPart({ cpuUs }: UnitCosts, { load }: Machine, plan: Plan): string {
+function lossPart({ cpuUs }: UnitCosts, { load, maxConnections }: Machine, plan: Plan): string {
   const { nodes, connectionsPerNode, shardsPerNode } = plan;
+  const left = Math.ceil((connectionsPerNode * nodes) / (nodes - 1));
   const others = Math.max(1, nodes - 1) * shardsPerNode;
   const free = Math.max(0.05, 1 - load);
   const seconds = (connectionsPerNode * cpuUs.join) / 1e6 / (others * free);
@@ -116,7 +118,9 @@ function lossPart({ cpuUs }: UnitCosts, { load }: Machine, plan: Plan): string {
     nodes > 1 ? "When a node is lost" : "When the node is started anew",
     `  joins        ${count(connectionsPerNode)} x ${us(cpuUs.join)} on ${count(others)} shards with ${percent(free)} free = ${seconds.toFixed(1)} s until all are back`,
     ...(nodes > 1
-      ? [`  the others   have ${count(Math.ceil((connectionsPerNode * nodes) / (nodes - 1)))} connections each then`]
+      ? [
+          `  the others   have ${count(left)} connections each then${left > maxConnections ? ": MORE THAN THEY MAY HOLD" : ""}`,
+        ]
       : []),
   );
 }
@@ -132,7 +136,7 @@ function count(value: number): string {
 }
 
 function us(value: number): string {
-  return `${value.toFixed(2)} us`;
+  return `${value.toFixed(2)} µs`;
 }
 
 function cores(value: number): string {

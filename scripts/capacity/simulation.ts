@@ -39,19 +39,19 @@ const SEED = 20_11;
 export function simulateShard(demand: Demand, plan: Plan, costs: UnitCosts): SimulatedShard {
   const arrivals = arrivalsOf(demand, plan, costs);
   const deliveryUs = costs.cpuUs.delivery + demand.payloadBytes * costs.cpuUs.deliveryByte;
-  const perSecond = total(arrivals, ({ perSecond }) => perSecond);
+  const allPerSecond = total(arrivals, ({ perSecond }) => perSecond);
   const serviceOf = ({ us, deliveries }: Arrival): number => us + deliveries * deliveryUs;
   const utilisation = total(arrivals, (arrival) => (arrival.perSecond * serviceOf(arrival)) / 1e6);
   const random = makeRandom(SEED);
   const times: number[] = [];
   let waitUs = 0;
   for (let count = 0; count < ARRIVALS; count++) {
-    const arrival = draw(arrivals, random() * perSecond);
+    const arrival = draw(arrivals, random() * allPerSecond);
     // One of its deliveries stands for all: any of them is as likely to be the one that is looked at.
     if (arrival.deliveries > 0) {
       times.push(waitUs + arrival.us + random() * arrival.deliveries * deliveryUs);
     }
-    const gapUs = (-Math.log(1 - random()) / perSecond) * 1e6;
+    const gapUs = (-Math.log(1 - random()) / allPerSecond) * 1e6;
     waitUs = Math.max(0, waitUs + serviceOf(arrival) - gapUs);
   }
   times.sort((left, right) => left - right);

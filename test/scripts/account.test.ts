@@ -1,8 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { growthOf, makeAccount, makeAccountTable, type Reading } from "../../scripts/account/account.ts";
+import {
+  growthOf,
+  makeAccount,
+  makeAccountTable,
+  type Reading,
+} from "../../scripts/account/account.ts";
 import { bytesByOwner, type HeapSnapshot } from "../../scripts/account/heap-snapshot.ts";
 import { readSlabs } from "../../scripts/account/kernel.ts";
+
+function node(type: number, name: number, size: number, edges: number): number[] {
+  return [type, name, 0, size, edges];
+}
+
+function edge(type: number, to: number): number[] {
+  return [type, 6, to * 5];
+}
 
 /**
  * A heap of six nodes:
@@ -12,14 +25,6 @@ import { readSlabs } from "../../scripts/account/kernel.ts";
  */
 function makeSnapshot(): HeapSnapshot {
   const strings = ["", "Socket", "", "Channel", "text", "lost", "field"];
-  const node = (type: number, name: number, size: number, edges: number): number[] => [
-    type,
-    name,
-    0,
-    size,
-    edges,
-  ];
-  const edge = (type: number, to: number): number[] => [type, 6, to * 5];
   return {
     snapshot: {
       meta: {
@@ -87,7 +92,13 @@ TCP                   10     13   2368   13    8 : tunables    0    0    0
 filp                   3      4    192   21    1 : tunables    0    0    0
 ext4_inode_cache    1000   1000   1000   29    8 : tunables    0    0    0
 `;
-    assert.deepEqual(readSlabs(text), new Map([["TCP", 23_680], ["filp", 576]]));
+    assert.deepEqual(
+      readSlabs(text),
+      new Map([
+        ["TCP", 23_680],
+        ["filp", 576],
+      ]),
+    );
   });
 });
 
@@ -105,10 +116,21 @@ describe("the account of a connection", () => {
     slabs: new Map([["TCP", 4_001_000]]),
   });
   const owned = [
-    { connections: 500, owned: new Map([["Channel", 100], ["", 7]]) },
+    {
+      connections: 500,
+      owned: new Map([
+        ["Channel", 100],
+        ["", 7],
+      ]),
+    },
     {
       connections: 600,
-      owned: new Map([["Channel", 20_100], ["Socket", 30_000], ["TopicEntry", 5_000], ["", 900]]),
+      owned: new Map([
+        ["Channel", 20_100],
+        ["Socket", 30_000],
+        ["TopicEntry", 5_000],
+        ["", 900],
+      ]),
     },
   ] as const;
 

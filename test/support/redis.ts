@@ -54,7 +54,9 @@ export class TestRedis {
   /** CPU that it has used since it began, in µs. */
   async cpuUs(): Promise<number> {
     const text = await this.withClient((client) => client.info("cpu"));
-    const seconds = [...text.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(([, value]) => value);
+    const seconds = [...text.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(
+      ([, value]) => value,
+    );
     return seconds.reduce((sum, value) => sum + Number(value), 0) * 1e6;
   }
 
