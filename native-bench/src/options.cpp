@@ -19,11 +19,11 @@ struct ScenarioRow {
   std::string_view about;
 };
 
-constexpr std::array<ScenarioRow, 3> kScenarios{{
+constexpr auto kScenarios = std::to_array<ScenarioRow>({
     {"connect", "2k", "1k", "opens and joins each connection once"},
     {"echo", "200", "10k", "pushes, each replied to with its payload"},
     {"fanout", "2k", "2k", "broadcasts to all of a topic"},
-}};
+});
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
                            Nanoseconds Options::*, bool Options::*>;
@@ -46,7 +46,7 @@ constexpr std::string_view kAll = "connect echo fanout";
 constexpr std::string_view kSending = "echo fanout";
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 20> kRows{{
+const auto kRows = std::to_array<Row>({
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
@@ -68,7 +68,7 @@ const std::array<Row, 20> kRows{{
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
     {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
     {"help", &Options::isHelp, "", "", "", "", "show this, or a scenario's own options"},
-}};
+});
 
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
