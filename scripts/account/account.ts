@@ -14,11 +14,11 @@ import { partOf, type HeapPart } from "./parts.ts";
 /** What was read of a server that held so many connections. */
 export interface Reading {
   readonly connections: number;
-  /** RssAnon and RssShmem of its process. */
+  /** RssAnon and RssShmem of its process, less the heaps of threads that serve no connections. */
   readonly residentBytes: number;
-  /** Of all threads: in use by objects after a collection, and taken from the system. */
+  /** Of the threads that serve: in use by objects after a collection, and given memory by the system. */
   readonly heapUsed: number;
-  readonly heapTotal: number;
+  readonly heapResident: number;
   readonly slabs: SlabBytes;
 }
 
@@ -35,7 +35,7 @@ export interface Account {
   readonly heap: Readonly<Record<HeapPart, number>>;
   /** In use by objects that belong to no part that is known. */
   readonly heapElse: number;
-  /** Taken from the system by the heap and not in use. */
+  /** Given memory by the system and not in use. */
   readonly heapRoom: number;
   /** All of the above: growth of the process. */
   readonly process: number;
@@ -68,7 +68,7 @@ export function growthOf(
 } {
   const count = after.connections - before.connections;
   const heapUsed = (after.heapUsed - before.heapUsed) / count;
-  const heapTotal = (after.heapTotal - before.heapTotal) / count;
+  const heapResident = (after.heapResident - before.heapResident) / count;
   const resident = (after.residentBytes - before.residentBytes) / count;
   const kernel = new Map(
     [...after.slabs].map(([name, bytes]) => [
@@ -77,9 +77,9 @@ export function growthOf(
     ]),
   );
   return {
-    engineNative: resident - heapTotal,
+    engineNative: resident - heapResident,
     heapUsed,
-    heapRoom: heapTotal - heapUsed,
+    heapRoom: heapResident - heapUsed,
     process: resident,
     kernel,
   };
@@ -97,7 +97,7 @@ export function makeAccountTable(account: Account, bare: ReturnType<typeof growt
     ["registry", show(heap.registry), ""],
     ["index", "0", ""],
     ["heap in use by others", show(account.heapElse), ""],
-    ["heap taken and not in use", show(account.heapRoom), show(bare.heapRoom)],
+    ["heap with memory and not in use", show(account.heapRoom), show(bare.heapRoom)],
     ["**process**", `**${show(account.process)}**`, `**${show(bare.process)}**`],
     ...[...account.kernel]
       .filter(([, bytes]) => bytes >= 1)

@@ -2,8 +2,8 @@
  * `npm run account`: whose each byte of a joined connection is, beside the bare engine.
  *
  * A server holds connections, is asked what it holds, holds more, and is asked again. Once for the
- * figures; and once more for snapshots of the heap, whose making takes memory itself. Main and one shard,
- * after a collection each time.
+ * figures; and once more for snapshots of the heap, whose making takes memory itself. Each time after a
+ * collection in all threads. Main serves no connection, but its heap shrinks meanwhile: it is left out.
  *
  * Runs on: a process of its own, as root, who may read /proc/slabinfo. Servers stay on 127.0.0.1.
  * Exit: 0 done, 1 failed.
@@ -81,17 +81,28 @@ async function readTwice<Result>(
 
 async function readFigures({ server, ask }: ProbedServer, connections: number): Promise<Reading> {
   const threads = await ask();
+  const serving = threads.length > 1 ? threads.filter(({ threadId }) => threadId > 0) : threads;
   const residentBytes = readMemory(server.pid);
   if (residentBytes === null) throw new Error("/proc must tell the memory of a process");
-  const sum = (of: (thread: ThreadMemory) => number): number =>
-    threads.reduce((total, thread) => total + of(thread), 0);
+  const others = threads.filter((thread) => !serving.includes(thread));
   return {
     connections,
-    residentBytes,
-    heapUsed: sum(({ heapUsed }) => heapUsed),
-    heapTotal: sum(({ heapTotal }) => heapTotal),
+    residentBytes: residentBytes - sumOf(others).heapResident,
+    heapUsed: sumOf(serving).heapUsed,
+    heapResident: sumOf(serving).heapResident,
     slabs: readSlabs(readFileSync("/proc/slabinfo", "utf8")),
   };
+}
+
+function sumOf(
+  threads: readonly ThreadMemory[],
+): Pick<ThreadMemory, "heapUsed" | "heapResident"> {
+  const sum = { heapUsed: 0, heapResident: 0 };
+  for (const { heapUsed, heapResident } of threads) {
+    sum.heapUsed += heapUsed;
+    sum.heapResident += heapResident;
+  }
+  return sum;
 }
 
 async function readOwners({ ask }: ProbedServer, connections: number): Promise<OwnedReading> {

@@ -9,7 +9,7 @@
  */
 
 import { createServer } from "node:http";
-import { setFlagsFromString, writeHeapSnapshot } from "node:v8";
+import { getHeapStatistics, setFlagsFromString, writeHeapSnapshot } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { BroadcastChannel, isMainThread, threadId } from "node:worker_threads";
 
@@ -18,8 +18,8 @@ export interface ThreadMemory {
   readonly threadId: number;
   /** In use by objects. */
   readonly heapUsed: number;
-  /** Taken from the system. */
-  readonly heapTotal: number;
+  /** Its pages that the system has given memory to. */
+  readonly heapResident: number;
   /** The snapshot's path; null where none was asked for. */
   readonly snapshot: string | null;
 }
@@ -42,9 +42,9 @@ function answer({ snapshots }: Question): ThreadMemory {
   // The second one collects what the first one's finalizers let go of.
   collect();
   collect();
-  const { heapUsed, heapTotal } = process.memoryUsage();
+  const { used_heap_size: heapUsed, total_physical_size: heapResident } = getHeapStatistics();
   const snapshot = snapshots === null ? null : writeHeapSnapshot(`${snapshots}.${threadId}`);
-  return { threadId, heapUsed, heapTotal, snapshot };
+  return { threadId, heapUsed, heapResident, snapshot };
 }
 
 /** Main's side: asks so many other threads, and waits for them all. */

@@ -52,7 +52,7 @@ function reading(connections: number, values: Partial<Reading> = {}): Reading {
     connections,
     residentBytes: 0,
     heapUsed: 0,
-    heapTotal: 0,
+    heapResident: 0,
     slabs: new Map(),
     ...values,
   };
@@ -106,13 +106,13 @@ describe("the account of a connection", () => {
   const before = reading(1_000, {
     residentBytes: 50_000_000,
     heapUsed: 10_000_000,
-    heapTotal: 12_000_000,
+    heapResident: 12_000_000,
     slabs: new Map([["TCP", 1_000]]),
   });
   const after = reading(2_000, {
     residentBytes: 52_000_000,
     heapUsed: 10_800_000,
-    heapTotal: 13_100_000,
+    heapResident: 13_100_000,
     slabs: new Map([["TCP", 4_001_000]]),
   });
   const owned = [

@@ -118,7 +118,12 @@ describe("a plan of capacity", () => {
     const tiny = { ...MACHINE, memoryBytes: 50e6 };
     assert.match(
       errorIn(() => makePlan(DEMAND, tiny, COSTS)),
-      /must carry a part of the load/,
+      /must be able to carry its part/,
+    );
+    const loud = { ...DEMAND, rate: 100_000 };
+    assert.match(
+      errorIn(() => makePlan(loud, MACHINE, COSTS)),
+      /takes 4\.00 cores of each$/,
     );
   });
 
