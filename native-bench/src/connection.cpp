@@ -25,7 +25,7 @@ constexpr std::string_view kNormalClosure{"\x03\xE8", 2};
 
 /** Masking keeps proxies from being fooled (RFC 6455 §10.3); on loopback any key will do. */
 std::uint32_t nextMaskKey() {
-  static std::minstd_rand generator{std::random_device{}()};
+  thread_local std::minstd_rand generator{std::random_device{}()};
   return static_cast<std::uint32_t>(generator());
 }
 
@@ -156,7 +156,8 @@ std::size_t Connection::consumeUpgrade(std::string_view input) {
   }
   key_ = {};
   state_ = ConnectionState::joining;
-  sendFrame(Opcode::text, encodeJoin(topic_));
+  const std::string opening = setting_.protocol.encodeOpening(topic_);
+  if (!opening.empty()) sendFrame(Opcode::text, opening);
   return end + 4;
 }
 
@@ -196,10 +197,15 @@ void Connection::handleFrame(Opcode opcode, std::string_view payload, Nanosecond
 }
 
 void Connection::handleText(std::string_view text, Nanoseconds now) {
-  const std::optional<Message> message = decodeMessage(text);
+  const Protocol& protocol = setting_.protocol;
   // Read with its join's reply, or after leave().
   if (isDeaf() && state_ != ConnectionState::joining) return;
-  if (!message) return fail("the server sent a text that is no V2 message: " + std::string(text));
+  if (const auto answer = protocol.answerTo(text, topic_)) return sendFrame(Opcode::text, *answer);
+  const std::optional<Message> message = protocol.decode(text, topic_);
+  if (!message) {
+    return fail("the server sent a text that is no message of " + std::string(protocol.name()) +
+                ": " + std::string(text));
+  }
   if (message->topic == kHeartbeatTopic) return handleHeartbeatReply(*message);
   if (message->topic != topic_) return fail("got a message for " + std::string(message->topic));
   if (state_ == ConnectionState::joining) return handleJoinReply(*message, now);
@@ -210,7 +216,7 @@ void Connection::handleText(std::string_view text, Nanoseconds now) {
 }
 
 void Connection::handleJoinReply(const Message& message, Nanoseconds now) {
-  const std::optional<Reply> reply = decodeReply(message);
+  const std::optional<Reply> reply = setting_.protocol.decodeReply(message);
   if (!reply || message.joinRef != kJoinRef || message.ref != std::to_string(kJoinMessageRef)) {
     return fail("the join was answered with " + std::string(message.event));
   }
@@ -227,12 +233,15 @@ void Connection::stopReading() {
 
 void Connection::heartbeat() {
   if (awaitsHeartbeat_) return fail("a heartbeat had no reply before the next was due");
+  const std::string frame = setting_.protocol.encodeHeartbeat(heartbeats_ + 1);
+  if (frame.empty()) return;
   awaitsHeartbeat_ = true;
-  sendFrame(Opcode::text, encodeHeartbeat(++heartbeats_));
+  ++heartbeats_;
+  sendFrame(Opcode::text, frame);
 }
 
 void Connection::handleHeartbeatReply(const Message& message) {
-  const std::optional<Reply> reply = decodeReply(message);
+  const std::optional<Reply> reply = setting_.protocol.decodeReply(message);
   const bool isExpected = awaitsHeartbeat_ && message.ref == std::to_string(heartbeats_);
   if (!reply || reply->status != "ok" || !isExpected) {
     return fail("a heartbeat was answered with " + std::string(message.payload));
@@ -253,7 +262,7 @@ void Connection::handleClose(std::string_view payload) {
 }
 
 void Connection::push(std::uint64_t ref, std::string_view event, std::string_view payload) {
-  sendFrame(Opcode::text, encodePush(ref, topic_, event, payload));
+  sendFrame(Opcode::text, setting_.protocol.encodePush(ref, topic_, event, payload));
 }
 
 void Connection::leave() {

@@ -1,4 +1,4 @@
-// One connection: TCP, WebSocket and the join of one topic.
+// One connection: TCP, WebSocket and the join of one topic, in the words of a protocol.
 //
 //   connecting --connected--> upgrading --101--> joining --ok--> joined
 //        |                        |                 |               |
@@ -23,7 +23,7 @@
 #include "clock.h"
 #include "event-loop.h"
 #include "options.h"
-#include "phoenix-protocol.h"
+#include "protocol.h"
 #include "websocket-frame.h"
 
 namespace bench {
@@ -60,6 +60,7 @@ struct ConnectionSetting {
   ConnectionListener& listener;
   SharedBuffers& buffers;
   const Target& target;
+  const Protocol& protocol;
 };
 
 /** Longest message that a server may send, in bytes; beyond it the connection fails. */
@@ -84,7 +85,7 @@ class Connection final : public EventHandler {
   void open();
   /** Pushes an event; `payload` is raw JSON. The connection must be joined. */
   void push(std::uint64_t ref, std::string_view event, std::string_view payload);
-  /** Sends a heartbeat; fails the connection where the last one had no reply. */
+  /** Sends a heartbeat, if clients of the protocol do; fails where the last one had no reply. */
   void heartbeat();
   /**
    * Sends a close frame and waits for the server's end. Nothing is reported any more, but
@@ -96,6 +97,7 @@ class Connection final : public EventHandler {
 
   std::size_t number() const { return number_; }
   const std::string& topic() const { return topic_; }
+  const Protocol& protocol() const { return setting_.protocol; }
   ConnectionState state() const { return state_; }
   bool isDeaf() const { return hearing_ == Hearing::deaf; }
 

@@ -1,4 +1,4 @@
-// native-bench: an open-loop load generator for Phoenix Channels over WebSocket.
+// native-bench: an open-loop load generator for Phoenix Channels, and its likes, over WebSocket.
 #include <cstdio>
 #include <exception>
 #include <string_view>
@@ -16,7 +16,7 @@ constexpr int kBadOption = 2;
 
 int runWith(const bench::Options& options) {
   if (options.isHelp) {
-    std::fputs(bench::helpText().c_str(), stdout);
+    std::fputs(bench::helpText(options.scenario).c_str(), stdout);
     return kGood;
   }
   const bench::Figures figures = bench::Run(options).run();

@@ -38,27 +38,34 @@ struct Row {
   std::string_view max;
   std::string_view unit;
   std::string_view about;
+  /** The scenarios that it is an option of; empty: all, and the overview shows it. */
+  std::string_view scenarios = {};
 };
 
+constexpr std::string_view kAll = "connect echo fanout";
+constexpr std::string_view kSending = "echo fanout";
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 16> kRows{{
+const std::array<Row, 19> kRows{{
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
-    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic"},
-    {"topics", &Options::topics, "100", "1", "20k", "topics", "fanout: must divide the connections"},
-    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "fanout: stop reading once joined"},
-    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends"},
-    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before echo and fanout"},
-    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window"},
-    {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured"},
+    {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
+    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
+    {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
+    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
+    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", kAll},
+    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kSending},
+    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kSending},
+    {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
     {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read"},
     {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
-    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload"},
+    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
+    {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
-    {"help", &Options::isHelp, "", "", "", "", "show this"},
+    {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
+    {"help", &Options::isHelp, "", "", "", "", "show this, or a scenario's own options"},
 }};
 
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
@@ -121,16 +128,27 @@ std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
   return row.name == "rate" ? scenario.rate : scenario.connections;
 }
 
+/** Whether the help of a scenario, or of none, has an option. */
+bool isShown(const Row& row, std::string_view scenario) {
+  if (scenario.empty() || row.scenarios.empty()) return scenario.empty() && row.scenarios.empty();
+  // Words with a blank on both sides.
+  const std::string words = " " + std::string(row.scenarios) + " ";
+  return words.find(" " + std::string(scenario) + " ") != std::string::npos;
+}
+
 /** Descriptors beside the connections: standard streams, epoll, timer, files of /proc. */
 constexpr std::uint64_t kOwnDescriptors = 16;
+/** Those of each thread: epoll, timer, mailbox. */
+constexpr std::uint64_t kThreadDescriptors = 3;
 
-void checkDescriptors(std::uint64_t connections) {
+void checkDescriptors(std::uint64_t connections, std::uint64_t threads) {
+  const std::uint64_t own = kOwnDescriptors + kThreadDescriptors * threads;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  if (connections + kOwnDescriptors <= limit.rlim_cur) return;
-  throw OptionError("connections must be at most " + std::to_string(limit.rlim_cur - kOwnDescriptors) +
+  if (connections + own <= limit.rlim_cur) return;
+  throw OptionError("connections must be at most " + std::to_string(limit.rlim_cur - own) +
                     " here (this process may hold " + std::to_string(limit.rlim_cur) +
                     " descriptors), got " + std::to_string(connections));
 }
@@ -153,7 +171,23 @@ void checkTogether(const Options& options) {
                       " topics and " + std::to_string(options.connections) + " connections");
   }
   checkDeaf(options);
-  checkDescriptors(options.connections);
+  if (options.threads > options.connections) {
+    throw OptionError("threads must be at most connections, got " + std::to_string(options.threads) +
+                      " threads and " + std::to_string(options.connections) + " connections");
+  }
+  if (options.live > 0 && !options.isJson) throw OptionError("live must come with --json");
+  checkDescriptors(options.connections, options.threads);
+}
+
+/** Adds each `name=value` whose name the path's query does not have. */
+void addToQuery(std::string& path, std::string_view query) {
+  while (!query.empty()) {
+    const std::string_view part = query.substr(0, query.find('&'));
+    if (path.find(part.substr(0, part.find('=') + 1)) == std::string::npos) {
+      path.append(path.find('?') == std::string::npos ? "?" : "&").append(part);
+    }
+    query.remove_prefix(std::min(part.size() + 1, query.size()));
+  }
 }
 
 /** An address such as 127.0.0.1 in host byte order, or nothing. */
@@ -194,7 +228,7 @@ std::optional<Nanoseconds> parseDuration(std::string_view text) {
   return std::nullopt;
 }
 
-Target parseTarget(std::string_view url) {
+Target parseTarget(std::string_view url, const Protocol& protocol) {
   constexpr std::string_view kScheme = "ws://";
   if (!url.starts_with(kScheme)) {
     throw OptionError("url must begin with ws:// (URL), got " + quoted(url));
@@ -215,9 +249,7 @@ Target parseTarget(std::string_view url) {
   }
   std::string path(rest.substr(pathStart));
   if (!path.starts_with('/')) path.insert(0, "/");
-  if (path.find("vsn=") == std::string::npos) {
-    path += path.find('?') == std::string::npos ? "?vsn=2.0.0" : "&vsn=2.0.0";
-  }
+  addToQuery(path, protocol.query());
   return {std::string(host), path, *address, static_cast<std::uint16_t>(port->first)};
 }
 
@@ -225,6 +257,7 @@ Options parseOptions(std::span<const std::string_view> words) {
   Options options;
   if (words.empty() || std::find(words.begin(), words.end(), "--help") != words.end()) {
     options.isHelp = true;
+    if (!words.empty() && words.front() != "--help") options.scenario = scenarioNamed(words.front()).name;
     return options;
   }
   const ScenarioRow& scenario = scenarioNamed(words.front());
@@ -247,28 +280,37 @@ Options parseOptions(std::span<const std::string_view> words) {
       throw OptionError(std::string(row.name) + " must have a value");
     }
   }
-  options.target = parseTarget(options.url);
+  options.protocol = protocolNamed(options.protocolName);
+  if (options.protocol == nullptr) {
+    throw OptionError("protocol must be phoenix or socket.io, got " + quoted(options.protocolName));
+  }
+  options.target = parseTarget(options.url, *options.protocol);
   checkTogether(options);
   return options;
 }
 
-std::string helpText() {
-  std::string text = "native-bench SCENARIO --url ws://127.0.0.1:4000/socket/websocket [OPTIONS]\n";
+std::string helpText(std::string_view scenario) {
+  std::string text;
   std::array<char, 160> line{};
   const auto add = [&text, &line](auto... parts) {
     std::snprintf(line.data(), line.size(), parts...);
     text += line.data();
   };
-  for (const ScenarioRow& row : kScenarios) {
-    add("  %-8s %s (%s connections, %s/s)\n", row.name.data(), row.about.data(),
-        row.connections.data(), row.rate.data());
+  if (scenario.empty()) {
+    text = "native-bench SCENARIO --url ws://127.0.0.1:4000/socket/websocket [OPTIONS]\n";
+    for (const ScenarioRow& row : kScenarios) add("  %-9s %s\n", row.name.data(), row.about.data());
+    text += "native-bench SCENARIO --help: its own options. Those of all scenarios:\n";
+  } else {
+    add("native-bench %.*s: %s\n", static_cast<int>(scenario.size()), scenario.data(),
+        scenarioNamed(scenario).about.data());
   }
   for (const Row& row : kRows) {
+    if (!isShown(row, scenario)) continue;
+    std::string_view fallback = row.fallback;
+    if (fallback == kByScenario) fallback = fallbackOf(row, scenarioNamed(scenario));
     const std::string flag = "--" + std::string(row.name);
-    const std::string fallback = row.fallback.empty() || row.fallback == kByScenario
-                                     ? ""
-                                     : " (" + std::string(row.fallback) + ")";
-    add("  %-14s %-11s %s%s\n", flag.c_str(), row.unit.data(), row.about.data(), fallback.c_str());
+    const std::string shown = fallback.empty() ? "" : " (" + std::string(fallback) + ")";
+    add("  %-14s %-11s %s%s\n", flag.c_str(), row.unit.data(), row.about.data(), shown.c_str());
   }
   return text + "Exit: 0 all arrived once, 1 something did not, 2 a bad option.\n";
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "clock.h"
+#include "protocol.h"
 
 namespace bench {
 
@@ -16,7 +17,7 @@ namespace bench {
 struct Target {
   /** Host and port as given, for the `Host` header. */
   std::string host;
-  /** Path and query; `vsn=2.0.0` is added where the URL names no vsn. */
+  /** Path and query, with what the protocol wants in it. */
   std::string path;
   /** IPv4 address in host byte order, within 127.0.0.0/8. */
   std::uint32_t address = 0;
@@ -27,6 +28,8 @@ struct Target {
 struct Options {
   std::string scenario;
   std::string url;
+  /** Generator threads. */
+  std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
   /** Connections that stop reading once they are joined. */
@@ -43,7 +46,11 @@ struct Options {
   /** 0 where no server's figures are asked for. */
   std::uint64_t serverPid = 0;
   bool isJson = false;
+  /** Between two lines of JSON during the run; 0 where there are none. */
+  Nanoseconds live = 0;
   bool isHelp = false;
+  std::string protocolName;
+  const Protocol* protocol = &phoenixProtocol();
   Target target;
 };
 
@@ -67,10 +74,18 @@ std::optional<std::uint64_t> parseCount(std::string_view text);
 /** A time with its unit, such as 500ms, 30s or 2m, or nothing where `text` is none. */
 std::optional<Nanoseconds> parseDuration(std::string_view text);
 
-/** Reads a `ws://` URL. @throws OptionError where its host is not this machine */
-Target parseTarget(std::string_view url);
+/**
+ * Reads a `ws://` URL, and adds what the protocol wants to its query where that has no such name.
+ *
+ * @throws OptionError where its host is not this machine
+ */
+Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol());
 
-/** The text of `--help`; fits a screen of 80 columns and 24 lines. */
-std::string helpText();
+/**
+ * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.
+ *
+ * @param scenario empty for the scenarios, and the options that all of them have
+ */
+std::string helpText(std::string_view scenario = {});
 
 }  // namespace bench

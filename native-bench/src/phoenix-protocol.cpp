@@ -55,4 +55,36 @@ std::optional<Reply> decodeReply(const Message& message) {
   return Reply{*text, *response};
 }
 
+namespace {
+
+class PhoenixProtocol final : public Protocol {
+ public:
+  std::string_view name() const override { return "phoenix"; }
+  std::string_view query() const override { return "vsn=2.0.0"; }
+  std::string encodeOpening(std::string_view topic) const override { return encodeJoin(topic); }
+  std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
+                         std::string_view payload) const override {
+    return bench::encodePush(ref, topic, event, payload);
+  }
+  std::string encodeHeartbeat(std::uint64_t ref) const override {
+    return bench::encodeHeartbeat(ref);
+  }
+  std::optional<std::string> answerTo(std::string_view, std::string_view) const override {
+    return std::nullopt;
+  }
+  std::optional<Message> decode(std::string_view frame, std::string_view) const override {
+    return decodeMessage(frame);
+  }
+  std::optional<Reply> decodeReply(const Message& message) const override {
+    return bench::decodeReply(message);
+  }
+};
+
+}  // namespace
+
+const Protocol& phoenixProtocol() {
+  static const PhoenixProtocol protocol;
+  return protocol;
+}
+
 }  // namespace bench

@@ -14,34 +14,9 @@
 #include <string>
 #include <string_view>
 
+#include "protocol.h"
+
 namespace bench {
-
-/** join_ref of every join. Not the join's own ref, so that no server may take one for the other. */
-inline constexpr std::string_view kJoinRef = "11";
-/** ref of every join's message. */
-inline constexpr std::uint64_t kJoinMessageRef = 1;
-/** ref of the first push after the join. */
-inline constexpr std::uint64_t kFirstPushRef = 2;
-inline constexpr std::string_view kHeartbeatTopic = "phoenix";
-
-/** A decoded frame: views into it, valid as long as its bytes are. */
-struct Message {
-  /** Empty where it is null. */
-  std::string_view joinRef;
-  /** Empty where it is null. */
-  std::string_view ref;
-  std::string_view topic;
-  std::string_view event;
-  /** Raw JSON. */
-  std::string_view payload;
-};
-
-/** The two members of a reply's payload. */
-struct Reply {
-  std::string_view status;
-  /** Raw JSON. */
-  std::string_view response;
-};
 
 /** Frame that joins a topic with an empty payload. */
 std::string encodeJoin(std::string_view topic);

@@ -151,7 +151,7 @@ class World final : private ConnectionListener {
 
   EventLoop loop_;
   SharedBuffers buffers_;
-  const ConnectionSetting setting_{loop_, *this, buffers_, server.target};
+  const ConnectionSetting setting_{loop_, *this, buffers_, server.target, phoenixProtocol()};
 
  public:
   Connection deaf{setting_, 0, "bench:0", Hearing::deaf};
@@ -226,9 +226,9 @@ TEST("the last members of each topic are deaf, and nothing is expected of them")
     hearing += scenario->hearingOf(number) == Hearing::deaf ? 'd' : 'r';
   }
   CHECK(hearing == "rrrdrrrd");
-  CHECK(scenario->deliveriesPerSend() == 3);
+  CHECK(scenario->owedFor(0) == 3);
   options.deaf = 0;
-  CHECK(makeScenario(options)->deliveriesPerSend() == 4);
+  CHECK(makeScenario(options)->owedFor(0) == 4);
   CHECK(makeScenario(options)->hearingOf(3) == Hearing::good);
 }
 
@@ -238,7 +238,7 @@ TEST("both reports say how many deaf connections the server closed") {
   Figures figures;
   CHECK(makeReport(options, figures).find("deaf") == std::string::npos);
   options.deaf = 20;
-  figures.deafClosed = 19;
+  figures.counts.deafClosed = 19;
   CHECK(makeReport(options, figures).find("20 connections read nothing; the server closed 19 of them") !=
         std::string::npos);
   CHECK(makeJson(options, figures).find(R"("deaf":20,"deafClosed":19,)") != std::string::npos);

@@ -1,4 +1,5 @@
 #include "../src/handshake.h"
+#include "../src/options.h"
 #include "../src/phoenix-protocol.h"
 #include "../src/sha1.h"
 #include "check.h"
@@ -79,5 +80,59 @@ TEST("refuses what is no V2 message") {
   for (const auto text : {"", "{}", "[]", R"(["1","2","t","e"])", R"([1,"2","t","e",{}])",
                           R"([null,null,3,"e",{}])", R"([null,null,"t",null,{}])"}) {
     CHECK(!decodeMessage(text));
+  }
+}
+
+namespace {
+
+const Protocol& socketIo = socketIoProtocol();
+
+}  // namespace
+
+TEST("knows its protocols by their names, and what each wants in the URL") {
+  CHECK(protocolNamed("phoenix") == &phoenixProtocol() && protocolNamed("socket.io") == &socketIo);
+  CHECK(protocolNamed("stomp") == nullptr);
+  CHECK(parseTarget("ws://127.0.0.1/socket.io/", socketIo).path ==
+        "/socket.io/?EIO=4&transport=websocket");
+  CHECK(parseTarget("ws://127.0.0.1/socket.io/?EIO=5&a=b", socketIo).path ==
+        "/socket.io/?EIO=5&a=b&transport=websocket");
+}
+
+TEST("a client of Phoenix joins at once, and answers nothing by itself") {
+  CHECK(phoenixProtocol().encodeOpening("bench:0") == R"(["11","1","bench:0","phx_join",{}])");
+  CHECK(!phoenixProtocol().answerTo(R"([null,null,"bench:0","b",{}])", "bench:0"));
+}
+
+TEST("a client of Socket.IO connects when the server has opened, joins when it has connected") {
+  CHECK(socketIo.encodeOpening("bench:0") == "");
+  CHECK(socketIo.answerTo(R"(0{"sid":"q","upgrades":[],"pingInterval":25000})", "bench:0") == "40");
+  CHECK(socketIo.answerTo(R"(40{"sid":"r"})", "bench:0") == R"(421["join","bench:0"])");
+  CHECK(socketIo.answerTo("2", "bench:0") == "3");
+  CHECK(socketIo.encodeHeartbeat(1) == "");
+  for (const auto frame : {R"(42["b",{"n":5}])", R"(437[{"n":5}])", R"(44{"message":"no"})", "41"}) {
+    CHECK(!socketIo.answerTo(frame, "bench:0"));
+  }
+}
+
+TEST("a push of Socket.IO asks for an acknowledgement, a broadcast does not") {
+  CHECK(socketIo.encodePush(7, "bench:0", "e", R"({"n":5})") == R"(427["e",{"n":5}])");
+  CHECK(socketIo.encodePush(8, "bench:0", "b", R"({"n":5})") == R"(42["b",{"n":5}])");
+}
+
+TEST("decodes acknowledgements and events of Socket.IO") {
+  const auto joined = socketIo.decode("431[]", "bench:0");
+  CHECK(joined && joined->joinRef == kJoinRef && joined->ref == "1" && joined->topic == "bench:0");
+  CHECK(joined && socketIo.decodeReply(*joined) && socketIo.decodeReply(*joined)->status == "ok");
+  const auto echo = socketIo.decode(R"(4312[{"n":5}])", "bench:0");
+  CHECK(echo && echo->ref == "12" && socketIo.decodeReply(*echo)->response == R"({"n":5})");
+  const auto event = socketIo.decode(R"(42["b",{"n":5}])", "bench:0");
+  CHECK(event && event->event == "b" && event->payload == R"({"n":5})" && event->topic == "bench:0");
+  CHECK(event && !socketIo.decodeReply(*event));
+}
+
+TEST("refuses what is no message of Socket.IO") {
+  for (const auto frame : {"", "4", "41", R"(44{"message":"no"})", "43[]", "437", "437{}", "42",
+                           R"(42["b"])", R"(427["b",{}])", R"(42[1,{}])", R"(42/admin,["b",{}])"}) {
+    CHECK(!socketIo.decode(frame, "bench:0"));
   }
 }

@@ -1,0 +1,103 @@
+/**
+ * The budgets as a gate: what was measured against what may be. Pure functions.
+ *
+ * Runs on: the process of `bench:check`.
+ */
+
+import { compare, median, type Round, type Spread } from "./comparison.ts";
+import { FIGURES, WORKS, type Work, type WorkName } from "./works.ts";
+
+/** The works that have a budget, in the order of the table. */
+export const BUDGETED = (Object.keys(WORKS) as readonly WorkName[]).filter(
+  (name) => (WORKS[name] as Work).budget !== undefined,
+);
+
+/** Records a second that the ring must pass at least; it has no yardstick but the clock. */
+export const RING_BUDGET_PER_SECOND = 5_000_000;
+
+/**
+ * What the short form allows, as a factor on a budget. It is there to catch what broke, not what got a
+ * little dearer: in single rounds on a machine with others at work, ratios lay up to 1.5 times off,
+ * and the ring's rate at a third.
+ */
+export const SHORT_SLACK = { relation: 2, ring: 5 } as const;
+
+/** One row: a figure and its budget. */
+export interface Verdict {
+  readonly title: string;
+  /** Median, least and largest; undefined where no round gave a figure. */
+  readonly measured: Spread | undefined;
+  /** The budget, and what is failed at: the budget with its slack. */
+  readonly budget: number;
+  readonly limit: number;
+  readonly isWithin: boolean;
+  /** Writes a figure of this row as the table shows it. */
+  readonly show: (figure: number) => string;
+  /** What a reader must know beside it. */
+  readonly note: string;
+}
+
+/** Judges Simurgh's rounds of one work that has a budget. */
+export function judgeWork(name: WorkName, rounds: readonly Round[], slack: number): Verdict {
+  const work: Work = WORKS[name];
+  const comparison = compare(work, "simurgh", rounds);
+  const budget = work.budget ?? Number.POSITIVE_INFINITY;
+  const limit = budget * slack;
+  const measured = comparison?.relation;
+  const { relation, unit, digits } = FIGURES[work.figure];
+  const starved = comparison?.starved ?? 0;
+  return {
+    title: work.title,
+    measured,
+    budget,
+    limit,
+    isWithin: measured !== undefined && measured.median <= limit,
+    show: (figure) =>
+      relation === "ratio" ? `${figure.toFixed(2)}×` : `bare + ${figure.toFixed(digits)} ${unit}`,
+    note: starved > 0 ? `waited for a core in ${starved} of ${rounds.length} rounds` : "",
+  };
+}
+
+/** Judges the rates of the ring, records a second. */
+export function judgeRing(rates: readonly number[], slack: number): Verdict {
+  const measured = {
+    median: median(rates),
+    min: Math.min(...rates),
+    max: Math.max(...rates),
+  };
+  const limit = RING_BUDGET_PER_SECOND / slack;
+  return {
+    title: "ring, 64 B records from thread to thread",
+    measured,
+    budget: RING_BUDGET_PER_SECOND,
+    limit,
+    isWithin: measured.median >= limit,
+    show: (figure) => `${(figure / 1e6).toFixed(1)} million/s`,
+    note: "",
+  };
+}
+
+/** Draws the table. Ratios are server CPU per message, to the bare engine's. */
+export function makeGateTable(verdicts: readonly Verdict[]): string {
+  const rows = [
+    ["work", "median", "min to max", "budget", "fails at", ""],
+    ...verdicts.map(({ title, measured, budget, limit, isWithin, show, note }) => [
+      title,
+      measured === undefined ? "none" : show(measured.median),
+      measured === undefined ? "" : `${show(measured.min)} to ${show(measured.max)}`,
+      show(budget),
+      show(limit),
+      [isWithin ? "within" : "BREACH", note].filter((text) => text !== "").join("; "),
+    ]),
+  ];
+  const widths = (rows[0] as readonly string[]).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] as number))
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${lines.join("\n")}\n`;
+}
