@@ -112,14 +112,20 @@ function readUrl(name: OwnName, text: string, protocol: string): string {
   throw new TypeError(`${name} must be a URL that begins with ${protocol}//, got ${text}`);
 }
 
-function readOptionalCount(name: OwnName, text: string | undefined, max: number): number | undefined {
+function readOptionalCount(
+  name: OwnName,
+  text: string | undefined,
+  max: number,
+): number | undefined {
   return text === undefined ? undefined : readCount(name, text, 1, max);
 }
 
 function readCount(name: OwnName, text: string, min: number, max: number): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= min && count <= max) return count;
-  throw new TypeError(`${name} must be an integer from ${min} to ${max} (${OWN[name]}), got ${text}`);
+  throw new TypeError(
+    `${name} must be an integer from ${min} to ${max} (${OWN[name]}), got ${text}`,
+  );
 }
 
 function refuseTaken(name: string): void {

@@ -53,7 +53,11 @@ const TICK_NS = 10_000_000;
 
 /** The same of the first line of `/proc/stat`: all but idle, waiting for disks, and guests again. */
 export function busyIn(line: string): number | null {
-  const [user, nice, system, , , interrupts, soft, stolen] = line.trim().split(/\s+/).slice(1).map(Number);
+  const [user, nice, system, , , interrupts, soft, stolen] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
   const parts = [user, nice, system, interrupts, soft, stolen];
   const ticks = parts.reduce((sum: number, part = Number.NaN) => sum + part, 0);
   return Number.isFinite(ticks) ? ticks * TICK_NS : null;

@@ -13,7 +13,10 @@ export function judge(result: GeneratorResult): readonly Statement[] {
   const { window } = result;
   return [
     judgeDeliveries(result),
-    ...result.failures.map((text): Statement => ({ grade: "bad", text: `The run failed: ${text}` })),
+    ...result.failures.map((text): Statement => ({
+      grade: "bad",
+      text: `The run failed: ${text}`,
+    })),
     judgeGenerator(window),
     ...judgePace(window),
     ...judgeCores(window),

@@ -20,7 +20,13 @@ import {
   type Size,
 } from "./frame.ts";
 import { coordinate, escapeText } from "./markup.ts";
-import { makeLinearScale, makeLogScale, makeSpanScale, makeTailScale, type Scale } from "./scale.ts";
+import {
+  makeLinearScale,
+  makeLogScale,
+  makeSpanScale,
+  makeTailScale,
+  type Scale,
+} from "./scale.ts";
 
 /** A line: a value at each x, null where there is none. */
 export interface Series {
@@ -71,7 +77,10 @@ export function drawTimeChart(chart: TimeChart): string {
       const y = valueAxis(size, all, chart);
       const plot = makePlot(size, y);
       return {
-        content: drawBands(plot, x.scale, chart.bands) + drawAxes(plot, x, y) + drawLines(plot, x.scale, y.scale, seconds, series),
+        content:
+          drawBands(plot, x.scale, chart.bands) +
+          drawAxes(plot, x, y) +
+          drawLines(plot, x.scale, y.scale, seconds, series),
         xs: seconds.map((second) => placeX(plot, x.scale, second)),
       };
     },
@@ -97,7 +106,11 @@ export function drawTailChart(chart: TailChart): string {
   const all = valuesOf(series);
   // The last sample is that of 100 %, which has no place on such an axis: it stands at the end.
   const inner = quantiles.findLast((quantile) => quantile < 1) ?? 0.9;
-  const x: Axis = { scale: makeTailScale(1 - inner), format: formatQuantile, title: "of all deliveries" };
+  const x: Axis = {
+    scale: makeTailScale(1 - inner),
+    format: formatQuantile,
+    title: "of all deliveries",
+  };
   return drawFigure({
     id,
     title,

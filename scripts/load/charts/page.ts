@@ -11,7 +11,8 @@ import { escapeText } from "./markup.ts";
 const PAGE = new URL("../../../../scripts/load/page/", import.meta.url);
 
 /** No text of a page may fetch anything, even if it came with a name of the user's. */
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const POLICY =
+  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /** Makes a page. `body` is markup. */
 export function makePage(title: string, body: string): string {

@@ -82,7 +82,10 @@ function logTicks(min: number, max: number, mostTicks: number): readonly number[
       (power) => power % every === 0,
     );
   const fine = decadesBy(1).flatMap((power) => [1, 2, 5].map((step) => tenTo(power, step)));
-  for (const ticks of [fine, ...[1, 2, 3, 4].map((every) => decadesBy(every).map((power) => tenTo(power, 1)))]) {
+  for (const ticks of [
+    fine,
+    ...[1, 2, 3, 4].map((every) => decadesBy(every).map((power) => tenTo(power, 1))),
+  ]) {
     const inside = ticks.filter((value) => isWithin(value));
     if (inside.length <= mostTicks) return inside;
   }

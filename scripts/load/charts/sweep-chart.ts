@@ -61,18 +61,24 @@ export function drawSweepChart(chart: SweepChart): string {
     title,
     about,
     heads: settings.map(({ label, isDefault, isRecommended }) =>
-      [label, ...(isDefault ? ["default"] : []), ...(isRecommended ? ["recommended"] : [])].join(", "),
+      [label, ...(isDefault ? ["default"] : []), ...(isRecommended ? ["recommended"] : [])].join(
+        ", ",
+      ),
     ),
     entries: entriesOf(settings, format),
     draw: (size) => {
       const ticks = verticalTicks(size);
       const y: Axis = {
-        scale: isLogarithmic ? makeLogScale(all, ticks) : makeLinearScale(Math.max(0, ...all), ticks),
+        scale: isLogarithmic
+          ? makeLogScale(all, ticks)
+          : makeLinearScale(Math.max(0, ...all), ticks),
         format,
         title: isLogarithmic ? `${unit}, logarithmic` : unit,
       };
       const plot = makePlot(size, y);
-      const xs = settings.map((_, index) => plot.left + x.scale.place(index) * (plot.right - plot.left));
+      const xs = settings.map(
+        (_, index) => plot.left + x.scale.place(index) * (plot.right - plot.left),
+      );
       const content =
         drawAxes(plot, x, y) +
         drawMedians(plot, y.scale, settings, xs) +
@@ -97,7 +103,11 @@ function entriesOf(
       className: "line c0",
       texts: settings.map(({ median }) => (median === null ? "none" : format(median))),
     },
-    { name: "least to largest", className: "line range", texts: settings.map((one) => spread(one)) },
+    {
+      name: "least to largest",
+      className: "line range",
+      texts: settings.map((one) => spread(one)),
+    },
   ];
 }
 
@@ -108,7 +118,9 @@ function drawMedians(
   xs: readonly number[],
 ): string {
   const points = settings.flatMap(({ median }, index) =>
-    median === null ? [] : [`${coordinate(xs[index] ?? 0)} ${coordinate(placeY(plot, scale, median))}`],
+    median === null
+      ? []
+      : [`${coordinate(xs[index] ?? 0)} ${coordinate(placeY(plot, scale, median))}`],
   );
   return points.length === 0 ? "" : `<path class="line c0" d="M${points.join("L")}"/>`;
 }

@@ -13,7 +13,8 @@ for (const figure of document.querySelectorAll("figure.chart")) {
 
   const hide = () => {
     box.hidden = true;
-    for (const line of figure.querySelectorAll(".cursor")) line.setAttribute("visibility", "hidden");
+    for (const line of figure.querySelectorAll(".cursor"))
+      line.setAttribute("visibility", "hidden");
   };
 
   const fill = (at) => {
