@@ -4,7 +4,7 @@
  * Runs on: the load test's process. Pure functions.
  */
 
-import { formatBytes, formatMs, formatNumber, formatShare } from "./charts/formats.ts";
+import { formatBytes, formatMs, formatNumber, formatShare, unitOfBytes } from "./charts/formats.ts";
 import { drawTailChart, drawTimeChart, type Band, type TimeChart } from "./charts/line-chart.ts";
 import { escapeText } from "./charts/markup.ts";
 import type { Interval, LoadRecord } from "./record.ts";
@@ -76,59 +76,64 @@ export function drawServer(record: LoadRecord): readonly string[] {
   if (intervals.every(({ server }) => server === null)) {
     return ['<p class="quiet">Not known: no process of the server was named (--pid).</p>'];
   }
-  const charts = [drawCpu(record)];
-  const shards = Math.max(...intervals.map(({ server }) => server?.heapBytes.length ?? 0));
-  const byShard = (name: "heapBytes" | "loopLagMs"): TimeChart["series"] =>
-    Array.from({ length: shards }, (_, shard) => ({
-      name: `shard ${shard}`,
-      values: intervals.map(({ server }) => server?.[name][shard] ?? null),
-    }));
-  if (shards > 0) {
-    charts.push(
-      drawTimeChart({
-        ...timeOf(record),
-        id: "heap",
-        title: "JavaScript heap in use, by shard",
-        about:
-          "It grows until the collector has been at work, then falls: the feet of the saw count.",
-        series: byShard("heapBytes"),
-        unit: "heap",
-        format: formatBytes,
-      }),
-    );
-  } else {
-    charts.push(
-      '<p class="quiet">Heaps by shard are not known: the server was not asked (--stats).</p>',
-    );
-  }
-  charts.push(
-    drawTimeChart({
-      ...timeOf(record),
-      id: "memory",
-      title: "Memory of the server's process",
-      about:
-        "RssAnon and RssShmem: heaps of all shards, the engine's buffers, rings between the shards.",
-      series: [
-        { name: "process", values: intervals.map(({ server }) => server?.memoryBytes ?? null) },
-      ],
-      unit: "memory",
-      format: formatBytes,
-    }),
-  );
-  if (shards > 0) {
-    charts.push(
-      drawTimeChart({
-        ...timeOf(record),
-        id: "lag",
-        title: "How late each shard's loop runs",
-        about: "The last look of each shard before the interval ended; it looks every 100 ms.",
-        series: byShard("loopLagMs"),
-        unit: "lag",
-        format: formatMs,
-      }),
-    );
-  }
-  return charts;
+  const isTold = intervals.some(({ server }) => (server?.heapBytes.length ?? 0) > 0);
+  return [
+    drawCpu(record),
+    drawElsewhere(record),
+    isTold
+      ? drawHeaps(record)
+      : '<p class="quiet">Heaps by shard are not known: the server was not asked (--stats).</p>',
+    drawMemory(record),
+    ...(isTold ? [drawLag(record)] : []),
+  ];
+}
+
+function drawHeaps(record: LoadRecord): string {
+  return drawTimeChart({
+    ...timeOf(record),
+    id: "heap",
+    title: "JavaScript heap in use, by shard",
+    about: "It grows until the collector has been at work, then falls: the feet of the saw count.",
+    series: byShard(record, "heapBytes"),
+    unit: "heap",
+    format: formatBytes,
+    roundTo: unitOfBytes,
+  });
+}
+
+function drawMemory(record: LoadRecord): string {
+  const values = record.intervals.map(({ server }) => server?.memoryBytes ?? null);
+  return drawTimeChart({
+    ...timeOf(record),
+    id: "memory",
+    title: "Memory of the server's process",
+    about:
+      "RssAnon and RssShmem: heaps of all shards, the engine's buffers, rings between the shards.",
+    series: [{ name: "process", values }],
+    unit: "memory",
+    format: formatBytes,
+    roundTo: unitOfBytes,
+  });
+}
+
+function drawLag(record: LoadRecord): string {
+  return drawTimeChart({
+    ...timeOf(record),
+    id: "lag",
+    title: "How late each shard's loop runs",
+    about: "The last look of each shard before the interval ended; it looks every 100 ms.",
+    series: byShard(record, "loopLagMs"),
+    unit: "lag",
+    format: formatMs,
+  });
+}
+
+function byShard({ intervals }: LoadRecord, name: "heapBytes" | "loopLagMs"): TimeChart["series"] {
+  const shards = Math.max(...intervals.map(({ server }) => server?.[name].length ?? 0));
+  return Array.from({ length: shards }, (_, shard) => ({
+    name: `shard ${shard}`,
+    values: intervals.map(({ server }) => server?.[name][shard] ?? null),
+  }));
 }
 
 /** As many lines of threads without a name as a chart bears. */
@@ -152,14 +157,31 @@ function drawCpu(record: LoadRecord): string {
     id: "cpu",
     title: "CPU by shard",
     about:
-      "100 % is one core. Other threads of the server are the collector, the compiler and files; elsewhere is what all other programs used.",
+      "100 % is one core. Other threads of the server are the collector, the compiler and files.",
+    series: own.map((name) => ({
+      name,
+      values: intervals.map(({ server }) => server?.cpu[name] ?? null),
+    })),
+    unit: "of a core",
+    format: formatShare,
+  });
+}
+
+/** What else there is on the machine, by which a run may be disturbed. */
+function drawElsewhere(record: LoadRecord): string {
+  const { intervals } = record;
+  return drawTimeChart({
+    ...timeOf(record),
+    id: "elsewhere",
+    title: "CPU beside the server",
+    about:
+      "The generator, with all its threads, and all other programs together: what they take, the server may lack.",
     series: [
-      ...own.map((name) => ({
-        name,
-        values: intervals.map(({ server }) => server?.cpu[name] ?? null),
-      })),
       { name: "generator", values: intervals.map(({ server }) => server?.generatorCpu ?? null) },
-      { name: "elsewhere", values: intervals.map(({ server }) => server?.elsewhereCpu ?? null) },
+      {
+        name: "other programs",
+        values: intervals.map(({ server }) => server?.elsewhereCpu ?? null),
+      },
     ],
     unit: "of a core",
     format: formatShare,

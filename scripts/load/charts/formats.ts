@@ -53,6 +53,11 @@ export function formatBytes(value: number): string {
   return `${formatNumber(value)}${GAP}B`;
 }
 
+/** Bytes of the largest unit that `formatBytes` writes a number in. */
+export function unitOfBytes(value: number): number {
+  return [GIB, MIB, KIB].find((unit) => value >= unit) ?? 1;
+}
+
 /** Writes seconds since a start. */
 export function formatSeconds(value: number): string {
   return `${formatNumber(value)}${GAP}s`;

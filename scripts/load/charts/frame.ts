@@ -32,7 +32,7 @@ const RIGHT = 16;
 /** Between two labels of the x axis. */
 const LABEL_GAP = 18;
 /** Between two labels of the y axis. */
-const LINE = 30;
+const LINE = 24;
 
 /** Where the lines of a chart lie within its drawing, in pixels. */
 export interface Plot {

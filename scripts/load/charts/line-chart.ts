@@ -54,6 +54,8 @@ export interface TimeChart {
   readonly unit: string;
   readonly isLogarithmic?: boolean;
   readonly format: (value: number) => string;
+  /** What the ticks of a value are round numbers of, where the largest is so much; 1 without. */
+  readonly roundTo?: (max: number) => number;
 }
 
 /** Draws lines over time. */
@@ -68,7 +70,7 @@ export function drawTimeChart(chart: TimeChart): string {
     entries: entriesOf(series, format),
     draw: (size) => {
       const last = seconds.at(-1) ?? 1;
-      const ticks = horizontalTicks(size, formatSeconds(last).length);
+      const ticks = horizontalTicks(size, formatSeconds(Math.round(last)).length);
       const x: Axis = {
         scale: makeSpanScale(0, last, Math.min(ticks, 12)),
         format: formatSeconds,
@@ -138,11 +140,17 @@ export function formatQuantile(quantile: number): string {
 function valueAxis(
   size: Size,
   all: readonly number[],
-  { isLogarithmic = false, unit, format }: Pick<TimeChart, "isLogarithmic" | "unit" | "format">,
+  {
+    isLogarithmic = false,
+    unit,
+    format,
+    roundTo = () => 1,
+  }: Pick<TimeChart, "isLogarithmic" | "unit" | "format" | "roundTo">,
 ): Axis {
   const ticks = verticalTicks(size);
+  const max = all.reduce((largest, value) => Math.max(largest, value), 0);
   return {
-    scale: isLogarithmic ? makeLogScale(all, ticks) : makeLinearScale(Math.max(0, ...all), ticks),
+    scale: isLogarithmic ? makeLogScale(all, ticks) : makeLinearScale(max, ticks, roundTo(max)),
     format,
     title: isLogarithmic ? `${unit}, logarithmic` : unit,
   };

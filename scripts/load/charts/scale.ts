@@ -19,14 +19,18 @@ const STEPS = [1, 2, 5, 10];
  * An axis of equal steps from 0 to a round value at or beyond `max`.
  *
  * @param mostTicks - how many ticks there is room for, at least 2
+ * @param unit - what its ticks are round numbers of: 1, or as many bytes as a MiB has
  */
-export function makeLinearScale(max: number, mostTicks: number): Scale {
-  const top = max > 0 ? max : 1;
+export function makeLinearScale(max: number, mostTicks: number, unit = 1): Scale {
+  const top = max > 0 ? max / unit : 1;
   const step = roundUp(top / (mostTicks - 1));
   const count = Math.ceil(top / step - 1e-9);
-  const end = step * count;
+  const end = step * count * unit;
   // Multiplied, not added up: 0.1 + 0.2 is no round value.
-  const ticks = Array.from({ length: count + 1 }, (_, index) => Number((index * step).toFixed(12)));
+  const ticks = Array.from(
+    { length: count + 1 },
+    (_, index) => Number((index * step).toFixed(12)) * unit,
+  );
   return { ticks, place: (value) => within01(value / end) };
 }
 
@@ -72,22 +76,26 @@ export function makeTailScale(lowest: number): Scale & { readonly isTail: true }
   return { ticks, place, isTail: true };
 }
 
-/** Ticks at 1, 2, 5; at powers of ten where that is too many; at every second of these, and so on. */
+/** Ticks within a power of ten, the finest first, and between powers of ten. */
+const LOG_TICKS: readonly { readonly steps: readonly number[]; readonly every: number }[] = [
+  { steps: [1, 2, 5], every: 1 },
+  { steps: [1, 3], every: 1 },
+  { steps: [1], every: 1 },
+  { steps: [1], every: 2 },
+  { steps: [1], every: 4 },
+];
+
+/** The finest ticks that there is room for; the two ends where even the coarsest are too many. */
 function logTicks(min: number, max: number, mostTicks: number): readonly number[] {
   const first = Math.floor(Math.log10(min) + 1e-9);
   const last = Math.ceil(Math.log10(max) - 1e-9);
-  const isWithin = (value: number): boolean => value >= min * 0.999 && value <= max * 1.001;
-  const decadesBy = (every: number): number[] =>
-    Array.from({ length: last - first + 1 }, (_, index) => first + index).filter(
-      (power) => power % every === 0,
-    );
-  const fine = decadesBy(1).flatMap((power) => [1, 2, 5].map((step) => tenTo(power, step)));
-  for (const ticks of [
-    fine,
-    ...[1, 2, 3, 4].map((every) => decadesBy(every).map((power) => tenTo(power, 1))),
-  ]) {
-    const inside = ticks.filter((value) => isWithin(value));
-    if (inside.length <= mostTicks) return inside;
+  const powers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  for (const { steps, every } of LOG_TICKS) {
+    const ticks = powers
+      .filter((power) => power % every === 0)
+      .flatMap((power) => steps.map((step) => tenTo(power, step)))
+      .filter((value) => value >= min * 0.999 && value <= max * 1.001);
+    if (ticks.length <= mostTicks && ticks.length >= 2) return ticks;
   }
   return [min, max];
 }
