@@ -46,13 +46,14 @@ constexpr std::string_view kAll = "connect echo fanout";
 constexpr std::string_view kSending = "echo fanout";
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 19> kRows{{
+const std::array<Row, 20> kRows{{
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
     {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
     {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", kAll},
+    {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
     {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kSending},
     {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kSending},
     {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
@@ -61,6 +62,7 @@ const std::array<Row, 19> kRows{{
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
+    {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},

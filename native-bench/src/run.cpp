@@ -154,7 +154,7 @@ void Run::load() {
   Window& window = figures_.load.emplace();
   window.ratePlanned = options_.rate;
   Load load;
-  load.schedule = Schedule(monotonicNow() + kLead, options_.rate);
+  load.schedule = Schedule(monotonicNow() + kLead, options_.rate).inTicks(options_.tick);
   load.firstSend = sends_;
   load.firstMeasured = sends_ + countDuring(options_.rate, options_.warmup);
   load.endSend = load.firstMeasured + countDuring(options_.rate, options_.duration);
