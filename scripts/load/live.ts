@@ -5,7 +5,7 @@
  */
 
 /** Steps of a run, in their order; `native-bench/src/run.h` describes them. */
-export const PHASES = ["open", "settle", "warmup", "measure", "collect"] as const;
+export const PHASES = ["open", "settle", "warmup", "measure", "collect", "close"] as const;
 
 /** A step of a run. */
 export type Phase = (typeof PHASES)[number];
@@ -19,7 +19,7 @@ export interface Live {
   readonly joined: number;
   readonly sent: number;
   readonly received: number;
-  /** Null where nothing was received that has a latency. */
+  /** Null where nothing was received that has a latency, or the generator was itself too late. */
   readonly latencyUs: LiveLatency | null;
   /** How late the generator itself sent. */
   readonly latenessP99Us: number;

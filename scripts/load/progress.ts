@@ -19,6 +19,7 @@ const PHASE_WORDS: Readonly<Record<Interval["phase"], string>> = {
   warmup: "warming up",
   measure: "measuring",
   collect: "collecting",
+  close: "closing",
 };
 
 const BAR_CHARACTERS = 24;
@@ -43,9 +44,10 @@ export function describeProgress(
   const word = PHASE_WORDS[phase].padEnd(10);
   if (phase === "open") return `${word}  ${formatCount(joined)} joined`;
   if (phase === "settle" || phase === "warmup") return `${word}  ${drawBar(0)}`;
-  const share = phase === "collect" ? 1 : measured / seconds;
+  const isOver = phase === "collect" || phase === "close";
+  const share = isOver ? 1 : measured / seconds;
   const left = Math.max(0, Math.ceil(seconds - measured));
-  const rest = phase === "collect" || left === 0 ? "" : `  ${left} s left`;
+  const rest = isOver || left === 0 ? "" : `  ${left} s left`;
   return `${word}  ${drawBar(share)} ${Math.min(100, Math.round(share * 100))} %${rest}`;
 }
 
@@ -65,6 +67,10 @@ export function describeFigures(interval: Interval): string {
     if (server.memoryBytes !== null) parts.push(formatBytes(server.memoryBytes));
   }
   return parts.join("  ");
+}
+
+function measuredIn({ phase, lengthSeconds }: Interval): number {
+  return phase === "measure" ? lengthSeconds : 0;
 }
 
 /** Where it is shown: a terminal is drawn over, anything else gets lines. */
@@ -95,11 +101,13 @@ export class ProgressView {
 
   /** Shows an interval that has just ended. */
   show(interval: Interval): void {
-    if (interval.phase === "measure") this.#measured += interval.lengthSeconds;
+    // Where rates are searched, each has a window of its own.
+    this.#measured = interval.phase === "warmup" ? 0 : this.#measured + measuredIn(interval);
     const progress = describeProgress(interval, this.#measured, this.#plan);
     const figures = describeFigures(interval);
     if (this.#output.isTTY === true) {
-      const width = (this.#output.columns ?? 80) - 1;
+      // A terminal of no width is one that does not know it.
+      const width = (this.#output.columns || 80) - 1;
       const lines = [progress, figures].map((line) => `${CLEAR_LINE}${line.slice(0, width)}\n`);
       this.#output.write(`${this.#isDrawn ? UP_TWO_LINES : ""}${lines.join("")}`);
       this.#isDrawn = true;

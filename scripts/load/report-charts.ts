@@ -7,8 +7,12 @@
 import { formatBytes, formatMs, formatNumber, formatShare, unitOfBytes } from "./charts/formats.ts";
 import { drawTailChart, drawTimeChart, type Band, type TimeChart } from "./charts/line-chart.ts";
 import { escapeText } from "./charts/markup.ts";
+import type { Phase } from "./live.ts";
 import type { Interval, LoadRecord } from "./record.ts";
 import { OTHER_THREADS } from "./thread-names.ts";
+
+/** What comes before the load: its latencies are those of joins, and shown where nothing else follows. */
+const BEFORE_LOAD: ReadonlySet<Phase> = new Set(["open", "settle"]);
 
 /** Draws latencies over time and by percentile. */
 export function drawLatencies(record: LoadRecord): readonly string[] {
@@ -18,16 +22,19 @@ export function drawLatencies(record: LoadRecord): readonly string[] {
       `<p class="quiet">Not shown: ${escapeText(result.window.bottleneck ?? "none was measured")}.</p>`,
     ];
   }
+  const isLoaded = intervals.some(({ phase }) => !BEFORE_LOAD.has(phase));
   const line = (name: "p50" | "p90" | "p99" | "max"): TimeChart["series"][number] => ({
     name,
-    values: intervals.map(({ latencyUs }) => (latencyUs === null ? null : latencyUs[name] / 1_000)),
+    values: intervals.map(({ phase, latencyUs }) =>
+      latencyUs === null || (isLoaded && BEFORE_LOAD.has(phase)) ? null : latencyUs[name] / 1_000,
+    ),
   });
   const overTime = drawTimeChart({
     ...timeOf(record),
     id: "latency",
     title: "Latency over time",
     about:
-      "Of each interval: half of its deliveries took no longer than p50, 99 of 100 no longer than p99.",
+      "Of each interval: half of its deliveries took no longer than p50, 99 of 100 no longer than p99. A gap: the generator itself was too late.",
     series: [line("p50"), line("p90"), line("p99"), line("max")],
     unit: "latency",
     isLogarithmic: true,

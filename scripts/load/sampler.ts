@@ -20,10 +20,10 @@ export interface Sample {
   readonly elsewhereCpu: number | null;
   /** RssAnon and RssShmem of the server's process; null: not known. */
   readonly memoryBytes: number | null;
-  /** JavaScript heap in use, by shard; empty: the server does not tell. */
-  readonly heapBytes: readonly number[];
+  /** JavaScript heap in use, by shard, null while it is replaced; empty: the server does not tell. */
+  readonly heapBytes: readonly (number | null)[];
   /** How late the loop of each shard ran at that moment. */
-  readonly loopLagMs: readonly number[];
+  readonly loopLagMs: readonly (number | null)[];
 }
 
 /** What is read of. */
@@ -37,7 +37,7 @@ export interface SamplerTarget {
 
 /** What of the answer of `statsUrl` is used. */
 interface StatsAnswer {
-  readonly shards: readonly { readonly heapBytes: number; readonly loopLagMs: number }[];
+  readonly shards: readonly ({ readonly heapBytes: number; readonly loopLagMs: number } | null)[];
   readonly threads?: readonly number[];
 }
 
@@ -85,8 +85,8 @@ export class Sampler {
       // The machine counts in ticks of 10 ms, processes in nanoseconds: a little below 0 is 0.
       elsewhereCpu: busy === null ? null : Math.max(0, busy - sumOf(cpu) - generatorCpu),
       memoryBytes: readMemory(pid),
-      heapBytes: stats?.shards.map(({ heapBytes }) => heapBytes) ?? [],
-      loopLagMs: stats?.shards.map(({ loopLagMs }) => loopLagMs) ?? [],
+      heapBytes: stats?.shards.map((shard) => shard?.heapBytes ?? null) ?? [],
+      loopLagMs: stats?.shards.map((shard) => shard?.loopLagMs ?? null) ?? [],
     };
   }
 

@@ -87,13 +87,13 @@ export function drawAxes(plot: Plot, x: Axis, y: Axis): string {
       `<text class="tick" x="${left - 8}" y="${at}" dy="0.32em" text-anchor="end">${escapeText(y.format(tick))}</text>`
     );
   });
-  const columns = x.scale.ticks.map((tick) => {
-    const at = coordinate(placeX(plot, x.scale, tick));
-    return (
-      `<line class="mark" x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 4}"/>` +
-      `<text class="tick" x="${at}" y="${bottom + 16}" text-anchor="middle">${escapeText(x.format(tick))}</text>`
-    );
-  });
+  const columns = placeLabels(plot, x).map(
+    ({ at, text, anchor }) =>
+      `<line class="mark" x1="${coordinate(at)}" x2="${coordinate(at)}" y1="${bottom}" y2="${bottom + 4}"/>` +
+      (text === ""
+        ? ""
+        : `<text class="tick" x="${coordinate(anchor)}" y="${bottom + 16}" text-anchor="middle">${escapeText(text)}</text>`),
+  );
   return [
     `<text class="axis" x="4" y="12">${escapeText(y.title)}</text>`,
     ...rows,
@@ -102,6 +102,27 @@ export function drawAxes(plot: Plot, x: Axis, y: Axis): string {
     `<text class="axis" x="${right}" y="${bottom + 34}" text-anchor="end">${escapeText(x.title)}</text>`,
     `<line class="cursor" x1="0" x2="0" y1="${top}" y2="${bottom}" visibility="hidden"/>`,
   ].join("");
+}
+
+/** Where a tick of the x axis stands, and the middle of its label; empty where that has no room. */
+interface PlacedLabel {
+  readonly at: number;
+  readonly anchor: number;
+  readonly text: string;
+}
+
+/** Places the labels of an x axis: within the drawing, and each apart from the one before. */
+function placeLabels(plot: Plot, { scale, format }: Axis): readonly PlacedLabel[] {
+  let taken = 0;
+  return scale.ticks.map((tick) => {
+    const at = placeX(plot, scale, tick);
+    const text = format(tick);
+    const half = (text.length * CHARACTER) / 2;
+    const anchor = Math.min(at, plot.right + RIGHT - half);
+    if (anchor - half < taken) return { at, anchor, text: "" };
+    taken = anchor + half + CHARACTER;
+    return { at, anchor, text };
+  });
 }
 
 /** Puts a drawing into its `<svg>`. `xs` are the places, in pixels, of what the figure has values for. */

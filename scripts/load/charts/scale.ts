@@ -9,7 +9,7 @@ export interface Scale {
   /** Round values within it, in rising order. */
   readonly ticks: readonly number[];
   /** Where a value lies: 0 at the least end, 1 at the largest; beyond these it stays there. */
-  place(value: number): number;
+  readonly place: (value: number) => number;
 }
 
 /** Steps that make round ticks, within a power of ten. */
