@@ -21,7 +21,10 @@ struct Window {
   std::uint64_t due = 0;
   /** Messages received within the window, whenever they were sent. */
   std::uint64_t received = 0;
+  /** From the planned beginning until the last thread had done what was planned. */
   Nanoseconds elapsed = 0;
+  /** Between the two readings of all CPU clocks; `received` is counted between them as well. */
+  Nanoseconds cpuElapsed = 0;
   /** Of all threads of the generator. */
   Nanoseconds generatorCpu = 0;
   /** Share of one core that the busiest thread of the generator used; 1 at most. */
@@ -37,7 +40,7 @@ struct Window {
   /** From the planned time of each send of the window to each of its deliveries. */
   Histogram latency;
 
-  /** Adds what one thread counted. */
+  /** Adds what one thread counted; of a window `received` is no part of that. */
   void add(const Tally& tally) {
     sent += tally.sent;
     due += tally.due;

@@ -33,10 +33,10 @@ double perMessage(const Window& window) {
   return microseconds(*window.serverCpu) / static_cast<double>(window.received);
 }
 
-/** A time as a share of the window; 0 where it is unknown. */
+/** CPU (or a wait for it) as a share of the window; 0 where it is unknown. */
 double shareOf(const Window& window, std::optional<Nanoseconds> time) {
-  if (!time || window.elapsed == 0) return 0;
-  return static_cast<double>(*time) / static_cast<double>(window.elapsed);
+  if (!time || window.cpuElapsed == 0) return 0;
+  return static_cast<double>(*time) / static_cast<double>(window.cpuElapsed);
 }
 
 std::string timesText(const Histogram& times) {

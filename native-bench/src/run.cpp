@@ -74,6 +74,7 @@ void Run::await(Nanoseconds until) {
 
 void Run::note(Obeyed& obeyed) {
   --awaited_;
+  obeyedAt_ = std::max(obeyedAt_, obeyed.time);
   counts_[obeyed.thread] = obeyed.counts;
   if (window_ != nullptr) window_->add(obeyed.tally);
 }
@@ -103,16 +104,19 @@ void Run::note(const Failed& failed) {
 void Run::note(const Broken& broken) { throw std::runtime_error(broken.reason); }
 
 Run::Mark Run::mark() const {
-  Mark mark{monotonicNow(), cpuOf(0).value_or(0), std::nullopt, std::nullopt};
+  Mark mark{monotonicNow(), 0, cpuOf(0).value_or(0), std::nullopt, std::nullopt};
+  for (const auto& worker : workers_) mark.received += worker->received();
   if (options_.serverPid == 0) return mark;
   mark.serverCpu = cpuOf(options_.serverPid);
   mark.serverWait = waitOf(options_.serverPid);
   return mark;
 }
 
-void Run::finishWindow(Window& window, const Mark& start) {
+void Run::finishWindow(Window& window, const Mark& start, Nanoseconds planned) {
   const Mark end = mark();
-  window.elapsed = end.time - start.time;
+  window.elapsed = obeyedAt_ - planned;
+  window.cpuElapsed = end.time - start.time;
+  window.received = end.received - start.received;
   window.generatorCpu = end.generatorCpu - start.generatorCpu;
   if (start.serverCpu && end.serverCpu) window.serverCpu = *end.serverCpu - *start.serverCpu;
   if (start.serverWait && end.serverWait) window.serverWait = *end.serverWait - *start.serverWait;
@@ -134,8 +138,7 @@ void Run::open() {
   const Schedule schedule(start.time + kLead, window.ratePlanned);
   order(Open{schedule, schedule.plannedAt(options_.connections) + options_.deadline}, &window);
   await(start.time + kForever);
-  finishWindow(window, start);
-  window.elapsed -= kLead;
+  finishWindow(window, start, start.time + kLead);
   if (!hasFailed() && joined_.load(std::memory_order_relaxed) < options_.connections) {
     fail("connections had not joined by the deadline");
   }
@@ -167,7 +170,7 @@ void Run::load() {
   phase_ = LivePhase::measure;
   const Mark start = mark();
   await(load.windowEnd + kForever);
-  finishWindow(window, start);
+  finishWindow(window, start, load.windowStart);
 }
 
 void Run::collect() {

@@ -38,9 +38,11 @@ class Run final {
   Figures run();
 
  private:
-  /** CPU at the beginning of a window. */
+  /** What is read at both ends of a window. */
   struct Mark {
     Nanoseconds time = 0;
+    /** Joins and deliveries, by all threads. */
+    std::uint64_t received = 0;
     Nanoseconds generatorCpu = 0;
     std::optional<Nanoseconds> serverCpu;
     std::optional<Nanoseconds> serverWait;
@@ -65,7 +67,8 @@ class Run final {
   /** Handles news until all threads have obeyed, or `until`. */
   void await(Nanoseconds until);
   Mark mark() const;
-  void finishWindow(Window& window, const Mark& start);
+  /** @param planned when the window was to begin */
+  void finishWindow(Window& window, const Mark& start, Nanoseconds planned);
   std::optional<std::uint64_t> serverMemory();
   Counts counts() const;
 
@@ -80,6 +83,8 @@ class Run final {
 
   /** Threads that have not obeyed the last order yet. */
   std::size_t awaited_ = 0;
+  /** When the last thread had. */
+  Nanoseconds obeyedAt_ = 0;
   /** What the last order is part of; none where it is not measured. */
   Window* window_ = nullptr;
   /** By thread: of the run so far. */
