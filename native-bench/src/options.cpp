@@ -48,29 +48,31 @@ constexpr std::string_view kSending = "echo fanout";
 constexpr std::string_view kLoading = "idle echo fanout";
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 21> kRows{{
+const auto kRows = std::to_array<Row>({
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
     {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
     {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", "connect echo fanout"},
+    {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
     {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kLoading},
     {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kLoading},
     {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
-    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read"},
+    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read", kAll},
     {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
-    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
+    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection", kAll},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
     {"search-p99", &Options::searchP99, "", "100us", "10s", "time", "find the highest rate with a p99 below", kSending},
+    {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
     {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
     {"hgrm", &Options::hgrm, "", "", "", "file", "for the latencies, in HdrHistogram's text format"},
     {"help", &Options::isHelp, "", "", "", "", "show this, or a scenario's own options"},
-}};
+});
 
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 

@@ -32,10 +32,14 @@ struct Options {
   std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
+  /** What every topic begins with; its number follows. */
+  std::string topicPrefix;
   /** Connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
+  /** Sends gather at the beginning of each; 0 where they are evenly spaced. */
+  Nanoseconds tick = 0;
   Nanoseconds duration = 0;
   Nanoseconds warmup = 0;
   Nanoseconds settle = 0;

@@ -168,7 +168,7 @@ void Run::hold() {
 void Run::load(std::uint64_t rate, Window& window) {
   window.ratePlanned = rate;
   Load load;
-  load.schedule = Schedule(monotonicNow() + kLead, rate);
+  load.schedule = Schedule(monotonicNow() + kLead, rate).inTicks(options_.tick);
   load.firstSend = sends_;
   load.firstMeasured = sends_ + countDuring(rate, options_.warmup);
   load.endSend = load.firstMeasured + countDuring(rate, options_.duration);

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "connection.h"
 #include "options.h"
@@ -47,8 +46,8 @@ class Scenario {
   virtual ~Scenario() = default;
 
   virtual Work work() const { return Work::sends; }
-  /** Topic that a connection joins. */
-  virtual std::string topicOf(std::size_t connection) const = 0;
+  /** Number of the topic that a connection joins. */
+  virtual std::uint64_t topicOf(std::size_t connection) const = 0;
   /** Whether a connection reads what comes; nothing is expected of a deaf one. */
   virtual Hearing hearingOf(std::size_t) const { return Hearing::good; }
   /** The connection that send number `send` leaves on, or whatever is done instead of a send. */

@@ -4,6 +4,9 @@
 // stalls, the messages that should have left meanwhile are charged with their wait.
 // A generator that waits for an answer before it sends again leaves out exactly the
 // bad moments ("coordinated omission").
+//
+// In ticks, each send is planned for the beginning of the tick that it falls into, as where all
+// clients share a clock: the rate is the same, and what falls into one tick leaves at once.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +26,26 @@ class Schedule {
   Schedule(Nanoseconds start, std::uint64_t count, Nanoseconds period)
       : start_(start), count_(count), period_(static_cast<std::uint64_t>(period)) {}
 
-  /** Planned time of send number `index`, rounded down to a nanosecond. */
+  /** The same sends in ticks, the first of which begins with the schedule; 0: evenly spaced. */
+  Schedule inTicks(Nanoseconds tick) const {
+    Schedule schedule = *this;
+    schedule.tick_ = static_cast<std::uint64_t>(tick);
+    return schedule;
+  }
+
+  /** Planned time of send number `index`, rounded down to a nanosecond, or to its tick. */
   Nanoseconds plannedAt(std::uint64_t index) const {
     // Whole periods apart from the rest, so that no product leaves 64 bits.
     const std::uint64_t rest = (index % count_) * period_ / count_;
-    return start_ + static_cast<Nanoseconds>(index / count_ * period_ + rest);
+    const std::uint64_t even = index / count_ * period_ + rest;
+    return start_ + static_cast<Nanoseconds>(tick_ == 0 ? even : even - even % tick_);
   }
 
  private:
   Nanoseconds start_;
   std::uint64_t count_;
   std::uint64_t period_;
+  std::uint64_t tick_ = 0;
 };
 
 }  // namespace bench

@@ -31,7 +31,9 @@ Worker::Worker(const WorkerSetting& setting, Share share)
   for (std::size_t number = share.thread; number < setting.options.connections;
        number += share.threads) {
     connections_.push_back(std::make_unique<Connection>(
-        connectionSetting_, number, scenario_->topicOf(number), scenario_->hearingOf(number)));
+        connectionSetting_, number,
+        setting.options.topicPrefix + std::to_string(scenario_->topicOf(number)),
+        scenario_->hearingOf(number)));
   }
   thread_ = std::thread([this] { run(); });
 }

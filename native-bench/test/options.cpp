@@ -37,6 +37,11 @@ std::string targetErrorOf(std::string_view url) {
 
 }  // namespace
 
+TEST("takes what topics begin with") {
+  CHECK(parsed({"echo"}).topicPrefix == "bench:");
+  CHECK(parsed({"echo", "--topic", "room:"}).topicPrefix == "room:");
+}
+
 TEST("fills in the defaults of the scenario") {
   CHECK(parsed({"echo"}).connections == 200 && parsed({"echo"}).rate == 10'000);
   CHECK(parsed({"fanout"}).connections == 2'000 && parsed({"fanout"}).topics == 100);

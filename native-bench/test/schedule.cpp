@@ -33,3 +33,23 @@ TEST("a schedule may have another period than a second") {
   CHECK(schedule.plannedAt(19'999) == 1'000 + 3'600 * kSecond - 180 * kMillisecond);
   CHECK(schedule.plannedAt(40'000) == 1'000 + 7'200 * kSecond);
 }
+
+TEST("in ticks, each send leaves at the beginning of its own, and as many leave in all") {
+  const Schedule even(1'000, 1'000);
+  const Schedule ticks = even.inTicks(50 * kMillisecond);
+  for (std::uint64_t index = 0; index < 50; ++index) CHECK(ticks.plannedAt(index) == 1'000);
+  CHECK(ticks.plannedAt(50) == 1'000 + 50 * kMillisecond);
+  CHECK(ticks.plannedAt(999) == 1'000 + 950 * kMillisecond);
+  CHECK(ticks.plannedAt(1'000) == even.plannedAt(1'000));
+  CHECK(even.inTicks(0).plannedAt(17) == even.plannedAt(17));
+}
+
+TEST("ticks that are longer than what is between two sends and shorter leave their order") {
+  for (const Nanoseconds tick : {kMillisecond, 7 * kMillisecond, kSecond}) {
+    const Schedule schedule = Schedule(12'345, 60).inTicks(tick);
+    for (std::uint64_t index = 0; index < 600; ++index) {
+      CHECK(schedule.plannedAt(index) <= schedule.plannedAt(index + 1));
+      CHECK((schedule.plannedAt(index) - 12'345) % tick == 0);
+    }
+  }
+}

@@ -17,9 +17,7 @@ class Echo final : public Scenario {
   Echo(const Options& options, Share share)
       : share_(share), payload_(options.payloadBytes), answered_(options.connections) {}
 
-  std::string topicOf(std::size_t connection) const override {
-    return "bench:" + std::to_string(connection);
-  }
+  std::uint64_t topicOf(std::size_t connection) const override { return connection; }
 
   std::size_t senderOf(std::uint64_t send) const override { return send % answered_.size(); }
 

@@ -34,9 +34,7 @@ class Fanout final : public Scenario {
     }
   }
 
-  std::string topicOf(std::size_t connection) const override {
-    return "bench:" + std::to_string(connection / members_);
-  }
+  std::uint64_t topicOf(std::size_t connection) const override { return connection / members_; }
 
   Hearing hearingOf(std::size_t connection) const override {
     return connection % members_ < readers_ ? Hearing::good : Hearing::deaf;

@@ -9,9 +9,7 @@ namespace {
 class Idle final : public Scenario {
  public:
   Work work() const override { return Work::held; }
-  std::string topicOf(std::size_t connection) const override {
-    return "bench:" + std::to_string(connection);
-  }
+  std::uint64_t topicOf(std::size_t connection) const override { return connection; }
   std::size_t senderOf(std::uint64_t) const override { return 0; }
   std::uint64_t owedFor(std::uint64_t) override { return 0; }
   void send(Connection&, std::uint64_t) override {}
