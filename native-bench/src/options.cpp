@@ -19,12 +19,12 @@ struct ScenarioRow {
   std::string_view about;
 };
 
-constexpr std::array<ScenarioRow, 4> kScenarios{{
+constexpr auto kScenarios = std::to_array<ScenarioRow>({
     {"connect", "2k", "1k", "opens and joins each connection once"},
     {"idle", "2k", "1", "holds joined connections, with heartbeats only"},
     {"echo", "200", "10k", "pushes, each replied to with its payload"},
     {"fanout", "2k", "2k", "broadcasts to all of a topic"},
-}};
+});
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
                            Nanoseconds Options::*, bool Options::*>;
