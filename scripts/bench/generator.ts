@@ -11,7 +11,7 @@ import type { Work } from "./works.ts";
 
 /** From `dist/scripts/bench` to the package's root. */
 const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url));
-/** The program, once it is built. */
+/** Its program, once it is built. */
 export const GENERATOR = `${FOLDER}build/native-bench`;
 const RUN_DEADLINE_MS = 180_000;
 
