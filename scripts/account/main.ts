@@ -94,9 +94,7 @@ async function readFigures({ server, ask }: ProbedServer, connections: number): 
   };
 }
 
-function sumOf(
-  threads: readonly ThreadMemory[],
-): Pick<ThreadMemory, "heapUsed" | "heapResident"> {
+function sumOf(threads: readonly ThreadMemory[]): Pick<ThreadMemory, "heapUsed" | "heapResident"> {
   const sum = { heapUsed: 0, heapResident: 0 };
   for (const { heapUsed, heapResident } of threads) {
     sum.heapUsed += heapUsed;

@@ -2,9 +2,10 @@
  * Shards, memory, rings, network and nodes for a demand, from unit costs. Pure functions.
  *
  *   deliveries       = rate * members
- *   CPU, all nodes   = rate * broadcast + deliveries * (delivery + payload * byte)
+ *   CPU, all nodes   = shards * base + rate * broadcast + deliveries * (delivery + payload * byte)
  *                    + rate * (shards reached, on all nodes, beside the own) * record
- *                    + rate * (nodes - 1) * nodeRecord      each node hears every broadcast
+ *                    + nodes * base of the link + rate * (nodes - 1) * nodeRecord
+ *                      (each node hears every broadcast)
  *                    + connections / heartbeat * heartbeatCost + joins * join
  *   nodes            = the most of: CPU, memory, network, open files
  *
@@ -22,6 +23,8 @@ import type { UnitCosts } from "./unit-costs.ts";
 
 /** CPU by what it is for, in cores (seconds a second), of all nodes together. */
 export interface CpuShares {
+  readonly shards: number;
+  readonly links: number;
   readonly broadcasts: number;
   readonly deliveries: number;
   readonly records: number;
@@ -95,11 +98,8 @@ export function makePlan(demand: Demand, machine: Machine, costs: UnitCosts): Pl
 
 /** A number of nodes below which nothing fits, as each only has its part of what grows with nobody. */
 function firstGuess(demand: Demand, machine: Machine, costs: UnitCosts): number {
-  const { broadcasts, deliveries, heartbeats, joins } = cpuOf(demand, costs, {
-    nodes: 1,
-    nodesReached: 1,
-    shardsReached: 1,
-  });
+  const alone = { nodes: 1, shardsPerNode: 1, nodesReached: 1, shardsReached: 1 };
+  const { broadcasts, deliveries, heartbeats, joins } = cpuOf(demand, costs, alone);
   const cpuCores = broadcasts + deliveries + heartbeats + joins;
   const bytes = demand.connections * (costs.bytes.connection + costs.bytes.kernelConnection);
   return Math.max(
@@ -116,7 +116,7 @@ export function planWith(nodes: number, demand: Demand, machine: Machine, costs:
   const nodesReached = placesReached(demand.members, nodes);
   const shardsPerNode = shardsFor(nodes, demand, machine, costs);
   const shardsReached = placesReached(demand.members / nodesReached, shardsPerNode);
-  const cpu = cpuOf(demand, costs, { nodes, nodesReached, shardsReached });
+  const cpu = cpuOf(demand, costs, { nodes, shardsPerNode, nodesReached, shardsReached });
   const memory = memoryOf(connectionsPerNode, shardsPerNode, costs);
   const brokerRecords = demand.rate * (nodes - 1);
   const plan = {
@@ -133,7 +133,8 @@ export function planWith(nodes: number, demand: Demand, machine: Machine, costs:
     networkPerNode: networkOf(demand, nodes) / nodes,
     broker: {
       records: brokerRecords,
-      cores: (brokerRecords * costs.cpuUs.brokerRecord) / 1e6,
+      cores:
+        nodes > 1 ? costs.baseCores.broker + coresOf(brokerRecords, costs.cpuUs.brokerRecord) : 0,
       network: brokerRecords * recordBytes(demand) * 8,
     },
   };
@@ -153,19 +154,26 @@ function shardsFor(nodes: number, demand: Demand, machine: Machine, costs: UnitC
   const nodesReached = placesReached(demand.members, nodes);
   for (let shards = 1; shards < machine.cores; shards++) {
     const shardsReached = placesReached(demand.members / nodesReached, shards);
-    const used = sum(cpuOf(demand, costs, { nodes, nodesReached, shardsReached })) / nodes;
+    const used =
+      sum(cpuOf(demand, costs, { nodes, shardsPerNode: shards, nodesReached, shardsReached })) /
+      nodes;
     if (used <= shards * machine.load) return shards;
   }
   return machine.cores;
 }
 
+/** How many there are of what CPU depends on. */
+type Reach = Pick<Plan, "nodes" | "shardsPerNode" | "nodesReached" | "shardsReached">;
+
 function cpuOf(
   { connections, rate, members, payloadBytes, joins, heartbeatSeconds }: Demand,
-  { cpuUs }: UnitCosts,
-  { nodes, nodesReached, shardsReached }: Pick<Plan, "nodes" | "nodesReached" | "shardsReached">,
+  { baseCores, cpuUs }: UnitCosts,
+  { nodes, shardsPerNode, nodesReached, shardsReached }: Reach,
 ): CpuShares {
   const delivery = cpuUs.delivery + payloadBytes * cpuUs.deliveryByte;
   return {
+    shards: nodes * shardsPerNode * baseCores.shard,
+    links: nodes > 1 ? nodes * baseCores.link : 0,
     broadcasts: coresOf(rate, cpuUs.broadcast),
     deliveries: coresOf(rate * members, delivery),
     records: coresOf(rate * (nodesReached * shardsReached - 1), cpuUs.record),

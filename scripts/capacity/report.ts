@@ -46,19 +46,21 @@ function headline(
   );
 }
 
-function cpuPart(demand: Demand, { cpuUs }: UnitCosts, plan: Plan): string {
+function cpuPart(demand: Demand, { baseCores, cpuUs }: UnitCosts, plan: Plan): string {
   const { connections, rate, members, payloadBytes, joins, heartbeatSeconds } = demand;
   const { cpu } = plan;
-  const other = Object.values(cpu).reduce((total, share) => total + share, 0);
+  const all = Object.values(cpu).reduce((total, share) => total + share, 0);
   return lines(
     "CPU of all nodes (cores)",
+    `  shards       ${count(plan.nodes * plan.shardsPerNode)} x ${baseCores.shard.toFixed(3)} = ${cores(cpu.shards)}, to be awake`,
     `  broadcasts   ${count(rate)}/s x ${us(cpuUs.broadcast)} = ${cores(cpu.broadcasts)}`,
     `  deliveries   ${count(rate)}/s x ${count(members)} x (${us(cpuUs.delivery)} + ${count(payloadBytes)} x ${(cpuUs.deliveryByte * 1_000).toFixed(2)} ns) = ${cores(cpu.deliveries)}`,
     `  other shards ${count(rate)}/s x (${plan.nodesReached.toFixed(2)} nodes x ${plan.shardsReached.toFixed(2)} shards - 1) x ${us(cpuUs.record)} = ${cores(cpu.records)}`,
+    `  links        ${plan.nodes > 1 ? count(plan.nodes) : "0"} x ${baseCores.link.toFixed(3)} = ${cores(cpu.links)}`,
     `  other nodes  ${count(rate)}/s x ${count(plan.nodes - 1)} nodes x ${us(cpuUs.nodeRecord)} = ${cores(cpu.nodeRecords)}`,
     `  heartbeats   ${count(connections)} / ${count(heartbeatSeconds)} s x ${us(cpuUs.heartbeat)} = ${cores(cpu.heartbeats)}`,
     `  joins        ${count(joins)}/s x ${us(cpuUs.join)} = ${cores(cpu.joins)}`,
-    `  in all       ${cores(other)}`,
+    `  in all       ${cores(all)}`,
   );
 }
 
@@ -92,10 +94,10 @@ function networkPart({ payloadBytes }: Demand, plan: Plan): string {
   );
 }
 
-function brokerPart({ cpuUs }: UnitCosts, { broker }: Plan): string {
+function brokerPart({ baseCores, cpuUs }: UnitCosts, { broker }: Plan): string {
   return lines(
     "Redis between the nodes, which is one core",
-    `  CPU          ${count(broker.records)} records/s x ${us(cpuUs.brokerRecord)} = ${cores(broker.cores)}${broker.cores > 1 ? ": MORE THAN IT HAS" : ""}`,
+    `  CPU          ${baseCores.broker.toFixed(3)} + ${count(broker.records)} records/s x ${us(cpuUs.brokerRecord)} = ${cores(broker.cores)}${broker.cores > 1 ? ": MORE THAN IT HAS" : ""}`,
     `  network      ${(broker.network / 1e6).toFixed(1)} Mbit/s sent`,
   );
 }

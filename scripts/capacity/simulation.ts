@@ -41,7 +41,7 @@ export function simulateShard(demand: Demand, plan: Plan, costs: UnitCosts): Sim
   const deliveryUs = costs.cpuUs.delivery + demand.payloadBytes * costs.cpuUs.deliveryByte;
   const allPerSecond = total(arrivals, ({ perSecond }) => perSecond);
   const serviceOf = ({ us, deliveries }: Arrival): number => us + deliveries * deliveryUs;
-  const utilisation = total(arrivals, (arrival) => (arrival.perSecond * serviceOf(arrival)) / 1e6);
+  const working = total(arrivals, (arrival) => (arrival.perSecond * serviceOf(arrival)) / 1e6);
   const random = makeRandom(SEED);
   const times: number[] = [];
   let waitUs = 0;
@@ -58,7 +58,7 @@ export function simulateShard(demand: Demand, plan: Plan, costs: UnitCosts): Sim
   const quantileMs = (fraction: number): number =>
     (times[Math.min(times.length - 1, Math.floor(times.length * fraction))] ?? 0) / 1_000;
   return {
-    utilisation,
+    utilisation: costs.baseCores.shard + working,
     p50Ms: quantileMs(0.5),
     p99Ms: quantileMs(0.99),
     p999Ms: quantileMs(0.999),

@@ -10,7 +10,19 @@ import { readFileSync } from "node:fs";
 export interface UnitCosts {
   /** Where and how they were measured, for whoever reads the file. */
   readonly measuredOn: string;
-  /** CPU of the server, in microseconds. */
+  /**
+   * CPU that is there as soon as anything comes, in cores: waking, and cold caches. Below a few hundred
+   * events a second it is less.
+   */
+  readonly baseCores: {
+    /** Of each shard. */
+    readonly shard: number;
+    /** Of the thread that links a node to the others. */
+    readonly link: number;
+    /** Of the broker between nodes. */
+    readonly broker: number;
+  };
+  /** CPU of each event, in microseconds, where many come. */
   readonly cpuUs: {
     /** A connection's handshake and the join of one topic. */
     readonly join: number;
@@ -44,6 +56,7 @@ export interface UnitCosts {
 
 /** Every cost's place in the file, its unit, and what is the least that makes sense. */
 const PLACES = [
+  ["baseCores", ["shard", "link", "broker"], "cores"],
   [
     "cpuUs",
     ["join", "heartbeat", "broadcast", "delivery", "record", "nodeRecord", "brokerRecord"],

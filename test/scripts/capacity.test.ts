@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { errorOf, makeCheckTable } from "../../scripts/capacity/check.ts";
 import type { Demand, Machine } from "../../scripts/capacity/demand.ts";
+import { line } from "../../scripts/capacity/measure.ts";
 import { parseCapacityOptions } from "../../scripts/capacity/options.ts";
 import { makePlan, placesReached, planWith } from "../../scripts/capacity/plan.ts";
 import { makeCapacityReport } from "../../scripts/capacity/report.ts";
@@ -14,6 +15,7 @@ import { readUnitCosts, type UnitCosts } from "../../scripts/capacity/unit-costs
 /** Round numbers, so that every result can be worked out by hand. */
 const COSTS: UnitCosts = {
   measuredOn: "paper",
+  baseCores: { shard: 0.02, link: 0.03, broker: 0.04 },
   cpuUs: {
     join: 100,
     heartbeat: 10,
@@ -67,13 +69,15 @@ describe("a plan of capacity", () => {
   it("adds up what each thing costs", () => {
     const { cpu, deliveries, coresPerNode } = planWith(1, DEMAND, { ...MACHINE, cores: 1 }, COSTS);
     assert.equal(deliveries, 20_000);
+    close(cpu.shards, 0.02);
+    assert.equal(cpu.links, 0);
     close(cpu.broadcasts, 0.02);
     close(cpu.deliveries, 0.12);
     close(cpu.heartbeats, 0.01);
     close(cpu.joins, 0.01);
     assert.equal(cpu.records, 0);
     assert.equal(cpu.nodeRecords, 0);
-    close(coresPerNode, 0.16);
+    close(coresPerNode, 0.18);
   });
 
   it("charges each shard and each node that a broadcast reaches beside its own", () => {
@@ -83,6 +87,8 @@ describe("a plan of capacity", () => {
     close(shardsReached, shardsPerNode);
     close(cpu.records, (30 / 1e6) * (3 * shardsPerNode - 1));
     close(cpu.nodeRecords, (40 / 1e6) * 2);
+    close(cpu.shards, 3 * shardsPerNode * 0.02);
+    close(cpu.links, 3 * 0.03);
   });
 
   it("takes the fewest nodes that fit, and one less would not", () => {
@@ -138,19 +144,21 @@ describe("a plan of capacity", () => {
     const plan = planWith(2, DEMAND, MACHINE, COSTS);
     const shard = simulateShard(DEMAND, plan, COSTS);
     const report = makeCapacityReport(DEMAND, MACHINE, COSTS, plan, shard);
-    for (const line of [
+    for (const expected of [
       "30 000 connections, 1 000 broadcasts a second to 20 members each, 100 bytes",
       "  nodes        2, for cpu",
+      "  shards       2 x 0.020 = 0.04, to be awake",
+      "  links        2 x 0.030 = 0.06",
       "  broadcasts   1 000/s x 20.00 µs = 0.02",
       "  deliveries   1 000/s x 20 x (5.00 µs + 100 x 10.00 ns) = 0.12",
       "  other nodes  1 000/s x 1 nodes x 40.00 µs = 0.04",
       "  heartbeats   30 000 / 30 s x 10.00 µs = 0.01",
       "  connections  15 000 x 2 000 B = 30.0 MB",
       "  kernel       15 000 x 4 000 B = 60.0 MB, without bytes that wait in its buffers",
-      "  CPU          1 000 records/s x 1.00 µs = 0.00",
+      "  CPU          0.040 + 1 000 records/s x 1.00 µs = 0.04",
       "unit costs: paper",
     ]) {
-      assert.ok(report.split("\n").includes(line), `${line}\nis in\n${report}`);
+      assert.ok(report.split("\n").includes(expected), `${expected}\nis in\n${report}`);
     }
   });
 });
@@ -182,6 +190,7 @@ describe("a simulated shard", () => {
   it("agrees with queueing theory where all services are alike", () => {
     // M/D/1: the mean wait is service * load / (2 * (1 - load)), the median below it.
     const alike = { ...COSTS.cpuUs, broadcast: 1_000, delivery: 1e-9, deliveryByte: 0 };
+    const baseCores = { ...COSTS.baseCores, shard: 0 };
     const demand = {
       ...DEMAND,
       rate: 500,
@@ -190,7 +199,7 @@ describe("a simulated shard", () => {
       connections: 1,
       heartbeatSeconds: 1e9,
     };
-    const costs = { ...COSTS, cpuUs: alike };
+    const costs = { ...COSTS, baseCores, cpuUs: alike };
     const shard = simulateShard(
       demand,
       planWith(1, demand, { ...MACHINE, cores: 1 }, costs),
@@ -269,6 +278,14 @@ describe("capacity's command line", () => {
     );
     assert.match(errorOfWords("--connections", "many"), /got many$/);
     assert.match(errorOfWords("--nothing"), /--nothing/);
+  });
+});
+
+describe("the line through two measurements", () => {
+  it("meets both", () => {
+    const { base, us } = line(1_000, 0.06, 5_000, 0.14);
+    close(base, 0.04);
+    close(us, 20);
   });
 });
 
