@@ -5,7 +5,8 @@
  */
 
 import { inColumns } from "../bench/columns.ts";
-import { runGenerator } from "../bench/generator.ts";
+import { median } from "../bench/comparison.ts";
+import { runForJson } from "../bench/generator.ts";
 import { startServer } from "../bench/servers.ts";
 import type { Demand, Machine } from "./demand.ts";
 import { planWith, type Plan } from "./plan.ts";
@@ -16,7 +17,7 @@ export interface Checked {
   readonly connections: number;
   /** Server CPU of one delivery, all that goes with it included. */
   readonly cpuUs: Compared;
-  /** Memory of one connection. */
+  /** Memory of the server's process with all of them. */
   readonly bytes: Compared;
 }
 
@@ -32,6 +33,8 @@ const MEMBERS = 20;
 const PAYLOAD_BYTES = 64;
 const HEARTBEAT_SECONDS = 30;
 const SECONDS = 5;
+/** Runs of each size; the median counts. */
+const ROUNDS = 3;
 /** Deliveries a second for each connection: each client gets a message a second. */
 const RATE_EACH = 1;
 
@@ -56,27 +59,38 @@ export function demandOf(connections: number): Demand {
   };
 }
 
-/** Runs one size and compares it. */
+/** Runs one size, several times, and compares the medians. */
 export async function checkSize(connections: number, costs: UnitCosts): Promise<Checked> {
   const demand = demandOf(connections);
   const plan: Plan = planWith(1, demand, HERE, costs);
-  const server = await startServer("simurgh", 1);
-  const { cpuUsPerMessage, bytesPerConnection } = await runGenerator([
-    ...wordsOf(demand),
-    "--url",
-    server.url,
-    "--server-pid",
-    String(server.pid),
-  ]);
-  await server.stop();
+  const runs: Run[] = [];
+  for (let round = 0; round < ROUNDS; round++) runs.push(await runOnce(demand));
   return {
     connections,
     cpuUs: {
       predicted: (plan.coresPerNode * 1e6) / plan.deliveries,
-      measured: cpuUsPerMessage,
+      measured: median(runs.map(({ window }) => window.serverCpuUsPerMessage)),
     },
-    bytes: { predicted: costs.bytes.connection, measured: bytesPerConnection },
+    bytes: {
+      // The kernel's part is not the process's.
+      predicted: plan.memoryPerNode - plan.memory.kernel,
+      measured: median(runs.map(({ memory }) => memory.afterBytes)),
+    },
   };
+}
+
+/** What the generator says of a run. */
+interface Run {
+  readonly window: { readonly serverCpuUsPerMessage: number };
+  readonly memory: { readonly afterBytes: number };
+}
+
+async function runOnce(demand: Demand): Promise<Run> {
+  const server = await startServer("simurgh", 1);
+  const words = [...wordsOf(demand), "--url", server.url, "--server-pid", String(server.pid)];
+  const line = await runForJson(words);
+  await server.stop();
+  return JSON.parse(line) as Run;
 }
 
 function wordsOf({ connections, rate, members, payloadBytes, heartbeatSeconds }: Demand): string[] {
@@ -93,7 +107,7 @@ export function makeCheckTable(checked: readonly Checked[]): string {
       "CPU a delivery: predicted",
       "measured",
       "error",
-      "bytes each: predicted",
+      "memory: predicted",
       "measured",
       "error",
     ],
@@ -102,8 +116,8 @@ export function makeCheckTable(checked: readonly Checked[]): string {
       `${cpuUs.predicted.toFixed(2)} µs`,
       `${cpuUs.measured.toFixed(2)} µs`,
       errorOf(cpuUs),
-      bytes.predicted.toFixed(0),
-      bytes.measured.toFixed(0),
+      `${(bytes.predicted / 1e6).toFixed(1)} MB`,
+      `${(bytes.measured / 1e6).toFixed(1)} MB`,
       errorOf(bytes),
     ]),
   ];

@@ -297,10 +297,10 @@ describe("the check of a plan", () => {
       {
         connections: 1_000,
         cpuUs: { predicted: 11, measured: 10 },
-        bytes: { predicted: 1_800, measured: 2_000 },
+        bytes: { predicted: 18e6, measured: 20e6 },
       },
     ]);
     const row = table.split("\n")[1]?.replaceAll(/ {2,}/g, " | ");
-    assert.equal(row, "1000 | 11.00 µs | 10.00 µs | +10 % | 1800 | 2000 | -10 %");
+    assert.equal(row, "1000 | 11.00 µs | 10.00 µs | +10 % | 18.0 MB | 20.0 MB | -10 %");
   });
 });
