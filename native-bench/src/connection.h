@@ -66,8 +66,8 @@ struct ConnectionSetting {
 /** Longest message that a server may send, in bytes; beyond it the connection fails. */
 inline constexpr std::uint64_t kMaxMessageBytes = 16 * 1024 * 1024;
 
-/** Whether a connection reads all that comes, or nothing after the reply to its join. */
-enum class Hearing { good, deaf };
+/** Whether a connection reads all that comes, little by little, or nothing once it is joined. */
+enum class Hearing { good, slow, deaf };
 
 /** Receive buffer of a deaf connection: what the server may send into the void is little. */
 inline constexpr int kDeafReceiveBytes = 16 * 1024;
