@@ -1,6 +1,7 @@
 // What a run found: the figures that the report is made of.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "clock.h"
 #include "histogram.h"
+#include "tally.h"
 
 namespace bench {
 
@@ -20,15 +22,31 @@ struct Window {
   /** Messages received within the window, whenever they were sent. */
   std::uint64_t received = 0;
   Nanoseconds elapsed = 0;
+  /** Of all threads of the generator. */
   Nanoseconds generatorCpu = 0;
+  /** Share of one core that the busiest thread of the generator used; 1 at most. */
+  double busiestShare = 0;
   /** Nothing without --server-pid. */
   std::optional<Nanoseconds> serverCpu;
   /** How long the server's threads were ready to run and had no core; nothing where unknown. */
   std::optional<Nanoseconds> serverWait;
   /** How much later than planned each send of the window left. */
   Histogram lateness;
+  /** The p99 of the thread that was latest by it: one that lags is not hidden by many that do not. */
+  Nanoseconds worstLateness = 0;
   /** From the planned time of each send of the window to each of its deliveries. */
   Histogram latency;
+
+  /** Adds what one thread counted. */
+  void add(const Tally& tally) {
+    sent += tally.sent;
+    due += tally.due;
+    received += tally.received;
+    busiestShare = std::max(busiestShare, tally.cpuShare());
+    lateness.merge(tally.lateness);
+    worstLateness = std::max(worstLateness, tally.lateness.quantile(0.99));
+    latency.merge(tally.latency);
+  }
 
   double seconds() const { return static_cast<double>(elapsed) / static_cast<double>(kSecond); }
   /** Share of the due messages that came within the window; less than 1 where the server lags. */
@@ -36,10 +54,6 @@ struct Window {
     return due == 0 ? 1 : static_cast<double>(received) / static_cast<double>(due);
   }
   double rateReached() const { return elapsed == 0 ? 0 : static_cast<double>(sent) / seconds(); }
-  /** Share of one core that the generator used; its one thread cannot use more than 1. */
-  double generatorShare() const {
-    return elapsed == 0 ? 0 : static_cast<double>(generatorCpu) / static_cast<double>(elapsed);
-  }
 };
 
 /** The server's memory (RssAnon + RssShmem), in bytes. */
@@ -66,21 +80,12 @@ struct Figures {
   std::optional<Window> load;
   std::optional<ServerMemory> memory;
   std::uint64_t joined = 0;
-  /** Deliveries that the sends of the whole run (warm-up included) must lead to. */
-  std::uint64_t expected = 0;
-  /** Deliveries that arrived, each counted once. */
-  std::uint64_t delivered = 0;
-  std::uint64_t doubled = 0;
-  /** Deliveries that came after a later one of the same sender. */
-  std::uint64_t disordered = 0;
-  std::uint64_t heartbeats = 0;
-  /** Deaf connections that the server closed by itself. */
-  std::uint64_t deafClosed = 0;
+  /** Of all threads. */
+  Counts counts;
   /** What went wrong, one line each; empty after a good run. */
   std::vector<std::string> failures;
 
   const Window& primary() const { return load ? *load : connects; }
-  std::uint64_t missing() const { return expected - delivered; }
 };
 
 }  // namespace bench

@@ -37,6 +37,15 @@ void Histogram::record(Nanoseconds value) {
   max_ = std::max(max_, held);
 }
 
+void Histogram::merge(const Histogram& other) {
+  for (std::size_t counter = 0; counter < counters_.size(); ++counter) {
+    counters_[counter] += other.counters_[counter];
+  }
+  count_ += other.count_;
+  sum_ += other.sum_;
+  max_ = std::max(max_, other.max_);
+}
+
 Nanoseconds Histogram::quantile(double fraction) const {
   if (count_ == 0) return 0;
   const double wanted = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_));

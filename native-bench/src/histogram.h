@@ -26,6 +26,9 @@ class Histogram {
   /** Counts one value; a negative one counts as 0 (an early timer is not a gain). */
   void record(Nanoseconds value);
 
+  /** Counts all that another has counted. */
+  void merge(const Histogram& other);
+
   /**
    * Smallest counter edge that at least `fraction` of the values do not exceed.
    *

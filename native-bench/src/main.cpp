@@ -16,7 +16,7 @@ constexpr int kBadOption = 2;
 
 int runWith(const bench::Options& options) {
   if (options.isHelp) {
-    std::fputs(bench::helpText().c_str(), stdout);
+    std::fputs(bench::helpText(options.scenario).c_str(), stdout);
     return kGood;
   }
   const bench::Figures figures = bench::Run(options).run();

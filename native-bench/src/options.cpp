@@ -19,11 +19,11 @@ struct ScenarioRow {
   std::string_view about;
 };
 
-constexpr std::array<ScenarioRow, 3> kScenarios{{
+constexpr auto kScenarios = std::to_array<ScenarioRow>({
     {"connect", "2k", "1k", "opens and joins each connection once"},
     {"echo", "200", "10k", "pushes, each replied to with its payload"},
     {"fanout", "2k", "2k", "broadcasts to all of a topic"},
-}};
+});
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
                            Nanoseconds Options::*, bool Options::*>;
@@ -38,30 +38,38 @@ struct Row {
   std::string_view max;
   std::string_view unit;
   std::string_view about;
+  /** The scenarios that it is an option of; empty: all, and the overview shows it. */
+  std::string_view scenarios = {};
 };
 
+constexpr std::string_view kAll = "connect echo fanout";
+constexpr std::string_view kSending = "echo fanout";
 constexpr std::string_view kByScenario = "*";
 
-const std::array<Row, 18> kRows{{
+const auto kRows = std::to_array<Row>({
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
-    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic"},
-    {"topics", &Options::topics, "100", "1", "20k", "topics", "fanout: must divide the connections"},
-    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "fanout: stop reading once joined"},
-    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends"},
-    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before echo and fanout"},
-    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window"},
-    {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured"},
+    {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
+    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
+    {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
+    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
+    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", kAll},
+    {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
+    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kSending},
+    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kSending},
+    {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
     {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read"},
     {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
-    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload"},
+    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
+    {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
     {"transport", &Options::transportName, "websocket", "", "", "name", "websocket or longpoll"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
-    {"help", &Options::isHelp, "", "", "", "", "show this"},
-}};
+    {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
+    {"help", &Options::isHelp, "", "", "", "", "show this, or a scenario's own options"},
+});
 
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -129,19 +137,29 @@ std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
   return row.name == "rate" ? scenario.rate : scenario.connections;
 }
 
+/** Whether the help of a scenario, or of none, has an option. */
+bool isShown(const Row& row, std::string_view scenario) {
+  if (scenario.empty() || row.scenarios.empty()) return scenario.empty() && row.scenarios.empty();
+  // Words with a blank on both sides.
+  const std::string words = " " + std::string(row.scenarios) + " ";
+  return words.find(" " + std::string(scenario) + " ") != std::string::npos;
+}
+
 /** Descriptors beside the connections: standard streams, epoll, timer, files of /proc. */
 constexpr std::uint64_t kOwnDescriptors = 16;
+/** Those of each thread: epoll, timer, mailbox. */
+constexpr std::uint64_t kThreadDescriptors = 3;
 
 void checkDescriptors(const Options& options) {
   // Long-poll has one connection of TCP for polls, and one for posts.
   const std::uint64_t each = options.target.transport == TransportKind::longPoll ? 2 : 1;
+  const std::uint64_t own = kOwnDescriptors + kThreadDescriptors * options.threads;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  if (options.connections * each + kOwnDescriptors <= limit.rlim_cur) return;
-  throw OptionError("connections must be at most " +
-                    std::to_string((limit.rlim_cur - kOwnDescriptors) / each) +
+  if (options.connections * each + own <= limit.rlim_cur) return;
+  throw OptionError("connections must be at most " + std::to_string((limit.rlim_cur - own) / each) +
                     " here (this process may hold " + std::to_string(limit.rlim_cur) +
                     " descriptors), got " + std::to_string(options.connections));
 }
@@ -176,6 +194,11 @@ void checkTogether(const Options& options) {
   }
   checkDeaf(options);
   checkTransport(options);
+  if (options.threads > options.connections) {
+    throw OptionError("threads must be at most connections, got " + std::to_string(options.threads) +
+                      " threads and " + std::to_string(options.connections) + " connections");
+  }
+  if (options.live > 0 && !options.isJson) throw OptionError("live must come with --json");
   checkDescriptors(options);
 }
 
@@ -266,6 +289,7 @@ Options parseOptions(std::span<const std::string_view> words) {
   Options options;
   if (words.empty() || std::find(words.begin(), words.end(), "--help") != words.end()) {
     options.isHelp = true;
+    if (!words.empty() && words.front() != "--help") options.scenario = scenarioNamed(words.front()).name;
     return options;
   }
   const ScenarioRow& scenario = scenarioNamed(words.front());
@@ -297,23 +321,28 @@ Options parseOptions(std::span<const std::string_view> words) {
   return options;
 }
 
-std::string helpText() {
-  std::string text = "native-bench SCENARIO --url ws://127.0.0.1:4000/socket/websocket [OPTIONS]\n";
+std::string helpText(std::string_view scenario) {
+  std::string text;
   std::array<char, 160> line{};
   const auto add = [&text, &line](auto... parts) {
     std::snprintf(line.data(), line.size(), parts...);
     text += line.data();
   };
-  for (const ScenarioRow& row : kScenarios) {
-    add("  %-8s %s (%s connections, %s/s)\n", row.name.data(), row.about.data(),
-        row.connections.data(), row.rate.data());
+  if (scenario.empty()) {
+    text = "native-bench SCENARIO --url ws://127.0.0.1:4000/socket/websocket [OPTIONS]\n";
+    for (const ScenarioRow& row : kScenarios) add("  %-9s %s\n", row.name.data(), row.about.data());
+    text += "native-bench SCENARIO --help: its own options. Those of all scenarios:\n";
+  } else {
+    add("native-bench %.*s: %s\n", static_cast<int>(scenario.size()), scenario.data(),
+        scenarioNamed(scenario).about.data());
   }
   for (const Row& row : kRows) {
+    if (!isShown(row, scenario)) continue;
+    std::string_view fallback = row.fallback;
+    if (fallback == kByScenario) fallback = fallbackOf(row, scenarioNamed(scenario));
     const std::string flag = "--" + std::string(row.name);
-    const std::string fallback = row.fallback.empty() || row.fallback == kByScenario
-                                     ? ""
-                                     : " (" + std::string(row.fallback) + ")";
-    add("  %-14s %-11s %s%s\n", flag.c_str(), row.unit.data(), row.about.data(), fallback.c_str());
+    const std::string shown = fallback.empty() ? "" : " (" + std::string(fallback) + ")";
+    add("  %-14s %-11s %s%s\n", flag.c_str(), row.unit.data(), row.about.data(), shown.c_str());
   }
   return text + "Exit: 0 all arrived once, 1 something did not, 2 a bad option.\n";
 }

@@ -32,12 +32,18 @@ struct Target {
 struct Options {
   std::string scenario;
   std::string url;
+  /** Generator threads. */
+  std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
+  /** What every topic begins with; its number follows. */
+  std::string topicPrefix;
   /** Connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
+  /** Sends gather at the beginning of each; 0 where they are evenly spaced. */
+  Nanoseconds tick = 0;
   Nanoseconds duration = 0;
   Nanoseconds warmup = 0;
   Nanoseconds settle = 0;
@@ -48,8 +54,10 @@ struct Options {
   /** 0 where no server's figures are asked for. */
   std::uint64_t serverPid = 0;
   bool isJson = false;
+  /** Between two lines of JSON during the run; 0 where there are none. */
+  Nanoseconds live = 0;
   bool isHelp = false;
-  std::string transportName;
+  std::string transportName = "websocket";
   std::string protocolName;
   const Protocol* protocol = &phoenixProtocol();
   Target target;
@@ -84,7 +92,11 @@ std::optional<Nanoseconds> parseDuration(std::string_view text);
 Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol(),
                    TransportKind transport = TransportKind::webSocket);
 
-/** The text of `--help`; fits a screen of 80 columns and 24 lines. */
-std::string helpText();
+/**
+ * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.
+ *
+ * @param scenario empty for the scenarios, and the options that all of them have
+ */
+std::string helpText(std::string_view scenario = {});
 
 }  // namespace bench

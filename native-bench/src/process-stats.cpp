@@ -28,6 +28,12 @@ std::optional<std::uint64_t> kilobytesOf(std::string_view status, std::string_vi
 
 }  // namespace
 
+Nanoseconds threadCpu() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return Nanoseconds{time.tv_sec} * kSecond + time.tv_nsec;
+}
+
 std::optional<Nanoseconds> cpuOf(std::uint64_t pid) {
   clockid_t clock{};
   timespec time{};

@@ -20,6 +20,9 @@ namespace bench {
  */
 std::optional<Nanoseconds> cpuOf(std::uint64_t pid);
 
+/** CPU time of the calling thread since it began. */
+Nanoseconds threadCpu();
+
 /**
  * Time that the threads of a process were ready to run and had no core: the second number of
  * /proc/PID/task/TID/schedstat, summed over the threads that live.

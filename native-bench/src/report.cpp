@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "json.h"
+#include "json-object.h"
 
 namespace bench {
 
@@ -16,8 +16,8 @@ struct Quantile {
   const char* name;
   double fraction;
 };
-constexpr std::array<Quantile, 4> kQuantiles{
-    {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}}};
+constexpr std::array<Quantile, 5> kQuantiles{
+    {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"p9999", 0.9999}}};
 
 template <typename... Parts>
 std::string format(const char* form, Parts... parts) {
@@ -47,31 +47,6 @@ std::string timesText(const Histogram& times) {
   return text + format("max %.0f us", microseconds(times.max()));
 }
 
-/** A JSON object, member by member. */
-class JsonObject {
- public:
-  JsonObject& raw(std::string_view name, std::string_view json) {
-    text_ += text_.size() == 1 ? "" : ",";
-    text_ += jsonQuote(name);
-    text_ += ":";
-    text_ += json;
-    return *this;
-  }
-  JsonObject& text(std::string_view name, std::string_view value) {
-    return raw(name, jsonQuote(value));
-  }
-  JsonObject& count(std::string_view name, std::uint64_t value) {
-    return raw(name, std::to_string(value));
-  }
-  JsonObject& number(std::string_view name, double value) {
-    return raw(name, format("%.4f", value));
-  }
-  std::string end() const { return text_ + "}"; }
-
- private:
-  std::string text_ = "{";
-};
-
 std::string timesJson(const Histogram& times) {
   JsonObject object;
   for (const auto& [name, fraction] : kQuantiles) {
@@ -91,9 +66,10 @@ std::string windowJson(const Window& window, Nanoseconds maxLate) {
       .count("sent", window.sent)
       .count("due", window.due)
       .count("received", window.received)
-      .raw("isServerBehind", isServerBehind(window) ? "true" : "false")
-      .raw("isServerStarved", isServerStarved(window) ? "true" : "false")
-      .number("generatorCpuShare", window.generatorShare())
+      .flag("isServerBehind", isServerBehind(window))
+      .flag("isServerStarved", isServerStarved(window))
+      .number("generatorCpuShare", window.busiestShare)
+      .number("generatorCpuTotal", shareOf(window, window.generatorCpu))
       .raw("latenessUs", timesJson(window.lateness));
   if (window.serverCpu) {
     object.number("serverCpuShare", shareOf(window, window.serverCpu))
@@ -125,7 +101,17 @@ std::string memoryJson(const ServerMemory& memory) {
       .end();
 }
 
-std::string windowText(const Window& window, Nanoseconds maxLate) {
+/** The generator's CPU; with several threads what counts is the busiest. */
+std::string generatorText(const Options& options, const Window& window) {
+  const std::string text = format("generator %.0f %% of a core", 100 * window.busiestShare);
+  if (options.threads == 1) return text;
+  return text + format(" in the busiest of %llu threads, %.0f %% in all",
+                       static_cast<unsigned long long>(options.threads),
+                       100 * shareOf(window, window.generatorCpu));
+}
+
+std::string windowText(const Options& options, const Window& window) {
+  const Nanoseconds maxLate = options.maxLate;
   std::string text =
       format("  rate       planned %llu/s, reached %.0f/s over %.2f s\n",
              static_cast<unsigned long long>(window.ratePlanned), window.rateReached(),
@@ -133,7 +119,7 @@ std::string windowText(const Window& window, Nanoseconds maxLate) {
   text += "  late       " + timesText(window.lateness) + "  (this program's own)\n";
   const auto bottleneck = bottleneckOf(window, maxLate);
   text += "  latency    " + (bottleneck ? "not shown: " + *bottleneck : timesText(window.latency));
-  text += format("\n  cpu        generator %.0f %% of a core", 100 * window.generatorShare());
+  text += "\n  cpu        " + generatorText(options, window);
   if (window.serverCpu) {
     text += format("; server %.0f %%, %.2f us for each of %llu messages received",
                    100 * shareOf(window, window.serverCpu), perMessage(window),
@@ -159,16 +145,20 @@ bool isServerStarved(const Window& window) {
 
 bool isServerBehind(const Window& window) { return window.receivedShare() < kMinReceivedShare; }
 
-std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate) {
-  if (window.generatorShare() > kMaxGeneratorShare) {
+std::optional<std::string> hindranceOf(const Window& window, Nanoseconds maxLate) {
+  if (window.busiestShare > kMaxGeneratorShare) {
     return format("the generator was the bottleneck: it used %.0f %% of a core (limit %.0f %%)",
-                  100 * window.generatorShare(), 100 * kMaxGeneratorShare);
+                  100 * window.busiestShare, 100 * kMaxGeneratorShare);
   }
-  const Nanoseconds late = window.lateness.quantile(0.99);
-  if (late > maxLate) {
+  if (window.worstLateness > maxLate) {
     return format("the generator was the bottleneck: p99 of its own lateness was %.1f ms (limit %.1f ms)",
-                  microseconds(late) / 1000, microseconds(maxLate) / 1000);
+                  microseconds(window.worstLateness) / 1000, microseconds(maxLate) / 1000);
   }
+  return std::nullopt;
+}
+
+std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate) {
+  if (auto hindrance = hindranceOf(window, maxLate)) return hindrance;
   const double share = window.rateReached() / static_cast<double>(window.ratePlanned);
   if (share < kMinRateShare) {
     return format("the planned rate was not reached: %.1f %% of it (limit %.0f %%)", 100 * share,
@@ -182,17 +172,17 @@ std::string makeReport(const Options& options, const Figures& figures) {
                             static_cast<unsigned long long>(figures.joined),
                             static_cast<unsigned long long>(options.connections)) +
                      options.url + "\n";
-  text += windowText(figures.primary(), options.maxLate);
+  text += windowText(options, figures.primary());
   text += format("  delivered  %llu of %llu, missing %llu, doubled %llu, out of order %llu\n",
-                 static_cast<unsigned long long>(figures.delivered),
-                 static_cast<unsigned long long>(figures.expected),
-                 static_cast<unsigned long long>(figures.missing()),
-                 static_cast<unsigned long long>(figures.doubled),
-                 static_cast<unsigned long long>(figures.disordered));
+                 static_cast<unsigned long long>(figures.counts.delivered),
+                 static_cast<unsigned long long>(figures.counts.expected),
+                 static_cast<unsigned long long>(figures.counts.missing()),
+                 static_cast<unsigned long long>(figures.counts.doubled),
+                 static_cast<unsigned long long>(figures.counts.disordered));
   if (options.deaf > 0) {
     text += format("  deaf       %llu connections read nothing; the server closed %llu of them\n",
                    static_cast<unsigned long long>(options.deaf),
-                   static_cast<unsigned long long>(figures.deafClosed));
+                   static_cast<unsigned long long>(figures.counts.deafClosed));
   }
   if (figures.memory) text += memoryText(*figures.memory);
   for (const std::string& failure : figures.failures) text += "  FAILED     " + failure + "\n";
@@ -204,17 +194,22 @@ std::string makeJson(const Options& options, const Figures& figures) {
   object.text("scenario", options.scenario)
       .text("protocol", options.protocol->name())
       .count("connections", options.connections)
+      .count("threads", options.threads)
       .count("joined", figures.joined)
       .raw("window", windowJson(figures.primary(), options.maxLate))
-      .count("expected", figures.expected)
-      .count("delivered", figures.delivered)
-      .count("missing", figures.missing())
-      .count("doubled", figures.doubled)
-      .count("disordered", figures.disordered)
-      .count("heartbeats", figures.heartbeats)
+      .count("expected", figures.counts.expected)
+      .count("delivered", figures.counts.delivered)
+      .count("missing", figures.counts.missing())
+      .count("doubled", figures.counts.doubled)
+      .count("disordered", figures.counts.disordered)
+      .count("heartbeats", figures.counts.heartbeats)
       .count("deaf", options.deaf)
-      .count("deafClosed", figures.deafClosed)
-      .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null");
+      .count("deafClosed", figures.counts.deafClosed)
+      .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null")
+      .text("transport", options.transportName)
+      .raw("idle", "null")
+      .raw("search", "null")
+      .raw("reconnect", "null");
   std::string failures;
   for (const std::string& failure : figures.failures) {
     failures += (failures.empty() ? "" : ",") + jsonQuote(failure);

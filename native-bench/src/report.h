@@ -19,8 +19,14 @@ inline constexpr double kMinReceivedShare = 0.95;
 inline constexpr double kMaxServerWaitShare = 0.1;
 
 /**
+ * Says what of any thread of the generator (its CPU, its lateness) spoils a window's latencies, or
+ * nothing where nothing does.
+ */
+std::optional<std::string> hindranceOf(const Window& window, Nanoseconds maxLate);
+
+/**
  * Says why a window's latencies would measure the generator rather than the server, or nothing
- * where they can be trusted.
+ * where they can be trusted: a hindrance, or a rate that was not reached.
  */
 std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate);
 

@@ -1,8 +1,12 @@
 #include "run.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+#include <variant>
 
 #include "process-stats.h"
+#include "scenario.h"
 
 namespace bench {
 
@@ -10,10 +14,8 @@ namespace {
 
 /** Time between making a schedule and its first send. */
 constexpr Nanoseconds kLead = 20 * kMillisecond;
-/** Sends in a row before the loop looks at what has arrived. */
-constexpr std::uint64_t kMaxSendsPerTurn = 32;
-/** Longest wait for the server's side of all closes. */
-constexpr Nanoseconds kCloseDeadline = 2 * kSecond;
+/** Longer than any run. */
+constexpr Nanoseconds kForever = 24 * 3'600 * kSecond;
 
 std::uint64_t countDuring(std::uint64_t ratePerSecond, Nanoseconds time) {
   return ratePerSecond * static_cast<std::uint64_t>(time / kMillisecond) / 1'000;
@@ -23,28 +25,82 @@ std::uint64_t countDuring(std::uint64_t ratePerSecond, Nanoseconds time) {
 
 Run::Run(const Options& options)
     : options_(options),
-      setting_{loop_, *this, buffers_, options.target, *options.protocol},
-      scenario_(makeScenario(options)) {
-  for (std::size_t number = 0; number < options.connections; ++number) {
-    connections_.push_back(std::make_unique<Connection>(
-        setting_, number, scenario_->topicOf(number), scenario_->hearingOf(number)));
+      work_(makeScenario(options)->work()),
+      news_(loop_),
+      live_(options),
+      counts_(options.threads) {
+  const WorkerSetting setting{options, news_, joined_, monotonicNow()};
+  for (std::size_t thread = 0; thread < options.threads; ++thread) {
+    workers_.push_back(std::make_unique<Worker>(setting, Share{thread, options.threads}));
   }
 }
 
 Figures Run::run() {
   open();
   if (!hasFailed()) settle();
-  if (!hasFailed() && scenario_->deliveriesPerSend() > 0) {
+  if (!hasFailed() && work_ != Work::none) {
     load();
     if (!hasFailed()) collect();
   }
   close();
-  figures_.expected = sent_ * scenario_->deliveriesPerSend();
-  if (!hasFailed() && figures_.missing() > 0) fail("deliveries are missing");
-  if (figures_.doubled > 0) fail("deliveries came twice");
-  if (figures_.disordered > 0) fail("deliveries came after later ones of the same sender");
+  figures_.joined = joined_.load(std::memory_order_relaxed);
+  figures_.counts = counts();
+  if (!hasFailed() && figures_.counts.missing() > 0) fail("deliveries are missing");
+  if (figures_.counts.doubled > 0) fail("deliveries came twice");
+  if (figures_.counts.disordered > 0) fail("deliveries came after later ones of the same sender");
   return std::move(figures_);
 }
+
+Counts Run::counts() const {
+  Counts all;
+  for (const Counts& each : counts_) all.add(each);
+  return all;
+}
+
+void Run::order(const Order& order, Window* window) {
+  window_ = window;
+  awaited_ = workers_.size();
+  for (const auto& worker : workers_) worker->order(order);
+}
+
+void Run::await(Nanoseconds until) {
+  while (awaited_ > 0 && monotonicNow() < until) {
+    loop_.turn(until);
+    for (News& news : news_.take()) {
+      std::visit([this](auto& kind) { note(kind); }, news);
+    }
+  }
+}
+
+void Run::note(Obeyed& obeyed) {
+  --awaited_;
+  counts_[obeyed.thread] = obeyed.counts;
+  if (window_ != nullptr) window_->add(obeyed.tally);
+}
+
+void Run::note(const HalfJoined&) {
+  const auto memory = serverMemory();
+  if (!memory || !figures_.memory) return;
+  figures_.memory->atHalf = *memory;
+  figures_.memory->connectionsSinceHalf =
+      options_.connections - joined_.load(std::memory_order_relaxed);
+}
+
+void Run::note(const IntervalPassed& passed) {
+  const auto line = live_.add(passed, phase_, joined_.load(std::memory_order_relaxed));
+  if (!line) return;
+  std::puts(line->c_str());
+  std::fflush(stdout);
+}
+
+void Run::note(const Failed& failed) {
+  if (!hasFailed()) {
+    for (const auto& worker : workers_) worker->order(Stop{});
+  }
+  figures_.failures.push_back(failed.reason);
+}
+
+void Run::note(const Broken& broken) { throw std::runtime_error(broken.reason); }
 
 Run::Mark Run::mark() const {
   Mark mark{monotonicNow(), cpuOf(0).value_or(0), std::nullopt, std::nullopt};
@@ -70,49 +126,26 @@ std::optional<std::uint64_t> Run::serverMemory() {
   return memory;
 }
 
-void Run::turn(Nanoseconds until) {
-  if (!heartbeatSchedule_) return loop_.turn(until);
-  // Spread evenly: connection after connection, each once in the interval.
-  const std::uint64_t due = heartbeatSchedule_->dueBy(monotonicNow());
-  for (std::uint64_t count = 0; heartbeatsSent_ < due && count < kMaxSendsPerTurn; ++count) {
-    Connection& connection = *connections_[heartbeatsSent_++ % connections_.size()];
-    const bool isJoined = connection.state() == ConnectionState::joined;
-    if (isJoined && !connection.isDeaf()) connection.heartbeat();
-  }
-  loop_.turn(std::min(until, heartbeatSchedule_->plannedAt(heartbeatsSent_)));
-}
-
 void Run::open() {
   Window& window = figures_.connects;
-  const bool isMeasured = scenario_->deliveriesPerSend() == 0;
-  window.ratePlanned = isMeasured ? options_.rate : options_.connectRate;
+  window.ratePlanned = work_ == Work::none ? options_.rate : options_.connectRate;
   if (const auto memory = serverMemory()) figures_.memory.emplace().beforeConnects = *memory;
   const Mark start = mark();
-  connectSchedule_.emplace(start.time + kLead, window.ratePlanned);
-  const std::uint64_t count = connections_.size();
-  const Nanoseconds deadline = connectSchedule_->plannedAt(count) + options_.deadline;
-  while (figures_.joined < count && !hasFailed()) {
-    const Nanoseconds now = monotonicNow();
-    if (now > deadline) return fail("connections had not joined by the deadline");
-    const std::uint64_t due = std::min(connectSchedule_->dueBy(now), count);
-    for (std::uint64_t turn = 0; window.sent < due && turn < kMaxSendsPerTurn; ++turn) {
-      const std::uint64_t number = window.sent++;
-      window.lateness.record(monotonicNow() - connectSchedule_->plannedAt(number));
-      connections_[number]->open();
-    }
-    turn(window.sent < count ? connectSchedule_->plannedAt(window.sent) : deadline);
-  }
+  const Schedule schedule(start.time + kLead, window.ratePlanned);
+  order(Open{schedule, schedule.plannedAt(options_.connections) + options_.deadline}, &window);
+  await(start.time + kForever);
   finishWindow(window, start);
-  window.due = window.sent;
   window.elapsed -= kLead;
+  if (!hasFailed() && joined_.load(std::memory_order_relaxed) < options_.connections) {
+    fail("connections had not joined by the deadline");
+  }
 }
 
 void Run::settle() {
-  const Nanoseconds now = monotonicNow();
-  // At least one heartbeat a second in all keeps the rate a whole number.
-  const auto intervals = static_cast<std::uint64_t>(options_.heartbeat / kMillisecond);
-  heartbeatSchedule_.emplace(now, std::max<std::uint64_t>(connections_.size() * 1'000 / intervals, 1));
-  while (!hasFailed() && monotonicNow() < now + options_.settle) turn(now + options_.settle);
+  phase_ = LivePhase::settle;
+  const Nanoseconds end = monotonicNow() + options_.settle;
+  order(Settle{end}, nullptr);
+  await(end + kForever);
   const auto memory = serverMemory();
   if (memory && figures_.memory) figures_.memory->afterConnects = *memory;
 }
@@ -120,82 +153,34 @@ void Run::settle() {
 void Run::load() {
   Window& window = figures_.load.emplace();
   window.ratePlanned = options_.rate;
-  firstMeasured_ = countDuring(options_.rate, options_.warmup);
-  const std::uint64_t total = firstMeasured_ + countDuring(options_.rate, options_.duration);
-  sendSchedule_.emplace(monotonicNow() + kLead, options_.rate);
-  const Nanoseconds end = sendSchedule_->plannedAt(total);
-  while (!hasFailed() && (sent_ < total || monotonicNow() < end)) {
-    sendDue(*sendSchedule_, total);
-    turn(sendSchedule_->plannedAt(sent_));
-  }
-  if (windowStart_) finishWindow(window, *windowStart_);
-  windowStart_.reset();
-}
-
-void Run::sendDue(const Schedule& schedule, std::uint64_t total) {
-  const std::uint64_t due = std::min(schedule.dueBy(monotonicNow()), total);
-  for (std::uint64_t count = 0; sent_ < due && count < kMaxSendsPerTurn && !hasFailed(); ++count) {
-    if (sent_ == firstMeasured_) windowStart_ = mark();
-    if (windowStart_) {
-      figures_.load->lateness.record(monotonicNow() - schedule.plannedAt(sent_));
-      ++figures_.load->sent;
-      figures_.load->due += scenario_->deliveriesPerSend();
-    }
-    scenario_->send(connections_, sent_++);
-  }
+  Load load;
+  load.schedule = Schedule(monotonicNow() + kLead, options_.rate).inTicks(options_.tick);
+  load.firstSend = sends_;
+  load.firstMeasured = sends_ + countDuring(options_.rate, options_.warmup);
+  load.endSend = load.firstMeasured + countDuring(options_.rate, options_.duration);
+  load.windowStart = load.plannedAt(load.firstMeasured);
+  load.windowEnd = load.plannedAt(load.endSend);
+  sends_ = load.endSend;
+  phase_ = LivePhase::warmup;
+  order(load, &window);
+  await(load.windowStart);
+  phase_ = LivePhase::measure;
+  const Mark start = mark();
+  await(load.windowEnd + kForever);
+  finishWindow(window, start);
 }
 
 void Run::collect() {
-  const std::uint64_t expected = sent_ * scenario_->deliveriesPerSend();
+  phase_ = LivePhase::collect;
   const Nanoseconds deadline = monotonicNow() + options_.deadline;
-  while (!hasFailed() && figures_.delivered < expected && monotonicNow() < deadline) turn(deadline);
+  order(Collect{deadline}, &*figures_.load);
+  await(deadline + kForever);
 }
 
 void Run::close() {
-  heartbeatSchedule_.reset();
-  for (auto& connection : connections_) connection->leave();
-  const Nanoseconds deadline = monotonicNow() + kCloseDeadline;
-  for (auto& connection : connections_) {
-    while (connection->state() == ConnectionState::closing && monotonicNow() < deadline) {
-      loop_.turn(deadline);
-    }
-  }
-}
-
-void Run::onJoined(Connection& connection, Nanoseconds now) {
-  Window& window = figures_.connects;
-  ++window.received;
-  window.latency.record(now - connectSchedule_->plannedAt(connection.number()));
-  if (++figures_.joined != connections_.size() / 2 || !figures_.memory) return;
-  if (const auto memory = serverMemory()) figures_.memory->atHalf = *memory;
-  figures_.memory->connectionsSinceHalf = connections_.size() - figures_.joined;
-}
-
-void Run::onMessage(Connection& connection, const Message& message, Nanoseconds now) {
-  const auto delivery = scenario_->check(connection, message);
-  if (!delivery || delivery->send >= sent_) {
-    return onFailure(connection, "got what nobody asked for: " + std::string(message.event) + " " +
-                                     std::string(message.payload));
-  }
-  if (delivery->isDoubled) {
-    ++figures_.doubled;
-    return;
-  }
-  ++figures_.delivered;
-  if (delivery->isDisordered) ++figures_.disordered;
-  if (windowStart_) ++figures_.load->received;
-  if (delivery->send >= firstMeasured_) {
-    figures_.load->latency.record(now - sendSchedule_->plannedAt(delivery->send));
-  }
-}
-
-void Run::onHeartbeatReply() { ++figures_.heartbeats; }
-
-void Run::onDeafClosed() { ++figures_.deafClosed; }
-
-void Run::onFailure(Connection& connection, const std::string& reason) {
-  fail("connection " + std::to_string(connection.number()) + " (" + connection.topic() +
-       "): " + reason);
+  phase_ = LivePhase::close;
+  order(Close{}, nullptr);
+  await(monotonicNow() + kForever);
 }
 
 }  // namespace bench

@@ -1,4 +1,4 @@
-// One run, from the first connection to the last: opens, warms up, measures, waits, closes.
+// One run, from the first connection to the last: the coordinator of all threads.
 //
 //   open      connections on a schedule of their own; the figures of `connects`
 //   settle    a rest, then the server's memory is read
@@ -8,28 +8,33 @@
 //   close     close frames; what had been queued before them is still counted, and which of
 //             the deaf connections the server had closed
 //
-// The first failure of any connection ends the run.
+// Each phase is an order to all workers (phase.h), and is over when all have obeyed. The coordinator
+// has a thread of its own, the main one, which sleeps meanwhile: reading /proc delays no send. The
+// first failure of any connection ends the run.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "connection.h"
 #include "event-loop.h"
 #include "figures.h"
+#include "live.h"
+#include "mailbox.h"
 #include "options.h"
-#include "scenario.h"
-#include "schedule.h"
+#include "phase.h"
+#include "worker.h"
 
 namespace bench {
 
-class Run final : private ConnectionListener {
+class Run final {
  public:
   explicit Run(const Options& options);
 
-  /** Runs it all; used once. */
+  /** Runs it all; used once. @throws std::runtime_error where a thread cannot go on */
   Figures run();
 
  private:
@@ -41,45 +46,48 @@ class Run final : private ConnectionListener {
     std::optional<Nanoseconds> serverWait;
   };
 
-  void onJoined(Connection& connection, Nanoseconds now) override;
-  void onMessage(Connection& connection, const Message& message, Nanoseconds now) override;
-  void onHeartbeatReply() override;
-  void onDeafClosed() override;
-  void onFailure(Connection& connection, const std::string& reason) override;
-
   void open();
   void settle();
   void load();
-  void sendDue(const Schedule& schedule, std::uint64_t total);
   void collect();
   void close();
 
+  void note(Obeyed& obeyed);
+  void note(const HalfJoined&);
+  void note(const IntervalPassed& passed);
+  void note(const Failed& failed);
+  void note(const Broken& broken);
+
   bool hasFailed() const { return !figures_.failures.empty(); }
-  void fail(const std::string& reason) { figures_.failures.push_back(reason); }
-  /** Handles events and heartbeats until `until` at most. */
-  void turn(Nanoseconds until);
+  void fail(const std::string& reason) { note(Failed{reason}); }
+  /** Gives all threads an order; what they count is added to `window`. */
+  void order(const Order& order, Window* window);
+  /** Handles news until all threads have obeyed, or `until`. */
+  void await(Nanoseconds until);
   Mark mark() const;
   void finishWindow(Window& window, const Mark& start);
   std::optional<std::uint64_t> serverMemory();
+  Counts counts() const;
 
   const Options& options_;
+  const Work work_;
   EventLoop loop_;
-  SharedBuffers buffers_;
-  const ConnectionSetting setting_;
-  std::unique_ptr<Scenario> scenario_;
-  Connections connections_;
+  Mailbox<News> news_;
+  std::atomic<std::uint64_t> joined_ = 0;
   Figures figures_;
+  Live live_;
+  LivePhase phase_ = LivePhase::open;
 
-  std::optional<Schedule> connectSchedule_;
-  std::optional<Schedule> heartbeatSchedule_;
-  std::uint64_t heartbeatsSent_ = 0;
+  /** Threads that have not obeyed the last order yet. */
+  std::size_t awaited_ = 0;
+  /** What the last order is part of; none where it is not measured. */
+  Window* window_ = nullptr;
+  /** By thread: of the run so far. */
+  std::vector<Counts> counts_;
+  std::uint64_t sends_ = 0;
 
-  std::optional<Schedule> sendSchedule_;
-  /** Sends done so far, and the first of the measured window. */
-  std::uint64_t sent_ = 0;
-  std::uint64_t firstMeasured_ = 0;
-  /** Set while the window is open. */
-  std::optional<Mark> windowStart_;
+  /** Last: their threads use the above. */
+  std::vector<std::unique_ptr<Worker>> workers_;
 };
 
 }  // namespace bench

@@ -2,10 +2,10 @@
 
 namespace bench {
 
-std::unique_ptr<Scenario> makeScenario(const Options& options) {
-  if (options.scenario == "echo") return makeEcho(options);
-  if (options.scenario == "fanout") return makeFanout(options);
-  return makeConnect(options);
+std::unique_ptr<Scenario> makeScenario(const Options& options, Share share) {
+  if (options.scenario == "echo") return makeEcho(options, share);
+  if (options.scenario == "fanout") return makeFanout(options, share);
+  return makeConnect(options, share);
 }
 
 }  // namespace bench

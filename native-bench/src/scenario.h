@@ -1,12 +1,14 @@
 // What a scenario adds to the common run: who joins what, what is sent, what must come back.
+//
+// Sends are numbered from 0 over the whole run. Who sends number `s`, and who must get what of it,
+// follows from `s` alone; so each thread has a scenario of its own, walks all numbers in order, and
+// knows without asking the others what to send and what its connections are owed.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "connection.h"
 #include "options.h"
@@ -22,30 +24,48 @@ struct Delivery {
   bool isDisordered = false;
 };
 
-/** All connections of a run, by number. */
-using Connections = std::vector<std::unique_ptr<Connection>>;
+/** The connections of one thread: those whose number leaves `thread` when divided by `threads`. */
+struct Share {
+  std::size_t thread = 0;
+  std::size_t threads = 1;
+
+  bool has(std::size_t connection) const { return connection % threads == thread; }
+};
+
+/** What a scenario does once all connections are joined. */
+enum class Work {
+  /** Nothing: the joins themselves are what is measured. */
+  none,
+  sends,
+};
 
 class Scenario {
  public:
   virtual ~Scenario() = default;
 
-  /** Topic that a connection joins. */
-  virtual std::string topicOf(std::size_t connection) const = 0;
+  virtual Work work() const { return Work::sends; }
+  /** Number of the topic that a connection joins. */
+  virtual std::uint64_t topicOf(std::size_t connection) const = 0;
   /** Whether a connection reads what comes; nothing is expected of a deaf one. */
   virtual Hearing hearingOf(std::size_t) const { return Hearing::good; }
-  /** Sends number `send`, counted from 0. */
-  virtual void send(Connections& connections, std::uint64_t send) = 0;
-  /** Deliveries that each send must lead to; 0 where the scenario sends nothing. */
-  virtual std::uint64_t deliveriesPerSend() const = 0;
-  /** Checks a message; nothing where it is not what the scenario had asked for. */
+  /** The connection that send number `send` leaves on, or whatever is done instead of a send. */
+  virtual std::size_t senderOf(std::uint64_t send) const = 0;
+  /** Deliveries that a send owes to the connections of this thread; asked once for each, in order. */
+  virtual std::uint64_t owedFor(std::uint64_t send) = 0;
+  /** Sends number `send`, whose sender is a connection of this thread. */
+  virtual void send(Connection& sender, std::uint64_t send) = 0;
+  /**
+   * Checks a message; nothing where it is not what the scenario had asked for. It may come before
+   * its number was walked here: the sender's thread may be ahead.
+   */
   virtual std::optional<Delivery> check(const Connection& connection, const Message& message) = 0;
 };
 
-std::unique_ptr<Scenario> makeConnect(const Options& options);
-std::unique_ptr<Scenario> makeEcho(const Options& options);
-std::unique_ptr<Scenario> makeFanout(const Options& options);
+std::unique_ptr<Scenario> makeConnect(const Options& options, Share share);
+std::unique_ptr<Scenario> makeEcho(const Options& options, Share share);
+std::unique_ptr<Scenario> makeFanout(const Options& options, Share share);
 
 /** The scenario that the options name. */
-std::unique_ptr<Scenario> makeScenario(const Options& options);
+std::unique_ptr<Scenario> makeScenario(const Options& options, Share share = {});
 
 }  // namespace bench

@@ -4,6 +4,9 @@
 // stalls, the messages that should have left meanwhile are charged with their wait.
 // A generator that waits for an answer before it sends again leaves out exactly the
 // bad moments ("coordinated omission").
+//
+// In ticks, each send is planned for the beginning of the tick that it falls into, as where all
+// clients share a clock: the rate is the same, and what falls into one tick leaves at once.
 #pragma once
 
 #include <cstdint>
@@ -12,34 +15,37 @@
 
 namespace bench {
 
-/** Send number `i` is planned for `start + i / rate`. Nothing is stored per send. */
+/** Send number `i` is planned for `start + i * period / count`. Nothing is stored per send. */
 class Schedule {
  public:
   /** @param ratePerSecond sends a second, 1 to 10 million */
-  Schedule(Nanoseconds start, std::uint64_t ratePerSecond) : start_(start), rate_(ratePerSecond) {}
+  Schedule(Nanoseconds start, std::uint64_t ratePerSecond)
+      : Schedule(start, ratePerSecond, kSecond) {}
 
-  /** Planned time of send number `index`, rounded down to a nanosecond. */
-  Nanoseconds plannedAt(std::uint64_t index) const {
-    // Whole seconds apart from the rest, so that no product leaves 64 bits.
-    const std::uint64_t rest = (index % rate_) * kSecondUnsigned / rate_;
-    return start_ + static_cast<Nanoseconds>(index / rate_ * kSecondUnsigned + rest);
+  /** @param count sends in each `period`; the product with its nanoseconds must fit 64 bits */
+  Schedule(Nanoseconds start, std::uint64_t count, Nanoseconds period)
+      : start_(start), count_(count), period_(static_cast<std::uint64_t>(period)) {}
+
+  /** The same sends in ticks, the first of which begins with the schedule; 0: evenly spaced. */
+  Schedule inTicks(Nanoseconds tick) const {
+    Schedule schedule = *this;
+    schedule.tick_ = static_cast<std::uint64_t>(tick);
+    return schedule;
   }
 
-  /** How many sends are planned at or before `now`: those with an index below the result. */
-  std::uint64_t dueBy(Nanoseconds now) const {
-    if (now < start_) return 0;
-    const auto elapsed = static_cast<std::uint64_t>(now - start_);
-    const std::uint64_t whole = elapsed / kSecondUnsigned * rate_;
-    std::uint64_t due = whole + (elapsed % kSecondUnsigned) * rate_ / kSecondUnsigned + 1;
-    // plannedAt rounds down, so the next one may be due as well.
-    if (plannedAt(due) <= now) ++due;
-    return due;
+  /** Planned time of send number `index`, rounded down to a nanosecond, or to its tick. */
+  Nanoseconds plannedAt(std::uint64_t index) const {
+    // Whole periods apart from the rest, so that no product leaves 64 bits.
+    const std::uint64_t rest = (index % count_) * period_ / count_;
+    const std::uint64_t even = index / count_ * period_ + rest;
+    return start_ + static_cast<Nanoseconds>(tick_ == 0 ? even : even - even % tick_);
   }
 
  private:
-  static constexpr std::uint64_t kSecondUnsigned = 1'000'000'000;
   Nanoseconds start_;
-  std::uint64_t rate_;
+  std::uint64_t count_;
+  std::uint64_t period_;
+  std::uint64_t tick_ = 0;
 };
 
 }  // namespace bench

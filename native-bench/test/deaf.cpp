@@ -171,9 +171,9 @@ TEST("the last members of each topic are deaf, and nothing is expected of them")
     hearing += scenario->hearingOf(number) == Hearing::deaf ? 'd' : 'r';
   }
   CHECK(hearing == "rrrdrrrd");
-  CHECK(scenario->deliveriesPerSend() == 3);
+  CHECK(scenario->owedFor(0) == 3);
   options.deaf = 0;
-  CHECK(makeScenario(options)->deliveriesPerSend() == 4);
+  CHECK(makeScenario(options)->owedFor(0) == 4);
   CHECK(makeScenario(options)->hearingOf(3) == Hearing::good);
 }
 
@@ -183,7 +183,7 @@ TEST("both reports say how many deaf connections the server closed") {
   Figures figures;
   CHECK(makeReport(options, figures).find("deaf") == std::string::npos);
   options.deaf = 20;
-  figures.deafClosed = 19;
+  figures.counts.deafClosed = 19;
   CHECK(makeReport(options, figures).find("20 connections read nothing; the server closed 19 of them") !=
         std::string::npos);
   CHECK(makeJson(options, figures).find(R"("deaf":20,"deafClosed":19,)") != std::string::npos);

@@ -17,19 +17,30 @@ using namespace bench;
 
 namespace {
 
-Window goodWindow() {
+/** What one thread counts in a good window of one second: `sends` sends, each answered once. */
+Tally goodTally(std::uint64_t sends = 1'000) {
+  Tally tally;
+  tally.sent = tally.due = tally.received = sends;
+  tally.cpu = kSecond / 2;
+  tally.elapsed = kSecond;
+  for (std::uint64_t index = 0; index < sends; ++index) {
+    tally.lateness.record(100 * kMicrosecond);
+    tally.latency.record(kMillisecond);
+  }
+  return tally;
+}
+
+Window windowOf(const Tally& tally) {
   Window window;
   window.ratePlanned = 1'000;
-  window.sent = window.due = window.received = 1'000;
   window.elapsed = kSecond;
-  window.generatorCpu = kSecond / 2;
+  window.generatorCpu = tally.cpu;
   window.serverCpu = 10 * kMillisecond;
-  for (int index = 0; index < 1'000; ++index) {
-    window.lateness.record(100 * kMicrosecond);
-    window.latency.record(kMillisecond);
-  }
+  window.add(tally);
   return window;
 }
+
+Window goodWindow() { return windowOf(goodTally()); }
 
 Options someOptions() {
   Options options;
@@ -67,17 +78,48 @@ TEST("latencies are refused when the generator was the bottleneck") {
   constexpr Nanoseconds kMaxLate = 5 * kMillisecond;
   CHECK(!bottleneckOf(goodWindow(), kMaxLate));
 
-  Window busy = goodWindow();
-  busy.generatorCpu = kSecond * 91 / 100;
-  CHECK(contains(bottleneckOf(busy, kMaxLate).value_or(""), "used 91 % of a core"));
+  Tally busy = goodTally();
+  busy.cpu = kSecond * 91 / 100;
+  CHECK(contains(bottleneckOf(windowOf(busy), kMaxLate).value_or(""), "used 91 % of a core"));
 
-  Window late = goodWindow();
+  Tally late = goodTally();
   for (int index = 0; index < 20; ++index) late.lateness.record(8 * kMillisecond);
-  CHECK(contains(bottleneckOf(late, kMaxLate).value_or(""), "p99 of its own lateness was 8.0 ms"));
+  CHECK(contains(bottleneckOf(windowOf(late), kMaxLate).value_or(""),
+                 "p99 of its own lateness was 8.0 ms"));
 
   Window slow = goodWindow();
   slow.sent = 980;
   CHECK(contains(bottleneckOf(slow, kMaxLate).value_or(""), "98.0 % of it"));
+}
+
+TEST("one thread that was the bottleneck is not hidden by others that were not") {
+  constexpr Nanoseconds kMaxLate = 5 * kMillisecond;
+  Window window = windowOf(goodTally(900));
+  window.elapsed = kSecond;
+  window.ratePlanned = 905;
+  Tally late = goodTally(0);
+  late.sent = late.due = late.received = 5;
+  for (int index = 0; index < 5; ++index) late.lateness.record(20 * kMillisecond);
+  window.add(late);
+  CHECK(window.lateness.quantile(0.99) < kMillisecond);
+  CHECK(contains(bottleneckOf(window, kMaxLate).value_or(""), "lateness was 20.0 ms"));
+
+  window = windowOf(goodTally());
+  Tally busy = goodTally(0);
+  busy.cpu = kSecond * 95 / 100;
+  window.add(busy);
+  CHECK(contains(bottleneckOf(window, kMaxLate).value_or(""), "used 95 % of a core"));
+}
+
+TEST("a window is the sum of its threads, and its CPU share that of the busiest") {
+  Window window;
+  Tally idle = goodTally(3);
+  idle.cpu = kSecond / 10;
+  window.add(goodTally(2));
+  window.add(idle);
+  CHECK(window.sent == 5 && window.due == 5 && window.received == 5);
+  CHECK(window.latency.count() == 5 && window.lateness.count() == 5);
+  CHECK(window.busiestShare == 0.5);
 }
 
 TEST("neither report shows a latency that was refused") {
@@ -85,7 +127,7 @@ TEST("neither report shows a latency that was refused") {
   figures.load = goodWindow();
   CHECK(contains(makeReport(someOptions(), figures), "latency    p50 100"));
   CHECK(contains(makeJson(someOptions(), figures), R"("latencyUs":{"p50":100)"));
-  figures.load->generatorCpu = kSecond;
+  figures.load->busiestShare = 1;
   CHECK(contains(makeReport(someOptions(), figures), "latency    not shown: the generator"));
   CHECK(contains(makeJson(someOptions(), figures), R"("latencyUs":null)"));
 }

@@ -74,3 +74,20 @@ TEST("a value beyond the range is counted, and max stays exact") {
   CHECK(histogram.quantile(1) == Nanoseconds{1} << 50);
   CHECK(histogram.quantile(0.5) == 0);
 }
+
+TEST("a merged histogram is the same as one that counted all values itself") {
+  Histogram left;
+  Histogram right;
+  Histogram both;
+  for (Nanoseconds value = 1; value < kSecond; value = value * 3 + 1) {
+    left.record(value);
+    right.record(value * 2);
+    both.record(value);
+    both.record(value * 2);
+  }
+  left.merge(right);
+  CHECK(left.count() == both.count() && left.max() == both.max() && left.mean() == both.mean());
+  for (const double fraction : {0.1, 0.5, 0.9, 1.0}) {
+    CHECK(left.quantile(fraction) == both.quantile(fraction));
+  }
+}

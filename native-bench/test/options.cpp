@@ -37,6 +37,11 @@ std::string targetErrorOf(std::string_view url) {
 
 }  // namespace
 
+TEST("takes what topics begin with") {
+  CHECK(parsed({"echo"}).topicPrefix == "bench:");
+  CHECK(parsed({"echo", "--topic", "room:"}).topicPrefix == "room:");
+}
+
 TEST("fills in the defaults of the scenario") {
   CHECK(parsed({"echo"}).connections == 200 && parsed({"echo"}).rate == 10'000);
   CHECK(parsed({"fanout"}).connections == 2'000 && parsed({"fanout"}).topics == 100);
@@ -81,6 +86,21 @@ TEST("each topic has as many deaf connections, and at least one reader") {
   CHECK(errorOf({"echo", "--deaf", "1"}) == "deaf must be 0 in echo, got 1");
 }
 
+TEST("each thread has a connection at least") {
+  CHECK(parsed({"echo"}).threads == 1);
+  CHECK(parsed({"echo", "--threads", "64"}).threads == 64);
+  CHECK(errorOf({"echo", "--threads", "65"}) ==
+        "threads must be an integer from 1 to 64 (threads), got 65");
+  CHECK(errorOf({"echo", "--connections", "2", "--threads", "3"}) ==
+        "threads must be at most connections, got 3 threads and 2 connections");
+}
+
+TEST("live lines come with JSON only") {
+  CHECK(parsed({"echo"}).live == 0);
+  CHECK(parsed({"echo", "--json", "--live", "500ms"}).live == 500 * kMillisecond);
+  CHECK(errorOf({"echo", "--live", "1s"}) == "live must come with --json");
+}
+
 TEST("sends load to this machine only") {
   CHECK(parseTarget("ws://localhost:4000").path == "/?vsn=2.0.0");
   CHECK(parseTarget("ws://127.1.2.3/socket/websocket?a=b").path == "/socket/websocket?a=b&vsn=2.0.0");
@@ -112,12 +132,25 @@ TEST("long-poll is asked for by its own path, and takes two descriptors a connec
         "deaf must be 0 over longpoll, got 100");
 }
 
-TEST("the help fits a screen") {
-  const std::string help = helpText();
-  CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
-  std::size_t start = 0;
-  for (std::size_t end = help.find('\n'); end != std::string::npos; end = help.find('\n', start)) {
-    CHECK(end - start <= 80);
-    start = end + 1;
+TEST("the help of all, and that of each scenario, fits a screen") {
+  for (const auto scenario : {"", "connect", "echo", "fanout"}) {
+    const std::string help = helpText(scenario);
+    CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
+    std::size_t start = 0;
+    for (std::size_t end = help.find('\n'); end != std::string::npos; end = help.find('\n', start)) {
+      CHECK(end - start <= 80);
+      start = end + 1;
+    }
   }
+}
+
+TEST("the help of a scenario has its own options, the overview those of all") {
+  CHECK(parseOptions(Words{"fanout", "--help"}).scenario == "fanout");
+  CHECK(parseOptions(Words{"--help"}).scenario.empty());
+  CHECK(helpText("fanout").find("--topics") != std::string::npos);
+  CHECK(helpText("fanout").find("(2k)") != std::string::npos);
+  CHECK(helpText("echo").find("--topics") == std::string::npos);
+  CHECK(helpText("echo").find("--json") == std::string::npos);
+  CHECK(helpText().find("--json") != std::string::npos);
+  CHECK(helpText().find("--rate") == std::string::npos);
 }

@@ -11,20 +11,13 @@ TEST("sends are evenly spaced from the start") {
   CHECK(schedule.plannedAt(1'000) == 1'000 + kSecond);
 }
 
-TEST("nothing is due before the start, the first send at it") {
-  const Schedule schedule(50, 10);
-  CHECK(schedule.dueBy(49) == 0);
-  CHECK(schedule.dueBy(50) == 1);
-}
-
-TEST("a send becomes due exactly at its planned time, also where a period is no whole number") {
-  for (const std::uint64_t rate : {1UL, 3UL, 7UL, 60UL, 9'973UL, 10'000UL, 999'983UL}) {
+TEST("planned times neither drift nor lose order where a period is no whole number") {
+  for (const std::uint64_t rate : {3UL, 7UL, 60UL, 9'973UL, 10'000UL, 999'983UL}) {
     const Schedule schedule(12'345, rate);
     for (std::uint64_t index = 0; index < 3 * rate && index < 30'000; ++index) {
-      const Nanoseconds planned = schedule.plannedAt(index);
-      CHECK(schedule.dueBy(planned) == index + 1);
-      CHECK(schedule.dueBy(planned - 1) == index);
+      CHECK(schedule.plannedAt(index) < schedule.plannedAt(index + 1));
     }
+    CHECK(schedule.plannedAt(7 * rate) == 12'345 + 7 * kSecond);
   }
 }
 
@@ -32,5 +25,31 @@ TEST("a day at ten million a second neither overflows nor drifts") {
   const Schedule schedule(0, 10'000'000);
   const std::uint64_t index = 86'400ULL * 10'000'000;
   CHECK(schedule.plannedAt(index) == 86'400 * kSecond);
-  CHECK(schedule.dueBy(86'400 * kSecond) == index + 1);
+}
+
+TEST("a schedule may have another period than a second") {
+  const Schedule schedule(1'000, 20'000, 3'600 * kSecond);
+  CHECK(schedule.plannedAt(1) == 1'000 + 180 * kMillisecond);
+  CHECK(schedule.plannedAt(19'999) == 1'000 + 3'600 * kSecond - 180 * kMillisecond);
+  CHECK(schedule.plannedAt(40'000) == 1'000 + 7'200 * kSecond);
+}
+
+TEST("in ticks, each send leaves at the beginning of its own, and as many leave in all") {
+  const Schedule even(1'000, 1'000);
+  const Schedule ticks = even.inTicks(50 * kMillisecond);
+  for (std::uint64_t index = 0; index < 50; ++index) CHECK(ticks.plannedAt(index) == 1'000);
+  CHECK(ticks.plannedAt(50) == 1'000 + 50 * kMillisecond);
+  CHECK(ticks.plannedAt(999) == 1'000 + 950 * kMillisecond);
+  CHECK(ticks.plannedAt(1'000) == even.plannedAt(1'000));
+  CHECK(even.inTicks(0).plannedAt(17) == even.plannedAt(17));
+}
+
+TEST("ticks that are longer than what is between two sends and shorter leave their order") {
+  for (const Nanoseconds tick : {kMillisecond, 7 * kMillisecond, kSecond}) {
+    const Schedule schedule = Schedule(12'345, 60).inTicks(tick);
+    for (std::uint64_t index = 0; index < 600; ++index) {
+      CHECK(schedule.plannedAt(index) <= schedule.plannedAt(index + 1));
+      CHECK((schedule.plannedAt(index) - 12'345) % tick == 0);
+    }
+  }
 }

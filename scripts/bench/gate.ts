@@ -4,6 +4,7 @@
  * Runs on: the process of `bench:check`.
  */
 
+import { inColumns } from "./columns.ts";
 import { compare, median, type Round, type Spread } from "./comparison.ts";
 import { FIGURES, WORKS, type Work, type WorkName } from "./works.ts";
 
@@ -90,14 +91,5 @@ export function makeGateTable(verdicts: readonly Verdict[]): string {
       [isWithin ? "within" : "BREACH", note].filter((text) => text !== "").join("; "),
     ]),
   ];
-  const widths = (rows[0] as readonly string[]).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] as number))
-      .join("  ")
-      .trimEnd(),
-  );
-  return `${lines.join("\n")}\n`;
+  return inColumns(rows);
 }

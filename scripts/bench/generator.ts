@@ -45,16 +45,18 @@ export function buildGenerator(): void {
 export function makeCommandLine(
   work: Work,
   seconds: number,
-  server: Pick<RunningServer, "url" | "pid">,
+  { url, pid, protocol }: Pick<RunningServer, "url" | "pid" | "protocol">,
 ): readonly string[] {
   const duration = work.hasDuration ? ["--duration", `${seconds}s`] : [];
   return [
     ...work.load,
     ...duration,
     "--url",
-    server.url,
+    url,
+    "--protocol",
+    protocol,
     "--server-pid",
-    String(server.pid),
+    String(pid),
     "--json",
   ];
 }

@@ -1,17 +1,20 @@
 /**
- * The command line of `npm run bench`.
+ * The command line of `npm run bench`, and of `npm run load:peers`, which differ in their defaults.
  *
  * Runs on: the bench's process, once.
  */
 
 import { parseArgs } from "node:util";
-import { SERVER_NAMES, type ServerName } from "./servers.ts";
+import { findListener } from "../load/peers/listener.ts";
+import { SERVER_NAMES, type Elsewhere, type ServerName } from "./servers.ts";
 import { WORKS, type WorkName } from "./works.ts";
 
 /** Options with every default filled in and every value checked. */
 export interface BenchOptions {
   readonly works: readonly WorkName[];
   readonly servers: readonly ServerName[];
+  /** A Phoenix server that runs already; undefined: none. */
+  readonly phoenix: Elsewhere | undefined;
   /** Rounds of each work; in each, every server has one turn. */
   readonly pairs: number;
   /** Measured seconds of each turn. */
@@ -22,37 +25,94 @@ export interface BenchOptions {
 
 const WORK_NAMES = Object.keys(WORKS) as readonly WorkName[];
 
+/** A command: the name of its script, and what it does unless it is told otherwise. */
+export interface BenchCommand {
+  readonly name: string;
+  readonly works: readonly WorkName[];
+  readonly servers: readonly ServerName[];
+}
+
+/** `npm run bench`: all works, on the servers that need no other package. */
+export const BENCH: BenchCommand = {
+  name: "bench",
+  works: WORK_NAMES,
+  servers: ["bare", "simurgh", "serial", "ws"],
+};
+
+/** `npm run load:peers`: what all of them do, on what a user would pick instead. */
+export const LOAD_PEERS: BenchCommand = {
+  name: "load:peers",
+  works: ["echo", "fanout", "memory"],
+  servers: ["bare", "simurgh", "ws", "socket.io", "socket.io-uws", "bun"],
+};
+
 /** The text of `--help`. */
-export const HELP = `npm run bench -- [OPTIONS]
-  --only NAMES      works, with commas between: ${WORK_NAMES.join(", ")} (all)
-  --servers NAMES   servers, in turns: ${SERVER_NAMES.join(", ")} (all)
+export function makeHelp({ name, works, servers }: BenchCommand): string {
+  return `npm run ${name} -- [OPTIONS]
+  --only NAMES      works, with commas between: ${WORK_NAMES.join(", ")}
+                    (${works.join(",")})
+  --servers NAMES   servers, in turns: ${SERVER_NAMES.join(", ")}
+                    (${servers.join(",")}; phoenix where it is given)
+  --phoenix URL     a Phoenix server that runs on this machine already, with channels bench:*,
+                    such as ws://127.0.0.1:4000/socket/websocket
+  --phoenix-pid PID its process (the one that listens on that port)
   --pairs N         rounds of each work, 1 to 100 (3)
   --seconds N       measured seconds of each turn, 1 to 60 (3)
   --json            one line of JSON on stdout, the table on stderr
   --help            show this
 `;
+}
 
 /** Reads the command line. @throws TypeError whose message is one line for the user */
-export function parseBenchOptions(words: readonly string[]): BenchOptions {
+export function parseBenchOptions(
+  words: readonly string[],
+  command: BenchCommand = BENCH,
+): BenchOptions {
   const { values } = parseArgs({
     args: [...words],
     options: {
-      only: { type: "string", default: WORK_NAMES.join(",") },
-      servers: { type: "string", default: SERVER_NAMES.join(",") },
+      only: { type: "string", default: command.works.join(",") },
+      servers: { type: "string" },
+      phoenix: { type: "string" },
+      "phoenix-pid": { type: "string" },
       pairs: { type: "string", default: "3" },
       seconds: { type: "string", default: "3" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
+  const phoenix = values.help ? undefined : readPhoenix(values.phoenix, values["phoenix-pid"]);
+  const ours = phoenix === undefined ? command.servers : [...command.servers, "phoenix"];
+  const servers = readNames("servers", values.servers ?? ours.join(","), SERVER_NAMES);
+  if (servers.includes("phoenix") && phoenix === undefined) {
+    throw new TypeError("phoenix must have an address (URL of --phoenix), got none");
+  }
   return {
     works: readNames("only", values.only, WORK_NAMES),
-    servers: readNames("servers", values.servers, SERVER_NAMES),
+    servers,
+    phoenix,
     pairs: readCount("pairs", values.pairs, 100),
     seconds: readCount("seconds", values.seconds, 60),
     json: values.json,
     help: values.help,
   };
+}
+
+/** @returns undefined where none is given */
+function readPhoenix(url: string | undefined, pidText: string | undefined): Elsewhere | undefined {
+  if (url === undefined) return undefined;
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.protocol !== "ws:") {
+    throw new TypeError(`phoenix must be a URL that begins with ws://, got ${url}`);
+  }
+  const port = Number(parsed.port === "" ? "80" : parsed.port);
+  const pid =
+    pidText === undefined ? findListener(port) : readCount("phoenix-pid", pidText, 2 ** 22);
+  if (pid !== undefined) return { url, pid };
+  throw new TypeError(
+    `phoenix must listen on its port, in a process whose descriptors may be read here, got none that ` +
+      `listens on ${port}; if it runs as another user, give its process as --phoenix-pid`,
+  );
 }
 
 function readNames<Name extends string>(

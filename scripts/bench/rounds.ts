@@ -9,7 +9,7 @@
 
 import type { Round } from "./comparison.ts";
 import { makeCommandLine, runGenerator, type Measurement } from "./generator.ts";
-import { startServer, type ServerName } from "./servers.ts";
+import { startServer, type ServerName, type ServerSetting } from "./servers.ts";
 import { showFigure } from "./table.ts";
 import { WORKS, type Work, type WorkName } from "./works.ts";
 
@@ -21,6 +21,8 @@ export interface RoundPlan {
   readonly servers: readonly ServerName[];
   /** Measured seconds of each turn. */
   readonly seconds: number;
+  /** How the servers are started. */
+  readonly setting?: ServerSetting;
 }
 
 /** What one round found, by work. */
@@ -32,13 +34,13 @@ export type RoundResults = { readonly [Name in WorkName]?: Round };
  * @param onMeasured told of each measurement, in a line, when it is there
  */
 export async function runRound(
-  { number, works, servers, seconds }: RoundPlan,
+  { number, works, servers, seconds, setting }: RoundPlan,
   onMeasured: (line: string) => void,
 ): Promise<RoundResults> {
   const results: { [Name in WorkName]?: Measured } = {};
   for (const server of number % 2 === 1 ? servers : servers.toReversed()) {
     for (const name of works) {
-      const measurement = await measure(WORKS[name], server, seconds);
+      const measurement = await measure(WORKS[name], server, seconds, setting);
       (results[name] ??= {})[server] = measurement;
       onMeasured(`${name} ${number} ${server}: ${describe(WORKS[name], measurement)}`);
     }
@@ -49,8 +51,13 @@ export async function runRound(
 /** A round that is being filled. */
 type Measured = { -readonly [Name in keyof Round]: Round[Name] };
 
-async function measure(work: Work, name: ServerName, seconds: number): Promise<Measurement> {
-  const server = await startServer(name, work.shards);
+async function measure(
+  work: Work,
+  name: ServerName,
+  seconds: number,
+  setting?: ServerSetting,
+): Promise<Measurement> {
+  const server = await startServer(name, work.shards, setting);
   let measurement: Measurement;
   try {
     measurement = await runGenerator(makeCommandLine(work, seconds, server));

@@ -1,9 +1,10 @@
 /**
- * The table that `npm run bench` prints. Pure functions.
+ * The table that `npm run bench` and `npm run load:peers` print. Pure functions.
  *
  * Runs on: the bench's process.
  */
 
+import { inColumns } from "./columns.ts";
 import { compare, type Comparison, type Round, type Spread } from "./comparison.ts";
 import { SERVER_NAMES, type ServerName } from "./servers.ts";
 import { FIGURES, WORKS, type Figure, type Work, type WorkName } from "./works.ts";
@@ -11,26 +12,37 @@ import { FIGURES, WORKS, type Figure, type Work, type WorkName } from "./works.t
 /** The rounds of each work that was run. */
 export type Results = { readonly [Name in WorkName]?: readonly Round[] };
 
-const HEAD = ["work", "server", "figure", "to bare", "min – max", "budget", ""] as const;
+/** Servers that could not be measured, and why, each in a line. */
+export type Absences = { readonly [Name in ServerName]?: string };
+
+const HEAD = ["work", "server", "figure", "to bare", "min – max", "p99", "to bare", "budget", ""];
 
 /** Draws the table: for each work one row for each server. */
-export function makeTable(results: Results): string {
+export function makeTable(results: Results, absences: Absences = {}): string {
   const rows: (readonly string[])[] = [HEAD];
   for (const [name, rounds] of Object.entries(results)) {
     const work: Work = WORKS[name as WorkName];
     for (const server of SERVER_NAMES) {
       const comparison = compare(work, server, rounds, roundsBeside(work, results));
-      if (comparison !== undefined) rows.push(makeRow(work, server, comparison));
+      const absence = absences[server];
+      if (comparison !== undefined) {
+        rows.push(makeRow(work, server, comparison, compareLatency(work, server, rounds)));
+      } else if (absence !== undefined) {
+        rows.push([work.title, server, ...HEAD.slice(3).map(() => ""), absence]);
+      }
     }
   }
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] as number))
-      .join("  ")
-      .trimEnd(),
-  );
-  return `${lines.join("\n")}\n`;
+  return inColumns(rows);
+}
+
+/** The 99th percentile beside another figure; nothing where it is the figure, or of opening only. */
+export function compareLatency(
+  work: Work,
+  server: ServerName,
+  rounds: readonly Round[],
+): Comparison | undefined {
+  if (work.figure === "latencyP99Us" || !work.hasDuration) return undefined;
+  return compare({ ...work, figure: "latencyP99Us" }, server, rounds);
 }
 
 /** Rounds of the work that a work is set beside; none where there is no such work, or it was not run. */
@@ -44,7 +56,12 @@ export function showFigure(kind: Figure, figure: number | undefined): string {
   return figure === undefined ? "refused" : `${figure.toFixed(digits)} ${unit}`;
 }
 
-function makeRow(work: Work, server: ServerName, comparison: Comparison): readonly string[] {
+function makeRow(
+  work: Work,
+  server: ServerName,
+  comparison: Comparison,
+  latency: Comparison | undefined,
+): readonly string[] {
   const { figure, relation } = comparison;
   const hasBudget = server === "simurgh" && relation !== undefined && work.budget !== undefined;
   return [
@@ -53,6 +70,8 @@ function makeRow(work: Work, server: ServerName, comparison: Comparison): readon
     showFigure(work.figure, figure),
     relation === undefined ? "" : showRelation(work.figure, relation.median),
     relation === undefined ? "" : showRange(work.figure, relation),
+    latency === undefined ? "" : showFigure("latencyP99Us", latency.figure),
+    latency?.relation === undefined ? "" : showRelation("latencyP99Us", latency.relation.median),
     hasBudget ? showRelation(work.figure, work.budget) : "",
     [
       ...(hasBudget ? [relation.median <= work.budget ? "within" : "OVER"] : []),

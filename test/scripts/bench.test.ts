@@ -111,8 +111,8 @@ describe("makeTable", () => {
     const table = makeTable({
       echo: [
         {
-          bare: measurement(10),
-          simurgh: measurement(12),
+          bare: { ...measurement(10), latencyP99Us: 500 },
+          simurgh: { ...measurement(12), latencyP99Us: 750 },
           ws: { ...measurement(20), isServerBehind: true },
         },
       ],
@@ -121,24 +121,36 @@ describe("makeTable", () => {
     });
     const cells = table.split("\n").map((line) => line.split(/ {2,}/));
     assert.deepEqual(cells, [
-      ["work", "server", "figure", "to bare", "min – max", "budget"],
-      ["echo, 200 connections", "bare", "10.00 µs"],
-      ["echo, 200 connections", "simurgh", "12.00 µs", "1.20×", "1.20× – 1.20×", "1.25×", "within"],
+      ["work", "server", "figure", "to bare", "min – max", "p99", "to bare", "budget"],
+      ["echo, 200 connections", "bare", "10.00 µs", "500 µs"],
+      [
+        "echo, 200 connections",
+        "simurgh",
+        "12.00 µs",
+        "1.20×",
+        "1.20× – 1.20×",
+        "750 µs",
+        "1.50×",
+        "1.25×",
+        "within",
+      ],
       [
         "echo, 200 connections",
         "ws",
         "20.00 µs",
         "2.00×",
         "2.00× – 2.00×",
+        "refused",
         "fell behind in 1 of the rounds",
       ],
-      ["fan-out, 2 000 on 100 topics, one shard", "bare", "4.00 µs"],
+      ["fan-out, 2 000 on 100 topics, one shard", "bare", "4.00 µs", "refused"],
       [
         "fan-out, 2 000 on 100 topics, one shard",
         "simurgh",
         "4.80 µs",
         "1.20×",
         "1.20× – 1.20×",
+        "refused",
         "1.10×",
         "OVER",
       ],
@@ -222,8 +234,8 @@ describe("parseBenchOptions", () => {
 });
 
 describe("generator", () => {
-  const server = { url: "ws://127.0.0.1:1/socket/websocket", pid: 7 };
-  const tail = ["--url", server.url, "--server-pid", "7", "--json"];
+  const server = { url: "ws://127.0.0.1:1/socket/websocket", pid: 7, protocol: "phoenix" } as const;
+  const tail = ["--url", server.url, "--protocol", "phoenix", "--server-pid", "7", "--json"];
 
   it("is told how long to measure, except where the work has its own end", () => {
     const echo = makeCommandLine(WORKS.echo, 4, server);

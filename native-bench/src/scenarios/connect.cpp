@@ -7,11 +7,11 @@ namespace {
 
 class Connect final : public Scenario {
  public:
-  std::string topicOf(std::size_t connection) const override {
-    return "bench:" + std::to_string(connection);
-  }
-  void send(Connections&, std::uint64_t) override {}
-  std::uint64_t deliveriesPerSend() const override { return 0; }
+  Work work() const override { return Work::none; }
+  std::uint64_t topicOf(std::size_t connection) const override { return connection; }
+  std::size_t senderOf(std::uint64_t) const override { return 0; }
+  std::uint64_t owedFor(std::uint64_t) override { return 0; }
+  void send(Connection&, std::uint64_t) override {}
   std::optional<Delivery> check(const Connection&, const Message&) override {
     return std::nullopt;
   }
@@ -19,6 +19,6 @@ class Connect final : public Scenario {
 
 }  // namespace
 
-std::unique_ptr<Scenario> makeConnect(const Options&) { return std::make_unique<Connect>(); }
+std::unique_ptr<Scenario> makeConnect(const Options&, Share) { return std::make_unique<Connect>(); }
 
 }  // namespace bench

@@ -14,25 +14,24 @@ namespace {
 
 class Echo final : public Scenario {
  public:
-  explicit Echo(const Options& options)
-      : payload_(options.payloadBytes), answered_(options.connections) {}
+  Echo(const Options& options, Share share)
+      : share_(share), payload_(options.payloadBytes), answered_(options.connections) {}
 
-  std::string topicOf(std::size_t connection) const override {
-    return "bench:" + std::to_string(connection);
+  std::uint64_t topicOf(std::size_t connection) const override { return connection; }
+
+  std::size_t senderOf(std::uint64_t send) const override { return send % answered_.size(); }
+
+  std::uint64_t owedFor(std::uint64_t send) override { return share_.has(senderOf(send)) ? 1 : 0; }
+
+  void send(Connection& sender, std::uint64_t send) override {
+    sender.push(kFirstPushRef + send, "e", payload_.encode(send));
   }
-
-  void send(Connections& connections, std::uint64_t send) override {
-    Connection& connection = *connections[send % connections.size()];
-    connection.push(kFirstPushRef + send, "e", payload_.encode(send));
-  }
-
-  std::uint64_t deliveriesPerSend() const override { return 1; }
 
   std::optional<Delivery> check(const Connection& connection, const Message& message) override {
     const auto reply = connection.protocol().decodeReply(message);
     if (!reply || reply->status != "ok" || message.joinRef != kJoinRef) return std::nullopt;
     const auto send = payload_.decode(reply->response);
-    if (!send || *send % answered_.size() != connection.number()) return std::nullopt;
+    if (!send || senderOf(*send) != connection.number()) return std::nullopt;
     if (jsonUnsigned(message.ref) != kFirstPushRef + *send) return std::nullopt;
     const std::uint64_t turn = *send / answered_.size();
     Sequence& answered = answered_[connection.number()];
@@ -41,6 +40,7 @@ class Echo final : public Scenario {
   }
 
  private:
+  const Share share_;
   const Payload payload_;
   /** By connection: which of its pushes were replied to. */
   std::vector<Sequence> answered_;
@@ -48,8 +48,8 @@ class Echo final : public Scenario {
 
 }  // namespace
 
-std::unique_ptr<Scenario> makeEcho(const Options& options) {
-  return std::make_unique<Echo>(options);
+std::unique_ptr<Scenario> makeEcho(const Options& options, Share share) {
+  return std::make_unique<Echo>(options, share);
 }
 
 }  // namespace bench

@@ -22,27 +22,33 @@ namespace {
 
 class Fanout final : public Scenario {
  public:
-  explicit Fanout(const Options& options)
+  Fanout(const Options& options, Share share)
       : topics_(options.topics),
         members_(options.connections / options.topics),
         readers_(members_ - options.deaf / options.topics),
         payload_(options.payloadBytes),
-        received_(options.connections) {}
-
-  std::string topicOf(std::size_t connection) const override {
-    return "bench:" + std::to_string(connection / members_);
+        received_(options.connections),
+        readersHere_(options.topics, 0) {
+    for (std::size_t number = share.thread; number < options.connections; number += share.threads) {
+      if (hearingOf(number) == Hearing::good) ++readersHere_[number / members_];
+    }
   }
+
+  std::uint64_t topicOf(std::size_t connection) const override { return connection / members_; }
 
   Hearing hearingOf(std::size_t connection) const override {
     return connection % members_ < readers_ ? Hearing::good : Hearing::deaf;
   }
 
-  void send(Connections& connections, std::uint64_t send) override {
-    const std::uint64_t sender = send % topics_ * members_ + send / topics_ % readers_;
-    connections[sender]->push(kFirstPushRef + send, "b", payload_.encode(send));
+  std::size_t senderOf(std::uint64_t send) const override {
+    return send % topics_ * members_ + send / topics_ % readers_;
   }
 
-  std::uint64_t deliveriesPerSend() const override { return readers_; }
+  std::uint64_t owedFor(std::uint64_t send) override { return readersHere_[send % topics_]; }
+
+  void send(Connection& sender, std::uint64_t send) override {
+    sender.push(kFirstPushRef + send, "b", payload_.encode(send));
+  }
 
   std::optional<Delivery> check(const Connection& connection, const Message& message) override {
     if (message.event != "b") return std::nullopt;
@@ -62,12 +68,14 @@ class Fanout final : public Scenario {
   const Payload payload_;
   /** By connection: which of its topic's broadcasts it got. */
   std::vector<Sequence> received_;
+  /** By topic: its readers among the connections of this thread. */
+  std::vector<std::uint64_t> readersHere_;
 };
 
 }  // namespace
 
-std::unique_ptr<Scenario> makeFanout(const Options& options) {
-  return std::make_unique<Fanout>(options);
+std::unique_ptr<Scenario> makeFanout(const Options& options, Share share) {
+  return std::make_unique<Fanout>(options, share);
 }
 
 }  // namespace bench

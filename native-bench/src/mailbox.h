@@ -1,0 +1,65 @@
+// Letters from any thread to one that runs an EventLoop, whose wait they end.
+//
+// The writers and the reader meet at one mutex, for as long as it takes to move a letter. The
+// reader takes it only when the bell has rung, so a turn without letters costs it nothing. There
+// is no bound: what is sent is a few letters for each phase, and one for each --live interval.
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <mutex>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "event-loop.h"
+
+namespace bench {
+
+template <typename Letter>
+class Mailbox final : private EventHandler {
+ public:
+  /** @param loop the reader's. @throws std::system_error where the kernel refuses */
+  explicit Mailbox(EventLoop& loop) : bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (bell_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    loop.add(bell_, EPOLLIN, *this);
+  }
+  ~Mailbox() { close(bell_); }
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  /** Leaves a letter; any thread. */
+  void put(Letter letter) {
+    {
+      const std::lock_guard lock(mutex_);
+      letters_.push_back(std::move(letter));
+    }
+    eventfd_write(bell_, 1);
+  }
+
+  /** All letters since the last call, in the order in which they came; the reader's thread only. */
+  std::vector<Letter> take() {
+    if (!std::exchange(hasRung_, false)) return {};
+    const std::lock_guard lock(mutex_);
+    return std::exchange(letters_, {});
+  }
+
+ private:
+  void onEvents(std::uint32_t) override {
+    eventfd_t count = 0;
+    eventfd_read(bell_, &count);
+    hasRung_ = true;
+  }
+
+  const int bell_;
+  /** The reader's own. */
+  bool hasRung_ = false;
+  std::mutex mutex_;
+  std::vector<Letter> letters_;
+};
+
+}  // namespace bench

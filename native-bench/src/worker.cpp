@@ -1,0 +1,253 @@
+#include "worker.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "process-stats.h"
+
+namespace bench {
+
+namespace {
+
+/** Sends in a row before the loop looks at what has arrived. */
+constexpr std::uint64_t kMaxSendsPerTurn = 32;
+/** Numbers of the plan that a turn looks at: most are other threads'. */
+constexpr std::uint64_t kMaxStepsPerTurn = 4096;
+/** Longest wait for the server's side of all closes. */
+constexpr Nanoseconds kCloseDeadline = 2 * kSecond;
+/** Longest sleep of a thread that has nothing to do. */
+constexpr Nanoseconds kLongest = 3'600 * kSecond;
+
+}  // namespace
+
+Worker::Worker(const WorkerSetting& setting, Share share)
+    : setting_(setting),
+      share_(share),
+      orders_(loop_),
+      connectionSetting_{loop_, *this, buffers_, setting.options.target, *setting.options.protocol},
+      scenario_(makeScenario(setting.options, share)),
+      intervalStart_{setting.begin, 0} {
+  for (std::size_t number = share.thread; number < setting.options.connections;
+       number += share.threads) {
+    connections_.push_back(std::make_unique<Connection>(
+        connectionSetting_, number,
+        setting.options.topicPrefix + std::to_string(scenario_->topicOf(number)),
+        scenario_->hearingOf(number)));
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+Worker::~Worker() {
+  orders_.put(Stop{});
+  orders_.put(Close{});
+  thread_.join();
+}
+
+void Worker::run() {
+  try {
+    while (!hasClosed_) {
+      while (!nextOrder_) turn(monotonicNow() + kLongest);
+      const Order order = *std::exchange(nextOrder_, std::nullopt);
+      std::visit([this](const auto& kind) { obey(kind); }, order);
+      setting_.news.put(Obeyed{std::exchange(tally_, {}), counts_, share_.thread});
+    }
+  } catch (const std::exception& error) {
+    setting_.news.put(Broken{error.what()});
+  }
+}
+
+void Worker::turn(Nanoseconds until) {
+  const Nanoseconds now = monotonicNow();
+  if (heartbeatSchedule_) {
+    sendHeartbeats(now);
+    until = std::min(until, heartbeatSchedule_->plannedAt(heartbeatsSent_));
+  }
+  if (setting_.options.live > 0) {
+    passIntervals(now);
+    until = std::min(until, intervalStart_.time + setting_.options.live);
+  }
+  loop_.turn(until);
+  for (const Order& order : orders_.take()) {
+    if (std::holds_alternative<Stop>(order)) {
+      isStopped_ = true;
+    } else {
+      nextOrder_ = order;
+    }
+  }
+}
+
+void Worker::sendHeartbeats(Nanoseconds now) {
+  // Spread evenly: connection after connection, each once in the interval.
+  for (std::uint64_t count = 0; count < kMaxSendsPerTurn; ++count) {
+    if (heartbeatSchedule_->plannedAt(heartbeatsSent_) > now) return;
+    Connection& connection = *connections_[heartbeatsSent_++ % connections_.size()];
+    const bool isJoined = connection.state() == ConnectionState::joined;
+    if (isJoined && !connection.isDeaf()) connection.heartbeat();
+  }
+}
+
+void Worker::passIntervals(Nanoseconds now) {
+  const Nanoseconds every = setting_.options.live;
+  while (intervalStart_.time + every <= now) {
+    const Nanoseconds cpu = threadCpu();
+    interval_.cpu = cpu - intervalStart_.cpu;
+    interval_.elapsed = now - intervalStart_.time;
+    // Where several have passed, the first holds what happened, and the others hold nothing.
+    setting_.news.put(IntervalPassed{intervals_++, std::exchange(interval_, {})});
+    intervalStart_ = {intervalStart_.time + every, cpu};
+  }
+}
+
+void Worker::startWindow(Nanoseconds now) { windowStart_ = Mark{now, threadCpu()}; }
+
+void Worker::finishWindow() {
+  if (!windowStart_) return;
+  tally_.cpu = threadCpu() - windowStart_->cpu;
+  tally_.elapsed = monotonicNow() - windowStart_->time;
+  windowStart_.reset();
+}
+
+void Worker::obey(const Open& open) {
+  open_ = open;
+  startWindow(monotonicNow());
+  while (joined_ < connections_.size() && !isStopped_ && monotonicNow() <= open.deadline) {
+    openDue(open);
+    const bool isMore = opened_ < connections_.size();
+    turn(isMore ? open.schedule.plannedAt(connections_[opened_]->number()) : open.deadline);
+  }
+  finishWindow();
+}
+
+void Worker::openDue(const Open& open) {
+  for (std::uint64_t count = 0; count < kMaxSendsPerTurn; ++count) {
+    if (opened_ == connections_.size()) return;
+    Connection& connection = *connections_[opened_];
+    const Nanoseconds late = monotonicNow() - open.schedule.plannedAt(connection.number());
+    if (late < 0) return;
+    ++opened_;
+    ++tally_.sent;
+    ++tally_.due;
+    ++interval_.sent;
+    tally_.lateness.record(late);
+    interval_.lateness.record(late);
+    connection.open();
+  }
+}
+
+void Worker::obey(const Settle& settle) {
+  heartbeatSchedule_.emplace(monotonicNow(), connections_.size(), setting_.options.heartbeat);
+  while (!isStopped_ && monotonicNow() < settle.end) turn(settle.end);
+}
+
+void Worker::obey(const Load& load) {
+  load_ = load;
+  cursor_ = load.firstSend;
+  while (!isStopped_) {
+    const Nanoseconds now = monotonicNow();
+    if (!windowStart_ && now >= load.windowStart) startWindow(now);
+    if (cursor_ == load.endSend && now >= load.windowEnd) break;
+    sendDue(now);
+    const Nanoseconds next = cursor_ < load.endSend ? load.plannedAt(cursor_) : load.windowEnd;
+    turn(windowStart_ ? next : std::min(next, load.windowStart));
+  }
+  finishWindow();
+}
+
+void Worker::sendDue(Nanoseconds now) {
+  std::uint64_t sends = 0;
+  // Walks past other threads' sends before their time: the next of its own is what to wait for.
+  for (std::uint64_t step = 0; step < kMaxStepsPerTurn && cursor_ < load_.endSend; ++step) {
+    const std::uint64_t send = cursor_;
+    const std::size_t sender = scenario_->senderOf(send);
+    const bool isOwn = share_.has(sender);
+    if (isOwn) {
+      if (sends == kMaxSendsPerTurn || isStopped_) return;
+      const Nanoseconds planned = load_.plannedAt(send);
+      if (planned > now && planned > (now = monotonicNow())) return;
+    }
+    ++cursor_;
+    const std::uint64_t owed = scenario_->owedFor(send);
+    const bool isMeasured = send >= load_.firstMeasured;
+    counts_.expected += owed;
+    if (isMeasured) tally_.due += owed;
+    if (!isOwn) continue;
+    const Nanoseconds late = (now = monotonicNow()) - load_.plannedAt(send);
+    ++sends;
+    ++interval_.sent;
+    interval_.lateness.record(late);
+    if (isMeasured) {
+      ++tally_.sent;
+      tally_.lateness.record(late);
+    }
+    scenario_->send(*connections_[sender / share_.threads], send);
+  }
+}
+
+void Worker::obey(const Collect& collect) {
+  while (!isStopped_ && counts_.missing() > 0 && monotonicNow() < collect.deadline) {
+    turn(collect.deadline);
+  }
+}
+
+void Worker::obey(const Close&) {
+  hasClosed_ = true;
+  heartbeatSchedule_.reset();
+  for (auto& connection : connections_) connection->leave();
+  const Nanoseconds deadline = monotonicNow() + kCloseDeadline;
+  for (auto& connection : connections_) {
+    while (connection->state() == ConnectionState::closing && monotonicNow() < deadline) {
+      loop_.turn(deadline);
+    }
+  }
+}
+
+void Worker::obey(const Stop&) {}
+
+void Worker::onJoined(Connection& connection, Nanoseconds now) {
+  const Nanoseconds latency = now - open_.schedule.plannedAt(connection.number());
+  ++joined_;
+  ++interval_.joined;
+  ++interval_.received;
+  ++tally_.received;
+  tally_.latency.record(latency);
+  interval_.latency.record(latency);
+  const std::uint64_t all = setting_.joined.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (all == setting_.options.connections / 2) setting_.news.put(HalfJoined{});
+}
+
+void Worker::onMessage(Connection& connection, const Message& message, Nanoseconds now) {
+  const auto delivery = scenario_->check(connection, message);
+  if (!delivery || !load_.hasLeft(delivery->send, now)) {
+    return onFailure(connection, "got what nobody asked for: " + std::string(message.event) + " " +
+                                     std::string(message.payload));
+  }
+  if (delivery->isDoubled) {
+    ++counts_.doubled;
+    return;
+  }
+  ++counts_.delivered;
+  if (delivery->isDisordered) ++counts_.disordered;
+  ++interval_.received;
+  if (windowStart_) ++tally_.received;
+  if (delivery->send < load_.firstSend) return;
+  const Nanoseconds latency = now - load_.plannedAt(delivery->send);
+  interval_.latency.record(latency);
+  if (delivery->send >= load_.firstMeasured) tally_.latency.record(latency);
+}
+
+void Worker::onHeartbeatReply() { ++counts_.heartbeats; }
+
+void Worker::onDeafClosed() { ++counts_.deafClosed; }
+
+void Worker::onFailure(Connection& connection, const std::string& reason) {
+  fail("connection " + std::to_string(connection.number()) + " (" + connection.topic() +
+       "): " + reason);
+}
+
+void Worker::fail(const std::string& reason) {
+  isStopped_ = true;
+  setting_.news.put(Failed{reason});
+}
+
+}  // namespace bench

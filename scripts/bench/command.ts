@@ -1,0 +1,101 @@
+/**
+ * A bench from its command line to its table: the servers in turns under one load, round by round, as
+ * ratios to the bare engine.
+ *
+ * What a server needs beside this package is got ready first. One that cannot run here is left out of
+ * the rounds, and the table says why.
+ *
+ * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ * Exit: 0 all was measured, 1 a run failed, 2 a bad option.
+ */
+
+import { compare, type Round } from "./comparison.ts";
+import { buildGenerator } from "./generator.ts";
+import { makeHelp, parseBenchOptions, type BenchCommand, type BenchOptions } from "./options.ts";
+import { runRound } from "./rounds.ts";
+import { prepareServer, type ServerName } from "./servers.ts";
+import { compareLatency, makeTable, roundsBeside, type Absences, type Results } from "./table.ts";
+import { groupWorks, WORKS, type Work, type WorkName } from "./works.ts";
+
+const BAD_OPTION = 2;
+const FAILED = 1;
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** The results for scripts: for each work and server, its figure and its relation to bare. */
+function makeJson(results: Results, options: BenchOptions, absences: Absences): string {
+  const rows = Object.entries(results).flatMap(([name, rounds]) => {
+    const work: Work = WORKS[name as WorkName];
+    const { figure, budget, beside, shards } = work;
+    return options.servers.map((server) => ({
+      work: name,
+      server,
+      shards,
+      kind: figure,
+      budget,
+      beside,
+      absence: absences[server],
+      ...compare(work, server, rounds, roundsBeside(work, results)),
+      latencyP99Us: compareLatency(work, server, rounds),
+    }));
+  });
+  return JSON.stringify({ pairs: options.pairs, seconds: options.seconds, rows });
+}
+
+/** Gets all servers ready. @returns those that cannot run here, and why */
+function prepare(servers: readonly ServerName[]): Absences {
+  const absences: { [Name in ServerName]?: string } = {};
+  for (const server of servers) {
+    const absence = prepareServer(server, tell);
+    if (absence === undefined) continue;
+    absences[server] = absence;
+    tell(`${server} is left out: ${absence}`);
+  }
+  return absences;
+}
+
+async function run(options: BenchOptions): Promise<void> {
+  tell("building native-bench");
+  buildGenerator();
+  const absences = prepare(options.servers);
+  const servers = options.servers.filter((server) => absences[server] === undefined);
+  const setting = options.phoenix === undefined ? {} : { phoenix: options.phoenix };
+  const results: { [Name in WorkName]?: Round[] } = {};
+  for (const works of groupWorks(options.works)) {
+    for (let number = 1; number <= options.pairs; number++) {
+      const { seconds } = options;
+      const measured = await runRound({ number, works, servers, seconds, setting }, tell);
+      for (const name of works) (results[name] ??= []).push(measured[name] ?? {});
+    }
+  }
+  (options.json ? process.stderr : process.stdout).write(makeTable(results, absences));
+  if (options.json) process.stdout.write(`${makeJson(results, options, absences)}\n`);
+}
+
+/** Runs a command with the words of this process, and sets its exit code. */
+export async function runCommand(command: BenchCommand): Promise<void> {
+  const complain = (error: unknown): void => {
+    tell(`${command.name}: ${error instanceof Error ? error.message : String(error)}`);
+  };
+  // An interrupted bench takes its servers with it: "exit" is where they are killed.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => process.exit(FAILED));
+  let options: BenchOptions;
+  try {
+    options = parseBenchOptions(process.argv.slice(2), command);
+  } catch (error) {
+    complain(error);
+    process.exitCode = BAD_OPTION;
+    return;
+  }
+  if (options.help) {
+    process.stdout.write(makeHelp(command));
+    return;
+  }
+  await run(options).catch((error: unknown) => {
+    complain(error);
+    process.exitCode = FAILED;
+  });
+}

@@ -1,0 +1,12 @@
+/**
+ * `npm run load:peers`: the same work on the bare engine, Simurgh and what a user would pick instead.
+ *
+ * It is `npm run bench` with other defaults: rounds, works, figures and the table are the same.
+ *
+ * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ */
+
+import { runCommand } from "../../bench/command.ts";
+import { LOAD_PEERS } from "../../bench/options.ts";
+
+await runCommand(LOAD_PEERS);
