@@ -9,8 +9,7 @@ namespace bench {
 namespace {
 constexpr std::uint64_t kPerPower = std::uint64_t{1} << Histogram::kPrecisionBits;
 constexpr std::uint64_t kLargest = (std::uint64_t{1} << Histogram::kRangeBits) - 1;
-constexpr std::size_t kCounters =
-    (Histogram::kRangeBits - Histogram::kPrecisionBits + 1) * kPerPower;
+constexpr std::size_t kCounters = Histogram::kPowers * kPerPower;
 }  // namespace
 
 Histogram::Histogram() : counters_(kCounters, 0) {}
@@ -46,16 +45,28 @@ void Histogram::merge(const Histogram& other) {
   max_ = std::max(max_, other.max_);
 }
 
-Nanoseconds Histogram::quantile(double fraction) const {
-  if (count_ == 0) return 0;
+Ranked Histogram::ranked(double fraction) const {
+  if (count_ == 0) return {};
   const double wanted = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_));
   const std::uint64_t rank = std::max<std::uint64_t>(static_cast<std::uint64_t>(wanted), 1);
   std::uint64_t seen = 0;
   for (std::size_t counter = 0; counter + 1 < counters_.size(); ++counter) {
     seen += counters_[counter];
-    if (seen >= rank) return static_cast<Nanoseconds>(std::min(upperEdge(counter), max_));
+    if (seen >= rank) return {static_cast<Nanoseconds>(std::min(upperEdge(counter), max_)), seen};
   }
-  return max();  // the last counter has no upper edge: it holds all that is beyond the range
+  return {max(), count_};  // the last counter has no upper edge: it holds all beyond the range
+}
+
+double Histogram::deviation() const {
+  if (count_ == 0) return 0;
+  double squares = 0;
+  for (std::size_t counter = 0; counter < counters_.size(); ++counter) {
+    if (counters_[counter] == 0) continue;
+    const std::uint64_t below = counter == 0 ? 0 : upperEdge(counter - 1) + 1;
+    const double middle = static_cast<double>(below + upperEdge(counter)) / 2;
+    squares += static_cast<double>(counters_[counter]) * (middle - mean()) * (middle - mean());
+  }
+  return std::sqrt(squares / static_cast<double>(count_));
 }
 
 }  // namespace bench

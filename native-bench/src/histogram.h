@@ -16,10 +16,18 @@
 
 namespace bench {
 
+/** A value, and how many are not above it. */
+struct Ranked {
+  Nanoseconds value = 0;
+  std::uint64_t count = 0;
+};
+
 class Histogram {
  public:
   static constexpr unsigned kPrecisionBits = 7;
   static constexpr unsigned kRangeBits = 42;
+  /** The values below 128, and each power of two above. */
+  static constexpr unsigned kPowers = kRangeBits - kPrecisionBits + 1;
 
   Histogram();
 
@@ -33,15 +41,18 @@ class Histogram {
    * Smallest counter edge that at least `fraction` of the values do not exceed.
    *
    * @param fraction 0 to 1; 0.5 is the median
-   * @returns 0 where nothing was recorded
+   * @returns zeros where nothing was recorded
    */
-  Nanoseconds quantile(double fraction) const;
+  Ranked ranked(double fraction) const;
+  Nanoseconds quantile(double fraction) const { return ranked(fraction).value; }
 
   std::uint64_t count() const { return count_; }
   /** Largest value recorded, exact; 0 where nothing was recorded. */
   Nanoseconds max() const { return static_cast<Nanoseconds>(max_); }
   /** Mean of all values, exact to rounding; 0 where nothing was recorded. */
   double mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
+  /** Standard deviation, each value taken for the middle of its counter. */
+  double deviation() const;
 
  private:
   static std::size_t counterOf(std::uint64_t value);

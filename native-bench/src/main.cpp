@@ -1,9 +1,11 @@
 // native-bench: an open-loop load generator for Phoenix Channels, and its likes, over WebSocket.
 #include <cstdio>
 #include <exception>
+#include <fstream>
 #include <string_view>
 #include <vector>
 
+#include "hgrm.h"
 #include "options.h"
 #include "report.h"
 #include "run.h"
@@ -19,7 +21,16 @@ int runWith(const bench::Options& options) {
     std::fputs(bench::helpText(options.scenario).c_str(), stdout);
     return kGood;
   }
+  // Opened first: a run of minutes is not to end with a file that cannot be written.
+  std::ofstream hgrm;
+  if (!options.hgrm.empty()) {
+    hgrm.open(options.hgrm);
+    if (!hgrm) throw bench::OptionError("hgrm must be a file that can be written, got " + options.hgrm);
+  }
   const bench::Figures figures = bench::Run(options).run();
+  if (hgrm.is_open() && !bench::bottleneckOf(figures.primary(), options.maxLate)) {
+    hgrm << bench::makeHgrm(figures.primary().latency);
+  }
   std::fputs(bench::makeReport(options, figures).c_str(), options.isJson ? stderr : stdout);
   if (options.isJson) std::puts(bench::makeJson(options, figures).c_str());
   return figures.failures.empty() ? kGood : kFailed;

@@ -21,6 +21,7 @@ struct ScenarioRow {
 
 constexpr auto kScenarios = std::to_array<ScenarioRow>({
     {"connect", "2k", "1k", "opens and joins each connection once"},
+    {"idle", "2k", "1", "holds joined connections, with heartbeats only"},
     {"echo", "200", "10k", "pushes, each replied to with its payload"},
     {"fanout", "2k", "2k", "broadcasts to all of a topic"},
 });
@@ -42,8 +43,9 @@ struct Row {
   std::string_view scenarios = {};
 };
 
-constexpr std::string_view kAll = "connect echo fanout";
+constexpr std::string_view kAll = "connect idle echo fanout";
 constexpr std::string_view kSending = "echo fanout";
+constexpr std::string_view kLoading = "idle echo fanout";
 constexpr std::string_view kByScenario = "*";
 
 const auto kRows = std::to_array<Row>({
@@ -52,22 +54,24 @@ const auto kRows = std::to_array<Row>({
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
     {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
-    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", kAll},
+    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", "connect echo fanout"},
     {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
-    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kSending},
-    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kSending},
+    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kLoading},
+    {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kLoading},
     {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
-    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read"},
+    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read", kAll},
     {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
-    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection"},
+    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection", kAll},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
+    {"search-p99", &Options::searchP99, "", "100us", "10s", "time", "find the highest rate with a p99 below", kSending},
     {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
     {"transport", &Options::transportName, "websocket", "", "", "name", "websocket or longpoll"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
     {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
+    {"hgrm", &Options::hgrm, "", "", "", "file", "for the latencies, in HdrHistogram's text format"},
     {"help", &Options::isHelp, "", "", "", "", "show this, or a scenario's own options"},
 });
 
@@ -91,7 +95,7 @@ void setNumber(Options& options, const Row& row, std::string_view text) {
   const auto value = read(text);
   if (!value || *value < *read(row.min) || *value > *read(row.max)) {
     throw OptionError(std::string(row.name) + " must be " +
-                      (isTime ? "a time with its unit (ms, s, m) from " : "an integer from ") +
+                      (isTime ? "a time with its unit (us, ms, s, m) from " : "an integer from ") +
                       std::string(row.min) + " to " + std::string(row.max) + " (" +
                       std::string(row.unit) + "), got " + std::string(text));
   }
@@ -117,11 +121,20 @@ const Row& rowNamed(std::string_view name) {
   return *row;
 }
 
+std::string scenarioNames() {
+  std::string names;
+  for (const ScenarioRow& row : kScenarios) {
+    names += names.empty() ? "" : ", ";
+    names += row.name;
+  }
+  return names;
+}
+
 const ScenarioRow& scenarioNamed(std::string_view name) {
   const auto* row = std::find_if(kScenarios.begin(), kScenarios.end(),
                                  [name](const ScenarioRow& candidate) { return candidate.name == name; });
   if (row == kScenarios.end()) {
-    throw OptionError("the scenario must be connect, echo or fanout, got " + quoted(name));
+    throw OptionError("the scenario must be one of " + scenarioNames() + ", got " + quoted(name));
   }
   return *row;
 }
@@ -253,6 +266,7 @@ std::optional<Nanoseconds> parseDuration(std::string_view text) {
   const auto split = numberAndSuffix(text);
   if (!split || split->first > 1'000'000) return std::nullopt;
   const auto value = static_cast<Nanoseconds>(split->first);
+  if (split->second == "us") return value * kMicrosecond;
   if (split->second == "ms") return value * kMillisecond;
   if (split->second == "s") return value * kSecond;
   if (split->second == "m") return value * 60 * kSecond;

@@ -51,11 +51,15 @@ struct Options {
   Nanoseconds heartbeat = 0;
   Nanoseconds maxLate = 0;
   std::uint64_t payloadBytes = 0;
+  /** Bound of the search for the highest rate; 0 where the rate is given. */
+  Nanoseconds searchP99 = 0;
   /** 0 where no server's figures are asked for. */
   std::uint64_t serverPid = 0;
   bool isJson = false;
   /** Between two lines of JSON during the run; 0 where there are none. */
   Nanoseconds live = 0;
+  /** File for the percentiles; empty where there is none. */
+  std::string hgrm;
   bool isHelp = false;
   std::string transportName = "websocket";
   std::string protocolName;
@@ -80,7 +84,7 @@ Options parseOptions(std::span<const std::string_view> words);
 /** A count such as 200, 10k or 2m, or nothing where `text` is none. */
 std::optional<std::uint64_t> parseCount(std::string_view text);
 
-/** A time with its unit, such as 500ms, 30s or 2m, or nothing where `text` is none. */
+/** A time with its unit, such as 500us, 500ms, 30s or 2m, or nothing where `text` is none. */
 std::optional<Nanoseconds> parseDuration(std::string_view text);
 
 /**

@@ -63,6 +63,7 @@ struct Obeyed {
   /** Of the run so far. */
   Counts counts;
   std::size_t thread = 0;
+  Nanoseconds time = 0;
 };
 
 /** Half of all connections are joined. */

@@ -33,10 +33,10 @@ double perMessage(const Window& window) {
   return microseconds(*window.serverCpu) / static_cast<double>(window.received);
 }
 
-/** A time as a share of the window; 0 where it is unknown. */
+/** CPU (or a wait for it) as a share of the window; 0 where it is unknown. */
 double shareOf(const Window& window, std::optional<Nanoseconds> time) {
-  if (!time || window.elapsed == 0) return 0;
-  return static_cast<double>(*time) / static_cast<double>(window.elapsed);
+  if (!time || window.cpuElapsed == 0) return 0;
+  return static_cast<double>(*time) / static_cast<double>(window.cpuElapsed);
 }
 
 std::string timesText(const Histogram& times) {
@@ -77,7 +77,8 @@ std::string windowJson(const Window& window, Nanoseconds maxLate) {
         .number("serverCpuUsPerMessage", perMessage(window));
   }
   const auto bottleneck = bottleneckOf(window, maxLate);
-  object.raw("latencyUs", bottleneck ? "null" : timesJson(window.latency));
+  const bool isShown = !bottleneck && window.ratePlanned > 0;
+  object.raw("latencyUs", isShown ? timesJson(window.latency) : "null");
   return object.raw("bottleneck", bottleneck ? jsonQuote(*bottleneck) : "null").end();
 }
 
@@ -101,6 +102,44 @@ std::string memoryJson(const ServerMemory& memory) {
       .end();
 }
 
+std::string idleJson(const Options& options, const Figures& figures) {
+  const auto cpu = idleCpuOf(options, figures);
+  return cpu ? JsonObject().number("cpuUsPerConnectionSecond", *cpu).end() : "null";
+}
+
+std::string searchText(const Search& search) {
+  std::string text;
+  for (const SearchStep& step : search.steps()) {
+    text += format("  tried      %llu/s: ", static_cast<unsigned long long>(step.rate));
+    text += step.isGood() ? format("good, p99 %.0f us", microseconds(step.p99.value_or(0))) : step.why;
+    text += "\n";
+  }
+  text += format("  search     highest rate with a p99 below %.0f us: ", microseconds(search.bound()));
+  text += search.rate() == 0 ? "none" : format("%llu/s", static_cast<unsigned long long>(search.rate()));
+  return text + (search.isLowerBound() ? ", a lower bound: the search ended because of the generator\n"
+                                       : "\n");
+}
+
+std::string searchJson(const Search& search) {
+  std::string steps;
+  for (const SearchStep& step : search.steps()) {
+    steps += steps.empty() ? "" : ",";
+    steps += JsonObject()
+                 .count("rate", step.rate)
+                 .number("rateReached", step.rateReached)
+                 .raw("p99Us", step.p99 ? format("%.4f", microseconds(*step.p99)) : "null")
+                 .flag("isGood", step.isGood())
+                 .text("why", step.why)
+                 .end();
+  }
+  return JsonObject()
+      .count("rate", search.rate())
+      .number("boundUs", microseconds(search.bound()))
+      .flag("isLowerBound", search.isLowerBound())
+      .raw("steps", "[" + steps + "]")
+      .end();
+}
+
 /** The generator's CPU; with several threads what counts is the busiest. */
 std::string generatorText(const Options& options, const Window& window) {
   const std::string text = format("generator %.0f %% of a core", 100 * window.busiestShare);
@@ -111,18 +150,23 @@ std::string generatorText(const Options& options, const Window& window) {
 }
 
 std::string windowText(const Options& options, const Window& window) {
-  const Nanoseconds maxLate = options.maxLate;
-  std::string text =
-      format("  rate       planned %llu/s, reached %.0f/s over %.2f s\n",
-             static_cast<unsigned long long>(window.ratePlanned), window.rateReached(),
-             window.seconds());
-  text += "  late       " + timesText(window.lateness) + "  (this program's own)\n";
-  const auto bottleneck = bottleneckOf(window, maxLate);
-  text += "  latency    " + (bottleneck ? "not shown: " + *bottleneck : timesText(window.latency));
-  text += "\n  cpu        " + generatorText(options, window);
+  std::string text;
+  if (window.ratePlanned > 0) {
+    text = format("  rate       planned %llu/s, reached %.0f/s over %.2f s\n",
+                  static_cast<unsigned long long>(window.ratePlanned), window.rateReached(),
+                  window.seconds());
+    text += "  late       " + timesText(window.lateness) + "  (this program's own)\n";
+    const auto bottleneck = bottleneckOf(window, options.maxLate);
+    text += "  latency    ";
+    text += bottleneck ? "not shown: " + *bottleneck : timesText(window.latency);
+    text += "\n";
+  }
+  text += "  cpu        " + generatorText(options, window);
   if (window.serverCpu) {
-    text += format("; server %.0f %%, %.2f us for each of %llu messages received",
-                   100 * shareOf(window, window.serverCpu), perMessage(window),
+    text += format("; server %.0f %%", 100 * shareOf(window, window.serverCpu));
+  }
+  if (window.serverCpu && window.received > 0) {
+    text += format(", %.2f us for each of %llu messages received", perMessage(window),
                    static_cast<unsigned long long>(window.received));
   }
   text += "\n";
@@ -159,12 +203,20 @@ std::optional<std::string> hindranceOf(const Window& window, Nanoseconds maxLate
 
 std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate) {
   if (auto hindrance = hindranceOf(window, maxLate)) return hindrance;
+  if (window.ratePlanned == 0) return std::nullopt;
   const double share = window.rateReached() / static_cast<double>(window.ratePlanned);
   if (share < kMinRateShare) {
     return format("the planned rate was not reached: %.1f %% of it (limit %.0f %%)", 100 * share,
                   100 * kMinRateShare);
   }
   return std::nullopt;
+}
+
+std::optional<double> idleCpuOf(const Options& options, const Figures& figures) {
+  if (options.scenario != "idle" || !figures.load || !figures.load->serverCpu) return std::nullopt;
+  if (figures.joined == 0 || figures.load->cpuElapsed == 0) return std::nullopt;
+  return microseconds(*figures.load->serverCpu) / static_cast<double>(figures.joined) /
+         (static_cast<double>(figures.load->cpuElapsed) / kSecond);
 }
 
 std::string makeReport(const Options& options, const Figures& figures) {
@@ -184,6 +236,10 @@ std::string makeReport(const Options& options, const Figures& figures) {
                    static_cast<unsigned long long>(options.deaf),
                    static_cast<unsigned long long>(figures.counts.deafClosed));
   }
+  if (const auto cpu = idleCpuOf(options, figures)) {
+    text += format("  idle       %.2f us of the server's CPU a second for each connection held\n", *cpu);
+  }
+  if (figures.search) text += searchText(*figures.search);
   if (figures.memory) text += memoryText(*figures.memory);
   for (const std::string& failure : figures.failures) text += "  FAILED     " + failure + "\n";
   return text;
@@ -207,8 +263,8 @@ std::string makeJson(const Options& options, const Figures& figures) {
       .count("deafClosed", figures.counts.deafClosed)
       .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null")
       .text("transport", options.transportName)
-      .raw("idle", "null")
-      .raw("search", "null")
+      .raw("idle", idleJson(options, figures))
+      .raw("search", figures.search ? searchJson(*figures.search) : "null")
       .raw("reconnect", "null");
   std::string failures;
   for (const std::string& failure : figures.failures) {

@@ -39,6 +39,12 @@ bool isServerBehind(const Window& window);
  */
 bool isServerStarved(const Window& window);
 
+/**
+ * In `idle`: microseconds of the server's CPU that each connection held costs a second; nothing
+ * where the server was not measured.
+ */
+std::optional<double> idleCpuOf(const Options& options, const Figures& figures);
+
 /** The report for people, several lines. */
 std::string makeReport(const Options& options, const Figures& figures);
 

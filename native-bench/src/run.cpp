@@ -38,14 +38,11 @@ Run::Run(const Options& options)
 Figures Run::run() {
   open();
   if (!hasFailed()) settle();
-  if (!hasFailed() && work_ != Work::none) {
-    load();
-    if (!hasFailed()) collect();
-  }
+  if (!hasFailed() && work_ != Work::none) measure();
   close();
   figures_.joined = joined_.load(std::memory_order_relaxed);
   figures_.counts = counts();
-  if (!hasFailed() && figures_.counts.missing() > 0) fail("deliveries are missing");
+  if (!hasFailed() && isMissing()) fail("deliveries are missing");
   if (figures_.counts.doubled > 0) fail("deliveries came twice");
   if (figures_.counts.disordered > 0) fail("deliveries came after later ones of the same sender");
   return std::move(figures_);
@@ -74,6 +71,7 @@ void Run::await(Nanoseconds until) {
 
 void Run::note(Obeyed& obeyed) {
   --awaited_;
+  obeyedAt_ = std::max(obeyedAt_, obeyed.time);
   counts_[obeyed.thread] = obeyed.counts;
   if (window_ != nullptr) window_->add(obeyed.tally);
 }
@@ -103,16 +101,19 @@ void Run::note(const Failed& failed) {
 void Run::note(const Broken& broken) { throw std::runtime_error(broken.reason); }
 
 Run::Mark Run::mark() const {
-  Mark mark{monotonicNow(), cpuOf(0).value_or(0), std::nullopt, std::nullopt};
+  Mark mark{monotonicNow(), 0, cpuOf(0).value_or(0), std::nullopt, std::nullopt};
+  for (const auto& worker : workers_) mark.received += worker->received();
   if (options_.serverPid == 0) return mark;
   mark.serverCpu = cpuOf(options_.serverPid);
   mark.serverWait = waitOf(options_.serverPid);
   return mark;
 }
 
-void Run::finishWindow(Window& window, const Mark& start) {
+void Run::finishWindow(Window& window, const Mark& start, Nanoseconds planned) {
   const Mark end = mark();
-  window.elapsed = end.time - start.time;
+  window.elapsed = obeyedAt_ - planned;
+  window.cpuElapsed = end.time - start.time;
+  window.received = end.received - start.received;
   window.generatorCpu = end.generatorCpu - start.generatorCpu;
   if (start.serverCpu && end.serverCpu) window.serverCpu = *end.serverCpu - *start.serverCpu;
   if (start.serverWait && end.serverWait) window.serverWait = *end.serverWait - *start.serverWait;
@@ -134,8 +135,7 @@ void Run::open() {
   const Schedule schedule(start.time + kLead, window.ratePlanned);
   order(Open{schedule, schedule.plannedAt(options_.connections) + options_.deadline}, &window);
   await(start.time + kForever);
-  finishWindow(window, start);
-  window.elapsed -= kLead;
+  finishWindow(window, start, start.time + kLead);
   if (!hasFailed() && joined_.load(std::memory_order_relaxed) < options_.connections) {
     fail("connections had not joined by the deadline");
   }
@@ -150,31 +150,67 @@ void Run::settle() {
   if (memory && figures_.memory) figures_.memory->afterConnects = *memory;
 }
 
-void Run::load() {
+void Run::measure() {
+  if (work_ == Work::held) return hold();
+  if (options_.searchP99 > 0) return search();
   Window& window = figures_.load.emplace();
-  window.ratePlanned = options_.rate;
+  load(options_.rate, window);
+  if (!hasFailed()) collect(window, options_.deadline);
+}
+
+void Run::hold() {
   Load load;
-  load.schedule = Schedule(monotonicNow() + kLead, options_.rate).inTicks(options_.tick);
+  load.windowStart = monotonicNow() + kLead;
+  load.windowEnd = load.windowStart + options_.duration;
+  follow(load, figures_.load.emplace());
+}
+
+void Run::load(std::uint64_t rate, Window& window) {
+  window.ratePlanned = rate;
+  Load load;
+  load.schedule = Schedule(monotonicNow() + kLead, rate).inTicks(options_.tick);
   load.firstSend = sends_;
-  load.firstMeasured = sends_ + countDuring(options_.rate, options_.warmup);
-  load.endSend = load.firstMeasured + countDuring(options_.rate, options_.duration);
+  load.firstMeasured = sends_ + countDuring(rate, options_.warmup);
+  load.endSend = load.firstMeasured + countDuring(rate, options_.duration);
   load.windowStart = load.plannedAt(load.firstMeasured);
   load.windowEnd = load.plannedAt(load.endSend);
   sends_ = load.endSend;
+  follow(load, window);
+}
+
+void Run::follow(const Load& load, Window& window) {
   phase_ = LivePhase::warmup;
   order(load, &window);
   await(load.windowStart);
   phase_ = LivePhase::measure;
   const Mark start = mark();
   await(load.windowEnd + kForever);
-  finishWindow(window, start);
+  finishWindow(window, start, load.windowStart);
 }
 
-void Run::collect() {
+void Run::collect(Window& window, Nanoseconds longest) {
   phase_ = LivePhase::collect;
-  const Nanoseconds deadline = monotonicNow() + options_.deadline;
-  order(Collect{deadline}, &*figures_.load);
+  const Nanoseconds deadline = monotonicNow() + longest;
+  order(Collect{deadline}, &window);
   await(deadline + kForever);
+}
+
+void Run::search() {
+  Search& search = figures_.search.emplace(options_.searchP99, options_.rate);
+  while (const auto rate = search.next()) {
+    Window window;
+    load(*rate, window);
+    // What a server that fell behind owes may take it as long again.
+    const Nanoseconds length = options_.warmup + options_.duration;
+    if (!hasFailed()) collect(window, length + options_.deadline);
+    if (!hasFailed() && isMissing()) fail("deliveries are missing");
+    if (hasFailed()) {
+      search.abandon({*rate, window.rateReached(), {}, Culprit::server, figures_.failures.front()});
+    } else {
+      search.add(judge(window, options_.searchP99, options_.maxLate));
+    }
+    if (!figures_.load || search.rate() == *rate) figures_.load = std::move(window);
+  }
 }
 
 void Run::close() {

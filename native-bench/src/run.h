@@ -5,6 +5,7 @@
 //   warm up   sends on schedule, counted but not measured
 //   measure   sends on the same schedule; CPU is read at both ends
 //   collect   no sends; waits until every delivery has come, or the deadline
+//             (a search has these three once for each rate that it tries, idle has a window only)
 //   close     close frames; what had been queued before them is still counted, and which of
 //             the deaf connections the server had closed
 //
@@ -38,9 +39,11 @@ class Run final {
   Figures run();
 
  private:
-  /** CPU at the beginning of a window. */
+  /** What is read at both ends of a window. */
   struct Mark {
     Nanoseconds time = 0;
+    /** Joins and deliveries, by all threads. */
+    std::uint64_t received = 0;
     Nanoseconds generatorCpu = 0;
     std::optional<Nanoseconds> serverCpu;
     std::optional<Nanoseconds> serverWait;
@@ -48,8 +51,13 @@ class Run final {
 
   void open();
   void settle();
-  void load();
-  void collect();
+  void measure();
+  void hold();
+  void search();
+  void load(std::uint64_t rate, Window& window);
+  void follow(const Load& load, Window& window);
+  /** @param longest that is waited */
+  void collect(Window& window, Nanoseconds longest);
   void close();
 
   void note(Obeyed& obeyed);
@@ -60,12 +68,14 @@ class Run final {
 
   bool hasFailed() const { return !figures_.failures.empty(); }
   void fail(const std::string& reason) { note(Failed{reason}); }
+  bool isMissing() const { return counts().missing() > 0; }
   /** Gives all threads an order; what they count is added to `window`. */
   void order(const Order& order, Window* window);
   /** Handles news until all threads have obeyed, or `until`. */
   void await(Nanoseconds until);
   Mark mark() const;
-  void finishWindow(Window& window, const Mark& start);
+  /** @param planned when the window was to begin */
+  void finishWindow(Window& window, const Mark& start, Nanoseconds planned);
   std::optional<std::uint64_t> serverMemory();
   Counts counts() const;
 
@@ -80,10 +90,13 @@ class Run final {
 
   /** Threads that have not obeyed the last order yet. */
   std::size_t awaited_ = 0;
+  /** When the last thread had. */
+  Nanoseconds obeyedAt_ = 0;
   /** What the last order is part of; none where it is not measured. */
   Window* window_ = nullptr;
   /** By thread: of the run so far. */
   std::vector<Counts> counts_;
+  /** Sends of all loads so far; the next one's numbers go on from here. */
   std::uint64_t sends_ = 0;
 
   /** Last: their threads use the above. */

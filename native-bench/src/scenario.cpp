@@ -3,6 +3,7 @@
 namespace bench {
 
 std::unique_ptr<Scenario> makeScenario(const Options& options, Share share) {
+  if (options.scenario == "idle") return makeIdle(options, share);
   if (options.scenario == "echo") return makeEcho(options, share);
   if (options.scenario == "fanout") return makeFanout(options, share);
   return makeConnect(options, share);

@@ -36,6 +36,8 @@ struct Share {
 enum class Work {
   /** Nothing: the joins themselves are what is measured. */
   none,
+  /** Nothing either, for as long as the window is. */
+  held,
   sends,
 };
 
@@ -62,6 +64,7 @@ class Scenario {
 };
 
 std::unique_ptr<Scenario> makeConnect(const Options& options, Share share);
+std::unique_ptr<Scenario> makeIdle(const Options& options, Share share);
 std::unique_ptr<Scenario> makeEcho(const Options& options, Share share);
 std::unique_ptr<Scenario> makeFanout(const Options& options, Share share);
 

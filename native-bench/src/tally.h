@@ -9,12 +9,11 @@
 namespace bench {
 
 struct Tally {
-  std::uint64_t joined = 0;
   /** Sends that left. */
   std::uint64_t sent = 0;
   /** Deliveries that those sends owe to the connections of the thread. */
   std::uint64_t due = 0;
-  /** Deliveries read, whenever they were sent. */
+  /** Joins and deliveries read, whenever they were sent; of an interval of --live only. */
   std::uint64_t received = 0;
   /** How much later than planned each send left. */
   Histogram lateness;

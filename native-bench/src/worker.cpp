@@ -50,7 +50,8 @@ void Worker::run() {
       while (!nextOrder_) turn(monotonicNow() + kLongest);
       const Order order = *std::exchange(nextOrder_, std::nullopt);
       std::visit([this](const auto& kind) { obey(kind); }, order);
-      setting_.news.put(Obeyed{std::exchange(tally_, {}), counts_, share_.thread});
+      setting_.news.put(
+          Obeyed{std::exchange(tally_, {}), counts_, share_.thread, monotonicNow()});
     }
   } catch (const std::exception& error) {
     setting_.news.put(Broken{error.what()});
@@ -207,9 +208,7 @@ void Worker::obey(const Stop&) {}
 void Worker::onJoined(Connection& connection, Nanoseconds now) {
   const Nanoseconds latency = now - open_.schedule.plannedAt(connection.number());
   ++joined_;
-  ++interval_.joined;
-  ++interval_.received;
-  ++tally_.received;
+  countReceived();
   tally_.latency.record(latency);
   interval_.latency.record(latency);
   const std::uint64_t all = setting_.joined.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -228,12 +227,17 @@ void Worker::onMessage(Connection& connection, const Message& message, Nanosecon
   }
   ++counts_.delivered;
   if (delivery->isDisordered) ++counts_.disordered;
-  ++interval_.received;
-  if (windowStart_) ++tally_.received;
+  countReceived();
   if (delivery->send < load_.firstSend) return;
   const Nanoseconds latency = now - load_.plannedAt(delivery->send);
   interval_.latency.record(latency);
   if (delivery->send >= load_.firstMeasured) tally_.latency.record(latency);
+}
+
+void Worker::countReceived() {
+  ++interval_.received;
+  // One writer: no read-modify-write is needed.
+  received_.store(received_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 void Worker::onHeartbeatReply() { ++counts_.heartbeats; }

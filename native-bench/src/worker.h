@@ -48,6 +48,9 @@ class Worker final : private ConnectionListener {
   /** Any thread; `Obeyed` follows, but after `Stop`. */
   void order(const Order& order) { orders_.put(order); }
 
+  /** Joins and deliveries read so far; any thread. */
+  std::uint64_t received() const { return received_.load(std::memory_order_relaxed); }
+
  private:
   void onJoined(Connection& connection, Nanoseconds now) override;
   void onMessage(Connection& connection, const Message& message, Nanoseconds now) override;
@@ -71,6 +74,7 @@ class Worker final : private ConnectionListener {
   void sendDue(Nanoseconds now);
   void startWindow(Nanoseconds now);
   void finishWindow();
+  void countReceived();
   void fail(const std::string& reason);
 
   const WorkerSetting setting_;
@@ -97,6 +101,12 @@ class Worker final : private ConnectionListener {
   Load load_;
   /** Next number of the plan; all below are sent, or are other threads'. */
   std::uint64_t cursor_ = 0;
+
+  /**
+   * Written by this thread alone (relaxed), read by the coordinator (relaxed) when it reads the
+   * server's CPU: the number is all that is wanted, nothing else is published by it.
+   */
+  std::atomic<std::uint64_t> received_ = 0;
 
   Counts counts_;
   /** Of the order that is obeyed, within its window. */

@@ -52,6 +52,7 @@ TEST("fills in the defaults of the scenario") {
 TEST("reads counts and times with their units") {
   CHECK(parseCount("10k") == 10'000U && parseCount("2m") == 2'000'000U && parseCount("0") == 0U);
   CHECK(parseDuration("500ms") == 500 * kMillisecond && parseDuration("2m") == 120 * kSecond);
+  CHECK(parseDuration("100us") == 100 * kMicrosecond);
   for (const auto text : {"", "k", "1g", "-1", "1.5k", "1 k"}) CHECK(!parseCount(text));
   for (const auto text : {"", "5", "s", "-1s", "1h", "1.5s"}) CHECK(!parseDuration(text));
 }
@@ -62,12 +63,13 @@ TEST("takes a range's ends and nothing beside") {
   CHECK(errorOf({"echo", "--payload", "1000001"}) ==
         "payload must be an integer from 0 to 1m (bytes), got 1000001");
   CHECK(errorOf({"echo", "--duration", "99ms"}) ==
-        "duration must be a time with its unit (ms, s, m) from 100ms to 60m (time), got 99ms");
+        "duration must be a time with its unit (us, ms, s, m) from 100ms to 60m (time), got 99ms");
   CHECK(errorOf({"echo", "--connections", "0"}).starts_with("connections must be an integer"));
 }
 
 TEST("names what it does not know") {
-  CHECK(errorOf({"ecko"}) == "the scenario must be connect, echo or fanout, got `ecko`");
+  CHECK(errorOf({"ecko"}).starts_with("the scenario must be one of connect, "));
+  CHECK(errorOf({"ecko"}).ends_with(", fanout, got `ecko`"));
   CHECK(errorOf({"echo", "--rates", "1"}) == "unknown option --rates; see --help");
   CHECK(errorOf({"echo", "rate"}) == "an option must begin with --, got `rate`");
   CHECK(errorOf({"fanout", "--topics", "7"}) ==
@@ -133,7 +135,7 @@ TEST("long-poll is asked for by its own path, and takes two descriptors a connec
 }
 
 TEST("the help of all, and that of each scenario, fits a screen") {
-  for (const auto scenario : {"", "connect", "echo", "fanout"}) {
+  for (const auto scenario : {"", "connect", "idle", "echo", "fanout"}) {
     const std::string help = helpText(scenario);
     CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
     std::size_t start = 0;
