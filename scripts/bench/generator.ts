@@ -11,6 +11,8 @@ import type { Work } from "./works.ts";
 
 /** From `dist/scripts/bench` to the package's root. */
 const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url));
+/** Its program, once it is built. */
+export const GENERATOR = `${FOLDER}build/native-bench`;
 const RUN_DEADLINE_MS = 180_000;
 
 /** What one run of the generator found. */
@@ -65,7 +67,7 @@ export function makeCommandLine(
 export function runGenerator(words: readonly string[]): Promise<Measurement> {
   return new Promise((resolve, reject) => {
     const settings = { timeout: RUN_DEADLINE_MS, killSignal: "SIGKILL" } as const;
-    const child = execFile(`${FOLDER}build/native-bench`, words, settings, (error, out, report) => {
+    const child = execFile(GENERATOR, words, settings, (error, out, report) => {
       process.removeListener("exit", kill);
       if (error === null) resolve(readMeasurement(out));
       else reject(new Error(`native-bench ${words.join(" ")}: ${error.message}\n${report}`));

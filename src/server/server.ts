@@ -65,6 +65,7 @@ export interface ServerStats {
   readonly link: MemberStats | undefined;
   /** Sums over all shards, and main. */
   readonly total: MemberStats;
+  /** Counted when it is read, and each time anew: the index is gone through as a whole. */
   readonly index: SubscriptionIndexStats;
 }
 
@@ -164,14 +165,22 @@ export class Server<App = unknown> {
     this.#host().broadcast(id, EVENT.disconnect, {}, "cluster");
   }
 
-  /** Reads the counters of all threads. Costs no message; the index is read whole (milliseconds). */
+  /** Reads the counters of all threads. Costs no message; reading `index` of it takes milliseconds. */
   stats(): ServerStats {
     const { memory, supervisor, host } = this.#parts;
     const shards = Array.from({ length: this.shards }, (_, shard) => supervisor.stats(shard));
     const main = readCounters(memory.counters, MAIN_MEMBER);
     const link = memory.link < 0 ? undefined : readCounters(memory.counters, LINK_MEMBER);
     const total = joinStats([main, supervisor.totalStats()]);
-    return { shards, main, link, total, index: host.indexStats() };
+    return {
+      shards,
+      main,
+      link,
+      total,
+      get index() {
+        return host.indexStats();
+      },
+    };
   }
 
   /**

@@ -1,0 +1,145 @@
+/**
+ * A figure at each of several settings: every run a dot, their median a line, a bar from the least to the
+ * largest.
+ *
+ * Runs on: the load test's process. Pure functions.
+ */
+
+import {
+  drawAxes,
+  drawFigure,
+  makePlot,
+  placeY,
+  verticalTicks,
+  type Axis,
+  type LegendEntry,
+  type Plot,
+} from "./frame.ts";
+import { coordinate, escapeText } from "./markup.ts";
+import { makeLinearScale, makeLogScale, type Scale } from "./scale.ts";
+
+/** The runs at one setting. */
+export interface SettingRuns {
+  /** Its value, as the x axis names it. */
+  readonly label: string;
+  readonly isDefault: boolean;
+  readonly isRecommended: boolean;
+  readonly median: number | null;
+  /** Of each run that has one: the figure, and whether the run may be compared. */
+  readonly runs: readonly { readonly value: number; readonly isSound: boolean }[];
+}
+
+/** A figure over the values of one setting. */
+export interface SweepChart {
+  readonly id: string;
+  readonly title: string;
+  readonly about: string;
+  /** Name of the setting. */
+  readonly setting: string;
+  readonly settings: readonly SettingRuns[];
+  readonly unit: string;
+  readonly isLogarithmic?: boolean;
+  readonly format: (value: number) => string;
+}
+
+/** A scale of names, each in the middle of an equal part. */
+function makeNameScale(count: number): Scale {
+  return {
+    ticks: Array.from({ length: count }, (_, index) => index),
+    place: (index) => (index + 0.5) / count,
+  };
+}
+
+/** Draws a figure over the values of a setting. */
+export function drawSweepChart(chart: SweepChart): string {
+  const { id, title, about, setting, settings, unit, format, isLogarithmic = false } = chart;
+  const all = settings.flatMap(({ runs }) => runs.map(({ value }) => value));
+  const nameOf = (index: number): string => settings[index]?.label ?? "";
+  const x: Axis = { scale: makeNameScale(settings.length), format: nameOf, title: setting };
+  return drawFigure({
+    id,
+    title,
+    about,
+    heads: settings.map(({ label, isDefault, isRecommended }) =>
+      [label, ...(isDefault ? ["default"] : []), ...(isRecommended ? ["recommended"] : [])].join(
+        ", ",
+      ),
+    ),
+    entries: entriesOf(settings, format),
+    draw: (size) => {
+      const ticks = verticalTicks(size);
+      const y: Axis = {
+        scale: isLogarithmic
+          ? makeLogScale(all, ticks)
+          : makeLinearScale(Math.max(0, ...all), ticks),
+        format,
+        title: isLogarithmic ? `${unit}, logarithmic` : unit,
+      };
+      const plot = makePlot(size, y);
+      const xs = settings.map(
+        (_, index) => plot.left + x.scale.place(index) * (plot.right - plot.left),
+      );
+      const content =
+        drawAxes(plot, x, y) +
+        drawMedians(plot, y.scale, settings, xs) +
+        settings.map((one, index) => drawSetting(plot, y.scale, one, xs[index] ?? 0)).join("");
+      return { content, xs };
+    },
+  });
+}
+
+function entriesOf(
+  settings: readonly SettingRuns[],
+  format: (value: number) => string,
+): readonly LegendEntry[] {
+  const spread = (one: SettingRuns): string => {
+    const values = one.runs.map(({ value }) => value);
+    if (values.length === 0) return "none";
+    return `${format(Math.min(...values))} to ${format(Math.max(...values))}`;
+  };
+  return [
+    {
+      name: "median",
+      className: "line c0",
+      texts: settings.map(({ median }) => (median === null ? "none" : format(median))),
+    },
+    {
+      name: "least to largest",
+      className: "line range",
+      texts: settings.map((one) => spread(one)),
+    },
+  ];
+}
+
+function drawMedians(
+  plot: Plot,
+  scale: Scale,
+  settings: readonly SettingRuns[],
+  xs: readonly number[],
+): string {
+  const points = settings.flatMap(({ median }, index) =>
+    median === null
+      ? []
+      : [`${coordinate(xs[index] ?? 0)} ${coordinate(placeY(plot, scale, median))}`],
+  );
+  return points.length === 0 ? "" : `<path class="line c0" d="M${points.join("L")}"/>`;
+}
+
+function drawSetting(plot: Plot, scale: Scale, one: SettingRuns, x: number): string {
+  const at = coordinate(x);
+  const ys = one.runs.map(({ value }) => placeY(plot, scale, value));
+  const range =
+    ys.length > 1
+      ? `<line class="range" x1="${at}" x2="${at}" y1="${coordinate(Math.min(...ys))}" y2="${coordinate(Math.max(...ys))}"/>`
+      : "";
+  const dots = one.runs.map(
+    ({ isSound }, index) =>
+      `<circle class="${isSound ? "run" : "run unsound"}" cx="${at}" cy="${coordinate(ys[index] ?? 0)}" r="3.5"/>`,
+  );
+  const words = [...(one.isDefault ? ["default"] : []), ...(one.isRecommended ? ["★"] : [])];
+  const mark =
+    words.length === 0
+      ? ""
+      : `<text class="band-label" x="${at}" y="${plot.top - 5}" text-anchor="middle">${escapeText(words.join(" "))}</text>`;
+  return range + dots.join("") + mark;
+}

@@ -1,0 +1,123 @@
+/**
+ * `npm run load`: loads a server, shows how it goes, writes a report.
+ *
+ * Runs on: a process of its own; the server is one more, the generator a third. Load stays on 127.0.0.1.
+ */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildGenerator } from "../bench/generator.ts";
+import { describeMachine } from "./machine.ts";
+import { HELP, parseLoadOptions, type LoadOptions } from "./options.ts";
+import { ProgressView } from "./progress.ts";
+import { commandOf, optionsIn, type LoadRecord, type ServerDescription } from "./record.ts";
+import { makeReport } from "./report.ts";
+import { lostOf, type GeneratorResult } from "./result.ts";
+import { runLoad, withTarget, wordsOf, type RunOutcome, type Target } from "./run.ts";
+import { judge } from "./verdict.ts";
+
+const FAILED = 1;
+const BAD_OPTION = 2;
+const LOST = 3;
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Runs it all. @returns the exit code */
+async function load(options: LoadOptions, words: readonly string[]): Promise<number> {
+  tell("building native-bench");
+  buildGenerator();
+  const startedAt = new Date().toISOString();
+  const view = new ProgressView(process.stderr, options);
+  return withTarget(options, async (target) => {
+    const outcome = await runLoad(options, target, (interval) => view.show(interval));
+    const { result, code, signal, report } = outcome;
+    process.stderr.write(report);
+    if (outcome.statsFailure !== undefined) tell(`load: ${outcome.statsFailure}`);
+    if (result === undefined) {
+      if (code !== BAD_OPTION)
+        tell(`load: native-bench ended with ${code ?? signal} and no result`);
+      return code === BAD_OPTION ? BAD_OPTION : FAILED;
+    }
+    const record = recordOf({ options, words, startedAt, target, outcome, result });
+    for (const file of write(options.out, record)) tell(file);
+    if (lostOf(result) > 0) return LOST;
+    return code === 0 ? 0 : FAILED;
+  });
+}
+
+interface Run {
+  readonly options: LoadOptions;
+  readonly words: readonly string[];
+  readonly startedAt: string;
+  readonly target: Target;
+  readonly outcome: RunOutcome;
+  readonly result: GeneratorResult;
+}
+
+function recordOf({ options, words, startedAt, target, outcome, result }: Run): LoadRecord {
+  const environment = options.url === undefined ? optionsIn(process.env) : {};
+  return {
+    version: 1,
+    startedAt,
+    command: commandOf("load", environment, words),
+    machine: describeMachine(),
+    server: describeServer(options, target, outcome, environment),
+    generator: wordsOf(options, target),
+    intervals: outcome.intervals,
+    result,
+    percentiles: outcome.percentiles,
+    verdict: judge(result),
+  };
+}
+
+function describeServer(
+  { url }: LoadOptions,
+  target: Target,
+  { intervals }: RunOutcome,
+  environment: Readonly<Record<string, string>>,
+): ServerDescription {
+  const shards = intervals.at(-1)?.server?.heapBytes.length ?? 0;
+  return {
+    isOurs: url === undefined,
+    url: target.url,
+    shards: shards === 0 ? null : shards,
+    environment,
+  };
+}
+
+function write(folder: string, record: LoadRecord): readonly string[] {
+  mkdirSync(folder, { recursive: true });
+  const [json, html] = [join(folder, "report.json"), join(folder, "report.html")];
+  writeFileSync(json, `${JSON.stringify(record, undefined, 2)}\n`);
+  writeFileSync(html, makeReport(record));
+  return [json, html];
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  let options: LoadOptions;
+  try {
+    options = parseLoadOptions(words);
+  } catch (error) {
+    tell(`load: ${messageOf(error)}`);
+    return BAD_OPTION;
+  }
+  if (options.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  return load(options, words).catch((error: unknown) => {
+    tell(`load: ${messageOf(error)}`);
+    return FAILED;
+  });
+}
+
+// An interrupted run takes server and generator with it: "exit" is where they are killed.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => process.exit(FAILED));
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,127 @@
+/**
+ * How a run goes, as a terminal shows it: a bar, and the figures of the last interval.
+ *
+ * Runs on: the load test's process. `describeProgress` and what it calls are pure; `ProgressView` writes.
+ */
+
+import { formatBytes, formatCount, formatMs, formatRate, formatShare } from "./charts/formats.ts";
+import type { Interval } from "./record.ts";
+import { sumOf } from "./thread-names.ts";
+
+/** How long a run is: what is known beforehand. */
+export interface RunPlan {
+  readonly seconds: number;
+}
+
+const PHASE_WORDS: Readonly<Record<Interval["phase"], string>> = {
+  open: "connecting",
+  settle: "resting",
+  warmup: "warming up",
+  measure: "measuring",
+  collect: "collecting",
+  close: "closing",
+};
+
+const BAR_CHARACTERS = 24;
+
+/** Draws a bar; `share` from 0 to 1, and beyond it stays full. */
+export function drawBar(share: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_CHARACTERS);
+  return `[${"#".repeat(full)}${"-".repeat(BAR_CHARACTERS - full)}]`;
+}
+
+/**
+ * Says how far a run is.
+ *
+ * @param measured - seconds of the window so far
+ */
+export function describeProgress(
+  interval: Interval,
+  measured: number,
+  { seconds }: RunPlan,
+): string {
+  const { phase, joined } = interval;
+  const word = PHASE_WORDS[phase].padEnd(10);
+  if (phase === "open") return `${word}  ${formatCount(joined)} joined`;
+  if (phase === "settle" || phase === "warmup") return `${word}  ${drawBar(0)}`;
+  const isOver = phase === "collect" || phase === "close";
+  const share = isOver ? 1 : measured / seconds;
+  const left = Math.max(0, Math.ceil(seconds - measured));
+  const rest = isOver || left === 0 ? "" : `  ${left} s left`;
+  return `${word}  ${drawBar(share)} ${Math.min(100, Math.round(share * 100))} %${rest}`;
+}
+
+/** Says what happened in an interval. */
+export function describeFigures(interval: Interval): string {
+  const { lengthSeconds, sent, received, latencyUs, server } = interval;
+  const perSecond = (count: number): string =>
+    formatRate(lengthSeconds > 0 ? count / lengthSeconds : 0);
+  const parts = [`sent ${perSecond(sent)}`, `received ${perSecond(received)}`];
+  if (latencyUs !== null) {
+    parts.push(`p50 ${formatMs(latencyUs.p50 / 1_000)}`, `p99 ${formatMs(latencyUs.p99 / 1_000)}`);
+  }
+  if (server !== null) {
+    const shards = Object.entries(server.cpu).filter(([name]) => name.startsWith("shard "));
+    const shares = shards.length > 0 ? shards.map(([, share]) => share) : [sumOf(server.cpu)];
+    parts.push(`CPU ${shares.map((share) => formatShare(share)).join(" + ")}`);
+    if (server.memoryBytes !== null) parts.push(formatBytes(server.memoryBytes));
+  }
+  return parts.join("  ");
+}
+
+function measuredIn({ phase, lengthSeconds }: Interval): number {
+  return phase === "measure" ? lengthSeconds : 0;
+}
+
+/** Where it is shown: a terminal is drawn over, anything else gets lines. */
+interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Without a terminal, a line each so often. */
+const LINE_EVERY_SECONDS = 5;
+const UP_TWO_LINES = "\u001b[2A";
+const CLEAR_LINE = "\u001b[2K\r";
+
+/** Shows a run as it goes. */
+export class ProgressView {
+  readonly #output: Output;
+  readonly #plan: RunPlan;
+  #measured = 0;
+  #isDrawn = false;
+  #lastLine: { readonly seconds: number; readonly phase: Interval["phase"] } | undefined =
+    undefined;
+
+  constructor(output: Output, plan: RunPlan) {
+    this.#output = output;
+    this.#plan = plan;
+  }
+
+  /** Shows an interval that has just ended. */
+  show(interval: Interval): void {
+    // Where rates are searched, each has a window of its own.
+    this.#measured = interval.phase === "warmup" ? 0 : this.#measured + measuredIn(interval);
+    const progress = describeProgress(interval, this.#measured, this.#plan);
+    const figures = describeFigures(interval);
+    if (this.#output.isTTY === true) {
+      // A terminal of no width is one that does not know it.
+      const width = (this.#output.columns || 80) - 1;
+      const lines = [progress, figures].map((line) => `${CLEAR_LINE}${line.slice(0, width)}\n`);
+      this.#output.write(`${this.#isDrawn ? UP_TWO_LINES : ""}${lines.join("")}`);
+      this.#isDrawn = true;
+      return;
+    }
+    if (!this.#isDue(interval)) return;
+    this.#lastLine = interval;
+    this.#output.write(`${progress}  ${figures}\n`);
+  }
+
+  #isDue({ seconds, phase }: Interval): boolean {
+    const last = this.#lastLine;
+    return (
+      last === undefined || phase !== last.phase || seconds - last.seconds >= LINE_EVERY_SECONDS
+    );
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What native-bench says of a run when it is over.
+ *
+ * Runs on: the load test's process. Pure functions.
+ */
+
+/** Its last line; what is named here is what the report uses. */
+export interface GeneratorResult {
+  readonly scenario: string;
+  readonly connections: number;
+  readonly joined: number;
+  readonly threads?: number;
+  readonly transport?: string;
+  readonly protocol?: string;
+  readonly window: ResultWindow;
+  readonly expected: number;
+  readonly delivered: number;
+  readonly missing: number;
+  readonly doubled: number;
+  readonly disordered: number;
+  readonly deaf: number;
+  readonly deafClosed: number;
+  readonly memory: ResultMemory | null;
+  readonly idle?: { readonly cpuUsPerConnectionSecond: number } | null;
+  readonly search?: ResultSearch | null;
+  readonly reconnect?: { readonly secondsUntilAllBack: number } | null;
+  readonly failures: readonly string[];
+}
+
+/** The measured window. Server figures are there where it was given a process. */
+export interface ResultWindow {
+  readonly ratePlanned: number;
+  readonly rateReached: number;
+  readonly seconds: number;
+  readonly sent: number;
+  readonly due: number;
+  readonly received: number;
+  readonly isServerBehind: boolean;
+  readonly isServerStarved: boolean;
+  readonly generatorCpuShare: number;
+  readonly generatorCpuTotal?: number;
+  readonly latenessUs: { readonly p99: number };
+  readonly serverCpuShare?: number;
+  readonly serverWaitShare?: number;
+  readonly serverCpuUsPerMessage?: number;
+  /** Null where the generator refuses it; `bottleneck` says why. */
+  readonly latencyUs: ResultLatency | null;
+  readonly bottleneck: string | null;
+}
+
+/** Latencies of the window. */
+export interface ResultLatency {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+  readonly mean: number;
+}
+
+/** Memory of the server's process. */
+export interface ResultMemory {
+  readonly beforeBytes: number;
+  readonly afterBytes: number;
+  readonly bytesPerConnection: number;
+}
+
+/** The search for the highest rate. */
+export interface ResultSearch {
+  readonly rate: number;
+  readonly boundUs: number;
+  readonly steps: readonly SearchStep[];
+}
+
+/** One rate that was tried. */
+export interface SearchStep {
+  readonly rate: number;
+  readonly rateReached: number;
+  readonly p99Us: number | null;
+  readonly isGood: boolean;
+  readonly why: string;
+}
+
+/** Reads the generator's last line. @throws Error where a figure is missing */
+export function readResult(line: string): GeneratorResult {
+  const result = JSON.parse(line) as GeneratorResult;
+  const { window } = result;
+  const numbers = [window?.ratePlanned, window?.received, result.expected, result.missing];
+  if (!numbers.every((number) => Number.isFinite(number))) {
+    throw new Error(
+      `the result of native-bench must have window, expected and missing, got ${line}`,
+    );
+  }
+  return result;
+}
+
+/** Deliveries that did not come once, and in order: what no run may have. */
+export function lostOf({
+  missing,
+  doubled,
+  disordered,
+}: Pick<GeneratorResult, "missing" | "doubled" | "disordered">): number {
+  return missing + doubled + disordered;
+}

@@ -1,0 +1,82 @@
+/**
+ * CPU of a process by thread, and its memory, as the system counts them (Linux).
+ *
+ * `/proc/PID/task/TID/schedstat` has nanoseconds for which a thread ran. The ticks of `stat` beside it are
+ * 10 ms each: too coarse for an interval of a second.
+ *
+ * Runs on: the load test's process.
+ */
+
+import { readFileSync, readdirSync } from "node:fs";
+
+/** A thread by the id that the system has for it. */
+export interface ThreadCpu {
+  /** Name that the system shows; Node.js names its threads since version 24. */
+  readonly name: string;
+  readonly ranNs: number;
+}
+
+/** Reads what each thread of a process has used; empty where there is no such process. */
+export function readThreads(pid: number): ReadonlyMap<number, ThreadCpu> {
+  const threads = new Map<number, ThreadCpu>();
+  for (const id of filesOf(`/proc/${pid}/task`)) {
+    const folder = `/proc/${pid}/task/${id}`;
+    const ranNs = Number(textOf(`${folder}/schedstat`)?.split(" ")[0] ?? "none");
+    if (!Number.isFinite(ranNs)) continue;
+    threads.set(Number(id), { name: (textOf(`${folder}/comm`) ?? "").trim(), ranNs });
+  }
+  return threads;
+}
+
+/** Reads RssAnon and RssShmem of a process, as native-bench does: what is its own to hold. */
+export function readMemory(pid: number): number | null {
+  const status = textOf(`/proc/${pid}/status`);
+  return status === undefined ? null : memoryIn(status);
+}
+
+/** The same of the text of `/proc/PID/status`; null where it lacks one of the two. */
+export function memoryIn(status: string): number | null {
+  const [anonymous, shared] = ["RssAnon", "RssShmem"].map((name) => {
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status);
+    return found === null ? undefined : Number(found[1]) * 1_024;
+  });
+  return anonymous === undefined || shared === undefined ? null : anonymous + shared;
+}
+
+/** Reads for how many nanoseconds all cores of the machine together were at work. */
+export function readBusyNs(): number | null {
+  const line = textOf("/proc/stat")?.split("\n", 1)[0];
+  return line === undefined ? null : busyIn(line);
+}
+
+const TICK_NS = 10_000_000;
+
+/** The same of the first line of `/proc/stat`: all but idle, waiting for disks, and guests again. */
+export function busyIn(line: string): number | null {
+  const [user, nice, system, , , interrupts, soft, stolen] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  const parts = [user, nice, system, interrupts, soft, stolen];
+  const ticks = parts.reduce((sum: number, part = Number.NaN) => sum + part, 0);
+  return Number.isFinite(ticks) ? ticks * TICK_NS : null;
+}
+
+function filesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // It has ended.
+    return [];
+  }
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    // The thread, or the process, has ended; or this is no Linux.
+    return undefined;
+  }
+}
