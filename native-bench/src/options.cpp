@@ -66,6 +66,7 @@ const auto kRows = std::to_array<Row>({
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
     {"search-p99", &Options::searchP99, "", "100us", "10s", "time", "find the highest rate with a p99 below", kSending},
     {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
+    {"transport", &Options::transportName, "websocket", "", "", "name", "websocket or longpoll"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
     {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
@@ -138,6 +139,12 @@ const ScenarioRow& scenarioNamed(std::string_view name) {
   return *row;
 }
 
+TransportKind transportNamed(std::string_view name) {
+  if (name == "websocket") return TransportKind::webSocket;
+  if (name == "longpoll") return TransportKind::longPoll;
+  throw OptionError("transport must be websocket or longpoll, got " + quoted(name));
+}
+
 std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
   if (row.fallback != kByScenario) return row.fallback;
   return row.name == "rate" ? scenario.rate : scenario.connections;
@@ -156,16 +163,18 @@ constexpr std::uint64_t kOwnDescriptors = 16;
 /** Those of each thread: epoll, timer, mailbox. */
 constexpr std::uint64_t kThreadDescriptors = 3;
 
-void checkDescriptors(std::uint64_t connections, std::uint64_t threads) {
-  const std::uint64_t own = kOwnDescriptors + kThreadDescriptors * threads;
+void checkDescriptors(const Options& options) {
+  // Long-poll has one connection of TCP for polls, and one for posts.
+  const std::uint64_t each = options.target.transport == TransportKind::longPoll ? 2 : 1;
+  const std::uint64_t own = kOwnDescriptors + kThreadDescriptors * options.threads;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  if (connections + own <= limit.rlim_cur) return;
-  throw OptionError("connections must be at most " + std::to_string(limit.rlim_cur - own) +
+  if (options.connections * each + own <= limit.rlim_cur) return;
+  throw OptionError("connections must be at most " + std::to_string((limit.rlim_cur - own) / each) +
                     " here (this process may hold " + std::to_string(limit.rlim_cur) +
-                    " descriptors), got " + std::to_string(connections));
+                    " descriptors), got " + std::to_string(options.connections));
 }
 
 /** Each topic has as many that do not read, and at least one that does. */
@@ -180,18 +189,30 @@ void checkDeaf(const Options& options) {
                     " topics and " + std::to_string(options.connections) + " connections");
 }
 
+void checkTransport(const Options& options) {
+  if (options.target.transport == TransportKind::webSocket) return;
+  if (options.protocol != &phoenixProtocol()) {
+    throw OptionError("protocol must be phoenix over longpoll, got " + quoted(options.protocolName));
+  }
+  // One that does not read would not poll, and be gone.
+  if (options.deaf > 0) {
+    throw OptionError("deaf must be 0 over longpoll, got " + std::to_string(options.deaf));
+  }
+}
+
 void checkTogether(const Options& options) {
   if (options.scenario == "fanout" && options.connections % options.topics != 0) {
     throw OptionError("topics must divide connections evenly, got " + std::to_string(options.topics) +
                       " topics and " + std::to_string(options.connections) + " connections");
   }
   checkDeaf(options);
+  checkTransport(options);
   if (options.threads > options.connections) {
     throw OptionError("threads must be at most connections, got " + std::to_string(options.threads) +
                       " threads and " + std::to_string(options.connections) + " connections");
   }
   if (options.live > 0 && !options.isJson) throw OptionError("live must come with --json");
-  checkDescriptors(options.connections, options.threads);
+  checkDescriptors(options);
 }
 
 /** Adds each `name=value` whose name the path's query does not have. */
@@ -203,6 +224,14 @@ void addToQuery(std::string& path, std::string_view query) {
     }
     query.remove_prefix(std::min(part.size() + 1, query.size()));
   }
+}
+
+/** `/socket/websocket?a=b` becomes `/socket/longpoll?a=b`. */
+void askForLongPoll(std::string& path) {
+  constexpr std::string_view kWebSocket = "/websocket";
+  const std::size_t end = std::min(path.find('?'), path.size());
+  if (!std::string_view(path).substr(0, end).ends_with(kWebSocket)) return;
+  path.replace(end - kWebSocket.size(), kWebSocket.size(), "/longpoll");
 }
 
 /** An address such as 127.0.0.1 in host byte order, or nothing. */
@@ -244,7 +273,7 @@ std::optional<Nanoseconds> parseDuration(std::string_view text) {
   return std::nullopt;
 }
 
-Target parseTarget(std::string_view url, const Protocol& protocol) {
+Target parseTarget(std::string_view url, const Protocol& protocol, TransportKind transport) {
   constexpr std::string_view kScheme = "ws://";
   if (!url.starts_with(kScheme)) {
     throw OptionError("url must begin with ws:// (URL), got " + quoted(url));
@@ -265,8 +294,9 @@ Target parseTarget(std::string_view url, const Protocol& protocol) {
   }
   std::string path(rest.substr(pathStart));
   if (!path.starts_with('/')) path.insert(0, "/");
+  if (transport == TransportKind::longPoll) askForLongPoll(path);
   addToQuery(path, protocol.query());
-  return {std::string(host), path, *address, static_cast<std::uint16_t>(port->first)};
+  return {transport, std::string(host), path, *address, static_cast<std::uint16_t>(port->first)};
 }
 
 Options parseOptions(std::span<const std::string_view> words) {
@@ -300,7 +330,7 @@ Options parseOptions(std::span<const std::string_view> words) {
   if (options.protocol == nullptr) {
     throw OptionError("protocol must be phoenix or socket.io, got " + quoted(options.protocolName));
   }
-  options.target = parseTarget(options.url, *options.protocol);
+  options.target = parseTarget(options.url, *options.protocol, transportNamed(options.transportName));
   checkTogether(options);
   return options;
 }

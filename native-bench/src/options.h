@@ -13,8 +13,12 @@
 
 namespace bench {
 
+/** What carries the frames of a connection. */
+enum class TransportKind { webSocket, longPoll };
+
 /** Where the load goes: always this machine. */
 struct Target {
+  TransportKind transport = TransportKind::webSocket;
   /** Host and port as given, for the `Host` header. */
   std::string host;
   /** Path and query, with what the protocol wants in it. */
@@ -57,6 +61,7 @@ struct Options {
   /** File for the percentiles; empty where there is none. */
   std::string hgrm;
   bool isHelp = false;
+  std::string transportName = "websocket";
   std::string protocolName;
   const Protocol* protocol = &phoenixProtocol();
   Target target;
@@ -84,10 +89,12 @@ std::optional<Nanoseconds> parseDuration(std::string_view text);
 
 /**
  * Reads a `ws://` URL, and adds what the protocol wants to its query where that has no such name.
+ * For long-poll a path that ends with `/websocket` ends with `/longpoll`, as in Phoenix's client.
  *
  * @throws OptionError where its host is not this machine
  */
-Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol());
+Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol(),
+                   TransportKind transport = TransportKind::webSocket);
 
 /**
  * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.

@@ -262,7 +262,7 @@ std::string makeJson(const Options& options, const Figures& figures) {
       .count("deaf", options.deaf)
       .count("deafClosed", figures.counts.deafClosed)
       .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null")
-      .text("transport", "websocket")
+      .text("transport", options.transportName)
       .raw("idle", idleJson(options, figures))
       .raw("search", figures.search ? searchJson(*figures.search) : "null")
       .raw("reconnect", "null");

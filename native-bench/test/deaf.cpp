@@ -1,18 +1,15 @@
 // Deaf connections, against a server of a few lines in the same thread.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "../src/connection.h"
 #include "../src/handshake.h"
 #include "../src/report.h"
 #include "../src/scenario.h"
+#include "../src/websocket-frame.h"
 #include "check.h"
+#include "server.h"
 
 using namespace bench;
 
@@ -21,7 +18,6 @@ namespace {
 constexpr std::string_view kBroadcast = R"([null,null,"bench:0","b",{"n":5,"text":""}])";
 constexpr std::string_view kJoinReply =
     R"(["11","1","bench:0","phx_reply",{"status":"ok","response":{}}])";
-constexpr Nanoseconds kDeadline = 5 * kSecond;
 
 /** An unmasked frame of less than 126 bytes, as a server sends it. */
 std::string frameOf(Opcode opcode, std::string_view payload) {
@@ -30,78 +26,32 @@ std::string frameOf(Opcode opcode, std::string_view payload) {
   return frame.append(payload);
 }
 
-/** The server's side: listens on a free port, and takes one connection. */
-class Server {
+/** The server's side of a connection that is filled until the kernel takes no more. */
+class FullPeer {
  public:
-  Server() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    CHECK(bind(listener_, any, length) == 0 && listen(listener_, 1) == 0);
-    CHECK(getsockname(listener_, any, &length) == 0);
-    target.host = "127.0.0.1";
-    target.path = "/";
-    target.address = INADDR_LOOPBACK;
-    target.port = ntohs(address.sin_port);
-  }
-  ~Server() {
-    close(listener_);
-    if (peer_ >= 0) close(peer_);
-  }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-
-  void accept() { peer_ = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
-
-  /** What has arrived; empty where nothing has. */
-  std::string receive() {
-    std::string bytes(64 * 1024, '\0');
-    const ssize_t count = recv(peer_, bytes.data(), bytes.size(), 0);
-    bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    return bytes;
-  }
-
-  void send(std::string_view bytes) {
-    CHECK(::send(peer_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
-          static_cast<ssize_t>(bytes.size()));
-  }
-
-  /** Broadcasts until the kernel takes no more. */
+  /** Broadcasts until there is no room. */
   void fill() {
     std::string many;
     while (many.size() < 64 * 1024) many += frameOf(Opcode::text, kBroadcast);
-    ssize_t count = 0;
-    while ((count = ::send(peer_, many.data(), many.size(), MSG_NOSIGNAL)) > 0) {
-      many = many.substr(static_cast<std::size_t>(count)) + many.substr(0, static_cast<std::size_t>(count));
-    }
+    while (const std::size_t count = peer.trySend(many)) many = many.substr(count) + many.substr(0, count);
     // What the kernel cut off is the rest of a frame that has begun.
     rest_ = many.substr(0, many.find(frameOf(Opcode::text, kBroadcast)));
   }
 
   /** The rest of what `fill` began, once there is room. @returns whether it has been sent */
   bool finishFill() {
-    const ssize_t count = ::send(peer_, rest_.data(), rest_.size(), MSG_NOSIGNAL);
-    if (count > 0) rest_ = rest_.substr(static_cast<std::size_t>(count));
+    rest_ = rest_.substr(peer.trySend(rest_));
     return rest_.empty();
   }
 
-  /** Ends it: what waits is still sent, and the end behind it. */
-  void end() { close(std::exchange(peer_, -1)); }
+  void send(std::string_view bytes) { peer.send(bytes); }
+  std::string receive() { return peer.receive(); }
+  void end() { peer.end(); }
+  void reset() { peer.reset(); }
 
-  /** Ends it at once; what waits is thrown away. */
-  void reset() {
-    const linger atOnce{1, 0};
-    setsockopt(peer_, SOL_SOCKET, SO_LINGER, &atOnce, sizeof atOnce);
-    end();
-  }
-
-  Target target;
+  test::Peer peer{-1};
 
  private:
-  int listener_;
-  int peer_ = -1;
   std::string rest_;
 };
 
@@ -110,8 +60,7 @@ class World final : private ConnectionListener {
  public:
   World() {
     deaf.open();
-    CHECK(turnUntil([this] { return deaf.state() == ConnectionState::upgrading; }));
-    server.accept();
+    server.peer = listener_.accept(loop_);
     std::string request;
     CHECK(turnUntil([this, &request] { return (request += server.receive()).ends_with("\r\n\r\n"); }));
     constexpr std::string_view kName = "Sec-WebSocket-Key: ";
@@ -125,13 +74,8 @@ class World final : private ConnectionListener {
   }
 
   template <typename Condition>
-  bool turnUntil(Condition isTrue, Nanoseconds longest = kDeadline) {
-    const Nanoseconds deadline = monotonicNow() + longest;
-    while (!isTrue()) {
-      if (monotonicNow() > deadline) return false;
-      loop_.turn(monotonicNow() + kMillisecond);
-    }
-    return true;
+  bool turnUntil(Condition isTrue, Nanoseconds longest = test::kDeadline) {
+    return test::turnUntil(loop_, isTrue, longest);
   }
 
   bool isClosed() const { return deaf.state() == ConnectionState::closed; }
@@ -140,7 +84,7 @@ class World final : private ConnectionListener {
   int messages = 0;
   int deafClosed = 0;
   std::vector<std::string> failures;
-  Server server;
+  FullPeer server;
 
  private:
   void onJoined(Connection&, Nanoseconds) override { ++joined; }
@@ -149,9 +93,10 @@ class World final : private ConnectionListener {
   void onDeafClosed() override { ++deafClosed; }
   void onFailure(Connection&, const std::string& reason) override { failures.push_back(reason); }
 
+  test::Server listener_;
   EventLoop loop_;
   SharedBuffers buffers_;
-  const ConnectionSetting setting_{loop_, *this, buffers_, server.target, phoenixProtocol()};
+  const ConnectionSetting setting_{loop_, *this, buffers_, listener_.target, phoenixProtocol()};
 
  public:
   Connection deaf{setting_, 0, "bench:0", Hearing::deaf};

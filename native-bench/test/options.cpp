@@ -116,6 +116,24 @@ TEST("sends load to this machine only") {
   CHECK(targetErrorOf("ws://127.0.0.1:0/").starts_with("the port of url must be"));
 }
 
+TEST("long-poll is asked for by its own path, and takes two descriptors a connection") {
+  CHECK(parsed({"echo"}).target.transport == TransportKind::webSocket);
+  CHECK(parsed({"echo"}).target.path == "/socket/websocket?vsn=2.0.0");
+  CHECK(parsed({"echo", "--transport", "longpoll"}).target.transport == TransportKind::longPoll);
+  CHECK(parsed({"echo", "--transport", "longpoll"}).target.path == "/socket/longpoll?vsn=2.0.0");
+  const auto pathOf = [](std::string_view url) {
+    return parseTarget(url, phoenixProtocol(), TransportKind::longPoll).path;
+  };
+  CHECK(pathOf("ws://127.0.0.1/socket/websocket?a=/websocket") == "/socket/longpoll?a=/websocket&vsn=2.0.0");
+  CHECK(pathOf("ws://127.0.0.1/my/longpoll") == "/my/longpoll?vsn=2.0.0");
+  CHECK(errorOf({"echo", "--transport", "carrier pigeon"}) ==
+        "transport must be websocket or longpoll, got `carrier pigeon`");
+  CHECK(errorOf({"echo", "--transport", "longpoll", "--protocol", "socket.io"}) ==
+        "protocol must be phoenix over longpoll, got `socket.io`");
+  CHECK(errorOf({"fanout", "--transport", "longpoll", "--deaf", "100"}) ==
+        "deaf must be 0 over longpoll, got 100");
+}
+
 TEST("the help of all, and that of each scenario, fits a screen") {
   for (const auto scenario : {"", "connect", "idle", "echo", "fanout"}) {
     const std::string help = helpText(scenario);
