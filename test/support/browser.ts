@@ -38,11 +38,14 @@ export interface Locator {
   pressSequentially(text: string): Promise<void>;
   innerText(): Promise<string>;
   getAttribute(name: string): Promise<string | null>;
+  /** Moves the pointer to its middle. */
+  hover(): Promise<void>;
 }
 
 /** A tab. */
 export interface Page {
   on(event: "pageerror", handler: (error: Error) => void): void;
+  on(event: "request", handler: (request: { url(): string }) => void): void;
   on(event: "console", handler: (message: { type(): string; text(): string }) => void): void;
   setDefaultTimeout(timeoutMs: number): void;
   goto(url: string): Promise<unknown>;
@@ -64,6 +67,7 @@ export interface Profile {
 export interface Browser {
   newContext(options?: {
     readonly viewport: { readonly width: number; readonly height: number };
+    readonly colorScheme?: "light" | "dark";
   }): Promise<Profile>;
   close(): Promise<void>;
 }

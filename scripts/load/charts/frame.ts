@@ -27,7 +27,7 @@ export const SIZES: readonly Size[] = [
 /** Width of a character of a tick's label, rather too wide than too narrow. */
 const CHARACTER = 7;
 const TOP = 38;
-const BOTTOM = 40;
+const BOTTOM = 44;
 const RIGHT = 16;
 /** Between two labels of the x axis. */
 const LABEL_GAP = 18;
@@ -92,14 +92,14 @@ export function drawAxes(plot: Plot, x: Axis, y: Axis): string {
       `<line class="mark" x1="${coordinate(at)}" x2="${coordinate(at)}" y1="${bottom}" y2="${bottom + 4}"/>` +
       (text === ""
         ? ""
-        : `<text class="tick" x="${coordinate(anchor)}" y="${bottom + 16}" text-anchor="middle">${escapeText(text)}</text>`),
+        : `<text class="tick" x="${coordinate(anchor)}" y="${bottom + 20}" text-anchor="middle">${escapeText(text)}</text>`),
   );
   return [
     `<text class="axis" x="4" y="12">${escapeText(y.title)}</text>`,
     ...rows,
     `<line class="base" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
     ...columns,
-    `<text class="axis" x="${right}" y="${bottom + 34}" text-anchor="end">${escapeText(x.title)}</text>`,
+    `<text class="axis" x="${right}" y="${bottom + 38}" text-anchor="end">${escapeText(x.title)}</text>`,
     `<line class="cursor" x1="0" x2="0" y1="${top}" y2="${bottom}" visibility="hidden"/>`,
   ].join("");
 }
