@@ -1,10 +1,9 @@
 /**
  * Counts the system calls of a process with `perf stat`, by the kernel's tracepoints.
  *
- * perf is the one way that is exact and free of charge to who is counted: strace stops a process at
- * each call, eBPF needs what few machines have, and /proc counts reads and writes of files only. What
- * the generator counts without any right are TCP segments (`--segments` of native-bench), which on
- * loopback are one for each call that sends.
+ * perf is the one way that counts all calls and hardly disturbs: strace stops a process at each, eBPF
+ * needs what few machines have, and /proc counts reads and writes of files only. What takes no right
+ * at all is to count the TCP segments of the server's sockets (`segments`).
  *
  * Runs on: the process of `load:calls`.
  */
@@ -29,11 +28,9 @@ export interface Calls {
 
 /** Why perf counts nothing here, and what to do about it; undefined: it does. */
 export function whyPerfDoesNotCount(): string | undefined {
-  const { status, stderr, error } = spawnSync(
-    "perf",
-    [...wordsFor(process.pid), "--", "true"],
-    { encoding: "utf8" },
-  );
+  const { status, stderr, error } = spawnSync("perf", [...wordsFor(process.pid), "--", "true"], {
+    encoding: "utf8",
+  });
   if (error !== undefined) return adviceFor("", (error as NodeJS.ErrnoException).code);
   return status === 0 ? undefined : adviceFor(stderr, undefined);
 }

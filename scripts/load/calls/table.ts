@@ -13,7 +13,7 @@ export interface Turn {
   /** Absent where nobody could count. */
   readonly deliveriesPerSend: number | undefined;
   readonly deliveriesPerCall: number | undefined;
-  readonly deliveriesPerSegment: number;
+  readonly deliveriesPerSegment: number | undefined;
   readonly cpuUsPerDelivery: number;
   /** Undefined where the generator refused it. */
   readonly latencyP99Us: number | undefined;
