@@ -65,6 +65,9 @@ async function measure(
     server.url,
     "--server-pid",
     String(server.pid),
+    // Replies to heartbeats are sends as well, but no deliveries.
+    "--heartbeat",
+    "60m",
     "--json",
     "--live",
     `${LIVE_MS}ms`,
