@@ -53,7 +53,7 @@ const SEARCH_WARMUP_MS = 300;
 
 /** The load at one rate. */
 export function fixedWords({ load, seconds }: TurnSetting): readonly string[] {
-  return [...load, "--duration", `${seconds}s`, "--warmup", `${WARMUP_MS}ms`];
+  return [...load, "--duration", `${seconds * 1_000}ms`, "--warmup", `${WARMUP_MS}ms`];
 }
 
 /** The load whose rate is searched. */
