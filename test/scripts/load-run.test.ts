@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { spawnSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -16,16 +16,12 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { WebSocketServer } from "ws";
 import type { LoadRecord } from "../../scripts/load/record.ts";
 import { noBrowser, startBrowser, type Browser, type Page } from "../support/browser.ts";
+import { noCompiler } from "../support/compiler.ts";
 import { CUT_OFF, OVERLAPS, SCROLLS, SHOWN } from "../support/page-checks.ts";
 
 const MAIN = fileURLToPath(new URL("../../scripts/load/main.js", import.meta.url));
 /** A clean clone compiles the generator first. */
 const RUN_DEADLINE_MS = 240_000;
-
-const noCompiler: string | false =
-  spawnSync("make", ["--version"]).status === 0 && spawnSync("g++", ["--version"]).status === 0
-    ? false
-    : "make and g++ are missing, which build native-bench";
 
 const folder = mkdtempSync(join(tmpdir(), "simurgh-load-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
+import { buildGenerator } from "../../scripts/bench/generator.ts";
 import type { Machine } from "../../scripts/load/machine.ts";
 import type { GeneratorResult } from "../../scripts/load/result.ts";
 import { relate } from "../../scripts/load/shards/comparison.ts";
@@ -15,6 +16,7 @@ import { recommend, type Measured } from "../../scripts/load/shards/recommendati
 import { keepEarlier, type SweepRecord } from "../../scripts/load/shards/record.ts";
 import { makeTurn, measureTurn, type Turn } from "../../scripts/load/shards/turn.ts";
 import { noBrowser, startBrowser } from "../support/browser.ts";
+import { noCompiler } from "../support/compiler.ts";
 import { CUT_OFF, OVERLAPS, SCROLLS, SHOWN } from "../support/page-checks.ts";
 
 const COALESCE: Dimension = { name: "coalesce", values: ["0", "5", "20"], fallback: "0" };
@@ -58,7 +60,7 @@ describe("the options of a sweep", () => {
   it("leave the load to the generator, whose later words win", () =>
     assert.equal(
       parseSweepOptions(["echo", "--rate", "1k"]).load.join(" "),
-      "echo --connections 200 --rate 5k --rate 1k",
+      "echo --connections 200 --rate 2k --rate 1k",
     ));
   it("refuse what no server would take, by the table of the options", () => {
     assert.equal(
@@ -226,6 +228,15 @@ describe("one turn", () => {
     });
     const none = { ...result, search: { ...search, rate: 0 } } as unknown as GeneratorResult;
     assert.equal(makeTurn(none, none).throughput, null);
+  });
+  it("is of a real server under a real load", { skip: noCompiler }, async () => {
+    buildGenerator();
+    const load = ["echo", "--connections", "10", "--rate", "4k"];
+    const setting = { load, seconds: 0.2, searchMs: 100, boundMs: 1 };
+    const { cpuUs, p99Us, throughput, searchMarks } = await measureTurn(setting, { SIMURGH_SHARDS: "1" });
+    assert.ok(cpuUs !== null && cpuUs > 0, `${cpuUs}`);
+    for (const figure of [p99Us, throughput]) assert.ok(figure === null || figure > 0);
+    assert.ok(!searchMarks.includes("lost"), searchMarks.join(", "));
   });
   it("starts the server with the setting in its environment", () =>
     assert.rejects(

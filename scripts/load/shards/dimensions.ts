@@ -33,8 +33,8 @@ export const DIMENSIONS = {
     option: "coalesceMs",
     variable: "SIMURGH_COALESCE_MS",
     title: "Coalescing window, in milliseconds",
-    values: ["0", "1", "5", "20"],
-    quick: ["0", "5", "20"],
+    values: ["0", "2", "5", "10"],
+    quick: ["0", "5", "10"],
     fallback: () => String(OPTIONS.coalesceMs.default),
   },
   ring: {

@@ -32,12 +32,12 @@ export const HELP = `npm run load:shards -- [SCENARIO] [OPTIONS]
   writes shards.html and shards.json with a recommendation for this machine.
   SCENARIO         echo or fanout, of native-bench (fanout)
   --shards LIST    SIMURGH_SHARDS (1,2,4,8)
-  --coalesce LIST  SIMURGH_COALESCE_MS (0,1,5,20)
+  --coalesce LIST  SIMURGH_COALESCE_MS (0,2,5,10)
   --ring LIST      SIMURGH_RING_BYTES (auto,16384,65536,4194304)
   --only NAMES     of shards, coalesce, ring, with commas between (all)
   --rounds N       how often each setting is measured, 2 to 20 (3)
   --seconds N      window at the fixed rate, 1 to 60 (3)
-  --p99 MS         bound of p99 in the search for the highest rate, 1 to 1000 (10)
+  --p99 MS         bound of p99 in the search for the highest rate, 1 to 1000 (20)
   --quick          two rounds, short windows, fewer values: some minutes
   --out FOLDER     where the report goes (load-report)
   --keep           dimensions of an earlier sweep there stay in the report
@@ -47,10 +47,10 @@ All else goes to the generator as it is, such as --rate 1k --payload 256:
 Exit: 0 it has a report, 1 it failed, 2 a bad option.
 `;
 
-/** Where no load is given: broadcasts that cross shards, far below what two cores bear. */
+/** Where no load is given: broadcasts that cross shards, so few that two cores do not wait for each other. */
 const DEFAULT_LOAD = {
-  fanout: "--connections 400 --topics 20 --rate 500",
-  echo: "--connections 200 --rate 5k",
+  fanout: "--connections 400 --topics 20 --rate 250",
+  echo: "--connections 200 --rate 2k",
 } as const;
 type Scenario = keyof typeof DEFAULT_LOAD;
 
@@ -77,7 +77,7 @@ export function parseSweepOptions(words: readonly string[]): SweepOptions {
     rounds: count("rounds", plan.rounds, 2, 20),
     seconds: count("seconds", plan.seconds, 1, 60),
     searchMs: plan.searchMs,
-    boundMs: count("p99", 10, 1, 1_000),
+    boundMs: count("p99", 20, 1, 1_000),
     out: texts.out ?? "load-report",
     keep: flags.has("keep"),
     load: readLoad(rest),
