@@ -1,8 +1,6 @@
 #include "handshake.h"
 
-#include <algorithm>
-#include <cctype>
-
+#include "http-response.h"
 #include "sha1.h"
 
 namespace bench {
@@ -11,20 +9,6 @@ namespace {
 
 /** Appended to the key before it is hashed (RFC 6455 §1.3). */
 constexpr std::string_view kAcceptGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-std::string lowered(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char character) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
-  });
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 /** Value of a header; `name` in lower case. Empty where the response has none. */
 std::string_view headerValue(std::string_view response, std::string_view name) {

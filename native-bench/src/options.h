@@ -13,8 +13,12 @@
 
 namespace bench {
 
+/** What carries the frames of a connection. */
+enum class TransportKind { webSocket, longPoll };
+
 /** Where the load goes: always this machine. */
 struct Target {
+  TransportKind transport = TransportKind::webSocket;
   /** Host and port as given, for the `Host` header. */
   std::string host;
   /** Path and query, with what the protocol wants in it. */
@@ -36,6 +40,11 @@ struct Options {
   std::string topicPrefix;
   /** Connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
+  /** Connections that read `slowRate` bytes a second. */
+  std::uint64_t slow = 0;
+  std::uint64_t slowRate = 0;
+  /** Zipf's exponent, of topics' readers and of the sends to them; 0: all alike. */
+  double skew = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
   /** Sends gather at the beginning of each; 0 where they are evenly spaced. */
@@ -57,6 +66,7 @@ struct Options {
   /** File for the percentiles; empty where there is none. */
   std::string hgrm;
   bool isHelp = false;
+  std::string transportName = "websocket";
   std::string protocolName;
   const Protocol* protocol = &phoenixProtocol();
   Target target;
@@ -79,15 +89,20 @@ Options parseOptions(std::span<const std::string_view> words);
 /** A count such as 200, 10k or 2m, or nothing where `text` is none. */
 std::optional<std::uint64_t> parseCount(std::string_view text);
 
+/** A decimal number such as 2 or 1.05, or nothing where `text` is none. */
+std::optional<double> parseNumber(std::string_view text);
+
 /** A time with its unit, such as 500us, 500ms, 30s or 2m, or nothing where `text` is none. */
 std::optional<Nanoseconds> parseDuration(std::string_view text);
 
 /**
  * Reads a `ws://` URL, and adds what the protocol wants to its query where that has no such name.
+ * For long-poll a path that ends with `/websocket` ends with `/longpoll`, as in Phoenix's client.
  *
  * @throws OptionError where its host is not this machine
  */
-Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol());
+Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol(),
+                   TransportKind transport = TransportKind::webSocket);
 
 /**
  * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.

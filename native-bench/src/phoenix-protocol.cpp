@@ -14,6 +14,14 @@ std::optional<std::string_view> refOf(std::string_view raw) {
   return jsonStringBody(raw);
 }
 
+std::string encodeFrame(std::string_view joinRef, std::uint64_t ref, std::string_view topic,
+                        std::string_view event, std::string_view payload) {
+  std::string frame = "[\"";
+  frame.append(joinRef).append("\",\"").append(std::to_string(ref)).append("\",");
+  frame.append(jsonQuote(topic)).append(",").append(jsonQuote(event)).append(",");
+  return frame.append(payload).append("]");
+}
+
 }  // namespace
 
 std::string encodeJoin(std::string_view topic) {
@@ -22,10 +30,7 @@ std::string encodeJoin(std::string_view topic) {
 
 std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
                        std::string_view payload) {
-  std::string frame = "[\"";
-  frame.append(kJoinRef).append("\",\"").append(std::to_string(ref)).append("\",");
-  frame.append(jsonQuote(topic)).append(",").append(jsonQuote(event)).append(",");
-  return frame.append(payload).append("]");
+  return encodeFrame(kJoinRef, ref, topic, event, payload);
 }
 
 std::string encodeHeartbeat(std::uint64_t ref) {
@@ -61,10 +66,19 @@ class PhoenixProtocol final : public Protocol {
  public:
   std::string_view name() const override { return "phoenix"; }
   std::string_view query() const override { return "vsn=2.0.0"; }
-  std::string encodeOpening(std::string_view topic) const override { return encodeJoin(topic); }
+  std::string encodeOpening(std::string_view topic) const override {
+    return bench::encodeJoin(topic);
+  }
   std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
                          std::string_view payload) const override {
     return bench::encodePush(ref, topic, event, payload);
+  }
+  std::string encodeJoin(std::uint64_t joinRef, std::string_view topic) const override {
+    return encodeFrame(std::to_string(joinRef), joinRef, topic, "phx_join", "{}");
+  }
+  std::string encodeLeave(std::uint64_t joinRef, std::uint64_t ref,
+                          std::string_view topic) const override {
+    return encodeFrame(std::to_string(joinRef), ref, topic, "phx_leave", "{}");
   }
   std::string encodeHeartbeat(std::uint64_t ref) const override {
     return bench::encodeHeartbeat(ref);

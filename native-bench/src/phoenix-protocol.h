@@ -5,6 +5,10 @@
 //   ["11","7","bench:0","e",{"n":5}]         ->
 //   <- ["11","7","bench:0","phx_reply",{"status":"ok","response":{"n":5}}]
 //   <- [null,null,"bench:0","b",{"n":5}]     a broadcast
+//   ["40","40","bench:1","phx_join",{}]      ->   one more topic
+//   ["40","41","bench:1","phx_leave",{}]     ->
+//   <- ["40","41","bench:1","phx_reply",{"status":"ok","response":{}}]
+//   <- ["40","40","bench:1","phx_close",{}]
 //   [null,"3","phoenix","heartbeat",{}]      ->
 //   <- [null,"3","phoenix","phx_reply",{"status":"ok","response":{}}]
 #pragma once

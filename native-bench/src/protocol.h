@@ -54,6 +54,14 @@ class Protocol {
   /** Frame that pushes an event to a joined topic and asks for a reply to `e`; raw JSON as payload. */
   virtual std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
                                  std::string_view payload) const = 0;
+  /**
+   * Frame that joins one more topic, with the join_ref as its ref too; empty where the protocol
+   * has one topic a connection.
+   */
+  virtual std::string encodeJoin(std::uint64_t joinRef, std::string_view topic) const = 0;
+  /** Frame that leaves such a topic. */
+  virtual std::string encodeLeave(std::uint64_t joinRef, std::uint64_t ref,
+                                  std::string_view topic) const = 0;
   /** Frame that asks whether the server lives; empty where the server asks. */
   virtual std::string encodeHeartbeat(std::uint64_t ref) const = 0;
   /** What a frame of the protocol's own affairs is answered with; nothing for all other frames. */

@@ -55,6 +55,10 @@ class SocketIoProtocol final : public Protocol {
     return encodeEvent(event == "b" ? "" : std::to_string(ref), event, payload);
   }
 
+  std::string encodeJoin(std::uint64_t, std::string_view) const override { return {}; }
+  std::string encodeLeave(std::uint64_t, std::uint64_t, std::string_view) const override {
+    return {};
+  }
   std::string encodeHeartbeat(std::uint64_t) const override { return {}; }
 
   std::optional<std::string> answerTo(std::string_view frame,

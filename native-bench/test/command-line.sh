@@ -25,6 +25,7 @@ expect 2 '^native-bench: protocol must be phoenix or socket.io' echo --url $url 
 expect 1 'connect: Connection refused' echo --url $url --json --connections 1
 expect 0 '^$' --help
 (ulimit -n 100 && expect 2 'this process may hold 100 descriptors' echo --url $url --connections 90 && exit "$failed") || failed=1
+(ulimit -n 100 && expect 2 'connections must be at most 40 here' echo --url $url --connections 41 --transport longpoll && exit "$failed") || failed=1
 
 lines=$("$program" echo --url $url --json --connections 1 2>/dev/null | wc -l)
 [ "$lines" -eq 1 ] || { echo "FAILED: --json printed $lines lines"; failed=1; }

@@ -56,3 +56,22 @@ TEST("finds the end of a string by counting the backslashes before a quote") {
   CHECK(elements[0] == R"("\\\\")" && elements[1] == R"("\\\"")");
   CHECK(!jsonElements(R"(["\\\", 1])", elements));
 }
+
+TEST("cuts all elements out of an array, however many") {
+  CHECK(jsonArray("[]")->empty() && jsonArray(" [ ] ")->empty());
+  const auto elements = jsonArray(R"([ "a]", [1,{"b":"}"}] ,null])");
+  CHECK(elements && elements->size() == 3);
+  CHECK(elements && (*elements)[0] == R"("a]")" && (*elements)[1] == R"([1,{"b":"}"}])" && (*elements)[2] == "null");
+  for (const auto text : {"", "{}", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]"}) CHECK(!jsonArray(text));
+}
+
+TEST("knows what the escapes of a string mean") {
+  CHECK(jsonUnquote(R"("")") == "" && jsonUnquote(R"("a")") == "a");
+  CHECK(jsonUnquote(R"("[\"1\",\"\\\/\b\f\n\r\t\"]")") == "[\"1\",\"\\/\b\f\n\r\t\"]");
+  CHECK(jsonUnquote(R"("\u0041\u00e4\u20AC\ud83d\ude00\u0000")") ==
+        std::string("A\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\0", 11));
+  for (const auto text : {"", "a", "1", R"("\x")", R"("\u12")", R"("\u-123")", R"("\ud83d")", R"("\ud83dabcdefg")",
+                          R"("\ud83d\u0041")", R"("\)"}) {
+    CHECK(!jsonUnquote(text));
+  }
+}

@@ -23,7 +23,7 @@ const channels = { "bench:*": channel };
 
 export default defineEndpoint({
   sockets: {
-    "/socket": { socket, channels },
+    "/socket": { socket, channels, longpoll: true },
     "/serial": { socket: serialSocket, channels },
   },
   routes: { "GET /healthz": () => ({ status: 200, body: "ok" }) },

@@ -1,0 +1,126 @@
+// A server of a few lines, in the thread of the test: listens on a free port, and takes connections
+// when it is told to.
+#pragma once
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "../src/clock.h"
+#include "../src/event-loop.h"
+#include "../src/options.h"
+#include "check.h"
+
+namespace bench::test {
+
+inline constexpr Nanoseconds kDeadline = 5 * kSecond;
+
+/** Turns a loop until something is so. @returns false where it was not so in time */
+template <typename Condition>
+bool turnUntil(EventLoop& loop, Condition isTrue, Nanoseconds longest = kDeadline) {
+  const Nanoseconds deadline = monotonicNow() + longest;
+  while (!isTrue()) {
+    if (monotonicNow() > deadline) return false;
+    loop.turn(monotonicNow() + kMillisecond);
+  }
+  return true;
+}
+
+/** The server's end of one connection. */
+class Peer {
+ public:
+  explicit Peer(int descriptor) : descriptor_(descriptor) {}
+  ~Peer() { end(); }
+  Peer(Peer&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  Peer& operator=(Peer&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    wasReset_ = false;
+    return *this;
+  }
+
+  /** What has arrived; empty where nothing has. */
+  std::string receive() {
+    std::string bytes(64 * 1024, '\0');
+    const ssize_t count = recv(descriptor_, bytes.data(), bytes.size(), 0);
+    bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    return bytes;
+  }
+
+  /** Whether the client has ended it, or reset it. */
+  bool hasEnded() {
+    char byte = 0;
+    const ssize_t count = recv(descriptor_, &byte, 1, MSG_PEEK);
+    // The kernel tells of a reset once.
+    wasReset_ = wasReset_ || (count < 0 && errno == ECONNRESET);
+    return count == 0 || wasReset_;
+  }
+  bool wasReset() { return hasEnded() && wasReset_; }
+
+  void send(std::string_view bytes) {
+    CHECK(::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+          static_cast<ssize_t>(bytes.size()));
+  }
+
+  /** Sends what the kernel has room for. @returns how many bytes that was, 0 for none */
+  std::size_t trySend(std::string_view bytes) {
+    const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return count > 0 ? static_cast<std::size_t>(count) : 0;
+  }
+
+  /** Ends it: what waits is still sent, and the end behind it. */
+  void end() {
+    if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
+  }
+
+  /** Ends it at once; what waits is thrown away. */
+  void reset() {
+    const linger atOnce{1, 0};
+    setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &atOnce, sizeof atOnce);
+    end();
+  }
+
+ private:
+  int descriptor_;
+  bool wasReset_ = false;
+};
+
+class Server {
+ public:
+  Server() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    CHECK(bind(listener_, any, length) == 0 && listen(listener_, 4) == 0);
+    CHECK(getsockname(listener_, any, &length) == 0);
+    target.host = "127.0.0.1";
+    target.path = "/";
+    target.address = INADDR_LOOPBACK;
+    target.port = ntohs(address.sin_port);
+  }
+  ~Server() { close(listener_); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /** Takes the next connection, which the client's loop may still have to begin. */
+  Peer accept(EventLoop& loop) {
+    int descriptor = -1;
+    CHECK(turnUntil(loop, [this, &descriptor] {
+      descriptor = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      return descriptor >= 0;
+    }));
+    return Peer(descriptor);
+  }
+
+  Target target;
+
+ private:
+  int listener_;
+};
+
+}  // namespace bench::test
