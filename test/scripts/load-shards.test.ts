@@ -233,7 +233,9 @@ describe("one turn", () => {
     buildGenerator();
     const load = ["echo", "--connections", "10", "--rate", "4k"];
     const setting = { load, seconds: 0.2, searchMs: 100, boundMs: 1 };
-    const { cpuUs, p99Us, throughput, searchMarks } = await measureTurn(setting, { SIMURGH_SHARDS: "1" });
+    const { cpuUs, p99Us, throughput, searchMarks } = await measureTurn(setting, {
+      SIMURGH_SHARDS: "1",
+    });
     assert.ok(cpuUs !== null && cpuUs > 0, `${cpuUs}`);
     for (const figure of [p99Us, throughput]) assert.ok(figure === null || figure > 0);
     assert.ok(!searchMarks.includes("lost"), searchMarks.join(", "));
