@@ -54,7 +54,7 @@ const DEFAULT_LOAD = {
 } as const;
 type Scenario = keyof typeof DEFAULT_LOAD;
 
-const QUICK = { rounds: 2, seconds: 1, searchMs: 400 };
+const QUICK = { rounds: 2, seconds: 1, searchMs: 500 };
 const WHOLE = { rounds: 3, seconds: 3, searchMs: 1_000 };
 
 const TEXTS = ["shards", "coalesce", "ring", "only", "rounds", "seconds", "p99", "out"] as const;
@@ -63,7 +63,17 @@ const FLAGS = ["quick", "keep", "help"] as const;
 type FlagName = (typeof FLAGS)[number];
 
 /** What the sweep tells the generator itself. */
-const TAKEN = ["url", "server-pid", "json", "live", "hgrm", "duration", "warmup", "search-p99"];
+const TAKEN = [
+  "url",
+  "server-pid",
+  "json",
+  "live",
+  "hgrm",
+  "duration",
+  "warmup",
+  "search-p99",
+  "max-late",
+];
 
 /** Reads the command line. @throws TypeError whose message is one line for the user */
 export function parseSweepOptions(words: readonly string[]): SweepOptions {
