@@ -34,6 +34,7 @@ function turn(changes: Partial<Turn> = {}): Turn {
     fixedMarks: [],
     throughput: 50_000,
     searchMarks: [],
+    limit: null,
     ...changes,
   };
 }
@@ -71,7 +72,7 @@ describe("the options of a sweep", () => {
   it("leave the load to the generator, whose later words win", () =>
     assert.equal(
       parseSweepOptions(["echo", "--rate", "1k"]).load.join(" "),
-      "echo --connections 200 --rate 2k --rate 1k",
+      "echo --connections 200 --rate 2k --threads 2 --rate 1k",
     ));
   it("refuse what no server would take, by the table of the options", () => {
     assert.equal(
@@ -240,7 +241,13 @@ describe("one turn", () => {
       seconds: 3,
     };
     const result = { window, failures: [] as string[], search: null };
-    const search = { rate: 500, boundUs: 10_000, isLowerBound: true, steps: [] };
+    const step = { rateReached: 0, p99Us: null, isGood: false };
+    const steps = [
+      { ...step, rate: 900, why: "much too late" },
+      { ...step, rate: 600, why: "too late" },
+      { ...step, rate: 500, why: "", isGood: true },
+    ];
+    const search = { rate: 500, boundUs: 10_000, isLowerBound: true, steps };
     const made = makeTurn(
       result as unknown as GeneratorResult,
       { ...result, search, failures: ["it broke"] } as unknown as GeneratorResult,
@@ -251,6 +258,7 @@ describe("one turn", () => {
       fixedMarks: ["starved"],
       throughput: 10_000,
       searchMarks: ["generator", "lost"],
+      limit: "600/s: too late",
     });
     const none = { ...result, search: { ...search, rate: 0 } } as unknown as GeneratorResult;
     assert.equal(makeTurn(none, none).throughput, null);

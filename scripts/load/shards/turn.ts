@@ -22,6 +22,8 @@ export interface Turn {
   readonly throughput: number | null;
   /** `generator`: it ended the search, so that the server may well do more. */
   readonly searchMarks: readonly Mark[];
+  /** Why the lowest rate that was too much was so, in the generator's words; null: none was. */
+  readonly limit: string | null;
 }
 
 /** What of the options concerns a turn. */
@@ -90,7 +92,14 @@ export function makeTurn(fixed: GeneratorResult, search: GeneratorResult): Turn 
       ...(search.search?.isLowerBound === true ? (["generator"] as const) : []),
       ...lostMarks(search),
     ],
+    limit: limitOf(search),
   };
+}
+
+function limitOf({ search }: GeneratorResult): string | null {
+  const bad = (search?.steps ?? []).filter(({ isGood }) => !isGood);
+  const lowest = bad.toSorted((left, right) => left.rate - right.rate)[0];
+  return lowest === undefined ? null : `${lowest.rate}/s: ${lowest.why}`;
 }
 
 function marksOf(result: GeneratorResult): readonly Mark[] {
