@@ -15,7 +15,7 @@ void Connection::open() {
   awaitsHeartbeat_ = false;
   hasMoreTopics_ = false;
   heartbeats_ = 0;
-  const int receiveBytes = isDeaf() ? kDeafReceiveBytes : 0;
+  const int receiveBytes = hearing_ == Hearing::good ? 0 : kSmallReceiveBytes;
   transport_ = makeTransport({setting_.loop, setting_.buffers, setting_.target, receiveBytes}, *this);
   transport_->open();
 }
@@ -30,8 +30,8 @@ void Connection::onClosed(const std::string& reason) {
   const ConnectionState last = std::exchange(state_, ConnectionState::closed);
   if (reason.empty()) return;
   const bool wasAskedFor = last == ConnectionState::closing;
-  if (isDeaf() && (wasAskedFor || last == ConnectionState::joined)) {
-    return setting_.listener.onDeafClosed();
+  if (hearing_ != Hearing::good && (wasAskedFor || last == ConnectionState::joined)) {
+    return setting_.listener.onCutOff(*this);
   }
   if (!wasAskedFor) setting_.listener.onFailure(*this, reason);
 }
@@ -50,7 +50,7 @@ void Connection::drop(Drop how) {
 void Connection::onText(std::string_view text, Nanoseconds now) {
   const Protocol& protocol = setting_.protocol;
   // Read with its join's reply, or after leave().
-  if (isDeaf() && state_ != ConnectionState::joining) return;
+  if (hearing_ == Hearing::deaf && state_ != ConnectionState::joining) return;
   if (const auto answer = protocol.answerTo(text, topic_)) return transport_->send(*answer);
   const std::optional<Message> message = protocol.decode(text, topic_);
   if (!message) {
@@ -78,12 +78,20 @@ void Connection::handleJoinReply(const Message& message, Nanoseconds now) {
   }
   if (reply->status != "ok") return fail("the join was refused: " + std::string(message.payload));
   state_ = ConnectionState::joined;
-  if (isDeaf()) transport_->stopReading();
+  if (hearing_ != Hearing::good) transport_->stopReading();
   setting_.listener.onJoined(*this, now);
+}
+
+void Connection::readSome(std::size_t most) { transport_->readSome(most); }
+
+void Connection::readFreely(bool isFree) {
+  if (isFree) return transport_->readAgain();
+  transport_->stopReading();
 }
 
 void Connection::heartbeat() {
   if (!transport_->hasHeartbeats()) return;
+  if (awaitsHeartbeat_ && hearing_ == Hearing::slow) return;
   if (awaitsHeartbeat_) return fail("a heartbeat had no reply before the next was due");
   const std::string frame = setting_.protocol.encodeHeartbeat(heartbeats_ + 1);
   if (frame.empty()) return;

@@ -10,7 +10,8 @@
 // Beside its own topic it may join others, as many as it likes: what comes of those is the
 // listener's to know. Until the first of them, a message of another topic is a failure.
 //
-// A deaf connection reads nothing between its join and leave(), and sends nothing either. The
+// A slow connection reads what readSome() is told to once it is joined, and is else like any other; but
+// the server may close it, as it may a deaf one. A deaf connection reads nothing between its join and leave(), and sends nothing either. The
 // server may close it at any time. It hears of a reset at once; but an end waits behind the bytes
 // that it does not read. So it reads again once leave() has sent a close frame: a socket that the
 // server has closed answers that with a reset, one that it has not with a close frame of 1000 or
@@ -43,8 +44,8 @@ class ConnectionListener {
   /** A message of the joined topic, or of another; its views are valid during the call only. */
   virtual void onMessage(Connection& connection, const Message& message, Nanoseconds now) = 0;
   virtual void onHeartbeatReply() = 0;
-  /** The server has closed a deaf connection, before it was asked to. */
-  virtual void onDeafClosed() = 0;
+  /** The server has closed a slow or deaf connection, before it was asked to. */
+  virtual void onCutOff(Connection& connection) = 0;
   /** The connection is closed, and nobody here had asked for that. */
   virtual void onFailure(Connection& connection, const std::string& reason) = 0;
 
@@ -61,11 +62,11 @@ struct ConnectionSetting {
   const Protocol& protocol;
 };
 
-/** Whether a connection reads all that comes, or nothing after the reply to its join. */
-enum class Hearing { good, deaf };
+/** Whether a connection reads all that comes, little by little, or nothing once it is joined. */
+enum class Hearing { good, slow, deaf };
 
-/** Receive buffer of a deaf connection: what the server may send into the void is little. */
-inline constexpr int kDeafReceiveBytes = 16 * 1024;
+/** Receive buffer of a slow or deaf connection: what the server may send into the void is little. */
+inline constexpr int kSmallReceiveBytes = 16 * 1024;
 
 class Connection final : private TransportListener {
  public:
@@ -88,11 +89,18 @@ class Connection final : private TransportListener {
   void joinAlso(std::uint64_t joinRef, std::string_view topic);
   /** Leaves such a topic: a reply and `phx_close` come by `onMessage`. */
   void leaveAlso(std::uint64_t joinRef, std::uint64_t ref, std::string_view topic);
-  /** Sends a heartbeat, if clients of the protocol do; fails where the last one had no reply. */
+  /** A slow connection reads bytes that have come, so many at most. It must be joined. */
+  void readSome(std::size_t most);
+  /** A slow connection reads like any other, or by readSome() alone, as after its join. */
+  void readFreely(bool isFree);
+  /**
+   * Sends a heartbeat, if clients of the protocol do. Where the last one had no reply a slow
+   * connection sends none, and any other fails.
+   */
   void heartbeat();
   /**
    * Says good-bye and waits for the server's end. Nothing is reported any more, but
-   * `onDeafClosed` of a deaf connection.
+   * `onCutOff` of a slow or deaf connection.
    */
   void leave();
   /** Closes by a reset, as a line that was cut. Nothing is reported. */
@@ -102,7 +110,7 @@ class Connection final : private TransportListener {
   const std::string& topic() const { return topic_; }
   const Protocol& protocol() const { return setting_.protocol; }
   ConnectionState state() const { return state_; }
-  bool isDeaf() const { return hearing_ == Hearing::deaf; }
+  Hearing hearing() const { return hearing_; }
 
  private:
   void onOpen() override;

@@ -70,9 +70,11 @@ class LongPollTransport final : public Transport, private HttpClientListener {
 
   bool hasHeartbeats() const override { return false; }
 
-  // The options forbid deaf connections over this transport: they would poll no more, which is
-  // to have left.
+  // The options forbid slow and deaf connections over this transport: they would poll no more,
+  // which is to have left.
   void stopReading() override {}
+  void readSome(std::size_t) override {}
+  void readAgain() override {}
 
   void close() override { end({}); }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <variant>
 
@@ -27,7 +28,7 @@ constexpr auto kScenarios = std::to_array<ScenarioRow>({
 });
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
-                           Nanoseconds Options::*, bool Options::*>;
+                           Nanoseconds Options::*, double Options::*, bool Options::*>;
 
 struct Row {
   std::string_view name;
@@ -52,7 +53,10 @@ const auto kRows = std::to_array<Row>({
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
-    {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections", "fanout"},
+    {"topics", &Options::topics, "100", "1", "20k", "topics", "without skew: must divide the connections", "fanout"},
+    {"skew", &Options::skew, "0", "0", "4", "exponent", "Zipf's: of a topic's readers and sends", "fanout"},
+    {"slow", &Options::slow, "0", "0", "20k", "connections", "read --slow-rate once joined", "fanout"},
+    {"slow-rate", &Options::slowRate, "10k", "100", "100m", "bytes/s", "that each of the slow reads", "fanout"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
     {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", "connect echo fanout"},
     {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
@@ -85,32 +89,30 @@ std::optional<std::pair<std::uint64_t, std::string_view>> numberAndSuffix(std::s
   return std::pair{value, text.substr(static_cast<std::size_t>(end - text.data()))};
 }
 
-void setNumber(Options& options, const Row& row, std::string_view text) {
-  const bool isTime = std::holds_alternative<Nanoseconds Options::*>(row.field);
-  const auto read = [isTime](std::string_view value) -> std::optional<std::int64_t> {
-    if (isTime) return parseDuration(value);
-    const auto count = parseCount(value);
-    return count ? std::optional(static_cast<std::int64_t>(*count)) : std::nullopt;
-  };
-  const auto value = read(text);
-  if (!value || *value < *read(row.min) || *value > *read(row.max)) {
-    throw OptionError(std::string(row.name) + " must be " +
-                      (isTime ? "a time with its unit (us, ms, s, m) from " : "an integer from ") +
-                      std::string(row.min) + " to " + std::string(row.max) + " (" +
-                      std::string(row.unit) + "), got " + std::string(text));
-  }
-  if (isTime) {
-    options.*std::get<Nanoseconds Options::*>(row.field) = *value;
-  } else {
-    options.*std::get<std::uint64_t Options::*>(row.field) = static_cast<std::uint64_t>(*value);
-  }
+[[noreturn]] void throwRange(const Row& row, std::string_view kind, std::string_view got) {
+  throw OptionError(std::string(row.name) + " must be " + std::string(kind) + " from " +
+                    std::string(row.min) + " to " + std::string(row.max) + " (" +
+                    std::string(row.unit) + "), got " + std::string(got));
+}
+
+/** Reads a value and its range's ends with `parse`. */
+template <typename Value, typename Parse>
+void setNumber(Value& field, const Row& row, std::string_view text, Parse parse,
+               std::string_view kind) {
+  const auto value = parse(text);
+  if (!value || *value < *parse(row.min) || *value > *parse(row.max)) throwRange(row, kind, text);
+  field = *value;
 }
 
 void setValue(Options& options, const Row& row, std::string_view text) {
-  if (const auto* field = std::get_if<std::string Options::*>(&row.field)) {
-    options.**field = text;
-  } else {
-    setNumber(options, row, text);
+  if (const auto* word = std::get_if<std::string Options::*>(&row.field)) {
+    options.**word = text;
+  } else if (const auto* count = std::get_if<std::uint64_t Options::*>(&row.field)) {
+    setNumber(options.**count, row, text, parseCount, "an integer");
+  } else if (const auto* time = std::get_if<Nanoseconds Options::*>(&row.field)) {
+    setNumber(options.**time, row, text, parseDuration, "a time with its unit (us, ms, s, m)");
+  } else if (const auto* number = std::get_if<double Options::*>(&row.field)) {
+    setNumber(options.**number, row, text, parseNumber, "a number");
   }
 }
 
@@ -177,16 +179,31 @@ void checkDescriptors(const Options& options) {
                     " descriptors), got " + std::to_string(options.connections));
 }
 
-/** Each topic has as many that do not read, and at least one that does. */
-void checkDeaf(const Options& options) {
-  if (options.deaf == 0) return;
-  if (options.scenario != "fanout") {
-    throw OptionError("deaf must be 0 in " + options.scenario + ", got " + std::to_string(options.deaf));
+/** Each topic has as many slow and deaf ones, and at least one reader. */
+void checkTopics(const Options& options) {
+  const auto check = [&options](const char* name, std::uint64_t value) {
+    if (value == 0) return;
+    if (options.scenario != "fanout") {
+      throw OptionError(std::string(name) + " must be 0 in " + options.scenario + ", got " +
+                        std::to_string(value));
+    }
+    if (value % options.topics == 0) return;
+    throw OptionError(std::string(name) + " must be a multiple of topics, got " +
+                      std::to_string(value) + " and " + std::to_string(options.topics) + " topics");
+  };
+  check("slow", options.slow);
+  check("deaf", options.deaf);
+  if (options.scenario != "fanout") return;
+  if (options.slow + options.deaf + options.topics > options.connections) {
+    throw OptionError("each topic must have a reader, got " + std::to_string(options.connections) +
+                      " connections, " + std::to_string(options.slow) + " slow, " +
+                      std::to_string(options.deaf) + " deaf and " +
+                      std::to_string(options.topics) + " topics");
   }
-  if (options.deaf % options.topics == 0 && options.deaf < options.connections) return;
-  throw OptionError("deaf must be a multiple of topics below connections, got " +
-                    std::to_string(options.deaf) + " deaf, " + std::to_string(options.topics) +
-                    " topics and " + std::to_string(options.connections) + " connections");
+  if (options.skew == 0 && options.connections % options.topics != 0) {
+    throw OptionError("topics must divide connections evenly, got " + std::to_string(options.topics) +
+                      " topics and " + std::to_string(options.connections) + " connections");
+  }
 }
 
 void checkTransport(const Options& options) {
@@ -195,17 +212,14 @@ void checkTransport(const Options& options) {
     throw OptionError("protocol must be phoenix over longpoll, got " + quoted(options.protocolName));
   }
   // One that does not read would not poll, and be gone.
-  if (options.deaf > 0) {
-    throw OptionError("deaf must be 0 over longpoll, got " + std::to_string(options.deaf));
+  if (options.deaf + options.slow > 0) {
+    throw OptionError("slow and deaf must be 0 over longpoll, got " + std::to_string(options.slow) +
+                      " and " + std::to_string(options.deaf));
   }
 }
 
 void checkTogether(const Options& options) {
-  if (options.scenario == "fanout" && options.connections % options.topics != 0) {
-    throw OptionError("topics must divide connections evenly, got " + std::to_string(options.topics) +
-                      " topics and " + std::to_string(options.connections) + " connections");
-  }
-  checkDeaf(options);
+  checkTopics(options);
   checkTransport(options);
   if (options.threads > options.connections) {
     throw OptionError("threads must be at most connections, got " + std::to_string(options.threads) +
@@ -260,6 +274,14 @@ std::optional<std::uint64_t> parseCount(std::string_view text) {
   if (split->second == "k") return split->first * 1'000;
   if (split->second == "m") return split->first * 1'000'000;
   return std::nullopt;
+}
+
+std::optional<double> parseNumber(std::string_view text) {
+  double value = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  const bool isWhole = error == std::errc{} && end == text.data() + text.size();
+  return isWhole && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
 std::optional<Nanoseconds> parseDuration(std::string_view text) {

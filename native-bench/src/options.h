@@ -40,6 +40,11 @@ struct Options {
   std::string topicPrefix;
   /** Connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
+  /** Connections that read `slowRate` bytes a second. */
+  std::uint64_t slow = 0;
+  std::uint64_t slowRate = 0;
+  /** Zipf's exponent, of topics' readers and of the sends to them; 0: all alike. */
+  double skew = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
   /** Sends gather at the beginning of each; 0 where they are evenly spaced. */
@@ -83,6 +88,9 @@ Options parseOptions(std::span<const std::string_view> words);
 
 /** A count such as 200, 10k or 2m, or nothing where `text` is none. */
 std::optional<std::uint64_t> parseCount(std::string_view text);
+
+/** A decimal number such as 2 or 1.05, or nothing where `text` is none. */
+std::optional<double> parseNumber(std::string_view text);
 
 /** A time with its unit, such as 500us, 500ms, 30s or 2m, or nothing where `text` is none. */
 std::optional<Nanoseconds> parseDuration(std::string_view text);

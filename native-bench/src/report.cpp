@@ -231,6 +231,15 @@ std::string makeReport(const Options& options, const Figures& figures) {
                  static_cast<unsigned long long>(figures.counts.missing()),
                  static_cast<unsigned long long>(figures.counts.doubled),
                  static_cast<unsigned long long>(figures.counts.disordered));
+  if (options.slow > 0) {
+    text += format("  slow       %llu connections read %llu B/s; the server closed %llu of them; "
+                   "%llu deliveries to them, missing %llu\n",
+                   static_cast<unsigned long long>(options.slow),
+                   static_cast<unsigned long long>(options.slowRate),
+                   static_cast<unsigned long long>(figures.counts.slowClosed),
+                   static_cast<unsigned long long>(figures.counts.slowDelivered),
+                   static_cast<unsigned long long>(figures.counts.slowMissing));
+  }
   if (options.deaf > 0) {
     text += format("  deaf       %llu connections read nothing; the server closed %llu of them\n",
                    static_cast<unsigned long long>(options.deaf),
@@ -259,6 +268,10 @@ std::string makeJson(const Options& options, const Figures& figures) {
       .count("doubled", figures.counts.doubled)
       .count("disordered", figures.counts.disordered)
       .count("heartbeats", figures.counts.heartbeats)
+      .count("slow", options.slow)
+      .count("slowClosed", figures.counts.slowClosed)
+      .count("slowDelivered", figures.counts.slowDelivered)
+      .count("slowMissing", figures.counts.slowMissing)
       .count("deaf", options.deaf)
       .count("deafClosed", figures.counts.deafClosed)
       .raw("memory", figures.memory ? memoryJson(*figures.memory) : "null")

@@ -43,6 +43,9 @@ Figures Run::run() {
   figures_.joined = joined_.load(std::memory_order_relaxed);
   figures_.counts = counts();
   if (!hasFailed() && isMissing()) fail("deliveries are missing");
+  if (!hasFailed() && figures_.counts.slowMissing > 0) {
+    fail("deliveries to slow connections that the server did not close are missing");
+  }
   if (figures_.counts.doubled > 0) fail("deliveries came twice");
   if (figures_.counts.disordered > 0) fail("deliveries came after later ones of the same sender");
   return std::move(figures_);

@@ -48,11 +48,14 @@ class Scenario {
   virtual Work work() const { return Work::sends; }
   /** Number of the topic that a connection joins. */
   virtual std::uint64_t topicOf(std::size_t connection) const = 0;
-  /** Whether a connection reads what comes; nothing is expected of a deaf one. */
+  /** How a connection reads what comes; nothing is owed to a deaf one. */
   virtual Hearing hearingOf(std::size_t) const { return Hearing::good; }
   /** The connection that send number `send` leaves on, or whatever is done instead of a send. */
   virtual std::size_t senderOf(std::uint64_t send) const = 0;
-  /** Deliveries that a send owes to the connections of this thread; asked once for each, in order. */
+  /**
+   * Deliveries that a send owes to the connections of this thread, but the slow and the deaf ones;
+   * asked once for each send, in order.
+   */
   virtual std::uint64_t owedFor(std::uint64_t send) = 0;
   /** Sends number `send`, whose sender is a connection of this thread. */
   virtual void send(Connection& sender, std::uint64_t send) = 0;
@@ -61,6 +64,8 @@ class Scenario {
    * its number was walked here: the sender's thread may be ahead.
    */
   virtual std::optional<Delivery> check(const Connection& connection, const Message& message) = 0;
+  /** Deliveries that all sends walked here owe to a slow connection, and that have not come. */
+  virtual std::uint64_t outstandingFor(const Connection&) const { return 0; }
 };
 
 std::unique_ptr<Scenario> makeConnect(const Options& options, Share share);

@@ -24,6 +24,9 @@ class Sequence {
     return number < next_ || later_.contains(number);
   }
 
+  /** How many have arrived, each counted once. */
+  std::uint64_t count() const { return next_ + later_.size(); }
+
  private:
   /** Lowest number that has not arrived; all below have. */
   std::uint64_t next_ = 0;

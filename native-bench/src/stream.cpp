@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -77,7 +78,8 @@ void Stream::onEvents(std::uint32_t events) {
   if ((events & EPOLLOUT) != 0) flush();
   if (descriptor_ < 0 || opens_ != opens || (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) == 0) return;
   if (!isReading_) return end("the server closed");
-  receive();
+  while (receive(setting_.buffers.input.size())) {
+  }
 }
 
 void Stream::finishConnecting() {
@@ -107,29 +109,34 @@ void Stream::readAgain() {
   watch();
 }
 
-void Stream::receive() {
+void Stream::readSome(std::size_t most) {
+  if (isOpen() && !isReading_) receive(std::min(most, setting_.buffers.input.size()));
+}
+
+bool Stream::receive(std::size_t most) {
   std::string& input = setting_.buffers.input;
-  const std::uint32_t opens = opens_;
-  for (;;) {
-    const ssize_t count = recv(descriptor_, input.data(), input.size(), 0);
-    if (count == 0) return end({});
-    if (count < 0) {
-      if (errno == EAGAIN || errno == EINTR) return;
-      return end(errorText("recv", errno));
-    }
-    const auto received = static_cast<std::size_t>(count);
-    std::string_view bytes(input.data(), received);
-    std::string joinedBytes;
-    if (!partial_.empty()) {
-      joinedBytes = std::exchange(partial_, {}).append(bytes);
-      bytes = joinedBytes;
-    }
-    const std::size_t consumed = listener_.onBytes(bytes, monotonicNow());
-    if (descriptor_ < 0 || opens_ != opens) return;
-    if (consumed < bytes.size()) partial_ = bytes.substr(consumed);
-    // A short read: the kernel has no more.
-    if (received < input.size() || !isReading_) return;
+  const ssize_t count = recv(descriptor_, input.data(), most, 0);
+  if (count == 0) {
+    end({});
+    return false;
   }
+  if (count < 0) {
+    if (errno != EAGAIN && errno != EINTR) end(errorText("recv", errno));
+    return false;
+  }
+  const auto received = static_cast<std::size_t>(count);
+  std::string_view bytes(input.data(), received);
+  std::string joinedBytes;
+  if (!partial_.empty()) {
+    joinedBytes = std::exchange(partial_, {}).append(bytes);
+    bytes = joinedBytes;
+  }
+  const std::uint32_t opens = opens_;
+  const std::size_t consumed = listener_.onBytes(bytes, monotonicNow());
+  if (descriptor_ < 0 || opens_ != opens) return false;
+  if (consumed < bytes.size()) partial_ = bytes.substr(consumed);
+  // After a short read the kernel has no more.
+  return received == most && isReading_;
 }
 
 void Stream::send(std::string_view bytes) {

@@ -63,10 +63,12 @@ class Stream final : private EventHandler {
   /** Sends bytes, or keeps them until the kernel has room. It must be open. */
   void send(std::string_view bytes);
   /**
-   * Reads nothing any more. An end that is not behind unread bytes, and a reset, are still told
+   * Reads nothing any more of itself. An end that is not behind unread bytes, and a reset, are still told
    * of, by `onEnd` with a reason.
    */
   void stopReading();
+  /** While it does not read: reads bytes that have come, so many at most. */
+  void readSome(std::size_t most);
   void readAgain();
   /** Closes: what waits in the kernel is still sent, and an end behind it. */
   void close();
@@ -80,7 +82,8 @@ class Stream final : private EventHandler {
  private:
   void onEvents(std::uint32_t events) override;
   void finishConnecting();
-  void receive();
+  /** @returns whether there may be more to read */
+  bool receive(std::size_t most);
   void flush();
   void watch();
   void end(const std::string& reason);

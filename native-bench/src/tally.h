@@ -31,16 +31,20 @@ struct Tally {
 
 /** What one thread counted over the whole run. */
 struct Counts {
-  /** Deliveries that the sends (warm-up included) must lead to. */
+  /** Deliveries that the sends (warm-up included) owe to connections that read as they can. */
   std::uint64_t expected = 0;
-  /** Deliveries that arrived, each counted once. */
+  /** Those of them that arrived, each counted once. */
   std::uint64_t delivered = 0;
   std::uint64_t doubled = 0;
   /** Deliveries that came after a later one of the same sender. */
   std::uint64_t disordered = 0;
   std::uint64_t heartbeats = 0;
-  /** Deaf connections that the server closed by itself. */
+  /** Deaf and slow connections that the server closed by itself. */
   std::uint64_t deafClosed = 0;
+  std::uint64_t slowClosed = 0;
+  /** Deliveries to slow connections, and those owed to slow ones that the server did not close. */
+  std::uint64_t slowDelivered = 0;
+  std::uint64_t slowMissing = 0;
 
   /** Owed and not yet here. A delivery may come before this thread has counted it as owed. */
   std::uint64_t missing() const { return expected > delivered ? expected - delivered : 0; }
@@ -51,6 +55,9 @@ struct Counts {
     disordered += other.disordered;
     heartbeats += other.heartbeats;
     deafClosed += other.deafClosed;
+    slowClosed += other.slowClosed;
+    slowDelivered += other.slowDelivered;
+    slowMissing += other.slowMissing;
   }
 };
 

@@ -4,6 +4,7 @@
 // again makes itself another.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,8 +44,11 @@ class Transport {
   virtual void send(std::string_view text) = 0;
   /** Whether clients send heartbeats over it. */
   virtual bool hasHeartbeats() const = 0;
-  /** Reads nothing any more, until close(). */
+  /** Reads nothing any more of itself, until readAgain() or close(). */
   virtual void stopReading() = 0;
+  /** While it does not: reads bytes that have come, so many at most. */
+  virtual void readSome(std::size_t most) = 0;
+  virtual void readAgain() = 0;
   /** Says good-bye as the transport does it; `onClosed` follows. It must be open. */
   virtual void close() = 0;
   /** Is closed at once. */

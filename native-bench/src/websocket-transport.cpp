@@ -50,6 +50,8 @@ class WebSocketTransport final : public Transport, private StreamListener {
   void send(std::string_view text) override { sendFrame(Opcode::text, text); }
   bool hasHeartbeats() const override { return true; }
   void stopReading() override { stream_.stopReading(); }
+  void readSome(std::size_t most) override { stream_.readSome(most); }
+  void readAgain() override { stream_.readAgain(); }
 
   void close() override {
     state_ = State::closing;

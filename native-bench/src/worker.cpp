@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kMaxSendsPerTurn = 32;
 /** Numbers of the plan that a turn looks at: most are other threads'. */
 constexpr std::uint64_t kMaxStepsPerTurn = 4096;
+/** Between two reads of a slow connection. */
+constexpr Nanoseconds kSlowPeriod = 100 * kMillisecond;
 /** Longest wait for the server's side of all closes. */
 constexpr Nanoseconds kCloseDeadline = 2 * kSecond;
 /** Longest sleep of a thread that has nothing to do. */
@@ -34,6 +36,9 @@ Worker::Worker(const WorkerSetting& setting, Share share)
         connectionSetting_, number,
         setting.options.topicPrefix + std::to_string(scenario_->topicOf(number)),
         scenario_->hearingOf(number)));
+  }
+  for (const auto& connection : connections_) {
+    if (connection->hearing() == Hearing::slow) slow_.push_back(connection.get());
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -64,6 +69,10 @@ void Worker::turn(Nanoseconds until) {
     sendHeartbeats(now);
     until = std::min(until, heartbeatSchedule_->plannedAt(heartbeatsSent_));
   }
+  if (slowSchedule_) {
+    readSlowly(now);
+    until = std::min(until, slowSchedule_->plannedAt(slowReads_));
+  }
   if (setting_.options.live > 0) {
     passIntervals(now);
     until = std::min(until, intervalStart_.time + setting_.options.live);
@@ -84,8 +93,37 @@ void Worker::sendHeartbeats(Nanoseconds now) {
     if (heartbeatSchedule_->plannedAt(heartbeatsSent_) > now) return;
     Connection& connection = *connections_[heartbeatsSent_++ % connections_.size()];
     const bool isJoined = connection.state() == ConnectionState::joined;
-    if (isJoined && !connection.isDeaf()) connection.heartbeat();
+    if (isJoined && connection.hearing() != Hearing::deaf) connection.heartbeat();
   }
+}
+
+void Worker::readSlowly(Nanoseconds now) {
+  const auto bytes = static_cast<std::size_t>(
+      setting_.options.slowRate * static_cast<std::uint64_t>(kSlowPeriod) / kSecond);
+  for (std::uint64_t count = 0; count < kMaxSendsPerTurn; ++count) {
+    if (slowSchedule_->plannedAt(slowReads_) > now) return;
+    Connection& connection = *slow_[slowReads_++ % slow_.size()];
+    if (connection.state() == ConnectionState::joined) connection.readSome(bytes);
+  }
+}
+
+void Worker::freeSlow(bool isFree) {
+  if (slow_.empty()) return;
+  slowReads_ = 0;
+  slowSchedule_.reset();
+  if (!isFree) slowSchedule_.emplace(monotonicNow(), slow_.size(), kSlowPeriod);
+  for (Connection* connection : slow_) {
+    if (connection->state() == ConnectionState::joined) connection->readFreely(isFree);
+  }
+}
+
+std::uint64_t Worker::owedToSlow() const {
+  std::uint64_t owed = 0;
+  for (const Connection* connection : slow_) {
+    const bool isJoined = connection->state() == ConnectionState::joined;
+    if (isJoined) owed += scenario_->outstandingFor(*connection);
+  }
+  return owed;
 }
 
 void Worker::passIntervals(Nanoseconds now) {
@@ -138,12 +176,14 @@ void Worker::openDue(const Open& open) {
 
 void Worker::obey(const Settle& settle) {
   heartbeatSchedule_.emplace(monotonicNow(), connections_.size(), setting_.options.heartbeat);
+  freeSlow(false);
   while (!isStopped_ && monotonicNow() < settle.end) turn(settle.end);
 }
 
 void Worker::obey(const Load& load) {
   load_ = load;
   cursor_ = load.firstSend;
+  freeSlow(false);
   while (!isStopped_) {
     const Nanoseconds now = monotonicNow();
     if (!windowStart_ && now >= load.windowStart) startWindow(now);
@@ -186,14 +226,18 @@ void Worker::sendDue(Nanoseconds now) {
 }
 
 void Worker::obey(const Collect& collect) {
-  while (!isStopped_ && counts_.missing() > 0 && monotonicNow() < collect.deadline) {
+  freeSlow(true);
+  while (!isStopped_ && counts_.missing() + owedToSlow() > 0 &&
+         monotonicNow() < collect.deadline) {
     turn(collect.deadline);
   }
+  counts_.slowMissing = owedToSlow();
 }
 
 void Worker::obey(const Close&) {
   hasClosed_ = true;
   heartbeatSchedule_.reset();
+  slowSchedule_.reset();
   for (auto& connection : connections_) connection->leave();
   const Nanoseconds deadline = monotonicNow() + kCloseDeadline;
   for (auto& connection : connections_) {
@@ -225,8 +269,12 @@ void Worker::onMessage(Connection& connection, const Message& message, Nanosecon
     ++counts_.doubled;
     return;
   }
-  ++counts_.delivered;
   if (delivery->isDisordered) ++counts_.disordered;
+  if (connection.hearing() == Hearing::slow) {
+    ++counts_.slowDelivered;
+    return;
+  }
+  ++counts_.delivered;
   countReceived();
   if (delivery->send < load_.firstSend) return;
   const Nanoseconds latency = now - load_.plannedAt(delivery->send);
@@ -242,7 +290,9 @@ void Worker::countReceived() {
 
 void Worker::onHeartbeatReply() { ++counts_.heartbeats; }
 
-void Worker::onDeafClosed() { ++counts_.deafClosed; }
+void Worker::onCutOff(Connection& connection) {
+  ++(connection.hearing() == Hearing::slow ? counts_.slowClosed : counts_.deafClosed);
+}
 
 void Worker::onFailure(Connection& connection, const std::string& reason) {
   fail("connection " + std::to_string(connection.number()) + " (" + connection.topic() +

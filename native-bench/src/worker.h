@@ -55,7 +55,7 @@ class Worker final : private ConnectionListener {
   void onJoined(Connection& connection, Nanoseconds now) override;
   void onMessage(Connection& connection, const Message& message, Nanoseconds now) override;
   void onHeartbeatReply() override;
-  void onDeafClosed() override;
+  void onCutOff(Connection& connection) override;
   void onFailure(Connection& connection, const std::string& reason) override;
 
   void run();
@@ -69,7 +69,11 @@ class Worker final : private ConnectionListener {
   /** Handles events, heartbeats, intervals and orders until `until` at most. */
   void turn(Nanoseconds until);
   void sendHeartbeats(Nanoseconds now);
+  void readSlowly(Nanoseconds now);
   void passIntervals(Nanoseconds now);
+  /** Lets the slow read freely, or by readSlowly() alone. */
+  void freeSlow(bool isFree);
+  std::uint64_t owedToSlow() const;
   void openDue(const Open& open);
   void sendDue(Nanoseconds now);
   void startWindow(Nanoseconds now);
@@ -97,6 +101,12 @@ class Worker final : private ConnectionListener {
 
   std::optional<Schedule> heartbeatSchedule_;
   std::uint64_t heartbeatsSent_ = 0;
+
+  /** Those of its connections; they take turns to read. */
+  std::vector<Connection*> slow_;
+  /** Nothing while they read freely. */
+  std::optional<Schedule> slowSchedule_;
+  std::uint64_t slowReads_ = 0;
 
   Load load_;
   /** Next number of the plan; all below are sent, or are other threads'. */

@@ -90,7 +90,7 @@ class World final : private ConnectionListener {
   void onJoined(Connection&, Nanoseconds) override { ++joined; }
   void onMessage(Connection&, const Message&, Nanoseconds) override { ++messages; }
   void onHeartbeatReply() override {}
-  void onDeafClosed() override { ++deafClosed; }
+  void onCutOff(Connection&) override { ++deafClosed; }
   void onFailure(Connection&, const std::string& reason) override { failures.push_back(reason); }
 
   test::Server listener_;

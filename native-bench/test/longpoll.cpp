@@ -100,7 +100,7 @@ class World : private ConnectionListener {
     messages.emplace_back(message.payload);
   }
   void onHeartbeatReply() override {}
-  void onDeafClosed() override {}
+  void onCutOff(Connection&) override {}
   void onFailure(Connection&, const std::string& reason) override { failures.push_back(reason); }
 
   EventLoop loop_;

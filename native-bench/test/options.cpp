@@ -76,16 +76,31 @@ TEST("names what it does not know") {
         "topics must divide connections evenly, got 7 topics and 2000 connections");
 }
 
-TEST("each topic has as many deaf connections, and at least one reader") {
-  CHECK(parsed({"fanout"}).deaf == 0);
+TEST("each topic has as many slow and as many deaf connections, and at least one reader") {
+  CHECK(parsed({"fanout"}).deaf == 0 && parsed({"fanout"}).slow == 0);
   CHECK(parsed({"fanout", "--deaf", "200"}).deaf == 200);
-  CHECK(parsed({"fanout", "--deaf", "1900"}).deaf == 1'900);
-  for (const auto text : {"1", "150", "2000", "2100"}) {
-    CHECK(errorOf({"fanout", "--deaf", text}) ==
-          "deaf must be a multiple of topics below connections, got " + std::string(text) +
-              " deaf, 100 topics and 2000 connections");
+  CHECK(parsed({"fanout", "--slow", "900", "--deaf", "1000"}).slow == 900);
+  for (const std::string_view name : {"deaf", "slow"}) {
+    const std::string flag = "--" + std::string(name);
+    CHECK(errorOf({"fanout", flag, "150"}) ==
+          std::string(name) + " must be a multiple of topics, got 150 and 100 topics");
+    CHECK(errorOf({"fanout", flag, "2000"}).starts_with("each topic must have a reader, got 2000"));
+    CHECK(errorOf({"echo", flag, "1"}) == std::string(name) + " must be 0 in echo, got 1");
   }
-  CHECK(errorOf({"echo", "--deaf", "1"}) == "deaf must be 0 in echo, got 1");
+  CHECK(errorOf({"fanout", "--slow", "1000", "--deaf", "1000"}).starts_with("each topic must have"));
+}
+
+TEST("with skew, topics need not divide the connections") {
+  CHECK(parsed({"fanout"}).skew == 0);
+  CHECK(parsed({"fanout", "--topics", "7", "--skew", "1.1"}).skew == 1.1);
+  CHECK(errorOf({"fanout", "--topics", "2k", "--connections", "1999", "--skew", "1"})
+            .starts_with("each topic must have a reader"));
+  CHECK(errorOf({"fanout", "--skew", "4.1"}) ==
+        "skew must be a number from 0 to 4 (exponent), got 4.1");
+  for (const auto text : {"", "x", "1.", "-1", "1e1", "nan", "inf", "0x1"}) {
+    const auto number = parseNumber(text);
+    CHECK(!number || *number < 0 || std::string_view(text) == "1.");
+  }
 }
 
 TEST("each thread has a connection at least") {
@@ -131,7 +146,7 @@ TEST("long-poll is asked for by its own path, and takes two descriptors a connec
   CHECK(errorOf({"echo", "--transport", "longpoll", "--protocol", "socket.io"}) ==
         "protocol must be phoenix over longpoll, got `socket.io`");
   CHECK(errorOf({"fanout", "--transport", "longpoll", "--deaf", "100"}) ==
-        "deaf must be 0 over longpoll, got 100");
+        "slow and deaf must be 0 over longpoll, got 0 and 100");
 }
 
 TEST("the help of all, and that of each scenario, fits a screen") {

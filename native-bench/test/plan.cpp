@@ -33,7 +33,9 @@ std::vector<std::uint64_t> owedBy(const Options& options, std::size_t threads, s
 TEST("threads agree on who sends, and what they are owed adds up to what one is owed") {
   Options deaf = optionsOf("fanout", 24);
   deaf.deaf = 4;
-  for (const Options& options : {optionsOf("echo", 10), optionsOf("fanout", 24), deaf}) {
+  Options skewed = deaf;
+  skewed.skew = 1;
+  for (const Options& options : {optionsOf("echo", 10), optionsOf("fanout", 24), deaf, skewed}) {
     const auto alone = owedBy(options, 1, 100);
     for (const std::size_t threads : {2UL, 3UL, 5UL}) {
       CHECK(owedBy(options, threads, 100) == alone);

@@ -1,20 +1,18 @@
 // Scenario `fanout`: members of a topic take turns to broadcast `b` to all its members.
 //
-// A topic's members are neighbours by number: connections are dealt to shards in turn, so the
-// members of each topic lie on all shards. (With `number % topics`, 100 topics on two shards
-// would put each topic on one shard alone, and nothing would ever cross.)
+// Who is a member of what says `topic-members.h`, which topic a send goes to `topic-turns.h`. The
+// topic's broadcast number `turn` leaves on its reader `turn % readers`. Each reader must get every
+// broadcast of its topic once, those of one sender in order; between two senders nothing is promised.
 //
-// The last members of each topic may be deaf: neighbours as well, so that they too lie on all
-// shards. The others are its readers.
-//
-// Send `s` goes to topic `s % topics`, as that topic's broadcast `b = s / topics`, from its
-// reader `b % readers`. Each reader must get every broadcast of its topic once, those of one
-// sender in order; between two senders nothing is promised.
+// The same holds for the slow, but later: what they are owed is asked for when all is sent. Nothing
+// is owed to the deaf.
 #include <vector>
 
 #include "../payload.h"
 #include "../scenario.h"
 #include "../sequence.h"
+#include "../topic-members.h"
+#include "../topic-turns.h"
 
 namespace bench {
 
@@ -23,28 +21,35 @@ namespace {
 class Fanout final : public Scenario {
  public:
   Fanout(const Options& options, Share share)
-      : topics_(options.topics),
-        members_(options.connections / options.topics),
-        readers_(members_ - options.deaf / options.topics),
+      : members_(options),
+        turns_(options.topics, options.skew),
         payload_(options.payloadBytes),
         received_(options.connections),
-        readersHere_(options.topics, 0) {
+        readersHere_(options.topics, 0),
+        walked_(options.topics, 0) {
     for (std::size_t number = share.thread; number < options.connections; number += share.threads) {
-      if (hearingOf(number) == Hearing::good) ++readersHere_[number / members_];
+      if (hearingOf(number) == Hearing::good) ++readersHere_[topicOf(number)];
     }
   }
 
-  std::uint64_t topicOf(std::size_t connection) const override { return connection / members_; }
+  std::uint64_t topicOf(std::size_t connection) const override {
+    return members_.topicOf(connection);
+  }
 
   Hearing hearingOf(std::size_t connection) const override {
-    return connection % members_ < readers_ ? Hearing::good : Hearing::deaf;
+    return members_.hearingOf(connection);
   }
 
   std::size_t senderOf(std::uint64_t send) const override {
-    return send % topics_ * members_ + send / topics_ % readers_;
+    const auto [topic, turn] = turns_.of(send);
+    return members_.readerOf(topic, turn % members_.readersOf(topic));
   }
 
-  std::uint64_t owedFor(std::uint64_t send) override { return readersHere_[send % topics_]; }
+  std::uint64_t owedFor(std::uint64_t send) override {
+    const std::size_t topic = turns_.of(send).topic;
+    ++walked_[topic];
+    return readersHere_[topic];
+  }
 
   void send(Connection& sender, std::uint64_t send) override {
     sender.push(kFirstPushRef + send, "b", payload_.encode(send));
@@ -53,23 +58,28 @@ class Fanout final : public Scenario {
   std::optional<Delivery> check(const Connection& connection, const Message& message) override {
     if (message.event != "b") return std::nullopt;
     const auto send = payload_.decode(message.payload);
-    if (!send || *send % topics_ != connection.number() / members_) return std::nullopt;
-    const std::uint64_t broadcast = *send / topics_;
+    if (!send) return std::nullopt;
+    const auto [topic, turn] = turns_.of(*send);
+    if (topic != topicOf(connection.number())) return std::nullopt;
     Sequence& received = received_[connection.number()];
-    const bool isDisordered = received.hasArrived(broadcast + readers_);
-    return Delivery{*send, !received.arrive(broadcast), isDisordered};
+    const bool isDisordered = received.hasArrived(turn + members_.readersOf(topic));
+    return Delivery{*send, !received.arrive(turn), isDisordered};
+  }
+
+  std::uint64_t outstandingFor(const Connection& connection) const override {
+    return walked_[topicOf(connection.number())] - received_[connection.number()].count();
   }
 
  private:
-  const std::uint64_t topics_;
-  const std::uint64_t members_;
-  /** Those of its members that read. */
-  const std::uint64_t readers_;
+  const TopicMembers members_;
+  const TopicTurns turns_;
   const Payload payload_;
   /** By connection: which of its topic's broadcasts it got. */
   std::vector<Sequence> received_;
   /** By topic: its readers among the connections of this thread. */
   std::vector<std::uint64_t> readersHere_;
+  /** By topic: the sends that this thread has walked past. */
+  std::vector<std::uint64_t> walked_;
 };
 
 }  // namespace

@@ -1,0 +1,45 @@
+// Which connection is a member of which topic, and how it hears.
+//
+//   number     0 1 2 3 4   5 6 7 8   9 10 11
+//   topic      0           1         2          with skew, the first have more readers
+//   hearing    r r r s d   r r s d   r  s  d    readers, then the slow, then the deaf
+//
+// Members of a topic are neighbours by number: connections are dealt to shards in turn, so the
+// members of each topic lie on all shards, and so do its slow and its deaf ones. (With
+// `number % topics`, 100 topics on two shards would put each topic on one shard alone, and nothing
+// would ever cross.)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "connection.h"
+#include "options.h"
+
+namespace bench {
+
+class TopicMembers {
+ public:
+  explicit TopicMembers(const Options& options);
+
+  std::size_t topicOf(std::size_t connection) const { return topics_[connection]; }
+  Hearing hearingOf(std::size_t connection) const;
+  /** Members of a topic that are neither slow nor deaf. */
+  std::uint64_t readersOf(std::size_t topic) const { return readers_[topic]; }
+  /** The connection that is number `reader` of them. */
+  std::size_t readerOf(std::size_t topic, std::uint64_t reader) const {
+    return first_[topic] + reader;
+  }
+
+ private:
+  /** By connection. */
+  std::vector<std::uint32_t> topics_;
+  /** By topic. */
+  std::vector<std::size_t> first_;
+  std::vector<std::uint64_t> readers_;
+  /** In each topic. */
+  std::uint64_t slow_;
+};
+
+}  // namespace bench
