@@ -137,7 +137,7 @@ TEST("a broadcast that comes twice or not at all makes a day fail, at residents 
   CHECK(figures.counts.disordered == 1 && hasFailure(figures, "came after later ones"));
 }
 
-TEST("broadcasts of one sender in another order make a day fail, those of two do not") {
+TEST("broadcasts of one sender in another order make a day fail, at residents and at visitors") {
   for (const std::size_t peer : {0UL, 1UL}) {
     PhoenixServer server(Fault::broadcastsSwapped, peer);
     Options options = optionsOfDay(server);
@@ -147,8 +147,6 @@ TEST("broadcasts of one sender in another order make a day fail, those of two do
     // At a visitor both count: the hole, and what should have been there.
     CHECK(figures.counts.disordered == peer + 1 && hasFailure(figures, "came after later ones"));
   }
-  PhoenixServer server(Fault::broadcastsSwapped, 0);
-  CHECK(Run(optionsOfDay(server)).run().failures.empty());
 }
 
 TEST("a push that is replied to twice makes a day fail") {
