@@ -64,12 +64,17 @@ export function makeCommandLine(
 }
 
 /** Runs the generator once. @throws Error with its report where it found the run bad */
-export function runGenerator(words: readonly string[]): Promise<Measurement> {
+export async function runGenerator(words: readonly string[]): Promise<Measurement> {
+  return readMeasurement(await runForJson(words));
+}
+
+/** Runs the generator once. @returns its line of JSON. @throws Error as above */
+export function runForJson(words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const settings = { timeout: RUN_DEADLINE_MS, killSignal: "SIGKILL" } as const;
     const child = execFile(GENERATOR, words, settings, (error, out, report) => {
       process.removeListener("exit", kill);
-      if (error === null) resolve(readMeasurement(out));
+      if (error === null) resolve(out);
       else reject(new Error(`native-bench ${words.join(" ")}: ${error.message}\n${report}`));
     });
     const kill = (): boolean => child.kill("SIGKILL");

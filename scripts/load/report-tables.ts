@@ -131,7 +131,7 @@ export function makeSearch({ search }: GeneratorResult): readonly string[] {
   ]);
   return [
     "<h2>Search</h2>",
-    `<p>The highest rate whose p99 stayed below ${escapeText(bound)}: <b>${escapeText(formatRate(search.rate))}</b>. Each shaded part of the charts is the window of one rate.</p>`,
+    `<p>The highest rate whose p99 stayed below ${escapeText(bound)}: <b>${escapeText(formatRate(search.rate))}</b>. ${search.isLowerBound === true ? "The generator ended the search, so the server may do more. " : ""}Each shaded part of the charts is the window of one rate.</p>`,
     makeNumbers(["rate", "reached", "p99", "", "why"], rows),
   ];
 }

@@ -69,6 +69,8 @@ export interface ResultMemory {
 export interface ResultSearch {
   readonly rate: number;
   readonly boundUs: number;
+  /** True where the generator, or the end of its range, kept the rate from being higher. */
+  readonly isLowerBound?: boolean;
   readonly steps: readonly SearchStep[];
 }
 

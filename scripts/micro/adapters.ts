@@ -86,7 +86,7 @@ async function measure(job: Omit<Job, "role" | "received">, redis?: TestRedis): 
     (role) => new Worker(new URL(import.meta.url), { workerData: { ...job, role, received } }),
   );
   await Promise.all(threads.map((thread) => once(thread, "message")));
-  const [before, redisBefore] = [process.cpuUsage(), await cpuOf(redis)];
+  const [before, redisBefore] = [process.cpuUsage(), (await redis?.cpuUs()) ?? 0];
   const startMs = performance.now();
   // The other ends later; where it fails, that is an end of this too.
   const done = Promise.race([
@@ -97,21 +97,13 @@ async function measure(job: Omit<Job, "role" | "received">, redis?: TestRedis): 
   await done;
   const tookMs = performance.now() - startMs;
   const { user, system } = process.cpuUsage(before);
-  const redisUs = (await cpuOf(redis)) - redisBefore;
+  const redisUs = ((await redis?.cpuUs()) ?? 0) - redisBefore;
   const ended = Promise.all(threads.map((thread) => once(thread, "exit")));
   for (const thread of threads) thread.postMessage("stop");
   await ended;
   const perSecond = Math.round((job.count / tookMs) * 1_000);
   const [nodesUs, serverUs] = [(user + system) / job.count, redisUs / job.count];
   return `${job.kind} ${job.bytes} B: ${perSecond}/s, both nodes ${nodesUs.toFixed(2)} µs, server ${serverUs.toFixed(2)} µs each`;
-}
-
-/** CPU of the server since it began, in µs. */
-async function cpuOf(redis: TestRedis | undefined): Promise<number> {
-  if (!redis) return 0;
-  const text = await redis.withClient((client) => client.info("cpu"));
-  const seconds = [...text.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(([, value]) => value);
-  return seconds.reduce((sum, value) => sum + Number(value), 0) * 1e6;
 }
 
 async function main(): Promise<void> {

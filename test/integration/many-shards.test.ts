@@ -51,10 +51,12 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
       }
     }
     // A topic of one shard only sends records to no other.
-    const recordsBefore = server.stats().total.records;
+    const { index, total } = server.stats();
+    const recordsBefore = total.records;
     const [first] = clients;
     assert.ok(first);
     await joined(first, "room:alone");
+    assert.ok(server.stats().index.used > index.used, "the new topic has a slot");
     first.push("room:alone", "shout", { alone: true });
     assert.deepEqual((await first.next("shout")).payload, { alone: true });
     assert.equal(server.stats().total.records, recordsBefore);

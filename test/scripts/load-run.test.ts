@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { spawnSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -16,15 +16,12 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { WebSocketServer } from "ws";
 import type { LoadRecord } from "../../scripts/load/record.ts";
 import { noBrowser, startBrowser, type Browser, type Page } from "../support/browser.ts";
+import { noCompiler } from "../support/compiler.ts";
+import { CUT_OFF, OVERLAPS, SCROLLS, SHOWN } from "../support/page-checks.ts";
 
 const MAIN = fileURLToPath(new URL("../../scripts/load/main.js", import.meta.url));
 /** A clean clone compiles the generator first. */
 const RUN_DEADLINE_MS = 240_000;
-
-const noCompiler: string | false =
-  spawnSync("make", ["--version"]).status === 0 && spawnSync("g++", ["--version"]).status === 0
-    ? false
-    : "make and g++ are missing, which build native-bench";
 
 const folder = mkdtempSync(join(tmpdir(), "simurgh-load-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -164,25 +161,6 @@ describe("a load test that goes wrong", { skip: noCompiler }, () => {
     assert.match(others.output, /rate must be an integer from 1 to 10m \(a second\), got none/);
   });
 });
-
-/** Pairs of texts that lie on each other, in the drawings that are shown. */
-const OVERLAPS = `[...document.querySelectorAll("figure.chart > svg")]
-  .filter((svg) => svg.getBoundingClientRect().width > 0)
-  .flatMap((svg) => {
-    const texts = [...svg.querySelectorAll("text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
-    return texts.flatMap(([name, a], at) => texts.slice(at + 1)
-      .filter(([, b]) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom)
-      .map(([other]) => svg.parentElement.id + ": " + name + " on " + other));
-  })`;
-/** Texts that the edge of their drawing cuts off. */
-const CUT_OFF = `[...document.querySelectorAll("figure.chart > svg text")].filter((text) => {
-  const [own, all] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
-  return own.width > 0 && (own.left < all.left - 1 || own.right > all.right + 1);
-}).map((text) => text.textContent)`;
-const SHOWN = `[...document.querySelectorAll("figure.chart > svg")]
-  .filter((svg) => svg.getBoundingClientRect().width > 0)
-  .map((svg) => svg.parentElement.id + " " + svg.classList[0])`;
-const SCROLLS = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
 
 describe("the report in a browser", { skip: noBrowser || noCompiler }, () => {
   let browser: Browser;

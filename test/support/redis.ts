@@ -51,6 +51,15 @@ export class TestRedis {
     return redis;
   }
 
+  /** CPU that it has used since it began, in µs. */
+  async cpuUs(): Promise<number> {
+    const text = await this.withClient((client) => client.info("cpu"));
+    const seconds = [...text.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(
+      ([, value]) => value,
+    );
+    return seconds.reduce((sum, value) => sum + Number(value), 0) * 1e6;
+  }
+
   /** One whose port takes TLS only. */
   static async startTls(settings: readonly string[]): Promise<TestRedis> {
     const redis = await TestRedis.away(settings);

@@ -140,6 +140,6 @@ function drawSetting(plot: Plot, scale: Scale, one: SettingRuns, x: number): str
   const mark =
     words.length === 0
       ? ""
-      : `<text class="band-label" x="${at}" y="${plot.top - 5}" text-anchor="middle">${escapeText(words.join(" "))}</text>`;
+      : `<text class="band-label" x="${at}" y="${plot.top - 8}" text-anchor="middle">${escapeText(words.join(" "))}</text>`;
   return range + dots.join("") + mark;
 }

@@ -1,0 +1,143 @@
+/**
+ * `npm run account`: whose each byte of a joined connection is, beside the bare engine.
+ *
+ * A server holds connections, is asked what it holds, holds more, and is asked again. Once for the
+ * figures; and once more for snapshots of the heap, whose making takes memory itself. Each time after a
+ * collection in all threads. Main serves no connection, but its heap shrinks meanwhile: it is left out.
+ *
+ * Runs on: a process of its own, as root, who may read /proc/slabinfo. Servers stay on 127.0.0.1.
+ * Exit: 0 done, 1 failed.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as rest } from "node:timers/promises";
+import { buildGenerator } from "../bench/generator.ts";
+import { findFreePort, startServer, type RunningServer } from "../bench/servers.ts";
+import { readMemory } from "../load/threads.ts";
+import {
+  growthOf,
+  makeAccount,
+  makeAccountTable,
+  type OwnedReading,
+  type Reading,
+} from "./account.ts";
+import { bytesByOwner, type HeapSnapshot } from "./heap-snapshot.ts";
+import { hold } from "./held.ts";
+import { readSlabs } from "./kernel.ts";
+import { partOf } from "./parts.ts";
+import type { ThreadMemory } from "./probe.ts";
+
+/** Connections that are there at the first reading: what a server needs to get going is in it. */
+const FIRST = 4_000;
+/** And those that come after it. One generator holds fewer than 20 000 descriptors. */
+const MORE = 8_000;
+/** What connecting leaves to be done later is done by then. */
+const REST_MS = 1_000;
+
+/** A server with the probe in each of its threads. */
+interface ProbedServer {
+  readonly server: RunningServer;
+  /** Asks all of its threads. */
+  readonly ask: (snapshots?: string) => Promise<readonly ThreadMemory[]>;
+}
+
+const PROBED = { bare: { threads: 0 }, simurgh: { threads: 1 } } as const;
+
+async function startProbed(name: keyof typeof PROBED): Promise<ProbedServer> {
+  const port = await findFreePort();
+  const probe = new URL("probe.js", import.meta.url);
+  const env = { NODE_OPTIONS: `--import=${probe.href}`, ACCOUNT_PORT: String(port) };
+  const server = await startServer(name, 1, { env });
+  return {
+    server,
+    ask: async (snapshots) => {
+      const query = new URLSearchParams({ threads: String(PROBED[name].threads) });
+      if (snapshots !== undefined) query.set("snapshots", snapshots);
+      const answer = await fetch(`http://127.0.0.1:${port}/?${query.toString()}`);
+      return (await answer.json()) as readonly ThreadMemory[];
+    },
+  };
+}
+
+/** Reads twice, with few connections and with many. */
+async function readTwice<Result>(
+  name: keyof typeof PROBED,
+  read: (probed: ProbedServer, connections: number) => Promise<Result>,
+): Promise<readonly [Result, Result]> {
+  const probed = await startProbed(name);
+  const few = await hold(probed.server, FIRST, "bench:a");
+  await rest(REST_MS);
+  const before = await read(probed, FIRST);
+  const more = await hold(probed.server, MORE, "bench:b");
+  await rest(REST_MS);
+  const after = await read(probed, FIRST + MORE);
+  await few.release();
+  await more.release();
+  await probed.server.stop();
+  return [before, after];
+}
+
+async function readFigures({ server, ask }: ProbedServer, connections: number): Promise<Reading> {
+  const threads = await ask();
+  const serving = threads.length > 1 ? threads.filter(({ threadId }) => threadId > 0) : threads;
+  const residentBytes = readMemory(server.pid);
+  if (residentBytes === null) throw new Error("/proc must tell the memory of a process");
+  const others = threads.filter((thread) => !serving.includes(thread));
+  return {
+    connections,
+    residentBytes: residentBytes - sumOf(others).heapResident,
+    heapUsed: sumOf(serving).heapUsed,
+    heapResident: sumOf(serving).heapResident,
+    slabs: readSlabs(readFileSync("/proc/slabinfo", "utf8")),
+  };
+}
+
+function sumOf(threads: readonly ThreadMemory[]): Pick<ThreadMemory, "heapUsed" | "heapResident"> {
+  const sum = { heapUsed: 0, heapResident: 0 };
+  for (const { heapUsed, heapResident } of threads) {
+    sum.heapUsed += heapUsed;
+    sum.heapResident += heapResident;
+  }
+  return sum;
+}
+
+async function readOwners({ ask }: ProbedServer, connections: number): Promise<OwnedReading> {
+  const folder = mkdtempSync(join(tmpdir(), "simurgh-account-"));
+  try {
+    const owned = new Map<string, number>();
+    for (const { snapshot } of await ask(join(folder, "heap"))) {
+      if (snapshot === null) continue;
+      const read = JSON.parse(readFileSync(snapshot, "utf8")) as HeapSnapshot;
+      for (const [owner, bytes] of bytesByOwner(read, (name) => partOf(name) !== undefined)) {
+        owned.set(owner, (owned.get(owner) ?? 0) + bytes);
+      }
+    }
+    return { connections, owned };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function run(): Promise<void> {
+  buildGenerator();
+  tell(`1/3 the bare engine with ${FIRST} and ${FIRST + MORE} connections`);
+  const bare = await readTwice("bare", readFigures);
+  tell("2/3 Simurgh with as many");
+  const figures = await readTwice("simurgh", readFigures);
+  tell("3/3 Simurgh's heap");
+  const owners = await readTwice("simurgh", readOwners);
+  process.stdout.write(makeAccountTable(makeAccount(figures, owners), growthOf(...bare)));
+}
+
+// An interrupted run takes its servers with it: "exit" is where they are killed.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+await run().catch((error: unknown) => {
+  tell(`account: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,131 @@
+/**
+ * How far the arithmetic is from what runs: the same load predicted, and measured.
+ *
+ * Runs on: the process of `npm run capacity`. The server is a process of its own, with one shard.
+ */
+
+import { inColumns } from "../bench/columns.ts";
+import { median } from "../bench/comparison.ts";
+import { runForJson } from "../bench/generator.ts";
+import { startServer } from "../bench/servers.ts";
+import type { Demand, Machine } from "./demand.ts";
+import { planWith, type Plan } from "./plan.ts";
+import type { UnitCosts } from "./unit-costs.ts";
+
+/** One size, predicted and measured. */
+export interface Checked {
+  readonly connections: number;
+  /** Server CPU of one delivery, all that goes with it included. */
+  readonly cpuUs: Compared;
+  /** Memory of the server's process with all of them. */
+  readonly bytes: Compared;
+}
+
+/** The two, and how far apart. */
+export interface Compared {
+  readonly predicted: number;
+  readonly measured: number;
+}
+
+/** Connections of each run. One process here holds fewer than 20 000 descriptors. */
+export const SIZES = [1_000, 5_000, 10_000, 15_000] as const;
+const MEMBERS = 20;
+const PAYLOAD_BYTES = 64;
+const HEARTBEAT_SECONDS = 30;
+const SECONDS = 5;
+/** Runs of each size; the median counts. */
+const ROUNDS = 3;
+/** Deliveries a second for each connection: each client gets a message a second. */
+const RATE_EACH = 1;
+
+/** A machine whose bounds do not matter: how many nodes and shards there are is given. */
+const HERE: Machine = {
+  cores: 1,
+  memoryBytes: Number.MAX_SAFE_INTEGER,
+  networkBits: Number.MAX_SAFE_INTEGER,
+  load: 1,
+  maxConnections: Number.MAX_SAFE_INTEGER,
+};
+
+/** What is asked of a server with so many connections. */
+export function demandOf(connections: number): Demand {
+  return {
+    connections,
+    rate: (connections * RATE_EACH) / MEMBERS,
+    members: MEMBERS,
+    payloadBytes: PAYLOAD_BYTES,
+    joins: 0,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+  };
+}
+
+/** Runs one size, several times, and compares the medians. */
+export async function checkSize(connections: number, costs: UnitCosts): Promise<Checked> {
+  const demand = demandOf(connections);
+  const plan: Plan = planWith(1, demand, HERE, costs);
+  const runs: Run[] = [];
+  for (let round = 0; round < ROUNDS; round++) runs.push(await runOnce(demand));
+  return {
+    connections,
+    cpuUs: {
+      predicted: (plan.coresPerNode * 1e6) / plan.deliveries,
+      measured: median(runs.map(({ window }) => window.serverCpuUsPerMessage)),
+    },
+    bytes: {
+      // The kernel's part is not the process's.
+      predicted: plan.memoryPerNode - plan.memory.kernel,
+      measured: median(runs.map(({ memory }) => memory.afterBytes)),
+    },
+  };
+}
+
+/** What the generator says of a run. */
+interface Run {
+  readonly window: { readonly serverCpuUsPerMessage: number };
+  readonly memory: { readonly afterBytes: number };
+}
+
+async function runOnce(demand: Demand): Promise<Run> {
+  const server = await startServer("simurgh", 1);
+  const words = [...wordsOf(demand), "--url", server.url, "--server-pid", String(server.pid)];
+  const line = await runForJson(words);
+  await server.stop();
+  return JSON.parse(line) as Run;
+}
+
+function wordsOf({ connections, rate, members, payloadBytes, heartbeatSeconds }: Demand): string[] {
+  const load = `fanout --connections ${connections} --topics ${connections / members} --rate ${rate}`;
+  const time = `--duration ${SECONDS}s --heartbeat ${heartbeatSeconds}s --connect-rate 2k`;
+  return `${load} --payload ${payloadBytes} ${time} --json`.split(" ");
+}
+
+/** Draws the table. */
+export function makeCheckTable(checked: readonly Checked[]): string {
+  const rows = [
+    [
+      "connections",
+      "CPU a delivery: predicted",
+      "measured",
+      "error",
+      "memory: predicted",
+      "measured",
+      "error",
+    ],
+    ...checked.map(({ connections, cpuUs, bytes }) => [
+      String(connections),
+      `${cpuUs.predicted.toFixed(2)} µs`,
+      `${cpuUs.measured.toFixed(2)} µs`,
+      errorOf(cpuUs),
+      `${(bytes.predicted / 1e6).toFixed(1)} MB`,
+      `${(bytes.measured / 1e6).toFixed(1)} MB`,
+      errorOf(bytes),
+    ]),
+  ];
+  return inColumns(rows);
+}
+
+/** How far the prediction is above what was measured, or below. */
+export function errorOf({ predicted, measured }: Compared): string {
+  const percent = (predicted / measured - 1) * 100;
+  return `${percent < 0 ? "-" : "+"}${Math.abs(percent).toFixed(0)} %`;
+}

@@ -1,0 +1,95 @@
+/**
+ * What one of each thing costs, as it was measured; and the file that keeps it.
+ *
+ * Runs on: the process of `npm run capacity`.
+ */
+
+import { readFileSync } from "node:fs";
+
+/** Unit costs of one kind of machine. */
+export interface UnitCosts {
+  /** Where and how they were measured, for whoever reads the file. */
+  readonly measuredOn: string;
+  /**
+   * CPU that is there as soon as anything comes, in cores: waking, and cold caches. Below a few hundred
+   * events a second it is less.
+   */
+  readonly baseCores: {
+    /** Of each shard. */
+    readonly shard: number;
+    /** Of the thread that links a node to the others. */
+    readonly link: number;
+    /** Of the broker between nodes. */
+    readonly broker: number;
+  };
+  /** CPU of each event, in microseconds, where many come. */
+  readonly cpuUs: {
+    /** A connection's handshake and the join of one topic. */
+    readonly join: number;
+    /** A heartbeat and its reply. */
+    readonly heartbeat: number;
+    /** A message that comes in and is broadcast, without what its deliveries cost. */
+    readonly broadcast: number;
+    /** One delivery of it to a client on the same shard, of a payload without bytes. */
+    readonly delivery: number;
+    /** Each byte of a delivery's payload. */
+    readonly deliveryByte: number;
+    /** A record to one more shard: written there, woken for, and taken. */
+    readonly record: number;
+    /** A record to another node: sent, and taken there, both ends together. */
+    readonly nodeRecord: number;
+    /** The same record in the broker between them (Redis), which is a process of its own. */
+    readonly brokerRecord: number;
+  };
+  /** Memory, in bytes. */
+  readonly bytes: {
+    /** A server without shards and connections. */
+    readonly node: number;
+    /** One more shard. */
+    readonly shard: number;
+    /** A joined connection, in the server's process. */
+    readonly connection: number;
+    /** A joined connection, in the kernel, without bytes that wait in its buffers. */
+    readonly kernelConnection: number;
+  };
+}
+
+/** Every cost's place in the file, its unit, and what is the least that makes sense. */
+const PLACES = [
+  ["baseCores", ["shard", "link", "broker"], "cores"],
+  [
+    "cpuUs",
+    ["join", "heartbeat", "broadcast", "delivery", "record", "nodeRecord", "brokerRecord"],
+    "µs",
+  ],
+  ["bytes", ["node", "shard", "connection", "kernelConnection"], "bytes"],
+] as const;
+
+/** Reads a file of unit costs. @throws Error that names file, place, must and got */
+export function readUnitCosts(path: string): UnitCosts {
+  let given: unknown;
+  try {
+    given = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Error(`costs must be a file of JSON, got ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const costs = given as Record<string, Record<string, unknown> | undefined>;
+  for (const [part, names, unit] of PLACES) {
+    for (const name of names) {
+      const value = costs[part]?.[name];
+      if (typeof value === "number" && value > 0) continue;
+      throw new Error(`${part}.${name} of ${path} must be above 0 (${unit}), got ${String(value)}`);
+    }
+  }
+  const perByte = costs["cpuUs"]?.["deliveryByte"];
+  if (typeof perByte !== "number" || perByte < 0) {
+    throw new Error(`cpuUs.deliveryByte of ${path} must be 0 or more (µs), got ${String(perByte)}`);
+  }
+  return given as UnitCosts;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,135 @@
+/**
+ * `npm run load:shards`: sweeps options of the server, and recommends values for this machine.
+ *
+ * Each turn starts a server anew with its setting in the environment, loads it at a fixed rate, then
+ * searches the highest rate. Settings take turns, so that all of them meet the machine in all of its moods.
+ *
+ * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ */
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildGenerator } from "../../bench/generator.ts";
+import { describeMachine } from "../machine.ts";
+import { drawBar } from "../progress.ts";
+import { commandOf, optionsIn } from "../record.ts";
+import { FIGURE_NAMES, figuresOf } from "./comparison.ts";
+import { DIMENSIONS, environmentOf } from "./dimensions.ts";
+import { HELP, parseSweepOptions, type SweepOptions } from "./options.ts";
+import { describeMarks, makeSweepPage } from "./page.ts";
+import { describeLeft, planTurns, type PlannedTurn } from "./plan.ts";
+import { recommend, showFigure, type Measured } from "./recommendation.ts";
+import { keepEarlier, type SweepRecord } from "./record.ts";
+import { measureTurn, type Turn } from "./turn.ts";
+
+const FAILED = 1;
+const BAD_OPTION = 2;
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function sweep(options: SweepOptions, words: readonly string[]): Promise<void> {
+  tell("building native-bench");
+  buildGenerator();
+  const earlier = options.keep ? readEarlier(options.out) : undefined;
+  const startedAt = new Date().toISOString();
+  const measured = await measureAll(options);
+  const command = commandOf("load:shards", unswept(), words);
+  const own: SweepRecord = {
+    version: 1,
+    machine: describeMachine(),
+    load: options.load,
+    boundMs: options.boundMs,
+    dimensions: measured.map((one) => ({
+      ...one,
+      startedAt,
+      command,
+      recommendation: recommend(one),
+    })),
+  };
+  const record = earlier === undefined ? own : keepEarlier(own, earlier);
+  for (const { recommendation } of own.dimensions) {
+    for (const reason of recommendation.reasons) process.stdout.write(`${reason}\n`);
+  }
+  for (const file of write(options.out, record)) tell(file);
+}
+
+async function measureAll(options: SweepOptions): Promise<readonly Measured[]> {
+  const turns = new Map(options.dimensions.map(({ name }) => [name, new Map<string, Turn[]>()]));
+  const plan = planTurns(options.dimensions, options.rounds);
+  const startedMs = performance.now();
+  for (const [at, planned] of plan.entries()) {
+    const { dimension, value } = planned;
+    const turn = await measureTurn(options, environmentOf(dimension.name, value));
+    const byValue = turns.get(dimension.name);
+    byValue?.set(value, [...(byValue.get(value) ?? []), turn]);
+    const left = describeLeft(at + 1, plan.length, performance.now() - startedMs);
+    tell(`${drawBar((at + 1) / plan.length)} ${left}  ${describeTurn(planned, turn)}`);
+  }
+  return options.dimensions.map((dimension) => ({
+    dimension,
+    turns: Object.fromEntries(turns.get(dimension.name) ?? []),
+  }));
+}
+
+function describeTurn({ dimension, value, round }: PlannedTurn, turn: Turn): string {
+  const figures = FIGURE_NAMES.map((name) => {
+    const [figure] = figuresOf(name, [turn]);
+    return figure === undefined ? "none" : showFigure(name, figure.value);
+  });
+  const marks = describeMarks(turn);
+  const setting = `${DIMENSIONS[dimension.name].variable}=${value}, round ${round}`;
+  return `${setting}: ${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`;
+}
+
+/** Options in our environment that the sweep leaves as they are. */
+function unswept(): Readonly<Record<string, string>> {
+  const swept = new Set<string>(Object.values(DIMENSIONS).map(({ variable }) => variable));
+  return Object.fromEntries(
+    Object.entries(optionsIn(process.env)).filter(([name]) => !swept.has(name)),
+  );
+}
+
+function readEarlier(folder: string): SweepRecord | undefined {
+  const file = join(folder, "shards.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as SweepRecord) : undefined;
+}
+
+function write(folder: string, record: SweepRecord): readonly string[] {
+  mkdirSync(folder, { recursive: true });
+  const [json, html] = [join(folder, "shards.json"), join(folder, "shards.html")];
+  writeFileSync(json, `${JSON.stringify(record, undefined, 2)}\n`);
+  writeFileSync(html, makeSweepPage(record));
+  return [json, html];
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  let options: SweepOptions;
+  try {
+    options = parseSweepOptions(words);
+  } catch (error) {
+    tell(`load:shards: ${messageOf(error)}`);
+    return BAD_OPTION;
+  }
+  if (options.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  try {
+    await sweep(options, words);
+    return 0;
+  } catch (error) {
+    tell(`load:shards: ${messageOf(error)}`);
+    return FAILED;
+  }
+}
+
+// An interrupted sweep takes server and generator with it: "exit" is where they are killed.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => process.exit(FAILED));
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,160 @@
+/**
+ * The command line of `npm run load:shards`: its own options, and what goes on to the generator.
+ *
+ * Runs on: the sweep's process, once.
+ */
+
+import { OPTIONS } from "../../../src/options.ts";
+import { checkInteger, integerOf } from "../../../src/option-values.ts";
+import { DIMENSIONS, DIMENSION_NAMES, type Dimension, type DimensionName } from "./dimensions.ts";
+
+/** Options with every default filled in and every value checked. */
+export interface SweepOptions {
+  readonly dimensions: readonly Dimension[];
+  /** How often each setting is measured. */
+  readonly rounds: number;
+  /** The window at the fixed rate, and that of each rate which the search tries. */
+  readonly seconds: number;
+  readonly searchMs: number;
+  /** What p99 must be below in the search. */
+  readonly boundMs: number;
+  readonly out: string;
+  /** True: dimensions that an earlier sweep in `out` has, and this one has not, stay in the report. */
+  readonly keep: boolean;
+  /** Scenario and options of the generator; its rate is that of the fixed part, and where the search begins. */
+  readonly load: readonly string[];
+  readonly help: boolean;
+}
+
+/** The text of `--help`; fits a screen of 80 columns and 24 lines. */
+export const HELP = `npm run load:shards -- [SCENARIO] [OPTIONS]
+  Sweeps options of the server, one at a time around the defaults, in turns;
+  writes shards.html and shards.json with a recommendation for this machine.
+  SCENARIO         echo or fanout, of native-bench (fanout)
+  --shards LIST    SIMURGH_SHARDS (1,2,4,8)
+  --coalesce LIST  SIMURGH_COALESCE_MS (0,2,5,10)
+  --ring LIST      SIMURGH_RING_BYTES (auto,16384,65536,4194304)
+  --only NAMES     of shards, coalesce, ring, with commas between (all)
+  --rounds N       how often each setting is measured, 2 to 20 (3)
+  --seconds N      window at the fixed rate, 1 to 60 (3)
+  --p99 MS         bound of p99 in the search for the highest rate, 1 to 1000 (20)
+  --quick          two rounds, short windows, fewer values: some minutes
+  --out FOLDER     where the report goes (load-report)
+  --keep           dimensions of an earlier sweep there stay in the report
+  --help           show this
+All else goes to the generator as it is, such as --rate 1k --payload 256:
+  the rate is that at which p99 and CPU are compared, and where the search begins.
+Exit: 0 it has a report, 1 it failed, 2 a bad option.
+`;
+
+/** Where no load is given: broadcasts that cross shards, so few that two cores do not wait for each other. */
+const DEFAULT_LOAD = {
+  fanout: "--connections 400 --topics 20 --rate 250",
+  echo: "--connections 200 --rate 2k",
+} as const;
+type Scenario = keyof typeof DEFAULT_LOAD;
+
+const QUICK = { rounds: 2, seconds: 1, searchMs: 400 };
+const WHOLE = { rounds: 3, seconds: 3, searchMs: 1_000 };
+
+const TEXTS = ["shards", "coalesce", "ring", "only", "rounds", "seconds", "p99", "out"] as const;
+type TextName = (typeof TEXTS)[number];
+const FLAGS = ["quick", "keep", "help"] as const;
+type FlagName = (typeof FLAGS)[number];
+
+/** What the sweep tells the generator itself. */
+const TAKEN = ["url", "server-pid", "json", "live", "hgrm", "duration", "warmup", "search-p99"];
+
+/** Reads the command line. @throws TypeError whose message is one line for the user */
+export function parseSweepOptions(words: readonly string[]): SweepOptions {
+  const { texts, flags, rest } = split(words);
+  const plan = flags.has("quick") ? QUICK : WHOLE;
+  const only = readNames(texts.only ?? DIMENSION_NAMES.join(","));
+  const count = (name: TextName, fallback: number, min: number, max: number): number =>
+    readCount(name, texts[name] ?? String(fallback), min, max);
+  return {
+    dimensions: only.map((name) => readDimension(name, texts[name], flags.has("quick"))),
+    rounds: count("rounds", plan.rounds, 2, 20),
+    seconds: count("seconds", plan.seconds, 1, 60),
+    searchMs: plan.searchMs,
+    boundMs: count("p99", 20, 1, 1_000),
+    out: texts.out ?? "load-report",
+    keep: flags.has("keep"),
+    load: readLoad(rest),
+    help: flags.has("help"),
+  };
+}
+
+interface Split {
+  readonly texts: { readonly [Name in TextName]?: string };
+  readonly flags: ReadonlySet<FlagName>;
+  readonly rest: readonly string[];
+}
+
+function split(words: readonly string[]): Split {
+  const texts: { [Name in TextName]?: string } = {};
+  const flags = new Set<FlagName>();
+  const rest: string[] = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string;
+    const name = word.startsWith("--") ? word.slice(2) : "";
+    const text = TEXTS.find((candidate) => candidate === name);
+    const flag = FLAGS.find((candidate) => candidate === name);
+    if (text !== undefined) texts[text] = readText(text, words[++at]);
+    else if (flag !== undefined) flags.add(flag);
+    else if (TAKEN.includes(name)) throw new TypeError(`${name} must be left to the sweep, got it`);
+    else rest.push(word);
+  }
+  return { texts, flags, rest };
+}
+
+function readText(name: TextName, word: string | undefined): string {
+  if (word !== undefined && word !== "" && !word.startsWith("--")) return word;
+  throw new TypeError(`${name} must have a value, got ${word ?? "nothing"}`);
+}
+
+function readCount(name: string, text: string, min: number, max: number): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= min && count <= max) return count;
+  throw new TypeError(`${name} must be an integer from ${min} to ${max}, got ${text}`);
+}
+
+function readNames(text: string): readonly DimensionName[] {
+  const given = text.split(",");
+  const unknown = given.find((name) => !DIMENSION_NAMES.some((known) => known === name));
+  if (unknown !== undefined) {
+    throw new TypeError(`only must be of ${DIMENSION_NAMES.join(", ")}, got ${unknown}`);
+  }
+  return DIMENSION_NAMES.filter((name) => given.includes(name));
+}
+
+/** The default is always among the values: all others are compared with it. */
+function readDimension(name: DimensionName, text: string | undefined, isQuick: boolean): Dimension {
+  const { option, variable, values, quick } = DIMENSIONS[name];
+  const fallback = DIMENSIONS[name].fallback();
+  const given = text?.split(",") ?? (isQuick ? quick : values);
+  for (const value of given) checkInteger(variable, OPTIONS[option], integerOf(value));
+  const all = [...new Set([...given, fallback])];
+  return { name, fallback, values: all.toSorted(bySize) };
+}
+
+/** Numbers by their size, and `auto` before them. */
+function bySize(left: string, right: string): number {
+  const [one, other] = [left, right].map((text) => (text === "auto" ? -1 : Number(text)));
+  return (one as number) - (other as number);
+}
+
+function readLoad(words: readonly string[]): readonly string[] {
+  const [first] = words;
+  const isNamed = first !== undefined && !first.startsWith("--");
+  const scenario = isNamed ? first : "fanout";
+  if (!isScenario(scenario)) {
+    throw new TypeError(`the scenario must be echo or fanout, got ${scenario}`);
+  }
+  // Later options win in the generator, so that each given one replaces its default.
+  return [scenario, ...DEFAULT_LOAD[scenario].split(" "), ...words.slice(isNamed ? 1 : 0)];
+}
+
+function isScenario(name: string): name is Scenario {
+  return Object.hasOwn(DEFAULT_LOAD, name);
+}

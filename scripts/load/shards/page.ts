@@ -1,0 +1,145 @@
+/**
+ * The report of a sweep: one page, for people.
+ *
+ * Runs on: the sweep's process.
+ */
+
+import { formatBytes, formatMs } from "../charts/formats.ts";
+import { escapeText } from "../charts/markup.ts";
+import { makeNumbers, makePage, makeTable } from "../charts/page.ts";
+import { drawSweepChart, type SettingRuns, type SweepChart } from "../charts/sweep-chart.ts";
+import { FIGURE_NAMES, figuresOf, middleOf, type FigureName } from "./comparison.ts";
+import { DIMENSIONS } from "./dimensions.ts";
+import { showFigure } from "./recommendation.ts";
+import type { SweepRecord, SweptDimension } from "./record.ts";
+import type { Mark, Turn } from "./turn.ts";
+
+/** Makes the page. */
+export function makeSweepPage(record: SweepRecord): string {
+  const { machine, load, boundMs } = record;
+  const body = [
+    "<h1>Shards, coalescing and rings: what suits this machine</h1>",
+    `<p class="quiet">${escapeText(`${machine.processor}, ${machine.cores} cores; ${load.join(" ")}`)}</p>`,
+    "<h2>Recommended</h2>",
+    `<ul class="verdict">${record.dimensions.map((swept) => makeChoice(swept)).join("\n")}</ul>`,
+    '<p class="quiet">A difference counts where every run of one setting was better than every run of the other, and their middles are at least a tenth apart. All else is a tie, and then the default stays.</p>',
+    ...record.dimensions.flatMap((swept) => makeSection(swept, boundMs)),
+    "<h2>Where, and how to make it again</h2>",
+    makeTable([
+      ["Processor", machine.processor, `${machine.cores} cores for this process`],
+      ["Memory", formatBytes(machine.memoryBytes)],
+      ["System", machine.system],
+      ["Node.js", machine.node],
+      ["Load", load.join(" "), "at the fixed rate; where the search began"],
+    ]),
+    ...[...new Set(record.dimensions.map(({ command }) => command))].map(
+      (command) => `<pre>${escapeText(command)}</pre>`,
+    ),
+  ];
+  return makePage("Simurgh: a sweep of its settings", body.join("\n"));
+}
+
+function makeChoice({ recommendation }: SweptDimension): string {
+  const { value, reasons } = recommendation;
+  const grade = value === undefined ? "caution" : "good";
+  return `<li class="${grade}">${escapeText(reasons[0] ?? "")}</li>`;
+}
+
+function makeSection(swept: SweptDimension, boundMs: number): readonly string[] {
+  const { dimension, recommendation, startedAt } = swept;
+  const { title, variable } = DIMENSIONS[dimension.name];
+  const others = recommendation.reasons.slice(1);
+  return [
+    `<h2>${escapeText(title)}</h2>`,
+    `<p class="quiet">${escapeText(`${variable}, ${startedAt}`)}</p>`,
+    `<ul>${others.map((reason) => `<li>${escapeText(reason)}</li>`).join("")}</ul>`,
+    ...FIGURE_NAMES.map((name) => drawFigureOf(swept, name, boundMs)),
+    `<details><summary>Every run</summary>${makeRuns(swept)}</details>`,
+  ];
+}
+
+const CHARTS = {
+  throughput: {
+    title: "Highest rate",
+    about: (bound) =>
+      `Deliveries a second while p99 stayed below ${bound}. A hollow dot is a run that the generator ended, so that the server may do more.`,
+    unit: "deliveries a second",
+    isLogarithmic: false,
+  },
+  cpu: {
+    title: "CPU for each delivery",
+    about: () =>
+      "Of the server, at the fixed rate. A hollow dot is a run whose server waited for a core, or fell behind.",
+    unit: "CPU",
+    isLogarithmic: false,
+  },
+  p99: {
+    title: "p99 of latency",
+    about: () => "At the fixed rate. A hollow dot is a run that may not be compared.",
+    unit: "latency",
+    isLogarithmic: true,
+  },
+} as const satisfies Record<
+  FigureName,
+  Pick<SweepChart, "title" | "unit" | "isLogarithmic"> & { about: (bound: string) => string }
+>;
+
+function drawFigureOf(swept: SweptDimension, name: FigureName, boundMs: number): string {
+  const { dimension, turns, recommendation } = swept;
+  const { title, about, unit, isLogarithmic } = CHARTS[name];
+  const settings = dimension.values.map((value): SettingRuns => {
+    const runs = figuresOf(name, turns[value] ?? []);
+    return {
+      label: value,
+      isDefault: value === dimension.fallback,
+      isRecommended: value === recommendation.value,
+      median: middleOf(runs),
+      runs,
+    };
+  });
+  return drawSweepChart({
+    id: `${dimension.name}-${name}`,
+    title,
+    about: about(formatMs(boundMs)),
+    setting: DIMENSIONS[dimension.name].variable,
+    settings,
+    unit,
+    isLogarithmic,
+    format: (value) => showFigure(name, value),
+  });
+}
+
+/** Words for marks, as the table has them. */
+const MARK_WORDS = {
+  starved: "no core for a part of the window",
+  behind: "server fell behind",
+  generator: "generator was the bottleneck",
+  lost: "deliveries or connections lost",
+} as const satisfies Record<Mark, string>;
+
+function makeRuns({ dimension, turns }: SweptDimension): string {
+  const rows = dimension.values.flatMap((value) =>
+    (turns[value] ?? []).map((turn, index) => [
+      value,
+      String(index + 1),
+      ...FIGURE_NAMES.map((name) => {
+        const [figure] = figuresOf(name, [turn]);
+        return figure === undefined ? "none" : showFigure(name, figure.value);
+      }),
+      describeMarks(turn),
+    ]),
+  );
+  return makeNumbers(
+    [DIMENSIONS[dimension.name].variable, "round", "rate", "CPU", "p99", "notes"],
+    rows,
+  );
+}
+
+/** What a turn's marks say, for people. */
+export function describeMarks({ fixedMarks, searchMarks }: Turn): string {
+  return [...wordsOf(fixedMarks, "fixed rate"), ...wordsOf(searchMarks, "search")].join("; ");
+}
+
+function wordsOf(marks: readonly Mark[], where: string): readonly string[] {
+  return marks.map((mark) => `${MARK_WORDS[mark]} (${where})`);
+}

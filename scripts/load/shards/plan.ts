@@ -1,0 +1,44 @@
+/**
+ * The order of a sweep's turns, and how long what is left of them will take. Pure functions.
+ *
+ * Runs on: the sweep's process.
+ */
+
+import type { Dimension } from "./dimensions.ts";
+
+/** One setting that is to be measured once more. */
+export interface PlannedTurn {
+  readonly dimension: Dimension;
+  readonly value: string;
+  /** From 1. */
+  readonly round: number;
+}
+
+/**
+ * Orders the turns: within each round every setting of a dimension has one, in rising order, and in
+ * falling order in the next, so that a machine that becomes slower favours none.
+ */
+export function planTurns(
+  dimensions: readonly Dimension[],
+  rounds: number,
+): readonly PlannedTurn[] {
+  return dimensions.flatMap((dimension) =>
+    Array.from({ length: rounds }, (_, index) => index + 1).flatMap((round) => {
+      const values = round % 2 === 1 ? dimension.values : dimension.values.toReversed();
+      return values.map((value) => ({ dimension, value, round }));
+    }),
+  );
+}
+
+/** Says how far a sweep is, and what is left by how long its turns took so far. */
+export function describeLeft(done: number, all: number, elapsedMs: number): string {
+  const share = `${Math.round((done / all) * 100)} %`;
+  if (done === 0) return share;
+  const leftMs = (elapsedMs / done) * (all - done);
+  return done === all ? share : `${share}, about ${describeTime(leftMs)} left`;
+}
+
+function describeTime(ms: number): string {
+  const seconds = Math.ceil(ms / 1_000);
+  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}

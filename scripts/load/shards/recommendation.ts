@@ -1,0 +1,117 @@
+/**
+ * What a sweep recommends for one dimension, and why. Pure functions.
+ *
+ * The default stays unless another setting is better by one figure and worse by none. What is better by one and
+ * worse by another is a trade, which only who knows the users can make.
+ *
+ * Runs on: the sweep's process.
+ */
+
+import { formatMs, formatRate, formatUs } from "../charts/formats.ts";
+import {
+  FIGURES,
+  FIGURE_NAMES,
+  figuresOf,
+  middleOf,
+  relate,
+  type FigureName,
+  type Relation,
+} from "./comparison.ts";
+import { DIMENSIONS, type Dimension } from "./dimensions.ts";
+import type { Turn } from "./turn.ts";
+
+/** The turns of one dimension, by value. */
+export interface Measured {
+  readonly dimension: Dimension;
+  readonly turns: Readonly<Record<string, readonly Turn[]>>;
+}
+
+/** What is recommended. */
+export interface Recommendation {
+  /** Undefined where too little may be compared. */
+  readonly value: string | undefined;
+  /** One sentence each: the choice, then each other value. */
+  readonly reasons: readonly string[];
+}
+
+type Relations = Readonly<Record<FigureName, Relation>>;
+
+/** Recommends a value. */
+export function recommend(measured: Measured): Recommendation {
+  const { dimension } = measured;
+  const { variable } = DIMENSIONS[dimension.name];
+  const others = dimension.values.filter((value) => value !== dimension.fallback);
+  const relations = new Map(others.map((value) => [value, relationsOf(measured, value)]));
+  const isKnown = [...relations.values()].some(
+    (one) => count(one, "unknown") < FIGURE_NAMES.length,
+  );
+  const chosen = others
+    .filter((value) => isGain(relations.get(value)))
+    .toSorted((left, right) => rank(measured, left) - rank(measured, right))[0];
+  const details = others.map((value) => describe(measured, value, relations.get(value)));
+  if (!isKnown && others.length > 0) {
+    const text = `Nothing can be recommended for ${variable}: too few runs may be compared. Measure on a machine with nothing else at work.`;
+    return { value: undefined, reasons: [text, ...details] };
+  }
+  const choice =
+    chosen === undefined
+      ? `${variable}=${dimension.fallback}, the default: no other value was better without being worse in something else.`
+      : `${variable}=${chosen} in place of the default ${dimension.fallback}: better beyond the noise, and worse in nothing.`;
+  return { value: chosen ?? dimension.fallback, reasons: [choice, ...details] };
+}
+
+function relationsOf({ dimension, turns }: Measured, value: string): Relations {
+  const [own, fallback] = [turns[value] ?? [], turns[dimension.fallback] ?? []];
+  const pairs = FIGURE_NAMES.map((name) => [name, relate(name, own, fallback)]);
+  return Object.fromEntries(pairs) as Relations;
+}
+
+function count(relations: Relations, relation: Relation): number {
+  return FIGURE_NAMES.filter((name) => relations[name] === relation).length;
+}
+
+function isGain(relations: Relations | undefined): boolean {
+  return (
+    relations !== undefined && count(relations, "better") > 0 && count(relations, "worse") === 0
+  );
+}
+
+/** The less the better: by the first figure in which it differs from the default. */
+function rank({ dimension, turns }: Measured, value: string): number {
+  for (const name of FIGURE_NAMES) {
+    if (relate(name, turns[value] ?? [], turns[dimension.fallback] ?? []) !== "better") continue;
+    const own = middleOf(figuresOf(name, turns[value] ?? [])) ?? 0;
+    const theirs = middleOf(figuresOf(name, turns[dimension.fallback] ?? [])) ?? 1;
+    return (
+      FIGURE_NAMES.indexOf(name) * 1_000 +
+      (FIGURES[name].isMoreBetter ? theirs / own : own / theirs)
+    );
+  }
+  return Number.MAX_SAFE_INTEGER;
+}
+
+/** Writes a figure with its unit. */
+export function showFigure(name: FigureName, value: number): string {
+  if (name === "throughput") return formatRate(value);
+  return name === "cpu" ? formatUs(value) : formatMs(value / 1_000);
+}
+
+function describe(
+  { dimension, turns }: Measured,
+  value: string,
+  relations: Relations | undefined,
+): string {
+  const parts = FIGURE_NAMES.map((name) => {
+    const relation = relations?.[name] ?? "unknown";
+    const { title } = FIGURES[name];
+    if (relation === "unknown") return `${title} not comparable`;
+    if (relation === "tie") return `${title} a tie`;
+    const [own, theirs] = [value, dimension.fallback].map((of) =>
+      showFigure(name, middleOf(figuresOf(name, turns[of] ?? [])) ?? 0),
+    );
+    return `${title} ${relation} (${own}, not ${theirs})`;
+  });
+  const isTrade =
+    relations !== undefined && count(relations, "better") > 0 && count(relations, "worse") > 0;
+  return `${value} against ${dimension.fallback}: ${parts.join(", ")}${isTrade ? "; a trade" : ""}.`;
+}

@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
+import { buildGenerator } from "../../scripts/bench/generator.ts";
+import type { Machine } from "../../scripts/load/machine.ts";
+import type { GeneratorResult } from "../../scripts/load/result.ts";
+import { relate } from "../../scripts/load/shards/comparison.ts";
+import { environmentOf, type Dimension } from "../../scripts/load/shards/dimensions.ts";
+import { parseSweepOptions } from "../../scripts/load/shards/options.ts";
+import { makeSweepPage } from "../../scripts/load/shards/page.ts";
+import { describeLeft, planTurns } from "../../scripts/load/shards/plan.ts";
+import { recommend, type Measured } from "../../scripts/load/shards/recommendation.ts";
+import { keepEarlier, type SweepRecord } from "../../scripts/load/shards/record.ts";
+import { makeTurn, measureTurn, type Turn } from "../../scripts/load/shards/turn.ts";
+import { noBrowser, startBrowser } from "../support/browser.ts";
+import { noCompiler } from "../support/compiler.ts";
+import { CUT_OFF, OVERLAPS, SCROLLS, SHOWN } from "../support/page-checks.ts";
+
+const COALESCE: Dimension = { name: "coalesce", values: ["0", "5", "20"], fallback: "0" };
+
+function turn(changes: Partial<Turn> = {}): Turn {
+  return {
+    p99Us: 2_000,
+    cpuUs: 10,
+    fixedMarks: [],
+    throughput: 50_000,
+    searchMarks: [],
+    ...changes,
+  };
+}
+
+/** Three turns whose CPU differs by a little, as it does. */
+function turns(cpuUs: number, changes: Partial<Turn> = {}): readonly Turn[] {
+  return [0.98, 1, 1.02].map((noise) => turn({ cpuUs: cpuUs * noise, ...changes }));
+}
+
+function plain(text: string): string {
+  return text.replaceAll("\u202f", " ");
+}
+
+function errorOf(words: readonly string[]): string {
+  try {
+    parseSweepOptions(words);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "no error";
+}
+
+describe("the options of a sweep", () => {
+  it("have the default among the values of each dimension, in rising order", () => {
+    const { dimensions } = parseSweepOptions(["--coalesce", "20,5", "--ring", "65536"]);
+    const values = new Map(dimensions.map((one) => [one.name, one.values]));
+    assert.deepEqual(values.get("coalesce"), ["0", "5", "20"]);
+    assert.deepEqual(values.get("ring"), ["auto", "65536"]);
+  });
+  it("leave the load to the generator, whose later words win", () =>
+    assert.equal(
+      parseSweepOptions(["echo", "--rate", "1k"]).load.join(" "),
+      "echo --connections 200 --rate 2k --rate 1k",
+    ));
+  it("refuse what no server would take, by the table of the options", () => {
+    assert.equal(
+      errorOf(["--shards", "0"]),
+      "SIMURGH_SHARDS must be an integer from 1 to 64 (shards), got 0",
+    );
+    assert.match(errorOf(["--ring", "65537"]), /^SIMURGH_RING_BYTES must be a power of two/);
+    assert.equal(errorOf(["--rounds", "1"]), "rounds must be an integer from 2 to 20, got 1");
+    assert.equal(errorOf(["--only", "rings"]), "only must be of shards, coalesce, ring, got rings");
+    assert.equal(errorOf(["connect"]), "the scenario must be echo or fanout, got connect");
+    assert.match(errorOf(["--warmup", "1s"]), /^warmup must be left to the sweep/);
+  });
+});
+
+describe("the plan of a sweep", () => {
+  it("has every setting once in each round, and turns the order around", () =>
+    assert.deepEqual(
+      planTurns([COALESCE], 2).map(({ value, round }) => `${round}: ${value}`),
+      ["1: 0", "1: 5", "1: 20", "2: 20", "2: 5", "2: 0"],
+    ));
+  it("estimates what is left from the turns so far", () => {
+    assert.equal(describeLeft(0, 10, 0), "0 %");
+    assert.equal(describeLeft(4, 10, 40_000), "40 %, about 60 s left");
+    assert.equal(describeLeft(5, 10, 300_000), "50 %, about 5 min left");
+    assert.equal(describeLeft(10, 10, 600_000), "100 %");
+  });
+  it("changes one option at a time, and sets the others to their defaults", () => {
+    const environment = environmentOf("coalesce", "5");
+    assert.equal(environment["SIMURGH_COALESCE_MS"], "5");
+    assert.equal(environment["SIMURGH_RING_BYTES"], "auto");
+    assert.match(environment["SIMURGH_SHARDS"] ?? "", /^\d+$/);
+  });
+});
+
+describe("a comparison of settings", () => {
+  it("says better or worse where all runs agree, and by a tenth at least", () => {
+    assert.equal(relate("cpu", turns(5), turns(10)), "better");
+    assert.equal(relate("cpu", turns(12), turns(10)), "worse");
+    assert.equal(
+      relate("throughput", [turn({ throughput: 9 }), turn({ throughput: 9 })], turns(1)),
+      "worse",
+    );
+    assert.equal(relate("cpu", turns(9.5), turns(10)), "tie");
+  });
+  it("is a tie where one run of one lies within the other", () =>
+    assert.equal(
+      relate("cpu", [turn({ cpuUs: 2 }), turn({ cpuUs: 3 }), turn({ cpuUs: 10 })], turns(10)),
+      "tie",
+    ));
+  it("takes no run whose server waited for a core or fell behind, or whose search the generator ended", () => {
+    assert.equal(relate("cpu", turns(5, { fixedMarks: ["starved"] }), turns(10)), "unknown");
+    assert.equal(relate("p99", turns(5, { fixedMarks: ["behind"] }), turns(10)), "unknown");
+    assert.equal(
+      relate("throughput", turns(5, { searchMarks: ["generator"] }), turns(10)),
+      "unknown",
+    );
+  });
+  it("takes CPU from a run whose latencies are the generator's", () =>
+    assert.equal(
+      relate("cpu", turns(5, { fixedMarks: ["generator"], p99Us: null }), turns(10)),
+      "better",
+    ));
+});
+
+function measured(byValue: Readonly<Record<string, readonly Turn[]>>): Measured {
+  return { dimension: COALESCE, turns: byValue };
+}
+
+describe("a recommendation", () => {
+  it("is the default where others are ties", () => {
+    const { value, reasons } = recommend(
+      measured({ 0: turns(10), 5: turns(10.2), 20: turns(9.9) }),
+    );
+    assert.equal(value, "0");
+    assert.match(reasons[0] ?? "", /^SIMURGH_COALESCE_MS=0, the default/);
+    assert.equal(
+      reasons[1],
+      "5 against 0: highest rate a tie, CPU for each delivery a tie, p99 a tie.",
+    );
+  });
+  it("is what is better in something and worse in nothing; of several, the best", () => {
+    const { value, reasons } = recommend(measured({ 0: turns(10), 5: turns(6), 20: turns(4) }));
+    assert.equal(value, "20");
+    assert.match(plain(reasons[2] ?? ""), /CPU for each delivery better \(4 µs, not 10 µs\)/);
+  });
+  it("puts throughput before CPU", () => {
+    const fast = turns(10, { throughput: 90_000 });
+    assert.equal(recommend(measured({ 0: turns(10), 5: fast, 20: turns(4) })).value, "5");
+  });
+  it("leaves a trade to the reader", () => {
+    const late = turns(4, { p99Us: 12_000 });
+    const { value, reasons } = recommend(measured({ 0: turns(10), 5: turns(10), 20: late }));
+    assert.equal(value, "0");
+    assert.match(plain(reasons[2] ?? ""), /p99 worse \(12 ms, not 2 ms\); a trade\.$/);
+  });
+  it("is none where nothing may be compared", () => {
+    const starved = turns(4, { fixedMarks: ["starved"], searchMarks: ["generator"] });
+    const { value, reasons } = recommend(measured({ 0: starved, 5: starved, 20: starved }));
+    assert.equal(value, undefined);
+    assert.match(reasons[0] ?? "", /^Nothing can be recommended/);
+  });
+});
+
+const MACHINE: Machine = { processor: "P", cores: 2, memoryBytes: 1, system: "S", node: "v20" };
+
+function recordOf(...dimensions: readonly Measured[]): SweepRecord {
+  return {
+    version: 1,
+    machine: MACHINE,
+    load: ["fanout", "--rate", "500"],
+    boundMs: 10,
+    dimensions: dimensions.map((one) => ({
+      ...one,
+      startedAt: "2026-01-01T00:00:00.000Z",
+      command: "npm run load:shards",
+      recommendation: recommend(one),
+    })),
+  };
+}
+
+const RING: Measured = {
+  dimension: { name: "ring", values: ["auto", "4194304"], fallback: "auto" },
+  turns: { auto: turns(10), 4194304: turns(10, { fixedMarks: ["starved"], throughput: null }) },
+};
+
+describe("an earlier sweep", () => {
+  const own = recordOf(measured({ 0: turns(10), 5: turns(4), 20: turns(4) }));
+
+  it("is taken along but for what was measured anew", () => {
+    const earlier = recordOf(measured({ 0: turns(1) }), RING);
+    const names = keepEarlier(own, earlier).dimensions.map((one) => one.dimension.name);
+    assert.deepEqual(names, ["ring", "coalesce"]);
+    assert.deepEqual(keepEarlier(own, earlier).dimensions[1], own.dimensions[0]);
+  });
+  it("of another load is refused", () =>
+    assert.throws(
+      () => keepEarlier(own, { ...own, load: ["echo"] }),
+      /keep must have sweeps of one load/,
+    ));
+});
+
+describe("one turn", () => {
+  it("has the fixed rate's p99 and CPU, and the search's deliveries", () => {
+    const window = {
+      isServerStarved: true,
+      isServerBehind: false,
+      bottleneck: null,
+      latencyUs: { p99: 1_500 },
+      serverCpuUsPerMessage: 8,
+      received: 30_000,
+      seconds: 3,
+    };
+    const result = { window, failures: [] as string[], search: null };
+    const search = { rate: 500, boundUs: 10_000, isLowerBound: true, steps: [] };
+    const made = makeTurn(
+      result as unknown as GeneratorResult,
+      { ...result, search, failures: ["it broke"] } as unknown as GeneratorResult,
+    );
+    assert.deepEqual(made, {
+      p99Us: 1_500,
+      cpuUs: 8,
+      fixedMarks: ["starved"],
+      throughput: 10_000,
+      searchMarks: ["generator", "lost"],
+    });
+    const none = { ...result, search: { ...search, rate: 0 } } as unknown as GeneratorResult;
+    assert.equal(makeTurn(none, none).throughput, null);
+  });
+  it("is of a real server under a real load", { skip: noCompiler }, async () => {
+    buildGenerator();
+    const load = ["echo", "--connections", "10", "--rate", "4k"];
+    const setting = { load, seconds: 0.2, searchMs: 100, boundMs: 1 };
+    const { cpuUs, p99Us, throughput, searchMarks } = await measureTurn(setting, {
+      SIMURGH_SHARDS: "1",
+    });
+    assert.ok(cpuUs !== null && cpuUs > 0, `${cpuUs}`);
+    for (const figure of [p99Us, throughput]) assert.ok(figure === null || figure > 0);
+    assert.ok(!searchMarks.includes("lost"), searchMarks.join(", "));
+  });
+  it("starts the server with the setting in its environment", () =>
+    assert.rejects(
+      measureTurn(
+        { load: ["echo"], seconds: 1, searchMs: 100, boundMs: 10 },
+        { SIMURGH_SHARDS: "none" },
+      ),
+      /SIMURGH_SHARDS must be an integer from 1 to 64 \(shards\), got `?"?none/,
+    ));
+});
+
+describe("the page of a sweep in a browser", { skip: noBrowser }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "simurgh-sweep-test-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("has its charts, wide and narrow, without a label on another", async () => {
+    const file = join(folder, "shards.html");
+    writeFileSync(
+      file,
+      makeSweepPage(recordOf(measured({ 0: turns(10), 5: turns(6), 20: turns(4) }), RING)),
+    );
+    const browser = await startBrowser();
+    for (const [width, size] of [
+      [1_200, "wide"],
+      [390, "narrow"],
+    ] as const) {
+      const context = await browser.newContext({ viewport: { width, height: 800 } });
+      const page = await context.newPage();
+      const problems: string[] = [];
+      page.on("console", (message) => problems.push(message.text()));
+      page.on("pageerror", (error) => problems.push(String(error)));
+      await page.goto(pathToFileURL(file).href);
+      const charts = ["coalesce", "ring"].flatMap((name) =>
+        ["throughput", "cpu", "p99"].map((figure) => `${name}-${figure} ${size}`),
+      );
+      assert.deepEqual(await page.evaluate(SHOWN), charts);
+      for (const check of [OVERLAPS, CUT_OFF]) assert.deepEqual(await page.evaluate(check), []);
+      assert.equal(await page.evaluate(SCROLLS), false);
+      assert.deepEqual(problems, []);
+    }
+    await browser.close();
+  });
+});
