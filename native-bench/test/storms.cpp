@@ -18,9 +18,9 @@ namespace {
 /** Two visitors come and go, and come again. Residents 0, 1; visitors are connections 2, 3. */
 constexpr std::string_view kDay =
     "duration,connections,joins,pushes,broadcasts,burst\n"
-    "100ms,4,50,100,100,3\n"
-    "100ms,2,50,100,100,0\n"
-    "100ms,4,50,100,100,5\n";
+    "250ms,4,20,40,40,3\n"
+    "250ms,2,20,40,40,0\n"
+    "250ms,4,20,40,40,5\n";
 
 Options optionsOf(const char* scenario, const PhoenixServer& server) {
   Options options;
@@ -35,7 +35,7 @@ Options optionsOf(const char* scenario, const PhoenixServer& server) {
   options.warmup = 50 * kMillisecond;
   options.settle = 10 * kMillisecond;
   options.deadline = 5 * kSecond;
-  options.heartbeat = 100 * kMillisecond;
+  options.heartbeat = kSecond;
   options.maxLate = 10 * kSecond;
   options.topicPrefix = "bench:";
   return options;
@@ -115,9 +115,9 @@ TEST("a day: visitors come, go and come again, beside pushes, joins, broadcasts 
   CHECK(figures.counts.expected == 4 + 15 + 30 + 2 * (30 + 8));
   // What visitors got is timed, but owed to nobody.
   CHECK(figures.load->latency.count() > figures.counts.expected);
-  CHECK(makeReport(options, figures).find("       2            2       270.0") != std::string::npos);
+  CHECK(makeReport(options, figures).find("       2            2       108.0") != std::string::npos);
   const std::string json = makeJson(options, figures);
-  CHECK(json.find(R"("periods":[{"connections":4,"ratePlanned":300.0000,"window":{"ratePlanned":300,)") !=
+  CHECK(json.find(R"("periods":[{"connections":4,"ratePlanned":120.0000,"window":{"ratePlanned":120,)") !=
         std::string::npos);
 }
 
