@@ -7,7 +7,7 @@
  * gets the bytes where its connection has room, and else has them wait in its own queue. A binary
  * broadcast has no form in version 1: its channels there are told that they missed it. A serializer
  * of the user's own is given the broadcast decoded, and writes it once for its lane.
- * Where there is a coalescing window, what this thread sends to plain lanes is held until it ends.
+ * What this thread sends to plain lanes is held where its window takes it, until that ends.
  *
  * Runs on: shard.
  */
@@ -52,7 +52,7 @@ const NO_FORM = "a binary broadcast has no form for a client of version 1";
 /** What a fastlane is made of. */
 export interface FastlaneParts {
   readonly publisher: Publisher;
-  /** What holds broadcasts of this thread until the coalescing window ends, where there is one. */
+  /** What holds broadcasts of this thread until a window ends; undefined: they leave at once. */
   readonly held?: HeldBroadcasts | undefined;
   /** Is told how many channels a binary broadcast skipped. */
   readonly onSkipped: (count: number) => void;
@@ -128,7 +128,7 @@ export class Fastlane implements Dispatcher<Lane> {
       for (const channel of lane.channels.slice()) {
         if (channel !== from) channel.owner.connection.send(frame, isBinary);
       }
-    } else if (this.#held && !outgoing.isReceived) {
+    } else if (this.#held && !outgoing.isReceived && this.#held.takes()) {
       this.#held.hold(lane, frame, isBinary, from);
     } else {
       lane.publish(this.#publisher, frame, isBinary, from);

@@ -1,6 +1,6 @@
 /**
- * Broadcasts of this thread that wait for the end of the coalescing window, and are then published
- * in one turn of the loop, which the engine sends with one system call per client.
+ * Broadcasts of this thread that wait for the end of a window (`coalescing-window`, `burst-window`), and
+ * are then published together, which the engine sends with few system calls per client.
  *
  * Whatever else a client gets after them must not overtake them: who sends to it, and who takes
  * it off a lane or puts it on one, lets go of all first where one of its lanes is held.
@@ -11,7 +11,7 @@
  * Full: the buffer holds 256 KiB; what finds no room in it lets go of all before it.
  */
 
-import type { CoalescingWindow } from "../pubsub/coalescing-window.ts";
+import type { HoldingWindow } from "../pubsub/holding-window.ts";
 import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
 import type { Lane } from "./lane.ts";
@@ -28,7 +28,7 @@ interface Held {
 
 /** What is held of a shard's broadcasts. */
 export class HeldBroadcasts {
-  readonly #window: CoalescingWindow;
+  readonly #window: HoldingWindow;
   readonly #publisher: Publisher;
   readonly #bytes = new Uint8Array(BUFFER_BYTES);
   /** The first `#count` are in use; the others wait to be used again. */
@@ -36,7 +36,7 @@ export class HeldBroadcasts {
   #count = 0;
   #end = 0;
 
-  constructor(window: CoalescingWindow, publisher: Publisher) {
+  constructor(window: HoldingWindow, publisher: Publisher) {
     this.#window = window;
     this.#publisher = publisher;
     window.onEnd(() => this.flush());
@@ -44,6 +44,11 @@ export class HeldBroadcasts {
 
   get isEmpty(): boolean {
     return this.#count === 0;
+  }
+
+  /** Whether the broadcast that comes now is to be held; asked once for each. */
+  takes(): boolean {
+    return this.#window.takes();
   }
 
   /** Holds a frame for the channels of a native lane, but for the one that it is from. */

@@ -9,11 +9,13 @@
  * Order:   what was held first leaves first; the tasks run in the order in which they were added.
  */
 
+import type { HoldingWindow } from "./holding-window.ts";
+
 const MS_PER_SECOND = 1_000;
 const NS_PER_MS = 1_000_000;
 
 /** A shard's window. Open while something is held. */
-export class CoalescingWindow {
+export class CoalescingWindow implements HoldingWindow {
   readonly #lengthMs: number;
   readonly #tasks: (() => void)[] = [];
   readonly #onTimer = (): void => this.end();
@@ -26,6 +28,11 @@ export class CoalescingWindow {
   /** Has a task called at each window's end: it lets go of what it holds. */
   onEnd(task: () => void): void {
     this.#tasks.push(task);
+  }
+
+  /** It holds every broadcast. */
+  takes(): boolean {
+    return true;
   }
 
   /** Opens it, unless it is. */

@@ -26,9 +26,11 @@ import { RateTable } from "../memory/rate-table.ts";
 import type { AnyPresence } from "../presence/presence.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
+import { BurstWindow } from "../pubsub/burst-window.ts";
 import { makeCoalescingWindow, type CoalescingWindow } from "../pubsub/coalescing-window.ts";
 import { HEADER_BYTES } from "../pubsub/envelope.ts";
 import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
+import type { HoldingWindow } from "../pubsub/holding-window.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
@@ -80,9 +82,10 @@ export class ShardCore {
         ? this.#sockets.open(connection, identity)
         : this.#rawSockets.open(connection, identity),
   };
-  /** What holds broadcasts, where there is a coalescing window. */
-  readonly held: HeldBroadcasts | undefined;
-  readonly #window: CoalescingWindow | undefined;
+  /** What holds broadcasts: all of a coalescing window, or those of a burst. */
+  readonly held: HeldBroadcasts;
+  readonly #coalescing: CoalescingWindow | undefined;
+  readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
   readonly #rates: RateTable;
   readonly #refusals: Refusals;
@@ -109,10 +112,11 @@ export class ShardCore {
     this.#rates = new RateTable(memory.rates);
     this.#refusals = this.#makeRefusals();
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
-    this.#window = makeCoalescingWindow(options.coalesceMs);
+    this.#coalescing = makeCoalescingWindow(options.coalesceMs);
+    this.#window = this.#coalescing ?? new BurstWindow();
     this.exchange = this.#makeExchange();
     this.context = this.#makeContext();
-    this.held = this.#window && new HeldBroadcasts(this.#window, parts.publisher);
+    this.held = new HeldBroadcasts(this.#window, parts.publisher);
     const fastlane = new Fastlane({
       publisher: parts.publisher,
       held: this.held,
@@ -161,7 +165,7 @@ export class ShardCore {
 
   /** Has all that is held leave now. */
   endWindow(): void {
-    this.#window?.end();
+    this.#window.end();
   }
 
   /** Takes no more records, and is no subscriber any more. */
@@ -316,7 +320,7 @@ export class ShardCore {
       counters: this.#parts.counters,
       overflowBytes: options.overflowBytes,
       overflowTotalBytes: options.overflowTotalBytes,
-      window: this.#window,
+      window: this.#coalescing,
       onStall: (stall) => this.#parts.logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
     });
   }

@@ -6,8 +6,10 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
+import { BURST, BurstWindow } from "../../src/pubsub/burst-window.ts";
 import { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, World, type WorldClient } from "../support/world.ts";
@@ -125,5 +127,17 @@ describe("broadcasts of a shard with a coalescing window", () => {
     say(4, "x".repeat(BUFFER_BYTES));
     assert.deepEqual(numbers(client), [3, 4]);
     assert.equal(world.held?.isEmpty, true);
+  });
+});
+
+describe("broadcasts of a shard in a burst", () => {
+  it("leave at once while they are few; the rest with the turn, in their order over all topics", async () => {
+    world = new World({ channels: { "room:*": CHANNEL }, window: new BurstWindow() });
+    const client = world.joined(["room:1", "room:2"]);
+    const all = Array.from({ length: BURST + 4 }, (_, at) => at);
+    for (const n of all) world.member.broadcast(n % 2 === 0 ? "room:1" : "room:2", "e", { n });
+    assert.deepEqual(numbers(client), all.slice(0, BURST));
+    await turn();
+    assert.deepEqual(numbers(client), all.slice(BURST));
   });
 });

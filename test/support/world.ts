@@ -21,7 +21,7 @@ import { Logger } from "../../src/logger.ts";
 import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
-import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
+import type { HoldingWindow } from "../../src/pubsub/holding-window.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
@@ -66,7 +66,7 @@ export interface WorldOptions {
   readonly joinTimeoutMs?: number;
   readonly node?: TestNode;
   readonly member?: number;
-  readonly window?: CoalescingWindow;
+  readonly window?: HoldingWindow;
   /** Rate limits of the socket, as it is at the time of `nowMs`. */
   readonly limits?: SocketLimits;
 }
@@ -97,7 +97,7 @@ export class World {
   /** The wall clock of the expiries (ms since 1970), and the time of rate limits. */
   nowMs = 1_800_000_000_000;
   readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
-  /** What holds broadcasts, where there is a coalescing window. */
+  /** What holds broadcasts, where there is a window. */
   readonly held: HeldBroadcasts | undefined;
   /** Joined channels, as they are counted. */
   count = 0;
