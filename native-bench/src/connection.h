@@ -105,6 +105,8 @@ class Connection final : private TransportListener {
   void leave();
   /** Closes by a reset, as a line that was cut. Nothing is reported. */
   void cut();
+  /** Closes, and reports a failure. */
+  void fail(const std::string& reason);
 
   std::size_t number() const { return number_; }
   const std::string& topic() const { return topic_; }
@@ -117,7 +119,6 @@ class Connection final : private TransportListener {
   void onText(std::string_view text, Nanoseconds now) override;
   void onClosed(const std::string& reason) override;
 
-  void fail(const std::string& reason);
   void drop(Drop how);
   void handleOwn(const Message& message, Nanoseconds now);
   void handleJoinReply(const Message& message, Nanoseconds now);

@@ -29,6 +29,15 @@ struct ServerMemory {
   }
 };
 
+/** A period of a day. */
+struct PeriodFigures {
+  /** Connections that are to be there at its end. */
+  std::uint64_t connections = 0;
+  /** Sends a second; of slow days it is no whole number. */
+  double ratePlanned = 0;
+  Window window;
+};
+
 /** All figures of a run. */
 struct Figures {
   Window connects;
@@ -36,6 +45,10 @@ struct Figures {
   std::optional<Window> load;
   /** With a search: `load` is its best step, or the first where none was good. */
   std::optional<Search> search;
+  /** In the scenario `reconnect`: from the cut until the last was joined again. */
+  std::optional<Nanoseconds> untilAllBack;
+  /** In the scenario `mixed`; `load` is all of them together. */
+  std::vector<PeriodFigures> periods;
   std::optional<ServerMemory> memory;
   std::uint64_t joined = 0;
   /** Of all threads. */

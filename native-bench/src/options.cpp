@@ -25,6 +25,9 @@ constexpr auto kScenarios = std::to_array<ScenarioRow>({
     {"idle", "2k", "1", "holds joined connections, with heartbeats only"},
     {"echo", "200", "10k", "pushes, each replied to with its payload"},
     {"fanout", "2k", "2k", "broadcasts to all of a topic"},
+    {"joins", "1k", "2k", "joins topics beside the own, and leaves them again"},
+    {"reconnect", "2k", "1k", "cuts all connections at once; they return"},
+    {"mixed", "1", "1", "plays a recorded day: all of the above in its course"},
 });
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
@@ -44,30 +47,34 @@ struct Row {
   std::string_view scenarios = {};
 };
 
-constexpr std::string_view kAll = "connect idle echo fanout";
-constexpr std::string_view kSending = "echo fanout";
-constexpr std::string_view kLoading = "idle echo fanout";
+constexpr std::string_view kCounted = "connect idle echo fanout joins reconnect";
+constexpr std::string_view kAll = "connect idle echo fanout joins reconnect mixed";
+constexpr std::string_view kSending = "echo fanout joins";
+constexpr std::string_view kLoading = "idle echo fanout joins";
+constexpr std::string_view kOpening = "idle echo fanout joins reconnect mixed";
 constexpr std::string_view kByScenario = "*";
 
 const auto kRows = std::to_array<Row>({
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
     {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
-    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kAll},
-    {"topics", &Options::topics, "100", "1", "20k", "topics", "without skew: must divide the connections", "fanout"},
+    {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kCounted},
+    {"topics", &Options::topics, "100", "1", "20k", "topics", "without skew: must divide the connections", "fanout joins mixed"},
     {"skew", &Options::skew, "0", "0", "4", "exponent", "Zipf's: of a topic's readers and sends", "fanout"},
     {"slow", &Options::slow, "0", "0", "20k", "connections", "read --slow-rate once joined", "fanout"},
     {"slow-rate", &Options::slowRate, "10k", "100", "100m", "bytes/s", "that each of the slow reads", "fanout"},
     {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
-    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", "connect echo fanout"},
+    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", "connect echo fanout joins reconnect"},
     {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
-    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kLoading},
+    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kOpening},
     {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kLoading},
     {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
     {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read", kAll},
     {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
     {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection", kAll},
     {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
-    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", kSending},
+    {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", "echo fanout mixed"},
+    {"file", &Options::file, "", "", "", "file", "the day (days/*.csv is an example); required", "mixed"},
+    {"speed", &Options::speed, "1", "1", "1k", "times", "plays the day so many times as fast", "mixed"},
     {"search-p99", &Options::searchP99, "", "100us", "10s", "time", "find the highest rate with a p99 below", kSending},
     {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
     {"transport", &Options::transportName, "websocket", "", "", "name", "websocket or longpoll"},
@@ -218,9 +225,25 @@ void checkTransport(const Options& options) {
   }
 }
 
+/** The scenarios that join topics beside a connection's own speak Phoenix. */
+void checkProtocol(const Options& options) {
+  const bool hasMoreTopics = options.scenario == "joins" || options.scenario == "mixed";
+  if (!hasMoreTopics || options.protocol == &phoenixProtocol()) return;
+  throw OptionError("protocol must be phoenix in " + options.scenario + ", got " +
+                    quoted(options.protocolName));
+}
+
+void readDayOf(Options& options) {
+  if (options.scenario != "mixed") return;
+  if (options.file.empty()) throw OptionError("file must be given in mixed: a day to play");
+  options.day = playedAt(readDay(options.file), options.speed);
+  options.connections = options.day.peak();
+}
+
 void checkTogether(const Options& options) {
   checkTopics(options);
   checkTransport(options);
+  checkProtocol(options);
   if (options.threads > options.connections) {
     throw OptionError("threads must be at most connections, got " + std::to_string(options.threads) +
                       " threads and " + std::to_string(options.connections) + " connections");
@@ -353,6 +376,7 @@ Options parseOptions(std::span<const std::string_view> words) {
     throw OptionError("protocol must be phoenix or socket.io, got " + quoted(options.protocolName));
   }
   options.target = parseTarget(options.url, *options.protocol, transportNamed(options.transportName));
+  readDayOf(options);
   checkTogether(options);
   return options;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "clock.h"
+#include "day.h"
 #include "protocol.h"
 
 namespace bench {
@@ -66,6 +67,10 @@ struct Options {
   /** File for the percentiles; empty where there is none. */
   std::string hgrm;
   bool isHelp = false;
+  /** In `mixed`: its file, how fast it is played, and what it is then. */
+  std::string file;
+  std::uint64_t speed = 1;
+  Day day;
   std::string transportName = "websocket";
   std::string protocolName;
   const Protocol* protocol = &phoenixProtocol();

@@ -28,6 +28,8 @@ struct Settle {
 /** Sends leave, each at its planned time. Numbers go on where the last such order ended. */
 struct Load {
   Schedule schedule{0, 1};
+  /** The first so many are due together, at the schedule's start; the others follow it. */
+  std::uint64_t burst = 0;
   std::uint64_t firstSend = 0;
   /** The window's first; those before it warm up. */
   std::uint64_t firstMeasured = 0;
@@ -35,11 +37,19 @@ struct Load {
   Nanoseconds windowStart = 0;
   Nanoseconds windowEnd = 0;
 
-  Nanoseconds plannedAt(std::uint64_t send) const { return schedule.plannedAt(send - firstSend); }
+  Nanoseconds plannedAt(std::uint64_t send) const {
+    const std::uint64_t place = send - firstSend;
+    return schedule.plannedAt(place < burst ? 0 : place - burst);
+  }
   /** Whether a send can have left by now: none leaves before its time. */
   bool hasLeft(std::uint64_t send, Nanoseconds now) const {
     return send < firstSend || (send < endSend && plannedAt(send) <= now);
   }
+};
+
+/** All connections are cut, by resets, at one time. */
+struct Cut {
+  Nanoseconds at = 0;
 };
 
 /** What is outstanding is waited for. */
@@ -54,7 +64,7 @@ struct Close {};
 struct Stop {};
 
 /** What the coordinator tells a thread. */
-using Order = std::variant<Open, Settle, Load, Collect, Close, Stop>;
+using Order = std::variant<Open, Settle, Load, Cut, Collect, Close, Stop>;
 
 /** An order is done. */
 struct Obeyed {

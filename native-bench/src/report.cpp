@@ -149,6 +149,45 @@ std::string generatorText(const Options& options, const Window& window) {
                        100 * shareOf(window, window.generatorCpu));
 }
 
+std::string reconnectJson(const Figures& figures) {
+  if (!figures.untilAllBack) return "null";
+  const double seconds = static_cast<double>(*figures.untilAllBack) / kSecond;
+  return JsonObject().number("secondsUntilAllBack", seconds).end();
+}
+
+/** One line a period; times in us. */
+std::string periodsText(const Options& options, const Figures& figures) {
+  std::string text = "  period  connections   planned/s   reached/s        p50        p99  server CPU\n";
+  for (std::size_t index = 0; index < figures.periods.size(); ++index) {
+    const PeriodFigures& period = figures.periods[index];
+    const Window& window = period.window;
+    text += format("  %6zu %12llu %11.1f %11.1f", index + 1,
+                   static_cast<unsigned long long>(period.connections), period.ratePlanned,
+                   window.rateReached());
+    if (bottleneckOf(window, options.maxLate)) {
+      text += "   refused    refused";
+    } else {
+      text += format(" %10.0f %10.0f", microseconds(window.latency.quantile(0.5)),
+                     microseconds(window.latency.quantile(0.99)));
+    }
+    text += window.serverCpu ? format(" %9.1f %%\n", 100 * shareOf(window, window.serverCpu)) : "\n";
+  }
+  return text;
+}
+
+std::string periodsJson(const Options& options, const Figures& figures) {
+  std::string periods;
+  for (const PeriodFigures& period : figures.periods) {
+    periods += periods.empty() ? "" : ",";
+    periods += JsonObject()
+                   .count("connections", period.connections)
+                   .number("ratePlanned", period.ratePlanned)
+                   .raw("window", windowJson(period.window, options.maxLate))
+                   .end();
+  }
+  return "[" + periods + "]";
+}
+
 std::string windowText(const Options& options, const Window& window) {
   std::string text;
   if (window.ratePlanned > 0) {
@@ -248,6 +287,11 @@ std::string makeReport(const Options& options, const Figures& figures) {
   if (const auto cpu = idleCpuOf(options, figures)) {
     text += format("  idle       %.2f us of the server's CPU a second for each connection held\n", *cpu);
   }
+  if (figures.untilAllBack) {
+    text += format("  back       all connections were joined again %.2f s after the cut\n",
+                   static_cast<double>(*figures.untilAllBack) / kSecond);
+  }
+  if (!figures.periods.empty()) text += periodsText(options, figures);
   if (figures.search) text += searchText(*figures.search);
   if (figures.memory) text += memoryText(*figures.memory);
   for (const std::string& failure : figures.failures) text += "  FAILED     " + failure + "\n";
@@ -278,7 +322,8 @@ std::string makeJson(const Options& options, const Figures& figures) {
       .text("transport", options.transportName)
       .raw("idle", idleJson(options, figures))
       .raw("search", figures.search ? searchJson(*figures.search) : "null")
-      .raw("reconnect", "null");
+      .raw("reconnect", reconnectJson(figures))
+      .raw("periods", figures.periods.empty() ? "null" : periodsJson(options, figures));
   std::string failures;
   for (const std::string& failure : figures.failures) {
     failures += (failures.empty() ? "" : ",") + jsonQuote(failure);

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <variant>
 
+#include "day-plan.h"
 #include "process-stats.h"
 #include "scenario.h"
 
@@ -26,6 +27,7 @@ std::uint64_t countDuring(std::uint64_t ratePerSecond, Nanoseconds time) {
 Run::Run(const Options& options)
     : options_(options),
       work_(makeScenario(options)->work()),
+      first_(std::min<std::uint64_t>(options.connections, makeScenario(options)->firstConnections())),
       news_(loop_),
       live_(options),
       counts_(options.threads) {
@@ -40,8 +42,8 @@ Figures Run::run() {
   if (!hasFailed()) settle();
   if (!hasFailed() && work_ != Work::none) measure();
   close();
-  figures_.joined = joined_.load(std::memory_order_relaxed);
   figures_.counts = counts();
+  figures_.joined = figures_.counts.joined;
   if (!hasFailed() && isMissing()) fail("deliveries are missing");
   if (!hasFailed() && figures_.counts.slowMissing > 0) {
     fail("deliveries to slow connections that the server did not close are missing");
@@ -84,7 +86,7 @@ void Run::note(const HalfJoined&) {
   if (!memory || !figures_.memory) return;
   figures_.memory->atHalf = *memory;
   figures_.memory->connectionsSinceHalf =
-      options_.connections - joined_.load(std::memory_order_relaxed);
+      first_ - joined_.load(std::memory_order_relaxed);
 }
 
 void Run::note(const IntervalPassed& passed) {
@@ -136,10 +138,10 @@ void Run::open() {
   if (const auto memory = serverMemory()) figures_.memory.emplace().beforeConnects = *memory;
   const Mark start = mark();
   const Schedule schedule(start.time + kLead, window.ratePlanned);
-  order(Open{schedule, schedule.plannedAt(options_.connections) + options_.deadline}, &window);
+  order(Open{schedule, schedule.plannedAt(first_) + options_.deadline}, &window);
   await(start.time + kForever);
   finishWindow(window, start, start.time + kLead);
-  if (!hasFailed() && joined_.load(std::memory_order_relaxed) < options_.connections) {
+  if (!hasFailed() && joined_.load(std::memory_order_relaxed) < first_) {
     fail("connections had not joined by the deadline");
   }
 }
@@ -155,6 +157,8 @@ void Run::settle() {
 
 void Run::measure() {
   if (work_ == Work::held) return hold();
+  if (work_ == Work::returns) return reconnect();
+  if (work_ == Work::day) return playDay();
   if (options_.searchP99 > 0) return search();
   Window& window = figures_.load.emplace();
   load(options_.rate, window);
@@ -196,6 +200,60 @@ void Run::collect(Window& window, Nanoseconds longest) {
   const Nanoseconds deadline = monotonicNow() + longest;
   order(Collect{deadline}, &window);
   await(deadline + kForever);
+}
+
+void Run::reconnect() {
+  phase_ = LivePhase::measure;
+  Window& window = figures_.load.emplace();
+  window.ratePlanned = options_.rate;
+  const Mark start = mark();
+  const Nanoseconds cutAt = start.time + kLead;
+  order(Cut{cutAt}, nullptr);
+  await(cutAt + kForever);
+  Load load;
+  load.schedule = Schedule(std::max(obeyedAt_, cutAt) + kLead, options_.rate);
+  load.endSend = options_.connections;
+  load.windowStart = load.plannedAt(0);
+  load.windowEnd = load.plannedAt(load.endSend);
+  order(load, &window);
+  await(load.windowEnd + kForever);
+  const Nanoseconds sentBy = obeyedAt_;
+  if (!hasFailed()) collect(window, options_.deadline);
+  // All of it is in the CPU: what the server does about the cut, and what comes after the last send.
+  finishWindow(window, start, load.windowStart);
+  window.elapsed = sentBy - load.windowStart;
+  if (!isMissing()) figures_.untilAllBack = window.lastReceived - cutAt;
+}
+
+void Run::playDay() {
+  const DayPlan plan(options_.day);
+  Window& whole = figures_.load.emplace();
+  std::uint64_t planned = 0;
+  // None may move: orders hold addresses of their windows.
+  figures_.periods.resize(plan.parts().size());
+  for (std::size_t index = 0; index < plan.parts().size() && !hasFailed(); ++index) {
+    const Period& period = options_.day.periods[index];
+    const DayPlan::Part& part = plan.parts()[index];
+    PeriodFigures& figures = figures_.periods[index];
+    figures.connections = period.connections;
+    const std::uint64_t sends = part.end() - part.first;
+    figures.ratePlanned = static_cast<double>(sends) * kSecond / static_cast<double>(period.duration);
+    figures.window.ratePlanned = static_cast<std::uint64_t>(figures.ratePlanned);
+    planned += sends;
+    Load load;
+    load.schedule = Schedule(monotonicNow() + kLead, std::max<std::uint64_t>(part.even(), 1), period.duration);
+    load.burst = part.burst;
+    load.firstSend = load.firstMeasured = part.first;
+    load.endSend = part.end();
+    load.windowStart = load.schedule.plannedAt(0);
+    load.windowEnd = load.windowStart + period.duration;
+    follow(load, figures.window);
+    const bool isLast = index + 1 == plan.parts().size();
+    if (isLast && !hasFailed()) collect(figures.window, options_.deadline);
+  }
+  for (const PeriodFigures& figures : figures_.periods) whole.add(figures.window);
+  whole.ratePlanned = static_cast<std::uint64_t>(static_cast<double>(planned) * kSecond /
+                                                 static_cast<double>(options_.day.duration()));
 }
 
 void Run::search() {

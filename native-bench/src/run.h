@@ -53,6 +53,8 @@ class Run final {
   void settle();
   void measure();
   void hold();
+  void reconnect();
+  void playDay();
   void search();
   void load(std::uint64_t rate, Window& window);
   void follow(const Load& load, Window& window);
@@ -81,6 +83,8 @@ class Run final {
 
   const Options& options_;
   const Work work_;
+  /** Connections that open before the load. */
+  const std::uint64_t first_;
   EventLoop loop_;
   Mailbox<News> news_;
   std::atomic<std::uint64_t> joined_ = 0;

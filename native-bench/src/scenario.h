@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -15,6 +16,16 @@
 
 namespace bench {
 
+/** What a message counts as. */
+enum class Due {
+  /** A send owed it. */
+  owed,
+  /** A good delivery, but nobody can say beforehand who gets it: read and timed, but never missing. */
+  unowed,
+  /** It came of something that is not measured. */
+  chore,
+};
+
 /** A message that a scenario had asked for. */
 struct Delivery {
   /** Number of the send that led to it. */
@@ -22,6 +33,7 @@ struct Delivery {
   bool isDoubled = false;
   /** The next delivery of the same sender had come before it. */
   bool isDisordered = false;
+  Due due = Due::owed;
 };
 
 /** The connections of one thread: those whose number leaves `thread` when divided by `threads`. */
@@ -39,6 +51,10 @@ enum class Work {
   /** Nothing either, for as long as the window is. */
   held,
   sends,
+  /** All are cut at one moment; the sends are their returns. */
+  returns,
+  /** The sends are those of a day, period after period. */
+  day,
 };
 
 class Scenario {
@@ -46,6 +62,8 @@ class Scenario {
   virtual ~Scenario() = default;
 
   virtual Work work() const { return Work::sends; }
+  /** Connections that open before the load: those whose number is below. */
+  virtual std::size_t firstConnections() const { return std::numeric_limits<std::size_t>::max(); }
   /** Number of the topic that a connection joins. */
   virtual std::uint64_t topicOf(std::size_t connection) const = 0;
   /** How a connection reads what comes; nothing is owed to a deaf one. */
@@ -63,7 +81,9 @@ class Scenario {
    * Checks a message; nothing where it is not what the scenario had asked for. It may come before
    * its number was walked here: the sender's thread may be ahead.
    */
-  virtual std::optional<Delivery> check(const Connection& connection, const Message& message) = 0;
+  virtual std::optional<Delivery> check(Connection& connection, const Message& message) = 0;
+  /** A connection has joined that was not among the first; nothing where no send had opened it. */
+  virtual std::optional<Delivery> joined(const Connection&) { return std::nullopt; }
   /** Deliveries that all sends walked here owe to a slow connection, and that have not come. */
   virtual std::uint64_t outstandingFor(const Connection&) const { return 0; }
 };
@@ -72,6 +92,9 @@ std::unique_ptr<Scenario> makeConnect(const Options& options, Share share);
 std::unique_ptr<Scenario> makeIdle(const Options& options, Share share);
 std::unique_ptr<Scenario> makeEcho(const Options& options, Share share);
 std::unique_ptr<Scenario> makeFanout(const Options& options, Share share);
+std::unique_ptr<Scenario> makeJoins(const Options& options, Share share);
+std::unique_ptr<Scenario> makeReconnect(const Options& options, Share share);
+std::unique_ptr<Scenario> makeMixed(const Options& options, Share share);
 
 /** The scenario that the options name. */
 std::unique_ptr<Scenario> makeScenario(const Options& options, Share share = {});

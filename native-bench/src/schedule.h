@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "clock.h"
 
@@ -22,7 +23,7 @@ class Schedule {
   Schedule(Nanoseconds start, std::uint64_t ratePerSecond)
       : Schedule(start, ratePerSecond, kSecond) {}
 
-  /** @param count sends in each `period`; the product with its nanoseconds must fit 64 bits */
+  /** @param count sends in each `period` */
   Schedule(Nanoseconds start, std::uint64_t count, Nanoseconds period)
       : start_(start), count_(count), period_(static_cast<std::uint64_t>(period)) {}
 
@@ -35,13 +36,19 @@ class Schedule {
 
   /** Planned time of send number `index`, rounded down to a nanosecond, or to its tick. */
   Nanoseconds plannedAt(std::uint64_t index) const {
-    // Whole periods apart from the rest, so that no product leaves 64 bits.
-    const std::uint64_t rest = (index % count_) * period_ / count_;
+    // Whole periods apart from the rest, so that hardly a product leaves 64 bits.
+    const std::uint64_t rest = restAt(index % count_);
     const std::uint64_t even = index / count_ * period_ + rest;
     return start_ + static_cast<Nanoseconds>(tick_ == 0 ? even : even - even % tick_);
   }
 
  private:
+  std::uint64_t restAt(std::uint64_t place) const {
+    if (count_ <= std::numeric_limits<std::uint64_t>::max() / period_) return place * period_ / count_;
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::uint64_t>(static_cast<Wide>(place) * period_ / count_);
+  }
+
   Nanoseconds start_;
   std::uint64_t count_;
   std::uint64_t period_;

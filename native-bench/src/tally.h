@@ -19,6 +19,8 @@ struct Tally {
   Histogram lateness;
   /** From the planned time of each send to each of its deliveries. */
   Histogram latency;
+  /** When the last delivery of those was read; 0 where none was. */
+  Nanoseconds lastReceived = 0;
   /** CPU of the thread, within `elapsed`. */
   Nanoseconds cpu = 0;
   Nanoseconds elapsed = 0;
@@ -31,6 +33,8 @@ struct Tally {
 
 /** What one thread counted over the whole run. */
 struct Counts {
+  /** Connections that have joined, each counted once, however often it came. */
+  std::uint64_t joined = 0;
   /** Deliveries that the sends (warm-up included) owe to connections that read as they can. */
   std::uint64_t expected = 0;
   /** Those of them that arrived, each counted once. */
@@ -49,6 +53,7 @@ struct Counts {
   /** Owed and not yet here. A delivery may come before this thread has counted it as owed. */
   std::uint64_t missing() const { return expected > delivered ? expected - delivered : 0; }
   void add(const Counts& other) {
+    joined += other.joined;
     expected += other.expected;
     delivered += other.delivered;
     doubled += other.doubled;

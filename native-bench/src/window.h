@@ -38,6 +38,7 @@ struct Window {
   Nanoseconds worstLateness = 0;
   /** From the planned time of each send of the window to each of its deliveries. */
   Histogram latency;
+  Nanoseconds lastReceived = 0;
 
   /** Adds what one thread counted; of a window `received` is no part of that. */
   void add(const Tally& tally) {
@@ -48,6 +49,24 @@ struct Window {
     lateness.merge(tally.lateness);
     worstLateness = std::max(worstLateness, tally.lateness.quantile(0.99));
     latency.merge(tally.latency);
+    lastReceived = std::max(lastReceived, tally.lastReceived);
+  }
+
+  /** Adds a window that followed; what is a share or a rate stays the worst of both, or unset. */
+  void add(const Window& next) {
+    sent += next.sent;
+    due += next.due;
+    received += next.received;
+    elapsed += next.elapsed;
+    cpuElapsed += next.cpuElapsed;
+    generatorCpu += next.generatorCpu;
+    busiestShare = std::max(busiestShare, next.busiestShare);
+    if (next.serverCpu) serverCpu = serverCpu.value_or(0) + *next.serverCpu;
+    if (next.serverWait) serverWait = serverWait.value_or(0) + *next.serverWait;
+    lateness.merge(next.lateness);
+    worstLateness = std::max(worstLateness, next.worstLateness);
+    latency.merge(next.latency);
+    lastReceived = std::max(lastReceived, next.lastReceived);
   }
 
   double seconds() const { return static_cast<double>(elapsed) / static_cast<double>(kSecond); }

@@ -29,6 +29,8 @@ Worker::Worker(const WorkerSetting& setting, Share share)
       orders_(loop_),
       connectionSetting_{loop_, *this, buffers_, setting.options.target, *setting.options.protocol},
       scenario_(makeScenario(setting.options, share)),
+      first_(std::min(static_cast<std::size_t>(setting.options.connections),
+                      scenario_->firstConnections())),
       intervalStart_{setting.begin, 0} {
   for (std::size_t number = share.thread; number < setting.options.connections;
        number += share.threads) {
@@ -36,7 +38,9 @@ Worker::Worker(const WorkerSetting& setting, Share share)
         connectionSetting_, number,
         setting.options.topicPrefix + std::to_string(scenario_->topicOf(number)),
         scenario_->hearingOf(number)));
+    if (number < first_) ++ownFirst_;
   }
+  wasJoined_.resize(connections_.size());
   for (const auto& connection : connections_) {
     if (connection->hearing() == Hearing::slow) slow_.push_back(connection.get());
   }
@@ -150,17 +154,18 @@ void Worker::finishWindow() {
 void Worker::obey(const Open& open) {
   open_ = open;
   startWindow(monotonicNow());
-  while (joined_ < connections_.size() && !isStopped_ && monotonicNow() <= open.deadline) {
+  while (joined_ < ownFirst_ && !isStopped_ && monotonicNow() <= open.deadline) {
     openDue(open);
-    const bool isMore = opened_ < connections_.size();
+    const bool isMore = opened_ < ownFirst_;
     turn(isMore ? open.schedule.plannedAt(connections_[opened_]->number()) : open.deadline);
   }
+  isOpening_ = false;
   finishWindow();
 }
 
 void Worker::openDue(const Open& open) {
   for (std::uint64_t count = 0; count < kMaxSendsPerTurn; ++count) {
-    if (opened_ == connections_.size()) return;
+    if (opened_ == ownFirst_) return;
     Connection& connection = *connections_[opened_];
     const Nanoseconds late = monotonicNow() - open.schedule.plannedAt(connection.number());
     if (late < 0) return;
@@ -181,7 +186,8 @@ void Worker::obey(const Settle& settle) {
 }
 
 void Worker::obey(const Load& load) {
-  load_ = load;
+  pastLoads_.push_back(std::exchange(load_, load));
+  countEarly();
   cursor_ = load.firstSend;
   freeSlow(false);
   while (!isStopped_) {
@@ -221,7 +227,21 @@ void Worker::sendDue(Nanoseconds now) {
       ++tally_.sent;
       tally_.lateness.record(late);
     }
-    scenario_->send(*connections_[sender / share_.threads], send);
+    Connection& connection = *connections_[sender / share_.threads];
+    const bool wasJoined = connection.state() == ConnectionState::joined;
+    scenario_->send(connection, send);
+    if (wasJoined && connection.state() != ConnectionState::joined) {
+      setting_.joined.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+void Worker::obey(const Cut& cut) {
+  while (!isStopped_ && monotonicNow() < cut.at) turn(cut.at);
+  for (auto& connection : connections_) {
+    if (connection->state() != ConnectionState::joined) continue;
+    connection->cut();
+    setting_.joined.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 
@@ -236,6 +256,7 @@ void Worker::obey(const Collect& collect) {
 
 void Worker::obey(const Close&) {
   hasClosed_ = true;
+  countEarly();
   heartbeatSchedule_.reset();
   slowSchedule_.reset();
   for (auto& connection : connections_) connection->leave();
@@ -250,36 +271,76 @@ void Worker::obey(const Close&) {
 void Worker::obey(const Stop&) {}
 
 void Worker::onJoined(Connection& connection, Nanoseconds now) {
+  noteJoined(connection);
+  if (!isOpening_) {
+    const auto delivery = scenario_->joined(connection);
+    if (!delivery) return onFailure(connection, "it joined, though nobody had opened it");
+    return count(connection, *delivery, now);
+  }
   const Nanoseconds latency = now - open_.schedule.plannedAt(connection.number());
   ++joined_;
   countReceived();
   tally_.latency.record(latency);
   interval_.latency.record(latency);
+}
+
+void Worker::noteJoined(const Connection& connection) {
   const std::uint64_t all = setting_.joined.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (all == setting_.options.connections / 2) setting_.news.put(HalfJoined{});
+  if (isOpening_ && all == first_ / 2) setting_.news.put(HalfJoined{});
+  const std::size_t place = connection.number() / share_.threads;
+  if (!wasJoined_[place]) ++counts_.joined;
+  wasJoined_[place] = true;
 }
 
 void Worker::onMessage(Connection& connection, const Message& message, Nanoseconds now) {
   const auto delivery = scenario_->check(connection, message);
+  const bool isEarly = delivery && delivery->send >= load_.endSend;
+  if (isEarly) return early_.push_back({&connection, *delivery, now});
   if (!delivery || !load_.hasLeft(delivery->send, now)) {
     return onFailure(connection, "got what nobody asked for: " + std::string(message.event) + " " +
                                      std::string(message.payload));
   }
-  if (delivery->isDoubled) {
+  count(connection, *delivery, now);
+}
+
+void Worker::countEarly() {
+  for (const auto& [connection, delivery, at] : std::exchange(early_, {})) {
+    if (load_.hasLeft(delivery.send, at)) {
+      count(*connection, delivery, at);
+    } else {
+      onFailure(*connection, "got send " + std::to_string(delivery.send) + ", which nobody had sent");
+    }
+  }
+}
+
+void Worker::count(const Connection& connection, const Delivery& delivery, Nanoseconds now) {
+  if (delivery.due == Due::chore) return;
+  if (delivery.isDoubled) {
     ++counts_.doubled;
     return;
   }
-  if (delivery->isDisordered) ++counts_.disordered;
+  if (delivery.isDisordered) ++counts_.disordered;
   if (connection.hearing() == Hearing::slow) {
     ++counts_.slowDelivered;
     return;
   }
-  ++counts_.delivered;
+  // What nobody owed is due when it comes, so that it is neither missing nor more than was due.
+  ++(delivery.due == Due::owed ? counts_.delivered : tally_.due);
   countReceived();
-  if (delivery->send < load_.firstSend) return;
-  const Nanoseconds latency = now - load_.plannedAt(delivery->send);
+  const Nanoseconds latency = now - plannedAt(delivery.send);
   interval_.latency.record(latency);
-  if (delivery->send >= load_.firstMeasured) tally_.latency.record(latency);
+  const bool isWarmUp = delivery.send >= load_.firstSend && delivery.send < load_.firstMeasured;
+  if (isWarmUp) return;
+  tally_.latency.record(latency);
+  tally_.lastReceived = now;
+}
+
+Nanoseconds Worker::plannedAt(std::uint64_t send) const {
+  if (send >= load_.firstSend) return load_.plannedAt(send);
+  const auto next = std::upper_bound(
+      pastLoads_.begin(), pastLoads_.end(), send,
+      [](std::uint64_t number, const Load& load) { return number < load.firstSend; });
+  return std::prev(next)->plannedAt(send);
 }
 
 void Worker::countReceived() {

@@ -62,6 +62,7 @@ class Worker final : private ConnectionListener {
   void obey(const Open& open);
   void obey(const Settle& settle);
   void obey(const Load& load);
+  void obey(const Cut& cut);
   void obey(const Collect& collect);
   void obey(const Close&);
   void obey(const Stop&);
@@ -78,6 +79,10 @@ class Worker final : private ConnectionListener {
   void sendDue(Nanoseconds now);
   void startWindow(Nanoseconds now);
   void finishWindow();
+  void noteJoined(const Connection& connection);
+  void count(const Connection& connection, const Delivery& delivery, Nanoseconds now);
+  Nanoseconds plannedAt(std::uint64_t send) const;
+  void countEarly();
   void countReceived();
   void fail(const std::string& reason);
 
@@ -96,8 +101,14 @@ class Worker final : private ConnectionListener {
   std::vector<std::unique_ptr<Connection>> connections_;
 
   Open open_{Schedule(0, 1), 0};
+  bool isOpening_ = true;
+  /** Connections that open before the load: of all threads, and how many are its own. */
+  const std::size_t first_;
+  std::size_t ownFirst_ = 0;
   std::size_t opened_ = 0;
   std::size_t joined_ = 0;
+  /** As connections_: whether it has ever joined. */
+  std::vector<bool> wasJoined_;
 
   std::optional<Schedule> heartbeatSchedule_;
   std::uint64_t heartbeatsSent_ = 0;
@@ -109,6 +120,18 @@ class Worker final : private ConnectionListener {
   std::uint64_t slowReads_ = 0;
 
   Load load_;
+  /** Those before it, for what is late. */
+  std::vector<Load> pastLoads_;
+  /**
+   * Deliveries of sends that this thread does not know yet: another thread has read the next order
+   * before it, and sent. They are counted when the order is read here too.
+   */
+  struct Early {
+    Connection* connection;
+    Delivery delivery;
+    Nanoseconds at;
+  };
+  std::vector<Early> early_;
   /** Next number of the plan; all below are sent, or are other threads'. */
   std::uint64_t cursor_ = 0;
 

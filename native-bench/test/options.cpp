@@ -69,7 +69,7 @@ TEST("takes a range's ends and nothing beside") {
 
 TEST("names what it does not know") {
   CHECK(errorOf({"ecko"}).starts_with("the scenario must be one of connect, "));
-  CHECK(errorOf({"ecko"}).ends_with(", fanout, got `ecko`"));
+  CHECK(errorOf({"ecko"}).ends_with(", mixed, got `ecko`"));
   CHECK(errorOf({"echo", "--rates", "1"}) == "unknown option --rates; see --help");
   CHECK(errorOf({"echo", "rate"}) == "an option must begin with --, got `rate`");
   CHECK(errorOf({"fanout", "--topics", "7"}) ==
@@ -149,8 +149,25 @@ TEST("long-poll is asked for by its own path, and takes two descriptors a connec
         "slow and deaf must be 0 over longpoll, got 0 and 100");
 }
 
+TEST("a day must be given in mixed, and its connections are those of the day") {
+  CHECK(errorOf({"mixed"}) == "file must be given in mixed: a day to play");
+  CHECK(errorOf({"mixed", "--file", "none.csv"}) == "file must be one that can be read (a day), got none.csv");
+  const Options mixed = parsed({"mixed", "--file", "days/office-day.csv", "--speed", "60"});
+  CHECK(mixed.connections == 420 && mixed.day.duration() == 9 * kSecond);
+  CHECK(errorOf({"mixed", "--file", "days/office-day.csv", "--speed", "0"}) ==
+        "speed must be an integer from 1 to 1k (times), got 0");
+}
+
+TEST("topics beside a connection's own are joined in the words of Phoenix only") {
+  for (const auto& words : {Words{"joins"}, Words{"mixed", "--file", "days/office-day.csv"}}) {
+    Words all = words;
+    all.insert(all.end(), {"--protocol", "socket.io"});
+    CHECK(errorOf(all) == "protocol must be phoenix in " + std::string(words.front()) + ", got `socket.io`");
+  }
+}
+
 TEST("the help of all, and that of each scenario, fits a screen") {
-  for (const auto scenario : {"", "connect", "idle", "echo", "fanout"}) {
+  for (const auto scenario : {"", "connect", "idle", "echo", "fanout", "joins", "reconnect", "mixed"}) {
     const std::string help = helpText(scenario);
     CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
     std::size_t start = 0;

@@ -42,10 +42,14 @@ class Peer {
     return *this;
   }
 
+  int descriptor() const { return descriptor_; }
+
   /** What has arrived; empty where nothing has. */
   std::string receive() {
     std::string bytes(64 * 1024, '\0');
     const ssize_t count = recv(descriptor_, bytes.data(), bytes.size(), 0);
+    // The kernel tells of a reset once.
+    wasReset_ = wasReset_ || (count < 0 && errno == ECONNRESET);
     bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
     return bytes;
   }
@@ -54,7 +58,6 @@ class Peer {
   bool hasEnded() {
     char byte = 0;
     const ssize_t count = recv(descriptor_, &byte, 1, MSG_PEEK);
-    // The kernel tells of a reset once.
     wasReset_ = wasReset_ || (count < 0 && errno == ECONNRESET);
     return count == 0 || wasReset_;
   }
@@ -96,7 +99,7 @@ class Server {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof address;
     auto* any = reinterpret_cast<sockaddr*>(&address);
-    CHECK(bind(listener_, any, length) == 0 && listen(listener_, 4) == 0);
+    CHECK(bind(listener_, any, length) == 0 && listen(listener_, 64) == 0);
     CHECK(getsockname(listener_, any, &length) == 0);
     target.host = "127.0.0.1";
     target.path = "/";
@@ -111,11 +114,14 @@ class Server {
   Peer accept(EventLoop& loop) {
     int descriptor = -1;
     CHECK(turnUntil(loop, [this, &descriptor] {
-      descriptor = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      return descriptor >= 0;
+      return (descriptor = tryAccept()) >= 0;
     }));
     return Peer(descriptor);
   }
+
+  int descriptor() const { return listener_; }
+  /** Takes a connection that is there. @returns its descriptor, or -1 */
+  int tryAccept() { return ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 
   Target target;
 

@@ -27,6 +27,13 @@ export function judge(result: GeneratorResult): readonly Statement[] {
 function judgeDeliveries(result: GeneratorResult): Statement {
   const { expected, delivered, missing, doubled, disordered } = result;
   const all = formatCount(expected);
+  if (expected === 0 && lostOf(result) === 0) {
+    const [joined, connections] = [result.joined, result.connections].map(formatCount);
+    return {
+      grade: result.joined === result.connections ? "good" : "bad",
+      text: `${joined} of ${connections} connections joined; nothing was to be delivered.`,
+    };
+  }
   if (lostOf(result) === 0 && delivered === expected) {
     return { grade: "good", text: `All ${all} deliveries arrived, each once and in order.` };
   }

@@ -169,6 +169,24 @@ describe("a distribution", () => {
   });
 });
 
+describe("labels of an axis", () => {
+  it("are left out where they would lie on the one before", () => {
+    const quantiles = [0, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999];
+    const values = quantiles.map((_, at) => at);
+    const series = [{ name: "latency", values }];
+    const chart = { id: "tail", title: "Tail", about: "", unit: "ms", format: formatMs };
+    const markup = drawTailChart({ ...chart, quantiles, series });
+    const labelsIn = (size: string): number =>
+      [
+        ...(markup.split(`<svg class="${size}"`)[1]?.split("</svg>")[0] ?? "").matchAll(
+          /\d %<\/text>/g,
+        ),
+      ].length;
+    assert.equal(labelsIn("wide"), 7);
+    assert.ok(labelsIn("narrow") < 7, `${labelsIn("narrow")} labels`);
+  });
+});
+
 describe("a chart over settings", () => {
   const markup = drawSweepChart({
     id: "shards",

@@ -14,7 +14,13 @@ import { makeSweepPage } from "../../scripts/load/shards/page.ts";
 import { describeLeft, planTurns } from "../../scripts/load/shards/plan.ts";
 import { recommend, type Measured } from "../../scripts/load/shards/recommendation.ts";
 import { keepEarlier, type SweepRecord } from "../../scripts/load/shards/record.ts";
-import { makeTurn, measureTurn, type Turn } from "../../scripts/load/shards/turn.ts";
+import {
+  fixedWords,
+  makeTurn,
+  measureTurn,
+  searchWords,
+  type Turn,
+} from "../../scripts/load/shards/turn.ts";
 import { noBrowser, startBrowser } from "../support/browser.ts";
 import { noCompiler } from "../support/compiler.ts";
 import { CUT_OFF, OVERLAPS, SCROLLS, SHOWN } from "../support/page-checks.ts";
@@ -28,6 +34,7 @@ function turn(changes: Partial<Turn> = {}): Turn {
     fixedMarks: [],
     throughput: 50_000,
     searchMarks: [],
+    limit: null,
     ...changes,
   };
 }
@@ -35,6 +42,11 @@ function turn(changes: Partial<Turn> = {}): Turn {
 /** Three turns whose CPU differs by a little, as it does. */
 function turns(cpuUs: number, changes: Partial<Turn> = {}): readonly Turn[] {
   return [0.98, 1, 1.02].map((noise) => turn({ cpuUs: cpuUs * noise, ...changes }));
+}
+
+/** Turns whose search the generator ended. */
+function bound(throughput: number, cpuUs: number): readonly Turn[] {
+  return turns(cpuUs, { throughput, searchMarks: ["generator"] });
 }
 
 function plain(text: string): string {
@@ -60,7 +72,7 @@ describe("the options of a sweep", () => {
   it("leave the load to the generator, whose later words win", () =>
     assert.equal(
       parseSweepOptions(["echo", "--rate", "1k"]).load.join(" "),
-      "echo --connections 200 --rate 2k --rate 1k",
+      "echo --connections 200 --rate 2k --threads 2 --rate 1k",
     ));
   it("refuse what no server would take, by the table of the options", () => {
     assert.equal(
@@ -156,6 +168,16 @@ describe("a recommendation", () => {
     assert.equal(value, "0");
     assert.match(plain(reasons[2] ?? ""), /p99 worse \(12 ms, not 2 ms\); a trade\.$/);
   });
+  it("is never what looks worse by runs that may not be compared", () => {
+    const { value, reasons } = recommend(
+      measured({ 0: bound(90_000, 10), 5: bound(40_000, 4), 20: bound(88_000, 5) }),
+    );
+    assert.equal(value, "20");
+    assert.match(
+      plain(reasons[1] ?? ""),
+      /highest rate not comparable, but looks worse \(40 000\/s and 90 000\/s\), .*; a trade\.$/,
+    );
+  });
   it("is none where nothing may be compared", () => {
     const starved = turns(4, { fixedMarks: ["starved"], searchMarks: ["generator"] });
     const { value, reasons } = recommend(measured({ 0: starved, 5: starved, 20: starved }));
@@ -203,6 +225,11 @@ describe("an earlier sweep", () => {
 });
 
 describe("one turn", () => {
+  it("lets the generator be as late as the bound where it searches, and nowhere else", () => {
+    const setting = { load: ["echo"], seconds: 1, searchMs: 100, boundMs: 20 };
+    assert.match(searchWords(setting).join(" "), /--max-late 20ms --search-p99 20ms$/);
+    assert.ok(!fixedWords(setting).includes("--max-late"));
+  });
   it("has the fixed rate's p99 and CPU, and the search's deliveries", () => {
     const window = {
       isServerStarved: true,
@@ -214,7 +241,13 @@ describe("one turn", () => {
       seconds: 3,
     };
     const result = { window, failures: [] as string[], search: null };
-    const search = { rate: 500, boundUs: 10_000, isLowerBound: true, steps: [] };
+    const step = { rateReached: 0, p99Us: null, isGood: false };
+    const steps = [
+      { ...step, rate: 900, why: "much too late" },
+      { ...step, rate: 600, why: "too late" },
+      { ...step, rate: 500, why: "", isGood: true },
+    ];
+    const search = { rate: 500, boundUs: 10_000, isLowerBound: true, steps };
     const made = makeTurn(
       result as unknown as GeneratorResult,
       { ...result, search, failures: ["it broke"] } as unknown as GeneratorResult,
@@ -225,6 +258,7 @@ describe("one turn", () => {
       fixedMarks: ["starved"],
       throughput: 10_000,
       searchMarks: ["generator", "lost"],
+      limit: "600/s: too late",
     });
     const none = { ...result, search: { ...search, rate: 0 } } as unknown as GeneratorResult;
     assert.equal(makeTurn(none, none).throughput, null);

@@ -234,6 +234,15 @@ describe("the verdict", () => {
       "All 70 000 deliveries arrived, each once and in order.",
     );
   });
+  it("is of the joins where nothing was to be delivered", () => {
+    const idle = { expected: 0, delivered: 0 };
+    const [statement] = judge(result(idle));
+    assert.equal(statement?.text, "200 of 200 connections joined; nothing was to be delivered.");
+    assert.deepEqual(
+      [grades(result(idle))[0], grades(result({ ...idle, joined: 199 }))[0]],
+      ["good", "bad"],
+    );
+  });
   it("is bad where anything is missing, doubled or out of order", () => {
     for (const lost of [{ missing: 1, delivered: 69_999 }, { doubled: 1 }, { disordered: 1 }]) {
       assert.equal(grades(result(lost))[0], "bad");

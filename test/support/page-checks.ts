@@ -17,7 +17,7 @@ export const OVERLAPS = `[...document.querySelectorAll("figure.chart > svg")]
 /** Texts that the edge of their drawing cuts off. */
 export const CUT_OFF = `[...document.querySelectorAll("figure.chart > svg text")].filter((text) => {
   const [own, all] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
-  return own.width > 0 && (own.left < all.left - 1 || own.right > all.right + 1);
+  return own.width > 0 && (own.left < all.left - 1 || own.right > all.right + 1 || own.top < all.top - 2 || own.bottom > all.bottom + 2);
 }).map((text) => text.textContent)`;
 
 /** The charts that are shown, each with the size in which it is. */

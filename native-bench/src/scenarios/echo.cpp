@@ -27,7 +27,7 @@ class Echo final : public Scenario {
     sender.push(kFirstPushRef + send, "e", payload_.encode(send));
   }
 
-  std::optional<Delivery> check(const Connection& connection, const Message& message) override {
+  std::optional<Delivery> check(Connection& connection, const Message& message) override {
     const auto reply = connection.protocol().decodeReply(message);
     if (!reply || reply->status != "ok" || message.joinRef != kJoinRef) return std::nullopt;
     const auto send = payload_.decode(reply->response);

@@ -55,7 +55,7 @@ class Fanout final : public Scenario {
     sender.push(kFirstPushRef + send, "b", payload_.encode(send));
   }
 
-  std::optional<Delivery> check(const Connection& connection, const Message& message) override {
+  std::optional<Delivery> check(Connection& connection, const Message& message) override {
     if (message.event != "b") return std::nullopt;
     const auto send = payload_.decode(message.payload);
     if (!send) return std::nullopt;

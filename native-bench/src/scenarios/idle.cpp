@@ -13,7 +13,7 @@ class Idle final : public Scenario {
   std::size_t senderOf(std::uint64_t) const override { return 0; }
   std::uint64_t owedFor(std::uint64_t) override { return 0; }
   void send(Connection&, std::uint64_t) override {}
-  std::optional<Delivery> check(const Connection&, const Message&) override {
+  std::optional<Delivery> check(Connection&, const Message&) override {
     return std::nullopt;
   }
 };

@@ -78,7 +78,7 @@ const LEAST_DIFFERENCE = 0.1;
 const LEAST_RUNS = 2;
 
 /**
- * Compares a setting with another by one figure.
+ * Compares a setting with another by one figure, of the runs that may be compared.
  *
  * It is better only where each of its runs was better than every run of the other, and the middles are
  * at least a tenth apart: with three runs each, chance alone puts one so far ahead once in twenty times.
@@ -88,10 +88,33 @@ export function relate(
   turns: readonly Turn[],
   others: readonly Turn[],
 ): Relation {
-  const [own, theirs] = [turns, others].map((some) =>
-    figuresOf(name, some).flatMap(({ value, isSound }) => (isSound ? [value] : [])),
-  ) as [number[], number[]];
-  if (own.length < LEAST_RUNS || theirs.length < LEAST_RUNS) return "unknown";
+  return relateFigures(
+    name,
+    figuresOf(name, turns).filter(({ isSound }) => isSound),
+    figuresOf(name, others).filter(({ isSound }) => isSound),
+  );
+}
+
+/**
+ * Whether a setting looks worse by one figure, if runs count too that may not be compared: they are no reason
+ * to choose a setting, but one not to.
+ */
+export function looksWorse(
+  name: FigureName,
+  turns: readonly Turn[],
+  others: readonly Turn[],
+): boolean {
+  return relateFigures(name, figuresOf(name, turns), figuresOf(name, others)) === "worse";
+}
+
+function relateFigures(
+  name: FigureName,
+  figures: readonly RunFigure[],
+  others: readonly RunFigure[],
+): Relation {
+  if (figures.length < LEAST_RUNS || others.length < LEAST_RUNS) return "unknown";
+  const own = figures.map(({ value }) => value);
+  const theirs = others.map(({ value }) => value);
   const ratio = median(own) / median(theirs);
   const isMore = Math.min(...own) > Math.max(...theirs) && ratio >= 1 + LEAST_DIFFERENCE;
   const isLess = Math.max(...own) < Math.min(...theirs) && ratio <= 1 / (1 + LEAST_DIFFERENCE);

@@ -127,10 +127,19 @@ function makeRuns({ dimension, turns }: SweptDimension): string {
         return figure === undefined ? "none" : showFigure(name, figure.value);
       }),
       describeMarks(turn),
+      turn.limit ?? "",
     ]),
   );
   return makeNumbers(
-    [DIMENSIONS[dimension.name].variable, "round", "rate", "CPU", "p99", "notes"],
+    [
+      DIMENSIONS[dimension.name].variable,
+      "round",
+      "rate",
+      "CPU",
+      "p99",
+      "notes",
+      "what was too much",
+    ],
     rows,
   );
 }

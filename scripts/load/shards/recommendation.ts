@@ -1,8 +1,9 @@
 /**
  * What a sweep recommends for one dimension, and why. Pure functions.
  *
- * The default stays unless another setting is better by one figure and worse by none. What is better by one and
- * worse by another is a trade, which only who knows the users can make.
+ * The default stays unless another setting is better by one figure and worse by none, nor looks worse by runs
+ * that may not be compared. What is better by one and worse by another is a trade, which only who knows the
+ * users can make.
  *
  * Runs on: the sweep's process.
  */
@@ -12,6 +13,7 @@ import {
   FIGURES,
   FIGURE_NAMES,
   figuresOf,
+  looksWorse,
   middleOf,
   relate,
   type FigureName,
@@ -46,7 +48,7 @@ export function recommend(measured: Measured): Recommendation {
     (one) => count(one, "unknown") < FIGURE_NAMES.length,
   );
   const chosen = others
-    .filter((value) => isGain(relations.get(value)))
+    .filter((value) => isGain(relations.get(value)) && doubtsOf(measured, value).length === 0)
     .toSorted((left, right) => rank(measured, left) - rank(measured, right))[0];
   const details = others.map((value) => describe(measured, value, relations.get(value)));
   if (!isKnown && others.length > 0) {
@@ -76,6 +78,14 @@ function isGain(relations: Relations | undefined): boolean {
   );
 }
 
+/** Figures by which a value looks worse than the default, though its runs may not be compared. */
+function doubtsOf({ dimension, turns }: Measured, value: string): readonly FigureName[] {
+  const [own, fallback] = [turns[value] ?? [], turns[dimension.fallback] ?? []];
+  return FIGURE_NAMES.filter(
+    (name) => relate(name, own, fallback) === "unknown" && looksWorse(name, own, fallback),
+  );
+}
+
 /** The less the better: by the first figure in which it differs from the default. */
 function rank({ dimension, turns }: Measured, value: string): number {
   for (const name of FIGURE_NAMES) {
@@ -96,22 +106,27 @@ export function showFigure(name: FigureName, value: number): string {
   return name === "cpu" ? formatUs(value) : formatMs(value / 1_000);
 }
 
-function describe(
-  { dimension, turns }: Measured,
-  value: string,
-  relations: Relations | undefined,
-): string {
+function describe(measured: Measured, value: string, relations: Relations | undefined): string {
+  const { dimension, turns } = measured;
+  const doubts = doubtsOf(measured, value);
   const parts = FIGURE_NAMES.map((name) => {
     const relation = relations?.[name] ?? "unknown";
     const { title } = FIGURES[name];
-    if (relation === "unknown") return `${title} not comparable`;
     if (relation === "tie") return `${title} a tie`;
     const [own, theirs] = [value, dimension.fallback].map((of) =>
-      showFigure(name, middleOf(figuresOf(name, turns[of] ?? [])) ?? 0),
+      showMiddle(name, turns[of] ?? []),
     );
-    return `${title} ${relation} (${own}, not ${theirs})`;
+    if (relation !== "unknown") return `${title} ${relation} (${own}, not ${theirs})`;
+    const looks = doubts.includes(name) ? ", but looks worse" : "";
+    return `${title} not comparable${looks} (${own} and ${theirs})`;
   });
-  const isTrade =
-    relations !== undefined && count(relations, "better") > 0 && count(relations, "worse") > 0;
+  const isBetter = relations !== undefined && count(relations, "better") > 0;
+  const isWorse = relations !== undefined && count(relations, "worse") > 0;
+  const isTrade = isBetter && (isWorse || doubts.length > 0);
   return `${value} against ${dimension.fallback}: ${parts.join(", ")}${isTrade ? "; a trade" : ""}.`;
+}
+
+function showMiddle(name: FigureName, turns: readonly Turn[]): string {
+  const middle = middleOf(figuresOf(name, turns));
+  return middle === null ? "none" : showFigure(name, middle);
 }

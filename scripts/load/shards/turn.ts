@@ -22,6 +22,8 @@ export interface Turn {
   readonly throughput: number | null;
   /** `generator`: it ended the search, so that the server may well do more. */
   readonly searchMarks: readonly Mark[];
+  /** Why the lowest rate that was too much was so, in the generator's words; null: none was. */
+  readonly limit: string | null;
 }
 
 /** What of the options concerns a turn. */
@@ -60,9 +62,14 @@ export function fixedWords({ load, seconds }: TurnSetting): readonly string[] {
   return [...load, "--duration", `${seconds * 1_000}ms`, "--warmup", `${WARMUP_MS}ms`];
 }
 
-/** The load whose rate is searched. */
+/**
+ * The load whose rate is searched. The generator may be as late as the bound: its lateness is part of
+ * each latency, so that where their p99 is below the bound it is no matter, and a machine whose cores
+ * are all at work has no rate at which nobody is late.
+ */
 export function searchWords({ load, searchMs, boundMs }: TurnSetting): readonly string[] {
-  const step = ["--duration", `${searchMs}ms`, "--warmup", `${SEARCH_WARMUP_MS}ms`];
+  const late = ["--max-late", `${boundMs}ms`];
+  const step = ["--duration", `${searchMs}ms`, "--warmup", `${SEARCH_WARMUP_MS}ms`, ...late];
   return [...load, ...step, "--search-p99", `${boundMs}ms`];
 }
 
@@ -93,7 +100,14 @@ export function makeTurn(fixed: GeneratorResult, search: GeneratorResult): Turn 
       ...(search.search?.isLowerBound === true ? (["generator"] as const) : []),
       ...lostMarks(search),
     ],
+    limit: limitOf(search),
   };
+}
+
+function limitOf({ search }: GeneratorResult): string | null {
+  const bad = (search?.steps ?? []).filter(({ isGood }) => !isGood);
+  const lowest = bad.toSorted((left, right) => left.rate - right.rate)[0];
+  return lowest === undefined ? null : `${lowest.rate}/s: ${lowest.why}`;
 }
 
 function marksOf(result: GeneratorResult): readonly Mark[] {

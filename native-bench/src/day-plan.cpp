@@ -1,0 +1,70 @@
+#include "day-plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "options.h"
+
+namespace bench {
+
+namespace {
+
+constexpr std::uint64_t kMaxDeeds = std::uint64_t{1} << 31;
+
+std::uint64_t during(std::uint64_t ratePerSecond, Nanoseconds time) {
+  // Whole milliseconds; 10 million a second for an hour fit by far.
+  return ratePerSecond * static_cast<std::uint64_t>(time / kMillisecond) / 1'000;
+}
+
+std::size_t indexOf(Deed deed) { return static_cast<std::size_t>(deed); }
+
+}  // namespace
+
+std::uint64_t DayPlan::Part::even() const {
+  return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+}
+
+DayPlan::DayPlan(const Day& day)
+    : residents_(day.residents()), visitors_(std::max<std::size_t>(day.peak() - residents_, 1)) {
+  std::uint64_t there = residents_;
+  Part part;
+  for (const Period& period : day.periods) {
+    const std::uint64_t then = period.connections;
+    part.burst = period.burst;
+    part.counts = {then > there ? then - there : 0, there > then ? there - then : 0,
+                   during(period.joins, period.duration), during(period.pushes, period.duration),
+                   during(period.broadcasts, period.duration)};
+    if (part.even() > kMaxDeeds) {
+      throw OptionError("a period must hold at most " + std::to_string(kMaxDeeds) +
+                        " sends (its rates by its duration), got " + std::to_string(part.even()));
+    }
+    parts_.push_back(part);
+    part.first = part.end();
+    for (std::size_t deed = 0; deed < kDeeds; ++deed) part.before[deed] += part.counts[deed];
+    part.before[indexOf(Deed::broadcast)] += part.burst;
+    there = then;
+  }
+}
+
+Step DayPlan::stepOf(std::uint64_t index) const {
+  const auto next = std::upper_bound(
+      parts_.begin(), parts_.end(), index,
+      [](std::uint64_t number, const Part& part) { return number < part.first; });
+  const Part& part = *std::prev(next);
+  const std::uint64_t place = index - part.first;
+  const std::uint64_t burst = part.before[indexOf(Deed::broadcast)];
+  if (place < part.burst) return {Deed::broadcast, burst + place};
+  // Of the first n places of what is left, each kind in turn takes n * its share, rounded down.
+  std::uint64_t at = place - part.burst;
+  std::uint64_t left = part.even();
+  for (std::size_t deed = 0; deed + 1 < kDeeds; ++deed) {
+    const std::uint64_t count = part.counts[deed];
+    const std::uint64_t taken = at * count / left;
+    if ((at + 1) * count / left > taken) return {static_cast<Deed>(deed), part.before[deed] + taken};
+    at -= taken;
+    left -= count;
+  }
+  return {Deed::broadcast, burst + part.burst + at};
+}
+
+}  // namespace bench

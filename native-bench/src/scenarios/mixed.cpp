@@ -1,0 +1,178 @@
+// Scenario `mixed`: plays a recorded day (day.h, day-plan.h). Connections come and go; beside that
+// residents, who are there all day, push, broadcast and join topics.
+//
+// Connection `c` joins topic `c % topics`; there are no more topics than residents, so each has one
+// at least. Pushes and joins take the residents in turn. Broadcast `b` goes to topic `b % topics`, as
+// that topic's `b / topics`, from its residents in turn.
+//
+//   a push        its reply, once, on the resident's connection
+//   a join        its reply, once; then the topic is left again (more-topics.h)
+//   who comes     the reply to the join of its own topic, before it has to go
+//   a broadcast   once at each resident of its topic, those of one sender in order
+//   visitors      whether one is there for a broadcast nobody can say. But once it has got one of a
+//                 sender, it must get the next of that sender, and so on until it goes: nothing twice,
+//                 and no hole, which counts as out of order
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "../day-plan.h"
+#include "../more-topics.h"
+#include "../payload.h"
+#include "../scenario.h"
+#include "../sequence.h"
+
+namespace bench {
+
+namespace {
+
+class Mixed final : public Scenario {
+ public:
+  Mixed(const Options& options, Share share)
+      : share_(share),
+        plan_(options.day),
+        end_(plan_.parts().back().end()),
+        topics_(std::min<std::uint64_t>(options.topics, plan_.residents())),
+        moreTopics_(options.topics),
+        prefix_(options.topicPrefix),
+        payload_(options.payloadBytes),
+        replied_(plan_.residents()),
+        received_(plan_.residents()),
+        visits_(options.connections - plan_.residents()),
+        residentsHere_(topics_, 0) {
+    for (std::size_t number = share.thread; number < plan_.residents(); number += share.threads) {
+      ++residentsHere_[topicOf(number)];
+    }
+  }
+
+  Work work() const override { return Work::day; }
+  std::size_t firstConnections() const override { return plan_.residents(); }
+  std::uint64_t topicOf(std::size_t connection) const override { return connection % topics_; }
+
+  std::size_t senderOf(std::uint64_t send) const override {
+    const Step step = plan_.stepOf(send);
+    switch (step.deed) {
+      case Deed::come:
+      case Deed::go:
+        return plan_.visitorOf(step.turn);
+      case Deed::push:
+      case Deed::join:
+        return step.turn % plan_.residents();
+      case Deed::broadcast:
+        break;
+    }
+    const std::uint64_t topic = step.turn % topics_;
+    return topic + step.turn / topics_ % residentsOf(topic) * topics_;
+  }
+
+  std::uint64_t owedFor(std::uint64_t send) override {
+    const Step step = plan_.stepOf(send);
+    if (step.deed == Deed::go) return 0;
+    if (step.deed == Deed::broadcast) return residentsHere_[step.turn % topics_];
+    return share_.has(senderOf(send)) ? 1 : 0;
+  }
+
+  void send(Connection& sender, std::uint64_t send) override {
+    const Step step = plan_.stepOf(send);
+    switch (step.deed) {
+      case Deed::come:
+        visitOf(sender) = {send, std::vector<std::uint64_t>(residentsOf(topicOf(sender.number())), 0)};
+        return sender.open();
+      case Deed::go:
+        if (sender.state() == ConnectionState::joined) return sender.leave();
+        return sender.fail("it had to go before it had joined: the visit was shorter than a join");
+      case Deed::push:
+        return sender.push(kFirstPushRef + send, "e", payload_.encode(send));
+      case Deed::broadcast:
+        return sender.push(kFirstPushRef + send, "b", payload_.encode(send));
+      case Deed::join:
+        return more_.join(sender, send, prefix_ + std::to_string(moreTopicOf(step.turn)));
+    }
+  }
+
+  std::optional<Delivery> joined(const Connection& connection) override {
+    return Delivery{.send = visitOf(connection).send};
+  }
+
+  std::optional<Delivery> check(Connection& connection, const Message& message) override {
+    if (message.topic != connection.topic()) return more_.check(connection, message);
+    const bool isBroadcast = message.event == "b";
+    const auto reply = connection.protocol().decodeReply(message);
+    if (!isBroadcast && (!reply || reply->status != "ok" || message.joinRef != kJoinRef)) return {};
+    const auto send = payload_.decode(isBroadcast ? message.payload : reply->response);
+    if (!send || *send >= end_) return {};
+    const Step step = plan_.stepOf(*send);
+    if (step.deed != (isBroadcast ? Deed::broadcast : Deed::push)) return {};
+    if (isBroadcast) return checkBroadcast(connection.number(), *send, step.turn);
+    if (jsonUnsigned(message.ref) != kFirstPushRef + *send) return {};
+    return checkReply(connection.number(), *send, step.turn);
+  }
+
+ private:
+  /** A visitor's: what has opened it, and by sender in its topic the number of the next broadcast. */
+  struct Visit {
+    std::uint64_t send = 0;
+    /** 0 where none of that sender has come yet. */
+    std::vector<std::uint64_t> next;
+  };
+
+  std::uint64_t residentsOf(std::uint64_t topic) const {
+    return (plan_.residents() - topic + topics_ - 1) / topics_;
+  }
+  /** Behind the topics that are the connections' own. */
+  std::uint64_t moreTopicOf(std::uint64_t turn) const {
+    return topics_ + (turn % plan_.residents() + turn / plan_.residents()) % moreTopics_;
+  }
+  bool isResident(std::size_t number) const { return number < plan_.residents(); }
+  Visit& visitOf(const Connection& visitor) { return visits_[visitor.number() - plan_.residents()]; }
+
+  std::optional<Delivery> checkReply(std::size_t number, std::uint64_t send, std::uint64_t turn) {
+    if (turn % plan_.residents() != number) return {};
+    const std::uint64_t own = turn / plan_.residents();
+    Sequence& replied = replied_[number];
+    const bool isDisordered = replied.hasArrived(own + 1);
+    return Delivery{.send = send, .isDoubled = !replied.arrive(own), .isDisordered = isDisordered};
+  }
+
+  std::optional<Delivery> checkBroadcast(std::size_t number, std::uint64_t send, std::uint64_t turn) {
+    const std::uint64_t topic = turn % topics_;
+    if (topic != topicOf(number)) return {};
+    const std::uint64_t own = turn / topics_;
+    const std::uint64_t senders = residentsOf(topic);
+    if (isResident(number)) {
+      Sequence& received = received_[number];
+      const bool isDisordered = received.hasArrived(own + senders);
+      return Delivery{.send = send, .isDoubled = !received.arrive(own), .isDisordered = isDisordered};
+    }
+    std::uint64_t& next = visits_[number - plan_.residents()].next[own % senders];
+    Delivery delivery{.send = send, .due = Due::unowed};
+    delivery.isDoubled = own + senders == next;
+    delivery.isDisordered = !delivery.isDoubled && next != 0 && own != next;
+    if (own + senders > next) next = own + senders;
+    return delivery;
+  }
+
+  const Share share_;
+  const DayPlan plan_;
+  const std::uint64_t end_;
+  const std::uint64_t topics_;
+  const std::uint64_t moreTopics_;
+  const std::string prefix_;
+  const Payload payload_;
+  MoreTopics more_;
+  /** By resident: which of its pushes were replied to, which of its topic's broadcasts it got. */
+  std::vector<Sequence> replied_;
+  std::vector<Sequence> received_;
+  /** By visitor. */
+  std::vector<Visit> visits_;
+  /** By topic: its residents among the connections of this thread. */
+  std::vector<std::uint64_t> residentsHere_;
+};
+
+}  // namespace
+
+std::unique_ptr<Scenario> makeMixed(const Options& options, Share share) {
+  return std::make_unique<Mixed>(options, share);
+}
+
+}  // namespace bench
