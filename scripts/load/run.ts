@@ -29,7 +29,7 @@ export interface RunOutcome extends GeneratorEnd {
 export type RunSetting = Pick<LoadOptions, "load" | "seconds" | "everyMs">;
 
 /** Scenarios that last as long as what they do, and take no `--duration`. */
-const WITHOUT_DURATION = new Set(["connect"]);
+const WITHOUT_DURATION = new Set(["connect", "reconnect", "mixed"]);
 
 /** Starts the server that the options ask for, runs `use` with it, and stops it. */
 export async function withTarget<Result>(
