@@ -113,6 +113,7 @@ function readKernel(): SlabBytes {
   } catch (error) {
     throw new Error(
       `/proc/slabinfo must be readable, which it is for root, got ${messageOf(error)}`,
+      { cause: error },
     );
   }
   return readSlabs(text);
