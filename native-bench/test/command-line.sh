@@ -20,7 +20,7 @@ url=ws://127.0.0.1:1/socket/websocket
 expect 2 '^native-bench: the scenario must be' nothing
 expect 2 '^native-bench: load goes to this machine only' echo --url ws://example.com/
 expect 2 '^native-bench: rate must be an integer from 1 to 10m' echo --url $url --rate 0
-expect 2 '^native-bench: deaf must be 0 in echo' echo --url $url --deaf 1
+expect 2 '^native-bench: echo has no option --deaf; see echo --help' echo --url $url --deaf 1
 expect 2 '^native-bench: protocol must be phoenix or socket.io' echo --url $url --protocol stomp
 expect 1 'connect: Connection refused' echo --url $url --json --connections 1
 expect 0 '^$' --help

@@ -6,12 +6,13 @@
  * collection in all threads. Main serves no connection, but its heap shrinks meanwhile: it is left out.
  *
  * Runs on: a process of its own, as root, who may read /proc/slabinfo. Servers stay on 127.0.0.1.
- * Exit: 0 done, 1 failed.
+ * Exit: 0 done, 1 failed, 2 a bad option.
  */
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { setTimeout as rest } from "node:timers/promises";
 import { buildGenerator } from "../bench/generator.ts";
 import { findFreePort, startServer, type RunningServer } from "../bench/servers.ts";
@@ -25,9 +26,12 @@ import {
 } from "./account.ts";
 import { bytesByOwner, type HeapSnapshot } from "./heap-snapshot.ts";
 import { hold } from "./held.ts";
-import { readSlabs } from "./kernel.ts";
+import { readSlabs, type SlabBytes } from "./kernel.ts";
 import { partOf } from "./parts.ts";
 import type { ThreadMemory } from "./probe.ts";
+
+const FAILED = 1;
+const BAD_OPTION = 2;
 
 /** Connections that are there at the first reading: what a server needs to get going is in it. */
 const FIRST = 4_000;
@@ -35,6 +39,13 @@ const FIRST = 4_000;
 const MORE = 8_000;
 /** What connecting leaves to be done later is done by then. */
 const REST_MS = 1_000;
+
+const HELP = `npm run account
+  Whose each byte of a joined connection is, as a table of Markdown: a server holds
+  ${FIRST} connections, then ${FIRST + MORE}. As root, who may read /proc/slabinfo. Two minutes.
+  --help   show this
+Exit: 0 done, 1 failed, 2 a bad option.
+`;
 
 /** A server with the probe in each of its threads. */
 interface ProbedServer {
@@ -90,8 +101,26 @@ async function readFigures({ server, ask }: ProbedServer, connections: number): 
     residentBytes: residentBytes - sumOf(others).heapResident,
     heapUsed: sumOf(serving).heapUsed,
     heapResident: sumOf(serving).heapResident,
-    slabs: readSlabs(readFileSync("/proc/slabinfo", "utf8")),
+    slabs: readKernel(),
   };
+}
+
+/** @throws Error where this user may not */
+function readKernel(): SlabBytes {
+  let text: string;
+  try {
+    text = readFileSync("/proc/slabinfo", "utf8");
+  } catch (error) {
+    throw new Error(
+      `/proc/slabinfo must be readable, which it is for root, got ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+  return readSlabs(text);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function sumOf(threads: readonly ThreadMemory[]): Pick<ThreadMemory, "heapUsed" | "heapResident"> {
@@ -125,6 +154,8 @@ function tell(text: string): void {
 }
 
 async function run(): Promise<void> {
+  // Before minutes of work that would end without it.
+  readKernel();
   buildGenerator();
   tell(`1/3 the bare engine with ${FIRST} and ${FIRST + MORE} connections`);
   const bare = await readTwice("bare", readFigures);
@@ -135,9 +166,29 @@ async function run(): Promise<void> {
   process.stdout.write(makeAccountTable(makeAccount(figures, owners), growthOf(...bare)));
 }
 
+/** @returns the exit code */
+async function main(words: string[]): Promise<number> {
+  let isHelp: boolean | undefined;
+  try {
+    isHelp = parseArgs({ args: words, options: { help: { type: "boolean" } } }).values.help;
+  } catch (error) {
+    tell(`account: ${messageOf(error)}; see --help`);
+    return BAD_OPTION;
+  }
+  if (isHelp === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  return run().then(
+    () => 0,
+    (error: unknown) => {
+      tell(`account: ${messageOf(error)}`);
+      return FAILED;
+    },
+  );
+}
+
 // An interrupted run takes its servers with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-await run().catch((error: unknown) => {
-  tell(`account: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => process.exit(FAILED));
+process.exitCode = await main(process.argv.slice(2));

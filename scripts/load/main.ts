@@ -13,7 +13,7 @@ import { ProgressView } from "./progress.ts";
 import { commandOf, optionsIn, type LoadRecord, type ServerDescription } from "./record.ts";
 import { makeReport } from "./report.ts";
 import { lostOf, type GeneratorResult } from "./result.ts";
-import { runLoad, withTarget, wordsOf, type RunOutcome, type Target } from "./run.ts";
+import { runLoad, windowOf, withTarget, wordsOf, type RunOutcome, type Target } from "./run.ts";
 import { judge } from "./verdict.ts";
 
 const FAILED = 1;
@@ -33,7 +33,7 @@ async function load(options: LoadOptions, words: readonly string[]): Promise<num
   tell("building native-bench");
   buildGenerator();
   const startedAt = new Date().toISOString();
-  const view = new ProgressView(process.stderr, options);
+  const view = new ProgressView(process.stderr, { seconds: windowOf(options) });
   return withTarget(options, async (target) => {
     const outcome = await runLoad(options, target, (interval) => view.show(interval));
     const { result, code, signal, report } = outcome;

@@ -10,7 +10,8 @@ import { sumOf } from "./thread-names.ts";
 
 /** How long a run is: what is known beforehand. */
 export interface RunPlan {
-  readonly seconds: number;
+  /** Undefined where the scenario lasts as long as what it does. */
+  readonly seconds: number | undefined;
 }
 
 const PHASE_WORDS: Readonly<Record<Interval["phase"], string>> = {
@@ -44,6 +45,7 @@ export function describeProgress(
   const word = PHASE_WORDS[phase].padEnd(10);
   if (phase === "open") return `${word}  ${formatCount(joined)} joined`;
   if (phase === "settle" || phase === "warmup") return `${word}  ${drawBar(0)}`;
+  if (seconds === undefined) return `${word}  ${Math.floor(measured)} s`;
   const isOver = phase === "collect" || phase === "close";
   const share = isOver ? 1 : measured / seconds;
   const left = Math.max(0, Math.ceil(seconds - measured));

@@ -29,7 +29,15 @@ export interface RunOutcome extends GeneratorEnd {
 export type RunSetting = Pick<LoadOptions, "load" | "seconds" | "everyMs">;
 
 /** Scenarios that last as long as what they do, and take no `--duration`. */
-const WITHOUT_DURATION = new Set(["connect"]);
+const WITHOUT_DURATION = new Set(["connect", "reconnect", "mixed"]);
+
+/** Seconds of the measured window; undefined where the scenario says how long it is. */
+export function windowOf({
+  load,
+  seconds,
+}: Pick<RunSetting, "load" | "seconds">): number | undefined {
+  return WITHOUT_DURATION.has(load[0] ?? "") ? undefined : seconds;
+}
 
 /** Starts the server that the options ask for, runs `use` with it, and stops it. */
 export async function withTarget<Result>(
@@ -52,11 +60,11 @@ export async function withTarget<Result>(
 
 /** The generator's command line. */
 export function wordsOf(setting: RunSetting, target: Target): readonly string[] {
-  const { load, seconds, everyMs } = setting;
-  const isTimed = !WITHOUT_DURATION.has(load[0] ?? "");
+  const { load, everyMs } = setting;
+  const seconds = windowOf(setting);
   return [
     ...load,
-    ...(isTimed ? ["--duration", `${seconds * 1_000}ms`] : []),
+    ...(seconds !== undefined ? ["--duration", `${seconds * 1_000}ms`] : []),
     "--url",
     target.url,
     ...(target.pid === undefined ? [] : ["--server-pid", String(target.pid)]),

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import {
   growthOf,
   makeAccount,
@@ -157,4 +159,20 @@ describe("the account of a connection", () => {
     assert.ok(table.includes("| **process** | **2000** | **2000** |"));
     assert.ok(table.includes("| kernel, TCP | 2000 | 2000 |"));
   });
+});
+
+describe("npm run account", () => {
+  const main = fileURLToPath(new URL("../../scripts/account/main.js", import.meta.url));
+  const run = (word: string): readonly [number | null, string] => {
+    // Far below the minutes that it takes where it does its work.
+    const { status, stderr } = spawnSync(process.execPath, [main, word], { timeout: 20_000 });
+    return [status, stderr.toString()];
+  };
+  it("does nothing but say so where it is given what it does not know", () => {
+    assert.deepEqual(run("--connections"), [
+      2,
+      "account: Unknown option '--connections'; see --help\n",
+    ]);
+  });
+  it("has a help", () => assert.deepEqual(run("--help"), [0, ""]));
 });

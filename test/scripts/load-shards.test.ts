@@ -274,6 +274,23 @@ describe("one turn", () => {
     for (const figure of [p99Us, throughput]) assert.ok(figure === null || figure > 0);
     assert.ok(!searchMarks.includes("lost"), searchMarks.join(", "));
   });
+  it(
+    "is none where the generator refuses its options, whose words say why",
+    { skip: noCompiler },
+    () => {
+      buildGenerator();
+      const setting = {
+        load: ["echo", "--connections", "-5"],
+        seconds: 1,
+        searchMs: 100,
+        boundMs: 1,
+      };
+      return assert.rejects(measureTurn(setting, { SIMURGH_SHARDS: "1" }), {
+        name: "TypeError",
+        message: "native-bench: connections must be an integer from 1 to 20k (connections), got -5",
+      });
+    },
+  );
   it("starts the server with the setting in its environment", () =>
     assert.rejects(
       measureTurn(

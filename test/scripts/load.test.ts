@@ -12,7 +12,7 @@ import {
 import { commandOf, optionsIn, type Interval } from "../../scripts/load/record.ts";
 import { bandsOf } from "../../scripts/load/report-charts.ts";
 import { readResult, type GeneratorResult } from "../../scripts/load/result.ts";
-import { wordsOf } from "../../scripts/load/run.ts";
+import { windowOf, wordsOf } from "../../scripts/load/run.ts";
 import { cpuBetween, nameThreads } from "../../scripts/load/thread-names.ts";
 import { busyIn, memoryIn, type ThreadCpu } from "../../scripts/load/threads.ts";
 import { judge } from "../../scripts/load/verdict.ts";
@@ -275,6 +275,17 @@ describe("the progress of a run", () => {
       describeProgress(interval({ phase: "open" }), 0, { seconds: 10 }),
       /^connecting {2}200 joined$/,
     );
+  });
+  it("has no share where nobody knows how long it takes", () => {
+    assert.equal(describeProgress(interval(), 5.5, { seconds: undefined }), "measuring   5 s");
+    for (const [scenario, seconds] of [
+      ["echo", 3],
+      ["connect", undefined],
+      ["reconnect", undefined],
+      ["mixed", undefined],
+    ] as const) {
+      assert.equal(windowOf({ load: [scenario], seconds: 3 }), seconds);
+    }
   });
   it("has rates of the interval, latencies, and CPU by shard", () => {
     const server = {

@@ -125,7 +125,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     tell(`load:shards: ${messageOf(error)}`);
-    return FAILED;
+    return error instanceof TypeError ? BAD_OPTION : FAILED;
   }
 }
 

@@ -29,7 +29,11 @@ export interface Turn {
 /** What of the options concerns a turn. */
 export type TurnSetting = Pick<SweepOptions, "load" | "seconds" | "searchMs" | "boundMs">;
 
-/** Measures a server with these variables in its environment. */
+/**
+ * Measures a server with these variables in its environment.
+ *
+ * @throws TypeError whose message is one line for the user, where the generator refuses its options
+ */
 export async function measureTurn(
   setting: TurnSetting,
   environment: Readonly<Record<string, string>>,
@@ -69,9 +73,13 @@ export function searchWords({ load, searchMs, boundMs }: TurnSetting): readonly 
   return [...load, ...step, "--search-p99", `${boundMs}ms`];
 }
 
+/** How the generator ends where it is told what it does not understand, in its report a line for the user. */
+const BAD_OPTION = 2;
+
 async function generate(words: readonly string[], server: RunningServer): Promise<GeneratorResult> {
   const target = ["--url", server.url, "--server-pid", String(server.pid), "--json"];
   const end = await new GeneratorProcess([...words, ...target]).read(async () => {});
+  if (end.code === BAD_OPTION) throw new TypeError(end.report.trim());
   if (end.result === undefined) throw new Error(describeFailure(end));
   return end.result;
 }
