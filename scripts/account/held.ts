@@ -48,5 +48,8 @@ export async function hold(
       },
     };
   }
+  // Its words may come after its last line.
+  await ended;
+  process.removeListener("exit", kill);
   throw new Error(`${connections} connections must join, got: ${report}`);
 }

@@ -179,13 +179,12 @@ async function main(words: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  return run().then(
-    () => 0,
-    (error: unknown) => {
-      tell(`account: ${messageOf(error)}`);
-      return FAILED;
-    },
-  );
+  await run().catch((error: unknown) => {
+    tell(`account: ${messageOf(error)}`);
+    // It takes its servers with it, too, and would wait for them for ever.
+    process.exit(FAILED);
+  });
+  return 0;
 }
 
 // An interrupted run takes its servers with it: "exit" is where they are killed.

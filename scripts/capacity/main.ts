@@ -81,6 +81,7 @@ if (options === undefined) {
 } else {
   await run(options).catch((error: unknown) => {
     tell(`capacity: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = FAILED;
+    // So does a failed one, which would wait for them for ever.
+    process.exit(FAILED);
   });
 }

@@ -13,7 +13,7 @@
  *                     Redis says its own CPU
  *   connection, shard, node      memory; the kernel's by /proc/slabinfo, half of it, as both ends are here
  *
- * Runs on: the process of `npm run capacity`, for about four minutes. Servers are processes of their own.
+ * Runs on: the process of `npm run capacity`, for about six minutes. Servers are processes of their own.
  */
 
 import { readFileSync } from "node:fs";

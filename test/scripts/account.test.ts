@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
@@ -10,6 +11,7 @@ import {
 } from "../../scripts/account/account.ts";
 import { bytesByOwner, type HeapSnapshot } from "../../scripts/account/heap-snapshot.ts";
 import { readSlabs } from "../../scripts/account/kernel.ts";
+import { noCompiler } from "../support/compiler.ts";
 
 function node(type: number, name: number, size: number, edges: number): number[] {
   return [type, name, 0, size, edges];
@@ -161,6 +163,17 @@ describe("the account of a connection", () => {
   });
 });
 
+const cannotMeasure = noCompiler !== false ? noCompiler : whyNoKernel();
+
+function whyNoKernel(): string | false {
+  try {
+    accessSync("/proc/slabinfo", constants.R_OK);
+    return false;
+  } catch {
+    return "/proc/slabinfo may not be read";
+  }
+}
+
 describe("npm run account", () => {
   const main = fileURLToPath(new URL("../../scripts/account/main.js", import.meta.url));
   const run = (word: string): readonly [number | null, string] => {
@@ -175,4 +188,20 @@ describe("npm run account", () => {
     ]);
   });
   it("has a help", () => assert.deepEqual(run("--help"), [0, ""]));
+  it(
+    "ends where the load cannot be had, with the generator's words",
+    { skip: cannotMeasure },
+    () => {
+      const { status, stderr } = spawnSync(
+        "sh",
+        ["-c", 'ulimit -n 512 && exec "$0" "$1"', process.execPath, main],
+        { timeout: 100_000 },
+      );
+      assert.equal(status, 1);
+      assert.match(
+        stderr.toString(),
+        /account: 4000 connections must join, got: native-bench: .+512 desc/,
+      );
+    },
+  );
 });

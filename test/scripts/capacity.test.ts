@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { errorOf, makeCheckTable } from "../../scripts/capacity/check.ts";
 import type { Demand, Machine } from "../../scripts/capacity/demand.ts";
 import { line } from "../../scripts/capacity/measure.ts";
@@ -11,6 +13,7 @@ import { makePlan, placesReached, planWith } from "../../scripts/capacity/plan.t
 import { makeCapacityReport } from "../../scripts/capacity/report.ts";
 import { simulateShard } from "../../scripts/capacity/simulation.ts";
 import { readUnitCosts, type UnitCosts } from "../../scripts/capacity/unit-costs.ts";
+import { noCompiler } from "../support/compiler.ts";
 
 /** Round numbers, so that every result can be worked out by hand. */
 const COSTS: UnitCosts = {
@@ -302,5 +305,15 @@ describe("the check of a plan", () => {
     ]);
     const row = table.split("\n")[1]?.replaceAll(/ {2,}/g, " | ");
     assert.equal(row, "1000 | 11.00 µs | 10.00 µs | +10 % | 18.0 MB | 20.0 MB | -10 %");
+  });
+  it("ends where the load cannot be had, and its server with it", { skip: noCompiler }, () => {
+    const main = fileURLToPath(new URL("../../scripts/capacity/main.js", import.meta.url));
+    const { status, stderr } = spawnSync(
+      "sh",
+      ["-c", 'ulimit -n 512 && exec "$0" "$1" --check', process.execPath, main],
+      { timeout: 100_000 },
+    );
+    assert.equal(status, 1);
+    assert.match(stderr.toString(), /native-bench: connections must be at most .+ 512 descriptors/);
   });
 });
