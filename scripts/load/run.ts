@@ -81,6 +81,8 @@ export async function runLoad(
   onInterval: (interval: Interval) => void,
 ): Promise<RunOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "simurgh-load-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
   try {
     const file = join(folder, "latency.hgrm");
     const generator = new GeneratorProcess([...wordsOf(setting, target), "--hgrm", file]);
@@ -100,7 +102,8 @@ export async function runLoad(
       statsFailure: sampler?.statsFailure,
     };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.removeListener("exit", remove);
+    remove();
   }
 }
 

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -149,6 +149,25 @@ describe("a load test that goes wrong", { skip: noCompiler }, () => {
       readFileSync(join(folder, "lost", "report.html"), "utf8"),
       /no process of the server/,
     );
+  });
+  it("leaves nothing behind where it is interrupted", async () => {
+    const temporary = mkdtempSync(join(folder, "interrupted-"));
+    const words = "echo --connections 10 --rate 100 --seconds 60 --every 100 --shards 1".split(" ");
+    const child = spawn(process.execPath, [MAIN, ...words, "--out", join(folder, "none")], {
+      stdio: ["ignore", "ignore", "pipe"],
+      timeout: RUN_DEADLINE_MS,
+      env: { ...process.env, TMPDIR: temporary },
+    });
+    const closed = once(child, "close") as Promise<[number | null]>;
+    for await (const text of child.stderr.setEncoding("utf8")) {
+      if (!String(text).includes("received")) continue;
+      assert.equal(readdirSync(temporary).length, 1);
+      child.kill("SIGINT");
+      assert.deepEqual(await closed, [1, null]);
+      assert.deepEqual(readdirSync(temporary), []);
+      return;
+    }
+    assert.fail("it ended before it was interrupted");
   });
   it("says which option is bad, its own or the generator's", async () => {
     const own = await load(["--seconds", "x"]);
