@@ -31,6 +31,11 @@ export interface UpgradeParts {
   readonly handshake: Handshake;
   /** Says whether connections are ended, and none is to be opened. */
   readonly isDraining: () => boolean;
+  /**
+   * Runs something within the cork of another connection, where there is one: the engine warns of what
+   * is written within none.
+   */
+  readonly corkElsewhere: (work: () => void) => void;
   /** Makes the WebSocket's data; called just before the 101. */
   readonly accept: (identity: AnyIdentity) => object;
 }
@@ -110,7 +115,12 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
     isAborted = true;
   });
   const settled = await decision;
-  if (!isAborted) response.cork(() => finish(upgrade, settled));
+  if (isAborted) return;
+  // Never upgraded within the response's own cork: the engine looks afterwards at what it takes for the
+  // request's state, and where the socket stayed in its place, that is the new connection's. Now and
+  // then it closes it (uWebSockets pull request 1929).
+  if (settled.result === "ok") upgrade.parts.corkElsewhere(() => finish(upgrade, settled));
+  else response.cork(() => finish(upgrade, settled));
 }
 
 function finish(upgrade: Upgrade, decision: Decision): void {

@@ -124,6 +124,11 @@ export class WebSocketTransport implements ConnectionEvents {
     };
     const parts = {
       handshake,
+      corkElsewhere: (work: () => void): void => {
+        const [other] = this.#connections;
+        if (other === undefined) work();
+        else other.cork(work);
+      },
       isDraining: (): boolean => this.#drain.hasBegun || this.#parts.isNodeDrained(),
       accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
     };
