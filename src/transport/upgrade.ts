@@ -31,11 +31,8 @@ export interface UpgradeParts {
   readonly handshake: Handshake;
   /** Says whether connections are ended, and none is to be opened. */
   readonly isDraining: () => boolean;
-  /**
-   * Runs something within the cork of another connection, where there is one: the engine warns of what
-   * is written within none.
-   */
-  readonly corkElsewhere: (work: () => void) => void;
+  /** Runs something while an open connection is corked; without one, something else. */
+  readonly corkAnother: (work: () => void, otherwise: () => void) => void;
   /** Makes the WebSocket's data; called just before the 101. */
   readonly accept: (identity: AnyIdentity) => object;
 }
@@ -118,9 +115,11 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   if (isAborted) return;
   // Never upgraded within the response's own cork: the engine looks afterwards at what it takes for the
   // request's state, and where the socket stayed in its place, that is the new connection's. Now and
-  // then it closes it (uWebSockets pull request 1929).
-  if (settled.result === "ok") upgrade.parts.corkElsewhere(() => finish(upgrade, settled));
-  else response.cork(() => finish(upgrade, settled));
+  // then it closes it (uWebSockets pull request 1929). While another socket is corked, it does not look.
+  // Its binding warns where no response is being corked, so without another one it warns.
+  const work = (): void => finish(upgrade, settled);
+  if (settled.result === "ok") upgrade.parts.corkAnother(() => response.cork(work), work);
+  else response.cork(work);
 }
 
 function finish(upgrade: Upgrade, decision: Decision): void {

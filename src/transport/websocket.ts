@@ -124,9 +124,9 @@ export class WebSocketTransport implements ConnectionEvents {
     };
     const parts = {
       handshake,
-      corkElsewhere: (work: () => void): void => {
+      corkAnother: (work: () => void, otherwise: () => void): void => {
         const [other] = this.#connections;
-        if (other === undefined) work();
+        if (other === undefined) otherwise();
         else other.cork(work);
       },
       isDraining: (): boolean => this.#drain.hasBegun || this.#parts.isNodeDrained(),
