@@ -58,7 +58,7 @@ export interface WebSocketParts {
   readonly maxBackpressureBytes: number;
   readonly slowClientMs: number;
   /** What holds broadcasts for a while, where anything does. */
-  readonly held: HeldPublishes | undefined;
+  readonly held: HeldPublishes;
 }
 
 /** Broadcasts that wait to be published. */
@@ -164,8 +164,7 @@ export class WebSocketTransport implements ConnectionEvents {
 
   beforeSend({ socket }: WebSocketConnection): void {
     const { held } = this.#parts;
-    if (held === undefined || held.isEmpty) return;
-    if (socket?.hasHeldBroadcasts === true) held.flush();
+    if (!held.isEmpty && socket?.hasHeldBroadcasts === true) held.flush();
   }
 
   sent(length: number): void {
