@@ -19,7 +19,9 @@ async function connected(port: number): Promise<Socket> {
     const tcp = connect(port, "127.0.0.1");
     try {
       await once(tcp, "connect");
-      return tcp;
+      // While nobody listens, a port that is given to who connects may be the very one: it meets itself.
+      if (tcp.localPort !== port) return tcp;
+      tcp.destroy();
     } catch (cause) {
       if ((cause as { code?: string }).code !== "ECONNREFUSED") throw cause;
       if (performance.now() > deadlineMs) throw new Error("nobody listens", { cause });
