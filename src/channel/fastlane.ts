@@ -131,6 +131,8 @@ export class Fastlane implements Dispatcher<Lane> {
     } else if (this.#held && !outgoing.isReceived && this.#held.takes()) {
       this.#held.hold(lane, frame, isBinary, from);
     } else {
+      // What another thread sent does not overtake what was held here before, such as a presence's diff.
+      this.#letGo(lane);
       lane.publish(this.#publisher, frame, isBinary, from);
     }
   }
