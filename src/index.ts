@@ -3,7 +3,9 @@
  */
 
 export { serve } from "./server/server.ts";
-export type { HostPresence, ServeOptions, Server, ServerStats } from "./server/server.ts";
+export type { ServeOptions } from "./server/serve-options.ts";
+export type { ServerStats } from "./server/server-stats.ts";
+export type { HostPresence, Server } from "./server/server.ts";
 export type { DrainOptions } from "./server/drain-plan.ts";
 export type { DrainReport } from "./server/node-drain.ts";
 export type {

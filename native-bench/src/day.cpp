@@ -8,7 +8,8 @@
 #include <variant>
 
 #include "http-response.h"
-#include "options.h"
+#include "option-error.h"
+#include "quantity.h"
 
 namespace bench {
 

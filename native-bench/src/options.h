@@ -2,32 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "clock.h"
 #include "day.h"
+#include "option-error.h"
 #include "protocol.h"
+#include "target.h"
 
 namespace bench {
-
-/** What carries the frames of a connection. */
-enum class TransportKind { webSocket, longPoll };
-
-/** Where the load goes: always this machine. */
-struct Target {
-  TransportKind transport = TransportKind::webSocket;
-  /** Host and port as given, for the `Host` header. */
-  std::string host;
-  /** Path and query, with what the protocol wants in it. */
-  std::string path;
-  /** IPv4 address in host byte order, within 127.0.0.0/8. */
-  std::uint32_t address = 0;
-  std::uint16_t port = 0;
-};
 
 /** Options with every default filled in and every value checked. */
 struct Options {
@@ -77,12 +62,6 @@ struct Options {
   Target target;
 };
 
-/** An option that cannot be used; `what()` is one line: subject, must, unit, got. */
-class OptionError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 /**
  * Reads the command line, without the program's name.
  *
@@ -90,24 +69,6 @@ class OptionError : public std::runtime_error {
  *         more connections than this process may hold descriptors
  */
 Options parseOptions(std::span<const std::string_view> words);
-
-/** A count such as 200, 10k or 2m, or nothing where `text` is none. */
-std::optional<std::uint64_t> parseCount(std::string_view text);
-
-/** A decimal number such as 2 or 1.05, or nothing where `text` is none. */
-std::optional<double> parseNumber(std::string_view text);
-
-/** A time with its unit, such as 500us, 500ms, 30s or 2m, or nothing where `text` is none. */
-std::optional<Nanoseconds> parseDuration(std::string_view text);
-
-/**
- * Reads a `ws://` URL, and adds what the protocol wants to its query where that has no such name.
- * For long-poll a path that ends with `/websocket` ends with `/longpoll`, as in Phoenix's client.
- *
- * @throws OptionError where its host is not this machine
- */
-Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol(),
-                   TransportKind transport = TransportKind::webSocket);
 
 /**
  * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.

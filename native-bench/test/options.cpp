@@ -1,4 +1,5 @@
 #include "../src/options.h"
+#include "../src/quantity.h"
 
 #include <algorithm>
 #include <string>

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { setTimeout as rest } from "node:timers/promises";
 import { buildGenerator } from "../bench/generator.ts";
+import { messageOf, runProgram, tell } from "../bench/program.ts";
 import { findFreePort, startServer, type RunningServer } from "../bench/servers.ts";
 import { readMemory } from "../load/threads.ts";
 import {
@@ -29,9 +30,6 @@ import { hold } from "./held.ts";
 import { readSlabs, type SlabBytes } from "./kernel.ts";
 import { partOf } from "./parts.ts";
 import type { ThreadMemory } from "./probe.ts";
-
-const FAILED = 1;
-const BAD_OPTION = 2;
 
 /** Connections that are there at the first reading: what a server needs to get going is in it. */
 const FIRST = 4_000;
@@ -119,10 +117,6 @@ function readKernel(): SlabBytes {
   return readSlabs(text);
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function sumOf(threads: readonly ThreadMemory[]): Pick<ThreadMemory, "heapUsed" | "heapResident"> {
   const sum = { heapUsed: 0, heapResident: 0 };
   for (const { heapUsed, heapResident } of threads) {
@@ -149,11 +143,7 @@ async function readOwners({ ask }: ProbedServer, connections: number): Promise<O
   }
 }
 
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-async function run(): Promise<void> {
+async function run(): Promise<number> {
   // Before minutes of work that would end without it.
   readKernel();
   buildGenerator();
@@ -164,30 +154,14 @@ async function run(): Promise<void> {
   tell("3/3 Simurgh's heap");
   const owners = await readTwice("simurgh", readOwners);
   process.stdout.write(makeAccountTable(makeAccount(figures, owners), growthOf(...bare)));
-}
-
-/** @returns the exit code */
-async function main(words: string[]): Promise<number> {
-  let isHelp: boolean | undefined;
-  try {
-    isHelp = parseArgs({ args: words, options: { help: { type: "boolean" } } }).values.help;
-  } catch (error) {
-    tell(`account: ${messageOf(error)}; see --help`);
-    return BAD_OPTION;
-  }
-  if (isHelp === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  await run().catch((error: unknown) => {
-    tell(`account: ${messageOf(error)}`);
-    // It takes its servers with it, too, and would wait for them for ever.
-    process.exit(FAILED);
-  });
   return 0;
 }
 
-// An interrupted run takes its servers with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => process.exit(FAILED));
-process.exitCode = await main(process.argv.slice(2));
+await runProgram({
+  name: "account",
+  help: HELP,
+  parse: (words) =>
+    parseArgs({ args: [...words], options: { help: { type: "boolean", default: false } } }).values,
+  wantsHelp: ({ help }) => help,
+  run,
+});

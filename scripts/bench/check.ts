@@ -22,6 +22,7 @@ import {
   type Verdict,
 } from "./gate.ts";
 import { buildGenerator } from "./generator.ts";
+import { FAILED, runProgram, tell } from "./program.ts";
 import { runRound } from "./rounds.ts";
 import type { WorkName } from "./works.ts";
 
@@ -30,8 +31,6 @@ const HELP = `npm run bench:check -- [OPTIONS]
   --help    show this
 Exit: 0 all within their budgets, 1 a breach or a run that failed, 2 a bad option.
 `;
-const BREACH = 1;
-const BAD_OPTION = 2;
 const SERVERS = ["bare", "simurgh"] as const;
 const RING_RECORDS = 3_000_000;
 
@@ -44,10 +43,6 @@ const SHORT = {
   ringSlack: SHORT_SLACK.ring,
 } as const;
 type Form = typeof LONG | typeof SHORT;
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
 
 /** Measures until the form's rounds are full, or (short) until one of them is within. */
 async function judgeInRounds(form: Form, judge: () => Promise<Verdict>): Promise<Verdict> {
@@ -77,7 +72,7 @@ function checkRing(form: Form): Promise<Verdict> {
   });
 }
 
-async function check(form: Form): Promise<boolean> {
+async function check(form: Form): Promise<number> {
   tell("building native-bench");
   buildGenerator();
   const verdicts: Verdict[] = [];
@@ -88,30 +83,16 @@ async function check(form: Form): Promise<boolean> {
   tell(`${BUDGETED.length + 1}/${BUDGETED.length + 1} ring`);
   verdicts.push(await checkRing(form));
   process.stdout.write(makeGateTable(verdicts));
-  return verdicts.every(({ isWithin }) => isWithin);
+  return verdicts.every(({ isWithin }) => isWithin) ? 0 : FAILED;
 }
 
-function readForm(): Form | "help" {
-  const { values } = parseArgs({
-    options: {
-      short: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return "help";
-  return values.short ? SHORT : LONG;
-}
-
-// An interrupted check takes its servers with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => process.exit(BREACH));
-
-try {
-  const form = readForm();
-  if (form === "help") process.stdout.write(HELP);
-  else process.exitCode = (await check(form)) ? 0 : BREACH;
-} catch (error) {
-  tell(`bench:check: ${error instanceof Error ? error.message : String(error)}`);
-  const isBadOption = error instanceof TypeError && "code" in error;
-  process.exitCode = isBadOption ? BAD_OPTION : BREACH;
-}
+await runProgram({
+  name: "bench:check",
+  help: HELP,
+  parse: (words) => {
+    const flag = { type: "boolean", default: false } as const;
+    return parseArgs({ args: [...words], options: { short: flag, help: flag } }).values;
+  },
+  wantsHelp: ({ help }) => help,
+  run: ({ short }) => check(short ? SHORT : LONG),
+});

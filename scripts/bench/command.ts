@@ -12,17 +12,11 @@
 import { compare, type Round } from "./comparison.ts";
 import { buildGenerator } from "./generator.ts";
 import { makeHelp, parseBenchOptions, type BenchCommand, type BenchOptions } from "./options.ts";
+import { runProgram, tell } from "./program.ts";
 import { runRound } from "./rounds.ts";
 import { prepareServer, type ServerName } from "./servers.ts";
 import { compareLatency, makeTable, roundsBeside, type Absences, type Results } from "./table.ts";
 import { groupWorks, WORKS, type Work, type WorkName } from "./works.ts";
-
-const BAD_OPTION = 2;
-const FAILED = 1;
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
 
 /** The results for scripts: for each work and server, its figure and its relation to bare. */
 function makeJson(results: Results, options: BenchOptions, absences: Absences): string {
@@ -56,7 +50,7 @@ function prepare(servers: readonly ServerName[]): Absences {
   return absences;
 }
 
-async function run(options: BenchOptions): Promise<void> {
+async function run(options: BenchOptions): Promise<number> {
   tell("building native-bench");
   buildGenerator();
   const absences = prepare(options.servers);
@@ -72,30 +66,16 @@ async function run(options: BenchOptions): Promise<void> {
   }
   (options.json ? process.stderr : process.stdout).write(makeTable(results, absences));
   if (options.json) process.stdout.write(`${makeJson(results, options, absences)}\n`);
+  return 0;
 }
 
-/** Runs a command with the words of this process, and sets its exit code. */
-export async function runCommand(command: BenchCommand): Promise<void> {
-  const complain = (error: unknown): void => {
-    tell(`${command.name}: ${error instanceof Error ? error.message : String(error)}`);
-  };
-  // An interrupted bench takes its servers with it: "exit" is where they are killed.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => process.exit(FAILED));
-  let options: BenchOptions;
-  try {
-    options = parseBenchOptions(process.argv.slice(2), command);
-  } catch (error) {
-    complain(error);
-    process.exitCode = BAD_OPTION;
-    return;
-  }
-  if (options.help) {
-    process.stdout.write(makeHelp(command));
-    return;
-  }
-  await run(options).catch((error: unknown) => {
-    complain(error);
-    process.exitCode = FAILED;
+/** Runs a command with the words of this process. */
+export function runCommand(command: BenchCommand): Promise<void> {
+  return runProgram({
+    name: command.name,
+    help: makeHelp(command),
+    parse: (words) => parseBenchOptions(words, command),
+    wantsHelp: ({ help }) => help,
+    run,
   });
 }

@@ -8,6 +8,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildGenerator } from "../bench/generator.ts";
+import { runProgram, tell } from "../bench/program.ts";
 import { checkSize, makeCheckTable, SIZES, type Checked } from "./check.ts";
 import { measureUnitCosts } from "./measure.ts";
 import { HELP, parseCapacityOptions, type CapacityOptions } from "./options.ts";
@@ -16,28 +17,21 @@ import { makeCapacityReport } from "./report.ts";
 import { simulateShard } from "./simulation.ts";
 import { readUnitCosts } from "./unit-costs.ts";
 
-const FAILED = 1;
-const BAD_OPTION = 2;
 /** From `dist/scripts/capacity` to the file that the project keeps. */
 const COSTS = fileURLToPath(new URL("../../../scripts/capacity/unit-costs.json", import.meta.url));
 
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-async function run(options: CapacityOptions): Promise<void> {
-  if (options.kind === "help") {
-    process.stdout.write(HELP);
-  } else if (options.kind === "measure") {
+async function run(options: CapacityOptions): Promise<number> {
+  if (options.kind === "measure") {
     buildGenerator();
     const costs = await measureUnitCosts(tell);
     writeFileSync(options.out, `${JSON.stringify(costs, undefined, 2)}\n`);
     tell(`written to ${options.out}`);
   } else if (options.kind === "check") {
     await check(options.costs ?? COSTS);
-  } else {
+  } else if (options.kind === "plan") {
     plan(options);
   }
+  return 0;
 }
 
 async function check(path: string): Promise<void> {
@@ -63,25 +57,10 @@ function plan(options: Extract<CapacityOptions, { readonly kind: "plan" }>): voi
   );
 }
 
-function readOptions(): CapacityOptions | undefined {
-  try {
-    return parseCapacityOptions(process.argv.slice(2));
-  } catch (error) {
-    tell(`capacity: ${error instanceof Error ? error.message : String(error)}; see --help`);
-    return undefined;
-  }
-}
-
-// An interrupted run takes its servers with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => process.exit(FAILED));
-const options = readOptions();
-if (options === undefined) {
-  process.exitCode = BAD_OPTION;
-} else {
-  await run(options).catch((error: unknown) => {
-    tell(`capacity: ${error instanceof Error ? error.message : String(error)}`);
-    // So does a failed one, which would wait for them for ever.
-    process.exit(FAILED);
-  });
-}
+await runProgram({
+  name: "capacity",
+  help: HELP,
+  parse: parseCapacityOptions,
+  wantsHelp: ({ kind }) => kind === "help",
+  run,
+});

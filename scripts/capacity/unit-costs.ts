@@ -5,6 +5,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { messageOf } from "../bench/program.ts";
 
 /** Unit costs of one kind of machine. */
 export interface UnitCosts {
@@ -88,8 +89,4 @@ export function readUnitCosts(path: string): UnitCosts {
     throw new Error(`cpuUs.deliveryByte of ${path} must be 0 or more (µs), got ${String(perByte)}`);
   }
   return given as UnitCosts;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

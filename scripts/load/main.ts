@@ -7,6 +7,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildGenerator } from "../bench/generator.ts";
+import { BAD_OPTION, FAILED, runProgram, tell } from "../bench/program.ts";
 import { describeMachine } from "./machine.ts";
 import { HELP, parseLoadOptions, type LoadOptions } from "./options.ts";
 import { ProgressView } from "./progress.ts";
@@ -16,17 +17,7 @@ import { lostOf, type GeneratorResult } from "./result.ts";
 import { runLoad, windowOf, withTarget, wordsOf, type RunOutcome, type Target } from "./run.ts";
 import { judge } from "./verdict.ts";
 
-const FAILED = 1;
-const BAD_OPTION = 2;
 const LOST = 3;
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 /** Runs it all. @returns the exit code */
 async function load(options: LoadOptions, words: readonly string[]): Promise<number> {
@@ -99,25 +90,10 @@ function write(folder: string, record: LoadRecord): readonly string[] {
   return [json, html];
 }
 
-async function main(words: readonly string[]): Promise<number> {
-  let options: LoadOptions;
-  try {
-    options = parseLoadOptions(words);
-  } catch (error) {
-    tell(`load: ${messageOf(error)}`);
-    return BAD_OPTION;
-  }
-  if (options.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  return load(options, words).catch((error: unknown) => {
-    tell(`load: ${messageOf(error)}`);
-    return FAILED;
-  });
-}
-
-// An interrupted run takes server and generator with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => process.exit(FAILED));
-process.exitCode = await main(process.argv.slice(2));
+await runProgram({
+  name: "load",
+  help: HELP,
+  parse: parseLoadOptions,
+  wantsHelp: ({ help }) => help,
+  run: load,
+});

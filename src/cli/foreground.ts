@@ -17,7 +17,8 @@
 
 import { isatty } from "node:tty";
 
-import { serve, type ServeOptions, type Server } from "../server/server.ts";
+import type { ServeOptions } from "../server/serve-options.ts";
+import { serve, type Server } from "../server/server.ts";
 import type { AppWatch } from "./app-watch.ts";
 import { EXIT_FAILED, failureOf } from "./failure.ts";
 import { reloadWhenSaved, serveOnceLoadable, type HotReload } from "./hot-reload.ts";

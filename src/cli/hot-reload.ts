@@ -11,7 +11,8 @@
 import { dirname, relative } from "node:path";
 
 import { hasCode } from "../errors.ts";
-import { serve, type ServeOptions, type Server } from "../server/server.ts";
+import type { ServeOptions } from "../server/serve-options.ts";
+import { serve, type Server } from "../server/server.ts";
 import type { AppWatch } from "./app-watch.ts";
 import { failureOf } from "./failure.ts";
 import { syntaxPlace } from "./syntax-place.ts";

@@ -8,17 +8,16 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
 import { kindOf, makeError } from "../errors.ts";
-import { Logger, type LogSink } from "../logger.ts";
+import { Logger } from "../logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { resolveOptions } from "../option-resolution.ts";
-import type { Options, ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
-import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { BroadcastEvent, BroadcastPayload, PayloadArgument } from "../shard/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
@@ -35,39 +34,13 @@ import {
   type TopicsRequest,
 } from "./introspection.ts";
 import { LINK_MEMBER, MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
-import { joinStats, type MemberStats } from "./member-stats.ts";
+import { joinStats } from "./member-stats.ts";
 import { NodeDrain, type DrainReport } from "./node-drain.ts";
+import type { ServeOptions } from "./serve-options.ts";
+import type { ServerStats } from "./server-stats.ts";
 import { closedError, type ShardRestart } from "./shard-restarts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TaskPool } from "./tasks.ts";
-
-/** What `serve` takes: the app, and options that the environment can give as well. */
-export interface ServeOptions extends Options {
-  /** The app module, whose default export `defineEndpoint` made: a URL, or a path. */
-  readonly app: URL | string;
-  /** Handed to the app in each shard as `context.data`; must survive a structured clone. */
-  readonly data?: unknown;
-  /** Link to other nodes, of your own or within the process; else `clusterUrl` says which. */
-  readonly adapter?: AdapterSpec;
-  /** Takes main's log lines instead of standard error. */
-  readonly logger?: LogSink;
-}
-
-/** What a server says of itself. */
-export interface ServerStats {
-  /**
-   * By index of the shard, both threads of one that is restarted together, and totals of those it
-   * had before; undefined while one is replaced.
-   */
-  readonly shards: readonly (MemberStats | undefined)[];
-  readonly main: MemberStats;
-  /** The link to other nodes, since its thread began; undefined without one. */
-  readonly link: MemberStats | undefined;
-  /** Sums over all shards, and main. */
-  readonly total: MemberStats;
-  /** Counted when it is read, and each time anew: the index is gone through as a whole. */
-  readonly index: SubscriptionIndexStats;
-}
 
 /**
  * A presence, as the host sees it. A shard is asked, and its `fetch` called there.

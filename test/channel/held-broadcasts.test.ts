@@ -140,4 +140,17 @@ describe("broadcasts of a shard in a burst", () => {
     await turn();
     assert.deepEqual(numbers(client), all.slice(BURST));
   });
+
+  it("are not overtaken by what another thread says after them", async () => {
+    const node = new TestNode();
+    world = new World({ channels: { "room:*": CHANNEL }, window: new BurstWindow(), node });
+    const client = world.joined();
+    const all = Array.from({ length: BURST + 4 }, (_, at) => at);
+    for (const n of all) say(n);
+    node.member(1).broadcast("room:1", "e", { n: 99 });
+    world.member.drain();
+    assert.deepEqual(numbers(client), [...all, 99]);
+    await turn();
+    assert.deepEqual(numbers(client), []);
+  });
 });

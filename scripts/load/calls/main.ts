@@ -9,6 +9,7 @@
  */
 
 import { buildGenerator } from "../../bench/generator.ts";
+import { runProgram, tell } from "../../bench/program.ts";
 import { prepareServer } from "../../bench/servers.ts";
 import type { Load, Subject } from "./loads.ts";
 import { HELP, parseCallsOptions, type CallsOptions } from "./options.ts";
@@ -16,17 +17,11 @@ import { whyPerfDoesNotCount } from "./perf.ts";
 import { makeCallsTable, type Row, type Turn } from "./table.ts";
 import { takeTurn } from "./turn.ts";
 
-const FAILED = 1;
-const BAD_OPTION = 2;
 const NO_PERF = 3;
 
 /** A row that is being filled. */
 interface OpenRow extends Row {
   readonly turns: Turn[];
-}
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 /** Leaves out servers that cannot run here, and says why. */
@@ -62,30 +57,10 @@ async function run(options: CallsOptions): Promise<number> {
   return 0;
 }
 
-function complain(error: unknown): void {
-  tell(`load:calls: ${error instanceof Error ? error.message : String(error)}`);
-}
-
-function readOptions(): CallsOptions | undefined {
-  try {
-    return parseCallsOptions(process.argv.slice(2));
-  } catch (error) {
-    complain(error);
-    return undefined;
-  }
-}
-
-// An interrupted run takes its servers with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => process.exit(FAILED));
-const options = readOptions();
-if (options === undefined) {
-  process.exitCode = BAD_OPTION;
-} else if (options.help) {
-  process.stdout.write(HELP);
-} else {
-  process.exitCode = await run(options).catch((error: unknown) => {
-    complain(error);
-    return FAILED;
-  });
-}
+await runProgram({
+  name: "load:calls",
+  help: HELP,
+  parse: parseCallsOptions,
+  wantsHelp: ({ help }) => help,
+  run,
+});

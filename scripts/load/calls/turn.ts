@@ -17,8 +17,8 @@ import { countCalls, type Calls } from "./perf.ts";
 import { countSegments, segmentsPerSecond } from "./segments.ts";
 import type { Turn } from "./table.ts";
 
-/** The load runs this long before calls are counted. */
-const LEAD_MS = 500;
+/** Live lines of the warm-up before calls are counted: half a second of load. */
+const LEAD_LINES = 5;
 const COUNTED_SECONDS = 2;
 /** Lead, what is counted, and room for perf to start and end. */
 const WARMUP_MS = 4_000;
@@ -72,9 +72,10 @@ async function measure(
     "--live",
     `${LIVE_MS}ms`,
   ]);
+  let lines = 0;
   let counting: Promise<Counted> | undefined;
   const { result, code, report } = await generator.read(({ phase }) => {
-    if (phase === "warmup") counting ??= count(server, hasPerf);
+    if (phase === "warmup" && (lines += 1) === LEAD_LINES) counting = count(server, hasPerf);
     return Promise.resolve();
   });
   const counted = await counting;
@@ -85,10 +86,10 @@ async function measure(
 }
 
 async function count(server: RunningServer, hasPerf: boolean): Promise<Counted> {
-  await sleep(LEAD_MS);
   const port = Number(new URL(server.url).port);
   const before = countSegments(port);
   const calls = hasPerf ? await countCalls(server.pid, COUNTED_SECONDS) : undefined;
+  // As long as perf counts: what is measured is a time, and there is no event at its end.
   if (!hasPerf) await sleep(COUNTED_SECONDS * 1_000);
   return { calls, segmentsPerSecond: segmentsPerSecond(before, countSegments(port)) };
 }

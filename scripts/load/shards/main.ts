@@ -10,6 +10,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildGenerator } from "../../bench/generator.ts";
+import { BAD_OPTION, runProgram, tell } from "../../bench/program.ts";
 import { describeMachine } from "../machine.ts";
 import { drawBar } from "../progress.ts";
 import { commandOf, optionsIn } from "../record.ts";
@@ -21,17 +22,6 @@ import { describeLeft, planTurns, type PlannedTurn } from "./plan.ts";
 import { recommend, showFigure, type Measured } from "./recommendation.ts";
 import { keepEarlier, type SweepRecord } from "./record.ts";
 import { measureTurn, type Turn } from "./turn.ts";
-
-const FAILED = 1;
-const BAD_OPTION = 2;
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 async function sweep(options: SweepOptions, words: readonly string[]): Promise<void> {
   tell("building native-bench");
@@ -108,28 +98,21 @@ function write(folder: string, record: SweepRecord): readonly string[] {
   return [json, html];
 }
 
-async function main(words: readonly string[]): Promise<number> {
-  let options: SweepOptions;
-  try {
-    options = parseSweepOptions(words);
-  } catch (error) {
-    tell(`load:shards: ${messageOf(error)}`);
-    return BAD_OPTION;
-  }
-  if (options.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+async function run(options: SweepOptions, words: readonly string[]): Promise<number> {
   try {
     await sweep(options, words);
     return 0;
   } catch (error) {
-    tell(`load:shards: ${messageOf(error)}`);
-    return error instanceof TypeError ? BAD_OPTION : FAILED;
+    if (!(error instanceof TypeError)) throw error;
+    tell(`load:shards: ${error.message}`);
+    return BAD_OPTION;
   }
 }
 
-// An interrupted sweep takes server and generator with it: "exit" is where they are killed.
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => process.exit(FAILED));
-process.exitCode = await main(process.argv.slice(2));
+await runProgram({
+  name: "load:shards",
+  help: HELP,
+  parse: parseSweepOptions,
+  wantsHelp: ({ help }) => help,
+  run,
+});
