@@ -157,11 +157,22 @@ async function run(): Promise<number> {
   return 0;
 }
 
+function readWords(words: readonly string[]): { readonly help: boolean } {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: { help: { type: "boolean", default: false } },
+    }).values;
+  } catch (error) {
+    // It names what is unknown; what is known stands in the help.
+    throw new TypeError(`${messageOf(error)}; see --help`, { cause: error });
+  }
+}
+
 await runProgram({
   name: "account",
   help: HELP,
-  parse: (words) =>
-    parseArgs({ args: [...words], options: { help: { type: "boolean", default: false } } }).values,
+  parse: readWords,
   wantsHelp: ({ help }) => help,
   run,
 });

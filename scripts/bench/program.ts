@@ -45,7 +45,7 @@ export async function runProgram<Options>(program: Program<Options>): Promise<vo
   try {
     options = parse(words);
   } catch (error) {
-    tell(`${name}: ${messageOf(error)}; see --help`);
+    tell(`${name}: ${messageOf(error)}`);
     process.exitCode = BAD_OPTION;
     return;
   }
