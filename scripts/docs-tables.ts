@@ -1,7 +1,7 @@
 /**
  * What the documents repeat of the sources: tables, and files that they quote.
  *
- *   <!-- options -->                     a table, made from src/options.ts
+ *   <!-- options -->                     a table, made from src/options/options.ts
  *   <!-- /options -->
  *   <!-- file test/examples/x.ts -->     the code block that follows is that file
  *
@@ -9,8 +9,8 @@
  */
 
 import { ERRORS } from "../src/errors.ts";
-import { rangeOf } from "../src/option-values.ts";
-import { OPTIONS, type OptionName } from "../src/options.ts";
+import { rangeOf } from "../src/options/values.ts";
+import { OPTIONS, type OptionName } from "../src/options/options.ts";
 import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
 import { GENERATIONS, type Abilities } from "../test/support/clients/generations.ts";

@@ -18,7 +18,7 @@ export type { MemberStats } from "./server/member-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";
 export type { ChannelDetails, ChannelInfo, SocketInfo } from "./shard/introspection.ts";
 export type { TopicCount } from "./pubsub/topic-counts.ts";
-export { defineEndpoint } from "./shard/endpoint.ts";
+export { defineEndpoint } from "./endpoint/endpoint.ts";
 export type {
   AnyMountDefinition,
   EndpointCallbacks,
@@ -27,8 +27,8 @@ export type {
   MountOptions,
   RawMountDefinition,
   WebSocketMountOptions,
-} from "./shard/endpoint.ts";
-export type { LongPollMountOptions } from "./shard/longpoll-mount.ts";
+} from "./endpoint/endpoint.ts";
+export type { LongPollMountOptions } from "./endpoint/longpoll-mount.ts";
 export type { ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type {
@@ -93,7 +93,7 @@ export type {
   TasksDefinition,
 } from "./channel/tasks/task-types.ts";
 export type { TaskOptions } from "./channel/tasks/tasks.ts";
-export { error, ok, reply, stop } from "./channel/results.ts";
+export { error, ok, reply, stop } from "./callbacks/results.ts";
 export type {
   ExitReason,
   HandleInResult,
@@ -104,8 +104,8 @@ export type {
   Refused,
   Reply,
   Stop,
-} from "./channel/results.ts";
-export type { Until } from "./channel/expiry.ts";
+} from "./callbacks/results.ts";
+export type { Until } from "./callbacks/expiry.ts";
 export { socketRef } from "./channel/socket-ref.ts";
 export type { SocketRef } from "./channel/socket-ref.ts";
 export { definePresence } from "./presence/presence.ts";
@@ -138,7 +138,7 @@ export type {
 } from "./pubsub/adapter.ts";
 export { memoryAdapter } from "./pubsub/adapters/memory.ts";
 export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";
-export { defineTransport } from "./transport/definition.ts";
+export { defineTransport } from "./transport/custom/definition.ts";
 export type {
   TransportCallbacks,
   TransportClient,
@@ -147,25 +147,30 @@ export type {
   TransportDefinition,
   TransportHost,
   TransportRequest,
-} from "./transport/definition.ts";
-export type { Route, RouteRequest } from "./transport/routes.ts";
-export type { RouteResponse } from "./transport/answer.ts";
-export type { ErrorHandler, HandshakeOptions } from "./transport/handshake-options.ts";
-export type { CheckOrigin, Origin } from "./transport/origin.ts";
+} from "./transport/custom/definition.ts";
+export type { Route, RouteRequest } from "./transport/http/routes.ts";
+export type { RouteResponse } from "./transport/http/answer.ts";
+export type { ErrorHandler, HandshakeOptions } from "./transport/handshake/handshake-options.ts";
+export type { CheckOrigin, Origin } from "./transport/handshake/origin.ts";
 export type {
   ConnectInfoKind,
   ConnectInfoPairs,
   ConnectInfoRequest,
-} from "./transport/connect-info.ts";
-export type { CookieSession, Session, SessionSource, StoredSession } from "./transport/session.ts";
-export type { WebSocketOptions } from "./transport/websocket.ts";
+} from "./transport/handshake/connect-info.ts";
+export type {
+  CookieSession,
+  Session,
+  SessionSource,
+  StoredSession,
+} from "./transport/handshake/cookie-session.ts";
+export type { WebSocketOptions } from "./transport/websocket/websocket-transport.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";
-export { LOG_LINES } from "./logger.ts";
-export type { LineLevel, LogSink } from "./logger.ts";
-export type { FilterParameters } from "./log-filter.ts";
-export { OPTIONS } from "./options.ts";
-export type { Options, ResolvedOptions } from "./options.ts";
+export { LOG_LINES } from "./log/logger.ts";
+export type { LineLevel, LogSink } from "./log/logger.ts";
+export type { FilterParameters } from "./log/filter.ts";
+export { OPTIONS } from "./options/options.ts";
+export type { Options, ResolvedOptions } from "./options/options.ts";
 export { Token } from "./token/token.ts";
 export { verifyPhoenixToken } from "./token/phoenix-token.ts";
 export type {

@@ -10,7 +10,7 @@
 
 import { parseArgs } from "node:util";
 import type { WebSocket } from "uWebSockets.js";
-import { loadEngine } from "../../src/transport/engine.ts";
+import { loadEngine } from "../../src/transport/engine/engine.ts";
 
 type Frame = readonly [
   joinRef: string,

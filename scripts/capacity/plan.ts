@@ -15,8 +15,8 @@
  * Runs on: the process of `npm run capacity`.
  */
 
-import { automaticRingBytes, EXTRA_MEMBERS } from "../../src/option-resolution.ts";
-import { OPTIONS } from "../../src/options.ts";
+import { automaticRingBytes, EXTRA_MEMBERS } from "../../src/options/resolution.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layout.ts";
 import type { Demand, Machine } from "./demand.ts";
 import type { UnitCosts } from "./unit-costs.ts";

@@ -8,7 +8,7 @@
 
 import { defineChannel, defineEndpoint, defineSocket, ok } from "../../src/index.ts";
 import type { ChannelLimits, Rate, SocketLimits } from "../../src/index.ts";
-import type { SoloConnection } from "../../src/shard/solo-connection.ts";
+import type { SoloConnection } from "../../src/solo/solo-connection.ts";
 import { silentShard } from "./silent-shard.ts";
 
 const ROUNDS = 15;

@@ -14,9 +14,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { definePresence } from "../../src/index.ts";
-import { Logger } from "../../src/logger.ts";
+import { Logger } from "../../src/log/logger.ts";
 import { Counters } from "../../src/memory/counters.ts";
-import { resolveOptions } from "../../src/option-resolution.ts";
+import { resolveOptions } from "../../src/options/resolution.ts";
 import { partsOf } from "../../src/presence/delta.ts";
 import { packDelta, unpackDelta } from "../../src/presence/gossip.ts";
 import { metaOf } from "../../src/presence/meta.ts";
@@ -25,7 +25,7 @@ import { PhxRefs } from "../../src/presence/phx-ref.ts";
 import { State } from "../../src/presence/state.ts";
 import { makeNodeMemory } from "../../src/server/memory-plan.ts";
 import type { NodeMemory } from "../../src/shard/control.ts";
-import { InlineTasks } from "../../src/shard/inline-tasks.ts";
+import { InlineTasks } from "../../src/tasks/inline-tasks.ts";
 import { ShardCore } from "../../src/shard/shard-core.ts";
 
 const ROWS = 100_000;

@@ -4,10 +4,10 @@
  * Runs on: node, after a build.
  */
 
-import { Logger } from "../../src/logger.ts";
-import { resolveOptions } from "../../src/option-resolution.ts";
-import type { EndpointDefinition } from "../../src/shard/endpoint.ts";
-import { SoloShard } from "../../src/shard/solo-shard.ts";
+import { Logger } from "../../src/log/logger.ts";
+import { resolveOptions } from "../../src/options/resolution.ts";
+import type { EndpointDefinition } from "../../src/endpoint/endpoint.ts";
+import { SoloShard } from "../../src/solo/solo-shard.ts";
 
 const silent = (): void => {};
 

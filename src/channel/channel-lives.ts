@@ -12,7 +12,7 @@
 import { hasCode } from "../errors.ts";
 import { EVENT, REASON } from "../protocol/reserved.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import { isThenable, type AsyncCalls } from "./async-calls.ts";
+import { isThenable, type AsyncCalls } from "../callbacks/calls.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelOutput } from "./channel-output.ts";
 import { asError, type ChannelReports } from "./channel-reports.ts";
@@ -20,8 +20,8 @@ import { cancelTasks } from "./tasks/channel-tasks.ts";
 import { STATE, takeStep } from "./channel-state.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
-import { LiveCount } from "./live-count.ts";
-import type { ExitReason } from "./results.ts";
+import { LiveCount } from "../callbacks/live-count.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 
 /** What the lives of channels are made of. */
 export interface ChannelLivesParts {

@@ -5,12 +5,12 @@
  */
 
 import { hasCode, kindOf } from "../errors.ts";
-import type { LineLevel, Logger } from "../logger.ts";
+import type { LineLevel, Logger } from "../log/logger.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Channel } from "./channel.ts";
-import { shown, type ExitReason } from "./results.ts";
+import { shown, type ExitReason } from "../callbacks/results.ts";
 
 /** What a report needs of a channel. */
 interface Reported {

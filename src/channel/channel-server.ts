@@ -13,29 +13,29 @@
  */
 
 import { hasCode, makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
-import { AsyncCalls, ignoreOutcome, isThenable } from "./async-calls.ts";
+import { AsyncCalls, ignoreOutcome, isThenable } from "../callbacks/calls.ts";
 import type { Channel, ChannelRuntime } from "./channel.ts";
 import { ChannelLives } from "./channel-lives.ts";
 import { ChannelOutput } from "./channel-output.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import { STATE } from "./channel-state.ts";
 import { ChannelTasks } from "./tasks/channel-tasks.ts";
-import { callLater } from "./channel-timers.ts";
+import { callLater } from "../callbacks/timers.ts";
 import type { ShardContext } from "./context.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { InHandler } from "./schemas/in-handlers.ts";
 import type { Lane } from "./lane.ts";
-import { Mailbox, mailboxFull, type Letter } from "./mailbox.ts";
+import { Mailbox, mailboxFull, type Letter } from "../callbacks/mailbox.ts";
 import { missedError } from "./missed-error.ts";
-import { badAnswer, badResult, isGraceful, noHandler } from "./results.ts";
-import { Reply, Stop, type ExitReason } from "./results.ts";
+import { badAnswer, badResult, isGraceful, noHandler } from "../callbacks/results.ts";
+import { Reply, Stop, type ExitReason } from "../callbacks/results.ts";
 import type { Tasks } from "./tasks/tasks.ts";
-import { TurnQueue } from "./turn-queue.ts";
+import { TurnQueue } from "../callbacks/turn-queue.ts";
 import type { Incoming } from "./verbatim.ts";
 
 /** What a ChannelServer is made of. */

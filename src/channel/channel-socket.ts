@@ -5,7 +5,7 @@
  */
 
 import type { ShardContext } from "./context.ts";
-import type { Until } from "./expiry.ts";
+import type { Until } from "../callbacks/expiry.ts";
 import type { TaskArguments, TaskName, TaskResult, TasksDefinition } from "./tasks/task-types.ts";
 
 /** Tasks of a channel that declares none: any name, any input. */

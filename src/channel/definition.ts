@@ -5,8 +5,8 @@
  */
 
 import { makeError } from "../errors.ts";
-import { checkLogLevel, type LineLevel } from "../logger.ts";
-import { checkOption } from "../options.ts";
+import { checkLogLevel, type LineLevel } from "../log/logger.ts";
+import { checkOption } from "../options/options.ts";
 import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
 import type {
   AnyOut,
@@ -26,7 +26,7 @@ import type {
 import { channelLimiterOf, type ChannelLimiter, type ChannelLimits } from "./limits.ts";
 import { inHandlersOf, joinOf, ratesOf, type InHandler } from "./schemas/in-handlers.ts";
 import { OutWriters } from "./schemas/out-writers.ts";
-import type { ExitReason, HandleOutResult, JoinResult } from "./results.ts";
+import type { ExitReason, HandleOutResult, JoinResult } from "../callbacks/results.ts";
 import type { Typed } from "./schemas/typed.ts";
 import { isVerbatim } from "./verbatim.ts";
 

@@ -14,21 +14,21 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { checkEvent } from "../protocol/broadcast-encoder.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { refJson, type Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
-import { ignoreOutcome, isThenable, settledInTime } from "./async-calls.ts";
+import { ignoreOutcome, isThenable, settledInTime } from "../callbacks/calls.ts";
 import { asError, ChannelReports } from "./channel-reports.ts";
 import { STATE, takeStep } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
-import { LiveCount } from "./live-count.ts";
+import { LiveCount } from "../callbacks/live-count.ts";
 import type { RawChannelEnd, RawChannelRuntime } from "./raw-channel.ts";
 import { areHandlers, type RawChannelHandlers } from "./raw-definition.ts";
-import { badResult, type ExitReason } from "./results.ts";
+import { badResult, type ExitReason } from "../callbacks/results.ts";
 
 /** What a RawChannelServer is made of. */
 export interface RawChannelServerParts {

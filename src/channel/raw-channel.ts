@@ -14,9 +14,9 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
 import { STATE, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
-import type { Until } from "./expiry.ts";
+import type { Until } from "../callbacks/expiry.ts";
 import type { RawChannel, RawChannelDefinition, RawChannelHandlers } from "./raw-definition.ts";
-import type { ExitReason } from "./results.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 
 /** What a raw channel asks of its server. */

@@ -5,15 +5,15 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
-import { checkLogLevel, type LineLevel } from "../logger.ts";
-import { checkOption } from "../options.ts";
+import { checkLogLevel, type LineLevel } from "../log/logger.ts";
+import { checkOption } from "../options/options.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { ShardContext } from "./context.ts";
 import type { HasAssigns } from "./definition.ts";
-import type { Until } from "./expiry.ts";
-import type { ExitReason } from "./results.ts";
+import type { Until } from "../callbacks/expiry.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 
 /**
  * One connection's membership of one topic, as a raw channel holds it.

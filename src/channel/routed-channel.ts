@@ -10,9 +10,9 @@ import type { Message, Ref } from "../protocol/message.ts";
 import type { ChannelState } from "./channel-state.ts";
 import type { Connection } from "./connection.ts";
 import type { ChannelLimiter } from "./limits.ts";
-import type { Until } from "./expiry.ts";
+import type { Until } from "../callbacks/expiry.ts";
 import type { Serializer } from "../protocol/serializer.ts";
-import type { ExitReason } from "./results.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 
 /** A channel, as the server of its socket knows it. */
 export interface RoutedChannel {

@@ -10,7 +10,7 @@ import { JsonText } from "../protocol/json-text.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
-import type { HandleInResult } from "./results.ts";
+import type { HandleInResult } from "../callbacks/results.ts";
 
 /**
  * A handler of `handleIn` that is given payloads verbatim.

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 
 import { makeError } from "../errors.ts";
-import { OPTIONS } from "../options.ts";
+import { OPTIONS } from "../options/options.ts";
 import type { Command } from "./command.ts";
 import { optionsOf, parseArguments } from "./flags.ts";
 import { runInForeground } from "./foreground.ts";

@@ -10,8 +10,8 @@
 import { parseArgs } from "node:util";
 
 import { makeError } from "../errors.ts";
-import { resolveOptions } from "../option-resolution.ts";
-import { OPTIONS, type OptionName, type Options } from "../options.ts";
+import { resolveOptions } from "../options/resolution.ts";
+import { OPTIONS, type OptionName, type Options } from "../options/options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
 
 /** One flag. */

@@ -4,7 +4,7 @@
  * Runs on: main.
  */
 
-import { OPTIONS, type OptionName } from "../options.ts";
+import { OPTIONS, type OptionName } from "../options/options.ts";
 import type { Command } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 

@@ -9,7 +9,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { makeError } from "../errors.ts";
-import { OPTIONS } from "../options.ts";
+import { OPTIONS } from "../options/options.ts";
 import { AppWatch } from "./app-watch.ts";
 import type { Command } from "./command.ts";
 import { optionsOf, parseArguments } from "./flags.ts";

@@ -4,7 +4,7 @@
  * Runs on: main.
  */
 
-import { LOG_LINES, type LogSink } from "../logger.ts";
+import { LOG_LINES, type LogSink } from "../log/logger.ts";
 import { failureOf } from "./failure.ts";
 
 /** Makes the sink. */

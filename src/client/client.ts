@@ -5,7 +5,7 @@
  * Owns: nothing; the socket is yours, and so is its connection.
  */
 
-import type { AppChannel, AppTopic } from "../shard/app-types.ts";
+import type { AppChannel, AppTopic } from "../endpoint/app-types.ts";
 import { ClientChannel } from "./client-channel.ts";
 import type { PhoenixSocket } from "./phoenix.ts";
 

@@ -6,7 +6,7 @@
  *       a flood is no flood of the log.
  */
 
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Clock } from "./clock.ts";
 import type { Counted } from "./own-limits.ts";

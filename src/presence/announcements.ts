@@ -20,7 +20,7 @@
  * Slow:    a fetch that fails, or takes too long, costs the diff what it would have added (`fetching`).
  */
 
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import type { AnyCallbacks, PresenceContext, PresenceDiff } from "./definition.ts";
 import { TopicDiff, type Diff } from "./diff.ts";

@@ -7,7 +7,7 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import type { AnyCallbacks, PresenceContext, PresenceDiff, Presences } from "./definition.ts";
 import type { TopicDiff } from "./diff.ts";

@@ -7,7 +7,7 @@
  * Runs on: shard; one for each presence that has the callback.
  */
 
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import type { AnyCallbacks, PresenceContext, PresenceDiff, TrackedMeta } from "./definition.ts";
 import { emptyRecord } from "./grouping.ts";
 

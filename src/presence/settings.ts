@@ -5,8 +5,8 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
-import { automaticDownMs } from "../option-resolution.ts";
-import { checkOption, type OptionName, type ResolvedOptions } from "../options.ts";
+import { automaticDownMs } from "../options/resolution.ts";
+import { checkOption, type OptionName, type ResolvedOptions } from "../options/options.ts";
 
 /** Options of a presence; what is not given here is the server's. */
 export interface PresenceOptions {

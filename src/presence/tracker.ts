@@ -12,7 +12,7 @@
 import { randomBytes } from "node:crypto";
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import { Announcements } from "./announcements.ts";
 import type { AnyCallbacks, PresenceContext, PresenceEntry, Presences } from "./definition.ts";

@@ -13,7 +13,7 @@
 
 import { makeError } from "../errors.ts";
 import { RETRY_AFTER_S } from "../protocol/reserved.ts";
-import type { Engine, EngineApp, ListenSocket } from "../transport/engine-types.ts";
+import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine-types.ts";
 
 /** What an acceptor tells. */
 export interface AcceptorEvents {

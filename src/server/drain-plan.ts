@@ -14,7 +14,7 @@
  */
 
 import { makeError } from "../errors.ts";
-import { checkOption, type Options, type ResolvedOptions } from "../options.ts";
+import { checkOption, type Options, type ResolvedOptions } from "../options/options.ts";
 import type { DrainPace } from "../shard/control.ts";
 
 const NAMES = [

@@ -5,8 +5,8 @@
  */
 
 import { Counters } from "../memory/counters.ts";
-import type { Logger } from "../logger.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { Logger } from "../log/logger.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { HEADER_BYTES, type BroadcastHandler } from "../pubsub/envelope.ts";
 import { Exchange, type LappedNotice } from "../pubsub/exchange.ts";

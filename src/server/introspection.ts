@@ -14,7 +14,7 @@ import type {
   PresenceQuestion,
   SocketInfo,
 } from "../shard/control.ts";
-import { errorOf } from "../shard/error-report.ts";
+import { errorOf } from "../error-report.ts";
 import type { Asked, Questions } from "./questions.ts";
 
 /** Which topics are wanted. */

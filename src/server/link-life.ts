@@ -12,7 +12,7 @@
  * Full: a link that ends more than 5 times within a minute is given up, and the node stays alone.
  */
 
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import type { MemberThread } from "./member-thread.ts";
 import type { RestartBound } from "./restart-bound.ts";
 

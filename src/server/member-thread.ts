@@ -13,19 +13,18 @@ import { Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type {
   AnswerMessage,
   DrainPace,
-  HandedOver,
   LinkStart,
   MainMessage,
   MemberMessage,
   ShardDrain,
   ShardStart,
-  TaskMessage,
 } from "../shard/control.ts";
-import { errorOf } from "../shard/error-report.ts";
+import type { TaskMessage } from "../tasks/task-messages.ts";
+import { errorOf } from "../error-report.ts";
 import type { MemberStats } from "./member-stats.ts";
 import { within } from "./time-limit.ts";
 

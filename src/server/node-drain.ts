@@ -11,8 +11,8 @@
  * Full: a shard that is not done by its time is late, and nobody waits for it; its counts are missing.
  */
 
-import type { Logger } from "../logger.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { Logger } from "../log/logger.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { DrainPace, ShardDrain } from "../shard/control.ts";
 import { AT_ONCE, planDrain, type DrainSettings } from "./drain-plan.ts";
 import { ANSWER_MS, SETTLE_MS } from "./shard-restarts.ts";

@@ -4,8 +4,8 @@
  * Runs on: main. Types only.
  */
 
-import type { LogSink } from "../logger.ts";
-import type { Options } from "../options.ts";
+import type { LogSink } from "../log/logger.ts";
+import type { Options } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 
 /** What `serve` takes: the app, and options that the environment can give as well. */

@@ -8,20 +8,20 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
 import { kindOf, makeError } from "../errors.ts";
-import { Logger } from "../logger.ts";
+import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import { resolveOptions } from "../option-resolution.ts";
-import type { ResolvedOptions } from "../options.ts";
+import { resolveOptions } from "../options/resolution.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
-import type { BroadcastEvent, BroadcastPayload, PayloadArgument } from "../shard/app-types.ts";
+import type { BroadcastEvent, BroadcastPayload, PayloadArgument } from "../endpoint/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
-import { loadEngine } from "../transport/engine.ts";
+import { loadEngine } from "../transport/engine/engine.ts";
 import { Acceptor } from "./acceptor.ts";
 import { availableCpus } from "./cpu-quota.ts";
 import { drainSettingsOf, type DrainOptions } from "./drain-plan.ts";
@@ -40,7 +40,7 @@ import type { ServeOptions } from "./serve-options.ts";
 import type { ServerStats } from "./server-stats.ts";
 import { closedError, type ShardRestart } from "./shard-restarts.ts";
 import { Supervisor } from "./supervisor.ts";
-import { TaskPool } from "./tasks.ts";
+import { TaskPool } from "../tasks/task-pool.ts";
 
 /**
  * A presence, as the host sees it. A shard is asked, and its `fetch` called there.

@@ -15,8 +15,8 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { Logger } from "../log/logger.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import { planDrain } from "./drain-plan.ts";
 import type { MemberThread } from "./member-thread.ts";
 import { pause, within } from "./time-limit.ts";

@@ -11,12 +11,13 @@
 import { availableParallelism } from "node:os";
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { clearCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
-import type { AnswerMessage, NodeMemory, TaskMessage } from "../shard/control.ts";
+import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
+import type { TaskMessage } from "../tasks/task-messages.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
 import { Levelling } from "./levelling.ts";
@@ -34,7 +35,7 @@ import {
   type RestartedThreads,
   type ShardRestart,
 } from "./shard-restarts.ts";
-import type { TaskPool } from "./tasks.ts";
+import type { TaskPool } from "../tasks/task-pool.ts";
 import { within } from "./time-limit.ts";
 
 /** What a supervisor is made of. */

@@ -24,17 +24,16 @@
  * Runs on: main and shards, link. Types only.
  */
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
-import type { ErrorReport } from "./error-report.ts";
+import type { ErrorReport } from "../error-report.ts";
+import type { TaskAnswer, TaskMessage } from "../tasks/task-messages.ts";
 import type { Answer, Question } from "./introspection.ts";
 
-export type { HandedOver } from "../channel/tasks/handed-over.ts";
 export type { DrainPace } from "../transport/drain.ts";
 export type {
   Answer,
@@ -106,53 +105,6 @@ export type MainMessage =
   | { readonly kind: "retire"; readonly member: number; readonly hasLost: boolean }
   | { readonly kind: "ask"; readonly id: number; readonly question: Question }
   | TaskAnswer;
-
-/** From main: what became of a task of the shard. */
-export type TaskAnswer =
-  | {
-      readonly kind: "taskDone";
-      readonly id: number;
-      readonly result: unknown;
-      readonly transfer: readonly HandedOver[];
-    }
-  | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
-
-/** A task as it is called. */
-export interface TaskTarget {
-  /** URL of the tasks module. */
-  readonly module: string;
-  /** Of the function there. */
-  readonly name: string;
-  readonly input: unknown;
-}
-
-/** A task as a thread of the pool gets it. */
-export interface TaskCall extends TaskTarget {
-  /** Memory of a TaskFlag. */
-  readonly flag: SharedArrayBuffer;
-}
-
-/** What a thread of the pool says of a task. Errors cross as reports: a clone would lose their codes. */
-export type TaskOutcome =
-  | {
-      readonly kind: "done";
-      readonly result: unknown;
-      /** Parts of the result that are handed over, not copied, on the next way too. */
-      readonly transfer: readonly HandedOver[];
-    }
-  | { readonly kind: "failed"; readonly error: ErrorReport };
-
-/** To main: a task of the shard. */
-export interface TaskRequest extends TaskTarget {
-  readonly kind: "task";
-  /** The shard's number for it. */
-  readonly id: number;
-  /** Parts of the input that are handed over, not copied, on the next way too. */
-  readonly transfer: readonly HandedOver[];
-}
-
-/** To main: a task of the shard, or the end of one. */
-export type TaskMessage = TaskRequest | { readonly kind: "taskCancel"; readonly id: number };
 
 /** To main. */
 export type MemberMessage =

@@ -10,18 +10,18 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import type { HandedOver } from "../channel/tasks/handed-over.ts";
 import { makeError } from "../errors.ts";
-import { Logger } from "../logger.ts";
+import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import { loadEngine } from "../transport/engine.ts";
-import { loadAppModule } from "./app-module.ts";
+import { loadEngine } from "../transport/engine/engine.ts";
+import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
-import { isEndpoint, type EndpointDefinition } from "./endpoint.ts";
-import { reportOf } from "./error-report.ts";
+import { isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { reportOf } from "../error-report.ts";
 import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
-import { TaskClient } from "./task-client.ts";
+import { TaskClient } from "../tasks/task-client.ts";
 
 /** How long a shard that ends by itself waits to be taken out of the deal. */
 const RELEASE_MS = 1_000;

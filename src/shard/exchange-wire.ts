@@ -10,8 +10,8 @@ import { KIND } from "../pubsub/envelope.ts";
 import { kindAndFlags, kindOf } from "../pubsub/exchange-layout.ts";
 import { CONTROL_SLOT, type Exchange } from "../pubsub/exchange.ts";
 import { packMail, unpackMail } from "../pubsub/node-mail.ts";
-import type { SessionPeer } from "../transport/session-peer.ts";
-import type { SessionWire } from "../transport/session-wire.ts";
+import type { SessionPeer } from "../transport/longpoll/forwarding-peer.ts";
+import type { SessionWire } from "../transport/longpoll/forwarding-port.ts";
 import type { NodeMemory } from "./control.ts";
 
 /** Kind of these records within a node; those of PubSub come before it. */

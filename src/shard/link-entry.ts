@@ -7,7 +7,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
-import { Logger } from "../logger.ts";
+import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
@@ -16,7 +16,7 @@ import { Exchange } from "../pubsub/exchange.ts";
 import { Link } from "../pubsub/link.ts";
 import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import type { LinkStart, MainMessage, MemberMessage } from "./control.ts";
-import { reportOf } from "./error-report.ts";
+import { reportOf } from "../error-report.ts";
 
 const { memory, options, member, adapter: spec, isReplacement } = workerData as LinkStart;
 const logger = new Logger(options.logLevel);

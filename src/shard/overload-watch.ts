@@ -7,7 +7,7 @@
 
 import { getHeapStatistics } from "node:v8";
 
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { telemetry } from "../telemetry.ts";

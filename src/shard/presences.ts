@@ -4,14 +4,14 @@
  * Runs on: shard.
  */
 
-import type { Logger } from "../logger.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { Logger } from "../log/logger.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { PresenceContext, Presences } from "../presence/definition.ts";
 import { isPresence, type AnyPresence, type DefinedPresence } from "../presence/presence.ts";
 import { settingsOf } from "../presence/settings.ts";
 import { Tracker } from "../presence/tracker.ts";
 import type { PresenceWire } from "../presence/wire.ts";
-import { reportOf, type ErrorReport } from "./error-report.ts";
+import { reportOf, type ErrorReport } from "../error-report.ts";
 
 /** What the presences of a shard are made of. */
 export interface ShardPresencesParts {

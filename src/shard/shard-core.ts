@@ -18,7 +18,7 @@ import { runTask } from "../channel/tasks/task-signal.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
 import { Refusals } from "../limits/refusals.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
@@ -44,7 +44,7 @@ import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
 import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
-import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "./endpoint.ts";
+import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "../endpoint/endpoint.ts";
 import { ShardWire } from "./presence-wire.ts";
 import { ShardPresences } from "./presences.ts";
 

@@ -7,22 +7,22 @@
 
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import { monotonicMs } from "../limits/clock.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
-import { EnginePublisher } from "../transport/engine-publisher.ts";
-import type { Engine, EngineApp } from "../transport/engine-types.ts";
-import { Handshake } from "../transport/handshake.ts";
-import { mountRoutes } from "../transport/routes.ts";
+import { EnginePublisher } from "../transport/engine/publisher.ts";
+import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
+import { Handshake } from "../transport/handshake/handshake.ts";
+import { mountRoutes } from "../transport/http/routes.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
-import { LongPollTransport } from "../transport/longpoll.ts";
+import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { ConnectionNumbering } from "../transport/connection-numbering.ts";
-import { CustomTransports } from "../transport/custom-transports.ts";
+import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
-import { longpollOptionsOf, longpollPathOf } from "./longpoll-mount.ts";
+import { longpollOptionsOf, longpollPathOf } from "../endpoint/longpoll-mount.ts";
 import { ExchangeWire } from "./exchange-wire.ts";
-import { WebSocketTransport } from "../transport/websocket.ts";
+import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
 import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
@@ -33,9 +33,9 @@ import {
   websocketPathOf,
   type EndpointDefinition,
   type AnyMountDefinition,
-} from "./endpoint.ts";
+} from "../endpoint/endpoint.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
-import { handshakePolicyOf } from "./mount-handshake.ts";
+import { handshakePolicyOf } from "../endpoint/mount-handshake.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 

@@ -4,7 +4,7 @@
  * Runs on: shard. Pure.
  */
 
-import type { ExitReason } from "../channel/results.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import { makeError } from "../errors.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 

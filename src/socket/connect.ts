@@ -9,10 +9,10 @@
  */
 
 import { kindOf } from "../errors.ts";
-import { isThenable, settledInTime } from "../channel/async-calls.ts";
+import { isThenable, settledInTime } from "../callbacks/calls.ts";
 import type { ShardContext } from "../channel/context.ts";
-import { NO_REASON, OkUntil, Reply } from "../channel/results.ts";
-import type { Logger } from "../logger.ts";
+import { NO_REASON, OkUntil, Reply } from "../callbacks/results.ts";
+import type { Logger } from "../log/logger.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import { REASON } from "../protocol/reserved.ts";
 import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";

@@ -6,9 +6,9 @@
 
 import type { ShardContext } from "../channel/context.ts";
 import type { HasAssigns } from "../channel/definition.ts";
-import type { Ok, Refused } from "../channel/results.ts";
+import type { Ok, Refused } from "../callbacks/results.ts";
 import { makeError } from "../errors.ts";
-import { checkLogLevel, type LineLevel } from "../logger.ts";
+import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import type { ControlFrame } from "./frame.ts";
 import { checkSocketLimits, type SocketLimits } from "./limits.ts";
 

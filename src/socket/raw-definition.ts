@@ -5,10 +5,10 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
-import type { Until } from "../channel/expiry.ts";
-import type { ExitReason, Ok, Refused, Reply, Stop } from "../channel/results.ts";
+import type { Until } from "../callbacks/expiry.ts";
+import type { ExitReason, Ok, Refused, Reply, Stop } from "../callbacks/results.ts";
 import { kindOf, makeError } from "../errors.ts";
-import { checkLogLevel, type LineLevel } from "../logger.ts";
+import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import type { CloseWith } from "./close-with.ts";
 import { expiringMsOf, type ConnectRequest } from "./definition.ts";
 import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";

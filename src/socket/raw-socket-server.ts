@@ -12,16 +12,16 @@
  *       closed with 1011, and `terminate` told why.
  */
 
-import { AsyncCalls, ignoreOutcome, isThenable } from "../channel/async-calls.ts";
+import { AsyncCalls, ignoreOutcome, isThenable } from "../callbacks/calls.ts";
 import { asError } from "../channel/channel-reports.ts";
-import { expiryOf, type Until } from "../channel/expiry.ts";
+import { expiryOf, type Until } from "../callbacks/expiry.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
-import { LiveCount } from "../channel/live-count.ts";
-import { Mailbox, mailboxFull } from "../channel/mailbox.ts";
-import { badResult, Reply, Stop, type ExitReason } from "../channel/results.ts";
+import { LiveCount } from "../callbacks/live-count.ts";
+import { Mailbox, mailboxFull } from "../callbacks/mailbox.ts";
+import { badResult, Reply, Stop, type ExitReason } from "../callbacks/results.ts";
 import { kindOf, makeError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { CLOSE, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
 import { closeCodeOf, CloseWith } from "./close-with.ts";
 import type { ExpiryBook, Mortal } from "./expiry-book.ts";

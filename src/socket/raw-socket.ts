@@ -8,13 +8,13 @@
  * Owns: nothing before it is used: mailbox, timers and topics are made on demand.
  */
 
-import type { Callee } from "../channel/async-calls.ts";
-import { callLater, type TimerOwner } from "../channel/channel-timers.ts";
+import type { Callee } from "../callbacks/calls.ts";
+import { callLater, type TimerOwner } from "../callbacks/timers.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
-import type { Mailbox } from "../channel/mailbox.ts";
-import type { Until } from "../channel/expiry.ts";
-import type { ExitReason } from "../channel/results.ts";
+import type { Mailbox } from "../callbacks/mailbox.ts";
+import type { Until } from "../callbacks/expiry.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { CLOSE, EVENT } from "../protocol/reserved.ts";
 import type { SlowClientPolicy } from "./definition.ts";

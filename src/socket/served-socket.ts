@@ -6,7 +6,7 @@
  */
 
 import type { Connection } from "../channel/connection.ts";
-import type { ExitReason } from "../channel/results.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { SlowClientPolicy } from "./definition.ts";
 import type { AnyIdentity } from "./connect.ts";

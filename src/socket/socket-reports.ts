@@ -4,7 +4,7 @@
  * Runs on: shard.
  */
 
-import type { LineLevel, Logger } from "../logger.ts";
+import type { LineLevel, Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ConnectCall } from "./connect.ts";
 import { isRawMount } from "./mount.ts";

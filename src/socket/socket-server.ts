@@ -10,18 +10,18 @@
  *       backlog behind a join beyond `maxMailbox` closes the connection.
  */
 
-import { isThenable } from "../channel/async-calls.ts";
+import { isThenable } from "../callbacks/calls.ts";
 import { Channel } from "../channel/channel.ts";
 import type { ChannelServer } from "../channel/channel-server.ts";
 import { STATE } from "../channel/channel-state.ts";
 import type { Connection } from "../channel/connection.ts";
-import { expiryOf, type Until } from "../channel/expiry.ts";
+import { expiryOf, type Until } from "../callbacks/expiry.ts";
 import { RawChannelEnd } from "../channel/raw-channel.ts";
 import type { RawChannelServer } from "../channel/raw-channel-server.ts";
-import type { ExitReason } from "../channel/results.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { Refusals } from "../limits/refusals.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import { isSameRef, type Message, type Ref } from "../protocol/message.ts";
 import { CLOSE, EVENT, PHOENIX_TOPIC, REASON, STATUS } from "../protocol/reserved.ts";
 import { refJson } from "../protocol/serializer.ts";

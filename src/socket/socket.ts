@@ -5,8 +5,8 @@
  */
 
 import type { Connection } from "../channel/connection.ts";
-import type { Until } from "../channel/expiry.ts";
-import type { ExitReason } from "../channel/results.ts";
+import type { Until } from "../callbacks/expiry.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import type { ChannelOwner, RoutedChannel } from "../channel/routed-channel.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { Serializer } from "../protocol/serializer.ts";

@@ -8,7 +8,7 @@ import { AssertionError } from "node:assert";
 
 import { makeError, type SimurghError } from "../errors.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
-import type { SoloDecision, SoloRequest } from "../shard/solo-shard.ts";
+import type { SoloDecision, SoloRequest } from "../solo/solo-shard.ts";
 import { fail, shown } from "./failure.ts";
 import { holdsWithin } from "./real-time.ts";
 import { appOf, takeApp, type TestTarget } from "./test-app.ts";

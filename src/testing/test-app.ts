@@ -5,11 +5,11 @@
  */
 
 import { makeError } from "../errors.ts";
-import { Logger, type LogSink } from "../logger.ts";
-import { resolveOptions } from "../option-resolution.ts";
-import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../shard/endpoint.ts";
-import type { MountDefinition } from "../shard/endpoint.ts";
-import { SoloShard } from "../shard/solo-shard.ts";
+import { Logger, type LogSink } from "../log/logger.ts";
+import { resolveOptions } from "../options/resolution.ts";
+import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import type { MountDefinition } from "../endpoint/endpoint.ts";
+import { SoloShard } from "../solo/solo-shard.ts";
 import { REAL_TIME, type TestTime } from "./real-time.ts";
 import { VirtualTime } from "./virtual-time.ts";
 

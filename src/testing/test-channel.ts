@@ -5,7 +5,7 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { SoloChannel } from "../shard/solo-connection.ts";
+import type { SoloChannel } from "../solo/solo-connection.ts";
 import type { TestPush } from "./test-push.ts";
 import type { TestSocket } from "./test-socket.ts";
 import type { TestSubscriber } from "./test-subscriber.ts";

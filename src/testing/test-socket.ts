@@ -5,8 +5,8 @@
  */
 
 import { makeError } from "../errors.ts";
-import type { ShardContext } from "../shard/solo-shard.ts";
-import type { SoloChannel, SoloClient, SoloConnection } from "../shard/solo-connection.ts";
+import type { ShardContext } from "../solo/solo-shard.ts";
+import type { SoloChannel, SoloClient, SoloConnection } from "../solo/solo-connection.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import { clientFrame, readFrame } from "./frames.ts";
 import { Inbox } from "./inbox.ts";

@@ -4,7 +4,7 @@
  * Runs on: the thread of a test.
  */
 
-import type { SoloSubscriber } from "../shard/solo-shard.ts";
+import type { SoloSubscriber } from "../solo/solo-shard.ts";
 import { Inbox } from "./inbox.ts";
 import type { TestSocket } from "./test-socket.ts";
 

@@ -26,7 +26,7 @@
  *       called from there: it is noted, and taken for a loss on all topics of the connection.
  */
 
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../log/logger.ts";
 import type { SlowClientPolicy } from "../socket/definition.ts";
 import { telemetry } from "../telemetry.ts";
 import type { TransportMeter } from "./meter.ts";

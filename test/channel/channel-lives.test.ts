@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { error, ok, stop } from "../../src/channel/results.ts";
-import type { ExitReason } from "../../src/channel/results.ts";
+import { error, ok, stop } from "../../src/callbacks/results.ts";
+import type { ExitReason } from "../../src/callbacks/results.ts";
 import { within } from "../support/deadline.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";

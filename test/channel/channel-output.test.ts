@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ok } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, World } from "../support/world.ts";

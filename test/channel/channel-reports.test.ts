@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
-import { error, ok, stop } from "../../src/channel/results.ts";
+import { error, ok, stop } from "../../src/callbacks/results.ts";
 import type { EventName } from "../../src/telemetry.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { error, ok, reply, stop } from "../../src/channel/results.ts";
+import { error, ok, reply, stop } from "../../src/callbacks/results.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
 const JOIN = '["11","1","room:1","phx_join",{}]';

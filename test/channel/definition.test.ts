@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { defineChannel } from "../../src/channel/definition.ts";
-import { ok } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
 import { verbatim } from "../../src/channel/verbatim.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { channel, World } from "../support/world.ts";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelLimits } from "../../src/channel/limits.ts";
-import { ok } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 

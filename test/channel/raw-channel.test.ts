@@ -14,8 +14,8 @@ import type {
   RawChannelDefinition,
   RawChannelHandlers,
 } from "../../src/channel/raw-definition.ts";
-import { ok } from "../../src/channel/results.ts";
-import type { ExitReason } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
+import type { ExitReason } from "../../src/callbacks/results.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { channel, CONTEXT, Deferred, turn, World } from "../support/world.ts";
 

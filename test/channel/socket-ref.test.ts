@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ok } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
 import { socketRef } from "../../src/channel/socket-ref.ts";
 import type { SocketRef } from "../../src/channel/socket-ref.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";

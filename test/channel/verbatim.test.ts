@@ -11,7 +11,7 @@ import { describe, it } from "node:test";
 import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import type { ChannelDefinition } from "../../src/channel/definition.ts";
-import { ok, reply, stop } from "../../src/channel/results.ts";
+import { ok, reply, stop } from "../../src/callbacks/results.ts";
 import { socketRef } from "../../src/channel/socket-ref.ts";
 import { verbatim } from "../../src/channel/verbatim.ts";
 import { defineSerializer } from "../../src/protocol/custom-serializer.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
-import { OPTIONS } from "../../src/options.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import { CommandLine } from "../support/command-line.ts";
 
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);

@@ -7,8 +7,8 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 
-import { error, ok, stop } from "../../src/channel/results.ts";
-import type { ExitReason } from "../../src/channel/results.ts";
+import { error, ok, stop } from "../../src/callbacks/results.ts";
+import type { ExitReason } from "../../src/callbacks/results.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
 import { within } from "../support/deadline.ts";

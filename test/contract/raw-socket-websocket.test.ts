@@ -12,10 +12,10 @@ import { after, describe, it } from "node:test";
 
 import { WebSocket } from "ws";
 
-import { error, ok, reply, stop } from "../../src/channel/results.ts";
-import type { ExitReason } from "../../src/channel/results.ts";
-import type { Options } from "../../src/options.ts";
-import type { RawMountDefinition } from "../../src/shard/endpoint.ts";
+import { error, ok, reply, stop } from "../../src/callbacks/results.ts";
+import type { ExitReason } from "../../src/callbacks/results.ts";
+import type { Options } from "../../src/options/options.ts";
+import type { RawMountDefinition } from "../../src/endpoint/endpoint.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
 import { within } from "../support/deadline.ts";

@@ -7,10 +7,10 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 
-import { error, ok, reply, stop } from "../../src/channel/results.ts";
-import type { ExitReason } from "../../src/channel/results.ts";
-import type { Options } from "../../src/options.ts";
-import type { EndpointCallbacks } from "../../src/shard/endpoint.ts";
+import { error, ok, reply, stop } from "../../src/callbacks/results.ts";
+import type { ExitReason } from "../../src/callbacks/results.ts";
+import type { Options } from "../../src/options/options.ts";
+import type { EndpointCallbacks } from "../../src/endpoint/endpoint.ts";
 import { closeWith } from "../../src/socket/close-with.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocket, RawSocketCallbacks } from "../../src/socket/raw-definition.ts";

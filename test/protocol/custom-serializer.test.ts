@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ok } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
 import { defineSerializer } from "../../src/protocol/custom-serializer.ts";
 import type { SerializerCallbacks, ServerMessage } from "../../src/protocol/custom-serializer.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";

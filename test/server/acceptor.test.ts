@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 
 import { Acceptor, type AcceptorEvents } from "../../src/server/acceptor.ts";
-import type { EngineApp } from "../../src/transport/engine-types.ts";
-import { loadEngine } from "../../src/transport/engine.ts";
+import type { EngineApp } from "../../src/transport/engine/engine-types.ts";
+import { loadEngine } from "../../src/transport/engine/engine.ts";
 import { within } from "../support/deadline.ts";
 
 function makeAcceptor(events: Partial<AcceptorEvents> = {}): Acceptor {

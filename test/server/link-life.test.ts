@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Logger } from "../../src/logger.ts";
+import { Logger } from "../../src/log/logger.ts";
 import { LinkLife } from "../../src/server/link-life.ts";
 import type { MemberThread } from "../../src/server/member-thread.ts";
 import { RestartBound } from "../../src/server/restart-bound.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it, mock } from "node:test";
 
-import { Logger } from "../../src/logger.ts";
+import { Logger } from "../../src/log/logger.ts";
 import { drainSettingsOf, type DrainOptions } from "../../src/server/drain-plan.ts";
 import { NodeDrain, type DrainedNode, type DrainedThread } from "../../src/server/node-drain.ts";
 import type { DrainPace, ShardDrain } from "../../src/shard/control.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
-import { error, ok, reply, stop } from "../../src/channel/results.ts";
-import { Logger } from "../../src/logger.ts";
+import { error, ok, reply, stop } from "../../src/callbacks/results.ts";
+import { Logger } from "../../src/log/logger.ts";
 import { jsonV1 } from "../../src/protocol/json-v1.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { DEFAULT_SERIALIZERS } from "../../src/protocol/version.ts";

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
-import { expiryOf } from "../../src/channel/expiry.ts";
-import { error, ok, stop } from "../../src/channel/results.ts";
+import { expiryOf } from "../../src/callbacks/expiry.ts";
+import { error, ok, stop } from "../../src/callbacks/results.ts";
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import { defineRawChannel } from "../../src/channel/raw-definition.ts";
 import { defineSocket } from "../../src/socket/definition.ts";

@@ -8,10 +8,10 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
-import { reply, stop } from "../../src/channel/results.ts";
-import type { ExitReason } from "../../src/channel/results.ts";
-import { ok } from "../../src/channel/results.ts";
-import { Logger } from "../../src/logger.ts";
+import { reply, stop } from "../../src/callbacks/results.ts";
+import type { ExitReason } from "../../src/callbacks/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
+import { Logger } from "../../src/log/logger.ts";
 import { closeWith } from "../../src/socket/close-with.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocketCallbacks } from "../../src/socket/raw-definition.ts";

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 
 import * as fc from "fast-check";
 
-import { error, ok } from "../../src/channel/results.ts";
+import { error, ok } from "../../src/callbacks/results.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 

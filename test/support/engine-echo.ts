@@ -4,7 +4,7 @@
  * Runs on: any thread of a test.
  */
 
-import { loadEngine } from "../../src/transport/engine.ts";
+import { loadEngine } from "../../src/transport/engine/engine.ts";
 
 /** Starts the server; the engine is loaded if it was not. */
 export function startEcho(): { readonly port: number; readonly stop: () => void } {

@@ -3,7 +3,7 @@
  *
  * Runs on: the test's thread.
  */
-import type { Header, RequestHead } from "../../src/transport/request-head.ts";
+import type { Header, RequestHead } from "../../src/transport/http/request-head.ts";
 
 /** Makes the head of a request with these headers. */
 export function headWith(...headers: readonly Header[]): RequestHead {

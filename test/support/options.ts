@@ -4,8 +4,8 @@
  * Runs on: the test's thread.
  */
 
-import { resolveOptions } from "../../src/option-resolution.ts";
-import type { Options, ResolvedOptions } from "../../src/options.ts";
+import { resolveOptions } from "../../src/options/resolution.ts";
+import type { Options, ResolvedOptions } from "../../src/options/options.ts";
 
 /** Gives options for a node of few bytes. */
 export function smallOptions(given: Options = {}): ResolvedOptions {

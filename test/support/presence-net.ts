@@ -5,7 +5,7 @@
  * Runs on: the test's thread. Payloads cross as JSON, as they do between threads.
  */
 
-import { Logger } from "../../src/logger.ts";
+import { Logger } from "../../src/log/logger.ts";
 import type { AnyCallbacks, PresenceContext } from "../../src/presence/definition.ts";
 import { settingsOf } from "../../src/presence/settings.ts";
 import type { PresenceOptions } from "../../src/presence/settings.ts";

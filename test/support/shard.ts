@@ -4,17 +4,17 @@
  * Runs on: the test's thread.
  */
 
-import { Logger } from "../../src/logger.ts";
-import type { Options } from "../../src/options.ts";
+import { Logger } from "../../src/log/logger.ts";
+import type { Options } from "../../src/options/options.ts";
 import { LINK_MEMBER, makeNodeMemory } from "../../src/server/memory-plan.ts";
-import { defineEndpoint } from "../../src/shard/endpoint.ts";
-import type { EndpointCallbacks } from "../../src/shard/endpoint.ts";
+import { defineEndpoint } from "../../src/endpoint/endpoint.ts";
+import type { EndpointCallbacks } from "../../src/endpoint/endpoint.ts";
 import { Shard } from "../../src/shard/shard.ts";
 import { readCounters } from "../../src/memory/counters.ts";
 import { Life } from "../../src/memory/life.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
 import type { DrainPace } from "../../src/transport/drain.ts";
-import { loadEngine } from "../../src/transport/engine.ts";
+import { loadEngine } from "../../src/transport/engine/engine.ts";
 import { smallOptions } from "./options.ts";
 import { RecordingTasks } from "./world.ts";
 import type { LogEntry } from "./world.ts";

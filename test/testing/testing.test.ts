@@ -109,7 +109,7 @@ const app = defineEndpoint({
     await turn();
     ends.push("stop");
   },
-  tasks: new URL("../server/tasks.functions.js", import.meta.url),
+  tasks: new URL("../tasks/task-pool.functions.js", import.meta.url),
 });
 
 /** What comes has time to come, on a busy machine as well. */

@@ -9,16 +9,19 @@ import { beforeEach, describe, it } from "node:test";
 
 import * as fc from "fast-check";
 
-import { Logger } from "../../src/logger.ts";
+import { Logger } from "../../src/log/logger.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
-import { ok } from "../../src/channel/results.ts";
+import { ok } from "../../src/callbacks/results.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SlowClientPolicy } from "../../src/socket/definition.ts";
 import type { TransportMeter } from "../../src/transport/meter.ts";
 import { SlowClients } from "../../src/transport/slow-clients.ts";
-import { WebSocketConnection } from "../../src/transport/websocket-connection.ts";
-import type { ConnectionEvents, OurWebSocket } from "../../src/transport/websocket-connection.ts";
+import { WebSocketConnection } from "../../src/transport/websocket/websocket-connection.ts";
+import type {
+  ConnectionEvents,
+  OurWebSocket,
+} from "../../src/transport/websocket/websocket-connection.ts";
 import { channel, turn, World } from "../support/world.ts";
 
 const MAX_BYTES = 1_000;

@@ -13,7 +13,7 @@
 
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
-import { loadEngine } from "../../../src/transport/engine.ts";
+import { loadEngine } from "../../../src/transport/engine/engine.ts";
 import { requireSocketIo } from "./packages.ts";
 
 /** What is used of Socket.IO, whose types are not installed with this package. */

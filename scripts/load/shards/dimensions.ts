@@ -4,7 +4,7 @@
  * Runs on: the sweep's process. A table.
  */
 
-import { OPTIONS } from "../../../src/options.ts";
+import { OPTIONS } from "../../../src/options/options.ts";
 import { availableCpus } from "../../../src/server/cpu-quota.ts";
 
 interface DimensionRow {

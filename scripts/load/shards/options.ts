@@ -4,8 +4,8 @@
  * Runs on: the sweep's process, once.
  */
 
-import { OPTIONS } from "../../../src/options.ts";
-import { checkInteger, integerOf } from "../../../src/option-values.ts";
+import { OPTIONS } from "../../../src/options/options.ts";
+import { checkInteger, integerOf } from "../../../src/options/values.ts";
 import { DIMENSIONS, DIMENSION_NAMES, type Dimension, type DimensionName } from "./dimensions.ts";
 
 /** Options with every default filled in and every value checked. */

@@ -8,7 +8,7 @@ import type { StandardTypedV1 } from "@standard-schema/spec";
 
 import type { Rate } from "../../limits/rate.ts";
 import type { JsonSchema, JsonSchemaValue } from "./json-schema.ts";
-import type { HandleInResult, HandleOutResult, Stop } from "../results.ts";
+import type { HandleInResult, HandleOutResult, Stop } from "../../callbacks/results.ts";
 
 /** Declares a payload that comes in: a schema of any library of Standard Schema, or `typed()`. */
 export type InSchema = StandardTypedV1;

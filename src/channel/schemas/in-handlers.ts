@@ -9,7 +9,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { kindOf, makeError } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
 import type { Message } from "../../protocol/message.ts";
-import { isThenable } from "../async-calls.ts";
+import { isThenable } from "../../callbacks/calls.ts";
 import {
   checked,
   isOversize,
@@ -18,7 +18,7 @@ import {
   type SentBy,
 } from "./payload-check.ts";
 import { payloadWriter, type PayloadWriter } from "./payload-writer.ts";
-import { Reply, Stop } from "../results.ts";
+import { Reply, Stop } from "../../callbacks/results.ts";
 import { asVerbatim, isVerbatim, type Incoming } from "../verbatim.ts";
 
 /** A handler of `handleIn`, as the runtime uses it. */

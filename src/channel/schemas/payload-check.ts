@@ -11,8 +11,8 @@ import { bytesOf } from "../../protocol/binary-v2.ts";
 import { jsonOf } from "../../protocol/json-text.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { Serializer } from "../../protocol/serializer.ts";
-import { isThenable } from "../async-calls.ts";
-import { error, type Refused } from "../results.ts";
+import { isThenable } from "../../callbacks/calls.ts";
+import { error, type Refused } from "../../callbacks/results.ts";
 
 /** A callback with the payload that it is given. */
 export type PayloadCallback = (socket: object, payload: unknown) => unknown;

@@ -4,7 +4,7 @@
  * Runs on: main, before anything starts. Loads no adapter: the link's thread does.
  */
 
-import type { ResolvedOptions } from "../../options.ts";
+import type { ResolvedOptions } from "../../options/options.ts";
 import type { AdapterSpec } from "../adapter.ts";
 import type { RedisAdapterOptions } from "./redis.ts";
 

@@ -13,7 +13,7 @@ import * as v from "valibot";
 import { z } from "zod";
 
 import { defineChannel } from "../../../src/channel/definition.ts";
-import { error, ok, reply, stop } from "../../../src/channel/results.ts";
+import { error, ok, reply, stop } from "../../../src/callbacks/results.ts";
 import { typed } from "../../../src/channel/schemas/typed.ts";
 import { verbatim } from "../../../src/channel/verbatim.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";

@@ -10,7 +10,7 @@ import { describe, it } from "node:test";
 import { Type } from "@sinclair/typebox";
 
 import { defineChannel } from "../../../src/channel/definition.ts";
-import { ok, reply, stop } from "../../../src/channel/results.ts";
+import { ok, reply, stop } from "../../../src/callbacks/results.ts";
 import { payloadWriter } from "../../../src/channel/schemas/payload-writer.ts";
 import { typed } from "../../../src/channel/schemas/typed.ts";
 import { socketRef } from "../../../src/channel/socket-ref.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { reply } from "../../../src/channel/results.ts";
+import { reply } from "../../../src/callbacks/results.ts";
 import {
   channel,
   turn,

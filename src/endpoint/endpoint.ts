@@ -1,0 +1,293 @@
+/**
+ * How a user defines an endpoint: sockets and routes by their paths. The app module's default.
+ *
+ * Runs on: shard; the app module is loaded by each.
+ */
+
+import { kindOf } from "../errors.ts";
+import type { ShardContext } from "../channel/context.ts";
+import { checkFilter, type FilterParameters } from "../log/filter.ts";
+import type { LogSink } from "../log/logger.ts";
+import { checkOption } from "../options/options.ts";
+import { isPresence, type AnyPresence } from "../presence/presence.ts";
+import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
+import type { SocketDefinition } from "../socket/definition.ts";
+import type { RawSocketDefinition } from "../socket/raw-definition.ts";
+import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake/handshake-options.ts";
+import type { TransportDefinition } from "../transport/custom/definition.ts";
+import type { CheckOrigin } from "../transport/handshake/origin.ts";
+import type { Route } from "../transport/http/routes.ts";
+import type { WebSocketOptions } from "../transport/websocket/websocket-transport.ts";
+import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
+import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
+import { handshakePolicyOf } from "./mount-handshake.ts";
+
+/** Options of a mount's WebSocket. What of them the mount has too wins over it. */
+export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
+  /** Path behind that of the mount, which may have variables; `/websocket` without. */
+  readonly path?: string;
+}
+
+/** What a mount says of its transports, whatever its socket. */
+export interface MountOptions extends HandshakeOptions {
+  /** Options of the WebSocket at `<path>/websocket`; true, or nothing: the server's; false: none. */
+  readonly websocket?: boolean | WebSocketMountOptions;
+  /** Whether clients may poll at `<path>/longpoll`, and how; false without. */
+  readonly longpoll?: boolean | LongPollMountOptions;
+  /**
+   * True: clients may send a token (`authToken` of the official client), as a subprotocol or a
+   * header, and `connectInfo.authToken` has it.
+   */
+  readonly authToken?: boolean;
+}
+
+/** A socket of channels at a path. */
+export interface MountDefinition extends MountOptions {
+  // The assigns are the definition's own affair; here any socket may stand.
+  readonly socket: SocketDefinition<never> | SocketDefinition;
+  /** By topic pattern: a channel, or a channel and what its route adds. The first match counts. */
+  readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
+  /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
+  readonly maxChannels?: number;
+}
+
+/** A raw socket at a path. */
+export interface RawMountDefinition extends MountOptions {
+  readonly socket: RawSocketDefinition;
+}
+
+/** A socket at a path. */
+export type AnyMountDefinition = MountDefinition | RawMountDefinition;
+
+/** Sockets by path. */
+export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
+
+/** An endpoint as a user gives it. */
+export interface EndpointCallbacks<Given extends Sockets = Sockets> {
+  /** Sockets by path, which may have variables: `/org/:org/socket`. */
+  readonly sockets: Given;
+  /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
+  readonly transports?: readonly TransportDefinition[];
+  /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
+  readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
+  /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
+  readonly urlHost?: string | null;
+  /** Which pages may connect, where the mount does not say it; true without. */
+  readonly checkOrigin?: CheckOrigin;
+  /** Presences that channels of the endpoint track: what `definePresence` gave. */
+  readonly presences?: readonly AnyPresence[];
+  /**
+   * Module whose default export, made by `defineTasks`, has what `socket.task` runs on other
+   * threads, as in `new URL("./tasks.js", import.meta.url)`.
+   */
+  readonly tasks?: URL;
+  /** Runs in each shard before it is ready. What it throws fails `serve`. */
+  start?(context: ShardContext): void | Promise<void>;
+  /** Runs in each shard after its last channel's `terminate`. */
+  stop?(context: ShardContext): void | Promise<void>;
+  /** Takes log lines of the shard instead of standard error. */
+  readonly logger?: LogSink;
+  /** Which parameters of clients are logged as `[FILTERED]`; `["password", "token"]` without. */
+  readonly filterParameters?: FilterParameters;
+}
+
+const KIND = Symbol.for("simurgh.endpoint");
+
+/** An endpoint, as a shard uses it. Its type says which topics and events there are. */
+export interface EndpointDefinition<
+  Given extends Sockets = Sockets,
+> extends EndpointCallbacks<Given> {
+  readonly [KIND]: true;
+}
+
+const ENDPOINT_KEYS = [
+  "sockets",
+  "transports",
+  "routes",
+  "urlHost",
+  "checkOrigin",
+  "presences",
+  "tasks",
+  "start",
+  "stop",
+  "logger",
+  "filterParameters",
+] as const satisfies readonly (keyof EndpointCallbacks)[];
+const TRANSPORT_KEYS = [
+  "websocket",
+  "longpoll",
+  "authToken",
+  ...HANDSHAKE_KEYS,
+] as const satisfies readonly (keyof MountOptions)[];
+const RAW_MOUNT_KEYS = [
+  "socket",
+  ...TRANSPORT_KEYS,
+] as const satisfies readonly (keyof RawMountDefinition)[];
+const MOUNT_KEYS = [
+  "socket",
+  "channels",
+  "maxChannels",
+  ...TRANSPORT_KEYS,
+] as const satisfies readonly (keyof MountDefinition)[];
+const ROUTE_KEYS = [
+  "channel",
+  "assigns",
+  "options",
+] as const satisfies readonly (keyof ChannelRoute)[];
+const WEBSOCKET_KEYS = [
+  "timeoutMs",
+  "maxFrameBytes",
+  "compress",
+  "path",
+  ...HANDSHAKE_KEYS,
+] as const satisfies readonly (keyof WebSocketMountOptions)[];
+const DEFAULT_WEBSOCKET_PATH = "/websocket";
+
+/**
+ * Defines an endpoint.
+ *
+ * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, what is no
+ *   socket or channel, `tasks` that is no URL of a file, or handshake options that cannot be;
+ *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of its range
+ */
+export function defineEndpoint<const Given extends Sockets>(
+  callbacks: EndpointCallbacks<Given>,
+): EndpointDefinition<Given> {
+  checkKeys("endpoint", callbacks, ENDPOINT_KEYS);
+  const { tasks } = callbacks;
+  if (tasks !== undefined && !(tasks instanceof URL && tasks.protocol === "file:")) {
+    throw invalid(`tasks must be the URL of a file, got ${String(tasks)}`);
+  }
+  checkFilter(callbacks.filterParameters);
+  checkTransports(callbacks.transports);
+  checkPresences(callbacks.presences ?? []);
+  checkObject("sockets", callbacks.sockets);
+  for (const [path, mount] of Object.entries(callbacks.sockets)) {
+    checkMount(path, mount);
+    handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount) ?? {});
+    const longpoll = longpollOptionsOf(mount);
+    if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
+  }
+  return { ...callbacks, [KIND]: true };
+}
+
+/** True for what `defineEndpoint` made, also in another copy of this package. */
+export function isEndpoint(value: unknown): value is EndpointDefinition {
+  return typeof value === "object" && value !== null && KIND in value;
+}
+
+/** Gives the route that a mount's `channels` has, in its long form. */
+export function routeOf(given: AnyChannelDefinition | ChannelRoute): ChannelRoute {
+  return "channel" in given ? given : { channel: given };
+}
+
+/** True for the mount of a raw socket. */
+export function isRawMountDefinition(mount: AnyMountDefinition): mount is RawMountDefinition {
+  return "handleIn" in mount.socket;
+}
+
+/** Gives the options of a mount's WebSocket; undefined: it has none. */
+export function websocketOptionsOf({
+  websocket = true,
+}: MountOptions): WebSocketMountOptions | undefined {
+  if (websocket === false) return undefined;
+  return websocket === true ? {} : websocket;
+}
+
+/** Gives the whole path of a mount's WebSocket. */
+export function websocketPathOf(path: string, { path: own }: WebSocketMountOptions): string {
+  return `${path === "/" ? "" : path}${own ?? DEFAULT_WEBSOCKET_PATH}`;
+}
+
+function checkPresences(presences: unknown): void {
+  if (!Array.isArray(presences)) {
+    throw invalid(`presences must be a list, got ${kindOf(presences)}`);
+  }
+  const stranger = (presences as unknown[]).find((one) => !isPresence(one));
+  if (stranger !== undefined) {
+    throw invalid(`presences must be made by definePresence, got ${kindOf(stranger)}`);
+  }
+  const names = presences.filter(isPresence).map(({ name }) => name);
+  const doubled = names.find((name, at) => names.indexOf(name) < at);
+  if (doubled === undefined) return;
+  throw invalid(`presences must have names of their own, got ${JSON.stringify(doubled)} twice`);
+}
+
+// Checked here, where the app module's stack says which mount it is, and not when a client comes.
+function checkMount(path: string, mount: AnyMountDefinition): void {
+  checkPath("socket path", path);
+  checkObject(path, mount);
+  const { socket, websocket = true } = mount;
+  if (!hasFunction(socket, "connect")) {
+    const makers = "defineSocket or defineRawSocket";
+    throw invalid(`socket of ${path} must be made by ${makers}, got ${kindOf(socket)}`);
+  }
+  if (isRawMountDefinition(mount)) checkKeys(path, mount, RAW_MOUNT_KEYS);
+  else checkChannels(path, mount);
+  if (typeof websocket !== "boolean") checkWebSocket(path, websocket);
+  checkLongPoll(path, mount.longpoll);
+}
+
+function checkChannels(path: string, mount: MountDefinition): void {
+  checkKeys(path, mount, MOUNT_KEYS);
+  const { channels, maxChannels } = mount;
+  checkObject(`channels of ${path}`, channels);
+  for (const [pattern, given] of Object.entries(channels)) {
+    checkRoute(`channel ${JSON.stringify(pattern)} of ${path}`, given);
+  }
+  if (maxChannels !== undefined) {
+    checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
+  }
+}
+
+function checkTransports(given: unknown): void {
+  if (given === undefined) return;
+  const areRight =
+    Array.isArray(given) &&
+    given.every((one) => hasFunction(one, "start") && hasFunction(one, "stop"));
+  if (areRight) return;
+  throw invalid(`transports must be a list of what defineTransport made, got ${kindOf(given)}`);
+}
+
+function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute): void {
+  if (isChannel(given)) return;
+  if (!hasFunction(given, "channel", "join") && !hasFunction(given, "channel", "start")) {
+    const makers = "defineChannel or defineRawChannel";
+    throw invalid(`${subject} must be made by ${makers}, got ${kindOf(given)}`);
+  }
+  checkKeys(subject, given, ROUTE_KEYS);
+  const { channel, assigns, options } = routeOf(given);
+  if (assigns !== undefined) checkObject(`assigns of ${subject}`, assigns);
+  if (options !== undefined && !("start" in channel)) {
+    throw invalid(`options of ${subject} must be those of a raw channel, got another channel`);
+  }
+}
+
+function isChannel(given: unknown): boolean {
+  return hasFunction(given, "join") || hasFunction(given, "start");
+}
+
+function checkWebSocket(path: string, given: WebSocketMountOptions): void {
+  if (typeof given !== "object" || given === null) {
+    throw invalid(`websocket of ${path} must be true, false or an object, got ${kindOf(given)}`);
+  }
+  checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
+  const { timeoutMs, maxFrameBytes, compress, path: own } = given;
+  if (own !== undefined) checkPath(`websocket path of ${path}`, own);
+  if (compress !== undefined && typeof compress !== "boolean") {
+    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
+  }
+  if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
+  if (maxFrameBytes !== undefined) {
+    checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);
+  }
+}
+
+function hasFunction(value: unknown, ...names: readonly string[]): boolean {
+  let at = value;
+  for (const name of names) {
+    if (typeof at !== "object" || at === null) return false;
+    at = (at as Readonly<Record<string, unknown>>)[name];
+  }
+  return typeof at === "function";
+}

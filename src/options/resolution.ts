@@ -1,0 +1,133 @@
+/**
+ * The value of each option of a server: given in code, else by its variable, else its default.
+ *
+ * Runs on: the main thread, once, before anything starts. Shards get the result.
+ */
+
+import { getHeapStatistics } from "node:v8";
+
+import { makeError } from "../errors.ts";
+import {
+  checkInteger,
+  checkText,
+  integerOf,
+  type IntegerOption,
+  type TextOption,
+} from "./values.ts";
+import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
+
+/** Members besides the shards: main, the link, and one spare for a shard that is replaced. */
+export const EXTRA_MEMBERS = 3;
+
+/** What stands in for the defaults that depend on the machine. */
+export interface AutomaticValues {
+  /** CPUs that there are for us: of the machine, or of the container. */
+  readonly parallelism: () => number;
+  readonly secretKeyBase: () => string;
+  /** One that no other node has. */
+  readonly nodeName: () => string;
+}
+
+const RINGS_TOTAL_BYTES = 268_435_456;
+const AUTOMATIC_HEAP_SHARE = 0.6;
+const MIB = 1_048_576;
+/** Just below where the collector begins to let heaps grow to more than twice what is in use. */
+const AUTOMATIC_HEAP_MB = 2_000;
+
+/**
+ * Fills in defaults and checks every value.
+ *
+ * @param given - what the caller of `serve` passed; its other properties are ignored
+ * @param environment - usually `process.env`
+ * @throws SIM_ERR_OPTION_INVALID for a value out of its range
+ */
+export function resolveOptions(
+  given: Options,
+  environment: Readonly<Record<string, string | undefined>>,
+  automatic: AutomaticValues,
+): ResolvedOptions {
+  const resolved: Record<string, number | string> = {};
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const option: IntegerOption | TextOption = OPTIONS[name];
+    resolved[name] = resolveOne(
+      subjectOf(name, given[name], environment),
+      option,
+      given[name],
+      environment[option.env],
+    );
+  }
+  if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
+  if (resolved["taskThreads"] === "auto") {
+    resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
+  }
+  if (resolved["oldGenerationMb"] === "auto") {
+    // A worker is allowed as much as the main thread is.
+    const { heap_size_limit: limit } = getHeapStatistics();
+    resolved["oldGenerationMb"] = Math.min(Math.floor(limit / MIB), AUTOMATIC_HEAP_MB);
+  }
+  if (resolved["overloadHeapBytes"] === "auto") {
+    const heapBytes = Number(resolved["oldGenerationMb"]) * MIB;
+    resolved["overloadHeapBytes"] = Math.round(heapBytes * AUTOMATIC_HEAP_SHARE);
+  }
+  if (resolved["presenceDownMs"] === "auto") {
+    const { presencePeriodMs, presenceSilentPeriods } = resolved as Record<string, number>;
+    resolved["presenceDownMs"] = automaticDownMs(
+      Number(presencePeriodMs),
+      Number(presenceSilentPeriods),
+    );
+  }
+  if (resolved["nodeName"] === "auto") resolved["nodeName"] = automatic.nodeName();
+  if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
+  if (resolved["ringBytes"] === "auto") {
+    resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
+  }
+  const result = resolved as ResolvedOptions;
+  checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
+  return Object.freeze(result);
+}
+
+function resolveOne(
+  subject: string,
+  option: IntegerOption | TextOption,
+  own: unknown,
+  text: string | undefined,
+): number | string {
+  if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
+  const value = own ?? (text === undefined ? option.default : integerOf(text));
+  return checkInteger(subject, option, value);
+}
+
+/** Gives the default capacity of a ring for a number of members, a power of two. */
+export function automaticRingBytes(members: number): number {
+  const share = RINGS_TOTAL_BYTES / (members * members);
+  const floor = 2 ** Math.floor(Math.log2(share));
+  return Math.min(Math.max(floor, 65_536), 1_048_576);
+}
+
+/** Gives the default of a down period: twice as long as a replica is silent (ms). */
+export function automaticDownMs(periodMs: number, silentPeriods: number): number {
+  // Signs of life are a period further apart than periods are silent, and may be late.
+  return periodMs * Math.max(2 * silentPeriods, silentPeriods + 2);
+}
+
+function checkTotalHoldsPair(
+  { overflowBytes, overflowTotalBytes }: ResolvedOptions,
+  nameOf: (name: OptionName) => string,
+): void {
+  if (overflowTotalBytes >= overflowBytes) return;
+  const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
+  throw makeError(
+    "SIM_ERR_OPTION_INVALID",
+    `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
+  );
+}
+
+/** What messages call an option: its variable, where its value came from there. */
+function subjectOf(
+  name: OptionName,
+  own: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const { env } = OPTIONS[name];
+  return own === undefined && environment[env] !== undefined ? env : name;
+}

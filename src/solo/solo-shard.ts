@@ -1,0 +1,257 @@
+/**
+ * A shard that is alone, without an engine and without threads: what tests of channels run on.
+ *
+ * It is the core of every shard, over memory that it shares with nobody, and so what channels do
+ * here they do in a server. Unless it is told to tick, `handlerTimeoutMs` ends no channel and
+ * `joinTimeoutMs` no join.
+ *
+ * Runs on: the thread of a test.
+ */
+
+import type { ShardContext } from "../channel/context.ts";
+import { ok } from "../callbacks/results.ts";
+import type { Logger } from "../log/logger.ts";
+import { Counters, makeCountersMemory } from "../memory/counters.ts";
+import { lifeBytes } from "../memory/life-layout.ts";
+import { Life } from "../memory/life.ts";
+import { makeRateTableMemory } from "../memory/rate-table.ts";
+import { makeError } from "../errors.ts";
+import { monotonicMs } from "../limits/clock.ts";
+import type { ResolvedOptions } from "../options/options.ts";
+import { DEFAULT_SERIALIZERS } from "../protocol/version.ts";
+import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
+import type { Broadcast } from "../pubsub/envelope.ts";
+import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
+import type { ConnectInfo } from "../socket/definition.ts";
+import type { AnyMount } from "../socket/mount.ts";
+import type { ConnectInfoPlan } from "../transport/handshake/connect-info.ts";
+import { ConnectionNumbering } from "../transport/connection-numbering.ts";
+import { CustomTransports } from "../transport/custom/custom-transports.ts";
+import type { TransportDecision } from "../transport/custom/definition.ts";
+import { matchPath } from "../transport/http/path.ts";
+import type { RequestHead } from "../transport/http/request-head.ts";
+import { Sweep, tickFor } from "../transport/sweep.ts";
+import type { NodeMemory } from "../shard/control.ts";
+import { CounterMeter } from "../shard/counter-meter.ts";
+import { websocketOptionsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { InlineTasks } from "../tasks/inline-tasks.ts";
+import { handshakePolicyOf } from "../endpoint/mount-handshake.ts";
+import { ShardCore } from "../shard/shard-core.ts";
+import { SoloConnection, type SoloClient } from "./solo-connection.ts";
+
+export type { ShardContext } from "../channel/context.ts";
+
+/** What a solo shard is made of. */
+export interface SoloShardParts {
+  readonly endpoint: EndpointDefinition;
+  readonly options: ResolvedOptions;
+  readonly data: unknown;
+  readonly logger: Logger;
+  /** Whether it looks now and then at what takes too long, as a shard does. */
+  readonly ticks: boolean;
+}
+
+/** Who a connection is, without being asked. */
+export interface SoloIdentity {
+  readonly id: string | null;
+  readonly assigns: unknown;
+}
+
+/** A request to connect. */
+export interface SoloRequest {
+  /** Of the socket: as the endpoint has it, or with values for its variables. */
+  readonly path: string | undefined;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** What the mount asks for and is not given is that of a client on this machine. */
+  readonly connectInfo: Partial<ConnectInfo>;
+  /** Stands for what the socket's `connect` and `id` would give; undefined: they are asked. */
+  readonly identity: SoloIdentity | undefined;
+}
+
+/** What became of a request to connect. */
+export type SoloDecision =
+  | { readonly result: "ok"; readonly connection: SoloConnection }
+  | Exclude<TransportDecision, { readonly result: "ok" }>;
+
+/** Takes broadcasts of a topic. */
+export type SoloSubscriber = (broadcast: Broadcast) => void;
+
+/** A mount, and what its sockets are told of a client. */
+interface SoloMount {
+  readonly path: string;
+  readonly mount: AnyMount;
+  readonly connectInfo: ConnectInfoPlan;
+}
+
+const MEMBER = 0;
+const VSN = "2.0.0";
+/** Tests limit a handful of ids and addresses. */
+const SOLO_RATE_BITS = 12;
+
+/** A shard without an engine. */
+export class SoloShard {
+  readonly #endpoint: EndpointDefinition;
+  readonly #logger: Logger;
+  readonly #core: ShardCore;
+  readonly #mounts: readonly SoloMount[];
+  readonly #sweep: Sweep;
+  readonly #ticks: boolean;
+  /** Connections that were told who they are. */
+  #identified = 0;
+  readonly #listeners = new Map<SoloSubscriber, object>();
+  /** Carries the test's connections as it would those of a transport of the app's own. */
+  readonly #transport: CustomTransports;
+
+  constructor({ endpoint, options, data, logger, ticks }: SoloShardParts) {
+    const memory = makeSoloMemory(options);
+    new Life(memory.life).setReady(true);
+    this.#endpoint = endpoint;
+    this.#logger = logger;
+    this.#ticks = ticks;
+    this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
+    const counters = new Counters(memory.counters, MEMBER);
+    this.#core = new ShardCore({
+      start: { memory, options, member: MEMBER, shard: 0, data },
+      counters,
+      publisher: { publish() {} },
+      tasks: new InlineTasks(endpoint.tasks?.href),
+      logger,
+      presences: endpoint.presences ?? [],
+      clock: monotonicMs,
+      takesJoins: () => true,
+      onSessionRecord() {},
+    });
+    this.#transport = new CustomTransports({
+      sockets: this.#core.sockets,
+      context: this.#core.context,
+      numbers: new ConnectionNumbering(0, 1),
+      logger,
+      meter: new CounterMeter(counters),
+      sweep: this.#sweep,
+      isNodeDrained: () => false,
+      maxBackpressureBytes: options.maxBackpressureBytes,
+      slowClientMs: options.slowClientMs,
+    });
+    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => {
+      const made = this.#core.makeMount(path, mount);
+      // Tests speak version 2, whatever else the mount knows.
+      this.#transport.mount({ mount: made, serializers: DEFAULT_SERIALIZERS });
+      const websocket = websocketOptionsOf(mount) ?? {};
+      const { connectInfo } = handshakePolicyOf(path, endpoint, mount, websocket);
+      return { path, mount: made, connectInfo };
+    });
+    this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
+  }
+
+  get context(): ShardContext {
+    return this.#core.context;
+  }
+
+  /** Runs the app's `start`. */
+  async start(): Promise<void> {
+    if (this.#ticks) this.#sweep.start();
+    await this.#endpoint.start?.(this.context);
+  }
+
+  /** Closes all connections, ends all channels, runs the app's `stop`. */
+  async stop(): Promise<void> {
+    this.#transport.cutAll();
+    await this.#core.allEnded();
+    await this.#endpoint.stop?.(this.context);
+    this.#core.presences.close();
+    this.#sweep.stop();
+  }
+
+  /**
+   * Has the socket's `connect` and `id` decide, unless the request has an identity.
+   *
+   * @throws SIM_ERR_OPTION_INVALID where no socket has the path
+   */
+  async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
+    const found = this.#find(request.path);
+    const asked = request.path ?? found.path;
+    const { identity } = request;
+    const path = identity === undefined ? asked : this.#mountOf(found, identity);
+    const params = { ...request.params, vsn: VSN };
+    const { secretKeyBase } = this.context;
+    const call = { head: localHead(asked), params, authToken: null, secretKeyBase };
+    const local = found.connectInfo.collect(call, this.#logger);
+    const connectInfo = { ...local, ...request.connectInfo };
+    const decision = await this.#transport.connect("test", { path, params, connectInfo });
+    if (decision.result !== "ok") return decision;
+    const connection = decision.open({
+      send: (frame) => client.onFrame(frame),
+      close: (code) => client.onClose(code),
+    });
+    return { result: "ok", connection: new SoloConnection(connection) };
+  }
+
+  subscribe(topic: string, subscriber: SoloSubscriber): void {
+    const listener = { receive: subscriber, missed() {} };
+    this.#listeners.set(subscriber, listener);
+    this.#core.pubsub.subscribe(topic, listener);
+  }
+
+  /** Broadcasts to all subscribers but one. */
+  broadcastFrom(
+    from: SoloSubscriber | undefined,
+    topic: string,
+    event: string,
+    payload: unknown,
+  ): void {
+    const left = from && this.#listeners.get(from);
+    this.#core.broadcast(topic, event, payload, "cluster", left);
+  }
+
+  /** Mounts a socket once more, as one that knows already who its connections are. */
+  #mountOf({ mount }: SoloMount, { id, assigns }: SoloIdentity): string {
+    this.#identified += 1;
+    const path = `${mount.path}/identified/${this.#identified}`;
+    const definition = { ...mount.definition, connect: () => ok(assigns), id: () => id };
+    const identified = { ...mount, path, definition } as AnyMount;
+    this.#transport.mount({ mount: identified, serializers: DEFAULT_SERIALIZERS });
+    return path;
+  }
+
+  #find(path: string | undefined): SoloMount {
+    const [only] = this.#mounts;
+    if (path === undefined && only && this.#mounts.length === 1) return only;
+    const found = this.#mounts.find(
+      (mount) => path !== undefined && matchPath(mount.path, path) !== undefined,
+    );
+    if (found) return found;
+    const paths = this.#mounts.map((mount) => mount.path).join(", ");
+    throw makeError(
+      "SIM_ERR_OPTION_INVALID",
+      `path must be one of ${paths}, got ${path ?? "none"}`,
+    );
+  }
+}
+
+/** The head of a request that a client on this machine would make. */
+function localHead(path: string): RequestHead {
+  return {
+    method: "GET",
+    path: `${path}/websocket`,
+    query: `vsn=${VSN}`,
+    pathParams: {},
+    headers: [["host", "localhost"]],
+    peerAddress: "127.0.0.1",
+  };
+}
+
+/** Memory of a node of one member, which has nobody to send to. */
+function makeSoloMemory(options: ResolvedOptions): NodeMemory {
+  const indexLayout = { indexBits: options.indexBits, members: 1 };
+  return {
+    exchange: makeExchangeMemory({ members: 1, ringBytes: options.ringBytes }),
+    index: new SharedArrayBuffer(subscriptionIndexBytes(indexLayout)),
+    indexLayout,
+    counters: makeCountersMemory(1),
+    life: new SharedArrayBuffer(lifeBytes(1)),
+    rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
+    hashSeed: 0,
+    link: -1,
+    nodeName: "solo",
+  };
+}

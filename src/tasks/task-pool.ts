@@ -1,0 +1,292 @@
+/**
+ * The one pool that runs the CPU-bound work of all shards.
+ *
+ *   waiting --a thread is free--> running --done, failed--> answered
+ *      |                             |
+ *      +-- cancelled                 +-- cancelled, or too long (answered with an error)
+ *      v                             v
+ *     gone                        stopping --it ends by itself--> gone
+ *                                    |
+ *                                    +--it goes on--> its thread is ended
+ *
+ * The pool is made at the first task. It is given no more tasks than it has threads: who waits,
+ * waits here, in the order of coming, so that the bound, the time limit and the cancelling of a
+ * task are exact.
+ *
+ * Runs on: main.
+ * Full: a task beyond `maxTaskQueue` is refused at once.
+ */
+
+import type { HandedOver } from "../channel/tasks/handed-over.ts";
+import { makeError } from "../errors.ts";
+import type { Logger } from "../log/logger.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
+import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
+import type { ResolvedOptions } from "../options/options.ts";
+import type {
+  TaskAnswer,
+  TaskCall,
+  TaskMessage,
+  TaskOutcome,
+  TaskRequest,
+} from "./task-messages.ts";
+import { reportOf } from "../error-report.ts";
+import { telemetry } from "../telemetry.ts";
+import { makePiscina, type Piscina } from "./piscina.ts";
+
+/** Who gives tasks, and gets the answers: a shard's thread. */
+export interface TaskOwner {
+  readonly shard: number;
+  send(answer: TaskAnswer, transfer: readonly HandedOver[]): void;
+}
+
+type TaskEnd = "done" | "failed" | "cancelled" | "refused" | "timeout";
+
+interface Job {
+  readonly owner: TaskOwner;
+  readonly request: TaskRequest;
+  readonly flag: SharedArrayBuffer;
+  /** Ends its thread. */
+  readonly abort: AbortController;
+  readonly givenMs: number;
+  begunMs: number;
+  /** Of its time limit, or of the time that it is left to end by itself. */
+  timer: NodeJS.Timeout | undefined;
+  /** The threads that it runs in. */
+  pool: Piscina | undefined;
+  /** Once its owner waits for it no more. */
+  end: TaskEnd | undefined;
+}
+
+const WORKER = new URL("./task-worker.js", import.meta.url);
+/** How long a thread is kept that has nothing to do. */
+const IDLE_MS = 30_000;
+/** How long a task that listens may go on once it is to end. */
+const GRACE_MS = 1_000;
+/**
+ * How long one that does not listen may, as it may just be done: about what a new thread costs, so
+ * that whoever asks for work and goes away, again and again, costs twice the work and not more.
+ */
+const REMAINDER_MS = 200;
+/** Which counter each end of a task has. */
+const COUNTER_OF: Readonly<Record<TaskEnd, number>> = {
+  done: COUNTER.tasksDone,
+  failed: COUNTER.tasksFailed,
+  cancelled: COUNTER.tasksCancelled,
+  refused: COUNTER.tasksRefused,
+  timeout: COUNTER.tasksTimedOut,
+};
+
+/** The tasks of a server. */
+export class TaskPool {
+  readonly #options: ResolvedOptions;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
+  readonly #jobs = new Map<TaskOwner, Map<number, Job>>();
+  // A set, for its order: the first is the next.
+  readonly #waiting = new Set<Job>();
+  readonly #running = new Set<Job>();
+  #pool: Piscina | undefined;
+  /** Those before, that still run something. */
+  readonly #oldPools = new Set<Piscina>();
+  #isClosed = false;
+
+  /** @param counters - those of main */
+  constructor(options: ResolvedOptions, counters: Counters, logger: Logger) {
+    this.#options = options;
+    this.#counters = counters;
+    this.#logger = logger;
+  }
+
+  /** Takes a message of a shard. */
+  take(owner: TaskOwner, message: TaskMessage): void {
+    if (message.kind === "taskCancel") this.#cancel(this.#jobs.get(owner)?.get(message.id));
+    else this.#accept(owner, message);
+  }
+
+  /** Cancels all tasks of a shard that has ended. */
+  forget(owner: TaskOwner): void {
+    for (const job of this.#jobs.get(owner)?.values() ?? []) this.#cancel(job);
+  }
+
+  /** Has later tasks run in new threads, which load their module anew. What runs goes on. */
+  renew(): void {
+    const old = this.#pool;
+    if (!old) return;
+    this.#pool = undefined;
+    this.#oldPools.add(old);
+    this.#endIfIdle(old);
+  }
+
+  /** Ends the pools, whatever runs in them. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const owner of this.#jobs.keys()) this.forget(owner);
+    const pools = [...this.#oldPools, ...(this.#pool ? [this.#pool] : [])];
+    await Promise.all(pools.map(async (pool) => pool.destroy()));
+  }
+
+  #accept(owner: TaskOwner, request: TaskRequest): void {
+    const { taskThreads, maxTaskQueue } = this.#options;
+    const nowMs = performance.now();
+    const job: Job = {
+      owner,
+      request,
+      flag: makeTaskFlagMemory(),
+      abort: new AbortController(),
+      givenMs: nowMs,
+      begunMs: nowMs,
+      timer: undefined,
+      pool: undefined,
+      end: undefined,
+    };
+    const isFree = this.#running.size < taskThreads;
+    if (this.#isClosed) {
+      const message = "server must be open to run a task, got closed";
+      this.#refuse(job, makeError("SIM_ERR_SERVER_CLOSED", message));
+    } else if (!isFree && this.#waiting.size >= maxTaskQueue) {
+      const message = `at most ${maxTaskQueue} (tasks) may wait for a thread, got one more: ${JSON.stringify(request.name)}`;
+      this.#refuse(job, makeError("SIM_ERR_TASK_QUEUE_FULL", message));
+    } else {
+      const jobs = this.#jobs.get(owner) ?? new Map<number, Job>();
+      this.#jobs.set(owner, jobs.set(request.id, job));
+      if (isFree) void this.#run(job);
+      else this.#waiting.add(job);
+      this.#count();
+    }
+  }
+
+  #refuse(job: Job, error: Error): void {
+    job.end = "refused";
+    this.#fail(job, error);
+    this.#ended(job, job.givenMs);
+  }
+
+  async #run(job: Job): Promise<void> {
+    const { module, name, input, transfer } = job.request;
+    this.#running.add(job);
+    job.timer = setTimeout(() => this.#expire(job), this.#options.taskTimeoutMs);
+    const call: TaskCall = { module, name, input, flag: job.flag };
+    try {
+      this.#pool ??= this.#makePool();
+      job.pool = this.#pool;
+      const outcome = (await job.pool.run(call, {
+        transferList: [...transfer],
+        signal: job.abort.signal,
+      })) as TaskOutcome;
+      this.#settle(job, outcome);
+    } catch (error) {
+      // It was aborted, its thread ended under it, or its result could not be cloned.
+      this.#settle(job, { kind: "failed", error: reportOf(error) });
+    }
+    clearTimeout(job.timer);
+    this.#running.delete(job);
+    if (job.pool && job.pool !== this.#pool) this.#endIfIdle(job.pool);
+    const [next] = this.#waiting;
+    if (next && !this.#isClosed) {
+      this.#waiting.delete(next);
+      next.begunMs = performance.now();
+      void this.#run(next);
+    }
+    this.#ended(job, performance.now());
+  }
+
+  /** Answers a task that has run to its end, unless nobody waits for it any more. */
+  #settle(job: Job, outcome: TaskOutcome): void {
+    if (job.end !== undefined) return;
+    this.#drop(job);
+    const { id } = job.request;
+    job.end = outcome.kind;
+    if (outcome.kind === "failed") {
+      job.owner.send({ kind: "taskFailed", id, error: outcome.error }, []);
+      return;
+    }
+    const { result, transfer } = outcome;
+    try {
+      job.owner.send({ kind: "taskDone", id, result, transfer }, transfer);
+    } catch (error) {
+      // What came from one thread may not go on to another: a port, for example.
+      job.end = "failed";
+      this.#fail(job, error);
+    }
+  }
+
+  #fail({ owner, request }: Job, error: unknown): void {
+    owner.send({ kind: "taskFailed", id: request.id, error: reportOf(error) }, []);
+  }
+
+  #expire(job: Job): void {
+    const { name } = job.request;
+    const limitMs = this.#options.taskTimeoutMs;
+    const message = `task ${JSON.stringify(name)} must be done within ${limitMs} (ms)`;
+    this.#fail(job, makeError("SIM_ERR_TASK_TIMEOUT", message));
+    this.#stop(job, "timeout");
+  }
+
+  #cancel(job: Job | undefined): void {
+    if (!job) return;
+    if (!this.#waiting.delete(job)) {
+      this.#stop(job, "cancelled");
+      return;
+    }
+    this.#drop(job);
+    job.end = "cancelled";
+    job.begunMs = performance.now();
+    this.#ended(job, job.begunMs);
+  }
+
+  /** Has a task end that runs. Its owner hears no more of it. */
+  #stop(job: Job, end: TaskEnd): void {
+    job.end = end;
+    this.#drop(job);
+    clearTimeout(job.timer);
+    const listens = new TaskFlag(job.flag).cancel();
+    // It has had its time.
+    if (end === "timeout" && !listens) job.abort.abort();
+    else job.timer = setTimeout(() => job.abort.abort(), listens ? GRACE_MS : REMAINDER_MS);
+  }
+
+  #ended({ owner, request, givenMs, begunMs, end = "failed" }: Job, endMs: number): void {
+    const waitMs = begunMs - givenMs;
+    const runMs = endMs - begunMs;
+    this.#counters.add(COUNTER_OF[end]);
+    this.#counters.add(COUNTER.tasksWaitedMs, waitMs);
+    this.#counters.add(COUNTER.tasksRanMs, runMs);
+    this.#count();
+    const { task_ended: event } = telemetry;
+    if (!event.hasSubscribers) return;
+    event.publish({ name: request.name, shard: owner.shard, waitMs, runMs, outcome: end });
+  }
+
+  #count(): void {
+    this.#counters.set(COUNTER.tasksWaiting, this.#waiting.size);
+    this.#counters.set(COUNTER.tasksRunning, this.#running.size);
+  }
+
+  #drop({ owner, request }: Job): void {
+    const jobs = this.#jobs.get(owner);
+    jobs?.delete(request.id);
+    if (jobs?.size === 0) this.#jobs.delete(owner);
+  }
+
+  #endIfIdle(old: Piscina): void {
+    if ([...this.#running].some(({ pool }) => pool === old)) return;
+    if (this.#oldPools.delete(old)) void old.destroy();
+  }
+
+  #makePool(): Piscina {
+    const pool = makePiscina({
+      filename: WORKER.href,
+      name: "runTask",
+      minThreads: 1,
+      maxThreads: this.#options.taskThreads,
+      idleTimeout: IDLE_MS,
+      // Else an idle thread blocks its loop, and what a task left open there stands still.
+      atomics: "disabled",
+      recordTiming: false,
+    });
+    pool.on("error", (error) => this.#logger.log("taskThreadFailed", { err: error }));
+    return pool;
+  }
+}

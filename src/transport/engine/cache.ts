@@ -1,0 +1,117 @@
+/**
+ * The private copy of an engine binary that was relabelled for this C library.
+ *
+ * Runs on: main, before any shard starts; a shard whose copy was cleaned away.
+ * Owns: `.cache` in the engine's folder, or a folder of ours among the temporary files.
+ * Order: a copy is written under a name of its own, then renamed; so a copy under its
+ *        final name is whole, however many processes write it at once. Files are replaced,
+ *        never changed or removed: another process may have the old one mapped.
+ * Full: where neither folder can be written, the error has both causes.
+ */
+
+import { createHash, randomUUID } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+
+import { makeError } from "../../errors.ts";
+import { relabelElf } from "./elf-relabel.ts";
+
+const PRIVATE_FOLDER_MODE = 0o700;
+const PRIVATE_FILE_MODE = 0o600;
+const OTHERS_MODE_BITS = 0o077;
+/** Hex digits of the source's hash in the copy's name. */
+const KEY_DIGITS = 32;
+
+/** Where a copy may be kept. */
+export interface CacheFolders {
+  /** The engine package's own folder. Whoever can write there can change the engine anyway. */
+  readonly package: string;
+  /** A folder that anyone may write to, for when the package's cannot be. */
+  readonly temporary: string;
+}
+
+/**
+ * Gives the path of the relabelled copy of an engine binary, written if need be.
+ *
+ * @throws SIM_ERR_ENGINE_UNAVAILABLE when the binary cannot be relabelled or kept anywhere
+ */
+export function relabelledCopy(sourceFile: string, folders: CacheFolders): string {
+  const source = readFileSync(sourceFile);
+  const copy = relabelElf(source);
+  const key = createHash("sha256").update(source).digest("hex").slice(0, KEY_DIGITS);
+  const name = `${basename(sourceFile, ".node")}-${key}.node`;
+  try {
+    return keepCopy(join(folders.package, ".cache"), name, copy);
+  } catch (packageError) {
+    try {
+      return keepCopy(privateFolder(folders.temporary), name, copy);
+    } catch (temporaryError) {
+      const cause = new AggregateError([packageError, temporaryError]);
+      throw makeError(
+        "SIM_ERR_ENGINE_UNAVAILABLE",
+        `a folder for the engine's copy must be writable, got ${String(packageError)} and ${String(temporaryError)}`,
+        { cause },
+      );
+    }
+  }
+}
+
+function keepCopy(folder: string, name: string, copy: Uint8Array): string {
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+  const file = join(folder, name);
+  if (!holds(file, copy)) replaceFile(file, copy);
+  return file;
+}
+
+function holds(file: string, copy: Uint8Array): boolean {
+  try {
+    return readFileSync(file).equals(copy);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function replaceFile(file: string, copy: Uint8Array): void {
+  const unfinished = `${file}.${randomUUID()}`;
+  try {
+    const handle = openSync(unfinished, "wx", PRIVATE_FILE_MODE);
+    try {
+      writeFileSync(handle, copy);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(unfinished, file);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Gives a folder among the temporary files that only this user can read or write. */
+function privateFolder(temporaryFolder: string): string {
+  const userId = process.getuid?.() ?? 0;
+  const folder = join(temporaryFolder, `simurgh-engine-${userId}`);
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+  // The name can be guessed, so another user may have made it first, or a link in its place.
+  const stats = lstatSync(folder);
+  if (stats.isDirectory() && stats.uid === userId && (stats.mode & OTHERS_MODE_BITS) === 0) {
+    return folder;
+  }
+  const mode = (stats.mode & 0o7777).toString(8);
+  throw makeError(
+    "SIM_ERR_ENGINE_UNAVAILABLE",
+    `${folder} must be a folder of user ${userId} with mode 700, got owner ${stats.uid} and mode ${mode}`,
+  );
+}

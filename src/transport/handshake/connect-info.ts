@@ -1,0 +1,158 @@
+/**
+ * What `connect` is told of a client beyond its parameters: only what the mount asks for.
+ *
+ * Cookies and other headers are never shown: a page of anybody's makes the browser send them.
+ *
+ * Runs on: shard; one plan for each transport of each mount.
+ */
+
+import { kindOf, makeError } from "../../errors.ts";
+import type { Logger } from "../../log/logger.ts";
+import type { ConnectInfo, RequestUri } from "../../socket/definition.ts";
+import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
+import { SessionReader, type SessionRequest, type SessionSource } from "./cookie-session.ts";
+import { defaultPortOf, tryParseHost } from "../http/uri.ts";
+
+/** A request, and what was found out about it already. */
+export interface InfoRequest extends SessionRequest {
+  readonly authToken: string | null;
+}
+
+type Collect = (request: InfoRequest) => unknown;
+
+interface Kind {
+  readonly wants: Partial<HeadWants>;
+  readonly collect: Collect;
+}
+
+const SCHEME = "http";
+const X_PREFIX = "x-";
+const WEBSOCKET_PREFIX = "sec-websocket-";
+const TRACE_HEADERS: readonly string[] = ["traceparent", "tracestate"];
+
+/** Each kind: what it needs of the request, and what it is. */
+const KINDS = {
+  peerData: {
+    wants: { isPeerWanted: true },
+    collect: ({ head }) => ({ address: head.peerAddress }),
+  },
+  traceContextHeaders: {
+    wants: { names: new Set(TRACE_HEADERS) },
+    collect: ({ head }) => head.headers.filter(([name]) => TRACE_HEADERS.includes(name)),
+  },
+  xHeaders: {
+    wants: { prefixes: [X_PREFIX] },
+    collect: ({ head }) => head.headers.filter(([name]) => name.startsWith(X_PREFIX)),
+  },
+  uri: { wants: { names: new Set(["host"]) }, collect: ({ head }) => uriOf(head) },
+  userAgent: {
+    wants: { names: new Set(["user-agent"]) },
+    collect: ({ head }) => headerOf(head, "user-agent") ?? null,
+  },
+  secWebsocketHeaders: {
+    wants: { prefixes: [WEBSOCKET_PREFIX] },
+    collect: ({ head }) => head.headers.filter(([name]) => name.startsWith(WEBSOCKET_PREFIX)),
+  },
+  authToken: { wants: {}, collect: ({ authToken }) => authToken },
+} as const satisfies Record<string, Kind>;
+
+/** What can be asked for by its name. */
+export type ConnectInfoKind = keyof typeof KINDS;
+
+/** A session to be read, and things of the app's own, which are handed on as they are. */
+export interface ConnectInfoPairs {
+  readonly session?: SessionSource;
+  readonly [name: string]: unknown;
+}
+
+/** What a mount asks for, as in `["uri", "userAgent", { session: { key, signingSalt } }]`. */
+export type ConnectInfoRequest = readonly (ConnectInfoKind | ConnectInfoPairs)[];
+
+const NOTHING: ConnectInfo = Object.freeze({});
+
+/** What a mount asks for, ready to be collected. */
+export class ConnectInfoPlan {
+  readonly #collectors: readonly (readonly [name: string, collect: Collect])[];
+  /** What it needs of a request's head. */
+  readonly wants: HeadWants;
+
+  /**
+   * @param subject - what messages call it, as in `connectInfo of /socket`
+   * @throws SIM_ERR_DEFINITION_INVALID for a kind that there is not
+   */
+  constructor(subject: string, asked: ConnectInfoRequest, checkCsrf: boolean) {
+    if (!Array.isArray(asked)) throw invalid(`${subject} must be a list, got ${kindOf(asked)}`);
+    const collectors = new Map<string, Collect>();
+    const wants: Partial<HeadWants>[] = [];
+    for (const entry of asked as ConnectInfoRequest) {
+      if (typeof entry === "string") {
+        const kind: Kind = kindNamed(subject, entry);
+        wants.push(kind.wants);
+        collectors.set(entry, kind.collect);
+        continue;
+      }
+      for (const [name, value] of pairsOf(subject, entry)) {
+        if (name !== "session") {
+          collectors.set(name, () => value);
+          continue;
+        }
+        const source = value as SessionSource;
+        const reader = new SessionReader(`session in ${subject}`, source, checkCsrf);
+        wants.push({ names: new Set(["cookie"]) });
+        collectors.set(name, (request) => reader.read(request));
+      }
+    }
+    this.#collectors = [...collectors];
+    this.wants = mergeWants(wants);
+  }
+
+  /** Collects it. A session that cannot be read is null, and logged where a store threw. */
+  collect(request: InfoRequest, logger: Logger): ConnectInfo {
+    if (this.#collectors.length === 0) return NOTHING;
+    const info: Record<string, unknown> = {};
+    for (const [name, collect] of this.#collectors) {
+      try {
+        info[name] = collect(request);
+      } catch (error) {
+        logger.log("sessionFailed", { path: request.head.path, err: error });
+        info[name] = null;
+      }
+    }
+    return info;
+  }
+}
+
+/** Puts together what several want of a head. */
+export function mergeWants(all: readonly Partial<HeadWants>[]): HeadWants {
+  return {
+    names: new Set(all.flatMap(({ names }) => [...(names ?? [])])),
+    prefixes: all.flatMap(({ prefixes }) => prefixes ?? []),
+    isPeerWanted: all.some(({ isPeerWanted }) => isPeerWanted === true),
+  };
+}
+
+function uriOf(head: RequestHead): RequestUri {
+  const { host = "", port = null } = tryParseHost(headerOf(head, "host") ?? "") ?? {};
+  const { path, query } = head;
+  return { scheme: SCHEME, host, port: port ?? defaultPortOf(SCHEME) ?? 0, path, query };
+}
+
+function kindNamed(subject: string, name: string): Kind {
+  if (Object.hasOwn(KINDS, name)) return KINDS[name as ConnectInfoKind];
+  const names = Object.keys(KINDS).join(", ");
+  throw invalid(`${subject} must have of ${names}, or pairs, got ${JSON.stringify(name)}`);
+}
+
+function pairsOf(subject: string, entry: unknown): [string, unknown][] {
+  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
+    throw invalid(`${subject} must have names and pairs, got ${kindOf(entry)}`);
+  }
+  const pairs = Object.entries(entry);
+  const taken = pairs.find(([name]) => Object.hasOwn(KINDS, name));
+  if (!taken) return pairs;
+  throw invalid(`${subject} must have ${taken[0]} by its name alone, got a pair`);
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+}

@@ -1,0 +1,121 @@
+/**
+ * Which pages may connect: the `Origin` header against a mount's `checkOrigin` (WIRE §2.4).
+ *
+ * A browser sends the header with every WebSocket, whichever page opened it, and the user's
+ * cookies too; so without this check any page could act as the user. What sends none is no page.
+ *
+ * Runs on: shard; one policy for each transport of each mount, parsed once and shared by none.
+ */
+
+import { kindOf, makeError } from "../../errors.ts";
+import { headerOf, type RequestHead } from "../http/request-head.ts";
+import { defaultPortOf, parseUri, tryParseHost, type UriParts } from "../http/uri.ts";
+
+/** The origin of a request: the header, and what it says. `null` and `file://` have no host. */
+export interface Origin extends UriParts {
+  readonly text: string;
+}
+
+/**
+ * Who may connect, of those that say where they come from.
+ *
+ * - `true`: pages of the endpoint's `urlHost`, with any scheme and port
+ * - `false`: all; then `checkCsrf` must be on
+ * - a list: pages of these, as in `"https://example.com"`, `"//localhost:4000"`,
+ *   `"//*.example.com"` (which is `example.com` too); scheme and port count where they are given
+ * - `"conn"`: pages of the host and port that the request itself went to, over http
+ * - a function: those for which it returns true
+ */
+export type CheckOrigin = boolean | "conn" | readonly string[] | ((origin: Origin) => boolean);
+
+type Match = (origin: Origin, head: RequestHead) => boolean;
+
+const OWN_SCHEME = "http";
+const WILDCARD = "*.";
+
+/** A `checkOrigin`, ready to be asked. */
+export class OriginPolicy {
+  readonly #match: Match | undefined;
+  /** Headers that it looks at. */
+  readonly headers: readonly string[];
+
+  /**
+   * @param subject - what messages call it, as in `checkOrigin of /socket`
+   * @param urlHost - host of the endpoint's own pages; null: any
+   * @throws SIM_ERR_DEFINITION_INVALID for what is none of the forms, or an entry without a host
+   */
+  constructor(subject: string, given: CheckOrigin, urlHost: string | null) {
+    this.#match = matchOf(subject, given, urlHost);
+    if (!this.#match) this.headers = [];
+    else this.headers = given === "conn" ? ["origin", "host"] : ["origin"];
+  }
+
+  /**
+   * Tells whether a request may connect.
+   *
+   * @throws what a `checkOrigin` function throws; SIM_ERR_BAD_RESULT where it gives no boolean
+   */
+  allows(head: RequestHead): boolean {
+    if (!this.#match) return true;
+    const text = headerOf(head, "origin");
+    return text === undefined || this.#match({ text, ...parseUri(text) }, head);
+  }
+}
+
+function matchOf(subject: string, given: unknown, urlHost: string | null): Match | undefined {
+  if (given === false) return undefined;
+  if (given === true) return ({ host }) => host !== null && (urlHost ?? host) === host;
+  if (given === "conn") return isOwn;
+  if (Array.isArray(given)) {
+    const entries = given.map((entry: unknown) => parseEntry(subject, entry));
+    return (origin) => entries.some((entry) => isMatch(origin, entry));
+  }
+  if (typeof given === "function") return (origin) => resultOf(given(origin));
+  const forms = 'true, false, "conn", a list of origins or a function';
+  throw invalid(`${subject} must be ${forms}, got ${shown(given)}`);
+}
+
+function isOwn(origin: Origin, head: RequestHead): boolean {
+  const own = tryParseHost(headerOf(head, "host") ?? "");
+  if (!own || origin.host !== own.host) return false;
+  return origin.scheme === OWN_SCHEME && origin.port === (own.port ?? defaultPortOf(OWN_SCHEME));
+}
+
+function parseEntry(subject: string, entry: unknown): UriParts {
+  const parsed = parseUri(typeof entry === "string" ? entry : "");
+  const { host } = parsed;
+  const name = host?.startsWith(WILDCARD) ? host.slice(WILDCARD.length) : host;
+  // A star elsewhere would stand for itself, and so for no host at all.
+  if (name !== null && name !== "" && !name.includes("*")) return parsed;
+  const forms = '"https://example.com", "//example.com:4000" or "//*.example.com"';
+  throw invalid(`${subject} must have entries with a host, as in ${forms}, got ${shown(entry)}`);
+}
+
+function isMatch(origin: Origin, entry: UriParts): boolean {
+  return (
+    (entry.scheme ?? origin.scheme) === origin.scheme &&
+    (entry.port ?? origin.port) === origin.port &&
+    isHostMatch(origin.host, entry.host)
+  );
+}
+
+function isHostMatch(host: string | null, wanted: string | null): boolean {
+  if (host === null || wanted === null) return false;
+  if (!wanted.startsWith(WILDCARD)) return host === wanted;
+  return host === wanted.slice(WILDCARD.length) || host.endsWith(wanted.slice(1));
+}
+
+// A promise would be as good as true: so what is no boolean is a fault.
+function resultOf(result: unknown): boolean {
+  if (typeof result === "boolean") return result;
+  const message = `checkOrigin must return true or false, got ${kindOf(result)}`;
+  throw makeError("SIM_ERR_BAD_RESULT", message);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
+}
+
+function invalid(message: string): Error {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+}

@@ -1,0 +1,112 @@
+/**
+ * Answers to HTTP requests that users' code gives: checked, and written.
+ *
+ * Runs on: shard.
+ */
+
+import { STATUS_CODES } from "node:http";
+
+import { makeError } from "../../errors.ts";
+import { RETRY_AFTER_S } from "../../protocol/reserved.ts";
+import type { HttpResponse } from "../engine/engine-types.ts";
+
+/** What a route, or an `errorHandler`, answers. */
+export interface RouteResponse {
+  /** HTTP status, 200 to 599. */
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Text or bytes; anything else is sent as JSON. */
+  readonly body?: unknown;
+}
+
+/** An answer as it is sent. */
+export interface PreparedAnswer {
+  readonly status: number;
+  readonly lines: readonly (readonly [string, string])[];
+  readonly body: string | Uint8Array;
+}
+
+const MS_PER_S = 1_000;
+
+/** Gives an answer of a status alone, or with a text that says why. */
+export function plainAnswer(status: number, body = ""): PreparedAnswer {
+  const isEmpty = body === "";
+  return { status, lines: isEmpty ? [] : [["content-type", "text/plain; charset=utf-8"]], body };
+}
+
+/** Gives the answer to a client that is to come again, and then to another node or shard. */
+export function unavailableAnswer(): PreparedAnswer {
+  return { status: 503, lines: [["retry-after", RETRY_AFTER_S]], body: "" };
+}
+
+/** Gives the answer to a client that comes too often. */
+export function limitedAnswer(retryAfterMs: number): PreparedAnswer {
+  const retryAfterS = String(Math.ceil(retryAfterMs / MS_PER_S));
+  return { status: 429, lines: [["retry-after", retryAfterS]], body: "" };
+}
+
+/**
+ * Checks an answer and makes of it what is sent: once sending has begun it is too late.
+ *
+ * @param subject - who gave it
+ * @throws SIM_ERR_BAD_RESULT where it cannot be sent
+ */
+export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer {
+  if (typeof answer !== "object" || answer === null) {
+    throw badAnswer(subject, `got ${shown(answer)}`);
+  }
+  const { status, headers = {}, body = "" } = answer as RouteResponse;
+  checkStatus(subject, status);
+  const lines = Object.entries(headers);
+  for (const [name, value] of lines) checkHeader(subject, name, value);
+  if (typeof body === "string" || body instanceof Uint8Array) return { status, lines, body };
+  const isTyped = lines.some(([name]) => name.toLowerCase() === "content-type");
+  if (!isTyped) lines.unshift(["content-type", "application/json; charset=utf-8"]);
+  const text = JSON.stringify(body) as string | undefined;
+  if (text === undefined) {
+    throw badAnswer(subject, `with a body that JSON can write, got ${typeof body}`);
+  }
+  return { status, lines, body: text };
+}
+
+/**
+ * Sends an answer. The response must be corked, or its callback still running.
+ *
+ * @param isLast - true: the connection is closed after it
+ */
+export function sendAnswer(
+  response: HttpResponse,
+  { status, lines, body }: PreparedAnswer,
+  isLast = false,
+): void {
+  response.writeStatus(statusLine(status));
+  for (const [name, value] of lines) response.writeHeader(name, value);
+  response.end(body, isLast);
+}
+
+/** Gives a status as it stands in the first line of an answer. */
+export function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ""}`;
+}
+
+function checkStatus(subject: string, status: unknown): void {
+  if (Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599) return;
+  throw badAnswer(subject, `with a status from 200 to 599, got ${shown(status)}`);
+}
+
+// The engine writes what it is given: a line break would begin another header.
+function checkHeader(subject: string, name: string, value: unknown): void {
+  const isText = typeof value === "string" && !/[\r\n\0]/.test(value);
+  if (isText && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
+  const got = `${JSON.stringify(name)}: ${shown(value)}`;
+  throw badAnswer(subject, `with headers of one line each, got ${got}`);
+}
+
+function badAnswer(subject: string, what: string): Error {
+  const message = `${subject} must return { status, headers?, body? } ${what}`;
+  return makeError("SIM_ERR_BAD_RESULT", message);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? typeof value);
+}

@@ -1,0 +1,133 @@
+/**
+ * The answer to one request of a long-poll client (WIRE §3.2).
+ *
+ * Runs on: shard.
+ * Owns: the engine's response, until it was answered or aborted; afterwards any call on it throws.
+ */
+
+import {
+  limitedAnswer,
+  plainAnswer,
+  sendAnswer,
+  unavailableAnswer,
+  type PreparedAnswer,
+} from "../http/answer.ts";
+import type { HttpResponse } from "../engine/engine-types.ts";
+import type { Header } from "../http/request-head.ts";
+
+const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
+const JSON_HEADERS: readonly Header[] = [
+  ALLOW_ORIGIN,
+  ["content-type", "application/json; charset=utf-8"],
+  ["cache-control", "no-store"],
+];
+const PREFLIGHT_MAX_AGE = "3600";
+
+/** An answer that is still to be given. */
+export class LongPollResponse {
+  readonly #response: HttpResponse;
+  readonly #isLast: (status: number) => boolean;
+  #isOpen = true;
+  /** Called where the client goes away before it was answered. */
+  onAborted: (() => void) | undefined = undefined;
+
+  /** @param isLast - tells by its status whether the client is to connect anew after the answer */
+  constructor(response: HttpResponse, isLast: (status: number) => boolean) {
+    this.#response = response;
+    this.#isLast = isLast;
+    response.onAborted(() => {
+      this.#isOpen = false;
+      this.onAborted?.();
+      this.onAborted = undefined;
+    });
+  }
+
+  /** False once it was answered, or the client is gone. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * Collects the body.
+   *
+   * @param done - gets it, or undefined as soon as it is larger than that
+   */
+  readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    this.#response.onData((chunk, isLast) => {
+      if (length > maxBytes) return;
+      length += chunk.byteLength;
+      if (length > maxBytes) {
+        chunks.length = 0;
+        done(undefined);
+        return;
+      }
+      // The engine takes its buffer back when this returns.
+      chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
+      if (isLast) done(Buffer.concat(chunks));
+    });
+  }
+
+  /** Answers with the status in a body, as almost all answers are. @returns false where nobody hears it */
+  status(status: number): boolean {
+    return this.#json(status, `{"status":${status}}`);
+  }
+
+  /**
+   * Answers a poll, or opens a session.
+   *
+   * @param messages - JSON, an array
+   */
+  batch(status: number, token: string, messages: string): boolean {
+    return this.#json(
+      status,
+      `{"status":${status},"token":${JSON.stringify(token)},"messages":${messages}}`,
+    );
+  }
+
+  /** Answers a page that asks whether it may ask. */
+  preflight(requestedHeaders: string): void {
+    const lines: Header[] = [
+      ALLOW_ORIGIN,
+      ["access-control-allow-headers", requestedHeaders],
+      ["access-control-allow-methods", "get, post, options"],
+      ["access-control-max-age", PREFLIGHT_MAX_AGE],
+    ];
+    this.#send({ status: 200, lines, body: "" });
+  }
+
+  /** Answers with an HTTP status and nothing more; pages of other origins cannot see it. */
+  fail(status: number): void {
+    this.#send(plainAnswer(status));
+  }
+
+  /** Answers a client that is to come again later. */
+  unavailable(): void {
+    this.#send(unavailableAnswer());
+  }
+
+  /** Answers a client that comes too often. */
+  limited(retryAfterMs: number): void {
+    this.#send(limitedAnswer(retryAfterMs));
+  }
+
+  /** Answers a method that there is not. */
+  badMethod(): void {
+    this.#send({ status: 400, lines: [ALLOW_ORIGIN], body: "" });
+  }
+
+  #json(status: number, body: string): boolean {
+    return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
+  }
+
+  /** @param status - which the client goes by: that of HTTP, or in the body */
+  #send(answer: PreparedAnswer, status = answer.status): boolean {
+    if (!this.#isOpen) return false;
+    this.#isOpen = false;
+    this.onAborted = undefined;
+    const isLast = this.#isLast(status);
+    this.#response.cork(() => sendAnswer(this.#response, answer, isLast));
+    return true;
+  }
+}

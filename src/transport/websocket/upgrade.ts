@@ -1,0 +1,197 @@
+/**
+ * The way from a request to a WebSocket, in the order of WIRE §2.2.
+ *
+ *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> version and connect
+ *          -> upgrade headers -> 101
+ *
+ * The engine calls `upgrade` for a request with a key of 24 characters and `any` for all others;
+ * both come here, so that every request gets the same answers in the same order.
+ *
+ * Runs on: shard.
+ * Full: a shard that drains answers 503, also to who comes on a connection that was kept alive.
+ */
+
+import type { AnyIdentity, Decision } from "../../socket/connect.ts";
+import {
+  limitedAnswer,
+  plainAnswer,
+  prepareAnswer,
+  sendAnswer,
+  unavailableAnswer,
+  type PreparedAnswer,
+} from "../http/answer.ts";
+import { tryTakeAuthToken } from "../handshake/auth-token.ts";
+import type { HttpResponse, UpgradeContext } from "../engine/engine-types.ts";
+import type { Handshake } from "../handshake/handshake.ts";
+import {
+  headerOf,
+  headersOf,
+  listOf,
+  type HeadWants,
+  type RequestHead,
+} from "../http/request-head.ts";
+import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "../handshake/subprotocols.ts";
+
+/** What an upgrade needs of the transport. */
+export interface UpgradeParts {
+  readonly handshake: Handshake;
+  /** Says whether connections are ended, and none is to be opened. */
+  readonly isDraining: () => boolean;
+  /** Runs something while an open connection is corked; without one, something else. */
+  readonly corkAnother: (work: () => void, otherwise: () => void) => void;
+  /** Makes the WebSocket's data; called just before the 101. */
+  readonly accept: (identity: AnyIdentity) => object;
+}
+
+/** A request on its way. */
+interface Upgrade {
+  readonly response: HttpResponse;
+  readonly head: RequestHead;
+  /** Absent where the engine saw no key. */
+  readonly context: UpgradeContext | undefined;
+  readonly parts: UpgradeParts;
+  /** Name to answer with, or "". */
+  readonly subprotocol: string;
+}
+
+const KEY_LENGTH = 24;
+const VERSION = "13";
+const EXTENSIONS_HEADER = "sec-websocket-extensions";
+const HEADERS = [
+  "connection",
+  "upgrade",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  EXTENSIONS_HEADER,
+];
+
+/** Gives what of a head an upgrade looks at. */
+export function upgradeWants(handshake: Handshake): HeadWants {
+  const isOffered = handshake.policy.subprotocols !== undefined;
+  return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
+}
+
+/** Answers a request for a WebSocket. `context` is absent where the engine saw no key. */
+export function handleUpgrade(
+  response: HttpResponse,
+  givenHead: RequestHead,
+  context: UpgradeContext | undefined,
+  parts: UpgradeParts,
+): void {
+  const { handshake } = parts;
+  if (parts.isDraining()) {
+    sendAnswer(response, unavailableAnswer(), true);
+    return;
+  }
+  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status));
+  const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
+  if (!params) return refuse(400);
+  const verdict = handshake.checkOrigin(givenHead);
+  if (verdict !== "allowed") return refuse(verdict === "refused" ? 403 : 500);
+  const { hasAuthToken } = handshake.policy;
+  const taken = hasAuthToken ? tryTakeAuthToken(givenHead) : { token: null, head: givenHead };
+  if (!taken) {
+    handshake.logger.log("authTokenInvalid", { path: handshake.path });
+    return refuse(500);
+  }
+  const { head, token } = taken;
+  const subprotocol = subprotocolOf(head, handshake);
+  if (subprotocol === undefined) return refuse(403);
+  const upgrade = { response, head, context, parts, subprotocol };
+  const decision = handshake.decide(head, params, token);
+  if (decision instanceof Promise) void finishLater(upgrade, decision);
+  else finish(upgrade, decision);
+}
+
+function subprotocolOf(head: RequestHead, handshake: Handshake): string | undefined {
+  const { policy, path, logger } = handshake;
+  const offered = headerOf(head, SUBPROTOCOL_HEADER);
+  const chosen = chooseSubprotocol(offered, policy.subprotocols);
+  if (chosen === undefined) logger.log("subprotocolRefused", { path, served: policy.subprotocols });
+  return chosen;
+}
+
+async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promise<void> {
+  const { response } = upgrade;
+  let isAborted = false;
+  response.onAborted(() => {
+    isAborted = true;
+  });
+  const settled = await decision;
+  if (isAborted) return;
+  // Never upgraded within the response's own cork: the engine looks afterwards at what it takes for the
+  // request's state, and where the socket stayed in its place, that is the new connection's. Now and
+  // then it closes it (uWebSockets pull request 1929). While another socket is corked, it does not look.
+  // Its binding warns where no response is being corked, so without another one it warns.
+  const work = (): void => finish(upgrade, settled);
+  if (settled.result === "ok") upgrade.parts.corkAnother(() => response.cork(work), work);
+  else response.cork(work);
+}
+
+function finish(upgrade: Upgrade, decision: Decision): void {
+  const { response, head, context, parts, subprotocol } = upgrade;
+  if (decision.result !== "ok") {
+    sendAnswer(response, refusalOf(decision, parts.handshake));
+    return;
+  }
+  // It may have begun while `connect` was at work.
+  if (parts.isDraining()) {
+    sendAnswer(response, unavailableAnswer(), true);
+    return;
+  }
+  const problem = upgradeProblem(head);
+  if (problem !== undefined || context === undefined) {
+    sendAnswer(response, plainAnswer(400, problem));
+    return;
+  }
+  response.upgrade(
+    parts.accept(decision.identity),
+    headerOf(head, "sec-websocket-key") ?? "",
+    subprotocol,
+    headerOf(head, EXTENSIONS_HEADER) ?? "",
+    context,
+  );
+}
+
+type NoConnection = Exclude<Decision, { readonly result: "ok" }>;
+
+function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake): PreparedAnswer {
+  if (decision.result === "failed") return plainAnswer(500);
+  if (decision.result === "limited") return limitedAnswer(decision.retryAfterMs);
+  const { errorHandler } = policy;
+  if (!errorHandler || decision.reason === undefined) return plainAnswer(403);
+  try {
+    return prepareAnswer("errorHandler", errorHandler(decision.reason));
+  } catch (error) {
+    logger.log("errorHandlerFailed", { path, err: error });
+    return plainAnswer(500);
+  }
+}
+
+/** Says what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
+function upgradeProblem(head: RequestHead): string | undefined {
+  return (
+    missingToken(head, "connection", "upgrade") ??
+    missingToken(head, "upgrade", "websocket") ??
+    keyProblem(headerOf(head, "sec-websocket-key")) ??
+    versionProblem(headersOf(head, "sec-websocket-version"))
+  );
+}
+
+function missingToken(head: RequestHead, name: string, token: string): string | undefined {
+  const values = headersOf(head, name);
+  const tokens = values.flatMap(listOf).map((value) => value.toLowerCase());
+  if (tokens.includes(token)) return undefined;
+  return `'${name}' header must contain '${token}', got ${JSON.stringify(values)}`;
+}
+
+function keyProblem(key: string | undefined): string | undefined {
+  if (key?.length === KEY_LENGTH) return undefined;
+  return "'sec-websocket-key' header must be 16 bytes in base64";
+}
+
+function versionProblem(versions: readonly string[]): string | undefined {
+  if (versions.length === 1 && versions[0] === VERSION) return undefined;
+  const got = JSON.stringify(versions);
+  return `'sec-websocket-version' header must equal '${VERSION}', got ${got}`;
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import * as fc from "fast-check";
+
+import { Mailbox } from "../../src/callbacks/mailbox.ts";
+import type { Letter } from "../../src/callbacks/mailbox.ts";
+
+function info(message: unknown): Letter {
+  return { kind: "info", message };
+}
+
+describe("a mailbox", () => {
+  it("gives letters in the order they came", () => {
+    const mailbox = new Mailbox(3);
+    for (const n of [1, 2, 3]) assert.ok(mailbox.tryPut(info(n)));
+    assert.deepEqual([mailbox.take(), mailbox.take()], [info(1), info(2)]);
+    assert.ok(mailbox.tryPut(info(4)));
+    assert.deepEqual(
+      [mailbox.take(), mailbox.take(), mailbox.take()],
+      [info(3), info(4), undefined],
+    );
+  });
+
+  it("refuses a letter at its bound, and has room again when one was taken", () => {
+    const mailbox = new Mailbox(2);
+    assert.ok(mailbox.tryPut(info(1)) && mailbox.tryPut(info(2)));
+    assert.equal(mailbox.tryPut(info(3)), false);
+    assert.equal(mailbox.tryPut({ kind: "in", event: "e", payload: {}, ref: "1" }), false);
+    assert.equal(mailbox.tryPut({ kind: "out", event: "e", payload: {} }), false);
+    assert.equal(mailbox.length, 2);
+    mailbox.take();
+    assert.ok(mailbox.tryPut(info(3)));
+  });
+
+  it("has room for an end, whatever waits", () => {
+    const mailbox = new Mailbox(1);
+    mailbox.tryPut(info(1));
+    assert.ok(mailbox.tryPut({ kind: "leave", ref: "1" }));
+    assert.ok(mailbox.tryPut({ kind: "close", reason: "normal" }));
+    assert.ok(mailbox.tryPut({ kind: "missed", why: "w" }));
+    assert.equal(mailbox.length, 4);
+  });
+
+  it("behaves as a plain array does, however it is filled and emptied", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 200 }),
+        fc.array(fc.boolean(), { maxLength: 600, size: "max" }),
+        (bound, puts) => {
+          const mailbox = new Mailbox(bound);
+          const model: Letter[] = [];
+          for (const [n, isPut] of puts.entries()) {
+            if (isPut) {
+              const hasRoom = model.length < bound;
+              assert.equal(mailbox.tryPut(info(n)), hasRoom);
+              if (hasRoom) model.push(info(n));
+            } else {
+              assert.deepEqual(mailbox.take(), model.shift());
+            }
+            assert.equal(mailbox.length, model.length);
+          }
+        },
+      ),
+    );
+  });
+
+  it("keeps nothing of what was taken, while it is never empty", () => {
+    const mailbox = new Mailbox(1_000);
+    const registry: WeakRef<object>[] = [];
+    mailbox.tryPut(info("first"));
+    for (let n = 0; n < 10_000; n += 1) {
+      const message = { n };
+      if (n % 1_000 === 0) registry.push(new WeakRef(message));
+      mailbox.tryPut(info(message));
+      mailbox.take();
+    }
+    assert.equal(mailbox.length, 1);
+    assert.deepEqual(mailbox.take(), info({ n: 9_999 }));
+    assert.equal(registry.length, 10);
+  });
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { InlineTasks } from "../../src/tasks/inline-tasks.ts";
+
+const FUNCTIONS = new URL("./inline-tasks.functions.js", import.meta.url).href;
+
+describe("InlineTasks", () => {
+  const tasks = new InlineTasks(FUNCTIONS);
+
+  it("gives a task a copy, as it is when the task is given, and gives a copy of its result", async () => {
+    const input = { n: 1 };
+    const task = tasks.run("keep", input, {});
+    input.n = 2;
+    const result = (await task.result) as { kept: { n: number } };
+    assert.deepEqual(result, { kept: { n: 1 } });
+    result.kept.n = 3;
+    assert.deepEqual(await tasks.run("kept", undefined, {}).result, { n: 1 });
+  });
+
+  it("hands over what is to be transferred", async () => {
+    const bytes = new Uint8Array(3);
+    const task = tasks.run("lengthOf", bytes, { transfer: [bytes.buffer] });
+    assert.equal(bytes.byteLength, 0);
+    assert.equal(await task.result, 3);
+  });
+
+  it("gives what a task throws as it comes from another thread: with its code, of no class", async () => {
+    await assert.rejects(tasks.run("fail", undefined, {}).result, (error: Error) => {
+      assert.equal(error instanceof RangeError, false);
+      assert.deepEqual([error.name, error.message], ["RangeError", "too far"]);
+      assert.equal((error as NodeJS.ErrnoException).code, "E_FAR");
+      return true;
+    });
+  });
+
+  it("refuses what a server refuses", async () => {
+    const refused = { code: "SIM_ERR_TASKS" };
+    await assert.rejects(tasks.run("no such", undefined, {}).result, refused);
+    await assert.rejects(tasks.run("keep", () => {}, {}).result, refused);
+    await assert.rejects(new InlineTasks(undefined).run("keep", 1, {}).result, refused);
+  });
+
+  it("never settles what was cancelled", async () => {
+    const done = tasks.run("lengthOf", [], {});
+    const failed = tasks.run("fail", undefined, {});
+    const other = tasks.run("lengthOf", [1], {});
+    done.cancel();
+    failed.cancel();
+    assert.equal(await Promise.race([done.result, failed.result, other.result]), 1);
+  });
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import type { TaskMessage } from "../../src/tasks/task-messages.ts";
+import { reportOf } from "../../src/error-report.ts";
+import { TaskClient } from "../../src/tasks/task-client.ts";
+
+const MODULE = "file:///app/tasks.js";
+
+/** A client whose messages are kept, cloned as on their way to main. */
+function makeClient(): {
+  client: TaskClient;
+  told: TaskMessage[];
+} {
+  const told: TaskMessage[] = [];
+  const client = new TaskClient(MODULE, (message) => told.push(structuredClone(message)));
+  return { client, told };
+}
+
+describe("TaskClient", () => {
+  it("numbers its tasks, and settles each by its number", async () => {
+    const { client, told } = makeClient();
+    const first = client.run("double", 1, {});
+    const second = client.run("double", 2, {});
+    assert.deepEqual(told, [
+      { kind: "task", id: 0, module: MODULE, name: "double", input: 1, transfer: [] },
+      { kind: "task", id: 1, module: MODULE, name: "double", input: 2, transfer: [] },
+    ]);
+    const error = reportOf(Object.assign(new RangeError("too far"), { code: "E_FAR" }));
+    client.settle({ kind: "taskFailed", id: 1, error });
+    client.settle({ kind: "taskDone", id: 0, result: 2, transfer: [] });
+    assert.equal(await first.result, 2);
+    await assert.rejects(second.result, { name: "RangeError", message: "too far", code: "E_FAR" });
+  });
+
+  it("rejects a task of an endpoint that has no tasks module", async () => {
+    const told: TaskMessage[] = [];
+    const client = new TaskClient(undefined, (message) => told.push(message));
+    await assert.rejects(client.run("double", 1, {}).result, {
+      code: "SIM_ERR_TASKS",
+      message:
+        'task "double" must stand in the endpoint\'s tasks module, got an endpoint without one',
+    });
+    assert.deepEqual(told, []);
+  });
+
+  it("rejects an input that cannot be cloned, and keeps nothing of it", async () => {
+    const { client, told } = makeClient();
+    const task = client.run("double", () => {}, {});
+    await assert.rejects(task.result, { code: "SIM_ERR_TASKS" });
+    task.cancel();
+    assert.deepEqual(told, []);
+  });
+
+  it("tells main once that a task is cancelled, and ignores the answer", async () => {
+    const { client, told } = makeClient();
+    const cancelled = client.run("double", 1, {});
+    const other = client.run("double", 2, {});
+    cancelled.cancel();
+    cancelled.cancel();
+    assert.deepEqual(told.slice(2), [{ kind: "taskCancel", id: 0 }]);
+    client.settle({ kind: "taskDone", id: 0, result: "late", transfer: [] });
+    client.settle({ kind: "taskDone", id: 1, result: "other", transfer: [] });
+    const first = await Promise.race([cancelled.result, other.result]);
+    assert.equal(first, "other");
+  });
+
+  it("does not cancel what is done", async () => {
+    const { client, told } = makeClient();
+    const task = client.run("double", 1, {});
+    client.settle({ kind: "taskDone", id: 0, result: 2, transfer: [] });
+    task.cancel();
+    assert.equal(await task.result, 2);
+    assert.equal(told.length, 1);
+  });
+
+  it("rejects what is not done when it closes, and what comes then", async () => {
+    const { client } = makeClient();
+    const open = client.run("double", 1, {});
+    client.close();
+    const closed = { code: "SIM_ERR_SERVER_CLOSED" };
+    await assert.rejects(open.result, closed);
+    await assert.rejects(client.run("double", 1, {}).result, closed);
+  });
+});

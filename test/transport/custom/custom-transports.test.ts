@@ -1,0 +1,412 @@
+/**
+ * Transports of a user's own: what they are given, what they may do, and what ends their clients.
+ *
+ * Runs on: the test's thread; the shard is whole, and the transport is the test.
+ */
+
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+
+import { defineChannel } from "../../../src/channel/definition.ts";
+import { error, ok } from "../../../src/callbacks/results.ts";
+import type { Options } from "../../../src/options/options.ts";
+import type { EndpointCallbacks } from "../../../src/endpoint/endpoint.ts";
+import { defineSocket } from "../../../src/socket/definition.ts";
+import type { ConnectRequest } from "../../../src/socket/definition.ts";
+import { defineTransport } from "../../../src/transport/custom/definition.ts";
+import type {
+  TransportCallbacks,
+  TransportClient,
+  TransportConnection,
+  TransportHost,
+} from "../../../src/transport/custom/definition.ts";
+import { within } from "../../support/deadline.ts";
+import { atOnce, startShard } from "../../support/shard.ts";
+import type { TestShard } from "../../support/shard.ts";
+import { Deferred, turn } from "../../support/world.ts";
+
+const JOIN = '["1","1","room:1","phx_join",{}]';
+const OK = '{"status":"ok","response":{}}';
+const JOINED = `["1","1","room:1","phx_reply",${OK}]`;
+
+/** A client that records, and takes as much as the test says. */
+class RecordingClient implements TransportClient {
+  frames: string[] = [];
+  closes: string[] = [];
+  bufferedBytes = 0;
+  #closed = new Deferred<void>();
+
+  send(frame: string | Uint8Array): void {
+    this.frames.push(
+      typeof frame === "string" ? frame : `hex ${Buffer.from(frame).toString("hex")}`,
+    );
+  }
+
+  close(code: number, text: string): void {
+    this.closes.push(`${code} ${text}`.trim());
+    this.#closed.resolve();
+  }
+
+  taken(): string[] {
+    return this.frames.splice(0);
+  }
+
+  async closed(): Promise<string[]> {
+    await within(this.#closed.promise, "the close");
+    return this.closes;
+  }
+}
+
+const shards: TestShard[] = [];
+after(() => {
+  for (const shard of shards) shard.close();
+});
+
+const requests: ConnectRequest[] = [];
+const socket = defineSocket<Record<string, unknown>>({
+  connect(request) {
+    requests.push(request);
+    const { refuse, boom } = request.params;
+    if (boom !== undefined) throw new Error("boom");
+    return refuse === undefined ? ok({ ...request.params }) : error({ reason: refuse });
+  },
+  id: ({ assigns }) => (assigns["user"] as string | undefined) ?? null,
+});
+const room = defineChannel(socket, {
+  join: () => ok(),
+  handleIn: {
+    echo: (_, payload) => ok(payload),
+    shout: (each, payload) => each.broadcast("shout", payload),
+    shout_from: (each, payload) => each.broadcastFrom("shout", payload),
+    flood: (each, bytes) => each.push("flood", { fill: "x".repeat(bytes as number) }),
+  },
+});
+const latest = defineChannel(socket, { join: () => ok(), slow: "conflate" });
+
+interface World {
+  readonly shard: TestShard;
+  readonly host: TransportHost;
+  /** Connects to /socket. */
+  readonly open: (
+    client: TransportClient,
+    params?: Record<string, string>,
+  ) => Promise<TransportConnection>;
+}
+
+async function serving(
+  callbacks: Partial<TransportCallbacks> = {},
+  options: Options = {},
+  endpoint: Partial<EndpointCallbacks> = {},
+): Promise<World> {
+  let host: TransportHost | undefined;
+  const transport = defineTransport({
+    name: "test line",
+    ...callbacks,
+    start(given) {
+      host = given;
+      return callbacks.start?.(given);
+    },
+  });
+  const channels = { "room:*": room, "latest:*": latest };
+  const shard = await startShard(
+    {
+      sockets: {
+        "/socket": { socket, channels, websocket: false },
+        "/org/:org/:_hidden/socket": { socket, channels },
+      },
+      transports: [transport],
+      ...endpoint,
+    },
+    options,
+  );
+  shards.push(shard);
+  const given = host ?? assert.fail("the transport was not started");
+  return {
+    shard,
+    host: given,
+    async open(client, params = {}) {
+      const request = { path: "/socket", params: { vsn: "2.0.0", ...params } };
+      const decision = await given.connect(request);
+      assert.ok(decision.result === "ok");
+      return decision.open(client);
+    },
+  };
+}
+
+/** Connects a client that has joined a topic. */
+async function joined(
+  world: World,
+  client: RecordingClient,
+  topic = "room:1",
+): Promise<TransportConnection> {
+  const connection = await world.open(client);
+  connection.receive(JOIN.replace("room:1", topic));
+  assert.deepEqual(client.taken(), [JOINED.replace("room:1", topic)]);
+  return connection;
+}
+
+function start(): void {}
+
+function refused(callbacks: object, message: string): void {
+  assert.throws(() => defineTransport(callbacks as never), {
+    code: "SIM_ERR_DEFINITION_INVALID",
+    message,
+  });
+}
+
+describe("a transport of the user's own", () => {
+  it("brings clients to sockets by their paths, with what it knows of them", async () => {
+    const { host } = await serving();
+    requests.length = 0;
+    const connectInfo = { peerData: { address: "a modem" }, line: 7 };
+    const params = { vsn: "2.0.0", user: "ann", org: "params" };
+    const decision = await host.connect({ path: "/org/a%20b/x/socket", params, connectInfo });
+    assert.ok(decision.result === "ok");
+    assert.equal(decision.id, "ann");
+    const [request = assert.fail("connect was not called")] = requests;
+    assert.deepEqual(request.params, { vsn: "2.0.0", user: "ann", org: "a b" });
+    assert.deepEqual([request.connectInfo, request.transport], [connectInfo, "test line"]);
+    assert.equal(request.context, host.context);
+  });
+
+  it("is told who is refused, and why, and that connect threw", async () => {
+    const { host } = await serving();
+    const asked = (params: Record<string, string>) =>
+      host.connect({ path: "/socket", params: { vsn: "2.0.0", ...params } });
+    const no = { result: "refused", reason: { reason: "no" } };
+    assert.deepEqual(await asked({ refuse: "no" }), no);
+    assert.deepEqual(await asked({ boom: "1" }), { result: "failed" });
+    assert.deepEqual(await asked({ vsn: "9.0.0" }), { result: "refused", reason: undefined });
+    assert.equal((await host.connect({ path: "/socket" })).result, "ok");
+    await assert.rejects(host.connect({ path: "/other" }), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "path must be one of /socket, /org/:org/:_hidden/socket, got /other",
+    });
+  });
+
+  it("carries frames both ways, of text and of bytes, which are its client's own", async () => {
+    const world = await serving();
+    const client = new RecordingClient();
+    const connection = await joined(world, client);
+    connection.receive('["1","2","room:1","echo",{"a":"é"}]');
+    const reply = '["1","2","room:1","phx_reply",{"status":"ok","response":{"a":"é"}}]';
+    assert.deepEqual(client.taken(), [reply]);
+    const frame = Buffer.from(`0001010604${Buffer.from("12room:1echohi").toString("hex")}`, "hex");
+    connection.receive(frame);
+    frame.fill(0);
+    const bytes = `0101010602${Buffer.from("12room:1okhi").toString("hex")}`;
+    assert.deepEqual(client.taken(), [`hex ${bytes}`]);
+    assert.equal(world.shard.counter("framesIn"), 3);
+    assert.equal(world.shard.counter("framesOut"), 3);
+  });
+
+  it("gets broadcasts as text, also what all others get and the sender does not", async () => {
+    const world = await serving();
+    const [one, two] = [new RecordingClient(), new RecordingClient()];
+    const connection = await joined(world, one);
+    await joined(world, two);
+    connection.receive('["1","2","room:1","shout",{"n":1}]');
+    connection.receive('["1","3","room:1","shout_from",{"n":2}]');
+    const frames = [1, 2].map((n) => `[null,null,"room:1","shout",{"n":${n}}]`);
+    assert.deepEqual([one.taken(), two.taken()], [[frames[0]], frames]);
+    world.host.context.broadcast("room:1", "bytes", Buffer.from("hi"));
+    const bytes = `020605${Buffer.from("room:1byteshi").toString("hex")}`;
+    assert.deepEqual(one.taken(), [`hex ${bytes}`]);
+  });
+
+  it("may keep bytes that it was given", async () => {
+    const world = await serving();
+    const kept: (string | Uint8Array)[] = [];
+    const client = new RecordingClient();
+    await joined(world, client);
+    client.send = (frame) => void kept.push(frame);
+    for (const text of ["one", "two"]) {
+      world.host.context.broadcast("room:1", "said", Buffer.from(text));
+    }
+    const texts = kept.map((frame) => Buffer.from(frame).subarray(-3).toString());
+    assert.deepEqual(texts, ["one", "two"]);
+  });
+
+  it("has connections that are counted, listed, and numbered with all others", async () => {
+    const { shard, open } = await serving();
+    const [one, two] = [
+      await open(new RecordingClient(), { user: "ann" }),
+      await open(new RecordingClient()),
+    ];
+    assert.notEqual(one.number, two.number);
+    assert.deepEqual(await shard.shard.answer({ about: "sockets", limit: 1 }), [
+      { connection: one.number, id: "ann", shard: 0, transport: "test line", path: "/socket" },
+    ]);
+    assert.equal(shard.counter("connections"), 2);
+    two.closed();
+    assert.equal(shard.counter("connections"), 1);
+  });
+
+  it("may open a connection once, and late", async () => {
+    const { host } = await serving();
+    const decision = await host.connect({ path: "/socket", params: { vsn: "2.0.0" } });
+    assert.ok(decision.result === "ok");
+    await turn();
+    const connection = decision.open(new RecordingClient());
+    assert.equal(connection.isOpen, true);
+    assert.throws(() => decision.open(new RecordingClient()), { code: "SIM_ERR_OPTION_INVALID" });
+  });
+
+  it("is told of the server's end of a connection, and tells of the client's", async () => {
+    const world = await serving();
+    const client = new RecordingClient();
+    const connection = await world.open(client, { user: "ann" });
+    world.host.context.disconnect("ann");
+    assert.deepEqual([client.closes, connection.isOpen], [["1001"], false]);
+    connection.receive(JOIN);
+    connection.closed();
+    connection.drained();
+    connection.control("ping");
+    assert.deepEqual([client.frames, client.closes], [[], ["1001"]]);
+    const other = new RecordingClient();
+    const gone = await joined(world, other);
+    gone.closed();
+    gone.closed();
+    assert.deepEqual([other.closes, gone.isOpen], [[], false]);
+    assert.equal(world.shard.counter("channels"), 0);
+  });
+
+  it("closes with 1011 what sends nonsense", async () => {
+    const { open } = await serving();
+    const client = new RecordingClient();
+    (await open(client)).receive("nonsense");
+    assert.deepEqual(client.closes, ["1011"]);
+  });
+
+  it("loses the client for which its own code throws, and no other", async () => {
+    const world = await serving();
+    const broken = new RecordingClient();
+    const other = new RecordingClient();
+    await joined(world, broken);
+    await joined(world, other);
+    broken.send = () => {
+      throw new Error("line cut");
+    };
+    world.host.context.broadcast("room:1", "said");
+    world.host.context.broadcast("room:1", "said");
+    assert.deepEqual(await broken.closed(), ["1006"]);
+    assert.equal(other.taken().length, 2);
+    assert.equal(world.shard.counter("connections"), 1);
+    const { text, fields } = world.shard.log.at(-1) ?? assert.fail("nothing was logged");
+    assert.equal(text, "a transport of the app's own threw, or did not settle");
+    assert.deepEqual([fields["transport"], fields["err"]], ["test line", new Error("line cut")]);
+  });
+
+  it("has a client cut that takes too little, where it says what waits", async () => {
+    const world = await serving({}, { maxBackpressureBytes: 16_384, slowClientMs: 1 });
+    const slow = new RecordingClient();
+    const quick = new RecordingClient();
+    const connection = await joined(world, slow);
+    await joined(world, quick);
+    // So much at once that it is given no time.
+    slow.bufferedBytes = 16_384 * 8 + 1;
+    connection.receive('["1","2","room:1","shout",{}]');
+    assert.deepEqual(await slow.closed(), ["1006"]);
+    assert.equal(world.shard.counter("slowCut"), 1);
+    assert.equal(quick.closes.length, 0);
+  });
+
+  it("has broadcasts wait for a client without room, where the channel lets them", async () => {
+    const world = await serving();
+    const client = new RecordingClient();
+    const connection = await joined(world, client, "latest:1");
+    const { context } = world.host;
+    client.bufferedBytes = 65_536;
+    for (let n = 1; n <= 3; n += 1) context.broadcast("latest:1", "said", { n });
+    connection.drained();
+    assert.deepEqual(client.taken(), []);
+    client.bufferedBytes = 65_535;
+    connection.drained();
+    assert.deepEqual(client.taken(), ['[null,null,"latest:1","said",{"n":3}]']);
+  });
+
+  it("is stopped as the shard drains, and its clients are told to come back", async () => {
+    const stopped = new Deferred<void>();
+    let stops = 0;
+    const world = await serving({
+      async stop() {
+        stops += 1;
+        await stopped.promise;
+      },
+    });
+    const client = new RecordingClient();
+    await joined(world, client);
+    const decision = await world.host.connect({ path: "/socket", params: { vsn: "2.0.0" } });
+    assert.ok(decision.result === "ok");
+    const drained = world.shard.shard.drain(atOnce(5_000));
+    assert.deepEqual([await client.closed(), stops], [["1012"], 1]);
+    const told = await world.host.connect({ path: "/socket", params: { vsn: "2.0.0" } });
+    assert.deepEqual(told, { result: "unavailable" });
+    const late = new RecordingClient();
+    decision.open(late);
+    assert.deepEqual(late.closes, ["1012"]);
+    assert.equal(await Promise.race([drained, turn()]), undefined);
+    stopped.resolve();
+    await within(drained, "the drain");
+    assert.equal(stops, 1);
+  });
+
+  it("holds up no drain by a stop that throws, or never settles", async () => {
+    for (const stop of [
+      (): void => {
+        throw new Error("boom");
+      },
+      async (): Promise<void> => new Promise(() => {}),
+    ]) {
+      const { shard } = await serving({ stop });
+      await within(shard.shard.drain(atOnce(20)), "the drain");
+      assert.equal(shard.log.at(-1)?.text, "a transport of the app's own threw, or did not settle");
+    }
+  });
+
+  it("is stopped, and its clients told, where the shard is closed at once", async () => {
+    let stops = 0;
+    const world = await serving({
+      stop() {
+        stops += 1;
+      },
+    });
+    const client = new RecordingClient();
+    await world.open(client);
+    world.shard.shard.cut();
+    assert.deepEqual([client.closes, stops], [["1012"], 1]);
+    world.shard.close();
+    assert.equal(stops, 1);
+  });
+
+  it("fails the start of its shard by what its own start throws", async () => {
+    const failing = serving({ start: () => Promise.reject(new Error("no modem")) });
+    await assert.rejects(failing, { message: "no modem" });
+  });
+
+  it("starts after the endpoint, and may be one of several", async () => {
+    const order: string[] = [];
+    const named = (name: string): ReturnType<typeof defineTransport> =>
+      defineTransport({
+        name,
+        start: () => void order.push(`start ${name}`),
+        stop: () => void order.push(`stop ${name}`),
+      });
+    const shard = await startShard({
+      sockets: {},
+      transports: [named("one"), named("two")],
+      start: () => void order.push("endpoint"),
+    });
+    shard.close();
+    assert.deepEqual(order, ["endpoint", "start one", "start two", "stop one", "stop two"]);
+  });
+
+  it("wants a name of its own, and functions", () => {
+    const names = "name must be a name other than websocket and longpoll";
+    refused({ start }, `${names}, got undefined`);
+    refused({ start, name: "" }, `${names}, got ""`);
+    refused({ start, name: "longpoll" }, `${names}, got "longpoll"`);
+    refused({ name: "x" }, "start must be a function, got undefined");
+    refused({ name: "x", start, stop: 7 }, "stop must be a function, got number");
+  });
+});

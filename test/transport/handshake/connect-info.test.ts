@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { Logger } from "../../../src/log/logger.ts";
+import type { ConnectInfo } from "../../../src/socket/definition.ts";
+import { ConnectInfoPlan } from "../../../src/transport/handshake/connect-info.ts";
+import type { ConnectInfoRequest } from "../../../src/transport/handshake/connect-info.ts";
+import { headWith } from "../../support/head.ts";
+import {
+  PLUG_COOKIE,
+  PLUG_COOKIE_NAME,
+  PLUG_CSRF_TOKEN,
+  PLUG_SALT,
+  PLUG_SECRET,
+  PLUG_SESSION,
+} from "../../support/plug-session.ts";
+
+const log: string[] = [];
+const note = (_: object, text: string): void => void log.push(text);
+const LOGGER = new Logger("debug", { debug: note, info: note, warn: note, error: note });
+
+const HEAD = headWith(
+  ["host", "example.com:4000"],
+  ["user-agent", "test/1"],
+  ["x-one", "1"],
+  ["traceparent", "00-a"],
+  ["x-two", "2"],
+  ["sec-websocket-key", "k"],
+  ["cookie", `${PLUG_COOKIE_NAME}=${PLUG_COOKIE}`],
+  ["x-one", "again"],
+  ["tracestate", "b"],
+  ["authorization", "secret"],
+);
+
+function planFor(asked: ConnectInfoRequest, checkCsrf = true): ConnectInfoPlan {
+  return new ConnectInfoPlan("connectInfo of /s", asked, checkCsrf);
+}
+
+function collected(asked: ConnectInfoRequest, head = HEAD): ConnectInfo {
+  const params = { _csrf_token: PLUG_CSRF_TOKEN };
+  const request = { head, params, authToken: "token", secretKeyBase: PLUG_SECRET };
+  return planFor(asked).collect(request, LOGGER);
+}
+
+function wantsOf(asked: ConnectInfoRequest): unknown[] {
+  const { names, prefixes, isPeerWanted } = planFor(asked).wants;
+  return [[...names], prefixes, isPeerWanted];
+}
+
+function broken(): never {
+  throw new Error("boom");
+}
+
+function refused(asked: unknown, message: RegExp | string): void {
+  const code = "SIM_ERR_DEFINITION_INVALID";
+  assert.throws(() => planFor(asked as never), { code, message });
+}
+
+describe("connect info", () => {
+  it("has each kind as it is asked for", () => {
+    const kinds: Record<string, unknown> = {
+      peerData: { address: "127.0.0.1" },
+      traceContextHeaders: [
+        ["traceparent", "00-a"],
+        ["tracestate", "b"],
+      ],
+      xHeaders: [
+        ["x-one", "1"],
+        ["x-two", "2"],
+        ["x-one", "again"],
+      ],
+      uri: {
+        scheme: "http",
+        host: "example.com",
+        port: 4000,
+        path: "/socket/websocket",
+        query: "vsn=2.0.0",
+      },
+      userAgent: "test/1",
+      secWebsocketHeaders: [["sec-websocket-key", "k"]],
+      authToken: "token",
+    };
+    for (const [name, value] of Object.entries(kinds)) {
+      assert.deepEqual(collected([name as "uri"]), { [name]: value });
+    }
+    assert.deepEqual(collected(Object.keys(kinds) as "uri"[]), kinds);
+  });
+
+  it("has nothing that is not asked for, and is one object then", () => {
+    assert.deepEqual(collected([]), {});
+    assert.equal(collected([]), collected([]));
+    assert.ok(Object.isFrozen(collected([])));
+  });
+
+  it("has empty lists and null where a client sends nothing", () => {
+    const bare = headWith();
+    assert.deepEqual(collected(["userAgent", "xHeaders", "traceContextHeaders"], bare), {
+      userAgent: null,
+      xHeaders: [],
+      traceContextHeaders: [],
+    });
+  });
+
+  it("has the port of http where the request names none", () => {
+    const { uri } = collected(["uri"], headWith(["host", "example.com"]));
+    assert.deepEqual([uri?.host, uri?.port], ["example.com", 80]);
+    assert.equal(collected(["uri"], headWith(["host", "[::1]:81"])).uri?.host, "::1");
+  });
+
+  it("has the session, and pairs as they are", () => {
+    const own = { any: "thing" };
+    const session = { key: PLUG_COOKIE_NAME, signingSalt: PLUG_SALT };
+    const info = collected(["userAgent", { session, own }, { number: 7 }]);
+    assert.deepEqual(info, {
+      userAgent: "test/1",
+      session: PLUG_SESSION,
+      own: { any: "thing" },
+      number: 7,
+    });
+    assert.equal(info["own"], own);
+  });
+
+  it("never has cookies and other headers", () => {
+    const all = ["peerData", "xHeaders", "uri", "secWebsocketHeaders", "userAgent"] as const;
+    const text = JSON.stringify(collected(all));
+    assert.ok(!text.includes(PLUG_COOKIE) && !text.includes("secret"));
+  });
+
+  it("has a null session where the store throws, which is logged", () => {
+    const request: ConnectInfoRequest = [{ session: { key: PLUG_COOKIE_NAME, store: broken } }];
+    assert.deepEqual(collected(request), { session: null });
+    assert.deepEqual(log.splice(0), ["the session's store threw: there is none"]);
+  });
+
+  it("wants of a head only what it needs", () => {
+    assert.deepEqual(wantsOf([]), [[], [], false]);
+    assert.deepEqual(wantsOf(["authToken", { own: 1 }]), [[], [], false]);
+    assert.deepEqual(wantsOf(["peerData"]), [[], [], true]);
+    assert.deepEqual(wantsOf(["uri", "userAgent"]), [["host", "user-agent"], [], false]);
+    assert.deepEqual(wantsOf(["xHeaders", "secWebsocketHeaders"]), [
+      [],
+      ["x-", "sec-websocket-"],
+      false,
+    ]);
+    assert.deepEqual(wantsOf(["traceContextHeaders"]), [["traceparent", "tracestate"], [], false]);
+    const session = { key: "x", signingSalt: "x" };
+    assert.deepEqual(wantsOf([{ session }]), [["cookie"], [], false]);
+  });
+
+  it("is of kinds that there are, and pairs of other names", () => {
+    refused("uri", "connectInfo of /s must be a list, got string");
+    refused({ session: 1 }, "connectInfo of /s must be a list, got object");
+    refused(["peer_data"], /^connectInfo of \/s must have of peerData, .*, got "peer_data"$/);
+    refused(["toString"], /, got "toString"$/);
+    refused([null], "connectInfo of /s must have names and pairs, got null");
+    refused([["uri"]], "connectInfo of /s must have names and pairs, got array");
+    refused([{ uri: true }], "connectInfo of /s must have uri by its name alone, got a pair");
+    refused([{ session: true }], /^session in connectInfo of \/s must have the cookie's name/);
+  });
+});

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import * as fc from "fast-check";
+
+import { OriginPolicy } from "../../../src/transport/handshake/origin.ts";
+import type { CheckOrigin, Origin } from "../../../src/transport/handshake/origin.ts";
+import { headWith } from "../../support/head.ts";
+
+function policy(given: CheckOrigin, urlHost: string | null = "localhost"): OriginPolicy {
+  return new OriginPolicy("checkOrigin of /socket", given, urlHost);
+}
+
+/** Tells whether a page of this origin may connect to this host. */
+function allows(checked: OriginPolicy, origin: string, host = "localhost:4000"): boolean {
+  return checked.allows(headWith(["host", host], ["origin", origin]));
+}
+
+function assertAll(checked: OriginPolicy, expected: boolean, origins: readonly string[]): void {
+  for (const origin of origins) assert.equal(allows(checked, origin), expected, origin);
+}
+
+function refused(given: unknown, message: RegExp): void {
+  assert.throws(() => policy(given as never), { code: "SIM_ERR_DEFINITION_INVALID", message });
+}
+
+const WITHOUT_HOST = ["null", "", "garbage", "file://", "file:///x", "http://", "localhost"];
+
+describe("checkOrigin", () => {
+  it("lets a request without an origin pass, whatever it is", () => {
+    for (const given of [true, false, "conn", [], (): boolean => false] as const) {
+      assert.equal(policy(given).allows(headWith(["host", "localhost"])), true);
+    }
+  });
+
+  it("false lets all pass, and looks at no header", () => {
+    assertAll(policy(false), true, ["https://evil.com", ...WITHOUT_HOST]);
+    assert.deepEqual(policy(false).headers, []);
+  });
+
+  it("true compares the host alone with the endpoint's", () => {
+    const own = policy(true, "example.com");
+    assertAll(own, true, ["https://example.com", "http://example.com:8080", "x://example.com"]);
+    assertAll(own, false, [
+      "https://evil.com",
+      "https://sub.example.com",
+      "https://example.com.evil.com",
+      "https://example.comx",
+      "https://prefix-example.com",
+      "https://EXAMPLE.com",
+      "https://localhost",
+      "https://example.com@evil.com",
+      "https://example.com:80:evil.com",
+      ...WITHOUT_HOST,
+    ]);
+  });
+
+  it("true lets every host pass where the endpoint has none, but not what has no host", () => {
+    assertAll(policy(true, null), true, ["https://evil.com", "http://localhost:1"]);
+    assertAll(policy(true, null), false, WITHOUT_HOST);
+  });
+
+  it("of a list compares scheme and port where an entry has them", () => {
+    const listed = policy(["https://example.com", "//another.com:888", "http://third.com:8080"]);
+    assertAll(listed, true, [
+      "https://example.com",
+      "https://example.com:443",
+      "http://another.com:888",
+      "https://another.com:888",
+      "http://third.com:8080",
+    ]);
+    assertAll(listed, false, [
+      "http://example.com",
+      "https://example.com:8443",
+      "http://example.com:443",
+      "https://EXAMPLE.com",
+      "https://sub.example.com",
+      "https://prefix-example.com",
+      "https://another.com",
+      "http://another.com:8888",
+      "http://third.com",
+      "https://third.com:8080",
+      ...WITHOUT_HOST,
+    ]);
+  });
+
+  it("of a list with a wildcard takes the host itself and all below it", () => {
+    const wild = policy(["//*.example.com", "https://*.secure.org:444"]);
+    assertAll(wild, true, [
+      "http://example.com",
+      "https://a.example.com:99",
+      "http://a.b.example.com",
+      "https://secure.org:444",
+      "https://x.secure.org:444",
+    ]);
+    assertAll(wild, false, [
+      "http://prefix-example.com",
+      "http://evilexample.com",
+      "http://example.com.evil.com",
+      "http://example.org",
+      "https://x.secure.org",
+      "http://x.secure.org:444",
+      ...WITHOUT_HOST,
+    ]);
+  });
+
+  it("of an empty list lets no page pass", () => {
+    assertAll(policy([]), false, ["https://example.com", ...WITHOUT_HOST]);
+  });
+
+  it("conn compares scheme, host and port with those of the request", () => {
+    const own = policy("conn");
+    assert.deepEqual(own.headers, ["origin", "host"]);
+    const cases: readonly [origin: string, host: string, expected: boolean][] = [
+      ["http://localhost:4000", "localhost:4000", true],
+      ["http://localhost:4001", "localhost:4000", false],
+      ["http://127.0.0.1:4000", "localhost:4000", false],
+      ["https://localhost:4000", "localhost:4000", false],
+      ["ws://localhost:4000", "localhost:4000", false],
+      ["http://example.com", "example.com", true],
+      ["http://example.com:80", "example.com", true],
+      ["http://example.com", "example.com:80", true],
+      ["https://example.com", "example.com:443", false],
+      ["http://[::1]:4000", "[::1]:4000", true],
+      ["null", "", false],
+      ["http://", "", false],
+    ];
+    for (const [origin, host, expected] of cases) {
+      assert.equal(allows(own, origin, host), expected, `${origin} to ${host}`);
+    }
+    assert.equal(own.allows(headWith(["origin", "http://localhost"])), false);
+  });
+
+  it("of a function asks it, also about what has no host", () => {
+    const seen: Origin[] = [];
+    const asked = policy((origin) => {
+      seen.push(origin);
+      return origin.text === "null";
+    });
+    assert.equal(allows(asked, "null"), true);
+    assert.equal(allows(asked, "https://example.com:1"), false);
+    assert.deepEqual(seen, [
+      { text: "null", scheme: null, host: null, port: null },
+      { text: "https://example.com:1", scheme: "https", host: "example.com", port: 1 },
+    ]);
+  });
+
+  it("of a function that gives no boolean throws: a promise is no yes", () => {
+    for (const [result, got] of [
+      [Promise.resolve(false), "object"],
+      [undefined, "undefined"],
+      [1, "number"],
+    ] as const) {
+      assert.throws(() => allows(policy((() => result) as never), "http://x"), {
+        code: "SIM_ERR_BAD_RESULT",
+        message: `checkOrigin must return true or false, got ${got}`,
+      });
+    }
+  });
+
+  it("goes by the first of several origins", () => {
+    const head = headWith(["origin", "http://localhost"], ["origin", "http://evil.com"]);
+    assert.equal(policy(true).allows(head), true);
+    assert.equal(policy(true).allows({ ...head, headers: head.headers.toReversed() }), false);
+  });
+
+  it("wants entries with a host, and a star only in front of one", () => {
+    const message = /^checkOrigin of \/socket must have entries with a host, as in .*, got (.*)$/;
+    const wrong = [
+      "example.com",
+      "localhost:4000",
+      "",
+      "https://",
+      "null",
+      "//*",
+      "//*.",
+      "*.x.com",
+    ];
+    for (const entry of [...wrong, "//a.*.com", "//x*.com", "//*.*.com", 7, null]) {
+      refused(["https://fine.com", entry], message);
+    }
+    for (const given of ["example.com", null, 1, {}, undefined]) {
+      refused(given, /^checkOrigin of \/socket must be true, false, "conn", a list .*, got /);
+    }
+  });
+
+  it("of any text throws nothing, and lets no foreign host pass", () => {
+    const policies = [
+      policy(true),
+      policy("conn"),
+      policy(["//localhost", "//*.localhost", "https://localhost:1"]),
+    ];
+    const texts = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.webUrl(),
+      fc.tuple(fc.string(), fc.string()).map(([a, b]) => `http://${a}localhost${b}`),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        const isAllowed = policies.some((each) => allows(each, text));
+        // What a browser would take for another host must not pass. It sends only what URL gives.
+        if (!isAllowed || !URL.canParse(text) || new URL(text).origin !== text) return;
+        assert.match(new URL(text).hostname, /^(?:.*\.)?localhost$/);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import {
+  checkSubprotocols,
+  chooseSubprotocol,
+} from "../../../src/transport/handshake/subprotocols.ts";
+
+const SERVED = ["v12.stomp", "chat"];
+
+describe("a subprotocol", () => {
+  it("is the first of ours that is offered, in any order and spacing", () => {
+    for (const [offered, chosen] of [
+      ["chat", "chat"],
+      ["nope, chat, v12.stomp", "v12.stomp"],
+      ["chat,\t v12.stomp ,", "v12.stomp"],
+      [" , chat", "chat"],
+    ] as const) {
+      assert.equal(chooseSubprotocol(offered, SERVED), chosen, offered);
+    }
+  });
+
+  it("that none of ours is has the request refused", () => {
+    for (const offered of ["nope", "", ",", "Chat", "chat2", "chat v12.stomp"]) {
+      assert.equal(chooseSubprotocol(offered, SERVED), undefined, offered);
+    }
+    assert.equal(chooseSubprotocol("chat", []), undefined);
+  });
+
+  it("is none where none is offered, or none is served", () => {
+    assert.equal(chooseSubprotocol(undefined, SERVED), "");
+    assert.equal(chooseSubprotocol("chat", undefined), "");
+  });
+
+  it("has a name that a header can have", () => {
+    checkSubprotocols("subprotocols", []);
+    checkSubprotocols("subprotocols", SERVED);
+    for (const [given, got] of [
+      ["chat", '"chat"'],
+      [null, "null"],
+      [["a", "b c"], '"b c"'],
+      [["a,b"], '"a,b"'],
+      [[""], '""'],
+      [["a\r\nb"], '"a\\r\\nb"'],
+      [["a", 1], "number"],
+      [[undefined], "undefined"],
+    ] as const) {
+      assert.throws(() => checkSubprotocols("subprotocols of /s", given), {
+        code: "SIM_ERR_DEFINITION_INVALID",
+        message: `subprotocols of /s must be a list of names without blanks, got ${got}`,
+      });
+    }
+  });
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import type { HttpRequest, HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import {
+  headerOf,
+  headersOf,
+  listOf,
+  readHead,
+  WHOLE_HEAD,
+} from "../../../src/transport/http/request-head.ts";
+import type { HeadWants, RequestHead } from "../../../src/transport/http/request-head.ts";
+import { headWith } from "../../support/head.ts";
+
+const HEADERS: readonly (readonly [string, string])[] = [
+  ["host", "x"],
+  ["cookie", "secret"],
+  ["x-a", "1"],
+  ["origin", ""],
+  ["x-a", "2"],
+];
+
+/** Reads a head off an engine that counts how often it is asked for the peer's address. */
+function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCalls: number } {
+  let peerCalls = 0;
+  const response = {
+    getRemoteAddressAsText: () => {
+      peerCalls += 1;
+      return new TextEncoder().encode("127.0.0.1").buffer;
+    },
+  };
+  const request = {
+    getMethod: () => "get",
+    getUrl: () => "/org/a",
+    getQuery: () => undefined,
+    getParameter: () => "a",
+    forEach: (take: (name: string, value: string) => void) => {
+      for (const [name, value] of HEADERS) take(name, value);
+    },
+  };
+  const head = readHead(
+    response as unknown as HttpResponse,
+    request as unknown as HttpRequest,
+    ["org"],
+    wants,
+  );
+  return { head, peerCalls };
+}
+
+describe("the head of a request", () => {
+  it("is kept as far as it is wanted", () => {
+    const names = new Set(["host", "origin", "accept"]);
+    const { head, peerCalls } = read({ names, prefixes: [], isPeerWanted: false });
+    assert.deepEqual(head, {
+      method: "GET",
+      path: "/org/a",
+      query: "",
+      pathParams: { org: "a" },
+      headers: [
+        ["host", "x"],
+        ["origin", ""],
+      ],
+      peerAddress: "",
+    });
+    assert.equal(peerCalls, 0);
+    const prefixed = read({ names: new Set(), prefixes: ["x-"], isPeerWanted: true }).head;
+    assert.deepEqual(prefixed.headers, [HEADERS[2], HEADERS[4]]);
+    assert.equal(prefixed.peerAddress, "127.0.0.1");
+  });
+
+  it("is kept whole for routes", () => {
+    const { head } = read(WHOLE_HEAD);
+    assert.deepEqual(head.headers, HEADERS);
+    assert.equal(head.peerAddress, "127.0.0.1");
+  });
+
+  it("tells an empty header from none, and the first from all", () => {
+    const head = headWith(...HEADERS);
+    assert.equal(headerOf(head, "origin"), "");
+    assert.equal(headerOf(head, "accept"), undefined);
+    assert.equal(headerOf(head, "x-a"), "1");
+    assert.deepEqual(headersOf(head, "x-a"), ["1", "2"]);
+    assert.deepEqual(headersOf(head, "accept"), []);
+  });
+
+  it("has lists whose entries are trimmed, and none of them empty", () => {
+    assert.deepEqual(listOf(" a,\tb ,, c"), ["a", "b", "c"]);
+    assert.deepEqual(listOf(""), []);
+  });
+});

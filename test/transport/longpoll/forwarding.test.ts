@@ -1,0 +1,405 @@
+/**
+ * Requests that one shard forwards to another, over real rings of an exchange, without their event loops; and from
+ * node to node, where the test is what carries mail, and may lose it.
+ *
+ * Runs on: the test's thread.
+ */
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+
+import { KIND } from "../../../src/pubsub/envelope.ts";
+import { kindOf } from "../../../src/pubsub/exchange-layout.ts";
+import { CONTROL_SLOT } from "../../../src/pubsub/exchange.ts";
+import { unpackMail } from "../../../src/pubsub/node-mail.ts";
+import { deliveryOf, ExchangeWire, isSessionRecord } from "../../../src/shard/exchange-wire.ts";
+import type { NodeMemory } from "../../../src/shard/control.ts";
+import { STATUS } from "../../../src/transport/longpoll/caller.ts";
+import type { Caller, Settled } from "../../../src/transport/longpoll/caller.ts";
+import { SessionForwarding } from "../../../src/transport/longpoll/forwarding.ts";
+import { RECORD, unpackRecord } from "../../../src/transport/longpoll/forwarding-record.ts";
+import type { RecordType } from "../../../src/transport/longpoll/forwarding-record.ts";
+import type { SessionPeer } from "../../../src/transport/longpoll/forwarding-peer.ts";
+import { TestNode } from "../../support/members.ts";
+
+/** Number of the links' members. */
+const LINK = 2;
+const PEER_TIMEOUT_MS = 2_000;
+const LIMITS = { acceptMs: 1_000, answerMs: 5_000, lateStatus: STATUS.none };
+const BYTES = Buffer.from("request");
+
+interface Shard {
+  readonly peer: SessionPeer;
+  readonly forwarding: SessionForwarding;
+  /** Requests that came, and those who made them. */
+  readonly served: { readonly request: string; readonly caller: Caller }[];
+  readonly drain: () => void;
+  forgotten: number;
+}
+
+let generations: Int32Array;
+let asker: Shard;
+let keeper: Shard;
+
+function makeShard(node: TestNode, nodeName: string, member: number): Shard {
+  const { exchange } = node.member(member);
+  const memory = { exchange: node.exchangeMemory, nodeName, link: node.link } as NodeMemory;
+  const shard: Shard = {
+    peer: { node: nodeName, member },
+    forwarding: new SessionForwarding(
+      new ExchangeWire(memory, member, exchange),
+      (request, caller) => {
+        shard.served.push({ request: Buffer.from(request).toString(), caller });
+        return () => {
+          shard.forgotten += 1;
+        };
+      },
+      PEER_TIMEOUT_MS,
+    ),
+    served: [],
+    drain: () => exchange.drainNow(),
+    forgotten: 0,
+  };
+  exchange.attach({
+    onRecord: (from, type, bytes, offset, length) => {
+      assert.ok(isSessionRecord(type));
+      const carrier = { node: nodeName, member: from };
+      const delivery = deliveryOf(carrier, type, bytes.subarray(offset, offset + length));
+      shard.forwarding.receive(delivery.from, delivery.record);
+    },
+    onLapped: () => assert.fail("a control record was lapped"),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  return shard;
+}
+
+/** What carries mail between nodes. */
+let drainLinks: () => void = () => {};
+/** Kinds of records that are lost on their way to the other node. */
+let lost: readonly RecordType[] = [];
+
+/** Has both sides take what the other wrote, until nothing more comes. */
+function settle(): void {
+  for (let round = 0; round < 400; round += 1) {
+    asker.drain();
+    drainLinks();
+    keeper.drain();
+    drainLinks();
+  }
+}
+
+/** Links two nodes. */
+function link(near: TestNode, far: TestNode): void {
+  const [a, b] = [near, far].map((each) => each.member(LINK).exchange);
+  assert.ok(a && b);
+  for (const [own, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    own.attach({
+      onRecord: (_from, type, bytes, offset, length) => {
+        assert.equal(kindOf(type), KIND.mail);
+        const mail = Uint8Array.from(bytes.subarray(offset, offset + length));
+        const { to, bodyOffset } = unpackMail(mail);
+        if (lost.includes(unpackRecord(mail.subarray(bodyOffset)).type)) return;
+        assert.ok(other.send(to.member, CONTROL_SLOT, type, mail, mail.length));
+      },
+      onLapped: () => assert.fail("mail was lapped"),
+      onError: (error) => {
+        throw error;
+      },
+    });
+  }
+  drainLinks = (): void => {
+    a.drainNow();
+    b.drainNow();
+  };
+}
+
+interface Got {
+  status: number;
+  messages: string;
+  settled: Settled | undefined;
+}
+
+/** Sends a request from one shard to the other. */
+function call(request: Uint8Array = BYTES): {
+  readonly got: Got[];
+  readonly cancel: (() => void) | undefined;
+} {
+  const got: Got[] = [];
+  const caller: Caller = {
+    answer: (status, messages, settled) => void got.push({ status, messages, settled }),
+  };
+  return { got, cancel: asker.forwarding.tryCall(keeper.peer, 0, request, caller, LIMITS) };
+}
+
+/** A batch of a session, and what becomes of it. */
+function answerBatch(messages = "[]"): (boolean | undefined)[] {
+  const settled: (boolean | undefined)[] = [];
+  keeper.served[0]?.caller.answer(STATUS.messages, messages, (isDelivered) => {
+    settled.push(isDelivered);
+  });
+  settle();
+  return settled;
+}
+
+function begin(sizes: ConstructorParameters<typeof TestNode>[0] = {}): void {
+  const node = new TestNode(sizes);
+  generations = new Int32Array(node.exchangeMemory.generations);
+  asker = makeShard(node, "n", 0);
+  keeper = makeShard(node, "n", 1);
+  drainLinks = () => {};
+}
+
+/**
+ * Two nodes; both shards have the same number, each on its own.
+ *
+ * @param retired - how often the keeper's number was retired before it
+ */
+function beginFar(sizes: ConstructorParameters<typeof TestNode>[0] = {}, retired = 0): void {
+  const near = new TestNode({ ...sizes, link: LINK });
+  const far = new TestNode({ ...sizes, link: LINK });
+  Atomics.store(new Int32Array(far.exchangeMemory.generations), 0, retired);
+  asker = makeShard(near, "near", 0);
+  keeper = makeShard(far, "far", 0);
+  lost = [];
+  link(near, far);
+}
+
+describe("forwarded requests", () => {
+  beforeEach(() => begin());
+
+  it("come to the shard that has the session, and their answers back", () => {
+    const { got } = call();
+    settle();
+    assert.deepEqual(
+      keeper.served.map(({ request }) => request),
+      ["request"],
+    );
+    assert.equal(got.length, 0);
+    keeper.served[0]?.caller.answer(STATUS.none, "[]");
+    settle();
+    assert.deepEqual(got, [{ status: STATUS.none, messages: "[]", settled: undefined }]);
+    assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
+  });
+
+  it("travel in parts where they are large, through a small ring with a small reserve", () => {
+    begin({ ringBytes: 4_096, overflowBytes: 65_536 });
+    const text = "x".repeat(1_000_000);
+    const { got } = call(Buffer.from(text));
+    settle();
+    assert.equal(keeper.served[0]?.request, text);
+    const settled = answerBatch(`["${text}"]`);
+    assert.equal(got[0]?.messages, `["${text}"]`);
+    got[0]?.settled?.(true);
+    settle();
+    assert.deepEqual(settled, [true]);
+  });
+
+  it("have a batch kept until it is known to be delivered", () => {
+    const { got } = call();
+    settle();
+    const settled = answerBatch();
+    assert.deepEqual(settled, []);
+    assert.equal(keeper.forwarding.size, 1);
+    got[0]?.settled?.(false);
+    settle();
+    assert.deepEqual(settled, [false]);
+    assert.equal(keeper.forwarding.size, 0);
+  });
+
+  it("are given up: the session forgets them, and a batch on its way is not delivered", () => {
+    const waiting = call();
+    settle();
+    waiting.cancel?.();
+    settle();
+    assert.equal(keeper.forgotten, 1);
+    const crossing = call();
+    settle();
+    crossing.cancel?.();
+    const settled: (boolean | undefined)[] = [];
+    keeper.served[1]?.caller.answer(STATUS.messages, "[]", (isDelivered) => {
+      settled.push(isDelivered);
+    });
+    settle();
+    assert.deepEqual(settled, [false]);
+    assert.deepEqual([waiting.got, crossing.got], [[], []]);
+    assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
+  });
+
+  it("that nobody accepts count as those of an unknown session", () => {
+    const { got } = call();
+    asker.forwarding.look(performance.now() + LIMITS.acceptMs - 500);
+    assert.equal(got.length, 0);
+    asker.forwarding.look(performance.now() + LIMITS.acceptMs + 1);
+    assert.equal(got[0]?.status, STATUS.unknown);
+  });
+
+  it("that are accepted have longer, and then end as late ones", () => {
+    const { got } = call();
+    settle();
+    asker.forwarding.look(performance.now() + LIMITS.acceptMs + 1);
+    assert.equal(got.length, 0);
+    asker.forwarding.look(performance.now() + LIMITS.answerMs + 1);
+    assert.equal(got[0]?.status, LIMITS.lateStatus);
+    settle();
+    assert.equal(keeper.forgotten, 1);
+  });
+
+  it("end with the shard of the session, and with that of the client", () => {
+    const { got } = call();
+    settle();
+    asker.forwarding.memberGone(2);
+    keeper.forwarding.memberGone(2);
+    assert.deepEqual([got, keeper.forgotten], [[], 0]);
+    asker.forwarding.memberGone(1);
+    assert.deepEqual(
+      got.map(({ status }) => status),
+      [STATUS.gone],
+    );
+    keeper.forwarding.memberGone(0);
+    assert.equal(keeper.forgotten, 1);
+  });
+
+  it("do not reach a later thread of the same number", () => {
+    const { got } = call();
+    Atomics.add(generations, 1, 1);
+    settle();
+    assert.deepEqual([keeper.served.length, got.length], [0, 0]);
+  });
+
+  it("are refused where the reserve is full, and what follows them is not", () => {
+    begin({ ringBytes: 4_096, overflowBytes: 65_536 });
+    const accepted = call();
+    settle();
+    // As small as what follows, so that there is no room for that either.
+    const calls = Array.from({ length: 400 }, () => call(Buffer.alloc(0)));
+    const refused = calls.filter(({ cancel }) => cancel === undefined);
+    assert.ok(refused.length > 0, "the reserve has no end");
+    // The reserve is full: this waits, and goes when there is room.
+    accepted.cancel?.();
+    settle();
+    asker.forwarding.look(performance.now());
+    settle();
+    assert.equal(keeper.forgotten, 1);
+  });
+});
+
+/** Lets time pass on both sides. */
+function pass(ms: number): void {
+  const nowMs = performance.now() + ms;
+  asker.forwarding.look(nowMs);
+  keeper.forwarding.look(nowMs);
+  settle();
+}
+
+describe("requests that are forwarded to another node", () => {
+  beforeEach(() => beginFar());
+
+  it("come there, and their answers back", () => {
+    const { got } = call();
+    settle();
+    assert.deepEqual(
+      keeper.served.map(({ request }) => request),
+      ["request"],
+    );
+    const settled = answerBatch('["a"]');
+    assert.deepEqual(
+      got.map(({ status, messages }) => [status, messages]),
+      [[STATUS.messages, '["a"]']],
+    );
+    got[0]?.settled?.(true);
+    settle();
+    assert.deepEqual(settled, [true]);
+    assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
+  });
+
+  it("travel in parts where they are large, through a small ring with a small reserve", () => {
+    beginFar({ ringBytes: 4_096, overflowBytes: 65_536 });
+    const text = "x".repeat(200_000);
+    const { got } = call(Buffer.from(text));
+    settle();
+    assert.equal(keeper.served[0]?.request, text);
+    answerBatch(`["${text}"]`);
+    assert.equal(got[0]?.messages, `["${text}"]`);
+  });
+
+  it("wait for the session as long as it takes", () => {
+    const { got } = call();
+    settle();
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual([got, keeper.forgotten], [[], 0]);
+  });
+
+  it("that are lost count as those of an unknown session, in time", () => {
+    lost = [RECORD.request];
+    const { got } = call();
+    settle();
+    pass(LIMITS.acceptMs + 1);
+    assert.equal(got[0]?.status, STATUS.unknown);
+  });
+
+  it("of a thread that has ended are told so at once", () => {
+    beginFar({}, 1);
+    const { got } = call();
+    settle();
+    assert.deepEqual(
+      got.map(({ status }) => status),
+      [STATUS.unknown],
+    );
+    assert.equal(keeper.served.length, 0);
+  });
+
+  it("whose answer is lost are given up, and the batch is kept", () => {
+    lost = [RECORD.answer];
+    const { got } = call();
+    settle();
+    const settled = answerBatch();
+    asker.forwarding.look(performance.now() + LIMITS.answerMs + 1);
+    settle();
+    assert.equal(got[0]?.status, LIMITS.lateStatus);
+    assert.deepEqual(settled, [false]);
+  });
+
+  it("whose batch may have been delivered, or not, tell the session that nobody knows", () => {
+    lost = [RECORD.settled];
+    const { got } = call();
+    settle();
+    const settled = answerBatch();
+    got[0]?.settled?.(true);
+    settle();
+    pass(PEER_TIMEOUT_MS - 500);
+    assert.deepEqual(settled, []);
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual(settled, [undefined]);
+    assert.equal(keeper.forwarding.size, 0);
+  });
+
+  it("whose batch was not fetched to its end leave it to the session", () => {
+    lost = [RECORD.more];
+    call();
+    settle();
+    const settled = answerBatch(`["${"x".repeat(20_000)}"]`);
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual(settled, [false]);
+  });
+
+  it("that do not come to their end are forgotten", () => {
+    lost = [RECORD.next];
+    call(Buffer.alloc(20_000));
+    settle();
+    assert.equal(keeper.forwarding.size, 1);
+    pass(PEER_TIMEOUT_MS + 1);
+    assert.deepEqual([keeper.served.length, keeper.forwarding.size], [0, 0]);
+  });
+
+  it("do not end with a thread of the same number on this node", () => {
+    const { got } = call();
+    settle();
+    asker.forwarding.memberGone(0);
+    keeper.forwarding.memberGone(0);
+    assert.deepEqual([got, keeper.forgotten], [[], 0]);
+  });
+});

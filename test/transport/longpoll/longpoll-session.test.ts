@@ -1,0 +1,172 @@
+/**
+ * A session's buffer and its polls, without requests: the test says what becomes of each batch.
+ *
+ * Runs on: the test's thread.
+ */
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+
+import { STATUS } from "../../../src/transport/longpoll/caller.ts";
+import type { Caller, Settled } from "../../../src/transport/longpoll/caller.ts";
+import { LongPollSession } from "../../../src/transport/longpoll/longpoll-session.ts";
+import { turn } from "../../support/world.ts";
+
+const WINDOW_MS = 1_000;
+const MAX_LENGTH = 100;
+
+/** A poll, and what it was answered. */
+class Poll implements Caller {
+  answers: string[] = [];
+  settled: Settled | undefined;
+
+  answer(status: number, messages: string, settled?: Settled): void {
+    this.answers.push(`${status} ${messages}`);
+    this.settled = settled;
+  }
+}
+
+let session: LongPollSession;
+let slow: number;
+let unsure: number;
+let ended: number;
+
+function polled(): Poll {
+  const poll = new Poll();
+  session.poll(poll);
+  return poll;
+}
+
+describe("a long-poll session", () => {
+  beforeEach(() => {
+    slow = 0;
+    unsure = 0;
+    ended = 0;
+    session = new LongPollSession(
+      1,
+      "secret",
+      { windowMs: WINDOW_MS, maxLength: MAX_LENGTH },
+      {
+        received() {},
+        sent() {},
+        slow: () => {
+          slow += 1;
+        },
+        unsure: () => {
+          unsure += 1;
+        },
+        ended: () => {
+          ended += 1;
+        },
+      },
+    );
+  });
+
+  it("gives a poll at once all that waits, texts and bytes", () => {
+    session.send("one");
+    session.send(Buffer.from("twö"));
+    assert.deepEqual(polled().answers, ['200 ["one","twö"]']);
+  });
+
+  it("answers a poll that waits with all that a turn of the loop brings", async () => {
+    const poll = polled();
+    session.send("one");
+    session.send("two");
+    assert.deepEqual(poll.answers, []);
+    await turn();
+    assert.deepEqual(poll.answers, ['200 ["one","two"]']);
+  });
+
+  it("has a batch that was not delivered before what came since", () => {
+    session.send("one");
+    const lost = polled();
+    session.send("two");
+    lost.settled?.(false);
+    assert.deepEqual(polled().answers, ['200 ["one","two"]']);
+  });
+
+  it("does not give a batch twice: a poll waits until it is known whether it was delivered", () => {
+    session.send("one");
+    const first = polled();
+    session.send("two");
+    const [older, newer] = [polled(), polled()];
+    assert.deepEqual([older.answers, newer.answers], [[], []]);
+    first.settled?.(true);
+    assert.deepEqual([older.answers, newer.answers], [[], ['200 ["two"]']]);
+    // Whoever says it a second time changes nothing.
+    first.settled?.(false);
+    newer.settled?.(true);
+    session.send("three");
+    assert.deepEqual(polled().answers, ['200 ["three"]']);
+  });
+
+  it("says where nobody can know whether a batch was delivered, and gives it to no other poll", () => {
+    session.send("one");
+    const first = polled();
+    const second = polled();
+    first.settled?.(undefined);
+    assert.deepEqual([unsure, second.answers], [1, []]);
+  });
+
+  it("answers with 204 when a window is over, and not before", () => {
+    const poll = polled();
+    session.look(performance.now() + WINDOW_MS - 500);
+    assert.deepEqual(poll.answers, []);
+    session.look(performance.now() + WINDOW_MS);
+    assert.deepEqual(poll.answers, [`${STATUS.none} []`]);
+    session.look(performance.now() + WINDOW_MS);
+    assert.equal(poll.answers.length, 1);
+  });
+
+  it("is inactive 1.5 windows after its last poll, and never while one waits", () => {
+    const begun = performance.now();
+    assert.equal(session.isInactive(begun + WINDOW_MS * 1.4), false);
+    assert.ok(session.isInactive(begun + WINDOW_MS * 1.6));
+    const poll = polled();
+    assert.equal(session.isInactive(begun + WINDOW_MS * 10), false);
+    session.forget(poll);
+    assert.ok(session.isInactive(begun + WINDOW_MS * 10));
+  });
+
+  it("has no room while a quarter of its bound waits, and tells who waits for some", () => {
+    let resumed = 0;
+    const waiter = {
+      resume: (): void => {
+        resumed += 1;
+      },
+    };
+    session.send("x".repeat(MAX_LENGTH / 4));
+    assert.equal(session.hasRoom, false);
+    session.awaitRoom(waiter);
+    const poll = polled();
+    assert.deepEqual([session.hasRoom, resumed], [false, 0]);
+    poll.settled?.(true);
+    assert.deepEqual([session.hasRoom, resumed], [true, 1]);
+  });
+
+  it("takes one frame of any length, and none once more than its bound waits", async () => {
+    session.send("x".repeat(MAX_LENGTH * 3));
+    await turn();
+    assert.equal(slow, 0);
+    session.send("y");
+    session.send("z");
+    await turn();
+    assert.deepEqual([slow, session.bufferedLength], [1, MAX_LENGTH * 3]);
+  });
+
+  it("counts what is in flight against its bound", async () => {
+    session.send("x".repeat(MAX_LENGTH + 1));
+    polled();
+    session.send("y");
+    await turn();
+    assert.equal(slow, 1);
+  });
+
+  it("ends once, and tells all who poll", () => {
+    const [older, newer] = [polled(), polled()];
+    session.close();
+    session.close();
+    session.send("too late");
+    assert.deepEqual([older.answers, newer.answers], [[`${STATUS.gone} `], [`${STATUS.gone} `]]);
+    assert.deepEqual([ended, session.bufferedLength, session.isOpen], [1, 0, false]);
+  });
+});

@@ -1,0 +1,84 @@
+/**
+ * Answers over a response that the test makes up.
+ *
+ * Runs on: the test's thread.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import { LongPollResponse } from "../../../src/transport/longpoll/response.ts";
+
+/** The engine's response: notes what is written, and goes away when it is told to. */
+class FakeResponse {
+  readonly written: string[] = [];
+  abort: () => void = () => {};
+  onData(): this {
+    return this;
+  }
+  onAborted(handler: () => void): this {
+    this.abort = handler;
+    return this;
+  }
+  writeStatus(status: string): this {
+    this.written.push(status);
+    return this;
+  }
+  writeHeader(name: string, value: string): this {
+    this.written.push(`${name}: ${value}`);
+    return this;
+  }
+  end(body: string, isLast: boolean): this {
+    this.written.push(body, isLast ? "and the end" : "and more");
+    return this;
+  }
+  cork(work: () => void): this {
+    work();
+    return this;
+  }
+}
+
+function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
+  const fake = new FakeResponse();
+  const isLast = (status: number): boolean => status === last;
+  return { fake, response: new LongPollResponse(fake as unknown as HttpResponse, isLast) };
+}
+
+describe("the answer to a long-poll client", () => {
+  it("is given once", () => {
+    const { fake, response } = made();
+    assert.ok(response.batch(200, "t", '["x"]'));
+    assert.equal(fake.written.at(-2), '{"status":200,"token":"t","messages":["x"]}');
+    const { length } = fake.written;
+    assert.deepEqual([response.status(410), response.isOpen], [false, false]);
+    assert.equal(fake.written.length, length);
+  });
+
+  it("is given to nobody once the client is gone, and who waits for it is told", () => {
+    const { fake, response } = made();
+    let told = 0;
+    response.onAborted = () => {
+      told += 1;
+    };
+    fake.abort();
+    assert.deepEqual([told, response.isOpen, response.batch(200, "t", "[]")], [1, false, false]);
+    assert.deepEqual(fake.written, []);
+  });
+
+  it("is the last on its connection where its status says so: of HTTP, or in the body", () => {
+    const gone = made(410);
+    gone.response.status(410);
+    assert.equal(gone.fake.written.at(-1), "and the end");
+    const fetched = made(410);
+    fetched.response.batch(200, "t", "[]");
+    assert.equal(fetched.fake.written.at(-1), "and more");
+    const busy = made(503);
+    busy.response.unavailable();
+    assert.deepEqual(busy.fake.written, [
+      "503 Service Unavailable",
+      "retry-after: 5",
+      "",
+      "and the end",
+    ]);
+  });
+});
