@@ -30,7 +30,7 @@ export class ChannelOutput {
     checkEvent(event);
     const { connection, serializer } = channel.owner;
     const frame = serializer.push(channel.joinRefJson, topicJson(channel), event, payload);
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
   }
 
   broadcast(channel: Channel, event: string, payload: unknown, from: Channel | undefined): void {
@@ -44,7 +44,7 @@ export class ChannelOutput {
     const { connection, serializer } = channel.owner;
     const { joinRefJson } = channel;
     const frame = serializer.reply(joinRefJson, ref, topicJson(channel), status, payload);
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
   }
 
   /** Answers a join: with the join_ref that came, where others use the ref in its place. */
@@ -52,7 +52,7 @@ export class ChannelOutput {
     const { connection, serializer } = channel.owner;
     const joinRef = refJson(channel.sentJoinRef);
     const frame = serializer.reply(joinRef, ref, topicJson(channel), status, payload);
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
   }
 
   /** Answers a join that failed. Never throws. */
@@ -70,7 +70,7 @@ export class ChannelOutput {
     const joinRef = refJson(channel.sentJoinRef);
     try {
       const frame = serializer.end(joinRef, topicJson(channel), event, payload);
-      connection.send(frame, typeof frame !== "string");
+      connection.send(frame);
     } catch (error) {
       channel.owner.failed(error);
     }

@@ -23,8 +23,10 @@ export interface Connection {
   /** True where frames may be compressed on their way. */
   readonly isCompressed: boolean;
 
-  /** Sends a frame: text as a string, else bytes, which are copied before this returns. */
-  send(frame: string | Uint8Array, isBinary: boolean): void;
+  /** Sends a string as a text frame, bytes as a binary frame. Bytes are copied before it returns. */
+  send(frame: string | Uint8Array): void;
+  /** Sends a frame whose payload is encoded as bytes, which are copied before it returns. */
+  sendEncoded(payload: Uint8Array, isBinary: boolean): void;
 
   /** Asks the client for a pong, where the transport knows of such a thing. */
   ping(data: string | Uint8Array): void;

@@ -126,7 +126,7 @@ export class Fastlane implements Dispatcher<Lane> {
     } else if (!kind.isNative) {
       // A copy: a connection that ends within `send` takes its channel off the lane.
       for (const channel of lane.channels.slice()) {
-        if (channel !== from) channel.owner.connection.send(frame, isBinary);
+        if (channel !== from) channel.owner.connection.sendEncoded(frame, isBinary);
       }
     } else if (this.#held && !outgoing.isReceived && this.#held.takes()) {
       this.#held.hold(lane, frame, isBinary, from);
@@ -201,7 +201,7 @@ export class Fastlane implements Dispatcher<Lane> {
       const { connection } = channel.owner;
       if (channel === from || !slow) continue;
       if (!channel.queue && connection.hasRoom) {
-        connection.send(frame, isBinary);
+        connection.sendEncoded(frame, isBinary);
         continue;
       }
       kept ??= { event: outgoing.event(), frame: new Uint8Array(frame), isBinary };

@@ -316,7 +316,7 @@ export class RawChannelServer implements RawChannelRuntime {
   }
 
   #send({ owner }: RawChannelEnd, frame: Frame): void {
-    owner.connection.send(frame, typeof frame !== "string");
+    owner.connection.send(frame);
   }
 
   #sendEnd(channel: RawChannelEnd, event: string, payload: object): void {

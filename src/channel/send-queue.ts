@@ -66,7 +66,7 @@ export class SendQueue implements RoomWaiter {
         return;
       }
       this.#broadcasts.delete(key);
-      connection.send(frame, isBinary);
+      connection.sendEncoded(frame, isBinary);
     }
     if (channel.queue !== this) return;
     channel.queue = undefined;

@@ -40,7 +40,7 @@ export class SocketRef {
     const { connection, serializer } = this.#owner;
     const written = status === STATUS.ok && this.#write ? this.#write(payload) : payload;
     const frame = serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, written);
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
   }
 }
 

@@ -23,7 +23,7 @@ import type {
   ShardDrain,
   ShardStart,
 } from "../shard/control.ts";
-import type { TaskMessage } from "../tasks/task-messages.ts";
+import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
 import type { MemberStats } from "./member-stats.ts";
 import { within } from "./time-limit.ts";

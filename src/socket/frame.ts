@@ -54,13 +54,15 @@ export function isFrame(value: unknown): value is OutgoingFrame {
 export function sendFrame(connection: Connection, frame: OutgoingFrame): void {
   if (!isFrame(frame)) throw makeError("SIM_ERR_PAYLOAD", noFrame(frame));
   if (isData(frame)) {
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
     return;
   }
   const { opcode, data = "" } = frame;
   if (opcode === "ping") connection.ping(data);
-  else if (opcode === "text") connection.send(data, false);
-  else connection.send(typeof data === "string" ? Buffer.from(data) : data, true);
+  else if (opcode === "binary")
+    connection.send(typeof data === "string" ? Buffer.from(data) : data);
+  else if (typeof data === "string") connection.send(data);
+  else connection.sendEncoded(data, false);
 }
 
 function noFrame(got: unknown): string {

@@ -370,12 +370,12 @@ export class SocketServer implements SocketEvents {
     const { connection, serializer } = socket;
     const topicJson = JSON.stringify(message.topic);
     const frame = serializer.reply(refJson(joinRef), message.ref, topicJson, status, response);
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
   }
 
   #sendClose(socket: Socket, topic: string, joinRef: Ref): void {
     const { connection, serializer } = socket;
     const frame = serializer.end(refJson(joinRef), JSON.stringify(topic), EVENT.close, {});
-    connection.send(frame, typeof frame !== "string");
+    connection.send(frame);
   }
 }

@@ -35,7 +35,7 @@ export class RecordingPublisher implements Publisher {
     but: RecordingConnection | undefined,
   ): void {
     for (const connection of this.topics.get(nativeTopic) ?? []) {
-      if (connection !== but) connection.send(frame, isBinary);
+      if (connection !== but) connection.sendEncoded(frame, isBinary);
     }
   }
 }
@@ -99,7 +99,15 @@ export class RecordingConnection implements Connection {
     return frames;
   }
 
-  send(frame: string | Uint8Array, isBinary: boolean): void {
+  send(frame: string | Uint8Array): void {
+    this.#record(frame, typeof frame !== "string");
+  }
+
+  sendEncoded(payload: Uint8Array, isBinary: boolean): void {
+    this.#record(payload, isBinary);
+  }
+
+  #record(frame: string | Uint8Array, isBinary: boolean): void {
     this.#room -= 1;
     if (!this.isOpen) return;
     if (typeof frame === "string") this.#frames.push(frame);
@@ -110,7 +118,7 @@ export class RecordingConnection implements Connection {
   }
 
   ping(data: string | Uint8Array): void {
-    this.send(`ping ${bytesOf(Buffer.from(data)).toString()}`, false);
+    this.send(`ping ${bytesOf(Buffer.from(data)).toString()}`);
   }
 
   subscribe(nativeTopic: string): void {

@@ -233,7 +233,7 @@ describe("a slow client", () => {
     slowClients.lookWhereDue(2);
     assert.equal(ws.looks, 0);
     // Of a text no more is known than how many units it has, of three bytes at most.
-    connection.send("x".repeat(MAX_BYTES / 6), false);
+    connection.send("x".repeat(MAX_BYTES / 6));
     ws.buffered = MAX_BYTES + 1;
     slowClients.lookWhereDue(3);
     slowClients.lookWhereDue(3 + PATIENCE_MS);
@@ -360,12 +360,12 @@ describe("the policy error", () => {
     const { ws, connection } = joined("error");
     ws.buffered = 20 * MAX_BYTES;
     ws.sendResult = SKIPPED;
-    connection.send("one", false);
-    connection.send(Buffer.from("two"), false);
+    connection.send("one");
+    connection.sendEncoded(Buffer.from("two"), false);
     slowClients.note(connection, "skipped");
     await turn();
     ws.sendResult = SENT;
-    connection.send("three", false);
+    connection.send("three");
     assert.deepEqual(ws.taken(), []);
     ws.buffered = MAX_BYTES / 4;
     connection.drained();
@@ -373,17 +373,17 @@ describe("the policy error", () => {
     ws.buffered = 0;
     connection.drained();
     assert.deepEqual(ws.taken(), ["one", "two", errorOn("fast:1"), "three"]);
-    connection.send("four", false);
+    connection.send("four");
     assert.deepEqual(ws.taken(), ["four"]);
   });
 
   it("cuts where even that is more than the limit", async () => {
     const { ws, connection } = joined("error");
     ws.sendResult = SKIPPED;
-    connection.send("x".repeat(MAX_BYTES), false);
+    connection.send("x".repeat(MAX_BYTES));
     await turn();
     assert.equal(ws.isCut, false);
-    connection.send("x", false);
+    connection.send("x");
     await turn();
     assert.equal(ws.isCut, true);
     assert.match(log[0] ?? "", /"cause":"full","policy":"close"/);
@@ -435,11 +435,11 @@ describe("room of a connection", () => {
   it("is what the engine kept told of, not what it sent", async () => {
     const { ws, connection } = joined("close");
     ws.buffered = 9 * MAX_BYTES;
-    connection.send("sent", false);
+    connection.send("sent");
     await turn();
     assert.equal(ws.isCut, false);
     ws.sendResult = BUFFERED;
-    connection.send("kept", false);
+    connection.send("kept");
     await turn();
     assert.equal(ws.isCut, true);
   });

@@ -87,7 +87,15 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   // -- the socket's side -------------------------------------------------------------------------
 
-  send(frame: string | Uint8Array, isBinary: boolean): void {
+  send(frame: string | Uint8Array): void {
+    this.#send(frame, typeof frame !== "string");
+  }
+
+  sendEncoded(payload: Uint8Array, isBinary: boolean): void {
+    this.#send(payload, isBinary);
+  }
+
+  #send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.isOpen) return;
     try {
       this.#client.send(ownFrame(frame, isBinary));

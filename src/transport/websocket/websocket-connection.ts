@@ -126,7 +126,15 @@ export class WebSocketConnection implements Connection {
     this.#backlog = undefined;
   }
 
-  send(frame: string | Uint8Array, isBinary: boolean): void {
+  send(frame: string | Uint8Array): void {
+    this.#send(frame, typeof frame !== "string");
+  }
+
+  sendEncoded(payload: Uint8Array, isBinary: boolean): void {
+    this.#send(payload, isBinary);
+  }
+
+  #send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
     this.#events.beforeSend(this);
     if (this.#backlog?.hasFrames === true) {
