@@ -84,13 +84,13 @@ type ChannelFor<Channel, Assigns, Context> =
     : unknown;
 
 /** What a route must be, given the assigns and the context of its socket. */
-type RouteFor<Route, Assigns, Context> = Known<
+type RouteFor<Given, Assigns, Context> = Known<
   Assigns,
-  Route extends { readonly channel: infer Channel; readonly assigns: infer Added }
+  Given extends { readonly channel: infer Channel; readonly assigns: infer Added }
     ? { readonly channel: ChannelFor<Channel, Omit<Assigns, keyof Added> & Added, Context> }
-    : Route extends { readonly channel: infer Channel }
+    : Given extends { readonly channel: infer Channel }
       ? { readonly channel: ChannelFor<Channel, Assigns, Context> }
-      : ChannelFor<Route, Assigns, Context>
+      : ChannelFor<Given, Assigns, Context>
 >;
 
 /**
@@ -235,11 +235,8 @@ export function isEndpoint(value: unknown): value is EndpointDefinition {
  *
  * @throws SIM_ERR_BAD_RESULT if that is no object, or has a name that the context has already
  */
-export async function startApp(
-  { start }: EndpointDefinition,
-  context: ShardContext,
-): Promise<void> {
-  const own: unknown = await start?.(context);
+export async function startApp(endpoint: EndpointDefinition, context: ShardContext): Promise<void> {
+  const own: unknown = await endpoint.start?.(context);
   if (own === undefined) return;
   if (typeof own !== "object" || own === null) {
     throw badResult("start", "nothing or an object", own);

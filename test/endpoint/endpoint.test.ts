@@ -309,9 +309,11 @@ describe("a route of channels", () => {
   });
 });
 
-describe("start of an endpoint", () => {
-  const contextOf = (): ShardContext => ({ data: 1, shard: 0 }) as unknown as ShardContext;
+function contextOf(): ShardContext {
+  return { data: 1, shard: 0 } as unknown as ShardContext;
+}
 
+describe("start of an endpoint", () => {
   it("adds what it returns to the context, at once or later", async () => {
     for (const own of [{ db: "db" }, Promise.resolve({ db: "db" })]) {
       const context = contextOf();
