@@ -59,7 +59,8 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
 }
 
 function meet(...cores: readonly ShardCore[]): void {
-  for (let round = 0; round < 4; round += 1) for (const core of cores) core.member.exchange.drainNow();
+  for (let round = 0; round < 4; round += 1)
+    for (const core of cores) core.member.exchange.drainNow();
 }
 
 function say(what: string, value: number, unit: string): void {

@@ -47,7 +47,7 @@ export class ShardChannels {
     readonly context: ShardContext;
     readonly pubsub: PubSub<Lane>;
     readonly fastlane: Fastlane;
-      readonly tasks: Tasks;
+    readonly tasks: Tasks;
     readonly callbacks: Callbacks;
     readonly counters: Counters;
     readonly options: ChannelOptions;

@@ -12,7 +12,14 @@
  */
 
 import { GOSSIP, gossipTopic, inboxTopic, packDelta } from "./gossip.ts";
-import { bytesOf, replicaId, type Delta, type DeltaRow, type ReplicaRef, type Span } from "./replica.ts";
+import {
+  bytesOf,
+  replicaId,
+  type Delta,
+  type DeltaRow,
+  type ReplicaRef,
+  type Span,
+} from "./replica.ts";
 import type { PresencePubSub } from "./shard-presence.ts";
 import type { State } from "./state.ts";
 

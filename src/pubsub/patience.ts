@@ -218,7 +218,11 @@ export class StallWatch {
     if (!isAnyWaiting) this.stop();
   }
 
-  #lookAt(member: number, { pace, isWaiting, canFlush, queuedBytes }: WatchedWay, nowMs: number): void {
+  #lookAt(
+    member: number,
+    { pace, isWaiting, canFlush, queuedBytes }: WatchedWay,
+    nowMs: number,
+  ): void {
     const { sinceMs } = pace;
     const change = pace.look(isWaiting && !canFlush, nowMs);
     if (change === undefined) return;

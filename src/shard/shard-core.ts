@@ -31,7 +31,11 @@ import { Trackers } from "../presence/trackers.ts";
 import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { ExchangeHandler } from "../pubsub/exchange.ts";
-import { BurstWindow, makeCoalescingWindow, type HoldingWindow } from "../pubsub/holding-windows.ts";
+import {
+  BurstWindow,
+  makeCoalescingWindow,
+  type HoldingWindow,
+} from "../pubsub/holding-windows.ts";
 import { Member } from "../pubsub/member.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";

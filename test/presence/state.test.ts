@@ -372,16 +372,16 @@ describe("Removals", () => {
 
 const REPLICA = new Replica({ node: "n", member: 2, incarnation: 1 });
 
-function row(topic: string, key: string, dot: number): Row {
+function rowOf(topic: string, key: string, dot: number): Row {
   return new Row(REPLICA, { topic, key, dot, meta: { phx_ref: `r${dot}` } });
 }
 
 describe("The index of topics", () => {
   it("has rows by topic and key, those of a key together and the older first", () => {
     const index = new TopicIndex();
-    for (const one of [row("room", "a", 1), row("room", "b", 2), row("room", "a", 3)])
+    for (const one of [rowOf("room", "a", 1), rowOf("room", "b", 2), rowOf("room", "a", 3)])
       index.add(one);
-    index.add(row("hall", "a", 4));
+    index.add(rowOf("hall", "a", 4));
     assert.deepEqual(
       Array.from(index.rowsOf("room"), ({ key, dot }) => [key, dot]),
       [
@@ -399,13 +399,13 @@ describe("The index of topics", () => {
 
   it("keeps nothing of a topic, or of a key, when its last row goes", () => {
     const index = new TopicIndex();
-    const rows = [1, 2, 3].map((dot) => row("room", "a", dot));
+    const rows = [1, 2, 3].map((dot) => rowOf("room", "a", dot));
     for (const one of rows) index.add(one);
     for (const one of rows.toReversed()) index.delete(one);
     assert.equal(index.size, 0);
     const [first] = rows as [Row];
     index.add(first);
-    index.delete(row("room", "a", 1));
+    index.delete(rowOf("room", "a", 1));
     assert.deepEqual(index.get("room", "a"), [first], "another row was taken for it");
     index.delete(first);
     index.delete(first);

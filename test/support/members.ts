@@ -73,8 +73,7 @@ export class TestNode {
     const note = (fields: object, text: string): void => {
       if ("err" in fields && NOTED.includes(text)) errors.push(fields.err);
     };
-    const ignore = (): void => {};
-    const logger = new Logger("debug", { debug: ignore, info: ignore, warn: ignore, error: note });
+    const logger = new Logger("error", { debug: note, info: note, warn: note, error: note });
     const { memory, options } = this;
     const counters = new Counters(this.counters, member);
     return new Member({ memory, member, counters, logger, options });
