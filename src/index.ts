@@ -121,10 +121,10 @@ export type {
   PresenceContext,
   PresenceDiff,
   PresenceEntry,
+  PresenceOptions,
   Presences,
   TrackedMeta,
 } from "./presence/definition.ts";
-export type { PresenceOptions } from "./presence/settings.ts";
 export type { Broadcast, BroadcastHandler } from "./pubsub/envelope.ts";
 export type {
   Adapter,

@@ -4,10 +4,10 @@
  * Runs on: any thread. A table, and the check of one value by it.
  */
 
+import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";
 import {
   checkInteger,
   checkText,
-  clusterUrlRule,
   nodeNameRule,
   type IntegerOption,
   type TextOption,
@@ -518,13 +518,12 @@ export const OPTIONS = {
   clusterUrl: {
     kind: "text",
     env: "SIMURGH_CLUSTER_URL",
-    default: "none",
+    default: NO_CLUSTER,
     minBytes: 4,
     maxBytes: 4_096,
     secret: true,
     rule: clusterUrlRule,
-    about:
-      "Server by which nodes hear each other, as redis://user:password@host:6379, or rediss: by TLS; none: this node is alone.",
+    about: `Server by which nodes hear each other, as ${CLUSTER_FORMS}; ${NO_CLUSTER}: this node is alone.`,
     atLimit:
       "Where it is away, the node serves alone and tries again; then all topics are told what they missed.",
   },

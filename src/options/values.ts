@@ -110,22 +110,8 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
   return value as string;
 }
 
-/** Schemes of the URLs that `clusterUrl` may have. */
-const CLUSTER_SCHEMES = ["redis:", "rediss:"];
 /** What Phoenix calls a node without a name: as a name it is that of others as well. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
-
-/** The rule of `clusterUrl`. Says nothing of the text itself: it may have a password. */
-export function clusterUrlRule(text: string): string | undefined {
-  if (text === "none") return undefined;
-  const must = "must be none, or a URL as redis://user:password@host:6379, or rediss:, got";
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url) return `${must} what is no URL`;
-  if (!CLUSTER_SCHEMES.includes(url.protocol)) return `${must} one of ${url.protocol}`;
-  if (url.hostname === "") return `${must} one without a host`;
-  // The client library would say so later, without the option's name.
-  return /^\/?\d*$/.test(url.pathname) ? undefined : `${must} a path that is no database's number`;
-}
 
 /** The rule of `nodeName`. */
 export function nodeNameRule(text: string): string | undefined {

@@ -142,9 +142,10 @@ function checkText(name: string, value: unknown): void {
   throw makeError("SIM_ERR_PAYLOAD", `${name} must be a string, got ${kindOf(value)}`);
 }
 
-/** Refuses a topic that is the server's own. @throws SIM_ERR_PAYLOAD */
+/** Refuses a topic that is no string, or the server's own. @throws SIM_ERR_PAYLOAD */
 export function checkUsersTopic(topic: string): void {
-  if (typeof topic !== "string" || !isOwnTopic(topic)) return;
+  checkText("topic", topic);
+  if (!isOwnTopic(topic)) return;
   const message = `topic must not be one of the server's own, got ${JSON.stringify(topic)}`;
   throw makeError("SIM_ERR_PAYLOAD", message);
 }

@@ -200,7 +200,7 @@ export class SoloShard {
     payload: unknown,
   ): void {
     const left = from && this.#listeners.get(from);
-    this.#core.broadcast(topic, event, payload, "cluster", left);
+    this.#core.pubsub.broadcast(topic, event, payload ?? {}, "cluster", left);
   }
 
   /** Mounts a socket once more, as one that knows already who its connections are. */
