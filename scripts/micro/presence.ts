@@ -16,6 +16,7 @@ import { runInNewContext } from "node:vm";
 import { definePresence } from "../../src/index.ts";
 import { Logger } from "../../src/log/logger.ts";
 import { Counters } from "../../src/memory/counters.ts";
+import { defineEndpoint } from "../../src/endpoint/endpoint.ts";
 import { resolveOptions } from "../../src/options/resolution.ts";
 import { partsOf } from "../../src/presence/answers.ts";
 import { packDelta, unpackDelta } from "../../src/presence/gossip.ts";
@@ -48,7 +49,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     publisher: { publish() {} },
     tasks: new InlineTasks(undefined),
     logger: new Logger("silent"),
-    presences: [presence],
+    endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
     clock: () => 0,
     takesJoins: () => true,
     onSessionRecord() {},

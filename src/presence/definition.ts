@@ -5,6 +5,7 @@
  * Runs on: shard; the definition is made once for each.
  */
 
+import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
 import { checkKeys, invalid } from "../definition-checks.ts";
 import { kindOf, makeError } from "../errors.ts";
 import { checkOption, type OptionName, type ResolvedOptions } from "../options/options.ts";
@@ -43,8 +44,7 @@ export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
 export interface PresenceContext {
   readonly data: unknown;
   readonly shard: number;
-  broadcast(topic: string, event: string, payload?: unknown): void;
-  localBroadcast(topic: string, event: string, payload?: unknown): void;
+  broadcast(topic: string, event: string, payload?: unknown, options?: BroadcastOptions): void;
   [name: string]: unknown;
 }
 

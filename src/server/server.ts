@@ -19,7 +19,11 @@ import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
-import type { BroadcastEvent, BroadcastPayload, PayloadArgument } from "../endpoint/app-types.ts";
+import type {
+  BroadcastEvent,
+  BroadcastPayload,
+  BroadcastArguments,
+} from "../endpoint/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -92,35 +96,18 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Broadcasts to all subscribers of a topic, on all nodes.
+   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
+   * Schema that the topic's channel declares for the event applies as to its own broadcasts.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_SERVER_CLOSED
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED;
+   *   then nobody gets it
    */
   broadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
     topic: Topic,
     event: Event,
-    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
+    ...[payload, options]: BroadcastArguments<BroadcastPayload<App, Topic, Event>>
   ): void {
-    this.#host().broadcast(topic, event, payload, "cluster");
-  }
-
-  /** Broadcasts to all subscribers on this node. Throws as `broadcast`. */
-  localBroadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
-    topic: Topic,
-    event: Event,
-    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
-  ): void {
-    this.#host().broadcast(topic, event, payload, "node");
-  }
-
-  /** Broadcasts to all subscribers on one node; nothing happens where it is unknown. */
-  directBroadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
-    node: string,
-    topic: Topic,
-    event: Event,
-    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
-  ): void {
-    this.#host().directBroadcast(node, topic, event, payload);
+    this.#host().broadcast(topic, event, payload, options);
   }
 
   /**
@@ -135,7 +122,7 @@ export class Server<App = unknown> {
 
   /** Closes all connections of a socket id, on all nodes, with 1001. */
   disconnect(id: string): void {
-    this.#host().broadcast(id, EVENT.disconnect, {}, "cluster");
+    this.#host().pubsub.broadcast(id, EVENT.disconnect, {}, "cluster");
   }
 
   /** Reads the counters of all threads. Costs no message; reading `index` of it takes milliseconds. */

@@ -18,6 +18,7 @@ import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
 import { isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
 import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
@@ -61,7 +62,9 @@ async function startShard(): Promise<void> {
   const onDeal = (isIn: boolean): void => tell({ kind: "deal", isIn });
   shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });
   await shard.start();
-  if (!isClosed) tell({ kind: "ready", descriptor: shard.app.getDescriptor() });
+  if (isClosed) return;
+  const outgoing = outgoingSchemasOf(endpoint);
+  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing });
 }
 
 function endpointOf(value: unknown): EndpointDefinition {

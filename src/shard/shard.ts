@@ -83,7 +83,7 @@ export class Shard {
       publisher,
       tasks,
       logger,
-      presences: parts.endpoint.presences ?? [],
+      endpoint: parts.endpoint,
       clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
       onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),

@@ -116,7 +116,7 @@ export class SoloShard {
       publisher: { publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
-      presences: endpoint.presences ?? [],
+      endpoint,
       clock: monotonicMs,
       takesJoins: () => true,
       onSessionRecord() {},

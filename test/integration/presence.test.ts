@@ -381,9 +381,12 @@ describe("Topics of the server's own", () => {
   it("cannot be broadcast to by the host, and are not listed", async () => {
     const refused = { code: "SIM_ERR_PAYLOAD", message: /must not be one of the server's own/ };
     assert.throws(() => server.broadcast("phx_presence:presence", "delta", {}), refused);
-    assert.throws(() => server.localBroadcast("phx_presence:x", "delta", {}), refused);
     assert.throws(
-      () => server.directBroadcast("elsewhere", "phx_presence:x", "delta", {}),
+      () => server.broadcast("phx_presence:x", "delta", {}, { scope: "node" }),
+      refused,
+    );
+    assert.throws(
+      () => server.broadcast("phx_presence:x", "delta", {}, { node: "elsewhere" }),
       refused,
     );
     assert.deepEqual(await server.topics({ prefix: "phx_" }), []);
