@@ -5,7 +5,9 @@
  */
 
 import { kindOf } from "../errors.ts";
-import type { ShardContext } from "../channel/context.ts";
+import { badResult } from "../callbacks/results.ts";
+import type { AppContext, ShardContext } from "../channel/context.ts";
+import type { DefinedFor, HasAssigns } from "../channel/definition.ts";
 import { checkFilter, type FilterParameters } from "../log/filter.ts";
 import type { LogSink } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
@@ -41,10 +43,10 @@ export interface MountOptions extends HandshakeOptions {
   readonly authToken?: boolean;
 }
 
-/** A socket of channels at a path. */
+/** A socket with channels at a path. */
 export interface MountDefinition extends MountOptions {
-  // The assigns are the definition's own affair; here any socket may stand.
-  readonly socket: SocketDefinition<never> | SocketDefinition;
+  // Any socket: whether its channels were defined for it is checked by MountsOf.
+  readonly socket: SocketDefinition;
   /** By topic pattern: a channel, or a channel and what its route adds. The first match counts. */
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
@@ -62,14 +64,63 @@ export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 /** Sockets by path. */
 export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
 
-/** An endpoint as a user gives it. */
-export interface EndpointCallbacks<Given extends Sockets = Sockets> {
+// A type that says nothing, such as MountDefinition itself, is not checked.
+type Known<Type, Checked> = unknown extends Type ? unknown : Checked;
+
+/** What the socket of a mount must be, given what `start` adds to the context. */
+type SocketFor<Socket, Own> =
+  Socket extends HasAssigns<unknown, infer Context>
+    ? [Own] extends [Context]
+      ? unknown
+      : Known<Context, HasAssigns<unknown, Own>>
+    : unknown;
+
+/** What a channel must be, given the assigns and the context that it will find. */
+type ChannelFor<Channel, Assigns, Context> =
+  Channel extends DefinedFor<infer Needed, never>
+    ? [Needed] extends [never]
+      ? unknown
+      : DefinedFor<Assigns, Context>
+    : unknown;
+
+/** What a route must be, given the assigns and the context of its socket. */
+type RouteFor<Given, Assigns, Context> = Known<
+  Assigns,
+  Given extends { readonly channel: infer Channel; readonly assigns: infer Added }
+    ? { readonly channel: ChannelFor<Channel, Omit<Assigns, keyof Added> & Added, Context> }
+    : Given extends { readonly channel: infer Channel }
+      ? { readonly channel: ChannelFor<Channel, Assigns, Context> }
+      : ChannelFor<Given, Assigns, Context>
+>;
+
+/**
+ * Sockets by path, each with channels that were defined for it: a channel that needs assigns or a
+ * context which its socket does not have is a compile error.
+ */
+export type MountsOf<Given, Own> = {
+  readonly [Path in keyof Given]: Given[Path] extends {
+    readonly socket: HasAssigns<infer Assigns, infer Context>;
+    readonly channels: infer Channels;
+  }
+    ? {
+        readonly socket: SocketFor<Given[Path]["socket"], Own>;
+        readonly channels: {
+          readonly [Pattern in keyof Channels]: RouteFor<Channels[Pattern], Assigns, Context>;
+        };
+      }
+    : Given[Path] extends { readonly socket: infer Socket }
+      ? { readonly socket: SocketFor<Socket, Own> }
+      : unknown;
+};
+
+/** An endpoint as a user defines it. */
+export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object> {
   /** Sockets by path, which may have variables: `/org/:org/socket`. */
   readonly sockets: Given;
   /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
   readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
-  readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
+  readonly routes?: Readonly<Record<string, Route<AppContext<NoInfer<Own>>>>>;
   /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
   readonly urlHost?: string | null;
   /** Which pages may connect, where the mount does not say it; true without. */
@@ -81,10 +132,13 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets> {
    * threads, as in `new URL("./tasks.js", import.meta.url)`.
    */
   readonly tasks?: URL;
-  /** Runs in each shard before it is ready. What it throws fails `serve`. */
-  start?(context: ShardContext): void | Promise<void>;
+  /**
+   * Runs in each shard before it is ready. The properties of an object that it returns are added to
+   * the context. If it throws, `serve` rejects.
+   */
+  start?(context: ShardContext): Own | void | Promise<Own | void>;
   /** Runs in each shard after its last channel's `terminate`. */
-  stop?(context: ShardContext): void | Promise<void>;
+  stop?(context: AppContext<NoInfer<Own>>): void | Promise<void>;
   /** Takes log lines of the shard instead of standard error. */
   readonly logger?: LogSink;
   /** Which parameters of clients are logged as `[FILTERED]`; `["password", "token"]` without. */
@@ -150,8 +204,8 @@ const DEFAULT_WEBSOCKET_PATH = "/websocket";
  *   socket or channel, `tasks` that is no URL of a file, or handshake options that cannot be;
  *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of its range
  */
-export function defineEndpoint<const Given extends Sockets>(
-  callbacks: EndpointCallbacks<Given>,
+export function defineEndpoint<const Given extends Sockets, Own extends object = object>(
+  callbacks: EndpointCallbacks<Given, Own> & { readonly sockets: MountsOf<Given, Own> },
 ): EndpointDefinition<Given> {
   checkKeys("endpoint", callbacks, ENDPOINT_KEYS);
   const { tasks } = callbacks;
@@ -168,12 +222,30 @@ export function defineEndpoint<const Given extends Sockets>(
     const longpoll = longpollOptionsOf(mount);
     if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
   }
-  return { ...callbacks, [KIND]: true };
+  return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
 }
 
 /** True for what `defineEndpoint` made, also in another copy of this package. */
 export function isEndpoint(value: unknown): value is EndpointDefinition {
   return typeof value === "object" && value !== null && KIND in value;
+}
+
+/**
+ * Runs `start` of an endpoint, and adds what it returns to the shard's context.
+ *
+ * @throws SIM_ERR_BAD_RESULT if that is no object, or has a name that the context has already
+ */
+export async function startApp(endpoint: EndpointDefinition, context: ShardContext): Promise<void> {
+  const own: unknown = await endpoint.start?.(context);
+  if (own === undefined) return;
+  if (typeof own !== "object" || own === null) {
+    throw badResult("start", "nothing or an object", own);
+  }
+  const taken = Object.keys(own).find((name) => name in context);
+  if (taken !== undefined) {
+    throw badResult("start", `an object with names of its own`, taken);
+  }
+  Object.assign(context, own);
 }
 
 /** Gives the route that a mount's `channels` has, in its long form. */

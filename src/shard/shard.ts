@@ -28,6 +28,7 @@ import type { ShardDrain, ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import {
   isRawMountDefinition,
+  startApp,
   routeOf,
   websocketOptionsOf,
   websocketPathOf,
@@ -119,7 +120,7 @@ export class Shard {
     const { context } = this.#core;
     // Before its first turn: a member may have to be forgotten while the app starts.
     this.#core.attach();
-    await endpoint.start?.(context);
+    await startApp(endpoint, context);
     if (this.#isClosed) return;
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     const { handlerTimeoutMs } = this.#parts.start.options;
