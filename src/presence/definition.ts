@@ -164,7 +164,7 @@ export function checkDefinition(name: unknown, callbacks: AnyCallbacks): void {
     throw invalid(`${key} of presence ${name} must be a function, got ${kindOf(callbacks[key])}`);
   }
   if (callbacks.handleMetas && !callbacks.init) {
-    throw invalid(`presence ${name} must have init where it has handleMetas`);
+    throw invalid(`presence ${name} must have init if it has handleMetas`);
   }
   checkOptions(name, callbacks);
 }

@@ -61,7 +61,7 @@ export interface ShardCoreParts {
   readonly endpoint: EndpointDefinition;
   /** Of rate limits. */
   readonly clock: Clock;
-  /** Says whether further joins are taken. */
+  /** Reports whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
   readonly onSessionRecord: (delivery: SessionDelivery) => void;
