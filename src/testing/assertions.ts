@@ -12,10 +12,8 @@ import { EVENT } from "../protocol/reserved.ts";
 import { fail, shown, shownPattern } from "./failure.ts";
 import { matches } from "./matching.ts";
 import { REAL_TIME, type Wait } from "./real-time.ts";
-import type { TestChannel } from "./test-channel.ts";
-import type { TestPush, TestReply } from "./test-push.ts";
-import type { TestMessage, TestSocket } from "./test-socket.ts";
-import type { TestBroadcast, TestSubscriber } from "./test-subscriber.ts";
+import type { TestBroadcast, TestChannel, TestSubscriber } from "./test-channel.ts";
+import type { TestMessage, TestPush, TestReply, TestSocket } from "./test-socket.ts";
 
 /** How an assertion waits. */
 export interface WaitOptions {

@@ -12,10 +12,8 @@ import type { SoloDecision, SoloRequest } from "../solo/solo-shard.ts";
 import { fail, shown } from "./failure.ts";
 import { holdsWithin } from "./real-time.ts";
 import { appOf, takeApp, type TestTarget } from "./test-app.ts";
-import { TestChannel } from "./test-channel.ts";
-import type { TestReply } from "./test-push.ts";
-import { TestSocket } from "./test-socket.ts";
-import { TestSubscriber } from "./test-subscriber.ts";
+import { TestChannel, TestSubscriber } from "./test-channel.ts";
+import { TestSocket, type TestReply } from "./test-socket.ts";
 
 /** How a test connects, whoever decides. */
 interface IdentifiedOptions {

@@ -7,9 +7,15 @@
 import { AssertionError } from "node:assert";
 import { inspect } from "node:util";
 
-import type { TestSocket } from "./test-socket.ts";
+import type { LogLine } from "./test-app.ts";
 
-/** What an assertion wanted, and did not get. */
+/** What a failed assertion quotes: a client's frames, and the app's log. */
+export interface Evidence {
+  readonly frames: readonly string[];
+  readonly log: readonly LogLine[];
+}
+
+/** What an assertion wanted, and what it got. */
 export interface Failure {
   /** Name of the assertion. */
   readonly operator: string;
@@ -20,11 +26,11 @@ export interface Failure {
 
 const MOST_CHARACTERS = 300;
 
-/** Fails an assertion about what comes over a socket. */
-export function fail(socket: TestSocket, failure: Failure): never {
+/** Throws an AssertionError about a client. */
+export function fail({ frames, log }: Evidence, failure: Failure): never {
   const { operator, message, actual, expected } = failure;
   throw new AssertionError({
-    message: [message, ...cameLines(socket.frames), ...logLines(socket)].join("\n"),
+    message: [message, ...cameLines(frames), ...logLines(log)].join("\n"),
     operator,
     actual,
     expected,
@@ -46,7 +52,7 @@ function cameLines(frames: readonly string[]): string[] {
   return ["all that came to this client:", ...frames.map((frame) => `  ${cut(frame)}`)];
 }
 
-function logLines({ log }: TestSocket): string[] {
+function logLines(log: readonly LogLine[]): string[] {
   if (log.length === 0) return [];
   const lines = log.map(({ text, error }) => {
     const why = error === undefined ? "" : `: ${shown(error)}`;
