@@ -7,7 +7,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
@@ -221,7 +222,7 @@ export class Server<App = unknown> {
     if (this.#drain.hasBegun) throw closedError("drained");
     if (!Number.isInteger(shard) || shard < 0 || shard >= this.shards) {
       const message = `shard must be an integer from 0 to ${this.shards - 1} (shard), got ${shard}`;
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(message);
     }
     return this.#parts.supervisor.restart(shard);
   }
@@ -386,8 +387,4 @@ function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec 
   const { module, options } = Object(adapter) as Partial<AdapterSpec>;
   if (typeof module === "string" && typeof options === "object" && options !== null) return adapter;
   throw invalidOption("adapter must be { module, options }, as `memoryAdapter` gives");
-}
-
-function invalidOption(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

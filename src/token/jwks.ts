@@ -14,7 +14,7 @@
 
 import type { createRemoteJWKSet } from "jose/jwks/remote";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { loadJose, type Jose } from "./jose.ts";
 
@@ -66,7 +66,7 @@ export function jwksOf(given: string | URL, options: JwksOptions): RemoteKeys {
     const value: unknown = settings[name];
     if (typeof value === "number" && value >= 0 && value <= LONGEST_MS) continue;
     const rule = `must be a number from 0 to ${LONGEST_MS} (ms)`;
-    throw invalid(`jwks.${name} ${rule}, got ${String(value)}`);
+    throw invalidOption(`jwks.${name} ${rule}, got ${String(value)}`);
   }
   const name = JSON.stringify([url.href, settings]);
   return issuers.get(name, () => new RemoteKeys(url, settings));
@@ -202,14 +202,10 @@ function reasonOf(cause: unknown): string {
 function urlOf(given: string | URL): URL {
   const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined;
   if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw invalid(`jwksUrl must be an address of https: or http:, got ${String(given)}`);
+  throw invalidOption(`jwksUrl must be an address of https: or http:, got ${String(given)}`);
 }
 
 /** Leaves out what is undefined, which stands for the default. */
 function definedOf(options: JwksOptions): Partial<Settings> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

@@ -10,7 +10,8 @@
 
 import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.ts";
 import { checkSchema, type Schema } from "./token-schema.ts";
@@ -151,7 +152,7 @@ interface KeyFound {
 function keyOf(options: JwtOptions<unknown>): KeyFound {
   const given = KEY_NAMES.filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
-    throw invalid(
+    throw invalidOption(
       `one of ${KEY_NAMES.join(", ")} must be given, got ${given.join(", ") || "none"}`,
     );
   }
@@ -166,7 +167,7 @@ function secretOf(secret: string | Uint8Array): KeyFound {
   const key = typeof secret === "string" ? Buffer.from(secret) : secret;
   const bytes = key instanceof Uint8Array ? key.length : kindOf(secret);
   if (typeof bytes === "string" || bytes < MIN_SECRET_BYTES) {
-    throw invalid(`secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}`);
+    throw invalidOption(`secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}`);
   }
   return { key: { kind: "local", key }, possible: HMAC, usual: ["HS256"] };
 }
@@ -180,19 +181,19 @@ function publicKeyOf(given: string | JsonWebKeyInput["key"] | KeyObject): KeyFou
 function readPublicKey(given: string | JsonWebKeyInput["key"] | KeyObject): KeyObject {
   if (given instanceof KeyObject) {
     if (given.type === "public") return given;
-    throw invalid(`publicKey must be a public key, got a ${given.type} one`);
+    throw invalidOption(`publicKey must be a public key, got a ${given.type} one`);
   }
   const isText = typeof given === "string";
   const hasPrivate = isText ? given.includes("PRIVATE KEY") : "d" in given;
   // It would do, and is nothing that should be here.
-  if (hasPrivate) throw invalid("publicKey must be a public key, got a private one");
+  if (hasPrivate) throw invalidOption("publicKey must be a public key, got a private one");
   const name = isText ? given : JSON.stringify(given);
   return publicKeys.get(name, () => {
     try {
       return isText ? createPublicKey(given) : createPublicKey({ key: given, format: "jwk" });
     } catch (cause) {
       const message = "publicKey must be PEM, a JWK or a KeyObject, got what cannot be read";
-      throw makeError("SIM_ERR_OPTION_INVALID", message, { cause });
+      throw invalidOption(message, { cause });
     }
   });
 }
@@ -206,10 +207,10 @@ function algorithmsFor({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): 
   if (asymmetricKeyType === "rsa") {
     const bits = asymmetricKeyDetails?.modulusLength ?? 0;
     if (bits >= MIN_RSA_BITS) return RSA;
-    throw invalid(`publicKey of RSA must have at least ${MIN_RSA_BITS} (bits), got ${bits}`);
+    throw invalidOption(`publicKey of RSA must have at least ${MIN_RSA_BITS} (bits), got ${bits}`);
   }
   const message = `publicKey must be of RSA, a curve P-256, P-384 or P-521, or Ed25519, got ${asymmetricKeyType}`;
-  throw invalid(message);
+  throw invalidOption(message);
 }
 
 function algorithmsOf(
@@ -221,27 +222,25 @@ function algorithmsOf(
   const wrong = Array.isArray(given) ? given.filter((name) => !possible.includes(name)) : [given];
   if (given.length > 0 && wrong.length === 0) return given;
   const got = wrong.length > 0 ? wrong.map(String).join(", ") : "none";
-  throw invalid(`algorithms must be some of ${possible.join(", ")} with this key, got ${got}`);
+  throw invalidOption(
+    `algorithms must be some of ${possible.join(", ")} with this key, got ${got}`,
+  );
 }
 
 function checkTexts(name: string, given: unknown): void {
   const list: unknown[] = Array.isArray(given) ? given : [given];
   if (given === undefined || list.every((one) => typeof one === "string" && one !== "")) return;
-  throw invalid(`${name} must be a text, or a list of such, got ${kindOf(given)}`);
+  throw invalidOption(`${name} must be a text, or a list of such, got ${kindOf(given)}`);
 }
 
 function secondsOf(name: string, given: unknown): number | undefined {
   if (given === undefined) return undefined;
   if (typeof given === "number" && given >= 0 && given <= MOST_SECONDS) return given;
-  throw invalid(
+  throw invalidOption(
     `${name} must be a number from 0 to ${MOST_SECONDS} (seconds), got ${shown(given)}`,
   );
 }
 
 function shown(given: unknown): string {
   return typeof given === "number" ? String(given) : kindOf(given);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

@@ -6,7 +6,8 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 
 /** What a schema finds wrong. */
 export type TokenIssues = readonly StandardSchemaV1.Issue[];
@@ -24,7 +25,7 @@ export function checkSchema(schema: unknown): void {
   const isObject = typeof schema === "object" || typeof schema === "function";
   if (schema === undefined || (isObject && schema !== null && "~standard" in schema)) return;
   const message = `schema must be a Standard Schema, got ${kindOf(schema)}`;
-  throw makeError("SIM_ERR_OPTION_INVALID", message);
+  throw invalidOption(message);
 }
 
 /** Checks a value by a schema; without one it is what it is. */
@@ -52,7 +53,7 @@ export function checkedNow<Output>(
   // What it comes to is nobody's then.
   result.catch(() => {});
   const message = "schema must be one that answers at once, got a promise";
-  throw makeError("SIM_ERR_OPTION_INVALID", message);
+  throw invalidOption(message);
 }
 
 /** Says in a line what a schema has found. */

@@ -7,7 +7,7 @@
  * Runs on: a thread of the task pool, which loads the tasks module.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { checkFunction } from "../../definition-checks.ts";
 import type { HandedOver, TaskOptions } from "./tasks.ts";
 
 /** Second argument of a task's function. */
@@ -85,9 +85,7 @@ export function defineTasks<const Functions extends TaskFunctions>(
   functions: Functions,
 ): TasksDefinition<Functions> {
   for (const [name, task] of Object.entries(functions)) {
-    if (typeof task === "function") continue;
-    const message = `task ${JSON.stringify(name)} must be a function, got ${kindOf(task)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    checkFunction(`task ${JSON.stringify(name)}`, task);
   }
   const definition = { functions, [KIND]: true };
   return definition;
