@@ -7,7 +7,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { makeError, type SimurghError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import type { SimurghError } from "../errors.ts";
 
 /** What may be done with a token. */
 export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
@@ -26,8 +27,8 @@ export interface TokenArguments {
 const ACTIONS: readonly string[] = ["sign", "encrypt", "verify", "decrypt"] satisfies TokenAction[];
 /** Flags whose values are Token's options. */
 const OPTION_OF_FLAG: Readonly<Record<string, string>> = {
-  "max-age": "maxAge",
-  "signed-at": "signedAt",
+  "max-age-ms": "maxAgeMs",
+  "signed-at-ms": "signedAtMs",
   "key-digest": "keyDigest",
   "key-iterations": "keyIterations",
   "key-length": "keyLength",
@@ -59,8 +60,9 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
   }
   if (rest.length > 0) throw invalid(action, "have one argument", positionals.slice(1).join(" "));
   const isRead = action === "verify" || action === "decrypt";
-  if (isRead && values.has("signed-at"))
-    throw invalid(action, "have its own options", "--signed-at");
+  if (isRead && values.has("signed-at-ms")) {
+    throw invalid(action, "have its own options", "--signed-at-ms");
+  }
   const salt = values.get("salt");
   if (salt === undefined) throw invalid("--salt", "be given (what the token is for)", "none");
   return {
@@ -118,9 +120,9 @@ function optionsOf(values: ReadonlyMap<string, string>): Record<string, number |
 }
 
 function number(flag: string, value: string): number {
-  if (flag === "max-age" && value === "infinity") return Infinity;
+  if (flag === "max-age-ms" && value === "infinity") return Infinity;
   if (NUMBER.test(value)) return Number(value);
-  const rule = flag === "max-age" ? "be a number or infinity" : "be a number";
+  const rule = flag === "max-age-ms" ? "be a number or infinity" : "be a number";
   throw invalid(`--${flag}`, rule, JSON.stringify(value));
 }
 
@@ -137,5 +139,5 @@ function isAction(text: string): text is TokenAction {
 }
 
 function invalid(subject: string, rule: string, got: string): SimurghError {
-  return makeError("SIM_ERR_OPTION_INVALID", `${subject} must ${rule}, got ${got}`);
+  return invalidOption(`${subject} must ${rule}, got ${got}`);
 }

@@ -30,8 +30,8 @@ JSON has no form for {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
 Options
   --salt <text>          what the token is for, as in "user auth"; must be given
   --secret-file <file>   a file that has the secret, and nothing else
-  --max-age <seconds>    or infinity; 86400, and to read it what the token says
-  --signed-at <seconds>  since 1970, to make one; now
+  --max-age-ms <ms>      or infinity; a day, and to read it what the token says
+  --signed-at-ms <ms>    since 1970, to make one; now
   --key-digest <name>    sha256, sha384 or sha512; sha256
   --key-iterations <n>   1000
   --key-length <bytes>   32

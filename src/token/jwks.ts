@@ -42,6 +42,15 @@ const DEFAULTS = {
 
 type Settings = { readonly [Name in keyof typeof DEFAULTS]: number };
 
+/** Least of each time, so that seconds are refused where milliseconds are meant. */
+const TIMES: Readonly<Record<keyof Settings, { leastMs: number; isZeroAllowed: boolean }>> = {
+  cacheMs: { leastMs: 1_000, isZeroAllowed: true },
+  cooldownMs: { leastMs: 1_000, isZeroAllowed: true },
+  timeoutMs: { leastMs: 50, isZeroAllowed: false },
+  retryMs: { leastMs: 50, isZeroAllowed: true },
+  staleMs: { leastMs: 1_000, isZeroAllowed: true },
+};
+
 export const JWKS_OPTIONS = Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[];
 
 /** The set of an issuer, as jose keeps it. */
@@ -62,14 +71,18 @@ const issuers = new BoundedCache<string, RemoteKeys>(64);
 export function jwksOf(given: string | URL, options: JwksOptions): RemoteKeys {
   const url = urlOf(given);
   const settings: Settings = { ...DEFAULTS, ...definedOf(options) };
-  for (const name of JWKS_OPTIONS) {
-    const value: unknown = settings[name];
-    if (typeof value === "number" && value >= 0 && value <= LONGEST_MS) continue;
-    const rule = `must be a number from 0 to ${LONGEST_MS} (ms)`;
-    throw invalidOption(`jwks.${name} ${rule}, got ${String(value)}`);
-  }
+  for (const name of JWKS_OPTIONS) checkTime(name, settings[name]);
   const name = JSON.stringify([url.href, settings]);
   return issuers.get(name, () => new RemoteKeys(url, settings));
+}
+
+function checkTime(name: keyof Settings, value: unknown): void {
+  const { leastMs, isZeroAllowed } = TIMES[name];
+  const isInRange = typeof value === "number" && value >= leastMs && value <= LONGEST_MS;
+  if (isInRange || (isZeroAllowed && value === 0)) return;
+  const range = `a number from ${leastMs} to ${LONGEST_MS} (ms)`;
+  const rule = isZeroAllowed && leastMs > 0 ? `0, or ${range}` : range;
+  throw invalidOption(`jwks.${name} must be ${rule}, got ${String(value)}`);
 }
 
 /** Says that an issuer's keys cannot be had. */

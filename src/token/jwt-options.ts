@@ -10,7 +10,7 @@
 
 import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
 
-import { invalidOption } from "../definition-checks.ts";
+import { invalidOption, shown } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.ts";
@@ -53,10 +53,13 @@ export interface JwtChecks<Claims> {
   readonly requiredClaims?: readonly string[] | undefined;
   /** What its header must have as `typ`, as in "at+jwt". */
   readonly type?: string | undefined;
-  /** Seconds since it was issued (`iat`) after which it has expired, whatever its `exp`. */
-  readonly maxAge?: number | undefined;
-  /** Seconds that the issuer's clock may be off; 0 without. */
-  readonly clockTolerance?: number | undefined;
+  /**
+   * How long after it was issued (`iat`) a token has expired, whatever its `exp` (ms); at least
+   * 1000, since times in a JWT are whole seconds.
+   */
+  readonly maxAgeMs?: number | undefined;
+  /** How far the issuer's clock may be off (ms): 0, or at least 1000. Default: 0. */
+  readonly clockToleranceMs?: number | undefined;
   /** Checks the claims, and types them: a Standard Schema (zod, valibot, arktype, …). */
   readonly schema?: Schema<Claims> | undefined;
 }
@@ -87,8 +90,8 @@ export interface JwtPlan {
   readonly key: JwtKey;
   readonly algorithms: readonly string[];
   readonly requiredClaims: readonly string[];
-  readonly maxAge: number | undefined;
-  readonly clockTolerance: number;
+  readonly maxAgeMs: number | undefined;
+  readonly clockToleranceMs: number;
 }
 
 const HMAC = ["HS256", "HS384", "HS512"];
@@ -103,7 +106,10 @@ const ASYMMETRIC = [...RSA, ...Object.values(CURVES), ...ED25519];
 
 const MIN_SECRET_BYTES = 32;
 const MIN_RSA_BITS = 2_048;
-const MOST_SECONDS = 315_360_000;
+/** Ten years. */
+const LONGEST_MS = 315_360_000_000;
+/** Times in a JWT are whole seconds. A shorter time was probably meant in seconds. */
+const SHORTEST_MS = 1_000;
 const KEY_NAMES = ["jwksUrl", "secret", "publicKey"] as const;
 const NAMES = [
   ...KEY_NAMES,
@@ -113,8 +119,8 @@ const NAMES = [
   "algorithms",
   "requiredClaims",
   "type",
-  "maxAge",
-  "clockTolerance",
+  "maxAgeMs",
+  "clockToleranceMs",
   "schema",
 ] as const;
 
@@ -132,13 +138,15 @@ export function planOf(options: JwtOptions<unknown>): JwtPlan {
   checkTexts("audience", options.audience);
   checkTexts("requiredClaims", options.requiredClaims);
   if (options.type !== undefined) checkTexts("type", [options.type]);
+  checkTime("maxAgeMs", options.maxAgeMs);
+  if (options.clockToleranceMs !== 0) checkTime("clockToleranceMs", options.clockToleranceMs);
   const { key, possible, usual } = keyOf(options);
   return {
     key,
     algorithms: algorithmsOf(options.algorithms, possible, usual),
     requiredClaims: options.requiredClaims ?? ["exp"],
-    maxAge: secondsOf("maxAge", options.maxAge),
-    clockTolerance: secondsOf("clockTolerance", options.clockTolerance) ?? 0,
+    maxAgeMs: options.maxAgeMs,
+    clockToleranceMs: options.clockToleranceMs ?? 0,
   };
 }
 
@@ -233,14 +241,14 @@ function checkTexts(name: string, given: unknown): void {
   throw invalidOption(`${name} must be a text, or a list of such, got ${kindOf(given)}`);
 }
 
-function secondsOf(name: string, given: unknown): number | undefined {
-  if (given === undefined) return undefined;
-  if (typeof given === "number" && given >= 0 && given <= MOST_SECONDS) return given;
-  throw invalidOption(
-    `${name} must be a number from 0 to ${MOST_SECONDS} (seconds), got ${shown(given)}`,
-  );
+function checkTime(name: string, given: unknown): void {
+  if (given === undefined) return;
+  if (typeof given === "number" && given >= SHORTEST_MS && given <= LONGEST_MS) return;
+  const rule = `must be a number from ${SHORTEST_MS} to ${LONGEST_MS} (ms)`;
+  const hint = isSeconds(given) ? ", which looks like seconds: multiply by 1000" : "";
+  throw invalidOption(`${name} ${rule}, got ${shown(given)}${hint}`);
 }
 
-function shown(given: unknown): string {
-  return typeof given === "number" ? String(given) : kindOf(given);
+function isSeconds(given: unknown): boolean {
+  return typeof given === "number" && given > 0 && given < SHORTEST_MS;
 }

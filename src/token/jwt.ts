@@ -35,7 +35,7 @@ export type JwtResult<Claims = JwtClaims> =
  *
  * - `missing`: there is none
  * - `invalid`: it is no JWT, or not signed with a key and an algorithm of the options
- * - `expired`: its `exp` is past, or it is older than `maxAge`
+ * - `expired`: its `exp` is past, or it is older than `maxAgeMs`
  * - `early`: its `nbf` is still to come, or it was issued in the future
  * - `invalid_claims`: its signature holds, and it has not the issuer, the audience, the type or the
  *   claims that it must have, or the schema refuses them
@@ -64,6 +64,8 @@ type Payload = JwtClaims & { readonly [name: string]: unknown };
 
 /** The longest text that is looked at. */
 const MOST_LENGTH = 65_536;
+/** Times in a JWT, and the options of jose, are in seconds. */
+const MS_PER_SECOND = 1_000;
 
 /**
  * Verifies a JSON Web Token.
@@ -105,16 +107,16 @@ async function verified(
   jose: Jose,
   token: string,
   { issuer, audience, type }: JwtOptions<unknown>,
-  { key, algorithms, requiredClaims, maxAge, clockTolerance }: JwtPlan,
+  { key, algorithms, requiredClaims, maxAgeMs, clockToleranceMs }: JwtPlan,
 ): Promise<Payload> {
   const checks = {
     algorithms: [...algorithms],
     requiredClaims: [...requiredClaims],
-    clockTolerance,
+    clockTolerance: clockToleranceMs / MS_PER_SECOND,
     ...(issuer !== undefined && { issuer: textsOf(issuer) }),
     ...(audience !== undefined && { audience: textsOf(audience) }),
     ...(type !== undefined && { typ: type }),
-    ...(maxAge !== undefined && { maxTokenAge: maxAge }),
+    ...(maxAgeMs !== undefined && { maxTokenAge: maxAgeMs / MS_PER_SECOND }),
   };
   const one = await keyFor(key);
   try {
@@ -190,13 +192,16 @@ function refused(reason: JwtRefusal, detail: string): JwtFailure {
   return { ok: false, reason, detail };
 }
 
-/** Gives until when a token holds, for as long as it would be taken. */
-function endMsOf({ exp, iat }: Payload, { maxAge, clockTolerance }: JwtPlan): number | undefined {
-  const ends = [exp];
-  if (maxAge !== undefined && iat !== undefined) ends.push(iat + maxAge);
-  const times = ends.filter((time) => time !== undefined);
-  if (times.length === 0) return undefined;
-  return Math.min((Math.min(...times) + clockTolerance) * 1_000, LATEST_MS);
+/** Returns when a token stops being accepted; undefined if it never does. */
+function endMsOf(
+  { exp, iat }: Payload,
+  { maxAgeMs, clockToleranceMs }: JwtPlan,
+): number | undefined {
+  const ends: number[] = [];
+  if (exp !== undefined) ends.push(exp * MS_PER_SECOND);
+  if (maxAgeMs !== undefined && iat !== undefined) ends.push(iat * MS_PER_SECOND + maxAgeMs);
+  if (ends.length === 0) return undefined;
+  return Math.min(Math.min(...ends) + clockToleranceMs, LATEST_MS);
 }
 
 function textsOf(given: string | readonly string[]): string[] {

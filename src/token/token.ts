@@ -9,7 +9,7 @@ import { KeyCache } from "./key-cache.ts";
 import { encryptMessage, tryDecryptMessage } from "./message-encryptor.ts";
 import { signMessage, tryVerifyMessage } from "./message-verifier.ts";
 import {
-  DEFAULT_MAX_AGE,
+  DEFAULT_MAX_AGE_MS,
   packPayload,
   unpackPayload,
   type PayloadResult,
@@ -19,11 +19,11 @@ import { readSession, type SessionResult } from "./session.ts";
 import { MAX_TERM_BYTES } from "./term-format.ts";
 import { Atom, Bitstring, ImproperList, Tuple, type Term } from "./terms.ts";
 import {
+  checkMaxAge,
   checkNames,
   checkSalt,
   checkSecret,
   keyShapeOf,
-  maxAgeOf,
   MIN_SECRET_BYTES,
   SIGN_OPTIONS,
   signedAtMsOf,
@@ -174,20 +174,23 @@ function keyOf(secretKeyBase: string, salt: string, options: KeyOptions, use: Ke
   return KEYS.derive(secretKeyBase, salt, keyShapeOf(options, use));
 }
 
-function payloadOf(data: unknown, { signedAt, maxAge }: SignOptions): Buffer {
-  const signedAtMs = signedAt === undefined ? Date.now() : signedAtMsOf(signedAt);
-  return packPayload(data, signedAtMs, maxAgeOf(maxAge ?? DEFAULT_MAX_AGE));
+function payloadOf(
+  data: unknown,
+  { signedAtMs = Date.now(), maxAgeMs = DEFAULT_MAX_AGE_MS }: SignOptions,
+): Buffer {
+  checkMaxAge(maxAgeMs);
+  return packPayload(data, signedAtMsOf(signedAtMs), maxAgeMs);
 }
 
 function read(
   token: unknown,
-  { maxAge }: VerifyOptions,
+  { maxAgeMs }: VerifyOptions,
   open: (token: string) => Buffer | undefined,
 ): PayloadResult {
-  const age = maxAge === undefined ? undefined : maxAgeOf(maxAge);
+  if (maxAgeMs !== undefined) checkMaxAge(maxAgeMs);
   if (token === null || token === undefined) return { ok: false, reason: "missing" };
   const payload = open(textOf(token));
-  return payload ? unpackPayload(payload, age, Date.now()) : { ok: false, reason: "invalid" };
+  return payload ? unpackPayload(payload, maxAgeMs, Date.now()) : { ok: false, reason: "invalid" };
 }
 
 function resultOf(result: PayloadResult): TokenResult {

@@ -107,7 +107,7 @@ describe("verifyJwt", () => {
       assert.equal(await outcome(text, optionsFor(issuer)), "invalid");
     }
     assert.equal(await of({ lastsS: -1 }), "expired");
-    assert.equal(await of({ lastsS: -20 }, { clockTolerance: 30 }), "ok");
+    assert.equal(await of({ lastsS: -20 }, { clockToleranceMs: 30_000 }), "ok");
     assert.equal(await of({ claims: { nbf: inAnHour } }), "early");
     assert.equal(await of({ claims: { iss: "https://other" } }), "invalid_claims");
     assert.equal(await of({ claims: { aud: ["other", "more"] } }), "invalid_claims");
@@ -143,8 +143,11 @@ describe("verifyJwt", () => {
     const issuer = await startIssuer();
     const iat = Math.floor(Date.now() / 1_000) - 100;
     const token = await issuer.token("ann", { claims: { iat }, lastsS: 600 });
-    assert.equal(await outcome(token, optionsFor(issuer, { maxAge: 90 })), "expired");
-    const result = await verifyJwt(token, optionsFor(issuer, { maxAge: 150, clockTolerance: 7 }));
+    assert.equal(await outcome(token, optionsFor(issuer, { maxAgeMs: 90_000 })), "expired");
+    const result = await verifyJwt(
+      token,
+      optionsFor(issuer, { maxAgeMs: 150_000, clockToleranceMs: 7_000 }),
+    );
     assert.ok(result.ok);
     assert.equal(result.expiresAtMs, (iat + 150 + 7) * 1_000);
   });
@@ -269,8 +272,16 @@ describe("options of verifyJwt", () => {
       [{ secret: SECRET, audence: "chat" }, /option must be one of .* got audence/],
       [{ secret: SECRET, audience: "" }, /audience must be a text/],
       [{ secret: SECRET, issuer: [7] }, /issuer must be a text/],
-      [{ secret: SECRET, clockTolerance: -1 }, /clockTolerance must be .*\(seconds\), got -1/],
-      [{ secret: SECRET, maxAge: "1h" }, /maxAge must be .*\(seconds\), got string/],
+      [{ secret: SECRET, clockToleranceMs: -1 }, /clockToleranceMs must be .*\(ms\), got -1$/],
+      [{ secret: SECRET, clockToleranceMs: 30 }, /, got 30, which looks like seconds/],
+      [{ secret: SECRET, maxAgeMs: "1h" }, /maxAgeMs must be .*\(ms\), got "1h"$/],
+      [{ secret: SECRET, maxAgeMs: 600 }, /, got 600, which looks like seconds/],
+      [{ secret: SECRET, maxAge: 600 }, /, got maxAge: write maxAgeMs, in milliseconds$/],
+      [
+        { jwksUrl, jwks: { cacheMs: 600 } },
+        /jwks.cacheMs must be 0, or a number from 1000 .*, got 600$/,
+      ],
+      [{ jwksUrl, jwks: { timeoutMs: 5 } }, /jwks.timeoutMs must be a number from 50 .*, got 5$/],
       [{ secret: SECRET, schema: {} }, /schema must be a Standard Schema, got object/],
     ];
     for (const [options, message] of wrong) {
@@ -405,7 +416,7 @@ describe("the keys of an issuer", () => {
   it("of an issuer that does not answer are waited for no longer than timeoutMs", async () => {
     const issuer = await startIssuer();
     issuer.answering = "nothing";
-    const options = optionsFor(issuer, { jwks: { timeoutMs: 20, retryMs: 60_000 } });
+    const options = optionsFor(issuer, { jwks: { timeoutMs: 50, retryMs: 60_000 } });
     const token = await issuer.token("ann");
     const first = await within(verifyJwt(token, options), "the answer in spite of the issuer");
     assert.equal(outcomeOf(first), "unavailable");
