@@ -62,8 +62,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   token: [],
 };
 
-/** Files of one table each, which every folder may import. */
-const TABLES = ["errors.ts", "error-report.ts", "definition-checks.ts", "telemetry.ts"];
+/** Files in src itself, which every folder may import: tables, errors and checks. */
+const TABLES = [
+  "errors.ts",
+  "error-report.ts",
+  "definition-checks.ts",
+  "nearest-name.ts",
+  "telemetry.ts",
+];
 
 /** Folders of tables, of which the same holds. */
 const TABLE_FOLDERS = ["options", "log"];

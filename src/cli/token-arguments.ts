@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 
 import { invalidOption } from "../definition-checks.ts";
 import type { SimurghError } from "../errors.ts";
+import { nearestHint } from "../nearest-name.ts";
 
 /** What may be done with a token. */
 export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
@@ -128,7 +129,11 @@ function number(flag: string, value: string): number {
 
 function flagOf(name: string, rawName: string, value: string | undefined): [string, string] {
   if (!FLAGS.includes(name)) {
-    throw invalid("option", "be one that `simurgh token --help` lists", rawName);
+    const hint = nearestHint(
+      rawName,
+      [...FLAGS, "help"].map((flag) => `--${flag}`),
+    );
+    throw invalid("option", "be one that `simurgh token --help` lists", `${rawName}${hint}`);
   }
   if (value === undefined) throw invalid(rawName, "be followed by a value", "none");
   return [name, value];

@@ -6,7 +6,8 @@
 
 import { text } from "node:stream/consumers";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { checkVariables } from "../options/variables.ts";
 import type { TokenResult } from "../token/payload.ts";
 import type { Term } from "../token/terms.ts";
 import { Token } from "../token/token.ts";
@@ -47,6 +48,7 @@ export const tokenCommand: Command = {
 
   async run(args) {
     const { action, subject, salt, secretFile, options } = parseTokenArguments(args);
+    checkVariables(process.env);
     const secret = secretOf(secretFile, process.env);
     const input = subject ?? (await text(process.stdin));
     try {
@@ -66,7 +68,7 @@ function dataOf(input: string): Term {
   try {
     json = JSON.parse(input);
   } catch {
-    throw makeError("SIM_ERR_OPTION_INVALID", `data must be JSON, got ${input.slice(0, 80)}`);
+    throw invalidOption(`data must be JSON, got ${input.slice(0, 80)}`);
   }
   return termOfJson(json);
 }

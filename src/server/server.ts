@@ -312,8 +312,9 @@ interface ServerParts {
  *   or what the app module or its `start` threw
  */
 export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
+  const { app: _app, data, adapter: _adapter, logger: sink, ...own } = given;
   let isSecretRandom = false;
-  const options = resolveOptions(given, process.env, {
+  const options = resolveOptions(own, process.env, {
     parallelism: availableCpus,
     secretKeyBase: () => {
       isSecretRandom = true;
@@ -323,9 +324,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   });
   const app = appUrl(given.app);
   const adapter = adapterOf(given, options);
-  const logger = given.logger
-    ? new Logger(options.logLevel, given.logger)
-    : new Logger(options.logLevel);
+  const logger = sink ? new Logger(options.logLevel, sink) : new Logger(options.logLevel);
   if (isSecretRandom) logger.log("secretIsRandom");
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
   const memory = makeNodeMemory(options, adapter);
@@ -337,7 +336,6 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     readiness: (isReady) => life.setReady(isReady),
   });
   const tasks = new TaskPool(options, counters, logger);
-  const { data } = given;
   const supervisor = new Supervisor({
     memory,
     options,

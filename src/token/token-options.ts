@@ -7,6 +7,7 @@
  */
 
 import { invalidOption, isCount } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import type { KeyDigest, KeyShape } from "./key-cache.ts";
 
 /** How keys are derived: the same on both sides. */
@@ -80,7 +81,9 @@ export function checkNames(options: object, names: readonly string[]): void {
   const camelCase = unknown.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   // Phoenix and jose take seconds, under the same name without its unit.
   const inMs = `${camelCase}Ms`;
-  const hint = names.includes(inMs) ? `: write ${inMs}, in milliseconds` : "";
+  const hint = names.includes(inMs)
+    ? `; write ${inMs}, in milliseconds`
+    : nearestHint(unknown, names);
   throw invalidOption(`option must be one of ${names.join(", ")}, got ${unknown}${hint}`);
 }
 

@@ -61,8 +61,15 @@ describe("the arguments of simurgh token", () => {
 
   it("are refused where an option is none, or its value no number", () => {
     const unknown = "option must be one that `simurgh token --help` lists, got";
-    for (const flag of ["--secret", "--secret-key-base", "--port", "-x"]) {
+    for (const flag of ["--port", "-x"]) {
       refuses(`${unknown} ${flag}`, ["sign", flag, "1", "--salt", "x"]);
+    }
+    for (const [flag, nearest] of [
+      ["--secret", "--secret-file"],
+      ["--max-age", "--max-age-ms"],
+      ["--sallt", "--salt"],
+    ] as const) {
+      refuses(`${unknown} ${flag}; did you mean ${nearest}?`, ["sign", flag, "1", "--salt", "x"]);
     }
     const own = "must have its own options, got --signed-at-ms";
     refuses(`verify ${own}`, salted("verify", "--signed-at-ms=1"));
