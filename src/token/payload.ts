@@ -1,11 +1,11 @@
 /**
- * What a token carries: data, when it was signed, and how long it holds.
+ * The content of a token: data, when it was signed, and how long it is valid.
  *
- *   {data, signed at (ms), max age (s)}     written, and read
- *   {data, signed at (ms)}                  read: of plug_crypto before 1.2
- *   %{data: data, signed: signed at (ms)}   read: of Phoenix before 1.5
+ *   {data, signed at (ms), max age (s)}     written and read
+ *   {data, signed at (ms)}                  read: plug_crypto before 1.2
+ *   %{data: data, signed: signed at (ms)}   read: Phoenix before 1.5
  *
- * Runs on: any thread. Pure functions; the time is given.
+ * Runs on: any thread. Pure functions.
  */
 
 import { encodeTerm } from "./term-encoder.ts";
@@ -25,7 +25,7 @@ const SIGNED = Atom.of("signed");
 /** Lifetime of a token that has always expired. */
 const NEVER_VALID = -Infinity;
 
-/** Why a token is refused: there is none, it is not one of ours, or it is too old. */
+/** Why a token is refused: there is none, it was not made with this secret, or it is too old. */
 export type TokenRefusal = "missing" | "invalid" | "expired";
 
 /** Result of reading a token. */
@@ -94,7 +94,7 @@ function ownLifetimeOf(maxAge: Term | undefined): number | undefined {
   if (maxAge === undefined) return DEFAULT_MAX_AGE_MS;
   if (maxAge === INFINITY) return Infinity;
   if (!isNumber(maxAge)) return undefined;
-  // An integer of Erlang can be larger than any number, and is not infinity.
+  // An integer of Erlang can be too large for a number, but it is not infinity.
   return Math.min(lifetimeOf(Number(maxAge), MS_PER_SECOND), Number.MAX_VALUE);
 }
 

@@ -1,7 +1,7 @@
 /**
- * Options of tokens and session cookies: what they default to, and what they may be.
+ * Options of tokens and session cookies: their defaults and their checks.
  *
- * A wrong one is a mistake of the program and throws. What comes from outside never does.
+ * A wrong option is a bug in the program, so it throws. Tokens and cookies never do.
  *
  * Runs on: any thread. Pure functions.
  */
@@ -10,13 +10,13 @@ import { invalidOption, isCount } from "../definition-checks.ts";
 import { nearestHint } from "../nearest-name.ts";
 import type { KeyDigest, KeyShape } from "./key-cache.ts";
 
-/** How keys are derived: the same on both sides. */
+/** How keys are derived. Must be the same on both sides. */
 export interface KeyOptions {
-  /** Rounds of PBKDF2; 1000. */
+  /** Rounds of PBKDF2. Default: 1000. */
   readonly keyIterations?: number | undefined;
-  /** Length of keys in bytes; 32. */
+  /** Length of keys (bytes). Default: 32. */
   readonly keyLength?: number | undefined;
-  /** Digest of PBKDF2; sha256. */
+  /** Digest of PBKDF2. Default: sha256. */
   readonly keyDigest?: KeyDigest | undefined;
 }
 
@@ -25,32 +25,32 @@ export interface SignOptions extends KeyOptions {
   /** When the token was signed (ms since 1970, as `Date.now()`). Default: now. */
   readonly signedAtMs?: number | undefined;
   /**
-   * How long the token is valid (ms), or Infinity. Default: a day. A reader can decide otherwise.
-   * Phoenix's `max_age` is in seconds, and so it is in the token.
+   * How long the token is valid (ms), or Infinity. Default: a day. `verify` can override it.
+   * Phoenix's `max_age`, which is in seconds.
    */
   readonly maxAgeMs?: number | undefined;
 }
 
 /** Options of `verify` and `decrypt`. */
 export interface VerifyOptions extends KeyOptions {
-  /** How long after signing a token is valid (ms), or Infinity. Default: what the token says. */
+  /** How long after signing a token is valid (ms), or Infinity. Default: as long as the token says. */
   readonly maxAgeMs?: number | undefined;
 }
 
-/** Options of a session cookie, as an application of Plug gives them to its `Plug.Session`. */
+/** Options of a session cookie: those of `Plug.Session` in the application. */
 export interface SessionOptions extends KeyOptions {
   readonly secretKeyBase: string;
   readonly signingSalt: string;
-  /** Where the application encrypts its cookies. */
+  /** Only if the application encrypts its cookies. */
   readonly encryptionSalt?: string | undefined;
-  /** Further salts and keys that cookies may have, for while they change. */
+  /** Earlier options, for cookies that were made before a change. */
   readonly rotatingOptions?: readonly RotatedOptions[] | undefined;
 }
 
-/** An earlier way in which cookies were made. */
+/** Options with which earlier cookies were made. */
 export type RotatedOptions = Omit<SessionOptions, "secretKeyBase" | "rotatingOptions">;
 
-/** Fewest bytes of a secret, for tokens and for cookies. */
+/** Shortest secret, for tokens and for cookies (bytes). */
 export const MIN_SECRET_BYTES = 20;
 export const MIN_SESSION_SECRET_BYTES = 64;
 
@@ -65,16 +65,16 @@ const MAX_KEY_BYTES = 1_024;
 const DEFAULT_SHAPE: KeyShape = { iterations: 1_000, lengthBytes: 32, digest: "sha256" };
 const DIGESTS: readonly unknown[] = ["sha256", "sha384", "sha512"] satisfies KeyDigest[];
 
-/** Lengths of keys that an algorithm takes. */
+/** What a key is used for. */
 export type KeyUse = "sign" | "encrypt" | "decrypt";
 
 const LENGTHS: Readonly<Record<Exclude<KeyUse, "sign">, readonly number[]>> = {
   encrypt: [32],
-  // What plug_crypto 1.x wrote may have had a shorter one.
+  // Tokens of plug_crypto 1.x can have shorter keys.
   decrypt: [16, 24, 32],
 };
 
-/** Throws for an unknown option: an ignored `max_age` would be a token that never expires. */
+/** Checks that all options are known: a `max_age` that is ignored would be a security hole. */
 export function checkNames(options: object, names: readonly string[]): void {
   const unknown = Object.keys(options).find((name) => !names.includes(name));
   if (unknown === undefined) return;
@@ -87,7 +87,7 @@ export function checkNames(options: object, names: readonly string[]): void {
   throw invalidOption(`option must be one of ${names.join(", ")}, got ${unknown}${hint}`);
 }
 
-/** Throws for a secret that is none, without showing it. */
+/** Checks a secret. The error does not show it. */
 export function checkSecret(secret: unknown, minBytes: number): void {
   const bytes = typeof secret === "string" ? Buffer.byteLength(secret) : typeof secret;
   if (typeof bytes === "string" || bytes < minBytes) {
@@ -96,14 +96,14 @@ export function checkSecret(secret: unknown, minBytes: number): void {
   }
 }
 
-/** Throws for a salt that is no string. */
+/** Checks that a salt is a string. */
 export function checkSalt(name: string, salt: unknown): void {
   if (typeof salt !== "string") {
     throw invalidOption(`${name} must be a string, got ${typeof salt}`);
   }
 }
 
-/** Gives how keys are derived. */
+/** Checks how keys are derived, and fills in defaults. */
 export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
   const iterations = options.keyIterations ?? DEFAULT_SHAPE.iterations;
   const lengthBytes = options.keyLength ?? DEFAULT_SHAPE.lengthBytes;
@@ -120,7 +120,7 @@ export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
   return { iterations, lengthBytes, digest };
 }
 
-/** Throws for key options that cannot be. @param subject - whose they are, for the message */
+/** Checks options of keys. @param subject - whose options, for the message */
 export function checkKeyOptions(subject: string, options: KeyOptions): void {
   try {
     keyShapeOf(options, "sign");
@@ -136,7 +136,7 @@ export function checkMaxAge(maxAgeMs: unknown): void {
   throw invalidOption(`maxAgeMs must be a number or Infinity (ms), got ${String(maxAgeMs)}`);
 }
 
-/** Seconds since 1970 of the years 2001 to 5138. As milliseconds they are all before 1974. */
+/** Seconds since 1970 of the years 2001 to 5138. Read as milliseconds, they are in 1970 to 1973. */
 const SECONDS = { from: 1_000_000_000, to: 100_000_000_000 } as const;
 
 /** Returns the time of a signature in whole milliseconds. */

@@ -1,8 +1,8 @@
 /**
- * Tokens that a Phoenix application and this server make for each other: Phoenix.Token.
+ * Phoenix.Token: tokens that a Phoenix application and this server make for each other.
  *
  * Runs on: any thread; each derives its keys once.
- * Full:    256 derived keys are kept; the one unused for the longest time goes first.
+ * Full:    256 derived keys are cached; the least recently used is dropped.
  */
 
 import { KeyCache } from "./key-cache.ts";
@@ -37,17 +37,17 @@ import {
 
 const KEYS = new KeyCache(256);
 const NO_SIGN_SECRET = Buffer.alloc(0);
-/** The longest term in base64, and what stands around it. */
+/** Longest token (characters): the longest term in base64, with room for the rest. */
 const MAX_TOKEN_LENGTH = Math.ceil((MAX_TERM_BYTES * 4) / 3) + 256;
 
 /**
- * Signs data into a token that anyone can read and nobody can change.
+ * Signs data. Anyone can read the token, and nobody can change it.
  *
- * @param secretKeyBase - the application's secret, of 20 bytes at least
- * @param salt - what the token is for, as in "user auth"; the same to verify it
- * @param data - see the table of forms in `src/token/README.md`
+ * @param secretKeyBase - the application's secret, of at least 20 bytes
+ * @param salt - what the token is for, as in "user auth"; needed to verify it
+ * @param data - `src/token/README.md` has a table of its forms
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM for data that has no form as a term
+ * @throws SIM_ERR_TERM if the data has no form as a term
  */
 function sign(
   secretKeyBase: string,
@@ -61,9 +61,9 @@ function sign(
 }
 
 /**
- * Gives the data of a token made by `sign`, here or by Phoenix, while it holds.
+ * Verifies a token made by `sign`, here or in Phoenix, and returns its data.
  *
- * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @param token - whatever a client sent; null and undefined count as missing
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
  */
 function verify(
@@ -76,10 +76,10 @@ function verify(
 }
 
 /**
- * Encrypts data into a token that nobody else can read or change. Otherwise like `sign`.
+ * Encrypts data, so that nobody else can read or change it. Takes what `sign` takes.
  *
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM for data that has no form as a term
+ * @throws SIM_ERR_TERM if the data has no form as a term
  */
 function encrypt(
   secretKeyBase: string,
@@ -93,9 +93,9 @@ function encrypt(
 }
 
 /**
- * Gives the data of a token made by `encrypt`, here or by Phoenix, while it holds.
+ * Decrypts a token made by `encrypt`, here or in Phoenix, and returns its data.
  *
- * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @param token - whatever a client sent; null and undefined count as missing
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
  */
 function decrypt(
@@ -107,7 +107,7 @@ function decrypt(
   return resultOf(openEncrypted(secretKeyBase, salt, token, options));
 }
 
-/** Reads a token of `sign`, as `verify` does; gives how long it holds, too. */
+/** Verifies a token as `verify` does, and also returns when it expires. */
 export function openSigned(
   secretKeyBase: string,
   salt: string,
@@ -119,7 +119,7 @@ export function openSigned(
   return read(token, options, (text) => tryVerifyMessage(text, key));
 }
 
-/** Reads a token of `encrypt`, as `decrypt` does; gives how long it holds, too. */
+/** Decrypts a token as `decrypt` does, and also returns when it expires. */
 export function openEncrypted(
   secretKeyBase: string,
   salt: string,
@@ -133,9 +133,9 @@ export function openEncrypted(
 }
 
 /**
- * Gives the session in the cookie of an application on Plug, as its `Plug.Session` made it.
+ * Reads the session in a cookie of a Plug application.
  *
- * @param cookie - the value of the cookie, without its name
+ * @param cookie - the cookie's value, without its name
  * @throws SIM_ERR_OPTION_INVALID for a wrong option; never for a cookie
  */
 function verifySession(cookie: unknown, options: SessionOptions): SessionResult {
@@ -143,17 +143,17 @@ function verifySession(cookie: unknown, options: SessionOptions): SessionResult 
   return readSession(KEYS, isMissing ? undefined : textOf(cookie), options);
 }
 
-/** Gives an atom, `:user` in Elixir; the same object for the same name. */
+/** Returns an atom, `:user` in Elixir; the same object for the same name. */
 function atom(name: string): Atom {
   return Atom.of(name);
 }
 
-/** Gives a tuple, `{:user, 5}` in Elixir. */
+/** Returns a tuple, `{:user, 5}` in Elixir. */
 function tuple(...elements: readonly Term[]): Tuple {
   return new Tuple(elements);
 }
 
-/** Phoenix.Token, and the values of Elixir that JavaScript has no form for. */
+/** Phoenix.Token, and the values of Elixir that have no counterpart in JavaScript. */
 export const Token = Object.freeze({
   sign,
   verify,
@@ -197,7 +197,7 @@ function resultOf(result: PayloadResult): TokenResult {
   return result.ok ? { ok: true, data: result.data } : result;
 }
 
-/** Gives the text of a token; what cannot be one becomes one that never holds. */
+/** Returns the text of a token; "", which is never valid, for a value that cannot be one. */
 function textOf(token: unknown): string {
   return typeof token === "string" && token.length <= MAX_TOKEN_LENGTH ? token : "";
 }

@@ -263,18 +263,18 @@ describe("options of verifyJwt", () => {
   it("that are wrong are errors that say what is", async () => {
     const jwksUrl = "https://x.test/jwks";
     const wrong: readonly [object, RegExp][] = [
-      [{}, /one of jwksUrl, secret, publicKey must be given, got none/],
+      [{}, /options must have exactly one of jwksUrl, secret, publicKey, got none/],
       [{ secret: SECRET, jwksUrl }, /got jwksUrl, secret/],
-      [{ jwksUrl: "ftp://x.test" }, /jwksUrl must be an address of https: or http:, got ftp/],
-      [{ jwksUrl: "jwks.json" }, /jwksUrl must be an address/],
+      [{ jwksUrl: "ftp://x.test" }, /jwksUrl must be a URL of https: or http:, got ftp/],
+      [{ jwksUrl: "jwks.json" }, /jwksUrl must be a URL/],
       [{ jwksUrl, jwks: { cooldownMs: Number.NaN } }, /jwks.cooldownMs must be .* got NaN/],
       [{ jwksUrl, jwks: { cooldown: 1 } }, /option must be one of cacheMs, .* got cooldown/],
       [
         { secret: SECRET, audence: "chat" },
         /option must be one of .* got audence; did you mean audience\?$/,
       ],
-      [{ secret: SECRET, audience: "" }, /audience must be a text/],
-      [{ secret: SECRET, issuer: [7] }, /issuer must be a text/],
+      [{ secret: SECRET, audience: "" }, /audience must be a string/],
+      [{ secret: SECRET, issuer: [7] }, /issuer must be a string/],
       [{ secret: SECRET, clockToleranceMs: -1 }, /clockToleranceMs must be .*\(ms\), got -1$/],
       [{ secret: SECRET, clockToleranceMs: 30 }, /, got 30, which looks like seconds/],
       [{ secret: SECRET, maxAgeMs: "1h" }, /maxAgeMs must be .*\(ms\), got "1h"$/],
@@ -386,8 +386,8 @@ describe("the keys of an issuer", () => {
     const token = await issuer.token("ann");
     const options = optionsFor(issuer);
     const expected: Readonly<Record<string, RegExp>> = {
-      error: /keys at http:.* cannot be had: the answer must have status 200, got 503/,
-      nonsense: /cannot be had: .*JSON/,
+      error: /keys at http:.* cannot be fetched: the answer must have status 200, got 503/,
+      nonsense: /cannot be fetched: .*JSON/,
     };
     for (const answering of ["error", "nonsense"] as const) {
       issuer.answering = answering;

@@ -72,7 +72,7 @@ describe("verifyPhoenixToken", () => {
       [
         "x",
         "invalid",
-        "the token was not made with this secret, salt and derivation, or has been changed",
+        "the token was not made with this secret, salt and derivation, or was changed",
       ],
       [
         Token.sign(SECRET, SALT, 7, { signedAtMs: 1_700_000_000_000 }),
@@ -115,7 +115,7 @@ describe("verifyPhoenixToken", () => {
       [{ salt: SALT, max_age: 60 }, /option must be one of salt, .* got max_age/],
       [{}, /salt must be a string/],
       [{ salt: SALT, schema: 7 }, /schema must be a Standard Schema, got number/],
-      [{ salt: SALT, schema: late }, /schema must be one that answers at once, got a promise/],
+      [{ salt: SALT, schema: late }, /schema must be synchronous, got a promise/],
     ];
     for (const [options, message] of wrong) {
       assert.throws(() => verifyPhoenixToken(REQUEST, token, options as { salt: string }), {
