@@ -93,7 +93,8 @@ function describeImportError(error: unknown, file: string, subject: string): str
   if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" || code === "ERR_INVALID_TYPESCRIPT_SYNTAX") {
     return unstrippableMessage(describeNodeError(error) ?? what);
   }
-  if (code === "ERR_MODULE_NOT_FOUND") return `${subject} must import modules that exist, got ${what}`;
+  if (code === "ERR_MODULE_NOT_FOUND")
+    return `${subject} must import modules that exist, got ${what}`;
   if (!(error instanceof SyntaxError)) return `${subject} must load without an error, got ${what}`;
   const advice = error.message.includes("does not provide an export named")
     ? "import types with `import type`"

@@ -1,5 +1,5 @@
 /**
- * What a failed assertion says: what was wanted, all that came instead, and what went wrong.
+ * Messages of failed assertions: what was expected, everything that came, and the log.
  *
  * Runs on: the thread of a test.
  */
@@ -37,19 +37,19 @@ export function fail({ frames, log }: Evidence, failure: Failure): never {
   });
 }
 
-/** Writes a value into a message. */
+/** Formats a value for a message. */
 export function shown(value: unknown): string {
   return inspect(value, { depth: 6, breakLength: Infinity });
 }
 
-/** Writes what a pattern asks of a payload, after the name of an event or a status. */
+/** Formats a pattern for a message, after the name of an event or a status. */
 export function shownPattern(pattern: unknown): string {
   return pattern === undefined ? "" : ` with ${shown(pattern)}`;
 }
 
 function cameLines(frames: readonly string[]): string[] {
-  if (frames.length === 0) return ["nothing came to this client"];
-  return ["all that came to this client:", ...frames.map((frame) => `  ${cut(frame)}`)];
+  if (frames.length === 0) return ["this client received nothing"];
+  return ["this client received:", ...frames.map((frame) => `  ${cut(frame)}`)];
 }
 
 function logLines(log: readonly LogLine[]): string[] {
@@ -58,7 +58,7 @@ function logLines(log: readonly LogLine[]): string[] {
     const why = error === undefined ? "" : `: ${shown(error)}`;
     return `  ${text}${why}`.replaceAll("\n", "\n  ");
   });
-  return ["and was logged:", ...lines];
+  return ["the app logged:", ...lines];
 }
 
 function cut(text: string): string {

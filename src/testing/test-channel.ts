@@ -13,7 +13,7 @@ import type { TestPush, TestSocket } from "./test-socket.ts";
 /** A broadcast, as a subscription of the test sees it. */
 export type TestBroadcast = Parameters<SoloSubscriber>[0];
 
-/** A test's own subscription to a topic: it sees broadcasts whoever has joined. Made by `subscribe`. */
+/** A test's own subscription to a topic, which needs no joined client. Made by `subscribe`. */
 export class TestSubscriber {
   readonly socket: TestSocket;
   readonly topic: string;

@@ -166,9 +166,7 @@ export class RemoteKeys {
       this.#fetchedAtMs = performance.now();
       return new Response(text);
     } catch (cause) {
-      const error = new KeysUnavailable(
-        `the keys at ${url} cannot be fetched: ${reasonOf(cause)}`,
-      );
+      const error = new KeysUnavailable(`the keys at ${url} cannot be fetched: ${reasonOf(cause)}`);
       error.cause = cause;
       this.#failure = { atMs: performance.now(), error };
       throw error;

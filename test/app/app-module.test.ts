@@ -87,7 +87,10 @@ describe("loadAppModule", () => {
 
   it("refuses a module without a default export", async () => {
     const url = written({ "app.mjs": "export const app = 1; export const other = 2;" });
-    await refused(url, /must have a default export made by defineEndpoint, got app, other in .*app\.mjs$/);
+    await refused(
+      url,
+      /must have a default export made by defineEndpoint, got app, other in .*app\.mjs$/,
+    );
     await refused(
       written({ "app.ts": "export {};\nconst app: number = 1;" }),
       /got no export in .*app\.ts$/,
@@ -134,7 +137,11 @@ describe("loadAppModule", () => {
     const files = { "app.ts": 'import "./gone.js";\nexport default 1;\n' };
     await refused(written(files), /must import modules that exist, got .*gone\.ts/, /gone\.ts/);
     const module = { "app.mjs": 'import "no-such-package";\nexport default 1;\n' };
-    await refused(written(module), /must import modules that exist, .*no-such-package/, /no-such-pack/);
+    await refused(
+      written(module),
+      /must import modules that exist, .*no-such-package/,
+      /no-such-pack/,
+    );
   });
 
   it("keeps the error that the module threw", async () => {
