@@ -1,6 +1,6 @@
 /**
- * The environment variables that start with SIMURGH_: each must be known, so that a misspelt one is
- * an error at the start and not a default in production.
+ * Checks that every environment variable that starts with SIMURGH_ is known. A misspelt one would
+ * otherwise leave an option at its default, unnoticed.
  *
  * Runs on: main, once, before anything starts. Pure functions.
  */
@@ -12,7 +12,7 @@ import { OPTIONS } from "./options.ts";
 const PREFIX = "SIMURGH_";
 const OPTION_VARIABLES: readonly string[] = Object.values(OPTIONS).map(({ env }) => env);
 
-/** Variables that are no options of a server: those of the scripts of this repository. */
+/** Known variables that are not options: those of this repository's scripts. */
 export const OTHER_VARIABLES: readonly string[] = ["SIMURGH_NO_INSTALL"];
 
 /**

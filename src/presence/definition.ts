@@ -211,7 +211,9 @@ export function settingsOf(
   const { downPeriodMs, permdownPeriodMs } = numbers;
   if (downPeriodMs < 2 * broadcastPeriodMs) {
     const least = `at least twice broadcastPeriodMs (${broadcastPeriodMs} ms)`;
-    throw invalidOption(`downPeriodMs of presence ${name} must be ${least}, got ${downPeriodMs} (ms)`);
+    throw invalidOption(
+      `downPeriodMs of presence ${name} must be ${least}, got ${downPeriodMs} (ms)`,
+    );
   }
   if (permdownPeriodMs <= downPeriodMs) {
     const more = `more than downPeriodMs (${downPeriodMs} ms)`;

@@ -160,11 +160,11 @@ describe("options", () => {
       assert.equal(resolved({ clusterUrl: url }).clusterUrl, url);
     }
     const must =
-      "clusterUrl must be none, or a URL as redis://user:password@host:6379, or rediss:, got";
-    assert.equal(refused({ clusterUrl: "localhost" }), `${must} what is no URL`);
-    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} one of http:`);
-    assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} one without a host`);
-    const path = `${must} a path that is no database's number`;
+      "clusterUrl must be none, or a URL like redis://user:password@host:6379 or rediss://… (TLS), got";
+    assert.equal(refused({ clusterUrl: "localhost" }), `${must} no URL`);
+    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} a URL of http:`);
+    assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} a URL without a host`);
+    const path = `${must} a path that is not the number of a database`;
     assert.equal(refused({ clusterUrl: "redis://h/zero" }), path);
   });
 

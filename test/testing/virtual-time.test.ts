@@ -314,7 +314,9 @@ describe("virtual time", () => {
       code: "SIM_ERR_OPTION_INVALID",
       message: /^app must not run yet, got one that runs: call closeApp first$/,
     });
-    await assert.rejects(app.advance(-1), { message: "durationMs must be a finite number from 0 (ms), got -1" });
+    await assert.rejects(app.advance(-1), {
+      message: "durationMs must be a finite number from 0 (ms), got -1",
+    });
     await closeApp(endpoint);
     await using real = await testApp(endpoint);
     await assert.rejects(real.advance(1), { message: /to advance it, got real time$/ });
