@@ -90,7 +90,7 @@ export type {
   TaskName,
   TaskResult,
   TasksDefinition,
-} from "./channel/tasks/task-types.ts";
+} from "./channel/tasks/task-definition.ts";
 export type { TaskOptions } from "./channel/tasks/tasks.ts";
 export { error, ok, reply, stop } from "./callbacks/results.ts";
 export type {

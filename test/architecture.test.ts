@@ -62,8 +62,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   token: [],
 };
 
-/** Files of one table each, which every folder may import. */
-const TABLES = ["errors.ts", "error-report.ts", "definition-checks.ts", "telemetry.ts"];
+/** Files in src itself, which every folder may import: tables, errors and checks. */
+const TABLES = [
+  "errors.ts",
+  "error-report.ts",
+  "definition-checks.ts",
+  "nearest-name.ts",
+  "telemetry.ts",
+];
 
 /** Folders of tables, of which the same holds. */
 const TABLE_FOLDERS = ["options", "log"];
@@ -106,7 +112,8 @@ const FILES = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".ts"))
   .toSorted();
 const SOURCES = new Map(FILES.map((path) => [path, readFileSync(join(SRC, path), "utf8")]));
-const IMPORTS = FILES.flatMap((from) => importsOf(from));
+const IMPORTS_OF = new Map(FILES.map((from) => [from, importsOf(from)]));
+const IMPORTS = [...IMPORTS_OF.values()].flat();
 
 function importsOf(from: string): Import[] {
   const source = SOURCES.get(from) ?? "";
@@ -136,6 +143,32 @@ function isAllowed({ from, to }: Import): boolean {
   return ONLY_FILES[`${here} -> ${there}`]?.includes(to) ?? true;
 }
 
+/** Returns the groups of files that import each other, directly or through others. */
+function circles(): string[][] {
+  const reached = new Map(FILES.map((file) => [file, reachedFrom(file)]));
+  const isReached = (from: string, to: string): boolean => reached.get(from)?.has(to) ?? false;
+  const found: string[][] = [];
+  for (const file of FILES) {
+    if (!isReached(file, file) || found.some((circle) => circle.includes(file))) continue;
+    found.push(FILES.filter((other) => isReached(file, other) && isReached(other, file)));
+  }
+  return found;
+}
+
+/** Returns all files that a file imports, directly or through others. */
+function reachedFrom(start: string): Set<string> {
+  const reached = new Set<string>();
+  const open = [start];
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    for (const { to } of IMPORTS_OF.get(file) ?? []) {
+      if (reached.has(to)) continue;
+      reached.add(to);
+      open.push(to);
+    }
+  }
+  return reached;
+}
+
 describe("src", () => {
   it("imports only downwards", () => {
     const wrong = IMPORTS.filter((one) => !isAllowed(one));
@@ -145,6 +178,10 @@ describe("src", () => {
     );
     // So that a pattern that finds nothing any more is noticed.
     assert.ok(IMPORTS.length > FILES.length, `${IMPORTS.length} imports in ${FILES.length} files`);
+  });
+
+  it("imports in no circle, types included", () => {
+    assert.deepEqual(circles(), []);
   });
 
   it("has tables that import no folder", () => {

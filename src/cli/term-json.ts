@@ -10,7 +10,8 @@
  * Runs on: main. Pure functions.
  */
 
-import { makeError, type SimurghError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import type { SimurghError } from "../errors.ts";
 import { Atom, Bitstring, Identifier, ImproperList, Tuple, type Term } from "../token/terms.ts";
 
 /** Gives a term as a value for JSON.stringify. */
@@ -99,5 +100,5 @@ function tryBytesOf(text: unknown): Uint8Array | undefined {
 
 function malformed(name: string, value: unknown): SimurghError {
   const rule = `${name} in data must be one of the forms that \`simurgh token --help\` shows`;
-  return makeError("SIM_ERR_OPTION_INVALID", `${rule}, got ${JSON.stringify(value).slice(0, 80)}`);
+  return invalidOption(`${rule}, got ${JSON.stringify(value).slice(0, 80)}`);
 }

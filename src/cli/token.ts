@@ -6,7 +6,8 @@
 
 import { text } from "node:stream/consumers";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { checkVariables } from "../options/variables.ts";
 import type { TokenResult } from "../token/payload.ts";
 import type { Term } from "../token/terms.ts";
 import { Token } from "../token/token.ts";
@@ -30,8 +31,8 @@ JSON has no form for {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
 Options
   --salt <text>          what the token is for, as in "user auth"; must be given
   --secret-file <file>   a file that has the secret, and nothing else
-  --max-age <seconds>    or infinity; 86400, and to read it what the token says
-  --signed-at <seconds>  since 1970, to make one; now
+  --max-age-ms <ms>      or infinity; a day, and to read it what the token says
+  --signed-at-ms <ms>    since 1970, to make one; now
   --key-digest <name>    sha256, sha384 or sha512; sha256
   --key-iterations <n>   1000
   --key-length <bytes>   32
@@ -47,6 +48,7 @@ export const tokenCommand: Command = {
 
   async run(args) {
     const { action, subject, salt, secretFile, options } = parseTokenArguments(args);
+    checkVariables(process.env);
     const secret = secretOf(secretFile, process.env);
     const input = subject ?? (await text(process.stdin));
     try {
@@ -66,7 +68,7 @@ function dataOf(input: string): Term {
   try {
     json = JSON.parse(input);
   } catch {
-    throw makeError("SIM_ERR_OPTION_INVALID", `data must be JSON, got ${input.slice(0, 80)}`);
+    throw invalidOption(`data must be JSON, got ${input.slice(0, 80)}`);
   }
   return termOfJson(json);
 }

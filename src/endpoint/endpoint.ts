@@ -20,7 +20,7 @@ import type { TransportDefinition } from "../transport/custom/definition.ts";
 import type { CheckOrigin } from "../transport/handshake/origin.ts";
 import type { Route } from "../transport/http/routes.ts";
 import type { WebSocketOptions } from "../transport/websocket/websocket-transport.ts";
-import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
+import { checkBoolean, checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
 import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
 
@@ -340,15 +340,11 @@ function isChannel(given: unknown): boolean {
 }
 
 function checkWebSocket(path: string, given: WebSocketMountOptions): void {
-  if (typeof given !== "object" || given === null) {
-    throw invalid(`websocket of ${path} must be true, false or an object, got ${kindOf(given)}`);
-  }
+  checkObject(`websocket of ${path}`, given, "true, false or an object");
   checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
   const { timeoutMs, maxFrameBytes, compress, path: own } = given;
   if (own !== undefined) checkPath(`websocket path of ${path}`, own);
-  if (compress !== undefined && typeof compress !== "boolean") {
-    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
-  }
+  if (compress !== undefined) checkBoolean(`compress of ${path}`, compress);
   if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
   if (maxFrameBytes !== undefined) {
     checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);

@@ -4,12 +4,11 @@
  * Runs on: shard.
  */
 
-import { kindOf } from "../errors.ts";
 import { checkOption } from "../options/options.ts";
-import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../token/token-options.ts";
+import { checkKeyOptions, KEY_OPTIONS } from "../token/token-options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake/handshake-options.ts";
 import type { LongPollOptions } from "../transport/longpoll/longpoll-transport.ts";
-import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
+import { checkKeys, checkObject, checkPath } from "../definition-checks.ts";
 
 /** Options of a mount's long-poll. What of them the mount has too wins over it. */
 export interface LongPollMountOptions
@@ -52,9 +51,7 @@ export function longpollPathOf(path: string, { path: own }: LongPollMountOptions
 /** Checks the options. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
 export function checkLongPoll(path: string, given: unknown): void {
   if (given === undefined || typeof given === "boolean") return;
-  if (typeof given !== "object" || given === null) {
-    throw invalid(`longpoll of ${path} must be true, false or an object, got ${kindOf(given)}`);
-  }
+  checkObject(`longpoll of ${path}`, given, "true, false or an object");
   checkKeys(`longpoll of ${path}`, given, KEYS);
   const { windowMs, pubsubTimeoutMs, maxAgeMs, crypto, path: own } = given as LongPollMountOptions;
   if (own !== undefined) checkPath(`longpoll path of ${path}`, own);
@@ -67,7 +64,6 @@ export function checkLongPoll(path: string, given: unknown): void {
 }
 
 function checkCrypto(subject: string, crypto: unknown): void {
-  checkObject(subject, crypto);
-  checkKeys(subject, crypto as object, KEY_OPTIONS);
-  checkKeyOptions(subject, crypto as KeyOptions);
+  checkKeys(subject, crypto, KEY_OPTIONS);
+  checkKeyOptions(subject, crypto);
 }

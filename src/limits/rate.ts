@@ -14,7 +14,7 @@
  * Runs on: shard. Pure.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { checkCount, checkKeys, checkObject, invalid } from "../definition-checks.ts";
 import { UNITS_PER_MS } from "../memory/rate-table-layout.ts";
 
 /** So much in so much time: `{ limit: 10, perMs: 1_000, burst: 20 }`. */
@@ -92,13 +92,8 @@ export function spentOn(fullAtMs: number, nowMs: number, costMs: number): number
 
 /** Gives a rate back where it is one. @throws SIM_ERR_DEFINITION_INVALID */
 export function checkedRate(subject: string, rate: unknown): Rate {
-  if (typeof rate !== "object" || rate === null || Array.isArray(rate)) {
-    throw invalid(`${subject} must be { limit, perMs, burst? }, got ${kindOf(rate)}`);
-  }
-  const unknown = Object.keys(rate).filter((key) => !KEYS.includes(key));
-  if (unknown.length > 0) {
-    throw invalid(`${subject} must have the keys ${KEYS.join(", ")}, got ${unknown.join(", ")}`);
-  }
+  checkObject(subject, rate, "{ limit, perMs, burst? }");
+  checkKeys(subject, rate, KEYS);
   const { limit, perMs, burst = limit } = rate as Rate;
   checkCount(`limit of ${subject}`, limit, MOST, "a perMs");
   checkCount(`perMs of ${subject}`, perMs, LONGEST_MS, "ms");
@@ -111,12 +106,6 @@ export function checkedRate(subject: string, rate: unknown): Rate {
   return rate as Rate;
 }
 
-function checkCount(subject: string, value: unknown, most: number, unit: string): void {
-  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most) return;
-  const got = typeof value === "number" ? String(value) : kindOf(value);
-  throw invalid(`${subject} must be an integer from 1 to ${most} (${unit}), got ${got}`);
-}
-
 /**
  * Checks a rate of something that a shared table counts one by one.
  *
@@ -126,18 +115,4 @@ export function checkSharedRate(subject: string, { limit, perMs }: Rate): void {
   if (limit <= perMs * UNITS_PER_MS) return;
   const most = `limit of ${subject} must be at most ${UNITS_PER_MS} × perMs`;
   throw invalid(`${most} (${perMs * UNITS_PER_MS}), got ${limit}`);
-}
-
-/** Checks that limits are an object with no other keys. @throws SIM_ERR_DEFINITION_INVALID */
-export function checkLimits(subject: string, given: unknown, keys: readonly string[]): void {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw invalid(`${subject} must be an object, got ${kindOf(given)}`);
-  }
-  const unknown = Object.keys(given).filter((key) => !keys.includes(key));
-  if (unknown.length === 0) return;
-  throw invalid(`${subject} must have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

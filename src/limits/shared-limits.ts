@@ -4,11 +4,12 @@
  * Runs on: shard; made once for each mount. Their buckets lie in the node's rate table.
  */
 
+import { checkKeys } from "../definition-checks.ts";
 import { createHmac } from "node:crypto";
 
 import type { RateTable } from "../memory/rate-table.ts";
 import { OWN_KEYS, type Counted, type OwnRates } from "./own-limits.ts";
-import { checkedRate, checkLimits, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
+import { checkedRate, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
 export type { RateTable } from "../memory/rate-table.ts";
 
@@ -102,7 +103,7 @@ export class SharedLimits {
 
 /** Checks limits that a user gives. @throws SIM_ERR_DEFINITION_INVALID */
 export function checkSharedRates(subject: string, given: SharedRates): void {
-  checkLimits(subject, given, SHARED_KEYS);
+  checkKeys(subject, given, SHARED_KEYS);
   for (const counted of SHARED_KEYS) {
     const rate = given[counted];
     if (rate === undefined) continue;

@@ -6,7 +6,7 @@
  *       line of the log is no larger than what a client may make it.
  */
 
-import { makeError } from "../errors.ts";
+import { invalid } from "../definition-checks.ts";
 
 /**
  * Which parameters are logged as `[FILTERED]`.
@@ -120,7 +120,7 @@ function parsed(chosen: unknown): { terms: readonly string[]; isKeeping: boolean
   }
   const forms = "a list of texts, { discard: texts } or { keep: texts }";
   const got = Array.isArray(chosen) ? "another list" : typeof chosen;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", `filterParameters must be ${forms}, got ${got}`);
+  throw invalid(`filterParameters must be ${forms}, got ${got}`);
 }
 
 function areTerms(value: unknown): value is readonly string[] {

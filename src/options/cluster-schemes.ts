@@ -1,54 +1,54 @@
 /**
- * The URLs that `clusterUrl` may have, and the adapter that each chooses: one row for each scheme.
+ * Schemes of `clusterUrl`, and the adapter of each: one row per scheme.
  *
- * Runs on: the main thread, before anything starts. Pure.
+ * Runs on: main, before anything starts. Pure.
  */
 
-/** One scheme of URLs. */
+/** A scheme. */
 interface ClusterScheme {
   /** Module in `pubsub/adapters`, without its extension. It exports `makeAdapter`. */
   readonly adapter: string;
-  /** What such a URL looks like, in messages and in the reference. */
+  /** Example of a URL, for messages and the reference. */
   readonly form: string;
-  /** What the URL's path may be. */
+  /** Valid paths of the URL. */
   readonly path: RegExp;
-  /** What another path is not. */
+  /** What the path is, for messages. */
   readonly pathIs: string;
 }
 
-/** By the scheme. */
+/** Schemes by name. */
 export const CLUSTER_SCHEMES: Readonly<Record<string, ClusterScheme>> = {
   "redis:": {
     adapter: "redis",
     form: "redis://user:password@host:6379",
     path: /^\/?\d*$/,
-    pathIs: "database's number",
+    pathIs: "the number of a database",
   },
   "rediss:": {
     adapter: "redis",
-    form: "rediss:",
+    form: "rediss://… (TLS)",
     path: /^\/?\d*$/,
-    pathIs: "database's number",
+    pathIs: "the number of a database",
   },
 };
 
-/** All forms that a URL may have, in words. */
+/** Examples of all schemes, as text. */
 export const CLUSTER_FORMS = Object.values(CLUSTER_SCHEMES)
   .map(({ form }) => form)
-  .join(", or ");
+  .join(" or ");
 
-/** Value of `clusterUrl` that chooses no adapter. */
+/** Value of `clusterUrl` without an adapter. */
 export const NO_CLUSTER = "none";
 
-/** The rule of `clusterUrl`. Messages never contain the text itself: it may have a password. */
+/** Checks `clusterUrl`. Messages do not show it, because it can contain a password. */
 export function clusterUrlRule(text: string): string | undefined {
   if (text === NO_CLUSTER) return undefined;
-  const must = `must be ${NO_CLUSTER}, or a URL as ${CLUSTER_FORMS}, got`;
+  const must = `must be ${NO_CLUSTER}, or a URL like ${CLUSTER_FORMS}, got`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url) return `${must} what is no URL`;
+  if (!url) return `${must} no URL`;
   const scheme = CLUSTER_SCHEMES[url.protocol];
-  if (!scheme) return `${must} one of ${url.protocol}`;
-  if (url.hostname === "") return `${must} one without a host`;
-  // The client library would say so later, without the option's name.
-  return scheme.path.test(url.pathname) ? undefined : `${must} a path that is no ${scheme.pathIs}`;
+  if (!scheme) return `${must} a URL of ${url.protocol}`;
+  if (url.hostname === "") return `${must} a URL without a host`;
+  // Otherwise the client library would fail later, without the name of the option.
+  return scheme.path.test(url.pathname) ? undefined : `${must} a path that is not ${scheme.pathIs}`;
 }

@@ -1,7 +1,7 @@
 /**
- * Every option of a server: its variable, default, unit, range and limit, in one table.
+ * The options of a server: variable, default, unit, range, and what happens at the limit.
  *
- * Runs on: any thread. A table, and the check of one value by it.
+ * Runs on: any thread. A table, and a check against it.
  */
 
 import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";
@@ -13,10 +13,10 @@ import {
   type TextOption,
 } from "./values.ts";
 
-/** Levels of the log, from the most to the least. */
+/** Levels of the log, from the most to the fewest lines. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
-/** Each option of a server. The reference's table is made from this. */
+/** The options. The table in the reference is generated from these. */
 export const OPTIONS = {
   host: {
     kind: "text",
@@ -25,7 +25,7 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 255,
     about: "Address to listen on.",
-    atLimit: "An address that is not ours is an error of `serve`.",
+    atLimit: "`serve` fails if the address is not one of this machine's.",
   },
   port: {
     kind: "integer",
@@ -34,8 +34,8 @@ export const OPTIONS = {
     min: 0,
     max: 65_535,
     unit: "port",
-    about: "Port to listen on; 0 lets the system choose one.",
-    atLimit: "A taken port is an error of `serve`.",
+    about: "Port to listen on. 0 lets the system choose one.",
+    atLimit: "`serve` fails if the port is taken.",
   },
   shards: {
     kind: "integer",
@@ -45,8 +45,8 @@ export const OPTIONS = {
     max: 64,
     unit: "shards",
     about:
-      "Worker threads that serve connections; auto is the smaller of the machine's parallelism and the container's CPU quota.",
-    atLimit: "Each shard takes its share of the connections, in turns.",
+      "Worker threads that serve connections. auto: the CPUs of the machine, or the container's CPU quota if that is smaller.",
+    atLimit: "Connections are dealt to the shards in turn.",
   },
   youngGenerationMb: {
     kind: "integer",
@@ -56,9 +56,9 @@ export const OPTIONS = {
     max: 1_024,
     unit: "MiB",
     about:
-      "Young generation of each shard's JavaScript heap, where objects begin; a small one keeps what an idle connection holds in memory small.",
+      "Young generation of each shard's JavaScript heap, where objects are allocated. A small one keeps the memory of idle connections small.",
     atLimit:
-      "Objects that live longer than that move to the old generation sooner; with many live ones at a time, a larger one spares the collector work.",
+      "Objects that are still alive move to the old generation. With many live objects, a larger young generation saves work for the garbage collector.",
   },
   oldGenerationMb: {
     kind: "integer",
@@ -68,9 +68,9 @@ export const OPTIONS = {
     max: 1_048_576,
     unit: "MiB",
     about:
-      "Old generation of each shard's JavaScript heap, where objects stay; auto is what Node.js allows, and at most 2,000. Below 2 GiB the collector lets a heap grow to twice what is in use, above that to four times.",
+      "Old generation of each shard's JavaScript heap. auto: what Node.js allows, at most 2,000. Below 2 GiB the garbage collector lets a heap grow to twice what is in use, above it to four times.",
     atLimit:
-      "The process ends, as always where JavaScript finds no memory; see `overloadHeapBytes`.",
+      "The process ends, as always when JavaScript runs out of memory; see `overloadHeapBytes`.",
   },
   startTimeoutMs: {
     kind: "integer",
@@ -80,9 +80,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a thread to be ready: for a shard to load the app module and settle its `start`, for the link to connect.",
+      "Time for a thread to become ready: a shard loads the app module and waits for its `start`; the link connects.",
     atLimit:
-      "`serve` fails with SIM_ERR_SHARD_START; a shard that is restarted goes on as it was, one that ended is tried again.",
+      "`serve` fails with SIM_ERR_SHARD_START. A shard that is being restarted keeps its old thread; one that ended is tried again.",
   },
   ringBytes: {
     kind: "integer",
@@ -93,9 +93,9 @@ export const OPTIONS = {
     unit: "bytes",
     powerOfTwo: true,
     about:
-      "Capacity of the ring from one thread to another, a power of two; auto is 256 MiB over the number of rings, within 64 KiB and 1 MiB.",
+      "Capacity of the ring from one thread to another, a power of two. auto: 256 MiB divided by the number of rings, from 64 KiB to 1 MiB.",
     atLimit:
-      "Who broadcasts waits for room, at most 1 ms in one turn of its loop; then the record waits in its sender's overflow queue.",
+      "The sender waits for room, at most 1 ms in one turn of its event loop. Then the record waits in the sender's overflow queue.",
   },
   overflowBytes: {
     kind: "integer",
@@ -104,9 +104,9 @@ export const OPTIONS = {
     min: 65_536,
     max: 1_073_741_824,
     unit: "bytes",
-    about: "What may wait for room in the ring from one thread to one other.",
+    about: "Bytes that may wait for room in the ring from one thread to another.",
     atLimit:
-      "What comes beyond is lost for that thread, whose channels on the topics concerned get phx_error; a single broadcast larger than this is refused to its sender.",
+      "Further broadcasts are lost for that thread, and its channels on these topics get phx_error. A single broadcast larger than this is refused to its sender.",
   },
   overflowTotalBytes: {
     kind: "integer",
@@ -115,8 +115,8 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "What may wait for room in all rings of one sending thread together.",
-    atLimit: "As for the bound of one pair.",
+    about: "Bytes that may wait for room in all rings of one sending thread together.",
+    atLimit: "The same as for `overflowBytes`.",
   },
   coalesceMs: {
     kind: "integer",
@@ -126,9 +126,9 @@ export const OPTIONS = {
     max: 1_000,
     unit: "ms",
     about:
-      "Window in which a shard holds broadcasts, to send each client all of them by one system call, and to wake another shard once for all; 0 for none, when only what meets within one turn of the event loop leaves together. A broadcast is later by half a window on average, and keeps its order with replies and pushes.",
+      "Window in which a shard holds broadcasts, so that each client gets all of them in one system call and other shards are woken once. 0: no window; broadcasts of one turn of the event loop still leave together. Broadcasts are later by half a window on average, and keep their order with replies and pushes.",
     atLimit:
-      "More than 256 KiB of frames of a shard, or half a ring to another, end a window before its time.",
+      "A window ends early when a shard holds more than 256 KiB of frames, or half a ring is full.",
   },
   indexBits: {
     kind: "integer",
@@ -137,8 +137,9 @@ export const OPTIONS = {
     min: 8,
     max: 26,
     unit: "bits",
-    about: "The subscription index has two to this power of slots, of 4 bytes per 32 threads.",
-    atLimit: "Topics that share a slot cost records that find no subscriber, never a lost one.",
+    about: "Slots of the subscription index, as a power of two; 4 bytes each per 32 threads.",
+    atLimit:
+      "Topics that share a slot cost some threads a record that they ignore. No broadcast is lost.",
   },
   maxFrameBytes: {
     kind: "integer",
@@ -147,8 +148,9 @@ export const OPTIONS = {
     min: 128,
     max: 268_435_456,
     unit: "bytes",
-    about: "Largest message that a client may send, with the 6 to 14 bytes of a frame's header.",
-    atLimit: "The connection is closed with 1009; beyond 1 MiB more it is cut (1006).",
+    about: "Largest message from a client, including the 6 to 14 bytes of the frame's header.",
+    atLimit:
+      "The connection is closed with 1009. More than 1 MiB above the limit it is cut (1006).",
   },
   maxHeaderBytes: {
     kind: "integer",
@@ -157,7 +159,7 @@ export const OPTIONS = {
     min: 4_096,
     max: 1_048_576,
     unit: "bytes",
-    about: "Largest head of an HTTP request. One value for the process: the first server's.",
+    about: "Largest head of an HTTP request. The first server in a process sets it for all.",
     atLimit: "The request is answered with 431.",
   },
   idleTimeoutMs: {
@@ -167,7 +169,8 @@ export const OPTIONS = {
     min: 250,
     max: 86_400_000,
     unit: "ms",
-    about: "Silence of a client after which its connection is closed; a mount's `timeoutMs` wins.",
+    about:
+      "Time without any frame from a client after which its connection is closed. A mount's `timeoutMs` overrides it.",
     atLimit: "The connection is closed with 1002.",
   },
   maxChannels: {
@@ -177,7 +180,7 @@ export const OPTIONS = {
     min: 1,
     max: 100_000,
     unit: "channels",
-    about: "Topics that one connection may have joined at once.",
+    about: "Topics that one connection may have joined at the same time.",
     atLimit: "A further join is answered with error `too many channels joined`.",
   },
   maxMailbox: {
@@ -187,7 +190,7 @@ export const OPTIONS = {
     min: 1,
     max: 1_000_000,
     unit: "messages",
-    about: "Messages that may wait for one channel whose handler is still at work.",
+    about: "Messages that may wait for one channel while its handler is running.",
     atLimit: "The channel ends with phx_error `mailbox full`.",
   },
   handlerTimeoutMs: {
@@ -198,9 +201,9 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time that one asynchronous callback may take: of a channel but for `join`, `connect`, or a route.",
+      "Time limit of an asynchronous callback: of a channel (except `join`), of `connect`, or of a route.",
     atLimit:
-      "The channel ends with phx_error `handler timeout`; a connection is refused with 500, a route's request answered with 503.",
+      "The channel ends with phx_error `handler timeout`; a connection is refused with 500; a route is answered with 503.",
   },
   joinTimeoutMs: {
     kind: "integer",
@@ -210,9 +213,9 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time that an asynchronous `join` may take; a channel's `joinTimeoutMs` wins. The official client gives up after 10 s, unless it is told otherwise.",
+      "Time limit of an asynchronous `join`. A channel's `joinTimeoutMs` overrides it. The official client gives up after 10 s by default.",
     atLimit:
-      "The join is answered with error `join timeout`, and the topic is free; what it gives later is dropped.",
+      "The join is answered with error `join timeout`, and the topic is free. A later result is ignored.",
   },
   taskThreads: {
     kind: "integer",
@@ -222,8 +225,8 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all shards, made at the first task; auto is one less than the CPUs that there are, at least 1.",
-    atLimit: "A task that finds all threads at work waits for one.",
+      "Threads that run the tasks of all shards, started with the first task. auto: the number of CPUs minus one, at least 1.",
+    atLimit: "Further tasks wait for a thread.",
   },
   maxTaskQueue: {
     kind: "integer",
@@ -242,9 +245,9 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time that one task may take, from when a thread is free for it.",
+    about: "Time limit of a task, counted from when it gets a thread.",
     atLimit:
-      "The task is rejected. Where it does not end by its signal, its thread is ended and replaced.",
+      "The task is rejected. If it does not end by its signal, its thread is terminated and replaced.",
   },
   maxBackpressureBytes: {
     kind: "integer",
@@ -255,7 +258,7 @@ export const OPTIONS = {
     unit: "bytes",
     about: "Bytes that may wait for a client that reads too slowly.",
     atLimit:
-      "Where it does not get less within `slowClientMs`, or is 8 times as much at once, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`; the client joins anew.",
+      "The client is too slow if this does not shrink within `slowClientMs`, or reaches 8 times the limit. Then the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`. The client rejoins.",
   },
   slowClientMs: {
     kind: "integer",
@@ -264,8 +267,8 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "Time in which a client beyond `maxBackpressureBytes` must have taken some of it.",
-    atLimit: "It reads too slowly; see `maxBackpressureBytes`.",
+    about: "Time in which a client above `maxBackpressureBytes` must have read some of it.",
+    atLimit: "The client is too slow; see `maxBackpressureBytes`.",
   },
   longpollWindowMs: {
     kind: "integer",
@@ -275,9 +278,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long a long-poll request may wait; a mount's `windowMs` wins. Clients give up after 20 s.",
+      "How long a long-poll request may wait. A mount's `windowMs` overrides it. Clients give up after 20 s.",
     atLimit:
-      "A poll is answered with 204, a POST with 408; a session that is not polled for 1.5 times as long ends.",
+      "A poll is answered with 204, a POST with 408. A session that is not polled for 1.5 times as long ends.",
   },
   longpollTimeoutMs: {
     kind: "integer",
@@ -287,9 +290,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long the shard that has a long-poll session, on this node or another, may take to say so; a mount's `pubsubTimeoutMs` wins.",
+      "How long the shard of a long-poll session, on this node or another, may take to answer for it. A mount's `pubsubTimeoutMs` overrides it.",
     atLimit:
-      "The session counts as gone: the client connects anew. Where a shard of another node takes longer to say that it delivered a batch, the session ends.",
+      "The session counts as gone, and the client reconnects. If a shard of another node takes longer to confirm a batch, the session ends.",
   },
   longpollMaxAgeMs: {
     kind: "integer",
@@ -298,8 +301,8 @@ export const OPTIONS = {
     min: 1_000,
     max: 31_536_000_000,
     unit: "ms",
-    about: "How long a long-poll session may be used; a mount's `maxAgeMs` wins.",
-    atLimit: "The session counts as gone: the client connects anew.",
+    about: "Lifetime of a long-poll session. A mount's `maxAgeMs` overrides it.",
+    atLimit: "The session counts as gone, and the client reconnects.",
   },
   overloadLagMs: {
     kind: "integer",
@@ -308,8 +311,8 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "How late a shard's event loop may run, again and again.",
-    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+    about: "Lag of a shard's event loop that counts as overload if it happens again and again.",
+    atLimit: "Joins are answered with error `overloaded`, until the lag is well below the limit.",
   },
   overloadHeapBytes: {
     kind: "integer",
@@ -318,8 +321,8 @@ export const OPTIONS = {
     min: 1_048_576,
     max: 1_099_511_627_776,
     unit: "bytes",
-    about: "JavaScript heap that a shard may use; auto is 60 % of `oldGenerationMb`.",
-    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+    about: "JavaScript heap of a shard that counts as overload. auto: 60 % of `oldGenerationMb`.",
+    atLimit: "Joins are answered with error `overloaded`, until the heap is well below the limit.",
   },
   withdrawPercent: {
     kind: "integer",
@@ -330,7 +333,7 @@ export const OPTIONS = {
     unit: "percent",
     about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
     atLimit:
-      "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
+      "The shard gets no new connections until it is well below the threshold. If all shards are above it, requests get 503 with Retry-After.",
   },
   rateTableBits: {
     kind: "integer",
@@ -340,9 +343,9 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "The table of rate limits per id and address has two rows of two to this power of words, of 4 bytes. Shared by all shards; without such limits it takes no memory.",
+      "Words in each of the two rows of the table of rate limits per id and address, as a power of two; 4 bytes each, shared by all shards. The table takes no memory if there are no such limits.",
     atLimit:
-      "Never full: ids and addresses that share a word in both rows share a limit. Of those within their limits a share of (keys at their limits / words of a row)² is refused wrongly.",
+      "The table is never full. Ids and addresses that share a word in both rows share a limit: a share of (keys at their limits / words of a row)² of the others is refused wrongly.",
   },
   presencePeriodMs: {
     kind: "integer",
@@ -352,8 +355,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How often other nodes are told which presences changed; a presence's `broadcastPeriodMs` wins. Threads of one node hear of each change at once.",
-    atLimit: "What changed within the period goes out together.",
+      "How often other nodes are told of changes to presences. A presence's `broadcastPeriodMs` overrides it. Threads of one node are told at once.",
+    atLimit: "Changes within one period are sent together.",
   },
   presenceSilentPeriods: {
     kind: "integer",
@@ -363,7 +366,7 @@ export const OPTIONS = {
     max: 1_000,
     unit: "periods",
     about:
-      "Periods without a change after which other nodes get a sign of life; a presence's `maxSilentPeriods` wins.",
+      "Periods without a change after which other nodes get a sign of life. A presence's `maxSilentPeriods` overrides it.",
     atLimit: "The sign of life is sent.",
   },
   presenceDownMs: {
@@ -374,8 +377,8 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Silence of a shard of another node after which what it tracked is not seen; auto is twice the silent periods, at least three periods; a presence's `downPeriodMs` wins.",
-    atLimit: "Its presences leave; they join again when it is heard again.",
+      "Time without a sign of life from a shard of another node after which its presences are hidden. auto: twice the silent periods, at least three periods. A presence's `downPeriodMs` overrides it.",
+    atLimit: "Its presences leave. They join again with its next sign of life.",
   },
   presencePermdownMs: {
     kind: "integer",
@@ -385,8 +388,8 @@ export const OPTIONS = {
     max: 604_800_000,
     unit: "ms",
     about:
-      "Silence of a shard of another node after which what it tracked is forgotten; a presence's `permdownPeriodMs` wins.",
-    atLimit: "It is asked for all of it when it is heard again.",
+      "Time without a sign of life from a shard of another node after which its presences are forgotten. A presence's `permdownPeriodMs` overrides it.",
+    atLimit: "All of its presences are requested again with its next sign of life.",
   },
   presenceDeltaSize: {
     kind: "integer",
@@ -396,8 +399,8 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "leaves",
     about:
-      "Presences that left, of its own, which a shard remembers for who missed it; a presence's `maxDeltaSize` wins.",
-    atLimit: "Who missed more is sent all that is tracked there.",
+      "Removed presences that a shard remembers for nodes that missed them. A presence's `maxDeltaSize` overrides it.",
+    atLimit: "A node that missed more gets all presences of the shard.",
   },
   presenceMaxBytes: {
     kind: "integer",
@@ -406,7 +409,7 @@ export const OPTIONS = {
     min: 256,
     max: 32_768,
     unit: "bytes",
-    about: "Largest presence, as JSON: topic, key and meta together; a presence's `maxBytes` wins.",
+    about: "Largest presence: topic, key and meta as JSON. A presence's `maxBytes` overrides it.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
   presenceFetchMs: {
@@ -416,8 +419,8 @@ export const OPTIONS = {
     min: 20,
     max: 86_400_000,
     unit: "ms",
-    about: "Time for a presence's `fetch` to settle; its `fetchTimeoutMs` wins.",
-    atLimit: "The diff goes out as it was tracked, and a line in the log says so.",
+    about: "Time limit of a presence's `fetch`. Its `fetchTimeoutMs` overrides it.",
+    atLimit: "The diff is sent with the metas as they were tracked, and the log has a line.",
   },
   drainMs: {
     kind: "integer",
@@ -426,7 +429,7 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for clients to take their last bytes, after the last batch of a drain.",
+    about: "Time for clients to read their last bytes, after the last batch of a drain.",
     atLimit: "Connections that still have unsent bytes are cut.",
   },
   drainBatch: {
@@ -437,7 +440,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "Connections of the node that one batch of a drain closes: of `drain`, `close`, or the restart of a shard. Phoenix's `batch_size`.",
+      "Connections of the node that are closed in one batch of a drain, whether by `drain`, by `close` or by the restart of a shard. Phoenix's `batch_size`.",
     atLimit: "The next batch is closed `drainIntervalMs` later.",
   },
   drainIntervalMs: {
@@ -447,8 +450,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "From one batch of a drain to the next. Phoenix's `batch_interval`.",
-    atLimit: "The next batch is closed; its clients come back to other nodes, or shards.",
+    about: "Time from one batch of a drain to the next. Phoenix's `batch_interval`.",
+    atLimit: "The next batch is closed. Its clients reconnect to other nodes or shards.",
   },
   drainJitterPercent: {
     kind: "integer",
@@ -458,8 +461,8 @@ export const OPTIONS = {
     max: 100,
     unit: "percent",
     about:
-      "Share of the interval over which the connections of a whole batch are closed, at random moments, and those of a small one in a shorter time; 0 closes a batch at once, as Phoenix does.",
-    atLimit: "Clients come back as evenly as connections were closed.",
+      "Share of the interval over which the connections of a batch are closed at random times; smaller batches take less. 0: a batch is closed at once, as in Phoenix.",
+    atLimit: "Clients reconnect as evenly as their connections were closed.",
   },
   drainLimitMs: {
     kind: "integer",
@@ -468,8 +471,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for all batches of a drain. Phoenix's `shutdown`.",
-    atLimit: "Batches are larger than `drainBatch`, and so fit.",
+    about: "Time limit of all batches of a drain. Phoenix's `shutdown`.",
+    atLimit: "Batches become larger than `drainBatch`, so that they fit.",
   },
   drainDelayMs: {
     kind: "integer",
@@ -479,7 +482,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "For how long a node that drains still takes connections, while it says that it is not ready: time for a balancer to notice.",
+      "How long a draining node still accepts connections after it stopped being ready, so that a load balancer can notice.",
     atLimit: "New connections are refused, and the first batch is closed.",
   },
   controlTimeoutMs: {
@@ -490,8 +493,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels, presences.",
-    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which says which shard is late.",
+      "Time for a shard to answer a question of the host: about subscribers, topics, sockets, channels or presences.",
+    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which names the shard.",
   },
   shutdownMs: {
     kind: "integer",
@@ -501,8 +504,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for each of a shard's last steps after its last connection is closed: its channels' `terminate`, the app's `stop`, its thread's end.",
-    atLimit: "The next step begins; at last the thread is ended, whatever it still does.",
+      "Time limit of each of a shard's last steps, after its last connection was closed: `terminate` of its channels, `stop` of the app, the end of its thread.",
+    atLimit: "The next step starts. At the end the thread is terminated, whatever it still does.",
   },
   nodeName: {
     kind: "text",
@@ -512,8 +515,8 @@ export const OPTIONS = {
     maxBytes: 255,
     rule: nodeNameRule,
     about:
-      "Name of this node, unique in its cluster; auto is random. That of an `adapter` given in code wins.",
-    atLimit: "Where another node has it, `serve` fails with SIM_ERR_NODE_NAME.",
+      "Name of this node, unique in its cluster. auto: a random name. The name in an `adapter` given in code wins.",
+    atLimit: "If another node has the name, `serve` fails with SIM_ERR_NODE_NAME.",
   },
   clusterUrl: {
     kind: "text",
@@ -523,9 +526,9 @@ export const OPTIONS = {
     maxBytes: 4_096,
     secret: true,
     rule: clusterUrlRule,
-    about: `Server by which nodes hear each other, as ${CLUSTER_FORMS}; ${NO_CLUSTER}: this node is alone.`,
+    about: `URL of the server that links nodes, as ${CLUSTER_FORMS}. ${NO_CLUSTER}: this node is alone.`,
     atLimit:
-      "Where it is away, the node serves alone and tries again; then all topics are told what they missed.",
+      "If the server is unavailable, the node serves alone and retries. Then all topics are told that they missed broadcasts.",
   },
   clusterName: {
     kind: "text",
@@ -533,8 +536,9 @@ export const OPTIONS = {
     default: "simurgh",
     minBytes: 1,
     maxBytes: 255,
-    about: "Nodes of one name hear each other, where several clusters use one server.",
-    atLimit: "Nodes of another name hear nothing of these.",
+    about:
+      "Name of the cluster, if several clusters use one server. Nodes with the same name are linked.",
+    atLimit: "Nodes with another name hear nothing of this cluster.",
   },
   clusterQueueBytes: {
     kind: "integer",
@@ -543,9 +547,9 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "What may wait for the answer of the server of `clusterUrl`.",
+    about: "Bytes that may wait for answers from the server of `clusterUrl`.",
     atLimit:
-      "What comes beyond is lost for other nodes, whose channels on the topics concerned get phx_error.",
+      "Further broadcasts are lost for other nodes, and their channels on these topics get phx_error.",
   },
   secretKeyBase: {
     kind: "text",
@@ -554,8 +558,8 @@ export const OPTIONS = {
     minBytes: 64,
     maxBytes: 4_096,
     secret: true,
-    about: "Secret that all keys are derived from; auto is random, with a warning.",
-    atLimit: "With a random secret, tokens end with the process.",
+    about: "Secret from which all keys are derived. auto: a random one, with a warning.",
+    atLimit: "With a random secret, tokens are valid only until the process ends.",
   },
   logLevel: {
     kind: "text",
@@ -564,8 +568,8 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 16,
     choices: LOG_LEVELS,
-    about: "Least level of lines that are logged.",
-    atLimit: "Lines below it are not made.",
+    about: "Lowest level of log lines that are written.",
+    atLimit: "Lower lines are not made.",
   },
 } as const satisfies Record<string, IntegerOption | TextOption>;
 
@@ -576,17 +580,17 @@ type ValueOf<Name extends OptionName> = (typeof OPTIONS)[Name]["kind"] extends "
   ? number
   : string;
 
-/** Options as a caller gives them. */
+/** Options of `serve`. */
 export type Options = { readonly [Name in OptionName]?: ValueOf<Name> | undefined };
 
-/** Options with every default filled in and every value checked. */
+/** Options with defaults filled in and values checked. */
 export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
 
 /**
- * Checks a value that stands in for a server's option in one place.
+ * Checks a value that overrides an option in one place, as for a mount or a channel.
  *
- * @param subject - what the message calls it
- * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ * @param subject - its name in messages
+ * @throws SIM_ERR_OPTION_INVALID if it is out of the option's range
  */
 export function checkOption(name: OptionName, subject: string, value: unknown): void {
   const option: IntegerOption | TextOption = OPTIONS[name];

@@ -1,12 +1,12 @@
 /**
- * What values an option may have, and the check that one is such a value.
+ * The kinds of options, and the checks of their values.
  *
- * Runs on: the main thread, before anything starts. Pure.
+ * Runs on: any thread. Pure functions.
  */
 
 import { makeError } from "../errors.ts";
 
-/** An option that is a number. */
+/** An option with a number. */
 export interface IntegerOption {
   readonly kind: "integer";
   readonly env: string;
@@ -33,23 +33,23 @@ export interface IntegerOption {
   readonly atLimit: string;
 }
 
-/** An option that is a text. */
+/** An option with a text. */
 export interface TextOption {
   readonly kind: "text";
   readonly env: string;
-  /** `auto` stands for what the machine decides. */
+  /** `auto`: depends on the machine. */
   readonly default: string;
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly choices?: readonly string[];
   readonly secret?: true;
-  /** Says what a text must be beyond that, as `must …, got …`; undefined where it is. */
+  /** A further check. Returns `must …, got …` for a wrong text, else undefined. */
   readonly rule?: (text: string) => string | undefined;
   readonly about: string;
   readonly atLimit: string;
 }
 
-/** Text of the range of an option, as messages and the reference have it. */
+/** Returns the range of an option as text, for the reference. */
 export function rangeOf(option: IntegerOption | TextOption): string {
   if (option.kind === "integer") {
     const power = option.powerOfTwo ? ", a power of two" : "";
@@ -59,12 +59,12 @@ export function rangeOf(option: IntegerOption | TextOption): string {
   return `${option.minBytes} to ${option.maxBytes} bytes`;
 }
 
-/** Gives the number that a variable has, or its text where that is none. */
+/** Returns the value of a variable: a number, or its text if it is not a number. */
 export function integerOf(text: string): unknown {
   return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
 }
 
-/** Gives a value back where it is one of the option. @throws SIM_ERR_OPTION_INVALID */
+/** Returns a value that is valid for an option. @throws SIM_ERR_OPTION_INVALID if it is not */
 export function checkInteger(
   subject: string,
   option: IntegerOption,
@@ -88,7 +88,7 @@ export function checkInteger(
   return value;
 }
 
-/** Gives a value back where it is one of the option. @throws SIM_ERR_OPTION_INVALID */
+/** Returns a value that is valid for an option. @throws SIM_ERR_OPTION_INVALID if it is not */
 export function checkText(subject: string, option: TextOption, value: unknown): string {
   if (value === "auto" && option.default === "auto") return value;
   if (option.choices && !option.choices.some((choice) => choice === value)) {
@@ -110,10 +110,10 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
   return value as string;
 }
 
-/** What Phoenix calls a node without a name: as a name it is that of others as well. */
+/** Name of every Erlang node without a name, so it is not unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
 
-/** The rule of `nodeName`. */
+/** Checks `nodeName`. */
 export function nodeNameRule(text: string): string | undefined {
   return NO_NAME.test(text) ? `must be unique in its cluster, or auto, got ${text}` : undefined;
 }

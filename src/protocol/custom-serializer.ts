@@ -4,6 +4,7 @@
  * Runs on: shard; made once for each.
  */
 
+import { checkCallbacks } from "../definition-checks.ts";
 import { kindOf, makeError } from "../errors.ts";
 import { JsonText } from "./json-text.ts";
 import type { Message } from "./message.ts";
@@ -46,12 +47,7 @@ export interface SerializerCallbacks {
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function
  */
 export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
-  for (const name of ["decode", "encode", "fastlane"] as const) {
-    const callback: unknown = callbacks[name];
-    if (typeof callback === "function" || (callback === undefined && name === "fastlane")) continue;
-    const message = `${name} must be a function, got ${kindOf(callback)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
+  checkCallbacks(callbacks, { required: ["decode", "encode"], optional: ["fastlane"] });
   const encode = (message: ServerMessage): Frame => checked(callbacks.encode(message), "encode");
   return {
     decode: (frame) => normal(callbacks.decode(frame)),

@@ -4,7 +4,7 @@
  * Runs on: main, shard.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption, shown } from "../definition-checks.ts";
 import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import type { PubSub } from "./pubsub.ts";
 
@@ -45,20 +45,16 @@ export function broadcastTo(
   checkUsersTopic(topic);
   const { scope, node, except } = options;
   if (scope !== undefined && !SCOPES.includes(scope)) {
-    throw invalid(`scope must be "cluster", "node" or "thread", got ${String(scope)}`);
+    throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
   }
   if (node === undefined) {
     pubsub.broadcast(topic, event, payload, scope ?? "cluster", except);
     return;
   }
   if (typeof node !== "string") {
-    throw invalid(`node must be the name of a node, got ${kindOf(node)}`);
+    throw invalidOption(`node must be the name of a node, got ${shown(node)}`);
   }
-  if (scope !== undefined) throw invalid(`node must be given without scope, got ${scope}`);
+  if (scope !== undefined) throw invalidOption(`node must be given without scope, got ${scope}`);
   if (node === pubsub.member.node) pubsub.broadcast(topic, event, payload, "node", except);
   else pubsub.directBroadcast(node, topic, event, payload);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

@@ -1,5 +1,5 @@
 /**
- * What `serve` takes.
+ * Options of `serve`.
  *
  * Runs on: main. Types only.
  */
@@ -8,14 +8,14 @@ import type { LogSink } from "../log/logger.ts";
 import type { Options } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 
-/** What `serve` takes: the app, and options that the environment can give as well. */
+/** The app, and options that can also come from environment variables. */
 export interface ServeOptions extends Options {
-  /** The app module, whose default export `defineEndpoint` made: a URL, or a path. */
+  /** URL or path of the app module. Its default export is made by `defineEndpoint`. */
   readonly app: URL | string;
-  /** Handed to the app in each shard as `context.data`; must survive a structured clone. */
+  /** `context.data` of the app in each shard; a structured clone. */
   readonly data?: unknown;
-  /** Link to other nodes, of your own or within the process; else `clusterUrl` says which. */
+  /** A link to other nodes, instead of the one that `clusterUrl` names. */
   readonly adapter?: AdapterSpec;
-  /** Takes main's log lines instead of standard error. */
+  /** Gets the log lines of the main thread, instead of standard error. */
   readonly logger?: LogSink;
 }

@@ -1,5 +1,5 @@
 /**
- * What `server.stats()` gives.
+ * Result of `server.stats()`.
  *
  * Runs on: main. Types only.
  */
@@ -7,18 +7,18 @@
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { MemberStats } from "./member-stats.ts";
 
-/** What a server says of itself. */
+/** Counters of a server. */
 export interface ServerStats {
   /**
-   * By index of the shard, both threads of one that is restarted together, and totals of those it
-   * had before; undefined while one is replaced.
+   * By index of the shard. Includes both threads of a shard that is restarted, and totals of its
+   * earlier threads. Undefined while a shard is replaced.
    */
   readonly shards: readonly (MemberStats | undefined)[];
   readonly main: MemberStats;
-  /** The link to other nodes, since its thread began; undefined without one. */
+  /** The link to other nodes, since its thread started; undefined if there is none. */
   readonly link: MemberStats | undefined;
-  /** Sums over all shards, and main. */
+  /** Sums of all shards and main. */
   readonly total: MemberStats;
-  /** Counted when it is read, and each time anew: the index is gone through as a whole. */
+  /** Computed from the whole index each time it is read. */
   readonly index: SubscriptionIndexStats;
 }

@@ -7,7 +7,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
@@ -208,7 +209,7 @@ export class Server<App = unknown> {
     if (this.#drain.hasBegun) throw closedError("drained");
     if (!Number.isInteger(shard) || shard < 0 || shard >= this.shards) {
       const message = `shard must be an integer from 0 to ${this.shards - 1} (shard), got ${shard}`;
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(message);
     }
     return this.#parts.supervisor.restart(shard);
   }
@@ -298,8 +299,9 @@ interface ServerParts {
  *   or what the app module or its `start` threw
  */
 export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
+  const { app: _app, data, adapter: _adapter, logger: sink, ...own } = given;
   let isSecretRandom = false;
-  const options = resolveOptions(given, process.env, {
+  const options = resolveOptions(own, process.env, {
     parallelism: availableCpus,
     secretKeyBase: () => {
       isSecretRandom = true;
@@ -309,9 +311,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   });
   const app = appUrl(given.app);
   const adapter = adapterOf(given, options);
-  const logger = given.logger
-    ? new Logger(options.logLevel, given.logger)
-    : new Logger(options.logLevel);
+  const logger = sink ? new Logger(options.logLevel, sink) : new Logger(options.logLevel);
   if (isSecretRandom) logger.log("secretIsRandom");
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
   const memory = makeNodeMemory(options, adapter);
@@ -323,7 +323,6 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     readiness: (isReady) => life.setReady(isReady),
   });
   const tasks = new TaskPool(options, counters, logger);
-  const { data } = given;
   const supervisor = new Supervisor({
     memory,
     options,
@@ -373,8 +372,4 @@ function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec 
   const { module, options } = Object(adapter) as Partial<AdapterSpec>;
   if (typeof module === "string" && typeof options === "object" && options !== null) return adapter;
   throw invalidOption("adapter must be { module, options }, as `memoryAdapter` gives");
-}
-
-function invalidOption(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

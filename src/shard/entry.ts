@@ -8,7 +8,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
+import type { HandedOver } from "../channel/tasks/tasks.ts";
 import { makeError } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";

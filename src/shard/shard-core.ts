@@ -17,7 +17,6 @@ import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
 import { ShardChannels } from "../channel/shard-channels.ts";
-import { runTask } from "../channel/tasks/task-signal.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
 import { Refusals } from "../limits/refusals.ts";
@@ -238,7 +237,7 @@ export class ShardCore {
       disconnect: (id) => this.pubsub.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
-      task: async (name, input, given = {}) => runTask(tasks, name, input, given).result,
+      task: async (name, input, given = {}) => tasks.run(name, input, given).result,
     };
   }
 }

@@ -32,7 +32,7 @@ function requestWith(params: Record<string, string>): ConnectRequest {
 describe("the README's shared sign-in", () => {
   it("lets in who has a token of the application, and nobody else", () => {
     const token = Token.sign(SECRET, "user auth", 7);
-    const old = Token.sign(SECRET, "user auth", 7, { signedAt: 1_700_000_000 });
+    const old = Token.sign(SECRET, "user auth", 7, { signedAtMs: 1_700_000_000_000 });
     assert.deepEqual(userSocket.connect(requestWith({ token })), ok({ userId: 7 }));
     assert.equal(userSocket.id({ assigns: { userId: 7 } }), "users:7");
     assert.deepEqual(userSocket.connect(requestWith({})), error({ reason: "missing" }));

@@ -155,8 +155,8 @@ describe("a shard's context", () => {
         });
       }
       const wrong: [object, string][] = [
-        [{ scope: "all" }, 'scope must be "cluster", "node" or "thread", got all'],
-        [{ node: 1 }, "node must be the name of a node, got number"],
+        [{ scope: "all" }, 'scope must be "cluster", "node" or "thread", got "all"'],
+        [{ node: 1 }, "node must be the name of a node, got 1"],
         [{ node: "bee", scope: "node" }, "node must be given without scope, got node"],
       ];
       for (const [options, message] of wrong) {

@@ -4,7 +4,8 @@
  * Runs on: shard; made with the definition.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import { isSchema } from "./in-handlers.ts";
 import { payloadWriter, type PayloadWriter } from "./payload-writer.ts";
 
@@ -34,8 +35,8 @@ export class OutWriters {
     for (const [event, schema] of Object.entries(declared)) {
       if (isSchema(schema)) continue;
       if (typeof schema !== "object" || schema === null) {
-        const message = `out.${event} must be a JSON Schema, a Standard Schema or typed(), got ${kindOf(schema)}`;
-        throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+        const form = "a JSON Schema, a Standard Schema or typed()";
+        throw invalid(`out.${event} must be ${form}, got ${kindOf(schema)}`);
       }
       const writer = payloadWriter(`out.${event}`, schema);
       if (!writer) continue;

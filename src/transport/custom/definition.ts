@@ -6,7 +6,7 @@
  */
 
 import type { ShardContext } from "../../channel/context.ts";
-import { kindOf, makeError } from "../../errors.ts";
+import { checkCallbacks, invalid, shown } from "../../definition-checks.ts";
 import type { ConnectInfo, Params } from "../../socket/connect-request.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 
@@ -117,24 +117,14 @@ const TAKEN: readonly string[] = ["websocket", "longpoll"];
  *   function
  */
 export function defineTransport(callbacks: TransportCallbacks): TransportDefinition {
-  const { name, start, stop } = callbacks as unknown as Readonly<Record<string, unknown>>;
+  const { name } = callbacks as { readonly name: unknown };
   if (typeof name !== "string" || name === "" || TAKEN.includes(name)) {
-    const got = typeof name === "string" ? JSON.stringify(name) : kindOf(name);
-    throw invalid(`name must be a name other than ${TAKEN.join(" and ")}, got ${got}`);
+    throw invalid(`name must be a name other than ${TAKEN.join(" and ")}, got ${shown(name)}`);
   }
-  if (typeof start !== "function") {
-    throw invalid(`start must be a function, got ${kindOf(start)}`);
-  }
-  if (stop !== undefined && typeof stop !== "function") {
-    throw invalid(`stop must be a function, got ${kindOf(stop)}`);
-  }
+  checkCallbacks(callbacks, { required: ["start"], optional: ["stop"] });
   return {
     name,
     start: callbacks.start.bind(callbacks),
     stop: callbacks.stop?.bind(callbacks) ?? ((): void => {}),
   };
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

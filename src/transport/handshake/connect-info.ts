@@ -6,7 +6,8 @@
  * Runs on: shard; one plan for each transport of each mount.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ConnectInfo, RequestUri } from "../../socket/connect-request.ts";
 import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
@@ -151,8 +152,4 @@ function pairsOf(subject: string, entry: unknown): [string, unknown][] {
   const taken = pairs.find(([name]) => Object.hasOwn(KINDS, name));
   if (!taken) return pairs;
   throw invalid(`${subject} must have ${taken[0]} by its name alone, got a pair`);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

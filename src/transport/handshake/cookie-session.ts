@@ -7,6 +7,7 @@
  * Runs on: shard.
  */
 
+import { checkFunction, checkKeys, invalid } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
 import type { SessionOptions } from "../../token/token-options.ts";
 import { Token } from "../../token/token.ts";
@@ -63,8 +64,7 @@ export class SessionReader {
   constructor(subject: string, source: SessionSource, checkCsrf: boolean) {
     if (typeof source !== "object" || source === null || typeof source.key !== "string") {
       const got = kindOf((source as { key?: unknown } | null)?.key);
-      const message = `${subject} must have the cookie's name as its key, got ${got}`;
-      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+      throw invalid(`${subject} must have the cookie's name as its key, got ${got}`);
     }
     this.#key = source.key;
     this.#csrfKey = checkCsrf ? (source.csrfTokenKey ?? DEFAULT_CSRF_KEY) : undefined;
@@ -98,15 +98,8 @@ function cookieReader(source: CookieSession): (cookie: string, secret: string) =
 
 function storeOf(subject: string, source: StoredSession): (cookie: string) => Session | null {
   const { store } = source;
-  const unknown = Object.keys(source).filter((name) => !STORED_KEYS.includes(name));
-  if (unknown.length > 0) {
-    const message = `${subject} must have the keys ${STORED_KEYS.join(", ")}, got ${unknown.join(", ")}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
-  if (typeof store !== "function") {
-    const message = `${subject} must have a function as its store, got ${kindOf(store)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
+  checkKeys(subject, source, STORED_KEYS);
+  checkFunction(`store of ${subject}`, store);
   return (cookie) => {
     const session: unknown = store(cookie);
     if (session === null) return null;

@@ -4,7 +4,7 @@
  * Runs on: shard; parsed once for each transport of each mount.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { checkBoolean, checkCallbacks, invalid, shown } from "../../definition-checks.ts";
 import {
   serializersOf,
   type SerializerChoice,
@@ -89,9 +89,7 @@ export function makeHandshakePolicy(
     throw invalid(`checkOrigin or checkCsrf of ${path} must be on, got false for both`);
   }
   if (subprotocols !== undefined) checkSubprotocols(`subprotocols of ${path}`, subprotocols);
-  if (errorHandler !== undefined && typeof errorHandler !== "function") {
-    throw invalid(`errorHandler of ${path} must be a function, got ${kindOf(errorHandler)}`);
-  }
+  checkCallbacks(options, { optional: ["errorHandler"], owner: path });
   const own = subprotocols && [...subprotocols];
   return {
     origin: new OriginPolicy(`checkOrigin of ${path}`, checkOrigin, defaults.urlHost),
@@ -112,18 +110,8 @@ function withAuthToken(asked: ConnectInfoRequest, hasAuthToken: boolean): Connec
   return hasAuthToken && Array.isArray(asked) ? [...asked, "authToken"] : asked;
 }
 
-function checkBoolean(subject: string, value: unknown): void {
-  if (typeof value === "boolean") return;
-  throw invalid(`${subject} must be true or false, got ${kindOf(value)}`);
-}
-
 function checkUrlHost(urlHost: unknown): void {
   const isHost = typeof urlHost === "string" && /^[^\s/:]+$/.test(urlHost);
   if (isHost || urlHost === null) return;
-  const got = typeof urlHost === "string" ? JSON.stringify(urlHost) : kindOf(urlHost);
-  throw invalid(`urlHost must be a host without scheme and port, or null, got ${got}`);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+  throw invalid(`urlHost must be a host without scheme and port, or null, got ${shown(urlHost)}`);
 }

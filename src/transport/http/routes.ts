@@ -7,7 +7,8 @@
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
-import { hasCode, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { hasCode } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import {
   prepareAnswer,
@@ -75,7 +76,7 @@ function parseName(name: string): { method: (typeof METHODS)[number]; path: stri
   const method = METHODS.find((known) => known === verb.toLowerCase().replace("delete", "del"));
   if (method === undefined || !path.startsWith("/")) {
     const message = `route must be a method and a path, as in "GET /healthz", got ${JSON.stringify(name)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    throw invalid(message);
   }
   return { method, path };
 }

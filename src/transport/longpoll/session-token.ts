@@ -42,7 +42,7 @@ export class SessionTokens {
    */
   constructor(secretKeyBase: string, maxAgeMs: number, crypto: KeyOptions = {}) {
     this.#secretKeyBase = secretKeyBase;
-    this.#options = { ...crypto, maxAge: maxAgeMs / 1_000 };
+    this.#options = { ...crypto, maxAgeMs };
   }
 
   sign({ node, member, generation, number, secret }: SessionPlace): string {

@@ -6,7 +6,7 @@ const presence = definePresence<{ at: number }>();
 
 const userSocket = defineSocket({
   connect(request) {
-    const options = { salt: "user auth", maxAge: 1_209_600 };
+    const options = { salt: "user auth", maxAgeMs: 1_209_600_000 };
     const token = verifyPhoenixToken(request, request.params["token"], options);
     if (!token.ok || typeof token.data !== "number") return error();
     return ok({ userId: `${token.data}`, muted: [] as string[] });

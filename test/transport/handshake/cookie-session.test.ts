@@ -108,7 +108,7 @@ describe("a session", () => {
     const definition = "SIM_ERR_DEFINITION_INVALID";
     refused({ signingSalt: "x" }, definition, /cookie's name as its key, got undefined$/);
     refused(null, definition, /cookie's name as its key, got undefined$/);
-    refused({ key: "x", store: 1 }, definition, /function as its store, got number$/);
+    refused({ key: "x", store: 1 }, definition, /^store of .* must be a function, got number$/);
     refused(
       { key: "x", store: () => null, signingSalt: "x" },
       definition,
