@@ -22,6 +22,9 @@ import { TestRecord } from "./test-record.ts";
 
 const SUMMARY = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
+/** As many rows of the checklist are named. */
+const MOST_PROBLEMS = 20;
+
 /** What is to be reported, and where. */
 export interface ReportSettings {
   readonly out: ProgressSink;
@@ -69,7 +72,10 @@ export async function report(
   if (failures.length > 0)
     out.write(`\n✖ failed tests: ${failures.length}\n\n${describeFailures(failures)}`);
   const name = basename(settings.checklist);
-  writeLines(out, problems.length > 0 ? [`✖ ${name} rests on what did not run:`, ...problems] : []);
+  writeLines(
+    out,
+    problems.length > 0 ? [`✖ ${name} rests on what did not run:`, ...firstOf(problems)] : [],
+  );
   writeLines(out, notes({ record, times: progress.times }));
   writeLines(out, summary);
   return failures.length === 0 && problems.length === 0;
@@ -87,6 +93,12 @@ function problemsOf(record: TestRecord, { checklist, scope }: ReportSettings): s
   if (scope === "none") return [];
   const rows = readRows(readFileSync(checklist, "utf8"));
   return problemsOfRun(rows, record, scope === "whole").map((problem) => `✖ ${problem}`);
+}
+
+/** Cuts a list that is too long to be read. */
+function firstOf(lines: readonly string[]): readonly string[] {
+  const more = lines.length - MOST_PROBLEMS;
+  return more > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${more} more`] : lines;
 }
 
 function writeLines(out: ProgressSink, lines: readonly string[]): void {
