@@ -101,9 +101,9 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
     for (const scenario of scenarios) {
       if (!hasTopic(scenario)) void keep(scenario, play(scenario, port));
       else
-        before = keep(
+        last = keep(
           scenario,
-          before.then(() => play(scenario, port)),
+          last.then(() => play(scenario, port)),
         );
     }
   }
