@@ -18,7 +18,6 @@ export const FEATURES = 122;
 /** What parts a test's suites and its name. */
 export const JOINT = " › ";
 
-const SCENARIOS_FILE = "test/conformance/conformance.test.ts";
 const NOT_HERE = /^not here: \S/;
 
 /** A test by where it is written, with its suites in its name. */
@@ -61,8 +60,8 @@ export function fromMarkdown(text: string): string {
 
 /** Gives the tests by which the runner knows a recorded scenario. */
 export function testsOfScenario(transcript: string, scenario: string): TestName[] {
-  return VARIANTS.map(({ name }) => ({
-    file: SCENARIOS_FILE,
+  return Object.values(VARIANTS).map(({ name, file }) => ({
+    file,
     name: [name, transcript, scenario].join(JOINT),
   }));
 }
