@@ -6,17 +6,17 @@
  * The header of a test file may say two things about its pace:
  *
  *   Alone: why   It measures time or load that others would disturb. Nothing runs beside it.
- *   Slow: why    It takes longer than `SLOW_MS`. It starts before the files that are not slow.
+ *   Slow: why    It takes longer than `SLOW_MS` by itself. It starts before the files that are not slow.
  *
  * `--quick` runs every file whose header says neither. That is the whole rule, and the only place where
  * it is written. After a run of all tests the report names the files whose header does not fit the time
  * that they took, so the rule stays true.
  */
 
-/** A file that takes longer than this must say why in its header. */
-export const SLOW_MS = 5_000;
-/** A file that says it is slow, and takes less than this, is not. Machines differ. */
-const QUICK_MS = 1_500;
+/** A file that takes longer than this by itself says why in its header. */
+export const SLOW_MS = 3_000;
+/** Files that run beside others take longer, and machines differ: nobody complains within this factor. */
+const TOLERANCE = 3;
 
 /** A test file. */
 export interface TestFile {
@@ -72,9 +72,9 @@ export function complaintsOf(files: readonly TestFile[], times: TestTimes): stri
     if (ms === undefined || isMarked(file, "Alone")) return [];
     const took = `${file.path} took ${(ms / 1_000).toFixed(1)} s`;
     const isSlow = isMarked(file, "Slow");
-    if (!isSlow && ms > SLOW_MS)
+    if (!isSlow && ms > SLOW_MS * TOLERANCE)
       return [`${took}: make it faster, or say "Slow: why" in its header`];
-    return isSlow && ms < QUICK_MS ? [`${took}: remove "Slow:" from its header`] : [];
+    return isSlow && ms < SLOW_MS / TOLERANCE ? [`${took}: remove "Slow:" from its header`] : [];
   });
 }
 

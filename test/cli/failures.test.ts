@@ -1,3 +1,9 @@
+/**
+ * Commands of `simurgh` that fail: what they say, and their exit codes.
+ *
+ * Runs on: the test's thread; each command is a process of its own.
+ * Slow: each test starts a process.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

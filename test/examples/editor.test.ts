@@ -4,6 +4,7 @@
  *
  * Runs on: the test's thread, which has the server's shards as threads; Chromium is a process of its
  * own.
+ * Slow: it starts a browser.
  */
 
 import assert from "node:assert/strict";

@@ -2,6 +2,7 @@
  * The example of tests under vitest: vitest runs it, as a user would.
  *
  * Runs on: the test's thread; vitest and the compiler are processes of their own.
+ * Slow: it runs the type checker, and vitest.
  */
 
 import assert from "node:assert/strict";

@@ -2,6 +2,7 @@
  * A node is drained: what each kind of client sees, what the host is told, and what goes on.
  *
  * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Slow: each test starts a server, and some wait for a deadline.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

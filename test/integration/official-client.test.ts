@@ -2,6 +2,7 @@
  * The official client of Phoenix, unchanged, against the server: on one shard, on two and on eight.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
+ * Slow: servers of 1 to 8 shards.
  */
 import assert from "node:assert/strict";
 import type { Channel, Socket } from "phoenix";

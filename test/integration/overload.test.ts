@@ -2,6 +2,7 @@
  * Shards that are held up: joins are refused, then connections, and all of it comes back.
  *
  * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Slow: shards are held up until they count as overloaded, and until they do no longer.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

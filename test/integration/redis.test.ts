@@ -3,6 +3,7 @@
  * clients of Phoenix's official package hear of each other, and what operators are told.
  *
  * Runs on: the main thread of the tests; nodes and Redis are processes of their own.
+ * Slow: processes of nodes that find and lose each other.
  */
 
 import assert from "node:assert/strict";

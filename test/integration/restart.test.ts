@@ -2,6 +2,7 @@
  * A shard is restarted while the server serves: what its clients see, and what all others do not.
  *
  * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Slow: shards are started and drained again and again, and one holds its loop for seconds.
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";

@@ -2,6 +2,7 @@
  * Clients that do not read, over real sockets: what each policy does, and that it harms nobody else.
  *
  * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Slow: megabytes that nobody reads.
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";

@@ -1,3 +1,8 @@
+/**
+ * `npm run capacity`: the plan, the simulation and the check of both.
+ *
+ * Runs on: the test's thread; the server of the check is a process of its own.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -47,14 +47,14 @@ describe("a plan of tests", () => {
 describe("the times of a run", () => {
   it("show which headers are wrong", () => {
     const times = new Map([
-      ["a", 6_000],
-      ["b", 1_000],
+      ["a", 9_500],
+      ["b", 900],
       ["c", 20_000],
-      ["d", 4_000],
+      ["d", 8_500],
     ]);
     assert.deepEqual(complaintsOf(FILES, times), [
-      'a took 6.0 s: make it faster, or say "Slow: why" in its header',
-      'b took 1.0 s: remove "Slow:" from its header',
+      'a took 9.5 s: make it faster, or say "Slow: why" in its header',
+      'b took 0.9 s: remove "Slow:" from its header',
     ]);
   });
 
