@@ -99,7 +99,7 @@ export class Shard {
       sweep: this.#sweep,
       numbers: new ConnectionNumbering(first, options.shards),
       maxBackpressureBytes,
-      isNodeDrained: (): boolean => life.isDrained,
+      isNodeDrained: (): boolean => life.isDraining,
     };
     const { held } = this.#core;
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs, held });
