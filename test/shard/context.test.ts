@@ -151,7 +151,7 @@ describe("a shard's context", () => {
       }
       assert.throws(() => context?.directBroadcast("node", "phx_presence:x", "e"), {
         code: "SIM_ERR_PAYLOAD",
-        message: `topic must not be one of the server's own, got "phx_presence:x"`,
+        message: `topic must not be reserved by the server, got "phx_presence:x"`,
       });
     } finally {
       shard.close();
