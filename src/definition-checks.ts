@@ -23,7 +23,7 @@ export function checkObject(subject: string, value: unknown): void {
 export function checkKeys(subject: string, value: object, keys: readonly string[]): void {
   const unknown = Object.keys(value).filter((key) => !keys.includes(key));
   if (unknown.length === 0) return;
-  throw invalid(`${subject} must have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
+  throw invalid(`${subject} may only have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
 }
 
 /** Makes the error for a definition that cannot be. */

@@ -1,9 +1,9 @@
 /**
- * What is left out of the parameters of clients before they are logged (WIRE §8.5).
+ * Filters client parameters before they are logged (WIRE §8.5).
  *
- * Runs on: shard; one for each logger.
- * Full: a text is cut, a list or object shortened, and what is nested too deep left out, so that a
- *       line of the log is no larger than what a client may make it.
+ * Runs on: shard; one per logger.
+ * Full: long strings, lists and objects are shortened, and deeply nested values left out, so that a
+ *       client cannot cause huge log lines.
  */
 
 import { makeError } from "../errors.ts";
@@ -11,43 +11,43 @@ import { makeError } from "../errors.ts";
 /**
  * Which parameters are logged as `[FILTERED]`.
  *
- * A list, or `discard`: those whose key contains one of these texts, and texts that contain one of
- * them before a `=`. `keep`: all but those with exactly these keys, and what is within them.
+ * With a list or `discard`: values whose key contains one of these strings, and strings that contain
+ * one of them followed by `=`. With `keep`: everything except the values of exactly these keys.
  */
 export type FilterParameters =
   | readonly string[]
   | { readonly discard: readonly string[] }
   | { readonly keep: readonly string[] };
 
-/** Without a choice of the user's, these are discarded. */
+/** Discarded unless configured otherwise. */
 export const DEFAULT_FILTER: readonly string[] = ["password", "token"];
 
 const FILTERED = "[FILTERED]";
 const TOO_DEEP = "[NESTED]";
-/** Units of one text. */
+/** Longest string (UTF-16 units). */
 const MOST_UNITS = 1_024;
-/** Items of one list, keys of one object. */
+/** Most items of a list, or keys of an object. */
 const MOST_ITEMS = 50;
 const MOST_LEVELS = 8;
 
-/** Checks a choice of the user's. @throws SIM_ERR_DEFINITION_INVALID for what is none */
+/** Checks `filterParameters`. @throws SIM_ERR_DEFINITION_INVALID if they are invalid */
 export function checkFilter(chosen: unknown): void {
   if (chosen !== undefined) parsed(chosen);
 }
 
-/** Filters parameters. */
+/** Filters parameters for one logger. */
 export class LogFilter {
   readonly #terms: readonly string[];
   readonly #isKeeping: boolean;
 
-  /** @throws SIM_ERR_DEFINITION_INVALID for what is no choice */
+  /** @throws SIM_ERR_DEFINITION_INVALID if the filter is invalid */
   constructor(chosen: FilterParameters = DEFAULT_FILTER) {
     const { terms, isKeeping } = parsed(chosen);
     this.#terms = terms;
     this.#isKeeping = isKeeping;
   }
 
-  /** Gives what may be written of parameters. They are not changed. */
+  /** Returns a filtered copy of parameters. */
   apply(params: unknown): unknown {
     return this.#isKeeping ? this.#keep(params, 0) : this.#discard(params, 0);
   }
@@ -60,7 +60,7 @@ export class LogFilter {
     });
   }
 
-  /** True for a text such as `a=1&token=2`. In a list it is let pass, as in Phoenix. */
+  /** Reports whether a value is a string such as `a=1&token=2`. Passed in lists, as in Phoenix. */
   #isAssignment(key: string | undefined, item: unknown): boolean {
     if (key === undefined || typeof item !== "string") return false;
     return this.#terms.some((term) => item.includes(`${term}=`));
@@ -81,7 +81,7 @@ function whole(value: unknown, level: number): unknown {
 
 type Mapper = (key: string | undefined, item: unknown) => unknown;
 
-/** Maps the items of a list or an object, as many as may be written; anything else is shortened. */
+/** Maps the items of a list or an object, up to MOST_ITEMS. Shortens any other value. */
 function mapped(value: unknown, level: number, map: Mapper): unknown {
   if (typeof value === "string") return shortened(value);
   if (typeof value !== "object" || value === null) return value;
@@ -118,7 +118,7 @@ function parsed(chosen: unknown): { terms: readonly string[]; isKeeping: boolean
     }
     if ("keep" in chosen && areTerms(chosen.keep)) return { terms: chosen.keep, isKeeping: true };
   }
-  const forms = "a list of texts, { discard: texts } or { keep: texts }";
+  const forms = "a list of strings, { discard: strings } or { keep: strings }";
   const got = Array.isArray(chosen) ? "another list" : typeof chosen;
   throw makeError("SIM_ERR_DEFINITION_INVALID", `filterParameters must be ${forms}, got ${got}`);
 }

@@ -105,7 +105,7 @@ const KEYS: readonly string[] = ["name", ...CALLBACKS, ...PRESENCE_OPTIONS];
 export function checkDefinition(name: unknown, callbacks: AnyCallbacks): void {
   const unknown = Object.keys(callbacks).filter((key) => !KEYS.includes(key));
   if (unknown.length > 0) {
-    throw invalid(`presence must have the keys ${KEYS.join(", ")}, got ${unknown.join(", ")}`);
+    throw invalid(`presence may only have the keys ${KEYS.join(", ")}, got ${unknown.join(", ")}`);
   }
   if (typeof name !== "string" || !NAME.test(name)) {
     const got = typeof name === "string" ? JSON.stringify(name) : kindOf(name);

@@ -194,7 +194,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (isIn) this.#deal(thread);
     else acceptor.remove(descriptor);
     logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
-    if (acceptor.size === 0) logger.log("noShardInDeal");
+    if (acceptor.size === 0) logger.log("allShardsOverloaded");
   }
 
   onRetired(thread: MemberThread, member: number): void {

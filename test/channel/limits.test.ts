@@ -141,7 +141,7 @@ describe("The limits of a channel", () => {
   it("are checked where they are defined", () => {
     assert.throws(() => channel({ limits: { connects: {} } as never }), {
       code: "SIM_ERR_DEFINITION_INVALID",
-      message: "limits must have the keys messages, bytes, joins, got connects",
+      message: "limits may only have the keys messages, bytes, joins, got connects",
     });
     const handleIn = { say: () => ok() };
     assert.throws(

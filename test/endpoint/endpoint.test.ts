@@ -78,7 +78,7 @@ describe("an endpoint's definition", () => {
   it("names the keys of a mount where it has another", () => {
     refused(
       { sockets: { "/socket": { ...mount, transport: 1, other: 2 } } },
-      /^\/socket must have the keys socket, channels, .*, errorHandler, got transport, other$/,
+      /^\/socket may only have the keys socket, channels, .*, errorHandler, got transport, other$/,
     );
   });
 
@@ -116,7 +116,7 @@ describe("an endpoint's definition", () => {
     );
     refused(
       routed({ channel: raw, starter: 7 }),
-      'channel "x:*" of /s must have the keys channel, assigns, options, got starter',
+      'channel "x:*" of /s may only have the keys channel, assigns, options, got starter',
     );
     const { channels } = mount;
     const [ordinary] = Object.values(channels);
@@ -132,7 +132,7 @@ describe("an endpoint's definition", () => {
     assert.equal(sockets["/raw"]?.socket, raw);
     refused(
       { sockets: { "/raw": { socket: raw, channels: {}, maxChannels: 1 } } },
-      /^\/raw must have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
+      /^\/raw may only have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
     );
   });
 
@@ -152,7 +152,7 @@ describe("an endpoint's definition", () => {
   it("wants a filter of parameters in one of its forms", () => {
     refused(
       { sockets: {}, filterParameters: "token" },
-      "filterParameters must be a list of texts, { discard: texts } or { keep: texts }, got string",
+      "filterParameters must be a list of strings, { discard: strings } or { keep: strings }, got string",
     );
   });
 
@@ -172,7 +172,7 @@ describe("an endpoint's definition", () => {
     refused(mountedWith({ websocket: { timeoutMs: "auto" } }), /, got "auto"$/);
     refused(
       mountedWith({ websocket: { timeout: 1 } }),
-      /^websocket of \/s must have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
+      /^websocket of \/s may only have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
     );
     refused(
       mountedWith({ websocket: { compress: "yes" } }),
@@ -198,7 +198,7 @@ describe("an endpoint's definition", () => {
     );
     refused(
       mountedWith({ longpoll: { crypto: { maxAge: 1 } } }),
-      /^crypto of \/s must .*, got maxAge$/,
+      /^crypto of \/s may .*, got maxAge$/,
     );
     refused(
       mountedWith({ longpoll: { crypto: { keyIterations: 0 } } }),
@@ -286,7 +286,7 @@ describe("an endpoint's definition", () => {
   it("names its keys where it has another", () => {
     refused(
       { sockets: {}, socket: {} },
-      /^endpoint must have the keys sockets, transports, routes, .*, got socket$/,
+      /^endpoint may only have the keys sockets, transports, routes, .*, got socket$/,
     );
   });
 

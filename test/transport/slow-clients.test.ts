@@ -175,7 +175,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, true);
     assert.equal(meter.cut, 1);
     assert.deepEqual(log, [
-      'a client reads too slowly: cl {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
+      'a client reads too slowly: co {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
     ]);
   });
 

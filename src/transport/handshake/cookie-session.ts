@@ -100,7 +100,7 @@ function storeOf(subject: string, source: StoredSession): (cookie: string) => Se
   const { store } = source;
   const unknown = Object.keys(source).filter((name) => !STORED_KEYS.includes(name));
   if (unknown.length > 0) {
-    const message = `${subject} must have the keys ${STORED_KEYS.join(", ")}, got ${unknown.join(", ")}`;
+    const message = `${subject} may only have the keys ${STORED_KEYS.join(", ")}, got ${unknown.join(", ")}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message);
   }
   if (typeof store !== "function") {
