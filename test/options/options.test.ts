@@ -160,16 +160,16 @@ describe("options", () => {
       assert.equal(resolved({ clusterUrl: url }).clusterUrl, url);
     }
     const must =
-      "clusterUrl must be none, or a URL as redis://user:password@host:6379, or rediss:, got";
-    assert.equal(refused({ clusterUrl: "localhost" }), `${must} what is no URL`);
-    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} one of http:`);
-    assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} one without a host`);
-    const path = `${must} a path that is no database's number`;
+      "clusterUrl must be none or a URL such as redis://user:password@host:6379 (or rediss:), got";
+    assert.equal(refused({ clusterUrl: "localhost" }), `${must} an invalid URL`);
+    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} the scheme http:`);
+    assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} a URL without a host`);
+    const path = `${must} a path that is not a database number`;
     assert.equal(refused({ clusterUrl: "redis://h/zero" }), path);
   });
 
   it("takes for a node's name none that nameless nodes of Phoenix have", () => {
-    const must = "nodeName must be unique in its cluster, or auto, got";
+    const must = "nodeName must be unique in the cluster, or auto, got";
     for (const nodeName of ["nonode", "nonode@nohost"]) {
       assert.equal(refused({ nodeName }), `${must} ${nodeName}`);
     }
