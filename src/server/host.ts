@@ -1,5 +1,5 @@
 /**
- * The host's own member of the exchange: how main broadcasts and subscribes.
+ * The main thread's member of the exchange, with which the host broadcasts and subscribes.
  *
  * Runs on: main.
  */
@@ -72,34 +72,34 @@ export class Host {
     this.#pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
   }
 
-  /** Adds a handler; gives the function that removes it. */
+  /** Adds a handler. @returns a function that removes it */
   subscribe(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
     return this.#pubsub.listen(topic, handler, onGap);
   }
 
-  /** Forgets a member whose thread has ended, after what it had written was delivered. */
+  /** Delivers what a member had written before its thread ended, and forgets the member. */
   retire(member: number, hasLost: boolean): void {
     this.#exchange.drainFrom(member);
     this.#exchange.forget(member);
     if (hasLost) this.#lapped(member, "all");
   }
 
-  /** Clears what a thread that has ended left in the index. */
+  /** Clears the bits that an ended thread left in the index. */
   clearMember(member: number): void {
     this.#index.clearMember(member);
   }
 
-  /** Makes a number ready for a new thread: every member has forgotten the old one. */
+  /** Prepares a number for a new thread. Every member must have forgotten the old one. */
   resetMember(member: number): void {
     this.#exchange.resetMember(member);
   }
 
-  /** Gives the handlers that a topic has on main. */
+  /** Returns how many handlers a topic has on main. */
   count(topic: string): number {
     return this.#pubsub.count(topic);
   }
 
-  /** Gives the first topics that have handlers on main. */
+  /** Returns topics that have handlers on main, in alphabetical order. */
   topicCounts(prefix: string, limit: number): TopicCount[] {
     return this.#pubsub.topicCounts(prefix, limit);
   }

@@ -1,5 +1,5 @@
 /**
- * How often a shard may be replaced, so that one that cannot live does not keep the machine busy.
+ * Limits how often a shard is replaced, so that one that keeps failing does not occupy the machine.
  *
  * Runs on: main.
  */
@@ -11,7 +11,7 @@ const WINDOW_MS = 60_000;
 export class RestartBound {
   readonly #timesMs = new Map<number, number[]>();
 
-  /** Counts a restart; false where the shard had 5 within the last minute. */
+  /** Counts a restart. @returns false if the shard has had 5 within the last minute */
   tryCount(shard: number, nowMs: number): boolean {
     const recent = (this.#timesMs.get(shard) ?? []).filter((timeMs) => nowMs - timeMs < WINDOW_MS);
     const isAllowed = recent.length < MOST_RESTARTS;

@@ -47,7 +47,7 @@ export interface ShardParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   /** Called where the shard is to be taken out of the deal (false), or put back (true). */
-  readonly onDeal: (isIn: boolean) => void;
+  readonly onRotation: (isIn: boolean) => void;
 }
 
 /** One shard. */
@@ -273,7 +273,12 @@ export class Shard {
   }
 
   #makeOverloadWatch(): OverloadWatch {
-    const { start, logger, onDeal } = this.#parts;
-    return new OverloadWatch({ limits: start.options, counters: this.#counters, logger, onDeal });
+    const { start, logger, onRotation } = this.#parts;
+    return new OverloadWatch({
+      limits: start.options,
+      counters: this.#counters,
+      logger,
+      onRotation,
+    });
   }
 }
