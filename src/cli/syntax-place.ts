@@ -1,7 +1,7 @@
 /**
- * Where a syntax error is: an import says in which app, but not on which line of which file.
+ * Finds the place of a syntax error, since the error of an import names neither file nor line.
  *
- * Runs on: main, in development only: each file costs a process.
+ * Runs on: main, in development only: each file is checked by a process.
  */
 
 import { execFile } from "node:child_process";
@@ -11,9 +11,9 @@ const MOST_FILES = 20;
 const MOST_LINES = 3;
 
 /**
- * Gives the line of the first file that is not free of syntax errors, as Node.js shows it.
+ * Returns the place of the first syntax error, as printed by Node.js.
  *
- * @param files - those that are not JavaScript are left out: of TypeScript the error itself says where
+ * @param files - only JavaScript files are checked; errors in TypeScript already contain the place
  */
 export async function syntaxPlace(files: readonly string[]): Promise<string | undefined> {
   for (const file of files.filter((name) => JAVASCRIPT.test(name)).slice(0, MOST_FILES)) {

@@ -1,5 +1,5 @@
 /**
- * Arguments of `simurgh token`. A secret is none of them: anyone on the machine can read those.
+ * Arguments of `simurgh token`. The secret is not an argument, since others can read arguments.
  *
  * Runs on: main.
  */
@@ -9,22 +9,22 @@ import { parseArgs } from "node:util";
 
 import { makeError, type SimurghError } from "../errors.ts";
 
-/** What may be done with a token. */
+/** Actions of `simurgh token`. */
 export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
 
-/** Arguments, taken apart; the values of options as they were typed. */
+/** Parsed arguments. */
 export interface TokenArguments {
   readonly action: TokenAction;
-  /** Data or a token; undefined where it comes from standard input. */
+  /** Data or a token; undefined if it is read from standard input. */
   readonly subject: string | undefined;
   readonly salt: string;
   readonly secretFile: string | undefined;
-  /** Options of Token, by their names. */
+  /** Options for Token, not yet checked. */
   readonly options: Readonly<Record<string, number | string>>;
 }
 
 const ACTIONS: readonly string[] = ["sign", "encrypt", "verify", "decrypt"] satisfies TokenAction[];
-/** Flags whose values are Token's options. */
+/** Options of Token, by flag. */
 const OPTION_OF_FLAG: Readonly<Record<string, string>> = {
   "max-age": "maxAge",
   "signed-at": "signedAt",
@@ -37,9 +37,9 @@ const NUMBER = /^-?\d+(\.\d+)?$/;
 const SECRET_VARIABLE = "SIMURGH_SECRET_KEY_BASE";
 
 /**
- * Takes the arguments apart.
+ * Parses the arguments.
  *
- * @throws SIM_ERR_OPTION_INVALID for what `--help` does not list
+ * @throws SIM_ERR_OPTION_INVALID for arguments that `--help` does not list
  */
 export function parseTokenArguments(args: readonly string[]): TokenArguments {
   const { tokens, positionals } = parseArgs({
@@ -55,14 +55,17 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
   }
   const [action = "", subject, ...rest] = positionals;
   if (!isAction(action)) {
-    throw invalid("token", `have an action of ${ACTIONS.join(", ")}`, action || "none");
+    throw invalid("token action", `be one of ${ACTIONS.join(", ")}`, action || "none");
   }
-  if (rest.length > 0) throw invalid(action, "have one argument", positionals.slice(1).join(" "));
+  if (rest.length > 0) {
+    throw invalid(action, "be given one argument", positionals.slice(1).join(" "));
+  }
   const isRead = action === "verify" || action === "decrypt";
-  if (isRead && values.has("signed-at"))
-    throw invalid(action, "have its own options", "--signed-at");
+  if (isRead && values.has("signed-at")) {
+    throw invalid(action, "be given options for reading a token", "--signed-at");
+  }
   const salt = values.get("salt");
-  if (salt === undefined) throw invalid("--salt", "be given (what the token is for)", "none");
+  if (salt === undefined) throw invalid("--salt", "be given (the purpose of the token)", "none");
   return {
     action,
     subject: subject === "-" ? undefined : subject,
@@ -73,9 +76,9 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
 }
 
 /**
- * Gives the secret from its file, or else from the environment.
+ * Returns the secret from its file or, without a file, from the environment.
  *
- * @throws SIM_ERR_OPTION_INVALID where there is none
+ * @throws SIM_ERR_OPTION_INVALID if there is none
  */
 export function secretOf(
   file: string | undefined,
@@ -83,10 +86,10 @@ export function secretOf(
 ): string {
   const secret = file === undefined ? environment[SECRET_VARIABLE] : contentOf(file);
   if (secret !== undefined && secret !== "") return secret;
-  throw invalid(file ?? SECRET_VARIABLE, "have the secret (or --secret-file)", "none");
+  throw invalid(file ?? SECRET_VARIABLE, "contain the secret (or use --secret-file)", "none");
 }
 
-/** Names flag or variable where a message has the name of Token's option. */
+/** Replaces the name of Token's option in an error message with the flag or variable. */
 export function namedAsTyped(error: unknown, secretFile: string | undefined): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);
@@ -100,11 +103,11 @@ export function namedAsTyped(error: unknown, secretFile: string | undefined): un
 
 function contentOf(file: string): string {
   try {
-    // Editors end a file with a line break.
+    // Editors add a line break at the end.
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
     const got = error instanceof Error && "code" in error ? String(error.code) : "an error";
-    throw invalid("--secret-file", "be a file that can be read", `${got} for ${file}`);
+    throw invalid("--secret-file", "be a readable file", `${got} for ${file}`);
   }
 }
 
@@ -126,7 +129,7 @@ function number(flag: string, value: string): number {
 
 function flagOf(name: string, rawName: string, value: string | undefined): [string, string] {
   if (!FLAGS.includes(name)) {
-    throw invalid("option", "be one that `simurgh token --help` lists", rawName);
+    throw invalid("option", "be listed by `simurgh token --help`", rawName);
   }
   if (value === undefined) throw invalid(rawName, "be followed by a value", "none");
   return [name, value];

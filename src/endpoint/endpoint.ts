@@ -1,7 +1,7 @@
 /**
- * How a user defines an endpoint: sockets and routes by their paths. The app module's default.
+ * Defines an endpoint: sockets and routes by path. The default export of an app module.
  *
- * Runs on: shard; the app module is loaded by each.
+ * Runs on: shard; each shard loads the app module.
  */
 
 import { kindOf } from "../errors.ts";
@@ -22,32 +22,32 @@ import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks
 import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
 import { handshakePolicyOf } from "./mount-handshake.ts";
 
-/** Options of a mount's WebSocket. What of them the mount has too wins over it. */
+/** Options of a mount's WebSocket. They override those of the mount. */
 export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
-  /** Path behind that of the mount, which may have variables; `/websocket` without. */
+  /** Path after that of the mount; may contain variables. Default: `/websocket`. */
   readonly path?: string;
 }
 
-/** What a mount says of its transports, whatever its socket. */
+/** Options of a mount's transports. */
 export interface MountOptions extends HandshakeOptions {
-  /** Options of the WebSocket at `<path>/websocket`; true, or nothing: the server's; false: none. */
+  /** Options of the WebSocket at `<path>/websocket`, or false for none. Default: the server's. */
   readonly websocket?: boolean | WebSocketMountOptions;
-  /** Whether clients may poll at `<path>/longpoll`, and how; false without. */
+  /** Enables long-poll at `<path>/longpoll`, optionally with options. Default: false. */
   readonly longpoll?: boolean | LongPollMountOptions;
   /**
-   * True: clients may send a token (`authToken` of the official client), as a subprotocol or a
-   * header, and `connectInfo.authToken` has it.
+   * Whether clients may send a token (`authToken` of the official client) as a subprotocol or
+   * header. It is passed to `connect` as `connectInfo.authToken`. Default: false.
    */
   readonly authToken?: boolean;
 }
 
-/** A socket of channels at a path. */
+/** A socket with channels at a path. */
 export interface MountDefinition extends MountOptions {
-  // The assigns are the definition's own affair; here any socket may stand.
+  // Accepts sockets with any assigns.
   readonly socket: SocketDefinition<never> | SocketDefinition;
-  /** By topic pattern: a channel, or a channel and what its route adds. The first match counts. */
+  /** Channels by topic pattern, each optionally with additions. The first match is used. */
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
-  /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
+  /** Topics a connection may have joined at the same time. Default: the server's `maxChannels`. */
   readonly maxChannels?: number;
 }
 
@@ -62,38 +62,38 @@ export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 /** Sockets by path. */
 export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
 
-/** An endpoint as a user gives it. */
+/** The parameters of `defineEndpoint`. */
 export interface EndpointCallbacks<Given extends Sockets = Sockets> {
-  /** Sockets by path, which may have variables: `/org/:org/socket`. */
+  /** Sockets by path. Paths may contain variables: `/org/:org/socket`. */
   readonly sockets: Given;
-  /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
+  /** Custom transports, in addition to WebSocket and long-poll. They reach all sockets. */
   readonly transports?: readonly TransportDefinition[];
-  /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
+  /** HTTP routes, such as `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
-  /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
+  /** Host of pages that may connect if `checkOrigin` is true; null: any. Default: `localhost`. */
   readonly urlHost?: string | null;
-  /** Which pages may connect, where the mount does not say it; true without. */
+  /** Which pages may connect, unless the mount overrides it. Default: true. */
   readonly checkOrigin?: CheckOrigin;
-  /** Presences that channels of the endpoint track: what `definePresence` gave. */
+  /** Presences that channels of the endpoint track: results of `definePresence`. */
   readonly presences?: readonly AnyPresence[];
   /**
-   * Module whose default export, made by `defineTasks`, has what `socket.task` runs on other
-   * threads, as in `new URL("./tasks.js", import.meta.url)`.
+   * Module whose default export is the result of `defineTasks`: functions that `socket.task` runs on
+   * other threads. For example `new URL("./tasks.js", import.meta.url)`.
    */
   readonly tasks?: URL;
-  /** Runs in each shard before it is ready. What it throws fails `serve`. */
+  /** Runs in each shard before it is ready. If it throws, `serve` fails. */
   start?(context: ShardContext): void | Promise<void>;
-  /** Runs in each shard after its last channel's `terminate`. */
+  /** Runs in each shard after the `terminate` of its last channel. */
   stop?(context: ShardContext): void | Promise<void>;
-  /** Takes log lines of the shard instead of standard error. */
+  /** Receives the shard's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
-  /** Which parameters of clients are logged as `[FILTERED]`; `["password", "token"]` without. */
+  /** Client parameters that are logged as `[FILTERED]`. Default: `["password", "token"]`. */
   readonly filterParameters?: FilterParameters;
 }
 
 const KIND = Symbol.for("simurgh.endpoint");
 
-/** An endpoint, as a shard uses it. Its type says which topics and events there are. */
+/** A defined endpoint. Its type contains the app's topics and events. */
 export interface EndpointDefinition<
   Given extends Sockets = Sockets,
 > extends EndpointCallbacks<Given> {
@@ -146,9 +146,9 @@ const DEFAULT_WEBSOCKET_PATH = "/websocket";
 /**
  * Defines an endpoint.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, what is no
- *   socket or channel, `tasks` that is no URL of a file, or handshake options that cannot be;
- *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of its range
+ * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without a leading slash, an invalid
+ *   socket or channel, `tasks` that are not the URL of a file, or invalid handshake options;
+ *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of range
  */
 export function defineEndpoint<const Given extends Sockets>(
   callbacks: EndpointCallbacks<Given>,
@@ -171,22 +171,22 @@ export function defineEndpoint<const Given extends Sockets>(
   return { ...callbacks, [KIND]: true };
 }
 
-/** True for what `defineEndpoint` made, also in another copy of this package. */
+/** Reports whether a value is a result of `defineEndpoint`, even of another copy of this package. */
 export function isEndpoint(value: unknown): value is EndpointDefinition {
   return typeof value === "object" && value !== null && KIND in value;
 }
 
-/** Gives the route that a mount's `channels` has, in its long form. */
+/** Returns the long form of a route in a mount's `channels`. */
 export function routeOf(given: AnyChannelDefinition | ChannelRoute): ChannelRoute {
   return "channel" in given ? given : { channel: given };
 }
 
-/** True for the mount of a raw socket. */
+/** Reports whether a mount has a raw socket. */
 export function isRawMountDefinition(mount: AnyMountDefinition): mount is RawMountDefinition {
   return "handleIn" in mount.socket;
 }
 
-/** Gives the options of a mount's WebSocket; undefined: it has none. */
+/** Returns the options of a mount's WebSocket; undefined if it has none. */
 export function websocketOptionsOf({
   websocket = true,
 }: MountOptions): WebSocketMountOptions | undefined {
@@ -194,7 +194,7 @@ export function websocketOptionsOf({
   return websocket === true ? {} : websocket;
 }
 
-/** Gives the whole path of a mount's WebSocket. */
+/** Returns the full path of a mount's WebSocket. */
 export function websocketPathOf(path: string, { path: own }: WebSocketMountOptions): string {
   return `${path === "/" ? "" : path}${own ?? DEFAULT_WEBSOCKET_PATH}`;
 }
@@ -210,10 +210,10 @@ function checkPresences(presences: unknown): void {
   const names = presences.filter(isPresence).map(({ name }) => name);
   const doubled = names.find((name, at) => names.indexOf(name) < at);
   if (doubled === undefined) return;
-  throw invalid(`presences must have names of their own, got ${JSON.stringify(doubled)} twice`);
+  throw invalid(`presences must have unique names, got ${JSON.stringify(doubled)} twice`);
 }
 
-// Checked here, where the app module's stack says which mount it is, and not when a client comes.
+// Checked while the app module loads, so that the stack shows the mount, and not at the first client.
 function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);
@@ -246,7 +246,7 @@ function checkTransports(given: unknown): void {
     Array.isArray(given) &&
     given.every((one) => hasFunction(one, "start") && hasFunction(one, "stop"));
   if (areRight) return;
-  throw invalid(`transports must be a list of what defineTransport made, got ${kindOf(given)}`);
+  throw invalid(`transports must be a list of results of defineTransport, got ${kindOf(given)}`);
 }
 
 function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute): void {
@@ -259,7 +259,7 @@ function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute)
   const { channel, assigns, options } = routeOf(given);
   if (assigns !== undefined) checkObject(`assigns of ${subject}`, assigns);
   if (options !== undefined && !("start" in channel)) {
-    throw invalid(`options of ${subject} must be those of a raw channel, got another channel`);
+    throw invalid(`options of ${subject} must belong to a raw channel, got another channel`);
   }
 }
 

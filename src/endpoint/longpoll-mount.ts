@@ -1,5 +1,5 @@
 /**
- * Options of a mount's long-poll, as users give them.
+ * Options of a mount's long-poll.
  *
  * Runs on: shard.
  */
@@ -11,17 +11,17 @@ import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake/ha
 import type { LongPollOptions } from "../transport/longpoll/longpoll-transport.ts";
 import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
 
-/** Options of a mount's long-poll. What of them the mount has too wins over it. */
+/** Options of a mount's long-poll. They override those of the mount. */
 export interface LongPollMountOptions
   extends Partial<LongPollOptions>, Pick<HandshakeOptions, LongPollHandshakeKey> {
-  /** Path behind that of the mount, which may have variables; `/longpoll` without. */
+  /** Path after that of the mount; may contain variables. Default: `/longpoll`. */
   readonly path?: string;
 }
 
-/** Those that stand for an answer that long-poll has no way to give are of WebSocket alone. */
+/** All keys except those for responses that only a WebSocket handshake can give. */
 type LongPollHandshakeKey = Exclude<keyof HandshakeOptions, "subprotocols" | "errorHandler">;
 
-/** What of a mount is looked at here. */
+/** The part of a mount that is used here. */
 interface LongPollMount {
   readonly longpoll?: boolean | LongPollMountOptions;
 }
@@ -36,7 +36,7 @@ const KEYS: readonly string[] = [
 ];
 const DEFAULT_PATH = "/longpoll";
 
-/** Gives the options of a mount's long-poll; undefined: it has none. */
+/** Returns the options of a mount's long-poll; undefined if it has none. */
 export function longpollOptionsOf({
   longpoll = false,
 }: LongPollMount): LongPollMountOptions | undefined {
@@ -44,7 +44,7 @@ export function longpollOptionsOf({
   return longpoll === true ? {} : longpoll;
 }
 
-/** Gives the whole path of a mount's long-poll. */
+/** Returns the full path of a mount's long-poll. */
 export function longpollPathOf(path: string, { path: own }: LongPollMountOptions): string {
   return `${path === "/" ? "" : path}${own ?? DEFAULT_PATH}`;
 }

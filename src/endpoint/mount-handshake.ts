@@ -1,5 +1,5 @@
 /**
- * The handshake options of a mount, put together: of the endpoint, of the mount, of its transport.
+ * Combines the handshake options of an endpoint, a mount and its transport.
  *
  * Runs on: shard.
  */
@@ -12,25 +12,25 @@ import {
 } from "../transport/handshake/handshake-options.ts";
 import type { CheckOrigin } from "../transport/handshake/origin.ts";
 
-/** What an endpoint says for all its mounts. */
+/** Handshake options of an endpoint, for all its mounts. */
 export interface EndpointHandshake {
   readonly checkOrigin?: CheckOrigin;
   readonly urlHost?: string | null;
 }
 
-/** What a mount says for all its transports. */
+/** Handshake options of a mount, for all its transports. */
 export interface MountHandshake extends HandshakeOptions {
   readonly authToken?: boolean;
 }
 
-/** Host of pages that are served from where they are written. */
+/** Host of pages in development. */
 const DEFAULT_URL_HOST = "localhost";
 
 /**
- * Makes the policy of one transport of a mount. What the transport says wins over the mount, that
- * over the endpoint.
+ * Creates the handshake policy of a mount's transport. Options of the transport override those of
+ * the mount, which override those of the endpoint.
  *
- * @throws as `makeHandshakePolicy` does
+ * @throws like `makeHandshakePolicy`
  */
 export function handshakePolicyOf(
   path: string,

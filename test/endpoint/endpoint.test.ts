@@ -122,7 +122,7 @@ describe("an endpoint's definition", () => {
     const [ordinary] = Object.values(channels);
     refused(
       routed({ channel: ordinary, options: {} }),
-      'options of channel "x:*" of /s must be those of a raw channel, got another channel',
+      'options of channel "x:*" of /s must belong to a raw channel, got another channel',
     );
   });
 
@@ -144,7 +144,7 @@ describe("an endpoint's definition", () => {
     ] as const) {
       refused(
         { sockets: {}, transports },
-        `transports must be a list of what defineTransport made, got ${got}`,
+        `transports must be a list of results of defineTransport, got ${got}`,
       );
     }
   });
