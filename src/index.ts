@@ -31,15 +31,8 @@ export type {
 export type { LongPollMountOptions } from "./endpoint/longpoll-mount.ts";
 export type { ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
-export type {
-  ConnectInfo,
-  ConnectRequest,
-  ControlSocket,
-  Params,
-  RequestUri,
-  SocketCallbacks,
-  SocketDefinition,
-} from "./socket/definition.ts";
+export type { ConnectInfo, ConnectRequest, Params, RequestUri } from "./socket/connect-request.ts";
+export type { ControlSocket, SocketCallbacks, SocketDefinition } from "./socket/definition.ts";
 export type { SocketLimits } from "./socket/limits.ts";
 export type { Rate } from "./limits/rate.ts";
 export type { OwnRates } from "./limits/own-limits.ts";
@@ -49,7 +42,7 @@ export { defineRawSocket } from "./socket/raw-definition.ts";
 export type {
   RawInfoResult,
   RawInResult,
-  RawSocket,
+  RawSocketHandle,
   RawSocketCallbacks,
   RawSocketDefinition,
 } from "./socket/raw-definition.ts";
@@ -60,7 +53,13 @@ export type { AnyChannelDefinition, ChannelRoute } from "./socket/channel-router
 export { defineChannel } from "./channel/definition.ts";
 export type { ChannelCallbacks, ChannelDefinition } from "./channel/definition.ts";
 export type { AnyTasks, ChannelSocket, PayloadArgument } from "./channel/channel-socket.ts";
-export type { ChannelTypes, InEvent, InSchema, OutSchema } from "./channel/schemas/declarations.ts";
+export type {
+  AnswersLater,
+  ChannelTypes,
+  InEvent,
+  InSchema,
+  OutSchema,
+} from "./channel/schemas/declarations.ts";
 export type { JsonSchema, JsonSchemaValue } from "./channel/schemas/json-schema.ts";
 export { typed } from "./channel/schemas/typed.ts";
 export type { Typed } from "./channel/schemas/typed.ts";
@@ -68,7 +67,7 @@ export { verbatim } from "./channel/verbatim.ts";
 export type { VerbatimHandler } from "./channel/verbatim.ts";
 export { defineRawChannel } from "./channel/raw-definition.ts";
 export type {
-  RawChannel,
+  RawChannelHandle,
   RawChannelCallbacks,
   RawChannelDefinition,
   RawChannelHandlers,
@@ -106,8 +105,7 @@ export type {
   Stop,
 } from "./callbacks/results.ts";
 export type { Until } from "./callbacks/expiry.ts";
-export { socketRef } from "./channel/socket-ref.ts";
-export type { SocketRef } from "./channel/socket-ref.ts";
+export type { LaterPayload, LaterReply } from "./channel/later-reply.ts";
 export { definePresence } from "./presence/presence.ts";
 export type {
   AnyPresence,

@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   app: ["endpoint"],
   endpoint: ["transport", "socket", "channel", "presence", "protocol", "token"],
   transport: ["socket", "channel", "callbacks", "memory", "protocol", "token"],
-  socket: ["channel", "callbacks", "limits", "memory", "protocol"],
+  socket: ["channel", "callbacks", "limits", "pubsub", "memory", "protocol"],
   channel: ["callbacks", "limits", "pubsub", "memory", "protocol"],
   callbacks: ["protocol"],
   limits: ["memory"],

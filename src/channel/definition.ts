@@ -77,6 +77,11 @@ export interface ChannelCallbacks<
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
   join(socket: Socket, payload: InPayload<Params>): Joined | Promise<Joined>;
   /**
+   * Runs after the client was sent the answer of an accepted join, before anything else of the
+   * channel: here it may push and broadcast.
+   */
+  joined?(socket: Socket): HandleOutResult | Promise<HandleOutResult>;
+  /**
    * A handler for each event of the client. Its payload is what JSON gave, or a Uint8Array of its
    * own where the client sent bytes; `verbatim` makes one that gets it as the client wrote it. An
    * event without a handler crashes the channel.
@@ -140,6 +145,7 @@ export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
   readonly [TYPES]?: Types;
   readonly locals: () => unknown;
   readonly join: (socket: object, payload: unknown) => unknown;
+  readonly joined: ((socket: object, nothing: unknown) => unknown) | undefined;
   readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
   /** Undefined: all that it sends is written by JSON.stringify. */
@@ -205,6 +211,7 @@ export function defineChannel<
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: joinOf(callbacks.join.bind(callbacks) as ChannelDefinition["join"], callbacks.params),
+    joined: callbacks.joined?.bind(callbacks) as ChannelDefinition["joined"],
     handleIn,
     intercept: outHandlersOf(callbacks.intercept),
     writers: OutWriters.of(callbacks.out),
@@ -243,7 +250,7 @@ function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
 function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
   checkFunction("join", given["join"]);
   for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
-  for (const name of ["locals", "handleInfo", "expiring", "missed", "terminate"]) {
+  for (const name of ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"]) {
     if (given[name] !== undefined) checkFunction(name, given[name]);
   }
 }

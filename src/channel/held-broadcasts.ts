@@ -12,15 +12,14 @@
  */
 
 import type { HoldingWindow } from "../pubsub/holding-window.ts";
-import type { Channel } from "./channel.ts";
 import type { Publisher } from "./connection.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane, Subscriber } from "./lane.ts";
 
 const BUFFER_BYTES = 262_144;
 
 interface Held {
   lane: Lane | undefined;
-  from: Channel | undefined;
+  from: Subscriber | undefined;
   start: number;
   end: number;
   isBinary: boolean;
@@ -52,7 +51,7 @@ export class HeldBroadcasts {
   }
 
   /** Holds a frame for the channels of a native lane, but for the one that it is from. */
-  hold(lane: Lane, frame: Uint8Array, isBinary: boolean, from: Channel | undefined): void {
+  hold(lane: Lane, frame: Uint8Array, isBinary: boolean, from: Subscriber | undefined): void {
     if (this.#end + frame.length > BUFFER_BYTES) this.flush();
     if (frame.length > BUFFER_BYTES) {
       lane.publish(this.#publisher, frame, isBinary, from);

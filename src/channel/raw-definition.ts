@@ -21,7 +21,7 @@ import type { ExitReason } from "../callbacks/results.ts";
  * It may be kept, and used from anywhere in the shard. Once the channel has ended nothing of it
  * does anything.
  */
-export interface RawChannel<Assigns = object> {
+export interface RawChannelHandle<Assigns = object> {
   readonly topic: string;
   /** The socket's id, or null. */
   readonly id: string | null;
@@ -103,7 +103,7 @@ export interface RawChannelCallbacks<Assigns> {
    * What this or a handler throws, or rejects with, is as in other channels: error `join crashed`
    * where the join was not answered, else phx_error.
    */
-  start(channel: RawChannel<Assigns>, payload: unknown): RawChannelHandlers | undefined;
+  start(channel: RawChannelHandle<Assigns>, payload: unknown): RawChannelHandlers | undefined;
   /**
    * Time in which the join must be answered (ms); the server's `joinTimeoutMs` without. Then the
    * client is told `join timeout`, and the channel ends.

@@ -10,6 +10,7 @@ import { JsonText } from "../protocol/json-text.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
+import type { AnswersLater } from "./schemas/declarations.ts";
 import type { HandleInResult } from "../callbacks/results.ts";
 
 /**
@@ -19,7 +20,7 @@ import type { HandleInResult } from "../callbacks/results.ts";
  * around it. Its payload is `never`, which fits whatever `in` declares: what it is given is text.
  */
 export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> = (
-  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks>,
+  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks> & AnswersLater,
   payload: never,
 ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>;
 
@@ -50,7 +51,7 @@ export function verbatim<
   Answer = unknown,
 >(
   handler: (
-    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks>,
+    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks> & AnswersLater,
     payload: JsonText | Uint8Array,
   ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>,
 ): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> {

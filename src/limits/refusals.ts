@@ -7,6 +7,8 @@
  */
 
 import type { Logger } from "../log/logger.ts";
+import type { Counters } from "../memory/counters.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Clock } from "./clock.ts";
 import type { Counted } from "./own-limits.ts";
@@ -26,49 +28,39 @@ export interface Refusal {
   readonly retryAfterMs: number;
 }
 
-/** The dependencies of Refusals. */
-export interface RefusalsParts {
-  readonly logger: Logger;
-  readonly clock: Clock;
-  /** Called for each refused message and join, answered or not. */
-  readonly onRefused: () => void;
-  /** Called as well for each of those that is not answered. */
-  readonly onIgnored: () => void;
-  /** Called for each refused connection request. */
-  readonly onConnectRefused: () => void;
-}
-
 const LINE_EVERY_MS = 10_000;
 
 /** Reports the refusals of a shard. */
 export class Refusals {
   readonly clock: Clock;
-  readonly #parts: RefusalsParts;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
   #nextLineMs = -Infinity;
   /** Refusals since the last line. */
   #count = 0;
 
-  constructor(parts: RefusalsParts) {
-    this.#parts = parts;
-    this.clock = parts.clock;
+  constructor(counters: Counters, logger: Logger, clock: Clock) {
+    this.#counters = counters;
+    this.#logger = logger;
+    this.clock = clock;
   }
 
   /** Reports a refused message or join that the client is told about. */
   refused(refusal: Refusal): void {
-    this.#parts.onRefused();
+    this.#counters.add(COUNTER.rateLimited);
     this.#report(refusal);
   }
 
   /** Counts a refused message of a flooding client, which gets no answer. */
   ignored(): void {
-    this.#parts.onRefused();
-    this.#parts.onIgnored();
+    this.#counters.add(COUNTER.rateLimited);
+    this.#counters.add(COUNTER.floodIgnored);
     this.#count += 1;
   }
 
   /** Reports a refused connection request. */
   connectRefused(refusal: Refusal): void {
-    this.#parts.onConnectRefused();
+    this.#counters.add(COUNTER.connectsLimited);
     this.#report(refusal);
   }
 
@@ -76,7 +68,7 @@ export class Refusals {
     this.#count += 1;
     const nowMs = this.clock();
     if (nowMs >= this.#nextLineMs) {
-      this.#parts.logger.log("rateLimited", { ...refusal, count: this.#count });
+      this.#logger.log("rateLimited", { ...refusal, count: this.#count });
       this.#nextLineMs = nowMs + LINE_EVERY_MS;
       this.#count = 0;
     }

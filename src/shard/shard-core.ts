@@ -7,13 +7,13 @@
  * Runs on: shard.
  */
 
-import { ChannelServer } from "../channel/channel-server.ts";
+import { Callbacks } from "../callbacks/callbacks.ts";
 import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
-import { RawChannelServer } from "../channel/raw-channel-server.ts";
+import { ShardChannels } from "../channel/shard-channels.ts";
 import { runTask } from "../channel/tasks/task-signal.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
@@ -36,11 +36,11 @@ import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import { ExpiryBook, type Mortal } from "../socket/expiry-book.ts";
 import type { AnyMount } from "../socket/mount.ts";
-import { RawSocketServer } from "../socket/raw-socket-server.ts";
+import { openSocket } from "../socket/open-socket.ts";
 import type { SocketOpener } from "../socket/served-socket.ts";
 import { SocketLimiter } from "../socket/socket-limiter.ts";
 import type { SocketLimits } from "../socket/limits.ts";
-import { SocketServer } from "../socket/socket-server.ts";
+import { ShardSockets } from "../socket/shard-sockets.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
 import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
@@ -70,17 +70,13 @@ export class ShardCore {
   readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
   readonly presences: ShardPresences;
-  readonly #channels: ChannelServer;
-  readonly #sockets: SocketServer;
-  readonly #rawChannels: RawChannelServer;
-  readonly #rawSockets: RawSocketServer;
+  readonly #callbacks: Callbacks;
+  readonly #channels: ShardChannels;
+  readonly #sockets: ShardSockets;
   readonly #expiries = new ExpiryBook<Mortal>(() => Date.now());
-  /** Makes the sockets of connections, of whichever kind their mount is. */
+  /** Opens the sockets of connections. */
   readonly sockets: SocketOpener = {
-    open: (connection, identity) =>
-      "serializer" in identity
-        ? this.#sockets.open(connection, identity)
-        : this.#rawSockets.open(connection, identity),
+    open: (connection, identity) => openSocket(this.#sockets, connection, identity),
   };
   /** What holds broadcasts: all of a coalescing window, or those of a burst. */
   readonly held: HeldBroadcasts;
@@ -110,46 +106,38 @@ export class ShardCore {
     this.#parts = parts;
     this.#node = memory.nodeName;
     this.#rates = new RateTable(memory.rates);
-    this.#refusals = this.#makeRefusals();
+    this.#refusals = new Refusals(counters, logger, parts.clock);
     this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
     this.#coalescing = makeCoalescingWindow(options.coalesceMs);
     this.#window = this.#coalescing ?? new BurstWindow();
     this.exchange = this.#makeExchange();
     this.context = this.#makeContext();
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
-    const fastlane = new Fastlane({
-      publisher: parts.publisher,
-      held: this.held,
-      onSkipped: (count) => counters.add(COUNTER.skippedOnV1, count),
-    });
+    const fastlane = new Fastlane(parts.publisher, this.held, counters);
     this.pubsub = this.#makePubSub(fastlane);
-    this.#channels = new ChannelServer({
+    this.#callbacks = new Callbacks(options);
+    this.#channels = new ShardChannels({
       shard: start.shard,
       context: this.context,
       pubsub: this.pubsub,
       fastlane,
       encoder: this.#encoder,
       tasks,
+      callbacks: this.#callbacks,
+      counters,
+      options,
       logger,
-      maxMailbox: options.maxMailbox,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      joinTimeoutMs: options.joinTimeoutMs,
-      onCount: (change) => counters.add(COUNTER.channels, change),
-      onLeftOut: () => counters.add(COUNTER.leftOut, 1),
-      onClosed: (channel) => this.presences.ended(channel),
+      onEnded: (channel) => this.presences.ended(channel),
     });
     this.presences = this.#makePresences();
-    this.#rawChannels = new RawChannelServer({
-      shard: start.shard,
-      context: this.context,
-      topics: this.pubsub,
+    this.#sockets = new ShardSockets({
+      channels: this.#channels,
+      expiries: this.#expiries,
       logger,
-      handlerTimeoutMs: options.handlerTimeoutMs,
-      joinTimeoutMs: options.joinTimeoutMs,
-      onCount: (change) => counters.add(COUNTER.channels, change),
+      refusals: this.#refusals,
+      maxMailbox: options.maxMailbox,
+      takesJoins: parts.takesJoins,
     });
-    this.#rawSockets = this.#makeRawSockets();
-    this.#sockets = this.#makeSockets();
   }
 
   /** Takes records when it is told to: before `start`, so that a member can be forgotten. */
@@ -192,9 +180,8 @@ export class ShardCore {
    * the shard's sweep.
    */
   checkTimeouts(nowMs: number): void {
-    this.#channels.checkTimeouts(nowMs);
-    this.#rawChannels.checkTimeouts(nowMs);
-    this.#rawSockets.checkTimeouts(nowMs);
+    this.#callbacks.checkTimeouts(nowMs);
+    this.#channels.checkOpenJoins(nowMs);
     this.#expiries.look();
   }
 
@@ -210,9 +197,7 @@ export class ShardCore {
    * @returns how many channels and raw sockets are left then
    */
   async allEnded(limitMs?: number): Promise<number> {
-    const servers = [this.#channels, this.#rawChannels, this.#rawSockets];
-    const left = await Promise.all(servers.map((server) => server.allEnded(limitMs)));
-    return left.reduce((sum, count) => sum + count);
+    return this.#callbacks.live.allGone(limitMs);
   }
 
   /** Makes what a socket's connections need of its definition at a path. */
@@ -256,52 +241,12 @@ export class ShardCore {
     this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
   }
 
-  #makeSockets(): SocketServer {
-    const { start, counters, logger, takesJoins } = this.#parts;
-    return new SocketServer({
-      channels: this.#channels,
-      rawChannels: this.#rawChannels,
-      idTopics: this.pubsub,
-      expiries: this.#expiries,
-      logger,
-      maxBacklog: start.options.maxMailbox,
-      refusals: this.#refusals,
-      takesJoins,
-      onJoinRefused: () => counters.add(COUNTER.joinsOverloaded, 1),
-    });
-  }
-
-  #makeRefusals(): Refusals {
-    const { counters, clock, logger } = this.#parts;
-    return new Refusals({
-      logger,
-      clock,
-      onRefused: () => counters.add(COUNTER.rateLimited),
-      onIgnored: () => counters.add(COUNTER.floodIgnored),
-      onConnectRefused: () => counters.add(COUNTER.connectsLimited),
-    });
-  }
-
   #makePresences(): ShardPresences {
     const { start, counters, presences, logger } = this.#parts;
     const { memory, options, member } = start;
     const onCount = (change: number): void => counters.add(COUNTER.presences, change);
     const wire = new ShardWire(memory, member, this, onCount);
     return new ShardPresences({ presences, options, context: this.context, wire, logger });
-  }
-
-  #makeRawSockets(): RawSocketServer {
-    const { start, logger } = this.#parts;
-    const { maxMailbox, handlerTimeoutMs } = start.options;
-    return new RawSocketServer({
-      shard: start.shard,
-      context: this.context,
-      topics: this.pubsub,
-      expiries: this.#expiries,
-      logger,
-      maxMailbox,
-      handlerTimeoutMs,
-    });
   }
 
   #lapped(from: number, slots: LappedNotice): void {

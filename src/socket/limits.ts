@@ -8,7 +8,7 @@ import { kindOf, makeError } from "../errors.ts";
 import { checkOwnRates, OWN_KEYS, type OwnRates } from "../limits/own-limits.ts";
 import { checkLimits } from "../limits/rate.ts";
 import { checkSharedRates, type SharedRates } from "../limits/shared-limits.ts";
-import type { ConnectRequest } from "./definition.ts";
+import type { ConnectRequest } from "./connect-request.ts";
 
 /** What connections may do in how much time; without a limit, whatever they can. */
 export interface SocketLimits extends OwnRates {

@@ -10,7 +10,8 @@ import type { ExitReason, Ok, Refused, Reply, Stop } from "../callbacks/results.
 import { kindOf, makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import type { CloseWith } from "./close-with.ts";
-import { expiringMsOf, type ConnectRequest } from "./definition.ts";
+import type { ConnectRequest } from "./connect-request.ts";
+import { expiringMsOf } from "./definition.ts";
 import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
 
 /**
@@ -19,7 +20,7 @@ import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
  * It may be kept, and used from a timer, from other sockets and channels of the shard. Once the
  * connection is gone nothing of it does anything.
  */
-export interface RawSocket<State = unknown> {
+export interface RawSocketHandle<State = unknown> {
   /** What `connect` gave; the callbacks' own to change or replace. */
   state: State;
   /** What `id` gave, or null. */
@@ -90,20 +91,23 @@ export interface RawSocketCallbacks<State> {
   /** Name by which all connections of, say, a user are disconnected; null: none. */
   id?(socket: { readonly state: NoInfer<State> }): string | null;
   /** Runs when the connection is open, before its first frame is handled. */
-  init?(socket: RawSocket<NoInfer<State>>): MaybeAsync<RawInfoResult>;
+  init?(socket: RawSocketHandle<NoInfer<State>>): MaybeAsync<RawInfoResult>;
   /** Takes a frame of the client. */
-  handleIn(socket: RawSocket<NoInfer<State>>, frame: DataFrame): MaybeAsync<RawInResult>;
+  handleIn(socket: RawSocketHandle<NoInfer<State>>, frame: DataFrame): MaybeAsync<RawInResult>;
   /** Is told of pings, which the transport has answered, and of pongs. Over WebSocket only. */
-  handleControl?(socket: RawSocket<NoInfer<State>>, frame: ControlFrame): MaybeAsync<RawInResult>;
+  handleControl?(
+    socket: RawSocketHandle<NoInfer<State>>,
+    frame: ControlFrame,
+  ): MaybeAsync<RawInResult>;
   /** Takes what `send`, `sendAfter` and `subscribe` bring. */
-  handleInfo?(socket: RawSocket<NoInfer<State>>, message: unknown): MaybeAsync<RawInfoResult>;
+  handleInfo?(socket: RawSocketHandle<NoInfer<State>>, message: unknown): MaybeAsync<RawInfoResult>;
   /**
    * Is told that broadcasts of a topic it listens to were lost on their way to this thread.
    * Without it the connection is closed with 1011, and the client connects anew.
    */
-  missed?(socket: RawSocket<NoInfer<State>>, topic: string): MaybeAsync<RawInfoResult>;
+  missed?(socket: RawSocketHandle<NoInfer<State>>, topic: string): MaybeAsync<RawInfoResult>;
   /** Is told that the connection has so much time left (ms), unless it is renewed. */
-  expiring?(socket: RawSocket<NoInfer<State>>, leftMs: number): MaybeAsync<RawInfoResult>;
+  expiring?(socket: RawSocketHandle<NoInfer<State>>, leftMs: number): MaybeAsync<RawInfoResult>;
   /**
    * Runs when the connection has ended, once, where `init` was to run. The reason is what `stop`
    * or `closeWith` gave, or else:
@@ -114,7 +118,7 @@ export interface RawSocketCallbacks<State> {
    * - `{ shutdown: "expired" }`: its time was over
    * - an error: a callback threw, or a limit was passed
    */
-  terminate?(socket: RawSocket<NoInfer<State>>, reason: ExitReason): MaybeAsync<void>;
+  terminate?(socket: RawSocketHandle<NoInfer<State>>, reason: ExitReason): MaybeAsync<void>;
   /** How long before its end `expiring` runs (ms); 60 000 without, 0 for never. */
   readonly expiringMs?: number;
   /** Level at which connections are logged, `info` without; false: not at all. */

@@ -22,7 +22,7 @@ import { DEFAULT_SERIALIZERS } from "../protocol/version.ts";
 import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
-import type { ConnectInfo } from "../socket/definition.ts";
+import type { ConnectInfo } from "../socket/connect-request.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import type { ConnectInfoPlan } from "../transport/handshake/connect-info.ts";
 import { ConnectionNumbering } from "../transport/connection-numbering.ts";

@@ -13,7 +13,7 @@ import type { Options } from "../../src/options/options.ts";
 import type { EndpointCallbacks } from "../../src/endpoint/endpoint.ts";
 import { closeWith } from "../../src/socket/close-with.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
-import type { RawSocket, RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
+import type { RawSocketCallbacks, RawSocketHandle } from "../../src/socket/raw-definition.ts";
 import { within } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { freePort } from "../support/server.ts";
@@ -44,7 +44,7 @@ export interface Ports {
   readonly ownPort: number;
 }
 
-type Socket = RawSocket<{ user: string }>;
+type Socket = RawSocketHandle<{ user: string }>;
 type Callbacks = RawSocketCallbacks<{ user: string }>;
 
 /** A shard with a raw socket, and what it was called with. */

@@ -12,6 +12,7 @@ import * as fc from "fast-check";
 import { Logger } from "../../src/log/logger.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { ok } from "../../src/callbacks/results.ts";
+import { openSocket } from "../../src/socket/open-socket.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SlowClientPolicy } from "../../src/socket/definition.ts";
@@ -131,12 +132,12 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
   const limits = { connectTimeoutMs: 1_000, maxChannels: 8, limiter: undefined };
   const mount = { path: "/socket", definition, router, ...limits };
   const identity = { mount, serializer: jsonV2, assigns: {}, id: null, address: null };
-  const socket = world.sockets.open(connection, identity);
+  const socket = openSocket(world.sockets, connection, identity);
   connection.socket = socket;
   connection.attach(ws as unknown as OurWebSocket);
   connections.add(connection);
   for (const topic of topics) {
-    world.sockets.receive(socket, JSON.stringify(["11", "1", topic, "phx_join", {}]));
+    socket.receiveText(JSON.stringify(["11", "1", topic, "phx_join", {}]));
   }
   ws.taken();
   return { ws, connection };

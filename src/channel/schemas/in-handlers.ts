@@ -9,7 +9,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { kindOf, makeError } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
 import type { Message } from "../../protocol/message.ts";
-import { isThenable } from "../../callbacks/calls.ts";
+import { isThenable } from "../../callbacks/promises.ts";
 import {
   checked,
   isOversize,
@@ -33,8 +33,8 @@ export interface InHandler {
   readonly rate: Rate | undefined;
 }
 
-/** A channel, as what writes the replies of one of its events knows it. */
-export interface RepliesLater {
+/** A channel whose event has a writer for its replies. */
+export interface WritesReplies {
   /** Writes the replies with ok to the message that is handled, where they have a JSON Schema. */
   replyWriter?: PayloadWriter | undefined;
 }
@@ -184,7 +184,7 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
     return isOk ? new Reply("ok", write(result.payload)) : result;
   };
   // While the handler runs; where it throws, or its promise is rejected, its channel ends.
-  return (socket: RepliesLater, payload) => {
+  return (socket: WritesReplies, payload) => {
     socket.replyWriter = write;
     const result = handle(socket, payload);
     if (!isThenable(result)) {

@@ -11,7 +11,7 @@ import { bytesOf } from "../../protocol/binary-v2.ts";
 import { jsonOf } from "../../protocol/json-text.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { Serializer } from "../../protocol/serializer.ts";
-import { isThenable } from "../../callbacks/calls.ts";
+import { isThenable } from "../../callbacks/promises.ts";
 import { error, type Refused } from "../../callbacks/results.ts";
 
 /** A callback with the payload that it is given. */

@@ -8,7 +8,8 @@
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
 import { NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
-import type { ControlOpcode, ServedSocket } from "../../socket/served-socket.ts";
+import type { ControlOpcode } from "../../socket/frame.ts";
+import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { TransportClient, TransportConnection } from "./definition.ts";
 import type { SlowConnection } from "../slow-clients.ts";
 

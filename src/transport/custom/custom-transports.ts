@@ -5,12 +5,13 @@
  * Full: a client for which too much waits is a slow one, as far as its transport says what waits.
  */
 
-import { settledInTime, isThenable } from "../../callbacks/calls.ts";
+import { settledInTime, isThenable } from "../../callbacks/promises.ts";
 import type { ShardContext } from "../../channel/context.ts";
 import { makeError } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
-import { decide, type AnyIdentity } from "../../socket/connect.ts";
+import { decide } from "../../socket/connect.ts";
+import type { AnyIdentity } from "../../socket/identity.ts";
 import type { AnyMount } from "../../socket/mount.ts";
 import type { ServedSocket, SocketOpener } from "../../socket/served-socket.ts";
 import type { ConnectionNumbering } from "../connection-numbering.ts";

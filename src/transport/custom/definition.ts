@@ -7,8 +7,8 @@
 
 import type { ShardContext } from "../../channel/context.ts";
 import { kindOf, makeError } from "../../errors.ts";
-import type { ConnectInfo, Params } from "../../socket/definition.ts";
-import type { ControlOpcode } from "../../socket/served-socket.ts";
+import type { ConnectInfo, Params } from "../../socket/connect-request.ts";
+import type { ControlOpcode } from "../../socket/frame.ts";
 
 /** A request to connect, as the transport has read it. */
 export interface TransportRequest {

@@ -8,7 +8,7 @@
 
 import { kindOf, makeError } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
-import type { ConnectInfo, RequestUri } from "../../socket/definition.ts";
+import type { ConnectInfo, RequestUri } from "../../socket/connect-request.ts";
 import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
 import { SessionReader, type SessionRequest, type SessionSource } from "./cookie-session.ts";
 import { defaultPortOf, tryParseHost } from "../http/uri.ts";

@@ -12,7 +12,7 @@
 import type { ShardContext } from "../../channel/context.ts";
 import type { Logger } from "../../log/logger.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
-import type { Params } from "../../socket/definition.ts";
+import type { Params } from "../../socket/connect-request.ts";
 import { isRawMount, type AnyMount } from "../../socket/mount.ts";
 import { mergeWants } from "./connect-info.ts";
 import type { HandshakePolicy } from "./handshake-options.ts";

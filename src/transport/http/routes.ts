@@ -6,7 +6,7 @@
  *       `handlerTimeoutMs` with 503; what it gives later is ignored.
  */
 
-import { isThenable, settledInTime } from "../../callbacks/calls.ts";
+import { isThenable, settledInTime } from "../../callbacks/promises.ts";
 import { hasCode, makeError } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import {

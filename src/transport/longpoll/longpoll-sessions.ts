@@ -9,7 +9,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "../../log/logger.ts";
 import { CLOSE, NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
 import type { ServedSocket, SocketOpener } from "../../socket/served-socket.ts";
-import type { AnyIdentity } from "../../socket/connect.ts";
+import type { AnyIdentity } from "../../socket/identity.ts";
 import { telemetry } from "../../telemetry.ts";
 import type { ConnectionNumbering } from "../connection-numbering.ts";
 import { Drain, type DrainCounts, type DrainPace } from "../drain.ts";

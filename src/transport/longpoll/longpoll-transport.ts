@@ -12,7 +12,7 @@
  */
 
 import type { Decision } from "../../socket/connect.ts";
-import type { Params } from "../../socket/definition.ts";
+import type { Params } from "../../socket/connect-request.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { KeyOptions } from "../../token/token-options.ts";
 import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";

@@ -11,7 +11,8 @@
  * Full: a shard that drains answers 503, also to who comes on a connection that was kept alive.
  */
 
-import type { AnyIdentity, Decision } from "../../socket/connect.ts";
+import type { Decision } from "../../socket/connect.ts";
+import type { AnyIdentity } from "../../socket/identity.ts";
 import {
   limitedAnswer,
   plainAnswer,

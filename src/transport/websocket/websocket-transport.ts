@@ -8,8 +8,9 @@
 
 import type { Logger } from "../../log/logger.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
-import type { AnyIdentity } from "../../socket/connect.ts";
-import type { ControlOpcode, ServedSocket, SocketOpener } from "../../socket/served-socket.ts";
+import type { AnyIdentity } from "../../socket/identity.ts";
+import type { ControlOpcode } from "../../socket/frame.ts";
+import type { ServedSocket, SocketOpener } from "../../socket/served-socket.ts";
 import type { ConnectionNumbering } from "../connection-numbering.ts";
 import { Drain, type DrainCounts, type DrainPace } from "../drain.ts";
 import type {

@@ -1,5 +1,5 @@
 import { defineChannel, defineEndpoint, definePresence, defineSocket } from "simurgh";
-import { error, ok, socketRef, stop, typed, verifyPhoenixToken, type Broadcast } from "simurgh";
+import { error, ok, stop, typed, verifyPhoenixToken, type Broadcast } from "simurgh";
 import { makeReport } from "./report.ts";
 
 const presence = definePresence<{ at: number }>();
@@ -37,7 +37,7 @@ const room = defineChannel(userSocket, {
     mute: (socket, { user }: { user: string }) =>
       socket.assign(({ muted }) => ({ muted: [...muted, user] })),
     report(socket) {
-      const ref = socketRef(socket);
+      const ref = socket.replyLater();
       void makeReport(socket.topic).then((report) => ref.reply("ok", report));
     },
     quit: () => stop("normal", ok()),

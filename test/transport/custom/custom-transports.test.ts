@@ -12,7 +12,7 @@ import { error, ok } from "../../../src/callbacks/results.ts";
 import type { Options } from "../../../src/options/options.ts";
 import type { EndpointCallbacks } from "../../../src/endpoint/endpoint.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
-import type { ConnectRequest } from "../../../src/socket/definition.ts";
+import type { ConnectRequest } from "../../../src/socket/connect-request.ts";
 import { defineTransport } from "../../../src/transport/custom/definition.ts";
 import type {
   TransportCallbacks,

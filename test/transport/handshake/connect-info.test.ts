@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { Logger } from "../../../src/log/logger.ts";
-import type { ConnectInfo } from "../../../src/socket/definition.ts";
+import type { ConnectInfo } from "../../../src/socket/connect-request.ts";
 import { ConnectInfoPlan } from "../../../src/transport/handshake/connect-info.ts";
 import type { ConnectInfoRequest } from "../../../src/transport/handshake/connect-info.ts";
 import { headWith } from "../../support/head.ts";

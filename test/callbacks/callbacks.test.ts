@@ -1,18 +1,34 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { AsyncCalls, isThenable } from "../../src/callbacks/calls.ts";
-import type { Callee } from "../../src/callbacks/calls.ts";
+import { Callbacks } from "../../src/callbacks/callbacks.ts";
+import type { Callee } from "../../src/callbacks/callbacks.ts";
+import { isThenable } from "../../src/callbacks/promises.ts";
 import { Deferred, turn } from "../support/world.ts";
 
 /** As much of a channel as is awaited. */
 function makeChannel(): Callee {
-  return { run: 0, isBusy: false, busySince: 0 };
+  return {
+    run: 0,
+    isBusy: false,
+    isRunning: false,
+    isScheduled: false,
+    isOverfull: false,
+    busySince: 0,
+    mailbox: undefined,
+    takesAtOnce: true,
+    isWaiting: false,
+    takesLetters: true,
+    handle: () => {},
+    failed: () => {},
+    emptied: () => {},
+    cork: (work) => work(),
+  };
 }
 
 /** Awaits a promise for a channel, of its join where that has a time; gives what it went on with. */
 function awaited(
-  calls: AsyncCalls,
+  calls: Callbacks,
   channel: Callee,
   promise: PromiseLike<unknown>,
   joinMs?: number,
@@ -30,7 +46,7 @@ function awaited(
 
 describe("asynchronous callbacks", () => {
   it("mark their channel busy until they settle, and go on once", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -39,18 +55,22 @@ describe("asynchronous callbacks", () => {
     await turn();
     assert.deepEqual(outcomes, [["settled", 7]]);
     assert.equal(channel.isBusy, false);
-    calls.expire(performance.now() + 10_000);
+    calls.checkTimeouts(performance.now() + 10_000);
     assert.equal(outcomes.length, 1);
   });
 
   it("go on with what they failed with", async () => {
-    const outcomes = awaited(new AsyncCalls(1_000), makeChannel(), Promise.reject(new Error("x")));
+    const outcomes = awaited(
+      new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 }),
+      makeChannel(),
+      Promise.reject(new Error("x")),
+    );
     await turn();
     assert.deepEqual(outcomes, [["failed", new Error("x")]]);
   });
 
   it("never go on at once: what runs now has to return first", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -60,7 +80,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("have no say once they were forgotten", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -76,19 +96,19 @@ describe("asynchronous callbacks", () => {
   });
 
   it("that had their time fail with the limit's error, once; others go on", async () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
     const earlies = awaited(calls, early, new Deferred().promise);
     late.busySince -= 500;
-    calls.expire(early.busySince + 999);
+    calls.checkTimeouts(early.busySince + 999);
     const [failed] = lates as [["failed", Error & { code: string }]];
     assert.equal(failed[1].message, "a callback must settle within 1000 (ms)");
     assert.equal(failed[1].code, "SIM_ERR_HANDLER_TIMEOUT");
     assert.deepEqual(earlies, []);
     callback.resolve(1);
-    calls.expire(early.busySince + 1_001);
+    calls.checkTimeouts(early.busySince + 1_001);
     await turn();
     assert.equal(lates.length, 1);
     assert.equal(earlies.length, 1);
@@ -97,7 +117,7 @@ describe("asynchronous callbacks", () => {
 
 describe("an asynchronous join", () => {
   it("has a time of its own", () => {
-    const calls = new AsyncCalls(1_000);
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
     const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
     const never = new Deferred().promise;
     const usuals = awaited(calls, usual, never, 100);
@@ -106,15 +126,15 @@ describe("an asynchronous join", () => {
     // They began within one another's milliseconds.
     patient.busySince = usual.busySince;
     open.busySince = usual.busySince;
-    calls.expire(usual.busySince + 99);
+    calls.checkTimeouts(usual.busySince + 99);
     assert.deepEqual([usuals, patients, opens], [[], [], []]);
-    calls.expire(usual.busySince + 101);
+    calls.checkTimeouts(usual.busySince + 101);
     const [[, error]] = usuals as [["failed", Error & { code: string }]];
     assert.equal(error.message, "a join must settle within 100 (ms)");
     assert.equal(error.code, "SIM_ERR_JOIN_TIMEOUT");
-    calls.expire(usual.busySince + 1_001);
+    calls.checkTimeouts(usual.busySince + 1_001);
     assert.deepEqual([patients.length, opens.length], [0, 1]);
-    calls.expire(usual.busySince + 5_001);
+    calls.checkTimeouts(usual.busySince + 5_001);
     assert.equal(patients.length, 1);
   });
 });

@@ -225,7 +225,7 @@ describe("the end of a channel", () => {
     assert.deepEqual(ends, [{ shutdown: "closed" }]);
     assert.equal(world.count, 0);
     assert.equal(world.member.pubsub.registry.size, 0);
-    await world.channels.allEnded();
+    await world.callbacks.live.allGone();
   });
 });
 
@@ -247,7 +247,7 @@ describe("terminate", () => {
       client.send(JOIN, '["11","2","room:1","stop",{}]');
       await turn();
       assert.deepEqual(client.taken(), [JOINED, CRASHED]);
-      await world.channels.allEnded();
+      await world.callbacks.live.allGone();
     }
   });
 
@@ -290,7 +290,7 @@ describe("terminate", () => {
     world.passTime(1_001);
     assert.deepEqual(client.taken(), [CRASHED]);
     assert.match(client.asked('["11","3","room:1","stop",{}]')[0] ?? "", /unmatched topic/);
-    await world.channels.allEnded();
+    await world.callbacks.live.allGone();
   });
 
   it("holds up no rejoin after a leave, and hears nothing of the topic any more", async () => {
@@ -366,7 +366,7 @@ describe("terminate", () => {
     assert.deepEqual(stays?.taken(), [left]);
     loser?.connection.lose();
     assert.deepEqual(stays?.taken(), [left]);
-    if (closed) world.sockets.end(closed.socket, 1012, { shutdown: "draining" });
+    if (closed) closed.socket.end(1012, { shutdown: "draining" });
     assert.deepEqual(stays?.taken(), [left]);
   });
 
@@ -386,7 +386,7 @@ describe("terminate", () => {
 
 describe("all channels", () => {
   it("have ended when there are none", async () => {
-    assert.equal(await new World({ channels: {} }).channels.allEnded(), 0);
+    assert.equal(await new World({ channels: {} }).callbacks.live.allGone(), 0);
   });
 
   it("are waited for up to a time, and then those are counted that have not", async () => {
@@ -398,10 +398,10 @@ describe("all channels", () => {
     const client = world.joined(["room:1", "room:2", "room:3"]);
     client.connection.lose();
     ends[1]?.resolve(undefined);
-    assert.equal(await within(world.channels.allEnded(10), "the end of the time"), 2);
+    assert.equal(await within(world.callbacks.live.allGone(10), "the end of the time"), 2);
     ends[0]?.resolve(undefined);
     ends[2]?.resolve(undefined);
-    assert.equal(await within(world.channels.allEnded(60_000), "the end of the channels"), 0);
+    assert.equal(await within(world.callbacks.live.allGone(60_000), "the end of the channels"), 0);
   });
 
   it("have ended when the last terminate has settled", async () => {
@@ -412,8 +412,8 @@ describe("all channels", () => {
     });
     const client = world.joined(["room:1", "room:2"]);
     let isEnded = false;
-    const ended = world.channels.allEnded().then(() => (isEnded = true));
-    const endedToo = world.channels.allEnded();
+    const ended = world.callbacks.live.allGone().then(() => (isEnded = true));
+    const endedToo = world.callbacks.live.allGone();
     client.connection.lose();
     ends[0]?.resolve(undefined);
     await turn();
@@ -456,6 +456,6 @@ describe("all channels", () => {
       [...world.publisher.topics.values()].filter(({ size }) => size > 0),
       [],
     );
-    await world.channels.allEnded();
+    await world.callbacks.live.allGone();
   });
 });

@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { ok } from "../../src/callbacks/results.ts";
-import { socketRef } from "../../src/channel/socket-ref.ts";
-import type { SocketRef } from "../../src/channel/socket-ref.ts";
+import type { LaterReply } from "../../src/channel/later-reply.ts";
+import type { AnswersLater } from "../../src/channel/schemas/declarations.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
 /** A world whose channel keeps the refs of `keep`. */
-function makeWorld(): { world: World; refs: SocketRef[] } {
-  const refs: SocketRef[] = [];
+function makeWorld(): { world: World; refs: LaterReply[] } {
+  const refs: LaterReply[] = [];
   const world = new World({
     channels: {
-      "room:*": channel({ handleIn: { keep: (socket) => void refs.push(socketRef(socket)) } }),
+      "room:*": channel({ handleIn: { keep: (socket) => void refs.push(socket.replyLater()) } }),
     },
   });
   return { world, refs };
 }
 
-describe("a socketRef", () => {
+describe("a later reply", () => {
   it("answers its message later, any number of times", () => {
     const { world, refs } = makeWorld();
     const client = world.joined();
@@ -77,9 +77,9 @@ describe("a socketRef", () => {
 
   it("is refused in join, for a message without a ref, and outside handleIn", async () => {
     const codes: string[] = [];
-    const attempt = (socket: Parameters<typeof socketRef>[0]): void => {
+    const attempt = (socket: object): void => {
       try {
-        socketRef(socket);
+        (socket as AnswersLater).replyLater();
         codes.push("taken");
       } catch (error) {
         codes.push((error as { code: string }).code);
@@ -117,7 +117,7 @@ describe("a socketRef", () => {
           handleIn: {
             later: async (socket) => {
               await wait.promise;
-              socketRef(socket).reply("ok", 1);
+              socket.replyLater().reply("ok", 1);
             },
           },
         }),

@@ -11,45 +11,30 @@ import { describe, it } from "node:test";
 import { reply, stop } from "../../src/callbacks/results.ts";
 import type { ExitReason } from "../../src/callbacks/results.ts";
 import { ok } from "../../src/callbacks/results.ts";
-import { Logger } from "../../src/log/logger.ts";
+import type { Lane } from "../../src/channel/lane.ts";
 import { closeWith } from "../../src/socket/close-with.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import type { RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
-import type { RawSocketEnd } from "../../src/socket/raw-socket.ts";
-import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
-import { RawSocketServer } from "../../src/socket/raw-socket-server.ts";
-import { TestNode } from "../support/members.ts";
+import { RawSocket } from "../../src/socket/raw-socket.ts";
 import type { TestMember } from "../support/members.ts";
 import { RecordingConnection, RecordingPublisher } from "../support/recording-connection.ts";
-import { CONTEXT, Deferred, turn } from "../support/world.ts";
+import { CONTEXT, Deferred, turn, World, type LogEntry } from "../support/world.ts";
 
 type Callbacks = RawSocketCallbacks<object>;
 
 /** One raw socket, on a connection that records. */
-interface World {
-  readonly socket: RawSocketEnd;
+interface RawWorld {
+  readonly socket: RawSocket;
   readonly connection: RecordingConnection;
-  readonly server: RawSocketServer;
-  readonly member: TestMember;
+  readonly world: World;
+  readonly member: TestMember<Lane>;
   readonly ends: ExitReason[];
-  readonly log: { readonly text: string; readonly fields: Readonly<Record<string, unknown>> }[];
+  readonly log: readonly LogEntry[];
 }
 
-function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null): World {
+function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null): RawWorld {
   const ends: ExitReason[] = [];
-  const log: { text: string; fields: Record<string, unknown> }[] = [];
-  const note = (fields: object, text: string): void =>
-    void log.push({ text, fields: fields as Record<string, unknown> });
-  const member = new TestNode().member(0);
-  const server = new RawSocketServer({
-    shard: 3,
-    context: CONTEXT,
-    topics: member.pubsub,
-    expiries: new ExpiryBook<Mortal>(() => Date.now()),
-    logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
-    maxMailbox: 1_000,
-    handlerTimeoutMs: 1_000,
-  });
+  const world = new World({ channels: {}, maxMailbox: 1_000 });
   const definition = defineRawSocket<object>({
     connect: () => ok({}),
     handleIn: (_, frame) => reply("ok", frame),
@@ -64,11 +49,11 @@ function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null)
     7,
     new RecordingPublisher(),
     { isNative: true, isCompressed: false },
-    (_, code) => socket.closed(code, { shutdown: "closed" }),
+    (_, code) => socket.closed(code),
   );
-  const socket = server.open(connection, { mount, state: { n: 1 }, id });
+  const socket = new RawSocket(world.sockets, connection, { mount, state: { n: 1 }, id });
   socket.opened();
-  return { socket, connection, server, member, ends, log };
+  return { socket, connection, world, member: world.member, ends, log: world.log };
 }
 
 describe("a raw socket", () => {
@@ -77,7 +62,7 @@ describe("a raw socket", () => {
     const { number, shard, context, transport, id, state, isOpen, hasRoom } = socket;
     assert.deepEqual(
       [number, shard, transport, id, state],
-      [7, 3, "recording", "users:1", { n: 1 }],
+      [7, 0, "recording", "users:1", { n: 1 }],
     );
     assert.deepEqual([context, isOpen, hasRoom], [CONTEXT, true, true]);
   });
@@ -171,14 +156,14 @@ describe("a raw socket", () => {
 
   it("is over at once where it stops, also where its connection ends a little later", async () => {
     const seen: unknown[] = [];
-    const world = makeWorld({
+    const raw = makeWorld({
       handleIn(_, { data }) {
         seen.push(data);
         return closeWith(4000);
       },
       handleInfo: (_, message) => void seen.push(message),
     });
-    const { connection, server, ends } = world;
+    const { connection, ends } = raw;
     // As over long-poll: the request that brought the frame is answered first.
     const plain = new RecordingConnection(
       8,
@@ -186,7 +171,7 @@ describe("a raw socket", () => {
       { isNative: false, isCompressed: false },
       () => {},
     );
-    const socket = server.open(plain, { ...world.socket.identity, id: null });
+    const socket = new RawSocket(raw.world.sockets, plain, { ...raw.socket.identity, id: null });
     socket.opened();
     socket.receiveText("one");
     socket.receiveText("two");
@@ -213,7 +198,7 @@ describe("a raw socket", () => {
     assert.equal((ends[0] as Error).message, "boom");
     assert.equal(ends.length, 1);
     socket.end(1012, { shutdown: "draining" });
-    socket.closed(1006, { shutdown: "closed" });
+    socket.closed(1006);
     assert.equal(ends.length, 1);
     assert.equal(member.pubsub.registry.size, 0);
   });
@@ -265,7 +250,7 @@ describe("a raw socket", () => {
   });
 
   it("runs terminate for every connection that was opened, and for no other", () => {
-    const { server, connection } = makeWorld();
+    const { world, connection } = makeWorld();
     const ends: ExitReason[] = [];
     const definition = defineRawSocket({
       connect: () => ok({}),
@@ -273,21 +258,21 @@ describe("a raw socket", () => {
       terminate: (_, reason) => void ends.push(reason),
     });
     const mount = { path: "/raw", definition, connectTimeoutMs: 1_000 };
-    const socket = server.open(connection, { mount, state: {}, id: null });
+    const socket = new RawSocket(world.sockets, connection, { mount, state: {}, id: null });
     socket.end(1012, { shutdown: "draining" });
     assert.deepEqual(ends, []);
   });
 
   it("logs what terminate throws, or rejects with, and waits for it where it must", async () => {
     const gate = new Deferred<void>();
-    const { socket, server, log } = makeWorld({
+    const { socket, world, log } = makeWorld({
       async terminate() {
         await gate.promise;
         throw new Error("late");
       },
     });
     socket.end(1012, { shutdown: "draining" });
-    const ended = server.allEnded();
+    const ended = world.callbacks.live.allGone();
     await turn();
     assert.equal(log.length, 0);
     gate.resolve();
@@ -300,15 +285,15 @@ describe("a raw socket", () => {
       },
     });
     broken.connection.lose();
-    await broken.server.allEnded();
+    await broken.world.callbacks.live.allGone();
     assert.equal(broken.log.at(-1)?.text, "terminate threw");
   });
 
   it("gives up a terminate that does not settle in time", async () => {
-    const { socket, server } = makeWorld({ terminate: () => new Promise(() => {}) });
+    const { socket, world } = makeWorld({ terminate: () => new Promise(() => {}) });
     socket.end(1012, { shutdown: "draining" });
-    server.checkTimeouts(performance.now() + 2_000);
-    await server.allEnded();
+    world.callbacks.checkTimeouts(performance.now() + 2_000);
+    await world.callbacks.live.allGone();
   });
 
   it("has its timers end with it, and those that are cancelled", async () => {
