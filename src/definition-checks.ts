@@ -1,5 +1,5 @@
 /**
- * Checks of definitions. They run while the app module loads, so that the stack shows the place.
+ * Checks of definitions. They run while the app module loads, so that the stack shows the location.
  *
  * Runs on: shard. Each throws SIM_ERR_DEFINITION_INVALID.
  */

@@ -31,13 +31,13 @@ export const EVENTS = {
     "level (refusing, withdrawn), lagMs, heapBytes: a shard reached an overload level",
   overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard left an overload level",
   lapped: "from, slots: records from another thread were lost",
-  gap: "topics: broadcasts from another node were lost, which affects so many topics of this thread",
+  gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:
     "member, isStalled (true, false), forMs, queuedBytes: a thread stopped reading the records that wait for it, or recovered",
   task_ended:
     "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task left the pool (published on main)",
   presence_diff:
-    "presence, topic, joins, leaves: a diff with so many joins and leaves was sent to a shard's subscribers",
+    "presence, topic, joins, leaves: a diff was sent to a shard's subscribers; joins and leaves are counts",
   presence_fetch_failed:
     "presence, topic, error: fetch threw, returned an invalid result or did not settle in time; the diff was sent with the tracked metas only",
   presence_replica:

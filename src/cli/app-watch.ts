@@ -2,8 +2,8 @@
  * Reports which files of an app were saved.
  *
  * File system events only trigger a check. The check compares the contents of the files with those
- * of the last report. So a save during a restart is not missed, and a file is not reported twice or
- * because it was touched.
+ * of the last report. So a save during a restart is not missed, and a file that was only touched is
+ * not reported.
  *
  * Runs on: main.
  */
@@ -11,7 +11,9 @@
 import { FolderWatch } from "./folder-watch.ts";
 import { changedFiles, readImportGraph, type ImportGraph } from "./import-graph.ts";
 
-/** Delay of the check after the last event: editors write in steps, a checkout writes many files. */
+/**
+ * Delay between the last event and the check: editors write in steps, a checkout writes many files.
+ */
 const QUIET_MS = 50;
 
 /** Watches the files of an app. */

@@ -19,7 +19,7 @@ const APP = new URL("../demo/app.js", import.meta.url);
 export const demoCommand: Command = {
   name: "demo",
   usage: "[options]",
-  about: "serves a chat to try out",
+  about: "serves a demo chat",
   details: ["Open the address in two tabs. The default log level is warn."],
 
   async run(args) {

@@ -46,7 +46,7 @@ function messageOf(error: unknown): string {
   return message.replaceAll(/\s*\n\s*/g, " ");
 }
 
-/** Returns the place of an error in the user's code. Errors of this package need none. */
+/** Returns the location of an error in the user's code. Errors of this package need none. */
 function placeOf(error: unknown): string {
   if (!(error instanceof Error) || ("code" in error && String(error.code) in ERRORS)) return "";
   const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));

@@ -1,8 +1,8 @@
 /**
  * Watches files for changes, independent of how an editor writes them.
  *
- * Watches the folders, not the files: a watcher of a file loses it when another file is renamed to
- * its name. If a folder does not exist yet, its nearest existing parent is watched.
+ * Watches the folders, not the files: a file's watcher stops working when another file is renamed
+ * to its name. If a folder does not exist yet, its nearest existing parent is watched.
  *
  * Runs on: main.
  * Owns: its watchers, which keep the process alive until `close`.
@@ -30,7 +30,7 @@ export class FolderWatch {
     const old = this.#watchers;
     this.#files = files;
     const folders = new Set(files.map((file) => existingFolder(dirname(file))));
-    // Replace all watchers: one of a folder that was replaced by another would report nothing.
+    // Replace all watchers. If a folder was replaced by another, its old watcher reports nothing.
     this.#watchers = [...folders].map((folder) => this.#watchFolder(folder));
     for (const watcher of old) watcher.close();
     // A folder may have been created or removed before its parent was watched.

@@ -137,8 +137,8 @@ class Stopper {
   #stopped(): void {
     say("stopped");
     if (!this.#isHungUp) return;
-    // End by SIGHUP, as without a handler. On a normal exit Node.js would crash while it restores the
-    // closed terminal.
+    // End by SIGHUP, as without a handler. On a normal exit Node.js would crash while it restores
+    // the closed terminal.
     process.removeAllListeners("SIGHUP");
     process.kill(process.pid, "SIGHUP");
   }
@@ -172,7 +172,9 @@ class Restarter {
   }
 }
 
-/** Restarts one shard after the other. Stops at the first failure, since the rest would fail too. */
+/**
+ * Restarts one shard after the other. Stops at the first failure, since the rest would fail too.
+ */
 async function restartAll(server: Server): Promise<void> {
   for (let shard = 0; shard < server.shards; shard += 1) {
     try {

@@ -2,10 +2,10 @@
  * The files of an app: the app module and everything it imports, directly or indirectly.
  *
  * Imports are found in the source text, by the relative specifiers of `import`, `export … from`,
- * `require` and `new URL`. This works the same on every Node.js version, does not involve the threads
- * that load the app, and also finds task modules, files that the app reads, and files that do not
- * exist yet. Specifiers in comments are watched too, which does no harm. Computed specifiers and
- * packages are not found; use SIGHUP after changing those.
+ * `require` and `new URL`. This works the same on every Node.js version, does not involve the
+ * threads that load the app, and also finds task modules, files that the app reads, and files that
+ * do not exist yet. Specifiers in comments are watched too, which does no harm. Computed specifiers
+ * and packages are not found; use SIGHUP after changing those.
  *
  * Runs on: main.
  */

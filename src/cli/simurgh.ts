@@ -22,7 +22,8 @@ try {
 } catch (error) {
   const { text, exitCode } = failureOf(error);
   process.stderr.write(`${text}\n`);
-  // Not process.exit, so that the text is written completely. Everything started has stopped already.
+  // Not process.exit, so that the text is written completely. Everything started has stopped
+  // already.
   process.exitCode = exitCode;
 }
 

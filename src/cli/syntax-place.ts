@@ -1,5 +1,5 @@
 /**
- * Finds the place of a syntax error, since the error of an import names neither file nor line.
+ * Finds the location of a syntax error, since an import error names neither file nor line.
  *
  * Runs on: main, in development only: each file is checked by a process.
  */
@@ -11,9 +11,10 @@ const MOST_FILES = 20;
 const MOST_LINES = 3;
 
 /**
- * Returns the place of the first syntax error, as printed by Node.js.
+ * Returns the location of the first syntax error, as printed by Node.js.
  *
- * @param files - only JavaScript files are checked; errors in TypeScript already contain the place
+ * @param files - only JavaScript files are checked; errors in TypeScript already contain the
+ *   location
  */
 export async function syntaxPlace(files: readonly string[]): Promise<string | undefined> {
   for (const file of files.filter((name) => JAVASCRIPT.test(name)).slice(0, MOST_FILES)) {

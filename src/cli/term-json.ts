@@ -1,5 +1,6 @@
 /**
- * Erlang terms as JSON. A term without a JSON form is an object with a single key that starts with `$`.
+ * Erlang terms as JSON. A term without a JSON form is an object with a single key that starts with
+ * `$`.
  *
  *   {"$atom": "user"}   {"$tuple": ["user", 5]}   {"$bytes": base64}   {"$bigint": "1234…"}
  *   {"$map": [[key, value], …]}      a map with keys that are not text, or a key like these

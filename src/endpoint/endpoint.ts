@@ -45,7 +45,10 @@ export interface MountOptions extends HandshakeOptions {
 export interface MountDefinition extends MountOptions {
   // Accepts sockets with any assigns.
   readonly socket: SocketDefinition<never> | SocketDefinition;
-  /** Channels by topic pattern, each optionally with additions. The first match is used. */
+  /**
+   * Channels by topic pattern, each optionally with `assigns` and `options`. The first match is
+   * used.
+   */
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   /** Topics a connection may have joined at the same time. Default: the server's `maxChannels`. */
   readonly maxChannels?: number;
@@ -77,8 +80,8 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets> {
   /** Presences that channels of the endpoint track: results of `definePresence`. */
   readonly presences?: readonly AnyPresence[];
   /**
-   * Module whose default export is the result of `defineTasks`: functions that `socket.task` runs on
-   * other threads. For example `new URL("./tasks.js", import.meta.url)`.
+   * Module whose default export is the result of `defineTasks`: functions that `socket.task` runs
+   * on other threads. For example `new URL("./tasks.js", import.meta.url)`.
    */
   readonly tasks?: URL;
   /** Runs in each shard before it is ready. If it throws, `serve` fails. */
@@ -171,7 +174,9 @@ export function defineEndpoint<const Given extends Sockets>(
   return { ...callbacks, [KIND]: true };
 }
 
-/** Reports whether a value is a result of `defineEndpoint`, even of another copy of this package. */
+/**
+ * Reports whether a value is a result of `defineEndpoint`, even of another copy of this package.
+ */
 export function isEndpoint(value: unknown): value is EndpointDefinition {
   return typeof value === "object" && value !== null && KIND in value;
 }
@@ -213,7 +218,8 @@ function checkPresences(presences: unknown): void {
   throw invalid(`presences must have unique names, got ${JSON.stringify(doubled)} twice`);
 }
 
-// Checked while the app module loads, so that the stack shows the mount, and not at the first client.
+// Checked while the app module loads, so that the stack shows the mount, and not at the first
+// client.
 function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);

@@ -1,7 +1,8 @@
 /**
  * The key by which an address is limited: an IPv4 address, or the /64 network of an IPv6 address.
  *
- * A client with an IPv6 address usually owns its whole /64, and would get as many buckets.
+ * A client with an IPv6 address usually owns its whole /64, and could use another bucket for each
+ * address.
  *
  * Runs on: shard. Pure.
  */

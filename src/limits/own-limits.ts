@@ -37,10 +37,13 @@ export const ANSWERS_AT = OWN_KEYS.length;
 /** Index of the first additional bucket. */
 export const OTHERS_AT = ANSWERS_AT + 1;
 
-/** A time long past. Not an integer, so that V8 makes the array one of doubles from the start. */
+/**
+ * A time in the distant past. Not an integer, so that V8 makes the array one of doubles from the
+ * start.
+ */
 const FULL = -0.5;
 
-/** Creates full buckets, including so many additional ones. */
+/** Creates full buckets, plus a number of additional ones. */
 export function fullBuckets(others = 0): Buckets {
   return Array.from({ length: OTHERS_AT + others }, () => FULL);
 }

@@ -42,7 +42,7 @@ const QUANTUM_MS = 2 ** -16;
 export class RateLimit {
   readonly #limit: number;
   readonly #perMs: number;
-  /** Cost of one (ms). */
+  /** Cost of one message or byte (ms). */
   readonly oneMs: number;
   /** How far `fullAtMs` may be ahead of now (ms). */
   readonly toleranceMs: number;
@@ -59,17 +59,18 @@ export class RateLimit {
     this.#limit = limit;
     this.#perMs = perMs;
     this.oneMs = this.costMs(1);
-    // The cost of one is rounded up. A burst is a multiple of it, so that a full burst passes.
+    // The cost of a message is rounded up. A burst is a multiple of it, so that a full burst
+    // passes.
     this.toleranceMs = counts === "ones" ? burst * this.oneMs : this.costMs(burst);
     this.toleranceUnits = counts === "ones" ? burst * this.costUnits(1) : this.costUnits(burst);
   }
 
-  /** Returns the cost of so many (ms). */
+  /** Returns the cost of `count` messages or bytes (ms). */
   costMs(count: number): number {
     return Math.ceil((count * this.#perMs) / this.#limit / QUANTUM_MS) * QUANTUM_MS;
   }
 
-  /** Returns the cost of so many in units of the shared table, rounded up. */
+  /** Returns the cost of `count` messages or bytes in units of the shared table, rounded up. */
   costUnits(count: number): number {
     return Math.ceil((count * this.#perMs * UNITS_PER_MS) / this.#limit);
   }

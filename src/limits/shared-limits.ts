@@ -68,7 +68,7 @@ export class SharedLimits {
 
   /**
    * Spends the cost of a message if it is within all limits. If one limit refuses it, the limits
-   * before it have already been spent and stay so.
+   * that were checked before keep the cost.
    *
    * @returns 0 if it passes; otherwise the ms after which it would pass the limit that refused it
    */

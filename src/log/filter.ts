@@ -11,8 +11,9 @@ import { makeError } from "../errors.ts";
 /**
  * Which parameters are logged as `[FILTERED]`.
  *
- * With a list or `discard`: values whose key contains one of these strings, and strings that contain
- * one of them followed by `=`. With `keep`: everything except the values of exactly these keys.
+ * With a list or `discard`: values whose key contains one of these strings, and strings that
+ * contain one of them followed by `=`. With `keep`: everything except the values of exactly these
+ * keys.
  */
 export type FilterParameters =
   | readonly string[]
@@ -60,7 +61,10 @@ export class LogFilter {
     });
   }
 
-  /** Reports whether a value is a string such as `a=1&token=2`. Passed in lists, as in Phoenix. */
+  /**
+   * Reports whether a value is a string such as `a=1&token=2`. Strings in lists are not checked, as
+   * in Phoenix.
+   */
   #isAssignment(key: string | undefined, item: unknown): boolean {
     if (key === undefined || typeof item !== "string") return false;
     return this.#terms.some((term) => item.includes(`${term}=`));

@@ -186,7 +186,7 @@ export class Logger {
     return level !== false && LEVELS.indexOf(level) >= this.#least;
   }
 
-  /** Returns a client's parameters as they may be written. */
+  /** Returns a client's parameters, filtered for the log. */
   filtered(params: unknown): unknown {
     return this.#filter.apply(params);
   }

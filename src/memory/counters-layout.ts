@@ -48,7 +48,7 @@ export const COUNTERS = {
     kind: "total",
     about: "Channels on protocol version 1 that were skipped by a binary broadcast.",
   },
-  lapped: { kind: "total", about: "Records lost on the way to other members, which are told." },
+  lapped: { kind: "total", about: "Records lost on the way to other members, which are notified." },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
   slowCut: { kind: "total", about: "Connections cut because the client read too slowly." },
   slowEnded: {
@@ -57,7 +57,7 @@ export const COUNTERS = {
   },
   leftOut: {
     kind: "total",
-    about: "Broadcasts that channels with `slow` left out for a slow client.",
+    about: "Broadcasts that channels with `slow` skipped for a slow client.",
   },
   joinsOverloaded: { kind: "total", about: "Joins refused because the shard was overloaded." },
   rateLimited: { kind: "total", about: "Messages and joins refused by a rate limit." },
@@ -85,12 +85,12 @@ export const COUNTERS = {
   heardFromNodes: { kind: "total", about: "Broadcasts received from other nodes." },
   lostToNodes: {
     kind: "total",
-    about: "Broadcasts lost on the way to other nodes, which are told.",
+    about: "Broadcasts lost on the way to other nodes, which are notified.",
   },
   linkDown: { kind: "level", about: "1 while the link has no connection to other nodes." },
   tasksWaiting: {
     kind: "gauge",
-    about: "Tasks waiting for a thread of the pool. All task counters are main's.",
+    about: "Tasks waiting for a thread of the pool. All task counters belong to main.",
   },
   tasksRunning: { kind: "gauge", about: "Running tasks." },
   tasksDone: { kind: "total", about: "Tasks that returned a result." },
@@ -129,7 +129,7 @@ const CACHE_LINE_PAIR_BYTES = 128;
 export const COUNTERS_BYTES =
   Math.ceil((COUNTER_NAMES.length * 8) / CACHE_LINE_PAIR_BYTES) * CACHE_LINE_PAIR_BYTES;
 
-/** Returns the bytes needed for the counters of so many members. */
+/** Returns the size of the counters for a number of members (bytes). */
 export function countersBytes(members: number): number {
   return members * COUNTERS_BYTES;
 }

@@ -17,7 +17,7 @@ import type { CounterName } from "./counters-layout.ts";
 /** A counter's name, or its index in `COUNTER`, which is faster. */
 export type CounterRef = CounterName | number;
 
-/** Allocates the counters of so many members, all 0. */
+/** Allocates zeroed counters for a number of members. */
 export function makeCountersMemory(members: number): SharedArrayBuffer {
   return new SharedArrayBuffer(countersBytes(members));
 }

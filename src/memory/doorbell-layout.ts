@@ -33,7 +33,7 @@ export const SLEEPING_WORD = 32;
 /** Word in a member's block that says whether the member naps. */
 export const NAPPING_WORD = 33;
 
-/** Words from one member's block to the next. */
+/** Stride between the blocks of two members (words). */
 export const DOORBELL_WORDS = 64;
 
 /** Amount that a press adds to the sequence. */
@@ -45,7 +45,7 @@ export const AWAKE = 0;
 /** Bit that is set in the sleeping word while the owner sleeps; never set in a sequence. */
 export const SLEEPING_BIT = 1;
 
-/** Returns the bytes needed for the doorbells of so many members. */
+/** Returns the size of the doorbells for a number of members (bytes). */
 export function doorbellBytes(members: number): number {
   return members * DOORBELL_WORDS * 4;
 }

@@ -14,7 +14,7 @@
  * - If P2 loads the value of S2 and the sequence is still the same, P3 wakes the sleeper.
  * - If P2 loads the value of S2 but the sequence has changed, another member has pressed since
  *   S1, and S4 returns. Before the sleeper sleeps again it repeats S2 and S3. That S2 comes after
- *   P2, so that S3 finds the work.
+ *   P2, so S3 finds the work.
  *
  * So one sleep costs one notify, however many members press. S5 is only an optimization: it saves
  * the presses that an awake member does not need.
@@ -35,7 +35,7 @@ import {
   SLEEPING_WORD,
 } from "./doorbell-layout.ts";
 
-/** A member's own doorbell, with which it also presses those of other members. */
+/** A member's doorbell. It can also press the doorbells of other members. */
 export class Doorbell {
   readonly #words: Int32Array;
   readonly #sequenceWord: number;

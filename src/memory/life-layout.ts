@@ -21,7 +21,7 @@ export const STOP_WORD = 0;
 export const READY_WORD = 1;
 /** Word that tells all shards to refuse new clients. */
 export const DRAINING_WORD = 2;
-/** Words from one member's block to the next. */
+/** Stride between the blocks of two members (words). */
 export const LIFE_WORDS = 32;
 
 /** Returns the word that says that a member gets no more connections. */
@@ -34,7 +34,7 @@ export function closedWord(member: number): number {
   return releasedWord(member) + 1;
 }
 
-/** Returns the bytes needed for so many members. */
+/** Returns the size of the life words for a number of members (bytes). */
 export function lifeBytes(members: number): number {
   return LIFE_WORDS * (members + 1) * 4;
 }

@@ -32,7 +32,7 @@ export const INSTEAD_OF_ZERO = 1;
 export const MOST_DEBT_UNITS = 0x2000_0000;
 /** Words further in the past than this are reset (units, 2.3 h). */
 export const LONG_PAST_UNITS = 0x2000_0000;
-/** Number of refreshes that visit the whole table. */
+/** Number of refreshes that cover the whole table. */
 export const REFRESHES_PER_ROUND = 4_096;
 
 const WORD_BYTES = 4;
@@ -43,7 +43,7 @@ export function rateTableBytes(bits: number): number {
   return ROWS * 2 ** bits * WORD_BYTES;
 }
 
-/** Returns the slots per row of a table with so many words. */
+/** Returns the slots per row of a table with `words` words. */
 export function slotsOf(words: number): number {
   return words / ROWS;
 }

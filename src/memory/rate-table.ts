@@ -15,8 +15,8 @@
  * Order:    a cost is added to the other row first, then to the row that decides, where the request
  *           can still be refused. Of any two requests that pass, the later one sees the cost of the
  *           earlier one in the row that decides it. So they cannot both take the last token.
- * Full:     a request is refused if both rows refuse it; the caller learns after what time it would
- *           pass. A refusal writes nothing, unless another shard spends at the same moment.
+ * Full:     a request is refused if both rows refuse it; the caller learns when it would pass. A
+ *           refusal writes nothing, unless another shard spends at the same moment.
  */
 
 import {
@@ -88,7 +88,7 @@ export class RateTable {
     const cost = Math.min(costUnits, MOST_DEBT_UNITS);
     const isDecidedBy0 = spent0 <= spent1;
     // A row above the tolerance does not decide for this limit until it has fallen below it. It is
-    // not raised further, or keys that share the word would keep pushing it ahead for each other.
+    // not raised further; otherwise keys that share the word could push it ahead indefinitely.
     this.#add(isDecidedBy0 ? word1 : word0, now, cost, toleranceUnits);
     return msOf(this.#add(isDecidedBy0 ? word0 : word1, now, cost, mostSpent));
   }
@@ -109,7 +109,7 @@ export class RateTable {
     }
   }
 
-  /** Returns what is spent of a bucket (units). */
+  /** Returns how much of a bucket is spent (units). */
   #spent(word: number, now: number): number {
     return spentOf(Atomics.load(this.#words, word), now);
   }

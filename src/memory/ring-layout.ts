@@ -24,7 +24,7 @@
  *     type     type of the payload; PADDING_TYPE in a record that only fills the end
  *
  * A record takes at most an eighth of the ring. Including the padding that it may need at the
- * end of the ring, it always fits if a quarter of the ring is free, whatever the tail.
+ * end of the ring, it always fits if a quarter of the ring is free, wherever the tail is.
  *
  * Runs on: any thread. Constants and arithmetic only.
  *

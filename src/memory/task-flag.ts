@@ -2,7 +2,7 @@
  * Shared flag of a running task: whether it was cancelled, and whether it checks for that.
  *
  *   word
- *   0   cancelled   1 once nobody needs the result; written by main
+ *   0   cancelled   1 once the result is no longer needed; written by main
  *   1   listens     1 once the task has checked word 0; written by the task's thread
  *
  * Runs on:  main, which creates it, and a thread of the task pool.

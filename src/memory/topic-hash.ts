@@ -1,5 +1,5 @@
 /**
- * Hash of a topic, with which all members find the same slot of the index.
+ * Hash of a topic, by which all members find the same slot of the index.
  *
  * Each UTF-16 unit is xored in and mixed by a multiplication and a shift. The last step is the
  * 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain), so every bit of the result

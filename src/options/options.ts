@@ -70,7 +70,7 @@ export const OPTIONS = {
     about:
       "Size of the old generation of each shard's JavaScript heap, where long-lived objects are kept. auto: the default of Node.js, but at most 2,000. Below 2 GiB the garbage collector lets a heap grow to twice what is in use, above that to four times.",
     atLimit:
-      "The process ends, as whenever JavaScript runs out of memory. See `overloadHeapBytes`.",
+      "The process ends, as always when JavaScript runs out of memory. See `overloadHeapBytes`.",
   },
   startTimeoutMs: {
     kind: "integer",
@@ -82,7 +82,7 @@ export const OPTIONS = {
     about:
       "Time for a thread to become ready: for a shard, to load the app module and run its `start`; for the link, to connect.",
     atLimit:
-      "`serve` fails with SIM_ERR_SHARD_START. A shard that was to be restarted keeps running; one that has ended is started again.",
+      "`serve` fails with SIM_ERR_SHARD_START. In a restart, the old thread keeps running. A shard that had ended is started again.",
   },
   ringBytes: {
     kind: "integer",
@@ -115,7 +115,7 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "Bytes that may wait for room in all rings from one thread together.",
+    about: "Total bytes that may wait for room in all rings of a sending thread.",
     atLimit: "Same as for `overflowBytes`.",
   },
   coalesceMs: {
@@ -137,8 +137,7 @@ export const OPTIONS = {
     min: 8,
     max: 26,
     unit: "bits",
-    about:
-      "The subscription index has 2 to the power of this many slots, of 4 bytes per 32 threads each.",
+    about: "Size of the subscription index: 2^indexBits slots, each of 4 bytes per 32 threads.",
     atLimit: "Topics that share a slot cause records that find no subscriber. Nothing is lost.",
   },
   maxFrameBytes: {
@@ -345,7 +344,7 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "The table for rate limits per id and address has two rows of 2 to the power of this many words, of 4 bytes each. It is shared by all shards, and takes no memory if there are no such limits.",
+      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards, and takes no memory if there are no such limits.",
     atLimit:
       "The table is never full: ids and addresses that share a word in both rows share a limit. Of those within their limits, a fraction of (keys at their limits / words per row)² is refused wrongly.",
   },
@@ -443,7 +442,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "Connections of the node that one batch of a drain closes, in `drain`, `close` and the restart of a shard. Phoenix: `batch_size`.",
+      "Connections that one batch of a drain closes on the whole node, in `drain`, `close` and the restart of a shard. Phoenix: `batch_size`.",
     atLimit: "The next batch is closed `drainIntervalMs` later.",
   },
   drainIntervalMs: {
@@ -464,7 +463,7 @@ export const OPTIONS = {
     max: 100,
     unit: "percent",
     about:
-      "Percentage of the interval over which the connections of a full batch are closed, at random moments; smaller batches take less time. 0 closes a batch at once, like Phoenix.",
+      "Percentage of the interval over which the connections of a full batch are closed at random moments; smaller batches take less time. 0 closes a batch at once, like Phoenix.",
     atLimit: "Clients reconnect as evenly as their connections are closed.",
   },
   drainLimitMs: {
@@ -496,7 +495,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a shard to answer a question of the host: for subscribers, topics, sockets, channels or presences.",
+      "Time for a shard to answer a question from the host about subscribers, topics, sockets, channels or presences.",
     atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which names the shard.",
   },
   shutdownMs: {
@@ -541,7 +540,7 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 255,
     about:
-      "Name of the cluster. Nodes with the same name are connected, so that several clusters can share a server.",
+      "Name of the cluster. Only nodes with the same cluster name are connected, so that several clusters can share a server.",
     atLimit: "Nodes with another name do not receive broadcasts of this cluster.",
   },
   clusterQueueBytes: {

@@ -21,7 +21,7 @@ export const EXTRA_MEMBERS = 3;
 
 /** Provides the defaults that depend on the machine. */
 export interface AutomaticValues {
-  /** Number of CPUs available to this process, considering the container's quota. */
+  /** Number of CPUs available to this process, taking the container's quota into account. */
   readonly parallelism: () => number;
   readonly secretKeyBase: () => string;
   /** Returns a unique name. */
@@ -97,7 +97,7 @@ function resolveOne(
   return checkInteger(subject, option, value);
 }
 
-/** Returns the default capacity of a ring for so many members, a power of two. */
+/** Returns the default capacity of a ring for a number of members, a power of two. */
 export function automaticRingBytes(members: number): number {
   const share = RINGS_TOTAL_BYTES / (members * members);
   const floor = 2 ** Math.floor(Math.log2(share));

@@ -112,7 +112,7 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
 
 /** URL schemes supported by `clusterUrl`. */
 const CLUSTER_SCHEMES = ["redis:", "rediss:"];
-/** Phoenix's names for a node without a name. They would not be unique. */
+/** Names that Phoenix gives to unnamed nodes. They would not be unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
 
 /** The rule of `clusterUrl`. Does not show the text, because it may contain a password. */

@@ -94,7 +94,7 @@ export function partOf(name: string, text: string): Buffer {
   throw makeError("SIM_ERR_PAYLOAD", message);
 }
 
-/** Returns the string that a JSON string literal stands for. */
+/** Decodes a JSON string literal. */
 export function textOfJson(json: string): string {
   return json.includes("\\") ? (JSON.parse(json) as string) : json.slice(1, -1);
 }

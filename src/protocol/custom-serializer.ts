@@ -12,7 +12,9 @@ import type { Frame, Serializer } from "./serializer.ts";
 
 /** A message to a client, before it is encoded. */
 export interface ServerMessage {
-  /** Ref of the join that the message belongs to; null for broadcasts and messages without a join. */
+  /**
+   * Ref of the join that the message belongs to; null for broadcasts and messages without a join.
+   */
   readonly joinRef: unknown;
   /** Ref of the message that this one replies to, or null. */
   readonly ref: unknown;

@@ -26,7 +26,8 @@ export const jsonV1: Serializer = {
     return { joinRef, ref, topic, event, payload } satisfies Message;
   },
 
-  // Version 1 accepts JSON in binary frames as well. The engine validates UTF-8 in text frames only.
+  // Version 1 accepts JSON in binary frames as well. The engine validates UTF-8 in text frames
+  // only.
   decodeBytes(frame) {
     if (!isUtf8(frame)) return undefined;
     return jsonV1.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString());

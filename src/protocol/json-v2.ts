@@ -66,7 +66,7 @@ export function parsed(frame: string): unknown {
   }
 }
 
-/** Checks the escapes of a JSON text. Unescaped text arrived as valid UTF-8, so it has no halves. */
+/** Checks the escapes of a JSON text. Other characters arrived as valid UTF-8. */
 function hasLoneSurrogate(json: string): boolean {
   let at = json.indexOf("\\");
   while (at >= 0) {

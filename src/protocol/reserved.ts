@@ -7,7 +7,7 @@
 /** Topic of the connection itself. */
 export const PHOENIX_TOPIC = "phoenix";
 
-/** Prefix of topics that only the server uses. Clients and apps cannot join them or broadcast. */
+/** Prefix of topics that only the server uses. Nobody else can join or broadcast to them. */
 const OWN_TOPICS = "phx_presence:";
 
 /** Reports whether only the server may use a topic. */

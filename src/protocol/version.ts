@@ -30,7 +30,7 @@ const PHOENIX_SERIALIZERS: readonly SerializerChoice[] = [
   { serializer: jsonV2, version: "~> 2.0.0" },
 ];
 
-/** Serializers of a mount that does not configure any. */
+/** The default serializers of a mount. */
 export const DEFAULT_SERIALIZERS: SerializerList = serializersOf("serializers");
 
 /**

@@ -19,7 +19,7 @@ import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine
 export interface AcceptorEvents {
   /** A request was answered with 503. */
   turnedAway(): void;
-  /** The node became ready for clients, or stopped being so. */
+  /** The node became ready for clients, or is no longer ready. */
   readiness(isReady: boolean): void;
 }
 
@@ -104,7 +104,7 @@ export class Acceptor {
     return this.#engine.us_socket_local_port(this.#listenSocket);
   }
 
-  /** Stops being ready, but keeps accepting connections until `stopListening`. */
+  /** Reports the node as not ready, but keeps accepting connections until `stopListening`. */
   leave(): void {
     this.#isLeaving = true;
     this.#tellReadiness();

@@ -1,5 +1,5 @@
 /**
- * The number of CPUs available to this process, considering the quota of a container.
+ * The number of CPUs available to this process, taking the quota of a container into account.
  *
  * Node.js counts the CPUs that the process may run on, but ignores how much of their time it gets:
  * a container with `--cpus=2` on a machine with 64 CPUs sees 64. More shards than the quota allows
@@ -51,7 +51,8 @@ function cpuQuota(readFile: CpuSource["readFile"]): number {
     if (controllers === "")
       return smallestUpwards(GROUPS_ROOT, group, (at) => quotaV2(readFile, at));
     if (!controllers.split(",").includes("cpu")) return Infinity;
-    // The folder is named after all controllers of the hierarchy, and linked under the name of each.
+    // The folder is named after all controllers of the hierarchy, and linked under the name of
+    // each.
     const roots = [join(GROUPS_ROOT, controllers), join(GROUPS_ROOT, "cpu")];
     return Math.min(
       ...roots.map((root) => smallestUpwards(root, group, (at) => quotaV1(readFile, at))),

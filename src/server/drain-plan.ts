@@ -69,7 +69,7 @@ export function drainSettingsOf(given: DrainOptions, options: ResolvedOptions): 
   return settings as DrainSettings;
 }
 
-/** Plans the drain of so many connections. */
+/** Plans the drain of a number of connections. */
 export function planDrain(connections: number, settings: DrainSettings): DrainPlan {
   const { drainBatch, drainIntervalMs, drainJitterPercent, drainLimitMs } = settings;
   const wanted = Math.max(1, Math.ceil(connections / drainBatch));

@@ -77,7 +77,7 @@ export class Host {
     return this.#pubsub.listen(topic, handler, onGap);
   }
 
-  /** Delivers what a member had written before its thread ended, and forgets the member. */
+  /** Delivers the records that a member wrote before its thread ended, and forgets the member. */
   retire(member: number, hasLost: boolean): void {
     this.#exchange.drainFrom(member);
     this.#exchange.forget(member);

@@ -1,5 +1,5 @@
 /**
- * Answers what is on this node, by combining the answers of all shards and of main.
+ * Answers questions about this node by combining the answers of all shards and of main.
  *
  * While a shard is being restarted it has two threads, and both are asked.
  *

@@ -1,5 +1,5 @@
 /**
- * Gives a shard that replaces another two turns per round until it has its share of connections.
+ * Gives a replacement shard two turns per round until it has its share of connections.
  *
  * The new thread starts without connections, and clients that reconnect are spread over all shards.
  * Without this, the shard would have fewer connections than the others for a long time.
@@ -29,7 +29,7 @@ export interface LevelledThread {
 /** Interval at which the connections are counted. */
 const CHECK_MS = 250;
 
-/** Levels the connections of new shards with those of the others. */
+/** Levels out the connections of new shards. */
 export class Levelling {
   readonly #rotation: Rotation;
   readonly #serving: () => Iterable<LevelledThread>;

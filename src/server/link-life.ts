@@ -6,11 +6,12 @@
  *      +--fails: the server fails to start    +------ failed, or ended ----+
  *
  * Without a link the node is isolated: its broadcasts reach only its own subscribers. The next
- * thread tells both sides that they missed broadcasts. If no further thread is started, only the log
- * says so.
+ * thread tells both sides that they missed broadcasts. If no further thread is started, only the
+ * log says so.
  *
  * Runs on: main.
- * Full: a link that ends more than 5 times within a minute is not replaced; the node stays isolated.
+ * Full: a link that ends more than 5 times within a minute is not replaced; the node stays
+ *       isolated.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -27,7 +28,7 @@ export interface LinkThreads {
   launchLink(isReplacement: boolean): Promise<MemberThread>;
 }
 
-/** Key of the link in the restart bound; shards have 0 and up. */
+/** Key of the link in the restart bound; shards count from 0. */
 const LINK = -1;
 
 /** Starts and replaces the link's thread. */

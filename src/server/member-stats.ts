@@ -10,7 +10,9 @@ import { COUNTERS, COUNTER_NAMES, type CounterName } from "../memory/counters-la
 /** Counters of a shard, the link or main. */
 export type MemberStats = Readonly<Record<CounterName, number>>;
 
-/** Combines the counters of several threads: sums totals and gauges, takes the highest of others. */
+/**
+ * Combines the counters of several threads: sums totals and gauges, takes the highest of others.
+ */
 export function joinStats(parts: readonly MemberStats[]): MemberStats {
   const joined = COUNTER_NAMES.map((name) => {
     const values = parts.map((part) => part[name]);

@@ -1,5 +1,5 @@
 /**
- * Main's handle of a worker thread: a shard or the link.
+ * Main's handle on a worker thread: a shard or the link.
  *
  *   starting --ready--> serving --drain--> draining --finish--> finishing --stop--> stopped
  *      |                   |                  |                     |
@@ -179,8 +179,8 @@ export class MemberThread {
   }
 }
 
-// A large young generation would keep the garbage of connecting and joining for a long time, in many
-// pages that stay resident.
+// A large young generation would keep the garbage of connecting and joining for a long time, in
+// many pages that stay resident.
 function limitsOf({ youngGenerationMb, oldGenerationMb }: ResolvedOptions): ResourceLimits {
   return {
     maxYoungGenerationSizeMb: youngGenerationMb,

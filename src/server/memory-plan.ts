@@ -85,7 +85,7 @@ export class MemberNumbers {
     });
   }
 
-  /** Returns a number to the free ones. */
+  /** Gives a number back. */
   free(member: number): void {
     const next = this.#waiting.shift();
     if (next) next(member);

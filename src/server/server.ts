@@ -167,7 +167,7 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Returns topics of this node with their numbers of subscribers, in alphabetical order. Each shard
+   * Returns topics of this node with their subscriber counts, in alphabetical order. Each shard
    * scans all its topics.
    */
   async topics(request: TopicsRequest = {}): Promise<TopicCount[]> {
@@ -185,8 +185,8 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Returns a channel of a connection, with its assigns and its connection, or undefined if there is
-   * no such channel.
+   * Returns a channel of a connection, with its assigns and its connection, or undefined if there
+   * is no such channel.
    */
   async channel(connection: number, topic: string): Promise<ChannelDetails | undefined> {
     return this.#introspection().channel(connection, topic);
@@ -209,8 +209,8 @@ export class Server<App = unknown> {
 
   /**
    * Replaces a shard's thread while the other shards keep serving. A new thread loads the current
-   * app module and gets new connections. The old thread closes its connections with 1012, in batches
-   * like `drain`, and ends. Only one restart runs at a time; others wait.
+   * app module and gets new connections. The old thread closes its connections with 1012, in
+   * batches like `drain`, and ends. Only one restart runs at a time; others wait.
    *
    * @returns what was closed, once the old thread has ended
    * @throws the error with which the new thread failed (the old one then keeps serving);
@@ -228,9 +228,10 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Moves all clients to other nodes. The node becomes not ready, accepts no connections, and closes
-   * existing ones with 1012, in batches. Long-poll sessions end too, and `terminate` of each channel
-   * runs. Everything else keeps working until `close`: broadcasts, the link to other nodes, routes.
+   * Moves all clients to other nodes. The node is no longer ready, accepts no connections, and
+   * closes existing ones with 1012, in batches. Long-poll sessions end too, and `terminate` of each
+   * channel runs. Everything else keeps working until `close`: broadcasts, the link to other nodes,
+   * routes.
    *
    * Later calls, and calls after `close`, return the same promise.
    *
@@ -247,8 +248,8 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Closes the server in order: drains it, or waits for the drain in progress, runs the app's `stop`,
-   * and ends the threads. Later calls return the same promise.
+   * Closes the server in order: drains it, or waits for the drain in progress, runs the app's
+   * `stop`, and ends the threads. Later calls return the same promise.
    */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -306,8 +307,8 @@ interface ServerParts {
  * const server = await serve<typeof app>({ app: new URL("./app.js", import.meta.url) });
  * ```
  *
- * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN, SIM_ERR_APP_MODULE, and
- *   any error of the app module or its `start`
+ * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN, SIM_ERR_APP_MODULE,
+ *   and any error of the app module or its `start`
  */
 export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
   let isSecretRandom = false;
@@ -377,7 +378,10 @@ function appUrl(app: unknown): string {
   return app.startsWith("file:") ? app : pathToFileURL(app).href;
 }
 
-/** Returns the adapter. One in code overrides a `clusterUrl` in the environment, but not in code. */
+/**
+ * Returns the adapter. One in code overrides a `clusterUrl` from the environment; both in code is
+ * an error.
+ */
 function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec | undefined {
   const { adapter, clusterUrl } = given;
   if (adapter === undefined) return clusterAdapter(resolved);

@@ -11,7 +11,7 @@
  *
  * Runs on: main.
  * Full: further restarts wait in the order of their calls. A thread that does not end in time is
- *       abandoned, out of rotation, and the caller gets an error.
+ *       abandoned, and the caller gets an error.
  */
 
 import { makeError } from "../errors.ts";
@@ -38,13 +38,13 @@ export interface RestartedThreads {
   install(thread: MemberThread): MemberThread | undefined;
   /** Ends a thread. @returns false if it cannot be ended */
   end(thread: MemberThread): Promise<boolean>;
-  /** Called when a launch was installed or has failed. */
+  /** Called after a launched thread was installed or has failed. */
   restartSettled(shard: number): void;
 }
 
 /** Time for sockets that are on their way to a shard when it leaves the rotation. */
 export const SETTLE_MS = 100;
-/** Additional time for a shard to report a drain that took as long as it may. */
+/** Additional time for a shard to report a drain that took all of its time. */
 export const ANSWER_MS = 1_000;
 
 /** The restarts of a server. */

@@ -2,10 +2,10 @@
  * Starts the shards and the link, replaces shards that end, and stops all threads in order.
  *
  * Runs on: main.
- * Order: a shard leaves the rotation before it may close its app. Its thread is terminated only after
- *        its app is closed; otherwise the engine would abort the process.
- * Full: a shard that ends more than 5 times within a minute is not replaced, and the server continues
- *       with the others. Likewise the link; the node is then isolated.
+ * Order: a shard leaves the rotation before it may close its app. Its thread is terminated only
+ *        after its app is closed; otherwise the engine would abort the process.
+ * Full: a shard that ends more than 5 times within a minute is not replaced, and the server
+ *       continues with the others. Likewise the link; the node is then isolated.
  */
 
 import { availableParallelism } from "node:os";
@@ -118,7 +118,9 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     return joinStats([...this.#past.all(), ...now]);
   }
 
-  /** Starts all threads. Resolves when all serve, or throws the error of one that failed. */
+  /**
+   * Starts all threads. Resolves when all are ready, or rejects with the error of one that failed.
+   */
   async start(): Promise<void> {
     const { adapter } = this.#parts;
     const starts = [this.#startShards()];
@@ -299,7 +301,9 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     return thread;
   }
 
-  /** Starts a few shards at a time. More would not be faster, and would all fail with the app. */
+  /**
+   * Starts a few shards at a time. More at once is no faster, and all fail if the app cannot load.
+   */
   async #startShards(): Promise<void> {
     const { shards } = this.#parts.options;
     let next = 0;

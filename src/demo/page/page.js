@@ -1,8 +1,8 @@
 /**
  * The page of the demo chat, with the official `phoenix` client and plain DOM.
  *
- * There is one connection, with a channel for each opened room. User input is only inserted as text,
- * never as HTML.
+ * There is one connection, with a channel for each opened room. User input is only inserted as
+ * text, never as HTML.
  *
  * Runs on: the browser.
  */
@@ -181,7 +181,7 @@ function addLine(room, line) {
   room.lines.push(line);
   if (room.lines.length > MOST_LINES) room.lines.shift().remove();
   if (room !== current) return;
-  // Do not scroll if the user reads further up.
+  // Do not scroll if the user has scrolled up.
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
   list.append(line);
   if (isAtEnd) list.scrollTop = list.scrollHeight;
