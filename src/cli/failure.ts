@@ -12,7 +12,7 @@ export const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 /** Most causes that are printed. */
-const MOST_CAUSES = 4;
+const MAX_CAUSES = 4;
 
 /** A failure, as shown in a terminal. */
 export interface Failure {
@@ -28,7 +28,7 @@ export function failureOf(error: unknown): Failure {
   const lines = [`simurgh: ${messageOf(error)}${placeOf(error)}`];
   let shown = messageOf(error);
   let cause = causeOf(error);
-  for (let depth = 0; depth < MOST_CAUSES && cause !== undefined; depth += 1) {
+  for (let depth = 0; depth < MAX_CAUSES && cause !== undefined; depth += 1) {
     // Some messages already contain that of their cause.
     if (!shown.includes(messageOf(cause))) lines.push(`  cause: ${messageOf(cause)}`);
     shown += messageOf(cause);

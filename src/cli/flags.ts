@@ -91,7 +91,7 @@ export function optionsOf(
     const automatic = { parallelism: availableCpus, secretKeyBase: auto, nodeName: auto };
     return resolveOptions({}, given, automatic);
   } catch (error) {
-    throw named(error, variables);
+    throw withFlagName(error, variables);
   }
 }
 
@@ -118,7 +118,7 @@ function valueOf(rawName: string, value: string | undefined): string {
 }
 
 /** Replaces the variable in an error message with the flag that set it. */
-function named(error: unknown, variables: Readonly<Record<string, string>>): unknown {
+function withFlagName(error: unknown, variables: Readonly<Record<string, string>>): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);
   const flag = FLAGS.find(({ variable }) => variable === subject && variable in variables);

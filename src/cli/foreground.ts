@@ -46,7 +46,7 @@ export async function runInForeground(
     else restarter.onSignal();
   });
   const hotReload = watch && { app: String(options.app), watch, say };
-  const server = await started(options, hotReload);
+  const server = await start(options, hotReload);
   if (!server) return;
   process.stdout.write(`${announcement(server, title)}\n`);
   if (hotReload) void reloadWhenSaved(server, hotReload);
@@ -54,7 +54,7 @@ export async function runInForeground(
   stopper.started(server);
 }
 
-async function started(
+async function start(
   options: ServeOptions,
   hotReload: HotReload | undefined,
 ): Promise<Server | undefined> {

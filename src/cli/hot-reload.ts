@@ -23,7 +23,7 @@ const NOT_OF_THE_APP = [
   "SIM_ERR_ENGINE_UNAVAILABLE",
   "SIM_ERR_LISTEN",
 ] as const;
-const MOST_NAMES = 3;
+const MAX_NAMES = 3;
 
 /** The dependencies of hot reload. */
 export interface HotReload {
@@ -64,7 +64,7 @@ export async function reloadWhenSaved(server: Server, hotReload: HotReload): Pro
     try {
       const clients = await restartAll(server);
       const ms = Math.round(performance.now() - startMs);
-      const [shards, rejoining] = [counted(server.shards, "shard"), counted(clients, "client")];
+      const [shards, rejoining] = [plural(server.shards, "shard"), plural(clients, "client")];
       say(`${names}: ${shards} reloaded in ${ms} ms, ${rejoining} reconnecting`);
     } catch (error) {
       if (server.isClosed) return;
@@ -91,13 +91,13 @@ async function restartAll(server: Server): Promise<number> {
   return clients;
 }
 
-function counted(count: number, what: string): string {
+function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function namesOf(files: readonly string[], folder: string): string {
   const names = files.map((file) => relative(folder, file));
-  const more = names.length - MOST_NAMES;
-  const shown = names.slice(0, MOST_NAMES).join(", ");
+  const more = names.length - MAX_NAMES;
+  const shown = names.slice(0, MAX_NAMES).join(", ");
   return more > 0 ? `${shown} and ${more} more` : shown;
 }

@@ -48,11 +48,11 @@ export const serveCommand: Command = {
     const app = file.startsWith("file:") ? fileURLToPath(file) : resolve(file);
     const title = `simurgh ${packageVersion()} serves ${file}`;
     // If the module does not exist, do not wait for it: let serve report the error.
-    const watch = isWatched && isThere(app) ? new AppWatch(app) : undefined;
+    const watch = isWatched && moduleExists(app) ? new AppWatch(app) : undefined;
     await runInForeground({ ...options, app }, title, watch);
   },
 };
 
-function isThere(app: string): boolean {
+function moduleExists(app: string): boolean {
   return existsSync(app) || existsSync(app.replace(/js$/, "ts"));
 }

@@ -7,8 +7,8 @@
 import { execFile } from "node:child_process";
 
 const JAVASCRIPT = /\.[cm]?js$/;
-const MOST_FILES = 20;
-const MOST_LINES = 3;
+const MAX_FILES = 20;
+const MAX_LINES = 3;
 
 /**
  * Returns the location of the first syntax error, as printed by Node.js.
@@ -17,18 +17,18 @@ const MOST_LINES = 3;
  *   location
  */
 export async function syntaxPlace(files: readonly string[]): Promise<string | undefined> {
-  for (const file of files.filter((name) => JAVASCRIPT.test(name)).slice(0, MOST_FILES)) {
-    const shown = await checked(file);
+  for (const file of files.filter((name) => JAVASCRIPT.test(name)).slice(0, MAX_FILES)) {
+    const shown = await syntaxErrorOf(file);
     if (shown !== undefined) return shown;
   }
   return undefined;
 }
 
-async function checked(file: string): Promise<string | undefined> {
+async function syntaxErrorOf(file: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     execFile(process.execPath, ["--check", file], (error, _out, shown) => {
       const isSyntax = error !== null && shown.includes("SyntaxError");
-      resolve(isSyntax ? shown.split("\n").slice(0, MOST_LINES).join("\n") : undefined);
+      resolve(isSyntax ? shown.split("\n").slice(0, MAX_LINES).join("\n") : undefined);
     });
   });
 }

@@ -90,7 +90,7 @@ export function secretOf(
 }
 
 /** Replaces the name of Token's option in an error message with the flag or variable. */
-export function namedAsTyped(error: unknown, secretFile: string | undefined): unknown {
+export function withTypedNames(error: unknown, secretFile: string | undefined): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);
   const flag = Object.keys(OPTION_OF_FLAG).find((name) => OPTION_OF_FLAG[name] === subject);

@@ -13,7 +13,7 @@ import { Token } from "../token/token.ts";
 import type { Command } from "./command.ts";
 import { EXIT_FAILED } from "./failure.ts";
 import { jsonOfTerm, termOfJson } from "./term-json.ts";
-import { namedAsTyped, parseTokenArguments, secretOf } from "./token-arguments.ts";
+import { withTypedNames, parseTokenArguments, secretOf } from "./token-arguments.ts";
 
 const HELP = `simurgh token <action> [options] [data or token]: creates and reads tokens
 
@@ -56,7 +56,7 @@ export const tokenCommand: Command = {
         show(Token[action](secret, salt, input.trim(), options));
       }
     } catch (error) {
-      throw namedAsTyped(error, secretFile);
+      throw withTypedNames(error, secretFile);
     }
   },
 };

@@ -208,14 +208,14 @@ function checkPresences(presences: unknown): void {
   if (!Array.isArray(presences)) {
     throw invalid(`presences must be a list, got ${kindOf(presences)}`);
   }
-  const stranger = (presences as unknown[]).find((one) => !isPresence(one));
-  if (stranger !== undefined) {
-    throw invalid(`presences must be made by definePresence, got ${kindOf(stranger)}`);
+  const invalidOne = (presences as unknown[]).find((one) => !isPresence(one));
+  if (invalidOne !== undefined) {
+    throw invalid(`presences must be made by definePresence, got ${kindOf(invalidOne)}`);
   }
   const names = presences.filter(isPresence).map(({ name }) => name);
-  const doubled = names.find((name, at) => names.indexOf(name) < at);
-  if (doubled === undefined) return;
-  throw invalid(`presences must have unique names, got ${JSON.stringify(doubled)} twice`);
+  const duplicate = names.find((name, at) => names.indexOf(name) < at);
+  if (duplicate === undefined) return;
+  throw invalid(`presences must have unique names, got ${JSON.stringify(duplicate)} twice`);
 }
 
 // Checked while the app module loads, so that the stack shows the mount, and not at the first
@@ -248,10 +248,10 @@ function checkChannels(path: string, mount: MountDefinition): void {
 
 function checkTransports(given: unknown): void {
   if (given === undefined) return;
-  const areRight =
+  const isValid =
     Array.isArray(given) &&
     given.every((one) => hasFunction(one, "start") && hasFunction(one, "stop"));
-  if (areRight) return;
+  if (isValid) return;
   throw invalid(`transports must be a list of results of defineTransport, got ${kindOf(given)}`);
 }
 

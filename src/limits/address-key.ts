@@ -27,15 +27,15 @@ export function addressKey(address: string): string {
 function groupsOf(address: string): number[] {
   const [text = ""] = address.split("%");
   const [before = "", after] = text.split("::");
-  const head = parsed(before);
+  const head = parseGroups(before);
   if (after === undefined) return head;
-  const tail = parsed(after);
+  const tail = parseGroups(after);
   const between = Array.from({ length: GROUPS - head.length - tail.length }, () => 0);
   return [...head, ...between, ...tail];
 }
 
 /** Parses groups; the last may be an IPv4 address. */
-function parsed(text: string): number[] {
+function parseGroups(text: string): number[] {
   if (text === "") return [];
   return text.split(":").flatMap((group) => {
     if (!group.includes(".")) return [Number.parseInt(group, 16)];

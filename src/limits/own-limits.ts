@@ -79,7 +79,7 @@ export class OwnLimits {
   /**
    * Checks whether a message passes, without spending.
    *
-   * @returns 0 if it passes; otherwise the ms after which it would
+   * @returns 0 if it passes; otherwise how long until it would (ms)
    */
   waitMs(buckets: Buckets, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs);

@@ -33,8 +33,8 @@ export interface Rate {
 
 /** The keys of a rate. */
 const KEYS: readonly string[] = ["limit", "perMs", "burst"] satisfies (keyof Rate)[];
-const MOST = 1_000_000_000;
-const LONGEST_MS = 3_600_000;
+const MAX_COUNT = 1_000_000_000;
+const MAX_PERIOD_MS = 3_600_000;
 /** Costs are rounded up to multiples of this (ms). */
 const QUANTUM_MS = 2 ** -16;
 
@@ -78,7 +78,7 @@ export class RateLimit {
   /**
    * Checks whether a cost passes now. A cost above the tolerance passes if the bucket is full.
    *
-   * @returns 0 if it passes; otherwise the ms after which it would
+   * @returns 0 if it passes; otherwise how long until it would (ms)
    */
   waitMs(fullAtMs: number, nowMs: number, costMs: number): number {
     const spentMs = Math.max(fullAtMs - nowMs, 0);
@@ -104,12 +104,12 @@ export function checkedRate(subject: string, rate: unknown): Rate {
     );
   }
   const { limit, perMs, burst = limit } = rate as Rate;
-  checkCount(`limit of ${subject}`, limit, MOST, "a perMs");
-  checkCount(`perMs of ${subject}`, perMs, LONGEST_MS, "ms");
-  checkCount(`burst of ${subject}`, burst, MOST, "at once");
+  checkCount(`limit of ${subject}`, limit, MAX_COUNT, "per perMs");
+  checkCount(`perMs of ${subject}`, perMs, MAX_PERIOD_MS, "ms");
+  checkCount(`burst of ${subject}`, burst, MAX_COUNT, "at once");
   const fillsInMs = Math.ceil((burst * perMs) / limit);
-  if (fillsInMs > LONGEST_MS) {
-    const rule = `burst × perMs / limit of ${subject} must be at most ${LONGEST_MS} (ms)`;
+  if (fillsInMs > MAX_PERIOD_MS) {
+    const rule = `burst × perMs / limit of ${subject} must be at most ${MAX_PERIOD_MS} (ms)`;
     throw invalid(`${rule}, got ${fillsInMs}`);
   }
   return rate as Rate;

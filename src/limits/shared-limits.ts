@@ -47,7 +47,7 @@ export class SharedLimits {
       const rate = rates[counted];
       if (!rate) continue;
       const limit = new RateLimit(counted, rate, costOf(counted));
-      const { hash0: salt0, hash1: salt1 } = hashed(table, `${name} ${counted}`);
+      const { hash0: salt0, hash1: salt1 } = hashKey(table, `${name} ${counted}`);
       this.#limits[counted] = { limit, salt0, salt1 };
     }
   }
@@ -63,14 +63,14 @@ export class SharedLimits {
 
   /** Hashes a key. Takes a few µs, so keep the result with the connection. */
   keyOf(text: string): SharedKey {
-    return hashed(this.#table, text);
+    return hashKey(this.#table, text);
   }
 
   /**
    * Spends the cost of a message if it is within all limits. If one limit refuses it, the limits
    * that were checked before keep the cost.
    *
-   * @returns 0 if it passes; otherwise the ms after which it would pass the limit that refused it
+   * @returns 0 if it passes; otherwise how long until the refusing limit would let it pass (ms)
    */
   take(key: SharedKey, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = isJoin ? this.#spend("joins", key, nowMs, 1) : 0;
@@ -89,8 +89,8 @@ export class SharedLimits {
     const { limit, salt0, salt1 } = found;
     this.refusedBy = counted;
     return this.#table.spend(
-      mixed(hash0 ^ salt0),
-      mixed(hash1 ^ salt1),
+      mix(hash0 ^ salt0),
+      mix(hash1 ^ salt1),
       nowMs,
       limit.costUnits(count),
       limit.toleranceUnits,
@@ -115,13 +115,13 @@ function costOf(counted: Counted): "ones" | "bytes" {
 }
 
 // Keyed by the node's secret, so that a client cannot choose a key that hits another key's buckets.
-function hashed({ seed }: RateTable, text: string): SharedKey {
+function hashKey({ seed }: RateTable, text: string): SharedKey {
   const digest = createHmac("sha256", seed).update(text).digest();
   return { hash0: digest.readInt32LE(0), hash1: digest.readInt32LE(4) };
 }
 
 /** Mixes all bits of a salted hash (the finalizer of MurmurHash3, public domain). */
-function mixed(value: number): number {
+function mix(value: number): number {
   let hash = Math.imul(value ^ (value >>> 16), 0x85eb_ca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
   return hash ^ (hash >>> 16);

@@ -26,14 +26,14 @@ export const DEFAULT_FILTER: readonly string[] = ["password", "token"];
 const FILTERED = "[FILTERED]";
 const TOO_DEEP = "[NESTED]";
 /** Longest string (UTF-16 units). */
-const MOST_UNITS = 1_024;
+const MAX_UNITS = 1_024;
 /** Most items of a list, or keys of an object. */
-const MOST_ITEMS = 50;
-const MOST_LEVELS = 8;
+const MAX_ITEMS = 50;
+const MAX_LEVELS = 8;
 
 /** Checks `filterParameters`. @throws SIM_ERR_DEFINITION_INVALID if they are invalid */
 export function checkFilter(chosen: unknown): void {
-  if (chosen !== undefined) parsed(chosen);
+  if (chosen !== undefined) parseFilter(chosen);
 }
 
 /** Filters parameters for one logger. */
@@ -43,7 +43,7 @@ export class LogFilter {
 
   /** @throws SIM_ERR_DEFINITION_INVALID if the filter is invalid */
   constructor(chosen: FilterParameters = DEFAULT_FILTER) {
-    const { terms, isKeeping } = parsed(chosen);
+    const { terms, isKeeping } = parseFilter(chosen);
     this.#terms = terms;
     this.#isKeeping = isKeeping;
   }
@@ -54,7 +54,7 @@ export class LogFilter {
   }
 
   #discard(value: unknown, level: number): unknown {
-    return mapped(value, level, (key, item) => {
+    return mapValue(value, level, (key, item) => {
       const isSecret = key !== undefined && this.#terms.some((term) => key.includes(term));
       if (isSecret || this.#isAssignment(key, item)) return FILTERED;
       return this.#discard(item, level + 1);
@@ -72,7 +72,7 @@ export class LogFilter {
 
   #keep(value: unknown, level: number): unknown {
     if (typeof value !== "object" || value === null || isBytes(value)) return FILTERED;
-    return mapped(value, level, (key, item) => {
+    return mapValue(value, level, (key, item) => {
       if (key !== undefined && this.#terms.includes(key)) return whole(item, level + 1);
       return this.#keep(item, level + 1);
     });
@@ -80,41 +80,39 @@ export class LogFilter {
 }
 
 function whole(value: unknown, level: number): unknown {
-  return mapped(value, level, (_key, item) => whole(item, level + 1));
+  return mapValue(value, level, (_key, item) => whole(item, level + 1));
 }
 
 type Mapper = (key: string | undefined, item: unknown) => unknown;
 
-/** Maps the items of a list or an object, up to MOST_ITEMS. Shortens any other value. */
-function mapped(value: unknown, level: number, map: Mapper): unknown {
-  if (typeof value === "string") return shortened(value);
+/** Maps the items of a list or an object, up to MAX_ITEMS. Shortens any other value. */
+function mapValue(value: unknown, level: number, map: Mapper): unknown {
+  if (typeof value === "string") return shorten(value);
   if (typeof value !== "object" || value === null) return value;
   if (isBytes(value)) return `[${value.byteLength} bytes]`;
-  if (level >= MOST_LEVELS) return TOO_DEEP;
-  if (Array.isArray(value)) return mappedList(value, map);
+  if (level >= MAX_LEVELS) return TOO_DEEP;
+  if (Array.isArray(value)) return mapList(value, map);
   const entries = Object.entries(value);
-  const written = entries
-    .slice(0, MOST_ITEMS)
-    .map(([key, item]) => [shortened(key), map(key, item)]);
+  const written = entries.slice(0, MAX_ITEMS).map(([key, item]) => [shorten(key), map(key, item)]);
   const left = entries.length - written.length;
   return Object.fromEntries(left > 0 ? [...written, ["...", `${left} more`]] : written);
 }
 
-function mappedList(list: readonly unknown[], map: Mapper): unknown[] {
-  const written = list.slice(0, MOST_ITEMS).map((item) => map(undefined, item));
+function mapList(list: readonly unknown[], map: Mapper): unknown[] {
+  const written = list.slice(0, MAX_ITEMS).map((item) => map(undefined, item));
   const left = list.length - written.length;
   return left > 0 ? [...written, `... ${left} more`] : written;
 }
 
-function shortened(text: string): string {
-  return text.length > MOST_UNITS ? `${text.slice(0, MOST_UNITS)}...` : text;
+function shorten(text: string): string {
+  return text.length > MAX_UNITS ? `${text.slice(0, MAX_UNITS)}...` : text;
 }
 
 function isBytes(value: object): value is Uint8Array | ArrayBuffer {
   return value instanceof Uint8Array || value instanceof ArrayBuffer;
 }
 
-function parsed(chosen: unknown): { terms: readonly string[]; isKeeping: boolean } {
+function parseFilter(chosen: unknown): { terms: readonly string[]; isKeeping: boolean } {
   if (areTerms(chosen)) return { terms: chosen, isKeeping: false };
   if (typeof chosen === "object" && chosen !== null && Object.keys(chosen).length === 1) {
     if ("discard" in chosen && areTerms(chosen.discard)) {

@@ -162,7 +162,7 @@ export interface LogSink {
 /** Writes the lines of the table. */
 export class Logger {
   readonly #sink: LogSink;
-  readonly #least: number;
+  readonly #minRank: number;
   readonly #filter: LogFilter;
   #ownSink: LogSink | undefined = undefined;
 
@@ -173,7 +173,7 @@ export class Logger {
    */
   constructor(level: string, sink: LogSink = makeSink(), filter?: FilterParameters) {
     this.#sink = sink;
-    this.#least = LEVELS.indexOf(level);
+    this.#minRank = LEVELS.indexOf(level);
     this.#filter = new LogFilter(filter);
   }
 
@@ -183,7 +183,7 @@ export class Logger {
    * @param level - overrides the level of the table; false turns the line off
    */
   isOn(line: LogLine, level: LineLevel | false = LOG_LINES[line].level): boolean {
-    return level !== false && LEVELS.indexOf(level) >= this.#least;
+    return level !== false && LEVELS.indexOf(level) >= this.#minRank;
   }
 
   /** Returns a client's parameters, filtered for the log. */

@@ -29,7 +29,7 @@ export const NEVER_USED = 0;
 /** Stored in place of a time of 0, which would look like NEVER_USED: one unit later. */
 export const INSTEAD_OF_ZERO = 1;
 /** Largest debt that one message may cause (units, 2.3 h). */
-export const MOST_DEBT_UNITS = 0x2000_0000;
+export const MAX_DEBT_UNITS = 0x2000_0000;
 /** Words further in the past than this are reset (units, 2.3 h). */
 export const LONG_PAST_UNITS = 0x2000_0000;
 /** Number of refreshes that cover the whole table. */

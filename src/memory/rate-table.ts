@@ -22,7 +22,7 @@
 import {
   INSTEAD_OF_ZERO,
   LONG_PAST_UNITS,
-  MOST_DEBT_UNITS,
+  MAX_DEBT_UNITS,
   msOf,
   NEVER_USED,
   rateTableBytes,
@@ -67,7 +67,7 @@ export class RateTable {
    * @param hash0 - int32 hash of the key and the limit; selects the word in row 0
    * @param hash1 - a second, independent hash; selects the word in row 1
    * @param costUnits - a cost above the tolerance passes if the bucket is full, and leaves a debt
-   * @returns 0 if the cost was spent; otherwise the ms after which it could be
+   * @returns 0 if the cost was spent; otherwise how long until it could be (ms)
    */
   spend(
     hash0: number,
@@ -85,7 +85,7 @@ export class RateTable {
     const mostSpent = toleranceUnits - Math.min(costUnits, toleranceUnits);
     const excess = Math.min(spent0, spent1) - mostSpent;
     if (excess > 0) return msOf(excess);
-    const cost = Math.min(costUnits, MOST_DEBT_UNITS);
+    const cost = Math.min(costUnits, MAX_DEBT_UNITS);
     const isDecidedBy0 = spent0 <= spent1;
     // A row above the tolerance does not decide for this limit until it has fallen below it. It is
     // not raised further; otherwise keys that share the word could push it ahead indefinitely.

@@ -24,7 +24,7 @@ export const FRAME_KIND = { push: 0, reply: 1, broadcast: 2 } as const;
 export const BROADCAST_LENGTHS_BYTES = 3;
 
 const CLIENT_LENGTHS_BYTES = 5;
-const MOST_PART_BYTES = 255;
+const MAX_PART_BYTES = 255;
 
 /** Returns the bytes of a binary payload, not copied; undefined if it is sent as JSON. */
 export function bytesOf(payload: unknown): Uint8Array | undefined {
@@ -89,8 +89,8 @@ export function binaryReply(
 /** Encodes a part of a frame's header. @throws SIM_ERR_PAYLOAD if it has more than 255 bytes */
 export function partOf(name: string, text: string): Buffer {
   const part = Buffer.from(text);
-  if (part.length <= MOST_PART_BYTES) return part;
-  const message = `${name} must have at most ${MOST_PART_BYTES} (bytes) if the payload is bytes, got ${part.length}`;
+  if (part.length <= MAX_PART_BYTES) return part;
+  const message = `${name} must have at most ${MAX_PART_BYTES} (bytes) if the payload is bytes, got ${part.length}`;
   throw makeError("SIM_ERR_PAYLOAD", message);
 }
 

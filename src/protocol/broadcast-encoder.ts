@@ -14,10 +14,10 @@ import { BROADCAST_HEAD } from "./json-v2.ts";
 import { isOwnTopic } from "./reserved.ts";
 import type { BroadcastParts } from "./serializer.ts";
 
-const FIRST_BYTES = 16_384;
+const INITIAL_BYTES = 16_384;
 /** A buffer that has grown beyond this is released at the next small broadcast. */
-const KEPT_BYTES = 1_048_576;
-const MOST_EVENTS = 1_024;
+const MAX_KEPT_BYTES = 1_048_576;
+const MAX_EVENTS = 1_024;
 
 interface EventName {
   readonly json: string;
@@ -49,7 +49,7 @@ export class BroadcastEncoder implements BroadcastParts {
   /** @param headroom - bytes to leave free before the frame, for the caller's header */
   constructor(headroom: number) {
     this.#headroom = headroom;
-    this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
   /**
@@ -117,8 +117,8 @@ export class BroadcastEncoder implements BroadcastParts {
       const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));
       this.bytes.copy(larger, 0, 0, kept);
       this.bytes = larger;
-    } else if (kept === 0 && this.bytes.length > KEPT_BYTES && bytes <= FIRST_BYTES) {
-      this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    } else if (kept === 0 && this.bytes.length > MAX_KEPT_BYTES && bytes <= INITIAL_BYTES) {
+      this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     }
   }
 
@@ -129,7 +129,7 @@ export class BroadcastEncoder implements BroadcastParts {
     const json = JSON.stringify(event);
     const name = { json, length: Buffer.byteLength(json) - 2 };
     // There are few events. Bound the cache all the same, in case names are built from data.
-    if (this.#events.size >= MOST_EVENTS) this.#events.clear();
+    if (this.#events.size >= MAX_EVENTS) this.#events.clear();
     this.#events.set(event, name);
     return name;
   }

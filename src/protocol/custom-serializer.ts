@@ -54,11 +54,11 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
     const message = `${name} must be a function, got ${kindOf(callback)}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message);
   }
-  const encode = (message: ServerMessage): Frame => checked(callbacks.encode(message), "encode");
+  const encode = (message: ServerMessage): Frame => checkFrame(callbacks.encode(message), "encode");
   return {
-    decode: (frame) => normal(callbacks.decode(frame)),
+    decode: (frame) => normalize(callbacks.decode(frame)),
     // Copied, since the engine reuses its bytes.
-    decodeBytes: (frame) => normal(callbacks.decode(new Uint8Array(frame))),
+    decodeBytes: (frame) => normalize(callbacks.decode(new Uint8Array(frame))),
     reply: (joinRef, ref, topic, status, response = {}) =>
       encode({
         ...partsOf(joinRef, topic),
@@ -80,7 +80,7 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
     broadcast(topic, event, payload) {
       const message = { joinRef: null, ref: null, topic, event, payload };
       if (!callbacks.fastlane) return encode(message);
-      return checked(callbacks.fastlane(message), "fastlane");
+      return checkFrame(callbacks.fastlane(message), "fastlane");
     },
   };
 }
@@ -90,13 +90,13 @@ function partsOf(joinRef: string, topic: string): Pick<ServerMessage, "joinRef" 
   return { joinRef: JSON.parse(joinRef), topic: JSON.parse(topic) };
 }
 
-function normal(message: Message | undefined): Message | undefined {
+function normalize(message: Message | undefined): Message | undefined {
   if (message === undefined) return undefined;
   const { joinRef = null, ref = null, topic, event, payload } = message;
   return { joinRef, ref, topic, event, payload };
 }
 
-function checked(frame: unknown, name: string): Frame {
+function checkFrame(frame: unknown, name: string): Frame {
   if (typeof frame === "string" || frame instanceof Uint8Array) return frame;
   const message = `${name} must return a string or a Uint8Array, got ${kindOf(frame)}`;
   throw makeError("SIM_ERR_BAD_RESULT", message);

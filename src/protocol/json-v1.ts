@@ -9,14 +9,14 @@ import { isUtf8 } from "node:buffer";
 import { makeError } from "../errors.ts";
 import { bytesOf } from "./binary-v2.ts";
 import { jsonOf } from "./json-text.ts";
-import { parsed, statusJson } from "./json-v2.ts";
+import { statusJson, tryParse } from "./json-v2.ts";
 import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
 
 /** The serializer of version 1. It never sends a join_ref, and accepts any payload. */
 export const jsonV1: Serializer = {
   decode(frame) {
-    const parts = parsed(frame);
+    const parts = tryParse(frame);
     if (typeof parts !== "object" || parts === null || Array.isArray(parts)) return undefined;
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as V1Object;
     // A key may be null, but must not be missing.

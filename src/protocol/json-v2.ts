@@ -19,7 +19,7 @@ export const BROADCAST_HEAD = "[null,null,";
 /** The serializer of version 2. */
 export const jsonV2: Serializer = {
   decode(frame) {
-    const parts = parsed(frame);
+    const parts = tryParse(frame);
     // Additional elements are ignored, as in Phoenix.
     if (!Array.isArray(parts) || parts.length < 5) return undefined;
     const joinRef: unknown = parts[0];
@@ -57,7 +57,7 @@ export const jsonV2: Serializer = {
  * Parses a frame; undefined if it is not JSON or contains a lone surrogate. JSON.parse accepts lone
  * surrogates, but Phoenix does not.
  */
-export function parsed(frame: string): unknown {
+export function tryParse(frame: string): unknown {
   try {
     const value: unknown = JSON.parse(frame);
     return frame.includes("\\u") && hasLoneSurrogate(frame) ? undefined : value;

@@ -23,7 +23,7 @@ export interface Message {
 }
 
 /** Longest JSON text (UTF-16 units) of a list or an object that is echoed to the client. */
-const MOST_ECHOED_UNITS = 4_096;
+const MAX_ECHOED_UNITS = 4_096;
 
 /**
  * Reports whether a ref or topic can be echoed to the client.
@@ -33,7 +33,7 @@ const MOST_ECHOED_UNITS = 4_096;
 export function canEcho(part: unknown): boolean {
   if (typeof part !== "object" || part === null) return true;
   try {
-    return JSON.stringify(part).length <= MOST_ECHOED_UNITS;
+    return JSON.stringify(part).length <= MAX_ECHOED_UNITS;
   } catch {
     return false;
   }

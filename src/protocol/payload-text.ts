@@ -16,9 +16,9 @@ const HEAD_PARTS = 4;
  * Deepest nesting of a payload that is passed on as text. JSON is parsed at any depth, but written
  * recursively, and a receiver may parse the payload and write it again.
  */
-const MOST_LEVELS = 2_048;
+const MAX_LEVELS = 2_048;
 /** A shorter text cannot be nested too deeply, since each level takes two units. */
-const LEAST_UNITS_TOO_DEEP = MOST_LEVELS * 2;
+const MIN_UNITS_TOO_DEEP = MAX_LEVELS * 2;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -37,7 +37,7 @@ export function payloadText(frame: string): string | undefined {
     if (at < 0) return undefined;
   }
   const text = frame.slice(at, frame.lastIndexOf("]")).trim();
-  if (text.length > LEAST_UNITS_TOO_DEEP && mayBeDeep(text)) return undefined;
+  if (text.length > MIN_UNITS_TOO_DEEP && mayBeDeep(text)) return undefined;
   return onOneLine(text);
 }
 
@@ -61,13 +61,13 @@ function endOfString(frame: string, start: number): number {
   return at;
 }
 
-/** Reports whether there are more than MOST_LEVELS opening brackets, including those in strings. */
+/** Reports whether there are more than MAX_LEVELS opening brackets, including those in strings. */
 function mayBeDeep(text: string): boolean {
   let count = 0;
   for (const bracket of ["[", "{"]) {
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
       count += 1;
-      if (count > MOST_LEVELS) return true;
+      if (count > MAX_LEVELS) return true;
     }
   }
   return false;

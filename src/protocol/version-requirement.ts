@@ -26,7 +26,7 @@ const TWO_PARTS = new RegExp(`^${NUMBER}\\.${NUMBER}$`);
 const COMPARISON = /^(==|!=|>=|<=|>|<|~>)?\s*(\S+)$/;
 const NUMERIC = /^(?:0|[1-9]\d*)$/;
 /** The lowest pre-release. Versions below `2.2.0-0` include no pre-release of 2.2.0. */
-const LEAST_PRE = [0];
+const LOWEST_PRE = [0];
 
 /** Parses a version; undefined if it is invalid. */
 export function tryVersion(text: string): Version | undefined {
@@ -71,7 +71,7 @@ function tryApproximate(wanted: string): Requirement | undefined {
   const [major, minor] = least.numbers;
   const end: Version = {
     numbers: hasTwoParts ? [major + 1, 0, 0] : [major, minor + 1, 0],
-    pre: LEAST_PRE,
+    pre: LOWEST_PRE,
   };
   return (version) => compare(version, least) >= 0 && compare(version, end) < 0;
 }

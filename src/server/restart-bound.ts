@@ -4,7 +4,7 @@
  * Runs on: main.
  */
 
-const MOST_RESTARTS = 5;
+const MAX_RESTARTS = 5;
 const WINDOW_MS = 60_000;
 
 /** Counts the restarts of each shard. */
@@ -14,7 +14,7 @@ export class RestartBound {
   /** Counts a restart. @returns false if the shard has had 5 within the last minute */
   tryCount(shard: number, nowMs: number): boolean {
     const recent = (this.#timesMs.get(shard) ?? []).filter((timeMs) => nowMs - timeMs < WINDOW_MS);
-    const isAllowed = recent.length < MOST_RESTARTS;
+    const isAllowed = recent.length < MAX_RESTARTS;
     if (isAllowed) recent.push(nowMs);
     this.#timesMs.set(shard, recent);
     return isAllowed;

@@ -50,7 +50,7 @@ describe("A rate", () => {
     );
     refused(
       { limit: 0, perMs: 1_000 },
-      "limit of limits.messages must be an integer from 1 to 1000000000 (a perMs), got 0",
+      "limit of limits.messages must be an integer from 1 to 1000000000 (per perMs), got 0",
     );
     refused(
       { limit: 10 },

@@ -12,9 +12,9 @@ import { Presence, Socket } from "./phoenix.mjs";
 const ROOMS = ["lobby", "aviary", "mount-qaf"];
 const BIRDS = ["Hoopoe", "Nightingale", "Partridge", "Heron", "Finch", "Falcon", "Owl", "Sparrow"];
 /** Most lines kept per room, since a tab may stay open for days. */
-const MOST_LINES = 300;
+const MAX_LINES = 300;
 /** Most names shown per room; the rest is shown as a number. */
-const MOST_NAMES = 24;
+const MAX_NAMES = 24;
 
 const element = (id) => document.getElementById(id);
 const list = element("messages");
@@ -40,7 +40,7 @@ element("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = body.value;
   // Validated by the server, whose error is shown.
-  answered(current.channel.push("say", { body: text }), () => {
+  handleReply(current.channel.push("say", { body: text }), () => {
     if (body.value === text) body.value = "";
   });
 });
@@ -149,7 +149,7 @@ function rename() {
   }
   for (const { channel } of rooms.values()) {
     if (!channel) continue;
-    answered(channel.push("rename", { name }), () => {
+    handleReply(channel.push("rename", { name }), () => {
       myName = name.trim();
       sessionStorage.setItem("name", myName);
     });
@@ -179,7 +179,7 @@ function addNote(room, text) {
 
 function addLine(room, line) {
   room.lines.push(line);
-  if (room.lines.length > MOST_LINES) room.lines.shift().remove();
+  if (room.lines.length > MAX_LINES) room.lines.shift().remove();
   if (room !== current) return;
   // Do not scroll if the user has scrolled up.
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
@@ -192,7 +192,7 @@ function showWho(room) {
   if (room !== current) return;
   const people = room.presence?.list((_key, { metas }) => metas.at(-1)) ?? [];
   people.sort((one, other) => one.name.localeCompare(other.name));
-  const shown = people.slice(0, MOST_NAMES).map(({ name, shard }) => {
+  const shown = people.slice(0, MAX_NAMES).map(({ name, shard }) => {
     const item = textElement("li", "tag", name);
     item.title = `on shard ${shard}`;
     setHue(item, shard);
@@ -236,7 +236,7 @@ function showProblem(text) {
   problem.hidden = text === "";
 }
 
-function answered(push, done) {
+function handleReply(push, done) {
   push
     .receive("ok", () => {
       showProblem("");
