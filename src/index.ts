@@ -29,7 +29,7 @@ export type {
   WebSocketMountOptions,
 } from "./endpoint/endpoint.ts";
 export type { LongPollMountOptions } from "./endpoint/longpoll-mount.ts";
-export type { ShardContext } from "./channel/context.ts";
+export type { AppContext, ContextOf, ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type { ConnectInfo, ConnectRequest, Params, RequestUri } from "./socket/connect-request.ts";
 export type { ControlSocket, SocketCallbacks, SocketDefinition } from "./socket/definition.ts";
@@ -121,10 +121,10 @@ export type {
   PresenceContext,
   PresenceDiff,
   PresenceEntry,
+  PresenceOptions,
   Presences,
   TrackedMeta,
 } from "./presence/definition.ts";
-export type { PresenceOptions } from "./presence/settings.ts";
 export type { Broadcast, BroadcastHandler } from "./pubsub/envelope.ts";
 export type {
   Adapter,

@@ -54,8 +54,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   channel: ["callbacks", "limits", "pubsub", "memory", "protocol"],
   callbacks: ["protocol"],
   limits: ["memory"],
-  presence: ["pubsub"],
-  pubsub: ["memory"],
+  presence: ["pubsub", "memory"],
+  pubsub: ["memory", "protocol"],
   client: ["endpoint", "channel"],
   protocol: [],
   memory: [],
@@ -76,6 +76,7 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> transport": ["transport/engine/engine.ts", "transport/engine/engine-types.ts"],
   "transport -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
   "socket -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
+  "presence -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
   "channel -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
 };
 

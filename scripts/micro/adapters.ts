@@ -48,7 +48,12 @@ else await work(workerData as Job);
 
 function makeAdapter({ kind, url, role }: Job): Adapter {
   if (kind === "memory") return new MemoryAdapter({ hub: "measure", nodeName: role });
-  return makeRedisAdapter({ url, clusterName: "measure", nodeName: role, queueBytes: 2 ** 26 });
+  return makeRedisAdapter({
+    clusterUrl: url,
+    clusterName: "measure",
+    nodeName: role,
+    clusterQueueBytes: 2 ** 26,
+  });
 }
 
 /** One of the two threads: starts, says so, works when it is told to, and says when it is done. */

@@ -30,7 +30,7 @@ import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts"
 import { hasCode, makeError } from "../errors.ts";
 import type { Buckets } from "../limits/own-limits.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
-import { checkEvent, topicName } from "../protocol/broadcast-encoder.ts";
+import { checkEvent } from "../protocol/broadcast-encoder.ts";
 import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
@@ -654,11 +654,9 @@ export class Channel
   }
 
   private sendBroadcast(event: string, payload: unknown, from: Channel | undefined): void {
-    const { pubsub, encoder } = this.shared;
     const { writers } = this.definition;
     const written = writers ? writers.written(event, payload) : payload;
-    encoder.encode(this.entry ?? topicName(this.topic), event, written);
-    pubsub.broadcast(this.entry ?? this.topic, encoder, "cluster", from);
+    this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
   }
 
   private checkJoined(name: string): void {

@@ -7,7 +7,13 @@
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TaskOptions } from "./tasks/tasks.ts";
 
-/** The shard's context. `start` may put its own things on it. */
+/** A shard's context, with what `start` of the endpoint returned. */
+export type AppContext<Own> = ShardContext & Own;
+
+/** What `start` of an endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+export type ContextOf<Start extends (...given: never) => unknown> = Awaited<ReturnType<Start>>;
+
+/** A shard's context. `start` may put its own things on it. */
 export interface ShardContext {
   /** What the host handed to `serve` as `data`, cloned. */
   readonly data: unknown;

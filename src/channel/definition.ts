@@ -31,11 +31,19 @@ import type { Typed } from "./schemas/typed.ts";
 import { isVerbatim } from "./verbatim.ts";
 
 declare const ASSIGNS: unique symbol;
+declare const CONTEXT: unique symbol;
 declare const TYPES: unique symbol;
+declare const SOCKET: unique symbol;
 
-/** Anything that says which assigns its connections have: a socket's definition. */
-export interface HasAssigns<Assigns> {
+/** A socket's definition, which says what its channels find: assigns, and the shard's context. */
+export interface HasAssigns<Assigns, Context = object> {
   readonly [ASSIGNS]?: Assigns;
+  readonly [CONTEXT]?: Context;
+}
+
+/** A channel's definition, which says what it must find. Exists at compile time only. */
+export interface DefinedFor<Assigns, Context> {
+  readonly [SOCKET]?: (assigns: Assigns, context: Context) => void;
 }
 
 /** The callbacks of a channel. */
@@ -139,9 +147,13 @@ export interface SlowChannel {
   readonly bound: number;
 }
 
-/** A channel's definition, as the runtime uses it. */
-export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
-  /** What clients and the host may know of it; there at compile time only. */
+/** A channel's definition. By default the type of any, whatever its types and its socket. */
+export interface ChannelDefinition<
+  Types extends ChannelTypes = ChannelTypes,
+  Assigns = never,
+  Context = never,
+> extends DefinedFor<Assigns, Context> {
+  /** What clients and the host may know of it. Exists at compile time only. */
   readonly [TYPES]?: Types;
   readonly locals: () => unknown;
   readonly join: (socket: object, payload: unknown) => unknown;
@@ -169,13 +181,15 @@ type Callbacks = Readonly<Record<string, unknown>>;
 /**
  * Defines a channel for the connections of a socket. All types follow from what is given.
  *
- * @param _socket - the socket's definition: its assigns are known in every callback
+ * @param _socket - the definition of the socket that it will be mounted under: its assigns and its
+ *   context are known in every callback
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, a declaration no schema, an
  *   event of `in` has no handler, `slow` is no policy, `queue` no number of broadcasts, or a level
  *   none of the log; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
  */
 export function defineChannel<
   Assigns,
+  Context,
   const Out extends OutDeclarations = AnyOut,
   In extends InDeclarations | undefined = undefined,
   Params extends InSchema | undefined = undefined,
@@ -183,12 +197,14 @@ export function defineChannel<
   Tasks = AnyTasks,
   Locals = Record<string, unknown>,
   Joined extends JoinResult = JoinResult,
-  Handlers extends InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>, In> =
-    InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>, In>,
+  Handlers extends InCallbacks<
+    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks, Context>,
+    In
+  > = InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks, Context>, In>,
 >(
-  _socket: HasAssigns<Assigns>,
+  _socket: HasAssigns<Assigns, Context>,
   callbacks: ChannelCallbacks<
-    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>,
+    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks, Context>,
     Locals,
     Params,
     In,
@@ -198,12 +214,16 @@ export function defineChannel<
     Joined,
     Handlers
   >,
-): ChannelDefinition<{
-  readonly params: SentPayload<Params>;
-  readonly joined: OkPayload<Joined>;
-  readonly in: ClientCalls<In, Handlers>;
-  readonly out: OutPayloads<Out>;
-}> {
+): ChannelDefinition<
+  {
+    readonly params: SentPayload<Params>;
+    readonly joined: OkPayload<Joined>;
+    readonly in: ClientCalls<In, Handlers>;
+    readonly out: OutPayloads<Out>;
+  },
+  Assigns,
+  Context
+> {
   checkCallbacks(callbacks as unknown as Callbacks);
   const { joinTimeoutMs } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);

@@ -1,6 +1,6 @@
 /**
- * Broadcasts of this thread that wait for the end of a window (`coalescing-window`, `burst-window`), and
- * are then published together, which the engine sends with few system calls per client.
+ * Broadcasts of this thread that wait for the end of a window (`pubsub/holding-windows`), and are
+ * then published together, which the engine sends with few system calls per client.
  *
  * Whatever else a client gets after them must not overtake them: who sends to it, and who takes
  * it off a lane or puts it on one, lets go of all first where one of its lanes is held.
@@ -11,7 +11,7 @@
  * Full: the buffer holds 256 KiB; what finds no room in it lets go of all before it.
  */
 
-import type { HoldingWindow } from "../pubsub/holding-window.ts";
+import type { HoldingWindow } from "../pubsub/holding-windows.ts";
 import type { Publisher } from "./connection.ts";
 import type { Lane, Subscriber } from "./lane.ts";
 

@@ -8,7 +8,6 @@ import type { Callbacks } from "../callbacks/callbacks.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
-import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import type { ShardContext } from "./context.ts";
@@ -33,7 +32,6 @@ export class ShardChannels {
   readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
   readonly fastlane: Fastlane;
-  readonly encoder: BroadcastEncoder;
   readonly tasks: Tasks;
   readonly callbacks: Callbacks;
   readonly counters: Counters;
@@ -49,7 +47,6 @@ export class ShardChannels {
     readonly context: ShardContext;
     readonly pubsub: PubSub<Lane>;
     readonly fastlane: Fastlane;
-    readonly encoder: BroadcastEncoder;
     readonly tasks: Tasks;
     readonly callbacks: Callbacks;
     readonly counters: Counters;
@@ -61,7 +58,6 @@ export class ShardChannels {
     this.context = given.context;
     this.pubsub = given.pubsub;
     this.fastlane = given.fastlane;
-    this.encoder = given.encoder;
     this.tasks = given.tasks;
     this.callbacks = given.callbacks;
     this.counters = given.counters;

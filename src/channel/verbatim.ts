@@ -19,8 +19,8 @@ import type { HandleInResult } from "../callbacks/results.ts";
  * The parts of a socket, not a socket that has them: so they are inferred where a definition stands
  * around it. Its payload is `never`, which fits whatever `in` declares: what it is given is text.
  */
-export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> = (
-  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks> & AnswersLater,
+export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context = object> = (
+  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks, Context> & AnswersLater,
   payload: never,
 ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>;
 
@@ -49,12 +49,13 @@ export function verbatim<
   Info = unknown,
   Tasks = AnyTasks,
   Answer = unknown,
+  Context = object,
 >(
   handler: (
-    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks> & AnswersLater,
+    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks, Context> & AnswersLater,
     payload: JsonText | Uint8Array,
   ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>,
-): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> {
+): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context> {
   if (typeof handler !== "function") {
     const message = `verbatim must be given a function, got ${kindOf(handler)}`;
     throw makeError("SIM_ERR_DEFINITION_INVALID", message);

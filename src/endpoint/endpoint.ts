@@ -5,7 +5,9 @@
  */
 
 import { kindOf } from "../errors.ts";
-import type { ShardContext } from "../channel/context.ts";
+import { badResult } from "../callbacks/results.ts";
+import type { AppContext, ShardContext } from "../channel/context.ts";
+import type { DefinedFor, HasAssigns } from "../channel/definition.ts";
 import { checkFilter, type FilterParameters } from "../log/filter.ts";
 import type { LogSink } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
@@ -43,8 +45,8 @@ export interface MountOptions extends HandshakeOptions {
 
 /** A socket with channels at a path. */
 export interface MountDefinition extends MountOptions {
-  // Accepts sockets with any assigns.
-  readonly socket: SocketDefinition<never> | SocketDefinition;
+  // Accepts any socket; MountsOf checks that the channels were defined for it.
+  readonly socket: SocketDefinition;
   /**
    * Channels by topic pattern, each optionally with `assigns` and `options`. The first match is
    * used.
@@ -65,14 +67,63 @@ export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 /** Sockets by path. */
 export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
 
+// Types without information, such as MountDefinition itself, are not checked.
+type Known<Type, Checked> = unknown extends Type ? unknown : Checked;
+
+/** The type that the socket of a mount must have, given what `start` adds to the context. */
+type SocketFor<Socket, Own> =
+  Socket extends HasAssigns<unknown, infer Context>
+    ? [Own] extends [Context]
+      ? unknown
+      : Known<Context, HasAssigns<unknown, Own>>
+    : unknown;
+
+/** The type that a channel must have, given its assigns and context. */
+type ChannelFor<Channel, Assigns, Context> =
+  Channel extends DefinedFor<infer Needed, never>
+    ? [Needed] extends [never]
+      ? unknown
+      : DefinedFor<Assigns, Context>
+    : unknown;
+
+/** The type that a route must have, given the assigns and context of its socket. */
+type RouteFor<Given, Assigns, Context> = Known<
+  Assigns,
+  Given extends { readonly channel: infer Channel; readonly assigns: infer Added }
+    ? { readonly channel: ChannelFor<Channel, Omit<Assigns, keyof Added> & Added, Context> }
+    : Given extends { readonly channel: infer Channel }
+      ? { readonly channel: ChannelFor<Channel, Assigns, Context> }
+      : ChannelFor<Given, Assigns, Context>
+>;
+
+/**
+ * Sockets by path, each with channels that were defined for it. A channel that needs assigns or a
+ * context that its socket does not have is a compile error.
+ */
+export type MountsOf<Given, Own> = {
+  readonly [Path in keyof Given]: Given[Path] extends {
+    readonly socket: HasAssigns<infer Assigns, infer Context>;
+    readonly channels: infer Channels;
+  }
+    ? {
+        readonly socket: SocketFor<Given[Path]["socket"], Own>;
+        readonly channels: {
+          readonly [Pattern in keyof Channels]: RouteFor<Channels[Pattern], Assigns, Context>;
+        };
+      }
+    : Given[Path] extends { readonly socket: infer Socket }
+      ? { readonly socket: SocketFor<Socket, Own> }
+      : unknown;
+};
+
 /** The parameters of `defineEndpoint`. */
-export interface EndpointCallbacks<Given extends Sockets = Sockets> {
+export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object> {
   /** Sockets by path. Paths may contain variables: `/org/:org/socket`. */
   readonly sockets: Given;
   /** Custom transports, in addition to WebSocket and long-poll. They reach all sockets. */
   readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, such as `"GET /healthz": () => ({ status: 200 })`. */
-  readonly routes?: Readonly<Record<string, Route<ShardContext>>>;
+  readonly routes?: Readonly<Record<string, Route<AppContext<NoInfer<Own>>>>>;
   /** Host of pages that may connect if `checkOrigin` is true; null: any. Default: `localhost`. */
   readonly urlHost?: string | null;
   /** Which pages may connect, unless the mount overrides it. Default: true. */
@@ -84,10 +135,13 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets> {
    * on other threads. For example `new URL("./tasks.js", import.meta.url)`.
    */
   readonly tasks?: URL;
-  /** Runs in each shard before it is ready. If it throws, `serve` fails. */
-  start?(context: ShardContext): void | Promise<void>;
+  /**
+   * Runs in each shard before it is ready. If it returns an object, its properties are added to the
+   * context. If it throws, `serve` fails.
+   */
+  start?(context: ShardContext): Own | void | Promise<Own | void>;
   /** Runs in each shard after the `terminate` of its last channel. */
-  stop?(context: ShardContext): void | Promise<void>;
+  stop?(context: AppContext<NoInfer<Own>>): void | Promise<void>;
   /** Receives the shard's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
   /** Client parameters that are logged as `[FILTERED]`. Default: `["password", "token"]`. */
@@ -153,8 +207,8 @@ const DEFAULT_WEBSOCKET_PATH = "/websocket";
  *   socket or channel, `tasks` that are not the URL of a file, or invalid handshake options;
  *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of range
  */
-export function defineEndpoint<const Given extends Sockets>(
-  callbacks: EndpointCallbacks<Given>,
+export function defineEndpoint<const Given extends Sockets, Own extends object = object>(
+  callbacks: EndpointCallbacks<Given, Own> & { readonly sockets: MountsOf<Given, Own> },
 ): EndpointDefinition<Given> {
   checkKeys("endpoint", callbacks, ENDPOINT_KEYS);
   const { tasks } = callbacks;
@@ -171,7 +225,7 @@ export function defineEndpoint<const Given extends Sockets>(
     const longpoll = longpollOptionsOf(mount);
     if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
   }
-  return { ...callbacks, [KIND]: true };
+  return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
 }
 
 /**
@@ -179,6 +233,24 @@ export function defineEndpoint<const Given extends Sockets>(
  */
 export function isEndpoint(value: unknown): value is EndpointDefinition {
   return typeof value === "object" && value !== null && KIND in value;
+}
+
+/**
+ * Runs an endpoint's `start` and adds the properties of its result to the shard's context.
+ *
+ * @throws SIM_ERR_BAD_RESULT if the result is not an object, or a property exists in the context
+ */
+export async function startApp(endpoint: EndpointDefinition, context: ShardContext): Promise<void> {
+  const own: unknown = await endpoint.start?.(context);
+  if (own === undefined) return;
+  if (typeof own !== "object" || own === null) {
+    throw badResult("start", "nothing or an object", own);
+  }
+  const taken = Object.keys(own).find((name) => name in context);
+  if (taken !== undefined) {
+    throw badResult("start", "an object whose names are not in the context", taken);
+  }
+  Object.assign(context, own);
 }
 
 /** Returns the long form of a route in a mount's `channels`. */

@@ -4,10 +4,10 @@
  * Runs on: any thread. A table, and a check of one value against it.
  */
 
+import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";
 import {
   checkInteger,
   checkText,
-  clusterUrlRule,
   nodeNameRule,
   type IntegerOption,
   type TextOption,
@@ -523,13 +523,12 @@ export const OPTIONS = {
   clusterUrl: {
     kind: "text",
     env: "SIMURGH_CLUSTER_URL",
-    default: "none",
+    default: NO_CLUSTER,
     minBytes: 4,
     maxBytes: 4_096,
     secret: true,
     rule: clusterUrlRule,
-    about:
-      "Server that connects the nodes of a cluster, such as redis://user:password@host:6379, or rediss: for TLS. none: a single node.",
+    about: `Server that connects the nodes of a cluster, such as ${CLUSTER_FORMS}. ${NO_CLUSTER}: a single node.`,
     atLimit:
       "While it is unreachable, the node works alone and keeps reconnecting. Then all topics are told that they missed broadcasts.",
   },

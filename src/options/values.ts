@@ -110,22 +110,8 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
   return value as string;
 }
 
-/** URL schemes supported by `clusterUrl`. */
-const CLUSTER_SCHEMES = ["redis:", "rediss:"];
 /** Names that Phoenix gives to unnamed nodes. They would not be unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
-
-/** The rule of `clusterUrl`. Does not show the text, because it may contain a password. */
-export function clusterUrlRule(text: string): string | undefined {
-  if (text === "none") return undefined;
-  const must = "must be none or a URL such as redis://user:password@host:6379 (or rediss:), got";
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url) return `${must} an invalid URL`;
-  if (!CLUSTER_SCHEMES.includes(url.protocol)) return `${must} the scheme ${url.protocol}`;
-  if (url.hostname === "") return `${must} a URL without a host`;
-  // The client library would fail later, without naming the option.
-  return /^\/?\d*$/.test(url.pathname) ? undefined : `${must} a path that is not a database number`;
-}
 
 /** The rule of `nodeName`. */
 export function nodeNameRule(text: string): string | undefined {

@@ -145,9 +145,10 @@ function checkText(name: string, value: unknown): void {
   throw makeError("SIM_ERR_PAYLOAD", `${name} must be a string, got ${kindOf(value)}`);
 }
 
-/** Checks that a topic is not reserved by the server. @throws SIM_ERR_PAYLOAD */
+/** Checks that a topic is a string and not reserved by the server. @throws SIM_ERR_PAYLOAD */
 export function checkUsersTopic(topic: string): void {
-  if (typeof topic !== "string" || !isOwnTopic(topic)) return;
+  checkText("topic", topic);
+  if (!isOwnTopic(topic)) return;
   const message = `topic must not be reserved by the server, got ${JSON.stringify(topic)}`;
   throw makeError("SIM_ERR_PAYLOAD", message);
 }

@@ -1,15 +1,15 @@
 /**
  * Hands broadcasts to listeners, in the order in which they were begun.
  *
- * A listener that broadcasts while it hears something is told, as all others are, when everybody
- * has heard that: else one that comes after it would hear the answer before the question.
+ * What a listener broadcasts while it hears something is handed on when everybody has heard that:
+ * else a listener that comes after it would hear the answer before the question.
  *
- * Runs on: main, shard, link; one for each PubSub.
+ * Runs on: main, shard; one for each PubSub.
  */
 
 import type { Listener } from "./registry.ts";
 
-/** Listeners that answer each other without end let the event loop go on after so many. */
+/** After so many, listeners that answer each other without end let the event loop go on. */
 const MOST_IN_A_ROW = 1_000;
 
 /** A broadcast for the listeners of its topic, decoded for each of them. */
@@ -18,27 +18,27 @@ export interface Telling {
   readonly event: string;
   readonly listeners: readonly Listener[];
   readonly payloads: readonly unknown[];
-  /** Who is left out. */
+  /** The listener to leave out. */
   readonly from: object | undefined;
 }
 
-/** The broadcasts that are still to be told. */
+/** The broadcasts that are still to be handed on. */
 export class Tellings {
   readonly #onError: (error: unknown, topic: string) => void;
   readonly #waiting: Telling[] = [];
   #isTelling = false;
 
-  /** @param onError - is told what a listener threw, and goes on */
+  /** @param onError - called with what a listener threw; the others are told all the same */
   constructor(onError: (error: unknown, topic: string) => void) {
     this.#onError = onError;
   }
 
-  /** Takes a broadcast. It is told by the next `tell`. */
+  /** Takes a broadcast, for the next `tell`. */
   add(telling: Telling): void {
     this.#waiting.push(telling);
   }
 
-  /** Tells what waits, unless that is being done further up the stack. */
+  /** Hands on what waits, unless a call further up the stack is doing that. */
   tell(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;

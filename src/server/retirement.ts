@@ -5,26 +5,28 @@
  * wrote and has forgotten it.
  *
  * Runs on: main.
- * Order:   the thread has ended; main clears its bits in the index and forgets it; each live
- *          member forgets it and reports that; main empties its rings and raises its generation.
+ * Order:   as in `pubsub/member`; the words of `Life` are reset last.
  * Full:    records that the thread had not sent when it ended are lost, and every member is told.
  */
 
 import type { Life } from "../memory/life.ts";
-import type { Host } from "./host.ts";
+import type { Member } from "../pubsub/member.ts";
 import type { MemberThread } from "./member-thread.ts";
 
 /** The retirements in progress. */
 export class Retirement {
-  readonly #host: Host;
+  readonly #main: Member;
   readonly #life: Life;
   readonly #onFree: (member: number) => void;
   /** The threads that have not forgotten a retired member yet, by member. */
   readonly #waiting = new Map<number, Set<MemberThread>>();
 
-  /** @param onFree - called with each number that can be reused */
-  constructor(host: Host, life: Life, onFree: (member: number) => void) {
-    this.#host = host;
+  /**
+   * @param main - main's own member
+   * @param onFree - called with each number that can be reused
+   */
+  constructor(main: Member, life: Life, onFree: (member: number) => void) {
+    this.#main = main;
     this.#life = life;
     this.#onFree = onFree;
   }
@@ -35,8 +37,8 @@ export class Retirement {
    * @param hasLost - whether the thread ended with unsent records
    */
   begin(member: number, others: readonly MemberThread[], hasLost: boolean): void {
-    this.#host.clearMember(member);
-    this.#host.retire(member, hasLost);
+    this.#main.index.clearMember(member);
+    this.#main.retire(member, hasLost);
     this.#waiting.set(member, new Set(others));
     for (const thread of others) thread.send({ kind: "retire", member, hasLost });
     this.#finishIfForgotten(member);
@@ -58,7 +60,7 @@ export class Retirement {
   #finishIfForgotten(member: number): void {
     if (this.#waiting.get(member)?.size !== 0) return;
     this.#waiting.delete(member);
-    this.#host.resetMember(member);
+    this.#main.exchange.resetMember(member);
     this.#life.reset(member);
     this.#onFree(member);
   }

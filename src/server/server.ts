@@ -130,7 +130,7 @@ export class Server<App = unknown> {
    * @returns a function that removes the handler
    */
   subscribe(topic: string, handler: BroadcastHandler, onGap: () => void = () => {}): () => void {
-    return this.#host().subscribe(topic, handler, onGap);
+    return this.#host().pubsub.listen(topic, handler, onGap);
   }
 
   /** Closes all connections with a socket id, on all nodes, with 1001. */
@@ -151,7 +151,7 @@ export class Server<App = unknown> {
       link,
       total,
       get index() {
-        return host.indexStats();
+        return host.member.index.stats();
       },
     };
   }
@@ -269,7 +269,7 @@ export class Server<App = unknown> {
     await this.drain();
     await supervisor.stop();
     await tasks.close();
-    host.stop();
+    host.member.stop();
     acceptor.close();
     process.off("exit", onExit);
   }
@@ -282,7 +282,7 @@ export class Server<App = unknown> {
   #introspection(): Introspection {
     const { supervisor } = this.#parts;
     const threads = (): ReturnType<Supervisor["shardThreads"]> => supervisor.shardThreads();
-    return new Introspection(supervisor.questions, threads, this.#host(), this.shards);
+    return new Introspection(supervisor.questions, threads, this.#host().pubsub, this.shards);
   }
 }
 
@@ -361,7 +361,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   } catch (error) {
     await supervisor.stop();
     await tasks.close();
-    host.stop();
+    host.member.stop();
     acceptor.close();
     process.off("exit", onExit);
     throw error;

@@ -89,7 +89,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#life = new Life(parts.memory.life);
     this.#numbers = new MemberNumbers(options.shards);
     this.#link = new LinkLife(this, this.#bound, logger);
-    this.#retirement = new Retirement(parts.host, this.#life, (member) => {
+    this.#retirement = new Retirement(parts.host.member, this.#life, (member) => {
       if (member === LINK_MEMBER) this.#link.retired();
       else this.#numbers.free(member);
     });

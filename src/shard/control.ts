@@ -26,8 +26,7 @@
 
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
-import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
-import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
+import type { MemberMemory } from "../pubsub/member.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { ErrorReport } from "../error-report.ts";
@@ -45,21 +44,12 @@ export type {
   SocketInfo,
 } from "./introspection.ts";
 
-/** Shared memory of a node: what each member is given. */
-export interface NodeMemory {
-  readonly exchange: ExchangeMemory;
-  readonly index: SharedArrayBuffer;
-  readonly indexLayout: SubscriptionIndexLayout;
+/** Shared memory of a node: what each of its threads is given. */
+export interface NodeMemory extends MemberMemory {
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
   /** Buckets of rate limits that all shards share. */
   readonly rates: RateTableMemory;
-  /** Seed of the topic hash. */
-  readonly hashSeed: number;
-  /** Number of the link's member, or -1. */
-  readonly link: number;
-  /** Name of this node in its cluster. */
-  readonly nodeName: string;
 }
 
 /** What a shard's thread is started with. */

@@ -1,5 +1,6 @@
 /**
- * The part of a shard that knows no engine: PubSub, channels and sockets, and the app's context.
+ * The part of a shard that knows no engine: its member and PubSub, channels and sockets, presences,
+ * and the app's context.
  *
  * Frames come in through `sockets`, and go out through whatever connections and publisher it is
  * given. A shard puts the engine around it, tests of channels put nothing around it.
@@ -10,6 +11,8 @@
 import { Callbacks } from "../callbacks/callbacks.ts";
 import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
+import { Channel } from "../channel/channel.ts";
+import { STATE } from "../channel/channel-state.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
@@ -19,20 +22,22 @@ import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
 import { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../log/logger.ts";
-import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { RateTable } from "../memory/rate-table.ts";
 import type { AnyPresence } from "../presence/presence.ts";
-import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
+import type { OwnerState } from "../presence/shard-presence.ts";
+import { Trackers } from "../presence/trackers.ts";
+import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
-import { BurstWindow } from "../pubsub/burst-window.ts";
-import { makeCoalescingWindow, type CoalescingWindow } from "../pubsub/coalescing-window.ts";
-import { HEADER_BYTES } from "../pubsub/envelope.ts";
-import { Exchange, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
-import type { HoldingWindow } from "../pubsub/holding-window.ts";
+import type { ExchangeHandler } from "../pubsub/exchange.ts";
+import {
+  BurstWindow,
+  makeCoalescingWindow,
+  type HoldingWindow,
+} from "../pubsub/holding-windows.ts";
+import { Member } from "../pubsub/member.ts";
 import { PubSub, type Scope } from "../pubsub/pubsub.ts";
-import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import { ExpiryBook, type Mortal } from "../socket/expiry-book.ts";
 import type { AnyMount } from "../socket/mount.ts";
@@ -41,12 +46,9 @@ import type { SocketOpener } from "../socket/served-socket.ts";
 import { SocketLimiter } from "../socket/socket-limiter.ts";
 import type { SocketLimits } from "../socket/limits.ts";
 import { ShardSockets } from "../socket/shard-sockets.ts";
-import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
 import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
 import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "../endpoint/endpoint.ts";
-import { ShardWire } from "./presence-wire.ts";
-import { ShardPresences } from "./presences.ts";
 
 /** What the core of a shard is made of. */
 export interface ShardCoreParts {
@@ -66,10 +68,10 @@ export interface ShardCoreParts {
 
 /** The core of one shard. */
 export class ShardCore {
-  readonly exchange: Exchange;
+  readonly member: Member;
   readonly context: ShardContext;
   readonly pubsub: PubSub<Lane>;
-  readonly presences: ShardPresences;
+  readonly presences: Trackers;
   readonly #callbacks: Callbacks;
   readonly #channels: ShardChannels;
   readonly #sockets: ShardSockets;
@@ -80,48 +82,42 @@ export class ShardCore {
   };
   /** What holds broadcasts: all of a coalescing window, or those of a burst. */
   readonly held: HeldBroadcasts;
-  readonly #coalescing: CoalescingWindow | undefined;
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
   readonly #rates: RateTable;
   readonly #refusals: Refusals;
   #sharesRates = false;
-  readonly #node: string;
-  readonly #index: SubscriptionIndex;
-  readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
       if (isSessionRecord(type)) {
         const record = bytes.subarray(offset, offset + length);
-        this.#parts.onSessionRecord(deliveryOf({ node: this.#node, member: from }, type, record));
-      } else this.pubsub.deliverRecord(type, bytes, offset, length);
+        const carrier = { node: this.member.node, member: from };
+        this.#parts.onSessionRecord(deliveryOf(carrier, type, record));
+      } else this.pubsub.onRecord(from, type, bytes, offset, length);
     },
-    onLapped: (from, slots) => this.#lapped(from, slots),
-    onError: (error, from) => this.#parts.logger.log("recordFailed", { from, err: error }),
+    onLapped: (from, slots) => this.pubsub.onLapped(from, slots),
+    onError: (error, from) => this.pubsub.onError(error, from),
   };
 
   constructor(parts: ShardCoreParts) {
     const { start, counters, tasks, logger } = parts;
     const { memory, options, member } = start;
     this.#parts = parts;
-    this.#node = memory.nodeName;
     this.#rates = new RateTable(memory.rates);
     this.#refusals = new Refusals(counters, logger, parts.clock);
-    this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
-    this.#coalescing = makeCoalescingWindow(options.coalesceMs);
-    this.#window = this.#coalescing ?? new BurstWindow();
-    this.exchange = this.#makeExchange();
+    const window = makeCoalescingWindow(options.coalesceMs);
+    this.#window = window ?? new BurstWindow();
+    this.member = new Member({ memory, member, counters, logger, options, window });
     this.context = this.#makeContext();
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
     const fastlane = new Fastlane(parts.publisher, this.held, counters);
-    this.pubsub = this.#makePubSub(fastlane);
+    this.pubsub = new PubSub(this.member, fastlane);
     this.#callbacks = new Callbacks(options);
     this.#channels = new ShardChannels({
       shard: start.shard,
       context: this.context,
       pubsub: this.pubsub,
       fastlane,
-      encoder: this.#encoder,
       tasks,
       callbacks: this.#callbacks,
       counters,
@@ -129,7 +125,13 @@ export class ShardCore {
       logger,
       onEnded: (channel) => this.presences.ended(channel),
     });
-    this.presences = this.#makePresences();
+    this.presences = new Trackers({
+      presences: parts.presences,
+      options,
+      context: this.context,
+      pubsub: this.pubsub,
+      ownerState: (owner) => this.#ownerState(owner),
+    });
     this.#sockets = new ShardSockets({
       channels: this.#channels,
       expiries: this.#expiries,
@@ -140,14 +142,14 @@ export class ShardCore {
     });
   }
 
-  /** Takes records when it is told to: before `start`, so that a member can be forgotten. */
+  /** Takes no records yet, but lets members be retired: before `start`. */
   attach(): void {
-    this.exchange.attach(this.#handler);
+    this.member.attach(this.#handler);
   }
 
   /** Begins to take records, and to share presences. */
   start(): void {
-    this.exchange.start(this.#handler);
+    this.member.start(this.#handler);
     this.presences.start();
   }
 
@@ -159,20 +161,7 @@ export class ShardCore {
   /** Takes no more records, and is no subscriber any more. */
   stop(): void {
     this.presences.close();
-    this.exchange.stop();
-    this.#index.clear();
-  }
-
-  /**
-   * Forgets a member that ended, after what it had written was delivered.
-   *
-   * @param hasLost - whether it ended with records that were still to come
-   */
-  retire(member: number, hasLost: boolean): void {
-    this.exchange.drainFrom(member);
-    this.exchange.forget(member);
-    this.presences.retired(member);
-    if (hasLost) this.#lapped(member, "all");
+    this.member.stop();
   }
 
   /**
@@ -220,67 +209,11 @@ export class ShardCore {
     return limiter;
   }
 
-  /**
-   * Broadcasts.
-   *
-   * @param from - who is left out: a subscriber of this thread
-   */
-  broadcast(topic: string, event: string, payload: unknown, scope: Scope, from?: object): void {
-    const entry = this.pubsub.registry.get(topic);
-    this.#encoder.encode(entry ?? topicName(topic), event, payload ?? {});
-    this.pubsub.broadcast(entry ?? topic, this.#encoder, scope, from);
-  }
-
-  /** Broadcasts to the subscribers of one node. */
-  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
-    if (node === this.#parts.start.memory.nodeName) {
-      this.broadcast(topic, event, payload, "node");
-      return;
-    }
-    this.#encoder.encode(topicName(topic), event, payload ?? {});
-    this.pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
-  }
-
-  #makePresences(): ShardPresences {
-    const { start, counters, presences, logger } = this.#parts;
-    const { memory, options, member } = start;
-    const onCount = (change: number): void => counters.add(COUNTER.presences, change);
-    const wire = new ShardWire(memory, member, this, onCount);
-    return new ShardPresences({ presences, options, context: this.context, wire, logger });
-  }
-
-  #lapped(from: number, slots: LappedNotice): void {
-    const count = slots === "all" ? slots : slots.length;
-    this.#parts.logger.log("lapped", { from, slots: count });
-    if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
-    this.pubsub.lapped(slots);
-  }
-
-  #makeExchange(): Exchange {
-    const { memory, options, member } = this.#parts.start;
-    return new Exchange({
-      memory: memory.exchange,
-      member,
-      index: this.#index,
-      counters: this.#parts.counters,
-      overflowBytes: options.overflowBytes,
-      overflowTotalBytes: options.overflowTotalBytes,
-      window: this.#coalescing,
-      onStall: (stall) => this.#parts.logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
-    });
-  }
-
-  #makePubSub(fastlane: Fastlane): PubSub<Lane> {
-    const { start, counters, logger } = this.#parts;
-    return new PubSub<Lane>({
-      index: this.#index,
-      exchange: this.exchange,
-      counters,
-      dispatcher: fastlane,
-      link: start.memory.link,
-      hashSeed: start.memory.hashSeed,
-      onListenerError: (error, topic) => logger.log("recordFailed", { topic, err: error }),
-    });
+  /** Reports whether a channel, or the context, can own presences. */
+  #ownerState(owner: object): OwnerState {
+    if (owner === this.context) return "alive";
+    if (!(owner instanceof Channel)) return "stranger";
+    return owner.state === STATE.closed ? "ended" : "alive";
   }
 
   #makeContext(): ShardContext {
@@ -291,13 +224,13 @@ export class ShardCore {
       (scope: Scope) =>
       (topic: string, event: string, payload?: unknown): void => {
         checkUsersTopic(topic);
-        this.broadcast(topic, event, payload, scope);
+        this.pubsub.broadcast(topic, event, payload ?? {}, scope);
       };
     const broadcastFrom =
       (scope: Scope) =>
       (from: object, topic: string, event: string, payload?: unknown): void => {
         checkUsersTopic(topic);
-        this.broadcast(topic, event, payload, scope, from);
+        this.pubsub.broadcast(topic, event, payload ?? {}, scope, from);
       };
     return {
       data: start.data,
@@ -313,9 +246,9 @@ export class ShardCore {
       localBroadcastFrom: broadcastFrom("node"),
       directBroadcast: (node, topic, event, payload) => {
         checkUsersTopic(topic);
-        this.directBroadcast(node, topic, event, payload);
+        this.pubsub.directBroadcast(node, topic, event, payload ?? {});
       },
-      disconnect: (id) => this.broadcast(id, EVENT.disconnect, {}, "cluster"),
+      disconnect: (id) => this.pubsub.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
       task: async (name, input, given = {}) => runTask(tasks, name, input, given).result,

@@ -28,6 +28,7 @@ import type { ShardDrain, ShardStart } from "./control.ts";
 import { CounterMeter } from "./counter-meter.ts";
 import {
   isRawMountDefinition,
+  startApp,
   routeOf,
   websocketOptionsOf,
   websocketPathOf,
@@ -103,7 +104,7 @@ export class Shard {
     };
     const { held } = this.#core;
     this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs, held });
-    const wire = new ExchangeWire(memory, member, this.#core.exchange);
+    const wire = new ExchangeWire(memory, member, this.#core.member.exchange);
     this.#longpoll = new LongPollTransport({
       ...common,
       wire,
@@ -119,7 +120,7 @@ export class Shard {
     const { context } = this.#core;
     // Before its first turn: a member may have to be forgotten while the app starts.
     this.#core.attach();
-    await endpoint.start?.(context);
+    await startApp(endpoint, context);
     if (this.#isClosed) return;
     for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
     const { handlerTimeoutMs } = this.#parts.start.options;
@@ -174,7 +175,7 @@ export class Shard {
    * @param hasLost - whether it ended with records that were still to come
    */
   retire(member: number, hasLost: boolean): void {
-    this.#core.retire(member, hasLost);
+    this.#core.member.retire(member, hasLost);
     this.#longpoll.forwarding.memberGone(member);
   }
 
@@ -210,7 +211,7 @@ export class Shard {
 
   async #finish(): Promise<void> {
     const { endpoint, logger, start } = this.#parts;
-    const { context, exchange, presences } = this.#core;
+    const { context, member, presences } = this.#core;
     this.#longpoll.finish();
     try {
       await endpoint.stop?.(context);
@@ -219,7 +220,7 @@ export class Shard {
     }
     presences.stop();
     this.#core.endWindow();
-    await exchange.sent(start.options.shutdownMs);
+    await member.exchange.sent(start.options.shutdownMs);
   }
 
   #mount(path: string, mount: AnyMountDefinition): void {

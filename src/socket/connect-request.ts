@@ -4,20 +4,27 @@
  * Runs on: shard. Types only.
  */
 
-import type { ShardContext } from "../channel/context.ts";
+import type { AppContext } from "../channel/context.ts";
+import type { InPayload, InSchema } from "../channel/schemas/declarations.ts";
+
+/** Parameters that `connect` gets under a schema; without one, as they were sent. */
+export type ParamsOf<Schema> = Schema extends InSchema ? InPayload<Schema> : Params;
 
 /** Parameters of a connection: strings, or nested as `a[b]=1` and `a[]=1` nest them. */
 export type Params = Readonly<Record<string, string | undefined>> &
   Readonly<Record<string, unknown>>;
 
 /** What `connect` may decide by. */
-export interface ConnectRequest {
-  /** Query parameters and path variables; the variables win. */
-  readonly params: Params;
+export interface ConnectRequest<Given = Params, Context = object> {
+  /**
+   * Query parameters and path variables, which take precedence; with a schema (`params`), what the
+   * schema returned.
+   */
+  readonly params: Given;
   /** What the mount's `connectInfo` asks for. */
   readonly connectInfo: ConnectInfo;
-  /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: ShardContext;
+  /** The shard's context, with what `start` of the endpoint added. */
+  readonly context: AppContext<Context>;
   /** `websocket`, `longpoll`, or the name of a transport of yours. */
   readonly transport: string;
 }

@@ -5,19 +5,32 @@
  */
 
 import type { HasAssigns } from "../channel/definition.ts";
+import type { InSchema } from "../channel/schemas/declarations.ts";
+import type { Typed } from "../channel/schemas/typed.ts";
 import type { Ok, Refused } from "../callbacks/results.ts";
 import { makeError } from "../errors.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
-import type { ConnectRequest } from "./connect-request.ts";
+import { connectOf, type ConnectCallback } from "./connect-params.ts";
+import type { ConnectRequest, ParamsOf } from "./connect-request.ts";
 import type { ControlFrame } from "./frame.ts";
 import { checkSocketLimits, type SocketLimits } from "./limits.ts";
 
 type ConnectResult<Assigns> = Ok<Assigns> | Refused;
 
 /** The callbacks and options of a socket. */
-export interface SocketCallbacks<Assigns> {
+export interface SocketCallbacks<Assigns, Schema = undefined, Context = object> {
+  /**
+   * Schema, or type, of the parameters: of any Standard Schema library, or `typed()`. A request that
+   * does not match is refused with reason `{reason: "invalid_params", issues}`, and `connect` does not
+   * run. The schema gets all parameters as strings, including the client's `vsn`.
+   */
+  readonly params?: Schema;
+  /** Type of what `start` of the endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+  readonly context?: Typed<Context>;
   /** Accepts with `ok(assigns)` or refuses with `error(reason?)`. */
-  connect(request: ConnectRequest): ConnectResult<Assigns> | Promise<ConnectResult<Assigns>>;
+  connect(
+    request: ConnectRequest<ParamsOf<Schema>, Context>,
+  ): ConnectResult<Assigns> | Promise<ConnectResult<Assigns>>;
   /** Name by which all connections of, say, a user are disconnected; null: none. */
   id?(socket: { readonly assigns: NoInfer<Assigns> }): string | null;
   /**
@@ -58,9 +71,12 @@ export interface ControlSocket<Assigns> {
 /** What meets a client that reads too slowly. */
 export type SlowClientPolicy = "close" | "error";
 
-/** A socket's definition, as the runtime uses it. */
-export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns> {
-  readonly connect: (request: ConnectRequest) => unknown;
+/** A socket's definition. */
+export interface SocketDefinition<Assigns = unknown, Context = unknown> extends HasAssigns<
+  Assigns,
+  Context
+> {
+  readonly connect: ConnectCallback;
   readonly id: (socket: { readonly assigns: object }) => unknown;
   readonly handleControl: ((socket: object, frame: ControlFrame) => unknown) | undefined;
   readonly isSerial: boolean;
@@ -89,9 +105,11 @@ export function expiringMsOf(value: unknown = DEFAULT_EXPIRING_MS): number {
  *
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or an option none of its values
  */
-export function defineSocket<Assigns>(
-  callbacks: SocketCallbacks<Assigns>,
-): SocketDefinition<Assigns> {
+export function defineSocket<
+  Assigns,
+  Schema extends InSchema | undefined = undefined,
+  Context = object,
+>(callbacks: SocketCallbacks<Assigns, Schema, Context>): SocketDefinition<Assigns, Context> {
   checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
   const { joins = "async", slowClients = "close", limits, log = "info" } = callbacks;
   if (joins !== "async" && joins !== "serial") {
@@ -102,7 +120,7 @@ export function defineSocket<Assigns>(
   }
   if (limits !== undefined) checkSocketLimits(limits);
   return {
-    connect: callbacks.connect.bind(callbacks),
+    connect: connectOf(callbacks.connect.bind(callbacks) as ConnectCallback, callbacks.params),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     handleControl: callbacks.handleControl?.bind(callbacks) as SocketDefinition["handleControl"],
     isSerial: joins === "serial",

@@ -33,7 +33,7 @@ import type { RequestHead } from "../transport/http/request-head.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { CounterMeter } from "../shard/counter-meter.ts";
-import { websocketOptionsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { startApp, websocketOptionsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { InlineTasks } from "../tasks/inline-tasks.ts";
 import { handshakePolicyOf } from "../endpoint/mount-handshake.ts";
 import { ShardCore } from "../shard/shard-core.ts";
@@ -150,7 +150,7 @@ export class SoloShard {
   /** Runs the app's `start`. */
   async start(): Promise<void> {
     if (this.#ticks) this.#sweep.start();
-    await this.#endpoint.start?.(this.context);
+    await startApp(this.#endpoint, this.context);
   }
 
   /** Closes all connections, ends all channels, runs the app's `stop`. */
@@ -200,7 +200,7 @@ export class SoloShard {
     payload: unknown,
   ): void {
     const left = from && this.#listeners.get(from);
-    this.#core.broadcast(topic, event, payload, "cluster", left);
+    this.#core.pubsub.broadcast(topic, event, payload ?? {}, "cluster", left);
   }
 
   /** Mounts a socket once more, as one that knows already who its connections are. */

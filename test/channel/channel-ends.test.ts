@@ -80,7 +80,7 @@ describe("the end of a channel", () => {
     const ends: unknown[] = [];
     const world = new World({ channels: { "room:*": talkative(ends) } });
     const client = world.joined();
-    world.member.pubsub.lapped("all");
+    world.member.pubsub.onLapped(1, "all");
     assert.deepEqual(client.taken(), [
       LAST_WORDS,
       '["11","11","room:1","phx_error",{"reason":"missed broadcasts"}]',
@@ -106,7 +106,7 @@ describe("the end of a channel", () => {
     });
     const client = world.joined();
     const { index, pubsub } = world.member;
-    pubsub.lapped(Int32Array.of(index.slotOf(pubsub.registry.hashOf("news"))));
+    pubsub.onLapped(1, Int32Array.of(index.slotOf(pubsub.registry.hashOf("news"))));
     assert.deepEqual(client.taken(), [
       '["11","11","room:1","phx_error",{"reason":"missed broadcasts"}]',
     ]);
@@ -127,7 +127,7 @@ describe("the end of a channel", () => {
     });
     const client = world.connect();
     client.send(JOIN);
-    world.member.pubsub.lapped("all");
+    world.member.pubsub.onLapped(1, "all");
     join.resolve(undefined);
     await turn();
     assert.equal(world.count, 0);

@@ -153,7 +153,8 @@ describe("The limits of a channel", () => {
         }),
       {
         code: "SIM_ERR_DEFINITION_INVALID",
-        message: "limit of rate of in.say must be an integer from 1 to 1000000000 (per perMs), got 0",
+        message:
+          "limit of rate of in.say must be an integer from 1 to 1000000000 (per perMs), got 0",
       },
     );
   });

@@ -387,18 +387,18 @@ describe("a raw channel", () => {
     const told = makeWorld({ missed: (topic) => void missed.push(topic) });
     told.world.joined(["raw:1"]);
     told.made[0]?.subscribe("room:1");
-    told.world.member.pubsub.lapped("all");
+    told.world.member.pubsub.onLapped(1, "all");
     assert.deepEqual([missed, told.ends], [["room:1"], []]);
     const untold = makeWorld();
     const client = untold.world.joined(["raw:1"]);
     untold.made[0]?.subscribe("room:1");
-    untold.world.member.pubsub.lapped("all");
+    untold.world.member.pubsub.onLapped(1, "all");
     const lost = '["11","11","raw:1","phx_error",{"reason":"missed broadcasts"}]';
     assert.deepEqual(client.taken(), [lost]);
     const joining = makeWorld({}, (each) => each.subscribe("room:1"));
     const waiting = joining.world.connect();
     waiting.send(JOIN);
-    joining.world.member.pubsub.lapped("all");
+    joining.world.member.pubsub.onLapped(1, "all");
     assert.deepEqual(waiting.taken(), [REFUSED]);
   });
 

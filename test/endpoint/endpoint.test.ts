@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { defineRawChannel } from "../../src/channel/raw-definition.ts";
+import type { ShardContext } from "../../src/channel/context.ts";
 import { ok } from "../../src/callbacks/results.ts";
-import { defineEndpoint, isEndpoint, routeOf } from "../../src/endpoint/endpoint.ts";
+import { defineEndpoint, isEndpoint, routeOf, startApp } from "../../src/endpoint/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import { channel } from "../support/world.ts";
@@ -305,5 +306,43 @@ describe("a route of channels", () => {
     assert.deepEqual(routeOf(one), { channel: one });
     const route = { channel: one, assigns: { n: 1 } };
     assert.equal(routeOf(route), route);
+  });
+});
+
+function contextOf(): ShardContext {
+  return { data: 1, shard: 0 } as unknown as ShardContext;
+}
+
+describe("start of an endpoint", () => {
+  it("adds what it returns to the context, at once or later", async () => {
+    for (const own of [{ db: "db" }, Promise.resolve({ db: "db" })]) {
+      const context = contextOf();
+      await startApp(defineEndpoint({ sockets: {}, start: () => own }), context);
+      assert.deepEqual(context, { data: 1, shard: 0, db: "db" });
+    }
+  });
+
+  it("may return nothing, and may be left out", async () => {
+    const context = contextOf();
+    await startApp(defineEndpoint({ sockets: {} }), context);
+    await startApp(
+      defineEndpoint({ sockets: {}, start: (given) => void (given["own"] = 2) }),
+      context,
+    );
+    assert.deepEqual(context, { data: 1, shard: 0, own: 2 });
+  });
+
+  it("may return nothing else, and no name that the context has already", async () => {
+    const wrong: [unknown, string][] = [
+      ["db", 'start must return nothing or an object, got "db"'],
+      [null, "start must return nothing or an object, got null"],
+      [{ shard: 7 }, 'start must return an object whose names are not in the context, got "shard"'],
+    ];
+    for (const [own, message] of wrong) {
+      const endpoint = defineEndpoint({ sockets: {}, start: () => own as object });
+      const context = contextOf();
+      await assert.rejects(startApp(endpoint, context), { code: "SIM_ERR_BAD_RESULT", message });
+      assert.deepEqual(context, { data: 1, shard: 0 });
+    }
   });
 });

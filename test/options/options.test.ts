@@ -160,7 +160,7 @@ describe("options", () => {
       assert.equal(resolved({ clusterUrl: url }).clusterUrl, url);
     }
     const must =
-      "clusterUrl must be none or a URL such as redis://user:password@host:6379 (or rediss:), got";
+      "clusterUrl must be none or a URL such as redis://user:password@host:6379 or rediss:// (TLS), got";
     assert.equal(refused({ clusterUrl: "localhost" }), `${must} an invalid URL`);
     assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} the scheme http:`);
     assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} a URL without a host`);

@@ -14,8 +14,8 @@ import {
   type PresenceCallbacks,
   type Presences,
 } from "../../src/index.ts";
+import { settingsOf, type PresenceOptions } from "../../src/presence/definition.ts";
 import { isPresence } from "../../src/presence/presence.ts";
-import { settingsOf, type PresenceOptions } from "../../src/presence/settings.ts";
 import { smallOptions } from "../support/options.ts";
 
 function define(callbacks: object): () => void {

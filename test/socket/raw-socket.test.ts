@@ -236,16 +236,16 @@ describe("a raw socket", () => {
     const missed: string[] = [];
     const told = makeWorld({ missed: (_, topic) => void missed.push(topic) });
     told.socket.subscribe("room:1");
-    told.member.pubsub.lapped("all");
+    told.member.pubsub.onLapped(1, "all");
     assert.deepEqual([missed, told.connection.isOpen], [["room:1"], true]);
     const untold = makeWorld();
     untold.socket.subscribe("room:1");
-    untold.member.pubsub.lapped("all");
+    untold.member.pubsub.onLapped(1, "all");
     assert.equal(untold.connection.closeCode, 1011);
     assert.equal((untold.ends[0] as { code?: string }).code, "SIM_ERR_LAPPED");
     // One that may have been a ban.
     const banned = makeWorld({ missed: () => {} }, "users:1");
-    banned.member.pubsub.lapped("all");
+    banned.member.pubsub.onLapped(1, "all");
     assert.equal(banned.connection.closeCode, 1001);
   });
 

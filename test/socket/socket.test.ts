@@ -813,7 +813,7 @@ describe("a disconnect by id", () => {
       world.joined(["room:1"], { id: "users:2" }),
     ];
     const { index, pubsub } = world.member;
-    pubsub.lapped(Int32Array.of(index.slotOf(pubsub.registry.hashOf("users:1"))));
+    pubsub.onLapped(1, Int32Array.of(index.slotOf(pubsub.registry.hashOf("users:1"))));
     assert.equal(banned.connection.closeCode, 1001);
     assert.equal(other.connection.closeCode, undefined);
   });

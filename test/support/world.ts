@@ -23,7 +23,7 @@ import { Counters, makeCountersMemory, readCounters } from "../../src/memory/cou
 import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
-import type { HoldingWindow } from "../../src/pubsub/holding-window.ts";
+import type { HoldingWindow } from "../../src/pubsub/holding-windows.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
@@ -138,7 +138,6 @@ export class World {
       context: CONTEXT,
       pubsub: this.member.pubsub,
       fastlane,
-      encoder: this.member.encoder,
       tasks: this.tasks,
       callbacks: this.callbacks,
       counters,

@@ -78,7 +78,7 @@ export function ratesOf(handlers: ReadonlyMap<unknown, InHandler>): Map<string, 
 export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback {
   if (params === undefined) return join;
   if (!isSchema(params)) throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
-  return checks(params) ? checked(params, join) : join;
+  return checksPayloads(params) ? checked(params, join) : join;
 }
 
 /** True for what a library of Standard Schema made, or `typed`. */
@@ -86,14 +86,15 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   return (isAnObject(value) || typeof value === "function") && "~standard" in value;
 }
 
-const SCHEMA = "a Standard Schema or typed()";
+/** What may be declared, as errors name it. */
+export const SCHEMA = "a Standard Schema or typed()";
 
 function inHandlerOf(event: string, handler: PayloadCallback, declaration: unknown): InHandler {
   const subject = `in.${event}`;
   const { payload, reply, maxBytes, rate } = declarationOf(subject, declaration);
   const isRaw = isVerbatim(handler);
   let handle = handler;
-  if (checks(payload)) {
+  if (checksPayloads(payload)) {
     if (isRaw) {
       const message = `${subject} must be typed() where its handler is verbatim, got a schema`;
       throw invalid(message);
@@ -154,8 +155,8 @@ function isAnObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** True for a schema that has something to say when a payload comes. */
-function checks(schema: StandardSchemaV1 | undefined): schema is StandardSchemaV1 {
+/** Reports whether a schema checks payloads, rather than only say their type. */
+export function checksPayloads(schema: StandardSchemaV1 | undefined): schema is StandardSchemaV1 {
   return schema !== undefined && "validate" in schema["~standard"];
 }
 

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { array, assert as check, boolean, integer, property } from "fast-check";
 
-import { bytesOf, partsOf as partsInTurn, type Delta } from "../../src/presence/delta.ts";
-import type { DeltaRow, Replica } from "../../src/presence/replica.ts";
+import { partsOf as partsInTurn } from "../../src/presence/answers.ts";
+import { bytesOf, type Delta, type DeltaRow, type Replica } from "../../src/presence/replica.ts";
 import { State } from "../../src/presence/state.ts";
 
 function rowOf(dot: number, filler = ""): DeltaRow {

@@ -4,55 +4,53 @@
  * Runs on: shard.
  */
 
-import type { Logger } from "../log/logger.ts";
-import type { ResolvedOptions } from "../options/options.ts";
-import type { PresenceContext, Presences } from "../presence/definition.ts";
-import { isPresence, type AnyPresence, type DefinedPresence } from "../presence/presence.ts";
-import { settingsOf } from "../presence/settings.ts";
-import { Tracker } from "../presence/tracker.ts";
-import type { PresenceWire } from "../presence/wire.ts";
 import { reportOf, type ErrorReport } from "../error-report.ts";
+import type { ResolvedOptions } from "../options/options.ts";
+import { settingsOf, type PresenceContext, type Presences } from "./definition.ts";
+import { isPresence, type AnyPresence, type DefinedPresence } from "./presence.ts";
+import type { OwnerState, PresencePubSub } from "./shard-presence.ts";
+import { Tracker } from "./tracker.ts";
 
-/** What the presences of a shard are made of. */
-export interface ShardPresencesParts {
+/** The presences of an endpoint, and what they use of the shard. */
+export interface TrackersOptions {
   readonly presences: readonly AnyPresence[];
   readonly options: ResolvedOptions;
   readonly context: PresenceContext;
-  readonly wire: PresenceWire;
-  readonly logger: Logger;
+  readonly pubsub: PresencePubSub;
+  readonly ownerState: (owner: object) => OwnerState;
 }
 
 /** Who is there, for another thread. */
 export type PresenceAnswer =
-  /** As JSON: what clients would get is what can cross, whatever `fetch` added. */
+  /** As JSON: what clients would get can cross threads, whatever `fetch` added. */
   | { readonly presences: string }
   | { readonly failed: ErrorReport }
-  /** The endpoint names no such presence. */
+  /** The endpoint has no presence of that name, only these. */
   | { readonly names: readonly string[] };
 
-/** All presences of one shard. */
-export class ShardPresences {
+/** The trackers of one shard. */
+export class Trackers {
   readonly #context: PresenceContext;
   readonly #trackers: readonly (readonly [DefinedPresence, Tracker])[];
 
-  /** @throws SIM_ERR_OPTION_INVALID where options of a presence do not fit each other */
-  constructor({ presences, options, context, wire, logger }: ShardPresencesParts) {
+  /** @throws SIM_ERR_OPTION_INVALID if options of a presence do not fit each other */
+  constructor({ presences, options, context, pubsub, ownerState }: TrackersOptions) {
     this.#context = context;
     this.#trackers = presences.filter(isPresence).map((presence) => {
       const { name, callbacks } = presence;
       const settings = settingsOf(name, callbacks, options);
-      const tracker = new Tracker({ name, callbacks, settings, context, wire, logger, now });
+      const tracker = new Tracker({ name, callbacks, settings, context, pubsub, ownerState, now });
       return [presence, tracker] as const;
     });
     for (const [presence, tracker] of this.#trackers) presence.attach(context, tracker);
   }
 
-  /** Begins to speak with other shards. */
+  /** Begins to talk to other shards. */
   start(): void {
     for (const [, tracker] of this.#trackers) tracker.start();
   }
 
-  /** Says to others what is left to be said. */
+  /** Tells the others what is left to be told. */
   stop(): void {
     for (const [, tracker] of this.#trackers) tracker.stop();
   }
@@ -65,14 +63,9 @@ export class ShardPresences {
     }
   }
 
-  /** Somebody who may have tracked has ended. */
+  /** Handles the end of a channel, which may have tracked. */
   ended(owner: object): void {
     for (const [, tracker] of this.#trackers) tracker.ended(owner);
-  }
-
-  /** A member of this node's exchange has ended. */
-  retired(member: number): void {
-    for (const [, tracker] of this.#trackers) tracker.retired(member);
   }
 
   /** Lists a topic of a presence, or one key of it, for another thread. */

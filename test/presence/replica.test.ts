@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { array, assert as check, nat, property, tuple } from "fast-check";
 
-import { Seen, type Span } from "../../src/presence/clock.ts";
+import { Seen, type Span } from "../../src/presence/replica.ts";
 
 function seenOf(...spans: Span[]): Seen {
   const seen = new Seen();
