@@ -48,7 +48,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   tasks: ["app", "channel", "memory"],
   app: ["endpoint"],
-  endpoint: ["transport", "socket", "channel", "presence", "protocol", "token"],
+  endpoint: [
+    "transport",
+    "socket",
+    "channel",
+    "callbacks",
+    "pubsub",
+    "presence",
+    "protocol",
+    "token",
+  ],
   transport: ["socket", "channel", "callbacks", "memory", "protocol", "token"],
   socket: ["channel", "callbacks", "limits", "pubsub", "memory", "protocol"],
   channel: ["callbacks", "limits", "pubsub", "memory", "protocol"],
@@ -77,7 +86,7 @@ const TABLE_FOLDERS = ["options", "log"];
 /** Folders of which another may import single files only. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> shard": ["shard/control.ts"],
-  "server -> endpoint": ["endpoint/app-types.ts"],
+  "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],
   "server -> transport": ["transport/engine/engine.ts", "transport/engine/engine-types.ts"],
   "transport -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
