@@ -68,10 +68,11 @@ export class Lane {
     from: Channel | undefined,
   ): void {
     const { nativeTopic, size } = this;
-    if (from !== undefined && from.lane === this && from.owner.connection.isOpen) {
+    const sender = from?.lane === this ? from.owner.connection : undefined;
+    if (sender?.isOpen === true && sender.native) {
       // Leaves out the connection: the same thing here, as it has the topic joined just once.
       // A connection that is gone publishes nothing, and gets nothing that all others get.
-      from.owner.connection.publish(nativeTopic, frame, isBinary, size - 1);
+      sender.native.publish(nativeTopic, frame, isBinary, size - 1);
     } else {
       publisher.publish(nativeTopic, frame, isBinary, size, this.kind.isCompressed);
     }

@@ -43,7 +43,7 @@ import type { SocketLimits } from "../socket/limits.ts";
 import { SocketServer } from "../socket/socket-server.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ShardStart } from "./control.ts";
-import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
+import { deliveryOf, isForwardingRecord, type ForwardingDelivery } from "./exchange-forwarding.ts";
 import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "../endpoint/endpoint.ts";
 import { ShardWire } from "./presence-wire.ts";
 import { ShardPresences } from "./presences.ts";
@@ -61,7 +61,7 @@ export interface ShardCoreParts {
   /** Says whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
-  readonly onSessionRecord: (delivery: SessionDelivery) => void;
+  readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
 
 /** The core of one shard. */
@@ -95,9 +95,10 @@ export class ShardCore {
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
-      if (isSessionRecord(type)) {
+      if (isForwardingRecord(type)) {
+        const carrier = { node: this.#node, member: from };
         const record = bytes.subarray(offset, offset + length);
-        this.#parts.onSessionRecord(deliveryOf({ node: this.#node, member: from }, type, record));
+        this.#parts.onForwardingRecord(deliveryOf(carrier, type, record));
       } else this.pubsub.deliverRecord(type, bytes, offset, length);
     },
     onLapped: (from, slots) => this.#lapped(from, slots),

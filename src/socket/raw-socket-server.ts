@@ -290,8 +290,8 @@ export class RawSocketServer implements RawSocketRuntime {
       socket.connection.close(code, text);
       this.#ended(socket, code, reason);
     };
-    // Where a request brought the frame it is answered as handled, before the end is known.
-    if (socket.connection.isNative) close();
+    // If a request brought the frame, it is answered as handled before the end is known.
+    if (socket.connection.native) close();
     else setImmediate(close);
   }
 

@@ -6,9 +6,11 @@
  */
 
 import type { ShardContext } from "../../channel/context.ts";
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import type { ConnectInfo, Params } from "../../socket/definition.ts";
 import type { ControlOpcode } from "../../socket/served-socket.ts";
+import type { Route, RouteRequest } from "../http/routes.ts";
 
 /** A request to connect, as the transport has read it. */
 export interface TransportRequest {
@@ -18,6 +20,12 @@ export interface TransportRequest {
   readonly params?: Params;
   /** What `connect` is told of the client: whatever the transport knows. */
   readonly connectInfo?: ConnectInfo;
+  /**
+   * The request of a route by which the client asks. The mount's handshake applies, as it does to
+   * WebSocket: `checkOrigin` is asked, the query is parsed into `params`, and `connectInfo` is what
+   * the mount wants to know.
+   */
+  readonly http?: RouteRequest;
 }
 
 /** What became of a request to connect. */
@@ -82,9 +90,17 @@ export interface TransportHost {
   /**
    * Has a socket's `connect` and `id` decide.
    *
-   * @throws SIM_ERR_OPTION_INVALID where no socket has the path, as a rejection
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, as a rejection
    */
   connect(request: TransportRequest): Promise<TransportDecision>;
+  /**
+   * Answers HTTP requests on the server's port, as `routes` of the endpoint do. They come to any
+   * shard: two requests of one client may come to different ones.
+   *
+   * @param name - method and path, as in `GET /events/:room`
+   * @throws SIM_ERR_DEFINITION_INVALID for a name that is none, or of a route that there is already
+   */
+  route(name: string, handler: Route<ShardContext>): void;
 }
 
 /** The callbacks of a transport. */
@@ -133,8 +149,4 @@ export function defineTransport(callbacks: TransportCallbacks): TransportDefinit
     start: callbacks.start.bind(callbacks),
     stop: callbacks.stop?.bind(callbacks) ?? ((): void => {}),
   };
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

@@ -4,7 +4,8 @@
  * Runs on: shard. Pure.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import { listOf } from "../http/request-head.ts";
 
 /** Header of the offer, and of the answer. */
@@ -38,8 +39,7 @@ export function checkSubprotocols(subject: string, given: unknown): void {
   const wrong = Array.isArray(given) ? given.find((name) => !isName(name)) : given;
   if (Array.isArray(given) && wrong === undefined && !given.includes(undefined)) return;
   const got = typeof wrong === "string" ? JSON.stringify(wrong) : kindOf(wrong);
-  const message = `${subject} must be a list of names without blanks, got ${got}`;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  throw invalid(`${subject} must be a list of names without blanks, got ${got}`);
 }
 
 function isName(name: unknown): boolean {

@@ -74,17 +74,18 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
  *
  * @param isLast - true: the connection is closed after it
  */
-export function sendAnswer(
-  response: HttpResponse,
-  { status, lines, body }: PreparedAnswer,
-  isLast = false,
-): void {
-  response.writeStatus(statusLine(status));
-  for (const [name, value] of lines) response.writeHeader(name, value);
-  response.end(body, isLast);
+export function sendAnswer(response: HttpResponse, answer: PreparedAnswer, isLast = false): void {
+  writeHead(response, answer);
+  response.end(answer.body, isLast);
 }
 
-/** Gives a status as it stands in the first line of an answer. */
+/** Writes the status and the headers of an answer, as `sendAnswer` does. */
+export function writeHead(response: HttpResponse, { status, lines }: PreparedAnswer): void {
+  response.writeStatus(statusLine(status));
+  for (const [name, value] of lines) response.writeHeader(name, value);
+}
+
+/** Returns a status as it is in the first line of an answer. */
 export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`;
 }

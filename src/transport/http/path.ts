@@ -24,6 +24,11 @@ export function spellingsOf(path: string): readonly string[] {
   return [`${before}/${last}`, `${before}/${last}/`, `${before}//${last}`];
 }
 
+/** Joins the path of a mount and that of one of its transports, as in `/socket` and `/websocket`. */
+export function joinPaths(mount: string, transport: string): string {
+  return `${mount === "/" ? "" : mount}${transport}`;
+}
+
 /** Gives the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
 export function pathParams(
   request: { getParameter(at: number): string | undefined },
