@@ -45,16 +45,6 @@ import { SoloConnection, type SoloClient } from "./solo-connection.ts";
 
 export type { ShardContext } from "../channel/context.ts";
 
-/** What a solo shard is made of. */
-export interface SoloShardParts {
-  readonly endpoint: EndpointDefinition;
-  readonly options: ResolvedOptions;
-  readonly data: unknown;
-  readonly logger: Logger;
-  /** Whether it looks now and then at what takes too long, as a shard does. */
-  readonly ticks: boolean;
-}
-
 /** Who a connection is, without being asked. */
 export interface SoloIdentity {
   readonly id: string | null;
@@ -100,14 +90,27 @@ export class SoloShard {
   readonly #mounts: readonly SoloMount[];
   readonly #sweep: Sweep;
   readonly #ticks: boolean;
-  /** Connections that were told who they are. */
+  /** How many connections had an identity. */
   #identified = 0;
   readonly #listeners = new Map<SoloSubscriber, object>();
   readonly #open: ConnectionSet<CustomConnection>;
   /** Carries the test's connections as it would those of a transport of the app's own. */
   readonly #connections: CustomConnections;
 
-  constructor({ endpoint, options, data, logger, ticks }: SoloShardParts) {
+  constructor({
+    endpoint,
+    options,
+    data,
+    logger,
+    ticks,
+  }: {
+    readonly endpoint: EndpointDefinition;
+    readonly options: ResolvedOptions;
+    readonly data: unknown;
+    readonly logger: Logger;
+    /** Whether it looks now and then at what takes too long, as a shard does. */
+    readonly ticks: boolean;
+  }) {
     const memory = makeSoloMemory(options);
     new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
@@ -170,7 +173,7 @@ export class SoloShard {
   /**
    * Has the socket's `connect` and `id` decide, unless the request has an identity.
    *
-   * @throws SIM_ERR_OPTION_INVALID where no socket has the path
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
     const found = this.#find(request.path);
@@ -208,7 +211,7 @@ export class SoloShard {
     this.#core.broadcast(topic, event, payload, "cluster", left);
   }
 
-  /** Mounts a socket once more, as one that knows already who its connections are. */
+  /** Mounts a socket again, as one that knows already who its connections are. */
   #mountOf({ mount, policy }: SoloMount, { id, assigns }: SoloIdentity): string {
     this.#identified += 1;
     const path = `${mount.path}/identified/${this.#identified}`;

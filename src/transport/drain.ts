@@ -25,7 +25,7 @@ export interface DrainPace {
   readonly spreadMs: number;
   /** Time for a client to take its last bytes, from the last batch on. */
   readonly deadlineMs: number;
-  /** False where the other shards go on, and clients may go there. */
+  /** False if the other shards go on, and clients may go there. */
   readonly isOfNode: boolean;
 }
 
@@ -111,7 +111,7 @@ export class Drain<C extends Drainable> {
     return this.#drained;
   }
 
-  /** Ends all that are left at once: who has taken all its bytes with the code, the others without. */
+  /** Ends all that are left at once. Clients that have taken all their bytes are told the code. */
   endAll(): void {
     this.#endPause();
     for (const connection of this.#connections) {
@@ -120,12 +120,12 @@ export class Drain<C extends Drainable> {
     }
   }
 
-  /** Is told that a client took some of what was unsent. */
+  /** Ends a connection that was leaving, if its client has now taken everything. */
   taken(connection: C): void {
     if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
 
-  /** Is told that a connection ended. */
+  /** Forgets a connection that ended. */
   closed(connection: C): void {
     this.#leaving.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty();
@@ -158,7 +158,7 @@ export class Drain<C extends Drainable> {
     return { connections: total, closed: this.#closed, cut: this.#cut };
   }
 
-  /** Ends who is not due yet, round by round; leaves off where there is another pace. */
+  /** Ends the connections that are not due yet, round by round, until the pace changes. */
   async #endBatches(pace: DrainPace): Promise<void> {
     const { rounds, intervalMs } = pace;
     const total = this.#notDue;
@@ -252,7 +252,7 @@ interface DrainBatch {
   readonly rounds: number;
 }
 
-/** Gives how many of `total` are to be ended once a round is over: an even share for each, from the first on. */
+/** Returns how many of `total` are ended once a round is over: each round has an even share. */
 function dueAfter(index: number, rounds: number, total: number): number {
   return Math.ceil(((index + 1) * total) / rounds);
 }

@@ -11,14 +11,14 @@
  *
  * What builds up by publishing alone is found by looking at all connections, when more than the
  * limit was published since the last look. At a tick of the sweep those that were beyond the limit
- * are looked at again; and all are where what waited for one of them at the last look, and all that
+ * are looked at again. All are looked at if what waited for one of them at the last look, and all that
  * was sent to anybody since, may together be more than the limit. So clients that read cost nothing.
  * The engine gives connections what was published as its turn ends; so a look may have come before
  * that, and what was published until then counts once more.
  *
  * Runs on: shard.
  * Owns: the policy `close` (the connection is cut; the client sees 1006, comes back and joins
- *       anew) and `error` (the channels that are published to end with phx_error `client too
+ *       again) and `error` (the channels that are published to end with phx_error `client too
  *       slow`, at once; it reaches the client when that has taken what waits before it. Where
  *       nothing was skipped it has missed nothing until then. The connection stays). `full` cuts
  *       under both: there is nowhere left to keep what would tell the client.
@@ -127,7 +127,7 @@ export class SlowClients<C extends SlowConnection> {
   }
 
   /**
-   * Looks at all connections of which one may be slow; where none can be, at none. To be called by
+   * Looks at all connections if one of them may be slow, and else at none. To be called by
    * setImmediate: a turn of the engine has ended since the last look then.
    */
   lookWhereDue(nowMs = performance.now()): void {

@@ -14,7 +14,7 @@ import type { Route, RouteRequest } from "../http/routes.ts";
 
 /** A request to connect, as the transport has read it. */
 export interface TransportRequest {
-  /** Path of a socket of the endpoint; where that has variables, with values in their places. */
+  /** Path of a socket of the endpoint, with values in the place of its variables. */
   readonly path: string;
   /** Parameters of the connection, as `connect` gets them; `vsn` among them, or it is 1.0.0. */
   readonly params?: Params;
@@ -55,7 +55,7 @@ export interface TransportClient {
    * client takes nothing.
    */
   close(code: number, text: string): void;
-  /** Asks the client for a pong, where the transport knows of such a thing. */
+  /** Asks the client for a pong. Absent if the transport has no such thing. */
   ping?(data: Uint8Array): void;
   /**
    * Bytes that wait for the client to take them; without it there are none. Beyond
@@ -72,13 +72,13 @@ export interface TransportConnection {
   readonly isOpen: boolean;
   /** Takes a frame of the client: text, or bytes, which may be used again when this returns. */
   receive(frame: string | Uint8Array): void;
-  /** Tells of a ping, which the transport has answered, or of a pong. */
+  /** Takes a ping of the client, which the transport has answered, or a pong. */
   control(opcode: ControlOpcode, data?: Uint8Array): void;
-  /** Tells that the client has taken some of what waited for it. */
+  /** Notes that the client has taken some of what waited for it. */
   drained(): void;
   /**
-   * Tells that the client is gone: with the code that it gave, or 1006 where it went without a
-   * word. `close` of the client is not called for that.
+   * Ends the connection of a client that is gone, with the code that it gave; 1006 by default.
+   * `close` of the client is not called for that.
    */
   closed(code?: number): void;
 }
@@ -88,7 +88,7 @@ export interface TransportHost {
   /** The shard's context, as `start` of the endpoint left it. */
   readonly context: ShardContext;
   /**
-   * Has a socket's `connect` and `id` decide.
+   * Asks a socket's `connect` and `id` whether a client may connect.
    *
    * @throws SIM_ERR_OPTION_INVALID if no socket has the path, as a rejection
    */
@@ -129,7 +129,7 @@ const TAKEN: readonly string[] = ["websocket", "longpoll"];
 /**
  * Defines a transport, to be listed as one of `transports` of the endpoint.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for a name that is none or taken, or where a callback is no
+ * @throws SIM_ERR_DEFINITION_INVALID for a name that is none or taken, or a callback that is no
  *   function
  */
 export function defineTransport(callbacks: TransportCallbacks): TransportDefinition {

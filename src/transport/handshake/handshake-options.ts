@@ -18,7 +18,7 @@ import { ConnectInfoPlan, type ConnectInfoRequest } from "./connect-info.ts";
 import { OriginPolicy, type CheckOrigin } from "./origin.ts";
 import { checkSubprotocols } from "./subprotocols.ts";
 
-/** Answers where `connect` refused with a reason; by WebSocket only. */
+/** Answers a client that `connect` refused with a reason; over WebSocket only. */
 export type ErrorHandler = (reason: unknown) => RouteResponse;
 
 /** Options of a mount's transport. */

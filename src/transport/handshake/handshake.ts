@@ -4,7 +4,7 @@
  *   parameters -> origin -> auth token -> connect info -> version, connect and id
  *
  * A transport takes the steps in its order, and answers in its own way: one has a status for a
- * refusal, another a body. The token is where the transport's clients can put it.
+ * refusal, another a body. Each has its own place for the token.
  *
  * Runs on: shard; one for each transport of each mount.
  */

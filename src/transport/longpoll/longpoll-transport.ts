@@ -1,7 +1,7 @@
 /**
  * The long-poll transport: mounts sockets at paths that are asked again and again (WIRE §3).
  *
- *   GET      a poll, or where its session is not to be found, a new session
+ *   GET      a poll, or a new session if there is none
  *   POST     messages for a session
  *   OPTIONS  a page of another origin asks whether it may
  *

@@ -8,7 +8,7 @@
  * both come here, so that every request gets the same answers in the same order.
  *
  * Runs on: shard.
- * Full: a shard that drains answers 503, also to who comes on a connection that was kept alive.
+ * Full: a shard that drains answers 503, also on connections that were kept alive.
  */
 
 import type { AnyIdentity, Decision } from "../../socket/connect.ts";
@@ -46,7 +46,7 @@ export interface Upgrades {
 interface Upgrade {
   readonly response: HttpResponse;
   readonly head: RequestHead;
-  /** Absent where the engine saw no key. */
+  /** Absent if the engine saw no key. */
   readonly context: UpgradeContext | undefined;
   readonly mount: Upgrades;
   /** Name to answer with, or "". */
@@ -64,13 +64,13 @@ const HEADERS = [
   EXTENSIONS_HEADER,
 ];
 
-/** Gives what of a head an upgrade looks at. */
+/** Returns what an upgrade looks at in a head. */
 export function upgradeWants(handshake: Handshake): HeadWants {
   const isOffered = handshake.policy.subprotocols !== undefined;
   return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
 }
 
-/** Answers a request for a WebSocket. `context` is absent where the engine saw no key. */
+/** Answers a request for a WebSocket. `context` is absent if the engine saw no key. */
 export function handleUpgrade(
   response: HttpResponse,
   givenHead: RequestHead,
@@ -119,9 +119,9 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   const settled = await decision;
   if (isAborted) return;
   // Never upgraded within the response's own cork: the engine looks afterwards at what it takes for the
-  // request's state, and where the socket stayed in its place, that is the new connection's. Now and
+  // request's state, and if the socket stayed in its place, that is the new connection's. Now and
   // then it closes it (uWebSockets pull request 1929). While another socket is corked, it does not look.
-  // Its binding warns where no response is being corked, so without another one it warns.
+  // Its binding warns if no response is being corked, so without another one it warns.
   const work = (): void => finish(upgrade, settled);
   const [another] = mount.connections;
   if (settled.result !== "ok") response.cork(work);
@@ -169,7 +169,7 @@ function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake):
   }
 }
 
-/** Says what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
+/** Returns what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
 function upgradeProblem(head: RequestHead): string | undefined {
   return (
     missingToken(head, "connection", "upgrade") ??

@@ -173,7 +173,7 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  // The engine answers a ping itself: with the same bytes, which wait where the client does not read.
+  // The engine answers a ping itself: with the same bytes, which wait if the client does not read.
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
     connection.lastInboundTick = this.#shard.sweep.tick;
     if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);
