@@ -24,11 +24,14 @@ export type {
   EndpointCallbacks,
   EndpointDefinition,
   MountDefinition,
-  MountOptions,
   RawMountDefinition,
-  WebSocketMountOptions,
 } from "./endpoint/endpoint.ts";
-export type { LongPollMountOptions } from "./endpoint/longpoll-mount.ts";
+export type { MountOptions } from "./transport/mount-options.ts";
+export type { LongPollMountOptions } from "./transport/longpoll/longpoll-options.ts";
+export type {
+  WebSocketMountOptions,
+  WebSocketOptions,
+} from "./transport/websocket/websocket-options.ts";
 export type { AppContext, ContextOf, ShardContext } from "./channel/context.ts";
 export { defineSocket } from "./socket/definition.ts";
 export type { ConnectInfo, ConnectRequest, Params, RequestUri } from "./socket/connect-request.ts";
@@ -146,8 +149,13 @@ export type {
   TransportHost,
   TransportRequest,
 } from "./transport/custom/definition.ts";
-export type { Route, RouteRequest } from "./transport/http/routes.ts";
+export type { Route, RouteRequest, RouteResult } from "./transport/http/routes.ts";
 export type { RouteResponse } from "./transport/http/answer.ts";
+export type {
+  ResponseStream,
+  StreamedResponse,
+  StreamListener,
+} from "./transport/http/response-stream.ts";
 export type { ErrorHandler, HandshakeOptions } from "./transport/handshake/handshake-options.ts";
 export type { CheckOrigin, Origin } from "./transport/handshake/origin.ts";
 export type {
@@ -161,7 +169,6 @@ export type {
   SessionSource,
   StoredSession,
 } from "./transport/handshake/cookie-session.ts";
-export type { WebSocketOptions } from "./transport/websocket/websocket-transport.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";
 export { LOG_LINES } from "./log/logger.ts";

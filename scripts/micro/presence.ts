@@ -52,7 +52,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
     clock: () => 0,
     takesJoins: () => true,
-    onSessionRecord() {},
+    onForwardingRecord() {},
   });
   core.attach();
   core.presences.start();
