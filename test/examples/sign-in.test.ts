@@ -10,14 +10,8 @@ import { describe, it } from "node:test";
 
 import { WebSocket } from "ws";
 
-import {
-  error,
-  ok,
-  serve,
-  Token,
-  type ConnectRequest,
-  type ShardContext,
-} from "../../src/index.ts";
+import { error, ok, serve, type ConnectRequest, type ShardContext } from "../../src/index.ts";
+import { Token } from "../../src/token/index.ts";
 import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
 import { within } from "../support/deadline.ts";
 import { userSocket } from "./sign-in/user-socket.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import { GATE, GATED_TOPIC } from "../apps/presences.ts";
 import { CUT_TOPIC, MEND_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { defineTransport } from "simurgh";
-import type { RouteRequest, RouteResult, ShardContext } from "simurgh";
-import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh";
+import { defineTransport } from "simurgh/raw";
+import type { RouteRequest, ShardContext } from "simurgh";
+import type { RouteResult } from "simurgh/raw";
+import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh/raw";
 
 /** Frames that came to another shard than the one that has the stream. */
 interface Forwarded {

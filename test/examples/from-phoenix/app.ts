@@ -1,5 +1,6 @@
 import { defineChannel, defineEndpoint, definePresence, defineSocket } from "simurgh";
-import { error, ok, stop, typed, verifyPhoenixToken, type Broadcast } from "simurgh";
+import { error, ok, stop, typed, type Broadcast } from "simurgh";
+import { verifyPhoenixToken } from "simurgh/token";
 import { makeReport } from "./report.ts";
 
 const presence = definePresence<{ at: number }>();

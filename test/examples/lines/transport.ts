@@ -1,7 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { defineTransport } from "simurgh";
-import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh";
+import { defineTransport } from "simurgh/raw";
+import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh/raw";
 
 /** Lines over TCP: the first says where to connect, each further one is a frame; `=` is base64. */
 export function lines(firstPort: number): TransportDefinition {
