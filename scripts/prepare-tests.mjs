@@ -1,10 +1,9 @@
 /**
- * Gets ready what tests need beyond Node.js: Chromium, for those of the demo page, and Redis, for
- * those of nodes that are linked by it.
+ * Installs what tests need besides Node.js: Chromium for the browser tests, and Redis for the tests of
+ * nodes that are linked by it.
  *
- * On Debian they are installed with apt-get, where this may be done without a password; set
- * SIMURGH_NO_INSTALL=1 to have nothing installed. Whatever comes of it, the tests run: those that
- * need what is missing are skipped, and say so.
+ * On Debian, apt-get installs them if that needs no password; SIMURGH_NO_INSTALL=1 prevents it. If one
+ * is missing, the tests that need it are skipped, with the reason printed.
  *
  * Runs on: `npm test`, before the tests.
  */
@@ -12,11 +11,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
-/** Debian's packages, what tests use of them (any of these files will do), and which tests. */
+/** Debian packages, the files that tests use of them (one of these is enough), and the tests. */
 const NEEDS = [
   { name: "chromium", files: ["/usr/bin/chromium"], tests: "the browser tests" },
   {
-    // Not redis-server, which adds a service that starts by itself: test/support/redis.ts.
+    // Not redis-server, which adds a service that starts by itself (test/support/redis.ts).
     name: "redis-tools",
     files: ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"],
     tests: "the tests with Redis",
@@ -37,14 +36,14 @@ function isMissing({ files }) {
   return !files.some((file) => existsSync(file));
 }
 
-/** Says why nothing may be installed here; undefined where it may. */
+/** Returns why nothing can be installed here, or undefined if it can. */
 function problemOf() {
   if (process.env.SIMURGH_NO_INSTALL) return "SIMURGH_NO_INSTALL is set";
-  // Elsewhere the packages of these names are something else, or there are none.
-  if (!isDebian() || !has("apt-get")) return "it is installed by itself on Debian only";
+  // On other systems, packages with these names are missing or are something else.
+  if (!isDebian() || !has("apt-get")) return "automatic installation needs Debian";
   if (process.getuid() === 0 || (has("sudo") && run(["sudo", "-n", "true"], 10_000)))
     return undefined;
-  return "neither root nor sudo without a password; apt-get install does it";
+  return "this user is not root and sudo needs a password; install it with apt-get";
 }
 
 function install(needs) {
@@ -60,7 +59,7 @@ function install(needs) {
     "Acquire::Retries=3",
   ];
   run([...apt, "update"], UPDATE_MS);
-  // One by one: what one of them lacks is no reason to do without the others.
+  // One by one, so that a failure does not affect the others.
   for (const { name } of needs)
     run([...apt, "install", "-y", "--no-install-recommends", name], INSTALL_MS);
 }

@@ -1,12 +1,12 @@
 /**
- * What a run of node's tests has run, put together from what it reports.
+ * The tests of a run and their outcomes, collected from the events of Node's test runner.
  *
  * Runs on: the reporter's thread. Owns the names and outcomes of all tests of one run.
  *
- * The runner tells of tests in the order in which they stand: first that a suite begins, then its tests,
- * then that it ended. So the names of the suites above a test are those that have begun and not ended.
- * A test is of the file that begins the outermost of them: one of a contract is of the file that signs
- * it within a suite of its own, and of the contract's file where there is none.
+ * The runner reports tests in the order of the source: a suite begins, then come its tests, then it ends.
+ * The suites around a test are therefore those that have begun and not ended. A test belongs to the file
+ * that begins the outermost suite: a test of a contract belongs to the file that runs the contract within
+ * a suite of its own or, without such a suite, to the contract's file.
  */
 
 import { relative } from "node:path";
@@ -17,7 +17,7 @@ import { JOINT } from "../test/conformance/checklist.ts";
 import type { Outcome, TestName, TestRun } from "../test/conformance/checklist.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** Of several tests of one name, that counts which says most against it. */
+/** Of several tests with the same name, the worst outcome counts. */
 const WEIGHTS = { passed: 0, skipped: 1, failed: 2 };
 
 /** Collects the outcomes of tests, and of suites that were skipped. */
@@ -27,7 +27,7 @@ export class TestRecord implements TestRun {
   readonly #begun: string[] = [];
   #file = "";
 
-  /** Takes one event of the runner, in the order in which they come. */
+  /** Adds an event of the runner. Events must be added in order. */
   add({ type, data }: TestEvent): void {
     if (type === "test:start") {
       this.#begun.length = data.nesting;
@@ -57,14 +57,14 @@ function outcomeOf(
   type: "test:pass" | "test:fail",
   { skip, todo }: { readonly skip?: string | boolean; readonly todo?: string | boolean },
 ): Outcome {
-  // The runner lets a test that is still to be done fail: it proves nothing.
+  // The runner lets a `todo` test fail, so it proves nothing.
   const excuse = skip ?? todo;
   if (excuse !== undefined && excuse !== false)
     return { kind: "skipped", reason: typeof excuse === "string" ? excuse : undefined };
   return { kind: type === "test:pass" ? "passed" : "failed" };
 }
 
-/** Gives the source of a compiled file, from the package's folder. */
+/** Returns the source of a compiled file, relative to the package's folder. */
 function sourceOf(file: string): string {
   const path = file.startsWith("file:") ? fileURLToPath(file) : file;
   return relative(ROOT, path)

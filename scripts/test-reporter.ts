@@ -1,11 +1,12 @@
 /**
- * What `npm test` prints: node's own report, and just before its summary what CHECKLIST.md rests on that
- * did not run. Then the exit code is 1, as it is where a test failed.
+ * The reporter of `npm test`: prints Node's own report and, before its summary, the tests that
+ * CHECKLIST.md relies on but that did not run. If there are any, the exit code is 1, as for a failed
+ * test.
  *
- * Runs on: the runner's process. In the environment, from scripts/test.mjs:
- *   CHECKLIST_SCOPE   whole: everything was to run; part: some files; anything else: nothing is checked,
- *                     as some tests of a file were left out
- *   CHECKLIST         another list than test/conformance/CHECKLIST.md
+ * Runs on: the runner's process. Environment variables, set by scripts/test.mjs:
+ *   CHECKLIST_SCOPE   `whole` if all tests were to run, `part` for some files; with any other value
+ *                     nothing is checked, because tests within a file were left out
+ *   CHECKLIST         a list other than test/conformance/CHECKLIST.md
  */
 
 import { readFileSync } from "node:fs";
@@ -22,7 +23,7 @@ const { CHECKLIST_SCOPE: scope, CHECKLIST: list = LIST } = process.env;
 /**
  * Reports a run.
  *
- * @yields what is to be printed
+ * @yields the text to print
  */
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   yield* Readable.from(withProblems(source)).compose<Readable>(new spec());
@@ -52,6 +53,6 @@ function* problemsOf(record: TestRecord): Generator<TestEvent> {
   if (problems.length === 0) return;
   process.exitCode = 1;
   const lines = problems.map((problem) => `✖ ${problem}\n`);
-  const message = `\n✖ test/conformance/CHECKLIST.md rests on what did not run:\n${lines.join("")}\n`;
+  const message = `\n✖ test/conformance/CHECKLIST.md relies on tests that did not run:\n${lines.join("")}\n`;
   yield { type: "test:stderr", data: { file: String(list), message } };
 }

@@ -1,12 +1,12 @@
 /**
- * `npm test`: runs the compiled tests with node's own runner, whose summary comes last.
+ * `npm test`: runs the compiled tests with Node's own runner, whose summary comes last.
  *
- *   npm test                              all of them
- *   npm test -- --only pubsub             those whose path has "pubsub" in it
- *   npm test -- --test-name-pattern=ring  whatever else node --test takes
+ *   npm test                              all tests
+ *   npm test -- --only pubsub             test files with "pubsub" in their path
+ *   npm test -- --test-name-pattern=ring  any other option of node --test
  *
- * Which tests CHECKLIST.md rests on is looked at by the reporter, `scripts/test-reporter.ts`: those of the
- * files that were to run, unless an argument leaves tests of a file out.
+ * The reporter, `scripts/test-reporter.ts`, checks that the tests that CHECKLIST.md relies on have run, as
+ * far as their files were to run. It checks nothing if an argument leaves out tests within a file.
  *
  * Runs on: node, after `npm run build`.
  */
@@ -19,13 +19,13 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const REPORTER = "./dist/scripts/test-reporter.js";
-/** Arguments of node --test by which not all tests of a file run. */
+/** Arguments of node --test that leave out tests within a file. */
 const LEAVES_OUT = /^--(?:test-name-pattern|test-skip-pattern|test-only|test-shard)\b/;
-/** A file that hangs fails, rather than holding up everything for ever. */
+/** A file that hangs fails after this time instead of blocking the run forever. */
 const FILE_TIMEOUT_MS = 300_000;
 
 const { only, others } = parse(process.argv.slice(2));
-// From the sources: dist may still have tests whose source is gone.
+// Listed from the sources, because dist may still have tests whose source was deleted.
 const sources = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".test.ts"))
   .map((path) => join("test", path))
@@ -54,7 +54,7 @@ runner.on("exit", (code, signal) => {
   process.exitCode = code ?? 128 + constants.signals[signal];
 });
 
-/** Says which of the checklist's tests must have run. */
+/** Returns which of the checklist's tests must have run. */
 function scopeOf(parts, rest) {
   if (rest.some((argument) => LEAVES_OUT.test(argument))) return "none";
   return parts.length === 0 ? "whole" : "part";
