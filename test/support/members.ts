@@ -1,7 +1,7 @@
 /**
- * Members of one node that share the test's thread: real rings, a real index, and no event loop.
+ * Members of one node on the test's thread: real rings and a real index, without an event loop.
  *
- * Runs on: the test's thread. What others wrote comes with `drain`.
+ * Runs on: the test's thread. `drain` delivers what other members have written.
  */
 
 import { makeCountersMemory, Counters, readCounters } from "../../src/memory/counters.ts";
@@ -17,7 +17,7 @@ import type { Scope } from "../../src/pubsub/pubsub.ts";
 import { SubscriptionIndex } from "../../src/pubsub/subscription-index.ts";
 import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layout.ts";
 
-/** Sizes of a test's node. */
+/** The sizes of a test's node. */
 export interface NodeSizes {
   readonly members?: number;
   readonly ringBytes?: number;
@@ -26,7 +26,7 @@ export interface NodeSizes {
   readonly link?: number;
 }
 
-/** What members of a node share. */
+/** A test's node: what its members share. */
 export class TestNode {
   readonly seed = 7;
   readonly link: number;
@@ -46,19 +46,19 @@ export class TestNode {
     this.countersMemory = makeCountersMemory(members);
   }
 
-  /** Makes a member, with a dispatcher where it has lanes. */
+  /** Makes a member, with a dispatcher if it has lanes. */
   member<Lane = never>(member: number, dispatcher?: Dispatcher<Lane>): TestMember<Lane> {
     return new TestMember<Lane>(this, member, dispatcher);
   }
 }
 
-/** One member of a test's node. */
+/** A member of a test's node. */
 export class TestMember<Lane = never> {
   readonly index: SubscriptionIndex;
   readonly exchange: Exchange;
   readonly pubsub: PubSub<Lane>;
   readonly encoder = new BroadcastEncoder(HEADER_BYTES);
-  /** What listeners threw, and what could not be delivered. */
+  /** Errors of listeners, and of failed deliveries. */
   readonly errors: unknown[] = [];
   readonly lapped: LappedNotice[] = [];
   readonly #node: TestNode;
@@ -97,12 +97,12 @@ export class TestMember<Lane = never> {
     });
   }
 
-  /** Delivers what other members wrote. */
+  /** Delivers what other members have written. */
   drain(): void {
     this.exchange.drainNow();
   }
 
-  /** Broadcasts, as a host does. */
+  /** Broadcasts like a host. */
   broadcast(
     topic: string,
     event: string,
