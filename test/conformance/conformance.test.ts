@@ -1,7 +1,7 @@
 /**
- * The recorded scenarios of Phoenix, played against the conformance app on one shard and on two.
+ * Replays the recorded scenarios of Phoenix against the conformance app, on one shard and on two.
  *
- * Runs on: the main thread of the tests. Scenarios share topics, so they are played one after the other.
+ * Runs on: the main thread of the tests. Scenarios share topics, so they run one after the other.
  */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
@@ -26,12 +26,12 @@ const unplayable = new Map(
   ),
 );
 
-/** Environment of the app in which a transcript was recorded, where it was not empty. */
+/** Environment variables with which a transcript was recorded, if there were any. */
 const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "08-origin-check-on": { CHECK_ORIGIN: "true" },
 };
 const EMPTY: Readonly<Record<string, string>> = {};
-/** The app in a process of its own, for a scenario that ends its server. */
+/** The app as a process of its own, for scenarios that end the server. */
 const MAIN = "conformance.main";
 
 for (const { name, shards, coalesceMs } of VARIANTS) {

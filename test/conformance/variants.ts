@@ -1,12 +1,12 @@
 /**
- * How the recorded scenarios are played: on how many shards, and with which coalescing.
+ * The ways in which recorded scenarios are replayed: the number of shards, and the coalescing window.
  *
  * Runs on: any thread. A table.
  */
 
-/** One way in which each scenario is played. */
+/** A way to replay the scenarios. */
 export interface Variant {
-  /** Of the suite of all scenarios. */
+  /** Name of the suite. */
   readonly name: string;
   readonly shards: number;
   readonly coalesceMs: number;
@@ -17,5 +17,5 @@ function variant(shards: number, coalesceMs: number): Variant {
   return { name: `Phoenix, as recorded, on ${shards} of our shards${held}`, shards, coalesceMs };
 }
 
-/** All of them. */
+/** All variants. */
 export const VARIANTS: readonly Variant[] = [variant(1, 0), variant(2, 0), variant(2, 3)];
