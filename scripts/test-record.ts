@@ -90,7 +90,7 @@ function outcomeOf(
   type: "test:pass" | "test:fail",
   { skip, todo }: { readonly skip?: string | boolean; readonly todo?: string | boolean },
 ): Outcome {
-  // The runner lets a test that is still to be done fail: it proves nothing.
+  // The runner lets a `todo` test fail, so it proves nothing.
   const excuse = skip ?? todo;
   if (excuse !== undefined && excuse !== false)
     return { kind: "skipped", reason: typeof excuse === "string" ? excuse : undefined };

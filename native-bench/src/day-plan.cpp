@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kMaxDeeds = std::uint64_t{1} << 31;
 
 std::uint64_t during(std::uint64_t ratePerSecond, Nanoseconds time) {
-  // Whole milliseconds; 10 million a second for an hour fit by far.
+  // In whole milliseconds, so that 10 million a second for an hour do not overflow.
   return ratePerSecond * static_cast<std::uint64_t>(time / kMillisecond) / 1'000;
 }
 
@@ -54,7 +54,7 @@ Step DayPlan::stepOf(std::uint64_t index) const {
   const std::uint64_t place = index - part.first;
   const std::uint64_t burst = part.before[indexOf(Deed::broadcast)];
   if (place < part.burst) return {Deed::broadcast, burst + place};
-  // Of the first n places of what is left, each kind in turn takes n * its share, rounded down.
+  // One kind after the other takes its share, rounded down, of the places that are left.
   std::uint64_t at = place - part.burst;
   std::uint64_t left = part.even();
   for (std::size_t deed = 0; deed + 1 < kDeeds; ++deed) {

@@ -10,9 +10,9 @@ namespace bench {
 
 namespace {
 
-/** The range of --rate ends here. */
+/** The end of the range of --rate. */
 constexpr std::uint64_t kHighestRate = 10'000'000;
-/** Good and bad rates this close (a twentieth) are near enough. */
+/** The search ends when good and bad rates are within a twentieth. */
 constexpr std::uint64_t kPrecision = 20;
 constexpr std::size_t kMaxSteps = 32;
 

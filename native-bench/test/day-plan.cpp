@@ -21,7 +21,7 @@ constexpr std::string_view kDay =
 
 DayPlan planOf(std::string_view text) { return DayPlan(parseDay(text, "my.csv")); }
 
-/** One letter a deed: in the order of the enumeration. */
+/** Writes one letter per deed, in the order of the enumeration. */
 std::string lettersOf(const DayPlan& plan, const DayPlan::Part& part) {
   std::string letters;
   for (std::uint64_t index = part.first; index < part.end(); ++index) {
@@ -32,7 +32,7 @@ std::string lettersOf(const DayPlan& plan, const DayPlan::Part& part) {
 
 }  // namespace
 
-TEST("each period has the deeds that its line says, and the turns of each kind go on all day") {
+TEST("each period has the deeds of its line, and the turns of each kind continue all day") {
   const DayPlan plan = planOf(kDay);
   CHECK(plan.residents() == 10);
   CHECK(plan.parts().size() == 3);
@@ -47,12 +47,12 @@ TEST("each period has the deeds that its line says, and the turns of each kind g
   CHECK((turns == std::array<std::uint64_t, DayPlan::kDeeds>{30, 15, 10, 30, 3 + 20 + 2 + 2}));
 }
 
-TEST("a burst is the first of its period, and all else is mixed evenly") {
+TEST("a burst comes first in its period, and the rest is evenly mixed") {
   const DayPlan plan = planOf("duration,connections,pushes,joins,burst\n1s,1,6,3,2\n");
   CHECK(lettersOf(plan, plan.parts()[0]) == "bbppjppjppj");
   const std::string letters = lettersOf(planOf(kDay), planOf(kDay).parts()[1]);
   CHECK(letters.starts_with("bbb"));
-  // In any ten in a row of the rest each kind has its share, and is one off at most for each split.
+  // In any 30 deeds in a row, each kind has its share, with an error of at most one per split.
   for (std::size_t start = 3; start + 30 <= letters.size(); ++start) {
     const std::string_view part = std::string_view(letters).substr(start, 30);
     for (const auto& [letter, share] : {std::pair{'c', 10}, std::pair{'p', 10}, std::pair{'b', 7}}) {
@@ -62,7 +62,7 @@ TEST("a burst is the first of its period, and all else is mixed evenly") {
   }
 }
 
-TEST("visitors take turns: who came first goes first, and nobody comes twice without having gone") {
+TEST("visitors take turns: the first to come goes first, and none comes again before it has gone") {
   const DayPlan plan = planOf("duration,connections\n1s,3\n1s,8\n1s,4\n1s,8\n1s,3\n");
   std::vector<std::size_t> there;
   std::size_t most = 0;
@@ -82,7 +82,7 @@ TEST("visitors take turns: who came first goes first, and nobody comes twice wit
   CHECK(most == 5 && there.empty());
 }
 
-TEST("a day of one number of connections has no visitors, and a period too full is refused") {
+TEST("a day with a constant number of connections has no visitors; too many deeds are refused") {
   CHECK(planOf("duration,connections\n1s,3\n").parts().back().end() == 0);
   std::string error;
   try {

@@ -1,12 +1,12 @@
 /**
- * An app whose channels hold up their shard, and flood another topic.
+ * An app whose channels block their shard and flood another topic.
  *
  * Runs on: every shard, which loads it by its URL.
  */
 import { setImmediate } from "node:timers/promises";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 
-/** What a flood is made of. */
+/** The parameters of a flood. */
 export interface Flood {
   readonly topic: string;
   readonly from: string;
@@ -24,7 +24,7 @@ const room = defineChannel(socket, {
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
 
-    /** Holds up the shard, once the reply is out. */
+    /** Blocks the shard after the reply has left. */
     spin(_channel, { ms }: { ms: number }) {
       setTimeout(() => {
         const endMs = performance.now() + ms;

@@ -1,5 +1,5 @@
 /**
- * The in-memory adapter, but for one topic, whose first broadcast holds up its thread.
+ * An in-memory adapter that blocks its thread at the first broadcast on a certain topic.
  *
  * Runs on: link.
  */
@@ -11,12 +11,12 @@ import type { MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
 export const STALLING_TOPIC = "room:stall";
 const STALL_MS = 3_000;
 
-/** Gives the adapter, for the option `adapter` of `serve`. */
+/** Returns the spec of the adapter, for the option `adapter` of `serve`. */
 export function stallingAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }
 
-/** Makes the adapter, in the link thread. */
+/** Makes the adapter on the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   return new StallingAdapter(options as unknown as MemoryAdapterOptions);
 }

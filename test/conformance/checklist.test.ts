@@ -1,8 +1,8 @@
 /**
- * CHECKLIST.md has each feature once, and what it rests on; and what is said where it has not.
+ * Checks that CHECKLIST.md has each feature once, with its proof, and tests the reported problems.
  *
- * Runs on: the main thread of the tests. That the tests it names have run is looked at after the run,
- * by `scripts/test-reporter.ts`.
+ * Runs on: the main thread of the tests. `scripts/test-reporter.ts` checks after the run that the tests named
+ * in the list have run.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const ROOT = new URL("../../../", import.meta.url);
 const FILE = "test/a.test.ts";
 const FIRST = `\`${FILE}\` › a suite › a test`;
 
-/** Rows of all numbers, with these in place of their own. */
+/** Makes rows for all numbers, with the given ones replaced. */
 function rowsWith(lines: readonly string[], without: readonly number[] = []): Row[] {
   const own = new Set([...without, ...lines.map((line) => Number(/^\| (\d+)/.exec(line)?.[1]))]);
   const others = Array.from({ length: FEATURES }, (_, at) => at + 1).filter((n) => !own.has(n));
@@ -35,7 +35,7 @@ function rowsWith(lines: readonly string[], without: readonly number[] = []): Ro
   return readRows([...lines, ...all].join("\n"));
 }
 
-/** A run of tests of one file. */
+/** Makes a run of the tests of one file. */
 function ran(outcomes: Readonly<Record<string, Outcome>>): TestRun {
   return {
     files: new Set([FILE]),
@@ -129,8 +129,8 @@ describe("A row of the checklist", () => {
     const double = `| 5 | again | ${FIRST} |`;
     assert.deepEqual(problemsOfRows(rowsWith([double, double, `| 123 | x | ${FIRST} |`], [3])), [
       'row 3 is missing: add it, with a test or with "not here: " and why',
-      "row 123 is no feature: they are numbered from 1 to 122",
-      "row 5 is there 2 times: keep one",
+      "row 123 does not exist: features are numbered from 1 to 122",
+      "row 5 appears 2 times: keep one",
     ]);
   });
 
@@ -157,7 +157,7 @@ describe("A row of the checklist", () => {
       "",
     ]) {
       const [problem, ...others] = problemsOfRows(rowsWith([`| 9 | a | ${FIRST}<br>${part} |`]));
-      assert.equal(problem, `row 9: ${part}: neither a test, a scenario, nor words without ›`);
+      assert.equal(problem, `row 9: ${part}: must be a test, a scenario, or text without ›`);
       assert.deepEqual(others, []);
     }
     const [problem] = problemsOfRows(rowsWith([`| 9 | a | ${FIRST} | more |`]));
@@ -178,14 +178,14 @@ describe("A run of the checklist's tests", () => {
 
   it("says which row rests on a test that there is not", () => {
     assert.deepEqual(told({ "a suite › another test": { kind: "passed" } }), [
-      `row 4: ${FILE} › a suite › a test: did not run: name a test that there is, or write it`,
+      `row 4: ${FILE} › a suite › a test: did not run: name an existing test, or write it`,
     ]);
   });
 
   it("says which row rests on a test that was skipped, unless words say why", () => {
     assert.deepEqual(told({ "a suite › a test": skippedFor("no browser here") }), []);
     assert.deepEqual(told({ "a suite › a test": skippedFor(undefined) }), [
-      `row 4: ${FILE} › a suite › a test: was skipped without a reason: have it run, or give skip a text`,
+      `row 4: ${FILE} › a suite › a test: was skipped without a reason: run it, or give skip a text`,
     ]);
   });
 

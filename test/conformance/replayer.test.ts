@@ -1,8 +1,8 @@
 /**
- * The replayer, against a server that does what each test tells it.
+ * Tests the replayer against a server that does what each test tells it to.
  *
- * Every test but the first shows one way in which a server can be wrong, and that it is seen. Against a
- * replayer that compared nothing all of them would fail.
+ * Every test but the first makes the server wrong in some way and checks that the replayer notices. All of these
+ * would fail with a replayer that compares nothing.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ const SHOUT = '["1","2","room:1","shout",{}]';
 const SHOUTED = '[null,null,"room:1","shout",{}]';
 const NOISE = '[null,null,"room:1","noise",{}]';
 
-/** A join, then a shout that comes back; then a push to which nothing comes back. */
+/** A join, then a shout that is echoed, then a push without a response. */
 const SCENARIO = parseScenario("test", {
   name: "join and shout",
   events: [
@@ -82,13 +82,13 @@ const shoutFirst: Script = (text, webSocket) => {
 const noiseForShout: Script = (text, webSocket) =>
   text === SHOUT ? webSocket.send(NOISE) : right(text, webSocket);
 
-/** Servers that a test made, to be closed after it. */
+/** Servers of the current test, which are closed after it. */
 const servers: WebSocketServer[] = [];
 
-/** The scripted server is in this process: what did not come by then does not come. */
+/** The scripted server is in this process, so anything that is still missing by then never arrives. */
 const PATIENCE_MS = 1_000;
 
-/** Starts a server that answers heartbeats itself, and everything else as the script says. */
+/** Starts a server that answers heartbeats by itself, and everything else by the script. */
 async function startScripted(script: Script): Promise<number> {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   servers.push(server);

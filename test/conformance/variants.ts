@@ -1,12 +1,12 @@
 /**
- * How the recorded scenarios are played: on how many shards, and with which coalescing.
+ * The ways in which recorded scenarios are replayed: the number of shards, and the coalescing window.
  *
  * Runs on: any thread. A table.
  */
 
-/** One way in which each scenario is played. */
+/** A way to replay the scenarios. */
 export interface Variant {
-  /** Of the suite of all scenarios. */
+  /** Name of the suite. */
   readonly name: string;
   /** The test file that plays it. */
   readonly file: string;

@@ -1,5 +1,5 @@
 /**
- * Raw sockets over long-poll: the contract, and what only long-poll has.
+ * Raw sockets over long-poll: the contract, and what is specific to long-poll.
  *
  * Runs on: the test's thread.
  */

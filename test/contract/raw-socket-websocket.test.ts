@@ -1,5 +1,5 @@
 /**
- * Raw sockets over WebSocket: the contract, and what only a WebSocket has.
+ * Raw sockets over WebSocket: the contract, and what is specific to WebSocket.
  *
  * Runs on: the test's thread.
  */
@@ -32,7 +32,7 @@ const HANDSHAKE = {
   "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
 };
 
-/** Asks for a WebSocket; gives status, body, and headers of the answer. */
+/** Requests a WebSocket, and returns status, body and headers of the response. */
 async function asked(
   port: number,
   query = "",
@@ -94,7 +94,7 @@ describe("a raw socket over WebSocket only", () => {
     const client = await RawWebSocketClient.connect(port);
     await how(client);
     const why = await within(reason.promise, "terminate");
-    // One that was paused reads again, so as to see its end.
+    // A paused client must read again to see its end.
     client.ws.resume();
     return { reason: why, closed: await client.closed() };
   }

@@ -1,5 +1,5 @@
 /**
- * What a raw socket does, whatever carries its frames. See `src/socket/raw-definition.ts`.
+ * The contract of raw sockets over any transport. See `src/socket/raw-definition.ts`.
  *
  * Runs on: the test's thread.
  */
@@ -21,44 +21,44 @@ import { atOnce, startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
 import { Deferred, turn } from "../support/world.ts";
 
-/** A transport, as its tests have it. */
+/** A transport under test. */
 export interface RawTransport {
-  /** What sockets call it. */
+  /** Its name in `socket.transport`. */
   readonly name: string;
-  /** What of an endpoint with a raw socket at /raw the transport needs, with a port of its own. */
+  /** Returns what the transport needs in an endpoint with a raw socket at /raw, given its own port. */
   endpoint?(ownPort: number): Partial<EndpointCallbacks>;
   /** Connects to /raw. */
   connect(at: Ports, query?: string): Promise<RawClient>;
-  /** Tries to connect; gives what the client is told. */
+  /** Tries to connect, and returns how the client was refused. */
   refused(at: Ports, query?: string): Promise<string>;
-  /** A binary frame with these bytes, as clients of the transport see it. */
+  /** Returns a binary frame with these bytes, as seen by clients of the transport. */
   binary(bytes: string): string;
-  /** The end of a connection by a code and a text, as clients of the transport see it. */
+  /** Returns the end of a connection by a code and a text, as seen by clients of the transport. */
   close(code: number, text?: string): string;
 }
 
 /** Where a shard listens. */
 export interface Ports {
   readonly port: number;
-  /** Port of the transport itself, where it is not carried by HTTP. */
+  /** Port of the transport itself, if it does not use HTTP. */
   readonly ownPort: number;
 }
 
 type Socket = RawSocketHandle<{ user: string }>;
 type Callbacks = RawSocketCallbacks<{ user: string }>;
 
-/** A shard with a raw socket, and what it was called with. */
+/** A shard with a raw socket, and the calls of its callbacks. */
 interface World {
   readonly shard: TestShard;
   readonly at: Ports;
   readonly sockets: Socket[];
-  /** Reasons that `terminate` got. */
+  /** Reasons passed to `terminate`. */
   readonly ends: ExitReason[];
-  /** Waits until so many ended. */
+  /** Waits until so many have ended. */
   readonly ended: (count: number) => Promise<void>;
 }
 
-/** Signs a transport's contract. */
+/** Tests a transport against the contract. */
 export function describeRawSocket(transport: RawTransport): void {
   const shards: TestShard[] = [];
   after(() => {
@@ -211,7 +211,7 @@ export function describeRawSocket(transport: RawTransport): void {
       });
       const client = await transport.connect(at);
       const sent = [client.send("0"), client.send("1")];
-      // The second is let go first, and is handled second all the same.
+      // The second one is released first, but is still handled second.
       gates[1]?.resolve();
       gates[0]?.resolve();
       const frames = [await client.next(), await client.next()];
@@ -450,7 +450,7 @@ export function describeRawSocket(transport: RawTransport): void {
   });
 }
 
-/** What must not happen in callbacks, and what becomes of `fail` then. Other frames are echoed. */
+/** Failures in callbacks, each caused by the frame `fail`. Other frames are echoed. */
 const FAILING: Readonly<Record<string, Partial<Callbacks>>> = {
   "a callback throws": onFail(() => {
     throw new Error("boom");

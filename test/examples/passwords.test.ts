@@ -1,5 +1,5 @@
 /**
- * The example of passwords: the official client signs in, and a page has a password hashed.
+ * The example of passwords: the official client signs in, and a page hashes a password.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -41,14 +41,14 @@ describe("the example of passwords", () => {
     await server.close();
   });
 
-  it("gives a token to who knows the password", async () => {
+  it("returns a token for the right password", async () => {
     const answer = await push(channel, "login", { user: "ann", password: "open sesame" });
     const { token } = answer as { readonly token: string };
     const read = Token.verify(SECRET_KEY_BASE, "user auth", token);
     assert.equal(read.ok && read.data, "ann");
   });
 
-  it("refuses who does not, or is unknown, or sends something else", async () => {
+  it("refuses a wrong password, an unknown user, and anything else", async () => {
     const refusals = [
       [{ user: "ann", password: "open rye" }, "wrong"],
       [{ user: "constructor", password: "open sesame" }, "wrong"],

@@ -9,7 +9,7 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
 import { memoryAdapter } from "../../src/raw.ts";
 import { GATE, GATED_TOPIC } from "../apps/presences.ts";
-import { CUT_TOPIC, MEND_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
+import { CUT_TOPIC, RESTORE_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -509,7 +509,7 @@ describe("A node of which nothing is heard", () => {
     for (const one of [ann, bob]) await one.seesOnly(one.name);
     const cat = await enter(ant, "cat");
     const dan = await enter(bee, "dan");
-    bee.broadcast(MEND_TOPIC, "now");
+    bee.broadcast(RESTORE_TOPIC, "now");
     for (const one of [ann, bob, cat, dan]) await one.seesOnly("ann", "bob", "cat", "dan");
     assert.deepEqual(
       ann.told.filter((told) => told.endsWith("bob")),

@@ -1,17 +1,19 @@
-// Scenario `mixed`: plays a recorded day (day.h, day-plan.h). Connections come and go; beside that
-// residents, who are there all day, push, broadcast and join topics.
+// Scenario `mixed`: plays a recorded day (day.h, day-plan.h). Visitors come and go, while residents,
+// which are present all day, push, broadcast and join topics.
 //
-// Connection `c` joins topic `c % topics`; there are no more topics than residents, so each has one
-// at least. Pushes and joins take the residents in turn. Broadcast `b` goes to topic `b % topics`, as
-// that topic's `b / topics`, from its residents in turn.
+// Connection `c` joins topic `c % topics`. There are at most as many topics as residents, so each
+// topic has at least one. Residents take turns to push and join. Broadcast `b` is number `b / topics`
+// of topic `b % topics`, whose residents take turns to send.
+//
+// What must arrive:
 //
 //   a push        its reply, once, on the resident's connection
-//   a join        its reply, once; then the topic is left again (more-topics.h)
-//   who comes     the reply to the join of its own topic, before it has to go
+//   a join        its reply, once; the topic is then left again (more-topics.h)
+//   an arrival    the reply to the join of the visitor's own topic, before it has to leave
 //   a broadcast   once at each resident of its topic, those of one sender in order
-//   visitors      whether one is there for a broadcast nobody can say. But once it has got one of a
-//                 sender, it must get the next of that sender, and so on until it goes: nothing twice,
-//                 and no hole, which counts as out of order
+//   visitors      Nobody can say in advance whether a visitor is present for a broadcast. But once it
+//                 has received one from a sender, it must receive all that follow from that sender
+//                 until it leaves, none of them twice. A gap counts as out of order.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -80,7 +82,7 @@ class Mixed final : public Scenario {
         return sender.open();
       case Deed::go:
         if (sender.state() == ConnectionState::joined) return sender.leave();
-        return sender.fail("it had to go before it had joined: the visit was shorter than a join");
+        return sender.fail("had to leave before it had joined: the visit was shorter than a join");
       case Deed::push:
         return sender.push(kFirstPushRef + send, "e", payload_.encode(send));
       case Deed::broadcast:
@@ -109,17 +111,17 @@ class Mixed final : public Scenario {
   }
 
  private:
-  /** A visitor's: what has opened it, and by sender in its topic the number of the next broadcast. */
+  /** A visit: the send that opened it, and the next broadcast expected from each sender in its topic. */
   struct Visit {
     std::uint64_t send = 0;
-    /** 0 where none of that sender has come yet. */
+    /** 0 until the first broadcast of that sender has arrived. */
     std::vector<std::uint64_t> next;
   };
 
   std::uint64_t residentsOf(std::uint64_t topic) const {
     return (plan_.residents() - topic + topics_ - 1) / topics_;
   }
-  /** Behind the topics that are the connections' own. */
+  /** Numbered after the connections' own topics. */
   std::uint64_t moreTopicOf(std::uint64_t turn) const {
     return topics_ + (turn % plan_.residents() + turn / plan_.residents()) % moreTopics_;
   }
@@ -160,12 +162,12 @@ class Mixed final : public Scenario {
   const std::string prefix_;
   const Payload payload_;
   MoreTopics more_;
-  /** By resident: which of its pushes were replied to, which of its topic's broadcasts it got. */
+  /** By resident: which of its pushes were replied to, and which broadcasts of its topic it received. */
   std::vector<Sequence> replied_;
   std::vector<Sequence> received_;
   /** By visitor. */
   std::vector<Visit> visits_;
-  /** By topic: its residents among the connections of this thread. */
+  /** By topic: number of its residents among the connections of this thread. */
   std::vector<std::uint64_t> residentsHere_;
 };
 

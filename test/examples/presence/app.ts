@@ -8,7 +8,7 @@ const userSocket = defineSocket({
 
 const room = defineChannel(userSocket, {
   join(socket, { device = "unknown" }: { device?: string }) {
-    socket.send(device); // Clients hear of nothing before the join is answered.
+    socket.send(device); // Nothing can be pushed before the join is answered.
     return ok();
   },
   handleInfo(socket, device) {
