@@ -1,5 +1,5 @@
 /**
- * Checks of what users define and pass, one for all folders.
+ * Checks of definitions. They run while the app module loads, so that the stack shows the location.
  *
  * A definition is checked when it is made, so that the stack of the error names the user's line.
  *
@@ -43,7 +43,7 @@ export function checkKeys(
   checkObject(subject, value);
   const unknown = Object.keys(value).filter((key) => !keys.includes(key));
   if (unknown.length === 0) return;
-  throw invalid(`${subject} must have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
+  throw invalid(`${subject} may only have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
 }
 
 /** Checks that a value is a function. */

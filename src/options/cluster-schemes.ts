@@ -1,22 +1,22 @@
 /**
- * Schemes of `clusterUrl`, and the adapter of each: one row per scheme.
+ * The URL schemes of `clusterUrl` and the adapter for each, in one table.
  *
  * Runs on: main, before anything starts. Pure.
  */
 
-/** A scheme. */
+/** A URL scheme. */
 interface ClusterScheme {
-  /** Module in `pubsub/adapters`, without its extension. It exports `makeAdapter`. */
+  /** Module in `pubsub/adapters` without its extension. It exports `makeAdapter`. */
   readonly adapter: string;
-  /** Example of a URL, for messages and the reference. */
+  /** Example URL in messages and in the reference. */
   readonly form: string;
-  /** Valid paths of the URL. */
+  /** Pattern of valid paths. */
   readonly path: RegExp;
-  /** What the path is, for messages. */
+  /** What a valid path is, for error messages. */
   readonly pathIs: string;
 }
 
-/** Schemes by name. */
+/** The supported schemes. */
 export const CLUSTER_SCHEMES: Readonly<Record<string, ClusterScheme>> = {
   "redis:": {
     adapter: "redis",

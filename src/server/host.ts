@@ -1,5 +1,5 @@
 /**
- * The host's own member: how main broadcasts and subscribes.
+ * The main thread's member of the exchange, with which the host broadcasts and subscribes.
  *
  * Runs on: main.
  */

@@ -59,7 +59,7 @@ export class Shard {
     engine,
     tasks,
     logger,
-    onDeal,
+    onRotation,
   }: {
     readonly start: ShardStart;
     readonly endpoint: EndpointDefinition;
@@ -67,7 +67,7 @@ export class Shard {
     readonly tasks: Tasks;
     readonly logger: Logger;
     /** Called when the shard is to be taken out of the deal (false), or put back (true). */
-    readonly onDeal: (isIn: boolean) => void;
+    readonly onRotation: (isIn: boolean) => void;
   }) {
     const { memory, options, member } = start;
     const counters = new Counters(memory.counters, member);
@@ -75,7 +75,7 @@ export class Shard {
     this.#endpoint = endpoint;
     this.#logger = logger;
     this.app = engine.App();
-    this.#overload = new OverloadWatch({ limits: options, counters, logger, onDeal });
+    this.#overload = new OverloadWatch({ limits: options, counters, logger, onRotation });
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
@@ -229,7 +229,7 @@ function sharedOf(start: ShardStart, counters: Counters, logger: Logger): Shared
     logger,
     numbers: new ConnectionNumbers(shard, options.shards, predecessors),
     options,
-    isNodeDrained: () => life.isDrained,
+    isNodeDrained: () => life.isDraining,
   };
 }
 

@@ -80,7 +80,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
   });
 
   it("for a flag that there is not, or that has no value", async () => {
-    const unknown = "option must be one that `simurgh demo --help` lists, got";
+    const unknown = "option must be listed by `simurgh demo --help`, got";
     await refuses(`${unknown} --prot; did you mean --port?`, ["demo", "--prot", "1"]);
     await refuses(`${unknown} --watch`, ["demo", "--watch"]);
     const secret = "; a secret has no flag, set SIMURGH_SECRET_KEY_BASE";
@@ -92,9 +92,9 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     const command = "command must be one of serve, demo, token (see simurgh --help), got";
     await refuses(`${command} sevre; did you mean serve?`, ["sevre", "app.js"]);
     await refuses(`${command} bench`, ["bench"]);
-    await refuses("serve must have one app module, got none", ["serve"]);
-    await refuses("serve must have one app module, got a.js b.js", ["serve", "a.js", "b.js"]);
-    await refuses("demo must have options only, got app.js", ["demo", "app.js"]);
+    await refuses("serve must be given one app module, got none", ["serve"]);
+    await refuses("serve must be given one app module, got a.js b.js", ["serve", "a.js", "b.js"]);
+    await refuses("demo must be given options only, got app.js", ["demo", "app.js"]);
   });
 });
 

@@ -285,7 +285,9 @@ export function describeRawSocket(transport: RawTransport): void {
       sockets[0]?.send("nobody takes it");
       await client.send("still here");
       assert.equal(await client.next(), "still here");
-      assert.ok(shard.log.some(({ text }) => text === "a message came and there is no handleInfo"));
+      assert.ok(
+        shard.log.some(({ text }) => text === "a message was received, but there is no handleInfo"),
+      );
     });
 
     for (const [what, callbacks] of Object.entries(FAILING)) {

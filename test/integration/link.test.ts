@@ -38,8 +38,8 @@ class Lines {
 
 const ENDED = "link to other nodes ended unexpectedly";
 const REPLACED =
-  "link to other nodes replaced: what was broadcast meanwhile has not crossed, and both sides are told";
-const GIVEN_UP = "link to other nodes ended too often, not replaced: this node is alone";
+  "link to other nodes replaced: broadcasts were lost meanwhile, affected channels get phx_error";
+const GIVEN_UP = "link to other nodes ended too often: not replaced, this node is isolated";
 
 /** Says something on one node and waits until the other hears it. */
 async function crossed(from: Server, to: Server, n: number): Promise<void> {

@@ -169,7 +169,7 @@ describe("options", () => {
   });
 
   it("takes for a node's name none that nameless nodes of Phoenix have", () => {
-    const must = "nodeName must be unique in its cluster, or auto, got";
+    const must = "nodeName must be unique in the cluster, or auto, got";
     for (const nodeName of ["nonode", "nonode@nohost"]) {
       assert.equal(refused({ nodeName }), `${must} ${nodeName}`);
     }

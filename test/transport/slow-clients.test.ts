@@ -141,7 +141,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, true);
     assert.equal(shared.counter("slowCut"), 1);
     assert.deepEqual(logged(), [
-      'a client reads too slowly: cl {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
+      'a client reads too slowly: co {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
     ]);
   });
 

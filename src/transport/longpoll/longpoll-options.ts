@@ -1,5 +1,5 @@
 /**
- * Options of a mount's long-poll, as users give them.
+ * Options of a mount's long-poll.
  *
  * Runs on: shard.
  */
@@ -40,7 +40,7 @@ const KEYS: readonly string[] = [
   ...HANDSHAKE_KEYS.filter((key) => key !== "subprotocols" && key !== "errorHandler"),
 ];
 
-/** Returns the options of a mount's long-poll; undefined: it has none. */
+/** Returns the options of a mount's long-poll; undefined if it has none. */
 export function longpollOptionsOf({
   longpoll = false,
 }: {

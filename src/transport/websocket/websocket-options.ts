@@ -4,7 +4,7 @@
  * Runs on: shard.
  */
 
-import { checkKeys, checkPath, invalid } from "../../definition-checks.ts";
+import { checkBoolean, checkKeys, checkPath, invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
 import { checkOption } from "../../options/options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
@@ -52,9 +52,7 @@ export function checkWebSocketOptions(path: string, given: unknown): void {
   checkKeys(`websocket of ${path}`, given, KEYS);
   const { timeoutMs, maxFrameBytes, compress, path: own } = given as WebSocketMountOptions;
   if (own !== undefined) checkPath(`websocket path of ${path}`, own);
-  if (compress !== undefined && typeof compress !== "boolean") {
-    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
-  }
+  if (compress !== undefined) checkBoolean(`compress of ${path}`, compress);
   if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
   if (maxFrameBytes !== undefined) {
     checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);

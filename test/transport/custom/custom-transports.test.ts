@@ -294,7 +294,7 @@ describe("a transport of the user's own", () => {
     assert.equal(other.taken().length, 2);
     assert.equal(world.shard.counter("connections"), 1);
     const { text, fields } = world.shard.log.at(-1) ?? assert.fail("nothing was logged");
-    assert.equal(text, "a transport of the app's own threw, or did not settle");
+    assert.equal(text, "a custom transport threw or did not settle");
     assert.deepEqual([fields["transport"], fields["err"]], ["test line", new Error("line cut")]);
   });
 
@@ -425,7 +425,7 @@ describe("a transport of the user's own", () => {
     ]) {
       const { shard } = await serving({ stop });
       await within(shard.shard.drain(atOnce(20)), "the drain");
-      assert.equal(shard.log.at(-1)?.text, "a transport of the app's own threw, or did not settle");
+      assert.equal(shard.log.at(-1)?.text, "a custom transport threw or did not settle");
     }
   });
 

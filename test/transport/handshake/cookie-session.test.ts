@@ -112,7 +112,7 @@ describe("a session", () => {
     refused(
       { key: "x", store: () => null, signingSalt: "x" },
       definition,
-      /must have the keys key, csrfTokenKey, store, got signingSalt$/,
+      /may only have the keys key, csrfTokenKey, store, got signingSalt$/,
     );
     refused({ key: "x" }, "SIM_ERR_OPTION_INVALID", /^signingSalt must be a string/);
     refused({ ...SOURCE, sameSite: "Lax" }, "SIM_ERR_OPTION_INVALID", /got sameSite$/);

@@ -143,7 +143,7 @@ describe("a poll", () => {
 
 describe("a token", () => {
   it("counts as the last parameter, and before that as a header", async () => {
-    const { port } = await serving({ windowMs: 100 });
+    const { port } = await serving({ windowMs: 500 });
     const [one, other] = [await LongPollClient.connect(port), await LongPollClient.connect(port)];
     const last = `/socket/longpoll?vsn=2.0.0&token=${one.token}&token=${other.token}`;
     assert.equal((await ask(port, "GET", last).answer).token, other.token);
