@@ -72,7 +72,7 @@ for (const { name, shards, coalesceMs } of VARIANTS) {
 }
 
 describe("The list of exceptions", () => {
-  it("names only transcripts and scenarios that there are", () => {
+  it("names only existing transcripts and scenarios", () => {
     const known = transcriptNames().flatMap((transcript) => [
       transcript,
       ...readTranscript(transcript).map(({ name }) => `${transcript}/${name}`),
