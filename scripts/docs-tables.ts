@@ -17,17 +17,17 @@ import { GENERATIONS, type Abilities } from "../test/support/clients/generations
 
 type Row = readonly string[];
 
-/** The abilities in which clients differ, as described in the reference. */
+/** What clients differ in, as described in the reference. */
 const ABILITIES: Readonly<Record<keyof Abilities, string>> = {
   binary: "sends and receives bytes",
-  tellsJoinsApart: "can join a topic again: only the older channel ends",
-  retriesJoins: "retries a join that was refused",
-  longpoll: "polls if it has no WebSocket",
-  fallback: "polls if WebSockets are blocked, and remembers that",
-  batches: "sends messages pushed together in one POST",
+  tellsJoinsApart: "can join a topic a second time; only the older channel ends",
+  retriesJoins: "retries refused joins",
+  longpoll: "uses long-poll if WebSocket is not supported",
+  fallback: "falls back to long-poll if WebSocket connections fail, and remembers it",
+  batches: "sends several pushes in one POST",
   postsBytes: "sends bytes by POST",
-  noticesLostSession: "joins again if a poll finds its session gone",
-  authToken: "sends `authToken` separately from its parameters",
+  noticesLostSession: "rejoins if its long-poll session is gone",
+  authToken: "sends `authToken` separately from the parameters",
 };
 
 /** Each table, by the name in its marker. */
@@ -48,7 +48,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     ),
   events: () =>
     table(
-      ["Channel", "Published when", "Fields of its message"],
+      ["Channel", "Published when", "Fields of the message"],
       Object.entries(EVENTS).map(([name, about]) => {
         const [fields = "", when = ""] = about.split(/:\s+/, 2);
         return [code(`simurgh:${name}`), when, fields];
@@ -66,7 +66,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     table(
       ["`phoenix`", ...GENERATIONS.map(({ version }) => version)],
       [
-        ["speaks version", ...GENERATIONS.map(({ vsn }) => vsn)],
+        ["protocol version", ...GENERATIONS.map(({ vsn }) => vsn)],
         ...(Object.keys(ABILITIES) as (keyof Abilities)[]).map((name) => [
           ABILITIES[name],
           ...GENERATIONS.map(({ can }) => (can[name] ? "yes" : "–")),

@@ -48,7 +48,12 @@ else await work(workerData as Job);
 
 function makeAdapter({ kind, url, role }: Job): Adapter {
   if (kind === "memory") return new MemoryAdapter({ hub: "measure", nodeName: role });
-  return makeRedisAdapter({ url, clusterName: "measure", nodeName: role, queueBytes: 2 ** 26 });
+  return makeRedisAdapter({
+    clusterUrl: url,
+    clusterName: "measure",
+    nodeName: role,
+    clusterQueueBytes: 2 ** 26,
+  });
 }
 
 /** Runs one of the two threads: reports that it has started, works when told to, and reports the end. */

@@ -16,13 +16,13 @@ import { runInNewContext } from "node:vm";
 import { definePresence } from "../../src/index.ts";
 import { Logger } from "../../src/log/logger.ts";
 import { Counters } from "../../src/memory/counters.ts";
+import { defineEndpoint } from "../../src/endpoint/endpoint.ts";
 import { resolveOptions } from "../../src/options/resolution.ts";
-import { partsOf } from "../../src/presence/delta.ts";
+import { partsOf } from "../../src/presence/answers.ts";
 import { packDelta, unpackDelta } from "../../src/presence/gossip.ts";
-import { metaOf } from "../../src/presence/meta.ts";
-import { Owners } from "../../src/presence/owners.ts";
-import { PhxRefs } from "../../src/presence/phx-ref.ts";
+import { metaOf, PhxRefs } from "../../src/presence/meta.ts";
 import { State } from "../../src/presence/state.ts";
+import { Owners } from "../../src/presence/tracker.ts";
 import { makeNodeMemory } from "../../src/server/memory-plan.ts";
 import type { NodeMemory } from "../../src/shard/control.ts";
 import { InlineTasks } from "../../src/tasks/inline-tasks.ts";
@@ -49,10 +49,10 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     publisher: { publish() {} },
     tasks: new InlineTasks(undefined),
     logger: new Logger("silent"),
-    presences: [presence],
+    endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
     clock: () => 0,
     takesJoins: () => true,
-    onSessionRecord() {},
+    onForwardingRecord() {},
   });
   core.attach();
   core.presences.start();
@@ -60,7 +60,8 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
 }
 
 function meet(...cores: readonly ShardCore[]): void {
-  for (let round = 0; round < 4; round += 1) for (const core of cores) core.exchange.drainNow();
+  for (let round = 0; round < 4; round += 1)
+    for (const core of cores) core.member.exchange.drainNow();
 }
 
 function say(what: string, value: number, unit: string): void {
@@ -95,12 +96,12 @@ function measureTracking(one: ShardCore, other: ShardCore): void {
   let [trackUs, untrackUs, hearUs, rounds] = [0, 0, 0, 0];
   for (let first = 0; first < ROWS; first += BURST) {
     trackUs += perOp(BURST, (at) => track(one, first + at));
-    hearUs += perOp(1, () => other.exchange.drainNow()) / BURST / 2;
+    hearUs += perOp(1, () => other.member.exchange.drainNow()) / BURST / 2;
     untrackUs += perOp(BURST, (at) => {
       const key = first + at;
       presence.untrack(one.context, `room:${key % 1_000}`, `user ${key}`);
     });
-    hearUs += perOp(1, () => other.exchange.drainNow()) / BURST / 2;
+    hearUs += perOp(1, () => other.member.exchange.drainNow()) / BURST / 2;
     rounds += 1;
   }
   say("track, including telling the other thread", trackUs / rounds, "µs");

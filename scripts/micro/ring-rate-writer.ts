@@ -6,7 +6,7 @@
 
 import { workerData } from "node:worker_threads";
 import { RingProducer, makeRingViews } from "../../src/memory/ring.ts";
-import { OutgoingRecord } from "../../src/pubsub/outgoing-record.ts";
+import { OutgoingRecord } from "../../src/pubsub/outgoing-records.ts";
 import { RECORD_BYTES, RING_PLACE } from "./ring-rate.ts";
 
 const { shared, records } = workerData as {

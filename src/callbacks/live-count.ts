@@ -1,21 +1,20 @@
 /**
- * Counts what has not ended yet, for those who wait until nothing is left.
+ * Counts channels and raw sockets that have not ended, for a drain that waits for the last one.
  *
  * Runs on: shard.
  */
 
-/** How many there are of a kind. */
+/** A count that can be waited for. */
 export class LiveCount {
   #live = 0;
-  /** Who waits for the last one's end. */
   readonly #onNone: (() => void)[] = [];
 
-  /** One more is there. */
+  /** Counts one more. */
   born(): void {
     this.#live += 1;
   }
 
-  /** One is gone, with all that it had. */
+  /** Counts one less: nothing of it runs any more. */
   gone(): void {
     this.#live -= 1;
     if (this.#live > 0) return;
@@ -25,7 +24,7 @@ export class LiveCount {
   /**
    * Waits until none is left.
    *
-   * @param limitMs - the longest time; without it, for as long as it takes
+   * @param limitMs - the longest time to wait; without it, as long as it takes
    * @returns how many are left then
    */
   async allGone(limitMs?: number): Promise<number> {

@@ -1,27 +1,27 @@
 /**
- * Messages that a channel or a raw socket gives itself after a time.
+ * Messages that a channel or a raw socket sends itself after a delay.
  *
- * Runs on: the shard that owns the connection. The end of whose they are clears the timers.
+ * Runs on: the shard that owns the connection. Timers end with their owner.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 
-/** Whose timers they are. */
+/** A channel or a raw socket. */
 export interface TimerOwner {
-  /** Made when a first one is set. */
+  /** Created when the first timer is set. */
   timers: Set<NodeJS.Timeout> | undefined;
-  /** True once nothing of it is left. */
+  /** True once it has ended. */
   readonly isOver: boolean;
 }
 
-/** Longest delay of a timer: one that is longer would fire at once. */
+/** Longest delay of a timer; Node.js fires a longer one at once. */
 const MAX_DELAY_MS = 2_147_483_647;
 
 /**
- * Calls a function after a time, unless the owner has ended by then.
+ * Calls a function after a delay, unless the owner has ended by then.
  *
  * @returns a function that cancels it
- * @throws SIM_ERR_OPTION_INVALID for a delay that no timer has
+ * @throws SIM_ERR_OPTION_INVALID if the delay is out of range
  */
 export function callLater(owner: TimerOwner, delayMs: number, call: () => void): () => void {
   checkDelay(delayMs);
@@ -38,10 +38,15 @@ export function callLater(owner: TimerOwner, delayMs: number, call: () => void):
   };
 }
 
+/** Cancels all timers of an owner that ends. */
+export function clearTimers(owner: TimerOwner): void {
+  for (const timer of owner.timers ?? []) clearTimeout(timer);
+  owner.timers = undefined;
+}
+
 function checkDelay(delayMs: number): void {
   if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
-  throw makeError(
-    "SIM_ERR_OPTION_INVALID",
+  throw invalidOption(
     `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
   );
 }

@@ -1,56 +1,62 @@
 /**
- * Channels that have mail and get their turn when the loop has read what there was to read.
+ * Channels and raw sockets with mail, which run once the loop has read all input that was there.
  *
- * One immediate serves all of them. What a channel sends in its turn leaves corked.
+ * One immediate serves all of them. Frames that one sends in its turn leave corked.
  *
  * Runs on: shard.
  */
 
-import type { Channel } from "../channel/channel.ts";
+/** A member of the queue. */
+export interface TurnTaker {
+  /** True while it is in the queue. Written by the queue only. */
+  isScheduled: boolean;
+  /** Runs `work` so that the frames it sends leave together. */
+  cork(work: () => void): void;
+}
 
-/** A queue of channels for the end of the loop's turn. */
-export class TurnQueue {
-  readonly #run: (channel: Channel) => void;
+/** A queue for the end of the loop's turn. */
+export class TurnQueue<Taker extends TurnTaker> {
+  readonly #run: (taker: Taker) => void;
   readonly #drain = (): void => this.#drainAll();
   readonly #runCurrent = (): void => {
     if (this.#current) this.#run(this.#current);
   };
-  #channels: Channel[] = [];
-  #current: Channel | undefined;
+  #takers: Taker[] = [];
+  #current: Taker | undefined;
 
-  /** @param run - handles a channel's mail */
-  constructor(run: (channel: Channel) => void) {
+  /** @param run - handles the mail of one member */
+  constructor(run: (taker: Taker) => void) {
     this.#run = run;
   }
 
-  /** Puts a channel in line, unless it is. */
-  add(channel: Channel): void {
-    if (channel.isScheduled) return;
-    channel.isScheduled = true;
-    this.#channels.push(channel);
-    if (this.#channels.length === 1) setImmediate(this.#drain);
+  /** Adds a member, unless it is in the queue already. */
+  add(taker: Taker): void {
+    if (taker.isScheduled) return;
+    taker.isScheduled = true;
+    this.#takers.push(taker);
+    if (this.#takers.length === 1) setImmediate(this.#drain);
   }
 
   #drainAll(): void {
-    const channels = this.#channels;
-    this.#channels = [];
+    const takers = this.#takers;
+    this.#takers = [];
     let done = 0;
     try {
-      for (const channel of channels) {
+      for (const taker of takers) {
         done += 1;
-        channel.isScheduled = false;
-        this.#current = channel;
-        channel.owner.connection.cork(this.#runCurrent);
+        taker.isScheduled = false;
+        this.#current = taker;
+        taker.cork(this.#runCurrent);
       }
     } finally {
       this.#current = undefined;
-      // One threw, by a fault of ours: it costs no other channel its turn.
-      if (done < channels.length) this.#resume(channels.slice(done));
+      // If one threw, by a bug of ours, the others still get their turn.
+      if (done < takers.length) this.#resume(takers.slice(done));
     }
   }
 
-  #resume(channels: readonly Channel[]): void {
-    if (this.#channels.length === 0) setImmediate(this.#drain);
-    this.#channels = [...channels, ...this.#channels];
+  #resume(takers: readonly Taker[]): void {
+    if (this.#takers.length === 0) setImmediate(this.#drain);
+    this.#takers = [...takers, ...this.#takers];
   }
 }

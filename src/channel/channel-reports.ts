@@ -9,17 +9,21 @@ import type { LineLevel, Logger } from "../log/logger.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
-import type { Channel } from "./channel.ts";
 import { shown, type ExitReason } from "../callbacks/results.ts";
 
-/** What a report needs of a channel. */
+/** A channel that is reported on. */
 interface Reported {
   readonly topic: string;
 }
 
-/** What a report needs of a channel that was joined. */
+/** A channel with the level at which its joins are logged. */
 interface Joined extends Reported {
   readonly definition: { readonly logJoin: LineLevel | false };
+}
+
+/** The level at which messages of a channel are logged. */
+interface HandleInLevel {
+  readonly logHandleIn: LineLevel | false;
 }
 
 /** Topics that begin so are no user's, and are not logged (WIRE §8.5). */
@@ -33,10 +37,10 @@ export class ChannelReports {
     this.#logger = logger;
   }
 
-  /** True where somebody wants to know how long handlers of a channel take. */
-  wantsHandled({ definition }: Channel): boolean {
+  /** Reports whether anyone is interested in how long a channel's handlers take. */
+  wantsHandled({ logHandleIn }: HandleInLevel): boolean {
     if (telemetry.channel_handled_in.hasSubscribers) return true;
-    return this.#logger.isOn("handledIn", definition.logHandleIn);
+    return this.#logger.isOn("handledIn", logHandleIn);
   }
 
   joined(
@@ -57,7 +61,7 @@ export class ChannelReports {
   }
 
   handled(
-    { topic, definition }: Channel,
+    { topic, definition }: Reported & { readonly definition: HandleInLevel },
     event: unknown,
     payload: unknown,
     ref: Ref,
@@ -95,7 +99,13 @@ export class ChannelReports {
     this.#logger.log("terminateFailed", { topic, err: asError(error) });
   }
 
-  broadcastsMissed({ topic, owner }: Channel, count: number): void {
+  broadcastsMissed(
+    {
+      topic,
+      owner,
+    }: Reported & { readonly owner: { readonly connection: { readonly id: number } } },
+    count: number,
+  ): void {
     const connection = owner.connection.id;
     this.#logger.log("broadcastsMissed", { topic, connection, count });
     if (!telemetry.broadcasts_missed.hasSubscribers) return;
@@ -106,7 +116,7 @@ export class ChannelReports {
     if (telemetry.channel_left.hasSubscribers) telemetry.channel_left.publish({ topic, reason });
   }
 
-  noHandleInfo({ topic }: Channel, message: unknown): void {
+  noHandleInfo({ topic }: Reported, message: unknown): void {
     this.#logger.log("noHandleInfo", { topic, got: kindOf(message) });
   }
 }

@@ -4,9 +4,14 @@
  * Runs on: shard.
  */
 
-import type { ShardContext } from "./context.ts";
+import type { AppContext } from "./context.ts";
 import type { Until } from "../callbacks/expiry.ts";
-import type { TaskArguments, TaskName, TaskResult, TasksDefinition } from "./tasks/task-types.ts";
+import type {
+  TaskArguments,
+  TaskName,
+  TaskResult,
+  TasksDefinition,
+} from "./tasks/task-definition.ts";
 
 /** Tasks of a channel that declares none: any name, any input. */
 export type AnyTasks = TasksDefinition<Readonly<Record<string, (input: unknown) => unknown>>>;
@@ -26,6 +31,7 @@ export interface ChannelSocket<
   Out = Readonly<Record<string, unknown>>,
   Info = unknown,
   Tasks = AnyTasks,
+  Context = object,
 > {
   /** The topic that was joined. */
   readonly topic: string;
@@ -43,8 +49,8 @@ export interface ChannelSocket<
   readonly transport: string;
   /** Index of the shard that serves it. */
   readonly shard: number;
-  /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: ShardContext;
+  /** The shard's context, with what `start` of the endpoint added. */
+  readonly context: AppContext<Context>;
 
   /**
    * Replaces assigns of this channel; the socket's other channels keep theirs.

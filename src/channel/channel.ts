@@ -1,127 +1,227 @@
 /**
- * One channel: a connection's membership of one topic, as the user's callbacks see it.
+ * One channel: a connection's membership of one topic, from its join to its end.
  *
- * What a channel does is the runtime's affair (channel-server); here is what it is. Fields below
- * the line are the runtime's: they are no part of ChannelSocket, and callbacks never see them.
+ * A message for an idle channel is handled at once; while an asynchronous callback is awaited,
+ * messages wait in its mailbox. Whatever user code does (throw, return nonsense, never settle, flood
+ * itself) ends its own channel and nothing else. How a channel ends:
+ *
+ *   leave, stop   [reply,] phx_close, terminate     if the reason is graceful (WIRE §1.8)
+ *   crash         terminate, phx_error              an exception, a bad result, any other reason
+ *   close         terminate                         the connection ends
+ *   kill          nothing                           a rejoin replaces the channel
+ *
+ * User callbacks get the channel itself, as a ChannelSocket: that interface has what is theirs.
  *
  * Runs on: the shard that owns the connection.
- * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are made on demand.
+ * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are created on
+ *       demand. Methods are `private` to the compiler only, as a #method costs each object a field.
+ * Full: a mailbox beyond `maxMailbox`, a callback beyond `handlerTimeoutMs`: the channel crashes
+ *       with a reason of its own. A join beyond `joinTimeoutMs` is answered with an error, and its
+ *       topic is free.
  */
 
+import { FAILED, type Callee } from "../callbacks/callbacks.ts";
+import type { Until } from "../callbacks/expiry.ts";
+import type { Mailbox } from "../callbacks/mailbox.ts";
+import { isThenable } from "../callbacks/promises.ts";
+import { badAnswer, badResult, isGraceful, noHandler } from "../callbacks/results.ts";
+import { Reply, Stop, type ExitReason } from "../callbacks/results.ts";
+import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts";
+import { hasCode, makeError } from "../errors.ts";
 import type { Buckets } from "../limits/own-limits.ts";
-import { keptRefJson } from "../protocol/serializer.ts";
-import { nameOfJoin, type Ref } from "../protocol/message.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import { checkEvent } from "../protocol/broadcast-encoder.ts";
+import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
+import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
+import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
-import { STATE, type ChannelState } from "./channel-state.ts";
-import type { ShardContext } from "./context.ts";
+import { asError } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
+import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
+import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
-import type { Until } from "../callbacks/expiry.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane, Subscriber } from "./lane.ts";
+import { LaterReply } from "./later-reply.ts";
 import type { ChannelLimiter } from "./limits.ts";
-import type { Mailbox } from "../callbacks/mailbox.ts";
-import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
+import type { ChannelOwner, NewChannel, PendingJoin, RoutedChannel } from "./routed-channel.ts";
+import type { InHandler } from "./schemas/in-handlers.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
 import type { SendQueue } from "./send-queue.ts";
+import type { ShardChannels } from "./shard-channels.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
+import type { Incoming } from "./verbatim.ts";
 
-/** What a channel's own methods ask of the runtime. */
-export interface ChannelRuntime extends ChannelRunner {
-  readonly shard: number;
-  readonly context: ShardContext;
-  push(channel: Channel, event: string, payload: unknown): void;
-  broadcast(channel: Channel, event: string, payload: unknown, from: Channel | undefined): void;
-  receiveInfo(channel: Channel, message: unknown): void;
-  receiveOut(channel: Channel, event: string, payload: unknown): void;
-  receiveAfter(channel: Channel, delayMs: number, message: unknown): () => void;
-  listen(channel: Channel, topic: string): void;
-  unlisten(channel: Channel, topic: string): void;
-  /** @param why - why one could not be written; without it, some were lost between threads */
-  missed(channel: Channel, why?: string): void;
-  /** Called for each broadcast that gave way to later ones, as the client does not take them. */
-  readonly onLeftOut: () => void;
-  /** So many gave way before the client took the others, or the channel ended. */
-  receiveMissed(channel: Channel, count: number): void;
-  readonly tasks: {
-    run(channel: Channel, name: string, input: unknown, options: TaskOptions): Promise<unknown>;
-  };
-}
-
-/** What a new channel is made of. */
-export interface ChannelParts {
-  readonly runtime: ChannelRuntime;
-  readonly owner: ChannelOwner;
-  readonly definition: ChannelDefinition;
-  readonly topic: string;
-  readonly assigns: object;
-  readonly joinRef: Ref;
-  /** Ref of the join, which stands in for a join_ref that the client did not send. */
-  readonly ref: Ref;
-}
+/** What may wait in a channel's mailbox. */
+export type ChannelLetter =
+  | { readonly kind: "joined" }
+  | { readonly kind: "in"; readonly event: unknown; readonly payload: unknown; readonly ref: Ref }
+  | { readonly kind: "out"; readonly event: string; readonly payload: unknown }
+  | { readonly kind: "info"; readonly message: unknown }
+  | { readonly kind: "expiring"; readonly leftMs: number }
+  | { readonly kind: "leftOut"; readonly count: number }
+  | { readonly kind: "lost"; readonly error: Error }
+  | { readonly kind: "leave"; readonly ref: Ref }
+  | { readonly kind: "close"; readonly reason: ExitReason };
 
 /** A channel. */
-export class Channel implements ChannelSocket<object, unknown>, Listener, RoutedChannel {
+export class Channel
+  implements
+    ChannelSocket<object, unknown>,
+    RoutedChannel,
+    Subscriber,
+    Listener,
+    Callee<ChannelLetter>,
+    TimerOwner
+{
   readonly topic: string;
   readonly sentJoinRef: Ref;
   assigns: object;
   ref: Ref = null;
-
-  // -- the runtime's -----------------------------------------------------------------------------
-  readonly runtime: ChannelRuntime;
+  readonly shared: ShardChannels;
   readonly owner: ChannelOwner;
   readonly definition: ChannelDefinition;
-  /** join_ref as it stands in what this channel sends. */
+  /** join_ref as JSON, as it is in all frames of this channel. */
   readonly joinRefJson: string;
   state: ChannelState = STATE.joining;
-  /** The topic's entry and the lane there, from joined to detached. */
+  /** The topic's entry and the lane there, while it is subscribed. */
   entry: TopicEntry<Lane> | undefined = undefined;
   lane: Lane | undefined = undefined;
   laneAt = 0;
-  /** Broadcasts that wait for room, on a lane with queues. */
   queue: SendQueue | undefined = undefined;
-  /** True while a synchronous callback is on the stack. */
   isRunning = false;
-  /** True while an asynchronous callback has not settled. */
   isBusy = false;
-  /** Number of the asynchronous callback that is awaited; what settles under another is ignored. */
   run = 0;
   busySince = 0;
   isScheduled = false;
-  /** True where the callback on the stack has filled the mailbox. */
   isOverfull = false;
-  /** True from the client's leave on. */
   isLeaving = false;
-  mailbox: Mailbox | undefined = undefined;
-  /** While the join is not answered: what came for the topic, and whose place this one takes. */
+  mailbox: Mailbox<ChannelLetter> | undefined = undefined;
   pending: PendingJoin | undefined = undefined;
   timers: Set<NodeJS.Timeout> | undefined = undefined;
+  /** Further topics that it has subscribed to. */
   topics: Set<string> | undefined = undefined;
-  /** Tasks that are not done. */
+  /** Tasks that have not finished. */
   tasks: Set<Task> | undefined = undefined;
-  /** What rate limits keep. Before they concern it there is not even the field. */
+  /** State of rate limits. Absent until one applies. */
   declare buckets?: Buckets;
-  /** What writes the replies of the event that is handled. As with `buckets`. */
+  /** Writes replies of the event that is being handled. Absent until an event has a writer. */
   declare replyWriter?: PayloadWriter | undefined;
   #locals: unknown = undefined;
 
-  constructor(parts: ChannelParts) {
-    this.topic = parts.topic;
-    this.sentJoinRef = parts.joinRef;
-    this.assigns = parts.assigns;
-    this.runtime = parts.runtime;
-    this.owner = parts.owner;
-    this.definition = parts.definition;
-    this.joinRefJson = keptRefJson(nameOfJoin(parts.joinRef, parts.ref));
+  constructor(shared: ShardChannels, definition: ChannelDefinition, join: NewChannel) {
+    this.topic = join.topic;
+    this.sentJoinRef = join.joinRef;
+    this.assigns = join.assigns;
+    this.shared = shared;
+    this.owner = join.owner;
+    this.definition = definition;
+    this.joinRefJson = keptRefJson(nameOfJoin(join.joinRef, join.ref));
+  }
+
+  // -- ChannelSocket: for the user's callbacks ---------------------------------------------------
+
+  get id(): string | null {
+    return this.owner.id;
   }
 
   get joinRef(): Ref {
     return JSON.parse(this.joinRefJson) as Ref;
   }
 
-  get isOver(): boolean {
-    return this.state === STATE.closed;
+  get transport(): string {
+    return this.owner.connection.transport;
   }
+
+  get shard(): number {
+    return this.shared.shard;
+  }
+
+  get context(): ShardContext {
+    return this.shared.context;
+  }
+
+  get locals(): unknown {
+    this.#locals ??= this.definition.locals();
+    return this.#locals;
+  }
+
+  assign(changes: object | ((assigns: object) => object)): void {
+    const given: object = typeof changes === "function" ? changes(this.assigns) : changes;
+    this.assigns = Object.freeze({ ...this.assigns, ...given });
+  }
+
+  push(event: string, payload: unknown = {}): void {
+    this.checkJoined("push");
+    const { writers } = this.definition;
+    const written = writers ? writers.written(event, payload) : payload;
+    if (this.state === STATE.closed) return;
+    checkEvent(event);
+    const { connection, serializer } = this.owner;
+    connection.send(serializer.push(this.joinRefJson, this.topicJson, event, written));
+  }
+
+  broadcast(event: string, payload: unknown = {}): void {
+    this.checkJoined("broadcast");
+    this.sendBroadcast(event, payload, undefined);
+  }
+
+  broadcastFrom(event: string, payload: unknown = {}): void {
+    this.checkJoined("broadcastFrom");
+    this.sendBroadcast(event, payload, this);
+  }
+
+  replyLater(): LaterReply {
+    this.checkJoined("replyLater");
+    if (this.ref === null || this.ref === undefined) {
+      const message = "replyLater must be called while a message with a ref is handled";
+      throw makeError("SIM_ERR_NO_REF", message);
+    }
+    const { owner, joinRefJson, ref, replyWriter } = this;
+    return new LaterReply(owner, joinRefJson, JSON.stringify(this.topic), ref, replyWriter);
+  }
+
+  send(message: unknown): void {
+    this.shared.callbacks.receive(this, { kind: "info", message });
+  }
+
+  sendAfter(delayMs: number, message: unknown): () => void {
+    return callLater(this, delayMs, () => this.send(message));
+  }
+
+  subscribe(topic: string): void {
+    if (this.state >= STATE.ending) return;
+    this.topics ??= new Set();
+    this.topics.add(topic);
+    this.shared.pubsub.subscribe(topic, this);
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.topics?.delete(topic)) this.shared.pubsub.unsubscribe(topic, this);
+  }
+
+  get expiresAtMs(): number | undefined {
+    return this.owner.expiresAtMs;
+  }
+
+  renew(assigns: object, until: Until): boolean {
+    return this.owner.renew(assigns, until);
+  }
+
+  async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
+    // A channel that has ended hears of no task, as of those that its end has cancelled.
+    if (this.state === STATE.closed) return new Promise(() => {});
+    const tasks = (this.tasks ??= new Set());
+    const task = this.shared.tasks.run(name, input, options);
+    tasks.add(task);
+    try {
+      return await task.result;
+    } finally {
+      tasks.delete(task);
+    }
+  }
+
+  // -- RoutedChannel: for the socket -------------------------------------------------------------
 
   get isHeld(): boolean {
     return this.lane !== undefined && this.lane.isHeld;
@@ -135,84 +235,443 @@ export class Channel implements ChannelSocket<object, unknown>, Listener, Routed
     return this.definition.limiter;
   }
 
-  get id(): string | null {
-    return this.owner.id;
+  join(ref: Ref, payload: unknown): void {
+    const { definition, shared } = this;
+    const { callbacks, options } = shared;
+    callbacks.live.born();
+    this.ref = ref;
+    const startedMs = performance.now();
+    // First in the mailbox: it runs before anything that waits for the answer.
+    if (definition.joined) callbacks.keepAlways(this, JOINED);
+    const result = callbacks.run(this, EVENT.join, definition.join, payload);
+    if (result === FAILED) return;
+    if (!isThenable(result)) {
+      this.finishJoin(result, payload, startedMs);
+      return;
+    }
+    callbacks.await(
+      this,
+      result,
+      (value) => this.finishJoin(value, payload, startedMs),
+      (error) => this.failJoin(error),
+      definition.joinTimeoutMs ?? options.joinTimeoutMs,
+    );
   }
 
-  get transport(): string {
-    return this.owner.connection.transport;
+  receiveIn(message: Message, frame: string | undefined): void {
+    const { callbacks } = this.shared;
+    const handler = this.definition.handleIn.get(message.event);
+    const incoming = handler?.intake ? handler.intake(this, message, frame) : message;
+    if (callbacks.isFree(this)) {
+      this.handleIn(handler, incoming);
+      callbacks.flush(this);
+      return;
+    }
+    const { event, payload, ref } = incoming;
+    callbacks.keep(this, { kind: "in", event, payload, ref });
   }
 
-  get shard(): number {
-    return this.runtime.shard;
+  leave({ ref }: Message): void {
+    this.isLeaving = true;
+    this.shared.callbacks.tell(this, { kind: "leave", ref });
   }
 
-  get context(): ShardContext {
-    return this.runtime.context;
+  flush(): void {
+    this.shared.callbacks.flush(this);
   }
 
-  get locals(): unknown {
-    this.#locals ??= this.definition.locals();
-    return this.#locals;
+  /** The close of the connection is all that its client is told. */
+  drain(): void {}
+
+  expiring(leftMs: number): void {
+    this.shared.callbacks.tell(this, { kind: "expiring", leftMs });
   }
 
-  assign(changes: object | ((assigns: object) => object)): void {
-    const given: object = typeof changes === "function" ? changes(this.assigns) : changes;
-    this.assigns = Object.freeze({ ...this.assigns, ...given });
+  connectionEnded(reason: ExitReason): void {
+    this.shared.callbacks.tell(this, { kind: "close", reason });
   }
 
-  push(event: string, payload?: unknown): void {
-    this.runtime.push(this, event, payload);
+  kill(): void {
+    if (this.state === STATE.closed) return;
+    if (this.state === STATE.open) {
+      this.shared.counters.add(COUNTER.channels, -1);
+      this.shared.reports.ended(this, { shutdown: "duplicate_join" });
+    }
+    takeStep(this, "kill");
+    this.owner.channelGone(this);
+    this.ended();
   }
 
-  broadcast(event: string, payload?: unknown): void {
-    this.runtime.broadcast(this, event, payload, undefined);
+  tooSlow(): void {
+    const message = "the client must read its broadcasts, more of them wait than allowed";
+    this.crash(null, makeError("SIM_ERR_SLOW_CLIENT", message));
   }
 
-  broadcastFrom(event: string, payload?: unknown): void {
-    this.runtime.broadcast(this, event, payload, this);
+  // -- Subscriber and Listener: for broadcasts ---------------------------------------------------
+
+  receiveOut(event: string, payload: unknown): void {
+    this.shared.callbacks.receive(this, { kind: "out", event, payload });
   }
 
-  send(message: unknown): void {
-    this.runtime.receiveInfo(this, message);
-  }
-
-  sendAfter(delayMs: number, message: unknown): () => void {
-    return this.runtime.receiveAfter(this, delayMs, message);
-  }
-
-  subscribe(topic: string): void {
-    this.runtime.listen(this, topic);
-  }
-
-  unsubscribe(topic: string): void {
-    this.runtime.unlisten(this, topic);
-  }
-
-  get expiresAtMs(): number | undefined {
-    return this.owner.expiresAtMs;
-  }
-
-  renew(assigns: object, until: Until): boolean {
-    return this.owner.renew(assigns, until);
-  }
-
-  async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    return this.runtime.tasks.run(this, name, input, options);
-  }
-
-  /** Takes a broadcast of a topic that it subscribed to in code. */
+  /** Handles a broadcast of a topic that it has subscribed to in code. */
   receive(broadcast: Broadcast): void {
     // Its own topic, subscribed to once more, is as if every event were intercepted (WIRE §5.5).
-    if (broadcast.topic === this.topic) {
-      this.runtime.receiveOut(this, broadcast.event, broadcast.payload);
-    } else {
-      this.runtime.receiveInfo(this, broadcast);
+    if (broadcast.topic === this.topic) this.receiveOut(broadcast.event, broadcast.payload);
+    else this.send(broadcast);
+  }
+
+  missed(): void {
+    this.lose(makeError("SIM_ERR_LAPPED", "broadcasts of the topic were lost between threads"));
+  }
+
+  noForm(reason: string): void {
+    this.lose(makeError("SIM_ERR_NO_FORM", reason));
+  }
+
+  receiveMissed(count: number): void {
+    this.shared.reports.broadcastsMissed(this, count);
+    this.shared.callbacks.tell(this, { kind: "leftOut", count });
+  }
+
+  // -- Callee: for the runner of callbacks -------------------------------------------------------
+
+  get takesAtOnce(): boolean {
+    return this.state === STATE.open && !this.owner.isSerial;
+  }
+
+  get isWaiting(): boolean {
+    return this.state === STATE.joining;
+  }
+
+  get takesLetters(): boolean {
+    return this.state < STATE.ending;
+  }
+
+  get isOver(): boolean {
+    return this.state === STATE.closed;
+  }
+
+  cork(work: () => void): void {
+    this.owner.connection.cork(work);
+  }
+
+  emptied(): void {}
+
+  failed(event: unknown, error: unknown): void {
+    if (this.state === STATE.joining) this.failJoin(error);
+    else this.crash(event, error);
+  }
+
+  handle(letter: ChannelLetter): void {
+    const { definition } = this;
+    switch (letter.kind) {
+      case "joined":
+        this.call("joined", definition.joined, undefined);
+        break;
+      case "in":
+        this.handleIn(definition.handleIn.get(letter.event), letter);
+        break;
+      case "out":
+        this.handleOut(letter.event, letter.payload);
+        break;
+      case "info":
+        if (definition.handleInfo) this.call("handleInfo", definition.handleInfo, letter.message);
+        else this.shared.reports.noHandleInfo(this, letter.message);
+        break;
+      case "expiring":
+        this.call("expiring", definition.expiring, letter.leftMs);
+        break;
+      case "leftOut":
+        this.call("missed", definition.missed, letter.count);
+        break;
+      case "lost":
+        this.lose(letter.error);
+        break;
+      case "leave":
+        this.reply(letter.ref, STATUS.ok, undefined);
+        this.end({ shutdown: "left" });
+        break;
+      case "close":
+        this.endWithConnection(letter.reason);
+        break;
     }
   }
 
-  /** Is told that it missed broadcasts: as with its own topic, the client must join anew. */
-  missed(): void {
-    this.runtime.missed(this);
+  // -- callbacks ---------------------------------------------------------------------------------
+
+  private handleIn(handler: InHandler | undefined, { event, payload, ref }: Incoming): void {
+    if (!handler) {
+      this.crash(event, noHandler("handleIn", event));
+      return;
+    }
+    const { callbacks, reports } = this.shared;
+    const startedMs = reports.wantsHandled(this.definition) ? performance.now() : undefined;
+    this.ref = ref;
+    const result = callbacks.run(this, event, handler.handle, payload);
+    if (result === FAILED) return;
+    if (isThenable(result)) this.awaitIn(result, event, payload, startedMs);
+    else this.finishIn(event, payload, result, startedMs);
   }
+
+  // Apart from handleIn, which would else make its closure for each message.
+  private awaitIn(
+    promise: PromiseLike<unknown>,
+    event: unknown,
+    payload: unknown,
+    startedMs: number | undefined,
+  ): void {
+    this.await(promise, event, (value) => this.finishIn(event, payload, value, startedMs));
+  }
+
+  private finishIn(
+    event: unknown,
+    payload: unknown,
+    result: unknown,
+    startedMs: number | undefined,
+  ): void {
+    const { ref } = this;
+    this.ref = null;
+    if (startedMs !== undefined) this.shared.reports.handled(this, event, payload, ref, startedMs);
+    if (result === undefined || this.state !== STATE.open) return;
+    const answer = result instanceof Stop ? result.reply : result;
+    try {
+      if (answer instanceof Reply) this.reply(ref, answer.status, answer.payload);
+      else if (answer !== undefined) throw badAnswer(event, result);
+    } catch (error) {
+      this.crash(event, error);
+      return;
+    }
+    if (result instanceof Stop) this.stop(event, result.reason);
+  }
+
+  private handleOut(event: string, payload: unknown): void {
+    const handler = this.definition.intercept.get(event);
+    if (handler) this.call(event, handler, payload);
+    else this.crash(event, noHandler("intercept", event));
+  }
+
+  // Runs a callback that may return nothing or a stop.
+  private call(
+    name: string,
+    callback: ((socket: object, argument: unknown) => unknown) | undefined,
+    argument: unknown,
+  ): void {
+    if (!callback) return;
+    const result = this.shared.callbacks.run(this, name, callback, argument);
+    if (result === FAILED) return;
+    if (isThenable(result)) this.await(result, name, (value) => this.finishCall(name, value));
+    else this.finishCall(name, result);
+  }
+
+  private finishCall(name: string, result: unknown): void {
+    if (result === undefined || this.state !== STATE.open) return;
+    if (result instanceof Stop) this.stop(name, result.reason);
+    else this.crash(name, badResult(name, "nothing or stop(reason)", result));
+  }
+
+  private await(
+    promise: PromiseLike<unknown>,
+    event: unknown,
+    finish: (value: unknown) => void,
+  ): void {
+    const { callbacks } = this.shared;
+    const settled = (value: unknown): void => {
+      finish(value);
+      callbacks.flush(this);
+    };
+    callbacks.await(this, promise, settled, (error) => this.crash(event, error));
+  }
+
+  // -- join --------------------------------------------------------------------------------------
+
+  private finishJoin(result: unknown, params: unknown, startedMs: number): void {
+    const { callbacks, reports, counters } = this.shared;
+    if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
+      this.failJoin(badResult("join", "ok(payload?) or error(payload?)", result));
+      return;
+    }
+    reports.joined(this, result.status, params, startedMs);
+    // Subscribed before the answer leaves: what is broadcast after the client saw it comes here.
+    if (result.status === "ok") this.attach();
+    try {
+      this.answerJoin(result.status, result.payload);
+    } catch (error) {
+      // An answer that cannot be encoded is the join's own crash.
+      this.failJoin(error);
+      return;
+    }
+    if (result.status === "error") {
+      takeStep(this, "refused");
+      this.owner.channelGone(this);
+      this.terminate("shutdown", () => this.ended());
+    } else {
+      takeStep(this, "joined");
+      this.ref = null;
+      counters.add(COUNTER.channels);
+    }
+    // Before its own pushes the client must see the end of the channel that this one replaces.
+    this.owner.joinSettled(this);
+    if (this.owner.isSerial) callbacks.flushLater(this);
+    else callbacks.flush(this);
+  }
+
+  private failJoin(error: unknown): void {
+    this.shared.reports.joinCrashed(this, EVENT.join, error);
+    const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
+    const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
+    try {
+      this.answerJoin(STATUS.error, { reason });
+    } catch (failure) {
+      this.owner.failed(failure);
+    }
+    this.owner.channelGone(this);
+    this.ended();
+    this.owner.joinSettled(this);
+  }
+
+  private attach(): void {
+    const { pubsub, fastlane } = this.shared;
+    this.entry = pubsub.acquire(this.topic);
+    fastlane.join(this.entry, this);
+  }
+
+  private detach(): void {
+    const { entry } = this;
+    if (!entry) return;
+    this.entry = undefined;
+    this.shared.fastlane.leave(entry, this);
+    this.shared.pubsub.release(entry);
+  }
+
+  // -- ends --------------------------------------------------------------------------------------
+
+  private stop(event: unknown, reason: ExitReason): void {
+    if (isGraceful(reason)) this.end(reason);
+    else this.crash(event, reason);
+  }
+
+  /** Ends it gracefully: its client is told, and does not join again. */
+  private end(reason: ExitReason): void {
+    this.beginEnd();
+    this.sendEnd(EVENT.close, {});
+    this.owner.channelGone(this);
+    this.terminate(reason, () => this.ended());
+    this.shared.reports.ended(this, reason);
+  }
+
+  /** Ends it with its connection: its client is told nothing. */
+  private endWithConnection(reason: ExitReason): void {
+    this.beginEnd();
+    this.owner.channelGone(this);
+    this.terminate(reason, () => this.ended());
+    this.shared.reports.ended(this, reason);
+  }
+
+  /** Ends it by an error: its client is told why, and joins again. */
+  private crash(event: unknown, cause: unknown): void {
+    if (this.state !== STATE.open) return;
+    const { reports, callbacks } = this.shared;
+    this.ref = null;
+    reports.crashed(this, event, cause);
+    callbacks.forget(this);
+    this.beginEnd();
+    const reason = typeof cause === "string" ? cause : asError(cause);
+    this.terminate(reason, () => {
+      this.sendEnd(EVENT.error, { reason: wireReasonOf(cause) });
+      this.owner.channelGone(this);
+      this.ended();
+    });
+    reports.ended(this, reason);
+  }
+
+  // Broadcasts did not reach it. A topic that it subscribed to in `join` is told of once it is joined,
+  // and a callback that broadcasts what its own channel cannot receive is not ended while it runs.
+  private lose(error: Error): void {
+    const isLater = this.state === STATE.joining || this.isRunning;
+    if (isLater) this.shared.callbacks.keepAlways(this, { kind: "lost", error });
+    else this.crash(null, error);
+  }
+
+  private beginEnd(): void {
+    takeStep(this, "end");
+    this.shared.counters.add(COUNTER.channels, -1);
+  }
+
+  private terminate(reason: ExitReason, done: () => void): void {
+    const { callbacks, reports } = this.shared;
+    const failed = (error: unknown): void => {
+      reports.terminateFailed(this, error);
+      done();
+    };
+    const isAwaited = callbacks.terminate(this, this.definition.terminate, reason, done, failed);
+    // Meanwhile the same connection may join the topic again, and must not be subscribed twice.
+    if (isAwaited) this.detach();
+  }
+
+  /** The end of every channel: nothing of it is left, and nothing more reaches its client. */
+  private ended(): void {
+    const { callbacks, pubsub, onEnded } = this.shared;
+    if (this.state === STATE.ending) takeStep(this, "ended");
+    else if (this.state === STATE.joining) takeStep(this, "refused");
+    callbacks.forget(this);
+    this.detach();
+    this.mailbox = undefined;
+    clearTimers(this);
+    for (const topic of this.topics ?? []) pubsub.unsubscribe(topic, this);
+    this.topics = undefined;
+    for (const task of this.tasks ?? []) task.cancel();
+    this.tasks = undefined;
+    onEnded(this);
+    callbacks.live.gone();
+  }
+
+  // -- frames ------------------------------------------------------------------------------------
+
+  private get topicJson(): string {
+    return this.entry ? this.entry.json : JSON.stringify(this.topic);
+  }
+
+  private reply(ref: Ref, status: string, payload: unknown): void {
+    const { connection, serializer } = this.owner;
+    connection.send(serializer.reply(this.joinRefJson, ref, this.topicJson, status, payload));
+  }
+
+  // With the join_ref as it came, where other frames have the join's ref in place of a missing one.
+  private answerJoin(status: string, payload: unknown): void {
+    const { connection, serializer } = this.owner;
+    const joinRef = refJson(this.sentJoinRef);
+    connection.send(serializer.reply(joinRef, this.ref, this.topicJson, status, payload));
+  }
+
+  private sendEnd(event: string, payload: object): void {
+    const { connection, serializer } = this.owner;
+    try {
+      connection.send(serializer.end(refJson(this.sentJoinRef), this.topicJson, event, payload));
+    } catch (error) {
+      this.owner.failed(error);
+    }
+  }
+
+  private sendBroadcast(event: string, payload: unknown, from: Channel | undefined): void {
+    const { writers } = this.definition;
+    const written = writers ? writers.written(event, payload) : payload;
+    this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
+  }
+
+  private checkJoined(name: string): void {
+    if (this.state !== STATE.joining) return;
+    const message = `${name} must be called after the join was answered; use joined, or send yourself a message`;
+    throw makeError("SIM_ERR_NOT_JOINED", message);
+  }
+}
+
+const JOINED: ChannelLetter = { kind: "joined" };
+
+/** Returns the reason that the client is told: Phoenix's, or the limit of ours that was reached. */
+function wireReasonOf(cause: unknown): string {
+  if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
+  if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
+  if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
+  const hasMissed = hasCode(cause, "SIM_ERR_LAPPED") || hasCode(cause, "SIM_ERR_NO_FORM");
+  return hasMissed ? REASON.missed : REASON.channelCrash;
 }

@@ -4,7 +4,13 @@
  * Runs on: shard; the definition is made once for each, and serves all joins.
  */
 
-import { makeError } from "../errors.ts";
+import {
+  checkCallbacks,
+  checkChoice,
+  checkCount,
+  checkFunction,
+  invalid,
+} from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
 import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
@@ -31,11 +37,19 @@ import type { Typed } from "./schemas/typed.ts";
 import { isVerbatim } from "./verbatim.ts";
 
 declare const ASSIGNS: unique symbol;
+declare const CONTEXT: unique symbol;
 declare const TYPES: unique symbol;
+declare const SOCKET: unique symbol;
 
-/** Anything that says which assigns its connections have: a socket's definition. */
-export interface HasAssigns<Assigns> {
+/** A socket's definition, which says what its channels find: assigns, and the shard's context. */
+export interface HasAssigns<Assigns, Context = object> {
   readonly [ASSIGNS]?: Assigns;
+  readonly [CONTEXT]?: Context;
+}
+
+/** A channel's definition, which says what it must find. Exists at compile time only. */
+export interface DefinedFor<Assigns, Context> {
+  readonly [SOCKET]?: (assigns: Assigns, context: Context) => void;
 }
 
 /** The callbacks of a channel. */
@@ -76,6 +90,11 @@ export interface ChannelCallbacks<
   locals?(): Locals;
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
   join(socket: Socket, payload: InPayload<Params>): Joined | Promise<Joined>;
+  /**
+   * Runs after the client was sent the answer of an accepted join, before anything else of the
+   * channel: here it may push and broadcast.
+   */
+  joined?(socket: Socket): HandleOutResult | Promise<HandleOutResult>;
   /**
    * A handler for each event of the client. Its payload is what JSON gave, or a Uint8Array of its
    * own where the client sent bytes; `verbatim` makes one that gets it as the client wrote it. An
@@ -134,12 +153,17 @@ export interface SlowChannel {
   readonly bound: number;
 }
 
-/** A channel's definition, as the runtime uses it. */
-export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
-  /** What clients and the host may know of it; there at compile time only. */
+/** A channel's definition. By default the type of any, whatever its types and its socket. */
+export interface ChannelDefinition<
+  Types extends ChannelTypes = ChannelTypes,
+  Assigns = never,
+  Context = never,
+> extends DefinedFor<Assigns, Context> {
+  /** What clients and the host may know of it. Exists at compile time only. */
   readonly [TYPES]?: Types;
   readonly locals: () => unknown;
   readonly join: (socket: object, payload: unknown) => unknown;
+  readonly joined: ((socket: object, nothing: unknown) => unknown) | undefined;
   readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
   /** Undefined: all that it sends is written by JSON.stringify. */
@@ -158,18 +182,18 @@ export interface ChannelDefinition<Types extends ChannelTypes = ChannelTypes> {
   readonly logHandleIn: LineLevel | false;
 }
 
-type Callbacks = Readonly<Record<string, unknown>>;
-
 /**
  * Defines a channel for the connections of a socket. All types follow from what is given.
  *
- * @param _socket - the socket's definition: its assigns are known in every callback
+ * @param _socket - the definition of the socket that it will be mounted under: its assigns and its
+ *   context are known in every callback
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, a declaration no schema, an
  *   event of `in` has no handler, `slow` is no policy, `queue` no number of broadcasts, or a level
  *   none of the log; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
  */
 export function defineChannel<
   Assigns,
+  Context,
   const Out extends OutDeclarations = AnyOut,
   In extends InDeclarations | undefined = undefined,
   Params extends InSchema | undefined = undefined,
@@ -177,12 +201,14 @@ export function defineChannel<
   Tasks = AnyTasks,
   Locals = Record<string, unknown>,
   Joined extends JoinResult = JoinResult,
-  Handlers extends InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>, In> =
-    InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>, In>,
+  Handlers extends InCallbacks<
+    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks, Context>,
+    In
+  > = InCallbacks<ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks, Context>, In>,
 >(
-  _socket: HasAssigns<Assigns>,
+  _socket: HasAssigns<Assigns, Context>,
   callbacks: ChannelCallbacks<
-    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks>,
+    ChannelSocket<Assigns, Locals, OutPayloads<Out>, Info, Tasks, Context>,
     Locals,
     Params,
     In,
@@ -192,19 +218,25 @@ export function defineChannel<
     Joined,
     Handlers
   >,
-): ChannelDefinition<{
-  readonly params: SentPayload<Params>;
-  readonly joined: OkPayload<Joined>;
-  readonly in: ClientCalls<In, Handlers>;
-  readonly out: OutPayloads<Out>;
-}> {
-  checkCallbacks(callbacks as unknown as Callbacks);
+): ChannelDefinition<
+  {
+    readonly params: SentPayload<Params>;
+    readonly joined: OkPayload<Joined>;
+    readonly in: ClientCalls<In, Handlers>;
+    readonly out: OutPayloads<Out>;
+  },
+  Assigns,
+  Context
+> {
+  checkCallbacks(callbacks, CALLBACKS);
+  for (const name of ["logJoin", "logHandleIn"] as const) checkLogLevel(name, callbacks[name]);
   const { joinTimeoutMs } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   const handleIn = inHandlersOf(callbacks.handleIn, callbacks.in);
   return {
     locals: callbacks.locals?.bind(callbacks) ?? ((): unknown => ({})),
     join: joinOf(callbacks.join.bind(callbacks) as ChannelDefinition["join"], callbacks.params),
+    joined: callbacks.joined?.bind(callbacks) as ChannelDefinition["joined"],
     handleIn,
     intercept: outHandlersOf(callbacks.intercept),
     writers: OutWriters.of(callbacks.out),
@@ -220,32 +252,19 @@ export function defineChannel<
   };
 }
 
+const CALLBACKS = {
+  required: ["join"],
+  optional: ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"],
+};
 const DEFAULT_QUEUE = 64;
 const LONGEST_QUEUE = 65_536;
 
-function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
-  if (policy === undefined && queue === undefined) return undefined;
-  if (policy !== "conflate" && policy !== "drop-oldest") {
-    const message = `slow must be "conflate" or "drop-oldest", got ${String(policy)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
-  const bound = queue ?? DEFAULT_QUEUE;
-  const isCount = typeof bound === "number" && Number.isInteger(bound);
-  if (!isCount || bound < 1 || bound > LONGEST_QUEUE) {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `queue must be an integer from 1 to ${LONGEST_QUEUE} (broadcasts), got ${String(queue)}`,
-    );
-  }
-  return { policy, bound };
-}
-
-function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
-  checkFunction("join", given["join"]);
-  for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
-  for (const name of ["locals", "handleInfo", "expiring", "missed", "terminate"]) {
-    if (given[name] !== undefined) checkFunction(name, given[name]);
-  }
+function slowOf(policy: unknown, given: unknown): SlowChannel | undefined {
+  if (policy === undefined && given === undefined) return undefined;
+  const queue = given ?? DEFAULT_QUEUE;
+  checkChoice("slow", policy, ["conflate", "drop-oldest"]);
+  checkCount("queue", queue, LONGEST_QUEUE, "broadcasts");
+  return { policy: policy as SlowChannel["policy"], bound: queue as number };
 }
 
 type Handler = (socket: object, payload: unknown) => unknown;
@@ -256,15 +275,9 @@ function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<strin
   for (const [event, handler] of Object.entries(given)) {
     checkFunction(`intercept.${event}`, handler);
     if (isVerbatim(handler)) {
-      const message = `intercept.${event} must take its payload parsed, got a verbatim handler`;
-      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+      throw invalid(`intercept.${event} must take its payload parsed, got a verbatim handler`);
     }
     found.set(event, handler as Handler);
   }
   return found;
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", `${name} must be a function, got ${typeof value}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Broadcasts of this thread that wait for the end of a window (`coalescing-window`, `burst-window`), and
- * are then published together, which the engine sends with few system calls per client.
+ * Broadcasts of this thread that wait for the end of a window (`pubsub/holding-windows`), and are
+ * then published together, which the engine sends with few system calls per client.
  *
  * Whatever else a client gets after them must not overtake them: who sends to it, and who takes
  * it off a lane or puts it on one, lets go of all first where one of its lanes is held.
@@ -11,16 +11,15 @@
  * Full: the buffer holds 256 KiB; what finds no room in it lets go of all before it.
  */
 
-import type { HoldingWindow } from "../pubsub/holding-window.ts";
-import type { Channel } from "./channel.ts";
+import type { HoldingWindow } from "../pubsub/holding-windows.ts";
 import type { Publisher } from "./connection.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane, Subscriber } from "./lane.ts";
 
 const BUFFER_BYTES = 262_144;
 
 interface Held {
   lane: Lane | undefined;
-  from: Channel | undefined;
+  from: Subscriber | undefined;
   start: number;
   end: number;
   isBinary: boolean;
@@ -52,7 +51,7 @@ export class HeldBroadcasts {
   }
 
   /** Holds a frame for the channels of a native lane, but for the one that it is from. */
-  hold(lane: Lane, frame: Uint8Array, isBinary: boolean, from: Channel | undefined): void {
+  hold(lane: Lane, frame: Uint8Array, isBinary: boolean, from: Subscriber | undefined): void {
     if (this.#end + frame.length > BUFFER_BYTES) this.flush();
     if (frame.length > BUFFER_BYTES) {
       lane.publish(this.#publisher, frame, isBinary, from);

@@ -1,41 +1,60 @@
 /**
- * The subscribers of one topic who get broadcasts in the same form.
+ * The subscribers of one topic that receive broadcasts in the same form.
  *
- * The form is a class: serializer, how frames leave (published by the engine, sent one by one, or
+ * The form is a class: the serializer, how frames leave (published by the engine, sent one by one, or
  * through a queue; compressed or not), and which events are intercepted. A broadcast is encoded and
  * published once per lane.
  *
  * Runs on: shard.
- * Owns: `lane` and `laneAt` of its channels, by which one leaves without a search.
+ * Owns: `lane` and `laneAt` of its subscribers, so that one leaves without a search.
  */
 
 import type { Serializer } from "../protocol/serializer.ts";
-import { withOneMore } from "./short-array.ts";
-import type { Channel } from "./channel.ts";
-import type { Publisher } from "./connection.ts";
+import type { Connection, Publisher } from "./connection.ts";
+import type { SlowChannel } from "./definition.ts";
+import type { QueueOwner } from "./send-queue.ts";
 
-/** What the channels of a lane have in common. */
+/** A channel, as far as broadcasts of its topic are concerned. */
+export interface Subscriber extends QueueOwner {
+  readonly owner: { readonly connection: Connection; readonly serializer: Serializer };
+  readonly definition: {
+    readonly intercept: ReadonlyMap<string, unknown>;
+    readonly slow: SlowChannel | undefined;
+  };
+  /** The lane that it is on, and its place there. */
+  lane: Lane | undefined;
+  laneAt: number;
+
+  /** Handles a broadcast of an event that it intercepts. */
+  receiveOut(event: string, payload: unknown): void;
+  /** Called when a broadcast has no form for its client, with the reason. */
+  noForm(reason: string): void;
+  /** Called when broadcasts were lost between threads. */
+  missed(): void;
+}
+
+/** What the subscribers of a lane have in common. */
 export interface LaneClass {
   readonly serializer: Serializer;
   readonly isNative: boolean;
   readonly isCompressed: boolean;
-  /** True where what finds no room waits in a queue of each channel. Never native. */
+  /** True if broadcasts wait in a queue of each subscriber while there is no room. Never native. */
   readonly isQueued: boolean;
   /** Events that go to the channel instead of the client. */
   readonly intercepts: ReadonlyMap<string, unknown>;
-  /** Stands before the topic in the engine's name for it, so that users' topics meet none of ours. */
+  /** Prefix of the topic in the engine's name for it, so that a user's topic cannot equal one of ours. */
   readonly prefix: string;
 }
 
-const NONE: Channel[] = [];
+const NO_SUBSCRIBERS: Subscriber[] = [];
 
-/** One topic's channels of one class. */
+/** One topic's subscribers of one class. */
 export class Lane {
   readonly kind: LaneClass;
   readonly nativeTopic: string;
   /** True while broadcasts to it are held (`held-broadcasts`). */
   isHeld = false;
-  #channels: Channel[] = NONE;
+  #subscribers: Subscriber[] = NO_SUBSCRIBERS;
 
   constructor(kind: LaneClass, topic: string) {
     this.kind = kind;
@@ -43,46 +62,49 @@ export class Lane {
   }
 
   get size(): number {
-    return this.#channels.length;
+    return this.#subscribers.length;
   }
 
-  /** The channels, in no order. Not to be kept: `add` and `remove` change it. */
-  get channels(): readonly Channel[] {
-    return this.#channels;
+  /** The subscribers, in no order. Copy it to keep it: `add` and `remove` change it. */
+  get subscribers(): readonly Subscriber[] {
+    return this.#subscribers;
   }
 
-  /** Adds a channel that is on no lane. */
-  add(channel: Channel): void {
-    channel.lane = this;
-    channel.laneAt = this.#channels.length;
-    // Most topics of most apps have few members.
-    if (this.#channels.length < 4) this.#channels = withOneMore(this.#channels, channel);
-    else this.#channels.push(channel);
+  /** Adds a subscriber that is on no lane. */
+  add(subscriber: Subscriber): void {
+    subscriber.lane = this;
+    subscriber.laneAt = this.#subscribers.length;
+    // Most topics of most apps have few subscribers, and an array that is pushed to takes room for
+    // 17: 128 bytes too many. `concat` takes what it needs.
+    if (this.#subscribers.length === 0) this.#subscribers = [subscriber];
+    else if (this.#subscribers.length < 4) this.#subscribers = this.#subscribers.concat(subscriber);
+    else this.#subscribers.push(subscriber);
   }
 
-  /** Has the engine send a frame to all channels of a native lane, but for one that it is from. */
+  /** Publishes a frame to all subscribers of a native lane but the one that it is from. */
   publish(
     publisher: Publisher,
     frame: Uint8Array,
     isBinary: boolean,
-    from: Channel | undefined,
+    from: Subscriber | undefined,
   ): void {
     const { nativeTopic, size } = this;
-    if (from !== undefined && from.lane === this && from.owner.connection.isOpen) {
-      // Leaves out the connection: the same thing here, as it has the topic joined just once.
-      // A connection that is gone publishes nothing, and gets nothing that all others get.
-      from.owner.connection.publish(nativeTopic, frame, isBinary, size - 1);
+    const sender = from?.lane === this ? from.owner.connection : undefined;
+    if (sender?.isOpen === true && sender.native) {
+      // Leaves out the connection, which is the same here: it has joined the topic just once. A
+      // connection that is gone publishes nothing, and receives nothing that all others receive.
+      sender.native.publish(nativeTopic, frame, isBinary, size - 1);
     } else {
       publisher.publish(nativeTopic, frame, isBinary, size, this.kind.isCompressed);
     }
   }
 
-  /** Removes a channel; the last one takes its place. */
-  remove(channel: Channel): void {
-    channel.lane = undefined;
-    const last = this.#channels.pop();
-    if (last === undefined || last === channel) return;
-    this.#channels[channel.laneAt] = last;
-    last.laneAt = channel.laneAt;
+  /** Removes a subscriber; the last one takes its place. */
+  remove(subscriber: Subscriber): void {
+    subscriber.lane = undefined;
+    const last = this.#subscribers.pop();
+    if (last === undefined || last === subscriber) return;
+    this.#subscribers[subscriber.laneAt] = last;
+    last.laneAt = subscriber.laneAt;
   }
 }

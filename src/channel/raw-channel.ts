@@ -1,117 +1,98 @@
 /**
- * One raw channel: as its user holds it, and as its socket's server does.
+ * One raw channel: a connection's membership of one topic, handled by the user's own code.
  *
- * What it does is the affair of its server (raw-channel-server); here is what it is. Fields below
- * the line are the server's: they are no part of RawChannel.
+ *   joining --accept--> open --close, fail, crash, end of the connection, rejoin--> closed
+ *      +--refuse, crash, join timeout, end of the connection------------------------> closed
  *
- * Runs on: the shard that owns the connection.
+ * There is no mailbox: order, and how much waits, are up to the user. The channel ensures that the
+ * client sees Phoenix's order (the answer of the join before all else, one end), and that an error in
+ * user code costs its own channel alone.
+ *
+ * Runs on: the shard that owns the connection. Methods are `private` to the compiler only, as a
+ *       #method costs each object a field.
+ * Full: a join that is not answered within `joinTimeoutMs` is answered with `join timeout`; an `end`
+ *       that does not settle within `handlerTimeoutMs` is not waited for.
  */
 
-import { keptRefJson, type Frame } from "../protocol/serializer.ts";
-import { nameOfJoin, type Ref } from "../protocol/message.ts";
-import { REASON, STATUS } from "../protocol/reserved.ts";
+import type { Until } from "../callbacks/expiry.ts";
+import { ignoreOutcome, isThenable, settledInTime } from "../callbacks/promises.ts";
+import { badResult, type ExitReason } from "../callbacks/results.ts";
+import { makeError } from "../errors.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import { checkEvent } from "../protocol/broadcast-encoder.ts";
+import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
+import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
+import { keptRefJson, refJson, type Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
-import { STATE, type ChannelState } from "./channel-state.ts";
+import { asError } from "./channel-reports.ts";
+import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
-import type { Until } from "../callbacks/expiry.ts";
-import type { RawChannel, RawChannelDefinition, RawChannelHandlers } from "./raw-definition.ts";
-import type { ExitReason } from "../callbacks/results.ts";
-import type { ChannelOwner, ChannelRunner, PendingJoin, RoutedChannel } from "./routed-channel.ts";
+import { areHandlers, type RawChannelDefinition } from "./raw-definition.ts";
+import type { RawChannelHandle, RawChannelHandlers } from "./raw-definition.ts";
+import type { ChannelOwner, NewChannel, PendingJoin, RoutedChannel } from "./routed-channel.ts";
+import type { OpenJoin, ShardChannels } from "./shard-channels.ts";
 
-/** What a raw channel asks of its server. */
-export interface RawChannelRuntime extends ChannelRunner {
-  readonly shard: number;
-  readonly context: ShardContext;
-  answer(channel: RawChannelEnd, status: "ok" | "error", payload: unknown): void;
-  push(channel: RawChannelEnd, event: string, payload: unknown): void;
-  reply(channel: RawChannelEnd, ref: Ref, status: string, payload: unknown): void;
-  sendFrame(channel: RawChannelEnd, frame: Frame): void;
-  closeGracefully(channel: RawChannelEnd): void;
-  fail(channel: RawChannelEnd, reason: string): void;
-  listen(channel: RawChannelEnd, topic: string): void;
-  unlisten(channel: RawChannelEnd, topic: string): void;
-  receiveBroadcast(channel: RawChannelEnd, broadcast: Broadcast): void;
-  missed(channel: RawChannelEnd, topic: string): void;
-}
-
-/** What a new raw channel is made of. */
-export interface RawChannelParts {
-  readonly runtime: RawChannelRuntime;
-  readonly owner: ChannelOwner;
-  readonly definition: RawChannelDefinition;
-  readonly topic: string;
-  readonly assigns: object;
-  readonly options: unknown;
-  readonly joinRef: Ref;
-  /** Ref of the join, which stands in for a join_ref that the client did not send. */
-  readonly ref: Ref;
-}
+/** Handlers that are called with one argument, and whose result is ignored. */
+type HandlerName = Exclude<keyof RawChannelHandlers, "end">;
 
 /** A raw channel. */
-export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
+export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, OpenJoin {
   readonly topic: string;
   readonly assigns: object;
+  /** `options` of its route. */
   readonly options: unknown;
   readonly sentJoinRef: Ref;
-
-  // -- the server's ------------------------------------------------------------------------------
-  readonly runtime: RawChannelRuntime;
+  readonly shared: ShardChannels;
   readonly owner: ChannelOwner;
   readonly definition: RawChannelDefinition;
   /** Ref of the join. */
   readonly ref: Ref;
-  /** join_ref as it stands in what this channel sends. */
+  /** join_ref as JSON, as it is in all frames of this channel. */
   readonly joinRefJson: string;
   readonly topicJson: string;
   readonly startedMs = performance.now();
   state: ChannelState = STATE.joining;
-  /** What came with the join, until it is answered. */
+  /** Payload of the join, until it is answered. */
   params: unknown = undefined;
-  /** What the join was answered with. */
+  /** Status that the join was answered with. */
   answered: "ok" | "error" | undefined = undefined;
   /** True while `start` is on the stack. */
   isStarting = false;
-  /** Why it has ended, where that was within `start`, which returns who is to be told. */
+  /** Why it ended within `start`, which has not returned its handlers yet. */
   startEnd: ExitReason | undefined = undefined;
   isLeaving = false;
   pending: PendingJoin | undefined = undefined;
   handlers: RawChannelHandlers | undefined = undefined;
+  /** Topics that it has subscribed to. */
   topics: Set<string> | undefined = undefined;
 
-  constructor(parts: RawChannelParts) {
-    this.topic = parts.topic;
-    this.assigns = parts.assigns;
-    this.options = parts.options;
-    this.sentJoinRef = parts.joinRef;
-    this.runtime = parts.runtime;
-    this.owner = parts.owner;
-    this.definition = parts.definition;
-    this.ref = parts.ref;
-    this.joinRefJson = keptRefJson(nameOfJoin(parts.joinRef, parts.ref));
-    this.topicJson = JSON.stringify(parts.topic);
+  constructor(
+    shared: ShardChannels,
+    definition: RawChannelDefinition,
+    join: NewChannel,
+    options: unknown,
+  ) {
+    this.topic = join.topic;
+    this.assigns = join.assigns;
+    this.options = options;
+    this.sentJoinRef = join.joinRef;
+    this.shared = shared;
+    this.owner = join.owner;
+    this.definition = definition;
+    this.ref = join.ref;
+    this.joinRefJson = keptRefJson(nameOfJoin(join.joinRef, join.ref));
+    this.topicJson = JSON.stringify(join.topic);
+  }
+
+  // -- RawChannelHandle: for the user's code -----------------------------------------------------
+
+  get id(): string | null {
+    return this.owner.id;
   }
 
   get joinRef(): Ref {
     return JSON.parse(this.joinRefJson) as Ref;
-  }
-
-  /** It has no lane: what is published to its topic it must listen to itself. */
-  get isHeld(): boolean {
-    return false;
-  }
-
-  /** Its messages are under the limits of its socket only. */
-  get limiter(): undefined {
-    return undefined;
-  }
-
-  get isPublished(): boolean {
-    return false;
-  }
-
-  get id(): string | null {
-    return this.owner.id;
   }
 
   get transport(): string {
@@ -119,11 +100,11 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
   }
 
   get shard(): number {
-    return this.runtime.shard;
+    return this.shared.shard;
   }
 
   get context(): ShardContext {
-    return this.runtime.context;
+    return this.shared.context;
   }
 
   get isOpen(): boolean {
@@ -131,39 +112,51 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
   }
 
   accept(payload: unknown = {}): void {
-    this.runtime.answer(this, STATUS.ok, payload);
+    this.answer(STATUS.ok, payload);
   }
 
   refuse(payload: unknown = {}): void {
-    this.runtime.answer(this, STATUS.error, payload);
+    this.answer(STATUS.error, payload);
   }
 
   push(event: string, payload: unknown = {}): void {
-    this.runtime.push(this, event, payload);
+    if (!this.maySend("push")) return;
+    checkEvent(event);
+    const { connection, serializer } = this.owner;
+    connection.send(serializer.push(this.joinRefJson, this.topicJson, event, payload));
   }
 
   reply({ ref }: { readonly ref: Ref }, status: string, payload?: unknown): void {
-    this.runtime.reply(this, ref, status, payload);
+    if (!this.maySend("reply")) return;
+    const { connection, serializer } = this.owner;
+    connection.send(serializer.reply(this.joinRefJson, ref, this.topicJson, status, payload));
   }
 
   sendFrame(frame: Frame): void {
-    this.runtime.sendFrame(this, frame);
+    if (this.maySend("sendFrame")) this.owner.connection.send(frame);
   }
 
   close(): void {
-    this.runtime.closeGracefully(this);
+    if (!this.maySend("close")) return;
+    this.sendEnd(EVENT.close, {});
+    this.over("normal");
   }
 
   fail(reason: string = REASON.channelCrash): void {
-    this.runtime.fail(this, reason);
+    if (!this.maySend("fail")) return;
+    this.sendEnd(EVENT.error, { reason });
+    this.over(reason);
   }
 
   subscribe(topic: string): void {
-    this.runtime.listen(this, topic);
+    if (this.state === STATE.closed) return;
+    this.topics ??= new Set();
+    this.topics.add(topic);
+    this.shared.pubsub.subscribe(topic, this);
   }
 
   unsubscribe(topic: string): void {
-    this.runtime.unlisten(this, topic);
+    if (this.topics?.delete(topic)) this.shared.pubsub.unsubscribe(topic, this);
   }
 
   get expiresAtMs(): number | undefined {
@@ -174,11 +167,234 @@ export class RawChannelEnd implements RawChannel, RoutedChannel, Listener {
     return this.owner.renew(assigns, until);
   }
 
+  // -- RoutedChannel: for the socket -------------------------------------------------------------
+
+  /** It is on no lane: it subscribes to its topic itself, if it wants its broadcasts. */
+  get isHeld(): boolean {
+    return false;
+  }
+
+  get isPublished(): boolean {
+    return false;
+  }
+
+  /** Only the limits of its socket apply to its messages. */
+  get limiter(): undefined {
+    return undefined;
+  }
+
+  join(_ref: Ref, payload: unknown): void {
+    this.shared.callbacks.live.born();
+    this.shared.openJoins.add(this);
+    this.params = payload;
+    this.isStarting = true;
+    try {
+      this.takeHandlers(this.definition.start(this, payload));
+    } catch (error) {
+      this.crash(EVENT.join, error);
+    }
+    this.isStarting = false;
+    if (this.startEnd !== undefined) {
+      void this.runEnd(this.startEnd);
+      this.owner.joinSettled(this);
+    } else if (this.answered === STATUS.ok) this.opened();
+    else if (this.answered === STATUS.error) this.refused();
+  }
+
+  get joinTimeoutMs(): number {
+    return this.definition.joinTimeoutMs ?? this.shared.options.joinTimeoutMs;
+  }
+
+  timedOut(): void {
+    const message = `a join must be answered within ${this.joinTimeoutMs} (ms)`;
+    this.failJoin(makeError("SIM_ERR_JOIN_TIMEOUT", message), REASON.joinTimeout);
+  }
+
+  receiveIn(message: Message): void {
+    this.call(message.event, "receive", message);
+  }
+
+  leave(message: Message): void {
+    this.isLeaving = true;
+    this.receiveIn(message);
+  }
+
+  /** Nothing waits: each message is handled when it is read. */
+  flush(): void {}
+
+  tooSlow(): void {}
+
+  drain(): void {
+    if (this.isOpen) this.call("drain", "drain", undefined);
+  }
+
+  expiring(leftMs: number): void {
+    if (this.isOpen) this.call("expiring", "expiring", leftMs);
+  }
+
+  connectionEnded(reason: ExitReason): void {
+    this.over(reason);
+  }
+
+  kill(): void {
+    this.over({ shutdown: "duplicate_join" });
+  }
+
+  // -- Listener: for broadcasts ------------------------------------------------------------------
+
   receive(broadcast: Broadcast): void {
-    this.runtime.receiveBroadcast(this, broadcast);
+    this.call(broadcast.event, "broadcast", broadcast);
   }
 
   missed(topic: string): void {
-    this.runtime.missed(this, topic);
+    if (this.handlers?.missed) this.call("missed", "missed", topic);
+    else if (this.answered === STATUS.ok) {
+      this.shared.reports.crashed(this, null, missedError(topic));
+      this.fail(REASON.missed);
+    }
+    // Its client has not been told of the topic yet: the join has failed.
+    else this.failJoin(missedError(topic), REASON.joinCrashed);
   }
+
+  // -- callbacks ---------------------------------------------------------------------------------
+
+  private takeHandlers(handlers: unknown): void {
+    if (areHandlers(handlers)) {
+      this.handlers = handlers;
+      return;
+    }
+    if (handlers === undefined && this.answered === STATUS.error) return;
+    ignoreOutcome(handlers);
+    const allowed = "{ receive, … } at once, or nothing after it has refused";
+    throw badResult("start", allowed, handlers);
+  }
+
+  private call(event: unknown, name: HandlerName, argument: unknown): void {
+    const { handlers } = this;
+    const handler = handlers?.[name] as ((argument: unknown) => unknown) | undefined;
+    try {
+      const result = handler?.call(handlers, argument);
+      if (!isThenable(result)) return;
+      Promise.resolve(result).then(undefined, (error: unknown) => this.crash(event, error));
+    } catch (error) {
+      this.crash(event, error);
+    }
+  }
+
+  private async runEnd(reason: ExitReason): Promise<void> {
+    const { callbacks, options, reports } = this.shared;
+    const { handlers } = this;
+    this.handlers = undefined;
+    try {
+      const result = handlers?.end?.(reason);
+      if (isThenable(result)) await settledInTime(result, options.handlerTimeoutMs);
+    } catch (error) {
+      reports.terminateFailed(this, error);
+    }
+    callbacks.live.gone();
+  }
+
+  // -- join --------------------------------------------------------------------------------------
+
+  private answer(status: "ok" | "error", payload: unknown): void {
+    if (this.state === STATE.closed) return;
+    if (this.answered !== undefined) {
+      throw makeError("SIM_ERR_JOIN_ANSWERED", "a join must be answered once, got a second answer");
+    }
+    this.sendAnswer(status, payload);
+    this.shared.reports.joined(this, status, this.params, this.startedMs);
+    this.params = undefined;
+    if (!this.isStarting) {
+      if (status === STATUS.ok) this.opened();
+      else this.refused();
+    } else if (status === STATUS.ok) {
+      // Now, so that the end of a channel that this one replaces leaves before its own pushes.
+      this.owner.joinSettled(this);
+    }
+  }
+
+  private opened(): void {
+    takeStep(this, "joined");
+    this.shared.counters.add(COUNTER.channels);
+    this.owner.joinSettled(this);
+  }
+
+  private refused(): void {
+    this.over("shutdown");
+    this.owner.joinSettled(this);
+  }
+
+  private failJoin(error: unknown, reason: string): void {
+    this.shared.reports.joinCrashed(this, EVENT.join, error);
+    if (this.answered === undefined) this.tell(() => this.sendAnswer(STATUS.error, { reason }));
+    this.over(asError(error));
+    this.owner.joinSettled(this);
+  }
+
+  // -- ends --------------------------------------------------------------------------------------
+
+  private crash(event: unknown, error: unknown): void {
+    if (this.state === STATE.closed) return;
+    if (this.answered !== STATUS.ok) {
+      this.failJoin(error, REASON.joinCrashed);
+      return;
+    }
+    this.shared.reports.crashed(this, event, error);
+    this.sendEnd(EVENT.error, { reason: REASON.channelCrash });
+    this.over(asError(error));
+  }
+
+  private over(reason: ExitReason): void {
+    if (this.state === STATE.closed) return;
+    const { counters, reports, openJoins, pubsub } = this.shared;
+    if (this.state === STATE.open) {
+      counters.add(COUNTER.channels, -1);
+      reports.ended(this, reason);
+    }
+    takeStep(this, "kill");
+    openJoins.delete(this);
+    this.owner.channelGone(this);
+    for (const topic of this.topics ?? []) pubsub.unsubscribe(topic, this);
+    this.topics = undefined;
+    if (this.isStarting) this.startEnd = reason;
+    else void this.runEnd(reason);
+  }
+
+  // -- frames ------------------------------------------------------------------------------------
+
+  private maySend(name: string): boolean {
+    if (this.state === STATE.closed) return false;
+    if (this.answered === STATUS.ok) return true;
+    throw makeError("SIM_ERR_NOT_JOINED", `${name} must be called after the join was accepted`);
+  }
+
+  // With the join_ref as it came, where later frames have the join's ref in place of a missing one.
+  private sendAnswer(status: "ok" | "error", payload: unknown): void {
+    const { connection, serializer } = this.owner;
+    const joinRef = refJson(this.sentJoinRef);
+    const frame = serializer.reply(joinRef, this.ref, this.topicJson, status, payload);
+    this.answered = status;
+    this.shared.openJoins.delete(this);
+    connection.send(frame);
+  }
+
+  private sendEnd(event: string, payload: object): void {
+    const { connection, serializer } = this.owner;
+    const joinRef = refJson(this.sentJoinRef);
+    this.tell(() => connection.send(serializer.end(joinRef, this.topicJson, event, payload)));
+  }
+
+  // A user's serializer may throw, which is no fault of the channel's.
+  private tell(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.owner.failed(error);
+    }
+  }
+}
+
+function missedError(topic: string): Error {
+  const message = `broadcasts of ${JSON.stringify(topic)} were lost between threads`;
+  return makeError("SIM_ERR_LAPPED", message);
 }

@@ -4,14 +4,14 @@
  * Runs on: shard; the definition is made once for each, and serves all joins.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { checkCallbacks } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
-import type { ShardContext } from "./context.ts";
-import type { HasAssigns } from "./definition.ts";
+import type { AppContext } from "./context.ts";
+import type { DefinedFor, HasAssigns } from "./definition.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason } from "../callbacks/results.ts";
 
@@ -21,7 +21,7 @@ import type { ExitReason } from "../callbacks/results.ts";
  * It may be kept, and used from anywhere in the shard. Once the channel has ended nothing of it
  * does anything.
  */
-export interface RawChannel<Assigns = object> {
+export interface RawChannelHandle<Assigns = object, Context = object> {
   readonly topic: string;
   /** The socket's id, or null. */
   readonly id: string | null;
@@ -34,8 +34,8 @@ export interface RawChannel<Assigns = object> {
   readonly transport: string;
   /** Index of the shard that serves it. */
   readonly shard: number;
-  /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: ShardContext;
+  /** The shard's context, with what `start` of the endpoint added. */
+  readonly context: AppContext<Context>;
   /** True from `accept` to the end. */
   readonly isOpen: boolean;
 
@@ -95,7 +95,7 @@ export interface RawChannelHandlers {
 }
 
 /** The callbacks and options of a raw channel. */
-export interface RawChannelCallbacks<Assigns> {
+export interface RawChannelCallbacks<Assigns, Context = object> {
   /**
    * Begins a channel. It answers the join by `accept` or `refuse` of its channel, at once or
    * later, and returns who takes what comes; nothing, where it has refused.
@@ -103,7 +103,10 @@ export interface RawChannelCallbacks<Assigns> {
    * What this or a handler throws, or rejects with, is as in other channels: error `join crashed`
    * where the join was not answered, else phx_error.
    */
-  start(channel: RawChannel<Assigns>, payload: unknown): RawChannelHandlers | undefined;
+  start(
+    channel: RawChannelHandle<Assigns, Context>,
+    payload: unknown,
+  ): RawChannelHandlers | undefined;
   /**
    * Time in which the join must be answered (ms); the server's `joinTimeoutMs` without. Then the
    * client is told `join timeout`, and the channel ends.
@@ -113,8 +116,11 @@ export interface RawChannelCallbacks<Assigns> {
   readonly logJoin?: LineLevel | false;
 }
 
-/** A raw channel's definition, as the runtime uses it. */
-export interface RawChannelDefinition {
+/** A raw channel's definition. By default the type of any, whatever its socket. */
+export interface RawChannelDefinition<Assigns = never, Context = never> extends DefinedFor<
+  Assigns,
+  Context
+> {
   readonly start: (channel: object, payload: unknown) => unknown;
   /** Undefined: the server's. */
   readonly joinTimeoutMs: number | undefined;
@@ -128,16 +134,12 @@ export interface RawChannelDefinition {
  * @throws SIM_ERR_DEFINITION_INVALID where `start` is no function, or `logJoin` no level;
  *   SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
  */
-export function defineRawChannel<Assigns>(
-  _socket: HasAssigns<Assigns>,
-  callbacks: RawChannelCallbacks<Assigns>,
-): RawChannelDefinition {
-  const { start, logJoin } = callbacks as unknown as Readonly<Record<string, unknown>>;
-  if (typeof start !== "function") {
-    const message = `start must be a function, got ${kindOf(start)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
-  const { joinTimeoutMs } = callbacks;
+export function defineRawChannel<Assigns, Context>(
+  _socket: HasAssigns<Assigns, Context>,
+  callbacks: RawChannelCallbacks<Assigns, Context>,
+): RawChannelDefinition<Assigns, Context> {
+  checkCallbacks(callbacks, { required: ["start"] });
+  const { joinTimeoutMs, logJoin } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   checkLogLevel("logJoin", logJoin);
   return {

@@ -1,98 +1,106 @@
 /**
- * PORT: what messages of a topic are routed to. An ordinary channel is one (`channel`), a raw one,
- * which does everything itself, another (`raw-channel`).
+ * PORT: what a socket needs of its channels, and channels of their socket. An ordinary channel
+ * (`channel`) and one that leaves everything to user code (`raw-channel`) implement the first, the
+ * socket the second.
  *
  * Runs on: the shard that owns the connection.
  */
 
+import type { Until } from "../callbacks/expiry.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 import type { Buckets } from "../limits/own-limits.ts";
 import type { Message, Ref } from "../protocol/message.ts";
+import type { Serializer } from "../protocol/serializer.ts";
 import type { ChannelState } from "./channel-state.ts";
 import type { Connection } from "./connection.ts";
 import type { ChannelLimiter } from "./limits.ts";
-import type { Until } from "../callbacks/expiry.ts";
-import type { Serializer } from "../protocol/serializer.ts";
-import type { ExitReason } from "../callbacks/results.ts";
 
-/** A channel, as the server of its socket knows it. */
+/** A channel, as its socket knows it. */
 export interface RoutedChannel {
   readonly topic: string;
   /** The client's name for the join. */
   readonly joinRef: Ref;
-  /** join_ref as it came with the join, or null: what messages are held against, and what the end names. */
+  /** join_ref of the join as sent, or null: messages are compared with it, and the end names it. */
   readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;
   /** True from the client's leave on. */
   readonly isLeaving: boolean;
-  /** True where broadcasts of its topic go from the engine to the client. */
+  /** True if the engine publishes broadcasts of its topic to the client. */
   readonly isPublished: boolean;
-  /** True while broadcasts of its topic wait that go to the client in this way. */
+  /** True while such broadcasts are held for the end of a window. */
   readonly isHeld: boolean;
-  /** While the join is not answered: what came for the topic, and whose place this one takes. */
+  /** Set while the join is not answered. Written by the socket. */
   pending: PendingJoin | undefined;
-  readonly runtime: ChannelRunner;
-  /** Undefined: it has no rate limits. */
+  /** Undefined if it has no rate limits. */
   readonly limiter: ChannelLimiter | undefined;
-  /** What these keep, once they have concerned it. */
+  /** State of its rate limits. Absent until one applies. */
   buckets?: Buckets;
+
+  /** Runs the join and answers it, now or later. Called once. */
+  join(ref: Ref, payload: unknown): void;
+  /**
+   * Handles a message of the client.
+   *
+   * @param frame - the text frame that it came in; undefined for a binary frame
+   */
+  receiveIn(message: Message, frame: string | undefined): void;
+  /** Handles the client's leave. */
+  leave(message: Message): void;
+  /** Handles now what waits for it, unless a callback of it is running. */
+  flush(): void;
+  /** Called before its connection is closed because the shard closes. */
+  drain(): void;
+  /** Called when its connection is about to expire. */
+  expiring(leftMs: number): void;
+  /** Ends it because its connection ends, after what waits for it already. */
+  connectionEnded(reason: ExitReason): void;
+  /** Ends it at once, and sends nothing: a rejoin replaces it. */
+  kill(): void;
+  /** Ends it because its client reads too slowly what is published to it. */
+  tooSlow(): void;
 }
 
 /** A message that waits behind a join. */
 export interface WaitingMessage {
   readonly message: Message;
-  /** The text frame that it came in, where a channel may want it. */
+  /** The text frame that it came in, if a channel may need it. */
   readonly frame: string | undefined;
 }
 
-/** What is kept while a join is not answered. */
+/** State of a join that has not been answered. */
 export interface PendingJoin {
+  /** Messages for the topic that came meanwhile. */
   readonly backlog: WaitingMessage[];
-  /** join_ref of the channel that this one replaces. */
+  /** The channel that this one replaces. */
   readonly replaced: { readonly joinRef: Ref } | undefined;
 }
 
-/** What runs channels of one kind. */
-export interface ChannelRunner {
-  /** Runs the join of a new channel. */
-  join(channel: RoutedChannel, ref: Ref, payload: unknown): void;
-  /**
-   * Takes a client's message for the channel.
-   *
-   * @param frame - the text frame that it came in; undefined for bytes
-   */
-  receiveIn(channel: RoutedChannel, message: Message, frame: string | undefined): void;
-  /** Takes a client's leave. */
-  leave(channel: RoutedChannel, message: Message): void;
-  /** Handles now what waits for a channel, as far as it is free to. */
-  flush(channel: RoutedChannel): void;
-  /** Tells a channel that its connection is about to be closed, as the shard closes. */
-  drain(channel: RoutedChannel): void;
-  /** Tells a channel that its connection has so much time left (ms). */
-  expiring(channel: RoutedChannel, leftMs: number): void;
-  /** Ends a channel whose connection ends, after what waits for it already. */
-  close(channel: RoutedChannel, reason: ExitReason): void;
-  /** Ends a channel at once and without a word: a rejoin replaces it. */
-  kill(channel: RoutedChannel): void;
-  /** Ends a channel whose client takes too little of what is published to it. */
-  tooSlow(channel: RoutedChannel): void;
+/** A join, from which a channel is made. */
+export interface NewChannel {
+  readonly owner: ChannelOwner;
+  readonly topic: string;
+  readonly assigns: object;
+  readonly joinRef: Ref;
+  /** Ref of the join; it replaces a join_ref that the client did not send. */
+  readonly ref: Ref;
 }
 
-/** The connection's socket, as its channels need it. */
+/** A socket, as its channels know it. */
 export interface ChannelOwner {
   readonly connection: Connection;
   readonly serializer: Serializer;
   readonly id: string | null;
-  /** True where messages wait until the whole burst of frames was read (Phoenix's way). */
+  /** True if messages wait until the whole burst of frames has been read, as in Phoenix. */
   readonly isSerial: boolean;
-  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  /** When the connection expires (ms since 1970); undefined: never. */
   readonly expiresAtMs: number | undefined;
-  /** Moves that, and replaces what later channels get; false where these are another's assigns. */
+  /** Moves the expiry and replaces the assigns, unless they are somebody else's. */
   renew(assigns: unknown, until: Until): boolean;
-  /** The topic is free again. */
+  /** Called when a channel has left its topic, which is free again. */
   channelGone(channel: RoutedChannel): void;
-  /** The join was answered, one way or the other. */
+  /** Called when a join was answered. */
   joinSettled(channel: RoutedChannel): void;
-  /** What its channels' clients must be told cannot be written, by a serializer of the user's. */
+  /** Closes the connection: a user's serializer could not write what its client must be told. */
   failed(error: unknown): void;
 }

@@ -1,41 +1,52 @@
 /**
- * Broadcasts that wait for one channel's client, of which some may give way to later ones.
+ * Broadcasts that wait for one channel's client, and of which some may give way to later ones.
  *
  *   conflate      the latest of each event is kept; of more events than the bound, the latest ones
- *   drop-oldest   the latest ones are kept, as many as the bound says
+ *   drop-oldest   the latest broadcasts are kept, up to the bound
  *
- * Runs on: shard. Made when a first broadcast finds no room, let go when none waits.
- * Order: they leave in the order in which they came. Pushes and replies of the channel, which never
- *        wait here, overtake them.
- * Full: what gives way is counted at once. The channel is told how many when the client has taken
- *       what was kept, so that what it then pushes is the newest; where the channel ends before,
- *       the telemetry is.
+ * Runs on: shard. Created when the first broadcast finds no room, dropped when none waits.
+ * Order: broadcasts leave in the order in which they came. Pushes and replies of the channel never
+ *        wait here, and overtake them.
+ * Full: a broadcast that gives way is counted at once. The channel is told how many there were when
+ *       the client has taken those that were kept, so that what it then pushes is the newest.
  */
 
-import type { Channel } from "./channel.ts";
-import type { RoomWaiter } from "./connection.ts";
+import type { Counters } from "../memory/counters.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Connection, RoomWaiter } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
 
-/** A broadcast that waits. May be shared by queues. */
+/** A broadcast that waits. Queues share it. */
 export interface QueuedBroadcast {
   readonly event: string;
   readonly frame: Uint8Array;
   readonly isBinary: boolean;
 }
 
+/** A channel that broadcasts may wait for. */
+export interface QueueOwner {
+  readonly owner: { readonly connection: Connection };
+  /** Its queue, while broadcasts wait. */
+  queue: SendQueue | undefined;
+  /** Called when the queue has left out broadcasts, and is empty again or ends. */
+  receiveMissed(count: number): void;
+}
+
 /** A channel's queue of broadcasts. */
 export class SendQueue implements RoomWaiter {
-  readonly #channel: Channel;
+  readonly #channel: QueueOwner;
   readonly #slow: SlowChannel;
-  /** By what a later one replaces them for: the event, or nothing. */
+  readonly #counters: Counters;
+  /** By the key under which a later broadcast replaces an earlier one: its event, or a number. */
   readonly #broadcasts = new Map<string | number, QueuedBroadcast>();
   #next = 0;
   #missed = 0;
 
   /** Makes a queue that sends as soon as there is room. */
-  constructor(channel: Channel, slow: SlowChannel) {
+  constructor(channel: QueueOwner, slow: SlowChannel, counters: Counters) {
     this.#channel = channel;
     this.#slow = slow;
+    this.#counters = counters;
     channel.owner.connection.awaitRoom(this);
   }
 
@@ -44,7 +55,7 @@ export class SendQueue implements RoomWaiter {
     return this.#broadcasts.size;
   }
 
-  /** Adds a broadcast, for which an older one may have to give way. */
+  /** Adds a broadcast; an older one gives way if there are too many. */
   put(broadcast: QueuedBroadcast): void {
     const key = this.#slow.policy === "conflate" ? broadcast.event : this.#next;
     this.#next += 1;
@@ -68,22 +79,23 @@ export class SendQueue implements RoomWaiter {
       this.#broadcasts.delete(key);
       connection.sendEncoded(frame, isBinary);
     }
-    if (channel.queue !== this) return;
-    channel.queue = undefined;
-    if (this.#missed > 0) channel.runtime.receiveMissed(channel, this.#missed);
+    if (channel.queue === this) this.#close();
   }
 
-  /** Forgets everything: the channel ends. */
+  /** Drops all that waits: the channel ends. */
   end(): void {
-    const channel = this.#channel;
-    channel.queue = undefined;
     this.#broadcasts.clear();
-    if (this.#missed > 0) channel.runtime.receiveMissed(channel, this.#missed);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#channel.queue = undefined;
+    if (this.#missed > 0) this.#channel.receiveMissed(this.#missed);
   }
 
   #leaveOut(key: string | number): void {
     if (!this.#broadcasts.delete(key)) return;
     this.#missed += 1;
-    this.#channel.runtime.onLeftOut();
+    this.#counters.add(COUNTER.leftOut);
   }
 }

@@ -4,12 +4,14 @@
  * Runs on: shard.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalid } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { bytesOf } from "../protocol/binary-v2.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import type { Serializer } from "../protocol/serializer.ts";
 import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
+import type { AnswersLater } from "./schemas/declarations.ts";
 import type { HandleInResult } from "../callbacks/results.ts";
 
 /**
@@ -18,8 +20,8 @@ import type { HandleInResult } from "../callbacks/results.ts";
  * The parts of a socket, not a socket that has them: so they are inferred where a definition stands
  * around it. Its payload is `never`, which fits whatever `in` declares: what it is given is text.
  */
-export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> = (
-  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks>,
+export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context = object> = (
+  socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks, Context> & AnswersLater,
   payload: never,
 ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>;
 
@@ -48,15 +50,15 @@ export function verbatim<
   Info = unknown,
   Tasks = AnyTasks,
   Answer = unknown,
+  Context = object,
 >(
   handler: (
-    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks>,
+    socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks, Context> & AnswersLater,
     payload: JsonText | Uint8Array,
   ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>,
-): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer> {
+): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context> {
   if (typeof handler !== "function") {
-    const message = `verbatim must be given a function, got ${kindOf(handler)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    throw invalid(`verbatim must be given a function, got ${kindOf(handler)}`);
   }
   // A function of its own: the one that was given may be an ordinary handler elsewhere.
   const own: typeof handler = (socket, payload) => handler(socket, payload);

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /**
- * The `simurgh` command: finds the command that is asked for, and runs it.
+ * The `simurgh` executable: parses the command name and runs that command.
  *
  * Runs on: main.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import type { Command } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { failureOf } from "./failure.ts";
@@ -22,7 +23,8 @@ try {
 } catch (error) {
   const { text, exitCode } = failureOf(error);
   process.stderr.write(`${text}\n`);
-  // Not process.exit: what was started is stopped already, and the text must be out first.
+  // Not process.exit, so that the text is written completely. Everything started has stopped
+  // already.
   process.exitCode = exitCode;
 }
 
@@ -37,10 +39,10 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
   }
   const command = COMMANDS.find((known) => known.name === name);
   if (!command) {
-    const names = COMMANDS.map((known) => known.name).join(", ");
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `command must be one of ${names} (see simurgh --help), got ${name}`,
+    const names = COMMANDS.map((known) => known.name);
+    const hint = nearestHint(name, names);
+    throw invalidOption(
+      `command must be one of ${names.join(", ")} (see simurgh --help), got ${name}${hint}`,
     );
   }
   if (asksForHelp(command, args)) process.stdout.write(commandHelp(command));

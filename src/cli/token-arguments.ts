@@ -1,5 +1,5 @@
 /**
- * Arguments of `simurgh token`. A secret is none of them: anyone on the machine can read those.
+ * Arguments of `simurgh token`. The secret is not an argument, since others can read arguments.
  *
  * Runs on: main.
  */
@@ -7,27 +7,28 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { makeError, type SimurghError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 
-/** What may be done with a token. */
+/** Actions of `simurgh token`. */
 export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
 
-/** Arguments, taken apart; the values of options as they were typed. */
+/** Parsed arguments. */
 export interface TokenArguments {
   readonly action: TokenAction;
-  /** Data or a token; undefined where it comes from standard input. */
+  /** Data or a token; undefined if it is read from standard input. */
   readonly subject: string | undefined;
   readonly salt: string;
   readonly secretFile: string | undefined;
-  /** Options of Token, by their names. */
+  /** Options for Token, not yet checked. */
   readonly options: Readonly<Record<string, number | string>>;
 }
 
 const ACTIONS: readonly string[] = ["sign", "encrypt", "verify", "decrypt"] satisfies TokenAction[];
-/** Flags whose values are Token's options. */
+/** Options of Token, by flag. */
 const OPTION_OF_FLAG: Readonly<Record<string, string>> = {
-  "max-age": "maxAge",
-  "signed-at": "signedAt",
+  "max-age-ms": "maxAgeMs",
+  "signed-at-ms": "signedAtMs",
   "key-digest": "keyDigest",
   "key-iterations": "keyIterations",
   "key-length": "keyLength",
@@ -37,9 +38,9 @@ const NUMBER = /^-?\d+(\.\d+)?$/;
 const SECRET_VARIABLE = "SIMURGH_SECRET_KEY_BASE";
 
 /**
- * Takes the arguments apart.
+ * Parses the arguments.
  *
- * @throws SIM_ERR_OPTION_INVALID for what `--help` does not list
+ * @throws SIM_ERR_OPTION_INVALID for arguments that `--help` does not list
  */
 export function parseTokenArguments(args: readonly string[]): TokenArguments {
   const { tokens, positionals } = parseArgs({
@@ -55,14 +56,21 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
   }
   const [action = "", subject, ...rest] = positionals;
   if (!isAction(action)) {
-    throw invalid("token", `have an action of ${ACTIONS.join(", ")}`, action || "none");
+    throw invalidOption(
+      `token action must be one of ${ACTIONS.join(", ")}, got ${action || "none"}`,
+    );
   }
-  if (rest.length > 0) throw invalid(action, "have one argument", positionals.slice(1).join(" "));
+  if (rest.length > 0)
+    throw invalidOption(
+      `${action} must be given one argument, got ${positionals.slice(1).join(" ")}`,
+    );
   const isRead = action === "verify" || action === "decrypt";
-  if (isRead && values.has("signed-at"))
-    throw invalid(action, "have its own options", "--signed-at");
+  if (isRead && values.has("signed-at-ms")) {
+    throw invalidOption(`${action} must be given options for reading a token, got --signed-at-ms`);
+  }
   const salt = values.get("salt");
-  if (salt === undefined) throw invalid("--salt", "be given (what the token is for)", "none");
+  if (salt === undefined)
+    throw invalidOption("--salt must be given (the purpose of the token), got none");
   return {
     action,
     subject: subject === "-" ? undefined : subject,
@@ -73,9 +81,9 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
 }
 
 /**
- * Gives the secret from its file, or else from the environment.
+ * Returns the secret from its file or, without a file, from the environment.
  *
- * @throws SIM_ERR_OPTION_INVALID where there is none
+ * @throws SIM_ERR_OPTION_INVALID if there is none
  */
 export function secretOf(
   file: string | undefined,
@@ -83,11 +91,13 @@ export function secretOf(
 ): string {
   const secret = file === undefined ? environment[SECRET_VARIABLE] : contentOf(file);
   if (secret !== undefined && secret !== "") return secret;
-  throw invalid(file ?? SECRET_VARIABLE, "have the secret (or --secret-file)", "none");
+  throw invalidOption(
+    `${file ?? SECRET_VARIABLE} must contain the secret (or use --secret-file), got none`,
+  );
 }
 
-/** Names flag or variable where a message has the name of Token's option. */
-export function namedAsTyped(error: unknown, secretFile: string | undefined): unknown {
+/** Replaces the name of Token's option in an error message with the flag or variable. */
+export function withTypedNames(error: unknown, secretFile: string | undefined): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);
   const flag = Object.keys(OPTION_OF_FLAG).find((name) => OPTION_OF_FLAG[name] === subject);
@@ -100,11 +110,11 @@ export function namedAsTyped(error: unknown, secretFile: string | undefined): un
 
 function contentOf(file: string): string {
   try {
-    // Editors end a file with a line break.
+    // Editors add a line break at the end.
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
     const got = error instanceof Error && "code" in error ? String(error.code) : "an error";
-    throw invalid("--secret-file", "be a file that can be read", `${got} for ${file}`);
+    throw invalidOption(`--secret-file must be a readable file, got ${got} for ${file}`);
   }
 }
 
@@ -118,24 +128,24 @@ function optionsOf(values: ReadonlyMap<string, string>): Record<string, number |
 }
 
 function number(flag: string, value: string): number {
-  if (flag === "max-age" && value === "infinity") return Infinity;
+  if (flag === "max-age-ms" && value === "infinity") return Infinity;
   if (NUMBER.test(value)) return Number(value);
-  const rule = flag === "max-age" ? "be a number or infinity" : "be a number";
-  throw invalid(`--${flag}`, rule, JSON.stringify(value));
+  const rule = flag === "max-age-ms" ? "be a number or infinity" : "be a number";
+  throw invalidOption(`--${flag} must ${rule}, got ${JSON.stringify(value)}`);
 }
 
 function flagOf(name: string, rawName: string, value: string | undefined): [string, string] {
   if (!FLAGS.includes(name)) {
-    throw invalid("option", "be one that `simurgh token --help` lists", rawName);
+    const hint = nearestHint(
+      rawName,
+      [...FLAGS, "help"].map((flag) => `--${flag}`),
+    );
+    throw invalidOption(`option must be listed by \`simurgh token --help\`, got ${rawName}${hint}`);
   }
-  if (value === undefined) throw invalid(rawName, "be followed by a value", "none");
+  if (value === undefined) throw invalidOption(`${rawName} must be followed by a value, got none`);
   return [name, value];
 }
 
 function isAction(text: string): text is TokenAction {
   return ACTIONS.includes(text);
-}
-
-function invalid(subject: string, rule: string, got: string): SimurghError {
-  return makeError("SIM_ERR_OPTION_INVALID", `${subject} must ${rule}, got ${got}`);
 }

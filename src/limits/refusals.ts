@@ -1,24 +1,26 @@
 /**
- * What log, telemetry and counters hear of what was over a limit.
+ * Reports refusals by rate limits to the log, telemetry and counters.
  *
- * Runs on: shard; one for all its limits.
- * Full: the log gets a line at once, and then at most one every 10 s, with how many there were; so
- *       a flood is no flood of the log.
+ * Runs on: shard; one for all limits.
+ * Full: the first refusal is logged immediately, then at most one line every 10 s with a count, so
+ *       that a flood of messages does not flood the log.
  */
 
 import type { Logger } from "../log/logger.ts";
+import type { Counters } from "../memory/counters.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Clock } from "./clock.ts";
 import type { Counted } from "./own-limits.ts";
 
-/** Whose limit it was. */
+/** What the limit applies to. */
 export type LimitScope = "socket" | "channel" | "event" | "id" | "address";
 
-/** Something that was refused. */
+/** A message, join or connect that was refused. */
 export interface Refusal {
   readonly scope: LimitScope;
   readonly counted: Counted;
-  /** Number of the connection; undefined: there is none yet. */
+  /** Number of the connection; undefined if there is none yet. */
   readonly connection: number | undefined;
   readonly id: string | null;
   readonly topic: unknown;
@@ -26,49 +28,39 @@ export interface Refusal {
   readonly retryAfterMs: number;
 }
 
-/** What refusals are counted by. */
-export interface RefusalsParts {
-  readonly logger: Logger;
-  readonly clock: Clock;
-  /** Called for each message and join that is refused, answered or not. */
-  readonly onRefused: () => void;
-  /** Called for each of those that is not even answered. */
-  readonly onIgnored: () => void;
-  /** Called for each request to connect that is refused. */
-  readonly onConnectRefused: () => void;
-}
-
 const LINE_EVERY_MS = 10_000;
 
-/** Hears of refusals. */
+/** Reports the refusals of a shard. */
 export class Refusals {
   readonly clock: Clock;
-  readonly #parts: RefusalsParts;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
   #nextLineMs = -Infinity;
-  /** Since the last line. */
+  /** Refusals since the last line. */
   #count = 0;
 
-  constructor(parts: RefusalsParts) {
-    this.#parts = parts;
-    this.clock = parts.clock;
+  constructor(counters: Counters, logger: Logger, clock: Clock) {
+    this.#counters = counters;
+    this.#logger = logger;
+    this.clock = clock;
   }
 
-  /** A message, or a join, was refused, and its client told. */
+  /** Reports a refused message or join that the client is told about. */
   refused(refusal: Refusal): void {
-    this.#parts.onRefused();
+    this.#counters.add(COUNTER.rateLimited);
     this.#report(refusal);
   }
 
-  /** A message of a client that goes on far above its limit was refused without a word. */
+  /** Counts a refused message of a flooding client, which gets no answer. */
   ignored(): void {
-    this.#parts.onRefused();
-    this.#parts.onIgnored();
+    this.#counters.add(COUNTER.rateLimited);
+    this.#counters.add(COUNTER.floodIgnored);
     this.#count += 1;
   }
 
-  /** A request to connect was refused. */
+  /** Reports a refused connection request. */
   connectRefused(refusal: Refusal): void {
-    this.#parts.onConnectRefused();
+    this.#counters.add(COUNTER.connectsLimited);
     this.#report(refusal);
   }
 
@@ -76,7 +68,7 @@ export class Refusals {
     this.#count += 1;
     const nowMs = this.clock();
     if (nowMs >= this.#nextLineMs) {
-      this.#parts.logger.log("rateLimited", { ...refusal, count: this.#count });
+      this.#logger.log("rateLimited", { ...refusal, count: this.#count });
       this.#nextLineMs = nowMs + LINE_EVERY_MS;
       this.#count = 0;
     }

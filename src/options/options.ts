@@ -1,22 +1,22 @@
 /**
- * Every option of a server: its variable, default, unit, range and limit, in one table.
+ * All options of a server in one table: environment variable, default, unit, range and limit.
  *
- * Runs on: any thread. A table, and the check of one value by it.
+ * Runs on: any thread. A table, and a check of one value against it.
  */
 
+import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";
 import {
   checkInteger,
   checkText,
-  clusterUrlRule,
   nodeNameRule,
   type IntegerOption,
   type TextOption,
 } from "./values.ts";
 
-/** Levels of the log, from the most to the least. */
+/** Log levels, from the most to the least verbose. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
-/** Each option of a server. The reference's table is made from this. */
+/** The options of a server. The table in the reference is generated from this. */
 export const OPTIONS = {
   host: {
     kind: "text",
@@ -25,7 +25,7 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 255,
     about: "Address to listen on.",
-    atLimit: "An address that is not ours is an error of `serve`.",
+    atLimit: "`serve` fails with SIM_ERR_LISTEN if the address is not available.",
   },
   port: {
     kind: "integer",
@@ -35,7 +35,7 @@ export const OPTIONS = {
     max: 65_535,
     unit: "port",
     about: "Port to listen on; 0 lets the system choose one.",
-    atLimit: "A taken port is an error of `serve`.",
+    atLimit: "`serve` fails with SIM_ERR_LISTEN if the port is taken.",
   },
   shards: {
     kind: "integer",
@@ -45,8 +45,8 @@ export const OPTIONS = {
     max: 64,
     unit: "shards",
     about:
-      "Worker threads that serve connections; auto is the smaller of the machine's parallelism and the container's CPU quota.",
-    atLimit: "Each shard takes its share of the connections, in turns.",
+      "Worker threads that serve connections. auto: the smaller of the machine's parallelism and the container's CPU quota.",
+    atLimit: "New connections are distributed to the shards in turn.",
   },
   youngGenerationMb: {
     kind: "integer",
@@ -56,9 +56,9 @@ export const OPTIONS = {
     max: 1_024,
     unit: "MiB",
     about:
-      "Young generation of each shard's JavaScript heap, where objects begin; a small one keeps what an idle connection holds in memory small.",
+      "Size of the young generation of each shard's JavaScript heap, where new objects are allocated. A small one saves memory per idle connection.",
     atLimit:
-      "Objects that live longer than that move to the old generation sooner; with many live ones at a time, a larger one spares the collector work.",
+      "Surviving objects move to the old generation earlier. If many objects are live at a time, a larger value reduces the work of the garbage collector.",
   },
   oldGenerationMb: {
     kind: "integer",
@@ -68,9 +68,9 @@ export const OPTIONS = {
     max: 1_048_576,
     unit: "MiB",
     about:
-      "Old generation of each shard's JavaScript heap, where objects stay; auto is what Node.js allows, and at most 2,000. Below 2 GiB the collector lets a heap grow to twice what is in use, above that to four times.",
+      "Size of the old generation of each shard's JavaScript heap, where long-lived objects are kept. auto: the default of Node.js, but at most 2,000. Below 2 GiB the garbage collector lets a heap grow to twice what is in use, above that to four times.",
     atLimit:
-      "The process ends, as always where JavaScript finds no memory; see `overloadHeapBytes`.",
+      "The process ends, as always when JavaScript runs out of memory. See `overloadHeapBytes`.",
   },
   startTimeoutMs: {
     kind: "integer",
@@ -80,9 +80,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a thread to be ready: for a shard to load the app module and settle its `start`, for the link to connect.",
+      "Time for a thread to become ready: for a shard, to load the app module and run its `start`; for the link, to connect.",
     atLimit:
-      "`serve` fails with SIM_ERR_SHARD_START; a shard that is restarted goes on as it was, one that ended is tried again.",
+      "`serve` fails with SIM_ERR_SHARD_START. In a restart, the old thread keeps running. A shard that had ended is started again.",
   },
   ringBytes: {
     kind: "integer",
@@ -93,9 +93,9 @@ export const OPTIONS = {
     unit: "bytes",
     powerOfTwo: true,
     about:
-      "Capacity of the ring from one thread to another, a power of two; auto is 256 MiB over the number of rings, within 64 KiB and 1 MiB.",
+      "Capacity of the ring from one thread to another, a power of two. auto: 256 MiB divided by the number of rings, from 64 KiB to 1 MiB.",
     atLimit:
-      "Who broadcasts waits for room, at most 1 ms in one turn of its loop; then the record waits in its sender's overflow queue.",
+      "The sender waits for room, at most 1 ms per turn of its event loop. Then the record is queued in its overflow queue.",
   },
   overflowBytes: {
     kind: "integer",
@@ -104,9 +104,9 @@ export const OPTIONS = {
     min: 65_536,
     max: 1_073_741_824,
     unit: "bytes",
-    about: "What may wait for room in the ring from one thread to one other.",
+    about: "Bytes that may wait for room in the ring from one thread to another.",
     atLimit:
-      "What comes beyond is lost for that thread, whose channels on the topics concerned get phx_error; a single broadcast larger than this is refused to its sender.",
+      "Further records are lost for that thread, and its channels on these topics get phx_error. A single broadcast larger than this is refused with an error.",
   },
   overflowTotalBytes: {
     kind: "integer",
@@ -115,8 +115,8 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "What may wait for room in all rings of one sending thread together.",
-    atLimit: "As for the bound of one pair.",
+    about: "Total bytes that may wait for room in all rings of a sending thread.",
+    atLimit: "Same as for `overflowBytes`.",
   },
   coalesceMs: {
     kind: "integer",
@@ -126,9 +126,9 @@ export const OPTIONS = {
     max: 1_000,
     unit: "ms",
     about:
-      "Window in which a shard holds broadcasts, to send each client all of them by one system call, and to wake another shard once for all; 0 for none, when only what meets within one turn of the event loop leaves together. A broadcast is later by half a window on average, and keeps its order with replies and pushes.",
+      "How long a shard collects broadcasts, to send them to a client in one system call and to wake other shards only once. 0: only broadcasts within one turn of the event loop are sent together. Broadcasts are delayed by half of this on average and keep their order relative to replies and pushes.",
     atLimit:
-      "More than 256 KiB of frames of a shard, or half a ring to another, end a window before its time.",
+      "Broadcasts are sent. This happens earlier if a shard has collected more than 256 KiB of frames, or half a ring of records for another shard.",
   },
   indexBits: {
     kind: "integer",
@@ -137,8 +137,8 @@ export const OPTIONS = {
     min: 8,
     max: 26,
     unit: "bits",
-    about: "The subscription index has two to this power of slots, of 4 bytes per 32 threads.",
-    atLimit: "Topics that share a slot cost records that find no subscriber, never a lost one.",
+    about: "Size of the subscription index: 2^indexBits slots, each of 4 bytes per 32 threads.",
+    atLimit: "Topics that share a slot cause records that find no subscriber. Nothing is lost.",
   },
   maxFrameBytes: {
     kind: "integer",
@@ -147,8 +147,9 @@ export const OPTIONS = {
     min: 128,
     max: 268_435_456,
     unit: "bytes",
-    about: "Largest message that a client may send, with the 6 to 14 bytes of a frame's header.",
-    atLimit: "The connection is closed with 1009; beyond 1 MiB more it is cut (1006).",
+    about: "Largest message that a client may send, including a frame header of 6 to 14 bytes.",
+    atLimit:
+      "The connection is closed with 1009. If the message is more than 1 MiB larger, the connection is cut (1006).",
   },
   maxHeaderBytes: {
     kind: "integer",
@@ -157,7 +158,7 @@ export const OPTIONS = {
     min: 4_096,
     max: 1_048_576,
     unit: "bytes",
-    about: "Largest head of an HTTP request. One value for the process: the first server's.",
+    about: "Largest head of an HTTP request. The first server sets it for the whole process.",
     atLimit: "The request is answered with 431.",
   },
   idleTimeoutMs: {
@@ -167,7 +168,8 @@ export const OPTIONS = {
     min: 250,
     max: 86_400_000,
     unit: "ms",
-    about: "Silence of a client after which its connection is closed; a mount's `timeoutMs` wins.",
+    about:
+      "Time without data from a client after which its connection is closed. A mount's `timeoutMs` overrides this.",
     atLimit: "The connection is closed with 1002.",
   },
   maxChannels: {
@@ -177,8 +179,8 @@ export const OPTIONS = {
     min: 1,
     max: 100_000,
     unit: "channels",
-    about: "Topics that one connection may have joined at once.",
-    atLimit: "A further join is answered with error `too many channels joined`.",
+    about: "Topics that a connection may have joined at the same time.",
+    atLimit: "Further joins are answered with error `too many channels joined`.",
   },
   maxMailbox: {
     kind: "integer",
@@ -187,7 +189,7 @@ export const OPTIONS = {
     min: 1,
     max: 1_000_000,
     unit: "messages",
-    about: "Messages that may wait for one channel whose handler is still at work.",
+    about: "Messages that may wait for a channel while its handler is busy.",
     atLimit: "The channel ends with phx_error `mailbox full`.",
   },
   handlerTimeoutMs: {
@@ -198,9 +200,9 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time that one asynchronous callback may take: of a channel but for `join`, `connect`, or a route.",
+      "Time limit of an asynchronous callback: of a channel (except `join`), of `connect`, or of a route.",
     atLimit:
-      "The channel ends with phx_error `handler timeout`; a connection is refused with 500, a route's request answered with 503.",
+      "The channel ends with phx_error `handler timeout`, the connection is refused with 500, or the request is answered with 503.",
   },
   joinTimeoutMs: {
     kind: "integer",
@@ -210,9 +212,9 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time that an asynchronous `join` may take; a channel's `joinTimeoutMs` wins. The official client gives up after 10 s, unless it is told otherwise.",
+      "Time limit of an asynchronous `join`. A channel's `joinTimeoutMs` overrides this. The official client gives up after 10 s by default.",
     atLimit:
-      "The join is answered with error `join timeout`, and the topic is free; what it gives later is dropped.",
+      "The join is answered with error `join timeout` and the topic is free again. A later result is discarded.",
   },
   taskThreads: {
     kind: "integer",
@@ -222,8 +224,8 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all shards, made at the first task; auto is one less than the CPUs that there are, at least 1.",
-    atLimit: "A task that finds all threads at work waits for one.",
+      "Threads that run tasks for all shards; started with the first task. auto: one less than the number of CPUs, but at least 1.",
+    atLimit: "A task waits for a free thread.",
   },
   maxTaskQueue: {
     kind: "integer",
@@ -233,7 +235,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "tasks",
     about: "Tasks that may wait for a thread.",
-    atLimit: "A further task is rejected at once.",
+    atLimit: "Further tasks are rejected immediately.",
   },
   taskTimeoutMs: {
     kind: "integer",
@@ -242,9 +244,9 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time that one task may take, from when a thread is free for it.",
+    about: "Time limit of a task, measured from when a thread starts it.",
     atLimit:
-      "The task is rejected. Where it does not end by its signal, its thread is ended and replaced.",
+      "The task is rejected. If it does not react to its signal, its thread is terminated and replaced.",
   },
   maxBackpressureBytes: {
     kind: "integer",
@@ -255,7 +257,7 @@ export const OPTIONS = {
     unit: "bytes",
     about: "Bytes that may wait for a client that reads too slowly.",
     atLimit:
-      "Where it does not get less within `slowClientMs`, or is 8 times as much at once, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`; the client joins anew.",
+      "If they do not decrease within `slowClientMs`, or as soon as they reach 8 times this limit, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`. The client then joins again.",
   },
   slowClientMs: {
     kind: "integer",
@@ -264,8 +266,9 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "Time in which a client beyond `maxBackpressureBytes` must have taken some of it.",
-    atLimit: "It reads too slowly; see `maxBackpressureBytes`.",
+    about:
+      "Time in which a client above `maxBackpressureBytes` must have read some of the waiting bytes.",
+    atLimit: "The client counts as too slow; see `maxBackpressureBytes`.",
   },
   longpollWindowMs: {
     kind: "integer",
@@ -275,9 +278,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long a long-poll request may wait; a mount's `windowMs` wins. Clients give up after 20 s.",
+      "How long a long-poll request may wait. A mount's `windowMs` overrides this. Clients give up after 20 s.",
     atLimit:
-      "A poll is answered with 204, a POST with 408; a session that is not polled for 1.5 times as long ends.",
+      "A poll is answered with 204, a POST with 408. A session that is not polled for 1.5 times this long ends.",
   },
   longpollTimeoutMs: {
     kind: "integer",
@@ -287,9 +290,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long the shard that has a long-poll session, on this node or another, may take to say so; a mount's `pubsubTimeoutMs` wins.",
+      "How long the shard that owns a long-poll session, on this node or another, may take to answer. A mount's `pubsubTimeoutMs` overrides this.",
     atLimit:
-      "The session counts as gone: the client connects anew. Where a shard of another node takes longer to say that it delivered a batch, the session ends.",
+      "The session counts as gone, and the client connects again. If a shard of another node takes longer to confirm a batch, the session ends.",
   },
   longpollMaxAgeMs: {
     kind: "integer",
@@ -298,8 +301,8 @@ export const OPTIONS = {
     min: 1_000,
     max: 31_536_000_000,
     unit: "ms",
-    about: "How long a long-poll session may be used; a mount's `maxAgeMs` wins.",
-    atLimit: "The session counts as gone: the client connects anew.",
+    about: "How long a long-poll session may be used. A mount's `maxAgeMs` overrides this.",
+    atLimit: "The session counts as gone, and the client connects again.",
   },
   overloadLagMs: {
     kind: "integer",
@@ -308,8 +311,8 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "How late a shard's event loop may run, again and again.",
-    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+    about: "Event loop lag above which a shard is overloaded, if it persists.",
+    atLimit: "Joins are answered with error `overloaded` until the lag is well below this.",
   },
   overloadHeapBytes: {
     kind: "integer",
@@ -318,8 +321,8 @@ export const OPTIONS = {
     min: 1_048_576,
     max: 1_099_511_627_776,
     unit: "bytes",
-    about: "JavaScript heap that a shard may use; auto is 60 % of `oldGenerationMb`.",
-    atLimit: "Joins are answered with error `overloaded` until it is well below.",
+    about: "JavaScript heap above which a shard is overloaded. auto: 60 % of `oldGenerationMb`.",
+    atLimit: "Joins are answered with error `overloaded` until the heap is well below this.",
   },
   withdrawPercent: {
     kind: "integer",
@@ -328,9 +331,10 @@ export const OPTIONS = {
     min: 100,
     max: 10_000,
     unit: "percent",
-    about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
+    about:
+      "Second threshold of overload, as a percentage of `overloadLagMs` and `overloadHeapBytes`.",
     atLimit:
-      "The shard gets no new connections until it is well below; where all shards are so, requests get 503 with Retry-After.",
+      "The shard gets no new connections until it is well below this. If all shards are above it, requests get 503 with Retry-After.",
   },
   rateTableBits: {
     kind: "integer",
@@ -340,9 +344,9 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "The table of rate limits per id and address has two rows of two to this power of words, of 4 bytes. Shared by all shards; without such limits it takes no memory.",
+      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards, and takes no memory if there are no such limits.",
     atLimit:
-      "Never full: ids and addresses that share a word in both rows share a limit. Of those within their limits a share of (keys at their limits / words of a row)² is refused wrongly.",
+      "The table is never full: ids and addresses that share a word in both rows share a limit. Of those within their limits, a fraction of (keys at their limits / words per row)² is refused wrongly.",
   },
   presencePeriodMs: {
     kind: "integer",
@@ -352,8 +356,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How often other nodes are told which presences changed; a presence's `broadcastPeriodMs` wins. Threads of one node hear of each change at once.",
-    atLimit: "What changed within the period goes out together.",
+      "How often other nodes are told about changed presences. A presence's `broadcastPeriodMs` overrides this. Threads of the same node hear of each change immediately.",
+    atLimit: "All changes of a period are sent together.",
   },
   presenceSilentPeriods: {
     kind: "integer",
@@ -363,8 +367,8 @@ export const OPTIONS = {
     max: 1_000,
     unit: "periods",
     about:
-      "Periods without a change after which other nodes get a sign of life; a presence's `maxSilentPeriods` wins.",
-    atLimit: "The sign of life is sent.",
+      "Periods without a change after which a heartbeat is sent to other nodes. A presence's `maxSilentPeriods` overrides this.",
+    atLimit: "The heartbeat is sent.",
   },
   presenceDownMs: {
     kind: "integer",
@@ -374,8 +378,8 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Silence of a shard of another node after which what it tracked is not seen; auto is twice the silent periods, at least three periods; a presence's `downPeriodMs` wins.",
-    atLimit: "Its presences leave; they join again when it is heard again.",
+      "Silence of another node's shard after which its presences are hidden. auto: twice the silent periods, at least three periods. A presence's `downPeriodMs` overrides this.",
+    atLimit: "Its presences leave. They join again when the shard is heard again.",
   },
   presencePermdownMs: {
     kind: "integer",
@@ -385,8 +389,8 @@ export const OPTIONS = {
     max: 604_800_000,
     unit: "ms",
     about:
-      "Silence of a shard of another node after which what it tracked is forgotten; a presence's `permdownPeriodMs` wins.",
-    atLimit: "It is asked for all of it when it is heard again.",
+      "Silence of another node's shard after which its presences are forgotten. A presence's `permdownPeriodMs` overrides this.",
+    atLimit: "If the shard is heard again, it is asked for all its presences.",
   },
   presenceDeltaSize: {
     kind: "integer",
@@ -396,8 +400,8 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "leaves",
     about:
-      "Presences that left, of its own, which a shard remembers for who missed it; a presence's `maxDeltaSize` wins.",
-    atLimit: "Who missed more is sent all that is tracked there.",
+      "How many of its own leaves a shard remembers, for replicas that missed them. A presence's `maxDeltaSize` overrides this.",
+    atLimit: "A replica that missed more gets all presences of the shard.",
   },
   presenceMaxBytes: {
     kind: "integer",
@@ -406,7 +410,8 @@ export const OPTIONS = {
     min: 256,
     max: 32_768,
     unit: "bytes",
-    about: "Largest presence, as JSON: topic, key and meta together; a presence's `maxBytes` wins.",
+    about:
+      "Largest presence as JSON: topic, key and meta together. A presence's `maxBytes` overrides this.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
   presenceFetchMs: {
@@ -416,8 +421,8 @@ export const OPTIONS = {
     min: 20,
     max: 86_400_000,
     unit: "ms",
-    about: "Time for a presence's `fetch` to settle; its `fetchTimeoutMs` wins.",
-    atLimit: "The diff goes out as it was tracked, and a line in the log says so.",
+    about: "Time limit of a presence's `fetch`. The presence's `fetchTimeoutMs` overrides this.",
+    atLimit: "The diff is sent with the tracked metas only, and the failure is logged.",
   },
   drainMs: {
     kind: "integer",
@@ -426,8 +431,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for clients to take their last bytes, after the last batch of a drain.",
-    atLimit: "Connections that still have unsent bytes are cut.",
+    about: "Time for clients to receive their last bytes, after the last batch of a drain.",
+    atLimit: "Connections with unsent bytes are cut.",
   },
   drainBatch: {
     kind: "integer",
@@ -437,7 +442,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "Connections of the node that one batch of a drain closes: of `drain`, `close`, or the restart of a shard. Phoenix's `batch_size`.",
+      "Connections that one batch of a drain closes on the whole node, in `drain`, `close` and the restart of a shard. Phoenix: `batch_size`.",
     atLimit: "The next batch is closed `drainIntervalMs` later.",
   },
   drainIntervalMs: {
@@ -447,8 +452,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "From one batch of a drain to the next. Phoenix's `batch_interval`.",
-    atLimit: "The next batch is closed; its clients come back to other nodes, or shards.",
+    about: "Time from one batch of a drain to the next. Phoenix: `batch_interval`.",
+    atLimit: "The next batch is closed. Its clients reconnect to other nodes or shards.",
   },
   drainJitterPercent: {
     kind: "integer",
@@ -458,8 +463,8 @@ export const OPTIONS = {
     max: 100,
     unit: "percent",
     about:
-      "Share of the interval over which the connections of a whole batch are closed, at random moments, and those of a small one in a shorter time; 0 closes a batch at once, as Phoenix does.",
-    atLimit: "Clients come back as evenly as connections were closed.",
+      "Percentage of the interval over which the connections of a full batch are closed at random moments; smaller batches take less time. 0 closes a batch at once, like Phoenix.",
+    atLimit: "Clients reconnect as evenly as their connections are closed.",
   },
   drainLimitMs: {
     kind: "integer",
@@ -468,8 +473,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for all batches of a drain. Phoenix's `shutdown`.",
-    atLimit: "Batches are larger than `drainBatch`, and so fit.",
+    about: "Time limit for all batches of a drain. Phoenix: `shutdown`.",
+    atLimit: "Batches are made larger than `drainBatch`, so that they fit.",
   },
   drainDelayMs: {
     kind: "integer",
@@ -479,7 +484,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "For how long a node that drains still takes connections, while it says that it is not ready: time for a balancer to notice.",
+      "How long a draining node still accepts connections while it reports that it is not ready. Gives a load balancer time to notice.",
     atLimit: "New connections are refused, and the first batch is closed.",
   },
   controlTimeoutMs: {
@@ -490,8 +495,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a shard to answer what the host asks: subscribers, topics, sockets, channels, presences.",
-    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which says which shard is late.",
+      "Time for a shard to answer a question from the host about subscribers, topics, sockets, channels or presences.",
+    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which names the shard.",
   },
   shutdownMs: {
     kind: "integer",
@@ -501,8 +506,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for each of a shard's last steps after its last connection is closed: its channels' `terminate`, the app's `stop`, its thread's end.",
-    atLimit: "The next step begins; at last the thread is ended, whatever it still does.",
+      "Time limit of each of a shard's last steps after its last connection has closed: the `terminate` of its channels, the app's `stop`, the end of its thread.",
+    atLimit: "The next step begins. After the last one the thread is terminated.",
   },
   nodeName: {
     kind: "text",
@@ -512,21 +517,20 @@ export const OPTIONS = {
     maxBytes: 255,
     rule: nodeNameRule,
     about:
-      "Name of this node, unique in its cluster; auto is random. That of an `adapter` given in code wins.",
-    atLimit: "Where another node has it, `serve` fails with SIM_ERR_NODE_NAME.",
+      "Name of this node, unique in its cluster. auto: random. The name of an `adapter` passed in code overrides this.",
+    atLimit: "If another node has the same name, `serve` fails with SIM_ERR_NODE_NAME.",
   },
   clusterUrl: {
     kind: "text",
     env: "SIMURGH_CLUSTER_URL",
-    default: "none",
+    default: NO_CLUSTER,
     minBytes: 4,
     maxBytes: 4_096,
     secret: true,
     rule: clusterUrlRule,
-    about:
-      "Server by which nodes hear each other, as redis://user:password@host:6379, or rediss: by TLS; none: this node is alone.",
+    about: `Server that connects the nodes of a cluster, such as ${CLUSTER_FORMS}. ${NO_CLUSTER}: a single node.`,
     atLimit:
-      "Where it is away, the node serves alone and tries again; then all topics are told what they missed.",
+      "While it is unreachable, the node works alone and keeps reconnecting. Then all topics are told that they missed broadcasts.",
   },
   clusterName: {
     kind: "text",
@@ -534,8 +538,9 @@ export const OPTIONS = {
     default: "simurgh",
     minBytes: 1,
     maxBytes: 255,
-    about: "Nodes of one name hear each other, where several clusters use one server.",
-    atLimit: "Nodes of another name hear nothing of these.",
+    about:
+      "Name of the cluster. Only nodes with the same cluster name are connected, so that several clusters can share a server.",
+    atLimit: "Nodes with another name do not receive broadcasts of this cluster.",
   },
   clusterQueueBytes: {
     kind: "integer",
@@ -544,9 +549,9 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "What may wait for the answer of the server of `clusterUrl`.",
+    about: "Bytes that may wait for a response from the server of `clusterUrl`.",
     atLimit:
-      "What comes beyond is lost for other nodes, whose channels on the topics concerned get phx_error.",
+      "Further broadcasts are lost for other nodes, and their channels on these topics get phx_error.",
   },
   secretKeyBase: {
     kind: "text",
@@ -555,8 +560,8 @@ export const OPTIONS = {
     minBytes: 64,
     maxBytes: 4_096,
     secret: true,
-    about: "Secret that all keys are derived from; auto is random, with a warning.",
-    atLimit: "With a random secret, tokens end with the process.",
+    about: "Secret from which all keys are derived. auto: random, with a warning.",
+    atLimit: "With a random secret, tokens are valid only until the process ends.",
   },
   logLevel: {
     kind: "text",
@@ -565,8 +570,8 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 16,
     choices: LOG_LEVELS,
-    about: "Least level of lines that are logged.",
-    atLimit: "Lines below it are not made.",
+    about: "Lowest level of lines to log.",
+    atLimit: "Lines below it are not logged.",
   },
 } as const satisfies Record<string, IntegerOption | TextOption>;
 
@@ -577,17 +582,17 @@ type ValueOf<Name extends OptionName> = (typeof OPTIONS)[Name]["kind"] extends "
   ? number
   : string;
 
-/** Options as a caller gives them. */
+/** Options as passed by a caller. */
 export type Options = { readonly [Name in OptionName]?: ValueOf<Name> | undefined };
 
-/** Options with every default filled in and every value checked. */
+/** Options with all defaults filled in and all values checked. */
 export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
 
 /**
- * Checks a value that stands in for a server's option in one place.
+ * Checks a value that overrides an option of the server, for example for one mount.
  *
- * @param subject - what the message calls it
- * @throws SIM_ERR_OPTION_INVALID where it is out of the option's range
+ * @param subject - name of the value in the error message
+ * @throws SIM_ERR_OPTION_INVALID if the value is out of the option's range
  */
 export function checkOption(name: OptionName, subject: string, value: unknown): void {
   const option: IntegerOption | TextOption = OPTIONS[name];

@@ -1,12 +1,13 @@
 /**
- * The value of each option of a server: given in code, else by its variable, else its default.
+ * Resolves the options of a server: from code, then from the environment, then from the defaults.
  *
- * Runs on: the main thread, once, before anything starts. Shards get the result.
+ * Runs on: the main thread, once, before anything starts. Shards receive the result.
  */
 
 import { getHeapStatistics } from "node:v8";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import {
   checkInteger,
   checkText,
@@ -15,37 +16,40 @@ import {
   type TextOption,
 } from "./values.ts";
 import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
+import { checkVariables, isServiceAddress } from "./variables.ts";
 
-/** Members besides the shards: main, the link, and one spare for a shard that is replaced. */
+/** Members besides the shards: main, the link, and a spare for replacing a shard. */
 export const EXTRA_MEMBERS = 3;
 
-/** What stands in for the defaults that depend on the machine. */
+/** Provides the defaults that depend on the machine. */
 export interface AutomaticValues {
-  /** CPUs that there are for us: of the machine, or of the container. */
+  /** Number of CPUs available to this process, taking the container's quota into account. */
   readonly parallelism: () => number;
   readonly secretKeyBase: () => string;
-  /** One that no other node has. */
+  /** Returns a unique name. */
   readonly nodeName: () => string;
 }
 
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
 const MIB = 1_048_576;
-/** Just below where the collector begins to let heaps grow to more than twice what is in use. */
+/** Above 2 GiB the garbage collector lets heaps grow to more than twice what is in use. */
 const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
- * Fills in defaults and checks every value.
+ * Fills in defaults and checks every name and every value.
  *
- * @param given - what the caller of `serve` passed; its other properties are ignored
+ * @param given - options passed to `serve`; other properties are ignored
  * @param environment - usually `process.env`
- * @throws SIM_ERR_OPTION_INVALID for a value out of its range
+ * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of range
  */
 export function resolveOptions(
   given: Options,
   environment: Readonly<Record<string, string | undefined>>,
   automatic: AutomaticValues,
 ): ResolvedOptions {
+  checkNames(given);
+  checkVariables(environment);
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
@@ -61,7 +65,7 @@ export function resolveOptions(
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
   if (resolved["oldGenerationMb"] === "auto") {
-    // A worker is allowed as much as the main thread is.
+    // By default, a worker may use as much as the main thread.
     const { heap_size_limit: limit } = getHeapStatistics();
     resolved["oldGenerationMb"] = Math.min(Math.floor(limit / MIB), AUTOMATIC_HEAP_MB);
   }
@@ -86,27 +90,39 @@ export function resolveOptions(
   return Object.freeze(result);
 }
 
+function checkNames(given: object): void {
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown === undefined) return;
+  const hint = nearestHint(unknown, Object.keys(OPTIONS));
+  throw invalidOption(`option must be one of the server's, got ${unknown}${hint}`);
+}
+
 function resolveOne(
   subject: string,
   option: IntegerOption | TextOption,
   own: unknown,
   text: string | undefined,
 ): number | string {
+  if (own === undefined && subject === OPTIONS.port.env && isServiceAddress(text)) {
+    throw invalidOption(
+      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} yourself, or enableServiceLinks to false`,
+    );
+  }
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
 }
 
-/** Gives the default capacity of a ring for a number of members, a power of two. */
+/** Returns the default capacity of a ring for a number of members, a power of two. */
 export function automaticRingBytes(members: number): number {
   const share = RINGS_TOTAL_BYTES / (members * members);
   const floor = 2 ** Math.floor(Math.log2(share));
   return Math.min(Math.max(floor, 65_536), 1_048_576);
 }
 
-/** Gives the default of a down period: twice as long as a replica is silent (ms). */
+/** Returns the default of a down period (ms): twice as long as a replica may be silent. */
 export function automaticDownMs(periodMs: number, silentPeriods: number): number {
-  // Signs of life are a period further apart than periods are silent, and may be late.
+  // Heartbeats are up to silentPeriods + 1 periods apart, and may be late.
   return periodMs * Math.max(2 * silentPeriods, silentPeriods + 2);
 }
 
@@ -116,13 +132,12 @@ function checkTotalHoldsPair(
 ): void {
   if (overflowTotalBytes >= overflowBytes) return;
   const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
-  throw makeError(
-    "SIM_ERR_OPTION_INVALID",
+  throw invalidOption(
     `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
   );
 }
 
-/** What messages call an option: its variable, where its value came from there. */
+/** Returns the option's name for error messages: its variable if the value comes from there. */
 function subjectOf(
   name: OptionName,
   own: unknown,

@@ -1,12 +1,12 @@
 /**
- * What values an option may have, and the check that one is such a value.
+ * The types of options, and the checks of their values.
  *
- * Runs on: the main thread, before anything starts. Pure.
+ * Runs on: any thread. Pure functions.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption, shown } from "../definition-checks.ts";
 
-/** An option that is a number. */
+/** An integer option. */
 export interface IntegerOption {
   readonly kind: "integer";
   readonly env: string;
@@ -33,23 +33,23 @@ export interface IntegerOption {
   readonly atLimit: string;
 }
 
-/** An option that is a text. */
+/** A text option. */
 export interface TextOption {
   readonly kind: "text";
   readonly env: string;
-  /** `auto` stands for what the machine decides. */
+  /** `auto` means that the value is chosen at startup. */
   readonly default: string;
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly choices?: readonly string[];
   readonly secret?: true;
-  /** Says what a text must be beyond that, as `must …, got …`; undefined where it is. */
+  /** Checks further rules. Returns `must …, got …` if the text breaks one, otherwise undefined. */
   readonly rule?: (text: string) => string | undefined;
   readonly about: string;
   readonly atLimit: string;
 }
 
-/** Text of the range of an option, as messages and the reference have it. */
+/** Returns the range of an option as text, for messages and the reference. */
 export function rangeOf(option: IntegerOption | TextOption): string {
   if (option.kind === "integer") {
     const power = option.powerOfTwo ? ", a power of two" : "";
@@ -59,12 +59,12 @@ export function rangeOf(option: IntegerOption | TextOption): string {
   return `${option.minBytes} to ${option.maxBytes} bytes`;
 }
 
-/** Gives the number that a variable has, or its text where that is none. */
+/** Parses the value of a variable. Returns the text itself if it is not an integer. */
 export function integerOf(text: string): unknown {
   return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
 }
 
-/** Gives a value back where it is one of the option. @throws SIM_ERR_OPTION_INVALID */
+/** Checks a value and returns it. @throws SIM_ERR_OPTION_INVALID if it is out of range */
 export function checkInteger(
   subject: string,
   option: IntegerOption,
@@ -80,58 +80,37 @@ export function checkInteger(
     (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
   ) {
     const power = option.powerOfTwo ? "a power of two" : "an integer";
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be ${power} from ${min} to ${max} (${unit}), got ${shown(value)}`,
     );
   }
   return value;
 }
 
-/** Gives a value back where it is one of the option. @throws SIM_ERR_OPTION_INVALID */
+/** Checks a value and returns it. @throws SIM_ERR_OPTION_INVALID if it is out of range */
 export function checkText(subject: string, option: TextOption, value: unknown): string {
   if (value === "auto" && option.default === "auto") return value;
   if (option.choices && !option.choices.some((choice) => choice === value)) {
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be one of ${option.choices.join(", ")}, got ${shown(value)}`,
     );
   }
   const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
   if (bytes < option.minBytes || bytes > option.maxBytes) {
     const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
     );
   }
   const broken = option.rule?.(value as string);
-  if (broken !== undefined) throw makeError("SIM_ERR_OPTION_INVALID", `${subject} ${broken}`);
+  if (broken !== undefined) throw invalidOption(`${subject} ${broken}`);
   return value as string;
 }
 
-/** Schemes of the URLs that `clusterUrl` may have. */
-const CLUSTER_SCHEMES = ["redis:", "rediss:"];
-/** What Phoenix calls a node without a name: as a name it is that of others as well. */
+/** Names that Phoenix gives to unnamed nodes. They would not be unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
 
-/** The rule of `clusterUrl`. Says nothing of the text itself: it may have a password. */
-export function clusterUrlRule(text: string): string | undefined {
-  if (text === "none") return undefined;
-  const must = "must be none, or a URL as redis://user:password@host:6379, or rediss:, got";
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url) return `${must} what is no URL`;
-  if (!CLUSTER_SCHEMES.includes(url.protocol)) return `${must} one of ${url.protocol}`;
-  if (url.hostname === "") return `${must} one without a host`;
-  // The client library would say so later, without the option's name.
-  return /^\/?\d*$/.test(url.pathname) ? undefined : `${must} a path that is no database's number`;
-}
-
-/** The rule of `nodeName`. */
+/** Checks `nodeName`. */
 export function nodeNameRule(text: string): string | undefined {
-  return NO_NAME.test(text) ? `must be unique in its cluster, or auto, got ${text}` : undefined;
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return NO_NAME.test(text) ? `must be unique in the cluster, or auto, got ${text}` : undefined;
 }

@@ -1,62 +1,49 @@
 /**
  * Tells this thread's subscribers who came and who went: `presence_diff`, then `handleMetas`.
  *
- *   diff --no fetch, or it gave it at once, and nothing of the topic waits--> broadcast
+ *   diff --no fetch, or one with a result at once, and nothing of the topic waits--> broadcast
  *     |
- *     +--fetch is at work--> waits for its turn --> broadcast
+ *     +--fetch is under way--> waits for its turn --> broadcast
  *     +--as many wait as may--> gathered into one --none waits--> fetch
- *     +--as many were told in this turn of the event loop as may be--> gathered into one --next turn-->
+ *     +--as many were announced in this turn of the event loop as may be--> gathered --next turn-->
  *
- * Diffs of a topic go out in the order in which they arose; those of other topics do not wait.
+ * Diffs of a topic go out in the order in which they arose; other topics do not wait for them.
  *
- * What a callback of a channel does is announced when it has returned, and what it gave was
- * answered: a client sees the reply before the diff, as Phoenix has it. Unless it lists before: then
- * the diff comes before the list. All else is announced at once.
+ * What a callback of a channel does is announced when it has returned and its result was replied: a
+ * client sees the reply before the diff, as with Phoenix. Unless the callback lists before that:
+ * then the diff comes before the list. Everything else is announced at once.
  *
  * Runs on: shard; one for each presence.
  * Order:   the state has changed before a diff of it is announced.
  * Full:    `MOST_WAITING` diffs of a topic wait for their fetches, and `MOST_IN_A_TURN` go out by
- *          themselves: where a thousand leave at once, nobody is told a thousand times.
+ *          themselves: if a thousand leave at once, nobody is told a thousand times.
  * Slow:    a fetch that fails, or takes too long, costs the diff what it would have added (`fetching`).
  */
 
-import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
-import type { AnyCallbacks, PresenceContext, PresenceDiff } from "./definition.ts";
-import { TopicDiff, type Diff } from "./diff.ts";
+import type { PresenceDiff, TrackedMeta } from "./definition.ts";
+import { emptyRecord, presenceDiffOf, TopicDiff, type Diff } from "./diff.ts";
 import type { Fetching } from "./fetching.ts";
-import { presenceDiffOf } from "./grouping.ts";
-import { MetasHandling } from "./metas-handling.ts";
-import type { PresenceWire } from "./wire.ts";
+import type { ShardPresence } from "./shard-presence.ts";
 
-/** What announcements are made of. */
-export interface AnnouncementsParts {
-  readonly name: string;
-  readonly callbacks: AnyCallbacks;
-  readonly context: PresenceContext;
-  readonly fetching: Fetching;
-  readonly wire: Pick<PresenceWire, "broadcast" | "count">;
-  readonly logger: Logger;
-}
-
-/** A diff whose fetch is at work, or whose turn has not come. */
+/** A diff whose fetch is under way, or whose turn has not come. */
 interface Waiting {
   readonly diff: TopicDiff;
-  /** Undefined while the fetch is at work. */
+  /** Undefined while the fetch is under way. */
   fetched: PresenceDiff | undefined;
 }
 
-/** What of a topic waits for fetches. */
+/** The diffs of a topic that wait for fetches. */
 interface TopicQueue {
   readonly waiting: Waiting[];
   /** What came when as many waited as may. */
   gathered: TopicDiff | undefined;
 }
 
-/** What of a topic was announced in this turn of the event loop. */
+/** What was announced of a topic in this turn of the event loop. */
 interface TopicTurn {
   count: number;
-  /** What came beyond. */
+  /** What came after that. */
   gathered: TopicDiff | undefined;
 }
 
@@ -67,7 +54,8 @@ const MOST_IN_A_TURN = 32;
 
 /** The announcements of one presence. */
 export class Announcements {
-  readonly #parts: AnnouncementsParts;
+  readonly #presence: ShardPresence;
+  readonly #fetching: Fetching;
   readonly #handling: MetasHandling | undefined;
   /** What is announced when the callback has returned. */
   #due: Diff[] = [];
@@ -75,12 +63,13 @@ export class Announcements {
   readonly #queues = new Map<string, TopicQueue>();
   #isClosed = false;
 
-  constructor(parts: AnnouncementsParts) {
-    this.#parts = parts;
-    this.#handling = parts.callbacks.handleMetas && new MetasHandling(parts);
+  constructor(presence: ShardPresence, fetching: Fetching) {
+    this.#presence = presence;
+    this.#fetching = fetching;
+    this.#handling = presence.callbacks.handleMetas && new MetasHandling(presence);
   }
 
-  /** Announces who came and went, topic by topic, and before it what is due. */
+  /** Announces who came and went, topic by topic, after what is due. */
   announce(diff: Diff): void {
     if (this.#due.length > 0) this.announceDue();
     for (const [topic, one] of diff.topics) if (!one.isEmpty) this.#announce(topic, one);
@@ -99,7 +88,7 @@ export class Announcements {
     for (const diff of due) this.announce(diff);
   }
 
-  /** Announces nothing any more. */
+  /** Stops announcing. */
   close(): void {
     this.#isClosed = true;
     this.#due = [];
@@ -107,13 +96,15 @@ export class Announcements {
     this.#queues.clear();
   }
 
+  // -- in this turn ------------------------------------------------------------------------------
+
   #announce(topic: string, diff: TopicDiff): void {
     if (this.#isClosed) return;
-    // Who subscribes later lists what there is. Behind diffs that wait it must come all the same:
-    // they reach who subscribes meanwhile, who would not hear that they are no longer so.
+    // A later subscriber lists what there is. But behind diffs that wait, this one must go out too:
+    // they reach whoever subscribes meanwhile, who would not learn that they are outdated.
     const turn = this.#turn.get(topic);
     const isAwaited = turn?.gathered !== undefined || this.#queues.has(topic);
-    if (!isAwaited && !this.#handling && this.#parts.wire.count(topic) === 0) return;
+    if (!isAwaited && !this.#handling && this.#presence.pubsub.count(topic) === 0) return;
     if (turn && turn.count >= MOST_IN_A_TURN) {
       turn.gathered ??= new TopicDiff();
       turn.gathered.add(diff);
@@ -140,6 +131,8 @@ export class Announcements {
     }
   }
 
+  // -- after its fetch ---------------------------------------------------------------------------
+
   #fetchThenPublish(topic: string, diff: TopicDiff): void {
     const queue = this.#queues.get(topic);
     if (queue && (queue.gathered || queue.waiting.length >= MOST_WAITING)) {
@@ -147,7 +140,7 @@ export class Announcements {
       queue.gathered.add(diff);
       return;
     }
-    const fetched = this.#parts.fetching.fetchDiff(topic, diff);
+    const fetched = this.#fetching.fetchDiff(topic, diff);
     if (queue) this.#enqueue(topic, queue, diff, fetched);
     else if (!(fetched instanceof Promise)) this.#publish(topic, diff, fetched);
     else {
@@ -163,10 +156,10 @@ export class Announcements {
     diff: TopicDiff,
     fetched: PresenceDiff | Promise<PresenceDiff>,
   ): void {
-    const isAtWork = fetched instanceof Promise;
-    const waiting: Waiting = { diff, fetched: isAtWork ? undefined : fetched };
+    const isUnderWay = fetched instanceof Promise;
+    const waiting: Waiting = { diff, fetched: isUnderWay ? undefined : fetched };
     queue.waiting.push(waiting);
-    if (isAtWork) void this.#publishWhenFetched(topic, queue, waiting, fetched);
+    if (isUnderWay) void this.#publishWhenFetched(topic, queue, waiting, fetched);
   }
 
   async #publishWhenFetched(
@@ -190,8 +183,10 @@ export class Announcements {
     if (queue.gathered && !queue.gathered.isEmpty) this.#fetchThenPublish(topic, queue.gathered);
   }
 
+  // -- at last -----------------------------------------------------------------------------------
+
   #publish(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
-    const { name, callbacks } = this.#parts;
+    const { name, callbacks } = this.#presence;
     if (callbacks.dispatch) this.#dispatch(topic, fetched);
     else this.#broadcast(topic, diff, fetched);
     if (telemetry.presence_diff.hasSubscribers) {
@@ -202,27 +197,85 @@ export class Announcements {
   }
 
   #broadcast(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
-    const { wire, fetching } = this.#parts;
-    if (wire.count(topic) === 0) return;
+    const { pubsub } = this.#presence;
+    if (pubsub.count(topic) === 0) return;
     try {
-      wire.broadcast(topic, PRESENCE_DIFF, fetched, "thread");
+      pubsub.broadcast(topic, PRESENCE_DIFF, fetched, "thread");
     } catch (error) {
-      fetching.failed(topic, error);
-      wire.broadcast(topic, PRESENCE_DIFF, presenceDiffOf(diff), "thread");
+      this.#fetching.failed(topic, error);
+      pubsub.broadcast(topic, PRESENCE_DIFF, presenceDiffOf(diff), "thread");
     }
   }
 
   #dispatch(topic: string, diff: PresenceDiff): void {
-    const { name, callbacks, context, wire, logger } = this.#parts;
+    const { name, callbacks, context, pubsub } = this.#presence;
+    const send = (event: string, payload: object): void =>
+      pubsub.broadcast(topic, event, payload, "thread");
     try {
-      callbacks.dispatch?.(
-        topic,
-        diff,
-        (event, payload) => wire.broadcast(topic, event, payload, "thread"),
-        context,
-      );
+      callbacks.dispatch?.(topic, diff, send, context);
     } catch (error) {
-      logger.log("presenceDispatchFailed", { presence: name, topic, err: error });
+      pubsub.member.logger.log("presenceDispatchFailed", { presence: name, topic, err: error });
     }
+  }
+}
+
+type Metas = Record<string, readonly TrackedMeta[]>;
+
+/**
+ * Calls `handleMetas` with one diff after the other, and with who is there after each.
+ *
+ * The state may be further by the time that a slow `fetch` has returned, so who is there is kept
+ * separately, and only for presences that have the callback.
+ */
+class MetasHandling {
+  readonly #presence: ShardPresence;
+  readonly #topics = new Map<string, Metas>();
+  /** What it has not been told: the callback may track, which adds more. */
+  readonly #untold: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
+  #isTelling = false;
+  #state: { readonly value: unknown } | undefined;
+
+  constructor(presence: ShardPresence) {
+    this.#presence = presence;
+  }
+
+  /** Tells of a diff: now, or when the callback has returned if this is called from within it. */
+  tell(topic: string, diff: PresenceDiff): void {
+    this.#untold.push({ topic, diff });
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
+      this.#tellOne(next.topic, next.diff);
+    }
+    this.#isTelling = false;
+  }
+
+  #tellOne(topic: string, diff: PresenceDiff): void {
+    const { name, callbacks, context, pubsub } = this.#presence;
+    const metas = this.#add(topic, diff);
+    try {
+      this.#state ??= { value: callbacks.init?.(context) };
+      const value = callbacks.handleMetas?.(topic, diff, metas, this.#state.value);
+      this.#state = { value };
+    } catch (error) {
+      pubsub.member.logger.log("presenceMetasFailed", { presence: name, topic, err: error });
+    }
+  }
+
+  /** Adds a diff. @returns who is there on its topic now */
+  #add(topic: string, { joins, leaves }: PresenceDiff): Metas {
+    const metas = this.#topics.get(topic) ?? emptyRecord<readonly TrackedMeta[]>();
+    for (const [key, { metas: joined }] of Object.entries(joins)) {
+      metas[key] = [...(metas[key] ?? []), ...joined];
+    }
+    for (const [key, { metas: left }] of Object.entries(leaves)) {
+      const gone = new Set(left.map(({ phx_ref: ref }) => ref));
+      const rest = (metas[key] ?? []).filter(({ phx_ref: ref }) => !gone.has(ref));
+      if (rest.length > 0) metas[key] = rest;
+      else delete metas[key];
+    }
+    if (Object.keys(metas).length > 0) this.#topics.set(topic, metas);
+    else this.#topics.delete(topic);
+    return metas;
   }
 }

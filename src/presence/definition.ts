@@ -1,13 +1,26 @@
 /**
- * What a user writes to define a presence, and the types by which the rest is inferred.
+ * What a user writes to define a presence: its callbacks and options, and the types by which the
+ * rest is inferred.
  *
  * Runs on: shard; the definition is made once for each.
  */
 
-import { kindOf, makeError } from "../errors.ts";
-import { checkPresenceOptions, PRESENCE_OPTIONS, type PresenceOptions } from "./settings.ts";
+import {
+  checkBoolean,
+  checkCallbacks,
+  checkChoice,
+  checkKeys,
+  invalid,
+  invalidOption,
+  shown,
+} from "../definition-checks.ts";
+import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
+import { checkOption, type OptionName, type ResolvedOptions } from "../options/options.ts";
+import { automaticDownMs } from "../options/resolution.ts";
 
-/** What is tracked, as it is shown: with the refs by which clients tell metas apart. Frozen. */
+// -- what is tracked, and shown ----------------------------------------------------------------------
+
+/** A tracked meta as it is shown: with the refs by which clients tell metas apart. Frozen. */
 export type TrackedMeta<Meta extends object = Record<string, unknown>> = Readonly<Meta> & {
   readonly phx_ref: string;
   /** Ref of the meta that an update replaced. */
@@ -16,13 +29,13 @@ export type TrackedMeta<Meta extends object = Record<string, unknown>> = Readonl
 
 /** Who is there under one key. */
 export interface PresenceEntry<Meta extends object = Record<string, unknown>> {
-  /** What was tracked under the key: one for each channel that did. */
+  /** What was tracked under the key: one meta for each channel that did. */
   metas: readonly TrackedMeta<Meta>[];
   /** What `fetch` added. */
   [fetched: string]: unknown;
 }
 
-/** Who is there, by key. Has no prototype, so that a key may be any string. */
+/** Who is there, by key. Has no prototype, so any string can be a key. */
 export type Presences<Meta extends object = Record<string, unknown>> = Record<
   string,
   PresenceEntry<Meta>
@@ -38,12 +51,41 @@ export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
 export interface PresenceContext {
   readonly data: unknown;
   readonly shard: number;
-  broadcast(topic: string, event: string, payload?: unknown): void;
-  localBroadcast(topic: string, event: string, payload?: unknown): void;
+  broadcast(topic: string, event: string, payload?: unknown, options?: BroadcastOptions): void;
   [name: string]: unknown;
 }
 
-/** What `fetch` may give. */
+// -- callbacks and options ---------------------------------------------------------------------------
+
+/** Options of a presence; an option that is not given here is the server's. */
+export interface PresenceOptions {
+  /** How often changes are told to other nodes (ms). */
+  readonly broadcastPeriodMs?: number;
+  /** Periods without a change after which other nodes get a sign of life. */
+  readonly maxSilentPeriods?: number;
+  /** Silence of another node's shard after which its presences are not shown (ms). */
+  readonly downPeriodMs?: number;
+  /** Silence of another node's shard after which its presences are forgotten (ms). */
+  readonly permdownPeriodMs?: number;
+  /** Removals that a shard remembers for shards that missed them. */
+  readonly maxDeltaSize?: number;
+  /** Largest presence: topic, key and meta as JSON (bytes). */
+  readonly maxBytes?: number;
+  /** Time for `fetch` to settle (ms). */
+  readonly fetchTimeoutMs?: number;
+  /**
+   * True: what is still tracked when a shard ends in order leaves at once, everywhere. Otherwise
+   * other nodes show it until `downPeriodMs` has passed. Channels have ended by then, and left.
+   */
+  readonly permdownOnShutdown?: boolean;
+  /**
+   * `any`: keys may be names that every object of JavaScript has, such as `constructor`. Clients of
+   * Phoenix before 1.8.9 throw on them; by default they are refused.
+   */
+  readonly keys?: "any";
+}
+
+/** What `fetch` may return. */
 export type FetchResult<Meta extends object = Record<string, unknown>> =
   | Presences<Meta>
   | Promise<Presences<Meta>>;
@@ -54,22 +96,22 @@ export interface PresenceCallbacks<
   Listed extends FetchResult<Meta>,
   State,
 > extends PresenceOptions {
-  /** Tells presences of one endpoint apart, and is the same on all nodes; `presence` without. */
+  /** Tells the presences of one endpoint apart; the same on all nodes. Default: `presence`. */
   readonly name?: string;
   /**
-   * Adds to each entry what clients are to see beside its metas. Called with all by `list` and
-   * `getByKey`; for a diff with who came, and with who went. What it throws costs the diff what it
-   * would have added, and is logged: metas go out as they were tracked.
+   * Adds to each entry what clients are to see in addition to its metas. Called with everybody by
+   * `list` and `getByKey`; for a diff with those who came, and with those who went. An error costs
+   * the diff what `fetch` would have added, and is logged: metas go out as they were tracked.
    *
-   * Where it gives promises, diffs of a topic go out in their order all the same, and `list` gives
-   * a promise too.
+   * If it returns promises, diffs of a topic still go out in their order, and `list` returns a
+   * promise too.
    */
   fetch?(topic: string, presences: Presences<Meta>, context: PresenceContext): Listed;
   /**
-   * Sends a diff in another way than as `presence_diff`: under another name, or how many there are.
+   * Sends a diff in another way than as `presence_diff`: under another name, or as a number.
    *
-   * @param send - broadcasts to the topic's subscribers on this shard; on each other shard the same
-   *   is done for its own
+   * @param send - broadcasts to the topic's subscribers on this shard; each other shard does the
+   *   same for its own
    */
   dispatch?(
     topic: string,
@@ -80,10 +122,10 @@ export interface PresenceCallbacks<
   /** Makes the first state of `handleMetas`, on each shard, before its first diff. */
   init?(context: PresenceContext): State;
   /**
-   * Is told of each diff, after its broadcast, on every shard of every node. Not asynchronous: what
-   * takes time it begins, and does not wait for.
+   * Handles each diff, after its broadcast, on every shard of every node. Not asynchronous: it may
+   * begin what takes time, and does not wait for it.
    *
-   * @param metas - who is there now, by key; not to be kept
+   * @param metas - who is there now, by key; must not be kept
    * @returns the next state
    */
   handleMetas?(
@@ -97,30 +139,88 @@ export interface PresenceCallbacks<
 /** The callbacks of any presence, as the runtime uses them. */
 export type AnyCallbacks = PresenceCallbacks<Record<string, unknown>, FetchResult, unknown>;
 
+// -- checks --------------------------------------------------------------------------------------------
+
+/** The server's option that is the default of each. */
+const SERVER_OPTION = {
+  broadcastPeriodMs: "presencePeriodMs",
+  maxSilentPeriods: "presenceSilentPeriods",
+  downPeriodMs: "presenceDownMs",
+  permdownPeriodMs: "presencePermdownMs",
+  maxDeltaSize: "presenceDeltaSize",
+  maxBytes: "presenceMaxBytes",
+  fetchTimeoutMs: "presenceFetchMs",
+} as const satisfies Partial<Record<keyof PresenceOptions, OptionName>>;
+
+type IntegerName = keyof typeof SERVER_OPTION;
+
+const INTEGERS = Object.keys(SERVER_OPTION) as IntegerName[];
 const NAME = /^[\w.-]{1,64}$/;
 const CALLBACKS = ["fetch", "dispatch", "init", "handleMetas"] as const;
-const KEYS: readonly string[] = ["name", ...CALLBACKS, ...PRESENCE_OPTIONS];
+const KEYS: readonly string[] = ["name", ...CALLBACKS, ...INTEGERS, "permdownOnShutdown", "keys"];
 
 /** Checks what a user defines. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
 export function checkDefinition(name: unknown, callbacks: AnyCallbacks): void {
-  const unknown = Object.keys(callbacks).filter((key) => !KEYS.includes(key));
-  if (unknown.length > 0) {
-    throw invalid(`presence must have the keys ${KEYS.join(", ")}, got ${unknown.join(", ")}`);
-  }
+  checkKeys("presence", callbacks, KEYS);
   if (typeof name !== "string" || !NAME.test(name)) {
-    const got = typeof name === "string" ? JSON.stringify(name) : kindOf(name);
-    throw invalid(`name of a presence must have 1 to 64 of A-Z a-z 0-9 _ . -, got ${got}`);
+    throw invalid(`name of a presence must have 1 to 64 of A-Z a-z 0-9 _ . -, got ${shown(name)}`);
   }
-  for (const key of CALLBACKS) {
-    if (callbacks[key] === undefined || typeof callbacks[key] === "function") continue;
-    throw invalid(`${key} of presence ${name} must be a function, got ${kindOf(callbacks[key])}`);
-  }
+  checkCallbacks(callbacks, { optional: CALLBACKS, owner: `presence ${name}` });
   if (callbacks.handleMetas && !callbacks.init) {
-    throw invalid(`presence ${name} must have init where it has handleMetas`);
+    throw invalid(`presence ${name} must have init if it has handleMetas`);
   }
-  checkPresenceOptions(name, callbacks);
+  checkOptions(name, callbacks);
 }
 
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+function checkOptions(name: string, given: PresenceOptions): void {
+  for (const option of INTEGERS) {
+    const value = given[option];
+    if (value === undefined) continue;
+    checkOption(SERVER_OPTION[option], `${option} of presence ${name}`, value);
+  }
+  const { permdownOnShutdown, keys } = given as Readonly<Record<string, unknown>>;
+  if (permdownOnShutdown !== undefined) {
+    checkBoolean(`permdownOnShutdown of presence ${name}`, permdownOnShutdown);
+  }
+  if (keys !== undefined) checkChoice(`keys of presence ${name}`, keys, ["any"]);
+}
+
+// -- resolution ----------------------------------------------------------------------------------------
+
+/** The options of one presence on a server, all of them. */
+export type PresenceSettings = Readonly<Record<IntegerName, number>> & {
+  readonly permdownOnShutdown: boolean;
+  readonly isAnyKey: boolean;
+};
+
+/** Returns the options of a presence on a server. @throws SIM_ERR_OPTION_INVALID */
+export function settingsOf(
+  name: string,
+  given: PresenceOptions,
+  server: ResolvedOptions,
+): PresenceSettings {
+  const numbers = Object.fromEntries(
+    INTEGERS.map((option) => [option, given[option] ?? server[SERVER_OPTION[option]]]),
+  ) as Record<IntegerName, number>;
+  const { broadcastPeriodMs, maxSilentPeriods } = numbers;
+  const hasOwnPeriod =
+    given.broadcastPeriodMs !== undefined || given.maxSilentPeriods !== undefined;
+  if (hasOwnPeriod && given.downPeriodMs === undefined) {
+    numbers.downPeriodMs = automaticDownMs(broadcastPeriodMs, maxSilentPeriods);
+  }
+  const { downPeriodMs, permdownPeriodMs } = numbers;
+  if (downPeriodMs < 2 * broadcastPeriodMs) {
+    const least = `at least twice broadcastPeriodMs (${broadcastPeriodMs} ms)`;
+    throw invalidOption(
+      `downPeriodMs of presence ${name} must be ${least}, got ${downPeriodMs} (ms)`,
+    );
+  }
+  if (permdownPeriodMs <= downPeriodMs) {
+    const more = `more than downPeriodMs (${downPeriodMs} ms)`;
+    throw invalidOption(
+      `permdownPeriodMs of presence ${name} must be ${more}, got ${permdownPeriodMs} (ms)`,
+    );
+  }
+  const { permdownOnShutdown = false, keys } = given;
+  return { ...numbers, permdownOnShutdown, isAnyKey: keys === "any" };
 }

@@ -1,39 +1,30 @@
 /**
- * Has the user's `fetch` add what clients are to see beside the metas, and does without it where it
- * fails.
+ * Runs the user's `fetch`, which adds what clients are to see in addition to the metas, and does
+ * without its result if it fails.
  *
  * Runs on: shard; one for each presence.
- * Slow: for a diff, a fetch beyond `fetchTimeoutMs` has failed. Who lists waits as long as it takes.
+ * Slow: for a diff, a fetch that takes longer than `fetchTimeoutMs` has failed. A caller of `list`
+ *       waits as long as it takes.
  */
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
-import type { AnyCallbacks, PresenceContext, PresenceDiff, Presences } from "./definition.ts";
-import type { TopicDiff } from "./diff.ts";
-import { presencesOf, problemOf } from "./grouping.ts";
+import type { PresenceDiff, Presences } from "./definition.ts";
+import { presencesOf, problemOf, type TopicDiff } from "./diff.ts";
 import type { Row } from "./replica.ts";
-
-/** What fetching is made of. */
-export interface FetchingParts {
-  readonly name: string;
-  readonly callbacks: AnyCallbacks;
-  readonly context: PresenceContext;
-  readonly fetchTimeoutMs: number;
-  readonly logger: Logger;
-}
+import type { ShardPresence } from "./shard-presence.ts";
 
 /** The fetches of one presence. */
 export class Fetching {
-  readonly #parts: FetchingParts;
+  readonly #presence: ShardPresence;
 
-  constructor(parts: FetchingParts) {
-    this.#parts = parts;
+  constructor(presence: ShardPresence) {
+    this.#presence = presence;
   }
 
-  /** Fetches what belongs to presences. @throws what it throws; SIM_ERR_BAD_RESULT */
+  /** Fetches what belongs to presences. @throws what `fetch` throws; SIM_ERR_BAD_RESULT */
   fetch(topic: string, presences: Presences): Presences | Promise<Presences> {
-    const { callbacks, context } = this.#parts;
+    const { callbacks, context } = this.#presence;
     if (!callbacks.fetch) return presences;
     const fetched = callbacks.fetch(topic, presences, context);
     return isThenable(fetched) ? this.#settled(fetched) : this.#checked(fetched);
@@ -41,7 +32,8 @@ export class Fetching {
 
   /**
    * Fetches what belongs to a diff. Does not fail: what could not be fetched is as it was tracked.
-   * Is a promise only where the fetch gave one.
+   *
+   * @returns a promise only if `fetch` returned one
    */
   fetchDiff(topic: string, diff: TopicDiff): PresenceDiff | Promise<PresenceDiff> {
     const joins = this.#fetchSide(topic, diff.joins);
@@ -50,10 +42,10 @@ export class Fetching {
     return { joins, leaves };
   }
 
-  /** Is told that what was fetched is of no use. */
+  /** Reports that the result of a fetch is of no use. */
   failed(topic: string, error: unknown): void {
-    const { name, logger } = this.#parts;
-    logger.log("presenceFetchFailed", { presence: name, topic, err: error });
+    const { name, pubsub } = this.#presence;
+    pubsub.member.logger.log("presenceFetchFailed", { presence: name, topic, err: error });
     if (!telemetry.presence_fetch_failed.hasSubscribers) return;
     telemetry.presence_fetch_failed.publish({ presence: name, topic, error });
   }
@@ -66,7 +58,7 @@ export class Fetching {
       return fetched instanceof Promise ? this.#inTime(topic, rows, fetched) : fetched;
     } catch (error) {
       this.failed(topic, error);
-      // Anew: the fetch may have changed those that it got.
+      // Grouped again: the fetch may have changed the presences that it was given.
       return presencesOf(rows);
     }
   }
@@ -76,7 +68,7 @@ export class Fetching {
     rows: ReadonlySet<Row>,
     fetched: Promise<Presences>,
   ): Promise<Presences> {
-    const { fetchTimeoutMs } = this.#parts;
+    const { fetchTimeoutMs } = this.#presence.settings;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       const message = `fetch must settle within ${fetchTimeoutMs} (ms)`;
@@ -100,7 +92,7 @@ export class Fetching {
   #checked(fetched: Presences): Presences {
     const problem = problemOf(fetched);
     if (problem === undefined) return fetched;
-    const subject = `fetch of presence ${this.#parts.name} must give`;
+    const subject = `fetch of presence ${this.#presence.name} must give`;
     throw makeError("SIM_ERR_BAD_RESULT", `${subject} ${problem}`);
   }
 }

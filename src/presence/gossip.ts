@@ -5,8 +5,9 @@
  *   delta      from, spans, rows, clock    what `from` did; the last of several parts has its clock,
  *                                          up to which the other now must have seen everything.
  *                                          Without spans it is a sign of life
- *   request    from, clock, clocks         how far `from` has seen each that it knows: who has done
- *                                          more sends it, and who is not named sends all
+ *   request    from, clock, clocks         how far `from` has seen each that it knows: a replica
+ *                                          that has done more sends it, one that is not named
+ *                                          sends everything
  *   permdown   from, gone                  a replica that will not come back
  *
  *   topic                                  heard by
@@ -18,15 +19,20 @@
  * Runs on: shard. Pure.
  */
 
-import type { Span } from "./clock.ts";
-import type { Delta } from "./delta.ts";
 import { frozen } from "./meta.ts";
-import { replicaId, type DeltaRow, type Meta, type ReplicaRef } from "./replica.ts";
+import {
+  replicaId,
+  type Delta,
+  type DeltaRow,
+  type Meta,
+  type ReplicaRef,
+  type Span,
+} from "./replica.ts";
 
 /** Names of the messages. */
 export const GOSSIP = { delta: "delta", request: "request", permdown: "permdown" } as const;
 
-/** What every message begins with. */
+/** Fields of every message. */
 interface Message {
   readonly from: ReplicaRef;
 }
@@ -55,15 +61,15 @@ export interface Clock {
   readonly through: number;
 }
 
-/** Form of these messages. What has another is of a version that this one does not know. */
+/** Form of these messages. One with another number is of a version that this one does not know. */
 const VERSION = 1;
 
-/** Topic that all replicas of a presence hear. */
+/** Returns the topic that all replicas of a presence hear. */
 export function gossipTopic(name: string): string {
   return `phx_presence:${name}`;
 }
 
-/** Topic that one replica of a presence hears. */
+/** Returns the topic that one replica of a presence hears. */
 export function inboxTopic(name: string, ref: Omit<ReplicaRef, "incarnation">): string {
   return `phx_presence:${name}:${replicaId(ref)}`;
 }
@@ -82,7 +88,7 @@ export function packPermdown(from: ReplicaRef, gone: ReplicaRef): object {
   return { v: VERSION, from: packRef(from), gone: packRef(gone) };
 }
 
-/** Reads the payload of a delta. @throws where it has another form */
+/** Reads the payload of a delta. @throws if it has another form */
 export function unpackDelta(payload: unknown): DeltaMessage {
   const { from, spans, rows, clock } = fieldsOf(payload);
   return {
@@ -92,7 +98,7 @@ export function unpackDelta(payload: unknown): DeltaMessage {
   };
 }
 
-/** Reads the payload of a request. @throws where it has another form */
+/** Reads the payload of a request. @throws if it has another form */
 export function unpackRequest(payload: unknown): RequestMessage {
   const { from, clock, clocks } = fieldsOf(payload);
   return {
@@ -102,7 +108,7 @@ export function unpackRequest(payload: unknown): RequestMessage {
   };
 }
 
-/** Reads the payload of a permdown. @throws where it has another form */
+/** Reads the payload of a permdown. @throws if it has another form */
 export function unpackPermdown(payload: unknown): PermdownMessage {
   const { from, gone } = fieldsOf(payload);
   return { from: refOf(from), gone: refOf(gone) };

@@ -3,18 +3,24 @@
  *
  * A conflict-free replicated set. Deltas may be lost, late, doubled and in any order: states that
  * have seen the same of every replica have the same rows. What one has not seen shows in its clocks,
- * and asking the replica for all since then closes the hole. No delta touches the own rows.
+ * and asking the replica for everything since then closes the hole. No delta touches the own rows.
  *
  * Runs on: shard. Pure: no clock, no I/O.
- * Full: own removals that are remembered have a bound (`removals`); rows have none but who tracks.
+ * Full: a bounded number of own removals is remembered (`Removals`); rows have no bound but the
+ *       app's.
  */
 
-import type { Span } from "./clock.ts";
-import type { Delta } from "./delta.ts";
 import { Diff } from "./diff.ts";
-import { Removals } from "./removals.ts";
-import { Replica, replicaId, Row, type DeltaRow, type Meta, type ReplicaRef } from "./replica.ts";
-import { TopicIndex } from "./topic-index.ts";
+import {
+  Replica,
+  replicaId,
+  Row,
+  type Delta,
+  type DeltaRow,
+  type Meta,
+  type ReplicaRef,
+  type Span,
+} from "./replica.ts";
 
 /** One thing that this replica did. */
 export interface Change {
@@ -30,7 +36,7 @@ export class State {
   readonly #others = new Map<string, Replica>();
   readonly #topics = new TopicIndex();
 
-  /** @param maxDeltaSize - own removals that are remembered for who missed them */
+  /** @param maxDeltaSize - own removals that are remembered for replicas that missed them */
   constructor(own: ReplicaRef, maxDeltaSize: number) {
     this.own = new Replica(own);
     this.#removals = new Removals(maxDeltaSize);
@@ -52,7 +58,7 @@ export class State {
     return { row, diff, delta: { spans: [[dot - 1, dot]], rows: [row] } };
   }
 
-  /** Puts another meta into the place of a row of this replica, in one step. */
+  /** Replaces the meta of a row of this replica, in one step. */
   update(before: Row, meta: Meta): Change & { readonly row: Row } {
     const { topic, key } = before;
     const dot = this.#tick();
@@ -73,12 +79,12 @@ export class State {
     return { diff, delta: { spans: spansOf([row.dot], tick - 1, tick), rows: [] } };
   }
 
-  /** Gives what this replica did since a tick: what who has seen all up to it lacks. */
+  /** Returns what this replica did since a tick: what a replica that has seen up to it lacks. */
   since(tick: number): Delta {
     const { rows } = this.own;
     const removed = this.#removals.since(tick);
     const later = removed ? [...rows.values()].filter(({ dot }) => dot > tick) : [];
-    // All there is says it too, and shorter where little of it is left.
+    // Everything says the same, in less space if little of it is left.
     if (!removed || later.length + removed.length > rows.size) {
       return { spans: [[0, this.clock]], rows: [...rows.values()] };
     }
@@ -103,7 +109,7 @@ export class State {
     return this.#others.values();
   }
 
-  /** Finds another replica, of whatever incarnation. */
+  /** Finds another replica, of any incarnation. */
   find(ref: Omit<ReplicaRef, "incarnation">): Replica | undefined {
     return this.#others.get(replicaId(ref));
   }
@@ -115,7 +121,7 @@ export class State {
     return replica;
   }
 
-  /** Merges what another replica did. Its rows must be there: it is up. */
+  /** Merges what another replica did. The replica must be up: its rows are there. */
   merge(replica: Replica, delta: Delta): Diff {
     const diff = new Diff();
     if (replica === this.own) return diff;
@@ -135,7 +141,7 @@ export class State {
     return diff;
   }
 
-  /** A replica is heard no more: its rows are kept, and not seen. */
+  /** Marks a replica as down: it is heard no more, and its rows are kept but not seen. */
   hide(replica: Replica): Diff {
     const diff = new Diff();
     if (replica.status === "down") return diff;
@@ -147,7 +153,7 @@ export class State {
     return diff;
   }
 
-  /** A replica is heard again: its rows are there again. */
+  /** Marks a replica as up: it is heard again, and its rows are there again. */
   show(replica: Replica): Diff {
     const diff = new Diff();
     if (replica.status === "up") return diff;
@@ -159,7 +165,7 @@ export class State {
     return diff;
   }
 
-  /** Forgets a replica: it is gone, and so are its rows. */
+  /** Forgets a replica that is gone, and its rows. */
   drop(replica: Replica): Diff {
     const diff = this.hide(replica);
     this.#others.delete(replica.id);
@@ -173,7 +179,7 @@ export class State {
     return this.#topics.rowsOf(topic);
   }
 
-  /** Gives the rows of a key. */
+  /** Returns the rows of a key. */
   get(topic: string, key: string): readonly Row[] {
     return this.#topics.get(topic, key);
   }
@@ -191,16 +197,16 @@ export class State {
   }
 }
 
-/** Spans of single dots, in order, and of all after a tick up to the clock. */
+/** Returns the spans of single dots, in order, and the span after a tick up to the clock. */
 function spansOf(dots: readonly number[], after: number, to: number): Span[] {
   const spans: Span[] = dots.map((dot) => [dot - 1, dot]);
   if (to > after) spans.push([after, to]);
   return spans;
 }
 
-/** Rows of a replica within a span, found by the shorter way. */
+/** Returns the rows of a replica within a span, found by the shorter way. */
 function rowsIn({ rows, seen }: Replica, [after, to]: Span): Row[] {
-  // What was not seen has no row here: nothing to look for in what is new.
+  // What was not seen has no row here, so there is nothing to look for in what is new.
   const end = Math.min(to, seen.last);
   if (end - after > rows.size) {
     return [...rows.values()].filter(({ dot }) => dot > after && dot <= end);
@@ -211,4 +217,109 @@ function rowsIn({ rows, seen }: Replica, [after, to]: Span): Row[] {
     if (row) found.push(row);
   }
   return found;
+}
+
+/**
+ * Which of its own rows a replica removed, and when, so that a replica that missed something is
+ * told only that.
+ *
+ * Others keep what they sent, merged in three sizes. This keeps two numbers for each row that went:
+ * with the rows that stand, they give exactly what was done since any tick. Beyond the bound the
+ * oldest are forgotten; a replica that missed more than is remembered is sent everything.
+ */
+export class Removals {
+  readonly #bound: number;
+  /** Ticks at which rows went, and the dots of these rows, both in order of the ticks. */
+  #ticks: number[] = [];
+  #dots: number[] = [];
+  /** Index of the first that is remembered. */
+  #front = 0;
+  /** Removals up to this tick may be forgotten. */
+  #base = 0;
+
+  /** @param bound - how many are remembered */
+  constructor(bound: number) {
+    this.#bound = bound;
+  }
+
+  /** Notes that the row of a dot went. Ticks come in order. */
+  add(tick: number, dot: number): void {
+    this.#ticks.push(tick);
+    this.#dots.push(dot);
+    if (this.#ticks.length - this.#front <= this.#bound) return;
+    this.#base = this.#ticks[this.#front] as number;
+    this.#front += 1;
+    // Moving the rest down only once half has left keeps this cheap.
+    if (this.#front * 2 < this.#ticks.length) return;
+    this.#ticks = this.#ticks.slice(this.#front);
+    this.#dots = this.#dots.slice(this.#front);
+    this.#front = 0;
+  }
+
+  /**
+   * Returns the dots whose rows a replica that has seen everything up to a tick may still hold.
+   *
+   * @returns in order; undefined if not all of them are remembered
+   */
+  since(tick: number): number[] | undefined {
+    if (tick < this.#base) return undefined;
+    const dots: number[] = [];
+    for (let at = this.#ticks.length - 1; at >= this.#front; at -= 1) {
+      if ((this.#ticks[at] as number) <= tick) break;
+      const dot = this.#dots[at] as number;
+      if (dot <= tick) dots.push(dot);
+    }
+    return dots.toSorted((one, other) => one - other);
+  }
+}
+
+/** Rows that are there, by topic and key. Most keys have one row, and keep it without a set. */
+export class TopicIndex {
+  readonly #topics = new Map<string, Map<string, Row | Set<Row>>>();
+
+  /** Topics that have a row. */
+  get size(): number {
+    return this.#topics.size;
+  }
+
+  add(row: Row): void {
+    let keys = this.#topics.get(row.topic);
+    if (!keys) this.#topics.set(row.topic, (keys = new Map()));
+    const known = keys.get(row.key);
+    if (known === undefined) keys.set(row.key, row);
+    else if (known instanceof Set) known.add(row);
+    else keys.set(row.key, new Set([known, row]));
+  }
+
+  delete(row: Row): void {
+    const keys = this.#topics.get(row.topic);
+    const known = keys?.get(row.key);
+    if (known instanceof Set) {
+      known.delete(row);
+      const [last] = known;
+      if (known.size === 1 && last) keys?.set(row.key, last);
+    } else if (known === row) {
+      keys?.delete(row.key);
+      if (keys?.size === 0) this.#topics.delete(row.topic);
+    }
+  }
+
+  /**
+   * Goes through the rows of a topic, those of a key together, the older first.
+   *
+   * @yields each row
+   */
+  *rowsOf(topic: string): Iterable<Row> {
+    for (const rows of this.#topics.get(topic)?.values() ?? []) {
+      if (rows instanceof Set) yield* rows;
+      else yield rows;
+    }
+  }
+
+  /** Returns the rows of a key. */
+  get(topic: string, key: string): readonly Row[] {
+    const rows = this.#topics.get(topic)?.get(key);
+    if (rows === undefined) return [];
+    return rows instanceof Set ? [...rows] : [rows];
+  }
 }

@@ -1,49 +1,33 @@
 /**
  * The presences of one shard under one definition: what is tracked here, and who is there anywhere.
  *
- * Each thing that is done here changes the state first; then the other threads are told, and then
- * this thread's subscribers.
+ * Everything done here changes the state first; then the other threads are told, and then this
+ * thread's subscribers.
  *
  * Runs on: shard; one for each presence of its endpoint.
- * Owns:    its replica of the state. What has an end (a channel) takes its presences along.
- * Full:    a presence larger than `maxBytes` is refused. Who tracks, and how much, is the app's.
+ * Owns:    its replica of the state. An owner that ends (a channel) takes its presences along.
+ * Full:    a presence larger than `maxBytes` is refused. How many are tracked is up to the app.
  */
 
 import { randomBytes } from "node:crypto";
 
 import { makeError } from "../errors.ts";
-import type { Logger } from "../log/logger.ts";
-import { telemetry } from "../telemetry.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
 import { Announcements } from "./announcements.ts";
-import type { AnyCallbacks, PresenceContext, PresenceEntry, Presences } from "./definition.ts";
+import type { PresenceEntry, Presences } from "./definition.ts";
+import { presencesOf } from "./diff.ts";
 import { Fetching } from "./fetching.ts";
-import { presencesOf } from "./grouping.ts";
-import { checkKey, checkSize, checkTopic, metaOf, refused } from "./meta.ts";
-import { Owners } from "./owners.ts";
-import { PhxRefs } from "./phx-ref.ts";
-import type { ReplicaRef, Row } from "./replica.ts";
-import { Replication, type ReplicaStatus } from "./replication.ts";
-import type { PresenceSettings } from "./settings.ts";
+import { checkKey, checkSize, checkTopic, metaOf, PhxRefs, refused } from "./meta.ts";
+import type { Row } from "./replica.ts";
+import { Replication } from "./replication.ts";
+import type { ShardPresence } from "./shard-presence.ts";
 import { State, type Change } from "./state.ts";
-import type { PresenceWire } from "./wire.ts";
-
-/** What a tracker is made of. */
-export interface TrackerParts {
-  readonly name: string;
-  readonly callbacks: AnyCallbacks;
-  readonly settings: PresenceSettings;
-  readonly context: PresenceContext;
-  readonly wire: PresenceWire;
-  readonly logger: Logger;
-  /** Monotonic time (ms). */
-  readonly now: () => number;
-}
 
 const INCARNATION_BYTES = 6;
 
 /** One shard's end of a presence. */
 export class Tracker {
-  readonly #parts: TrackerParts;
+  readonly #presence: ShardPresence;
   readonly #state: State;
   readonly #refs: PhxRefs;
   readonly #owners = new Owners();
@@ -52,38 +36,26 @@ export class Tracker {
   readonly #replication: Replication;
   #isOver = false;
 
-  constructor(parts: TrackerParts) {
-    const { name, callbacks, settings, context, wire, logger, now } = parts;
-    this.#parts = parts;
+  constructor(presence: ShardPresence) {
+    const { node, number: member } = presence.pubsub.member;
     const incarnation = randomBytes(INCARNATION_BYTES).readUIntBE(0, INCARNATION_BYTES);
-    const { node, member } = wire;
-    this.#state = new State({ node, member, incarnation }, settings.maxDeltaSize);
+    this.#presence = presence;
+    this.#state = new State({ node, member, incarnation }, presence.settings.maxDeltaSize);
     this.#refs = new PhxRefs(incarnation);
-    const { fetchTimeoutMs } = settings;
-    const user = { name, callbacks, context, logger };
-    const fetching = new Fetching({ ...user, fetchTimeoutMs });
-    this.#fetching = fetching;
-    this.#announcements = new Announcements({ ...user, fetching, wire });
-    this.#replication = new Replication({
-      name,
-      state: this.#state,
-      settings,
-      wire,
-      now,
-      onDiff: (diff) => this.#announcements.announce(diff),
-      onStatus: (ref, status) => this.#noteStatus(ref, status),
-    });
+    this.#fetching = new Fetching(presence);
+    this.#announcements = new Announcements(presence, this.#fetching);
+    this.#replication = new Replication(presence, this.#state, this.#announcements);
   }
 
-  /** Begins to speak with the other replicas. What is tracked before, they hear of then. */
+  /** Begins to talk to the other replicas. They hear then of what was tracked before. */
   start(): void {
     this.#replication.start();
   }
 
-  /** Says what is left to be said to others. What nothing has ended is still there for them. */
+  /** Tells the others what is left to be told. What nothing has ended stays there for them. */
   stop(): void {
-    // With nothing left to be seen a farewell spares the others to wait for it.
-    const isGone = this.#parts.settings.permdownOnShutdown || this.#state.own.rows.size === 0;
+    // If nothing is left to be seen, a farewell spares the others the wait for this replica.
+    const isGone = this.#presence.settings.permdownOnShutdown || this.#state.own.rows.size === 0;
     if (isGone) this.gracefulPermdown();
     else this.#replication.stop();
   }
@@ -94,23 +66,18 @@ export class Tracker {
     this.#replication.permdown();
   }
 
-  /** Ends it without a word. */
+  /** Ends the tracker without a word. */
   close(): void {
     this.#isOver = true;
     this.#replication.close();
     this.#announcements.close();
   }
 
-  /** A member of this node's exchange has ended. */
-  retired(member: number): void {
-    this.#replication.retired(member);
-  }
-
-  /** An owner has ended: what it had tracked leaves. */
+  /** Handles the end of an owner: what it had tracked leaves. */
   ended(owner: object): void {
     for (const row of this.#owners.take(owner)) {
       const { diff } = this.#leave(row);
-      // At once: whoever takes its place on the topic must not hear of it.
+      // At once: a channel that takes its place on the topic must not hear of it.
       this.#announcements.announce(diff);
     }
   }
@@ -119,7 +86,7 @@ export class Tracker {
 
   /** Tracks. @returns the meta's phx_ref */
   track(owner: object, topic: string, key: string, given: unknown): string {
-    const { settings, wire, name } = this.#parts;
+    const { name, settings, pubsub } = this.#presence;
     this.#checkOwner(owner);
     checkTopic(topic);
     checkKey(key, settings.isAnyKey);
@@ -132,13 +99,13 @@ export class Tracker {
     checkSize(topic, key, meta, settings.maxBytes);
     const change = this.#state.join(topic, key, meta);
     this.#owners.set(owner, change.row);
-    wire.onCount(1);
+    pubsub.member.counters.add(COUNTER.presences);
     this.#replication.changed(change.delta);
     this.#announcements.announceSoon(change.diff);
     return meta.phx_ref;
   }
 
-  /** Ends one. Nothing happens where there is none. */
+  /** Ends a presence. Nothing happens if there is none. */
   untrack(owner: object, topic: string, key: string): void {
     const row = this.#owners.get(owner, topic, key);
     if (!row) return;
@@ -151,10 +118,9 @@ export class Tracker {
   update(owner: object, topic: string, key: string, given: unknown): string {
     const before = this.#find(owner, topic, key);
     const made: unknown = typeof given === "function" ? given(before.meta) : given;
-    const { settings } = this.#parts;
     const meta = metaOf(made, this.#refs.next(), before.meta.phx_ref);
-    checkSize(topic, key, meta, settings.maxBytes);
-    // The function may have done anything, and ended what it was asked about.
+    checkSize(topic, key, meta, this.#presence.settings.maxBytes);
+    // The function may have done anything, even ended what it was asked about.
     if (this.#find(owner, topic, key) !== before) {
       throw refused("meta must not be updated within the function that makes it");
     }
@@ -167,13 +133,13 @@ export class Tracker {
 
   // -- who is there ------------------------------------------------------------------------------
 
-  /** Gives who is there on a topic, with what `fetch` adds. */
+  /** Returns who is there on a topic, with what `fetch` adds. */
   list(topic: string): Presences | Promise<Presences> {
     this.#announcements.announceDue();
     return this.#fetching.fetch(topic, presencesOf(this.#state.rowsOf(topic)));
   }
 
-  /** Gives who is there under a key. */
+  /** Returns who is there under a key. */
   getByKey(
     topic: string,
     key: string,
@@ -189,31 +155,24 @@ export class Tracker {
     const row = this.#owners.get(owner, topic, key);
     if (row) return row;
     const what = `${JSON.stringify(key)} on ${topic}`;
-    const message = `presence ${this.#parts.name} must have been tracked by this owner, got ${what}`;
+    const message = `presence ${this.#presence.name} must have been tracked by this owner, got ${what}`;
     throw makeError("SIM_ERR_NO_PRESENCE", message);
   }
 
   #leave(row: Row): Change {
-    this.#parts.wire.onCount(-1);
+    this.#presence.pubsub.member.counters.add(COUNTER.presences, -1);
     const change = this.#state.leave(row);
     this.#replication.changed(change.delta);
     return change;
   }
 
   #checkOwner(owner: object): void {
-    const { name, wire } = this.#parts;
-    const state = this.#isOver ? "ended" : wire.stateOf(owner);
+    const { name, ownerState } = this.#presence;
+    const state = this.#isOver ? "ended" : ownerState(owner);
     if (state === "alive") return;
     const got = state === "ended" ? "one that has ended" : "something else";
     const wanted = "the socket of a channel, or the shard's context, while it lives";
     throw refused(`owner of what presence ${name} tracks must be ${wanted}, got ${got}`);
-  }
-
-  #noteStatus({ node, member }: ReplicaRef, status: ReplicaStatus): void {
-    const { name, logger } = this.#parts;
-    const fields = { presence: name, node, member, status };
-    logger.log("presenceReplica", fields);
-    if (telemetry.presence_replica.hasSubscribers) telemetry.presence_replica.publish(fields);
   }
 }
 
@@ -222,4 +181,58 @@ async function entryOf(
   key: string,
 ): Promise<PresenceEntry | undefined> {
   return (await fetched)[key];
+}
+
+/**
+ * Who tracked which of a replica's own rows, so that the rows leave when their owner ends.
+ *
+ * Most owners have one presence, and keep it without a map. An owner that tracks nothing is not
+ * here, and costs nothing.
+ */
+export class Owners {
+  readonly #owned = new Map<object, Row | Map<string, Row>>();
+
+  /** Finds what an owner has tracked under a key of a topic. */
+  get(owner: object, topic: string, key: string): Row | undefined {
+    const owned = this.#owned.get(owner);
+    if (owned === undefined) return undefined;
+    if (owned instanceof Map) return owned.get(nameOf(topic, key));
+    return owned.topic === topic && owned.key === key ? owned : undefined;
+  }
+
+  /** Notes what an owner has tracked, in place of what it had there before. */
+  set(owner: object, row: Row): void {
+    const owned = this.#owned.get(owner);
+    if (owned instanceof Map) owned.set(nameOf(row.topic, row.key), row);
+    else if (owned === undefined || (owned.topic === row.topic && owned.key === row.key)) {
+      this.#owned.set(owner, row);
+    } else {
+      const both = [owned, row].map((one) => [nameOf(one.topic, one.key), one] as const);
+      this.#owned.set(owner, new Map(both));
+    }
+  }
+
+  /** Forgets one presence. */
+  delete(owner: object, row: Row): void {
+    const owned = this.#owned.get(owner);
+    if (owned instanceof Map) {
+      owned.delete(nameOf(row.topic, row.key));
+      if (owned.size === 0) this.#owned.delete(owner);
+    } else if (owned === row) {
+      this.#owned.delete(owner);
+    }
+  }
+
+  /** Forgets an owner. @returns what it had tracked */
+  take(owner: object): Row[] {
+    const owned = this.#owned.get(owner);
+    if (owned === undefined) return [];
+    this.#owned.delete(owner);
+    return owned instanceof Map ? [...owned.values()] : [owned];
+  }
+}
+
+/** Joins topic and key so that no two pairs are the same, whatever characters they have. */
+function nameOf(topic: string, key: string): string {
+  return `${topic.length}:${topic}${key}`;
 }

@@ -1,35 +1,36 @@
 /**
  * PORT: the link to other nodes.
  *
- * For each broadcast at most one message goes to each other node. What is lost on the way is told:
- * a node whose link was overtaken sends a *gap* in place of what it lost, and its channels
- * elsewhere are ended with phx_error, so that their clients come back. A gap is bytes that the
+ * Each broadcast costs at most one message to each other node. What is lost on the way is reported:
+ * a node whose link was overtaken sends a *gap* in place of what it lost, and the channels concerned
+ * on other nodes are ended with phx_error, so that their clients rejoin. A gap is bytes that the
  * adapter carries and does not read (`gap.ts` draws them).
  *
  * Runs on: link.
  */
 
-/** Takes a broadcast of another node. `envelope` is the callee's to keep and to change. */
+/** Takes a broadcast of another node. The callee may keep and change `envelope`. */
 export type RemoteBroadcastHandler = (topic: string, envelope: Uint8Array) => void;
 
 /**
- * Is told that broadcasts of another node were lost. `gap` is what that node sent; empty where the
+ * Handles a loss of broadcasts of another node. `gap` is what that node sent; it is empty if the
  * adapter itself knows that it lost something, and not what: then all topics are told.
  */
 export type RemoteGapHandler = (gap: Uint8Array) => void;
 
-/** What an adapter tells the link beside what comes from other nodes. */
+/** What an adapter reports to the link, in addition to what comes from other nodes. */
 export interface AdapterReports {
   /**
-   * Broadcasts that were taken did not get to the other nodes, or may not have: of these topics,
-   * one for each. "all" where it is not known of which. The link tells the other nodes.
+   * Reports that broadcasts that were taken did not get to the other nodes, or may not have: their
+   * topics, one for each broadcast; "all" if the topics are not known. The link tells the other
+   * nodes.
    */
   onLost(topics: readonly string[] | "all"): void;
-  /** The adapter is connected, or is again. */
+  /** Reports that the adapter is connected, or is again. */
   onConnected(address: string): void;
-  /** The adapter is not connected any more, or could not connect, and tries again. */
+  /** Reports that the adapter is no longer connected, or could not connect, and tries again. */
   onDisconnected(address: string, error: unknown): void;
-  /** Something failed that ends nothing. */
+  /** Reports a failure that ends nothing. */
   onError(error: unknown): void;
 }
 
@@ -42,7 +43,7 @@ export interface Adapter {
    * Starts the link. What other nodes send goes to the handlers from then on.
    *
    * An adapter that cannot connect now, and may later, resolves all the same: the node is alone
-   * meanwhile. It rejects where trying again would be in vain.
+   * meanwhile. It rejects if trying again would be in vain.
    */
   start(
     onBroadcast: RemoteBroadcastHandler,
@@ -53,22 +54,22 @@ export interface Adapter {
   /**
    * Sends to every other node, never to this one. `envelope` is valid only during the call.
    *
-   * @throws where nothing can be sent: the link sends a gap once it can, and logs the error, but
-   *   for SIM_ERR_NOT_SENT, which an adapter throws that has said `onDisconnected`, or is full
+   * @throws if nothing can be sent. The link sends a gap once it can, and logs the error, unless it
+   *   is SIM_ERR_NOT_SENT: an adapter throws that after `onDisconnected`, or while it is full
    */
   broadcast(topic: string, envelope: Uint8Array): void;
 
   /**
    * Sends to one node, whether anybody there subscribed to the topic or not: mail between members
-   * goes this way too, under a name that is nobody's topic. Nothing happens where the node is
-   * unknown. Throws as `broadcast`.
+   * goes this way too, under a name that is nobody's topic. Nothing happens if the node is unknown.
+   * Throws as `broadcast` does.
    */
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void;
 
-  /** Sends a gap to every other node, behind what was sent before. Throws as `broadcast`. */
+  /** Sends a gap to every other node, after what was sent before. Throws as `broadcast` does. */
   gap(gap: Uint8Array): void;
 
-  /** Stops the link. No handler call follows the promise. */
+  /** Stops the link. No handler is called after the promise has resolved. */
   stop(): Promise<void>;
 }
 
@@ -76,7 +77,7 @@ export interface Adapter {
 export interface AdapterSpec {
   /** URL of a module that exports `makeAdapter(options): Adapter`. */
   readonly module: string;
-  /** Given to `makeAdapter`; must survive a structured clone. */
+  /** Passed to `makeAdapter`; must survive a structured clone. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 

@@ -1,7 +1,7 @@
 /**
- * PORT: what delivers frames to the subscribers of this thread. Implemented by the fastlane.
+ * PORT: delivers frames to the subscribers of this thread. Implemented by the fastlane.
  *
- * Runs on: shard. Main and the link have no such subscribers, only listeners.
+ * Runs on: shard. Main has no such subscribers, only listeners.
  */
 
 import type { Envelope } from "./envelope.ts";
@@ -13,7 +13,7 @@ export interface Dispatcher<Lane> {
    * Delivers a broadcast.
    *
    * @param envelope - valid only during the call
-   * @param from - who is left out, if anybody
+   * @param from - the subscriber to leave out, if any
    */
   dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void;
 

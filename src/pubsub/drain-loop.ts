@@ -1,5 +1,5 @@
 /**
- * Runs a member's turns while there is work, and lets its thread sleep where there is none.
+ * Runs a member's turns while there is work, and lets its thread sleep when there is none.
  *
  *   stopped --start--> due --setImmediate--> turn --more work--> due
  *                       ^                     |
@@ -8,17 +8,17 @@
  *
  * Runs on: a member's thread.
  * Order:   arms the doorbell, looks for work again, then sleeps (see memory/doorbell.ts).
- *          Turns are parted by setImmediate, never by a resolved promise alone, so that
- *          sockets are served between them.
+ *          setImmediate is between turns, never only a resolved promise, so that sockets are
+ *          served between them.
  */
 
 import type { Doorbell } from "../memory/doorbell.ts";
 
-/** What the loop runs. */
+/** The work of a loop. */
 export interface DrainLoopWork {
   /** Does a bounded part of the work. @returns whether there may be more */
   turn(): boolean;
-  /** Tells whether there is work, by looking at shared memory again. */
+  /** Reports whether there is work, by looking at shared memory again. */
   hasWork(): boolean;
 }
 
@@ -42,17 +42,17 @@ export class DrainLoop {
     this.#work = work;
   }
 
-  /** Begins with a turn soon. */
+  /** Begins the first turn soon. */
   start(): void {
     this.#isRunning = true;
     if (this.#isPending) return;
     this.#yield();
   }
 
-  /** Ends the loop: no turn begins after this. */
+  /** Ends the loop: no turn begins after this call. */
   stop(): void {
     this.#isRunning = false;
-    // So that a wait does not stay behind; the pending call of #run ends it.
+    // So that no wait is left behind; the pending call of #run ends it.
     this.#doorbell.pressAlways(this.#member);
   }
 
@@ -68,7 +68,7 @@ export class DrainLoop {
     try {
       isMore = this.#work.turn();
     } finally {
-      // Also where the turn threw: the next one goes on behind what was read.
+      // Even if the turn threw: the next one goes on after what was read.
       if (isMore && this.#isRunning) this.#yield();
     }
     if (!isMore && this.#isRunning) this.#sleep();

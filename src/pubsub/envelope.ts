@@ -10,14 +10,17 @@
  *     offsets  in bytes from the start of the header; all words little-endian
  *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8
  *
- * The parts stand as they do in the frame. In a text frame that is JSON, topic and event without
- * their quotes; a binary frame, which its first byte tells, has them as plain UTF-8 and the payload
- * as it is.
+ * The parts are what the frame contains. In a text frame that is JSON, topic and event without their
+ * quotes; a binary frame, which its first byte identifies, has topic and event as plain UTF-8 and
+ * the payload as it is.
  *
  * Runs on: any thread.
  * Owns: nothing. An Envelope points into a sender's buffer or a ring, and is valid only during
  *       the call that it was read for; what must last is taken out by `topic`, `event`, `payload`.
  */
+
+import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
+import type { BroadcastParts } from "../protocol/serializer.ts";
 
 /** Bytes of the header. */
 export const HEADER_BYTES = 32;
@@ -26,36 +29,24 @@ export const HEADER_BYTES = 32;
 const BINARY_FRAME = 2;
 
 /**
- * Kinds of record that cross the link: broadcasts to every node's subscribers, or to one other
- * node's. A gap is no broadcast but tells of lost ones, and is written by the link. Mail is for one
- * member of another node, and has no topic (`node-mail` draws it).
+ * Kinds of record that cross the link: broadcasts to the subscribers of every node, or of one other
+ * node. A gap reports lost broadcasts, and is written by the link. Mail is for one member of another
+ * node, and has no topic (`node-mail` draws it).
  */
 export const KIND = { broadcast: 1, direct: 2, gap: 3, mail: 4 } as const;
 
-/** Where the parts of a broadcast are in the bytes that hold its frame. */
-export interface FrameParts {
-  readonly bytes: Uint8Array;
-  readonly length: number;
-  readonly topicOffset: number;
-  readonly topicLength: number;
-  readonly eventOffset: number;
-  readonly eventLength: number;
-  readonly payloadOffset: number;
-  readonly payloadLength: number;
-}
-
-/** A broadcast, as it reaches those who listen in code. */
+/** A broadcast, as listeners get it. */
 export interface Broadcast {
   readonly topic: string;
   readonly event: string;
   readonly payload: unknown;
 }
 
-/** Takes the broadcasts of a topic. What it throws is logged. */
+/** Takes the broadcasts of a topic. An error it throws is logged. */
 export type BroadcastHandler = (broadcast: Broadcast) => void;
 
 /** Reads the envelope at a place in some bytes. One object is used again and again. */
-export class Envelope implements FrameParts {
+export class Envelope implements BroadcastParts {
   bytes: Uint8Array = new Uint8Array(0);
   /** Where the header begins. */
   offset = 0;
@@ -69,10 +60,10 @@ export class Envelope implements FrameParts {
   payloadOffset = 0;
   payloadLength = 0;
   frameLength = 0;
-  /** True where another thread has sent it. */
+  /** Whether another thread has sent it. */
   readonly isReceived: boolean;
 
-  /** @param isReceived - whether it is for what other threads send */
+  /** @param isReceived - whether it reads what other threads send */
   constructor(isReceived = false) {
     this.isReceived = isReceived;
   }
@@ -93,7 +84,7 @@ export class Envelope implements FrameParts {
     return this;
   }
 
-  /** True where the frame is a binary one, and the payload bytes. */
+  /** Whether the frame is a binary one, and the payload bytes. */
   get isBinary(): boolean {
     return this.bytes[this.offset + HEADER_BYTES] === BINARY_FRAME;
   }
@@ -118,7 +109,7 @@ export class Envelope implements FrameParts {
     return this.#text(this.eventOffset, this.eventLength);
   }
 
-  /** The payload, parsed or copied anew at each call: nobody shares objects with anybody. */
+  /** The payload, parsed or copied at each call: receivers share no objects. */
   payload(): unknown {
     if (this.isBinary) {
       const end = this.payloadOffset + this.payloadLength;
@@ -128,16 +119,16 @@ export class Envelope implements FrameParts {
   }
 
   /**
-   * True where this is the topic.
+   * Reports whether this is the topic.
    *
    * @param json - the topic in quotes
-   * @param length - bytes of what the quotes hold
+   * @param length - bytes between the quotes
    */
   hasTopic(json: string, length: number): boolean {
     if (this.isBinary) return JSON.stringify(this.topic()) === json;
     if (length !== this.topicLength) return false;
     const { bytes, topicOffset } = this;
-    // Other than ASCII characters take more bytes than units: such topics are decoded.
+    // Characters beyond ASCII take more bytes than units: such topics are decoded.
     if (length !== json.length - 2) {
       return textOf(bytes, topicOffset, length) === json.slice(1, -1);
     }
@@ -154,7 +145,7 @@ export class Envelope implements FrameParts {
 }
 
 /** Writes the header before a frame that was encoded with `HEADER_BYTES` of headroom. */
-export function writeHeader(hash: number, parts: FrameParts): void {
+export function writeHeader(hash: number, parts: BroadcastEncoder): void {
   const { bytes } = parts;
   setWord(bytes, 0, hash);
   setWord(bytes, 4, parts.topicOffset);
@@ -166,12 +157,12 @@ export function writeHeader(hash: number, parts: FrameParts): void {
   setWord(bytes, 28, parts.length - HEADER_BYTES);
 }
 
-/** Puts another node's envelope under this node's hash. */
+/** Writes this node's hash into another node's envelope. */
 export function rehash(envelope: Uint8Array, hash: number): void {
   setWord(envelope, 0, hash);
 }
 
-// By bytes: fragments are put together at offsets that no Int32Array could be laid over.
+// By bytes: fragments are put together at offsets that are not aligned for an Int32Array.
 function word(bytes: Uint8Array, at: number): number {
   return (
     (bytes[at] as number) |

@@ -8,8 +8,8 @@
  *   | words of ring 0, 1 | records of    | records of    |
  *   | ... members - 1    | ring 0        | ring 1        | ...
  *   +--------------------+---------------+---------------+--
- *     ring p: producer p to this consumer. Its own ring is never touched, and like any
- *     ring that was never used it takes addresses, but no memory.
+ *     ring p: from producer p to this consumer. A member's ring to itself is never touched, and
+ *     like any ring that is never used it takes addresses, but no memory.
  *
  *   generations   one word for each member, written by main only: how often its number
  *                 was retired. Records carry the low 16 bits.
@@ -29,7 +29,7 @@
  *   | length     | this part  | of the whole    |
  *   +------------+------------+-----------------+------------
  *
- *   payload of a LAPPED_KIND record: slots, an int32 each; none at all means all slots
+ *   payload of a LAPPED_KIND record: slots, an int32 each; an empty list means all slots
  *
  * Runs on: any thread; `makeExchangeMemory` on main.
  */
@@ -48,6 +48,9 @@ export interface ExchangeMemory {
   readonly doorbells: SharedArrayBuffer;
   readonly generations: SharedArrayBuffer;
 }
+
+/** Number that no member has. */
+export const NO_MEMBER = -1;
 
 /** First kind that callers must not use. */
 export const FIRST_EXCHANGE_KIND = 0xf0;
@@ -78,7 +81,7 @@ export function makeExchangeMemory(sizes: { members: number; ringBytes: number }
   };
 }
 
-/** Gives the place of a producer's ring in the rings to any consumer. */
+/** Returns the place of a producer's ring in the rings to any consumer. */
 export function ringPlace(memory: ExchangeMemory, producer: number): RingPlace {
   return {
     wordsOffset: producer * RING_WORDS_BYTES,
@@ -91,17 +94,17 @@ function firstRecordsOffset(members: number): number {
   return Math.ceil((members * RING_WORDS_BYTES) / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** Joins a kind (below FIRST_EXCHANGE_KIND) and flags (8 bits) as `publish` takes them. */
+/** Combines a kind (below FIRST_EXCHANGE_KIND) and flags (8 bits) as `publish` takes them. */
 export function kindAndFlags(kind: number, flags: number): number {
   return (flags << 8) | kind;
 }
 
-/** Gives the kind in what `kindAndFlags` made. */
+/** Returns the kind in what `kindAndFlags` made. */
 export function kindOf(type: number): number {
   return type & 0xff;
 }
 
-/** Gives the flags in what `kindAndFlags` made. */
+/** Returns the flags in what `kindAndFlags` made. */
 export function flagsOf(type: number): number {
   return (type >>> 8) & 0xff;
 }
@@ -111,12 +114,12 @@ export function packType(type: number, generation: number): number {
   return (type << 16) | (generation & GENERATION_MASK);
 }
 
-/** Gives kind and flags of a type in a ring. */
+/** Returns kind and flags of a type in a ring. */
 export function unpackType(packed: number): number {
   return packed >>> 16;
 }
 
-/** Tells whether a type in a ring carries this generation. */
+/** Reports whether a type in a ring carries this generation. */
 export function isOfGeneration(packed: number, generation: number): boolean {
   return (packed & GENERATION_MASK) === (generation & GENERATION_MASK);
 }

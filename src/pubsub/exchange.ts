@@ -1,65 +1,54 @@
 /**
- * Carries records between members: a ring for each ordered pair, and a doorbell for each.
+ * Carries records between members: a ring for each ordered pair, and a doorbell for each member.
  *
  * Runs on: any member's thread; one Exchange for each member.
- * Owns:    the producer's side of the rings from this member, the consumer's of those to it;
- *          main alone writes generations, and the words of rings whose member has ended.
- * Order:   records of one member to another arrive in the order they were written.
- * Full:    its producer stands still for a moment (`patience`), then the record waits in a
- *          queue of the producer's; beyond `overflowBytes` for one member
- *          or `overflowTotalBytes` for all, it is lost and the member hears which slots it
- *          lost records of (`onLapped`). Control records have a reserve of their own.
- *
- * Retiring member m, step by step: its thread closes and ends; main tells every member, which
- * calls `drainFrom(m)` and `forget(m)` and acknowledges; then main calls `resetMember(m)`,
- * and only then a new thread may be given the number m.
+ * Owns:    the producer's side of the rings from this member, the consumer's side of the rings to
+ *          it. Main alone writes generations, and the words of rings whose member has ended.
+ * Order:   records of one member to another arrive in the order in which they were written.
+ * Full:    the producer waits for a moment (`patience`), then the record waits in a queue of the
+ *          producer's. Beyond `overflowBytes` for one member or `overflowTotalBytes` for all, the
+ *          record is lost, and the member is told in which slots it lost records (`onLapped`).
+ *          Control records have a reserve of their own.
  */
 
 import { makeError } from "../errors.ts";
+import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Doorbell } from "../memory/doorbell.ts";
 import { HEADER_BYTES as RECORD_HEADER_BYTES, align } from "../memory/ring-layout.ts";
 import { emptyRing, makeRingViews } from "../memory/ring.ts";
-import type { CoalescingWindow } from "./coalescing-window.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import { DrainLoop } from "./drain-loop.ts";
-import { FIRST_EXCHANGE_KIND, kindOf, ringPlace } from "./exchange-layout.ts";
+import { FIRST_EXCHANGE_KIND, kindOf, NO_MEMBER, ringPlace } from "./exchange-layout.ts";
 import type { ExchangeMemory } from "./exchange-layout.ts";
+import { LatePresses, type CoalescingWindow } from "./holding-windows.ts";
 import { Inbound } from "./inbound.ts";
 import type { ExchangeHandler } from "./inbound.ts";
-import { LatePresses } from "./late-presses.ts";
 import { Offered, Outbound } from "./outbound.ts";
-import { CONTROL_SLOT, OutgoingRecord, queuedBytes } from "./outgoing-record.ts";
-import { OverflowBudget } from "./overflow-queue.ts";
-import { Patience } from "./patience.ts";
-import { StallWatch } from "./stall-watch.ts";
-import type { Stall } from "./stall-watch.ts";
+import { CONTROL_SLOT, OutgoingRecord, OverflowBudget, queuedBytes } from "./outgoing-records.ts";
+import { Patience, StallWatch } from "./patience.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export type { ExchangeHandler } from "./inbound.ts";
-export type { LappedNotice } from "./lapped-slots.ts";
-export { CONTROL_SLOT } from "./outgoing-record.ts";
+export type { LappedNotice } from "./outgoing-records.ts";
+export { CONTROL_SLOT } from "./outgoing-records.ts";
 
-/** What an exchange is made of. */
+/** An exchange's shared memory, whose end it is, and its bounds. */
 export interface ExchangeOptions {
   readonly memory: ExchangeMemory;
   readonly member: number;
   readonly index: SubscriptionIndex;
   readonly counters: Counters;
-  /** Bound of what waits for one member (bytes). Control records may have a quarter more. */
-  readonly overflowBytes: number;
-  /** Bound of what waits for all members (bytes), a record for several counted once. */
-  readonly overflowTotalBytes: number;
-  /** Hears of members that take nothing while records wait for them, and when they go on. */
-  readonly onStall?: (stall: Stall) => void;
-  /** Where there is one, members are woken for broadcasts at its end. */
+  readonly logger: Logger;
+  readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
+  /** If there is one, members are woken for broadcasts at its end. */
   readonly window?: CoalescingWindow | undefined;
   /** Records that one turn hands over before it lets the event loop go on. */
   readonly maxRecordsPerTurn?: number;
 }
 
 const MAX_RECORDS_PER_TURN = 256;
-const NO_MEMBER = -1;
 
 /** One member's end of all its rings. */
 export class Exchange {
@@ -84,40 +73,28 @@ export class Exchange {
   #handler: ExchangeHandler | undefined = undefined;
   /** The member whose ring is drained next. */
   #nextFrom = 0;
-  /** The member whose ring is just being drained. */
+  /** The member whose ring is being drained. */
   #drainingFrom = NO_MEMBER;
   /** The gauge of what waits for room, as it was set last. */
   #shownOverflowBytes = 0;
   #onSent: (() => void) | undefined;
 
-  constructor(options: ExchangeOptions) {
-    const { memory, member, overflowBytes } = options;
+  constructor(given: ExchangeOptions) {
+    const { memory, member, index, counters, logger, options, window } = given;
     this.#memory = memory;
     this.#member = member;
-    this.#index = options.index;
-    this.#counters = options.counters;
-    this.#maxRecordsPerTurn = options.maxRecordsPerTurn ?? MAX_RECORDS_PER_TURN;
+    this.#index = index;
+    this.#counters = counters;
+    this.#maxRecordsPerTurn = given.maxRecordsPerTurn ?? MAX_RECORDS_PER_TURN;
     this.#generations = new Int32Array(memory.generations);
     this.#doorbell = new Doorbell(memory.doorbells, member);
-    this.#budget = new OverflowBudget({
-      pairBytes: overflowBytes,
-      controlBytes: overflowBytes / 4,
-      totalBytes: options.overflowTotalBytes,
-    });
-    this.#patience = new Patience({
-      doorbell: this.#doorbell,
-      counters: this.#counters,
-      takeOut: () => this.#takeOut(),
-    });
+    this.#budget = new OverflowBudget(options);
+    this.#patience = new Patience(this.#doorbell, counters, () => this.#takeOut());
     this.#forgotten = new Float64Array(memory.members);
     this.#outbound = memory.rings.map((_, to) => this.#makeOutbound(to));
     this.#inbound = this.#makeInbound();
-    this.#stalls = new StallWatch({
-      outbound: this.#outbound,
-      counters: this.#counters,
-      onStall: options.onStall ?? (() => {}),
-    });
-    this.#latePresses = this.#makeLatePresses(options.window);
+    this.#stalls = new StallWatch(this.#outbound, counters, logger);
+    this.#latePresses = this.#makeLatePresses(window);
     this.#loop = new DrainLoop(this.#doorbell, member, {
       turn: () => this.#turn(),
       hasWork: () => this.#hasWork(),
@@ -129,13 +106,13 @@ export class Exchange {
    *
    * @param slot - of the record's topic
    * @param type - made by `kindAndFlags`
-   * @param record - the caller's scratch buffer, read during the call only; quickest when it
-   *   is the same one each time
-   * @param also - one more member that gets the record, in the set or not; none where -1
-   * @returns false where the record is larger than what may wait for a member; then nobody gets it
+   * @param record - the caller's scratch buffer, read during the call only; fastest if it is the
+   *   same one each time
+   * @param also - one more member that gets the record, in the set or not; -1 for none
+   * @returns false if the record is larger than what may wait for a member; then nobody gets it
    */
   publish(slot: number, type: number, record: Uint8Array, length: number, also: number): boolean {
-    if (!this.#hold(slot, type, record, length, this.#budget.pairBytes)) return false;
+    if (!this.#hold(slot, type, record, length, this.#budget.overflowBytes)) return false;
     for (let word = 0; word < this.#index.wordsPerSlot; word += 1) {
       let bits = this.#index.word(slot, word);
       if (also >> 5 === word) bits |= 1 << (also & 31);
@@ -153,43 +130,43 @@ export class Exchange {
    * Writes one record to one member.
    *
    * @param slot - of its topic; CONTROL_SLOT for a control record, which is never lapped
-   * @returns false where it was not taken: too large, the member is forgotten, or a control
-   *   record found its reserve full. A topic's record that is lapped is told, and so true
+   * @returns false if it was not taken: it is too large, the member is forgotten, or a control
+   *   record found its reserve full. True for a topic's record that is lapped: that is reported
    */
   send(to: number, slot: number, type: number, record: Uint8Array, length: number): boolean {
-    const { pairBytes, controlBytes } = this.#budget;
-    const bound = slot === CONTROL_SLOT ? controlBytes : pairBytes;
+    const { overflowBytes, controlBytes } = this.#budget;
+    const bound = slot === CONTROL_SLOT ? controlBytes : overflowBytes;
     return this.#hold(slot, type, record, length, bound) && this.#offer(to);
   }
 
-  /** Wakes at once whom presses are held for until the coalescing window ends. */
+  /** Wakes the members whose presses are held until the coalescing window ends. */
   pressNow(): void {
     this.#latePresses?.pressAll();
   }
 
-  /** Tells whether there is such a member, other than this one. */
+  /** Reports whether there is such a member, other than this one. */
   reaches(member: number): boolean {
     return this.#outbound[member] !== undefined;
   }
 
-  /** Tells whether a record of this length is more than may wait for a member: nobody gets it. */
+  /** Reports whether a record of this length is more than may wait for a member: nobody gets it. */
   isTooLarge(length: number): boolean {
-    return queuedBytes(length) > this.#budget.pairBytes;
+    return queuedBytes(length) > this.#budget.overflowBytes;
   }
 
-  /** Takes a handler and hands it records from now on, as this thread's event loop goes round. */
+  /** Hands records to a handler from now on, in turns of this thread's event loop. */
   start(handler: ExchangeHandler): void {
     this.attach(handler);
     this.#loop.start();
   }
 
-  /** Hands over no more records. What others write waits, and then laps. */
+  /** Stops handing over records. What others write from now on waits, and then laps. */
   stop(): void {
     this.#stalls.stop();
     this.#loop.stop();
   }
 
-  /** Takes a handler without starting the loop: for members that share a thread. */
+  /** Takes a handler without starting the loop; `drainNow` and `drainFrom` hand it records. */
   attach(handler: ExchangeHandler): void {
     this.#handler = handler;
   }
@@ -204,7 +181,7 @@ export class Exchange {
     return this.#drain(limit);
   }
 
-  /** Hands over all that a member has written: before it is forgotten. */
+  /** Hands over everything that a member has written, before it is forgotten. */
   drainFrom(member: number): void {
     const inbound = this.#inbound[member];
     if (inbound === undefined) return;
@@ -212,8 +189,8 @@ export class Exchange {
   }
 
   /**
-   * Drops what waits for a member and the half of a large record from it, and sends it
-   * nothing until its number has a new generation.
+   * Drops what waits for a member and the part of a large record from it, and sends it nothing
+   * until its number has a new generation.
    */
   forget(member: number): void {
     this.#outbound[member]?.forget();
@@ -239,9 +216,9 @@ export class Exchange {
   }
 
   /**
-   * Waits until nothing waits for room any more: before this member ends.
+   * Waits until nothing waits for room any more, before this member ends.
    *
-   * @returns false where the time ran out; then the gauge `overflowBytes` stays above 0
+   * @returns false if the time ran out; then the gauge `overflowBytes` stays above 0
    */
   async sent(limitMs: number): Promise<boolean> {
     if (!this.#isWaiting()) return true;
@@ -262,16 +239,15 @@ export class Exchange {
   }
 
   #makeLatePresses(window: CoalescingWindow | undefined): LatePresses | undefined {
-    const { members, ringBytes } = this.#memory;
     if (window === undefined) return undefined;
-    // Other windows end now as well: what is here already leaves with what was held here.
+    // Other windows end now as well: what has arrived leaves with what was held here.
     window.onEnd(() => {
       if (this.#handler) this.drainNow(this.#maxRecordsPerTurn);
     });
     const press = (to: number): void => {
       if (this.#outbound[to]?.isUnread === true) this.#doorbell.press(to);
     };
-    return new LatePresses({ members, ringBytes, window, press });
+    return new LatePresses(window, this.#memory, press);
   }
 
   #makeOutbound(to: number): Outbound | undefined {
@@ -300,7 +276,7 @@ export class Exchange {
     });
   }
 
-  /** Makes a record the one that `#offer` offers. @returns false where it is too large */
+  /** Makes a record the one that `#offer` offers. @returns false if it is too large */
   #hold(slot: number, type: number, bytes: Uint8Array, length: number, bound: number): boolean {
     if (kindOf(type) >= FIRST_EXCHANGE_KIND) {
       throw makeError("SIM_ERR_INTERNAL", `kind of a caller's record, kind=${kindOf(type)}`);
@@ -320,7 +296,7 @@ export class Exchange {
     if (this.#forgotten[to] !== 0 && this.#isForgotten(to)) return false;
     const mayWait = this.#mayPressLater(to);
     const outcome = outbound.offer(this.#record);
-    // Whatever became of this record, earlier ones may have moved into the ring.
+    // Whatever became of this record, earlier records may have moved into the ring.
     if (!mayWait || outcome !== Offered.written) this.#press(to, outbound);
     if (outcome === Offered.written) {
       this.#counters.add(COUNTER.records);
@@ -385,7 +361,7 @@ export class Exchange {
     return limit - left;
   }
 
-  /** Takes out of the rings to this member what there is, but for the one that is drained. */
+  /** Takes records out of the rings to this member, except for the one that is being drained. */
   #takeOut(): boolean {
     let hasTaken = false;
     for (const [from, inbound] of this.#inbound.entries()) {
@@ -414,11 +390,11 @@ export class Exchange {
   /** Wakes a member for which there may be something in its ring. */
   #press(to: number, outbound: Outbound): void {
     this.#doorbell.press(to);
-    // One that stands still takes out what is there once it is asked for room.
+    // A member that stands still takes out what is there once it is asked for room.
     if (outbound.isWaiting) this.#doorbell.wakeNapper(to);
   }
 
-  /** Wakes a producer that waits for room, where there is some, asleep or standing still. */
+  /** Wakes a producer that waits for room, if there is some, whether it sleeps or stands still. */
   #giveRoom(from: number, inbound: Inbound): void {
     if (!inbound.isRoomWanted) return;
     this.#doorbell.press(from);

@@ -1,54 +1,54 @@
 /**
- * A gap: broadcasts of one node that others did not get, told by the slots of their topics.
+ * A gap: broadcasts of one node that others did not get, reported by the slots of their topics.
  *
  *   0          4            8
  *   +----------+------------+----------------------------------------------------
- *   | seed     | index bits | slots, an int32 each; none at all means all slots
+ *   | seed     | index bits | slots, an int32 each; an empty list means all slots
  *   +----------+------------+----------------------------------------------------
  *
- * Every node hashes topics with a seed of its own, so its slots mean nothing elsewhere. But with
- * the seed and the bits each thread can tell for its own topics in which of those slots they
- * would lie there. So only the topics concerned hear of it, and a few that share a slot with one.
- * An empty gap, without even a seed, concerns all topics: for an adapter that knows only that
- * something of another node was lost.
+ * Every node hashes topics with a seed of its own, so its slots mean nothing elsewhere. But with the
+ * seed and the bits each thread can compute in which slots of that node its own topics are. So only
+ * the topics concerned are told, and a few that share a slot with one. An empty gap, without even a
+ * seed, concerns all topics: it is for an adapter that knows only that something of another node
+ * was lost.
  *
- * Runs on: link, which packs and forwards them; any thread that has subscribers.
+ * Runs on: link, which packs and forwards gaps; any thread that has subscribers.
  */
 
 import { topicHash } from "../memory/topic-hash.ts";
-import type { LappedNotice } from "./lapped-slots.ts";
+import type { LappedNotice } from "./outgoing-records.ts";
 import { slotOf } from "./subscription-index-layout.ts";
 
 /**
  * Slot by which a gap reaches every thread that may have subscribers: each has its bit set there
- * for life. A thread that lost records of this slot may have lost a gap, and takes it for one
- * that concerns all topics.
+ * for life. A thread that lost records of this slot may have lost a gap, and acts as if that had
+ * concerned all topics.
  */
 export const GAP_SLOT = 0;
 
 const HEADER_BYTES = 8;
 const EMPTY = new Int32Array(0);
 
-/** How a node finds the slots of topics. */
+/** How a node maps topics to slots. */
 export interface TopicSlots {
   readonly seed: number;
   readonly indexBits: number;
 }
 
-/** Packs a gap of this node, for others. */
+/** Packs a gap of this node for the others. */
 export function packGap({ seed, indexBits }: TopicSlots, slots: LappedNotice): Uint8Array {
   const words = Int32Array.from([seed, indexBits, ...(slots === "all" ? EMPTY : slots)]);
   return new Uint8Array(words.buffer);
 }
 
-/** Gives what tells whether a gap concerns a topic. Keeps nothing of the bytes. */
+/** Returns a function that reports whether a gap concerns a topic. Keeps nothing of the bytes. */
 export function unpackGap(
   bytes: Uint8Array,
   offset: number,
   length: number,
 ): (topic: string) => boolean {
   if (length <= HEADER_BYTES) return () => true;
-  // A copy: the bytes may lie at any offset, and where others write.
+  // A copy: the bytes may be at any offset, and in memory that others write.
   const copy = new Uint8Array(length & ~3);
   copy.set(bytes.subarray(offset, offset + copy.length));
   const [seed = 0, indexBits = 0, ...slots] = new Int32Array(copy.buffer);

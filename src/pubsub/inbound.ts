@@ -1,10 +1,11 @@
 /**
- * The way from one other member to this: its ring, and the large record that arrives in it.
+ * The way from one other member to this one: its ring, and the large record that arrives in it.
  *
  * Runs on: the consumer's thread.
  * Owns:    the consumer's side of the ring.
- * Order:   what was taken out of the ring is handed over before what is in it.
- * Full:    at most a ring's worth is taken out, or 64 KiB where a ring is smaller; the rest stays in
+ * Order:   what was taken out of the ring is handed over before what is in it. A producer's
+ *          fragments arrive in order, with nothing between them.
+ * Full:    at most a ring's worth is taken out, or 64 KiB if a ring is smaller; the rest stays in
  *          the ring, whose producer then finds no room, as with any member that does not read.
  */
 
@@ -16,21 +17,20 @@ import type { RingPlace } from "../memory/ring-layout.ts";
 import { TakenRecords } from "../memory/taken-records.ts";
 import {
   FIRST_EXCHANGE_KIND,
+  FRAGMENT_HEADER_BYTES,
   FRAGMENT_KIND,
   isOfGeneration,
   kindOf,
   unpackType,
 } from "./exchange-layout.ts";
-import { unpackLapped } from "./lapped-slots.ts";
-import type { LappedNotice } from "./lapped-slots.ts";
-import { Reassembly } from "./reassembly.ts";
+import { unpackLapped, type LappedNotice } from "./outgoing-records.ts";
 
-/** What takes the records that other members wrote. */
+/** Takes the records that other members wrote: a PubSub, or a link. */
 export interface ExchangeHandler {
   /**
-   * Takes one record. What it throws costs this record only, and goes to `onError`.
+   * Takes one record. An error it throws costs this record only, and goes to `onError`.
    *
-   * @param bytes - shared memory or a buffer of the exchange's; valid during the call only
+   * @param bytes - shared memory or a buffer of the exchange; valid during the call only
    */
   onRecord(
     from: number,
@@ -39,13 +39,13 @@ export interface ExchangeHandler {
     offset: number,
     length: number,
   ): void;
-  /** Hears that records of these slots were lost, between those before and those after. */
+  /** Called when records of these slots were lost, between those before and those after. */
   onLapped(from: number, slots: LappedNotice): void;
-  /** Hears what the other two threw. */
+  /** Called with what the other two threw. */
   onError(error: unknown, from: number): void;
 }
 
-/** Of a smaller ring more than its worth is taken out: else it would carry a ring's worth a turn. */
+/** More than a small ring's worth may be taken out: else it would carry one ring's worth a turn. */
 const MIN_TAKEN_BYTES = 65_536;
 
 /** The receiving side of one ordered pair of members. */
@@ -87,9 +87,9 @@ export class Inbound {
   }
 
   /**
-   * Hands over records, up to a limit, and to about a quarter of the ring.
+   * Hands over records, up to a limit, and up to about a quarter of the ring.
    *
-   * @returns how many were read (a fragment counts as one); 0 only where there were none
+   * @returns how many were read (a fragment counts as one); 0 only if there were none
    */
   drain(handler: ExchangeHandler, limit: number): number {
     const usedBytes = this.#ring.usedBytes();
@@ -102,8 +102,8 @@ export class Inbound {
   }
 
   /**
-   * Takes records out of the ring where their producer asks for room, and keeps them for `drain`.
-   * Not to be called from within `drain`.
+   * Takes records out of the ring if their producer asks for room, and keeps them for `drain`.
+   * Must not be called from within `drain`.
    *
    * @returns whether it took any: the producer has room now, and is to be told
    */
@@ -115,7 +115,7 @@ export class Inbound {
     return true;
   }
 
-  /** Forgets the half of a large record that has arrived. */
+  /** Forgets the part of a large record that has arrived. */
   forget(): void {
     this.#reassembly.clear();
   }
@@ -159,5 +159,53 @@ export class Inbound {
     } catch (error) {
       handler.onError(error, this.#from);
     }
+  }
+}
+
+/** A buffer larger than this is released after its record; a smaller one is kept for the next. */
+const KEEP_BYTES = 262_144;
+
+const NOTHING = new Uint8Array(0);
+
+/** One producer's large record while it arrives: its fragments, put together in one buffer. */
+class Reassembly {
+  /** The record's bytes from 0 on, once it is complete. */
+  bytes: Uint8Array = NOTHING;
+  /** Bytes of the whole record. */
+  length = 0;
+  /** Kind and flags of the whole record. */
+  type = 0;
+  #filledBytes = 0;
+
+  /**
+   * Adds one fragment.
+   *
+   * @returns "complete" with the last; "stray" for one whose beginning was dropped
+   */
+  add(
+    words: Int32Array,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): "more" | "complete" | "stray" {
+    const start = words[(offset >> 2) + 1] as number;
+    if (start === 0) {
+      this.length = words[offset >> 2] as number;
+      this.type = words[(offset >> 2) + 2] as number;
+      this.#filledBytes = 0;
+      if (this.bytes.length < this.length) this.bytes = new Uint8Array(this.length);
+    }
+    if (start !== this.#filledBytes || this.#filledBytes >= this.length) return "stray";
+    const partOffset = offset + FRAGMENT_HEADER_BYTES;
+    this.bytes.set(bytes.subarray(partOffset, offset + length), start);
+    this.#filledBytes += length - FRAGMENT_HEADER_BYTES;
+    return this.#filledBytes === this.length ? "complete" : "more";
+  }
+
+  /** Forgets what has arrived of a record. Called after a complete one too. */
+  clear(): void {
+    this.#filledBytes = 0;
+    this.length = 0;
+    if (this.bytes.length > KEEP_BYTES) this.bytes = NOTHING;
   }
 }

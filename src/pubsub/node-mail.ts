@@ -7,12 +7,12 @@
  *   |      |      | it is   | it is   | of the   | of the   | is for  | is from |
  *   |      |      | for     | from    | former   | latter   |         |         |
  *   +------+------+---------+---------+----------+----------+---------+---------+--------
- *     0        where the envelope of a broadcast has the offset of its topic, which is never 0: that
- *              is how a link tells mail from broadcasts
+ *     0        in the place where the envelope of a broadcast has the offset of its topic, which is
+ *              never 0: by this a link tells mail from broadcasts
  *     lengths  in bytes of UTF-8; all numbers little-endian
  *
- * It has no topic, so nobody can subscribe to it. At most once, in order for one sender: who sends
- * mail must bear that it is lost.
+ * It has no topic, so nobody can subscribe to it. It is delivered at most once, and in order for one
+ * sender; senders must tolerate its loss.
  *
  * Runs on: any thread. Pure.
  */
@@ -23,11 +23,11 @@ export interface MailAddress {
   readonly member: number;
 }
 
-/** Mail, read. */
+/** Mail that was read. */
 export interface Mail {
   readonly to: MailAddress;
   readonly from: MailAddress;
-  /** Where its body begins in the bytes that it was read from, which ends with them. */
+  /** Where its body begins in the bytes that it was read from; it ends where they end. */
   readonly bodyOffset: number;
 }
 
@@ -40,7 +40,7 @@ export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): 
   const toNode = Buffer.from(to.node);
   const fromNode = Buffer.from(from.node);
   const bodyOffset = HEADER_BYTES + toNode.length + fromNode.length;
-  // Not pooled: what sends it lays words over it.
+  // Not pooled: the sender reads it as words.
   const mail = Buffer.alloc(bodyOffset + body.length);
   mail.writeUInt16LE(to.member, 8);
   mail.writeUInt16LE(from.member, 10);
@@ -52,10 +52,10 @@ export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): 
   return mail;
 }
 
-/** True where bytes that another node sent are mail, and no broadcast. */
+/** Reports whether bytes that another node sent are mail, rather than a broadcast. */
 export function isMail(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_BYTES) return false;
-  // By bytes: this is asked of each broadcast of another node, and a view would be made for each.
+  // By bytes: this is called for each broadcast of another node, and would make a view for each.
   for (let at = MARK_OFFSET; at < MARK_OFFSET + MARK_BYTES; at += 1) {
     if (bytes[at] !== 0) return false;
   }

@@ -11,11 +11,11 @@
  *
  * Runs on: the producer's thread.
  * Owns:    the producer's side of the ring.
- * Order:   a record goes past no other: where something waits, all later ones wait behind it.
- * Full:    a topic's record beyond the bounds is lost whole and its slot is told; a control
- *          record beyond its own bound is refused.
- * Slow:    before a record is queued this thread stands still for room, as long as `patience`
- *          allows: with a member that moves, and at most a moment in each turn of its loop.
+ * Order:   no record passes another: while something waits, all later records wait behind it.
+ * Full:    a topic's record beyond the bounds is lost as a whole, and its slot is reported; a
+ *          control record beyond its own bound is refused.
+ * Slow:    before a record is queued, this thread waits for room as long as its `Patience` allows:
+ *          only for a member that moves, and for at most a moment in each turn of the event loop.
  */
 
 import { RingProducer } from "../memory/ring.ts";
@@ -23,13 +23,15 @@ import type { RingViews } from "../memory/ring.ts";
 import { HEADER_BYTES, align } from "../memory/ring-layout.ts";
 import type { RingPlace } from "../memory/ring-layout.ts";
 import { FRAGMENT_HEADER_BYTES, FRAGMENT_KIND, packType } from "./exchange-layout.ts";
-import { LappedSlots } from "./lapped-slots.ts";
-import { CONTROL_SLOT, queuedBytes } from "./outgoing-record.ts";
-import type { OutgoingRecord } from "./outgoing-record.ts";
-import { OverflowQueue } from "./overflow-queue.ts";
-import type { OverflowBudget } from "./overflow-queue.ts";
-import { Pace } from "./pace.ts";
-import type { Patience } from "./patience.ts";
+import {
+  CONTROL_SLOT,
+  LappedSlots,
+  OverflowQueue,
+  queuedBytes,
+  type OutgoingRecord,
+  type OverflowBudget,
+} from "./outgoing-records.ts";
+import { Pace, type Patience, type WatchedWay } from "./patience.ts";
 
 /** What became of an offered record. */
 export const Offered = {
@@ -37,18 +39,18 @@ export const Offered = {
   written: 0,
   /** In the queue. */
   queued: 1,
-  /** Lost, and its slot will be told. */
+  /** Lost, and its slot will be reported. */
   lapped: 2,
-  /** Not taken, and not told. */
+  /** Not taken, and not reported. */
   refused: 3,
 } as const;
 
 /** One of the values of `Offered`. */
 export type OfferedOutcome = (typeof Offered)[keyof typeof Offered];
 
-/** What an outbound is made of. */
-export interface OutboundParts {
-  /** The member that it leads to. */
+/** Where an outbound leads to, and what it shares with the producer's others. */
+export interface OutboundOptions {
+  /** The member at the other end. */
   readonly to: number;
   readonly views: RingViews;
   readonly place: RingPlace;
@@ -59,7 +61,7 @@ export interface OutboundParts {
 }
 
 /** The sending side of one ordered pair of members. */
-export class Outbound {
+export class Outbound implements WatchedWay {
   /** How the other member takes what is written to it. */
   readonly pace: Pace;
   readonly #to: number;
@@ -70,19 +72,19 @@ export class Outbound {
   readonly #queue: OverflowQueue;
   readonly #lapped = new LappedSlots();
   readonly #maxFragmentBytes: number;
-  /** How much of the record that is being written has gone, in fragments. */
+  /** Bytes of the record being written that have gone, in fragments. */
   #sentBytes = 0;
   /** Whether something waits, in the queue or as lapped slots. */
   #isWaiting = false;
 
-  constructor(parts: OutboundParts) {
-    this.#to = parts.to;
-    this.#patience = parts.patience;
-    this.#ring = new RingProducer(parts.views, parts.place);
+  constructor({ to, views, place, generation, budget, patience }: OutboundOptions) {
+    this.#to = to;
+    this.#patience = patience;
+    this.#ring = new RingProducer(views, place);
     this.pace = new Pace(this.#ring);
-    this.#generation = parts.generation;
-    this.#budget = parts.budget;
-    this.#queue = new OverflowQueue(parts.budget);
+    this.#generation = generation;
+    this.#budget = budget;
+    this.#queue = new OverflowQueue(budget);
     this.#maxFragmentBytes = (this.#ring.maxPayloadBytes - FRAGMENT_HEADER_BYTES) & ~3;
   }
 
@@ -91,12 +93,12 @@ export class Outbound {
     return this.#isWaiting;
   }
 
-  /** Whether a flush would get something into the ring. Looks at the head again. */
+  /** Whether a flush would bring something into the ring. Looks at the head again. */
   get canFlush(): boolean {
     return this.#isWaiting && this.#ring.hasRoom();
   }
 
-  /** Whether the other member has still to read something of the ring. */
+  /** Whether the other member has not read everything in the ring yet. */
   get isUnread(): boolean {
     return this.#ring.freeBytes() < this.#ring.capacityBytes;
   }
@@ -106,7 +108,7 @@ export class Outbound {
     return this.#queue.topicBytes + this.#queue.controlBytes;
   }
 
-  /** Takes a record, if it can. Whatever the outcome, earlier ones may have moved on. */
+  /** Takes a record, if it can. Whatever the outcome, earlier records may have moved on. */
   offer(record: OutgoingRecord): OfferedOutcome {
     do {
       if (this.#isWaiting && this.#ring.hasRoom()) this.flush();
@@ -117,7 +119,7 @@ export class Outbound {
 
   /**
    * Moves what waits into the ring, at most a ring's worth, and asks for room for the rest.
-   * Before it sleeps, the caller must look at `canFlush`: room may have come meanwhile.
+   * Before it sleeps, the caller must look at `canFlush`: there may be room by then.
    *
    * @returns whether the consumer has something new to read
    */
@@ -125,7 +127,7 @@ export class Outbound {
     let hasWritten = false;
     let movedBytes = 0;
     while (movedBytes < this.#ring.capacityBytes) {
-      // Beyond the bounds, if need be: at most one notice, and nothing else waits here.
+      // Beyond the bounds if necessary: at most one notice, and nothing else waits here.
       if (this.#queue.isEmpty && !this.#lapped.isEmpty) this.#queue.push(this.#lapped.takeNotice());
       const record = this.#queue.front();
       if (record === undefined) {
@@ -157,7 +159,7 @@ export class Outbound {
   /** Writes a record, or a part of it. @returns whether it is in the ring to its end */
   #tryWrite(record: OutgoingRecord): boolean {
     if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
-    // Once begun it must come to its end, so there is room for all of it or a queue.
+    // Once begun, it must be finished: there must be room for all of it, or a queue.
     const mayBegin =
       this.#sentBytes > 0 ||
       this.#ring.freeBytes() >= this.#ringBytesOf(record.length) ||
@@ -165,15 +167,15 @@ export class Outbound {
     return mayBegin && this.#write(record);
   }
 
-  /** Stands still until there is room, within patience. @returns whether there is */
+  /** Waits for room as long as the patience allows. @returns whether there is room */
   #awaitRoom(): boolean {
     const hasRoom = this.#patience.waitFor(this.#to, this.#ring, this.pace);
-    // Asked for by the wait, and nobody waits any more.
+    // The wait asked for it, and nothing waits any more.
     if (!this.#isWaiting) this.#ring.stopAskingForRoom();
     return hasRoom;
   }
 
-  /** Puts a record behind what waits, or does without it. */
+  /** Puts a record behind what waits, or gives it up. */
   #wait(record: OutgoingRecord): OfferedOutcome {
     const isControl = record.slot === CONTROL_SLOT;
     const noticeBytes = this.#lapped.isEmpty ? 0 : queuedBytes(this.#lapped.noticeBytes);
@@ -183,7 +185,7 @@ export class Outbound {
       this.#askToBeWoken();
       return Offered.lapped;
     }
-    // A control record says nothing about topics, and so need not follow the notice.
+    // A control record says nothing about topics, so it need not follow the notice.
     if (!isControl && noticeBytes > 0) this.#queue.push(this.#lapped.takeNotice());
     this.#queue.push(record);
     this.#askToBeWoken();
@@ -201,10 +203,10 @@ export class Outbound {
     if (record.slot === CONTROL_SLOT) {
       return this.#queue.controlBytes + bytes <= this.#budget.controlBytes;
     }
-    if (this.#queue.topicBytes + noticeBytes + bytes > this.#budget.pairBytes) return false;
-    // A copy that waits for another member already is counted already.
+    if (this.#queue.topicBytes + noticeBytes + bytes > this.#budget.overflowBytes) return false;
+    // A copy that waits for another member is counted already.
     const newBytes = noticeBytes + (record.waiting === undefined ? bytes : 0);
-    return this.#budget.topicBytesWaiting + newBytes <= this.#budget.totalBytes;
+    return this.#budget.topicBytesWaiting + newBytes <= this.#budget.overflowTotalBytes;
   }
 
   /** Most bytes that a record can take in the ring, in fragments and with padding. */
@@ -214,7 +216,7 @@ export class Outbound {
     return align(length) + headers + this.#ring.maxPayloadBytes + HEADER_BYTES;
   }
 
-  /** Writes a record or goes on with it. @returns whether it is in the ring to its end */
+  /** Writes a record, or continues one. @returns whether it is in the ring to its end */
   #write(record: OutgoingRecord): boolean {
     if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
     while (this.#sentBytes < record.length) {

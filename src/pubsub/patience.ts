@@ -1,44 +1,114 @@
 /**
- * How long a producer waits for room in other members' rings, before a record is queued.
+ * How long a producer waits for room in other members' rings, and which members stand still.
  *
- * At most MAX_WAIT_MS in one turn of the event loop, for all members together; and only for one
- * whose head has moved since it was last waited for (see `pace`). So a member that takes its
- * records slows those who write to it down to its own speed; one that stands still costs each
- * of them one wait, and then nothing.
+ * A producer that finds no room waits before it queues a record: at most MAX_WAIT_MS in one turn of
+ * the event loop, for all members together, and only for a member whose head has moved since the
+ * last wait for it. So a member that takes its records slows its producers down to its own speed,
+ * and a member that stands still costs each of them one wait, and nothing after that.
  *
- * Runs on: the producer's thread, main included: what waits is the caller of a broadcast.
+ *   moving --head still and no room for STALLED_AFTER_MS--> stalled
+ *     ^                                                       |
+ *     +---------------- head moved, or nothing waits ---------+
+ *
+ * Runs on: the producer's thread, main included: the wait is in the caller of a broadcast. The
+ *          watch looks by a timer, only while something waits, and keeps no thread alive.
  * Order:   the wait is a nap on this member's own doorbell: (1) asks for room, (2) says that it naps,
  *          (3) looks at the ring's head and at its own rings, (4) stands still. The consumer wakes
- *          it when there is room, others when they want room in a ring to it.
- * Full:    where no room came in time the record is queued, as if nobody had waited.
+ *          it when there is room, other members when they want room in a ring to it.
+ * Full:    if no room came in time, the record is queued as if there had been no wait.
  *
- * Members that wait for each other come on: meanwhile each empties those of its own rings whose
- * producers ask for room (`Inbound.takeOut`): their heads move, and they have room. Only
- * the ring that is just being drained is left as it is; its head moves after that drain, which
- * ends after a quarter of it. And since a wait ends after MAX_WAIT_MS whatever happens, no two
- * can wait for ever, however full all their rings are.
+ * Members that wait for each other make progress: meanwhile each empties those of its own rings
+ * whose producers ask for room (`Inbound.takeOut`), so their heads move and they have room. Only
+ * the ring that is being drained at that moment is left alone; its head moves after that drain,
+ * which ends after a quarter of the ring. A wait ends after MAX_WAIT_MS whatever happens, so no two
+ * members can wait forever, however full all their rings are.
  */
 
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { Doorbell } from "../memory/doorbell.ts";
 import type { RingProducer } from "../memory/ring.ts";
-import type { Pace } from "./pace.ts";
+import type { Logger } from "../log/logger.ts";
+import { telemetry } from "../telemetry.ts";
 
 /** Longest wait in one turn of the event loop. */
 const MAX_WAIT_MS = 1;
 
-/** What a patience is made of. */
-export interface PatienceParts {
-  readonly doorbell: Doorbell;
-  readonly counters: Counters;
-  /** Takes records out of this member's own rings. @returns whether there were any */
-  readonly takeOut: () => boolean;
+/** A member whose head stands still for this long, with records before it, is stalled. */
+export const STALLED_AFTER_MS = 50;
+
+// -- one member --------------------------------------------------------------------------------------
+
+/** What a look at a member's head found. */
+export type PaceChange = "stalled" | "goes on" | undefined;
+
+/** How one member takes what is written to it: whether its head moves. */
+export class Pace {
+  readonly #ring: RingProducer;
+  /** The head at the last wait for this member. */
+  #headAtWait: number | undefined = undefined;
+  /** The head at the last look, and since when it has been there. */
+  #head: number;
+  #sinceMs = 0;
+  #isBehind = false;
+  #isStalled = false;
+
+  constructor(ring: RingProducer) {
+    this.#ring = ring;
+    this.#head = ring.head();
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  /** When the head came to where it is, in the time that `look` was given. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /**
+   * Begins a wait for this member, if one may help.
+   *
+   * @returns false if the head has not moved since the last wait began, or the member is stalled
+   */
+  beginWait(): boolean {
+    const head = this.#ring.head();
+    if (head === this.#headAtWait) return false;
+    if (this.#isStalled && head === this.#head) return false;
+    this.#headAtWait = head;
+    return true;
+  }
+
+  /**
+   * Looks at the head again.
+   *
+   * @param isBehind - whether something waits for room that is not there
+   */
+  look(isBehind: boolean, nowMs: number): PaceChange {
+    const head = this.#ring.head();
+    const hasStood = isBehind && this.#isBehind && head === this.#head;
+    this.#isBehind = isBehind;
+    if (hasStood) {
+      if (this.#isStalled || nowMs - this.#sinceMs < STALLED_AFTER_MS) return undefined;
+      this.#isStalled = true;
+      return "stalled";
+    }
+    this.#head = head;
+    this.#sinceMs = nowMs;
+    if (!this.#isStalled) return undefined;
+    this.#isStalled = false;
+    return "goes on";
+  }
 }
 
-/** The patience of one member. */
+// -- the wait ----------------------------------------------------------------------------------------
+
+/** The patience of one producer. */
 export class Patience {
-  readonly #parts: PatienceParts;
+  readonly #doorbell: Doorbell;
+  readonly #counters: Counters;
+  readonly #takeOut: () => boolean;
   #leftMs = MAX_WAIT_MS;
   #isRenewing = false;
   #ring: RingProducer | undefined = undefined;
@@ -46,36 +116,119 @@ export class Patience {
     this.#isRenewing = false;
     this.#leftMs = MAX_WAIT_MS;
   };
-  readonly #look = (): boolean => this.#ring?.hasRoom() !== false || this.#parts.takeOut();
+  readonly #look = (): boolean => this.#ring?.hasRoom() !== false || this.#takeOut();
 
-  constructor(parts: PatienceParts) {
-    this.#parts = parts;
+  /** @param takeOut - takes records out of this member's own rings; returns whether it took any */
+  constructor(doorbell: Doorbell, counters: Counters, takeOut: () => boolean) {
+    this.#doorbell = doorbell;
+    this.#counters = counters;
+    this.#takeOut = takeOut;
   }
 
   /**
-   * Waits for room in a ring, where it may.
+   * Waits for room in a ring, if a wait is allowed.
    *
-   * @param to - the ring's consumer, who is woken: what was written before may not be told yet
+   * @param to - the ring's consumer, which is woken: it may not know yet what was written before
    * @returns whether there is room for any record
    */
   waitFor(to: number, ring: RingProducer, pace: Pace): boolean {
     if (this.#leftMs <= 0 || !pace.beginWait()) return false;
-    const { doorbell, counters } = this.#parts;
     const startMs = performance.now();
     let nowMs = startMs;
     if (!this.#isRenewing) setImmediate(this.#renew);
     this.#isRenewing = true;
     ring.askForRoom();
-    doorbell.press(to);
-    doorbell.wakeNapper(to);
+    this.#doorbell.press(to);
+    this.#doorbell.wakeNapper(to);
     this.#ring = ring;
     while (!ring.hasRoom() && nowMs - startMs < this.#leftMs) {
-      doorbell.nap(this.#look, this.#leftMs - (nowMs - startMs));
+      this.#doorbell.nap(this.#look, this.#leftMs - (nowMs - startMs));
       nowMs = performance.now();
     }
     this.#ring = undefined;
     this.#leftMs -= nowMs - startMs;
-    counters.add(COUNTER.waitedMs, nowMs - startMs);
+    this.#counters.add(COUNTER.waitedMs, nowMs - startMs);
     return ring.hasRoom();
+  }
+}
+
+// -- the watch ---------------------------------------------------------------------------------------
+
+/** A member that stalled, or goes on. */
+export interface Stall {
+  readonly member: number;
+  /** False: it goes on, or its number was retired. */
+  readonly isStalled: boolean;
+  /** How long it stood still, roughly. */
+  readonly forMs: number;
+  /** What waits for it. */
+  readonly queuedBytes: number;
+}
+
+/** The way to one member, as its watch sees it (`Outbound`). */
+export interface WatchedWay {
+  readonly pace: Pace;
+  readonly isWaiting: boolean;
+  readonly canFlush: boolean;
+  readonly queuedBytes: number;
+}
+
+/** Twice as often as what it looks for, so that no stall is seen much too late. */
+const LOOK_EVERY_MS = STALLED_AFTER_MS / 2;
+
+/** Watches the members that something waits for; logs when one stalls, and when it goes on. */
+export class StallWatch {
+  readonly #ways: readonly (WatchedWay | undefined)[];
+  readonly #counters: Counters;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  readonly #onTimer = (): void => this.#lookAtAll();
+
+  /** @param ways - by member */
+  constructor(ways: readonly (WatchedWay | undefined)[], counters: Counters, logger: Logger) {
+    this.#ways = ways;
+    this.#counters = counters;
+    this.#logger = logger;
+  }
+
+  /** Begins to look, unless it does already: something waits. */
+  start(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(this.#onTimer, LOOK_EVERY_MS).unref();
+    this.#lookAtAll();
+  }
+
+  /** Stops looking. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #lookAtAll(): void {
+    const nowMs = performance.now();
+    let isAnyWaiting = false;
+    let stalled = 0;
+    for (const [member, way] of this.#ways.entries()) {
+      if (way === undefined) continue;
+      this.#lookAt(member, way, nowMs);
+      isAnyWaiting ||= way.isWaiting;
+      if (way.pace.isStalled) stalled += 1;
+    }
+    this.#counters.set(COUNTER.stalledMembers, stalled);
+    if (!isAnyWaiting) this.stop();
+  }
+
+  #lookAt(
+    member: number,
+    { pace, isWaiting, canFlush, queuedBytes }: WatchedWay,
+    nowMs: number,
+  ): void {
+    const { sinceMs } = pace;
+    const change = pace.look(isWaiting && !canFlush, nowMs);
+    if (change === undefined) return;
+    const forMs = Math.round(nowMs - sinceMs);
+    const stall: Stall = { member, isStalled: change === "stalled", forMs, queuedBytes };
+    if (telemetry.stalled.hasSubscribers) telemetry.stalled.publish(stall);
+    this.#logger.log(stall.isStalled ? "stalled" : "stallEnded", stall);
   }
 }

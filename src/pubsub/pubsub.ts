@@ -1,34 +1,28 @@
 /**
  * Subscribe and broadcast: to this thread, to the other threads, and to the other nodes.
  *
- * A broadcast goes (1) into the rings of the threads that the index names, and of the link,
- * (2) to the lanes of this thread, as bytes, (3) to its listeners, decoded. In this order nothing
- * of the sender's buffer is needed once user code runs, which may broadcast itself.
+ * A broadcast is encoded once, as the bytes of a frame, and goes (1) into the rings of the members
+ * that the index names, and of the link, (2) to the lanes of this thread, as bytes, (3) to its
+ * listeners, decoded. In this order nothing of the encoder's buffer is needed once user code runs,
+ * which may broadcast itself.
  *
- * Runs on: main, shard, link; one for each.
+ * Runs on: main, shard; one for each.
  * Full: a broadcast larger than a pair of threads may queue is refused before any delivery.
- * Slow: where another thread's ring is full, a broadcast stands still for it, at most 1 ms in one
- *       turn of the event loop in all (`patience`); then it waits in a queue, and its caller goes on.
+ * Slow: if another thread's ring is full, a broadcast waits for room, for at most 1 ms in one turn
+ *       of the event loop in all (`patience`); then it waits in a queue, and its caller goes on.
  */
 
 import { makeError } from "../errors.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
-import type { Counters } from "../memory/counters.ts";
-import type { Dispatcher } from "./dispatcher.ts";
+import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { telemetry } from "../telemetry.ts";
-import {
-  Envelope,
-  HEADER_BYTES,
-  KIND,
-  writeHeader,
-  type BroadcastHandler,
-  type FrameParts,
-} from "./envelope.ts";
-import { kindAndFlags, kindOf } from "./exchange-layout.ts";
-import type { Exchange, LappedNotice } from "./exchange.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Envelope, HEADER_BYTES, KIND, writeHeader, type BroadcastHandler } from "./envelope.ts";
+import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
+import type { Exchange, ExchangeHandler, LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, unpackGap } from "./gap.ts";
-import { listenersOf, Registry, type Listener, type TopicEntry } from "./registry.ts";
-import { Tellings } from "./telling.ts";
+import type { Member } from "./member.ts";
+import { listenersOf, Registry, TopicEntry, type Listener } from "./registry.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
@@ -38,40 +32,38 @@ import { firstTopics, type TopicCount } from "./topic-counts.ts";
  */
 export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes";
 
-/** What a PubSub is made of. */
-export interface PubSubParts<Lane> {
-  readonly index: SubscriptionIndex;
-  readonly exchange: Exchange;
-  readonly counters: Counters;
-  readonly dispatcher: Dispatcher<Lane> | undefined;
-  /** Member that links to other nodes, or -1. */
-  readonly link: number;
-  readonly hashSeed: number;
-  /** Is told what a listener threw. */
-  readonly onListenerError: (error: unknown, topic: string) => void;
-}
+const BROADCAST_TYPE = kindAndFlags(KIND.broadcast, 0);
+const DIRECT_TYPE = kindAndFlags(KIND.direct, 0);
 
-const NO_MEMBER = -1;
-
-/** PubSub of one thread. */
-export class PubSub<Lane = never> {
+/** PubSub of one thread: its member's subscriptions and broadcasts. */
+export class PubSub<Lane = never> implements ExchangeHandler {
+  readonly member: Member;
   readonly registry: Registry<Lane>;
-  readonly #parts: PubSubParts<Lane>;
+  readonly #index: SubscriptionIndex;
+  readonly #exchange: Exchange;
+  readonly #dispatcher: Dispatcher<Lane> | undefined;
+  readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #sent = new Envelope();
   readonly #received = new Envelope(true);
   readonly #tellings: Tellings;
 
-  constructor(parts: PubSubParts<Lane>) {
-    this.#parts = parts;
-    this.registry = new Registry(parts.hashSeed);
-    this.#tellings = new Tellings(parts.onListenerError);
-    parts.index.add(GAP_SLOT);
+  /** @param dispatcher - delivers frames to this thread's lanes; undefined: it has listeners only */
+  constructor(member: Member, dispatcher?: Dispatcher<Lane>) {
+    this.member = member;
+    this.#index = member.index;
+    this.#exchange = member.exchange;
+    this.#dispatcher = dispatcher;
+    this.registry = new Registry(member.hashSeed);
+    this.#tellings = new Tellings((error, topic) => this.#listenerFailed(error, topic));
+    member.index.add(GAP_SLOT);
   }
+
+  // -- subscribers -------------------------------------------------------------------------------
 
   /** Counts one subscriber in. From the first on, broadcasts of all threads come here. */
   acquire(topic: string): TopicEntry<Lane> {
     const entry = this.registry.ensure(topic);
-    if (entry.count === 0) this.#parts.index.add(this.#parts.index.slotOf(entry.hash));
+    if (entry.count === 0) this.#index.add(this.#index.slotOf(entry.hash));
     entry.count += 1;
     return entry;
   }
@@ -81,24 +73,28 @@ export class PubSub<Lane = never> {
     entry.count -= 1;
     if (entry.count > 0) return;
     this.registry.delete(entry);
-    this.#parts.index.remove(this.#parts.index.slotOf(entry.hash));
+    this.#index.remove(this.#index.slotOf(entry.hash));
   }
 
-  /** Adds a listener. Twice on one topic, it gets everything twice (WIRE §6.1). */
+  /** Adds a listener. One that is added to a topic twice gets everything twice (WIRE §6.1). */
   subscribe(topic: string, listener: Listener): void {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();
     entry.listeners.set(listener, (entry.listeners.get(listener) ?? 0) + 1);
   }
 
-  /** Adds a handler, and what is called where broadcasts were lost; gives what removes both. */
+  /**
+   * Adds a handler, and a function that is called when broadcasts were lost.
+   *
+   * @returns the function that removes both
+   */
   listen(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
     const listener: Listener = { receive: handler, missed: onGap };
     this.subscribe(topic, listener);
     return () => this.unsubscribe(topic, listener);
   }
 
-  /** Removes a listener from a topic, however often it is there. */
+  /** Removes a listener from a topic, however often it was added. */
   unsubscribe(topic: string, listener: Listener): void {
     const entry = this.registry.get(topic);
     if (!entry) return;
@@ -108,88 +104,101 @@ export class PubSub<Lane = never> {
     for (let count = 0; count < gone; count += 1) this.release(entry);
   }
 
-  /** Gives the subscribers that a topic has on this thread, of both kinds. */
+  /** Returns the number of subscribers, of both kinds, that a topic has on this thread. */
   count(topic: string): number {
     return this.registry.get(topic)?.count ?? 0;
   }
 
   /**
-   * Gives the first topics of this thread by name. Goes through all: not for a message's path.
+   * Returns the first topics of this thread by name. Goes through all topics, so it does not belong
+   * on the path of a message.
    *
-   * @param isShown - false for a topic that is left out; without it none is
+   * @param isShown - returns false for a topic to leave out; without it all topics are shown
    */
   topicCounts(prefix: string, limit: number, isShown?: (topic: string) => boolean): TopicCount[] {
     return firstTopics(this.registry.entries(), prefix, limit, isShown);
   }
 
+  // -- broadcasts --------------------------------------------------------------------------------
+
   /**
-   * Broadcasts a frame.
+   * Broadcasts.
    *
-   * @param topic - the topic's entry where the sender has it, else its name
-   * @param parts - the frame, with room for a header before it; used only during the call
-   * @param from - who is left out: a subscriber of this thread
-   * @throws SIM_ERR_PAYLOAD_TOO_LARGE, and then nobody gets it
+   * @param topic - the topic's entry if the sender has it, else its name
+   * @param payload - an object, or bytes
+   * @param from - the subscriber of this thread to leave out
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, and then nobody gets it
    */
   broadcast(
     topic: TopicEntry<Lane> | string,
-    parts: FrameParts,
+    event: string,
+    payload: unknown,
     scope: Scope,
     from?: object,
   ): void {
-    const entry = typeof topic === "string" ? this.registry.get(topic) : topic;
+    const encoder = this.#encoder;
+    const entry = topic instanceof TopicEntry ? topic : this.registry.get(topic);
+    encoder.encode(entry ?? topicName(topic as string), event, payload);
     const hash = entry ? entry.hash : this.registry.hashOf(topic as string);
-    writeHeader(hash, parts);
-    if (!this.#publish(hash, parts, scope)) throw tooLarge(parts.length);
-    this.#parts.counters.add(COUNTER.broadcasts);
+    writeHeader(hash, encoder);
+    if (!this.#publish(hash, scope)) throw tooLarge(encoder.length);
+    this.member.counters.add(COUNTER.broadcasts);
     if (scope === "otherThreads" || scope === "otherNodes") {
-      // What threads tell each other has no client that could be sent more at a time.
-      this.#parts.exchange.pressNow();
+      // Messages between threads have no client that could be sent several at a time.
+      this.#exchange.pressNow();
       return;
     }
     // An entry whose last subscriber left is no longer registered, and has nobody to deliver to.
     if (entry && entry.count > 0) {
-      this.#deliver(entry, this.#sent.read(parts.bytes, 0, parts.length), from);
+      this.#deliver(entry, this.#sent.read(encoder.bytes, 0, encoder.length), from);
     }
   }
 
-  /** Writes the records of a broadcast. @returns false where it is too large: nobody gets it */
-  #publish(hash: number, { bytes, length }: FrameParts, scope: Scope): boolean {
-    const { index, exchange, link } = this.#parts;
-    const slot = index.slotOf(hash);
-    const type = kindAndFlags(KIND.broadcast, 0);
-    if (scope === "cluster") return exchange.publish(slot, type, bytes, length, link);
-    if (scope === "thread") return true;
-    if (scope !== "otherNodes") return exchange.publish(slot, type, bytes, length, NO_MEMBER);
-    if (link === NO_MEMBER) return true;
-    if (exchange.isTooLarge(length)) return false;
+  /**
+   * Broadcasts to the subscribers of one node. Nothing happens if the node is unknown.
+   *
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, and then nobody gets it
+   */
+  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
+    if (node === this.member.node) {
+      this.broadcast(topic, event, payload, "node");
+      return;
+    }
+    const encoder = this.#encoder;
+    encoder.encode(topicName(topic), event, payload);
+    const length = encoder.append(node);
+    const hash = this.registry.hashOf(topic);
+    writeHeader(hash, encoder);
+    const { link } = this.member;
+    if (link === NO_MEMBER) return;
+    if (this.#exchange.isTooLarge(length)) throw tooLarge(length);
     // Not taken while the link is replaced: the next one tells the other nodes of a gap.
-    exchange.send(link, slot, type, bytes, length);
+    this.#exchange.send(link, this.#index.slotOf(hash), DIRECT_TYPE, encoder.bytes, length);
+  }
+
+  /** Writes the records of a broadcast. @returns false if it is too large: nobody gets it */
+  #publish(hash: number, scope: Scope): boolean {
+    const { bytes, length } = this.#encoder;
+    const { link } = this.member;
+    const slot = this.#index.slotOf(hash);
+    if (scope === "cluster") {
+      return this.#exchange.publish(slot, BROADCAST_TYPE, bytes, length, link);
+    }
+    if (scope === "thread") return true;
+    if (scope !== "otherNodes") {
+      return this.#exchange.publish(slot, BROADCAST_TYPE, bytes, length, NO_MEMBER);
+    }
+    if (link === NO_MEMBER) return true;
+    if (this.#exchange.isTooLarge(length)) return false;
+    // Not taken while the link is replaced: the next one tells the other nodes of a gap.
+    this.#exchange.send(link, slot, BROADCAST_TYPE, bytes, length);
     return true;
   }
 
-  /**
-   * Broadcasts to the subscribers of one other node only. Nothing happens where it is unknown.
-   *
-   * @param parts - the frame and, after it, the node's name
-   */
-  directBroadcast(topic: string, parts: FrameParts, recordLength: number): void {
-    const hash = this.registry.hashOf(topic);
-    writeHeader(hash, parts);
-    const { index, exchange, link } = this.#parts;
-    if (link === NO_MEMBER) return;
-    if (exchange.isTooLarge(recordLength)) throw tooLarge(recordLength);
-    // Not taken while the link is replaced: the next one tells the other nodes of a gap.
-    exchange.send(
-      link,
-      index.slotOf(hash),
-      kindAndFlags(KIND.direct, 0),
-      parts.bytes,
-      recordLength,
-    );
-  }
+  // -- what other members wrote --------------------------------------------------------------------
 
-  /** Delivers a record that another thread wrote. */
-  deliverRecord(type: number, bytes: Uint8Array, offset: number, length: number): void {
+  /** Delivers a record. */
+  onRecord(_from: number, type: number, bytes: Uint8Array, offset: number, length: number): void {
     if (kindOf(type) === KIND.gap) {
       const isConcerned = unpackGap(bytes, offset, length);
       const topics = this.#tellMissed(({ topic }) => isConcerned(topic));
@@ -199,16 +208,23 @@ export class PubSub<Lane = never> {
     const envelope = this.#received.read(bytes, offset, length);
     const entry = this.registry.find(envelope);
     if (entry) this.#deliver(entry, envelope, undefined);
-    else this.#parts.counters.add(COUNTER.recordsWithoutSubscriber);
+    else this.member.counters.add(COUNTER.recordsWithoutSubscriber);
   }
 
   /** Tells all subscribers of the topics in these index slots that they missed something. */
-  lapped(slots: LappedNotice): void {
-    const { index } = this.#parts;
+  onLapped(from: number, slots: LappedNotice): void {
+    const count = slots === "all" ? slots : slots.length;
+    this.member.logger.log("lapped", { from, slots: count });
+    if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
     const lost = slots === "all" ? undefined : new Set(slots);
-    // What was lost may have been a gap, and then nobody knows of which topics.
+    // A gap may have been lost, and then nobody knows which topics it was about.
     const isAll = lost === undefined || lost.has(GAP_SLOT);
-    this.#tellMissed(({ hash }) => isAll || lost.has(index.slotOf(hash)));
+    this.#tellMissed(({ hash }) => isAll || lost.has(this.#index.slotOf(hash)));
+  }
+
+  /** Logs a record that could not be delivered. */
+  onError(error: unknown, from: number): void {
+    this.member.logger.log("recordFailed", { from, err: error });
   }
 
   /** Tells the subscribers of topics that they missed something. @returns of how many topics */
@@ -216,7 +232,7 @@ export class PubSub<Lane = never> {
     // Telling may end channels, which changes the registry: first find, then tell.
     const concerned = this.registry.all().filter(isConcerned);
     for (const entry of concerned) {
-      this.#tell(entry, () => this.#parts.dispatcher?.missed(entry));
+      this.#tell(entry, () => this.#dispatcher?.missed(entry));
       for (const listener of listenersOf(entry)) {
         this.#tell(entry, () => listener.missed(entry.topic));
       }
@@ -224,27 +240,31 @@ export class PubSub<Lane = never> {
     return concerned.length;
   }
 
-  // What one of them throws must not leave the others untold.
+  // An error of one of them must not leave the others untold.
   #tell({ topic }: TopicEntry<Lane>, tell: () => void): void {
     try {
       tell();
     } catch (error) {
-      this.#parts.onListenerError(error, topic);
+      this.#listenerFailed(error, topic);
     }
   }
 
   #deliver(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void {
     if (entry.listeners === undefined) {
-      this.#parts.dispatcher?.dispatch(entry, envelope, from);
+      this.#dispatcher?.dispatch(entry, envelope, from);
       return;
     }
-    // Decoded before anything is delivered: a lane's user code may use the sender's buffer again.
+    // Decoded before anything is delivered: a lane's user code may use the encoder's buffer again.
     const listeners = listenersOf(entry);
     const payloads = listeners.map(() => envelope.payload());
     const { topic } = entry;
     this.#tellings.add({ topic, event: envelope.event(), listeners, payloads, from });
-    this.#parts.dispatcher?.dispatch(entry, envelope, from);
+    this.#dispatcher?.dispatch(entry, envelope, from);
     this.#tellings.tell();
+  }
+
+  #listenerFailed(error: unknown, topic: string): void {
+    this.member.logger.log("recordFailed", { topic, err: error });
   }
 }
 
@@ -253,4 +273,68 @@ function tooLarge(length: number): Error {
     "SIM_ERR_PAYLOAD_TOO_LARGE",
     `a broadcast must fit into overflowBytes, got ${length - HEADER_BYTES} (bytes)`,
   );
+}
+
+/** After so many, listeners that answer each other without end let the event loop go on. */
+const MOST_IN_A_ROW = 1_000;
+
+/** A broadcast for the listeners of its topic, decoded for each of them. */
+interface Telling {
+  readonly topic: string;
+  readonly event: string;
+  readonly listeners: readonly Listener[];
+  readonly payloads: readonly unknown[];
+  /** The listener to leave out. */
+  readonly from: object | undefined;
+}
+
+/**
+ * The broadcasts that are still to be handed to listeners, in the order in which they were begun.
+ *
+ * What a listener broadcasts while it hears something is handed on when everybody has heard that:
+ * else a listener that comes after it would hear the answer before the question.
+ */
+class Tellings {
+  readonly #onError: (error: unknown, topic: string) => void;
+  readonly #waiting: Telling[] = [];
+  #isTelling = false;
+
+  /** @param onError - called with what a listener threw; the others are told all the same */
+  constructor(onError: (error: unknown, topic: string) => void) {
+    this.#onError = onError;
+  }
+
+  /** Takes a broadcast, for the next `tell`. */
+  add(telling: Telling): void {
+    this.#waiting.push(telling);
+  }
+
+  /** Hands on what waits, unless a call further up the stack is doing that. */
+  tell(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let told = 0; told < MOST_IN_A_ROW; told += 1) {
+      const telling = this.#waiting.shift();
+      if (!telling) {
+        this.#isTelling = false;
+        return;
+      }
+      this.#tellOne(telling);
+    }
+    setImmediate(() => {
+      this.#isTelling = false;
+      this.tell();
+    });
+  }
+
+  #tellOne({ topic, event, listeners, payloads, from }: Telling): void {
+    for (const [at, listener] of listeners.entries()) {
+      if (listener === from) continue;
+      try {
+        listener.receive({ topic, event, payload: payloads[at] });
+      } catch (error) {
+        this.#onError(error, topic);
+      }
+    }
+  }
 }

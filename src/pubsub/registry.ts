@@ -1,19 +1,19 @@
 /**
- * The topics that this thread has subscribers of, and who they are.
+ * The topics that this thread has subscribers of, and the subscribers.
  *
- * Found by the hash that travels with a record, so that no topic is decoded to deliver it.
+ * Topics are found by the hash that travels with a record, so none is decoded to be delivered.
  *
- * Runs on: main, shard, link; one for each.
+ * Runs on: main, shard; one for each.
  */
 
 import { topicHash } from "../memory/topic-hash.ts";
 import type { Broadcast, Envelope } from "./envelope.ts";
 
-/** Somebody who takes broadcasts in code. */
+/** A subscriber in code. */
 export interface Listener {
-  /** Takes a broadcast. What it throws is logged, and reaches no other listener. */
+  /** Takes a broadcast. An error it throws is logged, and reaches no other listener. */
   receive(broadcast: Broadcast): void;
-  /** Is told that broadcasts of the topic were lost on their way to this thread. */
+  /** Called when broadcasts of the topic were lost on their way to this thread. */
   missed(topic: string): void;
 }
 
@@ -21,18 +21,18 @@ export interface Listener {
 export class TopicEntry<Lane> {
   readonly topic: string;
   readonly hash: number;
-  /** The topic in quotes, as it stands in a frame. */
+  /** The topic in quotes, as frames contain it. */
   readonly json: string;
-  /** Bytes of what the quotes hold. */
+  /** Bytes between the quotes. */
   readonly jsonLength: number;
-  /** Subscribers of both kinds. At zero the entry is forgotten. */
+  /** Subscribers of both kinds. At 0 the entry is forgotten. */
   count = 0;
   /**
-   * Those who listen in code, and how often each; undefined: nobody does. Adding and removing is
-   * one step, also where thousands of sockets share one id. A dispatch goes through a copy.
+   * The listeners, and how often each was added; undefined: there are none. Adding and removing is
+   * one step, even if thousands of sockets share one id. A dispatch goes through a copy.
    */
   listeners: Map<Listener, number> | undefined = undefined;
-  /** Those who get frames; the dispatcher's affair. Replaced, never changed. */
+  /** The subscribers that get frames, as the dispatcher keeps them. Replaced, never changed. */
   lanes: readonly Lane[] = NO_LANES;
   /** Next entry with the same hash. */
   next: TopicEntry<Lane> | undefined = undefined;
@@ -47,7 +47,7 @@ export class TopicEntry<Lane> {
 
 const NO_LANES: readonly never[] = [];
 
-/** Gives the listeners as they are now, each as often as it listens. */
+/** Returns the listeners as they are now, each as often as it was added. */
 export function listenersOf({ listeners }: TopicEntry<unknown>): Listener[] {
   const all: Listener[] = [];
   for (const [listener, times] of listeners ?? NOBODY) {
@@ -93,7 +93,7 @@ export class Registry<Lane> {
     return entry;
   }
 
-  /** Gives the entry of a topic, made where there is none. The caller counts itself in. */
+  /** Returns the entry of a topic; makes it if there is none. The caller counts itself in. */
   ensure(topic: string): TopicEntry<Lane> {
     const known = this.get(topic);
     if (known) return known;
@@ -118,13 +118,13 @@ export class Registry<Lane> {
     if (before) before.next = entry.next;
   }
 
-  /** All topics, as they are now. Costs time: not for the path of a message. */
+  /** All topics as they are now. Takes time: it does not belong on the path of a message. */
   all(): TopicEntry<Lane>[] {
     return [...this.entries()];
   }
 
   /**
-   * Goes through all topics, which may not change meanwhile.
+   * Goes through all topics, which must not change meanwhile.
    *
    * @yields each topic's entry
    */

@@ -8,7 +8,7 @@
  *     word w, bit b: member 32 * w + b has a subscriber to a topic of this slot
  *
  * A word has many writers, a bit has one: its member, by Atomics.or and Atomics.and
- * (and main in its place, once its thread has ended).
+ * (and main instead, once its thread has ended).
  *
  * Runs on: any thread. Constants and arithmetic only.
  */
@@ -21,17 +21,17 @@ export interface SubscriptionIndexLayout {
   readonly members: number;
 }
 
-/** Gives the slot of a topic by its hash, an int32. */
+/** Returns the slot of a topic, from its hash, an int32. */
 export function slotOf(hash: number, indexBits: number): number {
   return hash >>> (32 - indexBits);
 }
 
-/** Gives the words that one slot takes. */
+/** Returns the words that one slot takes. */
 export function wordsPerSlot(members: number): number {
   return Math.ceil(members / 32);
 }
 
-/** Gives the bytes that an index takes. */
+/** Returns the bytes that an index takes. */
 export function subscriptionIndexBytes(layout: SubscriptionIndexLayout): number {
   return 2 ** layout.indexBits * wordsPerSlot(layout.members) * 4;
 }

@@ -1,13 +1,13 @@
 /**
  * Which members may have subscribers to a topic: a filter that all members share.
  *
- * A member sets its bit in a topic's slot with its first subscription there, and clears it
- * after its last; how many it has it counts for itself. Topics whose hashes share a slot
- * share the bits: then a record may travel to a member that has no subscriber, but none
- * is ever left out.
+ * A member sets its bit in a topic's slot with its first subscription there, and clears it after
+ * its last; it counts its own subscriptions privately. Topics whose hashes share a slot share the
+ * bits: a record may then travel to a member that has no subscriber, but no member that has one is
+ * ever left out.
  *
  * Runs on:  any thread; one SubscriptionIndex for each member, used by its thread only.
- * Owns:     a member's bits are set and cleared by it alone; by main once its thread ended.
+ * Owns:     a member's bits are set and cleared by it alone; by main once its thread has ended.
  * Order:    a member sets its bit before it tells anyone that it has joined. So a broadcast
  *           that begins after somebody saw the join loads the bit.
  */
@@ -21,13 +21,13 @@ export interface SubscriptionIndexStats {
   readonly slots: number;
   /** Slots in which at least one member has its bit set. */
   readonly used: number;
-  /** Share of used slots, 0 to 1: how likely a topic without subscribers looks as if it had. */
+  /** Share of used slots, 0 to 1: how likely a topic without subscribers seems to have some. */
   readonly fill: number;
 }
 
 /** One member's view of the subscription index. */
 export class SubscriptionIndex {
-  /** Words that `word` gives for each slot. */
+  /** Words of each slot, as `word` returns them. */
   readonly wordsPerSlot: number;
   readonly slots: number;
   readonly indexBits: number;
@@ -46,7 +46,7 @@ export class SubscriptionIndex {
     this.#member = member;
   }
 
-  /** Gives the slot of a topic by its hash, an int32. */
+  /** Returns the slot of a topic, from its hash, an int32. */
   slotOf(hash: number): number {
     return slotOf(hash, this.indexBits);
   }
@@ -59,9 +59,9 @@ export class SubscriptionIndex {
     Atomics.or(this.#words, this.#wordOf(slot, this.#member), 1 << (this.#member & 31));
   }
 
-  /** Takes back one `add`. */
+  /** Undoes one `add`. */
   remove(slot: number): void {
-    // What ends after its member has is let go one by one, with no bit left to clear.
+    // Subscriptions that outlive their member end one by one, with no bit left to clear.
     if (this.#hasEnded) return;
     const count = this.#counts[slot] as number;
     if (count === 0) {
@@ -72,21 +72,21 @@ export class SubscriptionIndex {
     Atomics.and(this.#words, this.#wordOf(slot, this.#member), ~(1 << (this.#member & 31)));
   }
 
-  /** Gives one word of the set of members of a slot, by one atomic load. */
+  /** Returns one word of the set of members of a slot, by one atomic load. */
   word(slot: number, word: number): number {
     return Atomics.load(this.#words, slot * this.wordsPerSlot + word);
   }
 
-  /** Tells whether a member, of those that there can be, is in the set of a slot. */
+  /** Reports whether a member, of those that there can be, is in the set of a slot. */
   has(slot: number, member: number): boolean {
     return (Atomics.load(this.#words, this.#wordOf(slot, member)) & (1 << (member & 31))) !== 0;
   }
 
-  /** Clears all bits of this member: at its end. */
+  /** Clears all bits of this member, at its end. */
   clear(): void {
     this.#hasEnded = true;
     for (let slot = 0; slot < this.slots; slot += 1) {
-      // By its own counts, most of which were never touched, rather than the shared words.
+      // By its own counts rather than the shared words: most of them were never touched.
       if (this.#counts[slot] === 0) continue;
       this.#counts[slot] = 0;
       Atomics.and(this.#words, this.#wordOf(slot, this.#member), ~(1 << (this.#member & 31)));

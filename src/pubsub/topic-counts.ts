@@ -1,8 +1,8 @@
 /**
- * How many subscribers topics have: the first so many topics by their names.
+ * How many subscribers topics have: the first topics by name, up to a limit.
  *
  * By name, so that the first topics of several threads can be joined: a topic that is among the
- * first of all is among the first of each thread that has it, and its sum is exact.
+ * first of all is among the first of each thread that has it, so its sum is exact.
  *
  * Runs on: any thread. Pure.
  */
@@ -13,7 +13,7 @@ export interface TopicCount {
   readonly subscribers: number;
 }
 
-/** Gives the first topics that begin with a prefix, out of any number, in memory for twice `limit`. */
+/** Returns the first topics with a prefix, out of any number, in memory for twice `limit`. */
 export function firstTopics(
   topics: Iterable<{ readonly topic: string; readonly count: number }>,
   prefix: string,
@@ -39,7 +39,7 @@ export function joinTopics(parts: readonly (readonly TopicCount[])[], limit: num
   return joined.toSorted(byName).slice(0, limit);
 }
 
-// By units, as everywhere alike: a locale's order is not the same on every thread's machine.
+// By units, which is the same everywhere: the order of a locale is not.
 function byName(one: TopicCount, other: TopicCount): number {
   if (one.topic === other.topic) return 0;
   return one.topic < other.topic ? -1 : 1;

@@ -1,119 +1,44 @@
 /**
- * The host's own member of the exchange: how main broadcasts and subscribes.
+ * The main thread's member of the exchange, with which the host broadcasts and subscribes.
  *
  * Runs on: main.
  */
 
-import { Counters } from "../memory/counters.ts";
+import { TopicWriters, type OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { Logger } from "../log/logger.ts";
+import { Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
-import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
-import { HEADER_BYTES, type BroadcastHandler } from "../pubsub/envelope.ts";
-import { Exchange, type LappedNotice } from "../pubsub/exchange.ts";
-import { PubSub, type Scope } from "../pubsub/pubsub.ts";
-import { SubscriptionIndex, type SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
-import type { TopicCount } from "../pubsub/topic-counts.ts";
+import { Member } from "../pubsub/member.ts";
+import { broadcastTo, type BroadcastOptions } from "../pubsub/broadcast-options.ts";
+import { PubSub } from "../pubsub/pubsub.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { MAIN_MEMBER } from "./memory-plan.ts";
 
-/** Main's PubSub. */
+/** Main's member and its PubSub. */
 export class Host {
-  readonly #memory: NodeMemory;
-  readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
-  readonly #index: SubscriptionIndex;
-  readonly #exchange: Exchange;
-  readonly #pubsub: PubSub;
-  readonly #logger: Logger;
+  readonly member: Member;
+  readonly pubsub: PubSub;
+  #writers = new TopicWriters([]);
 
   constructor(memory: NodeMemory, options: ResolvedOptions, logger: Logger) {
-    this.#memory = memory;
-    this.#logger = logger;
     const counters = new Counters(memory.counters, MAIN_MEMBER);
-    this.#index = new SubscriptionIndex(memory.index, memory.indexLayout, MAIN_MEMBER);
-    this.#exchange = new Exchange({
-      memory: memory.exchange,
-      member: MAIN_MEMBER,
-      index: this.#index,
-      counters,
-      overflowBytes: options.overflowBytes,
-      overflowTotalBytes: options.overflowTotalBytes,
-      onStall: (stall) => logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
-    });
-    this.#pubsub = new PubSub({
-      index: this.#index,
-      exchange: this.#exchange,
-      counters,
-      dispatcher: undefined,
-      link: memory.link,
-      hashSeed: memory.hashSeed,
-      onListenerError: (error, topic) => logger.log("recordFailed", { topic, err: error }),
-    });
-    this.#exchange.start({
-      onRecord: (_from, type, bytes, offset, length) =>
-        this.#pubsub.deliverRecord(type, bytes, offset, length),
-      onLapped: (from, slots) => this.#lapped(from, slots),
-      onError: (error, from) => logger.log("recordFailed", { from, err: error }),
-    });
+    this.member = new Member({ memory, member: MAIN_MEMBER, counters, logger, options });
+    this.pubsub = new PubSub(this.member);
+    this.member.start(this.pubsub);
   }
 
-  broadcast(topic: string, event: string, payload: unknown, scope: Scope): void {
-    checkUsersTopic(topic);
-    this.#encoder.encode(topicName(topic), event, payload ?? {});
-    this.#pubsub.broadcast(topic, this.#encoder, scope);
+  /** Sets what channels declare of the events that they send, as the newest shard has it. */
+  setOutgoing(outgoing: readonly (readonly OutgoingSchemas[])[]): void {
+    this.#writers = new TopicWriters(outgoing);
   }
 
-  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
-    if (node === this.#memory.nodeName) {
-      this.broadcast(topic, event, payload, "node");
-      return;
-    }
-    checkUsersTopic(topic);
-    this.#encoder.encode(topicName(topic), event, payload ?? {});
-    this.#pubsub.directBroadcast(topic, this.#encoder, this.#encoder.append(node));
-  }
-
-  /** Adds a handler; gives the function that removes it. */
-  subscribe(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
-    return this.#pubsub.listen(topic, handler, onGap);
-  }
-
-  /** Forgets a member whose thread has ended, after what it had written was delivered. */
-  retire(member: number, hasLost: boolean): void {
-    this.#exchange.drainFrom(member);
-    this.#exchange.forget(member);
-    if (hasLost) this.#lapped(member, "all");
-  }
-
-  /** Clears what a thread that has ended left in the index. */
-  clearMember(member: number): void {
-    this.#index.clearMember(member);
-  }
-
-  /** Makes a number ready for a new thread: every member has forgotten the old one. */
-  resetMember(member: number): void {
-    this.#exchange.resetMember(member);
-  }
-
-  /** Gives the handlers that a topic has on main. */
-  count(topic: string): number {
-    return this.#pubsub.count(topic);
-  }
-
-  /** Gives the first topics that have handlers on main. */
-  topicCounts(prefix: string, limit: number): TopicCount[] {
-    return this.#pubsub.topicCounts(prefix, limit);
-  }
-
-  indexStats(): SubscriptionIndexStats {
-    return this.#index.stats();
-  }
-
-  stop(): void {
-    this.#exchange.stop();
-  }
-
-  #lapped(from: number, slots: LappedNotice): void {
-    this.#logger.log("lapped", { from, slots: slots === "all" ? slots : slots.length });
-    this.#pubsub.lapped(slots);
+  broadcast(
+    topic: string,
+    event: string,
+    payload: unknown = {},
+    options: BroadcastOptions | undefined,
+  ): void {
+    const written = this.#writers.written(topic, event, payload);
+    broadcastTo(this.pubsub, topic, event, written, options);
   }
 }

@@ -1,16 +1,18 @@
 /**
- * Numbers of threads, put together: of the two threads of a shard that is restarted, of a shard
- * and those it had before, of all.
+ * Combines the counters of several threads: the two threads of a shard that is being restarted, a
+ * shard's current and past threads, or all threads.
  *
  * Runs on: main.
  */
 
 import { COUNTERS, COUNTER_NAMES, type CounterName } from "../memory/counters-layout.ts";
 
-/** Numbers of one shard, or of main. */
+/** Counters of a shard, the link or main. */
 export type MemberStats = Readonly<Record<CounterName, number>>;
 
-/** Joins the numbers of several threads: sums, and the highest where a sum says nothing. */
+/**
+ * Combines the counters of several threads: sums totals and gauges, takes the highest of others.
+ */
 export function joinStats(parts: readonly MemberStats[]): MemberStats {
   const joined = COUNTER_NAMES.map((name) => {
     const values = parts.map((part) => part[name]);
@@ -21,11 +23,11 @@ export function joinStats(parts: readonly MemberStats[]): MemberStats {
   return Object.fromEntries(joined) as MemberStats;
 }
 
-/** What the threads that have ended did, by shard: so that totals only grow. */
+/** Counters of ended threads, by shard, so that totals never decrease. */
 export class PastStats {
   readonly #byShard = new Map<number, MemberStats>();
 
-  /** Adds the last numbers of a thread that has ended. Its gauges are nobody's any more. */
+  /** Adds the final totals and peaks of an ended thread. */
   add(shard: number, last: MemberStats): void {
     const lasting = COUNTER_NAMES.map((name) => {
       const { kind } = COUNTERS[name];
@@ -35,13 +37,13 @@ export class PastStats {
     this.#byShard.set(shard, joinStats([...this.of(shard), past]));
   }
 
-  /** Gives what the ended threads of a shard did; nothing where none has ended. */
+  /** Returns the counters of a shard's ended threads, as a list of at most one. */
   of(shard: number): MemberStats[] {
     const past = this.#byShard.get(shard);
     return past ? [past] : [];
   }
 
-  /** Gives what all ended threads did. */
+  /** Returns the counters of all ended threads, one entry per shard. */
   all(): MemberStats[] {
     return [...this.#byShard.values()];
   }

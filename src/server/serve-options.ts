@@ -1,5 +1,5 @@
 /**
- * What `serve` takes.
+ * The parameters of `serve`.
  *
  * Runs on: main. Types only.
  */
@@ -8,14 +8,14 @@ import type { LogSink } from "../log/logger.ts";
 import type { Options } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 
-/** What `serve` takes: the app, and options that the environment can give as well. */
+/** The parameters of `serve`: the app, and options that can also be set in the environment. */
 export interface ServeOptions extends Options {
-  /** The app module, whose default export `defineEndpoint` made: a URL, or a path. */
+  /** URL or path of the app module. Its default export is the result of `defineEndpoint`. */
   readonly app: URL | string;
-  /** Handed to the app in each shard as `context.data`; must survive a structured clone. */
+  /** Passed to the app in each shard as `context.data`; must support structured clone. */
   readonly data?: unknown;
-  /** Link to other nodes, of your own or within the process; else `clusterUrl` says which. */
+  /** A custom link to other nodes. By default `clusterUrl` selects the link. */
   readonly adapter?: AdapterSpec;
-  /** Takes main's log lines instead of standard error. */
+  /** Receives main's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
 }

@@ -1,5 +1,5 @@
 /**
- * What `server.stats()` gives.
+ * The result of `server.stats()`.
  *
  * Runs on: main. Types only.
  */
@@ -7,18 +7,18 @@
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
 import type { MemberStats } from "./member-stats.ts";
 
-/** What a server says of itself. */
+/** Counters of a server. */
 export interface ServerStats {
   /**
-   * By index of the shard, both threads of one that is restarted together, and totals of those it
-   * had before; undefined while one is replaced.
+   * Counters by shard, including the totals of its ended threads. While a shard is being restarted,
+   * both threads are counted. Undefined while a shard that has ended is being replaced.
    */
   readonly shards: readonly (MemberStats | undefined)[];
   readonly main: MemberStats;
-  /** The link to other nodes, since its thread began; undefined without one. */
+  /** The link to other nodes, since its thread started; undefined without a link. */
   readonly link: MemberStats | undefined;
-  /** Sums over all shards, and main. */
+  /** All shards and main together. */
   readonly total: MemberStats;
-  /** Counted when it is read, and each time anew: the index is gone through as a whole. */
+  /** Statistics of the subscription index. Each read scans the whole index. */
   readonly index: SubscriptionIndexStats;
 }

@@ -1,5 +1,5 @@
 /**
- * Waiting on main: for a time, or for a promise up to a time.
+ * Waits for a time, or for a promise with a time limit.
  *
  * Runs on: main.
  */
@@ -11,7 +11,7 @@ export async function pause(ms: number): Promise<void> {
   });
 }
 
-/** Waits for a promise up to a time; false where the time ran out. */
+/** Waits for a promise. @returns false if the time ran out */
 export async function within(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {

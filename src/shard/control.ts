@@ -4,7 +4,7 @@
  *   main                         shard
  *     |  workerData: MemberStart   |
  *     |--------------------------->|  loads the app module, runs start
- *     |<------------- ready -------|  with the app's descriptor
+ *     |<------------- ready -------|  with the app's descriptor, and its outgoing schemas
  *     |                            |  … serves …
  *     |-- drain ------------------>|  closes connections, ends channels
  *     |-- drain ------------------>|  again: at another pace
@@ -13,7 +13,7 @@
  *     |<---------- finished -------|
  *     |-- stop ------------------->|  closes the app; the thread runs dry
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
- *     |<---------- deal -----------|  overloaded: out of the deal; recovered: back in
+ *     |<---------- rotation -------|  overloaded: no new connections; recovered: some again
  *     |-- retire n --------------->|  another member ended: forget it
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i
@@ -24,10 +24,10 @@
  * Runs on: main and shards, link. Types only.
  */
 
+import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
-import type { ExchangeMemory } from "../pubsub/exchange-layout.ts";
-import type { SubscriptionIndexLayout } from "../pubsub/subscription-index-layout.ts";
+import type { MemberMemory } from "../pubsub/member.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { ErrorReport } from "../error-report.ts";
@@ -45,21 +45,12 @@ export type {
   SocketInfo,
 } from "./introspection.ts";
 
-/** Shared memory of a node: what each member is given. */
-export interface NodeMemory {
-  readonly exchange: ExchangeMemory;
-  readonly index: SharedArrayBuffer;
-  readonly indexLayout: SubscriptionIndexLayout;
+/** Shared memory of a node: what each of its threads is given. */
+export interface NodeMemory extends MemberMemory {
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
   /** Buckets of rate limits that all shards share. */
   readonly rates: RateTableMemory;
-  /** Seed of the topic hash. */
-  readonly hashSeed: number;
-  /** Number of the link's member, or -1. */
-  readonly link: number;
-  /** Name of this node in its cluster. */
-  readonly nodeName: string;
 }
 
 /** What a shard's thread is started with. */
@@ -108,12 +99,16 @@ export type MainMessage =
 
 /** To main. */
 export type MemberMessage =
-  | { readonly kind: "ready"; readonly descriptor: number }
+  | {
+      readonly kind: "ready";
+      readonly descriptor: number;
+      readonly outgoing: readonly (readonly OutgoingSchemas[])[];
+    }
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly drain: ShardDrain }
   | { readonly kind: "finished" }
   | { readonly kind: "leaving" }
-  | { readonly kind: "deal"; readonly isIn: boolean }
+  | { readonly kind: "rotation"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
   | AnswerMessage
   | TaskMessage;

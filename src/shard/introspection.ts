@@ -9,9 +9,9 @@ import { inspect } from "node:util";
 import { STATE } from "../channel/channel-state.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { isOwnTopic } from "../protocol/reserved.ts";
+import type { PresenceAnswer, Trackers } from "../presence/trackers.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
-import type { PresenceAnswer, ShardPresences } from "./presences.ts";
 
 /** One connection. */
 export interface SocketInfo {
@@ -85,7 +85,7 @@ export interface Introspected {
   };
   /** The sockets of all open connections. */
   readonly sockets: () => Iterable<ServedSocket>;
-  readonly presences: Pick<ShardPresences, "answer">;
+  readonly presences: Pick<Trackers, "answer">;
 }
 
 /** Answers a question. */

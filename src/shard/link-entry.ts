@@ -6,57 +6,34 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
+import { reportOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { Adapter } from "../pubsub/adapter.ts";
-import { Exchange } from "../pubsub/exchange.ts";
 import { Link } from "../pubsub/link.ts";
-import { SubscriptionIndex } from "../pubsub/subscription-index.ts";
+import { Member } from "../pubsub/member.ts";
 import type { LinkStart, MainMessage, MemberMessage } from "./control.ts";
-import { reportOf } from "../error-report.ts";
 
-const { memory, options, member, adapter: spec, isReplacement } = workerData as LinkStart;
+const { memory, options, member: number, adapter: spec, isReplacement } = workerData as LinkStart;
 const logger = new Logger(options.logLevel);
-const life = new Life(memory.life);
-const counters = new Counters(memory.counters, member);
-const index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
-const exchange = new Exchange({
-  memory: memory.exchange,
-  member,
-  index,
-  counters,
-  overflowBytes: options.overflowBytes,
-  overflowTotalBytes: options.overflowTotalBytes,
-  onStall: (stall) => logger.log(stall.isStalled ? "stalled" : "stallEnded", stall),
-});
+const counters = new Counters(memory.counters, number);
+const member = new Member({ memory, member: number, counters, logger, options });
 
 process.on("uncaughtException", (error) => {
   counters.add(COUNTER.uncaught);
   logger.log("uncaught", { thread: "link", err: error });
 });
 // It has no connections of the engine: main need not wait for it.
-life.close(member);
+new Life(memory.life).close(number);
 
 try {
-  const link = new Link({
-    adapter: await makeAdapter(),
-    exchange,
-    index,
-    hashSeed: memory.hashSeed,
-    onError: (error) => logger.log("adapterFailed", { err: error }),
-    onLapped: (from, slots) =>
-      logger.log("linkLapped", { from, slots: slots === "all" ? slots : slots.length }),
-    onGap: () => logger.log("gap"),
-    counters,
-    onConnected: (address) => logger.log("linkConnected", { address }),
-    onDisconnected: (address, error) => logger.log("linkDisconnected", { address, err: error }),
-  });
+  const link = new Link(member, await makeAdapter());
   await link.start(isReplacement);
   parentPort?.on("message", (message: MainMessage) => void obey(link, message));
-  tell({ kind: "ready", descriptor: 0 });
+  tell({ kind: "ready", descriptor: 0, outgoing: [] });
 } catch (error) {
   tell({ kind: "failed", error: reportOf(error) });
 }
@@ -75,9 +52,7 @@ async function makeAdapter(): Promise<Adapter> {
 
 async function obey(link: Link, message: MainMessage): Promise<void> {
   if (message.kind === "retire") {
-    exchange.drainFrom(message.member);
-    exchange.forget(message.member);
-    if (message.hasLost) link.lapped(message.member, "all");
+    member.retire(message.member, message.hasLost);
     tell({ kind: "retired", member: message.member });
   } else if (message.kind === "stop") {
     await link.stop();

@@ -9,21 +9,17 @@
  */
 
 import { kindOf } from "../errors.ts";
-import { isThenable, settledInTime } from "../callbacks/calls.ts";
+import { isThenable, settledInTime } from "../callbacks/promises.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { NO_REASON, OkUntil, Reply } from "../callbacks/results.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Serializer } from "../protocol/serializer.ts";
+import { telemetry } from "../telemetry.ts";
 import { REASON } from "../protocol/reserved.ts";
 import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";
-import type { ConnectInfo, Params } from "./definition.ts";
+import type { ConnectInfo, Params } from "./connect-request.ts";
+import type { AnyIdentity, Identity, RawIdentity } from "./identity.ts";
 import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";
-import type { RawIdentity } from "./raw-socket.ts";
-import type { Identity } from "./socket.ts";
-import { reportConnected } from "./socket-reports.ts";
-
-/** Who a connection turned out to be. */
-export type AnyIdentity = Identity | RawIdentity;
 
 /** What became of a request to connect. */
 export type Decision =
@@ -188,4 +184,25 @@ function checkedId(mount: AnyMount, id: unknown, logger: Logger): string | null 
   if (id === null || typeof id === "string") return id;
   logger.log("connectInvalid", { path: mount.path, from: "id", got: kindOf(id) });
   return undefined;
+}
+
+/** Reports what `connect` decided. */
+function reportConnected(
+  call: ConnectCall,
+  result: "ok" | "error",
+  vsn: unknown,
+  startedMs: number,
+  logger: Logger,
+): void {
+  const { mount, transport, params, connectInfo } = call;
+  const line = result === "ok" ? "connected" : "refused";
+  const durationMs = performance.now() - startedMs;
+  const { log } = mount.definition;
+  if (logger.isOn(line, log)) {
+    const version = isRawMount(mount) ? {} : { vsn };
+    const fields = { path: mount.path, transport, ...version, durationMs };
+    logger.log(line, { ...fields, params: logger.filtered(params) }, log);
+  }
+  if (!telemetry.socket_connected.hasSubscribers) return;
+  telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
 }

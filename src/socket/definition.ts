@@ -4,69 +4,33 @@
  * Runs on: shard; the definition is made once for each.
  */
 
-import type { ShardContext } from "../channel/context.ts";
 import type { HasAssigns } from "../channel/definition.ts";
+import type { InSchema } from "../channel/schemas/declarations.ts";
+import type { Typed } from "../channel/schemas/typed.ts";
 import type { Ok, Refused } from "../callbacks/results.ts";
-import { makeError } from "../errors.ts";
+import { checkCallbacks, checkChoice, invalid } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
+import { connectOf, type ConnectCallback } from "./connect-params.ts";
+import type { ConnectRequest, ParamsOf } from "./connect-request.ts";
 import type { ControlFrame } from "./frame.ts";
 import { checkSocketLimits, type SocketLimits } from "./limits.ts";
-
-/** Parameters of a connection: strings, or nested as `a[b]=1` and `a[]=1` nest them. */
-export type Params = Readonly<Record<string, string | undefined>> &
-  Readonly<Record<string, unknown>>;
-
-/** What `connect` may decide by. */
-export interface ConnectRequest {
-  /** Query parameters and path variables; the variables win. */
-  readonly params: Params;
-  /** What the mount's `connectInfo` asks for. */
-  readonly connectInfo: ConnectInfo;
-  /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: ShardContext;
-  /** `websocket`, `longpoll`, or the name of a transport of yours. */
-  readonly transport: string;
-}
-
-/**
- * What the transport knows of a client: what the mount's `connectInfo` asks for, and no more.
- *
- * Nothing of it is kept: what is wanted later, `connect` puts into the assigns.
- */
-export interface ConnectInfo {
-  readonly peerData?: { readonly address: string };
-  readonly uri?: RequestUri;
-  readonly userAgent?: string | null;
-  /** Headers whose name starts with `x-`, in their order. A proxy may have made them, or the client. */
-  readonly xHeaders?: readonly (readonly [name: string, value: string])[];
-  /** Headers whose name starts with `sec-websocket-`, without the auth token. */
-  readonly secWebsocketHeaders?: readonly (readonly [name: string, value: string])[];
-  /** `traceparent` and `tracestate`. */
-  readonly traceContextHeaders?: readonly (readonly [name: string, value: string])[];
-  /** The client's `authToken`, with `authToken` of the mount; null: it sent none. */
-  readonly authToken?: string | null;
-  /** The session of the page's application; null: none, or not proven by its CSRF token. */
-  readonly session?: Readonly<Record<string, unknown>> | null;
-  /** The mount's own pairs. */
-  readonly [name: string]: unknown;
-}
-
-/** Where a request went. Behind a proxy, what the proxy made of it. */
-export interface RequestUri {
-  readonly scheme: string;
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  /** Without its question mark. */
-  readonly query: string;
-}
 
 type ConnectResult<Assigns> = Ok<Assigns> | Refused;
 
 /** The callbacks and options of a socket. */
-export interface SocketCallbacks<Assigns> {
+export interface SocketCallbacks<Assigns, Schema = undefined, Context = object> {
+  /**
+   * Schema, or type, of the parameters: of any Standard Schema library, or `typed()`. A request that
+   * does not match is refused with reason `{reason: "invalid_params", issues}`, and `connect` does not
+   * run. The schema gets all parameters as strings, including the client's `vsn`.
+   */
+  readonly params?: Schema;
+  /** Type of what `start` of the endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+  readonly context?: Typed<Context>;
   /** Accepts with `ok(assigns)` or refuses with `error(reason?)`. */
-  connect(request: ConnectRequest): ConnectResult<Assigns> | Promise<ConnectResult<Assigns>>;
+  connect(
+    request: ConnectRequest<ParamsOf<Schema>, Context>,
+  ): ConnectResult<Assigns> | Promise<ConnectResult<Assigns>>;
   /** Name by which all connections of, say, a user are disconnected; null: none. */
   id?(socket: { readonly assigns: NoInfer<Assigns> }): string | null;
   /**
@@ -107,9 +71,12 @@ export interface ControlSocket<Assigns> {
 /** What meets a client that reads too slowly. */
 export type SlowClientPolicy = "close" | "error";
 
-/** A socket's definition, as the runtime uses it. */
-export interface SocketDefinition<Assigns = unknown> extends HasAssigns<Assigns> {
-  readonly connect: (request: ConnectRequest) => unknown;
+/** A socket's definition. */
+export interface SocketDefinition<Assigns = unknown, Context = unknown> extends HasAssigns<
+  Assigns,
+  Context
+> {
+  readonly connect: ConnectCallback;
   readonly id: (socket: { readonly assigns: object }) => unknown;
   readonly handleControl: ((socket: object, frame: ControlFrame) => unknown) | undefined;
   readonly isSerial: boolean;
@@ -138,20 +105,19 @@ export function expiringMsOf(value: unknown = DEFAULT_EXPIRING_MS): number {
  *
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or an option none of its values
  */
-export function defineSocket<Assigns>(
-  callbacks: SocketCallbacks<Assigns>,
-): SocketDefinition<Assigns> {
-  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+export function defineSocket<
+  Assigns,
+  Schema extends InSchema | undefined = undefined,
+  Context = object,
+>(callbacks: SocketCallbacks<Assigns, Schema, Context>): SocketDefinition<Assigns, Context> {
+  checkCallbacks(callbacks, { required: ["connect"], optional: ["id", "handleControl"] });
+  checkLogLevel("log", callbacks.log);
   const { joins = "async", slowClients = "close", limits, log = "info" } = callbacks;
-  if (joins !== "async" && joins !== "serial") {
-    throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
-  }
-  if (slowClients !== "close" && slowClients !== "error") {
-    throw invalid(`slowClients must be "close" or "error", got ${String(slowClients)}`);
-  }
+  checkChoice("joins", joins, ["async", "serial"]);
+  checkChoice("slowClients", slowClients, ["close", "error"]);
   if (limits !== undefined) checkSocketLimits(limits);
   return {
-    connect: callbacks.connect.bind(callbacks),
+    connect: connectOf(callbacks.connect.bind(callbacks) as ConnectCallback, callbacks.params),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as SocketDefinition["id"],
     handleControl: callbacks.handleControl?.bind(callbacks) as SocketDefinition["handleControl"],
     isSerial: joins === "serial",
@@ -160,17 +126,4 @@ export function defineSocket<Assigns>(
     expiringMs: expiringMsOf(callbacks.expiringMs),
     log,
   };
-}
-
-function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
-  for (const name of ["connect", "id", "handleControl"]) {
-    const callback = given[name];
-    if (typeof callback === "function" || (callback === undefined && name !== "connect")) continue;
-    throw invalid(`${name} must be a function, got ${typeof callback}`);
-  }
-  checkLogLevel("log", given["log"]);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

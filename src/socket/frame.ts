@@ -6,7 +6,9 @@
 
 import type { Connection } from "../channel/connection.ts";
 import { kindOf, makeError } from "../errors.ts";
-import type { ControlOpcode } from "./served-socket.ts";
+
+/** Kind of a control frame that a client may send and code may see. */
+export type ControlOpcode = "ping" | "pong";
 
 /** A frame of a client, whose data is the receiver's own. */
 export type DataFrame =
@@ -58,7 +60,7 @@ export function sendFrame(connection: Connection, frame: OutgoingFrame): void {
     return;
   }
   const { opcode, data = "" } = frame;
-  if (opcode === "ping") connection.ping(data);
+  if (opcode === "ping") connection.ping?.(data);
   else if (opcode === "binary")
     connection.send(typeof data === "string" ? Buffer.from(data) : data);
   else if (typeof data === "string") connection.send(data);

@@ -1,15 +1,14 @@
 /**
- * Where messages meet rate limits: of their socket, of their channel's definition, of their channel;
- * and what becomes of those that are over one.
+ * Where messages meet rate limits: those of their socket, of their channel's definition, and of
+ * their channel.
  *
- *   within all limits                                  -> on its way
- *   beyond one, while its client may be told           -> answered `rate_limited`, if it has a ref
- *   beyond that too, so its client floods              -> dropped, or the connection is closed;
- *                                                         long frames are not even read
+ *   within all limits                                  -> handled
+ *   beyond one, while the client may still be told     -> answered `rate_limited`, if it has a ref
+ *   beyond that too: the client floods                 -> dropped, or the connection is closed;
+ *                                                         long frames are not even decoded
  *
- * A heartbeat and a leave are under no limit, unless their frames are long: with a payload, which
- * nobody reads, they would carry any number of bytes past all limits. Where a channel limits what its socket does not, its
- * messages are answered as often.
+ * Heartbeats and leaves are under no limit unless their frames are long: their payload, which nobody
+ * reads, could carry any number of bytes past all limits.
  *
  * Runs on: shard; one for all its sockets.
  */
@@ -20,106 +19,105 @@ import { isFlooding, tryTakeAnswer } from "../limits/answers.ts";
 import type { Buckets, Counted } from "../limits/own-limits.ts";
 import type { LimitScope, Refusals } from "../limits/refusals.ts";
 import type { Message } from "../protocol/message.ts";
-import { EVENT, PHOENIX_TOPIC } from "../protocol/reserved.ts";
-import type { Socket } from "./socket.ts";
-import { bucketsOf, takeJoin } from "./socket-buckets.ts";
+import { EVENT } from "../protocol/reserved.ts";
+import { isHeartbeat } from "./dispatch.ts";
+import { bucketsOf, takeJoin, type LimitedSocket } from "./socket-buckets.ts";
 import type { SocketLimiter } from "./socket-limiter.ts";
 
-/** What a RateGate is made of. */
-export interface RateGateParts {
-  readonly refusals: Refusals;
-  /** Called to tell a client that a message was refused. */
-  readonly onRefused: (socket: Socket, message: Message, retryAfterMs: number) => void;
-  /** Called for a client that floods, where its connection is to be closed. */
-  readonly onFlood: (socket: Socket) => void;
+/**
+ * What becomes of a message: PASS, IGNORED, FLOOD, or the ms after which it would pass, which its
+ * client is to be told.
+ */
+export type Verdict = number;
+/** The message is handled. */
+export const PASS = 0;
+/** The message is dropped without an answer. */
+export const IGNORED = -1;
+/** The message is dropped, and its connection is to be closed. */
+export const FLOOD = -2;
+
+/** A socket that messages come from. */
+export interface GatedSocket extends LimitedSocket {
+  readonly id: string | null;
+  readonly connection: { readonly id: number };
 }
 
-/** A frame that is no longer may be a heartbeat, and is read from a client that floods as well. */
+/** A shorter frame may be a heartbeat, and is decoded even from a client that floods. */
 const SHORT_FRAME = 256;
 
-/** Holds what a shard's clients send to the limits that there are. */
+/** Applies the rate limits to what a shard's clients send. */
 export class RateGate {
-  readonly #parts: RateGateParts;
+  readonly #refusals: Refusals;
 
-  constructor(parts: RateGateParts) {
-    this.#parts = parts;
+  constructor(refusals: Refusals) {
+    this.#refusals = refusals;
   }
 
-  /** False for a frame of a client that floods which is not worth reading. */
+  /** Returns false for a frame of a client that floods, which is then not decoded. */
   takesFrame(
-    { buckets }: Socket,
+    { buckets }: LimitedSocket,
     limiter: SocketLimiter,
     { length }: string | Uint8Array,
   ): boolean {
     if (!buckets || length <= SHORT_FRAME) return true;
-    const { refusals } = this.#parts;
-    const nowMs = refusals.clock();
-    // A text has at least as many bytes as units.
+    const nowMs = this.#refusals.clock();
+    // A text has at least as many bytes as UTF-16 units.
     const isRefused = isFlooding(buckets.own, nowMs) && !limiter.mayPass(buckets, nowMs, length);
-    if (isRefused) refusals.ignored();
+    if (isRefused) this.#refusals.ignored();
     return !isRefused;
   }
 
-  /** Takes a message, if it is within the limits of its socket. */
-  takesMessage(
-    socket: Socket,
+  /** Counts a message against the limits of its socket. */
+  takeMessage(
+    socket: GatedSocket,
     limiter: SocketLimiter,
     message: Message,
     frame: string | Uint8Array,
-  ): boolean {
-    const { event } = message;
-    if (frame.length <= SHORT_FRAME && isFree(message)) return true;
-    const waitMs = limiter.take(socket, this.#parts.refusals.clock(), event === EVENT.join, frame);
-    if (waitMs === 0) return true;
-    const isTold = this.#refuse(socket, bucketsOf(socket).own, message, limiter, waitMs);
-    if (!isTold && limiter.closesFloods) this.#parts.onFlood(socket);
-    return false;
+  ): Verdict {
+    if (frame.length <= SHORT_FRAME && isFree(message)) return PASS;
+    const isJoin = message.event === EVENT.join;
+    const waitMs = limiter.take(socket, this.#refusals.clock(), isJoin, frame);
+    if (waitMs === 0) return PASS;
+    const verdict = this.#refuse(socket, bucketsOf(socket).own, message, limiter, waitMs);
+    return verdict === IGNORED && limiter.closesFloods ? FLOOD : verdict;
   }
 
-  /** Takes a join, if it is within the limits of its channel's definition. */
-  takesJoin(socket: Socket, definition: ChannelDefinition, message: Message): boolean {
+  /** Counts a join against the limits of its channel's definition. */
+  takeJoin(socket: GatedSocket, definition: ChannelDefinition, message: Message): Verdict {
     const { joins } = definition.limiter ?? {};
-    if (!joins) return true;
-    const waitMs = takeJoin(socket, definition, joins, this.#parts.refusals.clock());
-    if (waitMs === 0) return true;
-    const { own } = bucketsOf(socket);
-    this.#refuse(socket, own, message, JOINS_OF_CHANNEL, waitMs);
-    return false;
+    if (!joins) return PASS;
+    const waitMs = takeJoin(socket, definition, joins, this.#refusals.clock());
+    if (waitMs === 0) return PASS;
+    return this.#refuse(socket, bucketsOf(socket).own, message, JOINS_OF_CHANNEL, waitMs);
   }
 
-  /** Takes a message of a channel, if it is within the limits of that. */
-  takesIn(
-    socket: Socket,
+  /** Counts a message against the limits of its channel. */
+  takeIn(
+    socket: GatedSocket,
     channel: RoutedChannel,
     message: Message,
     frame: string | undefined,
-  ): boolean {
+  ): Verdict {
     const { limiter } = channel;
-    if (!limiter) return true;
-    const waitMs = limiter.take(channel, this.#parts.refusals.clock(), message, frame);
-    if (waitMs === 0) return true;
-    const buckets = limiter.bucketsOf(channel);
-    // As all that a channel answers, it has the name of the join also where the message has none.
-    const named = message.joinRef === null ? { ...message, joinRef: channel.joinRef } : message;
-    this.#refuse(socket, buckets, named, limiter, waitMs);
-    return false;
+    if (!limiter) return PASS;
+    const waitMs = limiter.take(channel, this.#refusals.clock(), message, frame);
+    if (waitMs === 0) return PASS;
+    return this.#refuse(socket, limiter.bucketsOf(channel), message, limiter, waitMs);
   }
 
-  /** @returns false where the client was told too often already */
   #refuse(
-    socket: Socket,
+    socket: GatedSocket,
     buckets: Buckets,
-    message: Message,
+    { topic, event }: Message,
     { scope, refusedBy: counted }: RefusedBy,
     retryAfterMs: number,
-  ): boolean {
-    const { refusals, onRefused } = this.#parts;
+  ): Verdict {
+    const refusals = this.#refusals;
     if (!tryTakeAnswer(buckets, refusals.clock())) {
       refusals.ignored();
-      return false;
+      return IGNORED;
     }
     const { id, connection } = socket;
-    const { topic, event, ref } = message;
     refusals.refused({
       scope,
       counted,
@@ -129,17 +127,15 @@ export class RateGate {
       event,
       retryAfterMs,
     });
-    // Without a ref nobody waits for an answer.
-    if (ref !== null) onRefused(socket, message, retryAfterMs);
-    return true;
+    return retryAfterMs;
   }
 }
 
-function isFree({ event, topic }: Message): boolean {
-  return event === EVENT.leave || (event === EVENT.heartbeat && topic === PHOENIX_TOPIC);
+function isFree(message: Message): boolean {
+  return message.event === EVENT.leave || isHeartbeat(message);
 }
 
-/** Which limit something was refused by. */
+/** The limit by which a message was refused. */
 interface RefusedBy {
   readonly scope: LimitScope;
   readonly refusedBy: Counted;

@@ -4,13 +4,18 @@
  * Runs on: shard; the definition is made once for each, and serves all connections.
  */
 
-import type { ShardContext } from "../channel/context.ts";
+import type { AppContext } from "../channel/context.ts";
+import type { HasAssigns } from "../channel/definition.ts";
+import type { InSchema } from "../channel/schemas/declarations.ts";
+import type { Typed } from "../channel/schemas/typed.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "../callbacks/results.ts";
-import { kindOf, makeError } from "../errors.ts";
+import { checkCallbacks } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import type { CloseWith } from "./close-with.ts";
-import { expiringMsOf, type ConnectRequest } from "./definition.ts";
+import { connectOf, type ConnectCallback } from "./connect-params.ts";
+import type { ConnectRequest, ParamsOf } from "./connect-request.ts";
+import { expiringMsOf } from "./definition.ts";
 import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
 
 /**
@@ -19,7 +24,7 @@ import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
  * It may be kept, and used from a timer, from other sockets and channels of the shard. Once the
  * connection is gone nothing of it does anything.
  */
-export interface RawSocket<State = unknown> {
+export interface RawSocketHandle<State = unknown, Context = object> {
   /** What `connect` gave; the callbacks' own to change or replace. */
   state: State;
   /** What `id` gave, or null. */
@@ -30,8 +35,8 @@ export interface RawSocket<State = unknown> {
   readonly transport: string;
   /** Index of the shard that serves it. */
   readonly shard: number;
-  /** The shard's context, as `start` of the endpoint left it. */
-  readonly context: ShardContext;
+  /** The shard's context, with what `start` of the endpoint added. */
+  readonly context: AppContext<Context>;
   /** False once the connection is gone, or about to go. */
   readonly isOpen: boolean;
   /** False while so much waits for the client that what may be left out should be. */
@@ -81,29 +86,48 @@ export type RawInfoResult = void | undefined | Stop | CloseWith;
 type MaybeAsync<Value> = Value | Promise<Value>;
 
 /** The callbacks and options of a raw socket. */
-export interface RawSocketCallbacks<State> {
+export interface RawSocketCallbacks<State, Schema = undefined, Context = object> {
+  /** Schema, or type, of the parameters, as of `defineSocket`. */
+  readonly params?: Schema;
+  /** Type of what `start` of the endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+  readonly context?: Typed<Context>;
   /**
    * Accepts with `ok(state)` or refuses with `error(reason?)`. It may run before there is a
    * connection, and where there will be none.
    */
-  connect(request: ConnectRequest): MaybeAsync<Ok<State> | Refused>;
+  connect(request: ConnectRequest<ParamsOf<Schema>, Context>): MaybeAsync<Ok<State> | Refused>;
   /** Name by which all connections of, say, a user are disconnected; null: none. */
   id?(socket: { readonly state: NoInfer<State> }): string | null;
   /** Runs when the connection is open, before its first frame is handled. */
-  init?(socket: RawSocket<NoInfer<State>>): MaybeAsync<RawInfoResult>;
+  init?(socket: RawSocketHandle<NoInfer<State>, Context>): MaybeAsync<RawInfoResult>;
   /** Takes a frame of the client. */
-  handleIn(socket: RawSocket<NoInfer<State>>, frame: DataFrame): MaybeAsync<RawInResult>;
+  handleIn(
+    socket: RawSocketHandle<NoInfer<State>, Context>,
+    frame: DataFrame,
+  ): MaybeAsync<RawInResult>;
   /** Is told of pings, which the transport has answered, and of pongs. Over WebSocket only. */
-  handleControl?(socket: RawSocket<NoInfer<State>>, frame: ControlFrame): MaybeAsync<RawInResult>;
+  handleControl?(
+    socket: RawSocketHandle<NoInfer<State>, Context>,
+    frame: ControlFrame,
+  ): MaybeAsync<RawInResult>;
   /** Takes what `send`, `sendAfter` and `subscribe` bring. */
-  handleInfo?(socket: RawSocket<NoInfer<State>>, message: unknown): MaybeAsync<RawInfoResult>;
+  handleInfo?(
+    socket: RawSocketHandle<NoInfer<State>, Context>,
+    message: unknown,
+  ): MaybeAsync<RawInfoResult>;
   /**
    * Is told that broadcasts of a topic it listens to were lost on their way to this thread.
    * Without it the connection is closed with 1011, and the client connects anew.
    */
-  missed?(socket: RawSocket<NoInfer<State>>, topic: string): MaybeAsync<RawInfoResult>;
+  missed?(
+    socket: RawSocketHandle<NoInfer<State>, Context>,
+    topic: string,
+  ): MaybeAsync<RawInfoResult>;
   /** Is told that the connection has so much time left (ms), unless it is renewed. */
-  expiring?(socket: RawSocket<NoInfer<State>>, leftMs: number): MaybeAsync<RawInfoResult>;
+  expiring?(
+    socket: RawSocketHandle<NoInfer<State>, Context>,
+    leftMs: number,
+  ): MaybeAsync<RawInfoResult>;
   /**
    * Runs when the connection has ended, once, where `init` was to run. The reason is what `stop`
    * or `closeWith` gave, or else:
@@ -114,16 +138,19 @@ export interface RawSocketCallbacks<State> {
    * - `{ shutdown: "expired" }`: its time was over
    * - an error: a callback threw, or a limit was passed
    */
-  terminate?(socket: RawSocket<NoInfer<State>>, reason: ExitReason): MaybeAsync<void>;
+  terminate?(
+    socket: RawSocketHandle<NoInfer<State>, Context>,
+    reason: ExitReason,
+  ): MaybeAsync<void>;
   /** How long before its end `expiring` runs (ms); 60 000 without, 0 for never. */
   readonly expiringMs?: number;
   /** Level at which connections are logged, `info` without; false: not at all. */
   readonly log?: LineLevel | false;
 }
 
-/** A raw socket's definition, as the runtime uses it. */
-export interface RawSocketDefinition {
-  readonly connect: (request: ConnectRequest) => unknown;
+/** A raw socket's definition. */
+export interface RawSocketDefinition<Context = unknown> extends HasAssigns<unknown, Context> {
+  readonly connect: ConnectCallback;
   readonly id: (socket: { readonly state: unknown }) => unknown;
   readonly init: ((socket: object) => unknown) | undefined;
   readonly handleIn: (socket: object, frame: DataFrame) => unknown;
@@ -153,10 +180,15 @@ const OPTIONAL = [
  *
  * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or `log` no level
  */
-export function defineRawSocket<State>(callbacks: RawSocketCallbacks<State>): RawSocketDefinition {
-  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+export function defineRawSocket<
+  State,
+  Schema extends InSchema | undefined = undefined,
+  Context = object,
+>(callbacks: RawSocketCallbacks<State, Schema, Context>): RawSocketDefinition<Context> {
+  checkCallbacks(callbacks, { required: ["connect", "handleIn"], optional: OPTIONAL });
+  checkLogLevel("log", callbacks.log);
   return {
-    connect: callbacks.connect.bind(callbacks),
+    connect: connectOf(callbacks.connect.bind(callbacks) as ConnectCallback, callbacks.params),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as RawSocketDefinition["id"],
     init: callbacks.init?.bind(callbacks) as RawSocketDefinition["init"],
     handleIn: callbacks.handleIn.bind(callbacks) as RawSocketDefinition["handleIn"],
@@ -168,15 +200,4 @@ export function defineRawSocket<State>(callbacks: RawSocketCallbacks<State>): Ra
     terminate: callbacks.terminate?.bind(callbacks) as RawSocketDefinition["terminate"],
     log: callbacks.log ?? "info",
   };
-}
-
-function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
-  for (const name of ["connect", "handleIn"]) checkFunction(name, given[name]);
-  for (const name of OPTIONAL) if (given[name] !== undefined) checkFunction(name, given[name]);
-  checkLogLevel("log", given["log"]);
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", `${name} must be a function, got ${kindOf(value)}`);
 }

@@ -1,40 +1,47 @@
 /**
- * One connection's raw socket: as the user's callbacks see it, and as its transport does.
+ * One connection's raw socket: frames as they are, handled by the user's callbacks.
  *
- * What it does is the affair of its server (raw-socket-server); here is what it is. Fields below
- * the line are the server's: they are no part of RawSocket, and callbacks never see them.
+ *   open --opened--> begun --stop, crash, end, closed--> ended --all that waited is handled--> over
+ *
+ * A frame for an idle socket is handled at once; while an asynchronous callback is awaited, frames
+ * wait in the mailbox. In `ended` the connection is gone, or has been told to go; `terminate` runs
+ * when the socket is over. A stop and a crash drop what waits.
+ *
+ * User callbacks get the socket itself, as a RawSocketHandle: that interface has what is theirs.
  *
  * Runs on: the shard that owns the connection.
- * Owns: nothing before it is used: mailbox, timers and topics are made on demand.
+ * Owns: nothing before it is used: mailbox, timers and topics are created on demand. Methods are
+ *       `private` to the compiler only, as a #method costs each object a field.
+ * Full: a mailbox beyond `maxMailbox`, a callback beyond `handlerTimeoutMs`: the connection is
+ *       closed with 1011, and `terminate` gets the error.
  */
 
-import type { Callee } from "../callbacks/calls.ts";
-import { callLater, type TimerOwner } from "../callbacks/timers.ts";
+import { FAILED, type Callee } from "../callbacks/callbacks.ts";
+import { expiryOf, type Until } from "../callbacks/expiry.ts";
+import type { Mailbox } from "../callbacks/mailbox.ts";
+import { isThenable } from "../callbacks/promises.ts";
+import { badResult, Reply, Stop, type ExitReason } from "../callbacks/results.ts";
+import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts";
+import { asError } from "../channel/channel-reports.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
-import type { Mailbox } from "../callbacks/mailbox.ts";
-import type { Until } from "../callbacks/expiry.ts";
-import type { ExitReason } from "../callbacks/results.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
-import { CLOSE, EVENT } from "../protocol/reserved.ts";
+import { kindOf, makeError } from "../errors.ts";
+import { CLOSE, EVENT, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
+import type { Listener } from "../pubsub/registry.ts";
+import { closeCodeOf, CloseWith } from "./close-with.ts";
 import type { SlowClientPolicy } from "./definition.ts";
 import type { Mortal } from "./expiry-book.ts";
-import { sendFrame, type ControlFrame, type DataFrame, type OutgoingFrame } from "./frame.ts";
-import type { RawSocketMount } from "./mount.ts";
-import type { RawSocket } from "./raw-definition.ts";
-import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
+import { isFrame, sendFrame } from "./frame.ts";
+import type { ControlFrame, ControlOpcode, DataFrame, OutgoingFrame } from "./frame.ts";
+import type { RawIdentity } from "./identity.ts";
+import type { RawSocketDefinition, RawSocketHandle } from "./raw-definition.ts";
+import type { ServedSocket } from "./served-socket.ts";
+import type { ShardSockets } from "./shard-sockets.ts";
+import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
-/** Who a connection of a raw socket turned out to be, before it is one. */
-export interface RawIdentity {
-  readonly mount: RawSocketMount;
-  readonly state: unknown;
-  readonly id: string | null;
-  /** Until when it may last; left out: for ever. */
-  readonly expiresAtMs?: number;
-}
-
-/** What may wait for a raw socket. */
-export type RawLetter =
+/** What may wait in a raw socket's mailbox. */
+export type RawSocketLetter =
   | { readonly kind: "init" }
   | { readonly kind: "in"; readonly frame: DataFrame }
   | { readonly kind: "control"; readonly frame: ControlFrame }
@@ -43,57 +50,49 @@ export type RawLetter =
   | { readonly kind: "expiring"; readonly leftMs: number }
   | { readonly kind: "close"; readonly reason: ExitReason };
 
-/** What a raw socket asks of its server. */
-export interface RawSocketRuntime {
-  readonly shard: number;
-  readonly context: ShardContext;
-  receive(socket: RawSocketEnd, letter: RawLetter): void;
-  end(socket: RawSocketEnd, code: number, reason: ExitReason): void;
-  closed(socket: RawSocketEnd, code: number, reason: ExitReason): void;
-  listen(socket: RawSocketEnd, topic: string): void;
-  unlisten(socket: RawSocketEnd, topic: string): void;
-  expiryOf(socket: RawSocketEnd): number | undefined;
-  renew(socket: RawSocketEnd, state: unknown, until: Until): boolean;
-  expired(socket: RawSocketEnd, lateMs: number): void;
-}
-
 const NO_CHANNELS: readonly RoutedChannel[] = [];
 
 /** A raw socket. */
-export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner, Mortal {
+export class RawSocket
+  implements RawSocketHandle, ServedSocket, Listener, Callee<RawSocketLetter>, TimerOwner, Mortal
+{
   state: unknown;
-
-  // -- the server's ------------------------------------------------------------------------------
   readonly connection: Connection;
   readonly identity: RawIdentity;
-  readonly runtime: RawSocketRuntime;
+  readonly shared: ShardSockets;
   /** True from `opened` on: `init` runs, or has run, and so will `terminate`. */
   hasBegun = false;
-  /** True once the connection has ended, whoever ended it; what waits already is still handled. */
   isEnded = false;
-  /** True once `terminate` is to run: nothing is handled any more. */
+  /** True once `terminate` is to run: nothing more is handled. */
   isOver = false;
-  /** True while a synchronous callback is on the stack. */
   isRunning = false;
   isBusy = false;
   busySince = 0;
   run = 0;
-  /** True while it is in line for another turn. */
   isScheduled = false;
-  /** True where the callback on the stack has filled the mailbox. */
   isOverfull = false;
-  mailbox: Mailbox<RawLetter> | undefined = undefined;
+  mailbox: Mailbox<RawSocketLetter> | undefined = undefined;
   idListener: IdListener | undefined = undefined;
   timers: Set<NodeJS.Timeout> | undefined = undefined;
+  /** Topics that it has subscribed to. */
   topics: Set<string> | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
 
-  constructor(connection: Connection, identity: RawIdentity, runtime: RawSocketRuntime) {
+  constructor(shared: ShardSockets, connection: Connection, identity: RawIdentity) {
+    this.state = identity.state;
     this.connection = connection;
     this.identity = identity;
-    this.runtime = runtime;
-    this.state = identity.state;
+    this.shared = shared;
+    const { channels, expiries } = shared;
+    channels.callbacks.live.born();
+    if (identity.id !== null) {
+      this.idListener = new IdListener(this);
+      channels.pubsub.subscribe(identity.id, this.idListener);
+    }
+    if (identity.expiresAtMs !== undefined) expiries.set(this, identity.expiresAtMs);
   }
+
+  // -- RawSocketHandle: for the user's callbacks -------------------------------------------------
 
   get id(): string | null {
     return this.identity.id;
@@ -108,11 +107,11 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
   }
 
   get shard(): number {
-    return this.runtime.shard;
+    return this.shared.channels.shard;
   }
 
   get context(): ShardContext {
-    return this.runtime.context;
+    return this.shared.channels.context;
   }
 
   get isOpen(): boolean {
@@ -124,20 +123,23 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
   }
 
   get expiresAtMs(): number | undefined {
-    return this.runtime.expiryOf(this);
+    return this.shared.expiries.get(this);
   }
 
   renew(state: unknown, until: Until): boolean {
-    return this.runtime.renew(this, state, until);
+    const expiresAtMs = expiryOf(until);
+    if (!this.isOpen || this.definition.id({ state }) !== this.id) return false;
+    this.state = state;
+    this.shared.expiries.set(this, expiresAtMs);
+    return true;
   }
 
   push(frame: OutgoingFrame): void {
-    // Checked first: what is no frame is a fault also where nobody is there to get it.
     if (!this.isEnded) sendFrame(this.connection, frame);
   }
 
   send(message: unknown): void {
-    this.runtime.receive(this, { kind: "info", message });
+    this.handleLater({ kind: "info", message });
   }
 
   sendAfter(delayMs: number, message: unknown): () => void {
@@ -145,44 +147,23 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
   }
 
   subscribe(topic: string): void {
-    this.runtime.listen(this, topic);
+    if (this.isEnded) return;
+    this.topics ??= new Set();
+    this.topics.add(topic);
+    this.shared.channels.pubsub.subscribe(topic, this);
   }
 
   unsubscribe(topic: string): void {
-    this.runtime.unlisten(this, topic);
+    if (this.topics?.delete(topic)) this.shared.channels.pubsub.unsubscribe(topic, this);
   }
 
-  /** Takes a broadcast of a topic that it listens to, or of its id. */
-  receive(broadcast: { readonly topic: string; readonly event: string }): void {
-    this.send(broadcast);
-  }
-
-  /** Is told that broadcasts of a topic that it listens to were lost. */
-  missed(topic: string): void {
-    this.runtime.receive(this, { kind: "missed", topic });
-  }
-
-  // -- the book of expiries ----------------------------------------------------------------------
-
-  get expiringMs(): number {
-    return this.identity.mount.definition.expiringMs;
-  }
-
-  expiring(leftMs: number): void {
-    this.runtime.receive(this, { kind: "expiring", leftMs });
-  }
-
-  expired(lateMs: number): void {
-    this.runtime.expired(this, lateMs);
-  }
-
-  // -- its transport's ---------------------------------------------------------------------------
+  // -- ServedSocket: for the transport -----------------------------------------------------------
 
   get path(): string {
     return this.identity.mount.path;
   }
 
-  /** There is nothing to tell its client instead. */
+  /** It has no channels whose clients could be told instead. */
   get slowClients(): SlowClientPolicy {
     return "close";
   }
@@ -205,38 +186,231 @@ export class RawSocketEnd implements RawSocket, ServedSocket, Callee, TimerOwner
 
   opened(): void {
     this.hasBegun = true;
-    this.runtime.receive(this, { kind: "init" });
+    this.handleLater({ kind: "init" });
   }
 
   receiveText(data: string): void {
-    this.runtime.receive(this, { kind: "in", frame: { opcode: "text", data } });
+    this.handleLater({ kind: "in", frame: { opcode: "text", data } });
   }
 
-  // The bytes are the engine's, which takes them back.
   receiveBytes(data: Uint8Array): void {
     const frame = { opcode: "binary", data: new Uint8Array(data) } as const;
-    this.runtime.receive(this, { kind: "in", frame });
+    this.handleLater({ kind: "in", frame });
   }
 
   receiveControl(opcode: ControlOpcode, data: Uint8Array): void {
-    if (!this.identity.mount.definition.handleControl) return;
-    this.runtime.receive(this, { kind: "control", frame: { opcode, data: new Uint8Array(data) } });
+    if (!this.definition.handleControl) return;
+    this.handleLater({ kind: "control", frame: { opcode, data: new Uint8Array(data) } });
   }
 
   end(code: number, reason: ExitReason): void {
-    this.runtime.end(this, code, reason);
+    this.endWith(code, reasonOfEnd(code, reason));
   }
 
-  closed(code: number, reason: ExitReason): void {
-    this.runtime.closed(this, code, reason);
+  closed(code: number): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.ended(code, code === NO_CLOSE_FRAME ? "closed" : "remote");
   }
 
   tooSlow(): number {
     return 0;
   }
+
+  // -- Listener: for the topics that it has subscribed to ----------------------------------------
+
+  receive(broadcast: { readonly topic: string; readonly event: string }): void {
+    this.send(broadcast);
+  }
+
+  missed(topic: string): void {
+    if (!this.isEnded) this.shared.channels.callbacks.tell(this, { kind: "missed", topic });
+  }
+
+  // -- Mortal: for the book of expiries ----------------------------------------------------------
+
+  get expiringMs(): number {
+    return this.definition.expiringMs;
+  }
+
+  expiring(leftMs: number): void {
+    this.handleLater({ kind: "expiring", leftMs });
+  }
+
+  expired(lateMs: number): void {
+    reportExpired(this, lateMs, this.definition.log, this.shared.logger);
+    this.end(CLOSE.expired, { shutdown: "expired" });
+  }
+
+  // -- Callee: for the runner of callbacks -------------------------------------------------------
+
+  get takesAtOnce(): boolean {
+    return true;
+  }
+
+  get isWaiting(): boolean {
+    return false;
+  }
+
+  get takesLetters(): boolean {
+    return !this.isOver;
+  }
+
+  cork(work: () => void): void {
+    this.connection.cork(work);
+  }
+
+  emptied(): void {
+    this.onIdle?.();
+  }
+
+  failed(event: unknown, error: unknown): void {
+    this.crash(typeof event === "string" ? event : "mailbox", error);
+  }
+
+  handle(letter: RawSocketLetter): void {
+    if (this.isOver) return;
+    const { definition } = this;
+    switch (letter.kind) {
+      case "init":
+        this.call("init", definition.init, undefined);
+        break;
+      case "in":
+        this.call("handleIn", definition.handleIn, letter.frame);
+        break;
+      case "control":
+        this.call("handleControl", definition.handleControl, letter.frame);
+        break;
+      case "info":
+        if (definition.handleInfo) this.call("handleInfo", definition.handleInfo, letter.message);
+        else {
+          const got = kindOf(letter.message);
+          this.shared.logger.log("noHandleInfo", { connection: this.number, got });
+        }
+        break;
+      case "expiring":
+        this.call("expiring", definition.expiring, letter.leftMs);
+        break;
+      case "missed":
+        if (definition.missed) this.call("missed", definition.missed, letter.topic);
+        else this.crash("missed", missedError(letter.topic));
+        break;
+      case "close":
+        this.terminate(letter.reason);
+        break;
+    }
+  }
+
+  // -- callbacks ---------------------------------------------------------------------------------
+
+  private get definition(): RawSocketDefinition {
+    return this.identity.mount.definition;
+  }
+
+  private handleLater(letter: RawSocketLetter): void {
+    if (!this.isEnded) this.shared.channels.callbacks.receive(this, letter);
+  }
+
+  private call<Argument>(
+    name: string,
+    callback: ((socket: object, argument: Argument) => unknown) | undefined,
+    argument: Argument,
+  ): void {
+    if (!callback) return;
+    const { callbacks } = this.shared.channels;
+    const result = callbacks.run(this, name, callback, argument);
+    if (result === FAILED) return;
+    if (!isThenable(result)) {
+      this.finish(name, result);
+      return;
+    }
+    const settled = (value: unknown): void => {
+      this.finish(name, value);
+      if (this.mailbox) callbacks.flush(this);
+      else this.emptied();
+    };
+    callbacks.await(this, result, settled, (error) => this.crash(name, error));
+  }
+
+  private finish(name: string, result: unknown): void {
+    if (result === undefined || this.isEnded) return;
+    const isAnswered = result instanceof Stop && result.reply !== undefined;
+    const answer = isAnswered ? result.reply : result;
+    if (answer instanceof Reply && mayReply(name) && isFrame(answer.payload)) {
+      this.push(answer.payload);
+    } else if (!isEnd(answer)) {
+      const replies = mayReply(name) ? "reply(status, frame), " : "";
+      const allowed = `nothing, ${replies}stop(reason) or closeWith(code, text?)`;
+      this.crash(name, badResult(name, allowed, result));
+      return;
+    }
+    if (result instanceof CloseWith) this.stop(result);
+    else if (result instanceof Stop) this.stop(closeOf(result));
+  }
+
+  // -- ends --------------------------------------------------------------------------------------
+
+  private stop({ code, text, reason }: CloseWith): void {
+    this.isEnded = true;
+    this.mailbox = undefined;
+    const close = (): void => {
+      this.connection.close(code, text);
+      this.ended(code, reason);
+    };
+    // If a request brought the frame, it is answered as handled before the end is known.
+    if (this.connection.native) close();
+    else setImmediate(close);
+  }
+
+  /** Ends it by an error, and drops what waits. */
+  private crash(callback: string, error: unknown): void {
+    if (this.isOver) return;
+    const err = asError(error);
+    const fields = { connection: this.number, path: this.path, callback, err };
+    this.shared.logger.log("rawSocketFailed", fields);
+    this.shared.channels.callbacks.forget(this);
+    this.mailbox = undefined;
+    if (this.isEnded) this.terminate(err);
+    else this.endWith(CLOSE.internalError, err);
+  }
+
+  private endWith(code: number, reason: ExitReason): void {
+    if (this.isEnded) return;
+    // First: the transport calls `closed` from within `close`, with another reason.
+    this.isEnded = true;
+    this.connection.close(code, "");
+    this.ended(code, reason);
+  }
+
+  private ended(code: number, reason: ExitReason): void {
+    const { channels, expiries } = this.shared;
+    const { callbacks, pubsub } = channels;
+    if (this.id !== null && this.idListener) pubsub.unsubscribe(this.id, this.idListener);
+    for (const topic of this.topics ?? []) pubsub.unsubscribe(topic, this);
+    this.topics = undefined;
+    expiries.forget(this);
+    reportDisconnected(this, code);
+    callbacks.tell(this, { kind: "close", reason });
+  }
+
+  private terminate(reason: ExitReason): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.mailbox = undefined;
+    clearTimers(this);
+    const { channels, logger } = this.shared;
+    const { callbacks } = channels;
+    const callback = this.hasBegun ? this.definition.terminate : undefined;
+    const done = (): void => callbacks.live.gone();
+    const failed = (error: unknown): void => {
+      logger.log("terminateFailed", { connection: this.number, err: asError(error) });
+      done();
+    };
+    callbacks.terminate(this, callback, reason, done, failed);
+  }
 }
 
-/** What listens to the topic of a raw socket's id, which its user may listen to as well. */
+/** Listens to the topic of a raw socket's id, to which user code may have subscribed as well. */
 export class IdListener {
   readonly #socket: ServedSocket;
 
@@ -244,17 +418,51 @@ export class IdListener {
     this.#socket = socket;
   }
 
-  /** Only one event means anything on the topic of an id (WIRE §4.3). */
+  /** Only one event has a meaning on the topic of an id (WIRE §4.3). */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.#disconnect();
   }
 
-  /** One that was lost may have been a ban: the client must connect anew. */
+  /** A lost broadcast may have been a ban, so the client must connect again. */
   missed(): void {
     this.#disconnect();
   }
 
   #disconnect(): void {
     this.#socket.end(CLOSE.goingAway, { shutdown: "disconnected" });
+  }
+}
+
+function missedError(topic: string): Error {
+  const message = `broadcasts of ${JSON.stringify(topic)} were lost between threads`;
+  return makeError("SIM_ERR_LAPPED", message);
+}
+
+function isEnd(result: unknown): boolean {
+  return result instanceof Stop || result instanceof CloseWith;
+}
+
+function closeOf({ reason }: Stop): CloseWith {
+  return new CloseWith(closeCodeOf(reason), "", reason);
+}
+
+function mayReply(callback: string): boolean {
+  return callback === "handleIn" || callback === "handleControl";
+}
+
+/** Returns what `terminate` is told if a transport or the shard ends a connection (WIRE §4.5). */
+function reasonOfEnd(code: number, reason: ExitReason): ExitReason {
+  if (typeof reason !== "object" || !("shutdown" in reason)) return reason;
+  if (reason.shutdown === "draining") return "shutdown";
+  if (reason.shutdown !== "closed") return reason;
+  switch (code) {
+    case CLOSE.idle:
+      return "timeout";
+    case CLOSE.tooLarge:
+      return makeError("SIM_ERR_FRAME_TOO_LARGE", "a frame must fit into maxFrameBytes");
+    case NO_CLOSE_FRAME:
+      return "closed";
+    default:
+      return reason;
   }
 }

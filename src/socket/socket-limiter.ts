@@ -15,7 +15,7 @@ import { addressKey } from "../limits/address-key.ts";
 import { OwnLimits, type Counted } from "../limits/own-limits.ts";
 import type { LimitScope, Refusals } from "../limits/refusals.ts";
 import { SharedLimits, type RateTable, type SharedKey } from "../limits/shared-limits.ts";
-import type { ConnectRequest } from "./definition.ts";
+import type { ConnectRequest } from "./connect-request.ts";
 import type { SocketLimits } from "./limits.ts";
 import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
 

@@ -6,30 +6,7 @@
 
 import type { LineLevel, Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
-import type { ConnectCall } from "./connect.ts";
-import { isRawMount } from "./mount.ts";
 import type { ServedSocket } from "./served-socket.ts";
-
-/** Reports what `connect` decided. */
-export function reportConnected(
-  call: ConnectCall,
-  result: "ok" | "error",
-  vsn: unknown,
-  startedMs: number,
-  logger: Logger,
-): void {
-  const { mount, transport, params, connectInfo } = call;
-  const line = result === "ok" ? "connected" : "refused";
-  const durationMs = performance.now() - startedMs;
-  const { log } = mount.definition;
-  if (logger.isOn(line, log)) {
-    const version = isRawMount(mount) ? {} : { vsn };
-    const fields = { path: mount.path, transport, ...version, durationMs };
-    logger.log(line, { ...fields, params: logger.filtered(params) }, log);
-  }
-  if (!telemetry.socket_connected.hasSubscribers) return;
-  telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
-}
 
 /** Reports that a connection is closed as its time is over. */
 export function reportExpired(

@@ -1,86 +1,83 @@
 /**
- * One connection's socket: who it is, and the channels that it has joined.
+ * One connection's socket: who it belongs to, and the channels that it has joined.
  *
- * Runs on: the shard that owns the connection.
+ * It decodes frames, answers heartbeats, and dispatches messages by topic (`dispatch`). While a
+ * topic's join is not answered, messages for the topic wait behind it, and are dispatched afterwards
+ * as if they came then. On a serial socket all messages wait, as in Phoenix.
+ *
+ * Runs on: the shard that owns the connection. Methods are `private` to the compiler only, as a
+ *       #method costs each object a field.
+ * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error; a
+ *       backlog behind a join beyond `maxMailbox` closes the connection.
  */
 
-import type { Connection } from "../channel/connection.ts";
-import type { Until } from "../callbacks/expiry.ts";
+import { expiryOf, type Until } from "../callbacks/expiry.ts";
+import { isThenable } from "../callbacks/promises.ts";
 import type { ExitReason } from "../callbacks/results.ts";
+import { Channel } from "../channel/channel.ts";
+import type { Connection } from "../channel/connection.ts";
+import { RawChannel } from "../channel/raw-channel.ts";
 import type { ChannelOwner, RoutedChannel } from "../channel/routed-channel.ts";
-import { EVENT } from "../protocol/reserved.ts";
-import type { Serializer } from "../protocol/serializer.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Message, Ref } from "../protocol/message.ts";
+import { CLOSE, EVENT, REASON, STATUS } from "../protocol/reserved.ts";
+import { refJson, type Serializer } from "../protocol/serializer.ts";
+import type { Listener } from "../pubsub/registry.ts";
+import type { ChannelRoute } from "./channel-router.ts";
 import {
+  countChannels,
+  findChannel,
   listChannels,
   NO_CHANNELS,
   someChannel,
+  withChannel,
   withoutChannel,
   type ChannelTable,
 } from "./channel-table.ts";
+import { assignsOf } from "./connect.ts";
 import type { SlowClientPolicy } from "./definition.ts";
+import { ACTION, actionOf, type Action } from "./dispatch.ts";
 import type { Mortal } from "./expiry-book.ts";
+import type { ControlOpcode } from "./frame.ts";
+import type { Identity } from "./identity.ts";
 import type { SocketMount } from "./mount.ts";
+import { FLOOD, PASS, type Verdict } from "./rate-gate.ts";
+import type { ServedSocket } from "./served-socket.ts";
+import type { ShardSockets } from "./shard-sockets.ts";
 import type { SocketBuckets } from "./socket-buckets.ts";
-import type { ControlOpcode, ServedSocket } from "./served-socket.ts";
+import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
-/**
- * Who a connection turned out to be, before it is one.
- *
- * Parameters and connect info are not kept: what is wanted of them, `connect` puts into assigns.
- */
-export interface Identity {
-  readonly mount: SocketMount;
-  readonly serializer: Serializer;
-  readonly assigns: object;
-  readonly id: string | null;
-  /** By which it is limited, where its mount limits addresses. */
-  readonly address: string | null;
-  /** Until when it may last; left out: for ever. */
-  readonly expiresAtMs?: number;
-}
-
-/** What a socket tells those who serve it. */
-export interface SocketEvents {
-  receive(socket: Socket, frame: string | Uint8Array): void;
-  receiveControl(socket: Socket, opcode: ControlOpcode, data: Uint8Array): void;
-  end(socket: Socket, code: number, reason: ExitReason): void;
-  closed(socket: Socket, code: number, reason: ExitReason): void;
-  tooSlow(socket: Socket): number;
-  joinSettled(socket: Socket, channel: RoutedChannel): void;
-  failed(socket: Socket, error: unknown): void;
-  expiryOf(socket: Socket): number | undefined;
-  renew(socket: Socket, assigns: unknown, until: Until): boolean;
-  expiring(socket: Socket, leftMs: number): void;
-  expired(socket: Socket, lateMs: number): void;
-  disconnect(socket: Socket): void;
-}
-
-/** The socket of a connection. */
-export class Socket implements ChannelOwner, ServedSocket, Mortal {
+/** A socket with channels. */
+export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
   readonly connection: Connection;
   readonly mount: SocketMount;
   readonly serializer: Serializer;
-  /** What `connect` gave, or the last renewal. */
+  /** What `connect` returned, or the last renewal. */
   assigns: object;
   readonly id: string | null;
+  readonly shared: ShardSockets;
   channels: ChannelTable = NO_CHANNELS;
-  readonly #events: SocketEvents;
-  /** On a serial socket, the channel whose join holds up everything. */
+  /** The channel whose join all messages wait for, on a serial socket. */
   joining: RoutedChannel | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
   isEnded = false;
-  /** What rate limits keep. Before they concern it there is not even the field. */
+  /** State of rate limits. Absent until one applies. */
   declare buckets?: SocketBuckets;
 
-  constructor(connection: Connection, identity: Identity, events: SocketEvents) {
+  constructor(shared: ShardSockets, connection: Connection, identity: Identity) {
     this.connection = connection;
-    // Not the identity itself: it would be one more object for each connection.
+    // Its parts, not the identity: that would be one more object for each connection.
     this.mount = identity.mount;
     this.serializer = identity.serializer;
     this.assigns = identity.assigns;
     this.id = identity.id;
-    this.#events = events;
+    this.shared = shared;
+    if (this.id !== null) shared.channels.pubsub.subscribe(this.id, this);
+    this.mount.limiter?.opened(this, identity.address);
+    if (identity.expiresAtMs !== undefined) shared.expiries.set(this, identity.expiresAtMs);
   }
+
+  // -- ServedSocket: for the transport -----------------------------------------------------------
 
   get path(): string {
     return this.mount.path;
@@ -106,73 +103,335 @@ export class Socket implements ChannelOwner, ServedSocket, Mortal {
     return listChannels(this.channels);
   }
 
+  /** A socket sends nothing before its client has sent something. */
+  opened(): void {}
+
+  receiveText(frame: string): void {
+    this.receiveFrame(frame);
+  }
+
+  receiveBytes(frame: Uint8Array): void {
+    this.receiveFrame(frame);
+  }
+
+  receiveControl(opcode: ControlOpcode, data: Uint8Array): void {
+    const { handleControl } = this.mount.definition;
+    if (!handleControl || this.isEnded) return;
+    const { id, assigns, connection } = this;
+    const failed = (error: unknown): void => {
+      this.shared.logger.log("controlFailed", { connection: connection.id, err: error });
+      this.end(CLOSE.internalError, { shutdown: "closed" });
+    };
+    try {
+      const seen = { id, assigns, transport: connection.transport };
+      const result = handleControl(seen, { opcode, data: new Uint8Array(data) });
+      if (isThenable(result)) Promise.resolve(result).then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  end(code: number, reason: ExitReason): void {
+    if (this.isEnded) return;
+    if (code === CLOSE.restart) {
+      for (const channel of this.allChannels()) channel.drain();
+      // User code has run, and may have disconnected it.
+      if (this.isEnded) return;
+    }
+    // First: the transport calls `closed` from within `close`, with another reason.
+    this.isEnded = true;
+    this.connection.close(code, "");
+    this.ended(code, reason);
+  }
+
+  closed(code: number, reason: ExitReason): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.ended(code, reason);
+  }
+
+  tooSlow(): number {
+    const published = this.allChannels().filter(({ isPublished }) => isPublished);
+    for (const channel of published) channel.tooSlow();
+    return published.length;
+  }
+
+  private ended(code: number, reason: ExitReason): void {
+    if (this.id !== null) this.shared.channels.pubsub.unsubscribe(this.id, this);
+    this.shared.expiries.forget(this);
+    reportDisconnected(this, code);
+    for (const channel of this.allChannels()) channel.connectionEnded(reason);
+  }
+
+  // -- frames ------------------------------------------------------------------------------------
+
+  // Text, or bytes that are valid only during the call. A malformed frame closes the connection
+  // (WIRE §2.7).
+  private receiveFrame(frame: string | Uint8Array): void {
+    const { limiter } = this.mount;
+    const { gate } = this.shared;
+    if (limiter !== undefined && !gate.takesFrame(this, limiter, frame)) return;
+    let message: Message | undefined;
+    try {
+      message =
+        typeof frame === "string"
+          ? this.serializer.decode(frame)
+          : this.serializer.decodeBytes(frame);
+    } catch (error) {
+      // Only a user's serializer throws.
+      this.failed(error);
+      return;
+    }
+    if (!message) {
+      this.malformed();
+      return;
+    }
+    if (limiter !== undefined) {
+      const verdict = gate.takeMessage(this, limiter, message, frame);
+      if (verdict !== PASS) {
+        this.refuse(verdict, message, message.joinRef);
+        return;
+      }
+    }
+    this.take(message, typeof frame === "string" ? frame : undefined);
+  }
+
+  private malformed(): void {
+    this.shared.logger.log("malformedFrame", { connection: this.connection.id });
+    this.end(CLOSE.internalError, { shutdown: "closed" });
+  }
+
+  // User code is wrapped where it is called. Anything else that throws costs this connection only.
+  private take(message: Message, frame: string | undefined): void {
+    try {
+      if (!this.isEnded) this.dispatch(message, frame);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private dispatch(message: Message, frame: string | undefined): void {
+    if (this.joining) {
+      this.wait(this.joining, message, frame);
+      return;
+    }
+    const { topic } = message;
+    const channel = typeof topic === "string" ? findChannel(this.channels, topic) : undefined;
+    const action = actionOf(message, channel);
+    if (action === ACTION.deliver && channel) this.deliver(channel, message, frame);
+    else if (action === ACTION.wait && channel) this.wait(channel, message, frame);
+    else if (action === ACTION.rejoin && channel) this.rejoin(channel, message);
+    else if (action === ACTION.leave && channel) channel.leave(message);
+    else this.dispatchUnjoined(action, message);
+  }
+
+  private dispatchUnjoined(action: Action, message: Message): void {
+    switch (action) {
+      case ACTION.heartbeat:
+        this.reply(null, message, STATUS.ok, {});
+        break;
+      case ACTION.join:
+        this.join(message);
+        break;
+      case ACTION.leaveNone:
+        this.reply(message.joinRef, message, STATUS.ok, {});
+        break;
+      case ACTION.unmatched:
+        this.unmatched(message);
+        break;
+      case ACTION.stale:
+        break;
+    }
+  }
+
+  private deliver(channel: RoutedChannel, message: Message, frame: string | undefined): void {
+    if (channel.limiter !== undefined) {
+      const verdict = this.shared.gate.takeIn(this, channel, message, frame);
+      if (verdict !== PASS) {
+        // Named as all that a channel answers: by its join, also if the message names none.
+        this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
+        return;
+      }
+    }
+    channel.receiveIn(message, frame);
+  }
+
+  private wait(channel: RoutedChannel, message: Message, frame: string | undefined): void {
+    channel.pending ??= { backlog: [], replaced: undefined };
+    if (channel.pending.backlog.length < this.shared.maxMailbox) {
+      const { keepsFrames } = this.mount.router;
+      channel.pending.backlog.push({ message, frame: keepsFrames ? frame : undefined });
+      return;
+    }
+    this.end(CLOSE.internalError, { shutdown: "closed" });
+  }
+
+  private unmatched(message: Message): void {
+    const { topic, event } = message;
+    this.shared.logger.log("unmatchedTopic", { topic, event });
+    this.reply(null, message, STATUS.error, { reason: REASON.unmatchedTopic });
+  }
+
+  /** Answers a message that is over a rate limit, or closes the connection of a client that floods. */
+  private refuse(verdict: Verdict, message: Message, joinRef: Ref): void {
+    if (verdict === FLOOD) this.end(CLOSE.policyViolation, { shutdown: "closed" });
+    // Without a ref nobody waits for an answer.
+    if (verdict <= PASS || message.ref === null) return;
+    try {
+      const response = { reason: REASON.rateLimited, retry_after: verdict };
+      this.reply(joinRef, message, STATUS.error, response);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  // -- joins -------------------------------------------------------------------------------------
+
+  private join(message: Message): void {
+    const { topic } = message;
+    const route = typeof topic === "string" && this.mount.router.match(topic);
+    if (!route) this.unmatched(message);
+    else if (this.mayJoin(route, message)) this.startJoin(topic, route, message, undefined);
+  }
+
+  private rejoin(channel: RoutedChannel, message: Message): void {
+    const { topic, sentJoinRef } = channel;
+    // A leave that was read before this join is older, and comes first.
+    if (channel.isLeaving) channel.flush();
+    if (findChannel(this.channels, topic) !== channel) {
+      this.join(message);
+      return;
+    }
+    const route = this.mount.router.match(topic);
+    // A join that comes too often changes nothing: the channel that there is goes on.
+    if (route && !this.mayJoin(route, message)) return;
+    this.shared.logger.log("duplicateJoin", { topic });
+    channel.kill();
+    if (route) this.startJoin(topic, route, message, { joinRef: sentJoinRef });
+  }
+
+  private mayJoin({ channel: definition }: ChannelRoute, message: Message): boolean {
+    if ("start" in definition) return true;
+    const verdict = this.shared.gate.takeJoin(this, definition, message);
+    if (verdict !== PASS) this.refuse(verdict, message, message.joinRef);
+    return verdict === PASS;
+  }
+
+  private startJoin(
+    topic: string,
+    route: ChannelRoute,
+    message: Message,
+    replaced: { readonly joinRef: Ref } | undefined,
+  ): void {
+    const { takesJoins, channels, logger } = this.shared;
+    const { maxChannels } = this.mount;
+    if (countChannels(this.channels) >= maxChannels) {
+      logger.log("tooManyChannels", { topic, max: maxChannels });
+      this.reply(message.joinRef, message, STATUS.error, { reason: REASON.tooManyChannels });
+      return;
+    }
+    if (!takesJoins()) {
+      channels.counters.add(COUNTER.joinsOverloaded);
+      this.reply(message.joinRef, message, STATUS.error, { reason: REASON.overloaded });
+      if (replaced) this.sendClose(topic, replaced.joinRef);
+      return;
+    }
+    const channel = this.makeChannel(topic, route, message);
+    if (replaced) channel.pending = { backlog: [], replaced };
+    if (this.isSerial) this.joining = channel;
+    this.channels = withChannel(this.channels, channel);
+    channel.join(message.ref, message.payload);
+  }
+
+  private makeChannel(
+    topic: string,
+    { channel: definition, assigns: own, options }: ChannelRoute,
+    { joinRef, ref }: Message,
+  ): RoutedChannel {
+    const { channels } = this.shared;
+    const assigns = own ? Object.freeze({ ...this.assigns, ...own }) : this.assigns;
+    const join = { owner: this, topic, assigns, joinRef, ref };
+    return "start" in definition
+      ? new RawChannel(channels, definition, join, options)
+      : new Channel(channels, definition, join);
+  }
+
+  // -- ChannelOwner: for its channels ------------------------------------------------------------
+
   channelGone(channel: RoutedChannel): void {
     this.channels = withoutChannel(this.channels, channel);
   }
 
   joinSettled(channel: RoutedChannel): void {
-    this.#events.joinSettled(this, channel);
+    if (this.joining === channel) this.joining = undefined;
+    const { pending } = channel;
+    if (pending) {
+      channel.pending = undefined;
+      if (pending.replaced) this.sendClose(channel.topic, pending.replaced.joinRef);
+      // One of these may be a join that is answered later: the others then wait behind it.
+      for (const { message, frame } of pending.backlog) this.take(message, frame);
+    }
+    if (!this.joining) this.onIdle?.();
+  }
+
+  failed(error: unknown): void {
+    this.shared.logger.log("receiveFailed", { connection: this.connection.id, err: error });
+    this.end(CLOSE.internalError, { shutdown: "closed" });
   }
 
   get expiresAtMs(): number | undefined {
-    return this.#events.expiryOf(this);
+    return this.shared.expiries.get(this);
   }
 
   renew(assigns: unknown, until: Until): boolean {
-    return this.#events.renew(this, assigns, until);
+    const expiresAtMs = expiryOf(until);
+    const given = assignsOf(assigns);
+    if (this.isEnded || this.mount.definition.id({ assigns: given }) !== this.id) return false;
+    this.assigns = given;
+    this.shared.expiries.set(this, expiresAtMs);
+    return true;
   }
+
+  // -- Mortal: for the book of expiries ----------------------------------------------------------
 
   get expiringMs(): number {
     return this.mount.definition.expiringMs;
   }
 
   expiring(leftMs: number): void {
-    this.#events.expiring(this, leftMs);
+    this.connection.cork(() => {
+      for (const channel of this.allChannels()) channel.expiring(leftMs);
+    });
   }
 
   expired(lateMs: number): void {
-    this.#events.expired(this, lateMs);
+    reportExpired(this, lateMs, this.mount.definition.log, this.shared.logger);
+    this.end(CLOSE.expired, { shutdown: "expired" });
   }
 
-  failed(error: unknown): void {
-    this.#events.failed(this, error);
-  }
+  // -- Listener: for the topic of its id ---------------------------------------------------------
 
-  /** Nothing is sent before the client has asked for something. */
-  opened(): void {}
-
-  receiveText(frame: string): void {
-    this.#events.receive(this, frame);
-  }
-
-  receiveBytes(frame: Uint8Array): void {
-    this.#events.receive(this, frame);
-  }
-
-  receiveControl(opcode: ControlOpcode, data: Uint8Array): void {
-    this.#events.receiveControl(this, opcode, data);
-  }
-
-  end(code: number, reason: ExitReason): void {
-    this.#events.end(this, code, reason);
-  }
-
-  closed(code: number, reason: ExitReason): void {
-    this.#events.closed(this, code, reason);
-  }
-
-  tooSlow(): number {
-    return this.#events.tooSlow(this);
-  }
-
-  /** Takes a broadcast of its id topic; only one event means anything there (WIRE §4.3). */
+  /** Only one event has a meaning on the topic of an id (WIRE §4.3). */
   receive({ event }: { readonly event: string }): void {
-    if (event === EVENT.disconnect) this.#events.disconnect(this);
+    if (event === EVENT.disconnect) this.end(CLOSE.goingAway, { shutdown: "disconnected" });
   }
 
-  /** Broadcasts of its id topic were lost. One may have been a ban: it must connect anew. */
+  /** A lost broadcast may have been a ban, so the client must connect again. */
   missed(): void {
-    this.#events.disconnect(this);
+    this.end(CLOSE.goingAway, { shutdown: "disconnected" });
+  }
+
+  // -- answers -----------------------------------------------------------------------------------
+
+  private reply(joinRef: Ref, message: Message, status: string, response: object): void {
+    const { connection, serializer } = this;
+    const topicJson = JSON.stringify(message.topic);
+    connection.send(serializer.reply(refJson(joinRef), message.ref, topicJson, status, response));
+  }
+
+  private sendClose(topic: string, joinRef: Ref): void {
+    const { connection, serializer } = this;
+    connection.send(serializer.end(refJson(joinRef), JSON.stringify(topic), EVENT.close, {}));
   }
 }
 

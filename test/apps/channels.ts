@@ -14,13 +14,13 @@ import {
   error,
   ok,
   reply,
-  socketRef,
   stop,
+  type LaterReply,
 } from "../../src/index.ts";
 
 interface Locals {
   count: number;
-  late: ReturnType<typeof socketRef> | undefined;
+  late: LaterReply | undefined;
   cancel: (() => void) | undefined;
 }
 
@@ -98,7 +98,7 @@ const room = defineChannel(userSocket, {
     },
     cancel: (socket) => socket.locals.cancel?.(),
     keep_ref(socket) {
-      socket.locals.late = socketRef(socket);
+      socket.locals.late = socket.replyLater();
     },
     answer_kept(socket, payload) {
       socket.locals.late?.reply("ok", payload);

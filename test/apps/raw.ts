@@ -3,18 +3,14 @@
  *
  * Runs on: every shard, which loads it by its URL. Ends are broadcast on the topic `log`.
  */
+import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 import {
   closeWith,
-  defineChannel,
-  defineEndpoint,
   defineRawChannel,
   defineRawSocket,
   defineSerializer,
-  defineSocket,
   jsonV2,
-  ok,
-  reply,
-} from "../../src/index.ts";
+} from "../../src/raw.ts";
 import type { ExitReason } from "../../src/index.ts";
 
 function textOf(reason: ExitReason): string {

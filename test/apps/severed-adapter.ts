@@ -4,7 +4,7 @@
  *
  * Runs on: link.
  */
-import type { Adapter, AdapterSpec } from "../../src/index.ts";
+import type { Adapter, AdapterSpec } from "../../src/raw.ts";
 import { MemoryAdapter, type MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
 
 /** Broadcasts on these topics cut and restore the wire. */

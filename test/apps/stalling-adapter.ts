@@ -3,7 +3,7 @@
  *
  * Runs on: link.
  */
-import type { Adapter, AdapterSpec } from "../../src/index.ts";
+import type { Adapter, AdapterSpec } from "../../src/raw.ts";
 import { MemoryAdapter } from "../../src/pubsub/adapters/memory.ts";
 import type { MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
 

@@ -1,34 +1,34 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { Channel } from "../../src/channel/channel.ts";
-import { TurnQueue } from "../../src/callbacks/turn-queue.ts";
+import { TurnQueue, type TurnTaker } from "../../src/callbacks/turn-queue.ts";
 import { turn } from "../support/world.ts";
 
-/** As much of a channel as gets its turn, and whether it is run within its connection's cork. */
-function makeChannel(name: string): Channel & { isCorked: boolean; readonly name: string } {
-  const made = {
+/** A member of the queue, which knows whether it is run within its cork. */
+interface Member extends TurnTaker {
+  readonly name: string;
+  isCorked: boolean;
+}
+
+function makeChannel(name: string): Member {
+  const made: Member = {
     name,
     isScheduled: false,
     isCorked: false,
-    owner: {
-      connection: {
-        cork: (work: () => void) => {
-          made.isCorked = true;
-          work();
-          made.isCorked = false;
-        },
-      },
+    cork(work) {
+      made.isCorked = true;
+      work();
+      made.isCorked = false;
     },
   };
-  return made as unknown as Channel & typeof made;
+  return made;
 }
 
 describe("the queue of channels with mail", () => {
   it("gives each its turn once, in order, corked, at the end of the loop's turn", async () => {
     const ran: string[] = [];
-    const queue = new TurnQueue((channel) => {
-      const { name, isCorked } = channel as ReturnType<typeof makeChannel>;
+    const queue = new TurnQueue<Member>((channel) => {
+      const { name, isCorked } = channel;
       assert.ok(isCorked);
       ran.push(name);
     });
@@ -45,8 +45,8 @@ describe("the queue of channels with mail", () => {
   it("puts a channel that asks again in its own turn into the next one", async () => {
     const ran: string[] = [];
     const [a, b] = [makeChannel("a"), makeChannel("b")];
-    const queue = new TurnQueue((channel) => {
-      ran.push((channel as typeof a).name);
+    const queue = new TurnQueue<Member>((channel) => {
+      ran.push(channel.name);
       if (ran.length < 4) queue.add(channel);
     });
     queue.add(a);
@@ -58,8 +58,8 @@ describe("the queue of channels with mail", () => {
   it("gives the others their turn where one throws", async (test) => {
     const ran: string[] = [];
     const uncaught: unknown[] = [];
-    const queue = new TurnQueue((channel) => {
-      const { name } = channel as ReturnType<typeof makeChannel>;
+    const queue = new TurnQueue<Member>((channel) => {
+      const { name } = channel;
       if (name === "bad") throw new Error("bad");
       ran.push(name);
     });

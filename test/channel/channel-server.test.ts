@@ -237,7 +237,7 @@ describe("a join", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
     assert.deepEqual(ended, [], "as with a join that throws");
     assert.match(client.asked(push("echo"))[0] ?? "", /unmatched topic/);
-    await world.channels.allEnded();
+    await world.callbacks.live.allGone();
   });
 
   it("that took too long can do nothing later that its channel could have done", async () => {
@@ -815,9 +815,9 @@ describe("a mailbox", () => {
       '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
     ]);
     // Whatever the handler still does has no say: only the other channel is left to wait for.
-    world.sockets.end(client.socket, 1012, { shutdown: "draining" });
+    client.socket.end(1012, { shutdown: "draining" });
     let isEnded = false;
-    const ended = world.channels.allEnded().then(() => (isEnded = true));
+    const ended = world.callbacks.live.allGone().then(() => (isEnded = true));
     never.resolve(undefined);
     await turn();
     assert.equal(isEnded, false);
@@ -942,7 +942,7 @@ describe("handleInfo", () => {
     });
     const client = world.joined();
     assert.deepEqual(client.asked(push("do"), push("echo", "3")), [replied({}, "ok", "3")]);
-    assert.deepEqual(world.troubles(), ["a message came and there is no handleInfo"]);
+    assert.deepEqual(world.troubles(), ["a message was received, but there is no handleInfo"]);
     assert.deepEqual(world.log.find(({ fields }) => "got" in fields)?.fields, {
       topic: "room:1",
       got: "array",

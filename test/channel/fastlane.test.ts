@@ -264,7 +264,7 @@ describe("the fastlane", () => {
     const [one, two, old] = [world.joined(), world.joined(), joinedV1(world)];
     const elsewhere = world.joined(["room:2"]);
     const { index, pubsub } = world.member;
-    pubsub.lapped(Int32Array.of(index.slotOf(pubsub.registry.hashOf("room:1"))));
+    pubsub.onLapped(1, Int32Array.of(index.slotOf(pubsub.registry.hashOf("room:1"))));
     const missed = '["11","11","room:1","phx_error",{"reason":"missed broadcasts"}]';
     assert.deepEqual([one.taken(), two.taken()], [[missed], [missed]]);
     assert.match(old.taken()[0] ?? "", /"event":"phx_error"/);

@@ -9,8 +9,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
-import { BURST, BurstWindow } from "../../src/pubsub/burst-window.ts";
-import { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
+import { BURST, BurstWindow, CoalescingWindow } from "../../src/pubsub/holding-windows.ts";
 import { TestNode } from "../support/members.ts";
 import { channel, World, type WorldClient } from "../support/world.ts";
 

@@ -10,7 +10,7 @@ import { describe, it } from "node:test";
 
 import { defineRawChannel } from "../../src/channel/raw-definition.ts";
 import type {
-  RawChannel,
+  RawChannelHandle,
   RawChannelDefinition,
   RawChannelHandlers,
 } from "../../src/channel/raw-definition.ts";
@@ -26,7 +26,7 @@ const CRASHED = '["11","11","raw:1","phx_error",{"reason":"channel_crash"}]';
 const REFUSED =
   '["11","1","raw:1","phx_reply",{"status":"error","response":{"reason":"join crashed"}}]';
 
-type Start = (channel: RawChannel, payload: unknown) => RawChannelHandlers | undefined;
+type Start = (channel: RawChannelHandle, payload: unknown) => RawChannelHandlers | undefined;
 
 function raw(start: Start): RawChannelDefinition {
   return defineRawChannel(defineSocket<object>({ connect: () => ok({}) }), { start });
@@ -35,10 +35,10 @@ function raw(start: Start): RawChannelDefinition {
 /** A world with raw channels, what they were made, and how they ended. */
 function makeWorld(
   handlers: Partial<RawChannelHandlers> = {},
-  start: (each: RawChannel, payload: unknown) => void = (each) => each.accept(),
+  start: (each: RawChannelHandle, payload: unknown) => void = (each) => each.accept(),
   joins: "async" | "serial" = "async",
-): { readonly world: World; readonly made: RawChannel[]; readonly ends: ExitReason[] } {
-  const made: RawChannel[] = [];
+): { readonly world: World; readonly made: RawChannelHandle[]; readonly ends: ExitReason[] } {
+  const made: RawChannelHandle[] = [];
   const ends: ExitReason[] = [];
   const definition = raw((each, payload) => {
     made.push(each);
@@ -83,7 +83,7 @@ describe("a raw channel", () => {
   });
 
   it("has its route's assigns over the socket's, and its route's options", () => {
-    const made: RawChannel[] = [];
+    const made: RawChannelHandle[] = [];
     const definition = raw((each) => {
       made.push(each);
       each.accept();
@@ -310,7 +310,7 @@ describe("a raw channel", () => {
   it("says what start must return", () => {
     const world = new World({ channels: { "raw:*": raw(() => undefined) } });
     world.connect().send(JOIN);
-    const allowed = "{ receive, … } at once, or nothing where it has refused";
+    const allowed = "{ receive, … } at once, or nothing after it has refused";
     assert.equal(world.lastError(), `start must return ${allowed}, got undefined`);
   });
 
@@ -387,18 +387,18 @@ describe("a raw channel", () => {
     const told = makeWorld({ missed: (topic) => void missed.push(topic) });
     told.world.joined(["raw:1"]);
     told.made[0]?.subscribe("room:1");
-    told.world.member.pubsub.lapped("all");
+    told.world.member.pubsub.onLapped(1, "all");
     assert.deepEqual([missed, told.ends], [["room:1"], []]);
     const untold = makeWorld();
     const client = untold.world.joined(["raw:1"]);
     untold.made[0]?.subscribe("room:1");
-    untold.world.member.pubsub.lapped("all");
+    untold.world.member.pubsub.onLapped(1, "all");
     const lost = '["11","11","raw:1","phx_error",{"reason":"missed broadcasts"}]';
     assert.deepEqual(client.taken(), [lost]);
     const joining = makeWorld({}, (each) => each.subscribe("room:1"));
     const waiting = joining.world.connect();
     waiting.send(JOIN);
-    joining.world.member.pubsub.lapped("all");
+    joining.world.member.pubsub.onLapped(1, "all");
     assert.deepEqual(waiting.taken(), [REFUSED]);
   });
 
@@ -412,7 +412,7 @@ describe("a raw channel", () => {
       end: (reason) => void order.push(reason),
     });
     const client = world.joined(["raw:1", "room:1"]);
-    world.sockets.end(client.socket, 1012, { shutdown: "draining" });
+    client.socket.end(1012, { shutdown: "draining" });
     assert.deepEqual(client.taken(), ['["11",null,"raw:1","bye",{}]']);
     world.joined(["raw:1"]).connection.lose();
     assert.deepEqual(order, ["drain", { shutdown: "draining" }, { shutdown: "closed" }]);
@@ -435,7 +435,7 @@ describe("a raw channel", () => {
     const { world } = makeWorld({ end: () => gate.promise });
     const client = world.joined(["raw:1"]);
     client.connection.lose();
-    const ended = world.rawChannels.allEnded();
+    const ended = world.callbacks.live.allGone();
     assert.equal(await Promise.race([ended, turn()]), undefined);
     gate.reject(new Error("boom"));
     await ended;

@@ -12,7 +12,6 @@ import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import type { ChannelDefinition } from "../../src/channel/definition.ts";
 import { ok, reply, stop } from "../../src/callbacks/results.ts";
-import { socketRef } from "../../src/channel/socket-ref.ts";
 import { verbatim } from "../../src/channel/verbatim.ts";
 import { defineSerializer } from "../../src/protocol/custom-serializer.ts";
 import type { ServerMessage } from "../../src/protocol/custom-serializer.ts";
@@ -190,7 +189,7 @@ describe("a verbatim handler", () => {
     const [client, other] = [world.joined(), world.joined()];
     assert.deepEqual(client.asked(`["11","2","room:1","shout",{"a":${deep}}]`), [CRASHED]);
     assert.deepEqual(other.taken(), []);
-    assert.equal(world.lastError(), "payload must be a value that JSON can write");
+    assert.equal(world.lastError(), "payload must be serializable as JSON");
   });
 
   it("is not reached by frames that are malformed: they close the connection", () => {
@@ -217,7 +216,7 @@ describe("a verbatim handler", () => {
             return ok(payload);
           }),
           later: verbatim((socket, payload) => {
-            const ref = socketRef(socket);
+            const ref = socket.replyLater();
             socket.send(() => ref.reply("ok", payload));
           }),
         },

@@ -45,14 +45,14 @@ async function fails(
 
 describe("simurgh token sign and encrypt", () => {
   it("prints the token that Phoenix makes of the same data", async () => {
-    const at = ["--signed-at", "1700000000"];
+    const at = ["--signed-at-ms", "1700000000000"];
     await prints(
       "SFMyNTY.g2gDaAJkAAR1c2VyYQVuBgAAaOXPiwFiAAAOEA.ZQKq1klSG_vBztzudnnhiBRbtVCu7TfLlgsZDCr1AWg",
-      [...SIGN, ...at, "--max-age=3600", '{"$tuple":[{"$atom":"user"},5]}'],
+      [...SIGN, ...at, "--max-age-ms=3600000", '{"$tuple":[{"$atom":"user"},5]}'],
     );
     await prints(
       "SFMyNTY.g2gDYQFuBgAAaOXPiwFkAAhpbmZpbml0eQ.vEPxjvuPQAvnZXbCb_lSKd3oAvJBxg8xFGdmm17scEA",
-      [...SIGN, ...at, "--max-age", "infinity"],
+      [...SIGN, ...at, "--max-age-ms", "infinity"],
       "1\n",
     );
     await prints(
@@ -80,10 +80,10 @@ describe("simurgh token verify and decrypt", () => {
 
   it("says why a token does not hold, and exits with 1", async () => {
     await fails(1, "the token is invalid", [...VERIFY, "x"]);
-    const old = Token.sign(SECRET, SALT, 1, { signedAt: 1_700_000_000 });
+    const old = Token.sign(SECRET, SALT, 1, { signedAtMs: 1_700_000_000_000 });
     await fails(1, "the token is expired", [...VERIFY, old]);
     await fails(1, "the token is invalid", ["verify", "--salt", "other", old]);
-    await prints("1", [...VERIFY, "--max-age", "infinity", old]);
+    await prints("1", [...VERIFY, "--max-age-ms", "infinity", old]);
   });
 });
 
@@ -101,7 +101,7 @@ describe("simurgh token", () => {
     const variable = "SIMURGH_SECRET_KEY_BASE must";
     await fails(
       2,
-      `${variable} have the secret (or --secret-file), got none`,
+      `${variable} contain the secret (or use --secret-file), got none`,
       [...SIGN, "1"],
       none,
     );
@@ -112,19 +112,19 @@ describe("simurgh token", () => {
     writeFileSync(file, "hunter2");
     await fails(2, `secret in ${file} must ${rule}`, [...SIGN, "--secret-file", file, "1"]);
     const gone = join(FOLDER, "none");
-    const message = `--secret-file must be a file that can be read, got ENOENT for ${gone}`;
+    const message = `--secret-file must be a readable file, got ENOENT for ${gone}`;
     await fails(2, message, [...SIGN, "--secret-file", gone, "1"]);
   });
 
   it("exits with 2 where it is called wrongly", async () => {
-    await fails(2, "token must have an action of sign, encrypt, verify, decrypt, got none", []);
+    await fails(2, "token action must be one of sign, encrypt, verify, decrypt, got none", []);
     const iterations = "--key-iterations must be an integer from 1 to 10000000 (rounds), got 0";
     await fails(2, iterations, [...SIGN, "--key-iterations", "0", "1"]);
   });
 
   it("exits with 2 for what is no data, and with 1 for data without a form", async () => {
     await fails(2, "data must be JSON, got {id:7}", [...SIGN, "{id:7}"]);
-    const forms = "in data must be one of the forms that `simurgh token --help` shows, got";
+    const forms = "in data must have a form that `simurgh token --help` shows, got";
     await fails(2, `$atom ${forms} 5`, [...SIGN, '{"$atom":5}']);
     await fails(1, "data must have finite numbers only, got Infinity", [...SIGN, "1e999"]);
   });

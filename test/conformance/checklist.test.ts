@@ -98,10 +98,13 @@ describe("A row of the checklist", () => {
       tests: [
         { file: "test/a.test.ts", name: "one" },
         ...[
-          `${suite} 1 of our shards › ${scenario}`,
-          `${suite} 2 of our shards › ${scenario}`,
-          `${suite} 2 of our shards, which hold broadcasts for 3 ms › ${scenario}`,
-        ].map((name) => ({ file: "test/conformance/conformance.test.ts", name })),
+          ["one-shard", "1 of our shards"],
+          ["two-shards", "2 of our shards"],
+          ["two-shards-held", "2 of our shards, which hold broadcasts for 3 ms"],
+        ].map(([file, shards]) => ({
+          file: `test/conformance/${file}.test.ts`,
+          name: `${suite} ${shards} › ${scenario}`,
+        })),
       ],
       malformed: [],
     });

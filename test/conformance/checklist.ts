@@ -18,7 +18,6 @@ export const FEATURES = 122;
 /** Separates the file, the suites and the name of a test. */
 export const JOINT = " › ";
 
-const SCENARIOS_FILE = "test/conformance/conformance.test.ts";
 const NOT_HERE = /^not here: \S/;
 
 /** A test: its file, and its name including its suites. */
@@ -61,8 +60,8 @@ export function fromMarkdown(text: string): string {
 
 /** Returns the tests that replay a recorded scenario. */
 export function testsOfScenario(transcript: string, scenario: string): TestName[] {
-  return VARIANTS.map(({ name }) => ({
-    file: SCENARIOS_FILE,
+  return Object.values(VARIANTS).map(({ name, file }) => ({
+    file,
     name: [name, transcript, scenario].join(JOINT),
   }));
 }

@@ -42,7 +42,13 @@ export class Connection {
     return this.#webSocket?.readyState === WebSocket.OPEN;
   }
 
-  /** Whether every fence has been answered, or can no longer be. */
+  /** Whether the connection has ended, so that nothing more can arrive. */
+  get isOver(): boolean {
+    const last = this.arrivals.at(-1)?.kind;
+    return last === "closed" || last === "ended";
+  }
+
+  /** Whether every fence was answered, or can no longer be. */
   get isFenced(): boolean {
     return this.#fences.size === 0 || !this.isOpen;
   }

@@ -47,6 +47,9 @@ const PUT_OFF_MS: Readonly<Record<string, number>> = {
   slow: 200,
 };
 
+/** What the acts say that have the conformance app broadcast. */
+const BROADCASTS = /shout|"intercepted"|"order"|room:push_on_join/;
+
 /**
  * Replays a scenario against the server at a port.
  *
@@ -145,9 +148,21 @@ export function hasSignals({ steps }: Scenario): boolean {
   return steps.some((step) => "act" in step && step.act.kind === "signal");
 }
 
-/** A party of a scenario: a client's connection, or the server's process. */
+/** Reports whether a scenario has a long silence, and so takes as long as it took Phoenix. */
+export function hasSilence({ steps }: Scenario): boolean {
+  return steps.some((step, i) => step.at - (steps[i - 1]?.at ?? 0) >= SILENCE_MS);
+}
+
+/** Reports whether a scenario joins a topic, and so hears what others say there. */
+export function hasTopic(scenario: Scenario): boolean {
+  return wordsOf(scenario).includes("phx_join");
+}
+
+/** Who takes part: a client's connection, or the server's process. */
 interface Party {
   readonly arrivals: readonly Arrival[];
+  /** Whether nothing more can arrive. */
+  readonly isOver: boolean;
   readonly isFenced: boolean;
   perform(acts: readonly Act[]): void;
   raiseFence(number: number): void;
@@ -229,11 +244,16 @@ class Replay {
     this.#due.set(step.conn, (this.#due.get(step.conn) ?? 0) + 1);
   }
 
-  /** Waits for everything that is due. Returns false after a timeout, which makes the rest meaningless. */
-  #arrived(recordedMs: number): Promise<boolean> {
-    const isThere = (): boolean =>
-      [...this.#due].every(([conn, due]) => this.#connection(conn).arrivals.length >= due);
-    return this.#until(isThere, recordedMs + this.#patienceMs);
+  /** Waits for all that is due. Returns false if it does not come: then the rest of the scenario means nothing. */
+  async #arrived(recordedMs: number): Promise<boolean> {
+    const late = (): Party[] =>
+      [...this.#due].flatMap(([conn, due]) => {
+        const party = this.#connection(conn);
+        return party.arrivals.length < due ? [party] : [];
+      });
+    const isSettled = (): boolean => late().every(({ isOver }) => isOver);
+    await this.#until(isSettled, recordedMs + this.#patienceMs);
+    return late().length === 0;
   }
 
   /** Passes a recorded pause: with fences if possible, or by waiting if the time itself is tested. */
@@ -311,16 +331,30 @@ function pauseBetween(steps: readonly Step[], settledAt: number, next: number): 
   return (end?.at ?? 0) - (start?.at ?? 0);
 }
 
-function isTimed({ steps }: Scenario): boolean {
-  return steps.some((step, i) => {
-    const isOnShortTimeout =
-      "act" in step && step.act.kind === "open" && step.act.path.startsWith(SHORT_TIMEOUT_MOUNT);
-    return isOnShortTimeout || step.at - (steps[i - 1]?.at ?? 0) >= SILENCE_MS;
-  });
+function isTimed(scenario: Scenario): boolean {
+  const isOnShortTimeout = scenario.steps.some(
+    (step) =>
+      "act" in step && step.act.kind === "open" && step.act.path.startsWith(SHORT_TIMEOUT_MOUNT),
+  );
+  return isOnShortTimeout || hasSilence(scenario);
 }
 
-/** Returns how long to wait at the end of a scenario, in ms; 0 if fences have covered everything. */
-function quietAfter({ steps }: Scenario): number {
+/** Returns what the acts of a scenario say, as one text. */
+function wordsOf({ steps }: Scenario): string {
+  return steps
+    .flatMap((step) => {
+      if (!("act" in step)) return [];
+      const { act } = step;
+      if (act.kind === "text") return [act.text];
+      if (act.kind === "binary") return [Buffer.from(act.bytes).toString("latin1")];
+      return act.kind === "http" ? [Buffer.from(act.body).toString("latin1")] : [];
+    })
+    .join("\n");
+}
+
+/** How long the end of a scenario has to stay quiet, in ms; 0 where the fences have proved it. */
+function quietAfter(scenario: Scenario): number {
+  const { steps } = scenario;
   const acts = steps.flatMap((step) => ("act" in step ? [step.act] : []));
   const texts = acts.flatMap((act) => (act.kind === "text" ? [act.text] : []));
   const putOff = Object.entries(PUT_OFF_MS)
@@ -328,8 +362,11 @@ function quietAfter({ steps }: Scenario): number {
     .map(([, ms]) => ms);
   // Raw connections are not fenced either, because all their frames come from the scenario.
   const isRaw = acts.some(({ kind }) => kind === "raw");
+  // What a scenario broadcasts last must not reach the clients of the next one.
   const hasTravel =
-    isRaw || acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1;
+    isRaw ||
+    acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1 ||
+    BROADCASTS.test(wordsOf(scenario));
   const longest = Math.max(0, ...putOff);
   return longest > 0 || hasTravel ? longest + TRAVEL_MS : 0;
 }

@@ -13,6 +13,11 @@ export class ServerProcess {
   readonly isFenced = true;
   readonly #child: Child;
 
+  /** Whether the process has ended. */
+  get isOver(): boolean {
+    return this.arrivals.length > 0;
+  }
+
   /** @param onArrival - called when it has ended */
   constructor(child: Child, onArrival: () => void) {
     this.#child = child;

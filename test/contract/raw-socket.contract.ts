@@ -13,7 +13,7 @@ import type { Options } from "../../src/options/options.ts";
 import type { EndpointCallbacks } from "../../src/endpoint/endpoint.ts";
 import { closeWith } from "../../src/socket/close-with.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
-import type { RawSocket, RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
+import type { RawSocketCallbacks, RawSocketHandle } from "../../src/socket/raw-definition.ts";
 import { within } from "../support/deadline.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { freePort } from "../support/server.ts";
@@ -44,7 +44,7 @@ export interface Ports {
   readonly ownPort: number;
 }
 
-type Socket = RawSocket<{ user: string }>;
+type Socket = RawSocketHandle<{ user: string }>;
 type Callbacks = RawSocketCallbacks<{ user: string }>;
 
 /** A shard with a raw socket, and the calls of its callbacks. */
@@ -285,7 +285,9 @@ export function describeRawSocket(transport: RawTransport): void {
       sockets[0]?.send("nobody takes it");
       await client.send("still here");
       assert.equal(await client.next(), "still here");
-      assert.ok(shard.log.some(({ text }) => text === "a message came and there is no handleInfo"));
+      assert.ok(
+        shard.log.some(({ text }) => text === "a message was received, but there is no handleInfo"),
+      );
     });
 
     for (const [what, callbacks] of Object.entries(FAILING)) {

@@ -4,7 +4,7 @@ import { makeRedisAdapter } from "../../src/pubsub/adapters/redis.ts";
 import { noRedis, TestRedis } from "../support/redis.ts";
 import { describeAdapter } from "./adapter.contract.ts";
 
-const QUEUE_BYTES = 64 * 1_048_576;
+const clusterQueueBytes = 64 * 1_048_576;
 
 describe("over a real server", { skip: noRedis }, () => {
   let redis: TestRedis;
@@ -18,7 +18,7 @@ describe("over a real server", { skip: noRedis }, () => {
     clusters += 1;
     const clusterName = `contract-${clusters}`;
     return nodeNames.map((nodeName) =>
-      makeRedisAdapter({ url: redis.url, clusterName, nodeName, queueBytes: QUEUE_BYTES }),
+      makeRedisAdapter({ clusterUrl: redis.url, clusterName, nodeName, clusterQueueBytes }),
     );
   });
 });

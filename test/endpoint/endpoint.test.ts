@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { defineRawChannel } from "../../src/channel/raw-definition.ts";
+import type { ShardContext } from "../../src/channel/context.ts";
 import { ok } from "../../src/callbacks/results.ts";
-import { defineEndpoint, isEndpoint, routeOf } from "../../src/endpoint/endpoint.ts";
+import { defineEndpoint, isEndpoint, routeOf, startApp } from "../../src/endpoint/endpoint.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
 import { channel } from "../support/world.ts";
@@ -78,7 +79,7 @@ describe("an endpoint's definition", () => {
   it("names the keys of a mount where it has another", () => {
     refused(
       { sockets: { "/socket": { ...mount, transport: 1, other: 2 } } },
-      /^\/socket must have the keys socket, channels, .*, errorHandler, got transport, other$/,
+      /^\/socket may only have the keys socket, channels, .*, errorHandler, got transport, other$/,
     );
   });
 
@@ -116,13 +117,13 @@ describe("an endpoint's definition", () => {
     );
     refused(
       routed({ channel: raw, starter: 7 }),
-      'channel "x:*" of /s must have the keys channel, assigns, options, got starter',
+      'channel "x:*" of /s may only have the keys channel, assigns, options, got starter',
     );
     const { channels } = mount;
     const [ordinary] = Object.values(channels);
     refused(
       routed({ channel: ordinary, options: {} }),
-      'options of channel "x:*" of /s must be those of a raw channel, got another channel',
+      'options of channel "x:*" of /s must belong to a raw channel, got another channel',
     );
   });
 
@@ -132,7 +133,7 @@ describe("an endpoint's definition", () => {
     assert.equal(sockets["/raw"]?.socket, raw);
     refused(
       { sockets: { "/raw": { socket: raw, channels: {}, maxChannels: 1 } } },
-      /^\/raw must have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
+      /^\/raw may only have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
     );
   });
 
@@ -144,7 +145,7 @@ describe("an endpoint's definition", () => {
     ] as const) {
       refused(
         { sockets: {}, transports },
-        `transports must be a list of what defineTransport made, got ${got}`,
+        `transports must be a list of results of defineTransport, got ${got}`,
       );
     }
   });
@@ -152,7 +153,7 @@ describe("an endpoint's definition", () => {
   it("wants a filter of parameters in one of its forms", () => {
     refused(
       { sockets: {}, filterParameters: "token" },
-      "filterParameters must be a list of texts, { discard: texts } or { keep: texts }, got string",
+      "filterParameters must be a list of strings, { discard: strings } or { keep: strings }, got string",
     );
   });
 
@@ -172,11 +173,11 @@ describe("an endpoint's definition", () => {
     refused(mountedWith({ websocket: { timeoutMs: "auto" } }), /, got "auto"$/);
     refused(
       mountedWith({ websocket: { timeout: 1 } }),
-      /^websocket of \/s must have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
+      /^websocket of \/s may only have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
     );
     refused(
       mountedWith({ websocket: { compress: "yes" } }),
-      "compress of /s must be true or false, got string",
+      'compress of /s must be true or false, got "yes"',
     );
     refused(
       mountedWith({ websocket: 7 }),
@@ -198,7 +199,7 @@ describe("an endpoint's definition", () => {
     );
     refused(
       mountedWith({ longpoll: { crypto: { maxAge: 1 } } }),
-      /^crypto of \/s must .*, got maxAge$/,
+      /^crypto of \/s may .*, got maxAge$/,
     );
     refused(
       mountedWith({ longpoll: { crypto: { keyIterations: 0 } } }),
@@ -251,8 +252,8 @@ describe("an endpoint's definition", () => {
       mountedWith({ errorHandler: 403 }),
       "errorHandler of /s must be a function, got number",
     );
-    refused(mountedWith({ checkCsrf: 0 }), "checkCsrf of /s must be true or false, got number");
-    refused(mountedWith({ authToken: "x" }), "authToken of /s must be true or false, got string");
+    refused(mountedWith({ checkCsrf: 0 }), "checkCsrf of /s must be true or false, got 0");
+    refused(mountedWith({ authToken: "x" }), 'authToken of /s must be true or false, got "x"');
     refused(
       mountedWith({ websocket: { path: "ws" } }),
       'websocket path of /s must start with /, got "ws"',
@@ -262,7 +263,7 @@ describe("an endpoint's definition", () => {
       ["https://example.com", '"https://example.com"'],
       ["example.com:80", '"example.com:80"'],
       ["", '""'],
-      [7, "number"],
+      [7, "7"],
     ] as const) {
       refused(
         { urlHost, ...mountedWith({}) },
@@ -286,7 +287,7 @@ describe("an endpoint's definition", () => {
   it("names its keys where it has another", () => {
     refused(
       { sockets: {}, socket: {} },
-      /^endpoint must have the keys sockets, transports, routes, .*, got socket$/,
+      /^endpoint may only have the keys sockets, transports, routes, .*, got socket$/,
     );
   });
 
@@ -305,5 +306,43 @@ describe("a route of channels", () => {
     assert.deepEqual(routeOf(one), { channel: one });
     const route = { channel: one, assigns: { n: 1 } };
     assert.equal(routeOf(route), route);
+  });
+});
+
+function contextOf(): ShardContext {
+  return { data: 1, shard: 0 } as unknown as ShardContext;
+}
+
+describe("start of an endpoint", () => {
+  it("adds what it returns to the context, at once or later", async () => {
+    for (const own of [{ db: "db" }, Promise.resolve({ db: "db" })]) {
+      const context = contextOf();
+      await startApp(defineEndpoint({ sockets: {}, start: () => own }), context);
+      assert.deepEqual(context, { data: 1, shard: 0, db: "db" });
+    }
+  });
+
+  it("may return nothing, and may be left out", async () => {
+    const context = contextOf();
+    await startApp(defineEndpoint({ sockets: {} }), context);
+    await startApp(
+      defineEndpoint({ sockets: {}, start: (given) => void (given["own"] = 2) }),
+      context,
+    );
+    assert.deepEqual(context, { data: 1, shard: 0, own: 2 });
+  });
+
+  it("may return nothing else, and no name that the context has already", async () => {
+    const wrong: [unknown, string][] = [
+      ["db", 'start must return nothing or an object, got "db"'],
+      [null, "start must return nothing or an object, got null"],
+      [{ shard: 7 }, 'start must return an object whose names are not in the context, got "shard"'],
+    ];
+    for (const [own, message] of wrong) {
+      const endpoint = defineEndpoint({ sockets: {}, start: () => own as object });
+      const context = contextOf();
+      await assert.rejects(startApp(endpoint, context), { code: "SIM_ERR_BAD_RESULT", message });
+      assert.deepEqual(context, { data: 1, shard: 0 });
+    }
   });
 });

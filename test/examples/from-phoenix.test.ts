@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 
-import { Token } from "simurgh";
+import { Token } from "simurgh/token";
 import {
   assertBroadcast,
   assertClosed,

@@ -8,7 +8,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Channel, Socket } from "phoenix";
 
-import { serve, Token } from "../../src/index.ts";
+import { serve } from "../../src/index.ts";
+import { Token } from "../../src/token/index.ts";
 import { connectPhoenix, disconnect, join, push } from "../support/phoenix-client.ts";
 import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
 import tasks from "./passwords/tasks.ts";

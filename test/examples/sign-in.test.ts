@@ -10,14 +10,8 @@ import { describe, it } from "node:test";
 
 import { WebSocket } from "ws";
 
-import {
-  error,
-  ok,
-  serve,
-  Token,
-  type ConnectRequest,
-  type ShardContext,
-} from "../../src/index.ts";
+import { error, ok, serve, type ConnectRequest, type ShardContext } from "../../src/index.ts";
+import { Token } from "../../src/token/index.ts";
 import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
 import { within } from "../support/deadline.ts";
 import { userSocket } from "./sign-in/user-socket.ts";
@@ -32,7 +26,7 @@ function requestWith(params: Record<string, string>): ConnectRequest {
 describe("the README's shared sign-in", () => {
   it("accepts clients with a token of the application, and no others", () => {
     const token = Token.sign(SECRET, "user auth", 7);
-    const old = Token.sign(SECRET, "user auth", 7, { signedAt: 1_700_000_000 });
+    const old = Token.sign(SECRET, "user auth", 7, { signedAtMs: 1_700_000_000_000 });
     assert.deepEqual(userSocket.connect(requestWith({ token })), ok({ userId: 7 }));
     assert.equal(userSocket.id({ assigns: { userId: 7 } }), "users:7");
     assert.deepEqual(userSocket.connect(requestWith({})), error({ reason: "missing" }));

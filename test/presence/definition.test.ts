@@ -8,14 +8,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import {
-  defineEndpoint,
-  definePresence,
-  type PresenceCallbacks,
-  type Presences,
-} from "../../src/index.ts";
+import { defineEndpoint, definePresence, type PresenceCallbacks } from "../../src/index.ts";
+import type { Presences } from "../../src/raw.ts";
+import { settingsOf, type PresenceOptions } from "../../src/presence/definition.ts";
 import { isPresence } from "../../src/presence/presence.ts";
-import { settingsOf, type PresenceOptions } from "../../src/presence/settings.ts";
 import { smallOptions } from "../support/options.ts";
 
 function define(callbacks: object): () => void {

@@ -1,5 +1,5 @@
 /**
- * What replicas tell each other: as it stands on the wire between them, and back.
+ * What replicas tell each other: as payloads, and back.
  *
  * Runs on: the test's thread.
  */
@@ -17,7 +17,7 @@ import {
   unpackPermdown,
   unpackRequest,
 } from "../../src/presence/gossip.ts";
-import type { Delta } from "../../src/presence/delta.ts";
+import type { Delta } from "../../src/presence/replica.ts";
 
 const REF = { node: "bee", member: 3, incarnation: 77 };
 const OTHER = { node: "ant", member: 2, incarnation: 5 };

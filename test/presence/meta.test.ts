@@ -7,8 +7,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { checkKey, checkSize, metaOf } from "../../src/presence/meta.ts";
-import { PhxRefs } from "../../src/presence/phx-ref.ts";
+import { checkKey, checkSize, metaOf, PhxRefs } from "../../src/presence/meta.ts";
 
 const CODE = { code: "SIM_ERR_PRESENCE" };
 

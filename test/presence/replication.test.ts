@@ -258,12 +258,12 @@ describe("Shards of one node", () => {
     pass(PERIOD_MS);
     assert.deepEqual(far.keys(), ["ann"]);
     net.kill(one);
-    two.tracker.retired(2);
+    two.retire(2);
     net.deliver();
     assert.deepEqual([two.keys(), far.keys()], [[], []]);
     assert.equal(two.taken().at(-1), "room -ann");
-    two.tracker.retired(2);
-    two.tracker.retired(7);
+    two.retire(2);
+    two.retire(7);
   });
 
   it("hear no more of a replica that is gone, whatever is still on its way", () => {
@@ -274,7 +274,7 @@ describe("Shards of one node", () => {
     mock.timers.tick(PERIOD_MS);
     const late = net.packets.splice(0);
     net.kill(one);
-    two.tracker.retired(2);
+    two.retire(2);
     net.deliver();
     net.packets.push(...late);
     net.deliver();

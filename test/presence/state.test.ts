@@ -1,6 +1,6 @@
 /**
  * The replicated set: what each change does, what merging keeps and drops, and that replicas agree
- * whatever the net does to their deltas.
+ * whatever the net does to their deltas; what it remembers of removals, and its rows by topic.
  *
  * Runs on: the test's thread.
  */
@@ -18,10 +18,9 @@ import {
   shuffledSubarray,
 } from "fast-check";
 
-import type { Delta } from "../../src/presence/delta.ts";
 import type { Diff } from "../../src/presence/diff.ts";
-import type { Replica, ReplicaRef, Row } from "../../src/presence/replica.ts";
-import { State } from "../../src/presence/state.ts";
+import { Replica, Row, type Delta, type ReplicaRef } from "../../src/presence/replica.ts";
+import { Removals, State, TopicIndex } from "../../src/presence/state.ts";
 
 const REMEMBERED = 4;
 
@@ -343,5 +342,73 @@ describe("Replicas", () => {
       }),
       { numRuns: 400 },
     );
+  });
+});
+
+describe("Removals", () => {
+  it("are those of dots that who asks may still have", () => {
+    const removals = new Removals(10);
+    removals.add(5, 2);
+    removals.add(6, 1);
+    removals.add(9, 8);
+    assert.deepEqual(removals.since(4), [1, 2]);
+    assert.deepEqual(removals.since(5), [1]);
+    // Of dot 8 who has seen all up to 6 has no row.
+    assert.deepEqual(removals.since(6), []);
+    assert.deepEqual(removals.since(8), [8]);
+    assert.deepEqual(removals.since(9), []);
+  });
+
+  it("forget the oldest beyond their bound, and say so", () => {
+    const removals = new Removals(2);
+    for (const tick of [11, 12, 13]) removals.add(tick, tick - 10);
+    assert.equal(removals.since(10), undefined);
+    assert.deepEqual(removals.since(11), [2, 3]);
+    for (let tick = 14; tick < 100; tick += 1) removals.add(tick, tick - 10);
+    assert.equal(removals.since(96), undefined);
+    assert.deepEqual(removals.since(97), [88, 89]);
+  });
+});
+
+const REPLICA = new Replica({ node: "n", member: 2, incarnation: 1 });
+
+function rowOf(topic: string, key: string, dot: number): Row {
+  return new Row(REPLICA, { topic, key, dot, meta: { phx_ref: `r${dot}` } });
+}
+
+describe("The index of topics", () => {
+  it("has rows by topic and key, those of a key together and the older first", () => {
+    const index = new TopicIndex();
+    for (const one of [rowOf("room", "a", 1), rowOf("room", "b", 2), rowOf("room", "a", 3)])
+      index.add(one);
+    index.add(rowOf("hall", "a", 4));
+    assert.deepEqual(
+      Array.from(index.rowsOf("room"), ({ key, dot }) => [key, dot]),
+      [
+        ["a", 1],
+        ["a", 3],
+        ["b", 2],
+      ],
+    );
+    assert.deepEqual(
+      index.get("room", "a").map(({ dot }) => dot),
+      [1, 3],
+    );
+    assert.deepEqual([...index.rowsOf("nowhere")], []);
+  });
+
+  it("keeps nothing of a topic, or of a key, when its last row goes", () => {
+    const index = new TopicIndex();
+    const rows = [1, 2, 3].map((dot) => rowOf("room", "a", dot));
+    for (const one of rows) index.add(one);
+    for (const one of rows.toReversed()) index.delete(one);
+    assert.equal(index.size, 0);
+    const [first] = rows as [Row];
+    index.add(first);
+    index.delete(rowOf("room", "a", 1));
+    assert.deepEqual(index.get("room", "a"), [first], "another row was taken for it");
+    index.delete(first);
+    index.delete(first);
+    assert.equal(index.size, 0);
   });
 });

@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { DOORBELL_WORDS, SEQUENCE_WORD } from "../../src/memory/doorbell-layout.ts";
 import { Doorbell } from "../../src/memory/doorbell.ts";
-import { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { CONTROL_SLOT } from "../../src/pubsub/exchange.ts";
+import { CoalescingWindow } from "../../src/pubsub/holding-windows.ts";
 import {
   makeExchangeShared,
   makeMember,

@@ -3,7 +3,6 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { makeError } from "../../src/errors.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
-import { Counters, readCounters } from "../../src/memory/counters.ts";
 import { topicHash } from "../../src/memory/topic-hash.ts";
 import type {
   Adapter,
@@ -75,7 +74,7 @@ class RecordingAdapter implements Adapter {
 interface Linked {
   readonly host: TestMember;
   readonly adapter: RecordingAdapter;
-  readonly errors: string[];
+  readonly errors: unknown[];
   /** What the link counted. */
   readonly counter: (name: CounterName) => number;
   /** Topics that the host's listeners missed something of. */
@@ -93,25 +92,15 @@ async function linked(topics: readonly string[] = []): Promise<Linked> {
     overflowBytes: 2_048,
   });
   const host = node.member(0);
-  const { exchange, index } = node.member(LINK);
   const adapter = new RecordingAdapter();
-  const errors: string[] = [];
+  const errors: unknown[] = [];
   const missed: string[] = [];
   for (const topic of topics) {
     host.pubsub.subscribe(topic, { receive: () => {}, missed: (which) => void missed.push(which) });
   }
-  const link = new Link({
-    adapter,
-    exchange,
-    index,
-    hashSeed: node.seed,
-    onError: (error) => void errors.push(String(error)),
-    onLapped: () => {},
-    onGap: () => {},
-    counters: new Counters(node.countersMemory, LINK),
-  });
+  const link = new Link(node.bare(LINK, errors), adapter);
   await link.start();
-  const counter = (name: CounterName): number => readCounters(node.countersMemory, LINK)[name];
+  const counter = (name: CounterName): number => node.counter(LINK, name);
   return { host, adapter, errors, counter, missed, stop: () => link.stop() };
 }
 
@@ -281,7 +270,7 @@ describe("Those who missed something", () => {
         missed: (which) => void told.push(which),
       });
     }
-    member.pubsub.lapped("all");
+    member.pubsub.onLapped(1, "all");
     assert.deepEqual(told, ["room:1", "room:2"]);
     assert.equal(member.errors.length, 1);
   });

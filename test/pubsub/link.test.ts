@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Counters } from "../../src/memory/counters.ts";
 import type { Adapter, RemoteBroadcastHandler } from "../../src/pubsub/adapter.ts";
 import type { Broadcast } from "../../src/pubsub/envelope.ts";
 import { KIND } from "../../src/pubsub/envelope.ts";
@@ -64,21 +63,11 @@ interface LinkedNode {
 }
 
 /** A node with one member and a link, which has started. */
-async function makeLinked(seed?: number): Promise<LinkedNode> {
+async function makeLinked(): Promise<LinkedNode> {
   const node = new TestNode({ link: LINK });
   const adapter = new RecordingAdapter();
   const errors: unknown[] = [];
-  const { exchange, index } = node.member(LINK);
-  const link = new Link({
-    adapter,
-    exchange,
-    index,
-    hashSeed: seed ?? node.seed,
-    onError: (error) => void errors.push(error),
-    onLapped: () => {},
-    onGap: () => {},
-    counters: new Counters(node.countersMemory, LINK),
-  });
+  const link = new Link(node.bare(LINK, errors), adapter);
   await link.start();
   return { member: node.member(0), adapter, link, errors };
 }

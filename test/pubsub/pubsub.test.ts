@@ -325,9 +325,9 @@ describe("lost records", () => {
       index.slotOf(pubsub.registry.hashOf("t:1")),
       index.slotOf(pubsub.registry.hashOf("t:2")),
     );
-    pubsub.lapped(Int32Array.of(index.slotOf(pubsub.registry.hashOf("t:1"))));
+    pubsub.onLapped(1, Int32Array.of(index.slotOf(pubsub.registry.hashOf("t:1"))));
     assert.deepEqual([lost.missedTopics, kept.missedTopics], [["t:1"], []]);
-    pubsub.lapped("all");
+    pubsub.onLapped(1, "all");
     assert.deepEqual([lost.missedTopics, kept.missedTopics], [["t:1", "t:1"], ["t:2"]]);
   });
 
@@ -353,7 +353,7 @@ describe("lost records", () => {
       one.pubsub.subscribe(topic, leaving);
     }
     const last = subscribed(one, "t:2");
-    one.pubsub.lapped("all");
+    one.pubsub.onLapped(1, "all");
     assert.deepEqual(told, ["t:1", "t:2"]);
     assert.deepEqual(last.missedTopics, ["t:2"]);
     assert.deepEqual(one.errors, [boom, boom]);
@@ -460,7 +460,7 @@ describe("lanes", () => {
     one.broadcast("t", "e", { n: 1 }, "cluster", sender);
     two.broadcast("t", "e", { n: 2 });
     one.drain();
-    one.pubsub.lapped("all");
+    one.pubsub.onLapped(1, "all");
     assert.deepEqual(calls, [
       't [null,null,"t","e",{"n":1}] from',
       "listener",
@@ -495,8 +495,7 @@ describe("lanes", () => {
     one.pubsub.release(entry);
     one.broadcast("t", "e", {});
     one.pubsub.release(entry);
-    one.encoder.encode(entry, "e", {});
-    one.pubsub.broadcast(entry, one.encoder, "cluster");
+    one.pubsub.broadcast(entry, "e", {}, "cluster");
     assert.deepEqual(dispatched, ["t"]);
     assert.equal(one.pubsub.registry.size, 0);
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { Life } from "../../src/memory/life.ts";
-import type { Host } from "../../src/server/host.ts";
+import type { Member } from "../../src/pubsub/member.ts";
 import type { MemberThread } from "../../src/server/member-thread.ts";
 import { makeNodeMemory } from "../../src/server/memory-plan.ts";
 import { Retirement } from "../../src/server/retirement.ts";
@@ -20,13 +20,13 @@ function makeRetirement(): {
     (name: string) =>
     (member: number, hasLost = false): void =>
       void calls.push(`${name} ${member}${hasLost ? " lost" : ""}`);
-  const host = {
-    clearMember: note("clear"),
+  const main = {
+    index: { clearMember: note("clear") },
     retire: note("retire"),
-    resetMember: note("reset"),
-  } as unknown as Host;
+    exchange: { resetMember: note("reset") },
+  } as unknown as Member;
   const life = new Life(makeNodeMemory(smallOptions({ shards: 4 }), undefined).life);
-  const retirement = new Retirement(host, life, note("free"));
+  const retirement = new Retirement(main, life, note("free"));
   const thread = (name: string): MemberThread =>
     ({
       send: (message: { kind: string; member: number; hasLost: boolean }) =>

@@ -187,7 +187,7 @@ describe("a connection that ends at a time", () => {
   });
 
   it("tells raw channels too, which may renew it", () => {
-    const raw = defineRawChannel<object>(
+    const raw = defineRawChannel<object, object>(
       {},
       {
         start(socket) {

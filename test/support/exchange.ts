@@ -1,11 +1,12 @@
+import { Logger } from "../../src/log/logger.ts";
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
 import { makeRingViews } from "../../src/memory/ring.ts";
-import type { CoalescingWindow } from "../../src/pubsub/coalescing-window.ts";
 import { Exchange } from "../../src/pubsub/exchange.ts";
 import type { ExchangeHandler, LappedNotice } from "../../src/pubsub/exchange.ts";
 import { makeExchangeMemory, ringPlace } from "../../src/pubsub/exchange-layout.ts";
 import type { ExchangeMemory } from "../../src/pubsub/exchange-layout.ts";
+import type { CoalescingWindow } from "../../src/pubsub/holding-windows.ts";
 import { SubscriptionIndex } from "../../src/pubsub/subscription-index.ts";
 import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layout.ts";
 import { startAt } from "./ring.ts";
@@ -42,6 +43,8 @@ export interface TestMember {
   drained(limit?: number): string[];
 }
 
+const SILENT = new Logger("silent");
+
 /** Makes the memory of a small exchange. */
 export function makeExchangeShared(options: ExchangeWorldOptions = {}): ExchangeShared {
   const { members = 3, ringBytes = 256, indexBits = 4, startPosition = 0 } = options;
@@ -72,7 +75,17 @@ export function makeExchange(
   const layout = { indexBits: shared.indexBits, members: shared.memory.members };
   const index = new SubscriptionIndex(shared.index, layout, member);
   const counters = new Counters(shared.counters, member);
-  const exchange = new Exchange({ ...shared, member, index, counters, window });
+  const { memory, maxRecordsPerTurn } = shared;
+  const exchange = new Exchange({
+    memory,
+    member,
+    index,
+    counters,
+    logger: SILENT,
+    options: shared,
+    window,
+    maxRecordsPerTurn,
+  });
   return { exchange, index };
 }
 

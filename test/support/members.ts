@@ -4,97 +4,105 @@
  * Runs on: the test's thread. `drain` delivers what other members have written.
  */
 
-import { makeCountersMemory, Counters, readCounters } from "../../src/memory/counters.ts";
+import { LOG_LINES, Logger } from "../../src/log/logger.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
-import { BroadcastEncoder, topicName } from "../../src/protocol/broadcast-encoder.ts";
+import { makeCountersMemory, Counters, readCounters } from "../../src/memory/counters.ts";
 import type { Dispatcher } from "../../src/pubsub/dispatcher.ts";
-import { HEADER_BYTES } from "../../src/pubsub/envelope.ts";
 import { makeExchangeMemory } from "../../src/pubsub/exchange-layout.ts";
-import { Exchange } from "../../src/pubsub/exchange.ts";
-import type { LappedNotice } from "../../src/pubsub/exchange.ts";
+import type { Exchange } from "../../src/pubsub/exchange.ts";
+import { Member } from "../../src/pubsub/member.ts";
+import type { MemberMemory } from "../../src/pubsub/member.ts";
 import { PubSub } from "../../src/pubsub/pubsub.ts";
 import type { Scope } from "../../src/pubsub/pubsub.ts";
-import { SubscriptionIndex } from "../../src/pubsub/subscription-index.ts";
+import type { SubscriptionIndex } from "../../src/pubsub/subscription-index.ts";
 import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layout.ts";
 
-/** The sizes of a test's node. */
+const NOTED: readonly string[] = [LOG_LINES.recordFailed.text, LOG_LINES.adapterFailed.text];
+
+/** Sizes of a test's node. */
 export interface NodeSizes {
   readonly members?: number;
   readonly ringBytes?: number;
   readonly overflowBytes?: number;
   readonly indexBits?: number;
   readonly link?: number;
+  readonly seed?: number;
 }
 
 /** A test's node: what its members share. */
 export class TestNode {
-  readonly seed = 7;
-  readonly link: number;
-  readonly layout: { readonly indexBits: number; readonly members: number };
-  readonly exchangeMemory: ReturnType<typeof makeExchangeMemory>;
-  readonly indexMemory: SharedArrayBuffer;
-  readonly countersMemory: SharedArrayBuffer;
-  readonly overflowBytes: number;
+  readonly memory: MemberMemory;
+  readonly counters: SharedArrayBuffer;
+  readonly options: { readonly overflowBytes: number; readonly overflowTotalBytes: number };
 
   constructor(sizes: NodeSizes = {}) {
-    const { members = 3, ringBytes = 4_096, indexBits = 8, link = -1 } = sizes;
-    this.link = link;
-    this.overflowBytes = sizes.overflowBytes ?? 65_536;
-    this.layout = { indexBits, members };
-    this.exchangeMemory = makeExchangeMemory({ members, ringBytes });
-    this.indexMemory = new SharedArrayBuffer(subscriptionIndexBytes(this.layout));
-    this.countersMemory = makeCountersMemory(members);
+    const { members = 3, ringBytes = 4_096, indexBits = 8, link = -1, seed = 7 } = sizes;
+    const indexLayout = { indexBits, members };
+    const { overflowBytes = 65_536 } = sizes;
+    this.options = { overflowBytes, overflowTotalBytes: overflowBytes * 4 };
+    this.counters = makeCountersMemory(members);
+    this.memory = {
+      exchange: makeExchangeMemory({ members, ringBytes }),
+      index: new SharedArrayBuffer(subscriptionIndexBytes(indexLayout)),
+      indexLayout,
+      hashSeed: seed,
+      link,
+      nodeName: "node",
+    };
   }
 
-  /** Makes a member, with a dispatcher if it has lanes. */
+  get seed(): number {
+    return this.memory.hashSeed;
+  }
+
+  get link(): number {
+    return this.memory.link;
+  }
+
+  get exchangeMemory(): MemberMemory["exchange"] {
+    return this.memory.exchange;
+  }
+
+  /** Makes a member, and its PubSub, with a dispatcher if it has lanes. */
   member<Lane = never>(member: number, dispatcher?: Dispatcher<Lane>): TestMember<Lane> {
     return new TestMember<Lane>(this, member, dispatcher);
   }
+
+  /** Makes a member alone; errors of records and of an adapter are noted. */
+  bare(member: number, errors: unknown[]): Member {
+    const note = (fields: object, text: string): void => {
+      if ("err" in fields && NOTED.includes(text)) errors.push(fields.err);
+    };
+    const logger = new Logger("error", { debug: note, info: note, warn: note, error: note });
+    const { memory, options } = this;
+    const counters = new Counters(this.counters, member);
+    return new Member({ memory, member, counters, logger, options });
+  }
+
+  counter(member: number, name: CounterName): number {
+    return readCounters(this.counters, member)[name];
+  }
 }
 
-/** A member of a test's node. */
+/** One member of a test's node, with its PubSub. */
 export class TestMember<Lane = never> {
-  readonly index: SubscriptionIndex;
-  readonly exchange: Exchange;
   readonly pubsub: PubSub<Lane>;
-  readonly encoder = new BroadcastEncoder(HEADER_BYTES);
-  /** Errors of listeners, and of failed deliveries. */
+  /** What listeners threw, and what could not be delivered. */
   readonly errors: unknown[] = [];
-  readonly lapped: LappedNotice[] = [];
   readonly #node: TestNode;
-  readonly #member: number;
 
   constructor(node: TestNode, member: number, dispatcher: Dispatcher<Lane> | undefined) {
-    const counters = new Counters(node.countersMemory, member);
     this.#node = node;
-    this.#member = member;
-    this.index = new SubscriptionIndex(node.indexMemory, node.layout, member);
-    this.exchange = new Exchange({
-      memory: node.exchangeMemory,
-      member,
-      index: this.index,
-      counters,
-      overflowBytes: node.overflowBytes,
-      overflowTotalBytes: node.overflowBytes * 4,
-    });
-    this.pubsub = new PubSub<Lane>({
-      index: this.index,
-      exchange: this.exchange,
-      counters,
-      dispatcher,
-      link: node.link,
-      hashSeed: node.seed,
-      onListenerError: (error) => void this.errors.push(error),
-    });
-    this.exchange.attach({
-      onRecord: (_from, type, bytes, offset, length) =>
-        this.pubsub.deliverRecord(type, bytes, offset, length),
-      onLapped: (_from, slots) => {
-        this.lapped.push(slots);
-        this.pubsub.lapped(slots);
-      },
-      onError: (error) => void this.errors.push(error),
-    });
+    this.pubsub = new PubSub<Lane>(node.bare(member, this.errors), dispatcher);
+    this.pubsub.member.attach(this.pubsub);
+  }
+
+  get index(): SubscriptionIndex {
+    return this.pubsub.member.index;
+  }
+
+  get exchange(): Exchange {
+    return this.pubsub.member.exchange;
   }
 
   /** Delivers what other members have written. */
@@ -110,17 +118,15 @@ export class TestMember<Lane = never> {
     scope: Scope = "cluster",
     from?: object,
   ): void {
-    this.encoder.encode(topicName(topic), event, payload);
-    this.pubsub.broadcast(topic, this.encoder, scope, from);
+    this.pubsub.broadcast(topic, event, payload, scope, from);
   }
 
   /** Broadcasts to one other node. */
   directBroadcast(node: string, topic: string, event: string, payload: unknown = {}): void {
-    this.encoder.encode(topicName(topic), event, payload);
-    this.pubsub.directBroadcast(topic, this.encoder, this.encoder.append(node));
+    this.pubsub.directBroadcast(node, topic, event, payload);
   }
 
   counter(name: CounterName): number {
-    return readCounters(this.#node.countersMemory, this.#member)[name];
+    return this.#node.counter(this.pubsub.member.number, name);
   }
 }

@@ -18,6 +18,8 @@ declare module "phoenix" {
   export const LongPoll: unknown;
 
   export class Push {
+    /** Runs until the reply, or until the push has timed out. */
+    readonly timeoutTimer: NodeJS.Timeout | null;
     receive(status: string, callback: (response: unknown) => void): Push;
   }
 

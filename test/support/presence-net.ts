@@ -6,11 +6,12 @@
  */
 
 import { Logger } from "../../src/log/logger.ts";
+import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import type { AnyCallbacks, PresenceContext } from "../../src/presence/definition.ts";
-import { settingsOf } from "../../src/presence/settings.ts";
-import type { PresenceOptions } from "../../src/presence/settings.ts";
+import { settingsOf } from "../../src/presence/definition.ts";
+import type { PresenceOptions } from "../../src/presence/definition.ts";
+import type { OwnerState, PresencePubSub } from "../../src/presence/shard-presence.ts";
 import { Tracker } from "../../src/presence/tracker.ts";
-import type { PresenceWire } from "../../src/presence/wire.ts";
 import type { Scope } from "../../src/pubsub/pubsub.ts";
 import type { Listener } from "../../src/pubsub/registry.ts";
 import { smallOptions } from "./options.ts";
@@ -87,11 +88,10 @@ export class PresenceNet {
   }
 }
 
-/** A shard, as seen by its presence. */
-export class PresenceShard implements PresenceWire {
+/** One shard, as its presence knows it: the net in place of its PubSub. */
+export class PresenceShard implements PresencePubSub {
   readonly node: string;
-  readonly member: number;
-  readonly hasNodes = true;
+  readonly member: PresencePubSub["member"];
   readonly tracker: Tracker;
   readonly log: LogEntry[] = [];
   /** Diffs to its subscribers, as `+key` and `-key` after the topic. */
@@ -101,12 +101,12 @@ export class PresenceShard implements PresenceWire {
   /** Everything that was broadcast to its subscribers. */
   readonly sent: (readonly [event: string, payload: unknown])[] = [];
   readonly ended = new Set<object>();
-  /** Number of presences tracked here. */
-  tracked = 0;
-  /** Number of subscribers of each topic. */
+  /** Subscribers of each topic. */
   subscribers = 1;
   readonly #net: PresenceNet;
   readonly #listeners = new Map<string, Listener>();
+  readonly #counters = makeCountersMemory(1);
+  readonly #retireTasks: ((member: number) => void)[] = [];
 
   constructor(
     net: PresenceNet,
@@ -116,23 +116,40 @@ export class PresenceShard implements PresenceWire {
   ) {
     this.#net = net;
     this.node = node;
-    this.member = member;
     const note = (fields: object, text: string): void =>
       void this.log.push({ text, fields: fields as LogEntry["fields"] });
+    this.member = {
+      number: member,
+      node,
+      hasNodes: true,
+      counters: new Counters(this.#counters, 0),
+      logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
+      onRetired: (task) => void this.#retireTasks.push(task),
+    };
     this.tracker = new Tracker({
       name: "presence",
       callbacks: options,
       settings: settingsOf("presence", { ...SLOW, ...options }, smallOptions()),
       context: { shard: member } as unknown as PresenceContext,
-      wire: this,
-      logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
+      pubsub: this,
+      ownerState: (owner) => this.#ownerState(owner),
       now: () => net.nowMs,
     });
   }
 
   /** Node and member, such as `a1`. */
   get place(): string {
-    return `${this.node}${this.member}`;
+    return `${this.node}${this.member.number}`;
+  }
+
+  /** Presences that are tracked here. */
+  get tracked(): number {
+    return readCounters(this.#counters, 0).presences;
+  }
+
+  /** Retires a member of its node, as main has all threads do. */
+  retire(member: number): void {
+    for (const task of this.#retireTasks) task(member);
   }
 
   /** Tracks a presence with a new owner. */
@@ -206,13 +223,9 @@ export class PresenceShard implements PresenceWire {
     }
   }
 
-  stateOf(owner: object): "alive" | "ended" | "stranger" {
+  #ownerState(owner: object): OwnerState {
     if ("stranger" in owner) return "stranger";
     return this.ended.has(owner) ? "ended" : "alive";
-  }
-
-  onCount(change: number): void {
-    this.tracked += change;
   }
 
   #hear(topic: string, payload: unknown): void {

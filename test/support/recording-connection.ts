@@ -5,7 +5,12 @@
  * Runs on: the test's thread.
  */
 
-import type { Connection, Publisher, RoomWaiter } from "../../src/channel/connection.ts";
+import type {
+  Connection,
+  NativeConnection,
+  Publisher,
+  RoomWaiter,
+} from "../../src/channel/connection.ts";
 
 /** The connections of a test's shard by native topic. */
 export class RecordingPublisher implements Publisher {
@@ -40,11 +45,11 @@ export class RecordingPublisher implements Publisher {
   }
 }
 
-/** A client's connection, and the frames that it was sent. */
-export class RecordingConnection implements Connection {
+/** One client's connection, and what it was sent. */
+export class RecordingConnection implements Connection, NativeConnection {
   readonly id: number;
   readonly transport = "recording";
-  readonly isNative: boolean;
+  readonly native: NativeConnection | undefined;
   readonly isCompressed: boolean;
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
@@ -64,7 +69,7 @@ export class RecordingConnection implements Connection {
   ) {
     this.id = id;
     this.#publisher = publisher;
-    this.isNative = kind.isNative;
+    this.native = kind.isNative ? this : undefined;
     this.isCompressed = kind.isCompressed;
     this.#onClose = onClose;
   }

@@ -51,7 +51,7 @@ export async function startShard(
     engine,
     tasks: new RecordingTasks(),
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
-    onDeal: () => {},
+    onRotation: () => {},
   });
   try {
     await shard.start();

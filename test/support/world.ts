@@ -5,8 +5,9 @@
  * Runs on: the test's thread.
  */
 
-import { ChannelServer } from "../../src/channel/channel-server.ts";
+import { Callbacks } from "../../src/callbacks/callbacks.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
+import type { Channel } from "../../src/channel/channel.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
 import type { ChannelCallbacks, ChannelDefinition } from "../../src/channel/definition.ts";
@@ -14,30 +15,31 @@ import { Fastlane } from "../../src/channel/fastlane.ts";
 import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks/tasks.ts";
-import { RawChannelServer } from "../../src/channel/raw-channel-server.ts";
+import { ShardChannels } from "../../src/channel/shard-channels.ts";
 import { ok } from "../../src/callbacks/results.ts";
 import { Refusals } from "../../src/limits/refusals.ts";
 import { Logger } from "../../src/log/logger.ts";
+import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
-import type { HoldingWindow } from "../../src/pubsub/holding-window.ts";
+import type { HoldingWindow } from "../../src/pubsub/holding-windows.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketLimits } from "../../src/socket/limits.ts";
 import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
 import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
-import { SocketServer } from "../../src/socket/socket-server.ts";
-import type { Socket } from "../../src/socket/socket.ts";
+import { ShardSockets } from "../../src/socket/shard-sockets.ts";
+import { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
 import type { TestMember } from "./members.ts";
 import { RecordingConnection, RecordingPublisher } from "./recording-connection.ts";
 
-type Callbacks = ChannelCallbacks<ChannelSocket<Record<string, unknown>>>;
+type ChannelOptions = ChannelCallbacks<ChannelSocket<Record<string, unknown>>>;
 
-/** Defines a channel that everybody may join, with further callbacks of a test. */
-export function channel(callbacks: Partial<Callbacks> = {}): ChannelDefinition {
+/** Defines a channel that lets everybody join, and what else a test wants of it. */
+export function channel(callbacks: Partial<ChannelOptions> = {}): ChannelDefinition {
   return defineChannel(ANY_SOCKET, { join: () => ok(), ...callbacks });
 }
 
@@ -89,9 +91,9 @@ export interface ConnectOptions {
 export class World {
   readonly log: LogEntry[] = [];
   readonly publisher = new RecordingPublisher();
-  readonly channels: ChannelServer;
-  readonly rawChannels: RawChannelServer;
-  readonly sockets: SocketServer;
+  readonly callbacks: Callbacks;
+  readonly channels: ShardChannels;
+  readonly sockets: ShardSockets;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
   /** The clock of expiries and rate limits (ms since 1970). */
@@ -99,19 +101,11 @@ export class World {
   readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
   /** Holds broadcasts if there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
-  /** Number of joined channels, as counted by the shard. */
-  count = 0;
-  /** Number of channels that binary broadcasts skipped, as counted by the shard. */
-  skipped = 0;
-  /** Number of broadcasts that queues of channels dropped. */
-  leftOut = 0;
-  /** Topics of channels that have ended. */
+  /** Topics of the channels that have ended. */
   readonly closed: string[] = [];
-  /** Whether joins are accepted, and how many were refused. */
+  /** Whether joins are taken. */
   takesJoins = true;
-  joinsRefused = 0;
-  /** Messages refused by rate limits, those among them that were not answered, and refused connects. */
-  readonly limited = { refused: 0, ignored: 0, connects: 0 };
+  readonly #counters = makeCountersMemory(1);
   readonly #options: WorldOptions;
   readonly #limiter: SocketLimiter | undefined;
   readonly #router: ChannelRouter;
@@ -132,58 +126,32 @@ export class World {
       error: note("error"),
     });
     this.held = options.window && new HeldBroadcasts(options.window, this.publisher);
-    const fastlane = new Fastlane({
-      publisher: this.publisher,
-      held: this.held,
-      onSkipped: (count) => {
-        this.skipped += count;
-      },
-    });
-    const refusals = this.#makeRefusals(logger);
+    const counters = new Counters(this.#counters, 0);
+    const fastlane = new Fastlane(this.publisher, this.held, counters);
+    const refusals = new Refusals(counters, logger, () => this.nowMs);
     this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
-    this.channels = new ChannelServer({
+    const { maxMailbox = 8, handlerTimeoutMs = 1_000, joinTimeoutMs = 1_000 } = options;
+    this.callbacks = new Callbacks({ maxMailbox, handlerTimeoutMs });
+    this.channels = new ShardChannels({
       shard: 0,
       context: CONTEXT,
       pubsub: this.member.pubsub,
       fastlane,
-      encoder: this.member.encoder,
       tasks: this.tasks,
+      callbacks: this.callbacks,
+      counters,
+      options: { handlerTimeoutMs, joinTimeoutMs },
       logger,
-      maxMailbox: options.maxMailbox ?? 8,
-      handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
-      joinTimeoutMs: options.joinTimeoutMs ?? 1_000,
-      onCount: (change) => {
-        this.count += change;
-      },
-      onLeftOut: () => {
-        this.leftOut += 1;
-      },
-      onClosed: ({ topic }) => void this.closed.push(topic),
+      onEnded: (ended) => void this.closed.push((ended as Channel).topic),
     });
-    this.rawChannels = new RawChannelServer({
-      shard: 0,
-      context: CONTEXT,
-      topics: this.member.pubsub,
-      logger,
-      handlerTimeoutMs: options.handlerTimeoutMs ?? 1_000,
-      joinTimeoutMs: options.joinTimeoutMs ?? 1_000,
-      onCount: (change) => {
-        this.count += change;
-      },
-    });
-    this.sockets = new SocketServer({
+    this.sockets = new ShardSockets({
       channels: this.channels,
-      rawChannels: this.rawChannels,
-      idTopics: this.member.pubsub,
       expiries: this.expiries,
       logger,
-      maxBacklog: options.maxBacklog ?? 8,
       refusals,
+      maxMailbox: options.maxBacklog ?? 8,
       takesJoins: () => this.takesJoins,
-      onJoinRefused: () => {
-        this.joinsRefused += 1;
-      },
     });
     const routes = Object.entries(options.channels).map(
       ([pattern, it]) => [pattern, "channel" in it ? it : { channel: it }] as const,
@@ -196,20 +164,30 @@ export class World {
     });
   }
 
-  #makeRefusals(logger: Logger): Refusals {
-    return new Refusals({
-      logger,
-      clock: () => this.nowMs,
-      onRefused: () => {
-        this.limited.refused += 1;
-      },
-      onIgnored: () => {
-        this.limited.ignored += 1;
-      },
-      onConnectRefused: () => {
-        this.limited.connects += 1;
-      },
-    });
+  /** Channels that are joined, as the counters have it. */
+  get count(): number {
+    return readCounters(this.#counters, 0).channels;
+  }
+
+  /** Channels that a binary broadcast skipped. */
+  get skipped(): number {
+    return readCounters(this.#counters, 0).skippedOnV1;
+  }
+
+  /** Broadcasts that queues of channels left out. */
+  get leftOut(): number {
+    return readCounters(this.#counters, 0).leftOut;
+  }
+
+  /** Joins that were refused because none were accepted. */
+  get joinsRefused(): number {
+    return readCounters(this.#counters, 0).joinsOverloaded;
+  }
+
+  /** Messages refused by rate limits, those of them that were not answered, and connects. */
+  get limited(): { readonly refused: number; readonly ignored: number; readonly connects: number } {
+    const { rateLimited, floodIgnored, connectsLimited } = readCounters(this.#counters, 0);
+    return { refused: rateLimited, ignored: floodIgnored, connects: connectsLimited };
   }
 
   connect(options: ConnectOptions = {}): WorldClient {
@@ -240,9 +218,9 @@ export class World {
       address,
       ...(options.expiresAtMs !== undefined && { expiresAtMs: options.expiresAtMs }),
     };
-    const socket = this.sockets.open(connection, identity);
+    const socket = new Socket(this.sockets, connection, identity);
     this.#socketOf.set(connection, socket);
-    return new WorldClient(this.sockets, socket, connection);
+    return new WorldClient(socket, connection);
   }
 
   /** Connects and joins topics, and takes the replies. */
@@ -269,8 +247,8 @@ export class World {
 
   /** Advances time, and ends callbacks that exceed their limits. */
   passTime(ms: number): void {
-    this.channels.checkTimeouts(performance.now() + ms);
-    this.rawChannels.checkTimeouts(performance.now() + ms);
+    this.callbacks.checkTimeouts(performance.now() + ms);
+    this.channels.checkOpenJoins(performance.now() + ms);
   }
 
   /** Sets the clock (ms since 1970), and ends expired connections. */
@@ -280,8 +258,7 @@ export class World {
   }
 
   #closed(connection: RecordingConnection, code: number): void {
-    const socket = this.#socketOf.get(connection);
-    if (socket) this.sockets.closed(socket, code, { shutdown: "closed" });
+    this.#socketOf.get(connection)?.closed(code, { shutdown: "closed" });
   }
 }
 
@@ -297,23 +274,21 @@ function makeLimiter(
 export class WorldClient {
   readonly connection: RecordingConnection;
   readonly socket: Socket;
-  readonly #sockets: SocketServer;
 
-  constructor(sockets: SocketServer, socket: Socket, connection: RecordingConnection) {
-    this.#sockets = sockets;
+  constructor(socket: Socket, connection: RecordingConnection) {
     this.socket = socket;
     this.connection = connection;
   }
 
   /** Sends frames one after the other, as a burst. */
   send(...frames: string[]): void {
-    for (const frame of frames) this.#sockets.receive(this.socket, frame);
+    for (const frame of frames) this.socket.receiveText(frame);
   }
 
   /** Sends binary frames given as hex; spaces are ignored. */
   sendHex(...frames: string[]): void {
     for (const frame of frames) {
-      this.#sockets.receive(this.socket, Buffer.from(frame.replaceAll(" ", ""), "hex"));
+      this.socket.receiveBytes(Buffer.from(frame.replaceAll(" ", ""), "hex"));
     }
   }
 

@@ -155,7 +155,7 @@ describe("TaskPool", () => {
     const owner = new Owner(makePool({}));
     const error = await owner.failure(owner.begin("fail"));
     assert.deepEqual([error.name, error.message, error.code], ["RangeError", "too far", "E_FAR"]);
-    assert.match(error.stack ?? "", /at fail \(.*tasks\.functions/);
+    assert.match(error.stack ?? "", /at fail \(.*task-pool\.functions/);
     assert.equal(error.cause?.message, "no fuel");
   });
 

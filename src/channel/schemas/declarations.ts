@@ -7,6 +7,7 @@
 import type { StandardTypedV1 } from "@standard-schema/spec";
 
 import type { Rate } from "../../limits/rate.ts";
+import type { LaterReply } from "../later-reply.ts";
 import type { JsonSchema, JsonSchemaValue } from "./json-schema.ts";
 import type { HandleInResult, HandleOutResult, Stop } from "../../callbacks/results.ts";
 
@@ -68,12 +69,23 @@ export type OutPayloads<Declarations> = Declarations extends infer Given
   ? { readonly [Event in keyof Given]: Sent<Given[Event]> }
   : never;
 
+/** A channel while it handles a message of its client, which it may answer later. */
+export interface AnswersLater<Answer = unknown> {
+  /**
+   * Returns the means to answer the message that is being handled, at any time and from anywhere in
+   * the shard. Phoenix's `socket_ref`.
+   *
+   * @throws SIM_ERR_NO_REF if the message has no ref, or none is being handled any more
+   */
+  replyLater(): LaterReply<Answer>;
+}
+
 // Methods, so that a handler may say what its payload is: `echo(socket, payload: { n: number })`.
 
 /** A handler of `handleIn`. */
 export type InCallback<Socket, Payload, Answer> = {
   handle(
-    socket: Socket,
+    socket: Socket & AnswersLater<Answer>,
     payload: Payload,
   ): HandleInResult<Answer> | Promise<HandleInResult<Answer>>;
 }["handle"];

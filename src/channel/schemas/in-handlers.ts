@@ -6,10 +6,11 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { kindOf, makeError } from "../../errors.ts";
+import { checkCount, checkFunction, invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
 import type { Message } from "../../protocol/message.ts";
-import { isThenable } from "../../callbacks/calls.ts";
+import { isThenable } from "../../callbacks/promises.ts";
 import {
   checked,
   isOversize,
@@ -33,8 +34,8 @@ export interface InHandler {
   readonly rate: Rate | undefined;
 }
 
-/** A channel, as what writes the replies of one of its events knows it. */
-export interface RepliesLater {
+/** A channel whose event has a writer for its replies. */
+export interface WritesReplies {
   /** Writes the replies with ok to the message that is handled, where they have a JSON Schema. */
   replyWriter?: PayloadWriter | undefined;
 }
@@ -58,9 +59,7 @@ export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<un
   }
   const found = new Map<unknown, InHandler>();
   for (const [event, handler] of Object.entries(handleIn)) {
-    if (typeof handler !== "function") {
-      throw invalid(`handleIn.${event} must be a function, got ${typeof handler}`);
-    }
+    checkFunction(`handleIn.${event}`, handler);
     const declaration = Object.hasOwn(declared, event) ? declared[event] : {};
     found.set(event, inHandlerOf(event, handler as PayloadCallback, declaration));
   }
@@ -78,7 +77,7 @@ export function ratesOf(handlers: ReadonlyMap<unknown, InHandler>): Map<string, 
 export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback {
   if (params === undefined) return join;
   if (!isSchema(params)) throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
-  return checks(params) ? checked(params, join) : join;
+  return checksPayloads(params) ? checked(params, join) : join;
 }
 
 /** True for what a library of Standard Schema made, or `typed`. */
@@ -86,14 +85,15 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   return (isAnObject(value) || typeof value === "function") && "~standard" in value;
 }
 
-const SCHEMA = "a Standard Schema or typed()";
+/** What may be declared, as errors name it. */
+export const SCHEMA = "a Standard Schema or typed()";
 
 function inHandlerOf(event: string, handler: PayloadCallback, declaration: unknown): InHandler {
   const subject = `in.${event}`;
   const { payload, reply, maxBytes, rate } = declarationOf(subject, declaration);
   const isRaw = isVerbatim(handler);
   let handle = handler;
-  if (checks(payload)) {
+  if (checksPayloads(payload)) {
     if (isRaw) {
       const message = `${subject} must be typed() where its handler is verbatim, got a schema`;
       throw invalid(message);
@@ -134,28 +134,18 @@ function declarationOf(subject: string, given: unknown): Declaration {
   if (reply !== undefined && !isSchema(reply) && !isAnObject(reply)) {
     throw invalid(`reply of ${subject} must be a JSON Schema, ${SCHEMA}, got ${kindOf(reply)}`);
   }
-  if (maxBytes !== undefined && !isCount(maxBytes)) {
-    throw invalid(
-      `maxBytes of ${subject} must be an integer from 1 to ${MOST_BYTES} (bytes), got ${shown(maxBytes)}`,
-    );
+  if (maxBytes !== undefined) {
+    checkCount(`maxBytes of ${subject}`, maxBytes, MOST_BYTES, "bytes");
   }
   return given;
-}
-
-function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : kindOf(value);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_BYTES;
 }
 
 function isAnObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** True for a schema that has something to say when a payload comes. */
-function checks(schema: StandardSchemaV1 | undefined): schema is StandardSchemaV1 {
+/** Reports whether a schema checks payloads, rather than only say their type. */
+export function checksPayloads(schema: StandardSchemaV1 | undefined): schema is StandardSchemaV1 {
   return schema !== undefined && "validate" in schema["~standard"];
 }
 
@@ -184,7 +174,7 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
     return isOk ? new Reply("ok", write(result.payload)) : result;
   };
   // While the handler runs; where it throws, or its promise is rejected, its channel ends.
-  return (socket: RepliesLater, payload) => {
+  return (socket: WritesReplies, payload) => {
     socket.replyWriter = write;
     const result = handle(socket, payload);
     if (!isThenable(result)) {
@@ -196,8 +186,4 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
       return written(settled);
     });
   };
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

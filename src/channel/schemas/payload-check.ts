@@ -11,7 +11,7 @@ import { bytesOf } from "../../protocol/binary-v2.ts";
 import { jsonOf } from "../../protocol/json-text.ts";
 import type { Message } from "../../protocol/message.ts";
 import type { Serializer } from "../../protocol/serializer.ts";
-import { isThenable } from "../../callbacks/calls.ts";
+import { isThenable } from "../../callbacks/promises.ts";
 import { error, type Refused } from "../../callbacks/results.ts";
 
 /** A callback with the payload that it is given. */
@@ -36,15 +36,26 @@ export class OversizePayload {
   }
 }
 
-/** Has a callback run with payloads that fit, and as the schema gives them; others it answers. */
+/** Returns a callback that runs with payloads that match a schema, and answers others. */
 export function checked(schema: StandardSchemaV1, callback: PayloadCallback): PayloadCallback {
+  const check = checkedBy(schema, "invalid_payload");
+  return (socket, payload) => check(payload, (value) => callback(socket, value));
+}
+
+/**
+ * Returns a check of values: `use` gets what the schema returned for one that matches; another is
+ * refused with a reason, and a list of what is wrong.
+ */
+export function checkedBy(
+  schema: StandardSchemaV1,
+  reason: string,
+): (value: unknown, use: (parsed: unknown) => unknown) => unknown {
   const { validate } = schema["~standard"];
-  const go = (socket: object, result: StandardSchemaV1.Result<unknown>): unknown =>
-    result.issues ? invalidPayload(result.issues) : callback(socket, result.value);
-  return (socket, payload) => {
-    const result = validate(payload);
-    if (!isThenable(result)) return go(socket, result);
-    return result.then((settled) => go(socket, settled));
+  return (value, use) => {
+    const go = (result: StandardSchemaV1.Result<unknown>): unknown =>
+      result.issues ? refusal(reason, result.issues) : use(result.value);
+    const result = validate(value);
+    return isThenable(result) ? result.then(go) : go(result);
   };
 }
 
@@ -63,8 +74,8 @@ export function isOversize(
   return Buffer.byteLength(text ?? jsonOf(message.payload)) > maxBytes;
 }
 
-function invalidPayload(issues: readonly StandardSchemaV1.Issue[]): Refused {
-  return error({ reason: "invalid_payload", issues: issues.map(issueOf) });
+function refusal(reason: string, issues: readonly StandardSchemaV1.Issue[]): Refused {
+  return error({ reason, issues: issues.map(issueOf) });
 }
 
 /** What a client is told of an issue: no more than where, and what. */

@@ -1,5 +1,5 @@
 /**
- * How long to wait before the next try, longer each time, and never all nodes at once.
+ * How long to wait before the next try: longer each time, and never the same for all nodes.
  *
  * Runs on: link.
  */
@@ -22,14 +22,14 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Gives the next delay: half of it is certain, half of it chance. */
+  /** Returns the next delay: half of it is fixed, half of it random. */
   nextMs(): number {
     const fullMs = Math.min(this.#mostMs, this.#firstMs * 2 ** this.#tries);
     if (fullMs < this.#mostMs) this.#tries += 1;
     return (fullMs / 2) * (1 + this.#random());
   }
 
-  /** Begins anew: a try succeeded. */
+  /** Begins again with the first delay: a try succeeded. */
   reset(): void {
     this.#tries = 0;
   }

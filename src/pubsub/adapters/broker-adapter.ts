@@ -6,32 +6,33 @@
  *     +--server away--> alone <---- lost ------+--> … tries again, ever later ------+
  *     +--refused, name taken, no client package: start fails
  *
- * Two channels: one that every node hears, and one of each node alone, so direct broadcasts and
- * mail cross the wire once and reach nobody else. What a node sends to all comes back to it as well
- * (brokers leave nobody out), and is left alone there.
+ * There are two channels: one that every node hears, and one for each node alone, so direct
+ * broadcasts and mail are sent once and reach nobody else. What a node sends to all comes back to it
+ * as well (brokers leave nobody out), and is ignored there.
  *
- * One wire publishes everything, in the order of the calls: it is pipelined, so a second one would
- * carry no more, and would break the order of a sender. What one turn of the link sends goes out as
- * one parcel.
+ * One connection publishes everything, in the order of the calls. It is pipelined, so a second one
+ * would carry no more, and would break the order of a sender. What one turn of the link sends goes
+ * out as one parcel.
  *
- * **What is lost is told.** What the server has not taken when the wire is lost, and what cannot be
- * sent while there is none, goes to `onLost` or is thrown: the link tells the other nodes which
- * topics it concerns, once it can. And they may have sent what did not come here: after each loss,
- * before anything else is delivered, all topics of this node are told.
+ * **What is lost is reported.** What the server has not taken when the connection is lost goes to
+ * `onLost`; what cannot be sent while there is none is thrown. The link then tells the other nodes
+ * which topics it concerns, once it can. The others may have sent something that did not come here:
+ * after each loss, before anything else is delivered, all topics of this node are told.
  *
- * **Signs of life** go to the node's own channel. One that does not come back in time means a wire
- * that is dead without a word. One of another boot means another node of the same name: a node that
- * starts asks first (hello), and fails where one that serves answers (here).
+ * **Signs of life** go to the node's own channel. If none comes back in time, the connection is
+ * dead. One of another boot means another node of the same name: a node that starts asks first
+ * (hello), and fails if a node that serves answers (here).
  *
  * Runs on: link.
- * Full: what waits for the server's answer is bounded by `queueBytes`; beyond, broadcasts throw, and
- *       are told as lost. A server that cuts the wire because this node reads too slowly (Redis:
- *       client-output-buffer-limit) is a wire that is lost.
+ * Full: what waits for the server's answer is bounded by `clusterQueueBytes`; beyond it broadcasts
+ *       throw, and are reported as lost. If the server cuts the connection because this node reads
+ *       too slowly (Redis: client-output-buffer-limit), the connection is lost.
  */
 
 import { hostname } from "node:os";
 
 import { makeError } from "../../errors.ts";
+import type { ResolvedOptions } from "../../options/options.ts";
 import type {
   Adapter,
   AdapterReports,
@@ -39,21 +40,19 @@ import type {
   RemoteGapHandler,
 } from "../adapter.ts";
 import { Backoff } from "./backoff.ts";
-import type { Broker, BrokerWire, WireEvents } from "./broker.ts";
+import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
 
-/** What an adapter over a broker is made of. */
-export interface BrokerAdapterOptions {
-  /** Nodes of one name hear each other. */
-  readonly clusterName: string;
-  /** Unique among them. */
-  readonly nodeName: string;
-  /** What may wait for the server's answer. */
-  readonly queueBytes: number;
-}
+/** The options of a node that concern its cluster. */
+export type ClusterOptions = Pick<
+  ResolvedOptions,
+  "clusterUrl" | "clusterName" | "clusterQueueBytes" | "nodeName"
+>;
 
 /** How patient an adapter is. Tests are less so. */
 export interface BrokerPatience {
+  /** How long the server may take to accept a connection and its subscriptions. */
+  readonly answerMs: number;
   /** From one sign of life to the next. */
   readonly signMs: number;
   /** How long a node of the same name may take to answer at the start. */
@@ -65,9 +64,10 @@ export interface BrokerPatience {
   readonly stopMs: number;
 }
 
-/** Signs of life that may be missing before the wire counts as dead. */
+/** Signs of life that may be missing before the connection counts as dead. */
 const MISSING_SIGNS = 3;
 const PATIENCE: BrokerPatience = {
+  answerMs: 10_000,
   signMs: 5_000,
   claimMs: 1_000,
   firstRetryMs: 100,
@@ -75,7 +75,7 @@ const PATIENCE: BrokerPatience = {
   stopMs: 1_000,
 };
 const ALL_TOPICS = new Uint8Array(0);
-// Made once: while the server is away one is thrown for each broadcast, and nobody reads it.
+// Made once: while the server is away one is thrown for each broadcast, and its stack is not read.
 const NO_CONNECTION = notSent("no connection to the server");
 const NO_ROOM = notSent("clusterQueueBytes of what waits for the server's answer");
 
@@ -83,7 +83,7 @@ function notSent(got: string): Error {
   return makeError("SIM_ERR_NOT_SENT", `an adapter must be able to send, got ${got}`);
 }
 
-/** What a start waits for: that nobody says that the name is taken. */
+/** A start that waits whether another node says that the name is taken. */
 interface Claim {
   reject(error: Error): void;
 }
@@ -97,7 +97,7 @@ interface Handlers extends AdapterReports {
 export class BrokerAdapter implements Adapter {
   readonly nodeName: string;
   readonly #broker: Broker;
-  readonly #queueBytes: number;
+  readonly #clusterQueueBytes: number;
   readonly #patience: BrokerPatience;
   readonly #toAll: string;
   readonly #own: string;
@@ -106,12 +106,13 @@ export class BrokerAdapter implements Adapter {
   readonly #self = Buffer.from(`${hostname()}, pid ${process.pid}`);
   readonly #parcel: Parcel;
   readonly #backoff: Backoff;
-  /** Those of the same name that were spoken of. */
+  /** Nodes of the same name that were reported. */
   readonly #namesakes = new Set<string>();
   #parcelChannel = "";
   #handlers: Handlers | undefined = undefined;
-  #stopped = new AbortController();
-  #wire: BrokerWire | undefined = undefined;
+  /** Ends the attempt to connect that is under way. */
+  #connecting = new AbortController();
+  #connection: BrokerConnection | undefined = undefined;
   #claim: Claim | undefined = undefined;
   /** Whether broadcasts of other nodes may have been missed, and nobody here has been told. */
   #hasMissed = false;
@@ -122,16 +123,17 @@ export class BrokerAdapter implements Adapter {
   #missingSigns = 0;
   #signs: NodeJS.Timeout | undefined = undefined;
   #retry: NodeJS.Timeout | undefined = undefined;
-  /** What was said of the server last: the same is not said twice. */
+  /** What was reported last: the same is not reported twice. */
   #lastSaid = "";
 
-  constructor(broker: Broker, options: BrokerAdapterOptions, patience?: Partial<BrokerPatience>) {
-    const { clusterName, nodeName, queueBytes } = options;
+  /** @param patience - of tests */
+  constructor(broker: Broker, options: ClusterOptions, patience?: Partial<BrokerPatience>) {
+    const { clusterName, nodeName, clusterQueueBytes } = options;
     this.nodeName = nodeName;
     this.#broker = broker;
-    this.#queueBytes = queueBytes;
+    this.#clusterQueueBytes = clusterQueueBytes;
     this.#patience = { ...PATIENCE, ...patience };
-    // Escaped, so that no cluster's and node's names together are those of others.
+    // Escaped, so that no two pairs of cluster and node share a channel.
     this.#cluster = encodeURIComponent(clusterName);
     this.#toAll = `simurgh:all:${this.#cluster}`;
     this.#own = this.#channelOf(nodeName);
@@ -140,7 +142,7 @@ export class BrokerAdapter implements Adapter {
   }
 
   /**
-   * Connects. Where the server is away, the node is alone until it is there, and that is reported.
+   * Connects. If the server is away, the node is alone until it is there, and that is reported.
    *
    * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE, SIM_ERR_NODE_NAME
    */
@@ -151,10 +153,9 @@ export class BrokerAdapter implements Adapter {
   ): Promise<void> {
     const handlers = { ...(reports ?? NO_REPORTS), onBroadcast, onGap };
     this.#handlers = handlers;
-    this.#stopped = new AbortController();
     try {
-      const wire = await this.#connect(handlers);
-      if (wire) await this.#claimName(wire);
+      const connection = await this.#connect(handlers);
+      if (connection) await this.#claimName(connection);
     } catch (error) {
       if (isFinal(error)) {
         await this.stop();
@@ -181,49 +182,63 @@ export class BrokerAdapter implements Adapter {
     clearTimeout(this.#retry);
     this.#flush();
     this.#handlers = undefined;
-    this.#stopped.abort();
-    if (this.#wire && this.#waiting > 0) await this.#answered();
-    this.#wire?.close();
-    this.#wire = undefined;
+    this.#connecting.abort();
+    if (this.#connection && this.#waiting > 0) await this.#answered();
+    this.#connection?.close();
+    this.#connection = undefined;
   }
 
-  // -- the wire ---------------------------------------------------------------------------------
+  // -- the connection ----------------------------------------------------------------------------
 
-  async #connect(handlers: Handlers): Promise<BrokerWire | undefined> {
-    const events: WireEvents = {
+  async #connect(handlers: Handlers): Promise<BrokerConnection | undefined> {
+    const connection = await this.#connectInTime({
       onMessage: (channel, bytes) => this.#receive(handlers, channel, bytes),
       onLost: (error) => {
         if (this.#handlers === handlers) this.#lost(handlers, error);
       },
-    };
-    const channels = [this.#toAll, this.#own];
-    const wire = await this.#broker.connect(channels, events, this.#stopped.signal);
+    });
     if (this.#handlers !== handlers) {
-      wire.close();
+      connection.close();
       return undefined;
     }
-    this.#wire = wire;
+    this.#connection = connection;
     this.#missingSigns = 0;
     this.#signs = setInterval(() => this.#sign(handlers), this.#patience.signMs);
     this.#lastSaid = "";
     this.#backoff.reset();
     this.#tellMissed(handlers);
     handlers.onConnected(this.#broker.address);
-    return wire;
+    return connection;
   }
 
-  /** Says that this node has come, and waits where somebody else seems to have its name. */
-  async #claimName(wire: BrokerWire): Promise<void> {
+  async #connectInTime(listener: BrokerListener): Promise<BrokerConnection> {
+    const { answerMs } = this.#patience;
+    const connecting = new AbortController();
+    this.#connecting = connecting;
+    // The timer keeps the thread alive meanwhile: a connection that is being made must not.
+    const timer = setTimeout(() => connecting.abort(), answerMs);
+    try {
+      return await this.#broker.connect([this.#toAll, this.#own], listener, connecting.signal);
+    } catch (error) {
+      if (!connecting.signal.aborted) throw error;
+      throw new Error(`no answer within ${answerMs} ms`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Announces this node, and waits if another seems to have its name. */
+  async #claimName(connection: BrokerConnection): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const outcome = new Promise<void>((resolve, reject) => {
       timer = setTimeout(resolve, this.#patience.claimMs);
       this.#claim = { reject };
     });
-    // It may be rejected before anybody waits for it.
+    // It may be rejected before anything waits for it.
     outcome.catch(() => {});
     try {
-      const hearers = await this.#hello(wire);
-      // One is this node itself. A wire that is dead, and its server does not know, hears as well.
+      const hearers = await this.#hello(connection);
+      // One is this node itself. Another may be a dead connection that the server still has.
       if (hearers > 1) await outcome;
     } finally {
       clearTimeout(timer);
@@ -231,14 +246,14 @@ export class BrokerAdapter implements Adapter {
     }
   }
 
-  async #hello(wire: BrokerWire): Promise<number> {
+  async #hello(connection: BrokerConnection): Promise<number> {
     const parcel = new Parcel(this.#boot);
     parcel.add(RECORD_KIND.hello, "", this.#self);
-    return wire.publish(this.#own, parcel.take().bytes);
+    return connection.publish(this.#own, parcel.take().bytes);
   }
 
   #lost(handlers: Handlers, error: Error): void {
-    this.#wire = undefined;
+    this.#connection = undefined;
     clearInterval(this.#signs);
     this.#dropParcel(handlers);
     this.#alone(handlers, error);
@@ -255,16 +270,16 @@ export class BrokerAdapter implements Adapter {
 
   async #reconnect(handlers: Handlers): Promise<void> {
     try {
-      const wire = await this.#connect(handlers);
-      // Whoever has the name meanwhile says so, and that is reported: both serve. That the wire is
-      // lost again is told by the wire.
-      if (wire) this.#hello(wire).catch(() => {});
+      const connection = await this.#connect(handlers);
+      // A node that has taken the name meanwhile says so, and that is reported: both serve. If the
+      // connection is lost again, it says so itself.
+      if (connection) this.#hello(connection).catch(() => {});
     } catch (error) {
       if (this.#handlers === handlers) this.#alone(handlers, error);
     }
   }
 
-  /** Before anything else is delivered: what did not come while there was no wire. */
+  /** Reports that something may have been missed, before anything else is delivered. */
   #tellMissed({ onGap }: Handlers): void {
     if (!this.#hasMissed) return;
     this.#hasMissed = false;
@@ -278,31 +293,35 @@ export class BrokerAdapter implements Adapter {
   }
 
   #send(channel: string, kind: number, topic: string, body: Uint8Array): void {
-    if (!this.#wire) throw NO_CONNECTION;
+    if (!this.#connection) throw NO_CONNECTION;
     if (channel !== this.#parcelChannel || this.#parcel.isFull) this.#flush();
     const queuedBytes = this.#waitingBytes + this.#parcel.lengthWith(topic, body);
     const isOnly = this.#waiting === 0 && this.#parcel.isEmpty;
-    if (queuedBytes > this.#queueBytes && !isOnly) throw NO_ROOM;
-    // After the turn: what else it sends goes along.
+    if (queuedBytes > this.#clusterQueueBytes && !isOnly) throw NO_ROOM;
+    // After the turn: what else it sends is in the same parcel.
     if (this.#parcel.isEmpty) queueMicrotask(() => this.#flush());
     this.#parcelChannel = channel;
     this.#parcel.add(kind, topic, body);
   }
 
   #flush(): void {
-    const [wire, handlers] = [this.#wire, this.#handlers];
-    // Without a wire there is no parcel: what was in it was lost with the wire.
-    if (this.#parcel.isEmpty || !wire || !handlers) return;
-    void this.#publish(handlers, wire, this.#parcel.take());
+    const [connection, handlers] = [this.#connection, this.#handlers];
+    // Without a connection there is no parcel: what was in it was lost with the connection.
+    if (this.#parcel.isEmpty || !connection || !handlers) return;
+    void this.#publish(handlers, connection, this.#parcel.take());
   }
 
-  async #publish(handlers: Handlers, wire: BrokerWire, parcel: TakenParcel): Promise<void> {
+  async #publish(
+    handlers: Handlers,
+    connection: BrokerConnection,
+    parcel: TakenParcel,
+  ): Promise<void> {
     const { length } = parcel.bytes;
     this.#waitingBytes += length;
     this.#waiting += 1;
     let failure: { readonly error: unknown } | undefined;
     try {
-      await wire.publish(this.#parcelChannel, parcel.bytes);
+      await connection.publish(this.#parcelChannel, parcel.bytes);
       this.#missingSigns = 0;
     } catch (error) {
       failure = { error };
@@ -312,13 +331,13 @@ export class BrokerAdapter implements Adapter {
     if (this.#waiting === 0) this.#onAnswered?.();
     if (!failure) return;
     tellLost(handlers, parcel);
-    this.#failed(handlers, wire, failure.error);
+    this.#failed(handlers, connection, failure.error);
   }
 
-  /** The server refused a message. That a wire was lost is told by the wire. */
-  #failed(handlers: Handlers, wire: BrokerWire, error: unknown): void {
+  /** Reports that the server refused a message. A connection that is lost says so itself. */
+  #failed(handlers: Handlers, connection: BrokerConnection, error: unknown): void {
     const said = String(error);
-    if (this.#wire !== wire || said === this.#lastSaid) return;
+    if (this.#connection !== connection || said === this.#lastSaid) return;
     this.#lastSaid = said;
     handlers.onError(error);
   }
@@ -358,7 +377,7 @@ export class BrokerAdapter implements Adapter {
       });
       if (!isWhole) this.#say(handlers, `a message on ${channel} must be whole, got a part of one`);
     } catch (error) {
-      // It must not reach the client library: that would take it for a fault of the wire's.
+      // It must not reach the client library, which would take it for a fault of the connection.
       handlers.onError(error);
     }
   }
@@ -374,7 +393,7 @@ export class BrokerAdapter implements Adapter {
   #sign(handlers: Handlers): void {
     if (this.#missingSigns >= MISSING_SIGNS) {
       const silentMs = this.#missingSigns * this.#patience.signMs;
-      this.#wire?.close();
+      this.#connection?.close();
       this.#lost(handlers, new Error(`nothing was heard for ${silentMs} ms`));
       return;
     }
@@ -386,16 +405,16 @@ export class BrokerAdapter implements Adapter {
     try {
       this.#send(this.#own, RECORD_KIND.here, "", this.#self);
     } catch {
-      // The next one will do.
+      // The next one comes soon enough.
     }
   }
 
-  /** Another node has this node's name. */
+  /** Handles a sign of another node with this node's name. */
   #namesake(handlers: Handlers, kind: number, boot: Buffer, who: string): void {
     const message = `nodeName must be unique in its cluster, got ${this.nodeName}, which is that of ${who} as well`;
     const error = makeError("SIM_ERR_NODE_NAME", message);
     const isStarting = kind === RECORD_KIND.hello;
-    // Of two that start at once one must give way, and it must be the same for both.
+    // Of two that start at once one must give way, and both must agree which.
     if (this.#claim && (!isStarting || Buffer.compare(boot, this.#boot) < 0)) {
       this.#claim.reject(error);
       return;
@@ -420,11 +439,41 @@ const NO_REPORTS: AdapterReports = {
 
 function tellLost(handlers: Handlers, { topics, hasGap }: TakenParcel): void {
   if (topics.length > 0) handlers.onLost(topics);
-  // A gap has slots that nobody here can read.
+  // A gap has slots that this node cannot read.
   if (hasGap) handlers.onLost("all");
 }
 
 function isFinal(error: unknown): boolean {
   const codes = ["SIM_ERR_BROKER_REFUSED", "SIM_ERR_CLIENT_PACKAGE", "SIM_ERR_NODE_NAME"];
   return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
+
+/**
+ * Loads the client library of a kind of server, which an app installs only if it uses one.
+ *
+ * @param scheme - of the URLs that need it, such as `redis:`
+ * @param load - imports the package
+ * @throws SIM_ERR_CLIENT_PACKAGE if it is not installed
+ */
+export async function loadClient<Library>(
+  name: string,
+  scheme: string,
+  load: () => Promise<Library>,
+): Promise<Library> {
+  try {
+    return await load();
+  } catch (cause) {
+    // A package that is installed and does not load says so itself.
+    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
+      throw cause;
+    }
+    const message = `package ${name} must be installed for a clusterUrl of ${scheme} (npm install ${name}), got none`;
+    throw makeError("SIM_ERR_CLIENT_PACKAGE", message, { cause });
+  }
+}
+
+/** Makes the error for a server that refuses this node. */
+export function brokerRefused({ address }: Broker, cause: Error): Error {
+  const message = `${address} must let this node in, subscribe and publish, got ${cause.message}`;
+  return makeError("SIM_ERR_BROKER_REFUSED", message, { cause });
 }

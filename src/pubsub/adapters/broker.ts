@@ -1,27 +1,31 @@
 /**
- * PORT: a server through which nodes send each other messages by channels, as Redis.
+ * PORT: a server through which nodes send each other messages by channels, such as Redis.
  *
- * What an adapter over such a server does stands in `broker-adapter`; what is particular to one
- * kind of server is behind this.
+ * `broker-adapter` contains everything that an adapter over such a server does; what is particular
+ * to one kind of server is behind this.
  *
  * Runs on: link.
  */
 
-/** What a wire tells its adapter. */
-export interface WireEvents {
-  /** Takes a message of a channel. `bytes` are the callee's to keep and to change. */
+/** Handles what comes by a connection. */
+export interface BrokerListener {
+  /** Takes a message of a channel. The callee may keep and change `bytes`. */
   onMessage(channel: string, bytes: Buffer): void;
-  /** The wire is lost: nothing comes or goes any more. Told once, to who has it and did not close it. */
+  /**
+   * Called when the connection is lost: nothing comes or goes any more. Called once, after
+   * `connect` has resolved, and not for a connection that was closed.
+   */
   onLost(error: Error): void;
 }
 
 /** One connection to the server, from when it is subscribed until it is lost or closed. */
-export interface BrokerWire {
+export interface BrokerConnection {
   /**
-   * Sends a message to a channel. Messages of one wire keep their order, over all channels.
+   * Sends a message to a channel. Messages of one connection keep their order, over all channels.
    *
-   * @param bytes - the wire's from now on
-   * @returns how many wires it was delivered to; rejects where that is not known, or it was refused
+   * @param bytes - the connection's from now on
+   * @returns how many connections it was delivered to, this one included; Infinity if the server
+   *   does not say. Rejects if that is not known, or the message was refused
    */
   publish(channel: string, bytes: Buffer): Promise<number>;
   /** Ends the connection at once. */
@@ -30,18 +34,19 @@ export interface BrokerWire {
 
 /** A kind of server, and which one. */
 export interface Broker {
-  /** What log lines call it, without any password, as `redis://host:6379`. */
+  /** What log lines call it, without any password, such as `redis://host:6379`. */
   readonly address: string;
   /**
    * Connects, and subscribes to channels. Resolves when messages come.
    *
-   * @param signal - gives up: nothing must hold the thread then
-   * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE where another try would be in vain;
-   *   anything else where it would not
+   * @param signal - aborted when it takes too long, or is not wanted any more: then nothing of it
+   *   must keep the thread alive
+   * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE if another try would be in vain; any
+   *   other error if it would not
    */
   connect(
     channels: readonly string[],
-    events: WireEvents,
+    listener: BrokerListener,
     signal: AbortSignal,
-  ): Promise<BrokerWire>;
+  ): Promise<BrokerConnection>;
 }

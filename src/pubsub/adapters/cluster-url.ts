@@ -1,31 +1,22 @@
 /**
- * Which adapter the option `clusterUrl` chooses, by the URL's scheme.
+ * Chooses the adapter for the option `clusterUrl`, by the URL's scheme.
  *
  * Runs on: main, before anything starts. Loads no adapter: the link's thread does.
  */
 
-import type { ResolvedOptions } from "../../options/options.ts";
+import { CLUSTER_SCHEMES, NO_CLUSTER } from "../../options/cluster-schemes.ts";
 import type { AdapterSpec } from "../adapter.ts";
-import type { RedisAdapterOptions } from "./redis.ts";
+import type { ClusterOptions } from "./broker-adapter.ts";
 
-type ClusterOptions = Pick<
-  ResolvedOptions,
-  "clusterUrl" | "clusterName" | "clusterQueueBytes" | "nodeName"
->;
-
-const NONE = "none";
-// There are no other schemes: the option is checked.
-const REDIS = new URL("redis.js", import.meta.url).href;
-
-/** Gives the adapter for these options; undefined where they say `none`. */
+/** Returns the adapter for these options; undefined if they say `none`. */
 export function clusterAdapter(options: ClusterOptions): AdapterSpec | undefined {
   const { clusterUrl, clusterName, clusterQueueBytes, nodeName } = options;
-  if (clusterUrl === NONE) return undefined;
-  const given: RedisAdapterOptions = {
-    url: clusterUrl,
-    clusterName,
-    nodeName,
-    queueBytes: clusterQueueBytes,
+  if (clusterUrl === NO_CLUSTER) return undefined;
+  // The option was checked: there is a row for its scheme.
+  const scheme = CLUSTER_SCHEMES[new URL(clusterUrl).protocol];
+  if (!scheme) return undefined;
+  return {
+    module: new URL(`${scheme.adapter}.js`, import.meta.url).href,
+    options: { clusterUrl, clusterName, clusterQueueBytes, nodeName },
   };
-  return { module: REDIS, options: { ...given } };
 }

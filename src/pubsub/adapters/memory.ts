@@ -1,5 +1,5 @@
 /**
- * Links the nodes of one process. For tests, and for trying things out.
+ * Links the nodes of one process, for tests and experiments.
  *
  * The links of a hub find each other by a BroadcastChannel of its name.
  *
@@ -25,7 +25,7 @@ interface Packet {
   readonly bytes: Uint8Array;
 }
 
-/** Gives the adapter that links nodes of one process, for the option `adapter` of `serve`. */
+/** Returns the adapter that links nodes of one process, for the option `adapter` of `serve`. */
 export function memoryAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }

@@ -1,5 +1,5 @@
 /**
- * Parcels: what one turn of the link has for one channel of a broker, as one message.
+ * Parcels: what one turn of the link sends to one channel of a broker, as one message.
  *
  *   0         1         4                12
  *   +---------+---------+----------------+----------
@@ -15,8 +15,9 @@
  *     body    an envelope, a gap, or the words of a sign of life
  *
  * A broker and its subscribers do work for each message. Broadcasts come in bursts (a ring is
- * drained by up to 256 records a turn), so a burst is a few messages. The version goes up with this
- * form, with that of envelopes, gaps or mail: nodes leave parcels of another version alone.
+ * drained by up to 256 records a turn), so that a burst becomes a few messages. The version goes up
+ * when this form changes, or that of envelopes, gaps or mail: nodes ignore parcels of another
+ * version.
  *
  * Runs on: link.
  * Owns: the parcel's bytes until they are taken.
@@ -24,7 +25,7 @@
 
 import { randomBytes } from "node:crypto";
 
-/** Version of the form that is drawn above, and of what records have in them. */
+/** Version of the form that is drawn above, and of what is in the records. */
 const VERSION = 1;
 const HEADER_BYTES = 12;
 const BOOT_OFFSET = 4;
@@ -32,21 +33,21 @@ const RECORD_HEADER_BYTES = 12;
 /** A parcel is full from here on; one record may be larger. */
 const FULL_BYTES = 65_536;
 
-/** What a record is: a broadcast, a gap, or a sign of life of a node that starts or serves. */
+/** Kinds of record: a broadcast, a gap, or a sign of life of a node that starts or serves. */
 export const RECORD_KIND = { broadcast: 1, gap: 2, hello: 3, here: 4 } as const;
 
-/** Takes the records of a parcel, one by one. `body` is a part of the parcel's bytes. */
+/** Takes the records of a parcel, one by one. `body` is part of the parcel's bytes. */
 export type RecordHandler = (kind: number, topic: string, body: Buffer) => void;
 
 /** A parcel that was taken. */
 export interface TakenParcel {
   readonly bytes: Buffer;
-  /** Of its broadcasts, one for each. */
+  /** Topics of its broadcasts, one for each. */
   readonly topics: readonly string[];
   readonly hasGap: boolean;
 }
 
-/** Makes what tells the adapters of one node name apart: of two nodes, or one after the other. */
+/** Makes a boot: it tells apart the adapters of one node name, of two nodes or one after the other. */
 export function makeBoot(): Buffer {
   return randomBytes(HEADER_BYTES - BOOT_OFFSET);
 }
@@ -72,7 +73,7 @@ export class Parcel {
     return this.#length >= FULL_BYTES;
   }
 
-  /** Bytes that it would have with such a record. */
+  /** Returns the bytes that it would have with such a record. */
   lengthWith(topic: string, body: Uint8Array): number {
     return this.#length + RECORD_HEADER_BYTES + Buffer.byteLength(topic) + body.length;
   }
@@ -97,14 +98,14 @@ export class Parcel {
     else if (kind === RECORD_KIND.gap) this.#hasGap = true;
   }
 
-  /** Gives what was packed, for good, and begins anew. */
+  /** Returns what was packed, to keep, and begins the next parcel. */
   take(): TakenParcel {
     this.#bytes.fill(0, 0, HEADER_BYTES);
     this.#bytes.writeUInt8(VERSION);
     this.#bytes.set(this.#boot, BOOT_OFFSET);
     const packed = this.#bytes.subarray(0, this.#length);
     const isLarge = this.#bytes.length > FULL_BYTES;
-    // What is handed out lives until it is written: a small one must not hold a large buffer.
+    // The parcel lives until it is written: a small one must not hold a large buffer.
     const bytes = isLarge ? packed : Buffer.from(packed);
     if (isLarge) this.#bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
     const taken = { bytes, topics: this.#topics, hasGap: this.#hasGap };
@@ -115,7 +116,7 @@ export class Parcel {
   }
 }
 
-/** Who packed a parcel: the boot, or undefined where it is none that this version reads. */
+/** Returns the boot of the adapter that packed a parcel; undefined if this version cannot read it. */
 export function bootOf(bytes: Buffer): Buffer | undefined {
   if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION) return undefined;
   return bytes.subarray(BOOT_OFFSET, HEADER_BYTES);
@@ -124,7 +125,7 @@ export function bootOf(bytes: Buffer): Buffer | undefined {
 /**
  * Hands the records of a parcel to a handler.
  *
- * @returns false where the bytes end within a record: whoever sent them is no node
+ * @returns false if the bytes end within a record: the sender is no node
  */
 export function readParcel(bytes: Buffer, onRecord: RecordHandler): boolean {
   let at = HEADER_BYTES;

@@ -4,8 +4,8 @@
  * One connection does everything: with version 3 of its protocol Redis pushes messages between the
  * answers to commands, so what is published and what is heard are lost together or not at all. The
  * client library (the package `@redis/client`) is loaded here, on the link's thread, at the first
- * try to connect; who has no Redis needs not have it. Its own reconnecting is off: it would send
- * anew what may have arrived, and never says what did not.
+ * attempt to connect; an app that does not use Redis need not install it. Its own reconnecting is
+ * off: it would send again what may have arrived, and never reports what did not.
  *
  * Runs on: link.
  * Full: the server cuts a connection that reads too slowly (client-output-buffer-limit pubsub).
@@ -13,18 +13,18 @@
 
 import type * as Library from "@redis/client";
 
-import { makeError } from "../../errors.ts";
 import type { Adapter } from "../adapter.ts";
-import { BrokerAdapter, type BrokerAdapterOptions, type BrokerPatience } from "./broker-adapter.ts";
-import type { Broker, BrokerWire, WireEvents } from "./broker.ts";
+import {
+  BrokerAdapter,
+  brokerRefused,
+  loadClient,
+  type BrokerPatience,
+  type ClusterOptions,
+} from "./broker-adapter.ts";
+import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 
-/** Options of the Redis adapter. */
-export interface RedisAdapterOptions extends BrokerAdapterOptions {
-  /** `redis://user:password@host:port/db`; `rediss:` by TLS. */
-  readonly url: string;
-}
-
-const PACKAGE = "@redis/client";
+/** How long a TCP connection may take. */
+const CONNECT_MS = 10_000;
 /** Errors of a server that will be there soon: it starts, fails over, or has too many clients. */
 const PASSING =
   /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY)\b|max number of clients/;
@@ -33,21 +33,15 @@ const CLIENT_NAME = /^[!-~]+$/;
 
 /** Makes the adapter, in the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
-  return makeRedisAdapter(options as unknown as RedisAdapterOptions);
+  return makeRedisAdapter(options as unknown as ClusterOptions);
 }
 
-/**
- * Makes an adapter, as patient as tests want it.
- *
- * @param answerMs - for the connection, and for all that is asked before messages come
- */
+/** Makes an adapter, as patient as tests want it. */
 export function makeRedisAdapter(
-  options: RedisAdapterOptions,
+  options: ClusterOptions,
   patience?: Partial<BrokerPatience>,
-  answerMs = 10_000,
 ): BrokerAdapter {
-  const { url, nodeName } = options;
-  return new BrokerAdapter(new Redis(url, nodeName, answerMs), options, patience);
+  return new BrokerAdapter(new Redis(options), options, patience);
 }
 
 /** A Redis server. */
@@ -56,12 +50,9 @@ class Redis implements Broker {
   readonly #url: string;
   readonly #clientName: string | undefined;
 
-  readonly #answerMs: number;
-
-  constructor(url: string, nodeName: string, answerMs: number) {
-    const { protocol, host } = new URL(url);
-    this.#url = url;
-    this.#answerMs = answerMs;
+  constructor({ clusterUrl, nodeName }: ClusterOptions) {
+    const { protocol, host } = new URL(clusterUrl);
+    this.#url = clusterUrl;
     this.address = `${protocol}//${host}`;
     const name = `simurgh:${nodeName}`;
     this.#clientName = CLIENT_NAME.test(name) ? name : undefined;
@@ -69,16 +60,20 @@ class Redis implements Broker {
 
   async connect(
     channels: readonly string[],
-    events: WireEvents,
+    listener: BrokerListener,
     signal: AbortSignal,
-  ): Promise<BrokerWire> {
-    const answerMs = this.#answerMs;
-    const { createClient, ErrorReply } = await this.#library();
+  ): Promise<BrokerConnection> {
+    const { createClient, ErrorReply } = await loadClient(
+      "@redis/client",
+      "redis:",
+      async () => import("@redis/client"),
+    );
+    signal.throwIfAborted();
     const client: Library.RedisClientType = createClient({
       url: this.#url,
       RESP: 3,
       disableOfflineQueue: true,
-      socket: { reconnectStrategy: false, connectTimeout: answerMs },
+      socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS },
       ...(this.#clientName !== undefined && { name: this.#clientName }),
     });
     const explained = (error: unknown): unknown => {
@@ -86,63 +81,41 @@ class Redis implements Broker {
       // Of a host with several addresses: one error says enough.
       return error instanceof AggregateError ? error.errors[0] : error;
     };
-    let isWire = false;
+    let isConnected = false;
     let isClosed = false;
     const close = (): void => {
       isClosed = true;
       if (client.isOpen) client.destroy();
     };
     client.on("error", (error: Error) => {
-      if (!isWire || isClosed) return;
+      if (!isConnected || isClosed) return;
       close();
-      events.onLost(error);
+      listener.onLost(error);
     });
     const hear = (bytes: Buffer, channel: Buffer): void => {
-      if (!isClosed) events.onMessage(channel.toString(), bytes);
+      if (!isClosed) listener.onMessage(channel.toString(), bytes);
     };
-    // A connection that is being made cannot be ended, so it must not hold the thread: the timer does.
+    // A connection that is being made cannot be ended, so it must not keep the thread alive.
     client.unref();
-    const timer = setTimeout(close, answerMs);
-    const giveUp = (): void => {
-      clearTimeout(timer);
-      close();
-    };
-    signal.addEventListener("abort", giveUp, { once: true });
+    signal.addEventListener("abort", close, { once: true });
     try {
       await client.connect();
       await client.subscribe([...channels], hear, true);
     } catch (error) {
-      if (isClosed) throw new Error(`no answer within ${answerMs} ms`, { cause: error });
       close();
       throw explained(error);
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", giveUp);
+      signal.removeEventListener("abort", close);
     }
     client.ref();
-    isWire = true;
+    isConnected = true;
     const refuse = (error: unknown): never => {
       throw explained(error);
     };
     return { publish: (channel, bytes) => client.publish(channel, bytes).catch(refuse), close };
   }
 
-  async #library(): Promise<typeof Library> {
-    try {
-      return await import("@redis/client");
-    } catch (cause) {
-      // A package that is there and does not load says so itself.
-      if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
-        throw cause;
-      }
-      const message = `package ${PACKAGE} must be installed for a clusterUrl of redis: (npm install ${PACKAGE}), got none`;
-      throw makeError("SIM_ERR_CLIENT_PACKAGE", message, { cause });
-    }
-  }
-
-  #refusal(cause: Error): Error {
-    if (PASSING.test(cause.message)) return cause;
-    const message = `${this.address} must let this node in, subscribe and publish, got ${cause.message}`;
-    return makeError("SIM_ERR_BROKER_REFUSED", message, { cause });
+  #refusal(error: Error): Error {
+    return PASSING.test(error.message) ? error : brokerRefused(this, error);
   }
 }

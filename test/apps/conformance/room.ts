@@ -6,18 +6,16 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
-import { defineChannel, error, ok, reply, socketRef, stop } from "../../../src/index.ts";
+import { defineChannel, error, ok, reply, stop, type LaterReply } from "../../../src/index.ts";
 import { asBytes, asObject, hexAt, numberAt } from "./payload.ts";
 import { userSocket } from "./socket.ts";
 
-type SocketRef = ReturnType<typeof socketRef>;
-
-/** A message that a room sends to itself, at once or later. */
+/** What a room sends to itself, at once or after a while. */
 type RoomMessage =
   | { readonly kind: "afterJoin" }
   | { readonly kind: "ackShout"; readonly payload: unknown }
   | { readonly kind: "tick"; readonly payload: unknown }
-  | { readonly kind: "lateReply"; readonly ref: SocketRef; readonly payload: unknown };
+  | { readonly kind: "lateReply"; readonly ref: LaterReply; readonly payload: unknown };
 
 /** Passes off an invalid value as a result. The library has to detect it at run time. */
 function noResult(value: unknown): never {
@@ -124,12 +122,12 @@ export const room = defineChannel(userSocket, {
     async_reply(socket, payload) {
       socket.sendAfter(50, {
         kind: "lateReply",
-        ref: socketRef(socket),
+        ref: socket.replyLater(),
         payload,
       } satisfies RoomMessage);
     },
     double_async_reply(socket, payload) {
-      const late: RoomMessage = { kind: "lateReply", ref: socketRef(socket), payload };
+      const late: RoomMessage = { kind: "lateReply", ref: socket.replyLater(), payload };
       socket.sendAfter(20, late);
       socket.sendAfter(40, late);
       return reply("ok", { first: true });

@@ -3,7 +3,8 @@
  *
  * Runs on: a shard.
  */
-import { defineSocket, error, ok, type RequestUri } from "../../../src/index.ts";
+import { defineSocket, error, ok } from "../../../src/index.ts";
+import type { RequestUri } from "../../../src/raw.ts";
 
 /** The information about clients that every mount passes to the socket. */
 export const CLIENT_INFO = ["peerData", "xHeaders", "uri", "userAgent"] as const;

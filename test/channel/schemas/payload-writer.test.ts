@@ -13,7 +13,6 @@ import { defineChannel } from "../../../src/channel/definition.ts";
 import { ok, reply, stop } from "../../../src/callbacks/results.ts";
 import { payloadWriter } from "../../../src/channel/schemas/payload-writer.ts";
 import { typed } from "../../../src/channel/schemas/typed.ts";
-import { socketRef } from "../../../src/channel/socket-ref.ts";
 import { verbatim } from "../../../src/channel/verbatim.ts";
 import { JsonText } from "../../../src/protocol/json-text.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
@@ -48,14 +47,14 @@ const room = defineChannel(ANYONE, {
     later: async () => Promise.resolve(reply("ok", ROW)),
     bye: () => stop("normal", ok(ROW)),
     other: () => reply("other", ROW),
-    ref: (socket) => socketRef(socket).reply("ok", ROW),
+    ref: (socket) => socket.replyLater().reply("ok", ROW),
     async refLater(socket) {
       await turn();
-      const ref = socketRef(socket);
+      const ref = socket.replyLater();
       ref.reply("error", ROW);
       ref.reply("ok", ROW);
     },
-    plainRef: (socket) => socketRef(socket).reply("ok", ROW),
+    plainRef: (socket) => socket.replyLater().reply("ok", ROW),
     push: (socket) => socket.push("user", ROW),
     shout: (socket) => socket.broadcast("user", ROW),
     open: (socket) => socket.push("open", ROW),

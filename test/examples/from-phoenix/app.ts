@@ -1,12 +1,13 @@
 import { defineChannel, defineEndpoint, definePresence, defineSocket } from "simurgh";
-import { error, ok, socketRef, stop, typed, verifyPhoenixToken, type Broadcast } from "simurgh";
+import { error, ok, stop, typed, type Broadcast } from "simurgh";
+import { verifyPhoenixToken } from "simurgh/token";
 import { makeReport } from "./report.ts";
 
 const presence = definePresence<{ at: number }>();
 
 const userSocket = defineSocket({
   connect(request) {
-    const options = { salt: "user auth", maxAge: 1_209_600 };
+    const options = { salt: "user auth", maxAgeMs: 1_209_600_000 };
     const token = verifyPhoenixToken(request, request.params["token"], options);
     if (!token.ok || typeof token.data !== "number") return error();
     return ok({ userId: `${token.data}`, muted: [] as string[] });
@@ -37,7 +38,7 @@ const room = defineChannel(userSocket, {
     mute: (socket, { user }: { user: string }) =>
       socket.assign(({ muted }) => ({ muted: [...muted, user] })),
     report(socket) {
-      const ref = socketRef(socket);
+      const ref = socket.replyLater();
       void makeReport(socket.topic).then((report) => ref.reply("ok", report));
     },
     quit: () => stop("normal", ok()),

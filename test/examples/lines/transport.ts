@@ -1,7 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { defineTransport } from "simurgh";
-import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh";
+import { defineTransport } from "simurgh/raw";
+import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh/raw";
 
 /**
  * Lines over TCP: the first line is the path of the socket, each further line is a frame. Binary frames are

@@ -1,4 +1,5 @@
-import { defineChannel, defineEndpoint, defineSocket, error, ok, Token, typed } from "simurgh";
+import { defineChannel, defineEndpoint, defineSocket, error, ok, typed } from "simurgh";
+import { Token } from "simurgh/token";
 import type { ShardContext } from "simurgh";
 import type tasks from "./tasks.ts";
 

@@ -1,5 +1,6 @@
-import { defineChannel, defineEndpoint, defineSocket, error, ok, verifyJwt } from "simurgh";
-import type { JwtResult } from "simurgh";
+import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh";
+import { verifyJwt } from "simurgh/token";
+import type { JwtResult } from "simurgh/token";
 
 const issuer = process.env["ISSUER"] ?? "https://id.example.com";
 const jwksUrl = `${issuer}/.well-known/jwks.json`;

@@ -1,4 +1,5 @@
-import { closeWith, defineEndpoint, defineRawSocket, error, ok, reply } from "simurgh";
+import { defineEndpoint, error, ok, reply } from "simurgh";
+import { closeWith, defineRawSocket } from "simurgh/raw";
 import type { Broadcast } from "simurgh";
 
 /** A plain-text protocol: `+gold` subscribes to a topic and `-gold` unsubscribes. */

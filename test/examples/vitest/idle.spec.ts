@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 
 const userSocket = defineSocket({ connect: () => ok({}) });
 
-/** Asks clients that have been silent for a minute whether they are still there. */
+/** Asks a client that has said nothing for a minute whether it is still there. */
 const room = defineChannel(userSocket, {
   locals: () => ({ cancel: () => {} }),
   join(socket) {
@@ -27,7 +27,7 @@ const endpoint = defineEndpoint({
 
 afterEach(() => closeApp(endpoint));
 
-test("a client that is silent for a minute is asked", async () => {
+test("a client that says nothing for a minute is asked", async () => {
   const app = await testApp(endpoint, { time: "virtual" });
   const { reply, channel } = await subscribeAndJoin(await app.connect(), "room:lobby");
   expect(reply.status).toBe("ok");

@@ -81,13 +81,11 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     nodeName: string,
     options: { readonly queueBytes?: number; readonly url?: string } = {},
     patience: Partial<BrokerPatience> = {},
-    answerMs?: number,
   ): TestNode {
-    const { queueBytes = MEBIBYTE, url = redis.url } = options;
+    const { queueBytes: clusterQueueBytes = MEBIBYTE, url: clusterUrl = redis.url } = options;
     const adapter = makeRedisAdapter(
-      { url, clusterName: "test", nodeName, queueBytes },
+      { clusterUrl, clusterName: "test", nodeName, clusterQueueBytes },
       { ...PATIENCE, ...patience },
-      answerMs,
     );
     const told = new Told();
     const started = adapter.start(
@@ -179,7 +177,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
 
   it("starts where the server takes connections and says nothing, and waits no longer than that", async () => {
     redis.freeze();
-    const ant = begin("ant", {}, {}, 100);
+    const ant = begin("ant", {}, { answerMs: 100 });
     await within(ant.started, "the start without an answer", DEADLINE_MS);
     await ant.told.upTo("disconnected");
     assert.match(String(ant.told.errors[0]), /no answer within 100 ms/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { Logger } from "../../../src/log/logger.ts";
-import type { ConnectInfo } from "../../../src/socket/definition.ts";
+import type { ConnectInfo } from "../../../src/socket/connect-request.ts";
 import { ConnectInfoPlan } from "../../../src/transport/handshake/connect-info.ts";
 import type { ConnectInfoRequest } from "../../../src/transport/handshake/connect-info.ts";
 import { headWith } from "../../support/head.ts";
@@ -129,7 +129,7 @@ describe("connect info", () => {
   it("has a null session where the store throws, which is logged", () => {
     const request: ConnectInfoRequest = [{ session: { key: PLUG_COOKIE_NAME, store: broken } }];
     assert.deepEqual(collected(request), { session: null });
-    assert.deepEqual(log.splice(0), ["the session's store threw: there is none"]);
+    assert.deepEqual(log.splice(0), ["the session store threw: connect gets no session"]);
   });
 
   it("wants of a head only what it needs", () => {

@@ -12,7 +12,7 @@ import { LOG_LINES } from "../../../src/log/logger.ts";
 import type { LogLine } from "../../../src/log/logger.ts";
 import type { EndpointCallbacks, MountDefinition } from "../../../src/endpoint/endpoint.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
-import type { ConnectRequest } from "../../../src/socket/definition.ts";
+import type { ConnectRequest } from "../../../src/socket/connect-request.ts";
 import type { RouteResponse } from "../../../src/transport/http/answer.ts";
 import { within } from "../../support/deadline.ts";
 import {

@@ -1,0 +1,280 @@
+/**
+ * Runs user callbacks: one at a time for each channel or raw socket, and letters in order.
+ *
+ * A letter for an idle callee is handled at once, and a synchronous callback costs no promise. While
+ * a callback is running, letters wait in the callee's mailbox. The state of a callee is in its own
+ * fields, so an idle one costs no object here.
+ *
+ *   idle --callback starts--> running --returned a value------------> idle
+ *                                 |
+ *                                 +--returned a promise--> busy --settled--> idle
+ *                                                           +--timed out--> failed
+ *
+ * Runs on: shard; one for all its channels and raw sockets.
+ * Full: a letter that finds the mailbox full (`maxMailbox`), and a callback that does not settle in
+ *       time (`handlerTimeoutMs`, `joinTimeoutMs`), end the callee by its `failed`.
+ */
+
+import { makeError } from "../errors.ts";
+import { LiveCount } from "./live-count.ts";
+import { Mailbox } from "./mailbox.ts";
+import { handlerTimeout, ignoreOutcome, isThenable } from "./promises.ts";
+import { TurnQueue, type TurnTaker } from "./turn-queue.ts";
+
+/** A channel or a raw socket. The fields are written by Callbacks only. */
+export interface Callee<Letter = unknown> extends TurnTaker {
+  /** True while a synchronous callback is on the stack. */
+  isRunning: boolean;
+  /** True while the promise of a callback has not settled. */
+  isBusy: boolean;
+  /** When the promise was returned (ms, monotonic). */
+  busySince: number;
+  /** Number of the promise that is awaited; one that settles under another number is ignored. */
+  run: number;
+  /** True if the callback on the stack has filled the mailbox. */
+  isOverfull: boolean;
+  /** Created when a first letter has to wait, dropped when none waits. */
+  mailbox: Mailbox<Letter> | undefined;
+
+  /** False if letters wait for their turn even while it is idle. */
+  readonly takesAtOnce: boolean;
+  /** True while letters must wait, because its join has not been answered. */
+  readonly isWaiting: boolean;
+  /** False once letters are dropped, because it is ending. */
+  readonly takesLetters: boolean;
+
+  /** Handles one letter, by `run`. */
+  handle(letter: Letter): void;
+  /**
+   * Ends the callee: a callback threw or timed out, or the mailbox is full.
+   *
+   * @param event - the event or callback that failed; null if a letter found no room
+   */
+  failed(event: unknown, error: unknown): void;
+  /** Called when no letter waits any more. */
+  emptied(): void;
+}
+
+/** Result of a callback that did not return one: it threw, or filled the mailbox. */
+export const FAILED: unique symbol = Symbol("failed");
+
+/** Letters of one callee that are handled before others get their turn. */
+const LETTERS_PER_TURN = 128;
+
+interface Awaited {
+  readonly limitMs: number;
+  readonly makeTimeout: (limitMs: number) => Error;
+  readonly failed: (error: unknown) => void;
+}
+
+/** The callbacks of a shard. */
+export class Callbacks {
+  /** Channels and raw sockets whose last callback has not finished. */
+  readonly live = new LiveCount();
+  readonly #maxMailbox: number;
+  readonly #handlerTimeoutMs: number;
+  readonly #awaited = new Map<Callee, Awaited>();
+  readonly #turns = new TurnQueue<Callee>((callee) => this.#runMailbox(callee));
+
+  constructor({
+    maxMailbox,
+    handlerTimeoutMs,
+  }: {
+    readonly maxMailbox: number;
+    readonly handlerTimeoutMs: number;
+  }) {
+    this.#maxMailbox = maxMailbox;
+    this.#handlerTimeoutMs = handlerTimeoutMs;
+  }
+
+  // -- letters -----------------------------------------------------------------------------------
+
+  /** Reports whether a letter would be handled at once. */
+  isFree<Letter>(callee: Callee<Letter>): boolean {
+    return (
+      !callee.isRunning && !callee.isBusy && callee.mailbox === undefined && callee.takesAtOnce
+    );
+  }
+
+  /** Handles a letter, now or in its turn. If there is no room for it, the callee has failed. */
+  receive<Letter>(callee: Callee<Letter>, letter: Letter): void {
+    if (this.isFree(callee)) {
+      callee.handle(letter);
+      this.flush(callee);
+    } else this.keep(callee, letter);
+  }
+
+  /** Handles a letter that no client can send at will, for which there is always room. */
+  tell<Letter>(callee: Callee<Letter>, letter: Letter): void {
+    if (this.isFree(callee)) {
+      callee.handle(letter);
+      this.flush(callee);
+    } else this.keepAlways(callee, letter);
+  }
+
+  /** Puts a letter into the mailbox. If there is no room for it, the callee has failed. */
+  keep<Letter>(callee: Callee<Letter>, letter: Letter): void {
+    if (!callee.takesLetters) return;
+    callee.mailbox ??= new Mailbox(this.#maxMailbox);
+    if (callee.mailbox.tryPut(letter)) this.#schedule(callee);
+    // The callback that fills it is on the stack, and its callee ends when it returns.
+    else if (callee.isRunning) callee.isOverfull = true;
+    else callee.failed(null, this.#mailboxFull());
+  }
+
+  /** Puts a letter into the mailbox, for which there is always room. */
+  keepAlways<Letter>(callee: Callee<Letter>, letter: Letter): void {
+    if (!callee.takesLetters) return;
+    callee.mailbox ??= new Mailbox(this.#maxMailbox);
+    callee.mailbox.put(letter);
+    this.#schedule(callee);
+  }
+
+  /** Handles what waits for a callee now, unless a callback of it is running. */
+  flush<Letter>(callee: Callee<Letter>): void {
+    if (callee.mailbox) this.#runMailbox(callee);
+  }
+
+  /** Handles what waits for a callee when the loop has read all input that is there. */
+  flushLater<Letter>(callee: Callee<Letter>): void {
+    if (callee.mailbox) this.#turns.add(callee);
+  }
+
+  #schedule<Letter>(callee: Callee<Letter>): void {
+    const isAwaited = callee.isBusy || callee.isRunning || callee.isWaiting;
+    if (!isAwaited) this.#turns.add(callee);
+  }
+
+  #runMailbox<Letter>(callee: Callee<Letter>): void {
+    for (let count = 0; count < LETTERS_PER_TURN; count += 1) {
+      if (callee.isBusy || callee.isRunning || callee.isWaiting) return;
+      const letter = callee.takesLetters ? callee.mailbox?.take() : undefined;
+      if (letter === undefined) {
+        callee.mailbox = undefined;
+        callee.emptied();
+        return;
+      }
+      callee.handle(letter);
+    }
+    // A callee that keeps sending to itself must not keep the others from their turn.
+    this.#turns.add(callee);
+  }
+
+  #mailboxFull(): Error {
+    const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
+    return makeError("SIM_ERR_MAILBOX_FULL", message);
+  }
+
+  // -- callbacks ---------------------------------------------------------------------------------
+
+  /**
+   * Runs a callback and returns its result, which may be a promise.
+   *
+   * @returns FAILED if it threw, or filled the mailbox; then the callee has failed
+   */
+  run<Argument>(
+    callee: Callee,
+    event: unknown,
+    callback: (callee: object, argument: Argument) => unknown,
+    argument: Argument,
+  ): unknown {
+    callee.isRunning = true;
+    let result: unknown;
+    try {
+      result = callback(callee, argument);
+    } catch (error) {
+      callee.isRunning = false;
+      callee.failed(event, error);
+      return FAILED;
+    }
+    callee.isRunning = false;
+    if (!callee.isOverfull) return result;
+    ignoreOutcome(result);
+    callee.failed(null, this.#mailboxFull());
+    return FAILED;
+  }
+
+  /**
+   * Waits for the promise of a callback, and goes on with `settled` or `failed`, corked. Neither is
+   * called once the callee was forgotten: user code may settle its promise at any time.
+   *
+   * @param joinTimeoutMs - for a join, how long it may take; `handlerTimeoutMs` if left out
+   */
+  await(
+    callee: Callee,
+    promise: PromiseLike<unknown>,
+    settled: (value: unknown) => void,
+    failed: (error: unknown) => void,
+    joinTimeoutMs?: number,
+  ): void {
+    callee.run += 1;
+    const { run } = callee;
+    callee.isBusy = true;
+    callee.busySince = performance.now();
+    this.#awaited.set(
+      callee,
+      joinTimeoutMs === undefined
+        ? { limitMs: this.#handlerTimeoutMs, makeTimeout: handlerTimeout, failed }
+        : { limitMs: joinTimeoutMs, makeTimeout: joinTimeout, failed },
+    );
+    const goOn = (next: (value: unknown) => void) => (value: unknown) => {
+      if (callee.run !== run) return;
+      this.forget(callee);
+      callee.cork(() => next(value));
+    };
+    // Through a promise of our own: a thenable of the user's may throw, or call back at once.
+    Promise.resolve(promise).then(goOn(settled), goOn(failed));
+  }
+
+  /**
+   * Runs the last callback of a callee that ends, and calls `done` or `failed` when it has finished.
+   *
+   * @returns false if it has finished already, true if its promise is awaited
+   */
+  terminate<Reason>(
+    callee: Callee,
+    callback: ((callee: object, reason: Reason) => unknown) | undefined,
+    reason: Reason,
+    done: () => void,
+    failed: (error: unknown) => void,
+  ): boolean {
+    callee.isRunning = true;
+    let result: unknown;
+    try {
+      result = callback?.(callee, reason);
+    } catch (error) {
+      callee.isRunning = false;
+      failed(error);
+      return false;
+    }
+    callee.isRunning = false;
+    if (isThenable(result)) {
+      this.await(callee, result, done, failed);
+      return true;
+    }
+    done();
+    return false;
+  }
+
+  /** Ignores whatever the awaited callback still returns. */
+  forget(callee: Callee): void {
+    callee.run += 1;
+    callee.isBusy = false;
+    this.#awaited.delete(callee);
+  }
+
+  /** Fails callbacks that have had more than their time. Called from the shard's sweep. */
+  checkTimeouts(nowMs: number): void {
+    const late = [...this.#awaited].filter(
+      ([callee, { limitMs }]) => nowMs - callee.busySince >= limitMs,
+    );
+    for (const [callee, { limitMs, makeTimeout, failed }] of late) {
+      this.forget(callee);
+      failed(makeTimeout(limitMs));
+    }
+  }
+}
+
+function joinTimeout(timeoutMs: number): Error {
+  return makeError("SIM_ERR_JOIN_TIMEOUT", `a join must settle within ${timeoutMs} (ms)`);
+}

@@ -1,0 +1,59 @@
+/**
+ * The means to answer a message later, from anywhere in the shard.
+ *
+ * Runs on: the shard that owns the connection.
+ */
+
+import type { Ref } from "../protocol/message.ts";
+import { STATUS } from "../protocol/reserved.ts";
+import type { ChannelOwner } from "./routed-channel.ts";
+import type { PayloadWriter } from "./schemas/payload-writer.ts";
+
+/** The payload of a reply: typed with status ok, any other payload with other statuses. */
+export type LaterPayload<Status, Answer> = Status extends "ok"
+  ? object extends Answer
+    ? [payload?: Answer]
+    : [payload: Answer]
+  : [payload?: unknown];
+
+/**
+ * Answers one message, any number of times, also after its channel has ended (WIRE §5.3). Phoenix's
+ * name for it is `socket_ref`.
+ */
+export class LaterReply<Answer = unknown> {
+  readonly #owner: ChannelOwner;
+  readonly #joinRefJson: string;
+  readonly #topicJson: string;
+  readonly #ref: Ref;
+  /** Writes replies with ok if the event declares them by a JSON Schema. */
+  readonly #write: PayloadWriter | undefined;
+
+  constructor(
+    owner: ChannelOwner,
+    joinRefJson: string,
+    topicJson: string,
+    ref: Ref,
+    write: PayloadWriter | undefined,
+  ) {
+    this.#owner = owner;
+    this.#joinRefJson = joinRefJson;
+    this.#topicJson = topicJson;
+    this.#ref = ref;
+    this.#write = write;
+  }
+
+  /**
+   * Sends a reply. Does nothing once the connection is gone.
+   *
+   * @throws SIM_ERR_PAYLOAD if the payload cannot be sent, or does not match the JSON Schema of the
+   *   event's reply
+   */
+  reply<Status extends string>(status: Status, ...payload: LaterPayload<Status, Answer>): void;
+  reply(status: string, payload?: unknown): void {
+    const { connection, serializer } = this.#owner;
+    const written = status === STATUS.ok && this.#write ? this.#write(payload) : payload;
+    connection.send(
+      serializer.reply(this.#joinRefJson, this.#ref, this.#topicJson, status, written),
+    );
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What all channels of a shard share, so that each of them needs one pointer only.
+ *
+ * Runs on: shard; one for all its channels, raw ones included.
+ */
+
+import type { Callbacks } from "../callbacks/callbacks.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Counters } from "../memory/counters.ts";
+import type { ResolvedOptions } from "../options/options.ts";
+import type { PubSub } from "../pubsub/pubsub.ts";
+import { ChannelReports } from "./channel-reports.ts";
+import type { ShardContext } from "./context.ts";
+import type { Fastlane } from "./fastlane.ts";
+import type { Lane } from "./lane.ts";
+import type { Tasks } from "./tasks/tasks.ts";
+
+/** Options that channels follow. */
+export type ChannelOptions = Pick<ResolvedOptions, "handlerTimeoutMs" | "joinTimeoutMs">;
+
+/** A join that user code has not answered yet. */
+export interface OpenJoin {
+  readonly startedMs: number;
+  readonly joinTimeoutMs: number;
+  /** Ends the channel: its join was not answered in time. */
+  timedOut(): void;
+}
+
+/** The dependencies and the common state of a shard's channels. */
+export class ShardChannels {
+  readonly shard: number;
+  readonly context: ShardContext;
+  readonly pubsub: PubSub<Lane>;
+  readonly fastlane: Fastlane;
+  readonly tasks: Tasks;
+  readonly callbacks: Callbacks;
+  readonly counters: Counters;
+  readonly options: ChannelOptions;
+  readonly reports: ChannelReports;
+  /** Called with each channel that has ended, or was never joined: nothing reaches its client. */
+  readonly onEnded: (channel: object) => void;
+  /** Joins of raw channels that have not been answered. */
+  readonly openJoins = new Set<OpenJoin>();
+
+  constructor(given: {
+    readonly shard: number;
+    readonly context: ShardContext;
+    readonly pubsub: PubSub<Lane>;
+    readonly fastlane: Fastlane;
+    readonly tasks: Tasks;
+    readonly callbacks: Callbacks;
+    readonly counters: Counters;
+    readonly options: ChannelOptions;
+    readonly logger: Logger;
+    readonly onEnded: (channel: object) => void;
+  }) {
+    this.shard = given.shard;
+    this.context = given.context;
+    this.pubsub = given.pubsub;
+    this.fastlane = given.fastlane;
+    this.tasks = given.tasks;
+    this.callbacks = given.callbacks;
+    this.counters = given.counters;
+    this.options = given.options;
+    this.reports = new ChannelReports(given.logger);
+    this.onEnded = given.onEnded;
+  }
+
+  /** Ends raw channels whose join was not answered in time. Called from the shard's sweep. */
+  checkOpenJoins(nowMs: number): void {
+    for (const join of this.openJoins) {
+      if (nowMs - join.startedMs >= join.joinTimeoutMs) join.timedOut();
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The presences of a shard: a tracker for each that its endpoint names.
+ *
+ * Runs on: shard.
+ */
+
+import { reportOf, type ErrorReport } from "../error-report.ts";
+import type { ResolvedOptions } from "../options/options.ts";
+import { settingsOf, type PresenceContext, type Presences } from "./definition.ts";
+import { isPresence, type AnyPresence, type DefinedPresence } from "./presence.ts";
+import type { OwnerState, PresencePubSub } from "./shard-presence.ts";
+import { Tracker } from "./tracker.ts";
+
+/** The presences of an endpoint, and what they use of the shard. */
+export interface TrackersOptions {
+  readonly presences: readonly AnyPresence[];
+  readonly options: ResolvedOptions;
+  readonly context: PresenceContext;
+  readonly pubsub: PresencePubSub;
+  readonly ownerState: (owner: object) => OwnerState;
+}
+
+/** Who is there, for another thread. */
+export type PresenceAnswer =
+  /** As JSON: what clients would get can cross threads, whatever `fetch` added. */
+  | { readonly presences: string }
+  | { readonly failed: ErrorReport }
+  /** The endpoint has no presence of that name, only these. */
+  | { readonly names: readonly string[] };
+
+/** The trackers of one shard. */
+export class Trackers {
+  readonly #context: PresenceContext;
+  readonly #trackers: readonly (readonly [DefinedPresence, Tracker])[];
+
+  /** @throws SIM_ERR_OPTION_INVALID if options of a presence do not fit each other */
+  constructor({ presences, options, context, pubsub, ownerState }: TrackersOptions) {
+    this.#context = context;
+    this.#trackers = presences.filter(isPresence).map((presence) => {
+      const { name, callbacks } = presence;
+      const settings = settingsOf(name, callbacks, options);
+      const tracker = new Tracker({ name, callbacks, settings, context, pubsub, ownerState, now });
+      return [presence, tracker] as const;
+    });
+    for (const [presence, tracker] of this.#trackers) presence.attach(context, tracker);
+  }
+
+  /** Begins to talk to other shards. */
+  start(): void {
+    for (const [, tracker] of this.#trackers) tracker.start();
+  }
+
+  /** Tells the others what is left to be told. */
+  stop(): void {
+    for (const [, tracker] of this.#trackers) tracker.stop();
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    for (const [presence, tracker] of this.#trackers) {
+      tracker.close();
+      presence.detach(this.#context);
+    }
+  }
+
+  /** Handles the end of a channel, which may have tracked. */
+  ended(owner: object): void {
+    for (const [, tracker] of this.#trackers) tracker.ended(owner);
+  }
+
+  /** Lists a topic of a presence, or one key of it, for another thread. */
+  async answer(name: string, topic: string, key: string | undefined): Promise<PresenceAnswer> {
+    const found = this.#trackers.find(([presence]) => presence.name === name);
+    if (!found) return { names: this.#trackers.map(([presence]) => presence.name) };
+    const [, tracker] = found;
+    try {
+      return { presences: JSON.stringify(await listed(tracker, topic, key)) };
+    } catch (error) {
+      return { failed: reportOf(error) };
+    }
+  }
+}
+
+function now(): number {
+  return performance.now();
+}
+
+async function listed(
+  tracker: Tracker,
+  topic: string,
+  key: string | undefined,
+): Promise<Presences> {
+  if (key === undefined) return tracker.list(topic);
+  const entry = await tracker.getByKey(topic, key);
+  return entry ? { [key]: entry } : {};
+}

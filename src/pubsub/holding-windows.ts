@@ -1,0 +1,173 @@
+/**
+ * Times in which broadcasts and presses of doorbells are held, so that they leave together.
+ *
+ *   CoalescingWindow   with `coalesceMs`: holds everything, until a moment that all threads share
+ *   BurstWindow        without it: holds what follows the first broadcasts of a turn, until it ends
+ *   LatePresses        the doorbells that wait for the end of a coalescing window
+ *
+ * Runs on: shard; one window for each. `LatePresses` is part of the shard's exchange.
+ * Order:   what was held first leaves first; tasks run in the order in which they were added.
+ */
+
+/** A time in which broadcasts are held. Open while something is held. */
+export interface HoldingWindow {
+  /** Calls a task at each end of the window: the task lets go of what it holds. */
+  onEnd(task: () => void): void;
+  /** Reports whether the next broadcast is to be held. Call it once for each. */
+  takes(): boolean;
+  /** Opens the window, unless it is open. */
+  open(): void;
+  /** Ends the window at once, if it is open. */
+  end(): void;
+}
+
+const MS_PER_SECOND = 1_000;
+const NS_PER_MS = 1_000_000;
+
+/**
+ * The window of a shard that coalesces.
+ *
+ * Windows of all threads end at the same moments, the multiples of their length on the system's
+ * monotonic clock. What the threads hold therefore meets in the others' loops, and a thread wakes
+ * once for everything that would have woken it. A broadcast waits half a window on average, and a
+ * whole window at most.
+ */
+export class CoalescingWindow implements HoldingWindow {
+  readonly #lengthMs: number;
+  readonly #tasks: (() => void)[] = [];
+  readonly #onTimer = (): void => this.end();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(lengthMs: number) {
+    this.#lengthMs = lengthMs;
+  }
+
+  onEnd(task: () => void): void {
+    this.#tasks.push(task);
+  }
+
+  /** It holds every broadcast. */
+  takes(): boolean {
+    return true;
+  }
+
+  open(): void {
+    if (this.#timer !== undefined) return;
+    // The one clock that all threads of a process read alike.
+    const [seconds, nanoseconds] = process.hrtime();
+    const nowMs = seconds * MS_PER_SECOND + nanoseconds / NS_PER_MS;
+    this.#timer = setTimeout(this.#onTimer, leftMs(nowMs, this.#lengthMs));
+  }
+
+  end(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const task of this.#tasks) task();
+  }
+}
+
+/** Returns the time until windows of a length end (whole ms, at least 1, rounded up). */
+export function leftMs(nowMs: number, lengthMs: number): number {
+  return Math.ceil(lengthMs - (nowMs % lengthMs));
+}
+
+/** Makes a shard's window. @returns undefined for a length of 0 ms: nothing is held */
+export function makeCoalescingWindow(lengthMs: number): CoalescingWindow | undefined {
+  return lengthMs > 0 ? new CoalescingWindow(lengthMs) : undefined;
+}
+
+/** Broadcasts that leave at once before one opens the window: half of what the engine keeps. */
+export const BURST = 16;
+
+/**
+ * The window of a shard that does not coalesce: the rest of a turn in which many broadcasts came.
+ *
+ * The engine keeps 32 messages for each subscriber. Messages beyond that make room by sending, and
+ * within the callback of another socket, whose answers the engine gathers, each of the 32 costs a
+ * system call of its own. So many broadcasts in one turn wait for its end, when the engine gathers
+ * for each subscriber. A few broadcasts leave at once, at the cost of a counter: only every
+ * seventeenth opens the window.
+ */
+export class BurstWindow implements HoldingWindow {
+  readonly #tasks: (() => void)[] = [];
+  readonly #onTurn = (): void => this.end();
+  #immediate: NodeJS.Immediate | undefined;
+  /** Broadcasts since the window was last open, possibly over several turns. */
+  #count = 0;
+
+  onEnd(task: () => void): void {
+    this.#tasks.push(task);
+  }
+
+  takes(): boolean {
+    if (this.#immediate !== undefined) return true;
+    this.#count += 1;
+    return this.#count > BURST;
+  }
+
+  open(): void {
+    this.#immediate ??= setImmediate(this.#onTurn);
+  }
+
+  end(): void {
+    if (this.#immediate === undefined) return;
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#count = 0;
+    for (const task of this.#tasks) task();
+  }
+}
+
+/**
+ * The members that a producer has written to and not woken: their doorbells are pressed at the end
+ * of the coalescing window. A member is woken earlier if half of its ring would be written without
+ * a press, so that no producer waits for a member that sleeps.
+ */
+export class LatePresses {
+  readonly #window: CoalescingWindow;
+  readonly #press: (member: number) => void;
+  readonly #mostBytes: number;
+  /** By member: what was written to it since the last press. */
+  readonly #bytes: Float64Array;
+
+  /** @param press - wakes a member, if it sleeps */
+  constructor(
+    window: CoalescingWindow,
+    { members, ringBytes }: { readonly members: number; readonly ringBytes: number },
+    press: (member: number) => void,
+  ) {
+    this.#window = window;
+    this.#press = press;
+    this.#mostBytes = ringBytes / 2;
+    this.#bytes = new Float64Array(members);
+    window.onEnd(() => this.pressAll());
+  }
+
+  /**
+   * Notes that a record is about to be written.
+   *
+   * @param recordBytes - what it takes in the ring
+   * @returns whether its press may wait; if not, what was written before has been pressed for
+   */
+  mayWait(member: number, recordBytes: number): boolean {
+    const bytes = (this.#bytes[member] ?? 0) + recordBytes;
+    if (bytes > this.#mostBytes) {
+      this.#bytes[member] = 0;
+      this.#press(member);
+      return false;
+    }
+    this.#bytes[member] = bytes;
+    this.#window.open();
+    return true;
+  }
+
+  /** Wakes every member whose press has waited. */
+  pressAll(): void {
+    for (let member = 0; member < this.#bytes.length; member += 1) {
+      if (this.#bytes[member] === 0) continue;
+      this.#bytes[member] = 0;
+      this.#press(member);
+    }
+  }
+}

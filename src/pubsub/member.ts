@@ -1,0 +1,127 @@
+/**
+ * A member: one thread's place in its node, by which the other threads reach it.
+ *
+ *   number     finds the member's bit in the index, its rings, its doorbell and its counters
+ *   index      which members may have subscribers to a topic
+ *   exchange   records to and from the other members
+ *
+ * What the records are for is built on top of it: a `PubSub` on main and shards, a `Link` on the
+ * link.
+ *
+ * Runs on: main, shard, link; one for each.
+ * Order:   a number is free again only when nobody has anything left of its last owner. When the
+ *          thread of member m has ended, (1) main clears m's bits in the index; (2) main calls
+ *          `retire(m)` and tells the other members, which do the same and answer; (3) when all have
+ *          answered, main empties m's rings and raises its generation (`Exchange.resetMember`).
+ */
+
+import type { Logger } from "../log/logger.ts";
+import type { Counters } from "../memory/counters.ts";
+import type { ResolvedOptions } from "../options/options.ts";
+import { NO_MEMBER, type ExchangeMemory } from "./exchange-layout.ts";
+import { Exchange, type ExchangeHandler } from "./exchange.ts";
+import type { CoalescingWindow } from "./holding-windows.ts";
+import type { SubscriptionIndexLayout } from "./subscription-index-layout.ts";
+import { SubscriptionIndex } from "./subscription-index.ts";
+
+/** What all members of a node share. Can be sent to a worker as it is. */
+export interface MemberMemory {
+  readonly exchange: ExchangeMemory;
+  readonly index: SharedArrayBuffer;
+  readonly indexLayout: SubscriptionIndexLayout;
+  /** Seed of the topic hash. */
+  readonly hashSeed: number;
+  /** Number of the link's member; -1 if the node has no link. */
+  readonly link: number;
+  /** Name of this node in its cluster. */
+  readonly nodeName: string;
+}
+
+/** Which member, and what it needs. */
+export interface MemberOptions {
+  readonly memory: MemberMemory;
+  readonly member: number;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
+  /** If there is one, other members are woken for broadcasts at its end. */
+  readonly window?: CoalescingWindow | undefined;
+}
+
+/** One thread's place in its node. */
+export class Member {
+  readonly number: number;
+  /** Name of this node in its cluster. */
+  readonly node: string;
+  /** Number of the member that links this node to others, or NO_MEMBER. */
+  readonly link: number;
+  /** Seed of the topic hash, the same for all members of the node. */
+  readonly hashSeed: number;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly index: SubscriptionIndex;
+  readonly exchange: Exchange;
+  readonly #retireTasks: ((member: number) => void)[] = [];
+  #handler: ExchangeHandler | undefined = undefined;
+
+  constructor({ memory, member, counters, logger, options, window }: MemberOptions) {
+    this.number = member;
+    this.node = memory.nodeName;
+    this.link = memory.link;
+    this.hashSeed = memory.hashSeed;
+    this.counters = counters;
+    this.logger = logger;
+    this.index = new SubscriptionIndex(memory.index, memory.indexLayout, member);
+    this.exchange = new Exchange({
+      memory: memory.exchange,
+      member,
+      index: this.index,
+      counters,
+      logger,
+      options,
+      window,
+    });
+  }
+
+  /** Whether there can be other nodes. */
+  get hasNodes(): boolean {
+    return this.link !== NO_MEMBER;
+  }
+
+  /** Takes a handler, without handing it records yet: from now on members can be retired. */
+  attach(handler: ExchangeHandler): void {
+    this.#handler = handler;
+    this.exchange.attach(handler);
+  }
+
+  /** Hands records to a handler from now on. */
+  start(handler: ExchangeHandler): void {
+    this.#handler = handler;
+    this.exchange.start(handler);
+  }
+
+  /** Takes no more records, and is no subscriber to anything any more. */
+  stop(): void {
+    this.exchange.stop();
+    this.index.clear();
+  }
+
+  /** Calls a task with the number of each member that is retired, once all it wrote is delivered. */
+  onRetired(task: (member: number) => void): void {
+    this.#retireTasks.push(task);
+  }
+
+  /**
+   * Forgets another member, whose thread has ended: delivers what it had written, and drops what
+   * waits for it.
+   *
+   * @param hasLost - whether it ended with records that it had not sent; then everything of it
+   *   counts as lapped
+   */
+  retire(member: number, hasLost: boolean): void {
+    this.exchange.drainFrom(member);
+    this.exchange.forget(member);
+    for (const task of this.#retireTasks) task(member);
+    if (hasLost) this.#handler?.onLapped(member, "all");
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Checks the parameters of a connection against the schema of its socket.
+ *
+ * Runs on: shard; made with the definition.
+ */
+
+import { checkedBy } from "../channel/schemas/payload-check.ts";
+import { checksPayloads, isSchema, SCHEMA } from "../channel/schemas/in-handlers.ts";
+import { invalid } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
+import type { ConnectRequest } from "./connect-request.ts";
+
+/** `connect`, whatever its types. */
+export type ConnectCallback = (request: ConnectRequest) => unknown;
+
+/**
+ * Returns a `connect` that runs with parameters that match the schema, and refuses others.
+ *
+ * @throws SIM_ERR_DEFINITION_INVALID if `params` is no schema
+ */
+export function connectOf(connect: ConnectCallback, params: unknown): ConnectCallback {
+  if (params === undefined) return connect;
+  if (!isSchema(params)) {
+    throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
+  }
+  if (!checksPayloads(params)) return connect;
+  const check = checkedBy(params, "invalid_params");
+  return (request) =>
+    check(request.params, (parsed) =>
+      connect({ ...request, params: parsed as ConnectRequest["params"] }),
+    );
+}

@@ -1,0 +1,23 @@
+/**
+ * Opens the socket of a connection that was accepted: one with channels, or a raw one.
+ *
+ * Runs on: shard.
+ */
+
+import type { Connection } from "../channel/connection.ts";
+import type { AnyIdentity } from "./identity.ts";
+import { RawSocket } from "./raw-socket.ts";
+import type { ServedSocket } from "./served-socket.ts";
+import type { ShardSockets } from "./shard-sockets.ts";
+import { Socket } from "./socket.ts";
+
+/** Returns the socket of a connection; which kind it is follows from the mount. */
+export function openSocket(
+  shared: ShardSockets,
+  connection: Connection,
+  identity: AnyIdentity,
+): ServedSocket {
+  return "serializer" in identity
+    ? new Socket(shared, connection, identity)
+    : new RawSocket(shared, connection, identity);
+}

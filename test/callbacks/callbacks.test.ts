@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { Callbacks } from "../../src/callbacks/callbacks.ts";
+import type { Callee } from "../../src/callbacks/callbacks.ts";
+import { isThenable } from "../../src/callbacks/promises.ts";
+import { Deferred, turn } from "../support/world.ts";
+
+/** As much of a channel as is awaited. */
+function makeChannel(): Callee {
+  return {
+    run: 0,
+    isBusy: false,
+    isRunning: false,
+    isScheduled: false,
+    isOverfull: false,
+    busySince: 0,
+    mailbox: undefined,
+    takesAtOnce: true,
+    isWaiting: false,
+    takesLetters: true,
+    handle: () => {},
+    failed: () => {},
+    emptied: () => {},
+    cork: (work) => work(),
+  };
+}
+
+/** Awaits a promise for a channel, of its join where that has a time; gives what it went on with. */
+function awaited(
+  calls: Callbacks,
+  channel: Callee,
+  promise: PromiseLike<unknown>,
+  joinMs?: number,
+): unknown[] {
+  const outcomes: unknown[] = [];
+  calls.await(
+    channel,
+    promise,
+    (value) => void outcomes.push(["settled", value]),
+    (error) => void outcomes.push(["failed", error]),
+    joinMs,
+  );
+  return outcomes;
+}
+
+describe("asynchronous callbacks", () => {
+  it("mark their channel busy until they settle, and go on once", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const channel = makeChannel();
+    const callback = new Deferred();
+    const outcomes = awaited(calls, channel, callback.promise);
+    assert.equal(channel.isBusy, true);
+    callback.resolve(7);
+    await turn();
+    assert.deepEqual(outcomes, [["settled", 7]]);
+    assert.equal(channel.isBusy, false);
+    calls.checkTimeouts(performance.now() + 10_000);
+    assert.equal(outcomes.length, 1);
+  });
+
+  it("go on with what they failed with", async () => {
+    const outcomes = awaited(
+      new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 }),
+      makeChannel(),
+      Promise.reject(new Error("x")),
+    );
+    await turn();
+    assert.deepEqual(outcomes, [["failed", new Error("x")]]);
+  });
+
+  it("never go on at once: what runs now has to return first", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    // oxlint-disable-next-line unicorn/no-thenable
+    const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
+    const outcomes = awaited(calls, makeChannel(), eager);
+    assert.deepEqual(outcomes, []);
+    await turn();
+    assert.deepEqual(outcomes, [["settled", 1]]);
+  });
+
+  it("have no say once they were forgotten", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const channel = makeChannel();
+    const [first, second] = [new Deferred(), new Deferred()];
+    const firsts = awaited(calls, channel, first.promise);
+    calls.forget(channel);
+    assert.equal(channel.isBusy, false);
+    const seconds = awaited(calls, channel, second.promise);
+    first.resolve("late");
+    await turn();
+    assert.equal(channel.isBusy, true);
+    second.resolve("right");
+    await turn();
+    assert.deepEqual([firsts, seconds], [[], [["settled", "right"]]]);
+  });
+
+  it("that had their time fail with the limit's error, once; others go on", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const [late, early] = [makeChannel(), makeChannel()];
+    const callback = new Deferred();
+    const lates = awaited(calls, late, callback.promise);
+    const earlies = awaited(calls, early, new Deferred().promise);
+    late.busySince -= 500;
+    calls.checkTimeouts(early.busySince + 999);
+    const [failed] = lates as [["failed", Error & { code: string }]];
+    assert.equal(failed[1].message, "a callback must settle within 1000 (ms)");
+    assert.equal(failed[1].code, "SIM_ERR_HANDLER_TIMEOUT");
+    assert.deepEqual(earlies, []);
+    callback.resolve(1);
+    calls.checkTimeouts(early.busySince + 1_001);
+    await turn();
+    assert.equal(lates.length, 1);
+    assert.equal(earlies.length, 1);
+  });
+});
+
+describe("an asynchronous join", () => {
+  it("has a time of its own", () => {
+    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
+    const never = new Deferred().promise;
+    const usuals = awaited(calls, usual, never, 100);
+    const patients = awaited(calls, patient, never, 5_000);
+    const opens = awaited(calls, open, never);
+    // They began within one another's milliseconds.
+    patient.busySince = usual.busySince;
+    open.busySince = usual.busySince;
+    calls.checkTimeouts(usual.busySince + 99);
+    assert.deepEqual([usuals, patients, opens], [[], [], []]);
+    calls.checkTimeouts(usual.busySince + 101);
+    const [[, error]] = usuals as [["failed", Error & { code: string }]];
+    assert.equal(error.message, "a join must settle within 100 (ms)");
+    assert.equal(error.code, "SIM_ERR_JOIN_TIMEOUT");
+    calls.checkTimeouts(usual.busySince + 1_001);
+    assert.deepEqual([patients.length, opens.length], [0, 1]);
+    calls.checkTimeouts(usual.busySince + 5_001);
+    assert.equal(patients.length, 1);
+  });
+});
+
+describe("a thenable", () => {
+  it("is an object with a method of that name", () => {
+    /* oxlint-disable unicorn/no-thenable */
+    for (const value of [Promise.resolve(1), { then: () => {} }]) assert.ok(isThenable(value));
+    for (const value of [null, undefined, 1, "then", {}, { then: 1 }, () => {}]) {
+      assert.equal(isThenable(value), false);
+    }
+    const hostile = {
+      get then(): never {
+        throw new Error("getter");
+      },
+    };
+    /* oxlint-enable unicorn/no-thenable */
+    assert.equal(isThenable(hostile), false);
+    assert.equal(isThenable(new Proxy({}, { has: () => assert.fail("asked") })), false);
+  });
+});
