@@ -6,6 +6,7 @@
  */
 import diagnostics from "node:diagnostics_channel";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import { holdLoop } from "./hold.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
 
@@ -21,10 +22,7 @@ const room = defineChannel(socket, {
     exit() {
       setImmediate(() => process.exit(1));
     },
-    spin(_channel, { ms }: { ms: number }) {
-      const untilMs = performance.now() + ms;
-      while (performance.now() < untilMs);
-    },
+    spin: (_channel, { ms }: { ms: number }) => holdLoop(ms),
   },
   terminate({ topic, context }, reason) {
     context.broadcast("log", "terminated", { topic, reason });

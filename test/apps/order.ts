@@ -8,6 +8,9 @@ import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../sr
 /** Longer than the windows of the tests. */
 const AFTER_WINDOW_MS = 50;
 
+/** Values of the flag in the host's data. */
+export const SPINS = { isHeld: 1, isReleased: 2 };
+
 const socket = defineSocket({ connect: () => ok({}) });
 
 /** A request for consecutive numbers from `first`, with one for each size of filler. */
@@ -75,14 +78,13 @@ const room = defineChannel(socket, {
       channel.sendAfter(AFTER_WINDOW_MS, ms);
     },
   },
-  /** Blocks the loop, and sets the flag in the host's data when that begins. */
+  /** Holds the loop, at most so long; the flag in the host's data says that this has begun, and ends it. */
   handleInfo({ context }, ms) {
     const { spins } = context.data as { spins: SharedArrayBuffer };
     const flag = new Int32Array(spins);
-    const endMs = performance.now() + (ms as number);
-    Atomics.store(flag, 0, 1);
+    Atomics.store(flag, 0, SPINS.isHeld);
     Atomics.notify(flag, 0);
-    while (performance.now() < endMs);
+    Atomics.wait(flag, 0, SPINS.isHeld, ms as number);
   },
 });
 

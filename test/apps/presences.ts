@@ -14,6 +14,7 @@ import {
   reply,
   stop,
 } from "../../src/index.ts";
+import { holdLoop } from "./hold.ts";
 
 const FRUITS: Readonly<Record<string, string>> = { ann: "apple", bob: "banana" };
 
@@ -90,10 +91,7 @@ const room = defineChannel(socket, {
       return reply("ok");
     },
     spin(_channel, { ms }: { ms: number }) {
-      setTimeout(() => {
-        const endMs = performance.now() + ms;
-        while (performance.now() < endMs);
-      }, 20);
+      setTimeout(() => holdLoop(ms), 20);
       return reply("ok");
     },
   },

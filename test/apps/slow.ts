@@ -7,6 +7,7 @@
 import diagnostics from "node:diagnostics_channel";
 import { BroadcastChannel } from "node:worker_threads";
 import { defineChannel, defineEndpoint, defineSocket, EVENTS, ok, reply } from "../../src/index.ts";
+import { holdLoop } from "./hold.ts";
 
 const cutting = defineSocket({ connect: () => ok({}) });
 const telling = defineSocket({ connect: () => ok({}), slowClients: "error" });
@@ -18,8 +19,7 @@ const MOST_SPINS = 60;
 let spinsLeft = 0;
 
 function spin(): void {
-  const untilMs = performance.now() + SPIN_MS;
-  while (performance.now() < untilMs);
+  holdLoop(SPIN_MS);
   spinsLeft -= 1;
   if (spinsLeft > 0) setImmediate(spin);
 }

@@ -5,6 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import { holdLoop } from "./hold.ts";
 
 /** The parameters of a flood. */
 export interface Flood {
@@ -24,12 +25,10 @@ const room = defineChannel(socket, {
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
 
-    /** Blocks the shard after the reply has left. */
-    spin(_channel, { ms }: { ms: number }) {
-      setTimeout(() => {
-        const endMs = performance.now() + ms;
-        while (performance.now() < endMs);
-      }, 50);
+    /** Holds up the shard, once the reply is out; until the host lets go, if it has given a word for it. */
+    spin({ context }, { ms }: { ms: number }) {
+      const release = context.data as SharedArrayBuffer | undefined;
+      setTimeout(() => holdLoop(ms, release), 50);
       return reply("ok");
     },
 

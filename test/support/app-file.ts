@@ -65,8 +65,7 @@ export function chatApp(version: number, extra = ""): string {
         count: (channel) => ok({ count: channel.context.subscribers(channel.topic) }),
         subscribe: (channel, { topic }) => (channel.subscribe(topic), ok()),
         spin(channel, { ms }) {
-          const endMs = performance.now() + ms;
-          while (performance.now() < endMs);
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
         },
         exit_after_shout(channel, payload) {
           channel.broadcast("shout", payload);

@@ -324,7 +324,7 @@ describe("TaskPool", () => {
   });
 
   it("counts its tasks by how they ended", async () => {
-    const owner = new Owner(makePool({ maxTaskQueue: 2, taskTimeoutMs: 500 }));
+    const owner = new Owner(makePool({ maxTaskQueue: 2, taskTimeoutMs: 1_500 }));
     const hold = new Hold();
     const held = owner.begin("hold", hold.shared);
     const ids = ["double", "double", "double"].map((name) => owner.begin(name, 1));
