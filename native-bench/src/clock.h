@@ -1,4 +1,4 @@
-// The monotonic clock that everything in a run is timed by, in nanoseconds.
+// The monotonic clock that times everything in a run, in nanoseconds.
 #pragma once
 
 #include <chrono>

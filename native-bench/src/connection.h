@@ -90,7 +90,7 @@ class Connection final : private TransportListener {
   void joinAlso(std::uint64_t joinRef, std::string_view topic);
   /** Leaves such a topic; a reply and `phx_close` arrive in `onMessage`. */
   void leaveAlso(std::uint64_t joinRef, std::uint64_t ref, std::string_view topic);
-  /** Makes a slow connection read at most so many of the bytes received. It must be joined. */
+  /** Makes a slow connection read at most `most` bytes. It must be joined. */
   void readSome(std::size_t most);
   /** Lets a slow connection read like any other, or only by readSome(), as after its join. */
   void readFreely(bool isFree);

@@ -1,8 +1,8 @@
-// The plan of a day: which deed has which number, and which connection does it. Pure, and the same
+// The plan of a day: which action has which number, and which connection does it. Pure, and the same
 // in every thread.
 //
-// The deeds of a period share one numbering: first its burst, which is due at its start, then the
-// rest, evenly spaced. Within the rest, each kind of deed is evenly spaced too: with 300 pushes and
+// The actions of a period share one numbering: first its burst, which is due at its start, then the
+// rest, evenly spaced. Within the rest, each kind of action is evenly spaced too: with 300 pushes and
 // 100 joins, about every fourth is a join.
 //
 // The first `residents` connections are present all day. The others are visitors, which take turns:
@@ -19,40 +19,40 @@
 
 namespace bench {
 
-enum class Deed { come, go, join, push, broadcast };
+enum class Action { come, go, join, push, broadcast };
 
 struct Step {
-  Deed deed = Deed::push;
+  Action action = Action::push;
   /** How many of its kind came before it in the day. */
   std::uint64_t turn = 0;
 };
 
 class DayPlan {
  public:
-  static constexpr std::size_t kDeeds = 5;
+  static constexpr std::size_t kActions = 5;
 
   /** The numbers of a period. */
   struct Part {
     std::uint64_t first = 0;
     std::uint64_t burst = 0;
-    /** By Deed, excluding the burst. */
-    std::array<std::uint64_t, kDeeds> counts{};
-    /** By Deed: how many came before the period. */
-    std::array<std::uint64_t, kDeeds> before{};
+    /** By Action, excluding the burst. */
+    std::array<std::uint64_t, kActions> counts{};
+    /** By Action: how many came before the period. */
+    std::array<std::uint64_t, kActions> before{};
 
-    /** Number of deeds that are evenly spaced. */
+    /** Number of actions that are evenly spaced. */
     std::uint64_t even() const;
     std::uint64_t end() const { return first + burst + even(); }
   };
 
-  /** @throws OptionError if a period has more than 2^31 deeds */
+  /** @throws OptionError if a period has more than 2^31 actions */
   explicit DayPlan(const Day& day);
 
   std::size_t residents() const { return residents_; }
   /** In the order of the day's periods. */
   const std::vector<Part>& parts() const { return parts_; }
 
-  /** Returns the deed with number `index`, which must be below the end of the last part. */
+  /** Returns the action with number `index`, which must be below the end of the last part. */
   Step stepOf(std::uint64_t index) const;
   /** Returns the connection that comes or goes as the `turn`-th arrival or departure. */
   std::size_t visitorOf(std::uint64_t turn) const { return residents_ + turn % visitors_; }

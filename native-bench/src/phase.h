@@ -28,7 +28,7 @@ struct Settle {
 /** Do the sends, each at its planned time. Their numbers continue those of the last such order. */
 struct Load {
   Schedule schedule{0, 1};
-  /** So many of the first sends are due together at the start of the schedule; the rest follow it. */
+  /** Number of sends that are due together at the start of the schedule; the rest follow it. */
   std::uint64_t burst = 0;
   std::uint64_t firstSend = 0;
   /** The first send of the window; those before it are the warm-up. */

@@ -41,7 +41,7 @@ SearchStep judge(const Window& window, Nanoseconds bound, Nanoseconds maxLate) {
   } else {
     step.culprit = Culprit::server;
     step.why = *step.p99 < bound
-                   ? format("the server fell behind: %.0f %% of what was due came within the window (limit %.0f %%)",
+                   ? format("the server fell behind: %.0f %% of the due messages arrived in the window (limit %.0f %%)",
                             100 * window.receivedShare(), 100 * kMinReceivedShare)
                    : format("the server's p99 was %.1f ms (bound %.1f ms)", milliseconds(*step.p99),
                             milliseconds(bound));

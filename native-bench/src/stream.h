@@ -67,7 +67,7 @@ class Stream final : private EventHandler {
    * reported by `onEnd` with a reason.
    */
   void stopReading();
-  /** Reads at most so many of the bytes received, while it does not read by itself. */
+  /** Reads at most `most` bytes, while it does not read by itself. */
   void readSome(std::size_t most);
   void readAgain();
   /** Closes; what waits in the kernel is still sent, followed by an end. */

@@ -46,7 +46,7 @@ class Transport {
   virtual bool hasHeartbeats() const = 0;
   /** Stops reading by itself, until readAgain() or close(). */
   virtual void stopReading() = 0;
-  /** Reads at most so many of the bytes received, while it does not read by itself. */
+  /** Reads at most `most` bytes, while it does not read by itself. */
   virtual void readSome(std::size_t most) = 0;
   virtual void readAgain() = 0;
   /** Closes in the transport's orderly way; `onClosed` follows. It must be open. */

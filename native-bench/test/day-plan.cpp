@@ -21,30 +21,30 @@ constexpr std::string_view kDay =
 
 DayPlan planOf(std::string_view text) { return DayPlan(parseDay(text, "my.csv")); }
 
-/** Writes one letter per deed, in the order of the enumeration. */
+/** Writes one letter per action, in the order of the enumeration. */
 std::string lettersOf(const DayPlan& plan, const DayPlan::Part& part) {
   std::string letters;
   for (std::uint64_t index = part.first; index < part.end(); ++index) {
-    letters += "cgjpb"[static_cast<std::size_t>(plan.stepOf(index).deed)];
+    letters += "cgjpb"[static_cast<std::size_t>(plan.stepOf(index).action)];
   }
   return letters;
 }
 
 }  // namespace
 
-TEST("each period has the deeds of its line, and the turns of each kind continue all day") {
+TEST("each period has the actions of its line, and the turns of each kind continue all day") {
   const DayPlan plan = planOf(kDay);
   CHECK(plan.residents() == 10);
   CHECK(plan.parts().size() == 3);
   CHECK(plan.parts()[0].end() == 0);
   CHECK(plan.parts()[1].first == 0 && plan.parts()[1].end() == 3 + 30 + 10 + 30 + 20);
   CHECK(plan.parts()[2].end() - plan.parts()[2].first == 2 + 15 + 2);
-  std::array<std::uint64_t, DayPlan::kDeeds> turns{};
+  std::array<std::uint64_t, DayPlan::kActions> turns{};
   for (std::uint64_t index = 0; index < plan.parts()[2].end(); ++index) {
     const Step step = plan.stepOf(index);
-    CHECK(step.turn == turns[static_cast<std::size_t>(step.deed)]++);
+    CHECK(step.turn == turns[static_cast<std::size_t>(step.action)]++);
   }
-  CHECK((turns == std::array<std::uint64_t, DayPlan::kDeeds>{30, 15, 10, 30, 3 + 20 + 2 + 2}));
+  CHECK((turns == std::array<std::uint64_t, DayPlan::kActions>{30, 15, 10, 30, 3 + 20 + 2 + 2}));
 }
 
 TEST("a burst comes first in its period, and the rest is evenly mixed") {
@@ -52,7 +52,7 @@ TEST("a burst comes first in its period, and the rest is evenly mixed") {
   CHECK(lettersOf(plan, plan.parts()[0]) == "bbppjppjppj");
   const std::string letters = lettersOf(planOf(kDay), planOf(kDay).parts()[1]);
   CHECK(letters.starts_with("bbb"));
-  // In any 30 deeds in a row, each kind has its share, with an error of at most one per split.
+  // In any 30 actions in a row, each kind has its share, with an error of at most one per split.
   for (std::size_t start = 3; start + 30 <= letters.size(); ++start) {
     const std::string_view part = std::string_view(letters).substr(start, 30);
     for (const auto& [letter, share] : {std::pair{'c', 10}, std::pair{'p', 10}, std::pair{'b', 7}}) {
@@ -70,7 +70,7 @@ TEST("visitors take turns: the first to come goes first, and none comes again be
     const Step step = plan.stepOf(index);
     const std::size_t visitor = plan.visitorOf(step.turn);
     CHECK(visitor >= 3 && visitor < 8);
-    if (step.deed == Deed::come) {
+    if (step.action == Action::come) {
       CHECK(std::find(there.begin(), there.end(), visitor) == there.end());
       there.push_back(visitor);
     } else {
@@ -82,7 +82,7 @@ TEST("visitors take turns: the first to come goes first, and none comes again be
   CHECK(most == 5 && there.empty());
 }
 
-TEST("a day with a constant number of connections has no visitors; too many deeds are refused") {
+TEST("a day with a constant number of connections has no visitors; too many actions are refused") {
   CHECK(planOf("duration,connections\n1s,3\n").parts().back().end() == 0);
   std::string error;
   try {

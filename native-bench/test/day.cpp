@@ -64,7 +64,7 @@ TEST("a file that cannot be read is named in the error") {
   }
 }
 
-TEST("the example can be read, and has the same deeds when played faster") {
+TEST("the example can be read, and has the same actions when played faster") {
   const Day day = readDay("days/office-day.csv");
   const Day fast = playedAt(day, 60);
   CHECK(day.periods.size() == 9 && day.duration() == 540 * kSecond && fast.duration() == 9 * kSecond);

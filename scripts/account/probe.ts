@@ -47,7 +47,7 @@ function answer({ snapshots }: Question): ThreadMemory {
   return { threadId, heapUsed, heapResident, snapshot };
 }
 
-/** Queries this thread and so many others, and waits for all answers. Runs on the main thread. */
+/** Queries this thread and `threads` others, and waits for all answers. Runs on the main thread. */
 function ask(question: Question, threads: number): Promise<readonly ThreadMemory[]> {
   const answers = [answer(question)];
   return new Promise((resolve) => {

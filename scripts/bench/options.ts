@@ -39,7 +39,7 @@ export const BENCH: BenchCommand = {
   servers: ["bare", "simurgh", "serial", "ws"],
 };
 
-/** `npm run load:peers`: works that all servers support, on the alternatives to Simurgh. */
+/** `npm run load:peers`: works that all servers support, on Simurgh and its alternatives. */
 export const LOAD_PEERS: BenchCommand = {
   name: "load:peers",
   works: ["echo", "fanout", "memory"],

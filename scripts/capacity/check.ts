@@ -47,7 +47,7 @@ const HERE: Machine = {
   maxConnections: Number.MAX_SAFE_INTEGER,
 };
 
-/** Returns the demand of a server with so many connections. */
+/** Returns the demand of a server with a number of connections. */
 export function demandOf(connections: number): Demand {
   return {
     connections,

@@ -17,7 +17,7 @@ export interface UnbuiltTranscript {
   readonly missing: string;
 }
 
-/** A scenario that cannot agree yet. */
+/** A scenario that must still differ, because something is not built yet. */
 export interface UnbuiltScenario {
   readonly kind: "unbuilt scenario";
   readonly transcript: string;

@@ -13,7 +13,7 @@ import { VARIANTS } from "./variants.ts";
 describe(VARIANTS.oneShard.name, () => playScenarios(VARIANTS.oneShard));
 
 describe("The list of exceptions", () => {
-  it("names only transcripts and scenarios that there are", () => {
+  it("names only existing transcripts and scenarios", () => {
     const known = transcriptNames().flatMap((transcript) => [
       transcript,
       ...readTranscript(transcript).map(({ name }) => `${transcript}/${name}`),

@@ -136,11 +136,11 @@ describe("A replay", () => {
     }
   });
 
-  it("finds nothing to say where the server is right", async () => {
+  it("reports nothing if the server is right", async () => {
     assert.equal(await judged(right), "");
   });
 
-  it("does not mind the order of keys", async () => {
+  it("ignores the order of keys", async () => {
     assert.equal(await judged(otherKeyOrder), "");
   });
 
@@ -164,7 +164,7 @@ describe("A replay", () => {
     );
   });
 
-  it("sees an extra frame that the server put off to another turn of its loop", async () => {
+  it("sees an extra frame that the server deferred to another turn of its loop", async () => {
     assert.match(await judged(noiseLater), /we sent +text .*noise/);
   });
 
@@ -172,7 +172,7 @@ describe("A replay", () => {
     assert.match(await judged(shoutFirst), /arrival 1:/);
   });
 
-  it("accepts the close that Phoenix gave", async () => {
+  it("accepts the same close as Phoenix's", async () => {
     assert.equal(await judged((_text, webSocket) => webSocket.close(1011), [], CLOSING), "");
   });
 
@@ -191,7 +191,7 @@ describe("A replay", () => {
     assert.match(await judged(right, [exception]), /exception is unused: the test wants it so/);
   });
 
-  it("sees that what was not built is there", async () => {
+  it("sees that an unbuilt scenario agrees", async () => {
     const unbuilt: Exception = {
       kind: "unbuilt scenario",
       transcript: "test",

@@ -1,5 +1,5 @@
 /**
- * Replays a recorded scenario against a running server and reports where the answers differ.
+ * Replays a recorded scenario against a running server and reports differences.
  *
  * Runs on: the main thread of the tests.
  *

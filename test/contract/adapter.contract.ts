@@ -34,7 +34,7 @@ class Inbox {
 
   readonly onGap = (gap: Uint8Array): void => this.handler(GAP, gap);
 
-  /** Waits until it has heard so many. */
+  /** Waits until it has heard `count` messages. */
   async hears(count: number): Promise<void> {
     while (this.heard.length < count) {
       const woken = new Promise<void>((resolve) => {
@@ -155,7 +155,7 @@ export function describeAdapter(
       });
     });
 
-    it("reads the envelope during the call only, and of a larger buffer its own part", async () => {
+    it("reads the envelope only during the call, and only its part of a larger buffer", async () => {
       await withNodes(2, async ([a, b]) => {
         assert.ok(a && b);
         const shared = new Uint8Array(new SharedArrayBuffer(64)).fill(120);
@@ -171,7 +171,7 @@ export function describeAdapter(
       });
     });
 
-    it("carries any bytes, and of a large record all of them, in order with small ones", async () => {
+    it("carries any bytes, and large records in order with small ones", async () => {
       await withNodes(2, async ([a, b]) => {
         assert.ok(a && b);
         const bytes = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
@@ -199,7 +199,7 @@ export function describeAdapter(
       });
     });
 
-    it("calls no handler after it stopped, and the others go on", async () => {
+    it("calls no handler after it stopped, and the others continue", async () => {
       await withNodes(3, async ([a, b, c]) => {
         assert.ok(a && b && c);
         a.adapter.broadcast("t", Buffer.from("before"));
@@ -214,7 +214,7 @@ export function describeAdapter(
       });
     });
 
-    it("hears nothing of another cluster", async () => {
+    it("hears nothing from another cluster", async () => {
       await withNodes(2, async ([a, b]) => {
         await withNodes(2, async ([other]) => {
           assert.ok(a && b && other);

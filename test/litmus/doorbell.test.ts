@@ -19,7 +19,7 @@ import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 const PRESSERS = [1, 2];
 const ROUNDS = litmusRounds(5);
 
-it("loses no wake, waiting asynchronously or standing still", async (test) => {
+it("loses no wake-up, whether waiting asynchronously or blocking", async (test) => {
   const doorbells = new SharedArrayBuffer(doorbellBytes(3));
   const work = new Int32Array(new SharedArrayBuffer(12));
   const answers = new Int32Array(new SharedArrayBuffer(12));

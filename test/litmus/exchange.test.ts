@@ -19,7 +19,7 @@ import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 
 const ROUNDS = litmusRounds(100);
 
-it("brings the last record of a burst into a full ring, then silence", async (test) => {
+it("delivers the last record of a burst into a full ring that is followed by silence", async (test) => {
   const shared = makeExchangeShared({ members: 2, startPosition: 0x7fff_ff00 });
   const { exchange } = makeExchange(shared, 0);
   const url = new URL("./exchange.producer.js", import.meta.url);

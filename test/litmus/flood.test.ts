@@ -22,7 +22,7 @@ const COUNT = litmusRounds(40);
 const ROOMY = { overflowBytes: 2 ** 28, overflowTotalBytes: 2 ** 28 };
 
 for (const members of [2, 3]) {
-  it(`lets ${members} threads that wait for each other come on`, async (test) => {
+  it(`lets ${members} threads that wait for each other make progress`, async (test) => {
     const shared = makeExchangeShared({ members, startPosition: 0x7fff_ff00, ...ROOMY });
     const url = new URL("./flood.side.js", import.meta.url);
     const numbers = Array.from({ length: members }, (_, member) => member);

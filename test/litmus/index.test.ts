@@ -38,7 +38,7 @@ it("keeps a member's bit while another sets and clears its own", async (test) =>
   await ended;
 });
 
-it("never misses a member that has told its join", async (test) => {
+it("never misses a member that has announced its join", async (test) => {
   const shared = makeExchangeShared({ members: 4, ringBytes: 4_096, ...ROOMY });
   const ready = new Int32Array(new SharedArrayBuffer(16));
   const done = new Int32Array(new SharedArrayBuffer(16));

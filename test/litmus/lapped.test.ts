@@ -25,7 +25,7 @@ interface Report {
   readonly lapped: number;
 }
 
-it("tells of every loss, and where", async (test) => {
+it("reports every loss, and where it happened", async (test) => {
   const overflow = { overflowBytes: 2_000, overflowTotalBytes: 2_000 };
   const shared = makeExchangeShared({ members: 2, startPosition: -24, ...overflow });
   const { exchange } = makeExchange(shared, 0);

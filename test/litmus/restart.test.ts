@@ -91,7 +91,7 @@ class Crowd {
   }
 }
 
-it("loses nothing among clients that stay, and doubles nothing", async () => {
+it("neither loses nor duplicates anything among clients that stay", async () => {
   const app = new AppFile(chatApp(1));
   const server = await serve({
     app: app.path,

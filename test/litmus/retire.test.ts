@@ -19,7 +19,7 @@ import { RetireTalk } from "../support/retire.ts";
 const ROUNDS = litmusRounds(2_000);
 const ROOMY = { overflowBytes: 2 ** 26, overflowTotalBytes: 2 ** 26 };
 
-it("brings nothing old to a number's next member, nor from its last", async (test) => {
+it("delivers nothing old to the next member with a number, nor from the last one", async (test) => {
   const shared = makeExchangeShared({ members: 3, startPosition: -24, ...ROOMY });
   const { exchange } = makeExchange(shared, 0);
   const talk = new RetireTalk(exchange, 0);

@@ -68,7 +68,7 @@ export class Issuer {
     return `${this.name}/.well-known/jwks.json`;
   }
 
-  /** Signs with a new key from now on, and keeps so many old keys in the JWKS. */
+  /** Signs with a new key from now on, and keeps `kept` old keys in the JWKS. */
   async rotate(algorithm = "RS256", kept = 0): Promise<void> {
     const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
     this.#kids += 1;
@@ -78,7 +78,7 @@ export class Issuer {
     this.#keys = [key, ...this.#keys.slice(0, kept)];
   }
 
-  /** The public key that it signs with now. */
+  /** The public key of the current signing key. */
   get publicJwk(): JWK {
     return this.#signing.publicJwk;
   }
@@ -98,7 +98,7 @@ export class Issuer {
       .sign(privateKey);
   }
 
-  /** Waits until its keys were requested so often. */
+  /** Waits until its keys have been requested this many times. */
   async wasAsked(times: number): Promise<void> {
     await this.#asked.until(`request ${times} for keys`, () => this.asked >= times);
   }

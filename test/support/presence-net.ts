@@ -64,7 +64,7 @@ export class PresenceNet {
     return shard;
   }
 
-  /** Removes a shard without notice, like a thread or a node that dies. */
+  /** Removes a shard abruptly, like a thread or a node that dies. */
   kill(shard: PresenceShard): void {
     this.shards.splice(this.shards.indexOf(shard), 1);
     shard.tracker.close();

@@ -79,7 +79,7 @@ export class RecordingConnection implements Connection, NativeConnection {
     return this.#room > 0;
   }
 
-  /** Makes room for so many frames without notifying anyone yet. */
+  /** Makes room for a number of frames without notifying anyone yet. */
   gainRoom(frames: number): void {
     this.#room = frames;
   }

@@ -36,7 +36,7 @@ export class ShardEvents {
     );
   }
 
-  /** Waits until so many events with these values were seen, and returns them. */
+  /** Waits until `count` events with these values have been seen, and returns them. */
   async until(sought: Sought, count = 1): Promise<ShardEvent[]> {
     const done = new Promise<ShardEvent[]>((resolve) => {
       const look = (): void => {

@@ -53,14 +53,14 @@ class Mixed final : public Scenario {
 
   std::size_t senderOf(std::uint64_t send) const override {
     const Step step = plan_.stepOf(send);
-    switch (step.deed) {
-      case Deed::come:
-      case Deed::go:
+    switch (step.action) {
+      case Action::come:
+      case Action::go:
         return plan_.visitorOf(step.turn);
-      case Deed::push:
-      case Deed::join:
+      case Action::push:
+      case Action::join:
         return step.turn % plan_.residents();
-      case Deed::broadcast:
+      case Action::broadcast:
         break;
     }
     const std::uint64_t topic = step.turn % topics_;
@@ -69,25 +69,25 @@ class Mixed final : public Scenario {
 
   std::uint64_t owedFor(std::uint64_t send) override {
     const Step step = plan_.stepOf(send);
-    if (step.deed == Deed::go) return 0;
-    if (step.deed == Deed::broadcast) return residentsHere_[step.turn % topics_];
+    if (step.action == Action::go) return 0;
+    if (step.action == Action::broadcast) return residentsHere_[step.turn % topics_];
     return share_.has(senderOf(send)) ? 1 : 0;
   }
 
   void send(Connection& sender, std::uint64_t send) override {
     const Step step = plan_.stepOf(send);
-    switch (step.deed) {
-      case Deed::come:
+    switch (step.action) {
+      case Action::come:
         visitOf(sender) = {send, std::vector<std::uint64_t>(residentsOf(topicOf(sender.number())), 0)};
         return sender.open();
-      case Deed::go:
+      case Action::go:
         if (sender.state() == ConnectionState::joined) return sender.leave();
         return sender.fail("had to leave before it had joined: the visit was shorter than a join");
-      case Deed::push:
+      case Action::push:
         return sender.push(kFirstPushRef + send, "e", payload_.encode(send));
-      case Deed::broadcast:
+      case Action::broadcast:
         return sender.push(kFirstPushRef + send, "b", payload_.encode(send));
-      case Deed::join:
+      case Action::join:
         return more_.join(sender, send, prefix_ + std::to_string(moreTopicOf(step.turn)));
     }
   }
@@ -104,7 +104,7 @@ class Mixed final : public Scenario {
     const auto send = payload_.decode(isBroadcast ? message.payload : reply->response);
     if (!send || *send >= end_) return {};
     const Step step = plan_.stepOf(*send);
-    if (step.deed != (isBroadcast ? Deed::broadcast : Deed::push)) return {};
+    if (step.action != (isBroadcast ? Action::broadcast : Action::push)) return {};
     if (isBroadcast) return checkBroadcast(connection.number(), *send, step.turn);
     if (jsonUnsigned(message.ref) != kFirstPushRef + *send) return {};
     return checkReply(connection.number(), *send, step.turn);

@@ -89,7 +89,7 @@ export function drawTimeChart(chart: TimeChart): string {
   });
 }
 
-/** A chart of a distribution: for each quantile, the value that so many samples do not exceed. */
+/** A chart of a distribution: a value for each quantile. */
 export interface TailChart {
   readonly id: string;
   readonly title: string;

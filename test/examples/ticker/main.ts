@@ -45,7 +45,7 @@ for (let round = 1; !isOver; round += 1) {
 crowd.disconnect();
 await server.close();
 
-/** Counts the topics that have subscribers, in parts by the first digit of their names. */
+/** Counts the topics that have subscribers, with one query for each first digit of their names. */
 async function countTopics(of: Server): Promise<number> {
   const counts = Array.from({ length: 10 }, async (_, digit) =>
     of.topics({ prefix: `ticker:${digit}`, limit: 10_000 }),

@@ -37,7 +37,7 @@ const QUICK: Partial<SocketOptions> = {
   rejoinAfterMs: () => 20,
 };
 
-/** One client, alone on its page. */
+/** A client on a page of its own. */
 export class PageClient {
   readonly page: Page;
   readonly socket: Socket;
