@@ -1,11 +1,11 @@
 /**
- * What the documents repeat of the sources: tables, and files that they quote.
+ * Parts of the documents that are generated from the sources: tables, and quoted files.
  *
- *   <!-- options -->                     a table, made from src/options/options.ts
+ *   <!-- options -->                     a table generated from src/options/options.ts
  *   <!-- /options -->
  *   <!-- file test/examples/x.ts -->     the code block that follows is that file
  *
- * Runs on: `npm run docs` writes them, and a test compares.
+ * Runs on: `npm run docs`, which writes them, and a test, which compares them.
  */
 
 import { ERRORS } from "../src/errors.ts";
@@ -76,9 +76,9 @@ export const TABLES: Readonly<Record<string, () => string>> = {
 };
 
 /**
- * Gives a document with its tables and quoted files as the sources have them now.
+ * Returns a document with its tables and quoted files updated from the sources.
  *
- * @param read - gives a file's text by its path from the project's root
+ * @param read - returns the text of a file, by its path from the project's root
  */
 export function withGenerated(document: string, read: (path: string) => string): string {
   let text = document;
@@ -97,7 +97,7 @@ function table(head: Row, rows: readonly Row[]): string {
   return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
 }
 
-/** Range with its unit: `4096 to 67108864 bytes, a power of two`. */
+/** Formats a range with its unit: `4096 to 67108864 bytes, a power of two`. */
 function rangeCell(name: OptionName): string {
   const option = OPTIONS[name];
   const range = rangeOf(option);

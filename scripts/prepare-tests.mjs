@@ -1,22 +1,25 @@
 /**
- * Gets ready what tests need beyond Node.js: Chromium, for those of the demo page, and Redis, for
- * those of nodes that are linked by it.
+ * Prepares what tests need beyond Node.js: Chromium for the tests with a browser, Redis for the tests of
+ * linked nodes, and the load generator in `native-bench` for the tests of load tests.
  *
- * On Debian they are installed with apt-get, where this may be done without a password; set
- * SIMURGH_NO_INSTALL=1 to have nothing installed. Whatever comes of it, the tests run: those that
- * need what is missing are skipped, and say so.
+ * On Debian, Chromium and Redis are installed with apt-get if that needs no password; nothing is installed if
+ * SIMURGH_NO_INSTALL=1 is set. The load generator is built here, once, because tests that build it at the same
+ * time would disturb each other. Whatever fails here, the tests run: those that need what is missing are
+ * skipped, and say so.
  *
  * Runs on: `npm test`, before the tests.
  */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 
-/** Debian's packages, what tests use of them (any of these files will do), and which tests. */
+/** Debian's packages; a file of each, any of which is enough; and the tests that need it. */
 const NEEDS = [
   { name: "chromium", files: ["/usr/bin/chromium"], tests: "the browser tests" },
   {
-    // Not redis-server, which adds a service that starts by itself: test/support/redis.ts.
+    // Not redis-server, which installs a service: see test/support/redis.ts.
     name: "redis-tools",
     files: ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"],
     tests: "the tests with Redis",
@@ -24,27 +27,43 @@ const NEEDS = [
 ];
 const UPDATE_MS = 120_000;
 const INSTALL_MS = 420_000;
+const BUILD_MS = 300_000;
+const NATIVE_BENCH = fileURLToPath(new URL("../native-bench", import.meta.url));
 
 const missing = NEEDS.filter(isMissing);
 if (missing.length > 0) {
   const problem = problemOf() ?? install(missing);
   for (const { name, tests } of missing.filter(isMissing)) {
-    say(`no ${name}, so ${tests} are skipped: ${problem ?? "apt-get could not install it"}`);
+    say(
+      `${name} is missing, so ${tests} are skipped: ${problem ?? "apt-get could not install it"}`,
+    );
   }
+}
+
+buildGenerator();
+
+/** Builds the load generator, unless it is up to date or there is no compiler. */
+function buildGenerator() {
+  if (!has("make") || !has("g++")) return;
+  const make = ["make", "-C", NATIVE_BENCH, "--silent", `-j${availableParallelism()}`];
+  // `--question` builds nothing, and fails if there is something to build.
+  if (run([...make, "--question"], 10_000)) return;
+  say("building native-bench (once)");
+  if (!run(make, BUILD_MS)) say(`native-bench cannot be built: make -C ${NATIVE_BENCH} says why`);
 }
 
 function isMissing({ files }) {
   return !files.some((file) => existsSync(file));
 }
 
-/** Says why nothing may be installed here; undefined where it may. */
+/** Returns why nothing may be installed here; undefined if it may. */
 function problemOf() {
   if (process.env.SIMURGH_NO_INSTALL) return "SIMURGH_NO_INSTALL is set";
-  // Elsewhere the packages of these names are something else, or there are none.
-  if (!isDebian() || !has("apt-get")) return "it is installed by itself on Debian only";
+  // On other systems these packages have other names or contents.
+  if (!isDebian() || !has("apt-get")) return "it is installed automatically on Debian only";
   if (process.getuid() === 0 || (has("sudo") && run(["sudo", "-n", "true"], 10_000)))
     return undefined;
-  return "neither root nor sudo without a password; apt-get install does it";
+  return "it needs root, or sudo without a password; install it with apt-get";
 }
 
 function install(needs) {
@@ -60,7 +79,7 @@ function install(needs) {
     "Acquire::Retries=3",
   ];
   run([...apt, "update"], UPDATE_MS);
-  // One by one: what one of them lacks is no reason to do without the others.
+  // One by one, so that one that fails does not keep the others away.
   for (const { name } of needs)
     run([...apt, "install", "-y", "--no-install-recommends", name], INSTALL_MS);
 }

@@ -1,34 +1,43 @@
 /**
- * What a run of node's tests has run, put together from what it reports.
+ * What a run of Node.js's test runner has run, put together from its events.
  *
- * Runs on: the reporter's thread. Owns the names and outcomes of all tests of one run.
+ * Runs on: the reporter's thread. Owns the names, outcomes and times of all tests of one run.
  *
- * The runner tells of tests in the order in which they stand: first that a suite begins, then its tests,
- * then that it ended. So the names of the suites above a test are those that have begun and not ended.
- * A test is of the file that begins the outermost of them: one of a contract is of the file that signs
- * it within a suite of its own, and of the contract's file where there is none.
+ * The runner reports tests in the order in which they are defined: the start of a suite, then its tests,
+ * then the end of the suite. So the suites of a test are those that have started and not ended. A test
+ * belongs to the file that starts the outermost of them: a test of a contract to the file that calls the
+ * contract inside a suite of its own, or to the contract's file if there is no such suite.
  */
 
-import { relative } from "node:path";
 import type { TestEvent } from "node:test/reporters";
-import { fileURLToPath } from "node:url";
 
 import { JOINT } from "../test/conformance/checklist.ts";
 import type { Outcome, TestName, TestRun } from "../test/conformance/checklist.ts";
+import { sourceOf, type Failure } from "./test-failures.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** Of several tests of one name, that counts which says most against it. */
+/** Of several tests with one name, the one with the highest weight counts. */
 const WEIGHTS = { passed: 0, skipped: 1, failed: 2 };
+/** Of what a file writes to stderr, this much of the end is kept. */
+const STDERR_LENGTH = 4_096;
+
+/** A test and how long it took. */
+export interface TimedTest extends TestName {
+  readonly ms: number;
+}
 
 /** Collects the outcomes of tests, and of suites that were skipped. */
 export class TestRecord implements TestRun {
   readonly files = new Set<string>();
+  readonly failures: Failure[] = [];
+  readonly tests: TimedTest[] = [];
   readonly #outcomes = new Map<string, Outcome>();
+  readonly #stderr = new Map<string, string>();
   readonly #begun: string[] = [];
   #file = "";
 
-  /** Takes one event of the runner, in the order in which they come. */
+  /** Takes one event of the runner. Events must come in the runner's order. */
   add({ type, data }: TestEvent): void {
+    if (type === "test:stderr") this.#keepStderr(sourceOf(data.file ?? ""), data.message);
     if (type === "test:start") {
       this.#begun.length = data.nesting;
       this.#begun.push(data.name);
@@ -36,9 +45,11 @@ export class TestRecord implements TestRun {
     }
     if (type !== "test:pass" && type !== "test:fail") return;
     const outcome = outcomeOf(type, data);
-    if (data.details.type === "suite" && outcome.kind !== "skipped") return;
     const name = [...this.#begun.slice(0, data.nesting), data.name].join(JOINT);
+    if (outcome.kind === "failed") this.#addFailure(name, data.details);
+    if (data.details.type === "suite" && outcome.kind !== "skipped") return;
     this.files.add(this.#file);
+    this.tests.push({ file: this.#file, name, ms: data.details.duration_ms });
     this.#keep(keyOf({ file: this.#file, name }), outcome);
   }
 
@@ -51,25 +62,39 @@ export class TestRecord implements TestRun {
     if (before && WEIGHTS[before.kind] >= WEIGHTS[outcome.kind]) return;
     this.#outcomes.set(key, outcome);
   }
+
+  #keepStderr(file: string, text: string): void {
+    const all = (this.#stderr.get(file) ?? "") + text;
+    this.#stderr.set(file, all.slice(-STDERR_LENGTH));
+  }
+
+  #addFailure(name: string, details: object): void {
+    const error: unknown = "error" in details ? details.error : undefined;
+    // The tests inside it say more.
+    if (isOfSubtests(error)) return;
+    const isFile = sourceOf(name) === this.#file;
+    this.failures.push({
+      file: this.#file,
+      name: isFile ? "" : name,
+      error,
+      stderr: this.#stderr.get(this.#file) ?? "",
+    });
+  }
+}
+
+function isOfSubtests(error: unknown): boolean {
+  return error instanceof Error && "failureType" in error && error.failureType === "subtestsFailed";
 }
 
 function outcomeOf(
   type: "test:pass" | "test:fail",
   { skip, todo }: { readonly skip?: string | boolean; readonly todo?: string | boolean },
 ): Outcome {
-  // The runner lets a test that is still to be done fail: it proves nothing.
+  // The runner lets a `todo` test fail, so it proves nothing.
   const excuse = skip ?? todo;
   if (excuse !== undefined && excuse !== false)
     return { kind: "skipped", reason: typeof excuse === "string" ? excuse : undefined };
   return { kind: type === "test:pass" ? "passed" : "failed" };
-}
-
-/** Gives the source of a compiled file, from the package's folder. */
-function sourceOf(file: string): string {
-  const path = file.startsWith("file:") ? fileURLToPath(file) : file;
-  return relative(ROOT, path)
-    .replace(/^dist\//, "")
-    .replace(/\.js$/, ".ts");
 }
 
 function keyOf({ file, name }: TestName): string {

@@ -1,57 +1,106 @@
 /**
- * What `npm test` prints: node's own report, and just before its summary what CHECKLIST.md rests on that
- * did not run. Then the exit code is 1, as it is where a test failed.
+ * What `npm test` prints: how far it is, the tests that failed, rows of CHECKLIST.md without a proof, notes,
+ * and last the runner's own summary.
  *
- * Runs on: the runner's process. In the environment, from scripts/test.mjs:
- *   CHECKLIST_SCOPE   whole: everything was to run; part: some files; anything else: nothing is checked,
- *                     as some tests of a file were left out
- *   CHECKLIST         another list than test/conformance/CHECKLIST.md
+ * Runs on: the runner's process.
+ *
+ * The report of Node.js, with a line for each test, goes to a file, and to the terminal if asked for.
  */
 
 import { readFileSync } from "node:fs";
-import { Readable } from "node:stream";
+import { basename } from "node:path";
+import type { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { spec } from "node:test/reporters";
 import type { TestEvent } from "node:test/reporters";
 
 import { problemsOfRun, readRows } from "../test/conformance/checklist.ts";
+import { describeFailures } from "./test-failures.ts";
+import type { TestTimes } from "./test-plan.ts";
+import { TestProgress, type ProgressSink } from "./test-progress.ts";
 import { TestRecord } from "./test-record.ts";
 
-const LIST = new URL("../../test/conformance/CHECKLIST.md", import.meta.url);
-const { CHECKLIST_SCOPE: scope, CHECKLIST: list = LIST } = process.env;
+const SUMMARY = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
-/**
- * Reports a run.
- *
- * @yields what is to be printed
- */
-export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  yield* Readable.from(withProblems(source)).compose<Readable>(new spec());
+/** As many rows of the checklist are named. */
+const MOST_PROBLEMS = 20;
+
+/** What is to be reported, and where. */
+export interface ReportSettings {
+  readonly out: ProgressSink;
+  /** Where the report of Node.js goes. */
+  readonly listings: readonly Writable[];
+  /** How many files run. */
+  readonly files: number;
+  /** Path of CHECKLIST.md. */
+  readonly checklist: string;
+  /** `whole`: all tests were to run; `part`: all tests of some files; `none`: no row can be checked. */
+  readonly scope: "whole" | "part" | "none";
+  /** Returns lines to print before the summary. */
+  readonly notes: (result: ReportResult) => readonly string[];
 }
 
-async function* withProblems(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+/** What a run was. */
+export interface ReportResult {
+  readonly record: TestRecord;
+  readonly times: TestTimes;
+}
+
+/** Reports a run. @returns whether everything passed, and all rows have their proof */
+export async function report(
+  events: AsyncIterable<TestEvent>,
+  settings: ReportSettings,
+): Promise<boolean> {
+  const { out, listings, files, notes } = settings;
   const record = new TestRecord();
-  let isChecked = false;
-  for await (const event of source) {
+  const progress = new TestProgress(out, files);
+  const listing = new spec();
+  for (const stream of listings) listing.pipe(stream, { end: false });
+  const summary: string[] = [];
+  for await (const event of events) {
     record.add(event);
-    if (!isChecked && beginsSummary(event)) {
-      yield* problemsOf(record);
-      isChecked = true;
-    }
-    yield event;
+    progress.add(event);
+    if (isSummary(event)) summary.push(`ℹ ${event.data.message}`);
+    listing.write(event);
   }
-  if (!isChecked) yield* problemsOf(record);
+  listing.end();
+  await finished(listing);
+  progress.end();
+
+  const { failures } = record;
+  const problems = problemsOf(record, settings);
+  if (failures.length > 0)
+    out.write(`\n✖ failed tests: ${failures.length}\n\n${describeFailures(failures)}`);
+  const name = basename(settings.checklist);
+  writeLines(
+    out,
+    problems.length > 0 ? [`✖ ${name} rests on what did not run:`, ...firstOf(problems)] : [],
+  );
+  writeLines(out, notes({ record, times: progress.times }));
+  writeLines(out, summary);
+  return failures.length === 0 && problems.length === 0;
 }
 
-function beginsSummary({ type, data }: TestEvent): boolean {
-  return type === "test:diagnostic" && data.nesting === 0 && /^tests \d+$/.test(data.message);
+type Diagnostic = Extract<TestEvent, { readonly type: "test:diagnostic" }>;
+
+function isSummary(event: TestEvent): event is Diagnostic {
+  const { type, data } = event;
+  return type === "test:diagnostic" && data.nesting === 0 && SUMMARY.test(data.message);
 }
 
-function* problemsOf(record: TestRecord): Generator<TestEvent> {
-  if (scope !== "whole" && scope !== "part") return;
-  const problems = problemsOfRun(readRows(readFileSync(list, "utf8")), record, scope === "whole");
-  if (problems.length === 0) return;
-  process.exitCode = 1;
-  const lines = problems.map((problem) => `✖ ${problem}\n`);
-  const message = `\n✖ test/conformance/CHECKLIST.md rests on what did not run:\n${lines.join("")}\n`;
-  yield { type: "test:stderr", data: { file: String(list), message } };
+/** Returns a line for each row of the checklist that rests on what did not run. */
+function problemsOf(record: TestRecord, { checklist, scope }: ReportSettings): string[] {
+  if (scope === "none") return [];
+  const rows = readRows(readFileSync(checklist, "utf8"));
+  return problemsOfRun(rows, record, scope === "whole").map((problem) => `✖ ${problem}`);
+}
+
+/** Cuts a list that is too long to be read. */
+function firstOf(lines: readonly string[]): readonly string[] {
+  const more = lines.length - MOST_PROBLEMS;
+  return more > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${more} more`] : lines;
+}
+
+function writeLines(out: ProgressSink, lines: readonly string[]): void {
+  if (lines.length > 0) out.write(`\n${lines.map((line) => `${line}\n`).join("")}`);
 }

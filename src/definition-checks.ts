@@ -1,32 +1,104 @@
 /**
  * Checks of definitions. They run while the app module loads, so that the stack shows the location.
  *
- * Runs on: shard. Each throws SIM_ERR_DEFINITION_INVALID.
+ * A definition is checked when it is made, so that the stack of the error names the user's line.
+ *
+ * Runs on: any thread. `check…` throw SIM_ERR_DEFINITION_INVALID.
  */
 
-import { kindOf, makeError } from "./errors.ts";
+import { kindOf, makeError, type SimurghError } from "./errors.ts";
 
-/** Checks that a value is a path that starts with a slash. */
-export function checkPath(subject: string, path: unknown): void {
-  if (typeof path === "string" && path.startsWith("/")) return;
-  const got = typeof path === "string" ? JSON.stringify(path) : kindOf(path);
-  throw invalid(`${subject} must start with /, got ${got}`);
+/** Makes the error of a wrong definition. */
+export function invalid(message: string, options?: ErrorOptions): SimurghError {
+  return makeError("SIM_ERR_DEFINITION_INVALID", message, options);
 }
 
-/** Checks that a value is an object. */
-export function checkObject(subject: string, value: unknown): void {
-  if (typeof value === "object" && value !== null) return;
-  throw invalid(`${subject} must be an object, got ${kindOf(value)}`);
+/** Makes the error of a wrong option or argument. */
+export function invalidOption(message: string, options?: ErrorOptions): SimurghError {
+  return makeError("SIM_ERR_OPTION_INVALID", message, options);
 }
 
-/** Checks that an object has no unknown keys. */
-export function checkKeys(subject: string, value: object, keys: readonly string[]): void {
+/** Returns a value as messages show it: a number, a boolean or a quoted string, else its kind. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
+}
+
+/** Checks that a value is an object, and not an array. */
+export function checkObject(
+  subject: string,
+  value: unknown,
+  form = "an object",
+): asserts value is object {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
+  throw invalid(`${subject} must be ${form}, got ${kindOf(value)}`);
+}
+
+/** Checks that a value is an object without other keys than these. */
+export function checkKeys(
+  subject: string,
+  value: unknown,
+  keys: readonly string[],
+): asserts value is object {
+  checkObject(subject, value);
   const unknown = Object.keys(value).filter((key) => !keys.includes(key));
   if (unknown.length === 0) return;
   throw invalid(`${subject} may only have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
 }
 
-/** Creates the error for an invalid definition. */
-export function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+/** Checks that a value is a function. */
+export function checkFunction(subject: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw invalid(`${subject} must be a function, got ${kindOf(value)}`);
+}
+
+/** Names of callbacks. */
+export interface CallbackNames {
+  readonly required?: readonly string[];
+  readonly optional?: readonly string[];
+  /** Follows a name in messages, as in `init of presence chat`. */
+  readonly owner?: string;
+}
+
+/** Checks that callbacks are functions; optional ones may be undefined. */
+export function checkCallbacks(
+  given: object,
+  { required = [], optional = [], owner }: CallbackNames,
+): void {
+  const callbacks = given as Readonly<Record<string, unknown>>;
+  for (const name of [...required, ...optional]) {
+    if (callbacks[name] === undefined && optional.includes(name)) continue;
+    checkFunction(owner === undefined ? name : `${name} of ${owner}`, callbacks[name]);
+  }
+}
+
+/** Checks that a value is one of a few. */
+export function checkChoice(subject: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  const names = choices.map(shown);
+  const last = names.pop() ?? "nothing";
+  const all = names.length === 0 ? last : `${names.join(", ")} or ${last}`;
+  throw invalid(`${subject} must be ${all}, got ${shown(value)}`);
+}
+
+/** Checks that a value is true or false. */
+export function checkBoolean(subject: string, value: unknown): void {
+  checkChoice(subject, value, [true, false]);
+}
+
+/** Checks that a value is an integer from 1 to a bound. */
+export function checkCount(subject: string, value: unknown, max: number, unit: string): void {
+  if (isCount(value, max)) return;
+  throw invalid(`${subject} must be an integer from 1 to ${max} (${unit}), got ${shown(value)}`);
+}
+
+/** Reports whether a value is an integer from 1 to a bound. */
+export function isCount(value: unknown, max: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
+}
+
+/** Checks that a value is a path: a string that starts with a slash. */
+export function checkPath(subject: string, path: unknown): void {
+  if (typeof path === "string" && path.startsWith("/")) return;
+  throw invalid(`${subject} must start with /, got ${shown(path)}`);
 }

@@ -1,5 +1,5 @@
 /**
- * Imports the user's modules, in JavaScript or TypeScript: the app module, and its tasks.
+ * Imports the user's modules, in JavaScript or TypeScript: the app module and the tasks module.
  *
  * Runs on: a shard, once, before it is ready; a thread of the task pool, before its first task.
  */
@@ -18,7 +18,7 @@ import {
   unstrippableMessage,
 } from "./typescript.ts";
 
-/** Hooks on the importing thread: Node.js 22.15 and later, and missing from the types of 20. */
+/** Hooks on the importing thread: Node.js 22.15 and later. The types of Node.js 20 lack them. */
 interface SyncHooks {
   resolve(
     specifier: string,
@@ -35,10 +35,10 @@ interface SyncHooks {
 let hasHooks = false;
 
 /**
- * Imports an app module and gives its default export.
+ * Imports an app module, and returns its default export.
  *
- * @param url - a `file:` URL; where it ends in .ts or .mts, so may the modules it imports
- * @throws SIM_ERR_APP_MODULE when it cannot be imported (`cause` says why) or exports no default
+ * @param url - a `file:` URL. If it ends in .ts or .mts, the modules that it imports may too
+ * @throws SIM_ERR_APP_MODULE if it cannot be imported (`cause` says why), or has no default export
  */
 export async function loadAppModule(url: string): Promise<unknown> {
   const subject = "app module";
@@ -47,16 +47,16 @@ export async function loadAppModule(url: string): Promise<unknown> {
   const names = Object.keys(namespace).filter((name) => name !== "default");
   throw makeError(
     "SIM_ERR_APP_MODULE",
-    `app module must have a default export, such as defineEndpoint gives, got ${names.join(", ") || "no export"} in ${fileOf(url, subject)}`,
+    `app module must have a default export made by defineEndpoint, got ${names.join(", ") || "no export"} in ${fileOf(url, subject)}`,
   );
 }
 
 /**
- * Imports a module of the user and gives its exports.
+ * Imports a module of the user, and returns its exports.
  *
- * @param url - as for `loadAppModule`; where there is no .js of that name, the .ts behind it
+ * @param url - as for `loadAppModule`. If there is no such .js file, the .ts file of that name is used
  * @param subject - what the module is, for messages
- * @throws SIM_ERR_APP_MODULE when it cannot be imported (`cause` says why)
+ * @throws SIM_ERR_APP_MODULE if it cannot be imported (`cause` says why)
  */
 export async function loadModule(url: string, subject: string): Promise<object> {
   const file = fileOf(url, subject);
@@ -93,22 +93,23 @@ function describeImportError(error: unknown, file: string, subject: string): str
   if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" || code === "ERR_INVALID_TYPESCRIPT_SYNTAX") {
     return unstrippableMessage(describeNodeError(error) ?? what);
   }
-  if (code === "ERR_MODULE_NOT_FOUND") return `${subject} must import what there is, got ${what}`;
+  if (code === "ERR_MODULE_NOT_FOUND")
+    return `${subject} must import modules that exist, got ${what}`;
   if (!(error instanceof SyntaxError)) return `${subject} must load without an error, got ${what}`;
   const advice = error.message.includes("does not provide an export named")
-    ? "types are imported with `import type`"
+    ? "import types with `import type`"
     : `node ${file} shows the line`;
   return `${subject} must be free of syntax errors, got ${what}; ${advice}`;
 }
 
-/** Gives what Node.js could not strip, and where: only the first line of the stack says that. */
+/** Returns what Node.js could not strip, and where, which only the first line of the stack says. */
 function describeNodeError(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const place = error.stack?.split("\n", 1)[0];
   return place === undefined ? undefined : `"${error.message}" at ${place}`;
 }
 
-/** Has this thread load TypeScript from now on. */
+/** Makes this thread load TypeScript from now on. */
 function acceptTypeScript(): void {
   if (hasHooks) return;
   hasHooks = true;

@@ -1,14 +1,14 @@
 /**
- * Module hooks for TypeScript, in the form of a Node.js whose hooks have a thread of their own.
+ * Module hooks for TypeScript, for a Node.js that runs hooks on a thread of their own.
  *
- * Runs on: the thread on which Node.js runs one shard's module hooks.
+ * Runs on: the thread on which Node.js runs the module hooks of one shard.
  */
 
 import type { LoadHook, ResolveHook } from "node:module";
 
 import { stripModule, typeScriptBehind } from "./typescript.ts";
 
-/** Finds a module, or the TypeScript behind one that is not there. */
+/** Resolves a module; if it does not exist, the TypeScript file of its name. */
 export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   try {
     return await nextResolve(specifier, context);
@@ -17,7 +17,7 @@ export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   }
 };
 
-/** Loads a module, and strips its types where nobody else can load it. */
+/** Loads a module. Strips its types if Node.js cannot load it. */
 export const load: LoadHook = async (url, context, nextLoad) => {
   try {
     return await nextLoad(url, context);

@@ -1,17 +1,16 @@
 /**
- * TypeScript for app modules: how it is found, and how its types are stripped.
+ * TypeScript in app modules: finds the files, and strips their types.
  *
  * Runs on: a shard or a thread of the task pool, or the thread on which Node.js runs its module hooks.
  *
- * Types are overwritten with blanks, so every line and column of a stack trace is that of
- * the source. What a file needs beyond that (enums, namespaces, parameter properties) would
- * have to be generated, and is refused.
+ * Types are replaced with blanks, so lines and columns of stack traces are those of the source.
+ * Enums, namespaces and parameter properties need generated code, and are refused.
  *
- *   "./room.ts"   as it stands
- *   "./room.js"   room.js if there is one, or else room.ts: that is how tsc has it written
- *   a package     as Node.js has it: packages ship JavaScript, nothing in node_modules is stripped
+ *   "./room.ts"   that file
+ *   "./room.js"   room.js if it exists, else room.ts, because tsc wants imports written this way
+ *   a package     whatever Node.js finds: packages ship JavaScript, node_modules is never stripped
  *
- * Node.js and other hooks are asked first, so what they can load is theirs to load.
+ * Node.js and other hooks go first. These hooks handle only what they cannot.
  */
 
 import { readFileSync } from "node:fs";
@@ -26,22 +25,22 @@ const TYPESCRIPT_FILE = /\.m?ts$/;
 const JAVASCRIPT_FILE = /^(?:\.{0,2}\/|file:).*\.m?js$/;
 const PACKAGES_FOLDER = "/node_modules/";
 
-/** A module as a load hook gives it to Node.js. */
+/** A module, as a load hook returns it. */
 export interface StrippedModule {
   readonly format: "module";
   readonly source: string;
   readonly shortCircuit: true;
 }
 
-/** Tells whether a module's URL is that of a TypeScript file. */
+/** Reports whether a module's URL is that of a TypeScript file. */
 export function isTypeScript(url: string): boolean {
   return TYPESCRIPT_FILE.test(pathOf(url));
 }
 
 /**
- * Gives the TypeScript that may stand behind a JavaScript file that was not found.
+ * Returns the URL of the TypeScript file for a JavaScript file that was not found.
  *
- * @throws the error that was given, where there can be none
+ * @throws the given error, if it is another one or the specifier is not a JavaScript file
  */
 export function typeScriptBehind(specifier: string, error: unknown): string {
   const url = codeOf(error) === "ERR_MODULE_NOT_FOUND" ? typeScriptFor(specifier) : undefined;
@@ -49,16 +48,16 @@ export function typeScriptBehind(specifier: string, error: unknown): string {
   return url;
 }
 
-/** Gives the URL of the TypeScript that a JavaScript file would be written from; undefined: of none. */
+/** Returns the URL of the TypeScript file for a JavaScript file; undefined for any other file. */
 export function typeScriptFor(url: string): string | undefined {
   return JAVASCRIPT_FILE.test(url) ? `${url.slice(0, -"js".length)}ts` : undefined;
 }
 
 /**
- * Gives a TypeScript module without its types, where Node.js did not know its extension.
+ * Returns a TypeScript module without its types, after Node.js did not know its extension.
  *
- * @throws the error that was given, where it is about something else
- * @throws SIM_ERR_APP_MODULE when the types cannot be stripped
+ * @throws the given error, if it is another one
+ * @throws SIM_ERR_APP_MODULE if the types cannot be stripped
  */
 export function stripModule(url: string, error: unknown): StrippedModule {
   const isOurs = isTypeScript(url) && !url.includes(PACKAGES_FOLDER);
@@ -71,21 +70,21 @@ export function stripModule(url: string, error: unknown): StrippedModule {
   };
 }
 
-/** Gives the code of an error, or undefined where it has none. */
+/** Returns the code of an error; undefined if it has none. */
 export function codeOf(error: unknown): unknown {
   return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
 }
 
-/** Says why a file's types cannot be stripped, and what to do. */
+/** Returns the message for a file whose types cannot be stripped, with what to do. */
 export function unstrippableMessage(what: string): string {
   return (
     `app module must be TypeScript whose types can be stripped, got ${what}; ` +
-    "correct it (tsc's erasableSyntaxOnly finds what cannot be stripped), or compile it to JavaScript"
+    "change it (tsc's erasableSyntaxOnly finds what cannot be stripped), or compile it to JavaScript"
   );
 }
 
 function stripTypes(source: string, file: string): string {
-  // Required here: its 4 MB of WebAssembly are only for the Node.js that cannot strip types.
+  // Loaded here, because only a Node.js that cannot strip types needs its 4 MB of WebAssembly.
   const require = createRequire(import.meta.url);
   const swc = require("@swc/wasm-typescript") as typeof Swc;
   try {
@@ -97,7 +96,7 @@ function stripTypes(source: string, file: string): string {
   }
 }
 
-/** Gives what the stripper said, and where; it throws plain objects. */
+/** Returns what the stripper has thrown, a plain object, with its place. */
 function describeStripError(error: unknown, file: string): string {
   if (typeof error !== "object" || error === null || !("message" in error)) {
     return `${String(error)} in ${file}`;

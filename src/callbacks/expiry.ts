@@ -4,7 +4,8 @@
  * Runs on: shard. Pure.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 
 /** How long something holds. */
 export interface Until {
@@ -30,17 +31,17 @@ export function expiryOf(until: Until): number | undefined {
   if (expiresAtMs === undefined || expiresAtMs === Infinity) return undefined;
   if (typeof expiresAtMs !== "number" || Number.isNaN(expiresAtMs)) {
     const got = typeof expiresAtMs === "number" ? "NaN" : kindOf(expiresAtMs);
-    throw invalid(
+    throw invalidOption(
       `expiresAtMs must be a number, or undefined for none (ms since 1970), got ${got}`,
     );
   }
   if (expiresAtMs < EARLIEST_MS) {
     const hint = expiresAtMs > 1_000_000_000 ? ", which looks like seconds: multiply by 1000" : "";
-    throw invalid(`expiresAtMs must be a time (ms since 1970), got ${expiresAtMs}${hint}`);
+    throw invalidOption(`expiresAtMs must be a time (ms since 1970), got ${expiresAtMs}${hint}`);
   }
   if (expiresAtMs > LATEST_MS) {
     const message = `expiresAtMs must be at most ${LATEST_MS}, or Infinity (ms since 1970), got ${expiresAtMs}`;
-    throw invalid(message);
+    throw invalidOption(message);
   }
   return expiresAtMs;
 }
@@ -48,9 +49,5 @@ export function expiryOf(until: Until): number | undefined {
 function checkedUntil(until: unknown): { readonly expiresAtMs?: unknown } {
   // A name that is wrong would be a connection that lasts for ever.
   if (typeof until === "object" && until !== null && "expiresAtMs" in until) return until;
-  throw invalid(`until must have expiresAtMs, got ${kindOf(until)}`);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
+  throw invalidOption(`until must have expiresAtMs, got ${kindOf(until)}`);
 }

@@ -4,7 +4,7 @@
  * Runs on: the shard that owns the connection. Timers end with their owner.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 
 /** A channel or a raw socket. */
 export interface TimerOwner {
@@ -46,8 +46,7 @@ export function clearTimers(owner: TimerOwner): void {
 
 function checkDelay(delayMs: number): void {
   if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= MAX_DELAY_MS) return;
-  throw makeError(
-    "SIM_ERR_OPTION_INVALID",
+  throw invalidOption(
     `delayMs must be a number from 0 to ${MAX_DELAY_MS} (ms), got ${String(delayMs)}`,
   );
 }

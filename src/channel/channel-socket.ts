@@ -6,7 +6,12 @@
 
 import type { AppContext } from "./context.ts";
 import type { Until } from "../callbacks/expiry.ts";
-import type { TaskArguments, TaskName, TaskResult, TasksDefinition } from "./tasks/task-types.ts";
+import type {
+  TaskArguments,
+  TaskName,
+  TaskResult,
+  TasksDefinition,
+} from "./tasks/task-definition.ts";
 
 /** Tasks of a channel that declares none: any name, any input. */
 export type AnyTasks = TasksDefinition<Readonly<Record<string, (input: unknown) => unknown>>>;

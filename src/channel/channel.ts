@@ -49,7 +49,6 @@ import type { InHandler } from "./schemas/in-handlers.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
 import type { SendQueue } from "./send-queue.ts";
 import type { ShardChannels } from "./shard-channels.ts";
-import { runTask } from "./tasks/task-signal.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
 
@@ -213,7 +212,7 @@ export class Channel
     // A channel that has ended hears of no task, as of those that its end has cancelled.
     if (this.state === STATE.closed) return new Promise(() => {});
     const tasks = (this.tasks ??= new Set());
-    const task = runTask(this.shared.tasks, name, input, options);
+    const task = this.shared.tasks.run(name, input, options);
     tasks.add(task);
     try {
       return await task.result;

@@ -4,6 +4,7 @@
  * Runs on: shard, which makes it; one object for each, the same for `start`, `stop`, routes and callbacks.
  */
 
+import type { ContextBroadcastOptions } from "../pubsub/broadcast-options.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TaskOptions } from "./tasks/tasks.ts";
 
@@ -27,20 +28,18 @@ export interface ShardContext {
   readonly isReady: boolean;
   /** Secret that tokens are derived from. */
   readonly secretKeyBase: string;
-  /** Broadcasts to all subscribers on all nodes. */
-  broadcast(topic: string, event: string, payload?: unknown): void;
-  /** Broadcasts to all subscribers on this node. */
-  localBroadcast(topic: string, event: string, payload?: unknown): void;
   /**
-   * Broadcasts to all subscribers but one.
+   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
+   * Schema that the topic's channel declares for the event applies as to its own broadcasts.
    *
-   * @param from - a channel of this shard, as its callbacks get it
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID; then nobody gets it
    */
-  broadcastFrom(from: object, topic: string, event: string, payload?: unknown): void;
-  /** The same, to subscribers on this node. */
-  localBroadcastFrom(from: object, topic: string, event: string, payload?: unknown): void;
-  /** Broadcasts to all subscribers on one other node, or on this one by its own name. */
-  directBroadcast(node: string, topic: string, event: string, payload?: unknown): void;
+  broadcast(
+    topic: string,
+    event: string,
+    payload?: unknown,
+    options?: ContextBroadcastOptions,
+  ): void;
   /** Closes all connections of a socket id, on all nodes, with 1001. */
   disconnect(id: string): void;
   /**

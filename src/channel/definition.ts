@@ -4,7 +4,13 @@
  * Runs on: shard; the definition is made once for each, and serves all joins.
  */
 
-import { makeError } from "../errors.ts";
+import {
+  checkCallbacks,
+  checkChoice,
+  checkCount,
+  checkFunction,
+  invalid,
+} from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
 import type { AnyTasks, ChannelSocket } from "./channel-socket.ts";
@@ -176,8 +182,6 @@ export interface ChannelDefinition<
   readonly logHandleIn: LineLevel | false;
 }
 
-type Callbacks = Readonly<Record<string, unknown>>;
-
 /**
  * Defines a channel for the connections of a socket. All types follow from what is given.
  *
@@ -224,7 +228,8 @@ export function defineChannel<
   Assigns,
   Context
 > {
-  checkCallbacks(callbacks as unknown as Callbacks);
+  checkCallbacks(callbacks, CALLBACKS);
+  for (const name of ["logJoin", "logHandleIn"] as const) checkLogLevel(name, callbacks[name]);
   const { joinTimeoutMs } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   const handleIn = inHandlersOf(callbacks.handleIn, callbacks.in);
@@ -247,32 +252,19 @@ export function defineChannel<
   };
 }
 
+const CALLBACKS = {
+  required: ["join"],
+  optional: ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"],
+};
 const DEFAULT_QUEUE = 64;
 const LONGEST_QUEUE = 65_536;
 
-function slowOf(policy: unknown, queue: unknown): SlowChannel | undefined {
-  if (policy === undefined && queue === undefined) return undefined;
-  if (policy !== "conflate" && policy !== "drop-oldest") {
-    const message = `slow must be "conflate" or "drop-oldest", got ${String(policy)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
-  const bound = queue ?? DEFAULT_QUEUE;
-  const isCount = typeof bound === "number" && Number.isInteger(bound);
-  if (!isCount || bound < 1 || bound > LONGEST_QUEUE) {
-    throw makeError(
-      "SIM_ERR_DEFINITION_INVALID",
-      `queue must be an integer from 1 to ${LONGEST_QUEUE} (broadcasts), got ${String(queue)}`,
-    );
-  }
-  return { policy, bound };
-}
-
-function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
-  checkFunction("join", given["join"]);
-  for (const name of ["logJoin", "logHandleIn"]) checkLogLevel(name, given[name]);
-  for (const name of ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"]) {
-    if (given[name] !== undefined) checkFunction(name, given[name]);
-  }
+function slowOf(policy: unknown, given: unknown): SlowChannel | undefined {
+  if (policy === undefined && given === undefined) return undefined;
+  const queue = given ?? DEFAULT_QUEUE;
+  checkChoice("slow", policy, ["conflate", "drop-oldest"]);
+  checkCount("queue", queue, LONGEST_QUEUE, "broadcasts");
+  return { policy: policy as SlowChannel["policy"], bound: queue as number };
 }
 
 type Handler = (socket: object, payload: unknown) => unknown;
@@ -283,15 +275,9 @@ function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<strin
   for (const [event, handler] of Object.entries(given)) {
     checkFunction(`intercept.${event}`, handler);
     if (isVerbatim(handler)) {
-      const message = `intercept.${event} must take its payload parsed, got a verbatim handler`;
-      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+      throw invalid(`intercept.${event} must take its payload parsed, got a verbatim handler`);
     }
     found.set(event, handler as Handler);
   }
   return found;
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", `${name} must be a function, got ${typeof value}`);
 }

@@ -5,9 +5,10 @@
  * Owns: the buckets of a channel, from its first message on.
  */
 
+import { checkKeys } from "../definition-checks.ts";
 import { fullBuckets, OTHERS_AT, OWN_KEYS, OwnLimits } from "../limits/own-limits.ts";
 import type { Buckets, Counted } from "../limits/own-limits.ts";
-import { checkLimits, RateLimit, spentOn, type Rate } from "../limits/rate.ts";
+import { RateLimit, spentOn, type Rate } from "../limits/rate.ts";
 import type { Message } from "../protocol/message.ts";
 
 /** What a connection may do on one topic in how much time; without a limit, whatever it can. */
@@ -46,7 +47,7 @@ export class ChannelLimiter {
    * @throws SIM_ERR_DEFINITION_INVALID where they cannot be
    */
   constructor(limits: ChannelLimits, events: ReadonlyMap<string, Rate>) {
-    checkLimits("limits", limits, OWN_KEYS);
+    checkKeys("limits", limits, OWN_KEYS);
     this.#own = new OwnLimits("limits", limits);
     this.joins = limits.joins && new RateLimit("limits.joins", limits.joins, "ones");
     for (const [event, rate] of events) {

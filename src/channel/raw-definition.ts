@@ -4,7 +4,7 @@
  * Runs on: shard; the definition is made once for each, and serves all joins.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { checkCallbacks } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
 import type { Message } from "../protocol/message.ts";
@@ -138,12 +138,8 @@ export function defineRawChannel<Assigns, Context>(
   _socket: HasAssigns<Assigns, Context>,
   callbacks: RawChannelCallbacks<Assigns, Context>,
 ): RawChannelDefinition<Assigns, Context> {
-  const { start, logJoin } = callbacks as unknown as Readonly<Record<string, unknown>>;
-  if (typeof start !== "function") {
-    const message = `start must be a function, got ${kindOf(start)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
-  const { joinTimeoutMs } = callbacks;
+  checkCallbacks(callbacks, { required: ["start"] });
+  const { joinTimeoutMs, logJoin } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   checkLogLevel("logJoin", logJoin);
   return {

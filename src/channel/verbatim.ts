@@ -4,7 +4,8 @@
  * Runs on: shard.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalid } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { bytesOf } from "../protocol/binary-v2.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Message, Ref } from "../protocol/message.ts";
@@ -57,8 +58,7 @@ export function verbatim<
   ) => HandleInResult<Answer> | Promise<HandleInResult<Answer>>,
 ): VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context> {
   if (typeof handler !== "function") {
-    const message = `verbatim must be given a function, got ${kindOf(handler)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    throw invalid(`verbatim must be given a function, got ${kindOf(handler)}`);
   }
   // A function of its own: the one that was given may be an ordinary handler elsewhere.
   const own: typeof handler = (socket, payload) => handler(socket, payload);

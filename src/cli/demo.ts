@@ -6,7 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { OPTIONS } from "../options/options.ts";
 import type { Command } from "./command.ts";
 import { optionsOf, parseArguments } from "./flags.ts";
@@ -25,8 +25,7 @@ export const demoCommand: Command = {
   async run(args) {
     const given = parseArguments("demo", args);
     if (given.positionals.length > 0) {
-      const message = `demo must be given options only, got ${given.positionals.join(" ")}`;
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(`demo must be given options only, got ${given.positionals.join(" ")}`);
     }
     const options = optionsOf(given, process.env, {
       [OPTIONS.logLevel.env]: "warn",

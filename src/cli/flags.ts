@@ -9,7 +9,8 @@
 
 import { parseArgs } from "node:util";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import { resolveOptions } from "../options/resolution.ts";
 import { OPTIONS, type OptionName, type Options } from "../options/options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
@@ -32,10 +33,13 @@ export interface Arguments {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** All flags, in the order of the table. */
-export const FLAGS: readonly Flag[] = (Object.keys(OPTIONS) as OptionName[])
-  .filter((option) => !("secret" in OPTIONS[option]))
-  .map((option) => ({ flag: flagOf(option), option, variable: OPTIONS[option].env }));
+const NAMES = Object.keys(OPTIONS) as OptionName[];
+const SECRETS = NAMES.filter((option) => "secret" in OPTIONS[option]);
+
+/** Every flag, in the order of the table. */
+export const FLAGS: readonly Flag[] = NAMES.filter((option) => !SECRETS.includes(option)).map(
+  (option) => ({ flag: flagOf(option), option, variable: OPTIONS[option].env }),
+);
 
 /**
  * Parses the arguments of a command.
@@ -69,7 +73,8 @@ export function parseArguments(
     if (token.kind !== "option") continue;
     if (token.name === "help") isHelp = true;
     else if (switches.includes(token.name)) given.push(token.name);
-    else variables[variableOf(command, token.rawName)] = valueOf(token.rawName, token.value);
+    else
+      variables[variableOf(command, token.rawName, switches)] = valueOf(token.rawName, token.value);
   }
   return { positionals, isHelp, switches: given, variables };
 }
@@ -103,18 +108,24 @@ function flagOf(option: OptionName): string {
   return `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-function variableOf(command: string, rawName: string): string {
+function variableOf(command: string, rawName: string, switches: readonly string[]): string {
   const known = FLAGS.find(({ flag }) => flag === rawName);
   if (known) return known.variable;
-  throw makeError(
-    "SIM_ERR_OPTION_INVALID",
-    `option must be listed by \`simurgh ${command} --help\`, got ${rawName}`,
+  const names = [...FLAGS.map(({ flag }) => flag), ...switches.map((name) => `--${name}`)];
+  const hint = secretHint(rawName) ?? nearestHint(rawName, names);
+  throw invalidOption(
+    `option must be listed by \`simurgh ${command} --help\`, got ${rawName}${hint}`,
   );
+}
+
+function secretHint(rawName: string): string | undefined {
+  const secret = SECRETS.find((option) => flagOf(option) === rawName);
+  return secret && `; a secret has no flag, set ${OPTIONS[secret].env}`;
 }
 
 function valueOf(rawName: string, value: string | undefined): string {
   if (value !== undefined) return value;
-  throw makeError("SIM_ERR_OPTION_INVALID", `${rawName} must be followed by a value, got none`);
+  throw invalidOption(`${rawName} must be followed by a value, got none`);
 }
 
 /** Replaces the variable in an error message with the flag that set it. */

@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { OPTIONS } from "../options/options.ts";
 import { AppWatch } from "./app-watch.ts";
 import type { Command } from "./command.ts";
@@ -38,7 +38,7 @@ export const serveCommand: Command = {
     const [file, ...rest] = given.positionals;
     if (file === undefined || rest.length > 0) {
       const got = file === undefined ? "none" : given.positionals.join(" ");
-      throw makeError("SIM_ERR_OPTION_INVALID", `serve must be given one app module, got ${got}`);
+      throw invalidOption(`serve must be given one app module, got ${got}`);
     }
     const isWatched = given.switches.includes("watch");
     const defaults = isWatched

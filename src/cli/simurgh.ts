@@ -5,7 +5,8 @@
  * Runs on: main.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import type { Command } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { failureOf } from "./failure.ts";
@@ -38,10 +39,10 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
   }
   const command = COMMANDS.find((known) => known.name === name);
   if (!command) {
-    const names = COMMANDS.map((known) => known.name).join(", ");
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
-      `command must be one of ${names} (see simurgh --help), got ${name}`,
+    const names = COMMANDS.map((known) => known.name);
+    const hint = nearestHint(name, names);
+    throw invalidOption(
+      `command must be one of ${names.join(", ")} (see simurgh --help), got ${name}${hint}`,
     );
   }
   if (asksForHelp(command, args)) process.stdout.write(commandHelp(command));

@@ -11,7 +11,8 @@
  * Runs on: main. Pure functions.
  */
 
-import { makeError, type SimurghError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import type { SimurghError } from "../errors.ts";
 import { Atom, Bitstring, Identifier, ImproperList, Tuple, type Term } from "../token/terms.ts";
 
 /** Converts a term to a value for JSON.stringify. */
@@ -99,6 +100,6 @@ function tryBytesOf(text: unknown): Uint8Array | undefined {
 }
 
 function malformed(name: string, value: unknown): SimurghError {
-  const rule = `${name} in data must have the form shown by \`simurgh token --help\``;
-  return makeError("SIM_ERR_OPTION_INVALID", `${rule}, got ${JSON.stringify(value).slice(0, 80)}`);
+  const rule = `${name} in data must have a form that \`simurgh token --help\` shows`;
+  return invalidOption(`${rule}, got ${JSON.stringify(value).slice(0, 80)}`);
 }

@@ -7,7 +7,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { makeError, type SimurghError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 
 /** Actions of `simurgh token`. */
 export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
@@ -26,8 +27,8 @@ export interface TokenArguments {
 const ACTIONS: readonly string[] = ["sign", "encrypt", "verify", "decrypt"] satisfies TokenAction[];
 /** Options of Token, by flag. */
 const OPTION_OF_FLAG: Readonly<Record<string, string>> = {
-  "max-age": "maxAge",
-  "signed-at": "signedAt",
+  "max-age-ms": "maxAgeMs",
+  "signed-at-ms": "signedAtMs",
   "key-digest": "keyDigest",
   "key-iterations": "keyIterations",
   "key-length": "keyLength",
@@ -55,17 +56,21 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
   }
   const [action = "", subject, ...rest] = positionals;
   if (!isAction(action)) {
-    throw invalid("token action", `be one of ${ACTIONS.join(", ")}`, action || "none");
+    throw invalidOption(
+      `token action must be one of ${ACTIONS.join(", ")}, got ${action || "none"}`,
+    );
   }
-  if (rest.length > 0) {
-    throw invalid(action, "be given one argument", positionals.slice(1).join(" "));
-  }
+  if (rest.length > 0)
+    throw invalidOption(
+      `${action} must be given one argument, got ${positionals.slice(1).join(" ")}`,
+    );
   const isRead = action === "verify" || action === "decrypt";
-  if (isRead && values.has("signed-at")) {
-    throw invalid(action, "be given options for reading a token", "--signed-at");
+  if (isRead && values.has("signed-at-ms")) {
+    throw invalidOption(`${action} must be given options for reading a token, got --signed-at-ms`);
   }
   const salt = values.get("salt");
-  if (salt === undefined) throw invalid("--salt", "be given (the purpose of the token)", "none");
+  if (salt === undefined)
+    throw invalidOption("--salt must be given (the purpose of the token), got none");
   return {
     action,
     subject: subject === "-" ? undefined : subject,
@@ -86,7 +91,9 @@ export function secretOf(
 ): string {
   const secret = file === undefined ? environment[SECRET_VARIABLE] : contentOf(file);
   if (secret !== undefined && secret !== "") return secret;
-  throw invalid(file ?? SECRET_VARIABLE, "contain the secret (or use --secret-file)", "none");
+  throw invalidOption(
+    `${file ?? SECRET_VARIABLE} must contain the secret (or use --secret-file), got none`,
+  );
 }
 
 /** Replaces the name of Token's option in an error message with the flag or variable. */
@@ -107,7 +114,7 @@ function contentOf(file: string): string {
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
     const got = error instanceof Error && "code" in error ? String(error.code) : "an error";
-    throw invalid("--secret-file", "be a readable file", `${got} for ${file}`);
+    throw invalidOption(`--secret-file must be a readable file, got ${got} for ${file}`);
   }
 }
 
@@ -121,24 +128,24 @@ function optionsOf(values: ReadonlyMap<string, string>): Record<string, number |
 }
 
 function number(flag: string, value: string): number {
-  if (flag === "max-age" && value === "infinity") return Infinity;
+  if (flag === "max-age-ms" && value === "infinity") return Infinity;
   if (NUMBER.test(value)) return Number(value);
-  const rule = flag === "max-age" ? "be a number or infinity" : "be a number";
-  throw invalid(`--${flag}`, rule, JSON.stringify(value));
+  const rule = flag === "max-age-ms" ? "be a number or infinity" : "be a number";
+  throw invalidOption(`--${flag} must ${rule}, got ${JSON.stringify(value)}`);
 }
 
 function flagOf(name: string, rawName: string, value: string | undefined): [string, string] {
   if (!FLAGS.includes(name)) {
-    throw invalid("option", "be listed by `simurgh token --help`", rawName);
+    const hint = nearestHint(
+      rawName,
+      [...FLAGS, "help"].map((flag) => `--${flag}`),
+    );
+    throw invalidOption(`option must be listed by \`simurgh token --help\`, got ${rawName}${hint}`);
   }
-  if (value === undefined) throw invalid(rawName, "be followed by a value", "none");
+  if (value === undefined) throw invalidOption(`${rawName} must be followed by a value, got none`);
   return [name, value];
 }
 
 function isAction(text: string): text is TokenAction {
   return ACTIONS.includes(text);
-}
-
-function invalid(subject: string, rule: string, got: string): SimurghError {
-  return makeError("SIM_ERR_OPTION_INVALID", `${subject} must ${rule}, got ${got}`);
 }

@@ -6,7 +6,8 @@
 
 import { text } from "node:stream/consumers";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { checkVariables } from "../options/variables.ts";
 import type { TokenResult } from "../token/payload.ts";
 import type { Term } from "../token/terms.ts";
 import { Token } from "../token/token.ts";
@@ -30,8 +31,8 @@ without a JSON form: {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
 Options
   --salt <text>          purpose of the token, such as "user auth"; required
   --secret-file <file>   file that contains only the secret
-  --max-age <seconds>    or infinity; default: 86400, to read: the token's own
-  --signed-at <seconds>  since 1970, only to sign or encrypt; default: now
+  --max-age-ms <ms>      or infinity; default: 86400000, to read: the token's own
+  --signed-at-ms <ms>    since 1970, only to sign or encrypt; default: now
   --key-digest <name>    sha256, sha384 or sha512; default: sha256
   --key-iterations <n>   default: 1000
   --key-length <bytes>   default: 32
@@ -47,6 +48,7 @@ export const tokenCommand: Command = {
 
   async run(args) {
     const { action, subject, salt, secretFile, options } = parseTokenArguments(args);
+    checkVariables(process.env);
     const secret = secretOf(secretFile, process.env);
     const input = subject ?? (await text(process.stdin));
     try {
@@ -66,7 +68,7 @@ function dataOf(input: string): Term {
   try {
     json = JSON.parse(input);
   } catch {
-    throw makeError("SIM_ERR_OPTION_INVALID", `data must be JSON, got ${input.slice(0, 80)}`);
+    throw invalidOption(`data must be JSON, got ${input.slice(0, 80)}`);
   }
   return termOfJson(json);
 }

@@ -1,14 +1,11 @@
 /**
- * `simurgh/client`: the official client, with the types of an app, and promises.
+ * `simurgh/client`: the official client with the types of an app, and replies as promises.
  *
- * Nothing of the server comes with it: types only.
+ * Imports only types from the server, so none of it gets into a page.
  *
  * Runs on: a client, in a browser or elsewhere.
  */
 
-export type { RequestOptions } from "./awaited-reply.ts";
-export { Client } from "./client.ts";
-export { ClientChannel } from "./client-channel.ts";
-export type { PhoenixChannel, PhoenixPush, PhoenixSocket } from "./phoenix.ts";
-export type { ReplyError } from "./reply-error.ts";
-export type { Serialized } from "./serialized.ts";
+export { Client, ClientChannel } from "./client.ts";
+export type { PhoenixChannel, PhoenixSocket, Serialized } from "./client.ts";
+export type { PhoenixPush, ReplyError, RequestOptions } from "./reply.ts";

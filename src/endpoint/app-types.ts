@@ -8,7 +8,7 @@ import type { ChannelDefinition } from "../channel/definition.ts";
 import type { ChannelTypes } from "../channel/schemas/declarations.ts";
 import type { EndpointDefinition } from "./endpoint.ts";
 
-export type { PayloadArgument } from "../channel/channel-socket.ts";
+import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
 
 /** The channels of an app's mounts at a path, by pattern. */
 type ChannelsAt<App, Path extends string> =
@@ -63,6 +63,11 @@ export type AppChannel<App, Topic, Path extends string = string> = Found<
 export type BroadcastEvent<App, Topic> = [AppChannel<App, Topic>] extends [never]
   ? string
   : KeysOfEach<AppChannel<App, Topic>["out"]> & string;
+
+/** The payload of a broadcast, which may be left out if an empty object matches, and its options. */
+export type BroadcastArguments<Payload> = object extends Payload
+  ? [payload?: Payload, options?: BroadcastOptions]
+  : [payload: Payload, options?: BroadcastOptions];
 
 /** Payload of an event that is broadcast to a topic. */
 export type BroadcastPayload<App, Topic, Event> = [AppChannel<App, Topic>] extends [never]

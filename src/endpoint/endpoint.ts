@@ -15,33 +15,15 @@ import { isPresence, type AnyPresence } from "../presence/presence.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { RawSocketDefinition } from "../socket/raw-definition.ts";
-import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake/handshake-options.ts";
 import type { TransportDefinition } from "../transport/custom/definition.ts";
 import type { CheckOrigin } from "../transport/handshake/origin.ts";
 import type { Route } from "../transport/http/routes.ts";
-import type { WebSocketOptions } from "../transport/websocket/websocket-transport.ts";
+import {
+  checkMountOptions,
+  MOUNT_OPTION_KEYS,
+  type MountOptions,
+} from "../transport/mount-options.ts";
 import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
-import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
-import { handshakePolicyOf } from "./mount-handshake.ts";
-
-/** Options of a mount's WebSocket. They override those of the mount. */
-export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
-  /** Path after that of the mount; may contain variables. Default: `/websocket`. */
-  readonly path?: string;
-}
-
-/** Options of a mount's transports. */
-export interface MountOptions extends HandshakeOptions {
-  /** Options of the WebSocket at `<path>/websocket`, or false for none. Default: the server's. */
-  readonly websocket?: boolean | WebSocketMountOptions;
-  /** Enables long-poll at `<path>/longpoll`, optionally with options. Default: false. */
-  readonly longpoll?: boolean | LongPollMountOptions;
-  /**
-   * Whether clients may send a token (`authToken` of the official client) as a subprotocol or
-   * header. It is passed to `connect` as `connectInfo.authToken`. Default: false.
-   */
-  readonly authToken?: boolean;
-}
 
 /** A socket with channels at a path. */
 export interface MountDefinition extends MountOptions {
@@ -170,36 +152,21 @@ const ENDPOINT_KEYS = [
   "logger",
   "filterParameters",
 ] as const satisfies readonly (keyof EndpointCallbacks)[];
-const TRANSPORT_KEYS = [
-  "websocket",
-  "longpoll",
-  "authToken",
-  ...HANDSHAKE_KEYS,
-] as const satisfies readonly (keyof MountOptions)[];
 const RAW_MOUNT_KEYS = [
   "socket",
-  ...TRANSPORT_KEYS,
+  ...MOUNT_OPTION_KEYS,
 ] as const satisfies readonly (keyof RawMountDefinition)[];
 const MOUNT_KEYS = [
   "socket",
   "channels",
   "maxChannels",
-  ...TRANSPORT_KEYS,
+  ...MOUNT_OPTION_KEYS,
 ] as const satisfies readonly (keyof MountDefinition)[];
 const ROUTE_KEYS = [
   "channel",
   "assigns",
   "options",
 ] as const satisfies readonly (keyof ChannelRoute)[];
-const WEBSOCKET_KEYS = [
-  "timeoutMs",
-  "maxFrameBytes",
-  "compress",
-  "path",
-  ...HANDSHAKE_KEYS,
-] as const satisfies readonly (keyof WebSocketMountOptions)[];
-const DEFAULT_WEBSOCKET_PATH = "/websocket";
-
 /**
  * Defines an endpoint.
  *
@@ -221,9 +188,7 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
-    handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount) ?? {});
-    const longpoll = longpollOptionsOf(mount);
-    if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
+    checkMountOptions(path, mount, callbacks);
   }
   return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
 }
@@ -263,19 +228,6 @@ export function isRawMountDefinition(mount: AnyMountDefinition): mount is RawMou
   return "handleIn" in mount.socket;
 }
 
-/** Returns the options of a mount's WebSocket; undefined if it has none. */
-export function websocketOptionsOf({
-  websocket = true,
-}: MountOptions): WebSocketMountOptions | undefined {
-  if (websocket === false) return undefined;
-  return websocket === true ? {} : websocket;
-}
-
-/** Returns the full path of a mount's WebSocket. */
-export function websocketPathOf(path: string, { path: own }: WebSocketMountOptions): string {
-  return `${path === "/" ? "" : path}${own ?? DEFAULT_WEBSOCKET_PATH}`;
-}
-
 function checkPresences(presences: unknown): void {
   if (!Array.isArray(presences)) {
     throw invalid(`presences must be a list, got ${kindOf(presences)}`);
@@ -295,15 +247,13 @@ function checkPresences(presences: unknown): void {
 function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);
-  const { socket, websocket = true } = mount;
+  const { socket } = mount;
   if (!hasFunction(socket, "connect")) {
     const makers = "defineSocket or defineRawSocket";
     throw invalid(`socket of ${path} must be made by ${makers}, got ${kindOf(socket)}`);
   }
   if (isRawMountDefinition(mount)) checkKeys(path, mount, RAW_MOUNT_KEYS);
   else checkChannels(path, mount);
-  if (typeof websocket !== "boolean") checkWebSocket(path, websocket);
-  checkLongPoll(path, mount.longpoll);
 }
 
 function checkChannels(path: string, mount: MountDefinition): void {
@@ -343,22 +293,6 @@ function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute)
 
 function isChannel(given: unknown): boolean {
   return hasFunction(given, "join") || hasFunction(given, "start");
-}
-
-function checkWebSocket(path: string, given: WebSocketMountOptions): void {
-  if (typeof given !== "object" || given === null) {
-    throw invalid(`websocket of ${path} must be true, false or an object, got ${kindOf(given)}`);
-  }
-  checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
-  const { timeoutMs, maxFrameBytes, compress, path: own } = given;
-  if (own !== undefined) checkPath(`websocket path of ${path}`, own);
-  if (compress !== undefined && typeof compress !== "boolean") {
-    throw invalid(`compress of ${path} must be true or false, got ${kindOf(compress)}`);
-  }
-  if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
-  if (maxFrameBytes !== undefined) {
-    checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);
-  }
 }
 
 function hasFunction(value: unknown, ...names: readonly string[]): boolean {

@@ -15,7 +15,7 @@
  * Runs on: shard. Pure.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { checkCount, checkKeys, checkObject, invalid } from "../definition-checks.ts";
 import { UNITS_PER_MS } from "../memory/rate-table-layout.ts";
 
 /** A rate limit, such as `{ limit: 10, perMs: 1_000, burst: 20 }`. */
@@ -94,15 +94,8 @@ export function spentOn(fullAtMs: number, nowMs: number, costMs: number): number
 
 /** Checks a rate and returns it. @throws SIM_ERR_DEFINITION_INVALID if it is invalid */
 export function checkedRate(subject: string, rate: unknown): Rate {
-  if (typeof rate !== "object" || rate === null || Array.isArray(rate)) {
-    throw invalid(`${subject} must be { limit, perMs, burst? }, got ${kindOf(rate)}`);
-  }
-  const unknown = Object.keys(rate).filter((key) => !KEYS.includes(key));
-  if (unknown.length > 0) {
-    throw invalid(
-      `${subject} may only have the keys ${KEYS.join(", ")}, got ${unknown.join(", ")}`,
-    );
-  }
+  checkObject(subject, rate, "{ limit, perMs, burst? }");
+  checkKeys(subject, rate, KEYS);
   const { limit, perMs, burst = limit } = rate as Rate;
   checkCount(`limit of ${subject}`, limit, MAX_COUNT, "per perMs");
   checkCount(`perMs of ${subject}`, perMs, MAX_PERIOD_MS, "ms");
@@ -115,12 +108,6 @@ export function checkedRate(subject: string, rate: unknown): Rate {
   return rate as Rate;
 }
 
-function checkCount(subject: string, value: unknown, most: number, unit: string): void {
-  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most) return;
-  const got = typeof value === "number" ? String(value) : kindOf(value);
-  throw invalid(`${subject} must be an integer from 1 to ${most} (${unit}), got ${got}`);
-}
-
 /**
  * Checks a rate that counts messages, joins or connects in the shared table.
  *
@@ -130,18 +117,4 @@ export function checkSharedRate(subject: string, { limit, perMs }: Rate): void {
   if (limit <= perMs * UNITS_PER_MS) return;
   const most = `limit of ${subject} must be at most ${UNITS_PER_MS} × perMs`;
   throw invalid(`${most} (${perMs * UNITS_PER_MS}), got ${limit}`);
-}
-
-/** Checks that limits are an object without unknown keys. @throws SIM_ERR_DEFINITION_INVALID */
-export function checkLimits(subject: string, given: unknown, keys: readonly string[]): void {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw invalid(`${subject} must be an object, got ${kindOf(given)}`);
-  }
-  const unknown = Object.keys(given).filter((key) => !keys.includes(key));
-  if (unknown.length === 0) return;
-  throw invalid(`${subject} may only have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

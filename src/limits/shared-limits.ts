@@ -4,11 +4,12 @@
  * Runs on: shard; one per mount. The buckets are in the node's rate table.
  */
 
+import { checkKeys } from "../definition-checks.ts";
 import { createHmac } from "node:crypto";
 
 import type { RateTable } from "../memory/rate-table.ts";
 import { OWN_KEYS, type Counted, type OwnRates } from "./own-limits.ts";
-import { checkedRate, checkLimits, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
+import { checkedRate, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
 export type { RateTable } from "../memory/rate-table.ts";
 
@@ -100,7 +101,7 @@ export class SharedLimits {
 
 /** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
 export function checkSharedRates(subject: string, given: SharedRates): void {
-  checkLimits(subject, given, SHARED_KEYS);
+  checkKeys(subject, given, SHARED_KEYS);
   for (const counted of SHARED_KEYS) {
     const rate = given[counted];
     if (rate === undefined) continue;

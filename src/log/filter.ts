@@ -6,7 +6,7 @@
  *       client cannot cause huge log lines.
  */
 
-import { makeError } from "../errors.ts";
+import { invalid } from "../definition-checks.ts";
 
 /**
  * Which parameters are logged as `[FILTERED]`.
@@ -122,7 +122,7 @@ function parseFilter(chosen: unknown): { terms: readonly string[]; isKeeping: bo
   }
   const forms = "a list of strings, { discard: strings } or { keep: strings }";
   const got = Array.isArray(chosen) ? "another list" : typeof chosen;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", `filterParameters must be ${forms}, got ${got}`);
+  throw invalid(`filterParameters must be ${forms}, got ${got}`);
 }
 
 function areTerms(value: unknown): value is readonly string[] {

@@ -6,7 +6,7 @@
 
 import { pino } from "pino";
 
-import { makeError } from "../errors.ts";
+import { checkChoice } from "../definition-checks.ts";
 import { LogFilter, type FilterParameters } from "./filter.ts";
 
 /** Level of a line. */
@@ -219,11 +219,8 @@ const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
  * @throws SIM_ERR_DEFINITION_INVALID for anything else
  */
 export function checkLogLevel(subject: string, level: unknown): void {
-  const isLevel = typeof level === "string" && LEVELS.includes(level) && level !== "silent";
-  if (isLevel || level === false || level === undefined) return;
-  const got = JSON.stringify(level) ?? typeof level;
-  const message = `${subject} must be "debug", "info", "warn", "error" or false, got ${got}`;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  if (level === undefined) return;
+  checkChoice(subject, level, [...LEVELS.filter((one) => one !== "silent"), false]);
 }
 
 function makeSink(): LogSink {

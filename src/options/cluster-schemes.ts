@@ -1,7 +1,7 @@
 /**
  * The URL schemes of `clusterUrl` and the adapter for each, in one table.
  *
- * Runs on: the main thread, before anything starts. Pure.
+ * Runs on: main, before anything starts. Pure.
  */
 
 /** A URL scheme. */
@@ -22,13 +22,13 @@ export const CLUSTER_SCHEMES: Readonly<Record<string, ClusterScheme>> = {
     adapter: "redis",
     form: "redis://user:password@host:6379",
     path: /^\/?\d*$/,
-    pathIs: "database number",
+    pathIs: "the number of a database",
   },
   "rediss:": {
     adapter: "redis",
-    form: "rediss:// (TLS)",
+    form: "rediss://… (TLS)",
     path: /^\/?\d*$/,
-    pathIs: "database number",
+    pathIs: "the number of a database",
   },
 };
 
@@ -37,20 +37,18 @@ export const CLUSTER_FORMS = Object.values(CLUSTER_SCHEMES)
   .map(({ form }) => form)
   .join(" or ");
 
-/** Value of `clusterUrl` for a node without an adapter. */
+/** Value of `clusterUrl` without an adapter. */
 export const NO_CLUSTER = "none";
 
-/** The rule of `clusterUrl`. Messages do not contain the URL, because it may include a password. */
+/** Checks `clusterUrl`. Messages do not show it, because it can contain a password. */
 export function clusterUrlRule(text: string): string | undefined {
   if (text === NO_CLUSTER) return undefined;
-  const must = `must be ${NO_CLUSTER} or a URL such as ${CLUSTER_FORMS}, got`;
+  const must = `must be ${NO_CLUSTER}, or a URL like ${CLUSTER_FORMS}, got`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url) return `${must} an invalid URL`;
+  if (!url) return `${must} no URL`;
   const scheme = CLUSTER_SCHEMES[url.protocol];
-  if (!scheme) return `${must} the scheme ${url.protocol}`;
+  if (!scheme) return `${must} a URL of ${url.protocol}`;
   if (url.hostname === "") return `${must} a URL without a host`;
-  // The client library would fail later, without naming the option.
-  return scheme.path.test(url.pathname)
-    ? undefined
-    : `${must} a path that is not a ${scheme.pathIs}`;
+  // Otherwise the client library would fail later, without the name of the option.
+  return scheme.path.test(url.pathname) ? undefined : `${must} a path that is not ${scheme.pathIs}`;
 }

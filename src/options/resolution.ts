@@ -6,7 +6,8 @@
 
 import { getHeapStatistics } from "node:v8";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import {
   checkInteger,
   checkText,
@@ -15,6 +16,7 @@ import {
   type TextOption,
 } from "./values.ts";
 import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
+import { checkVariables, isServiceAddress } from "./variables.ts";
 
 /** Members besides the shards: main, the link, and a spare for replacing a shard. */
 export const EXTRA_MEMBERS = 3;
@@ -35,17 +37,19 @@ const MIB = 1_048_576;
 const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
- * Fills in defaults and checks every value.
+ * Fills in defaults and checks every name and every value.
  *
  * @param given - options passed to `serve`; other properties are ignored
  * @param environment - usually `process.env`
- * @throws SIM_ERR_OPTION_INVALID for a value out of its range
+ * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of range
  */
 export function resolveOptions(
   given: Options,
   environment: Readonly<Record<string, string | undefined>>,
   automatic: AutomaticValues,
 ): ResolvedOptions {
+  checkNames(given);
+  checkVariables(environment);
   const resolved: Record<string, number | string> = {};
   for (const name of Object.keys(OPTIONS) as OptionName[]) {
     const option: IntegerOption | TextOption = OPTIONS[name];
@@ -86,12 +90,24 @@ export function resolveOptions(
   return Object.freeze(result);
 }
 
+function checkNames(given: object): void {
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown === undefined) return;
+  const hint = nearestHint(unknown, Object.keys(OPTIONS));
+  throw invalidOption(`option must be one of the server's, got ${unknown}${hint}`);
+}
+
 function resolveOne(
   subject: string,
   option: IntegerOption | TextOption,
   own: unknown,
   text: string | undefined,
 ): number | string {
+  if (own === undefined && subject === OPTIONS.port.env && isServiceAddress(text)) {
+    throw invalidOption(
+      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} yourself, or enableServiceLinks to false`,
+    );
+  }
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
@@ -116,8 +132,7 @@ function checkTotalHoldsPair(
 ): void {
   if (overflowTotalBytes >= overflowBytes) return;
   const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
-  throw makeError(
-    "SIM_ERR_OPTION_INVALID",
+  throw invalidOption(
     `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
   );
 }

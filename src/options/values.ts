@@ -1,10 +1,10 @@
 /**
  * The types of options, and the checks of their values.
  *
- * Runs on: the main thread, before anything starts. Pure.
+ * Runs on: any thread. Pure functions.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption, shown } from "../definition-checks.ts";
 
 /** An integer option. */
 export interface IntegerOption {
@@ -80,8 +80,7 @@ export function checkInteger(
     (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
   ) {
     const power = option.powerOfTwo ? "a power of two" : "an integer";
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be ${power} from ${min} to ${max} (${unit}), got ${shown(value)}`,
     );
   }
@@ -92,32 +91,26 @@ export function checkInteger(
 export function checkText(subject: string, option: TextOption, value: unknown): string {
   if (value === "auto" && option.default === "auto") return value;
   if (option.choices && !option.choices.some((choice) => choice === value)) {
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be one of ${option.choices.join(", ")}, got ${shown(value)}`,
     );
   }
   const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
   if (bytes < option.minBytes || bytes > option.maxBytes) {
     const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
     );
   }
   const broken = option.rule?.(value as string);
-  if (broken !== undefined) throw makeError("SIM_ERR_OPTION_INVALID", `${subject} ${broken}`);
+  if (broken !== undefined) throw invalidOption(`${subject} ${broken}`);
   return value as string;
 }
 
 /** Names that Phoenix gives to unnamed nodes. They would not be unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
 
-/** The rule of `nodeName`. */
+/** Checks `nodeName`. */
 export function nodeNameRule(text: string): string | undefined {
   return NO_NAME.test(text) ? `must be unique in the cluster, or auto, got ${text}` : undefined;
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -5,8 +5,16 @@
  * Runs on: shard; the definition is made once for each.
  */
 
-import { checkKeys, invalid } from "../definition-checks.ts";
-import { kindOf, makeError } from "../errors.ts";
+import {
+  checkBoolean,
+  checkCallbacks,
+  checkChoice,
+  checkKeys,
+  invalid,
+  invalidOption,
+  shown,
+} from "../definition-checks.ts";
+import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
 import { checkOption, type OptionName, type ResolvedOptions } from "../options/options.ts";
 import { automaticDownMs } from "../options/resolution.ts";
 
@@ -43,8 +51,7 @@ export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
 export interface PresenceContext {
   readonly data: unknown;
   readonly shard: number;
-  broadcast(topic: string, event: string, payload?: unknown): void;
-  localBroadcast(topic: string, event: string, payload?: unknown): void;
+  broadcast(topic: string, event: string, payload?: unknown, options?: BroadcastOptions): void;
   [name: string]: unknown;
 }
 
@@ -156,15 +163,11 @@ const KEYS: readonly string[] = ["name", ...CALLBACKS, ...INTEGERS, "permdownOnS
 export function checkDefinition(name: unknown, callbacks: AnyCallbacks): void {
   checkKeys("presence", callbacks, KEYS);
   if (typeof name !== "string" || !NAME.test(name)) {
-    const got = typeof name === "string" ? JSON.stringify(name) : kindOf(name);
-    throw invalid(`name of a presence must have 1 to 64 of A-Z a-z 0-9 _ . -, got ${got}`);
+    throw invalid(`name of a presence must have 1 to 64 of A-Z a-z 0-9 _ . -, got ${shown(name)}`);
   }
-  for (const key of CALLBACKS) {
-    if (callbacks[key] === undefined || typeof callbacks[key] === "function") continue;
-    throw invalid(`${key} of presence ${name} must be a function, got ${kindOf(callbacks[key])}`);
-  }
+  checkCallbacks(callbacks, { optional: CALLBACKS, owner: `presence ${name}` });
   if (callbacks.handleMetas && !callbacks.init) {
-    throw invalid(`presence ${name} must have init where it has handleMetas`);
+    throw invalid(`presence ${name} must have init if it has handleMetas`);
   }
   checkOptions(name, callbacks);
 }
@@ -176,12 +179,10 @@ function checkOptions(name: string, given: PresenceOptions): void {
     checkOption(SERVER_OPTION[option], `${option} of presence ${name}`, value);
   }
   const { permdownOnShutdown, keys } = given as Readonly<Record<string, unknown>>;
-  if (permdownOnShutdown !== undefined && typeof permdownOnShutdown !== "boolean") {
-    throw invalid(`permdownOnShutdown of presence ${name} must be true or false`);
+  if (permdownOnShutdown !== undefined) {
+    checkBoolean(`permdownOnShutdown of presence ${name}`, permdownOnShutdown);
   }
-  if (keys !== undefined && keys !== "any") {
-    throw invalid(`keys of presence ${name} must be "any", got ${kindOf(keys)}`);
-  }
+  if (keys !== undefined) checkChoice(`keys of presence ${name}`, keys, ["any"]);
 }
 
 // -- resolution ----------------------------------------------------------------------------------------
@@ -210,18 +211,16 @@ export function settingsOf(
   const { downPeriodMs, permdownPeriodMs } = numbers;
   if (downPeriodMs < 2 * broadcastPeriodMs) {
     const least = `at least twice broadcastPeriodMs (${broadcastPeriodMs} ms)`;
-    throw unfit(`downPeriodMs of presence ${name} must be ${least}, got ${downPeriodMs} (ms)`);
+    throw invalidOption(
+      `downPeriodMs of presence ${name} must be ${least}, got ${downPeriodMs} (ms)`,
+    );
   }
   if (permdownPeriodMs <= downPeriodMs) {
     const more = `more than downPeriodMs (${downPeriodMs} ms)`;
-    throw unfit(
+    throw invalidOption(
       `permdownPeriodMs of presence ${name} must be ${more}, got ${permdownPeriodMs} (ms)`,
     );
   }
   const { permdownOnShutdown = false, keys } = given;
   return { ...numbers, permdownOnShutdown, isAnyKey: keys === "any" };
-}
-
-function unfit(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

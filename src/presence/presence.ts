@@ -1,7 +1,8 @@
 /**
  * A presence: who is where, on all shards and nodes, as users track and list it.
  *
- * Runs on: shard. One object for each definition; a shard gives it a tracker, found by its context.
+ * Runs on: shard. One object for each definition; each shard attaches a tracker, found by its
+ *          context.
  */
 
 import {
@@ -22,13 +23,13 @@ export interface PresenceSocket {
   readonly context: object;
 }
 
-/** Whose end takes a presence along: a channel's socket, or the shard's context. */
+/** What a presence belongs to, and ends with: a channel's socket, or the shard's context. */
 export type PresenceOwner = PresenceSocket | PresenceContext;
 
-/** A new meta, or what makes it. */
+/** A new meta, or a function that makes it of the old one. */
 export type MetaUpdate<Meta extends object> = Meta | ((meta: TrackedMeta<Meta>) => Meta);
 
-/** What `getByKey` gives: what `list` gives for the key. */
+/** Result of `getByKey`: what `list` returns for the key. */
 export type Found<Listed> =
   Listed extends Promise<infer All>
     ? Promise<All[keyof All] | undefined> | undefined
@@ -42,46 +43,46 @@ export interface Presence<
   readonly name: string;
 
   /**
-   * Says that somebody is there, on the channel's topic, for as long as the channel lives. All
-   * subscribers of the topic are told by `presence_diff`, the channel's own client too.
+   * Tracks a presence on the channel's topic, for as long as the channel lives. All subscribers of
+   * the topic are told by `presence_diff`, the channel's own client included.
    *
-   * @param key - whose it is: several channels of one user have several metas under one key
+   * @param key - whose presence it is: several channels of one user have several metas under one key
    * @param meta - plain data about this one of them; taken as JSON has it
    * @returns the meta's `phx_ref`
    * @throws SIM_ERR_ALREADY_TRACKED, SIM_ERR_PRESENCE
    */
   track(socket: PresenceSocket, key: string, meta: Meta): string;
-  /** Says that somebody is there, on any topic, for as long as the owner lives. */
+  /** Tracks a presence on any topic, for as long as the owner lives. */
   track(owner: PresenceOwner, topic: string, key: string, meta: Meta): string;
 
-  /** Says that somebody is not there any more. Nothing happens where it was not tracked. */
+  /** Ends a presence. Nothing happens if it was not tracked. */
   untrack(socket: PresenceSocket, key: string): void;
   untrack(owner: PresenceOwner, topic: string, key: string): void;
 
   /**
    * Replaces a meta: others see the new one come and the old one go, in one diff.
    *
-   * @param meta - the new one, or what makes it of the old one
+   * @param meta - the new one, or a function that makes it of the old one
    * @returns the new meta's `phx_ref`; its `phx_ref_prev` is the old one's
-   * @throws SIM_ERR_NO_PRESENCE where it is not tracked; SIM_ERR_PRESENCE
+   * @throws SIM_ERR_NO_PRESENCE if it is not tracked; SIM_ERR_PRESENCE
    */
   update(socket: PresenceSocket, key: string, meta: MetaUpdate<Meta>): string;
   update(owner: PresenceOwner, topic: string, key: string, meta: MetaUpdate<Meta>): string;
 
   /**
-   * Gives who is there, with what `fetch` adds: what clients expect as `presence_state`.
+   * Returns who is there, with what `fetch` adds: what clients expect as `presence_state`.
    *
-   * @param at - a channel's socket, for its topic; or a topic, where one shard runs on this thread
+   * @param at - a channel's socket, for its topic; or a topic, if one shard runs on this thread
    */
   list(at: PresenceSocket | string): Listed;
   list(owner: PresenceOwner, topic: string): Listed;
 
-  /** Gives who is there under a key, or undefined. */
+  /** Returns who is there under a key, or undefined. */
   getByKey(at: PresenceSocket | string, key: string): Found<Listed>;
   getByKey(owner: PresenceOwner, topic: string, key: string): Found<Listed>;
 
   /**
-   * Tells all others that this shard tracks no more: what it had tracked leaves at once. For the
+   * Tells all others that this shard no longer tracks: what it had tracked leaves at once. For the
    * endpoint's `stop`.
    */
   gracefulPermdown(owner: PresenceOwner): void;
@@ -99,7 +100,7 @@ const DEFAULT_NAME = "presence";
  * ```ts
  * export const presence = definePresence();
  *
- * handleInfo(socket) {
+ * joined(socket) {
  *   presence.track(socket, socket.assigns.userId, { onlineAt: Date.now() });
  *   socket.push("presence_state", presence.list(socket));
  * },
@@ -118,7 +119,7 @@ export function definePresence<
   return new DefinedPresence(name, any) as unknown as Presence<Meta, Listed>;
 }
 
-/** True for what `definePresence` made, also in another copy of this package. */
+/** Reports whether a value was made by `definePresence`, even in another copy of this package. */
 export function isPresence(value: unknown): value is DefinedPresence {
   return typeof value === "object" && value !== null && KIND in value;
 }
@@ -130,7 +131,7 @@ export class DefinedPresence {
   readonly [KIND] = true;
   readonly name: string;
   readonly callbacks: AnyCallbacks;
-  /** By the context of their shard: one, but in tests that run several shards on a thread. */
+  /** By the context of their shard: one, except in tests that run several shards on a thread. */
   readonly #trackers = new Map<object, Tracker>();
 
   constructor(name: string, callbacks: AnyCallbacks) {
@@ -138,12 +139,12 @@ export class DefinedPresence {
     this.callbacks = callbacks;
   }
 
-  /** Gives it the tracker of a shard. */
+  /** Attaches the tracker of a shard. */
   attach(context: object, tracker: Tracker): void {
     this.#trackers.set(context, tracker);
   }
 
-  /** Takes the tracker of a shard away: it has ended. */
+  /** Detaches the tracker of a shard that has ended. */
   detach(context: object): void {
     this.#trackers.delete(context);
   }
@@ -180,7 +181,7 @@ export class DefinedPresence {
     this.#trackerOf(owner).gracefulPermdown();
   }
 
-  /** Tells a key from a topic and a key. The tracker checks what they are. */
+  /** Separates a key alone from a topic and a key. The tracker checks what they are. */
   #placeOf(owner: PresenceOwner, given: readonly unknown[]): Place {
     const tracker = this.#trackerOf(owner);
     const [topic, key] = given.length > 1 ? given : [topicOf(owner), given[0]];
@@ -192,7 +193,7 @@ export class DefinedPresence {
     const tracker = this.#trackers.get(owner) ?? this.#trackers.get(context ?? owner);
     if (tracker) return tracker;
     throw refused(
-      `presence ${this.name} must stand in presences of the endpoint, and be used with the socket of a channel or the context of a shard that runs`,
+      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a shard that runs`,
     );
   }
 

@@ -4,6 +4,7 @@
  * Runs on: shard; one per shard.
  */
 
+import { checkCallbacks } from "../definition-checks.ts";
 import { kindOf, makeError } from "../errors.ts";
 import { JsonText } from "./json-text.ts";
 import type { Message } from "./message.ts";
@@ -48,12 +49,7 @@ export interface SerializerCallbacks {
  * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function
  */
 export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
-  for (const name of ["decode", "encode", "fastlane"] as const) {
-    const callback: unknown = callbacks[name];
-    if (typeof callback === "function" || (callback === undefined && name === "fastlane")) continue;
-    const message = `${name} must be a function, got ${kindOf(callback)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
+  checkCallbacks(callbacks, { required: ["decode", "encode"], optional: ["fastlane"] });
   const encode = (message: ServerMessage): Frame => checkFrame(callbacks.encode(message), "encode");
   return {
     decode: (frame) => normalize(callbacks.decode(frame)),

@@ -4,7 +4,8 @@
  * Runs on: any thread. Pure.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalid } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { jsonV1 } from "./json-v1.ts";
 import { jsonV2 } from "./json-v2.ts";
 import type { Serializer } from "./serializer.ts";
@@ -75,8 +76,4 @@ function choiceOf(subject: string, choice: unknown): SerializerList[number] {
     throw invalid(`version of ${subject} must be a requirement such as "~> 2.0.0", got ${got}`);
   }
   return { serializer, version, matches };
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

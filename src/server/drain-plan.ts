@@ -13,7 +13,7 @@
  * Full: if the connections do not fit into `drainLimitMs`, batches are larger.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { checkOption, type Options, type ResolvedOptions } from "../options/options.ts";
 import type { DrainPace } from "../shard/control.ts";
 
@@ -58,7 +58,7 @@ export function drainSettingsOf(given: DrainOptions, options: ResolvedOptions): 
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const message = `drain may only have the options ${NAMES.join(", ")}, got ${unknown}`;
-    throw makeError("SIM_ERR_OPTION_INVALID", message);
+    throw invalidOption(message);
   }
   const settings: Record<string, number> = {};
   for (const name of NAMES) {

@@ -4,12 +4,13 @@
  * Runs on: main.
  */
 
+import { TopicWriters, type OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { Logger } from "../log/logger.ts";
 import { Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
-import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import { Member } from "../pubsub/member.ts";
-import { PubSub, type Scope } from "../pubsub/pubsub.ts";
+import { broadcastTo, type BroadcastOptions } from "../pubsub/broadcast-options.ts";
+import { PubSub } from "../pubsub/pubsub.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { MAIN_MEMBER } from "./memory-plan.ts";
 
@@ -17,6 +18,7 @@ import { MAIN_MEMBER } from "./memory-plan.ts";
 export class Host {
   readonly member: Member;
   readonly pubsub: PubSub;
+  #writers = new TopicWriters([]);
 
   constructor(memory: NodeMemory, options: ResolvedOptions, logger: Logger) {
     const counters = new Counters(memory.counters, MAIN_MEMBER);
@@ -25,13 +27,18 @@ export class Host {
     this.member.start(this.pubsub);
   }
 
-  broadcast(topic: string, event: string, payload: unknown, scope: Scope): void {
-    checkUsersTopic(topic);
-    this.pubsub.broadcast(topic, event, payload ?? {}, scope);
+  /** Sets what channels declare of the events that they send, as the newest shard has it. */
+  setOutgoing(outgoing: readonly (readonly OutgoingSchemas[])[]): void {
+    this.#writers = new TopicWriters(outgoing);
   }
 
-  directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
-    checkUsersTopic(topic);
-    this.pubsub.directBroadcast(node, topic, event, payload ?? {});
+  broadcast(
+    topic: string,
+    event: string,
+    payload: unknown = {},
+    options: BroadcastOptions | undefined,
+  ): void {
+    const written = this.#writers.written(topic, event, payload);
+    broadcastTo(this.pubsub, topic, event, written, options);
   }
 }

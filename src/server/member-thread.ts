@@ -13,6 +13,7 @@ import { Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
+import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type {
   AnswerMessage,
@@ -59,6 +60,8 @@ export class MemberThread {
   #drained: Promise<MemberMessage> | undefined;
   #finished: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
+  /** What its app declares of the events that channels send. */
+  outgoing: readonly (readonly OutgoingSchemas[])[] = [];
   hasEnded = false;
   /** Whether the thread is overloaded and must get no new connections. */
   isWithdrawn = false;
@@ -116,6 +119,7 @@ export class MemberThread {
     const message = await settled;
     if (message?.kind === "ready") {
       this.descriptor = message.descriptor;
+      this.outgoing = message.outgoing;
       return;
     }
     if (message?.kind === "failed") throw errorOf(message.error);

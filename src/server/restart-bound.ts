@@ -7,7 +7,7 @@
 const MAX_RESTARTS = 5;
 const WINDOW_MS = 60_000;
 
-/** Counts the restarts of each shard. */
+/** Counts the replacements of each shard. */
 export class RestartBound {
   readonly #timesMs = new Map<number, number[]>();
 

@@ -7,7 +7,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
@@ -19,7 +20,11 @@ import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
-import type { BroadcastEvent, BroadcastPayload, PayloadArgument } from "../endpoint/app-types.ts";
+import type {
+  BroadcastEvent,
+  BroadcastPayload,
+  BroadcastArguments,
+} from "../endpoint/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -92,35 +97,18 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Broadcasts to all subscribers of a topic, on all nodes.
+   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
+   * Schema that the topic's channel declares for the event applies as to its own broadcasts.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_SERVER_CLOSED
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED;
+   *   then nobody gets it
    */
   broadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
     topic: Topic,
     event: Event,
-    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
+    ...[payload, options]: BroadcastArguments<BroadcastPayload<App, Topic, Event>>
   ): void {
-    this.#host().broadcast(topic, event, payload, "cluster");
-  }
-
-  /** Broadcasts to all subscribers on this node. Throws like `broadcast`. */
-  localBroadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
-    topic: Topic,
-    event: Event,
-    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
-  ): void {
-    this.#host().broadcast(topic, event, payload, "node");
-  }
-
-  /** Broadcasts to all subscribers on one node. Does nothing if the node is unknown. */
-  directBroadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
-    node: string,
-    topic: Topic,
-    event: Event,
-    ...[payload]: PayloadArgument<BroadcastPayload<App, Topic, Event>>
-  ): void {
-    this.#host().directBroadcast(node, topic, event, payload);
+    this.#host().broadcast(topic, event, payload, options);
   }
 
   /**
@@ -135,7 +123,7 @@ export class Server<App = unknown> {
 
   /** Closes all connections with a socket id, on all nodes, with 1001. */
   disconnect(id: string): void {
-    this.#host().broadcast(id, EVENT.disconnect, {}, "cluster");
+    this.#host().pubsub.broadcast(id, EVENT.disconnect, {}, "cluster");
   }
 
   /** Reads the counters of all threads without asking them. Reading `index` takes milliseconds. */
@@ -222,7 +210,7 @@ export class Server<App = unknown> {
     if (this.#drain.hasBegun) throw closedError("drained");
     if (!Number.isInteger(shard) || shard < 0 || shard >= this.shards) {
       const message = `shard must be an integer from 0 to ${this.shards - 1} (shard), got ${shard}`;
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(message);
     }
     return this.#parts.supervisor.restart(shard);
   }
@@ -311,8 +299,9 @@ interface ServerParts {
  *   and any error of the app module or its `start`
  */
 export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
+  const { app: _app, data, adapter: _adapter, logger: sink, ...own } = given;
   let isSecretRandom = false;
-  const options = resolveOptions(given, process.env, {
+  const options = resolveOptions(own, process.env, {
     parallelism: availableCpus,
     secretKeyBase: () => {
       isSecretRandom = true;
@@ -322,9 +311,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   });
   const app = appUrl(given.app);
   const adapter = adapterOf(given, options);
-  const logger = given.logger
-    ? new Logger(options.logLevel, given.logger)
-    : new Logger(options.logLevel);
+  const logger = sink ? new Logger(options.logLevel, sink) : new Logger(options.logLevel);
   if (isSecretRandom) logger.log("secretIsRandom");
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
   const memory = makeNodeMemory(options, adapter);
@@ -336,7 +323,6 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     readiness: (isReady) => life.setReady(isReady),
   });
   const tasks = new TaskPool(options, counters, logger);
-  const { data } = given;
   const supervisor = new Supervisor({
     memory,
     options,
@@ -389,8 +375,4 @@ function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec 
   const { module, options } = Object(adapter) as Partial<AdapterSpec>;
   if (typeof module === "string" && typeof options === "object" && options !== null) return adapter;
   throw invalidOption("adapter must be { module, options }, as returned by `memoryAdapter`");
-}
-
-function invalidOption(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

@@ -298,6 +298,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (thread.hasEnded) {
       throw makeError("SIM_ERR_SHARD_START", `${thread.name} ended as soon as it was ready`);
     }
+    if (thread.shard >= 0) this.#parts.host.setOutgoing(thread.outgoing);
     return thread;
   }
 

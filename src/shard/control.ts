@@ -4,7 +4,7 @@
  *   main                         shard
  *     |  workerData: MemberStart   |
  *     |--------------------------->|  loads the app module, runs start
- *     |<------------- ready -------|  with the app's descriptor
+ *     |<------------- ready -------|  with the app's descriptor, and its outgoing schemas
  *     |                            |  … serves …
  *     |-- drain ------------------>|  closes connections, ends channels
  *     |-- drain ------------------>|  again: at another pace
@@ -24,6 +24,7 @@
  * Runs on: main and shards, link. Types only.
  */
 
+import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { MemberMemory } from "../pubsub/member.ts";
@@ -98,7 +99,11 @@ export type MainMessage =
 
 /** To main. */
 export type MemberMessage =
-  | { readonly kind: "ready"; readonly descriptor: number }
+  | {
+      readonly kind: "ready";
+      readonly descriptor: number;
+      readonly outgoing: readonly (readonly OutgoingSchemas[])[];
+    }
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly drain: ShardDrain }
   | { readonly kind: "finished" }

@@ -8,7 +8,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
+import type { HandedOver } from "../channel/tasks/tasks.ts";
 import { makeError } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -18,6 +18,7 @@ import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
 import { isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
 import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
@@ -61,7 +62,9 @@ async function startShard(): Promise<void> {
   const onRotation = (isIn: boolean): void => tell({ kind: "rotation", isIn });
   shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onRotation });
   await shard.start();
-  if (!isClosed) tell({ kind: "ready", descriptor: shard.app.getDescriptor() });
+  if (isClosed) return;
+  const outgoing = outgoingSchemasOf(endpoint);
+  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing });
 }
 
 function endpointOf(value: unknown): EndpointDefinition {

@@ -33,7 +33,7 @@ try {
   const link = new Link(member, await makeAdapter());
   await link.start(isReplacement);
   parentPort?.on("message", (message: MainMessage) => void obey(link, message));
-  tell({ kind: "ready", descriptor: 0 });
+  tell({ kind: "ready", descriptor: 0, outgoing: [] });
 } catch (error) {
   tell({ kind: "failed", error: reportOf(error) });
 }

@@ -17,7 +17,6 @@ import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
 import { ShardChannels } from "../channel/shard-channels.ts";
-import { runTask } from "../channel/tasks/task-signal.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
 import { Refusals } from "../limits/refusals.ts";
@@ -25,10 +24,8 @@ import type { Logger } from "../log/logger.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { RateTable } from "../memory/rate-table.ts";
-import type { AnyPresence } from "../presence/presence.ts";
 import type { OwnerState } from "../presence/shard-presence.ts";
 import { Trackers } from "../presence/trackers.ts";
-import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { ExchangeHandler } from "../pubsub/exchange.ts";
 import {
@@ -37,7 +34,8 @@ import {
   type HoldingWindow,
 } from "../pubsub/holding-windows.ts";
 import { Member } from "../pubsub/member.ts";
-import { PubSub, type Scope } from "../pubsub/pubsub.ts";
+import { broadcastTo } from "../pubsub/broadcast-options.ts";
+import { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import { ExpiryBook, type Mortal } from "../socket/expiry-book.ts";
 import type { AnyMount } from "../socket/mount.ts";
@@ -47,8 +45,10 @@ import { SocketLimiter } from "../socket/socket-limiter.ts";
 import type { SocketLimits } from "../socket/limits.ts";
 import { ShardSockets } from "../socket/shard-sockets.ts";
 import type { ShardStart } from "./control.ts";
-import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
-import { isRawMountDefinition, routeOf, type AnyMountDefinition } from "../endpoint/endpoint.ts";
+import { deliveryOf, isForwardingRecord, type ForwardingDelivery } from "./exchange-forwarding.ts";
+import { isRawMountDefinition, routeOf } from "../endpoint/endpoint.ts";
+import type { AnyMountDefinition, EndpointDefinition } from "../endpoint/endpoint.ts";
+import { outgoingSchemasOf, TopicWriters } from "../endpoint/outgoing-schemas.ts";
 
 /** What the core of a shard is made of. */
 export interface ShardCoreParts {
@@ -57,13 +57,13 @@ export interface ShardCoreParts {
   readonly publisher: Publisher;
   readonly tasks: Tasks;
   readonly logger: Logger;
-  readonly presences: readonly AnyPresence[];
+  readonly endpoint: EndpointDefinition;
   /** Of rate limits. */
   readonly clock: Clock;
-  /** Says whether further joins are taken. */
+  /** Reports whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
-  readonly onSessionRecord: (delivery: SessionDelivery) => void;
+  readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
 
 /** The core of one shard. */
@@ -84,15 +84,16 @@ export class ShardCore {
   readonly held: HeldBroadcasts;
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
+  readonly #writers: TopicWriters;
   readonly #rates: RateTable;
   readonly #refusals: Refusals;
   #sharesRates = false;
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
-      if (isSessionRecord(type)) {
-        const record = bytes.subarray(offset, offset + length);
+      if (isForwardingRecord(type)) {
         const carrier = { node: this.member.node, member: from };
-        this.#parts.onSessionRecord(deliveryOf(carrier, type, record));
+        const record = bytes.subarray(offset, offset + length);
+        this.#parts.onForwardingRecord(deliveryOf(carrier, type, record));
       } else this.pubsub.onRecord(from, type, bytes, offset, length);
     },
     onLapped: (from, slots) => this.pubsub.onLapped(from, slots),
@@ -103,6 +104,7 @@ export class ShardCore {
     const { start, counters, tasks, logger } = parts;
     const { memory, options, member } = start;
     this.#parts = parts;
+    this.#writers = new TopicWriters(outgoingSchemasOf(parts.endpoint));
     this.#rates = new RateTable(memory.rates);
     this.#refusals = new Refusals(counters, logger, parts.clock);
     const window = makeCoalescingWindow(options.coalesceMs);
@@ -126,7 +128,7 @@ export class ShardCore {
       onEnded: (channel) => this.presences.ended(channel),
     });
     this.presences = new Trackers({
-      presences: parts.presences,
+      presences: parts.endpoint.presences ?? [],
       options,
       context: this.context,
       pubsub: this.pubsub,
@@ -220,18 +222,6 @@ export class ShardCore {
     const { start, tasks } = this.#parts;
     const { options, memory } = start;
     const life = new Life(memory.life);
-    const broadcast =
-      (scope: Scope) =>
-      (topic: string, event: string, payload?: unknown): void => {
-        checkUsersTopic(topic);
-        this.pubsub.broadcast(topic, event, payload ?? {}, scope);
-      };
-    const broadcastFrom =
-      (scope: Scope) =>
-      (from: object, topic: string, event: string, payload?: unknown): void => {
-        checkUsersTopic(topic);
-        this.pubsub.broadcast(topic, event, payload ?? {}, scope, from);
-      };
     return {
       data: start.data,
       shard: start.shard,
@@ -240,18 +230,14 @@ export class ShardCore {
         return life.isReady;
       },
       secretKeyBase: options.secretKeyBase,
-      broadcast: broadcast("cluster"),
-      localBroadcast: broadcast("node"),
-      broadcastFrom: broadcastFrom("cluster"),
-      localBroadcastFrom: broadcastFrom("node"),
-      directBroadcast: (node, topic, event, payload) => {
-        checkUsersTopic(topic);
-        this.pubsub.directBroadcast(node, topic, event, payload ?? {});
+      broadcast: (topic, event, payload = {}, broadcastOptions = {}) => {
+        const written = this.#writers.written(topic, event, payload);
+        broadcastTo(this.pubsub, topic, event, written, broadcastOptions);
       },
       disconnect: (id) => this.pubsub.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
-      task: async (name, input, given = {}) => runTask(tasks, name, input, given).result,
+      task: async (name, input, given = {}) => tasks.run(name, input, given).result,
     };
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { ExitReason } from "../callbacks/results.ts";
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 
 /** A close frame, and what `terminate` is told. */
@@ -38,12 +38,12 @@ const MOST_TEXT_BYTES = 123;
 export function closeWith(code: number, text = "", reason: ExitReason = "normal"): CloseWith {
   if (!mayBeSent(code)) {
     const message = `code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, got ${String(code)}`;
-    throw makeError("SIM_ERR_OPTION_INVALID", message);
+    throw invalidOption(message);
   }
   if (typeof text !== "string" || Buffer.byteLength(text) > MOST_TEXT_BYTES) {
     const got = typeof text === "string" ? `${Buffer.byteLength(text)} (bytes)` : typeof text;
     const message = `text must be a string of at most ${MOST_TEXT_BYTES} (bytes), got ${got}`;
-    throw makeError("SIM_ERR_OPTION_INVALID", message);
+    throw invalidOption(message);
   }
   return new CloseWith(code, text, reason);
 }

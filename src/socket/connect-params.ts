@@ -6,7 +6,8 @@
 
 import { checkedBy } from "../channel/schemas/payload-check.ts";
 import { checksPayloads, isSchema, SCHEMA } from "../channel/schemas/in-handlers.ts";
-import { kindOf, makeError } from "../errors.ts";
+import { invalid } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 
 /** `connect`, whatever its types. */
@@ -20,8 +21,7 @@ export type ConnectCallback = (request: ConnectRequest) => unknown;
 export function connectOf(connect: ConnectCallback, params: unknown): ConnectCallback {
   if (params === undefined) return connect;
   if (!isSchema(params)) {
-    const message = `params must be ${SCHEMA}, got ${kindOf(params)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
   }
   if (!checksPayloads(params)) return connect;
   const check = checkedBy(params, "invalid_params");

@@ -8,7 +8,7 @@ import type { HasAssigns } from "../channel/definition.ts";
 import type { InSchema } from "../channel/schemas/declarations.ts";
 import type { Typed } from "../channel/schemas/typed.ts";
 import type { Ok, Refused } from "../callbacks/results.ts";
-import { makeError } from "../errors.ts";
+import { checkCallbacks, checkChoice, invalid } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { connectOf, type ConnectCallback } from "./connect-params.ts";
 import type { ConnectRequest, ParamsOf } from "./connect-request.ts";
@@ -110,14 +110,11 @@ export function defineSocket<
   Schema extends InSchema | undefined = undefined,
   Context = object,
 >(callbacks: SocketCallbacks<Assigns, Schema, Context>): SocketDefinition<Assigns, Context> {
-  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+  checkCallbacks(callbacks, { required: ["connect"], optional: ["id", "handleControl"] });
+  checkLogLevel("log", callbacks.log);
   const { joins = "async", slowClients = "close", limits, log = "info" } = callbacks;
-  if (joins !== "async" && joins !== "serial") {
-    throw invalid(`joins must be "async" or "serial", got ${String(joins)}`);
-  }
-  if (slowClients !== "close" && slowClients !== "error") {
-    throw invalid(`slowClients must be "close" or "error", got ${String(slowClients)}`);
-  }
+  checkChoice("joins", joins, ["async", "serial"]);
+  checkChoice("slowClients", slowClients, ["close", "error"]);
   if (limits !== undefined) checkSocketLimits(limits);
   return {
     connect: connectOf(callbacks.connect.bind(callbacks) as ConnectCallback, callbacks.params),
@@ -129,17 +126,4 @@ export function defineSocket<
     expiringMs: expiringMsOf(callbacks.expiringMs),
     log,
   };
-}
-
-function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
-  for (const name of ["connect", "id", "handleControl"]) {
-    const callback = given[name];
-    if (typeof callback === "function" || (callback === undefined && name !== "connect")) continue;
-    throw invalid(`${name} must be a function, got ${typeof callback}`);
-  }
-  checkLogLevel("log", given["log"]);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

@@ -4,9 +4,8 @@
  * Runs on: shard. Checked once for each definition.
  */
 
-import { kindOf, makeError } from "../errors.ts";
+import { checkChoice, checkFunction, checkKeys } from "../definition-checks.ts";
 import { checkOwnRates, OWN_KEYS, type OwnRates } from "../limits/own-limits.ts";
-import { checkLimits } from "../limits/rate.ts";
 import { checkSharedRates, type SharedRates } from "../limits/shared-limits.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 
@@ -39,20 +38,12 @@ const KEYS = [
 
 /** Checks the limits of a socket. @throws SIM_ERR_DEFINITION_INVALID */
 export function checkSocketLimits(given: SocketLimits): void {
-  checkLimits("limits", given, KEYS);
+  checkKeys("limits", given, KEYS);
   const { perId, perAddress, flood = "ignore" } = given;
   const { address } = given as { readonly address?: unknown };
   checkOwnRates("limits", given);
   if (perId !== undefined) checkSharedRates("limits.perId", perId);
   if (perAddress !== undefined) checkSharedRates("limits.perAddress", perAddress);
-  if (address !== undefined && typeof address !== "function") {
-    throw invalid(`limits.address must be a function, got ${kindOf(address)}`);
-  }
-  if (flood !== "ignore" && flood !== "close") {
-    throw invalid(`limits.flood must be "ignore" or "close", got ${String(flood)}`);
-  }
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
+  if (address !== undefined) checkFunction("limits.address", address);
+  checkChoice("limits.flood", flood, ["ignore", "close"]);
 }

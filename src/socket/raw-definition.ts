@@ -10,7 +10,7 @@ import type { InSchema } from "../channel/schemas/declarations.ts";
 import type { Typed } from "../channel/schemas/typed.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "../callbacks/results.ts";
-import { kindOf, makeError } from "../errors.ts";
+import { checkCallbacks } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import type { CloseWith } from "./close-with.ts";
 import { connectOf, type ConnectCallback } from "./connect-params.ts";
@@ -185,7 +185,8 @@ export function defineRawSocket<
   Schema extends InSchema | undefined = undefined,
   Context = object,
 >(callbacks: RawSocketCallbacks<State, Schema, Context>): RawSocketDefinition<Context> {
-  checkCallbacks(callbacks as unknown as Readonly<Record<string, unknown>>);
+  checkCallbacks(callbacks, { required: ["connect", "handleIn"], optional: OPTIONAL });
+  checkLogLevel("log", callbacks.log);
   return {
     connect: connectOf(callbacks.connect.bind(callbacks) as ConnectCallback, callbacks.params),
     id: (callbacks.id?.bind(callbacks) ?? ((): null => null)) as RawSocketDefinition["id"],
@@ -199,15 +200,4 @@ export function defineRawSocket<
     terminate: callbacks.terminate?.bind(callbacks) as RawSocketDefinition["terminate"],
     log: callbacks.log ?? "info",
   };
-}
-
-function checkCallbacks(given: Readonly<Record<string, unknown>>): void {
-  for (const name of ["connect", "handleIn"]) checkFunction(name, given[name]);
-  for (const name of OPTIONAL) if (given[name] !== undefined) checkFunction(name, given[name]);
-  checkLogLevel("log", given["log"]);
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", `${name} must be a function, got ${kindOf(value)}`);
 }

@@ -1,71 +1,67 @@
 /**
  * Runs tasks on the thread that asks for them: for tests of channels, which have no pool.
  *
- * As with the pool, nothing is shared with a task but what can be: input and result are cloned,
- * errors cross as reports, and of a task that was cancelled nothing is heard.
+ * A TaskClient whose messages come back here. As between threads, input and result are cloned, and
+ * errors cross as reports.
  *
  * Runs on: the thread of a test.
  */
 
-import type { Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
+import type { HandedOver, Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
+import { reportOf } from "../error-report.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
-import { errorOf, reportOf } from "../error-report.ts";
-import { inputError, noTasksError } from "./task-errors.ts";
-import { loadTask } from "./task-module.ts";
-import { TaskRun } from "./task-run.ts";
+import { TaskClient } from "./task-client.ts";
+import type { TaskAnswer, TaskMessage, TaskRequest } from "./task-messages.ts";
+import { callTask, resultError, type TaskReturn } from "./task-run.ts";
 
 /** Tasks without threads. */
 export class InlineTasks implements Tasks {
-  readonly #module: string | undefined;
+  readonly #client: TaskClient;
+  readonly #running = new Map<number, TaskFlag>();
 
   /** @param module - URL of the endpoint's tasks module */
   constructor(module: string | undefined) {
-    this.#module = module;
+    this.#client = new TaskClient(module, (message, transfer) => this.#take(message, transfer));
   }
 
-  run(name: string, input: unknown, { transfer = [] }: TaskOptions): Task {
+  run(name: string, input: unknown, options: TaskOptions): Task {
+    return this.#client.run(name, input, options);
+  }
+
+  #take(message: TaskMessage, transfer: readonly HandedOver[] = []): void {
+    if (message.kind === "task") void this.#run(cloneOf(message, transfer));
+    else this.#running.get(message.id)?.cancel();
+  }
+
+  async #run(request: TaskRequest): Promise<void> {
+    const { id } = request;
     const flag = new TaskFlag(makeTaskFlagMemory());
-    let isCancelled = false;
-    const unlessCancelled = async (called: Promise<unknown>): Promise<unknown> => {
-      try {
-        return await called;
-      } catch (error) {
-        throw errorOf(reportOf(error));
-      } finally {
-        if (isCancelled) await new Promise(() => {});
-      }
-    };
-    return {
-      result: unlessCancelled(this.#call(name, input, transfer, flag)),
-      cancel() {
-        isCancelled = true;
-        flag.cancel();
-      },
-    };
-  }
-
-  async #call(name: string, input: unknown, transfer: Transfer, flag: TaskFlag): Promise<unknown> {
-    // Cloned before anything is awaited: as a message to another thread would be.
-    const given = cloneOf(name, input, transfer);
-    if (this.#module === undefined) throw noTasksError(name);
-    const task = await loadTask(this.#module, name);
-    const run = new TaskRun(flag);
-    try {
-      const result = await task(given, run.context);
-      return structuredClone(result, { transfer: run.handedOver as never });
-    } finally {
-      run.end();
-    }
+    this.#running.set(id, flag);
+    const answer = await answerTo(request, flag);
+    this.#running.delete(id);
+    this.#client.settle(answer);
   }
 }
 
-type Transfer = NonNullable<TaskOptions["transfer"]>;
-
-function cloneOf(name: string, input: unknown, transfer: Transfer): unknown {
+async function answerTo(request: TaskRequest, flag: TaskFlag): Promise<TaskAnswer> {
+  const { id } = request;
   try {
-    // Node.js transfers more than the web's own types know of.
-    return structuredClone(input, { transfer: [...transfer] as never });
-  } catch (cause) {
-    throw inputError(name, cause);
+    const returned = await callTask(request, flag);
+    return { kind: "taskDone", id, result: clonedResult(returned), transfer: [] };
+  } catch (error) {
+    return { kind: "taskFailed", id, error: reportOf(error) };
   }
+}
+
+function clonedResult({ result, transfer }: TaskReturn): unknown {
+  try {
+    return cloneOf(result, transfer);
+  } catch (error) {
+    throw error instanceof DOMException ? resultError(error) : error;
+  }
+}
+
+function cloneOf<Value>(value: Value, transfer: readonly HandedOver[]): Value {
+  // Node.js can hand over more than the web's types know.
+  return structuredClone(value, { transfer: [...transfer] as never });
 }

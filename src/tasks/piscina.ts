@@ -1,21 +1,21 @@
 /**
- * Piscina, as far as we use it.
+ * The part of piscina that the task pool uses.
  *
- * Declared here, since its own types do not pass `exactOptionalPropertyTypes`: importing them would
- * ask `skipLibCheck` of us, and of everyone who compiles against us.
+ * Declared here because piscina's own types do not pass `exactOptionalPropertyTypes`: importing them
+ * would force `skipLibCheck` on us, and on everyone who compiles against us.
  *
- * Runs on: main.
+ * Runs on: main makes the pool; its threads return results.
  */
 
 import { createRequire } from "node:module";
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
+import type { HandedOver } from "../channel/tasks/tasks.ts";
 
 /** Options of a pool. */
 export interface PiscinaOptions {
   /** URL of the module that the threads run. */
   readonly filename: string;
-  /** Of its export that is called with each task. */
+  /** Name of the export that is called for each task. */
   readonly name: string;
   readonly minThreads: number;
   readonly maxThreads: number;
@@ -26,20 +26,41 @@ export interface PiscinaOptions {
 
 /** A pool of threads. */
 export interface Piscina {
-  /** Gives what the export gave. Rejects at once where the signal is aborted; the thread ends. */
+  /**
+   * Calls the export on a thread, and resolves with its result. If the signal is aborted, rejects at
+   * once and terminates the thread.
+   */
   run(
     task: unknown,
     options: { readonly transferList: HandedOver[]; readonly signal: AbortSignal },
   ): Promise<unknown>;
-  /** A thread failed outside of any task. */
+  /** Listens for errors of threads outside any task. */
   on(event: "error", listener: (error: unknown) => void): this;
-  /** Ends all threads. */
+  /** Terminates all threads. */
   destroy(): Promise<void>;
 }
 
-/** Makes a pool. The package is loaded with the first. */
+/** What the package exports. Loaded at the first use, as most apps have no tasks. */
+interface PiscinaPackage {
+  readonly Piscina: new (options: PiscinaOptions) => Piscina;
+  readonly move: (value: object) => unknown;
+}
+
+/** Makes a pool. */
 export function makePiscina(options: PiscinaOptions): Piscina {
+  return new (loadPiscina().Piscina)(options);
+}
+
+/** Marks what a thread returns, so that parts of it are handed over instead of copied. */
+export function handOver<Value>(value: Value, transfer: readonly HandedOver[]): Value {
+  if (transfer.length === 0) return value;
+  return loadPiscina().move({
+    [Symbol.for("Piscina.transferable")]: transfer,
+    [Symbol.for("Piscina.valueOf")]: value,
+  }) as Value;
+}
+
+function loadPiscina(): PiscinaPackage {
   const require = createRequire(import.meta.url);
-  const { Piscina } = require("piscina") as { Piscina: new (given: PiscinaOptions) => Piscina };
-  return new Piscina(options);
+  return require("piscina") as PiscinaPackage;
 }

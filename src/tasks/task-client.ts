@@ -1,23 +1,23 @@
 /**
- * Gives the tasks of a shard's channels to main, whose pool runs them.
+ * The tasks of one shard: sends them to main, whose pool runs them, and settles their promises.
  *
  * Runs on: shard.
- * Owns: the numbers of its tasks, by which main answers.
+ * Owns: the ids of its tasks, and its listeners on their signals.
  */
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
-import type { Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
+import type { HandedOver, Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
+import { errorOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
 import type { TaskAnswer, TaskMessage } from "./task-messages.ts";
-import { errorOf } from "../error-report.ts";
-import { inputError, noTasksError } from "./task-errors.ts";
 
-/** Sends to main. */
+/** Sends a message to main. Throws if it cannot be cloned. */
 export type TellTask = (message: TaskMessage, transfer?: readonly HandedOver[]) => void;
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (reason: unknown) => void;
+  /** Removes the listener from the task's signal. */
+  readonly forgetSignal: () => void;
 }
 
 /** The tasks of a shard that are not done. */
@@ -34,47 +34,73 @@ export class TaskClient implements Tasks {
     this.#tell = tell;
   }
 
-  run(name: string, input: unknown, { transfer = [] }: TaskOptions): Task {
+  run(name: string, input: unknown, { transfer = [], signal }: TaskOptions): Task {
+    if (signal?.aborted) return { result: Promise.reject(reasonOf(signal)), cancel: ignore };
     const id = this.#nextId;
     this.#nextId += 1;
     const result = new Promise<unknown>((resolve, reject) => {
-      this.#give(id, name, input, transfer);
-      this.#waiting.set(id, { resolve, reject });
+      this.#send(id, name, input, transfer);
+      this.#waiting.set(id, { resolve, reject, forgetSignal: this.#listen(id, signal) });
     });
-    return { result, cancel: () => this.#cancel(id) };
+    return { result, cancel: () => void this.#cancel(id) };
   }
 
-  /** Takes an answer of main. One that nobody waits for any more is ignored. */
+  /** Settles the task that an answer of main names, unless the task was cancelled. */
   settle(answer: TaskAnswer): void {
-    const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
+    const waiting = this.#take(answer.id);
     if (answer.kind === "taskDone") waiting?.resolve(answer.result);
     else waiting?.reject(errorOf(answer.error));
   }
 
-  /** Takes no more tasks, and waits for none. */
+  /** Rejects the tasks that are not done, and all later ones. */
   close(): void {
     this.#isClosed = true;
-    const left = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of left) reject(closedError());
+    for (const id of this.#waiting.keys()) this.#take(id)?.reject(closedError());
   }
 
-  #give(id: number, name: string, input: unknown, transfer: readonly HandedOver[]): void {
+  #send(id: number, name: string, input: unknown, transfer: readonly HandedOver[]): void {
     if (this.#isClosed) throw closedError();
     const module = this.#module;
-    if (module === undefined) throw noTasksError(name);
+    if (module === undefined) {
+      const message = `endpoint must have a tasks module to run task ${JSON.stringify(name)}, got none`;
+      throw makeError("SIM_ERR_TASKS", message);
+    }
     try {
       this.#tell({ kind: "task", id, module, name, input, transfer }, transfer);
     } catch (cause) {
-      throw inputError(name, cause);
+      const message = `input of task ${JSON.stringify(name)} must survive a structured clone`;
+      throw makeError("SIM_ERR_TASKS", message, { cause });
     }
   }
 
-  #cancel(id: number): void {
-    if (this.#waiting.delete(id)) this.#tell({ kind: "taskCancel", id });
+  /** Signals do not cross threads: an abort cancels the task by its id. */
+  #listen(id: number, signal: AbortSignal | undefined): () => void {
+    if (!signal) return ignore;
+    const onAbort = (): void => this.#cancel(id)?.reject(reasonOf(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    return () => signal.removeEventListener("abort", onAbort);
+  }
+
+  #cancel(id: number): Waiting | undefined {
+    const waiting = this.#take(id);
+    if (waiting) this.#tell({ kind: "taskCancel", id });
+    return waiting;
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.forgetSignal();
+    return waiting;
   }
 }
+
+/** Returns a signal's reason as it is: the caller that aborts knows what to expect. */
+function reasonOf(signal: AbortSignal): Error {
+  return signal.reason as Error;
+}
+
+function ignore(): void {}
 
 function closedError(): Error {
   return makeError("SIM_ERR_SERVER_CLOSED", "shard must be open to run a task, got closed");

@@ -1,5 +1,5 @@
 /**
- * What a shard, main and a thread of the task pool tell each other about tasks.
+ * Messages about tasks between a shard, main and a thread of the task pool.
  *
  *   shard                         main                      thread of the pool
  *     |-- TaskRequest -------------->|                             |
@@ -10,12 +10,12 @@
  * Runs on: shards, main, threads of the task pool. Types only.
  */
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
+import type { HandedOver } from "../channel/tasks/tasks.ts";
 import type { ErrorReport } from "../error-report.ts";
 
-export type { HandedOver } from "../channel/tasks/handed-over.ts";
+export type { HandedOver } from "../channel/tasks/tasks.ts";
 
-/** From main: what became of a task of the shard. */
+/** Main's answer to a shard: the result of a task, or why it failed. */
 export type TaskAnswer =
   | {
       readonly kind: "taskDone";
@@ -25,11 +25,11 @@ export type TaskAnswer =
     }
   | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
 
-/** A task as it is called. */
+/** Which task to call, and with what. */
 export interface TaskTarget {
   /** URL of the tasks module. */
   readonly module: string;
-  /** Of the function there. */
+  /** Name of the function there. */
   readonly name: string;
   readonly input: unknown;
 }
@@ -40,24 +40,27 @@ export interface TaskCall extends TaskTarget {
   readonly flag: SharedArrayBuffer;
 }
 
-/** What a thread of the pool says of a task. Errors cross as reports: a clone would lose their codes. */
+/**
+ * What a thread of the pool returns. Errors cross as reports, because a structured clone would lose
+ * their codes.
+ */
 export type TaskOutcome =
   | {
       readonly kind: "done";
       readonly result: unknown;
-      /** Parts of the result that are handed over, not copied, on the next way too. */
+      /** Parts of the result that are handed over, not copied, from main to the shard too. */
       readonly transfer: readonly HandedOver[];
     }
   | { readonly kind: "failed"; readonly error: ErrorReport };
 
-/** To main: a task of the shard. */
+/** A shard's request to main: run a task. */
 export interface TaskRequest extends TaskTarget {
   readonly kind: "task";
-  /** The shard's number for it. */
+  /** The shard's id for the task. */
   readonly id: number;
-  /** Parts of the input that are handed over, not copied, on the next way too. */
+  /** Parts of the input that are handed over, not copied, from main to the pool too. */
   readonly transfer: readonly HandedOver[];
 }
 
-/** To main: a task of the shard, or the end of one. */
+/** A shard's message to main: run a task, or cancel one. */
 export type TaskMessage = TaskRequest | { readonly kind: "taskCancel"; readonly id: number };

@@ -1,5 +1,5 @@
 /**
- * The one pool that runs the CPU-bound work of all shards.
+ * The pool of threads that runs the CPU-bound work of all shards.
  *
  *   waiting --a thread is free--> running --done, failed--> answered
  *      |                             |
@@ -9,33 +9,32 @@
  *                                    |
  *                                    +--it goes on--> its thread is ended
  *
- * The pool is made at the first task. It is given no more tasks than it has threads: who waits,
- * waits here, in the order of coming, so that the bound, the time limit and the cancelling of a
- * task are exact.
+ * The pool starts with the first task. It never gets more tasks than it has threads: all others wait
+ * here, first come first served. So `maxTaskQueue`, `taskTimeoutMs` and cancelling are exact.
  *
  * Runs on: main.
- * Full: a task beyond `maxTaskQueue` is refused at once.
+ * Full: if `maxTaskQueue` tasks wait already, one more is refused at once.
  */
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
+import { reportOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import type { ResolvedOptions } from "../options/options.ts";
+import { telemetry } from "../telemetry.ts";
+import { makePiscina, type Piscina } from "./piscina.ts";
 import type {
+  HandedOver,
   TaskAnswer,
   TaskCall,
   TaskMessage,
   TaskOutcome,
   TaskRequest,
 } from "./task-messages.ts";
-import { reportOf } from "../error-report.ts";
-import { telemetry } from "../telemetry.ts";
-import { makePiscina, type Piscina } from "./piscina.ts";
 
-/** Who gives tasks, and gets the answers: a shard's thread. */
+/** A shard's thread, which requests tasks and gets their answers. */
 export interface TaskOwner {
   readonly shard: number;
   send(answer: TaskAnswer, transfer: readonly HandedOver[]): void;
@@ -47,29 +46,29 @@ interface Job {
   readonly owner: TaskOwner;
   readonly request: TaskRequest;
   readonly flag: SharedArrayBuffer;
-  /** Ends its thread. */
+  /** Terminates the thread that runs the task. */
   readonly abort: AbortController;
   readonly givenMs: number;
   begunMs: number;
-  /** Of its time limit, or of the time that it is left to end by itself. */
+  /** Fires at the time limit; once the task is to end, when its thread is to be terminated. */
   timer: NodeJS.Timeout | undefined;
-  /** The threads that it runs in. */
+  /** The pool that runs the task. */
   pool: Piscina | undefined;
-  /** Once its owner waits for it no more. */
+  /** Set as soon as the owner no longer waits. */
   end: TaskEnd | undefined;
 }
 
 const WORKER = new URL("./task-worker.js", import.meta.url);
-/** How long a thread is kept that has nothing to do. */
+/** How long an idle thread is kept. */
 const IDLE_MS = 30_000;
-/** How long a task that listens may go on once it is to end. */
+/** How long a task that listens may go on after it was told to end. */
 const GRACE_MS = 1_000;
 /**
- * How long one that does not listen may, as it may just be done: about what a new thread costs, so
- * that whoever asks for work and goes away, again and again, costs twice the work and not more.
+ * How long a task that does not listen may go on. It may be nearly done, and a new thread costs about
+ * as much. So a client that requests work and leaves, again and again, costs at most twice the work.
  */
 const REMAINDER_MS = 200;
-/** Which counter each end of a task has. */
+/** Counter of each way in which a task ends. */
 const COUNTER_OF: Readonly<Record<TaskEnd, number>> = {
   done: COUNTER.tasksDone,
   failed: COUNTER.tasksFailed,
@@ -84,22 +83,22 @@ export class TaskPool {
   readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #jobs = new Map<TaskOwner, Map<number, Job>>();
-  // A set, for its order: the first is the next.
+  // Sets keep the order of insertion: the first job is the next to run.
   readonly #waiting = new Set<Job>();
   readonly #running = new Set<Job>();
   #pool: Piscina | undefined;
-  /** Those before, that still run something. */
+  /** Pools from before `renew` that still run something. */
   readonly #oldPools = new Set<Piscina>();
   #isClosed = false;
 
-  /** @param counters - those of main */
+  /** @param counters - counters of main */
   constructor(options: ResolvedOptions, counters: Counters, logger: Logger) {
     this.#options = options;
     this.#counters = counters;
     this.#logger = logger;
   }
 
-  /** Takes a message of a shard. */
+  /** Handles a message of a shard. */
   take(owner: TaskOwner, message: TaskMessage): void {
     if (message.kind === "taskCancel") this.#cancel(this.#jobs.get(owner)?.get(message.id));
     else this.#accept(owner, message);
@@ -110,7 +109,7 @@ export class TaskPool {
     for (const job of this.#jobs.get(owner)?.values() ?? []) this.#cancel(job);
   }
 
-  /** Has later tasks run in new threads, which load their module anew. What runs goes on. */
+  /** Runs later tasks in new threads, which load the tasks module again. Running tasks go on. */
   renew(): void {
     const old = this.#pool;
     if (!old) return;
@@ -119,7 +118,7 @@ export class TaskPool {
     this.#endIfIdle(old);
   }
 
-  /** Ends the pools, whatever runs in them. */
+  /** Terminates all threads, including those that run tasks. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const owner of this.#jobs.keys()) this.forget(owner);
@@ -177,7 +176,7 @@ export class TaskPool {
       })) as TaskOutcome;
       this.#settle(job, outcome);
     } catch (error) {
-      // It was aborted, its thread ended under it, or its result could not be cloned.
+      // The job was aborted, its thread ended, or its result could not be cloned.
       this.#settle(job, { kind: "failed", error: reportOf(error) });
     }
     clearTimeout(job.timer);
@@ -192,7 +191,7 @@ export class TaskPool {
     this.#ended(job, performance.now());
   }
 
-  /** Answers a task that has run to its end, unless nobody waits for it any more. */
+  /** Answers a task that has run to its end, if its owner still waits. */
   #settle(job: Job, outcome: TaskOutcome): void {
     if (job.end !== undefined) return;
     this.#drop(job);
@@ -206,7 +205,7 @@ export class TaskPool {
     try {
       job.owner.send({ kind: "taskDone", id, result, transfer }, transfer);
     } catch (error) {
-      // What came from one thread may not go on to another: a port, for example.
+      // Some values cannot be posted a second time: a port, for example.
       job.end = "failed";
       this.#fail(job, error);
     }
@@ -236,13 +235,13 @@ export class TaskPool {
     this.#ended(job, job.begunMs);
   }
 
-  /** Has a task end that runs. Its owner hears no more of it. */
+  /** Ends a running task. Its owner gets no answer. */
   #stop(job: Job, end: TaskEnd): void {
     job.end = end;
     this.#drop(job);
     clearTimeout(job.timer);
     const listens = new TaskFlag(job.flag).cancel();
-    // It has had its time.
+    // A task that ran out of time and does not listen has no more time.
     if (end === "timeout" && !listens) job.abort.abort();
     else job.timer = setTimeout(() => job.abort.abort(), listens ? GRACE_MS : REMAINDER_MS);
   }
@@ -282,7 +281,7 @@ export class TaskPool {
       minThreads: 1,
       maxThreads: this.#options.taskThreads,
       idleTimeout: IDLE_MS,
-      // Else an idle thread blocks its loop, and what a task left open there stands still.
+      // Otherwise an idle thread blocks its event loop, and timers and sockets of tasks stop.
       atomics: "disabled",
       recordTiming: false,
     });

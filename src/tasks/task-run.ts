@@ -1,21 +1,75 @@
 /**
- * One run of a task: what its function is given beside the input.
+ * One run of a task: finds its function in the tasks module, and calls it with a context.
  *
- * Runs on: a thread of the task pool.
- * Owns: the signal, which is made when the task first asks for it.
+ * Runs on: a thread of the task pool; in tests, the thread that runs the shard.
  */
 
-import type { HandedOver } from "../channel/tasks/handed-over.ts";
-import type { TaskContext } from "../channel/tasks/task-types.ts";
+import { loadModule } from "../app/app-module.ts";
+import { isTasks, type TaskContext } from "../channel/tasks/task-definition.ts";
+import type { HandedOver } from "../channel/tasks/tasks.ts";
+import { makeError, type SimurghError } from "../errors.ts";
 import type { TaskFlag } from "../memory/task-flag.ts";
+import type { TaskTarget } from "./task-messages.ts";
 
-/** The context of one run, and what came of it. */
-export class TaskRun {
+type CallableTask = (input: unknown, context: TaskContext) => unknown;
+
+/** Result of a task, and the parts of it to hand over. */
+export interface TaskReturn {
+  readonly result: unknown;
+  readonly transfer: readonly HandedOver[];
+}
+
+/**
+ * Calls a task.
+ *
+ * @param flag - set by main when nobody waits for the result any more
+ * @throws SIM_ERR_APP_MODULE if the tasks module cannot be imported; SIM_ERR_TASKS if `defineTasks`
+ *   did not make its default export, or it has no task of that name; whatever the task throws
+ */
+export async function callTask(
+  { module, name, input }: TaskTarget,
+  flag: TaskFlag,
+): Promise<TaskReturn> {
+  const run = new TaskRun(flag);
+  try {
+    const task = await loadTask(module, name);
+    return { result: await task(input, run.context), transfer: run.handedOver };
+  } finally {
+    run.end();
+  }
+}
+
+/** Makes the error for a result that no other thread can get. */
+export function resultError(cause: DOMException): SimurghError {
+  const message = `result of a task must survive a structured clone, got: ${cause.message}`;
+  return makeError("SIM_ERR_TASKS", message);
+}
+
+async function loadTask(module: string, name: string): Promise<CallableTask> {
+  const namespace = await loadModule(module, "tasks module");
+  const tasks: unknown = "default" in namespace ? namespace.default : undefined;
+  if (!isTasks(tasks)) {
+    throw makeError(
+      "SIM_ERR_TASKS",
+      `default export of the tasks module must be made by defineTasks, got ${typeof tasks} in ${module}`,
+    );
+  }
+  const { functions } = tasks;
+  if (Object.hasOwn(functions, name)) return functions[name] as CallableTask;
+  const names = Object.keys(functions).join(", ") || "none";
+  throw makeError(
+    "SIM_ERR_TASKS",
+    `tasks module must define a task ${JSON.stringify(name)}, got ${names} in ${module}`,
+  );
+}
+
+/** The context of one run, and what the task has done with it. */
+class TaskRun {
   readonly #flag: TaskFlag;
+  /** Made when the task first reads its signal. */
   #abort: AbortController | undefined;
-  /** What of the result is handed over. */
   handedOver: readonly HandedOver[] = [];
-  // An object of its own, so that a task may take it apart: `(input, { transfer }) => …`.
+  // A plain object, so that a task can destructure it: `(input, { transfer }) => …`.
   readonly context: TaskContext;
 
   constructor(flag: TaskFlag) {
@@ -35,7 +89,7 @@ export class TaskRun {
     };
   }
 
-  /** Lets go of the signal. */
+  /** Stops listening for the flag, so that the signal can be collected. */
   end(): void {
     if (this.#abort) this.#flag.end();
   }

@@ -1,9 +1,9 @@
 /**
- * Assertions about what comes to a client, and about what does not.
+ * Assertions about what a client receives, and what it does not.
  *
- * Each waits: `assert…` until it comes, `refute…` for the whole time. What an assertion found is
- * taken: the next one looks behind it. Under virtual time each lets as much pass as it is told to,
- * and none where it is not told.
+ * Each waits: `assert…` until the message comes, `refute…` for the whole time. A message that was found
+ * is taken out, so the next assertion does not see it again. Under virtual time each lets its
+ * `timeoutMs` pass, or no time without one.
  *
  * Runs on: the thread of a test.
  */
@@ -12,25 +12,23 @@ import { EVENT } from "../protocol/reserved.ts";
 import { fail, shown, shownPattern } from "./failure.ts";
 import { matches } from "./matching.ts";
 import { REAL_TIME, type Wait } from "./real-time.ts";
-import type { TestChannel } from "./test-channel.ts";
-import type { TestPush, TestReply } from "./test-push.ts";
-import type { TestMessage, TestSocket } from "./test-socket.ts";
-import type { TestBroadcast, TestSubscriber } from "./test-subscriber.ts";
+import type { TestBroadcast, TestChannel, TestSubscriber } from "./test-channel.ts";
+import type { TestMessage, TestPush, TestReply, TestSocket } from "./test-socket.ts";
 
-/** How an assertion waits. */
+/** How long an assertion waits. */
 export interface WaitOptions {
-  /** How long (ms); the socket's time without, or none where the app's time is virtual. */
+  /** Time (ms). Default: the socket's `timeoutMs`; none if the app's time is virtual. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Asserts that a push is replied to.
+ * Asserts that a push gets a reply.
  *
  * ```ts
  * await assertReply(channel.push("echo", { n: 1 }), "ok", { n: 1 });
  * ```
  *
- * @param pattern - what the response has at least; see `assertPush`
+ * @param pattern - what the response must contain; see `assertPush`
  * @returns the response
  */
 export async function assertReply(
@@ -51,7 +49,7 @@ export async function assertReply(
   });
 }
 
-/** Asserts that a push is not replied to in such a way. */
+/** Asserts that a push gets no such reply. */
 export async function refuteReply(
   push: TestPush,
   status: string,
@@ -68,14 +66,14 @@ export async function refuteReply(
 }
 
 /**
- * Asserts that a message comes to the client: pushed by its channel, or broadcast on the topic.
+ * Asserts that the client receives a message: pushed by its channel, or broadcast on the topic.
  *
  * ```ts
  * await assertPush(channel, "new_msg", { body: "hi", from: (name) => name !== "ann" });
  * ```
  *
- * @param pattern - what the payload has at least: keys of objects may be left out, a function
- *   is a claim about the value at its place, a regular expression one about a text
+ * @param pattern - what the payload must contain. Keys of objects may be left out. A function is called
+ *   with the value in its place and must return true; a regular expression must match a string
  * @returns the payload
  */
 export async function assertPush(
@@ -95,7 +93,7 @@ export async function assertPush(
   });
 }
 
-/** Asserts that no such message comes to the client. */
+/** Asserts that the client receives no such message. */
 export async function refutePush(
   at: TestSocket | TestChannel,
   event: string,
@@ -112,14 +110,14 @@ export async function refutePush(
 }
 
 /**
- * Asserts that something is broadcast on a topic that the test is subscribed to.
+ * Asserts that there is a broadcast on a topic that the test is subscribed to.
  *
  * ```ts
  * channel.push("new_msg", { body: "hi" });
  * await assertBroadcast(channel, "new_msg", { body: "hi" });
  * ```
  *
- * @param at - what `subscribe` gave, or the channel of `subscribeAndJoin`
+ * @param at - the result of `subscribe`, or the channel of `subscribeAndJoin`
  * @param pattern - as for `assertPush`
  * @returns the payload
  */
@@ -142,7 +140,7 @@ export async function assertBroadcast(
   });
 }
 
-/** Asserts that no such thing is broadcast. */
+/** Asserts that there is no such broadcast. */
 export async function refuteBroadcast(
   at: TestSubscriber | TestChannel,
   event: string,
@@ -160,13 +158,13 @@ export async function refuteBroadcast(
   });
 }
 
-/** Asserts that a channel is closed by the server: its client gets `phx_close`, and stays away. */
+/** Asserts that the server closes a channel: the client gets `phx_close`, and does not rejoin. */
 export async function assertClosed(channel: TestChannel, options?: WaitOptions): Promise<void> {
   await assertEnd(channel, EVENT.close, undefined, { operator: "assertClosed", options });
 }
 
 /**
- * Asserts that a channel crashes: its client gets `phx_error`, and joins anew.
+ * Asserts that a channel crashes: the client gets `phx_error`, and rejoins.
  *
  * @param pattern - of the payload, as in `{ reason: "mailbox full" }`
  */
@@ -186,7 +184,7 @@ export async function assertCrashed(
  * await assertDisconnected(socket, 1001);
  * ```
  *
- * @param code - of the close; any without
+ * @param code - close code. Default: any
  */
 export async function assertDisconnected(
   socket: TestSocket,
@@ -247,7 +245,7 @@ async function takeReply(
   );
 }
 
-/** As a client has it: of another join of the same topic it takes nothing. */
+/** Reports whether a message is for a channel. As in a client, it ignores those of earlier joins. */
 function isFor(at: TestSocket | TestChannel, { topic, joinRef }: TestMessage): boolean {
   if (!("joinRef" in at)) return true;
   return topic === at.topic && (joinRef === null || joinRef === at.joinRef);
@@ -269,7 +267,7 @@ function waitOf({ timeoutMs: patienceMs }: TestSocket, options: WaitOptions | un
   return { timeoutMs: options?.timeoutMs, patienceMs };
 }
 
-/** Virtual time has nobody wait in real time for what is not to come. */
+/** Under virtual time, an assertion that refutes does not wait in real time. */
 function refutingWaitOf({ app, timeoutMs }: TestSocket, options: WaitOptions | undefined): Wait {
   const patienceMs = app.time === REAL_TIME ? timeoutMs : 0;
   return { timeoutMs: options?.timeoutMs, patienceMs };
@@ -296,7 +294,7 @@ function placeOf(at: TestSocket | TestChannel): string {
   return "joinRef" in at ? ` on ${at.topic}` : "";
 }
 
-/** What came under the event, for the difference that a runner shows. */
+/** Returns the last payload of an event, so that the test runner can show the difference. */
 function lastPayload(
   all: readonly { readonly event: string; readonly payload: unknown }[],
   event: string,

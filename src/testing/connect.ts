@@ -1,5 +1,5 @@
 /**
- * What a test's client does: connect, join, leave, close; and the end of the app.
+ * What a client does in a test: connect, join, leave, close. Also closes the app.
  *
  * Runs on: the thread of a test.
  */
@@ -12,52 +12,50 @@ import type { SoloDecision, SoloRequest } from "../solo/solo-shard.ts";
 import { fail, shown } from "./failure.ts";
 import { holdsWithin } from "./real-time.ts";
 import { appOf, takeApp, type TestTarget } from "./test-app.ts";
-import { TestChannel } from "./test-channel.ts";
-import type { TestReply } from "./test-push.ts";
-import { TestSocket } from "./test-socket.ts";
-import { TestSubscriber } from "./test-subscriber.ts";
+import { TestChannel, TestSubscriber } from "./test-channel.ts";
+import { TestSocket, type TestReply } from "./test-socket.ts";
 
-/** How a test connects, whoever decides. */
+/** Options of every connection. */
 interface IdentifiedOptions {
-  /** Path of the socket, where the endpoint has several or a path has variables: `/org/7/socket`. */
+  /** Path of the socket, needed if there are several or the path has variables: `/org/7/socket`. */
   readonly path?: string;
-  /** `context.data` of the app. Only the first connection of an app, which starts it, gives it. */
+  /** `context.data` of the app. Used only by the first connection to an app, which starts it. */
   readonly data?: unknown;
-  /** How long assertions on the connection wait (ms); 100 without. */
+  /** How long assertions on this connection wait (ms). Default: 100. */
   readonly timeoutMs?: number;
 }
 
-/** How a test connects as somebody. */
+/** Options of `socketWith`. */
 export interface SocketOptions extends IdentifiedOptions {
-  /** The socket's id; none without. */
+  /** The socket's id. Default: none. */
   readonly id?: string | null;
-  /** What `connect` would have given; an empty object without. */
+  /** The assigns that `connect` would return. Default: an empty object. */
   readonly assigns?: object;
 }
 
-/** How a test connects. */
+/** Options of `connect`. */
 export interface ConnectOptions extends IdentifiedOptions {
-  /** Parameters of the connection, as `connect` gets them. */
+  /** Parameters of the connection, for the socket's `connect`. */
   readonly params?: SoloRequest["params"];
-  /** What `connect` is told of the client; the rest is that of a client on this machine. */
+  /** What the socket's `connect` learns of the client. Default: a client on this machine. */
   readonly connectInfo?: SoloRequest["connectInfo"];
 }
 
-/** What a join gave. */
+/** Result of a join. */
 export interface Joined {
   readonly reply: TestReply;
   readonly channel: TestChannel;
 }
 
 const TIMEOUT_MS = 100;
-/** A client's own close. */
+/** Close code of a client that leaves. */
 const NORMAL_CLOSE = 1000;
 
 /**
- * Connects: runs the socket's `connect` and `id`, and nothing of a network.
+ * Connects to an app: runs the socket's `connect` and `id`, without a network.
  *
- * All connections to one definition are in one shard, and see each other's broadcasts. The first
- * runs `start` of the endpoint; `closeApp` runs its `stop`.
+ * All connections to one definition are in one shard, and see each other's broadcasts. The first one
+ * runs the endpoint's `start`, and `closeApp` its `stop`.
  *
  * ```ts
  * const socket = await connect(app, { params: { user_id: "ann" } });
@@ -66,8 +64,8 @@ const NORMAL_CLOSE = 1000;
  * await assert.rejects(connect(app), { reason: { reason: "who are you?" } });
  * ```
  *
- * @throws SIM_ERR_CONNECT_REFUSED where `connect` refuses, with what as `reason`, or throws, with
- *   what as `cause`
+ * @throws SIM_ERR_CONNECT_REFUSED if `connect` refuses (`reason` has its payload) or throws (`cause`
+ *   has the error)
  */
 export async function connect(
   target: TestTarget,
@@ -77,7 +75,7 @@ export async function connect(
 }
 
 /**
- * Connects as somebody, as Phoenix's `socket/3` does: the socket's `connect` and `id` are not asked.
+ * Connects with given assigns, as Phoenix's `socket/3` does: without the socket's `connect` and `id`.
  *
  * ```ts
  * const admin = await socketWith(app, { id: "users:ann", assigns: { name: "ann", isAdmin: true } });
@@ -92,7 +90,7 @@ export async function socketWith(
 }
 
 /**
- * Joins a topic, and waits for the answer, whatever it is.
+ * Joins a topic, and waits for the reply, whatever its status.
  *
  * ```ts
  * const { reply } = await join(socket, "room:secret", { key: "wrong" });
@@ -108,7 +106,7 @@ export async function join(
 }
 
 /**
- * Subscribes the test to a topic, so that `assertBroadcast` sees what is broadcast there, and joins.
+ * Subscribes the test to a topic, so that `assertBroadcast` sees its broadcasts, and joins it.
  *
  * ```ts
  * const { channel } = await subscribeAndJoin(socket, "room:lobby");
@@ -116,7 +114,7 @@ export async function join(
  * await assertBroadcast(channel, "new_msg", { body: "hi" });
  * ```
  *
- * @throws AssertionError where the join is refused
+ * @throws AssertionError if the join is refused
  */
 export async function subscribeAndJoin(
   socket: TestSocket,
@@ -134,15 +132,15 @@ export async function subscribeAndJoin(
   });
 }
 
-/** Subscribes the test to a topic, in the shard of a socket. */
+/** Subscribes the test to a topic of a socket's app. */
 export function subscribe(socket: TestSocket, topic: string): TestSubscriber {
   return new TestSubscriber(socket, topic);
 }
 
 /**
- * Broadcasts on a channel's topic to everyone but the test, as Phoenix's `broadcast_from` does.
+ * Broadcasts on a channel's topic to everyone except the test, as Phoenix's `broadcast_from` does.
  *
- * `socket.context.broadcast(topic, event, payload)` leaves out nobody.
+ * `socket.context.broadcast(topic, event, payload)` reaches everyone.
  */
 export function broadcastFrom(channel: TestChannel, event: string, payload: unknown = {}): void {
   const { socket, subscriber, topic } = channel;
@@ -150,21 +148,21 @@ export function broadcastFrom(channel: TestChannel, event: string, payload: unkn
 }
 
 /**
- * Leaves a channel, and waits until nothing of it is left: its `terminate` has settled.
+ * Leaves a channel, and waits until its `terminate` has settled.
  *
- * @throws AssertionError where it does not end in time
+ * @throws AssertionError if it does not end in time
  */
 export async function leave(channel: TestChannel): Promise<TestReply> {
   const { socket, topic } = channel;
   const reply = await channel.push(EVENT.leave).firstReply();
-  await ended(socket, () => channel.hasEnded, `${topic}, which was left,`);
+  await ended(socket, () => channel.hasEnded, `channel ${topic}, after leave,`);
   return reply;
 }
 
 /**
- * Closes a connection from the client's side, and waits until nothing of its channels is left.
+ * Closes a connection from the client's side, and waits until `terminate` of its channels has settled.
  *
- * @throws AssertionError where they do not end in time
+ * @throws AssertionError if they do not end in time
  */
 export async function close(socket: TestSocket): Promise<void> {
   socket.connection.lose(NORMAL_CLOSE);
@@ -173,16 +171,16 @@ export async function close(socket: TestSocket): Promise<void> {
 }
 
 /**
- * Ends an app as the close of a server does: its connections see 1012, its channels `terminate`,
- * and its `stop` runs. The next connection starts it anew. Nothing happens where there was none.
- * Where its time is virtual, as much passes as they need, and then the process has its own again.
+ * Closes an app as `server.close` does: connections are closed with 1012, `terminate` of all channels
+ * runs, then the endpoint's `stop`. The next connection starts the app again. Does nothing if the app
+ * does not run. Virtual time passes as far as needed, and then real time is restored.
  *
  * ```ts
  * afterEach(() => closeApp(app));
  * ```
  *
- * @param options - `timeoutMs`: how long its channels may take (1 000 without)
- * @throws AssertionError where they take longer; what `stop` throws
+ * @param options - `timeoutMs`: how long the channels may take (default: 1 000)
+ * @throws AssertionError if they take longer; whatever `stop` throws
  */
 export async function closeApp(
   target: TestTarget,
@@ -226,7 +224,7 @@ async function joinAs(
 ): Promise<Joined> {
   const joinRef = socket.takeRef();
   const push = socket.push(joinRef, topic, EVENT.join, payload);
-  // It may be made at once and be gone when the answer is seen, or wait for an earlier one's turn.
+  // The channel may exist at once and be gone before the reply, or wait for an earlier join.
   const early = socket.connection.channel(topic, joinRef);
   const reply = await push.firstReply();
   const channel = early ?? socket.connection.channel(topic, joinRef);
@@ -236,7 +234,7 @@ async function joinAs(
   return { reply, channel: new TestChannel(joined) };
 }
 
-/** Waits in the machine's time, as what ends does so in a turn or two. */
+/** Waits in real time, because an end takes only a turn or two of the event loop. */
 async function ended(socket: TestSocket, claim: () => boolean, what: string): Promise<void> {
   const { timeoutMs } = socket;
   if (await holdsWithin(timeoutMs, claim)) return;

@@ -1,5 +1,5 @@
 /**
- * What a failed assertion says: what was wanted, all that came instead, and what went wrong.
+ * Messages of failed assertions: what was expected, everything that came, and the log.
  *
  * Runs on: the thread of a test.
  */
@@ -7,9 +7,15 @@
 import { AssertionError } from "node:assert";
 import { inspect } from "node:util";
 
-import type { TestSocket } from "./test-socket.ts";
+import type { LogLine } from "./test-app.ts";
 
-/** What an assertion wanted, and did not get. */
+/** What a failed assertion quotes: a client's frames, and the app's log. */
+export interface Evidence {
+  readonly frames: readonly string[];
+  readonly log: readonly LogLine[];
+}
+
+/** What an assertion wanted, and what it got. */
 export interface Failure {
   /** Name of the assertion. */
   readonly operator: string;
@@ -20,39 +26,39 @@ export interface Failure {
 
 const MOST_CHARACTERS = 300;
 
-/** Fails an assertion about what comes over a socket. */
-export function fail(socket: TestSocket, failure: Failure): never {
+/** Throws an AssertionError about a client. */
+export function fail({ frames, log }: Evidence, failure: Failure): never {
   const { operator, message, actual, expected } = failure;
   throw new AssertionError({
-    message: [message, ...cameLines(socket.frames), ...logLines(socket)].join("\n"),
+    message: [message, ...cameLines(frames), ...logLines(log)].join("\n"),
     operator,
     actual,
     expected,
   });
 }
 
-/** Writes a value into a message. */
+/** Formats a value for a message. */
 export function shown(value: unknown): string {
   return inspect(value, { depth: 6, breakLength: Infinity });
 }
 
-/** Writes what a pattern asks of a payload, after the name of an event or a status. */
+/** Formats a pattern for a message, after the name of an event or a status. */
 export function shownPattern(pattern: unknown): string {
   return pattern === undefined ? "" : ` with ${shown(pattern)}`;
 }
 
 function cameLines(frames: readonly string[]): string[] {
-  if (frames.length === 0) return ["nothing came to this client"];
-  return ["all that came to this client:", ...frames.map((frame) => `  ${cut(frame)}`)];
+  if (frames.length === 0) return ["this client received nothing"];
+  return ["this client received:", ...frames.map((frame) => `  ${cut(frame)}`)];
 }
 
-function logLines({ log }: TestSocket): string[] {
+function logLines(log: readonly LogLine[]): string[] {
   if (log.length === 0) return [];
   const lines = log.map(({ text, error }) => {
     const why = error === undefined ? "" : `: ${shown(error)}`;
     return `  ${text}${why}`.replaceAll("\n", "\n  ");
   });
-  return ["and was logged:", ...lines];
+  return ["the app logged:", ...lines];
 }
 
 function cut(text: string): string {

@@ -1,5 +1,5 @@
 /**
- * Frames of version 2 as a client has them: what it sends, and what it reads (WIRE §1.3, §1.4).
+ * Frames of version 2 on the client's side: writes messages, reads those of the server (WIRE §1.3, §1.4).
  *
  * Runs on: the thread of a test. Pure.
  */
@@ -7,7 +7,7 @@
 import { bytesOf, FRAME_KIND } from "../protocol/binary-v2.ts";
 import { EVENT } from "../protocol/reserved.ts";
 
-/** A message of the server, as a client reads it. */
+/** A message from the server. */
 export interface ServerMessage {
   readonly joinRef: string | null;
   readonly ref: unknown;
@@ -16,7 +16,7 @@ export interface ServerMessage {
   readonly payload: unknown;
 }
 
-/** Writes a client's message: a binary frame where the payload is bytes. */
+/** Writes a client's message: a binary frame if the payload is bytes, else text. */
 export function clientFrame(
   joinRef: string | null,
   ref: string,
@@ -31,7 +31,7 @@ export function clientFrame(
   return Buffer.concat([head, ...parts, bytes]);
 }
 
-/** Reads a frame of the server. */
+/** Reads a frame from the server. */
 export function readFrame(frame: string | Uint8Array): ServerMessage {
   if (typeof frame !== "string") return readBinary(Buffer.from(frame));
   const [joinRef, ref, topic, event, payload] = JSON.parse(frame) as [

@@ -1,5 +1,5 @@
 /**
- * What came, in order, and who waits for what has not come yet.
+ * Items in the order in which they came, and the assertions that wait for more.
  *
  * Runs on: the thread of a test.
  */
@@ -8,19 +8,19 @@ import type { Waiting } from "./real-time.ts";
 
 interface Waiter<Item> {
   readonly isWanted: (item: Item) => boolean;
-  /** False for who only looks: the item is still there for others. */
+  /** False: the item stays in the inbox for others. */
   readonly isTaking: boolean;
   readonly resolve: (item: Item) => void;
 }
 
-/** An inbox. Each item is taken once. */
+/** An inbox. Each item can be taken once. */
 export class Inbox<Item> {
-  /** All that came, taken or not. */
+  /** All items, including those that were taken. */
   readonly all: Item[] = [];
   readonly #left: Item[] = [];
   readonly #waiters = new Set<Waiter<Item>>();
 
-  /** Adds an item: for who waits for it, or for who will ask. */
+  /** Adds an item: hands it to a waiting assertion, or keeps it. */
   add(item: Item): void {
     this.all.push(item);
     for (const waiter of this.#waiters) {
@@ -32,14 +32,14 @@ export class Inbox<Item> {
     this.#left.push(item);
   }
 
-  /** Takes the first item that is wanted, as soon as it is here; undefined where it does not come. */
+  /** Takes the first item that is wanted, and waits for it. Undefined if it does not come in time. */
   async take(isWanted: (item: Item) => boolean, waiting: Waiting): Promise<Item | undefined> {
     const at = this.#left.findIndex((item) => isWanted(item));
     if (at >= 0) return this.#left.splice(at, 1)[0];
     return this.#wait(isWanted, true, waiting);
   }
 
-  /** Gives the first item that ever came, taken or not, and leaves it where it is. */
+  /** Returns the first item that ever came, and waits for it. Does not take it. */
   async first(waiting: Waiting): Promise<Item | undefined> {
     return this.all[0] ?? this.#wait(() => true, false, waiting);
   }

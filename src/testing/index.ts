@@ -1,10 +1,10 @@
 /**
  * `simurgh/testing`: tests of channels without a server, a network or threads.
  *
- * A test connects to an endpoint and speaks to its channels as a client does. What runs is what
- * runs in a server, from the socket's `connect` to PubSub; only the engine and the threads are
- * missing, so a test takes a millisecond. It works under any test runner: what fails throws an
- * AssertionError of `node:assert`.
+ * A test connects to an endpoint and talks to its channels as a client does. The code is that of a
+ * server, from the socket's `connect` to PubSub. Only the engine and the threads are missing, so a test
+ * takes a millisecond. Use any test runner: a failed assertion throws an AssertionError of
+ * `node:assert`.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -55,7 +55,5 @@ export type { ConnectOptions, Joined, SocketOptions } from "./connect.ts";
 export { testApp } from "./started-app.ts";
 export type { StartedApp } from "./started-app.ts";
 export type { StartOptions, TestTarget } from "./test-app.ts";
-export type { TestChannel } from "./test-channel.ts";
-export type { TestPush, TestReply } from "./test-push.ts";
-export type { TestMessage, TestSocket } from "./test-socket.ts";
-export type { TestBroadcast, TestSubscriber } from "./test-subscriber.ts";
+export type { TestBroadcast, TestChannel, TestSubscriber } from "./test-channel.ts";
+export type { TestMessage, TestPush, TestReply, TestSocket } from "./test-socket.ts";

@@ -1,5 +1,5 @@
 /**
- * What a payload is compared with: a part of it, or a claim about it.
+ * Patterns that payloads are compared with.
  *
  * Runs on: the thread of a test. Pure.
  */
@@ -7,14 +7,14 @@
 import { isDeepStrictEqual } from "node:util";
 
 /**
- * True where a value is as a pattern says.
+ * Reports whether a value matches a pattern.
  *
- *   a function            its result is true; where it throws, it is not
- *   a regular expression  is a text in which it finds something
- *   an object             has at least these keys, each as its own pattern says
- *   an array              is as long, each element as its own pattern says
- *   undefined             anything
- *   anything else         is deeply equal
+ *   a function            returns a true value, and does not throw
+ *   a regular expression  matches a string
+ *   an object             the value has at least these keys, and each matches its pattern
+ *   an array              the value has as many elements, and each matches its pattern
+ *   undefined             any value
+ *   anything else         the value is deeply equal
  */
 export function matches(actual: unknown, pattern: unknown): boolean {
   if (pattern === undefined) return true;
@@ -34,7 +34,7 @@ export function matches(actual: unknown, pattern: unknown): boolean {
   );
 }
 
-// Inside of a pattern, undefined is a value: JSON has none, so it matches nothing.
+// Within a pattern, undefined stands for itself. JSON has no undefined, so it never matches.
 function isAs(actual: unknown, pattern: unknown): boolean {
   return pattern === undefined ? actual === undefined : matches(actual, pattern);
 }

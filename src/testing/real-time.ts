@@ -1,12 +1,12 @@
 /**
- * The time of the machine, whatever a test has put in its place since.
+ * Real time, even after a test has installed fake timers.
  *
  * Runs on: the thread of a test.
  */
 
 import { performance } from "node:perf_hooks";
 
-/** What the runtime itself has for time, taken before anything replaced it. */
+/** Clocks and timers of the runtime, saved before anything could replace them. */
 export const REAL = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,
@@ -18,28 +18,28 @@ export const REAL = {
   now: performance.now.bind(performance),
 } as const;
 
-/** How long something may take to come. */
+/** How long an assertion waits. */
 export interface Wait {
-  /** What it was given by name, or undefined. */
+  /** The assertion's own `timeoutMs`, if it has one. */
   readonly timeoutMs: number | undefined;
-  /** What stands for it otherwise; under virtual time what threads, files and networks get. */
+  /** Used without one. Under virtual time: how much real time threads, files and networks get. */
   readonly patienceMs: number;
 }
 
-/** Begins a wait, which calls back when it is over; gives what cancels it. */
+/** Starts a wait that calls back when it is over. Returns a function that cancels it. */
 export type Waiting = (over: () => void) => () => void;
 
 /** The time of an app in a test. */
 export interface TestTime {
-  /** Makes a wait, which begins when it is called. */
+  /** Returns a wait, which starts when it is called. */
   waiting(wait: Wait): Waiting;
-  /** Says how long a wait is. */
+  /** Formats a wait for messages. */
   shown(wait: Wait): string;
-  /** Is told that its app has ended. */
+  /** Called when the app has ended. */
   end(): void;
 }
 
-/** Time as it is. */
+/** Real time. */
 export const REAL_TIME: TestTime = {
   waiting:
     ({ timeoutMs, patienceMs }) =>
@@ -52,9 +52,9 @@ export const REAL_TIME: TestTime = {
 };
 
 /**
- * Goes round the loop until a claim holds.
+ * Waits in real time until a condition is true.
  *
- * @returns whether it did, within so much of the machine's time
+ * @returns false if it was not within `patienceMs`
  */
 export async function holdsWithin(patienceMs: number, claim: () => boolean): Promise<boolean> {
   const deadlineMs = REAL.now() + patienceMs;

@@ -1,10 +1,10 @@
 /**
- * An app that a test starts itself, where it must say how: with virtual time, or with data.
+ * An app that a test starts explicitly, to have virtual time or data.
  *
  * Runs on: the thread of a test.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { closeApp, connect, socketWith } from "./connect.ts";
 import type { ConnectOptions, SocketOptions } from "./connect.ts";
 import { startApp, type StartOptions, type TestApp, type TestTarget } from "./test-app.ts";
@@ -12,7 +12,7 @@ import type { TestSocket } from "./test-socket.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /**
- * Starts an app: runs `start` of the endpoint.
+ * Starts an app: runs the endpoint's `start`.
  *
  * ```ts
  * const app = await testApp(endpoint, { time: "virtual" });
@@ -22,14 +22,14 @@ import { VirtualTime } from "./virtual-time.ts";
  * await app.close();
  * ```
  *
- * @throws SIM_ERR_OPTION_INVALID where it runs already, or another app has virtual time; what its
+ * @throws SIM_ERR_OPTION_INVALID if it runs already, or another app has virtual time; whatever its
  *   `start` throws
  */
 export async function testApp(target: TestTarget, options: StartOptions = {}): Promise<StartedApp> {
   return new StartedApp(target, await startApp(target, options));
 }
 
-/** An app that runs. */
+/** A running app. */
 export class StartedApp {
   readonly #target: TestTarget;
   readonly #app: TestApp;
@@ -39,43 +39,42 @@ export class StartedApp {
     this.#app = app;
   }
 
-  /** What `Date.now()` gives. */
+  /** Current time, as `Date.now()` returns it. */
   get nowMs(): number {
     return Date.now();
   }
 
-  /** Connects to it; see `connect`. */
+  /** Connects to the app; see `connect`. */
   async connect(options?: ConnectOptions): Promise<TestSocket> {
     return connect(this.#target, options);
   }
 
-  /** Connects to it as somebody; see `socketWith`. */
+  /** Connects to the app with given assigns; see `socketWith`. */
   async socketWith(options?: SocketOptions): Promise<TestSocket> {
     return socketWith(this.#target, options);
   }
 
   /**
-   * Lets virtual time pass: all timers that are due by then fire, in their order, and what one of
-   * them causes has settled before the next. What waits for a file, a network or a thread is not
-   * waited for.
+   * Lets virtual time pass. All timers that are due fire in order, and promises settle after each.
+   * Does not wait for files, networks or threads.
    *
-   * @param durationMs - 0 lets settle what needs no time
-   * @throws SIM_ERR_OPTION_INVALID where the app's time is real
+   * @param durationMs - 0 only settles promises
+   * @throws SIM_ERR_OPTION_INVALID if the app's time is real
    */
   async advance(durationMs: number): Promise<void> {
     const { time } = this.#app;
     if (!(time instanceof VirtualTime)) {
-      const message = 'only an app with time: "virtual" must be advanced, got one with real time';
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      const message = 'app must be started with time: "virtual" to advance it, got real time';
+      throw invalidOption(message);
     }
     if (!(durationMs >= 0 && durationMs < Infinity)) {
-      const message = `durationMs must be 0 or more (ms), got ${durationMs}`;
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      const message = `durationMs must be a finite number from 0 (ms), got ${durationMs}`;
+      throw invalidOption(message);
     }
     await time.pass(durationMs);
   }
 
-  /** Ends it; see `closeApp`. */
+  /** Closes the app; see `closeApp`. */
   async close(options?: { readonly timeoutMs?: number }): Promise<void> {
     await closeApp(this.#target, options);
   }

@@ -1,10 +1,10 @@
 /**
- * The app that a test connects to: one shard for each definition, made by the first connection.
+ * The app that a test connects to: one shard for each definition, started by the first connection.
  *
  * Runs on: the thread of a test.
  */
 
-import { makeError } from "../errors.ts";
+import { invalid, invalidOption } from "../definition-checks.ts";
 import { Logger, type LogSink } from "../log/logger.ts";
 import { resolveOptions } from "../options/resolution.ts";
 import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
@@ -14,24 +14,24 @@ import { REAL_TIME, type TestTime } from "./real-time.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /**
- * What a test connects to: an endpoint, a socket with its channels as an endpoint has it at a path,
- * or a socket alone, whose `connect` and `id` are the matter then.
+ * What a test connects to: an endpoint, a mount (`{ socket, channels }`), or a socket alone, to test
+ * its `connect` and `id`.
  */
 export type TestTarget = EndpointDefinition | MountDefinition | MountDefinition["socket"];
 
-/** A line of the log that says what went wrong. */
+/** A warning or an error of the log. */
 export interface LogLine {
   readonly text: string;
   readonly error: unknown;
 }
 
-/** How an app is started. */
+/** Options of `testApp`. */
 export interface StartOptions {
   /** `context.data` of the app. */
   readonly data?: unknown;
-  /** `virtual`: its clocks and timers, and all others of the process, stand until they are moved. */
+  /** `virtual`: all clocks and timers of the process stand still until the test moves them. */
   readonly time?: "real" | "virtual";
-  /** What `Date.now()` gives at first under virtual time; the time it is without. */
+  /** Start of virtual time (ms since 1970). Default: now. */
   readonly nowMs?: number;
 }
 
@@ -40,7 +40,7 @@ const apps = new WeakMap<TestTarget, Promise<TestApp>>();
 /** An app in a test. */
 export class TestApp {
   readonly shard: SoloShard;
-  /** What was logged as a warning or an error. */
+  /** Warnings and errors of the log. */
   readonly log: LogLine[] = [];
   readonly time: TestTime;
 
@@ -59,7 +59,7 @@ export class TestApp {
     });
   }
 
-  // Lines go to the endpoint's own logger too; what went wrong is kept for the messages of failures.
+  // Keeps warnings and errors for the messages of failures. The endpoint's own logger gets all lines.
   #makeSink(own: LogSink | undefined): LogSink {
     const keep = (fields: object, text: string): void => {
       this.log.push({ text, error: "err" in fields ? fields.err : undefined });
@@ -79,7 +79,7 @@ export class TestApp {
   }
 }
 
-/** Gives the app of a definition. The first time it runs its `start`, with `data`. */
+/** Returns the app of a definition. Starts it, with `data`, if it does not run. */
 export async function appOf(target: TestTarget, data: unknown): Promise<TestApp> {
   return apps.get(target) ?? startApp(target, { data });
 }
@@ -87,12 +87,11 @@ export async function appOf(target: TestTarget, data: unknown): Promise<TestApp>
 /**
  * Starts the app of a definition.
  *
- * @throws SIM_ERR_OPTION_INVALID where it runs already; what its `start` throws
+ * @throws SIM_ERR_OPTION_INVALID if it runs already; whatever its `start` throws
  */
 export async function startApp(target: TestTarget, options: StartOptions): Promise<TestApp> {
   if (apps.has(target)) {
-    const message = "an app must be started before the first connection to it, and once";
-    throw makeError("SIM_ERR_OPTION_INVALID", `${message}: closeApp ends it`);
+    throw invalidOption("app must not run yet, got one that runs: call closeApp first");
   }
   const made = makeApp(target, options);
   apps.set(target, made);
@@ -104,7 +103,7 @@ export async function startApp(target: TestTarget, options: StartOptions): Promi
   }
 }
 
-/** Gives the app of a definition and forgets it, or undefined where nobody has connected to it. */
+/** Returns the app of a definition and forgets it; undefined if it does not run. */
 export async function takeApp(target: TestTarget): Promise<TestApp | undefined> {
   const app = await apps.get(target);
   apps.delete(target);
@@ -138,8 +137,5 @@ function endpointOf(target: TestTarget): EndpointDefinition {
   if ("connect" in target) {
     return defineEndpoint({ sockets: { "/socket": { socket: target, channels: {} } } });
   }
-  throw makeError(
-    "SIM_ERR_DEFINITION_INVALID",
-    "a test must connect to an endpoint, to { socket, channels } or to a socket",
-  );
+  throw invalid("target of a test must be an endpoint, { socket, channels } or a socket");
 }

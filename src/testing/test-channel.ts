@@ -1,16 +1,34 @@
 /**
- * A topic that a test has joined, or was refused.
+ * A topic that a test has joined or was refused, and a test's own subscription to a topic.
  *
  * Runs on: the thread of a test.
  */
 
 import { makeError } from "../errors.ts";
 import type { SoloChannel } from "../solo/solo-connection.ts";
-import type { TestPush } from "./test-push.ts";
-import type { TestSocket } from "./test-socket.ts";
-import type { TestSubscriber } from "./test-subscriber.ts";
+import type { SoloSubscriber } from "../solo/solo-shard.ts";
+import { Inbox } from "./inbox.ts";
+import type { TestPush, TestSocket } from "./test-socket.ts";
 
-/** What a channel in a test is made of. */
+/** A broadcast, as a subscription of the test sees it. */
+export type TestBroadcast = Parameters<SoloSubscriber>[0];
+
+/** A test's own subscription to a topic, which needs no joined client. Made by `subscribe`. */
+export class TestSubscriber {
+  readonly socket: TestSocket;
+  readonly topic: string;
+  readonly broadcasts = new Inbox<TestBroadcast>();
+  /** Its handler in the registry, by which a broadcast can leave it out. */
+  readonly handler: SoloSubscriber = (broadcast) => this.broadcasts.add(broadcast);
+
+  constructor(socket: TestSocket, topic: string) {
+    this.socket = socket;
+    this.topic = topic;
+    socket.app.shard.subscribe(topic, this.handler);
+  }
+}
+
+/** What a TestChannel has. */
 export interface TestChannelParts {
   readonly socket: TestSocket;
   readonly topic: string;
@@ -19,14 +37,14 @@ export interface TestChannelParts {
   readonly subscriber: TestSubscriber | undefined;
 }
 
-/** A client's end of a channel. `join` and `subscribeAndJoin` make one. */
+/** The client's side of a channel. Made by `join` and `subscribeAndJoin`. */
 export class TestChannel {
   readonly socket: TestSocket;
   readonly topic: string;
   readonly joinRef: string;
-  /** The channel within; undefined where the join was refused. */
+  /** The server's side; undefined if the join was refused. */
   readonly channel: SoloChannel | undefined;
-  /** The test's own subscription of the topic, where `subscribeAndJoin` made one. */
+  /** The test's subscription to the topic, if `subscribeAndJoin` made one. */
   readonly subscriber: TestSubscriber | undefined;
 
   constructor(parts: TestChannelParts) {
@@ -37,22 +55,22 @@ export class TestChannel {
     this.subscriber = parts.subscriber;
   }
 
-  /** The channel's assigns, as they are now. */
+  /** The channel's current assigns. */
   get assigns(): Readonly<Record<string, unknown>> {
     return this.#joined().assigns as Readonly<Record<string, unknown>>;
   }
 
-  /** True once nothing of it is left: its `terminate` has settled. */
+  /** True after the channel has ended and its `terminate` has settled. */
   get hasEnded(): boolean {
     return this.channel?.hasEnded ?? true;
   }
 
-  /** Sends an event to the channel, as the client does. The payload goes as JSON. */
+  /** Sends an event to the channel, as the client does. The payload goes as JSON, bytes as a binary frame. */
   push(event: string, payload: unknown = {}): TestPush {
     return this.socket.push(this.joinRef, this.topic, event, payload);
   }
 
-  /** Gives the channel a message for its `handleInfo`, as its own `send` does. */
+  /** Sends a message to the channel's `handleInfo`, as the channel's own `send` does. */
   send(message: unknown): void {
     this.#joined().send(message);
   }

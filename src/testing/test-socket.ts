@@ -1,41 +1,48 @@
 /**
- * A client's connection in a test, and what came over it.
+ * A client's connection in a test: what it sends, and everything that came over it.
  *
  * Runs on: the thread of a test.
  */
 
 import { makeError } from "../errors.ts";
-import type { ShardContext } from "../solo/solo-shard.ts";
-import type { SoloChannel, SoloClient, SoloConnection } from "../solo/solo-connection.ts";
 import { EVENT } from "../protocol/reserved.ts";
+import type { SoloChannel, SoloClient, SoloConnection } from "../solo/solo-connection.ts";
+import type { ShardContext } from "../solo/solo-shard.ts";
+import { fail } from "./failure.ts";
 import { clientFrame, readFrame } from "./frames.ts";
 import { Inbox } from "./inbox.ts";
 import type { LogLine, TestApp } from "./test-app.ts";
-import { TestPush, type TestReply } from "./test-push.ts";
 
-/** A message that came to the client: a push, or a broadcast of a topic that it has joined. */
+/** A message that the server sent to the client: a push, or a broadcast on a topic it has joined. */
 export interface TestMessage {
-  /** Of the join that it belongs to; null where it was broadcast. */
+  /** `joinRef` of the channel that pushed it; null for a broadcast. */
   readonly joinRef: string | null;
   readonly topic: string;
   readonly event: string;
   readonly payload: unknown;
 }
 
-/** A connection. `connect` makes one. */
+/** A reply. */
+export interface TestReply {
+  /** `ok`, `error`, or a status of the channel's own. */
+  readonly status: string;
+  readonly response: unknown;
+}
+
+/** A connection. Made by `connect`. */
 export class TestSocket implements SoloClient {
   /**
-   * How long assertions on it wait, where they are not told otherwise; under virtual time, how
-   * long of the machine's what comes from threads, files and networks may take.
+   * How long assertions on this connection wait by default (ms). Under virtual time: how much real
+   * time threads, files and networks get.
    */
   readonly timeoutMs: number;
-  /** Frames that came, as they were; of a binary one the bytes as hex. */
+  /** All frames from the server, in order; binary frames as hex. */
   readonly frames: string[] = [];
-  /** Messages that came, but for replies. */
+  /** Messages from the server that are not replies. */
   readonly inbox = new Inbox<TestMessage>();
-  /** Codes with which the server closed the connection: one at most. */
+  /** Code with which the server closed the connection. At most one. */
   readonly closes = new Inbox<number>();
-  /** Channels that were joined, whether they have ended or not. */
+  /** Channels that this connection has joined, including those that have ended. */
   readonly channels = new Set<SoloChannel>();
   readonly app: TestApp;
   readonly #pushes = new Map<string, TestPush>();
@@ -54,45 +61,45 @@ export class TestSocket implements SoloClient {
     return this.connection.socketId;
   }
 
-  /** What `connect` gave. A channel's own are at the channel. */
+  /** Assigns that `connect` returned. Those of a channel are on `TestChannel`. */
   get assigns(): Readonly<Record<string, unknown>> {
     return this.connection.assigns as Readonly<Record<string, unknown>>;
   }
 
-  /** The context of the shard: it broadcasts and disconnects, as in the app. */
+  /** The shard's context, which broadcasts and disconnects as in the app. */
   get context(): ShardContext {
     return this.app.shard.context;
   }
 
-  /** False once either side has closed it. */
+  /** False after either side has closed the connection. */
   get isOpen(): boolean {
     return this.connection.isOpen;
   }
 
-  /** What went wrong since it connected, as far as the log has it. */
+  /** Warnings and errors that the app has logged since this connection was made. */
   get log(): readonly LogLine[] {
     return this.app.log.slice(this.#logStart);
   }
 
-  /** The connection within. */
+  /** The server's side of the connection. */
   get connection(): SoloConnection {
     if (this.#connection) return this.#connection;
     throw makeError("SIM_ERR_INTERNAL", "a test's socket without its connection");
   }
 
-  /** Takes its connection. */
+  /** Sets the server's side. Called once, after `connect` has accepted. */
   attach(connection: SoloConnection): void {
     this.#connection = connection;
   }
 
-  /** Gives a ref that was not used. */
+  /** Returns a ref that was not used yet. */
   takeRef(): string {
     const ref = String(this.#nextRef);
     this.#nextRef += 1;
     return ref;
   }
 
-  /** Sends a message, as it goes over the wire. */
+  /** Sends a message, as a frame of version 2. */
   push(joinRef: string | null, topic: string, event: string, payload: unknown): TestPush {
     const ref = event === EVENT.join && joinRef !== null ? joinRef : this.takeRef();
     const push = new TestPush(this, ref, topic, event);
@@ -113,5 +120,39 @@ export class TestSocket implements SoloClient {
 
   onClose(code: number): void {
     this.closes.add(code);
+  }
+}
+
+/** A message that a test has sent, and the replies to it. */
+export class TestPush {
+  readonly socket: TestSocket;
+  /** Number that the replies carry on the wire. */
+  readonly ref: string;
+  readonly topic: string;
+  readonly event: string;
+  readonly replies = new Inbox<TestReply>();
+
+  constructor(socket: TestSocket, ref: string, topic: string, event: string) {
+    this.socket = socket;
+    this.ref = ref;
+    this.topic = topic;
+    this.event = event;
+  }
+
+  /** The first reply. Rejects with an AssertionError if none comes within the socket's `timeoutMs`. */
+  get reply(): Promise<TestReply> {
+    return this.firstReply();
+  }
+
+  /** Returns the first reply, which assertions still find. Rejects as `reply` does. */
+  async firstReply(): Promise<TestReply> {
+    const { socket } = this;
+    const wait = { timeoutMs: undefined, patienceMs: socket.timeoutMs };
+    const reply = await this.replies.first(socket.app.time.waiting(wait));
+    if (reply) return reply;
+    return fail(socket, {
+      operator: "reply",
+      message: `"${this.event}" to ${this.topic} must be replied to ${socket.app.time.shown(wait)}`,
+    });
   }
 }

@@ -1,6 +1,5 @@
 /**
- * What stands in for the clocks and timers of Node.js: functions of the same form, over a time of
- * the test's.
+ * Replacements for the clocks and timers of Node.js, with the same signatures, on virtual time.
  *
  * Runs on: the thread of a test.
  */
@@ -12,11 +11,11 @@ import { VirtualTimer, type VirtualTimers } from "./virtual-timers.ts";
 
 type Callback = (...args: unknown[]) => void;
 type SetTimer = (callback: Callback, delayMs?: unknown, ...args: unknown[]) => VirtualTimer;
-/** Begins something, and gives what cancels it. */
+/** Starts something. Returns a function that cancels it. */
 type Begin = (wake: () => void) => () => void;
 type Named = Readonly<Record<string, unknown>>;
 
-/** By their names: of the global object and `node:timers`, and of `node:timers/promises`. */
+/** Functions by name: of the global object and `node:timers`, and of `node:timers/promises`. */
 export interface VirtualGlobals {
   readonly timers: Named;
   readonly promises: Named;
@@ -26,7 +25,11 @@ interface SleepOptions {
   readonly signal?: AbortSignal;
 }
 
-/** @param immediates - gets those that wait for the loop: they are the loop's own */
+/**
+ * Makes the replacements.
+ *
+ * @param immediates - collects immediates that have not run yet. They are real ones
+ */
 export function makeVirtualGlobals(
   timers: VirtualTimers,
   immediates: Set<NodeJS.Immediate>,
@@ -79,7 +82,7 @@ function timersOf(timers: VirtualTimers): Timers {
   return {
     setTimeout: set(false),
     setInterval: set(true),
-    // Timers from before the installation are Node.js's, and are cleared as such.
+    // Timers set before the installation are real ones.
     clear(timer) {
       const own = timer instanceof VirtualTimer ? timer : timers.find(timer);
       if (own) timers.clear(own);
@@ -110,7 +113,7 @@ function immediatesOf(immediates: Set<NodeJS.Immediate>): Immediates {
   };
 }
 
-/** Gives the Date of a time: now, where it is not told what else. */
+/** Returns a Date class whose current time is `now`. */
 export function makeVirtualDate(now: () => number): typeof Date {
   return new Proxy(REAL.Date, {
     construct: (date, args: unknown[], made: NewableFunction) =>
@@ -120,7 +123,7 @@ export function makeVirtualDate(now: () => number): typeof Date {
   });
 }
 
-/** A promise for a value, which a signal may have rejected before. */
+/** Returns a promise for a value, which an aborted signal rejects. */
 async function promised(
   begin: Begin,
   value: unknown,

@@ -1,16 +1,17 @@
 /**
- * Time that stands still until a test moves it.
+ * Virtual time: stands still until a test moves it.
  *
- * While it is installed, the clocks and timers of the process are its own: setTimeout, setInterval,
- * Date, performance.now, and the same of `node:timers` and `node:timers/promises`. So what an app
- * does with time is in the test's hand, whether it is ours or the user's, and nothing in a server
- * knows of it. Real are still: process.hrtime, AbortSignal.timeout, files, networks, threads.
+ * While it is installed, it replaces the clocks and timers of the process: setTimeout, setInterval,
+ * Date, performance.now, and those of `node:timers` and `node:timers/promises`. So it works for all
+ * code of an app, and no code has to know of it. Not replaced: process.hrtime, AbortSignal.timeout,
+ * files, networks, threads.
  *
- *   off --begin--> standing --pass--> moving --it has passed, or nobody waits--> standing
+ *   off --begin--> standing --pass--> moving --time has passed, or nobody waits--> standing
  *                       ^                  |
  *                       +---- settled <----+ after each timer: promises, ticks and immediates
  *
- * Runs on: the thread of a test. Owns: the process's clocks and timers, while it is installed.
+ * Runs on: the thread of a test.
+ * Owns: the process's clocks and timers, while it is installed.
  */
 
 import { syncBuiltinESMExports } from "node:module";
@@ -18,20 +19,20 @@ import { performance } from "node:perf_hooks";
 import timers from "node:timers";
 import timersPromises from "node:timers/promises";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { REAL, type TestTime, type Wait, type Waiting } from "./real-time.ts";
 import { makeVirtualDate, makeVirtualGlobals } from "./virtual-globals.ts";
 import { VirtualTimers } from "./virtual-timers.ts";
 
-/** Turns of the loop for which one who sets an immediate in each is waited for. */
+/** Most turns of the event loop to wait for code that sets immediates again and again. */
 const MOST_TURNS = 1_000;
-/** Turns that are gone round in any case: what a promise of the runtime settles takes one. */
+/** Turns to wait in any case, because some promises of the runtime need one to settle. */
 const LEAST_TURNS = 2;
 
-/** True while some virtual time is that of the process. */
+/** True while virtual time is installed. */
 let isTaken = false;
 
-/** A time of its own. There is at most one in a process. */
+/** Virtual time. At most one is installed in a process. */
 export class VirtualTime implements TestTime {
   readonly #timers = new VirtualTimers();
   readonly #immediates = new Set<NodeJS.Immediate>();
@@ -39,28 +40,28 @@ export class VirtualTime implements TestTime {
   readonly #startedAt = REAL.now();
   readonly #restore: (() => void)[] = [];
   #isInstalled = false;
-  /** Settles when nobody moves the time. */
+  /** Settles when the time does not move. */
   #moved: Promise<unknown> = Promise.resolve();
 
-  /** @param startsAtMs - what `Date.now()` gives at first */
+  /** @param startsAtMs - first result of `Date.now()` */
   constructor(startsAtMs: number) {
     this.#startedMs = startsAtMs;
   }
 
-  /** What `Date.now()` gives. */
+  /** Current time, as `Date.now()` returns it. */
   get nowMs(): number {
     return this.#startedMs + this.#timers.nowMs;
   }
 
   /**
-   * Takes the place of the process's clocks and timers.
+   * Replaces the process's clocks and timers.
    *
-   * @throws SIM_ERR_OPTION_INVALID where another is there
+   * @throws SIM_ERR_OPTION_INVALID if another virtual time is installed
    */
   begin(): void {
     if (isTaken) {
-      const message = "one app at a time must have virtual time, got a second: closeApp ends one";
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      const message = "one app at a time must have virtual time, got a second: call closeApp first";
+      throw invalidOption(message);
     }
     isTaken = true;
     this.#isInstalled = true;
@@ -81,7 +82,7 @@ export class VirtualTime implements TestTime {
     syncBuiltinESMExports();
   }
 
-  /** Gives the process its clocks and timers back. What still waits never fires. */
+  /** Restores the process's clocks and timers. Virtual timers that still wait never fire. */
   end(): void {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
@@ -91,9 +92,9 @@ export class VirtualTime implements TestTime {
   }
 
   /**
-   * Lets time pass: timers fire one by one, and what each causes settles before the next.
+   * Lets time pass: fires timers one by one, and lets promises settle after each.
    *
-   * @param isOver - says, after each timer, that nobody waits for the rest
+   * @param isOver - called after each timer; true if the rest is not needed
    */
   async pass(durationMs: number, isOver: () => boolean = () => false): Promise<void> {
     const moved = this.#moved.then(async () => this.#pass(durationMs, isOver));
@@ -129,7 +130,7 @@ export class VirtualTime implements TestTime {
     while (!isOver() && this.#fireNext(untilMs)) await this.#settle();
   }
 
-  /** As of any timer, what it throws is nobody's to catch. */
+  /** Fires the next timer. As with any timer, an error becomes an uncaught exception. */
   #fireNext(untilMs: number): boolean {
     try {
       return this.#timers.fireNext(untilMs);
@@ -141,7 +142,7 @@ export class VirtualTime implements TestTime {
     }
   }
 
-  /** Goes round the loop until nothing is left to do that needs no time. */
+  /** Waits until no promise, tick or immediate is left. */
   async #settle(): Promise<void> {
     for (let turn = 1; turn <= MOST_TURNS; turn += 1) {
       await new Promise((resolve) => {

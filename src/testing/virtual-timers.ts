@@ -1,20 +1,20 @@
 /**
- * Timers that wait for a test to move the time: in the order in which they are due, and of those
- * that are due together in the order in which they were set.
+ * The timers of virtual time. They fire in the order in which they are due; those that are due at the
+ * same time fire in the order in which they were set.
  *
  * Runs on: the thread of a test.
  */
 
-/** Longest delay of a timer; Node.js has one that is longer fire after 1 ms. */
+/** Longest delay of a timer (ms). Node.js changes a longer one to 1 ms. */
 const MAX_DELAY_MS = 2_147_483_647;
 
-/** What a timer calls. */
+/** Callback of a timer. */
 export type TimerCall = () => void;
 
-/** A timer, with what Node.js's own have. */
+/** A timer, with the methods of a Timeout of Node.js. */
 export class VirtualTimer {
   dueMs = 0;
-  /** Number of its setting: what tells two apart that are due together. */
+  /** Counts up with each `set`, to sort timers that are due at the same time. */
   order = 0;
   readonly call: TimerCall;
   readonly delayMs: number;
@@ -43,7 +43,7 @@ export class VirtualTimer {
     return this.#hasRef;
   }
 
-  /** Begins its delay anew. */
+  /** Restarts the delay. */
   refresh(): this {
     this.#timers.set(this);
     return this;
@@ -65,27 +65,27 @@ export class VirtualTimer {
 
 /** All timers of a virtual time. */
 export class VirtualTimers {
-  /** Sorted: the one that is due next comes last. */
+  /** Sorted: the timer that is due next is the last. */
   readonly #waiting: VirtualTimer[] = [];
-  /** Timers that somebody knows by a number. */
+  /** Timers that were converted to a number. */
   readonly #byId = new Map<number, VirtualTimer>();
   #nextOrder = 1;
   #nextId = 1;
   #nowMs = 0;
 
-  /** Time that has passed since the start. */
+  /** Virtual time since the start (ms). */
   get nowMs(): number {
     return this.#nowMs;
   }
 
-  /** Makes a timer, and sets it. */
+  /** Makes a timer and sets it. */
   make(call: TimerCall, delayMs: unknown, repeats: boolean): VirtualTimer {
     const timer = new VirtualTimer(this, call, usableDelay(delayMs), repeats);
     this.set(timer);
     return timer;
   }
 
-  /** Has a timer wait for its whole delay from now on. */
+  /** Sets a timer to fire after its whole delay from now. */
   set(timer: VirtualTimer): void {
     this.clear(timer);
     timer.dueMs = this.#nowMs + timer.delayMs;
@@ -94,13 +94,13 @@ export class VirtualTimers {
     this.#waiting.splice(this.#placeOf(timer), 0, timer);
   }
 
-  /** Takes a timer back. Nothing happens where it does not wait. */
+  /** Clears a timer. Does nothing if it is not set. */
   clear(timer: VirtualTimer): void {
     const at = this.#placeOf(timer);
     if (this.#waiting[at] === timer) this.#waiting.splice(at, 1);
   }
 
-  /** Gives a number by which a timer is known, as Node.js does. */
+  /** Returns the number of a timer, as Node.js does. */
   idOf(timer: VirtualTimer): number {
     for (const [id, known] of this.#byId) if (known === timer) return id;
     const id = this.#nextId;
@@ -114,9 +114,9 @@ export class VirtualTimers {
   }
 
   /**
-   * Moves the time to the next timer that is due by then, and fires it.
+   * Moves the time to the next timer that is due until `untilMs`, and fires it.
    *
-   * @returns false where there is none: the time is `untilMs` then
+   * @returns false if there is none; then the time is `untilMs`
    */
   fireNext(untilMs: number): boolean {
     const timer = this.#waiting.at(-1);
@@ -126,13 +126,13 @@ export class VirtualTimers {
     }
     this.#waiting.pop();
     this.#nowMs = timer.dueMs;
-    // Before the call, which may clear it.
+    // Set before the call, because the call may clear it.
     if (timer.repeats) this.set(timer);
     timer.call();
     return true;
   }
 
-  /** Index of a timer, or the one at which it belongs. */
+  /** Returns the index of a timer, or the index at which to insert it. */
   #placeOf({ dueMs, order }: VirtualTimer): number {
     let [low, high] = [0, this.#waiting.length];
     while (low < high) {
@@ -146,7 +146,7 @@ export class VirtualTimers {
   }
 }
 
-/** As Node.js reads it: whole milliseconds, of which there is at least one. */
+/** Returns a delay as Node.js reads it: whole milliseconds, at least 1. */
 function usableDelay(delayMs: unknown): number {
   const wholeMs = Math.trunc(Number(delayMs));
   return wholeMs >= 1 && wholeMs <= MAX_DELAY_MS ? wholeMs : 1;

@@ -1,20 +1,20 @@
 /**
- * Base64 for URLs, without padding: the one form of the bytes, and no other.
+ * Base64 for URLs without padding. Each sequence of bytes has exactly one text.
  *
  * Runs on: any thread. Pure functions.
  */
 
 const ALPHABET = /^[\w-]*$/;
 
-/** Writes bytes. */
+/** Encodes bytes. */
 export function encodeBase64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
 }
 
 /**
- * Reads bytes, or gives undefined for what `encodeBase64Url` does not write.
+ * Decodes bytes. Returns undefined for any text that `encodeBase64Url` does not write.
  *
- * Bits that stand for nothing (at the end) must be zero, so that no two tokens are the same one.
+ * Unused bits at the end must be zero, so that no two texts are the same token.
  */
 export function tryDecodeBase64Url(text: string): Buffer | undefined {
   if (!ALPHABET.test(text)) return undefined;

@@ -1,21 +1,21 @@
 /**
- * What was made once for a name, and is kept.
+ * A cache of a bounded number of values by name.
  *
  * Runs on: any thread; each has its own.
- * Full: the one that was made first is made again when it is wanted.
+ * Full: drops the oldest value, which is made again when it is next asked for.
  */
 
-/** A cache of a few values. */
+/** Values by name. */
 export class BoundedCache<Name, Value> {
   readonly #bound: number;
   readonly #values = new Map<Name, Value>();
 
-  /** @param bound - values that are kept */
+  /** @param bound - how many values are kept */
   constructor(bound: number) {
     this.#bound = bound;
   }
 
-  /** Gives a value, which is made where it is not there. @throws what making it throws */
+  /** Returns the value of a name, and makes it if it is missing. @throws what `make` throws */
   get(name: Name, make: () => Value): Value {
     const known = this.#values.get(name);
     if (known !== undefined) return known;

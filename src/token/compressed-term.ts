@@ -1,9 +1,9 @@
 /**
- * A term that is compressed by zlib: what `term_to_binary` with `compressed` writes.
+ * A term compressed with zlib, as `term_to_binary` writes it with the option `compressed`.
  *
  * Runs on: any thread. Pure functions.
- * Full:    a term that announces more than MAX_TERM_BYTES is refused before it is inflated, and one
- *          that inflates to more than it announces when it does.
+ * Full:    a term that announces more than MAX_TERM_BYTES is refused before it is inflated. Inflating
+ *          stops as soon as there is more than the term announces.
  */
 
 import { inflateSync } from "node:zlib";
@@ -11,14 +11,14 @@ import { inflateSync } from "node:zlib";
 import { makeError } from "../errors.ts";
 import { MAX_TERM_BYTES } from "./term-format.ts";
 
-/** Where the bytes of zlib start, after version, tag and length. */
+/** Bytes before zlib's: version, tag and length. */
 const HEAD_BYTES = 6;
 const LENGTH_OFFSET = 2;
 
 /**
- * Gives the term inside a compressed one, tag first.
+ * Returns the term inside a compressed one, starting at its tag.
  *
- * @throws SIM_ERR_TERM for one that is not what it announces, or is past the bound
+ * @throws SIM_ERR_TERM if its length is not as announced, or above the bound
  */
 export function inflatedTerm(bytes: Uint8Array): Uint8Array {
   const head = Buffer.from(bytes.subarray(0, HEAD_BYTES));

@@ -1,5 +1,5 @@
 /**
- * The parts of `jose` that are used here, loaded when a first JWT is verified.
+ * The parts of `jose` that are used here. Loaded when the first JWT is verified.
  *
  * Runs on: any thread; each loads it once.
  */
@@ -8,7 +8,7 @@ import type { createLocalJWKSet } from "jose/jwks/local";
 import type { createRemoteJWKSet, customFetch } from "jose/jwks/remote";
 import type { jwtVerify } from "jose/jwt/verify";
 
-/** What of jose is used. */
+/** Functions of jose. */
 export interface Jose {
   readonly jwtVerify: typeof jwtVerify;
   readonly createLocalJWKSet: typeof createLocalJWKSet;
@@ -18,7 +18,7 @@ export interface Jose {
 
 let loading: Promise<Jose> | undefined;
 
-/** Loads it. */
+/** Loads jose, once. */
 export async function loadJose(): Promise<Jose> {
   loading ??= load();
   return loading;

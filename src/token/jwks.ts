@@ -1,34 +1,37 @@
 /**
- * The public keys of an issuer, fetched from its JWKS and kept.
+ * The public keys of an issuer, fetched from its JWKS and cached.
  *
- *   none --a token--> fetched --older than cacheMs, or an unknown key--> fetched anew
- *                        +--that fails--> the known keys go on for staleMs; then none
+ *   none --a token--> fetched --older than cacheMs, or an unknown key--> fetched again
+ *                        +--that fails--> the known keys are used for staleMs; then none
  *
- * Whoever comes while a fetch is under way waits for that one. An unknown key has them fetched once in
- * `cooldownMs` and not for each token; a fetch that failed is not tried again for `retryMs`, in which
- * nobody waits.
+ * Tokens that arrive during a fetch wait for it. Tokens with unknown keys cause one fetch per
+ * `cooldownMs`, not one each. After a fetch has failed there is no other for `retryMs`, and tokens that
+ * arrive meanwhile do not wait.
  *
  * Runs on: any thread; each shard has its own.
- * Full: an answer of more than 1 MiB counts as none; of 64 issuers the first is forgotten.
+ * Full: an answer above 1 MiB counts as a failed fetch. With more than 64 issuers, the oldest is dropped.
  */
 
 import type { createRemoteJWKSet } from "jose/jwks/remote";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { loadJose, type Jose } from "./jose.ts";
 
-/** How the keys of an issuer are kept. */
+/** How the keys of an issuer are cached. */
 export interface JwksOptions {
-  /** For how long keys are used before they are fetched anew (ms); 600 000 without. */
+  /** How long keys are used before they are fetched again (ms): 0, or at least 1 000. Default: 600 000. */
   readonly cacheMs?: number | undefined;
-  /** Least time from one fetch to the next where tokens name a key that is not known (ms); 30 000. */
+  /** Shortest time between fetches for unknown keys (ms): 0, or at least 1 000. Default: 30 000. */
   readonly cooldownMs?: number | undefined;
-  /** Time that a fetch may take (ms); 5 000 without. */
+  /** Time limit of a fetch (ms), at least 50. Default: 5 000. */
   readonly timeoutMs?: number | undefined;
-  /** Least time from a fetch that failed to the next (ms); 1 000 without. */
+  /** Shortest time from a failed fetch to the next (ms): 0, or at least 50. Default: 1 000. */
   readonly retryMs?: number | undefined;
-  /** For how long keys are used beyond `cacheMs` where they cannot be fetched (ms); 3 600 000 without. */
+  /**
+   * How long keys are used beyond `cacheMs` if they cannot be fetched (ms): 0, or at least 1 000.
+   * Default: 3 600 000.
+   */
   readonly staleMs?: number | undefined;
 }
 
@@ -42,11 +45,20 @@ const DEFAULTS = {
 
 type Settings = { readonly [Name in keyof typeof DEFAULTS]: number };
 
+/** Range of each time. Its lower end is above most times that are meant in seconds. */
+const TIMES: Readonly<Record<keyof Settings, { leastMs: number; isZeroAllowed: boolean }>> = {
+  cacheMs: { leastMs: 1_000, isZeroAllowed: true },
+  cooldownMs: { leastMs: 1_000, isZeroAllowed: true },
+  timeoutMs: { leastMs: 50, isZeroAllowed: false },
+  retryMs: { leastMs: 50, isZeroAllowed: true },
+  staleMs: { leastMs: 1_000, isZeroAllowed: true },
+};
+
 export const JWKS_OPTIONS = Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[];
 
-/** The set of an issuer, as jose keeps it. */
+/** Keys of an issuer, as jose caches them. */
 type RemoteSet = ReturnType<typeof createRemoteJWKSet>;
-/** A key by which a token's signature can be checked. */
+/** A key that verifies signatures. */
 type VerifyKey = Awaited<ReturnType<RemoteSet>>;
 type Find = (...call: Parameters<RemoteSet>) => Promise<VerifyKey>;
 
@@ -55,24 +67,28 @@ const MOST_BYTES = 1_048_576;
 const issuers = new BoundedCache<string, RemoteKeys>(64);
 
 /**
- * Gives the keys of an issuer: the same for the same address and settings.
+ * Returns the keys of an issuer: the same object for the same address and settings.
  *
- * @throws SIM_ERR_OPTION_INVALID for what is no address, or no time
+ * @throws SIM_ERR_OPTION_INVALID if the address is not a URL, or a time is out of range
  */
 export function jwksOf(given: string | URL, options: JwksOptions): RemoteKeys {
   const url = urlOf(given);
   const settings: Settings = { ...DEFAULTS, ...definedOf(options) };
-  for (const name of JWKS_OPTIONS) {
-    const value: unknown = settings[name];
-    if (typeof value === "number" && value >= 0 && value <= LONGEST_MS) continue;
-    const rule = `must be a number from 0 to ${LONGEST_MS} (ms)`;
-    throw invalid(`jwks.${name} ${rule}, got ${String(value)}`);
-  }
+  for (const name of JWKS_OPTIONS) checkTime(name, settings[name]);
   const name = JSON.stringify([url.href, settings]);
   return issuers.get(name, () => new RemoteKeys(url, settings));
 }
 
-/** Says that an issuer's keys cannot be had. */
+function checkTime(name: keyof Settings, value: unknown): void {
+  const { leastMs, isZeroAllowed } = TIMES[name];
+  const isInRange = typeof value === "number" && value >= leastMs && value <= LONGEST_MS;
+  if (isInRange || (isZeroAllowed && value === 0)) return;
+  const range = `a number from ${leastMs} to ${LONGEST_MS} (ms)`;
+  const rule = isZeroAllowed && leastMs > 0 ? `0, or ${range}` : range;
+  throw invalidOption(`jwks.${name} must be ${rule}, got ${String(value)}`);
+}
+
+/** Thrown when there are no keys of an issuer. */
 export class KeysUnavailable extends Error {}
 
 /** The keys of one issuer. */
@@ -88,14 +104,14 @@ export class RemoteKeys {
     this.#settings = settings;
   }
 
-  /** Gives what finds the key that a token names. It throws KeysUnavailable, or what jose throws. */
+  /** Returns the function that finds the key of a token. It throws KeysUnavailable, or what jose throws. */
   async finder(): Promise<Find> {
     const jose = await loadJose();
     this.#set ??= this.#makeSet(jose);
     const set = this.#set;
     const failure = this.#failure?.error;
     if (failure && !set.fresh && this.#isUsable(set)) {
-      // Where the last fetch has failed nobody waits for the next.
+      // The last fetch has failed, so no token waits for the next.
       set.reload().catch(() => {});
       return this.#findStale(jose, set, failure);
     }
@@ -109,7 +125,7 @@ export class RemoteKeys {
     };
   }
 
-  /** True while there are keys that may be used although they cannot be fetched anew. */
+  /** Reports whether there are keys that are not too old to use after a failed fetch. */
   #isUsable(set: RemoteSet): boolean {
     const { cacheMs, staleMs } = this.#settings;
     const ageMs = performance.now() - this.#fetchedAtMs;
@@ -126,7 +142,7 @@ export class RemoteKeys {
     });
   }
 
-  /** Gives what finds keys among those that were known before they could not be fetched. */
+  /** Returns the function that finds keys among those of the last fetch that succeeded. */
   #findStale({ createLocalJWKSet }: Jose, set: RemoteSet, failure: Error): Find {
     const known = set.jwks();
     if (!known || !this.#isUsable(set)) throw failure;
@@ -135,7 +151,7 @@ export class RemoteKeys {
       try {
         return await find(header, token);
       } catch (error) {
-        // The key may be a new one, which nobody can know now.
+        // The key may be newer than the last fetch that succeeded.
         throw hasJoseCode(error, "ERR_JWKS_NO_MATCHING_KEY") ? failure : error;
       }
     };
@@ -150,7 +166,7 @@ export class RemoteKeys {
       this.#fetchedAtMs = performance.now();
       return new Response(text);
     } catch (cause) {
-      const error = new KeysUnavailable(`the keys at ${url} cannot be had: ${reasonOf(cause)}`);
+      const error = new KeysUnavailable(`the keys at ${url} cannot be fetched: ${reasonOf(cause)}`);
       error.cause = cause;
       this.#failure = { atMs: performance.now(), error };
       throw error;
@@ -158,7 +174,7 @@ export class RemoteKeys {
   }
 }
 
-/** True for an error of jose with a code. */
+/** Reports whether an error is one of jose's with a code. */
 export function hasJoseCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
@@ -171,7 +187,7 @@ function isOfFetch(error: unknown): error is Error {
   );
 }
 
-/** Fetches a set of keys as text. @throws what is wrong with it */
+/** Fetches a JWKS as text. @throws what is wrong with the answer */
 async function fetchText(url: string, init: RequestInit): Promise<string> {
   const response = await fetch(url, init);
   if (response.status !== 200) {
@@ -189,12 +205,12 @@ async function fetchText(url: string, init: RequestInit): Promise<string> {
   const parsed: unknown = JSON.parse(text);
   const hasKeys = typeof parsed === "object" && parsed !== null && "keys" in parsed;
   if (hasKeys && Array.isArray(parsed.keys)) return text;
-  throw new Error("the answer must be a set of keys");
+  throw new Error("the answer must be a JWKS");
 }
 
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  // fetch says "fetch failed", and why in the cause.
+  // The message of fetch is "fetch failed"; its cause says why.
   const inner = cause.cause instanceof Error ? cause.cause : cause;
   return inner.message === "" ? inner.name : inner.message;
 }
@@ -202,14 +218,10 @@ function reasonOf(cause: unknown): string {
 function urlOf(given: string | URL): URL {
   const url = URL.canParse(String(given)) ? new URL(String(given)) : undefined;
   if (url?.protocol === "https:" || url?.protocol === "http:") return url;
-  throw invalid(`jwksUrl must be an address of https: or http:, got ${String(given)}`);
+  throw invalidOption(`jwksUrl must be a URL of https: or http:, got ${String(given)}`);
 }
 
-/** Leaves out what is undefined, which stands for the default. */
+/** Returns the options that are given. An undefined one means the default. */
 function definedOf(options: JwksOptions): Partial<Settings> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
 }

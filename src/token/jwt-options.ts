@@ -1,32 +1,32 @@
 /**
- * Options of `verifyJwt`: which keys a token must be signed with, by which algorithms, and what it must
- * claim.
+ * Options of `verifyJwt`: the keys, the algorithms, and the claims that a token must have.
  *
- * What kind of key there is decides which algorithms there may be: a token never does. So a token that
- * says `none`, or HS256 where there is a public key, is refused before a key is looked at.
+ * The kind of key decides which algorithms are possible, and never the token. So a token with the
+ * algorithm `none`, or with HS256 where the options have a public key, is refused before a key is used.
  *
- * Runs on: any thread. Pure but for a cache of keys that were read.
+ * Runs on: any thread. Pure but for a cache of parsed keys.
  */
 
 import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption, shown } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.ts";
 import { checkSchema, type Schema } from "./token-schema.ts";
 import { checkNames } from "./token-options.ts";
 
-/** Whose tokens: one of three kinds of keys. */
+/** Keys that tokens are signed with: exactly one of three kinds. */
 export type JwtKeys =
   | {
-      /** Where the issuer's public keys are: its JWKS. They are kept, once for each shard. */
+      /** URL of the issuer's JWKS, which has its public keys. Each shard caches them. */
       readonly jwksUrl: string | URL;
       readonly jwks?: JwksOptions | undefined;
       readonly secret?: undefined;
       readonly publicKey?: undefined;
     }
   | {
-      /** A secret that the issuer shares, of at least 32 bytes: HS256. */
+      /** A secret shared with the issuer, of at least 32 bytes, for HS256. */
       readonly secret: string | Uint8Array;
       readonly jwksUrl?: undefined;
       readonly jwks?: undefined;
@@ -40,30 +40,33 @@ export type JwtKeys =
       readonly secret?: undefined;
     };
 
-/** What a token must be, whatever its key. */
+/** What a token must have besides a valid signature. */
 export interface JwtChecks<Claims> {
-  /** Who must have issued it (`iss`): one of these. */
+  /** Accepted issuers (`iss`). */
   readonly issuer?: string | readonly string[] | undefined;
-  /** For whom it must be (`aud`): one of these. */
+  /** Accepted audiences (`aud`); a token needs one of them. */
   readonly audience?: string | readonly string[] | undefined;
-  /** By which it may be signed; without, all that the key is for, of a secret HS256 alone. */
+  /** Accepted algorithms. Default: all that fit a public key; HS256 for a secret. */
   readonly algorithms?: readonly string[] | undefined;
-  /** Claims that it must have; `exp` without. */
+  /** Claims that a token must have. Default: `exp`. */
   readonly requiredClaims?: readonly string[] | undefined;
-  /** What its header must have as `typ`, as in "at+jwt". */
+  /** Required `typ` of the header, as in "at+jwt". */
   readonly type?: string | undefined;
-  /** Seconds since it was issued (`iat`) after which it has expired, whatever its `exp`. */
-  readonly maxAge?: number | undefined;
-  /** Seconds that the issuer's clock may be off; 0 without. */
-  readonly clockTolerance?: number | undefined;
-  /** Checks the claims, and types them: a Standard Schema (zod, valibot, arktype, …). */
+  /**
+   * Age at which a token has expired, counted from `iat`, whatever its `exp` (ms). At least 1 000,
+   * because times in a JWT are whole seconds.
+   */
+  readonly maxAgeMs?: number | undefined;
+  /** How far the issuer's clock may be off (ms): 0, or at least 1 000. Default: 0. */
+  readonly clockToleranceMs?: number | undefined;
+  /** A Standard Schema (zod, valibot, arktype, …) that checks the claims and types them. */
   readonly schema?: Schema<Claims> | undefined;
 }
 
 /** Options of `verifyJwt`. */
 export type JwtOptions<Claims = JwtClaims> = JwtKeys & JwtChecks<Claims>;
 
-/** The claims of a token, where no schema says what they are. */
+/** Claims of a token without a schema. */
 export interface JwtClaims {
   readonly iss?: string;
   readonly sub?: string;
@@ -76,18 +79,18 @@ export interface JwtClaims {
   readonly [name: string]: unknown;
 }
 
-/** What tokens are verified with. */
+/** Key to verify tokens with. */
 export type JwtKey =
   | { readonly kind: "remote"; readonly keys: RemoteKeys }
   | { readonly kind: "local"; readonly key: Uint8Array | KeyObject };
 
-/** What a token is verified by. */
+/** Checked options. */
 export interface JwtPlan {
   readonly key: JwtKey;
   readonly algorithms: readonly string[];
   readonly requiredClaims: readonly string[];
-  readonly maxAge: number | undefined;
-  readonly clockTolerance: number;
+  readonly maxAgeMs: number | undefined;
+  readonly clockToleranceMs: number;
 }
 
 const HMAC = ["HS256", "HS384", "HS512"];
@@ -102,7 +105,10 @@ const ASYMMETRIC = [...RSA, ...Object.values(CURVES), ...ED25519];
 
 const MIN_SECRET_BYTES = 32;
 const MIN_RSA_BITS = 2_048;
-const MOST_SECONDS = 315_360_000;
+/** Longest time: ten years. */
+const LONGEST_MS = 315_360_000_000;
+/** Shortest time, because times in a JWT are whole seconds. A shorter one was meant in seconds. */
+const SHORTEST_MS = 1_000;
 const KEY_NAMES = ["jwksUrl", "secret", "publicKey"] as const;
 const NAMES = [
   ...KEY_NAMES,
@@ -112,17 +118,17 @@ const NAMES = [
   "algorithms",
   "requiredClaims",
   "type",
-  "maxAge",
-  "clockTolerance",
+  "maxAgeMs",
+  "clockToleranceMs",
   "schema",
 ] as const;
 
 const publicKeys = new BoundedCache<string, KeyObject>(64);
 
 /**
- * Checks options, and gives what a token is verified by.
+ * Checks options, and fills in defaults.
  *
- * @throws SIM_ERR_OPTION_INVALID for one that is wrong; no secret and no key is in the message
+ * @throws SIM_ERR_OPTION_INVALID for a wrong option; the message shows no secret and no key
  */
 export function planOf(options: JwtOptions<unknown>): JwtPlan {
   checkNames(options, NAMES);
@@ -131,19 +137,21 @@ export function planOf(options: JwtOptions<unknown>): JwtPlan {
   checkTexts("audience", options.audience);
   checkTexts("requiredClaims", options.requiredClaims);
   if (options.type !== undefined) checkTexts("type", [options.type]);
+  checkTime("maxAgeMs", options.maxAgeMs);
+  if (options.clockToleranceMs !== 0) checkTime("clockToleranceMs", options.clockToleranceMs);
   const { key, possible, usual } = keyOf(options);
   return {
     key,
     algorithms: algorithmsOf(options.algorithms, possible, usual),
     requiredClaims: options.requiredClaims ?? ["exp"],
-    maxAge: secondsOf("maxAge", options.maxAge),
-    clockTolerance: secondsOf("clockTolerance", options.clockTolerance) ?? 0,
+    maxAgeMs: options.maxAgeMs,
+    clockToleranceMs: options.clockToleranceMs ?? 0,
   };
 }
 
 interface KeyFound {
   readonly key: JwtKey;
-  /** Algorithms that the key can be for, and those that it is for where nothing is said. */
+  /** Algorithms that the key can be used for, and those that it is used for by default. */
   readonly possible: readonly string[];
   readonly usual: readonly string[];
 }
@@ -151,8 +159,8 @@ interface KeyFound {
 function keyOf(options: JwtOptions<unknown>): KeyFound {
   const given = KEY_NAMES.filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
-    throw invalid(
-      `one of ${KEY_NAMES.join(", ")} must be given, got ${given.join(", ") || "none"}`,
+    throw invalidOption(
+      `options must have exactly one of ${KEY_NAMES.join(", ")}, got ${given.join(", ") || "none"}`,
     );
   }
   if (options.secret !== undefined) return secretOf(options.secret);
@@ -166,7 +174,7 @@ function secretOf(secret: string | Uint8Array): KeyFound {
   const key = typeof secret === "string" ? Buffer.from(secret) : secret;
   const bytes = key instanceof Uint8Array ? key.length : kindOf(secret);
   if (typeof bytes === "string" || bytes < MIN_SECRET_BYTES) {
-    throw invalid(`secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}`);
+    throw invalidOption(`secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}`);
   }
   return { key: { kind: "local", key }, possible: HMAC, usual: ["HS256"] };
 }
@@ -180,19 +188,20 @@ function publicKeyOf(given: string | JsonWebKeyInput["key"] | KeyObject): KeyFou
 function readPublicKey(given: string | JsonWebKeyInput["key"] | KeyObject): KeyObject {
   if (given instanceof KeyObject) {
     if (given.type === "public") return given;
-    throw invalid(`publicKey must be a public key, got a ${given.type} one`);
+    throw invalidOption(`publicKey must be a public key, got a ${given.type} one`);
   }
   const isText = typeof given === "string";
   const hasPrivate = isText ? given.includes("PRIVATE KEY") : "d" in given;
-  // It would do, and is nothing that should be here.
-  if (hasPrivate) throw invalid("publicKey must be a public key, got a private one");
+  // A private key would work, but a server that verifies tokens should not have one.
+  if (hasPrivate) throw invalidOption("publicKey must be a public key, got a private one");
   const name = isText ? given : JSON.stringify(given);
   return publicKeys.get(name, () => {
     try {
       return isText ? createPublicKey(given) : createPublicKey({ key: given, format: "jwk" });
     } catch (cause) {
-      const message = "publicKey must be PEM, a JWK or a KeyObject, got what cannot be read";
-      throw makeError("SIM_ERR_OPTION_INVALID", message, { cause });
+      const message =
+        "publicKey must be PEM, a JWK or a KeyObject, got a value that cannot be read";
+      throw invalidOption(message, { cause });
     }
   });
 }
@@ -206,10 +215,10 @@ function algorithmsFor({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): 
   if (asymmetricKeyType === "rsa") {
     const bits = asymmetricKeyDetails?.modulusLength ?? 0;
     if (bits >= MIN_RSA_BITS) return RSA;
-    throw invalid(`publicKey of RSA must have at least ${MIN_RSA_BITS} (bits), got ${bits}`);
+    throw invalidOption(`RSA publicKey must have at least ${MIN_RSA_BITS} (bits), got ${bits}`);
   }
-  const message = `publicKey must be of RSA, a curve P-256, P-384 or P-521, or Ed25519, got ${asymmetricKeyType}`;
-  throw invalid(message);
+  const message = `publicKey must be RSA, ECDSA (P-256, P-384, P-521) or Ed25519, got ${asymmetricKeyType}`;
+  throw invalidOption(message);
 }
 
 function algorithmsOf(
@@ -221,27 +230,25 @@ function algorithmsOf(
   const wrong = Array.isArray(given) ? given.filter((name) => !possible.includes(name)) : [given];
   if (given.length > 0 && wrong.length === 0) return given;
   const got = wrong.length > 0 ? wrong.map(String).join(", ") : "none";
-  throw invalid(`algorithms must be some of ${possible.join(", ")} with this key, got ${got}`);
+  throw invalidOption(`algorithms must be some of ${possible.join(", ")} for this key, got ${got}`);
 }
 
 function checkTexts(name: string, given: unknown): void {
   const list: unknown[] = Array.isArray(given) ? given : [given];
   if (given === undefined || list.every((one) => typeof one === "string" && one !== "")) return;
-  throw invalid(`${name} must be a text, or a list of such, got ${kindOf(given)}`);
-}
-
-function secondsOf(name: string, given: unknown): number | undefined {
-  if (given === undefined) return undefined;
-  if (typeof given === "number" && given >= 0 && given <= MOST_SECONDS) return given;
-  throw invalid(
-    `${name} must be a number from 0 to ${MOST_SECONDS} (seconds), got ${shown(given)}`,
+  throw invalidOption(
+    `${name} must be a string or a list of strings, not empty, got ${kindOf(given)}`,
   );
 }
 
-function shown(given: unknown): string {
-  return typeof given === "number" ? String(given) : kindOf(given);
+function checkTime(name: string, given: unknown): void {
+  if (given === undefined) return;
+  if (typeof given === "number" && given >= SHORTEST_MS && given <= LONGEST_MS) return;
+  const rule = `must be a number from ${SHORTEST_MS} to ${LONGEST_MS} (ms)`;
+  const hint = isSeconds(given) ? ", which looks like seconds: multiply by 1000" : "";
+  throw invalidOption(`${name} ${rule}, got ${shown(given)}${hint}`);
 }
 
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", message);
+function isSeconds(given: unknown): boolean {
+  return typeof given === "number" && given > 0 && given < SHORTEST_MS;
 }

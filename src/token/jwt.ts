@@ -1,10 +1,10 @@
 /**
- * `verifyJwt`: a JSON Web Token as `connect` wants it: its signature, its times and its claims checked,
- * and with the time at which the connection is to end.
+ * `verifyJwt`: checks the signature, the times and the claims of a JSON Web Token.
  *
- * The cryptography is that of `jose`; here is which of it is used, and what is made of its errors.
+ * The result has the time at which the token expires, for `connect`. The cryptography is that of
+ * `jose`; this file calls it, and turns its errors into reasons.
  *
- * Runs on: any thread; the keys of issuers are kept once for each.
+ * Runs on: any thread; each caches the keys of issuers.
  */
 
 import { makeError } from "../errors.ts";
@@ -20,12 +20,12 @@ import {
 import { LATEST_MS } from "./payload.ts";
 import { checkedBy, detailOf, type TokenIssues } from "./token-schema.ts";
 
-/** What became of a token. */
+/** Result of verifying a token. */
 export type JwtResult<Claims = JwtClaims> =
   | {
       readonly ok: true;
       readonly claims: Claims;
-      /** When the token ends (ms since 1970), for `ok` of `connect`; undefined: never. */
+      /** When the token expires (ms since 1970), for `ok` in `connect`; undefined: never. */
       readonly expiresAtMs: number | undefined;
     }
   | JwtFailure;
@@ -33,13 +33,13 @@ export type JwtResult<Claims = JwtClaims> =
 /**
  * Why a token is refused.
  *
- * - `missing`: there is none
- * - `invalid`: it is no JWT, or not signed with a key and an algorithm of the options
- * - `expired`: its `exp` is past, or it is older than `maxAge`
- * - `early`: its `nbf` is still to come, or it was issued in the future
- * - `invalid_claims`: its signature holds, and it has not the issuer, the audience, the type or the
- *   claims that it must have, or the schema refuses them
- * - `unavailable`: the issuer's keys cannot be fetched; another time they may
+ * - `missing`: there is no token
+ * - `invalid`: it is not a JWT, or not signed with a key and an algorithm of the options
+ * - `expired`: its `exp` is in the past, or it is older than `maxAgeMs`
+ * - `early`: its `nbf` or `iat` is in the future
+ * - `invalid_claims`: the signature is valid, but the issuer, the audience, the type or a required
+ *   claim is wrong or missing, or the schema refuses the claims
+ * - `unavailable`: the issuer's keys cannot be fetched at the moment
  */
 export type JwtRefusal =
   | "missing"
@@ -49,21 +49,23 @@ export type JwtRefusal =
   | "invalid_claims"
   | "unavailable";
 
-/** A refusal, in words for a client and for a log. */
+/** A refusal, for a client and for a log. */
 export interface JwtFailure {
   readonly ok: false;
-  /** What a client may be told. */
+  /** Safe to send to a client. */
   readonly reason: JwtRefusal;
-  /** The same in a sentence, for a log. */
+  /** A sentence for a log. */
   readonly detail: string;
-  /** What the schema has found. */
+  /** Issues that the schema has found. */
   readonly issues?: TokenIssues;
 }
 
 type Payload = JwtClaims & { readonly [name: string]: unknown };
 
-/** The longest text that is looked at. */
+/** Longest token that is accepted (characters). */
 const MOST_LENGTH = 65_536;
+/** Times in a JWT, and the options of jose, are in seconds. */
+const MS_PER_SECOND = 1_000;
 
 /**
  * Verifies a JSON Web Token.
@@ -74,7 +76,7 @@ const MOST_LENGTH = 65_536;
  * return ok({ user: token.claims.sub }, token);
  * ```
  *
- * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @param token - whatever a client sent; null and undefined count as missing
  * @throws SIM_ERR_OPTION_INVALID for a wrong option, as a rejection; never for a token
  */
 export async function verifyJwt<Claims = JwtClaims>(
@@ -84,7 +86,7 @@ export async function verifyJwt<Claims = JwtClaims>(
   const plan = planOf(options);
   if (token === null || token === undefined) return refused("missing", "there is no token");
   if (typeof token !== "string" || token.length > MOST_LENGTH) {
-    return refused("invalid", `a token must be a text of at most ${MOST_LENGTH} characters`);
+    return refused("invalid", `a token must be a string of at most ${MOST_LENGTH} characters`);
   }
   const jose = await loadJose();
   let payload: Payload;
@@ -105,16 +107,16 @@ async function verified(
   jose: Jose,
   token: string,
   { issuer, audience, type }: JwtOptions<unknown>,
-  { key, algorithms, requiredClaims, maxAge, clockTolerance }: JwtPlan,
+  { key, algorithms, requiredClaims, maxAgeMs, clockToleranceMs }: JwtPlan,
 ): Promise<Payload> {
   const checks = {
     algorithms: [...algorithms],
     requiredClaims: [...requiredClaims],
-    clockTolerance,
+    clockTolerance: clockToleranceMs / MS_PER_SECOND,
     ...(issuer !== undefined && { issuer: textsOf(issuer) }),
     ...(audience !== undefined && { audience: textsOf(audience) }),
     ...(type !== undefined && { typ: type }),
-    ...(maxAge !== undefined && { maxTokenAge: maxAge }),
+    ...(maxAgeMs !== undefined && { maxTokenAge: maxAgeMs / MS_PER_SECOND }),
   };
   const one = await keyFor(key);
   try {
@@ -137,7 +139,7 @@ async function verifiedBy(jose: Jose, token: string, key: Key, checks: Checks): 
   return payload;
 }
 
-/** Several keys of the issuer are such as a token without a `kid` may be signed with. */
+/** The error that jose throws for a token without a `kid`, if several keys may have signed it. */
 interface SeveralKeys extends Error {
   [Symbol.asyncIterator](): AsyncIterableIterator<Key>;
 }
@@ -180,7 +182,7 @@ function refusalOf(error: unknown): JwtFailure {
   }
 }
 
-/** True where the claim is a time that is still to come, and not one that is missing. */
+/** Reports whether a claim is a time in the future, and not missing or malformed. */
 function isEarly(error: Error): boolean {
   const { claim, reason } = error as { readonly claim?: unknown; readonly reason?: unknown };
   return (claim === "nbf" || claim === "iat") && reason === "check_failed";
@@ -190,13 +192,16 @@ function refused(reason: JwtRefusal, detail: string): JwtFailure {
   return { ok: false, reason, detail };
 }
 
-/** Gives until when a token holds, for as long as it would be taken. */
-function endMsOf({ exp, iat }: Payload, { maxAge, clockTolerance }: JwtPlan): number | undefined {
-  const ends = [exp];
-  if (maxAge !== undefined && iat !== undefined) ends.push(iat + maxAge);
-  const times = ends.filter((time) => time !== undefined);
-  if (times.length === 0) return undefined;
-  return Math.min((Math.min(...times) + clockTolerance) * 1_000, LATEST_MS);
+/** Returns when a token stops being accepted; undefined if it never does. */
+function endMsOf(
+  { exp, iat }: Payload,
+  { maxAgeMs, clockToleranceMs }: JwtPlan,
+): number | undefined {
+  const ends: number[] = [];
+  if (exp !== undefined) ends.push(exp * MS_PER_SECOND);
+  if (maxAgeMs !== undefined && iat !== undefined) ends.push(iat * MS_PER_SECOND + maxAgeMs);
+  if (ends.length === 0) return undefined;
+  return Math.min(Math.min(...ends) + clockToleranceMs, LATEST_MS);
 }
 
 function textsOf(given: string | readonly string[]): string[] {

@@ -1,13 +1,13 @@
 /**
- * Keys derived from the secret of an application (PBKDF2, RFC 8018), each derived once.
+ * Keys derived from an application's secret with PBKDF2 (RFC 8018), each derived once.
  *
  * Runs on: any thread; each has its own cache.
- * Full:    the key that was not used for the longest time is forgotten, and derived again when asked for.
+ * Full:    drops the least recently used key, which is derived again when it is next asked for.
  */
 
 import { pbkdf2Sync } from "node:crypto";
 
-/** Digest of a derivation, as Phoenix names it. */
+/** Digest of a derivation, named as in Phoenix. */
 export type KeyDigest = "sha256" | "sha384" | "sha512";
 
 /** How a key is derived from a secret and a salt. */
@@ -17,10 +17,10 @@ export interface KeyShape {
   readonly digest: KeyDigest;
 }
 
-/** Derived keys by all that they depend on. */
+/** Derived keys by secret, salt and derivation. */
 export class KeyCache {
   readonly #capacity: number;
-  // In the order of their last use.
+  // Sorted by last use, the oldest first.
   readonly #keys = new Map<string, Buffer>();
 
   constructor(capacity: number) {
@@ -31,7 +31,7 @@ export class KeyCache {
     return this.#keys.size;
   }
 
-  /** Gives the key of a secret and a salt. Nobody may write to it. */
+  /** Returns the key of a secret and a salt. The buffer is shared: do not write to it. */
   derive(secret: string, salt: string, shape: KeyShape): Buffer {
     const { iterations, lengthBytes, digest } = shape;
     const name = JSON.stringify([secret, salt, iterations, lengthBytes, digest]);

@@ -1,10 +1,10 @@
 /**
- * Encrypted messages, as Plug.Crypto.MessageEncryptor has them: the form it writes, and that of 1.x.
+ * Encrypted messages of Plug.Crypto.MessageEncryptor: its current form, and that of 1.x.
  *
  *   "XCP."        nonce (24) | tag (16) | ciphertext       in base64url, as one
  *   "QTEyOEdDTQ." wrapped key "." nonce (12) "." ciphertext "." tag (16)      each in base64url
  *
- *   wrapped key = ciphertext | tag (16) | nonce (12)       of the key of the message
+ *   wrapped key = ciphertext | tag (16) | nonce (12)       of the key that encrypts the message
  *
  * Runs on: any thread. Pure functions.
  */
@@ -14,7 +14,7 @@ import { createDecipheriv, randomBytes } from "node:crypto";
 import { encodeBase64Url, tryDecodeBase64Url } from "./base64url.ts";
 import { KEY_BYTES, NONCE_BYTES, seal, TAG_BYTES, tryOpen } from "./xchacha20.ts";
 
-/** Is authenticated with every message, whatever its algorithm, since the first version. */
+/** Additional data of every message. It has named this one algorithm since the first version. */
 const ADDITIONAL = Buffer.from("A128GCM");
 
 const XCHACHA_PREFIX = "XCP.";
@@ -22,21 +22,21 @@ const GCM_PREFIX = "QTEyOEdDTQ.";
 const GCM_NONCE_BYTES = 12;
 const GCM_KEY_BYTES: readonly number[] = [16, 24, 32];
 
-/** The keys of a reader. */
+/** Keys to decrypt with. */
 export interface MessageKeys {
   readonly secret: Buffer;
-  /** Authenticates wrapped keys of 1.x. Empty for Token. */
+  /** Authenticates the wrapped keys of 1.x. Empty for tokens. */
   readonly signSecret: Buffer;
 }
 
-/** Encrypts with XChaCha20-Poly1305. */
+/** Encrypts a message with XChaCha20-Poly1305. */
 export function encryptMessage(message: Buffer, secret: Buffer): string {
   const nonce = randomBytes(NONCE_BYTES);
   const { ciphertext, tag } = seal(secret, nonce, ADDITIONAL, message);
   return XCHACHA_PREFIX + encodeBase64Url(Buffer.concat([nonce, tag, ciphertext]));
 }
 
-/** Gives the message of a token that was encrypted with these keys, in either form. */
+/** Decrypts a token of either form. Returns undefined if it was not encrypted with these keys. */
 export function tryDecryptMessage(token: string, keys: MessageKeys): Buffer | undefined {
   if (token.startsWith(XCHACHA_PREFIX)) {
     return tryDecryptXChaCha(token.slice(XCHACHA_PREFIX.length), keys.secret);
@@ -60,7 +60,7 @@ function tryDecryptXChaCha(text: string, secret: Buffer): Buffer | undefined {
 }
 
 function tryDecryptGcm(text: string, { secret, signSecret }: MessageKeys): Buffer | undefined {
-  // One part more than there may be.
+  // One part more than a valid token has.
   const parts = text.split(".", 5).map(tryDecodeBase64Url);
   const [wrapped, nonce, ciphertext, tag] = parts;
   if (parts.length !== 4 || !wrapped || !nonce || !ciphertext || !tag) return undefined;

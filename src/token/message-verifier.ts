@@ -1,7 +1,7 @@
 /**
- * Signed messages, as Plug.Crypto.MessageVerifier has them.
+ * Signed messages of Plug.Crypto.MessageVerifier.
  *
- *   <algorithm> "." <message> "." <HMAC of all before this dot>, each in base64url
+ *   <algorithm> "." <message> "." <HMAC of everything before this dot>, each in base64url
  *
  * Runs on: any thread. Pure functions.
  */
@@ -10,22 +10,22 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 
 import { encodeBase64Url, tryDecodeBase64Url } from "./base64url.ts";
 
-/** Name of each algorithm in a message: HS256, HS384 and HS512, in base64url. */
+/** Digest by the algorithm's name in a message: HS256, HS384 or HS512, in base64url. */
 const DIGESTS: ReadonlyMap<string, string> = new Map([
   ["SFMyNTY", "sha256"],
   ["SFMzODQ", "sha384"],
   ["SFM1MTI", "sha512"],
 ]);
 
-/** Signs with HMAC-SHA256. */
+/** Signs a message with HMAC-SHA256. */
 export function signMessage(message: Buffer, key: Buffer): string {
   const signed = `SFMyNTY.${encodeBase64Url(message)}`;
   return `${signed}.${encodeBase64Url(hmac("sha256", key, signed))}`;
 }
 
-/** Gives the message of a token that was signed with this key, by any of the algorithms. */
+/** Returns the message of a token of any algorithm; undefined if it was not signed with this key. */
 export function tryVerifyMessage(token: string, key: Buffer): Buffer | undefined {
-  // One part more than there may be: what comes after it is not split.
+  // One part more than a valid token has, so that a long text is not split further.
   const [algorithm = "", message, signature, ...rest] = token.split(".", 4);
   const digest = DIGESTS.get(algorithm);
   if (digest === undefined || message === undefined || signature === undefined) return undefined;

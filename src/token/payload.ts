@@ -1,107 +1,126 @@
 /**
- * What a token carries: data, when it was signed, and how long it holds.
+ * The content of a token: data, when it was signed, and how long it is valid.
  *
- *   {data, signed at (ms), max age (s)}     written, and read
- *   {data, signed at (ms)}                  read: of plug_crypto before 1.2
- *   %{data: data, signed: signed at (ms)}   read: of Phoenix before 1.5
+ *   {data, signed at (ms), max age (s)}     written and read
+ *   {data, signed at (ms)}                  read: plug_crypto before 1.2
+ *   %{data: data, signed: signed at (ms)}   read: Phoenix before 1.5
  *
- * Runs on: any thread. Pure functions; the time is given.
+ * Runs on: any thread. Pure functions.
  */
 
 import { encodeTerm } from "./term-encoder.ts";
 import { tryDecodeTerm } from "./term-decoder.ts";
 import { Atom, Tuple, type Term } from "./terms.ts";
 
-/** The last time that a Date can be (ms). */
+/** Latest time that a Date can hold (ms). */
 export const LATEST_MS = 8_640_000_000_000_000;
 
-/** Seconds that a token holds where nothing says otherwise: a day. */
-export const DEFAULT_MAX_AGE = 86_400;
+/** How long a token is valid by default (ms): a day. */
+export const DEFAULT_MAX_AGE_MS = 86_400_000;
 
+const MS_PER_SECOND = 1_000;
 const INFINITY = Atom.of("infinity");
 const DATA = Atom.of("data");
 const SIGNED = Atom.of("signed");
+/** Lifetime of a token that has always expired. */
+const NEVER_VALID = -Infinity;
 
-/** Why a token is refused: there is none, it is not one of ours, or it is too old. */
+/** Why a token is refused: there is none, it was not made with this secret, or it is too old. */
 export type TokenRefusal = "missing" | "invalid" | "expired";
 
-/** What reading a token gives. */
+/** Result of reading a token. */
 export type TokenResult =
   | { readonly ok: true; readonly data: Term }
   | { readonly ok: false; readonly reason: TokenRefusal };
 
-/**
- * Writes the payload of a token.
- *
- * @param maxAge - seconds, or Infinity
- * @throws SIM_ERR_TERM for data that has no form as a term
- */
-export function packPayload(data: unknown, signedAtMs: number, maxAge: number): Buffer {
-  const age = maxAge === Infinity ? INFINITY : maxAge;
-  return encodeTerm(new Tuple([data as Term, signedAtMs, age]));
-}
-
-/** What reading a payload gives: with how long it holds; undefined: for ever. */
+/** Result of reading a payload, with the time at which it expires; undefined if it never does. */
 export type PayloadResult =
   | { readonly ok: true; readonly data: Term; readonly expiresAtMs: number | undefined }
   | { readonly ok: false; readonly reason: TokenRefusal };
 
 /**
- * Reads a payload, and says whether it holds still.
+ * Writes the payload of a token.
  *
- * @param maxAge - seconds, or Infinity; undefined for what the token says itself
+ * @param maxAgeMs - how long it is valid, or Infinity; written in seconds, with a fraction if needed
+ * @throws SIM_ERR_TERM if the data has no form as a term
+ */
+export function packPayload(data: unknown, signedAtMs: number, maxAgeMs: number): Buffer {
+  const age = maxAgeMs === Infinity ? INFINITY : maxAgeMs / MS_PER_SECOND;
+  return encodeTerm(new Tuple([data as Term, signedAtMs, age]));
+}
+
+/**
+ * Reads a payload, and checks that it is still valid.
+ *
+ * @param maxAgeMs - how long it is valid, or Infinity; undefined: as long as the payload says
  */
 export function unpackPayload(
   payload: Uint8Array,
-  maxAge: number | undefined,
+  maxAgeMs: number | undefined,
   nowMs: number,
 ): PayloadResult {
   const decoded = tryDecodeTerm(payload);
   const parts = decoded && partsOf(decoded.term);
   if (!parts) return { ok: false, reason: "invalid" };
-  const age = maxAge ?? parts.maxAge;
-  const refusal = refusalOf(parts.signedAtMs, age, nowMs);
+  const { data, signedAtMs } = parts;
+  const lifetimeMs = maxAgeMs === undefined ? parts.lifetimeMs : lifetimeOf(maxAgeMs, 1);
+  const refusal = refusalOf(signedAtMs, lifetimeMs, nowMs);
   if (refusal !== undefined) return { ok: false, reason: refusal };
-  return { ok: true, data: parts.data, expiresAtMs: endMsOf(parts.signedAtMs, age) };
+  return { ok: true, data, expiresAtMs: endMsOf(Number(signedAtMs), Number(lifetimeMs)) };
 }
 
 interface Parts {
   readonly data: Term;
   readonly signedAtMs: Term | undefined;
-  readonly maxAge: Term | undefined;
+  /** How long the token says that it is valid; undefined if that cannot be read. */
+  readonly lifetimeMs: number | undefined;
 }
 
 function partsOf(term: Term): Parts | undefined {
   if (term instanceof Tuple) {
-    const [data, signedAtMs, maxAge = DEFAULT_MAX_AGE] = term.elements;
+    const [data, signedAtMs, maxAge] = term.elements;
     const isKnown = term.elements.length === 2 || term.elements.length === 3;
-    return isKnown && data !== undefined ? { data, signedAtMs, maxAge } : undefined;
+    if (!isKnown || data === undefined) return undefined;
+    return { data, signedAtMs, lifetimeMs: ownLifetimeOf(maxAge) };
   }
   if (!(term instanceof Map)) return undefined;
   const data = term.get(DATA);
-  return data === undefined
-    ? undefined
-    : { data, signedAtMs: term.get(SIGNED), maxAge: DEFAULT_MAX_AGE };
+  if (data === undefined) return undefined;
+  return { data, signedAtMs: term.get(SIGNED), lifetimeMs: DEFAULT_MAX_AGE_MS };
+}
+
+/** Returns the lifetime that a token has for its `max_age`, which is in seconds (ms). */
+function ownLifetimeOf(maxAge: Term | undefined): number | undefined {
+  if (maxAge === undefined) return DEFAULT_MAX_AGE_MS;
+  if (maxAge === INFINITY) return Infinity;
+  if (!isNumber(maxAge)) return undefined;
+  // An integer of Erlang can be too large for a number, but it is not infinity.
+  return Math.min(lifetimeOf(Number(maxAge), MS_PER_SECOND), Number.MAX_VALUE);
+}
+
+/** Returns a lifetime in whole milliseconds. As in Phoenix, an age of 0 or less has always expired. */
+function lifetimeOf(age: number, unitMs: number): number {
+  return age <= 0 ? NEVER_VALID : Math.trunc(age * unitMs);
 }
 
 function refusalOf(
   signedAtMs: Term | undefined,
-  maxAge: Term | undefined,
+  lifetimeMs: number | undefined,
   nowMs: number,
 ): TokenRefusal | undefined {
   if (!isNumber(signedAtMs)) return "invalid";
-  if (maxAge === INFINITY || maxAge === Infinity) return undefined;
-  if (!isNumber(maxAge)) return "invalid";
-  if (maxAge <= 0) return "expired";
-  // As in Phoenix: a clock that runs ahead of ours makes tokens that do not hold yet.
+  if (lifetimeMs === undefined) return "invalid";
+  if (lifetimeMs === Infinity) return undefined;
+  if (lifetimeMs === NEVER_VALID) return "expired";
+  // As in Phoenix: tokens of a clock that runs ahead of ours are not valid yet.
   if (signedAtMs > nowMs) return "invalid";
-  const endMs = endMsOf(signedAtMs, maxAge);
+  const endMs = endMsOf(Number(signedAtMs), lifetimeMs);
   return endMs !== undefined && endMs < nowMs ? "expired" : undefined;
 }
 
-function endMsOf(signedAtMs: Term | undefined, maxAge: Term | undefined): number | undefined {
-  if (maxAge === INFINITY || maxAge === Infinity) return undefined;
-  return Math.min(Number(signedAtMs) + Math.trunc(Number(maxAge) * 1000), LATEST_MS);
+function endMsOf(signedAtMs: number, lifetimeMs: number): number | undefined {
+  if (lifetimeMs === Infinity) return undefined;
+  return Math.min(signedAtMs + lifetimeMs, LATEST_MS);
 }
 
 function isNumber(term: Term | undefined): term is number | bigint {

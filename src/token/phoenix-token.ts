@@ -1,6 +1,7 @@
 /**
- * `verifyPhoenixToken`: a Phoenix.Token as `connect` wants it: with the shard's secret, its data checked
- * by a schema, and with the time at which the connection is to end.
+ * `verifyPhoenixToken`: `Token.verify` for `connect`, with the server's secret and a schema.
+ *
+ * The result has the time at which the token expires.
  *
  * Runs on: any thread; pure but for the cache of keys.
  */
@@ -17,27 +18,27 @@ import {
   type TokenIssues,
 } from "./token-schema.ts";
 
-/** Who knows the secret: a request to connect, a channel, or a shard's context. */
+/** An object with the server's secret: a request to connect, a channel's socket, or a context. */
 export type SecretHolder =
   | { readonly secretKeyBase: string }
   | { readonly context: { readonly secretKeyBase: string } };
 
-/** How a token was made, and what is in it. */
+/** How a token was made, and what it must contain. */
 export interface PhoenixTokenOptions<Data = Term> extends VerifyOptions {
-  /** What the token is for, as in "user auth"; the same as where it was signed. */
+  /** What the token is for, as in "user auth"; the same salt as when it was signed. */
   readonly salt: string;
-  /** True for tokens of `encrypt`. */
+  /** True for a token made by `encrypt`. */
   readonly encrypted?: boolean | undefined;
-  /** Checks the data, and types it: a Standard Schema (zod, valibot, arktype, …) that answers at once. */
+  /** A synchronous Standard Schema (zod, valibot, arktype, …) that checks the data and types it. */
   readonly schema?: Schema<Data> | undefined;
 }
 
-/** What became of a token. */
+/** Result of verifying a token. */
 export type PhoenixTokenResult<Data> =
   | {
       readonly ok: true;
       readonly data: Data;
-      /** When the token ends (ms since 1970), for `ok` of `connect`; undefined: never. */
+      /** When the token expires (ms since 1970), for `ok` in `connect`; undefined: never. */
       readonly expiresAtMs: number | undefined;
     }
   | PhoenixTokenFailure;
@@ -45,24 +46,24 @@ export type PhoenixTokenResult<Data> =
 /** Why a token is refused. */
 export interface PhoenixTokenFailure {
   readonly ok: false;
-  /** What a client may be told. `invalid_data`: the token holds, and its data is not what it must be. */
+  /** Safe to send to a client. `invalid_data`: the token is valid, but the schema refuses its data. */
   readonly reason: TokenRefusal | "invalid_data";
-  /** The same in a sentence, for a log. */
+  /** A sentence for a log. */
   readonly detail: string;
-  /** What the schema has found. */
+  /** Issues that the schema has found. */
   readonly issues?: TokenIssues;
 }
 
 const DETAILS: Readonly<Record<TokenRefusal, string>> = {
   missing: "there is no token",
-  invalid: "the token was not made with this secret, salt and derivation, or has been changed",
+  invalid: "the token was not made with this secret, salt and derivation, or was changed",
   expired: "the token is older than it may be",
 };
 
 const OWN_OPTIONS = ["salt", "encrypted", "schema", ...VERIFY_OPTIONS] as const;
 
 /**
- * Gives the data of a token made by Phoenix.Token, or by `Token`, while it holds.
+ * Verifies a token made by Phoenix.Token or by `Token`, and returns its data.
  *
  * ```ts
  * const token = verifyPhoenixToken(request, request.params["token"], { salt: "user auth", schema });
@@ -70,8 +71,8 @@ const OWN_OPTIONS = ["salt", "encrypted", "schema", ...VERIFY_OPTIONS] as const;
  * return ok({ userId: token.data }, token);
  * ```
  *
- * @param holder - who knows the secret: the request of `connect`, or a channel's socket
- * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @param holder - has the secret: the request in `connect`, or a channel's socket
+ * @param token - whatever a client sent; null and undefined count as missing
  * @throws SIM_ERR_OPTION_INVALID for a wrong option; never for a token
  */
 export function verifyPhoenixToken<Data = Term>(

@@ -1,5 +1,5 @@
 /**
- * Session cookies of applications on Plug, read with the application's own secret.
+ * Session cookies of Plug applications, read with the application's own secret.
  *
  * Runs on: any thread.
  */
@@ -22,20 +22,20 @@ import {
   type SessionOptions,
 } from "./token-options.ts";
 
-/** What a cookie's session holds, by key. */
+/** Data of a session, by key. */
 export interface Session {
   [key: string]: Term;
 }
 
-/** What reading a session cookie gives. */
+/** Result of reading a session cookie. */
 export type SessionResult =
   | { readonly ok: true; readonly data: Session }
   | { readonly ok: false; readonly reason: "missing" | "invalid" };
 
 /**
- * Reads the session out of a cookie's value, with the keys of a cache.
+ * Reads the session in a cookie's value.
  *
- * @throws SIM_ERR_OPTION_INVALID for options that cannot be the application's
+ * @throws SIM_ERR_OPTION_INVALID for wrong options
  */
 export function readSession(
   keys: KeyCache,
@@ -50,7 +50,7 @@ export function readSession(
   if (cookie === undefined) return { ok: false, reason: "missing" };
   for (const way of ways) {
     const message = tryReadCookie(keys, cookie, secretKeyBase, way);
-    // The first that the cookie was made with decides, as in Plug.
+    // As in Plug, the first options that the cookie was made with decide.
     if (message) return sessionOf(message);
   }
   return { ok: false, reason: "invalid" };
@@ -85,7 +85,7 @@ function sessionOf(message: Buffer): SessionResult {
   return isSession(term) ? { ok: true, data: term } : { ok: false, reason: "invalid" };
 }
 
-/** True for a map whose keys are all text, which is all that Plug writes. */
+/** Reports whether a term is a map with only text as keys, as Plug writes it. */
 function isSession(term: Term | undefined): term is Session {
   if (typeof term !== "object" || term === null) return false;
   return Object.getPrototypeOf(term) === Object.prototype;

@@ -1,9 +1,9 @@
 /**
- * Reads Erlang's external term format, as `binary_to_term` does, but for functions and ports.
+ * Decodes Erlang's external term format, as `binary_to_term` does, except functions and ports.
  *
  * Runs on: any thread.
- * Full:    a term past the bounds of term-format is refused, before anything is made of it: a length
- *          is compared with the bytes there are, and inflating stops at the length announced.
+ * Full:    a term above the bounds of term-format is refused before memory is allocated for it: each
+ *          length is compared with the bytes that are left.
  */
 
 import { hasCode, makeError, type SimurghError } from "../errors.ts";
@@ -11,17 +11,17 @@ import { inflatedTerm } from "./compressed-term.ts";
 import { MAX_DEPTH, MAX_INTEGER_BYTES, MAX_TERM_BYTES, TAG, VERSION } from "./term-format.ts";
 import { Atom, Bitstring, Identifier, ImproperList, Tuple, type Term } from "./terms.ts";
 
-/** Byte length of what follows the node's name in a pid or a reference without numbers. */
+/** Bytes after the node's name in a pid, or in a reference of the oldest form. */
 const NUMBERS_BYTES = { [TAG.pid]: 9, [TAG.newPid]: 12, [TAG.reference]: 5 } as const;
 const MAX_REFERENCE_WORDS = 5;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads one external term.
+ * Decodes one external term.
  *
- * @throws SIM_ERR_TERM for what is no term, goes on after its end, is past the bounds, or holds
- *   what cannot be given to anyone: a function, a port
+ * @throws SIM_ERR_TERM if the bytes are not exactly one term, it is above the bounds, or it contains
+ *   a function or a port
  */
 export function decodeTerm(bytes: Uint8Array): Term {
   if (bytes.length > MAX_TERM_BYTES) {
@@ -36,7 +36,7 @@ export function decodeTerm(bytes: Uint8Array): Term {
   return term;
 }
 
-/** Reads one external term, or gives undefined for what is none. */
+/** Decodes one external term. Returns undefined where `decodeTerm` would throw. */
 export function tryDecodeTerm(bytes: Uint8Array): { readonly term: Term } | undefined {
   try {
     return { term: decodeTerm(bytes) };
@@ -46,7 +46,7 @@ export function tryDecodeTerm(bytes: Uint8Array): { readonly term: Term } | unde
   }
 }
 
-/** The bytes of a term, and how far they are read. */
+/** Reads the bytes of a term from start to end. */
 class TermReader {
   readonly #bytes: Buffer;
   #offset = 0;
@@ -109,7 +109,7 @@ class TermReader {
     }
   }
 
-  /** Atoms, and what has the name of a node in it, which is one. */
+  /** Reads an atom, or a term with the name of its node, which is an atom. */
   #named(tag: number, start: number): Term {
     switch (tag) {
       case TAG.pid:
@@ -155,7 +155,7 @@ class TermReader {
     if (length === 0 || lastBits === 0 || lastBits > 8) {
       throw refused("have 1 to 8 bits in a last byte", lastBits);
     }
-    // What lies past the end counts for nothing, whatever it is.
+    // Bits after the end have no meaning, so they become zero.
     bytes[length - 1] = (bytes[length - 1] as number) & (0xff << (8 - lastBits));
     return new Bitstring(bytes, lastBits);
   }
@@ -182,7 +182,7 @@ class TermReader {
       if (typeof key !== "string") hasTextKeys = false;
       entries.set(key, this.readTerm(depth + 1));
     }
-    // Makes properties of its own of all keys, `__proto__` too.
+    // Makes every key an own property, even `__proto__`.
     return hasTextKeys ? Object.fromEntries(entries) : entries;
   }
 
@@ -238,14 +238,14 @@ class TermReader {
     return Uint8Array.from(this.#bytes.subarray(start, this.#offset));
   }
 
-  /** For whatever is announced there must be a byte at least. */
+  /** Checks that there is at least one byte for each thing that is announced. */
   #checkRoom(count: number): void {
     const left = this.#bytes.length - this.#offset;
     if (count > left) throw refused(`have what it announces, ${count} (bytes)`, left);
   }
 }
 
-/** Elixir's strings are binaries: UTF-8 is taken for text. */
+/** Returns a binary as text if it is UTF-8, because Elixir's strings are binaries. */
 function textOrBytes(bytes: Uint8Array): string | Uint8Array {
   return tryText(bytes) ?? Uint8Array.from(bytes);
 }

@@ -1,8 +1,9 @@
 /**
- * Writes JavaScript values in Erlang's external term format, as `term_to_binary` does.
+ * Encodes JavaScript values in Erlang's external term format, as `term_to_binary` does.
  *
  * Runs on: any thread.
- * Full:    what the reader would refuse (too long, too deep, too large an integer) is refused here.
+ * Full:    refuses what the decoder would refuse: a term that is too long or too deep, and integers
+ *          that are too large.
  */
 
 import { makeError, type SimurghError } from "../errors.ts";
@@ -16,9 +17,9 @@ const FORMS =
   "be made of null, booleans, finite numbers, bigints, strings, Uint8Array, arrays, plain objects, Map, Token.atom and Token.tuple";
 
 /**
- * Writes a value as an external term.
+ * Encodes a value as an external term.
  *
- * @throws SIM_ERR_TERM for what has no form as a term, or is past the bounds
+ * @throws SIM_ERR_TERM if the value has no form as a term, or is above the bounds
  */
 export function encodeTerm(value: unknown): Buffer {
   const writer = new TermWriter();
@@ -26,7 +27,7 @@ export function encodeTerm(value: unknown): Buffer {
   return writer.finish();
 }
 
-/** A term while it is written, as the parts that it has so far. */
+/** Collects the parts of a term. */
 class TermWriter {
   readonly #parts: Uint8Array[] = [Uint8Array.of(VERSION)];
   #length = 1;
@@ -67,7 +68,7 @@ class TermWriter {
   }
 
   #writeAtom(name: string): void {
-    // As OTP up to 25 writes them; every later one reads these too.
+    // The form of OTP up to 25, which later releases read as well.
     if (LATIN1_ONLY.test(name)) {
       this.#addHead(TAG.atomLatin1, 2, name.length);
       this.#add(Buffer.from(name, "latin1"));
@@ -147,7 +148,7 @@ class TermWriter {
 
   #writeList(elements: readonly unknown[], tail: unknown, depth: number): void {
     if (elements.length > 0) this.#addHead(TAG.list, 4, elements.length);
-    // A hole of the array is met as undefined, and refused.
+    // A hole in an array is undefined, which is refused.
     for (const element of elements) this.writeTerm(element, depth + 1);
     if (tail === EMPTY) this.#add(Uint8Array.of(TAG.emptyList));
     else this.writeTerm(tail, depth + 1);
@@ -164,14 +165,14 @@ class TermWriter {
     for (const [key, value] of entries) {
       const start = this.#parts.length;
       this.writeTerm(key, depth + 1);
-      // 1 and 1n, or two arrays, are two keys of a Map but may be one of a term.
+      // 1 and 1n, or two equal arrays, are two keys of a Map but one key of a term.
       keys.add(Buffer.concat(this.#parts.slice(start)).toString("latin1"));
       this.writeTerm(value, depth + 1);
     }
     if (keys.size < entries.length) throw refused("have each key of a Map once", "one twice");
   }
 
-  /** In the order of Erlang's maps of up to 32 keys, which is that of the keys' bytes. */
+  /** Writes a map sorted by the bytes of its keys, as Erlang does for maps of up to 32 keys. */
   #writeEntries(entries: readonly (readonly [string, unknown])[], depth: number): void {
     this.#addHead(TAG.map, 4, entries.length);
     const sorted = entries
@@ -184,7 +185,7 @@ class TermWriter {
   }
 
   #addHead(tag: number, width: 1 | 2 | 4, count: number): void {
-    // What it announces takes a byte for each; so nothing is made of it that cannot fit.
+    // Each element takes at least one byte, so a larger count cannot fit.
     if (count > MAX_TERM_BYTES) throw tooLong();
     const bytes = Buffer.alloc(1 + width);
     bytes[0] = tag;
@@ -215,7 +216,7 @@ function utf8(text: string): Buffer {
   return Buffer.from(text);
 }
 
-/** True where Erlang writes a list as if it were text: one of integers that each fit a byte. */
+/** Reports whether Erlang writes a list as bytes: all elements are integers from 0 to 255. */
 function isByteList(elements: readonly unknown[]): elements is readonly (number | bigint)[] {
   if (elements.length === 0 || elements.length > MAX_BYTE_LIST) return false;
   for (const element of elements) if (!isByte(element)) return false;
@@ -232,12 +233,12 @@ function hasTextKey(entry: [unknown, unknown]): entry is [string, unknown] {
   return typeof entry[0] === "string";
 }
 
-/** As in JSON, a property that is undefined is none. */
+/** Reports whether a property is written. As in JSON, an undefined one is not. */
 function isSet([, value]: readonly [string, unknown]): boolean {
   return value !== undefined;
 }
 
-/** True for an object literal, of whichever realm, and for one without a prototype. */
+/** Reports whether an object is a literal, of any realm, or has no prototype. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

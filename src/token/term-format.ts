@@ -1,10 +1,10 @@
 /**
- * Numbers of the external term format, and the bounds that reader and writer keep.
+ * Constants of the external term format, and the bounds that encoder and decoder enforce.
  *
  *   131 | tag | ...                        a term
- *   131 | 80 | length u32 | zlib bytes     the same, compressed (the length is that of tag | ...)
+ *   131 | 80 | length u32 | zlib bytes     a compressed term; length is that of tag | ... inflated
  *
- * All numbers are big-endian, but the magnitudes of big integers.
+ * All numbers are big-endian, except the magnitudes of big integers.
  *
  * Runs on: any thread. Constants only.
  */
@@ -12,7 +12,7 @@
 /** First byte of every term. */
 export const VERSION = 131;
 
-/** Byte that says what follows. Numbers of OTP's own table. */
+/** Byte that says what follows, as in OTP's documentation. */
 export const TAG = {
   float: 70,
   bitstring: 77,
@@ -39,9 +39,9 @@ export const TAG = {
   smallAtomUtf8: 119,
 } as const;
 
-/** Longest term, compressed or not, in bytes. */
+/** Longest term, before and after inflating (bytes). */
 export const MAX_TERM_BYTES = 1_048_576;
-/** Deepest nesting: a value in a list in a list is three deep. */
+/** Deepest nesting (levels): a value in a list in a list is at level 3. */
 export const MAX_DEPTH = 128;
-/** Longest integer, in bytes. */
+/** Longest integer (bytes). */
 export const MAX_INTEGER_BYTES = 1_024;

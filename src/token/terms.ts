@@ -1,14 +1,14 @@
 /**
- * Values of Erlang and Elixir that JavaScript has no form of its own for.
+ * Values of Erlang and Elixir that have no counterpart in JavaScript.
  *
- * The table of all forms is in this folder's README.
+ * This folder's README has the table of all forms.
  *
  * Runs on: any thread.
  */
 
 import { makeError } from "../errors.ts";
 
-/** A value that an external term holds, as JavaScript has it. */
+/** A term as a JavaScript value. */
 export type Term =
   | null
   | boolean
@@ -26,17 +26,17 @@ export type Term =
   | { [key: string]: Term };
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
-/** Erlang has no longer atoms; counted in characters, not in UTF-16 units. */
+/** Longest atom in Erlang, counted in characters and not in UTF-16 units. */
 const ATOM_LENGTH = /^.{0,255}$/su;
 
-/** True for text that UTF-8 has bytes for: no surrogate stands alone in it. */
+/** Reports whether text can be written as UTF-8: it contains no lone surrogate. */
 export function isWellFormed(text: string): boolean {
   return !LONE_SURROGATE.test(text);
 }
 
-/** An atom, `:user` in Elixir. One name is one object, so `===` compares atoms. */
+/** An atom, `:user` in Elixir. Each name has one object, so `===` compares atoms. */
 export class Atom {
-  // Weak, so that names that come from outside do not pile up.
+  // Weak references, so that names sent by clients do not accumulate.
   static readonly #known = new Map<string, WeakRef<Atom>>();
   static readonly #forgotten = new FinalizationRegistry<string>((name) => {
     if (Atom.#known.get(name)?.deref() === undefined) Atom.#known.delete(name);
@@ -50,9 +50,9 @@ export class Atom {
   }
 
   /**
-   * Gives the atom of a name.
+   * Returns the atom with a name.
    *
-   * @throws SIM_ERR_TERM for a name of more than 255 characters, or with half a character in it
+   * @throws SIM_ERR_TERM if the name has more than 255 characters, or a lone surrogate
    */
   static of(name: string): Atom {
     const known = Atom.#known.get(name)?.deref();
@@ -90,30 +90,31 @@ export class ImproperList {
   readonly elements: readonly Term[];
   readonly tail: Term;
 
-  /** @throws SIM_ERR_TERM for a tail that is a list, and so not the end of this one */
+  /** @throws SIM_ERR_TERM if there is no element, or the tail is a list */
   constructor(elements: readonly Term[], tail: Term) {
     if (elements.length === 0 || Array.isArray(tail) || tail instanceof ImproperList) {
-      const rule = "list with a tail must have elements, and a tail that is no list";
-      throw makeError("SIM_ERR_TERM", `${rule}, got ${elements.length} and such a tail`);
+      const rule = "improper list must have elements, and a tail that is not a list";
+      const got = elements.length === 0 ? "no element" : "a list as its tail";
+      throw makeError("SIM_ERR_TERM", `${rule}, got ${got}`);
     }
     this.elements = elements;
     this.tail = tail;
   }
 }
 
-/** Bits that fill no whole number of bytes, `<<5::3>>` in Elixir. */
+/** Bits that do not fill their last byte, `<<5::3>>` in Elixir. */
 export class Bitstring {
-  /** All bits; those past the end in the last byte are zero. */
+  /** The bits. Unused bits of the last byte are zero. */
   readonly bytes: Uint8Array;
-  /** How many bits of the last byte count, from its high end: 1 to 7. */
+  /** Number of bits used in the last byte, from its high end: 1 to 7. */
   readonly lastBits: number;
 
-  /** @throws SIM_ERR_TERM where the bytes cannot end so */
+  /** @throws SIM_ERR_TERM if `lastBits` is not 1 to 7, or unused bits are not zero */
   constructor(bytes: Uint8Array, lastBits: number) {
     const last = bytes.at(-1);
     const isWhole = !Number.isInteger(lastBits) || lastBits < 1 || lastBits > 7;
     if (last === undefined || isWhole || (last & (0xff >> lastBits)) !== 0) {
-      const rule = "bitstring must have a last byte of 1 to 7 (bits), and zeros after them";
+      const rule = "bitstring must use 1 to 7 (bits) of its last byte, with zeros after them";
       throw makeError("SIM_ERR_TERM", `${rule}, got ${last} of ${lastBits}`);
     }
     this.bytes = bytes;
@@ -121,10 +122,10 @@ export class Bitstring {
   }
 }
 
-/** A pid or a reference: means something to the node that made it, here it is kept as it is. */
+/** A pid or a reference. It has a meaning only for the node that made it, and is kept unchanged. */
 export class Identifier {
   readonly kind: "pid" | "reference";
-  /** The term as it was read, tag first. */
+  /** The encoded term, starting at its tag. */
   readonly bytes: Uint8Array;
 
   constructor(kind: "pid" | "reference", bytes: Uint8Array) {

@@ -1,58 +1,62 @@
 /**
- * Options of tokens and session cookies: what they default to, and what they may be.
+ * Options of tokens and session cookies: their defaults and their checks.
  *
- * A wrong one is a mistake of the program and throws. What comes from outside never does.
+ * A wrong option is a bug in the program, so it throws. Tokens and cookies never do.
  *
  * Runs on: any thread. Pure functions.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption, isCount } from "../definition-checks.ts";
+import { nearestHint } from "../nearest-name.ts";
 import type { KeyDigest, KeyShape } from "./key-cache.ts";
 
-/** How keys are derived: the same on both sides. */
+/** How keys are derived. Must be the same on both sides. */
 export interface KeyOptions {
-  /** Rounds of PBKDF2; 1000. */
+  /** Rounds of PBKDF2. Default: 1000. */
   readonly keyIterations?: number | undefined;
-  /** Length of keys in bytes; 32. */
+  /** Length of keys (bytes). Default: 32. */
   readonly keyLength?: number | undefined;
-  /** Digest of PBKDF2; sha256. */
+  /** Digest of PBKDF2. Default: sha256. */
   readonly keyDigest?: KeyDigest | undefined;
 }
 
 /** Options of `sign` and `encrypt`. */
 export interface SignOptions extends KeyOptions {
-  /** When it was signed, in seconds since 1970; now. */
-  readonly signedAt?: number | undefined;
-  /** Seconds that the token holds, or Infinity; a day. A reader may decide otherwise. */
-  readonly maxAge?: number | undefined;
+  /** When the token was signed (ms since 1970, as `Date.now()`). Default: now. */
+  readonly signedAtMs?: number | undefined;
+  /**
+   * How long the token is valid (ms), or Infinity. Default: a day. `verify` can override it.
+   * Phoenix's `max_age`, which is in seconds.
+   */
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** Options of `verify` and `decrypt`. */
 export interface VerifyOptions extends KeyOptions {
-  /** Seconds that a token holds, or Infinity; what the token says itself. */
-  readonly maxAge?: number | undefined;
+  /** How long after signing a token is valid (ms), or Infinity. Default: as long as the token says. */
+  readonly maxAgeMs?: number | undefined;
 }
 
-/** Options of a session cookie, as an application of Plug gives them to its `Plug.Session`. */
+/** Options of a session cookie: those of `Plug.Session` in the application. */
 export interface SessionOptions extends KeyOptions {
   readonly secretKeyBase: string;
   readonly signingSalt: string;
-  /** Where the application encrypts its cookies. */
+  /** Only if the application encrypts its cookies. */
   readonly encryptionSalt?: string | undefined;
-  /** Further salts and keys that cookies may have, for while they change. */
+  /** Earlier options, for cookies that were made before a change. */
   readonly rotatingOptions?: readonly RotatedOptions[] | undefined;
 }
 
-/** An earlier way in which cookies were made. */
+/** Options with which earlier cookies were made. */
 export type RotatedOptions = Omit<SessionOptions, "secretKeyBase" | "rotatingOptions">;
 
-/** Fewest bytes of a secret, for tokens and for cookies. */
+/** Shortest secret, for tokens and for cookies (bytes). */
 export const MIN_SECRET_BYTES = 20;
 export const MIN_SESSION_SECRET_BYTES = 64;
 
 export const KEY_OPTIONS = ["keyIterations", "keyLength", "keyDigest"] as const;
-export const SIGN_OPTIONS = [...KEY_OPTIONS, "signedAt", "maxAge"] as const;
-export const VERIFY_OPTIONS = [...KEY_OPTIONS, "maxAge"] as const;
+export const SIGN_OPTIONS = [...KEY_OPTIONS, "signedAtMs", "maxAgeMs"] as const;
+export const VERIFY_OPTIONS = [...KEY_OPTIONS, "maxAgeMs"] as const;
 export const ROTATED_OPTIONS = [...KEY_OPTIONS, "signingSalt", "encryptionSalt"] as const;
 export const SESSION_OPTIONS = [...ROTATED_OPTIONS, "secretKeyBase", "rotatingOptions"] as const;
 
@@ -61,35 +65,45 @@ const MAX_KEY_BYTES = 1_024;
 const DEFAULT_SHAPE: KeyShape = { iterations: 1_000, lengthBytes: 32, digest: "sha256" };
 const DIGESTS: readonly unknown[] = ["sha256", "sha384", "sha512"] satisfies KeyDigest[];
 
-/** Lengths of keys that an algorithm takes. */
+/** What a key is used for. */
 export type KeyUse = "sign" | "encrypt" | "decrypt";
 
 const LENGTHS: Readonly<Record<Exclude<KeyUse, "sign">, readonly number[]>> = {
   encrypt: [32],
-  // What plug_crypto 1.x wrote may have had a shorter one.
+  // Tokens of plug_crypto 1.x can have shorter keys.
   decrypt: [16, 24, 32],
 };
 
-/** Throws for a name that is no option: `max_age` would be a token that never grows old. */
+/** Checks that all options are known: a `max_age` that is ignored would be a security hole. */
 export function checkNames(options: object, names: readonly string[]): void {
   const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw invalid("option", `be one of ${names.join(", ")}`, unknown);
+  if (unknown === undefined) return;
+  const camelCase = unknown.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  // Phoenix and jose take seconds, under the same name without its unit.
+  const inMs = `${camelCase}Ms`;
+  const hint = names.includes(inMs)
+    ? `; write ${inMs}, in milliseconds`
+    : nearestHint(unknown, names);
+  throw invalidOption(`option must be one of ${names.join(", ")}, got ${unknown}${hint}`);
 }
 
-/** Throws for a secret that is none, without showing it. */
+/** Checks a secret. The error does not show it. */
 export function checkSecret(secret: unknown, minBytes: number): void {
   const bytes = typeof secret === "string" ? Buffer.byteLength(secret) : typeof secret;
   if (typeof bytes === "string" || bytes < minBytes) {
-    throw invalid("secretKeyBase", `be a string of at least ${minBytes} (bytes)`, bytes);
+    const rule = `must be a string of at least ${minBytes} (bytes)`;
+    throw invalidOption(`secretKeyBase ${rule}, got ${bytes}`);
   }
 }
 
-/** Throws for a salt that is no string. */
+/** Checks that a salt is a string. */
 export function checkSalt(name: string, salt: unknown): void {
-  if (typeof salt !== "string") throw invalid(name, "be a string", typeof salt);
+  if (typeof salt !== "string") {
+    throw invalidOption(`${name} must be a string, got ${typeof salt}`);
+  }
 }
 
-/** Gives how keys are derived. */
+/** Checks how keys are derived, and fills in defaults. */
 export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
   const iterations = options.keyIterations ?? DEFAULT_SHAPE.iterations;
   const lengthBytes = options.keyLength ?? DEFAULT_SHAPE.lengthBytes;
@@ -97,47 +111,46 @@ export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
   checkInteger("keyIterations", iterations, MAX_ITERATIONS, "rounds");
   checkInteger("keyLength", lengthBytes, MAX_KEY_BYTES, "bytes");
   if (use !== "sign" && !LENGTHS[use].includes(lengthBytes)) {
-    throw invalid("keyLength", `be ${LENGTHS[use].join(" or ")} to ${use} (bytes)`, lengthBytes);
+    const lengths = LENGTHS[use].join(" or ");
+    throw invalidOption(`keyLength must be ${lengths} to ${use} (bytes), got ${lengthBytes}`);
   }
   if (!DIGESTS.includes(digest)) {
-    throw invalid("keyDigest", `be one of ${DIGESTS.join(", ")}`, digest);
+    throw invalidOption(`keyDigest must be one of ${DIGESTS.join(", ")}, got ${digest}`);
   }
   return { iterations, lengthBytes, digest };
 }
 
-/** Throws for key options that cannot be. @param subject - whose they are, for the message */
+/** Checks options of keys. @param subject - whose options, for the message */
 export function checkKeyOptions(subject: string, options: KeyOptions): void {
   try {
     keyShapeOf(options, "sign");
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw makeError("SIM_ERR_OPTION_INVALID", `${subject}: ${message}`, { cause });
+    throw invalidOption(`${subject}: ${message}`, { cause });
   }
 }
 
-/** Gives an age in seconds. */
-export function maxAgeOf(maxAge: number): number {
-  if (typeof maxAge !== "number" || !(Number.isFinite(maxAge) || maxAge === Infinity)) {
-    throw invalid("maxAge", "be a number or Infinity (seconds)", String(maxAge));
-  }
-  return maxAge;
+/** Checks how long a token is valid. */
+export function checkMaxAge(maxAgeMs: unknown): void {
+  if (typeof maxAgeMs === "number" && !Number.isNaN(maxAgeMs) && maxAgeMs !== -Infinity) return;
+  throw invalidOption(`maxAgeMs must be a number or Infinity (ms), got ${String(maxAgeMs)}`);
 }
 
-/** Gives a time in whole milliseconds. */
-export function signedAtMsOf(signedAt: number): number {
-  const ms = typeof signedAt === "number" ? Math.trunc(signedAt * 1_000) : Number.NaN;
-  if (!Number.isSafeInteger(ms)) {
-    throw invalid("signedAt", "be a number since 1970 (seconds)", String(signedAt));
-  }
-  return ms;
+/** Seconds since 1970 of the years 2001 to 5138. Read as milliseconds, they are in 1970 to 1973. */
+const SECONDS = { from: 1_000_000_000, to: 100_000_000_000 } as const;
+
+/** Returns the time of a signature in whole milliseconds. */
+export function signedAtMsOf(given: unknown): number {
+  const signedAtMs = typeof given === "number" ? Math.trunc(given) : Number.NaN;
+  const looksLikeSeconds = signedAtMs > SECONDS.from && signedAtMs < SECONDS.to;
+  if (Number.isSafeInteger(signedAtMs) && !looksLikeSeconds) return signedAtMs;
+  const hint = looksLikeSeconds ? ", which looks like seconds: multiply by 1000" : "";
+  throw invalidOption(`signedAtMs must be a time (ms since 1970), got ${String(given)}${hint}`);
 }
 
 function checkInteger(name: string, value: unknown, max: number, unit: string): void {
-  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > max) {
-    throw invalid(name, `be an integer from 1 to ${max} (${unit})`, String(value));
-  }
-}
-
-function invalid(subject: string, rule: string, got: string | number): Error {
-  return makeError("SIM_ERR_OPTION_INVALID", `${subject} must ${rule}, got ${got}`);
+  if (isCount(value, max)) return;
+  throw invalidOption(
+    `${name} must be an integer from 1 to ${max} (${unit}), got ${String(value)}`,
+  );
 }

@@ -1,33 +1,34 @@
 /**
- * What a token carries, checked and typed by a schema of the user's: anything that is a Standard Schema.
+ * Checks the data of a token with a Standard Schema, which also types it.
  *
- * Runs on: any thread. Pure, as far as the schema is.
+ * Runs on: any thread. Pure if the schema is.
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { kindOf, makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
+import { kindOf } from "../errors.ts";
 
-/** What a schema finds wrong. */
+/** Issues that a schema finds. */
 export type TokenIssues = readonly StandardSchemaV1.Issue[];
 
-/** What checking gives. */
+/** Result of a check. */
 export type Checked<Output> =
   | { readonly ok: true; readonly value: Output }
   | { readonly ok: false; readonly issues: TokenIssues };
 
-/** A schema, and what it makes of what it is given. */
+/** A schema with its output type. */
 export type Schema<Output> = StandardSchemaV1<unknown, Output>;
 
-/** Throws for what is no schema. */
+/** Checks that a value is a Standard Schema, or undefined. */
 export function checkSchema(schema: unknown): void {
   const isObject = typeof schema === "object" || typeof schema === "function";
   if (schema === undefined || (isObject && schema !== null && "~standard" in schema)) return;
   const message = `schema must be a Standard Schema, got ${kindOf(schema)}`;
-  throw makeError("SIM_ERR_OPTION_INVALID", message);
+  throw invalidOption(message);
 }
 
-/** Checks a value by a schema; without one it is what it is. */
+/** Checks a value with a schema. Without one, any value passes. */
 export async function checkedBy<Output>(
   schema: Schema<Output> | undefined,
   value: unknown,
@@ -38,9 +39,9 @@ export async function checkedBy<Output>(
 }
 
 /**
- * Checks a value by a schema that answers at once.
+ * Checks a value with a synchronous schema.
  *
- * @throws SIM_ERR_OPTION_INVALID for one that does not
+ * @throws SIM_ERR_OPTION_INVALID if the schema is asynchronous
  */
 export function checkedNow<Output>(
   schema: Schema<Output> | undefined,
@@ -49,13 +50,13 @@ export function checkedNow<Output>(
   if (schema === undefined) return { ok: true, value: value as Output };
   const result = schema["~standard"].validate(value);
   if (!(result instanceof Promise)) return checkedOf(result);
-  // What it comes to is nobody's then.
+  // Nobody waits for this promise, so its rejection is ignored.
   result.catch(() => {});
-  const message = "schema must be one that answers at once, got a promise";
-  throw makeError("SIM_ERR_OPTION_INVALID", message);
+  const message = "schema must be synchronous, got a promise";
+  throw invalidOption(message);
 }
 
-/** Says in a line what a schema has found. */
+/** Returns the issues of a schema in one line. */
 export function detailOf(issues: TokenIssues): string {
   return issues.map(({ message, path }) => `${pathText(path)}${message}`).join("; ");
 }

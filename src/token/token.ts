@@ -1,15 +1,15 @@
 /**
- * Tokens that a Phoenix application and this server make for each other: Phoenix.Token.
+ * Phoenix.Token: tokens that a Phoenix application and this server make for each other.
  *
  * Runs on: any thread; each derives its keys once.
- * Full:    256 derived keys are kept; the one unused for the longest time goes first.
+ * Full:    256 derived keys are cached; the least recently used is dropped.
  */
 
 import { KeyCache } from "./key-cache.ts";
 import { encryptMessage, tryDecryptMessage } from "./message-encryptor.ts";
 import { signMessage, tryVerifyMessage } from "./message-verifier.ts";
 import {
-  DEFAULT_MAX_AGE,
+  DEFAULT_MAX_AGE_MS,
   packPayload,
   unpackPayload,
   type PayloadResult,
@@ -19,11 +19,11 @@ import { readSession, type SessionResult } from "./session.ts";
 import { MAX_TERM_BYTES } from "./term-format.ts";
 import { Atom, Bitstring, ImproperList, Tuple, type Term } from "./terms.ts";
 import {
+  checkMaxAge,
   checkNames,
   checkSalt,
   checkSecret,
   keyShapeOf,
-  maxAgeOf,
   MIN_SECRET_BYTES,
   SIGN_OPTIONS,
   signedAtMsOf,
@@ -37,17 +37,17 @@ import {
 
 const KEYS = new KeyCache(256);
 const NO_SIGN_SECRET = Buffer.alloc(0);
-/** The longest term in base64, and what stands around it. */
+/** Longest token (characters): the longest term in base64, with room for the rest. */
 const MAX_TOKEN_LENGTH = Math.ceil((MAX_TERM_BYTES * 4) / 3) + 256;
 
 /**
- * Signs data into a token that anyone can read and nobody can change.
+ * Signs data. Anyone can read the token, and nobody can change it.
  *
- * @param secretKeyBase - the application's secret, of 20 bytes at least
- * @param salt - what the token is for, as in "user auth"; the same to verify it
- * @param data - see the table of forms in `src/token/README.md`
+ * @param secretKeyBase - the application's secret, of at least 20 bytes
+ * @param salt - what the token is for, as in "user auth"; needed to verify it
+ * @param data - `src/token/README.md` has a table of its forms
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM for data that has no form as a term
+ * @throws SIM_ERR_TERM if the data has no form as a term
  */
 function sign(
   secretKeyBase: string,
@@ -61,9 +61,9 @@ function sign(
 }
 
 /**
- * Gives the data of a token made by `sign`, here or by Phoenix, while it holds.
+ * Verifies a token made by `sign`, here or in Phoenix, and returns its data.
  *
- * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @param token - whatever a client sent; null and undefined count as missing
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
  */
 function verify(
@@ -76,10 +76,10 @@ function verify(
 }
 
 /**
- * Encrypts data into a token that nobody else can read or change. Otherwise like `sign`.
+ * Encrypts data, so that nobody else can read or change it. Takes what `sign` takes.
  *
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM for data that has no form as a term
+ * @throws SIM_ERR_TERM if the data has no form as a term
  */
 function encrypt(
   secretKeyBase: string,
@@ -93,9 +93,9 @@ function encrypt(
 }
 
 /**
- * Gives the data of a token made by `encrypt`, here or by Phoenix, while it holds.
+ * Decrypts a token made by `encrypt`, here or in Phoenix, and returns its data.
  *
- * @param token - whatever a client sent; null and undefined are a token that is missing
+ * @param token - whatever a client sent; null and undefined count as missing
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
  */
 function decrypt(
@@ -107,7 +107,7 @@ function decrypt(
   return resultOf(openEncrypted(secretKeyBase, salt, token, options));
 }
 
-/** Reads a token of `sign`, as `verify` does; gives how long it holds, too. */
+/** Verifies a token as `verify` does, and also returns when it expires. */
 export function openSigned(
   secretKeyBase: string,
   salt: string,
@@ -119,7 +119,7 @@ export function openSigned(
   return read(token, options, (text) => tryVerifyMessage(text, key));
 }
 
-/** Reads a token of `encrypt`, as `decrypt` does; gives how long it holds, too. */
+/** Decrypts a token as `decrypt` does, and also returns when it expires. */
 export function openEncrypted(
   secretKeyBase: string,
   salt: string,
@@ -133,9 +133,9 @@ export function openEncrypted(
 }
 
 /**
- * Gives the session in the cookie of an application on Plug, as its `Plug.Session` made it.
+ * Reads the session in a cookie of a Plug application.
  *
- * @param cookie - the value of the cookie, without its name
+ * @param cookie - the cookie's value, without its name
  * @throws SIM_ERR_OPTION_INVALID for a wrong option; never for a cookie
  */
 function verifySession(cookie: unknown, options: SessionOptions): SessionResult {
@@ -143,17 +143,17 @@ function verifySession(cookie: unknown, options: SessionOptions): SessionResult 
   return readSession(KEYS, isMissing ? undefined : textOf(cookie), options);
 }
 
-/** Gives an atom, `:user` in Elixir; the same object for the same name. */
+/** Returns an atom, `:user` in Elixir; the same object for the same name. */
 function atom(name: string): Atom {
   return Atom.of(name);
 }
 
-/** Gives a tuple, `{:user, 5}` in Elixir. */
+/** Returns a tuple, `{:user, 5}` in Elixir. */
 function tuple(...elements: readonly Term[]): Tuple {
   return new Tuple(elements);
 }
 
-/** Phoenix.Token, and the values of Elixir that JavaScript has no form for. */
+/** Phoenix.Token, and the values of Elixir that have no counterpart in JavaScript. */
 export const Token = Object.freeze({
   sign,
   verify,
@@ -174,27 +174,30 @@ function keyOf(secretKeyBase: string, salt: string, options: KeyOptions, use: Ke
   return KEYS.derive(secretKeyBase, salt, keyShapeOf(options, use));
 }
 
-function payloadOf(data: unknown, { signedAt, maxAge }: SignOptions): Buffer {
-  const signedAtMs = signedAt === undefined ? Date.now() : signedAtMsOf(signedAt);
-  return packPayload(data, signedAtMs, maxAgeOf(maxAge ?? DEFAULT_MAX_AGE));
+function payloadOf(
+  data: unknown,
+  { signedAtMs = Date.now(), maxAgeMs = DEFAULT_MAX_AGE_MS }: SignOptions,
+): Buffer {
+  checkMaxAge(maxAgeMs);
+  return packPayload(data, signedAtMsOf(signedAtMs), maxAgeMs);
 }
 
 function read(
   token: unknown,
-  { maxAge }: VerifyOptions,
+  { maxAgeMs }: VerifyOptions,
   open: (token: string) => Buffer | undefined,
 ): PayloadResult {
-  const age = maxAge === undefined ? undefined : maxAgeOf(maxAge);
+  if (maxAgeMs !== undefined) checkMaxAge(maxAgeMs);
   if (token === null || token === undefined) return { ok: false, reason: "missing" };
   const payload = open(textOf(token));
-  return payload ? unpackPayload(payload, age, Date.now()) : { ok: false, reason: "invalid" };
+  return payload ? unpackPayload(payload, maxAgeMs, Date.now()) : { ok: false, reason: "invalid" };
 }
 
 function resultOf(result: PayloadResult): TokenResult {
   return result.ok ? { ok: true, data: result.data } : result;
 }
 
-/** Gives the text of a token; what cannot be one becomes one that never holds. */
+/** Returns the text of a token; "", which is never valid, for a value that cannot be one. */
 function textOf(token: unknown): string {
   return typeof token === "string" && token.length <= MAX_TOKEN_LENGTH ? token : "";
 }

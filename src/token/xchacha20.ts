@@ -1,5 +1,5 @@
 /**
- * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), over the ChaCha20-Poly1305 that Node.js has.
+ * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), on top of Node.js's ChaCha20-Poly1305.
  *
  *   nonce   16 bytes | 8 bytes
  *               |         |
@@ -19,9 +19,9 @@ export const TAG_BYTES = 16;
 const NONCE_HEAD_BYTES = 16;
 const CIPHER = "chacha20-poly1305";
 const DOUBLE_ROUNDS = 10;
-/** "expand 32-byte k", as four words. */
+/** The text "expand 32-byte k" as four words. */
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
-/** Which words of the state a double round mixes: columns, then diagonals. */
+/** Words of the state that a double round mixes: columns, then diagonals. */
 const QUARTERS = [
   [0, 4, 8, 12],
   [1, 5, 9, 13],
@@ -33,13 +33,13 @@ const QUARTERS = [
   [3, 4, 9, 14],
 ] as const;
 
-/** What an encryption gives. */
+/** An encrypted message. */
 export interface Sealed {
   readonly ciphertext: Buffer;
   readonly tag: Buffer;
 }
 
-/** Encrypts with a nonce that was never used with this key. */
+/** Encrypts a message. The nonce must never have been used with this key. */
 export function seal(key: Buffer, nonce: Buffer, additional: Buffer, plaintext: Buffer): Sealed {
   const cipher = createCipheriv(CIPHER, subkeyOf(key, nonce), shortNonceOf(nonce), {
     authTagLength: TAG_BYTES,
@@ -49,7 +49,7 @@ export function seal(key: Buffer, nonce: Buffer, additional: Buffer, plaintext: 
   return { ciphertext, tag: cipher.getAuthTag() };
 }
 
-/** Decrypts, or gives undefined where a bit of anything was changed. */
+/** Decrypts a message. Returns undefined if any bit of it, or of the additional data, was changed. */
 export function tryOpen(
   key: Buffer,
   nonce: Buffer,
@@ -85,7 +85,7 @@ export function hchacha20(key: Buffer, nonceHead: Buffer): Buffer {
   for (let round = 0; round < DOUBLE_ROUNDS; round += 1) {
     for (const [a, b, c, d] of QUARTERS) mixQuarter(state, a, b, c, d);
   }
-  // Other than ChaCha20, the first state is not added: its first and last words are the key.
+  // Unlike ChaCha20, the initial state is not added. The first and last words are the key.
   const subkey = Buffer.alloc(KEY_BYTES);
   for (let word = 0; word < 4; word += 1) {
     subkey.writeUInt32LE(state[word] as number, word * 4);
@@ -101,7 +101,7 @@ function mixQuarter(state: Uint32Array, a: number, b: number, c: number, d: numb
   addAndTurn(state, c, d, b, 7);
 }
 
-/** to += from; turned = (turned ^ to) rotated to the left. */
+/** Computes to += from; turned = (turned ^ to) rotated left. */
 function addAndTurn(
   state: Uint32Array,
   to: number,

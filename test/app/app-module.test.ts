@@ -87,7 +87,10 @@ describe("loadAppModule", () => {
 
   it("refuses a module without a default export", async () => {
     const url = written({ "app.mjs": "export const app = 1; export const other = 2;" });
-    await refused(url, /must have a default export, .* got app, other in .*app\.mjs$/);
+    await refused(
+      url,
+      /must have a default export made by defineEndpoint, got app, other in .*app\.mjs$/,
+    );
     await refused(
       written({ "app.ts": "export {};\nconst app: number = 1;" }),
       /got no export in .*app\.ts$/,
@@ -132,9 +135,13 @@ describe("loadAppModule", () => {
 
   it("names an import that is not there", async () => {
     const files = { "app.ts": 'import "./gone.js";\nexport default 1;\n' };
-    await refused(written(files), /must import what there is, got .*gone\.ts/, /gone\.ts/);
+    await refused(written(files), /must import modules that exist, got .*gone\.ts/, /gone\.ts/);
     const module = { "app.mjs": 'import "no-such-package";\nexport default 1;\n' };
-    await refused(written(module), /must import what there is, .*no-such-package/, /no-such-pack/);
+    await refused(
+      written(module),
+      /must import modules that exist, .*no-such-package/,
+      /no-such-pack/,
+    );
   });
 
   it("keeps the error that the module threw", async () => {

@@ -1,10 +1,12 @@
 /**
- * An app that tells the host how it is drained: on the topic `log`, batches, ends of channels, and its stop.
+ * An app that reports to the host how it is drained: it broadcasts batches, ends of channels, and its stop
+ * on the topic `log`.
  *
  * Runs on: every shard, which loads it by its URL.
  */
 import diagnostics from "node:diagnostics_channel";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import { holdLoop } from "./hold.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
 
@@ -12,7 +14,7 @@ const room = defineChannel(socket, {
   join: (channel) => ok({ shard: channel.shard }),
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
-    /** Pushes so much that a client which reads nothing has it unsent. */
+    /** Pushes so much that some remains unsent if the client does not read. */
     fill(channel, { count, bytes }: { count: number; bytes: number }) {
       for (let n = 0; n < count; n += 1) channel.push("filled", { text: "x".repeat(bytes) });
       return reply("ok");
@@ -20,10 +22,7 @@ const room = defineChannel(socket, {
     exit() {
       setImmediate(() => process.exit(1));
     },
-    spin(_channel, { ms }: { ms: number }) {
-      const untilMs = performance.now() + ms;
-      while (performance.now() < untilMs);
-    },
+    spin: (_channel, { ms }: { ms: number }) => holdLoop(ms),
   },
   terminate({ topic, context }, reason) {
     context.broadcast("log", "terminated", { topic, reason });

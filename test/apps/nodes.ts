@@ -1,5 +1,5 @@
 /**
- * An app whose channels reach other nodes in every way there is.
+ * An app whose channels reach other nodes in every possible way.
  *
  * Runs on: shard.
  */
@@ -22,11 +22,11 @@ const room = defineChannel(userSocket, {
     shout: (socket, payload) => socket.broadcast("shout", payload),
     shout_from: (socket, payload) => socket.broadcastFrom("shout", payload),
     local(socket, payload) {
-      socket.context.localBroadcast(socket.topic, "shout", payload);
+      socket.context.broadcast(socket.topic, "shout", payload, { scope: "node" });
     },
     direct(socket, payload) {
       const { node, n } = payload as Direct;
-      socket.context.directBroadcast(node, socket.topic, "shout", { n });
+      socket.context.broadcast(socket.topic, "shout", { n }, { node });
     },
     ban(socket, payload) {
       socket.context.disconnect(payload as string);

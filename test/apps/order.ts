@@ -1,5 +1,5 @@
 /**
- * An app that says numbers, in every way in which a channel can say something.
+ * An app that sends numbers in every way in which a channel can send.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -8,9 +8,12 @@ import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../sr
 /** Longer than the windows of the tests. */
 const AFTER_WINDOW_MS = 50;
 
+/** Values of the flag in the host's data. */
+export const SPINS = { isHeld: 1, isReleased: 2 };
+
 const socket = defineSocket({ connect: () => ok({}) });
 
-/** Says the numbers from `first`, one for each size: `bytes` of filler. */
+/** A request for consecutive numbers from `first`, with one for each size of filler. */
 interface Numbers {
   readonly first: number;
   readonly sizes: readonly number[];
@@ -33,7 +36,7 @@ const room = defineChannel(socket, {
       for (const payload of payloads(numbers)) channel.broadcast("n", payload);
       return reply("ok");
     },
-    /** Every second one goes to the others only. */
+    /** Sends every second number to the other clients only. */
     broadcast_from(channel, numbers: Numbers) {
       for (const payload of payloads(numbers)) {
         if (payload.n % 2 === 0) channel.broadcastFrom("n", payload);
@@ -41,7 +44,7 @@ const room = defineChannel(socket, {
       }
       return reply("ok");
     },
-    /** Three numbers to its own client, of which all others hear the second. */
+    /** Sends three numbers to its own client; the second one goes to all other clients too. */
     async mixed(channel, { n, isAsync }: { n: number; isAsync: boolean }) {
       channel.push("n", { n });
       if (isAsync) await Promise.resolve();
@@ -55,7 +58,7 @@ const room = defineChannel(socket, {
       channel.push("n", { n: n + 2 });
       return reply("ok", { n: n + 3 });
     },
-    /** The same with bytes in turns: those of odd numbers, which begin with the number. */
+    /** Sends odd numbers as bytes, which begin with the number, and even ones as JSON. */
     broadcast_bytes(channel, numbers: Numbers) {
       for (const { n, filler } of payloads(numbers)) {
         if (n % 2 === 0) channel.broadcast("n", { n, filler });
@@ -69,20 +72,19 @@ const room = defineChannel(socket, {
       channel.broadcast("n", bytesOf(n + 3, 5_000));
       return reply("ok", bytesOf(n + 4, 0));
     },
-    /** Says so, and holds the shard's loop as soon as no window holds that any more. */
+    /** Announces it, and blocks the shard's loop once no window can hold the announcement any more. */
     spin(channel, { ms }: { ms: number }) {
       channel.broadcast("spins", {});
       channel.sendAfter(AFTER_WINDOW_MS, ms);
     },
   },
-  /** Holds the loop; the flag in the host's data says when that has begun. */
+  /** Holds the loop, at most so long; the flag in the host's data says that this has begun, and ends it. */
   handleInfo({ context }, ms) {
     const { spins } = context.data as { spins: SharedArrayBuffer };
     const flag = new Int32Array(spins);
-    const endMs = performance.now() + (ms as number);
-    Atomics.store(flag, 0, 1);
+    Atomics.store(flag, 0, SPINS.isHeld);
     Atomics.notify(flag, 0);
-    while (performance.now() < endMs);
+    Atomics.wait(flag, 0, SPINS.isHeld, ms as number);
   },
 });
 

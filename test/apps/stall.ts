@@ -1,12 +1,13 @@
 /**
- * An app whose channels hold up their shard, and flood another topic.
+ * An app whose channels block their shard and flood another topic.
  *
  * Runs on: every shard, which loads it by its URL.
  */
 import { setImmediate } from "node:timers/promises";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import { holdLoop } from "./hold.ts";
 
-/** What a flood is made of. */
+/** The parameters of a flood. */
 export interface Flood {
   readonly topic: string;
   readonly from: string;
@@ -24,12 +25,10 @@ const room = defineChannel(socket, {
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
 
-    /** Holds up the shard, once the reply is out. */
-    spin(_channel, { ms }: { ms: number }) {
-      setTimeout(() => {
-        const endMs = performance.now() + ms;
-        while (performance.now() < endMs);
-      }, 50);
+    /** Holds up the shard, once the reply is out; until the host lets go, if it has given a word for it. */
+    spin({ context }, { ms }: { ms: number }) {
+      const release = context.data as SharedArrayBuffer | undefined;
+      setTimeout(() => holdLoop(ms, release), 50);
       return reply("ok");
     },
 

@@ -63,11 +63,12 @@ describe("a channel's definition", () => {
       const expected = { policy: "drop-oldest", bound: queue };
       assert.deepEqual(slowOf({ slow: "drop-oldest", queue }), expected);
     }
-    refused({ join, slow: "drop" }, 'slow must be "conflate" or "drop-oldest", got drop');
+    refused({ join, slow: "drop" }, 'slow must be "conflate" or "drop-oldest", got "drop"');
     refused({ join, queue: 8 }, 'slow must be "conflate" or "drop-oldest", got undefined');
     const must = "queue must be an integer from 1 to 65536 (broadcasts), got";
     for (const queue of [0, 65_537, 1.5, NaN, "8"]) {
-      refused({ join, slow: "conflate", queue }, `${must} ${String(queue)}`);
+      const got = typeof queue === "string" ? `"${queue}"` : String(queue);
+      refused({ join, slow: "conflate", queue }, `${must} ${got}`);
     }
   });
 

@@ -54,6 +54,25 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     await refuses(`SIMURGH_SHARDS ${shards}`, ["demo", "--port", "0"], { SIMURGH_SHARDS: "0" });
   });
 
+  it("that names the variable which a misspelt one is nearest to", async () => {
+    const rule =
+      "environment variables that start with SIMURGH_ must be options (`simurgh serve --help` lists them)";
+    const hint = "SIMURGH_SHARD (did you mean SIMURGH_SHARDS?)";
+    const environment = { SIMURGH_SHARD: "4" };
+    await refuses(`${rule}, got ${hint}`, ["demo", "--port", "0"], environment);
+    await refuses(`${rule}, got ${hint}`, ["token", "sign", "--salt", "x", "1"], environment);
+  });
+
+  it("that says whose variable SIMURGH_PORT is, where Kubernetes has set it", async () => {
+    const environment = { SIMURGH_PORT: "tcp://10.0.0.11:4000" };
+    const { code, err } = await run(["demo"], environment);
+    assert.equal(code, 2);
+    assert.match(
+      err,
+      /^simurgh: SIMURGH_PORT must be a port, got tcp:\/\/10\.0\.0\.11:4000, which Kubernetes .* set SIMURGH_PORT yourself/,
+    );
+  });
+
   it("and never shows a secret", async () => {
     const secret = "must be a string of 64 to 4096 (bytes), got 6";
     const environment = { SIMURGH_SECRET_KEY_BASE: "hunter" };
@@ -62,14 +81,17 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
 
   it("for a flag that there is not, or that has no value", async () => {
     const unknown = "option must be listed by `simurgh demo --help`, got";
-    await refuses(`${unknown} --prot`, ["demo", "--prot", "1"]);
-    await refuses(`${unknown} --secret-key-base`, ["demo", "--secret-key-base", "x"]);
+    await refuses(`${unknown} --prot; did you mean --port?`, ["demo", "--prot", "1"]);
+    await refuses(`${unknown} --watch`, ["demo", "--watch"]);
+    const secret = "; a secret has no flag, set SIMURGH_SECRET_KEY_BASE";
+    await refuses(`${unknown} --secret-key-base${secret}`, ["demo", "--secret-key-base", "x"]);
     await refuses("--port must be followed by a value, got none", ["demo", "--port"]);
   });
 
   it("for a command that there is not, and for wrong arguments", async () => {
     const command = "command must be one of serve, demo, token (see simurgh --help), got";
-    await refuses(`${command} sevre`, ["sevre", "app.js"]);
+    await refuses(`${command} sevre; did you mean serve?`, ["sevre", "app.js"]);
+    await refuses(`${command} bench`, ["bench"]);
     await refuses("serve must be given one app module, got none", ["serve"]);
     await refuses("serve must be given one app module, got a.js b.js", ["serve", "a.js", "b.js"]);
     await refuses("demo must be given options only, got app.js", ["demo", "app.js"]);

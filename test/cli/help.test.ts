@@ -53,7 +53,7 @@ describe("the help of simurgh", () => {
     assertFits(help, 24);
     const flags = [...help.matchAll(/^ {2}(--[\w-]+)/gm)].map(([, flag]) => flag);
     const derivation = ["--key-digest", "--key-iterations", "--key-length"];
-    const expected = ["--salt", "--secret-file", "--max-age", "--signed-at", ...derivation];
+    const expected = ["--salt", "--secret-file", "--max-age-ms", "--signed-at-ms", ...derivation];
     assert.deepEqual(flags, expected);
     assert.equal(await helpOf("token", "sign", "-h"), help);
   });

@@ -66,7 +66,7 @@ describe("terms in JSON", () => {
     for (const json of wrong) {
       const error = {
         code: "SIM_ERR_OPTION_INVALID",
-        message: /^\$\w+ in data must have the form/,
+        message: /^\$\w+ in data must have a form/,
       };
       assert.throws(() => termOfJson([json]), error, JSON.stringify(json));
     }

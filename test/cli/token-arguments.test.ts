@@ -8,7 +8,7 @@ function refuses(message: string, args: readonly string[]): void {
 }
 
 function aged(age: string): unknown {
-  return parseTokenArguments(salted("verify", `--max-age=${age}`)).options["maxAge"];
+  return parseTokenArguments(salted("verify", `--max-age-ms=${age}`)).options["maxAgeMs"];
 }
 
 function salted(action: string, flag: string): string[] {
@@ -18,7 +18,7 @@ function salted(action: string, flag: string): string[] {
 describe("the arguments of simurgh token", () => {
   it("are an action, what it is done to, and options", () => {
     const derivation = ["--key-iterations", "2", "--key-length=16", "--key-digest", "sha384"];
-    const age = ["--max-age", "0.5", "--signed-at", "1700000000"];
+    const age = ["--max-age-ms", "0.5", "--signed-at-ms", "1700000000000"];
     assert.deepEqual(
       parseTokenArguments(["sign", "[1]", "--salt=", "--secret-file", "s", ...age, ...derivation]),
       {
@@ -27,8 +27,8 @@ describe("the arguments of simurgh token", () => {
         salt: "",
         secretFile: "s",
         options: {
-          maxAge: 0.5,
-          signedAt: 1_700_000_000,
+          maxAgeMs: 0.5,
+          signedAtMs: 1_700_000_000_000,
           keyDigest: "sha384",
           keyIterations: 2,
           keyLength: 16,
@@ -61,14 +61,24 @@ describe("the arguments of simurgh token", () => {
 
   it("are refused where an option is none, or its value no number", () => {
     const unknown = "option must be listed by `simurgh token --help`, got";
-    for (const flag of ["--secret", "--secret-key-base", "--port", "-x"]) {
+    for (const flag of ["--port", "-x"]) {
       refuses(`${unknown} ${flag}`, ["sign", flag, "1", "--salt", "x"]);
     }
-    const own = "must be given options for reading a token, got --signed-at";
-    refuses(`verify ${own}`, salted("verify", "--signed-at=1"));
-    refuses(`decrypt ${own}`, salted("decrypt", "--signed-at=1"));
-    refuses('--max-age must be a number or infinity, got "1d"', salted("sign", "--max-age=1d"));
-    refuses('--signed-at must be a number, got ""', salted("sign", "--signed-at="));
+    for (const [flag, nearest] of [
+      ["--secret", "--secret-file"],
+      ["--max-age", "--max-age-ms"],
+      ["--sallt", "--salt"],
+    ] as const) {
+      refuses(`${unknown} ${flag}; did you mean ${nearest}?`, ["sign", flag, "1", "--salt", "x"]);
+    }
+    const own = "must be given options for reading a token, got --signed-at-ms";
+    refuses(`verify ${own}`, salted("verify", "--signed-at-ms=1"));
+    refuses(`decrypt ${own}`, salted("decrypt", "--signed-at-ms=1"));
+    refuses(
+      '--max-age-ms must be a number or infinity, got "1d"',
+      salted("sign", "--max-age-ms=1d"),
+    );
+    refuses('--signed-at-ms must be a number, got ""', salted("sign", "--signed-at-ms="));
     refuses('--key-length must be a number, got "0x20"', salted("sign", "--key-length=0x20"));
   });
 });

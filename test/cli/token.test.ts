@@ -45,14 +45,14 @@ async function fails(
 
 describe("simurgh token sign and encrypt", () => {
   it("prints the token that Phoenix makes of the same data", async () => {
-    const at = ["--signed-at", "1700000000"];
+    const at = ["--signed-at-ms", "1700000000000"];
     await prints(
       "SFMyNTY.g2gDaAJkAAR1c2VyYQVuBgAAaOXPiwFiAAAOEA.ZQKq1klSG_vBztzudnnhiBRbtVCu7TfLlgsZDCr1AWg",
-      [...SIGN, ...at, "--max-age=3600", '{"$tuple":[{"$atom":"user"},5]}'],
+      [...SIGN, ...at, "--max-age-ms=3600000", '{"$tuple":[{"$atom":"user"},5]}'],
     );
     await prints(
       "SFMyNTY.g2gDYQFuBgAAaOXPiwFkAAhpbmZpbml0eQ.vEPxjvuPQAvnZXbCb_lSKd3oAvJBxg8xFGdmm17scEA",
-      [...SIGN, ...at, "--max-age", "infinity"],
+      [...SIGN, ...at, "--max-age-ms", "infinity"],
       "1\n",
     );
     await prints(
@@ -80,10 +80,10 @@ describe("simurgh token verify and decrypt", () => {
 
   it("says why a token does not hold, and exits with 1", async () => {
     await fails(1, "the token is invalid", [...VERIFY, "x"]);
-    const old = Token.sign(SECRET, SALT, 1, { signedAt: 1_700_000_000 });
+    const old = Token.sign(SECRET, SALT, 1, { signedAtMs: 1_700_000_000_000 });
     await fails(1, "the token is expired", [...VERIFY, old]);
     await fails(1, "the token is invalid", ["verify", "--salt", "other", old]);
-    await prints("1", [...VERIFY, "--max-age", "infinity", old]);
+    await prints("1", [...VERIFY, "--max-age-ms", "infinity", old]);
   });
 });
 
@@ -124,7 +124,7 @@ describe("simurgh token", () => {
 
   it("exits with 2 for what is no data, and with 1 for data without a form", async () => {
     await fails(2, "data must be JSON, got {id:7}", [...SIGN, "{id:7}"]);
-    const forms = "in data must have the form shown by `simurgh token --help`, got";
+    const forms = "in data must have a form that `simurgh token --help` shows, got";
     await fails(2, `$atom ${forms} 5`, [...SIGN, '{"$atom":5}']);
     await fails(1, "data must have finite numbers only, got Infinity", [...SIGN, "1e999"]);
   });

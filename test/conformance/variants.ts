@@ -1,21 +1,28 @@
 /**
- * How the recorded scenarios are played: on how many shards, and with which coalescing.
+ * The ways in which recorded scenarios are replayed: the number of shards, and the coalescing window.
  *
  * Runs on: any thread. A table.
  */
 
-/** One way in which each scenario is played. */
+/** A way to replay the scenarios. */
 export interface Variant {
-  /** Of the suite of all scenarios. */
+  /** Name of the suite. */
   readonly name: string;
+  /** The test file that plays it. */
+  readonly file: string;
   readonly shards: number;
   readonly coalesceMs: number;
 }
 
-function variant(shards: number, coalesceMs: number): Variant {
+function variant(file: string, shards: number, coalesceMs: number): Variant {
   const held = coalesceMs === 0 ? "" : `, which hold broadcasts for ${coalesceMs} ms`;
-  return { name: `Phoenix, as recorded, on ${shards} of our shards${held}`, shards, coalesceMs };
+  const name = `Phoenix, as recorded, on ${shards} of our shards${held}`;
+  return { name, file: `test/conformance/${file}.test.ts`, shards, coalesceMs };
 }
 
 /** All of them. */
-export const VARIANTS: readonly Variant[] = [variant(1, 0), variant(2, 0), variant(2, 3)];
+export const VARIANTS = {
+  oneShard: variant("one-shard", 1, 0),
+  twoShards: variant("two-shards", 2, 0),
+  twoShardsHeld: variant("two-shards-held", 2, 3),
+} as const satisfies Readonly<Record<string, Variant>>;

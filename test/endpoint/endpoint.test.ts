@@ -177,7 +177,7 @@ describe("an endpoint's definition", () => {
     );
     refused(
       mountedWith({ websocket: { compress: "yes" } }),
-      "compress of /s must be true or false, got string",
+      'compress of /s must be true or false, got "yes"',
     );
     refused(
       mountedWith({ websocket: 7 }),
@@ -252,8 +252,8 @@ describe("an endpoint's definition", () => {
       mountedWith({ errorHandler: 403 }),
       "errorHandler of /s must be a function, got number",
     );
-    refused(mountedWith({ checkCsrf: 0 }), "checkCsrf of /s must be true or false, got number");
-    refused(mountedWith({ authToken: "x" }), "authToken of /s must be true or false, got string");
+    refused(mountedWith({ checkCsrf: 0 }), "checkCsrf of /s must be true or false, got 0");
+    refused(mountedWith({ authToken: "x" }), 'authToken of /s must be true or false, got "x"');
     refused(
       mountedWith({ websocket: { path: "ws" } }),
       'websocket path of /s must start with /, got "ws"',
@@ -263,7 +263,7 @@ describe("an endpoint's definition", () => {
       ["https://example.com", '"https://example.com"'],
       ["example.com:80", '"example.com:80"'],
       ["", '""'],
-      [7, "number"],
+      [7, "7"],
     ] as const) {
       refused(
         { urlHost, ...mountedWith({}) },

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { releaseLoop } from "../apps/hold.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -17,6 +18,8 @@ import type { Server } from "../support/server.ts";
 const SMALLEST = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
 const FLOOD = "room:flood";
 const CLOSE_MS = 20_000;
+/** A thread is let go by the test; should that fail, after this time. */
+const HELD_MS = 60_000;
 
 /** Broadcasts until main has lost something to a thread that stands still; so is what comes next. */
 async function lap(server: Server): Promise<void> {
@@ -67,17 +70,19 @@ async function missed(client: Client): Promise<void> {
 }
 
 it("ends the connection on a shard that stood still", async () => {
-  const server = await startServer("stall", { shards: 1, ...SMALLEST });
+  const release = new SharedArrayBuffer(4);
+  const server = await startServer("stall", { shards: 1, ...SMALLEST, data: release });
   try {
     const banned = await connect(server, "1");
     const other = await connect(server, "2");
     await joined(banned, "room:1");
     await joined(other, "room:1");
     await joined(other, FLOOD);
-    const spun = await other.replyTo(other.push("room:1", "spin", { ms: 3_000 }));
+    const spun = await other.replyTo(other.push("room:1", "spin", { ms: HELD_MS }));
     assert.equal(spun.status, "ok");
     await within(lap(server), "a loss");
     disconnectLost(server, "users:1");
+    releaseLoop(release);
     assert.equal((await banned.closed(CLOSE_MS)).code, 1001);
     await missed(other);
     const echoed = await other.replyTo(other.push("room:1", "echo"));
@@ -89,10 +94,11 @@ it("ends the connection on a shard that stood still", async () => {
 
 it("ends the connection on another node, where the link stood still", async () => {
   const hub = "ban-test";
+  const release = new SharedArrayBuffer(4);
   const here = await startServer("stall", {
     shards: 1,
     ...SMALLEST,
-    adapter: stallingAdapter({ hub, nodeName: "here" }),
+    adapter: stallingAdapter({ hub, nodeName: "here", release }),
   });
   const there = await startServer("stall", {
     shards: 2,
@@ -108,6 +114,7 @@ it("ends the connection on another node, where the link stood still", async () =
     assert.equal((await other.next("n")).topic, STALLING_TOPIC);
     await within(lap(here), "a loss");
     disconnectLost(here, "users:1");
+    releaseLoop(release);
     assert.equal((await banned.closed(CLOSE_MS)).code, 1001);
     await missed(other);
     const echoed = await other.replyTo(other.push("room:1", "echo"));

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { Channel, Socket } from "phoenix";
 import { after, before, describe, it } from "node:test";
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import type { Broadcast } from "../../src/index.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -148,7 +148,7 @@ describe("Bytes between nodes", () => {
       channels[0]?.push("shout", BYTES.buffer);
       for (const payload of await arrived) assert.deepEqual(bytesOf(payload), [...BYTES]);
       const direct = received(channels[1] as Channel, "direct");
-      near.directBroadcast("two", "room:1", "direct", BYTES);
+      near.broadcast("room:1", "direct", BYTES, { node: "two" });
       assert.deepEqual(bytesOf(await direct), [...BYTES]);
       const payloads = (await heard).map(({ payload }) => payload);
       assert.deepEqual(payloads, [BYTES, BYTES]);

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import { LAST_TOPIC, mortalAdapter } from "../apps/mortal-adapter.ts";
 import { within } from "../support/deadline.ts";
 import { startServer, type Server } from "../support/server.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import type { Broadcast } from "../../src/index.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -135,7 +135,7 @@ describe("nodes of a cluster", () => {
   withClients("do not hear what is for one node only", [0, 0, 1], async ([sender, near, far]) => {
     assert.ok(sender && near && far);
     sender.push("room:1", "local", { n: 1 });
-    node(0).localBroadcast("room:1", "shout", { n: 2 });
+    node(0).broadcast("room:1", "shout", { n: 2 }, { scope: "node" });
     await near.next("shout");
     await near.next("shout");
     sender.push("room:1", "shout", { n: "end" });
@@ -161,8 +161,8 @@ describe("nodes of a cluster", () => {
   withClients("hear their hosts, and what those send to one node", [0, 1], async ([one, two]) => {
     assert.ok(one && two);
     node(0).broadcast("room:1", "shout", { n: 1 });
-    node(0).directBroadcast("bee", "room:1", "shout", { n: 2 });
-    node(0).directBroadcast("ant", "room:1", "shout", { n: 3 });
+    node(0).broadcast("room:1", "shout", { n: 2 }, { node: "bee" });
+    node(0).broadcast("room:1", "shout", { n: 3 }, { node: "ant" });
     node(0).broadcast("room:1", "shout", { n: "end" });
     assert.deepEqual(await numbersOf(one), [1, 3]);
     assert.deepEqual(await numbersOf(two), [1, 2]);

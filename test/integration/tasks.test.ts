@@ -134,7 +134,7 @@ describe("A task", () => {
   });
 
   it("that runs too long is ended, and rejected", async () => {
-    const client = await enter(await start({ taskTimeoutMs: 1_000 }));
+    const client = await enter(await start({ taskTimeoutMs: 2_000 }));
     const { status, response } = await client.replyTo(client.push("room:1", "burn"));
     const { code } = response as Answer;
     assert.deepEqual([status, code], ["error", "SIM_ERR_TASK_TIMEOUT"]);

@@ -160,11 +160,11 @@ describe("options", () => {
       assert.equal(resolved({ clusterUrl: url }).clusterUrl, url);
     }
     const must =
-      "clusterUrl must be none or a URL such as redis://user:password@host:6379 or rediss:// (TLS), got";
-    assert.equal(refused({ clusterUrl: "localhost" }), `${must} an invalid URL`);
-    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} the scheme http:`);
+      "clusterUrl must be none, or a URL like redis://user:password@host:6379 or rediss://… (TLS), got";
+    assert.equal(refused({ clusterUrl: "localhost" }), `${must} no URL`);
+    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} a URL of http:`);
     assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} a URL without a host`);
-    const path = `${must} a path that is not a database number`;
+    const path = `${must} a path that is not the number of a database`;
     assert.equal(refused({ clusterUrl: "redis://h/zero" }), path);
   });
 
@@ -246,8 +246,8 @@ describe("options", () => {
     assert.deepEqual(asked, ["parallelism", "parallelism", "nodeName", "secretKeyBase"]);
   });
 
-  it("ignores what is no option, and freezes the result", () => {
-    const options = resolved({ app: "x", adapter: {} });
+  it("freezes the result", () => {
+    const options = resolved();
     assert.deepEqual(Object.keys(options).toSorted(), NAMES.toSorted());
     assert.ok(Object.isFrozen(options));
   });
@@ -264,6 +264,22 @@ describe("options", () => {
     }
     // 3 shards, main, the link and a spare.
     assert.equal(resolved().ringBytes, automaticRingBytes(6));
+  });
+
+  it("refuses an option or a variable that there is not, and names the nearest", () => {
+    const unknown = "option must be one of the server's, got";
+    assert.equal(refused({ shard: 4 }), `${unknown} shard; did you mean shards?`);
+    assert.equal(refused({ constructor: 4 }), `${unknown} constructor`);
+    assert.match(
+      refused({}, { SIMURGH_SHARD: "4" }),
+      /SIMURGH_SHARD \(did you mean SIMURGH_SHARDS\?\)$/,
+    );
+  });
+
+  it("takes no address of a service for the port, unless the port is given", () => {
+    const environment = { SIMURGH_PORT: "tcp://10.0.0.11:4000" };
+    assert.match(refused({}, environment), /^SIMURGH_PORT must be a port, got tcp:.*Kubernetes/);
+    assert.equal(resolved({ port: 4001 }, environment).port, 4001);
   });
 
   it("says the range of each option in words", () => {

@@ -1,7 +1,7 @@
 /**
  * Tests for the reporter to report: see `test-reporter.test.ts`.
  *
- * Runs on: a node --test that the test has started.
+ * Runs on: a runner that the test has started.
  */
 import { describe, it } from "node:test";
 

@@ -1,12 +1,13 @@
 /**
- * What `npm test` prints of a run, and how it ends, where the checklist rests on what did not run.
+ * What `npm test` prints of a run, and how it ends: with failures, and with rows of the checklist that rest
+ * on what did not run.
  *
- * Runs on: the test's thread; node's runner is a process of its own.
+ * Runs on: the test's thread; the runner is a process of its own.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -18,12 +19,14 @@ import { within } from "../support/deadline.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const CASES = "test/scripts/test-reporter.cases.ts";
+const FAILING = "test/scripts/test-failures.cases.ts";
 const SUITE = "a suite | of `cases`";
 const PASSING = [
   `${SUITE} › passes, and says <br> and *more*`,
   `${SUITE} › with one inside › passes`,
   `${SUITE} › a suite of another file › passes`,
 ];
+const RUNNER = fileURLToPath(new URL("test-reporter.runner.js", import.meta.url));
 
 const folder = mkdtempSync(join(tmpdir(), "simurgh-reporter-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -32,39 +35,42 @@ function proof(name: string, file = CASES): string {
   return `\`${file}\` › ${toMarkdown(name)}`;
 }
 
-/** Runs the cases under the reporter; gives what it printed and its exit code. */
+/** Runs cases under the reporter; returns what it printed, the listing and its exit code. */
 async function run(
   proofs: readonly string[],
   scope: string,
-): Promise<{ readonly output: string; readonly code: unknown }> {
-  const list = join(folder, "list.md");
-  writeFileSync(list, proofs.map((each, at) => `| ${at + 1} | a feature | ${each} |\n`).join(""));
-  // A runner within a test would take itself for a part of that test's run.
+  cases = CASES,
+): Promise<{ readonly output: string; readonly listing: string; readonly code: unknown }> {
+  const checklist = join(folder, "list.md");
+  const listing = join(folder, "listing.txt");
+  const rows = proofs.map((each, at) => `| ${at + 1} | a feature | ${each} |\n`);
+  writeFileSync(checklist, rows.join(""));
+  const files = [join(ROOT, "dist", cases.replace(/\.ts$/, ".js"))];
+  const settings = JSON.stringify({ files, listing, checklist, scope });
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
-  const child = spawn(
-    process.execPath,
-    ["--test", "--test-reporter=./dist/scripts/test-reporter.js", `dist/${CASES.slice(0, -3)}.js`],
-    { cwd: ROOT, env: { ...environment, CHECKLIST: list, CHECKLIST_SCOPE: scope } },
-  );
+  const child = spawn(process.execPath, [RUNNER, settings], {
+    cwd: ROOT,
+    env: environment,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const ended = once(child, "close");
   const output = await within(text(child.stdout), "the report");
   const [code] = (await within(ended, "the end of the run")) as [unknown];
-  return { output, code };
+  return { output, listing: readFileSync(listing, "utf8"), code };
 }
 
 describe("the reporter of npm test", () => {
-  it("prints what node prints, and nothing more, where all that is named ran", async () => {
+  it("prints notes and the summary, and nothing more, where all that is named ran", async () => {
     const inSkipped = "a suite that is skipped for a reason › has a test";
     const names = [...PASSING, `${SUITE} › is skipped for a reason`, inSkipped];
     for (const scope of ["whole", "part"]) {
-      const { output, code } = await run(
+      const { output, listing, code } = await run(
         names.map((name) => proof(name)),
         scope,
       );
       assert.equal(code, 0);
-      assert.ok(output.includes("✔ passes, and says <br> and *more*"), output);
-      assert.ok(!output.includes("CHECKLIST"), output);
-      assert.match(output, /\nℹ tests \d+\n(?:ℹ .*\n)+$/);
+      assert.match(output, /^\na note\n\nℹ tests \d+\n(?:ℹ .*\n)+$/);
+      assert.ok(listing.includes("✔ passes, and says <br> and *more*"), listing);
     }
   });
 
@@ -92,7 +98,7 @@ describe("the reporter of npm test", () => {
       ["7", "did not run"],
       ["8", "did not run"],
     ]);
-    assert.match(output, /✖ row 8: [^\n]*\n\nℹ tests \d+\n(?:ℹ .*\n)+$/);
+    assert.match(output, /✖ row 8: [^\n]*\n\na note\n\nℹ tests \d+\n(?:ℹ .*\n)+$/);
   });
 
   it("looks at the files that ran where not all did, and at none where tests were left out", async () => {
@@ -100,5 +106,17 @@ describe("the reporter of npm test", () => {
     assert.equal((await run([elsewhere], "part")).code, 0);
     assert.equal((await run([proof("is not there")], "part")).code, 1);
     assert.equal((await run([proof("is not there")], "none")).code, 0);
+  });
+
+  it("says which file failed at once, and at the end what failed and where", async () => {
+    const { output, code } = await run([], "none", FAILING);
+    assert.equal(code, 1);
+    assert.ok(output.startsWith(`✖ ${FAILING}\n\n✖ failed tests: 1\n\n`), output);
+    assert.ok(output.includes(`1. ${FAILING} › a suite › fails\n`), output);
+    assert.match(output, /\n {3}AssertionError: [^\n]+\n(?: {3}.+\n)+/);
+    const lines = readFileSync(join(ROOT, FAILING), "utf8").split("\n");
+    const at = lines.findIndex((line) => line.includes("assert.deepEqual")) + 1;
+    assert.ok(output.includes(`   at ${FAILING}:${at}\n`), output);
+    assert.match(output, /\nℹ fail 1\n(?:ℹ .*\n)+$/);
   });
 });

@@ -30,8 +30,10 @@ let unwatch = (): void => {};
 const room = defineChannel(socket, {
   join: () => ok(),
   handleIn: {
-    others: (member) => member.context.broadcastFrom(member, member.topic, "said", { by: "one" }),
-    near: (member) => member.context.localBroadcastFrom(member, member.topic, "said"),
+    others: (member) =>
+      member.context.broadcast(member.topic, "said", { by: "one" }, { except: member }),
+    near: (member) =>
+      member.context.broadcast(member.topic, "said", {}, { except: member, scope: "node" }),
     watch(member) {
       unwatch = member.context.subscribe(member.topic, (broadcast) => void heard.push(broadcast));
       return reply("ok");
@@ -136,8 +138,8 @@ describe("a shard's context", () => {
       for (const send of [
         () => context?.broadcast("t", "e"),
         () => context?.broadcast("t", "e", { n: 1 }),
-        () => context?.localBroadcast("t", "e"),
-        () => context?.directBroadcast("unknown", "t", "e"),
+        () => context?.broadcast("t", "e", {}, { scope: "node" }),
+        () => context?.broadcast("t", "e", {}, { node: "unknown" }),
         () => context?.disconnect("users:1"),
       ]) {
         send();
@@ -146,13 +148,23 @@ describe("a shard's context", () => {
       assert.throws(() => context?.broadcast("t", "e", [1]), { code: "SIM_ERR_PAYLOAD" });
       assert.throws(() => context?.broadcast("t", 5 as never), { code: "SIM_ERR_PAYLOAD" });
       assert.throws(() => context?.broadcast(5 as never, "e"), { code: "SIM_ERR_PAYLOAD" });
-      for (const method of ["broadcast", "localBroadcast"] as const) {
-        assert.throws(() => context?.[method]("phx_presence:x", "e"), { code: "SIM_ERR_PAYLOAD" });
+      for (const options of [{}, { scope: "node" }, { node: "elsewhere" }] as const) {
+        assert.throws(() => context?.broadcast("phx_presence:x", "e", {}, options), {
+          code: "SIM_ERR_PAYLOAD",
+          message: `topic must not be reserved by the server, got "phx_presence:x"`,
+        });
       }
-      assert.throws(() => context?.directBroadcast("node", "phx_presence:x", "e"), {
-        code: "SIM_ERR_PAYLOAD",
-        message: `topic must not be reserved by the server, got "phx_presence:x"`,
-      });
+      const wrong: [object, string][] = [
+        [{ scope: "all" }, 'scope must be "cluster", "node" or "thread", got "all"'],
+        [{ node: 1 }, "node must be the name of a node, got 1"],
+        [{ node: "bee", scope: "node" }, "node must be given without scope, got node"],
+      ];
+      for (const [options, message] of wrong) {
+        assert.throws(() => context?.broadcast("t", "e", {}, options), {
+          code: "SIM_ERR_OPTION_INVALID",
+          message,
+        });
+      }
     } finally {
       shard.close();
     }

@@ -308,8 +308,8 @@ describe("the log of connections", () => {
 describe("a socket's definition", () => {
   it("wants a connect, and joins of a known kind", () => {
     refused({}, "connect must be a function, got undefined");
-    refused({ connect: () => ok(), joins: "x" }, 'joins must be "async" or "serial", got x');
-    const policies = 'slowClients must be "close" or "error", got drop';
+    refused({ connect: () => ok(), joins: "x" }, 'joins must be "async" or "serial", got "x"');
+    const policies = 'slowClients must be "close" or "error", got "drop"';
     refused({ connect: () => ok(), slowClients: "drop" }, policies);
     refused({ connect: () => ok(), id: "users" }, "id must be a function, got string");
     const handleControl = "handleControl must be a function, got number";

@@ -276,6 +276,6 @@ describe("The limits of a socket", () => {
       "limit of limits.perAddress.connects must be at most 64 × perMs (64), got 65",
     );
     refused({ address: "x-real-ip" }, "limits.address must be a function, got string");
-    refused({ flood: "ban" }, 'limits.flood must be "ignore" or "close", got ban');
+    refused({ flood: "ban" }, 'limits.flood must be "ignore" or "close", got "ban"');
   });
 });

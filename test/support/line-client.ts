@@ -1,5 +1,5 @@
 /**
- * A client of the example's transport: lines over TCP.
+ * A client of the example transport: lines over TCP.
  *
  * Runs on: the test's thread.
  */
@@ -19,7 +19,8 @@ async function connected(port: number): Promise<Socket> {
     const tcp = connect(port, "127.0.0.1");
     try {
       await once(tcp, "connect");
-      // While nobody listens, a port that is given to who connects may be the very one: it meets itself.
+      // While nobody listens, the system may assign the target port to the client itself, which then
+      // connects to itself.
       if (tcp.localPort !== port) return tcp;
       tcp.destroy();
     } catch (cause) {
@@ -44,7 +45,7 @@ export class LineClient implements RawClient {
   }
 
   /**
-   * Connects as soon as somebody listens.
+   * Connects as soon as the server listens.
    *
    * @param hello - path and parameters of the connection
    */
@@ -62,7 +63,7 @@ export class LineClient implements RawClient {
 
   async next(): Promise<string> {
     const { value, done } = await within(this.#lines.next(), "a line");
-    if (done === true) throw new Error("the connection ended before a line came");
+    if (done === true) throw new Error("the connection ended before a line arrived");
     const line = value;
     if (!line.startsWith("=")) return line;
     return `hex ${Buffer.from(line.slice(1), "base64").toString("hex")}`;

@@ -1,7 +1,7 @@
 /**
- * Members of one node that share the test's thread: real rings, a real index, and no event loop.
+ * Members of one node on the test's thread: real rings and a real index, without an event loop.
  *
- * Runs on: the test's thread. What others wrote comes with `drain`.
+ * Runs on: the test's thread. `drain` delivers what other members have written.
  */
 
 import { LOG_LINES, Logger } from "../../src/log/logger.ts";
@@ -29,7 +29,7 @@ export interface NodeSizes {
   readonly seed?: number;
 }
 
-/** What members of a node share. */
+/** A test's node: what its members share. */
 export class TestNode {
   readonly memory: MemberMemory;
   readonly counters: SharedArrayBuffer;
@@ -105,12 +105,12 @@ export class TestMember<Lane = never> {
     return this.pubsub.member.exchange;
   }
 
-  /** Delivers what other members wrote. */
+  /** Delivers what other members have written. */
   drain(): void {
     this.exchange.drainNow();
   }
 
-  /** Broadcasts, as a host does. */
+  /** Broadcasts like a host. */
   broadcast(
     topic: string,
     event: string,

@@ -38,7 +38,19 @@ describe("InlineTasks", () => {
     const refused = { code: "SIM_ERR_TASKS" };
     await assert.rejects(tasks.run("no such", undefined, {}).result, refused);
     await assert.rejects(tasks.run("keep", () => {}, {}).result, refused);
+    await assert.rejects(tasks.run("unclonable", undefined, {}).result, refused);
     await assert.rejects(new InlineTasks(undefined).run("keep", 1, {}).result, refused);
+  });
+
+  it("tells a running task that it is cancelled, or that its signal is aborted", async () => {
+    const cancelled = tasks.run("untilCancelled", undefined, {});
+    cancelled.cancel();
+    assert.equal(await tasks.run("cancelledCount", 1, {}).result, 1);
+    const abort = new AbortController();
+    const aborted = tasks.run("untilCancelled", undefined, { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await assert.rejects(aborted.result, { message: "enough" });
+    assert.equal(await tasks.run("cancelledCount", 2, {}).result, 2);
   });
 
   it("never settles what was cancelled", async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { getEventListeners } from "node:events";
+import { beforeEach, describe, it } from "node:test";
 
-import type { TaskMessage } from "../../src/tasks/task-messages.ts";
 import { reportOf } from "../../src/error-report.ts";
 import { TaskClient } from "../../src/tasks/task-client.ts";
+import type { TaskMessage } from "../../src/tasks/task-messages.ts";
 
 const MODULE = "file:///app/tasks.js";
 
@@ -38,8 +39,7 @@ describe("TaskClient", () => {
     const client = new TaskClient(undefined, (message) => told.push(message));
     await assert.rejects(client.run("double", 1, {}).result, {
       code: "SIM_ERR_TASKS",
-      message:
-        'task "double" must stand in the endpoint\'s tasks module, got an endpoint without one',
+      message: 'endpoint must have a tasks module to run task "double", got none',
     });
     assert.deepEqual(told, []);
   });
@@ -81,5 +81,55 @@ describe("TaskClient", () => {
     const closed = { code: "SIM_ERR_SERVER_CLOSED" };
     await assert.rejects(open.result, closed);
     await assert.rejects(client.run("double", 1, {}).result, closed);
+  });
+});
+
+describe("a task with a signal", () => {
+  const REASON = new Error("enough");
+  let client: TaskClient;
+  let told: TaskMessage[];
+  let abort: AbortController;
+
+  beforeEach(() => {
+    ({ client, told } = makeClient());
+    abort = new AbortController();
+  });
+
+  it("is cancelled when the signal is aborted, and rejects with the reason", async () => {
+    const { result } = client.run("sum", 1, { signal: abort.signal });
+    abort.abort(REASON);
+    assert.deepEqual(told.slice(1), [{ kind: "taskCancel", id: 0 }]);
+    await assert.rejects(result, REASON);
+  });
+
+  it("is never sent if the signal is aborted already", async () => {
+    const { result } = client.run("sum", 1, { signal: AbortSignal.abort(REASON) });
+    await assert.rejects(result, REASON);
+    assert.deepEqual(told, []);
+  });
+
+  it("leaves no listener on the signal when it is done, has failed or is cancelled", async () => {
+    const { signal } = abort;
+    const [done, failed, cancelled] = [1, 2, 3].map((n) => client.run("sum", n, { signal }));
+    assert.equal(getEventListeners(signal, "abort").length, 3);
+    client.settle({ kind: "taskDone", id: 0, result: 5, transfer: [] });
+    client.settle({ kind: "taskFailed", id: 1, error: reportOf(REASON) });
+    cancelled?.cancel();
+    assert.equal(await done?.result, 5);
+    await assert.rejects(failed?.result ?? Promise.resolve(), REASON);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+    abort.abort();
+    assert.deepEqual(told.slice(3), [{ kind: "taskCancel", id: 2 }]);
+  });
+
+  it("leaves no listener on the signal when its input cannot be cloned, or its shard ends", async () => {
+    const { signal } = abort;
+    const unclonable = client.run("sum", () => {}, { signal });
+    await assert.rejects(unclonable.result, { code: "SIM_ERR_TASKS" });
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+    const open = client.run("sum", 1, { signal });
+    client.close();
+    await assert.rejects(open.result, { code: "SIM_ERR_SERVER_CLOSED" });
+    assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 });

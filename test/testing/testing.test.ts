@@ -290,7 +290,7 @@ describe("subscribeAndJoin", () => {
     const [first, ...others] = message.split("\n");
     assert.equal(first, "the join of room:1 must be accepted, got error { reason: 'not you' }");
     assert.deepEqual(others, [
-      "all that came to this client:",
+      "this client received:",
       '  ["1","1","room:1","phx_reply",{"status":"error","response":{"reason":"not you"}}]',
     ]);
   });
@@ -416,12 +416,12 @@ describe("assertPush", () => {
     const lines = (await messageOf(assertPush(channel, "pushed", { n: 2 }, SHORT))).split("\n");
     assert.equal(lines[0], '"pushed" with { n: 2 } must come on room:1 within 20 (ms)');
     assert.deepEqual(lines.slice(1, 5), [
-      "all that came to this client:",
+      "this client received:",
       '  ["1","1","room:1","phx_reply",{"status":"ok","response":{"topic":"room:1"}}]',
       '  ["1",null,"room:1","pushed",{"n":1}]',
       '  ["1","1","room:1","phx_error",{"reason":"channel_crash"}]',
     ]);
-    assert.equal(lines[5], "and was logged:");
+    assert.equal(lines[5], "the app logged:");
     assert.match(lines[6] ?? "", /^ {2}channel crashed: Error: boom$/);
     assert.match(lines[7] ?? "", /^ +at .*testing\.test/);
   });
@@ -531,7 +531,7 @@ describe("the end", () => {
     const { channel } = await join(socket, "room:endless");
     assert.match(
       await messageOf(leave(channel)),
-      /^room:endless, which was left, must end within 20/,
+      /^channel room:endless, after leave, must end within 20/,
     );
     assert.match(
       await messageOf(closeApp(app, SHORT)),

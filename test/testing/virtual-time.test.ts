@@ -308,16 +308,18 @@ describe("virtual time", () => {
     const other = defineEndpoint({ sockets: endpoint.sockets });
     await assert.rejects(testApp(other, { time: "virtual" }), {
       code: "SIM_ERR_OPTION_INVALID",
-      message: "one app at a time must have virtual time, got a second: closeApp ends one",
+      message: "one app at a time must have virtual time, got a second: call closeApp first",
     });
     await assert.rejects(testApp(endpoint), {
       code: "SIM_ERR_OPTION_INVALID",
-      message: /must be started before the first connection to it, and once: closeApp ends it/,
+      message: /^app must not run yet, got one that runs: call closeApp first$/,
     });
-    await assert.rejects(app.advance(-1), { message: "durationMs must be 0 or more (ms), got -1" });
+    await assert.rejects(app.advance(-1), {
+      message: "durationMs must be a finite number from 0 (ms), got -1",
+    });
     await closeApp(endpoint);
     await using real = await testApp(endpoint);
-    await assert.rejects(real.advance(1), { message: /must be advanced, got one with real time/ });
+    await assert.rejects(real.advance(1), { message: /to advance it, got real time$/ });
   });
 
   it("is given back where the app does not start", async () => {

@@ -10,7 +10,8 @@ import { afterEach, describe, it } from "node:test";
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { ok, verifyJwt, type JwtOptions, type JwtResult } from "../../src/index.ts";
+import { ok } from "../../src/index.ts";
+import { verifyJwt, type JwtOptions, type JwtResult } from "../../src/token/index.ts";
 import { within } from "../support/deadline.ts";
 import { Issuer, type Said } from "../support/issuer.ts";
 
@@ -107,7 +108,7 @@ describe("verifyJwt", () => {
       assert.equal(await outcome(text, optionsFor(issuer)), "invalid");
     }
     assert.equal(await of({ lastsS: -1 }), "expired");
-    assert.equal(await of({ lastsS: -20 }, { clockTolerance: 30 }), "ok");
+    assert.equal(await of({ lastsS: -20 }, { clockToleranceMs: 30_000 }), "ok");
     assert.equal(await of({ claims: { nbf: inAnHour } }), "early");
     assert.equal(await of({ claims: { iss: "https://other" } }), "invalid_claims");
     assert.equal(await of({ claims: { aud: ["other", "more"] } }), "invalid_claims");
@@ -143,8 +144,11 @@ describe("verifyJwt", () => {
     const issuer = await startIssuer();
     const iat = Math.floor(Date.now() / 1_000) - 100;
     const token = await issuer.token("ann", { claims: { iat }, lastsS: 600 });
-    assert.equal(await outcome(token, optionsFor(issuer, { maxAge: 90 })), "expired");
-    const result = await verifyJwt(token, optionsFor(issuer, { maxAge: 150, clockTolerance: 7 }));
+    assert.equal(await outcome(token, optionsFor(issuer, { maxAgeMs: 90_000 })), "expired");
+    const result = await verifyJwt(
+      token,
+      optionsFor(issuer, { maxAgeMs: 150_000, clockToleranceMs: 7_000 }),
+    );
     assert.ok(result.ok);
     assert.equal(result.expiresAtMs, (iat + 150 + 7) * 1_000);
   });
@@ -260,17 +264,28 @@ describe("options of verifyJwt", () => {
   it("that are wrong are errors that say what is", async () => {
     const jwksUrl = "https://x.test/jwks";
     const wrong: readonly [object, RegExp][] = [
-      [{}, /one of jwksUrl, secret, publicKey must be given, got none/],
+      [{}, /options must have exactly one of jwksUrl, secret, publicKey, got none/],
       [{ secret: SECRET, jwksUrl }, /got jwksUrl, secret/],
-      [{ jwksUrl: "ftp://x.test" }, /jwksUrl must be an address of https: or http:, got ftp/],
-      [{ jwksUrl: "jwks.json" }, /jwksUrl must be an address/],
+      [{ jwksUrl: "ftp://x.test" }, /jwksUrl must be a URL of https: or http:, got ftp/],
+      [{ jwksUrl: "jwks.json" }, /jwksUrl must be a URL/],
       [{ jwksUrl, jwks: { cooldownMs: Number.NaN } }, /jwks.cooldownMs must be .* got NaN/],
       [{ jwksUrl, jwks: { cooldown: 1 } }, /option must be one of cacheMs, .* got cooldown/],
-      [{ secret: SECRET, audence: "chat" }, /option must be one of .* got audence/],
-      [{ secret: SECRET, audience: "" }, /audience must be a text/],
-      [{ secret: SECRET, issuer: [7] }, /issuer must be a text/],
-      [{ secret: SECRET, clockTolerance: -1 }, /clockTolerance must be .*\(seconds\), got -1/],
-      [{ secret: SECRET, maxAge: "1h" }, /maxAge must be .*\(seconds\), got string/],
+      [
+        { secret: SECRET, audence: "chat" },
+        /option must be one of .* got audence; did you mean audience\?$/,
+      ],
+      [{ secret: SECRET, audience: "" }, /audience must be a string/],
+      [{ secret: SECRET, issuer: [7] }, /issuer must be a string/],
+      [{ secret: SECRET, clockToleranceMs: -1 }, /clockToleranceMs must be .*\(ms\), got -1$/],
+      [{ secret: SECRET, clockToleranceMs: 30 }, /, got 30, which looks like seconds/],
+      [{ secret: SECRET, maxAgeMs: "1h" }, /maxAgeMs must be .*\(ms\), got "1h"$/],
+      [{ secret: SECRET, maxAgeMs: 600 }, /, got 600, which looks like seconds/],
+      [{ secret: SECRET, maxAge: 600 }, /, got maxAge; write maxAgeMs, in milliseconds$/],
+      [
+        { jwksUrl, jwks: { cacheMs: 600 } },
+        /jwks.cacheMs must be 0, or a number from 1000 .*, got 600$/,
+      ],
+      [{ jwksUrl, jwks: { timeoutMs: 5 } }, /jwks.timeoutMs must be a number from 50 .*, got 5$/],
       [{ secret: SECRET, schema: {} }, /schema must be a Standard Schema, got object/],
     ];
     for (const [options, message] of wrong) {
@@ -372,8 +387,8 @@ describe("the keys of an issuer", () => {
     const token = await issuer.token("ann");
     const options = optionsFor(issuer);
     const expected: Readonly<Record<string, RegExp>> = {
-      error: /keys at http:.* cannot be had: the answer must have status 200, got 503/,
-      nonsense: /cannot be had: .*JSON/,
+      error: /keys at http:.* cannot be fetched: the answer must have status 200, got 503/,
+      nonsense: /cannot be fetched: .*JSON/,
     };
     for (const answering of ["error", "nonsense"] as const) {
       issuer.answering = answering;
@@ -405,7 +420,7 @@ describe("the keys of an issuer", () => {
   it("of an issuer that does not answer are waited for no longer than timeoutMs", async () => {
     const issuer = await startIssuer();
     issuer.answering = "nothing";
-    const options = optionsFor(issuer, { jwks: { timeoutMs: 20, retryMs: 60_000 } });
+    const options = optionsFor(issuer, { jwks: { timeoutMs: 50, retryMs: 60_000 } });
     const token = await issuer.token("ann");
     const first = await within(verifyJwt(token, options), "the answer in spite of the issuer");
     assert.equal(outcomeOf(first), "unavailable");

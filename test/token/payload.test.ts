@@ -27,9 +27,23 @@ function legacyMap(data: Term | undefined, signed: Term | undefined): Buffer {
 }
 
 describe("a payload", () => {
+  it("has its age in seconds, as Phoenix writes it, with a fraction where it must", () => {
+    for (const [maxAgeMs, age] of [
+      [86_400_000, 86_400],
+      [1_500, 1.5],
+      [-1_000, -1],
+      [Infinity, Atom.of("infinity")],
+    ] as const) {
+      assert.deepEqual(packPayload("x", SIGNED_MS, maxAgeMs), tuple("x", SIGNED_MS, age));
+    }
+  });
+
   it("holds for as long as it says, to the millisecond", () => {
-    const payload = packPayload("x", SIGNED_MS, 3_600);
+    const payload = packPayload("x", SIGNED_MS, 3_600_000);
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS), holds(SIGNED_MS + 3_600_000));
+    const half = tuple("x", SIGNED_MS, 0.5);
+    assert.deepEqual(unpackPayload(half, undefined, SIGNED_MS + 500), holds(SIGNED_MS + 500));
+    assert.deepEqual(unpackPayload(half, undefined, SIGNED_MS + 501), EXPIRED);
     assert.deepEqual(
       unpackPayload(payload, undefined, SIGNED_MS + 3_600_000),
       holds(SIGNED_MS + 3_600_000),
@@ -38,27 +52,27 @@ describe("a payload", () => {
   });
 
   it("holds for as long as its reader says, where that says anything", () => {
-    const payload = packPayload("x", SIGNED_MS, 3_600);
-    assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_000), holds(SIGNED_MS + 1_000));
-    assert.deepEqual(unpackPayload(payload, 1, SIGNED_MS + 1_001), EXPIRED);
+    const payload = packPayload("x", SIGNED_MS, 3_600_000);
+    assert.deepEqual(unpackPayload(payload, 1_000, SIGNED_MS + 1_000), holds(SIGNED_MS + 1_000));
+    assert.deepEqual(unpackPayload(payload, 1_000, SIGNED_MS + 1_001), EXPIRED);
     assert.deepEqual(
-      unpackPayload(payload, 7_200, SIGNED_MS + 3_600_001),
+      unpackPayload(payload, 7_200_000, SIGNED_MS + 3_600_001),
       holds(SIGNED_MS + 7_200_000),
     );
     assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS + 10 ** 12), holds(undefined));
-    assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 500), holds(SIGNED_MS + 500));
-    assert.deepEqual(unpackPayload(payload, 0.5, SIGNED_MS + 501), EXPIRED);
+    assert.deepEqual(unpackPayload(payload, 500, SIGNED_MS + 500), holds(SIGNED_MS + 500));
+    assert.deepEqual(unpackPayload(payload, 500, SIGNED_MS + 501), EXPIRED);
   });
 
   it("never holds for no time or less", () => {
     for (const age of [0, -1]) {
-      assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, 9), age, SIGNED_MS), EXPIRED);
+      assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, 9_000), age, SIGNED_MS), EXPIRED);
       assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, age), undefined, 0), EXPIRED);
     }
   });
 
   it("does not hold yet where it was signed in the future, unless age is nothing", () => {
-    const payload = packPayload("x", SIGNED_MS, 3_600);
+    const payload = packPayload("x", SIGNED_MS, 3_600_000);
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS - 1), INVALID);
     assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS - 1), holds(undefined));
     assert.deepEqual(
@@ -79,8 +93,8 @@ describe("a payload", () => {
   });
 
   it("may have any data, nil too", () => {
-    assert.deepEqual(unpackPayload(tuple(null, SIGNED_MS, 1), 1, SIGNED_MS).ok, true);
-    assert.deepEqual(unpackPayload(legacyMap(null, SIGNED_MS), 1, SIGNED_MS).ok, true);
+    assert.deepEqual(unpackPayload(tuple(null, SIGNED_MS, 1), 1_000, SIGNED_MS).ok, true);
+    assert.deepEqual(unpackPayload(legacyMap(null, SIGNED_MS), 1_000, SIGNED_MS).ok, true);
   });
 
   it("is invalid in any other form", () => {

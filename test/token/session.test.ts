@@ -97,7 +97,10 @@ describe("verifySession", () => {
     wrong({ secretKeyBase: "s".repeat(63) }, /^secretKeyBase must .* 64 \(bytes\), got 63$/);
     wrong({ signingSalt: undefined }, /^signingSalt must be a string, got undefined$/);
     wrong({ encryptionSalt: 5 }, /^encryptionSalt must be a string, got number$/);
-    wrong({ signing_salt: "x" }, /^option must be one of .*, got signing_salt$/);
+    wrong(
+      { signing_salt: "x" },
+      /^option must be one of .*, got signing_salt; did you mean signingSalt\?$/,
+    );
     wrong({ encryptionSalt: "x", keyLength: 64 }, /^keyLength must be 16 or 24 or 32 to decrypt/);
     wrong({ rotatingOptions: [{ signingSalt: 1 }] }, /^signingSalt must be a string, got number$/);
     wrong({ rotatingOptions: [{ ...SIGNED }] }, /^option must be one of .*, got secretKeyBase$/);

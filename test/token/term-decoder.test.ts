@@ -109,7 +109,10 @@ describe("decodeTerm", () => {
       "6c0000000161016c0000000161026103",
       "6c000000006102",
     ]) {
-      refuses(Buffer.from(`83${hex}`, "hex"), /^list with a tail must have elements, and a tail/);
+      refuses(
+        Buffer.from(`83${hex}`, "hex"),
+        /^improper list must have elements, and a tail that is not a list, got /,
+      );
     }
   });
 

@@ -24,10 +24,17 @@ const WRONG: readonly (readonly [unknown, unknown, object, RegExp])[] = [
   ["a".repeat(19), SALT, {}, /^secretKeyBase must .* at least 20 \(bytes\), got 19$/],
   [undefined, SALT, {}, /^secretKeyBase must .*, got undefined$/],
   [SECRET, undefined, {}, /^salt must be a string, got undefined$/],
-  [SECRET, SALT, { max_age: 1 }, /^option must be one of .*, got max_age$/],
-  [SECRET, SALT, { maxAge: Number.NaN }, /^maxAge must be a number or Infinity/],
-  [SECRET, SALT, { maxAge: -Infinity }, /^maxAge must .*, got -Infinity$/],
-  [SECRET, SALT, { maxAge: "1" }, /^maxAge must .*, got 1$/],
+  [
+    SECRET,
+    SALT,
+    { max_age: 1 },
+    /^option must be one of .*, got max_age; write maxAgeMs, in milliseconds$/,
+  ],
+  [SECRET, SALT, { maxAge: 1 }, /, got maxAge; write maxAgeMs, in milliseconds$/],
+  [SECRET, SALT, { salts: 1 }, /^option must be one of .*, got salts$/],
+  [SECRET, SALT, { maxAgeMs: Number.NaN }, /^maxAgeMs must be a number or Infinity/],
+  [SECRET, SALT, { maxAgeMs: -Infinity }, /^maxAgeMs must .*, got -Infinity$/],
+  [SECRET, SALT, { maxAgeMs: "1" }, /^maxAgeMs must .*, got 1$/],
   [SECRET, SALT, { keyIterations: 0 }, /^keyIterations must .* 1 to 10000000 .*, got 0$/],
   [SECRET, SALT, { keyIterations: 1.5 }, /^keyIterations must .*, got 1.5$/],
   [SECRET, SALT, { keyLength: 0 }, /^keyLength must be an integer from 1 to 1024/],
@@ -52,21 +59,24 @@ for (const { name, make, read } of KINDS) {
     });
 
     it("has an age", () => {
-      const old = make(SECRET, SALT, 1, { signedAt: Date.now() / 1_000 - 100, maxAge: 99 });
+      const old = make(SECRET, SALT, 1, { signedAtMs: Date.now() - 100_000, maxAgeMs: 99_000 });
       assert.deepEqual(read(SECRET, SALT, old), { ok: false, reason: "expired" });
-      assert.equal(read(SECRET, SALT, old, { maxAge: 10_000 }).ok, true);
-      assert.equal(read(SECRET, SALT, old, { maxAge: Infinity }).ok, true);
+      assert.equal(read(SECRET, SALT, old, { maxAgeMs: 10_000_000 }).ok, true);
+      assert.equal(read(SECRET, SALT, old, { maxAgeMs: Infinity }).ok, true);
       const fresh = make(SECRET, SALT, 1);
-      assert.deepEqual(read(SECRET, SALT, fresh, { maxAge: 0 }), { ok: false, reason: "expired" });
-      const early = make(SECRET, SALT, 1, { signedAt: Date.now() / 1_000 + 3_600 });
+      assert.deepEqual(read(SECRET, SALT, fresh, { maxAgeMs: 0 }), {
+        ok: false,
+        reason: "expired",
+      });
+      const early = make(SECRET, SALT, 1, { signedAtMs: Date.now() + 3_600_000 });
       assert.deepEqual(read(SECRET, SALT, early), INVALID);
     });
 
     it("holds a day where nothing says otherwise", () => {
-      const aged = (seconds: number): string =>
-        make(SECRET, SALT, 1, { signedAt: Date.now() / 1_000 - seconds });
-      assert.equal(read(SECRET, SALT, aged(86_000)).ok, true);
-      assert.deepEqual(read(SECRET, SALT, aged(86_401)), { ok: false, reason: "expired" });
+      const aged = (ageMs: number): string =>
+        make(SECRET, SALT, 1, { signedAtMs: Date.now() - ageMs });
+      assert.equal(read(SECRET, SALT, aged(86_000_000)).ok, true);
+      assert.deepEqual(read(SECRET, SALT, aged(86_401_000)), { ok: false, reason: "expired" });
     });
 
     it("may be missing", () => {
@@ -136,10 +146,20 @@ for (const { name, make, read } of KINDS) {
         assert.throws(() => make(secret as string, salt as string, 1, options), error);
         assert.throws(() => read(secret as string, salt as string, null, options), error);
       }
-      assert.throws(
-        () => make(SECRET, SALT, 1, { signedAt: Infinity }),
-        /^TypeError: signedAt must/,
-      );
+      for (const [signedAtMs, got] of [
+        [Infinity, "Infinity"],
+        ["now" as never, "now"],
+        [1_700_000_000, "1700000000, which looks like seconds: multiply by 1000"],
+      ] as const) {
+        assert.throws(() => make(SECRET, SALT, 1, { signedAtMs }), {
+          code: "SIM_ERR_OPTION_INVALID",
+          message: `signedAtMs must be a time (ms since 1970), got ${got}`,
+        });
+      }
+      assert.deepEqual(read(SECRET, SALT, make(SECRET, SALT, 1, { signedAtMs: 0 })), {
+        ok: false,
+        reason: "expired",
+      });
     });
   });
 }
@@ -156,7 +176,7 @@ describe("a token", () => {
       const shape = { ...SHAPE, lengthBytes: keyLength };
       const secret = new KeyCache(1).derive(SECRET, SALT, shape);
       const token = encryptOld(payload, { secret, signSecret: Buffer.alloc(0) });
-      const read = Token.decrypt(SECRET, SALT, token, { keyLength, maxAge: Infinity });
+      const read = Token.decrypt(SECRET, SALT, token, { keyLength, maxAgeMs: Infinity });
       assert.deepEqual(read, { ok: true, data: 1 });
     }
   });

@@ -14,7 +14,7 @@ import { Token } from "../../src/token/token.ts";
 
 const SECRET = "a".repeat(64);
 const SALT = "user auth";
-const SIGNED_AT = 1_700_000_000;
+const SIGNED_AT_MS = 1_700_000_000_000;
 
 interface Vector {
   readonly data: unknown;
@@ -43,7 +43,7 @@ const VECTORS: readonly Vector[] = [
   },
   {
     data: Token.tuple(Token.atom("user"), 5),
-    options: { maxAge: 3_600 },
+    options: { maxAgeMs: 3_600_000 },
     token:
       "SFMyNTY.g2gDaAJkAAR1c2VyYQVuBgAAaOXPiwFiAAAOEA.ZQKq1klSG_vBztzudnnhiBRbtVCu7TfLlgsZDCr1AWg",
   },
@@ -54,7 +54,7 @@ const VECTORS: readonly Vector[] = [
   },
   {
     data: 1,
-    options: { maxAge: Infinity },
+    options: { maxAgeMs: Infinity },
     token: "SFMyNTY.g2gDYQFuBgAAaOXPiwFkAAhpbmZpbml0eQ.vEPxjvuPQAvnZXbCb_lSKd3oAvJBxg8xFGdmm17scEA",
   },
 ];
@@ -72,27 +72,27 @@ describe("tokens of a running Phoenix", () => {
   });
 
   it("have the same payload", () => {
-    const payload = Token.tuple(1, SIGNED_AT * 1_000, 86_400);
+    const payload = Token.tuple(1, SIGNED_AT_MS, 86_400);
     assert.equal(encodeTerm(payload).toString("hex"), "83680361016e06000068e5cf8b016200015180");
   });
 
   for (const { data, options = {}, token } of VECTORS) {
     it(`are made by sign: ${token}`, () => {
-      assert.equal(Token.sign(SECRET, SALT, data, { signedAt: SIGNED_AT, ...options }), token);
+      assert.equal(Token.sign(SECRET, SALT, data, { signedAtMs: SIGNED_AT_MS, ...options }), token);
     });
 
     it(`are read by verify: ${token}`, () => {
       const { keyDigest } = options;
-      const read = Token.verify(SECRET, SALT, token, { keyDigest, maxAge: Infinity });
+      const read = Token.verify(SECRET, SALT, token, { keyDigest, maxAgeMs: Infinity });
       assert.deepEqual(read, { ok: true, data });
       const byItself = Token.verify(SECRET, SALT, token, { keyDigest });
-      const expected = options.maxAge === Infinity ? read : { ok: false, reason: "expired" };
+      const expected = options.maxAgeMs === Infinity ? read : { ok: false, reason: "expired" };
       assert.deepEqual(byItself, expected);
     });
   }
 
   it("are read by decrypt", () => {
-    const read = Token.decrypt(SECRET, SALT, ENCRYPTED, { maxAge: Infinity });
+    const read = Token.decrypt(SECRET, SALT, ENCRYPTED, { maxAgeMs: Infinity });
     assert.deepEqual(read, { ok: true, data: { id: 7 } });
     const byItself = Token.decrypt(SECRET, SALT, ENCRYPTED);
     assert.deepEqual(byItself, { ok: false, reason: "expired" });

@@ -6,7 +6,8 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { kindOf, makeError } from "../../errors.ts";
+import { checkCount, checkFunction, invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
 import type { Message } from "../../protocol/message.ts";
 import { isThenable } from "../../callbacks/promises.ts";
@@ -58,9 +59,7 @@ export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<un
   }
   const found = new Map<unknown, InHandler>();
   for (const [event, handler] of Object.entries(handleIn)) {
-    if (typeof handler !== "function") {
-      throw invalid(`handleIn.${event} must be a function, got ${typeof handler}`);
-    }
+    checkFunction(`handleIn.${event}`, handler);
     const declaration = Object.hasOwn(declared, event) ? declared[event] : {};
     found.set(event, inHandlerOf(event, handler as PayloadCallback, declaration));
   }
@@ -135,20 +134,10 @@ function declarationOf(subject: string, given: unknown): Declaration {
   if (reply !== undefined && !isSchema(reply) && !isAnObject(reply)) {
     throw invalid(`reply of ${subject} must be a JSON Schema, ${SCHEMA}, got ${kindOf(reply)}`);
   }
-  if (maxBytes !== undefined && !isCount(maxBytes)) {
-    throw invalid(
-      `maxBytes of ${subject} must be an integer from 1 to ${MOST_BYTES} (bytes), got ${shown(maxBytes)}`,
-    );
+  if (maxBytes !== undefined) {
+    checkCount(`maxBytes of ${subject}`, maxBytes, MOST_BYTES, "bytes");
   }
   return given;
-}
-
-function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : kindOf(value);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_BYTES;
 }
 
 function isAnObject(value: unknown): value is object {
@@ -197,8 +186,4 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
       return written(settled);
     });
   };
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

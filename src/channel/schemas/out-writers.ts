@@ -1,42 +1,58 @@
 /**
- * What a channel's events are written by, where `out` has a JSON Schema for them.
+ * The writers of a channel's outgoing events that have a JSON Schema in `out`.
  *
  * Runs on: shard; made with the definition.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import { isSchema } from "./in-handlers.ts";
 import { payloadWriter, type PayloadWriter } from "./payload-writer.ts";
 
 /** The writers of a channel, by event. */
 export class OutWriters {
   readonly #writers: ReadonlyMap<string, PayloadWriter>;
+  /** The schemas of the events that have a writer, as plain data. */
+  readonly schemas: Readonly<Record<string, object>>;
 
-  private constructor(writers: ReadonlyMap<string, PayloadWriter>) {
+  private constructor(
+    writers: ReadonlyMap<string, PayloadWriter>,
+    schemas: Readonly<Record<string, object>>,
+  ) {
     this.#writers = writers;
+    this.schemas = schemas;
   }
 
   /**
-   * Makes them of what a channel declares.
+   * Makes the writers from what a channel declares.
    *
-   * @returns undefined where all is written by JSON.stringify
+   * @returns undefined if JSON.stringify writes all of it
    * @throws SIM_ERR_DEFINITION_INVALID
    */
   static of(declared: Readonly<Record<string, unknown>> = {}): OutWriters | undefined {
     const writers = new Map<string, PayloadWriter>();
+    const schemas: Record<string, object> = {};
     for (const [event, schema] of Object.entries(declared)) {
       if (isSchema(schema)) continue;
       if (typeof schema !== "object" || schema === null) {
-        const message = `out.${event} must be a JSON Schema, a Standard Schema or typed(), got ${kindOf(schema)}`;
-        throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+        const form = "a JSON Schema, a Standard Schema or typed()";
+        throw invalid(`out.${event} must be ${form}, got ${kindOf(schema)}`);
       }
       const writer = payloadWriter(`out.${event}`, schema);
-      if (writer) writers.set(event, writer);
+      if (!writer) continue;
+      writers.set(event, writer);
+      // Without symbols, functions and getters, which other threads cannot be sent.
+      schemas[event] = JSON.parse(JSON.stringify(schema)) as object;
     }
-    return writers.size === 0 ? undefined : new OutWriters(writers);
+    return writers.size === 0 ? undefined : new OutWriters(writers, schemas);
   }
 
-  /** Gives what is sent as the payload of an event. @throws SIM_ERR_PAYLOAD */
+  /** Reports whether an event has a writer. */
+  has(event: string): boolean {
+    return this.#writers.has(event);
+  }
+
+  /** Returns what is sent as the payload of an event. @throws SIM_ERR_PAYLOAD */
   written(event: string, payload: unknown): unknown {
     const write = this.#writers.get(event);
     return write ? write(payload) : payload;

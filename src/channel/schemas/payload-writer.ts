@@ -11,6 +11,7 @@
 
 import { createRequire } from "node:module";
 
+import { invalid } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
 import { JsonText } from "../../protocol/json-text.ts";
@@ -39,7 +40,7 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
     write = compile(withOpenObjects(schema) as object);
   } catch (cause) {
     const message = `${subject} must be a JSON Schema that can be compiled, got ${String(cause)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message, { cause });
+    throw invalid(message, { cause });
   }
   const isObject = "type" in schema && schema.type === "object" && !("nullable" in schema);
   return (payload) => {

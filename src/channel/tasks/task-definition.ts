@@ -1,11 +1,72 @@
 /**
- * How a user defines tasks: functions by their names, as the default export of the tasks module.
+ * Definition of an app's tasks: functions by name, and the types that channels take from them.
  *
- * Runs on: a thread of the task pool, which loads the module.
+ * A channel sees only the type (`import type tasks from "./tasks.ts"`, then `typeof tasks`). The
+ * module itself is loaded by the threads of the pool.
+ *
+ * Runs on: a thread of the task pool, which loads the tasks module.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
-import type { TaskFunctions, TasksDefinition } from "./task-types.ts";
+import { checkFunction } from "../../definition-checks.ts";
+import type { HandedOver, TaskOptions } from "./tasks.ts";
+
+/** Second argument of a task's function. */
+export interface TaskContext {
+  /**
+   * Aborted when nobody waits for the result any more, with the reason. A task that has read
+   * `signal` or `isCancelled` then has one second to end, any other task 200 ms. After that its
+   * thread is terminated.
+   */
+  readonly signal: AbortSignal;
+  /** The same for a loop without `await`, in which no signal can arrive. Costs one atomic load. */
+  readonly isCancelled: boolean;
+  /**
+   * Hands parts of the result over instead of copying them, as in
+   * `return transfer(bytes, [bytes.buffer])`.
+   *
+   * @returns `result`, unchanged
+   */
+  readonly transfer: <Result>(result: Result, list: readonly HandedOver[]) => Result;
+}
+
+/** A task. Called on a thread of the pool with a structured clone of its input. */
+export type TaskFunction = (input: never, context: TaskContext) => unknown;
+
+/** Tasks by name. */
+export type TaskFunctions = Readonly<Record<string, TaskFunction>>;
+
+/** What `defineTasks` returns: the default export of a tasks module. */
+export interface TasksDefinition<Functions = TaskFunctions> {
+  readonly functions: Functions;
+}
+
+/** Names of a module's tasks. */
+export type TaskName<Definition> =
+  Definition extends TasksDefinition<infer Functions> ? keyof Functions & string : string;
+
+/** Input of a task; undefined if it takes none. */
+export type TaskInput<Definition, Name> =
+  Definition extends TasksDefinition<infer Functions>
+    ? Functions[Name & keyof Functions] extends (...given: infer Given) => unknown
+      ? Given extends readonly []
+        ? undefined
+        : Given[0]
+      : unknown
+    : unknown;
+
+/** Result of a task, awaited. */
+export type TaskResult<Definition, Name> =
+  Definition extends TasksDefinition<infer Functions>
+    ? Functions[Name & keyof Functions] extends (...given: never) => infer Result
+      ? Awaited<Result>
+      : unknown
+    : unknown;
+
+/** Arguments after the name in `socket.task(name, …)`. The input is optional if it may be undefined. */
+export type TaskArguments<Definition, Name> =
+  undefined extends TaskInput<Definition, Name>
+    ? [input?: TaskInput<Definition, Name>, options?: TaskOptions]
+    : [input: TaskInput<Definition, Name>, options?: TaskOptions];
 
 const KIND = Symbol.for("simurgh.tasks");
 
@@ -18,21 +79,19 @@ const KIND = Symbol.for("simurgh.tasks");
  * });
  * ```
  *
- * @throws SIM_ERR_DEFINITION_INVALID for what is no function
+ * @throws SIM_ERR_DEFINITION_INVALID if a value is not a function
  */
 export function defineTasks<const Functions extends TaskFunctions>(
   functions: Functions,
 ): TasksDefinition<Functions> {
   for (const [name, task] of Object.entries(functions)) {
-    if (typeof task === "function") continue;
-    const message = `task ${JSON.stringify(name)} must be a function, got ${kindOf(task)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+    checkFunction(`task ${JSON.stringify(name)}`, task);
   }
   const definition = { functions, [KIND]: true };
   return definition;
 }
 
-/** True for what `defineTasks` made, also in another copy of this package. */
+/** Reports whether `defineTasks` made a value, even in another copy of this package. */
 export function isTasks(value: unknown): value is TasksDefinition {
   return typeof value === "object" && value !== null && KIND in value;
 }

@@ -1,39 +1,46 @@
 /**
- * PORT: CPU-bound work of the app, done on another thread. Implemented by the shard.
+ * PORT: CPU-bound work of the app, run on another thread. Implemented by `tasks/task-client`.
  *
  * Runs on: shard.
  */
 
-import type { HandedOver } from "./handed-over.ts";
+import type { Worker } from "node:worker_threads";
 
-/** How a task is run. */
+/**
+ * A value that can be handed over to another thread: an ArrayBuffer, a MessagePort, a FileHandle.
+ *
+ * Derived from `postMessage`, because the type of the list has another name in each release of
+ * Node.js's types.
+ */
+export type HandedOver = NonNullable<Parameters<Worker["postMessage"]>[1]>[number];
+
+/** Options of one task. */
 export interface TaskOptions {
-  /** What of the input is handed over instead of copied; this thread cannot use it any more. */
+  /** Parts of the input to hand over instead of copying; this thread can no longer use them. */
   readonly transfer?: readonly HandedOver[];
   /**
-   * Ends the task when it is aborted, and rejects with its reason. A task whose signal is aborted
-   * already is never begun.
+   * Cancels the task when it is aborted; the result rejects with the signal's reason. If the signal
+   * is aborted already, the task never starts.
    */
   readonly signal?: AbortSignal;
 }
 
-/** A task that was given away. */
+/** A task that was requested. */
 export interface Task {
   /**
-   * What the task's function gave, or threw, or the reason of its signal. Never settles once the
-   * task was cancelled.
+   * What the task returned or threw, or the reason of its signal. Never settles after `cancel`.
    */
   readonly result: Promise<unknown>;
-  /** Ends it, also where it runs already. Nothing happens where it is done. */
+  /** Cancels the task, even if it runs already. Does nothing if it is done. */
   cancel(): void;
 }
 
 /** Runs tasks. */
 export interface Tasks {
   /**
-   * Has a function of the endpoint's tasks module called.
+   * Runs a function of the endpoint's tasks module.
    *
-   * @param input - its argument; must survive a structured clone
+   * @param input - the function's argument; a structured clone of it must be possible
    */
   run(name: string, input: unknown, options: TaskOptions): Task;
 }

@@ -6,15 +6,20 @@
  * Runs on: shard; one plan for each transport of each mount.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ConnectInfo, RequestUri } from "../../socket/connect-request.ts";
 import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
-import { SessionReader, type SessionRequest, type SessionSource } from "./cookie-session.ts";
+import {
+  CookieSessionReader,
+  type CookieSessionRequest,
+  type SessionSource,
+} from "./cookie-session.ts";
 import { defaultPortOf, tryParseHost } from "../http/uri.ts";
 
 /** A request, and what was found out about it already. */
-export interface InfoRequest extends SessionRequest {
+export interface InfoRequest extends CookieSessionRequest {
   readonly authToken: string | null;
 }
 
@@ -97,7 +102,7 @@ export class ConnectInfoPlan {
           continue;
         }
         const source = value as SessionSource;
-        const reader = new SessionReader(`session in ${subject}`, source, checkCsrf);
+        const reader = new CookieSessionReader(`session in ${subject}`, source, checkCsrf);
         wants.push({ names: new Set(["cookie"]) });
         collectors.set(name, (request) => reader.read(request));
       }
@@ -151,8 +156,4 @@ function pairsOf(subject: string, entry: unknown): [string, unknown][] {
   const taken = pairs.find(([name]) => Object.hasOwn(KINDS, name));
   if (!taken) return pairs;
   throw invalid(`${subject} must have ${taken[0]} by its name alone, got a pair`);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

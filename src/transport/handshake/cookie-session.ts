@@ -4,9 +4,12 @@
  * A cookie alone proves nothing: the browser sends it for any page that connects here. So without
  * a token that belongs to the session there is no session, unless `checkCsrf` is off.
  *
+ * It has nothing to do with the session of a long-poll client, which is a connection.
+ *
  * Runs on: shard.
  */
 
+import { checkFunction, checkKeys, invalid } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
 import type { SessionOptions } from "../../token/token-options.ts";
 import { Token } from "../../token/token.ts";
@@ -38,7 +41,7 @@ export interface StoredSession {
 export type SessionSource = CookieSession | StoredSession;
 
 /** A request that may belong to a session. */
-export interface SessionRequest {
+export interface CookieSessionRequest {
   readonly head: RequestHead;
   readonly params: Readonly<Record<string, unknown>>;
   readonly secretKeyBase: string;
@@ -49,7 +52,7 @@ const STORED_KEYS: readonly string[] = ["key", "csrfTokenKey", "store"];
 const ANY_SECRET = "x".repeat(64);
 
 /** Finds sessions in one way. */
-export class SessionReader {
+export class CookieSessionReader {
   readonly #key: string;
   readonly #csrfKey: string | undefined;
   readonly #read: (cookie: string, secretKeyBase: string) => Session | null;
@@ -63,8 +66,7 @@ export class SessionReader {
   constructor(subject: string, source: SessionSource, checkCsrf: boolean) {
     if (typeof source !== "object" || source === null || typeof source.key !== "string") {
       const got = kindOf((source as { key?: unknown } | null)?.key);
-      const message = `${subject} must have the cookie's name as its key, got ${got}`;
-      throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+      throw invalid(`${subject} must have the cookie's name as its key, got ${got}`);
     }
     this.#key = source.key;
     this.#csrfKey = checkCsrf ? (source.csrfTokenKey ?? DEFAULT_CSRF_KEY) : undefined;
@@ -76,7 +78,7 @@ export class SessionReader {
    *
    * @throws what a `store` throws
    */
-  read({ head, params, secretKeyBase }: SessionRequest): Session | null {
+  read({ head, params, secretKeyBase }: CookieSessionRequest): Session | null {
     const cookie = cookieOf(head, this.#key);
     if (cookie === undefined) return null;
     const session = this.#read(cookie, secretKeyBase);
@@ -98,15 +100,8 @@ function cookieReader(source: CookieSession): (cookie: string, secret: string) =
 
 function storeOf(subject: string, source: StoredSession): (cookie: string) => Session | null {
   const { store } = source;
-  const unknown = Object.keys(source).filter((name) => !STORED_KEYS.includes(name));
-  if (unknown.length > 0) {
-    const message = `${subject} may only have the keys ${STORED_KEYS.join(", ")}, got ${unknown.join(", ")}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
-  if (typeof store !== "function") {
-    const message = `${subject} must have a function as its store, got ${kindOf(store)}`;
-    throw makeError("SIM_ERR_DEFINITION_INVALID", message);
-  }
+  checkKeys(subject, source, STORED_KEYS);
+  checkFunction(`store of ${subject}`, store);
   return (cookie) => {
     const session: unknown = store(cookie);
     if (session === null) return null;

@@ -7,6 +7,7 @@
  * Runs on: shard; one policy for each transport of each mount, parsed once and shared by none.
  */
 
+import { invalid, shown } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
 import { headerOf, type RequestHead } from "../http/request-head.ts";
 import { defaultPortOf, parseUri, tryParseHost, type UriParts } from "../http/uri.ts";
@@ -110,12 +111,4 @@ function resultOf(result: unknown): boolean {
   if (typeof result === "boolean") return result;
   const message = `checkOrigin must return true or false, got ${kindOf(result)}`;
   throw makeError("SIM_ERR_BAD_RESULT", message);
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
-}
-
-function invalid(message: string): Error {
-  return makeError("SIM_ERR_DEFINITION_INVALID", message);
 }

@@ -4,7 +4,7 @@
  * Runs on: shard. Pure.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalid, shown } from "../../definition-checks.ts";
 import { listOf } from "../http/request-head.ts";
 
 /** Header of the offer, and of the answer. */
@@ -37,9 +37,7 @@ export function chooseSubprotocol(
 export function checkSubprotocols(subject: string, given: unknown): void {
   const wrong = Array.isArray(given) ? given.find((name) => !isName(name)) : given;
   if (Array.isArray(given) && wrong === undefined && !given.includes(undefined)) return;
-  const got = typeof wrong === "string" ? JSON.stringify(wrong) : kindOf(wrong);
-  const message = `${subject} must be a list of names without blanks, got ${got}`;
-  throw makeError("SIM_ERR_DEFINITION_INVALID", message);
+  throw invalid(`${subject} must be a list of names without blanks, got ${shown(wrong)}`);
 }
 
 function isName(name: unknown): boolean {

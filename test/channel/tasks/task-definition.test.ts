@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { defineTasks, isTasks } from "../../../src/channel/tasks/task-definition.ts";
-import type {
-  TaskArguments,
-  TaskInput,
-  TaskName,
-  TaskResult,
-} from "../../../src/channel/tasks/task-types.ts";
+import {
+  defineTasks,
+  isTasks,
+  type TaskArguments,
+  type TaskInput,
+  type TaskName,
+  type TaskResult,
+} from "../../../src/channel/tasks/task-definition.ts";
 import type { TaskOptions } from "../../../src/channel/tasks/tasks.ts";
 
 interface Size {

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 
 const userSocket = defineSocket({ connect: () => ok({}) });
 
-/** Asks who has said nothing for a minute whether anybody is there. */
+/** Asks a client that has said nothing for a minute whether it is still there. */
 const room = defineChannel(userSocket, {
   locals: () => ({ cancel: () => {} }),
   join(socket) {
@@ -27,7 +27,7 @@ const endpoint = defineEndpoint({
 
 afterEach(() => closeApp(endpoint));
 
-test("who says nothing for a minute is asked", async () => {
+test("a client that says nothing for a minute is asked", async () => {
   const app = await testApp(endpoint, { time: "virtual" });
   const { reply, channel } = await subscribeAndJoin(await app.connect(), "room:lobby");
   expect(reply.status).toBe("ok");
@@ -38,7 +38,7 @@ test("who says nothing for a minute is asked", async () => {
   await assertPush(channel, "still_there");
 });
 
-test("who says something is asked a minute later", async () => {
+test("a client that says something is asked a minute later", async () => {
   const app = await testApp(endpoint, { time: "virtual" });
   const { channel } = await subscribeAndJoin(await app.connect(), "room:lobby");
   await app.advance(30_000);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { SessionReader } from "../../../src/transport/handshake/cookie-session.ts";
+import { CookieSessionReader } from "../../../src/transport/handshake/cookie-session.ts";
 import type { Session, SessionSource } from "../../../src/transport/handshake/cookie-session.ts";
 import { headWith } from "../../support/head.ts";
 import {
@@ -25,13 +25,13 @@ function read(
   given: { source?: SessionSource; checkCsrf?: boolean; secretKeyBase?: string } = {},
 ): Session | null {
   const { source = SOURCE, checkCsrf = true, secretKeyBase = PLUG_SECRET } = given;
-  const reader = new SessionReader("session", source, checkCsrf);
+  const reader = new CookieSessionReader("session", source, checkCsrf);
   const head = cookie === undefined ? headWith() : headWith(["cookie", cookie]);
   return reader.read({ head, params: params as Record<string, unknown>, secretKeyBase });
 }
 
 function refused(source: unknown, code: string, message: RegExp): void {
-  assert.throws(() => new SessionReader("session", source as never, true), { code, message });
+  assert.throws(() => new CookieSessionReader("session", source as never, true), { code, message });
 }
 
 describe("a session", () => {
@@ -108,7 +108,7 @@ describe("a session", () => {
     const definition = "SIM_ERR_DEFINITION_INVALID";
     refused({ signingSalt: "x" }, definition, /cookie's name as its key, got undefined$/);
     refused(null, definition, /cookie's name as its key, got undefined$/);
-    refused({ key: "x", store: 1 }, definition, /function as its store, got number$/);
+    refused({ key: "x", store: 1 }, definition, /^store of .* must be a function, got number$/);
     refused(
       { key: "x", store: () => null, signingSalt: "x" },
       definition,

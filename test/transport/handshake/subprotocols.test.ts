@@ -42,7 +42,7 @@ describe("a subprotocol", () => {
       [["a,b"], '"a,b"'],
       [[""], '""'],
       [["a\r\nb"], '"a\\r\\nb"'],
-      [["a", 1], "number"],
+      [["a", 1], "1"],
       [[undefined], "undefined"],
     ] as const) {
       assert.throws(() => checkSubprotocols("subprotocols of /s", given), {

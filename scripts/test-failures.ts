@@ -1,0 +1,103 @@
+/**
+ * Failed tests as text that fits a screen: the name, where it is, the message and the frames of our own.
+ *
+ * Runs on: the runner's process.
+ *
+ * Tests run compiled. Places are given in the sources, by the source maps that lie beside the compiled files.
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { inspect, stripVTControlCharacters } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** Lines of all failures together. */
+const SCREEN_LINES = 48;
+/** Lines of one failure, at least and at most. */
+const MIN_LINES = 4;
+const MAX_LINES = 24;
+const MAX_LINE_LENGTH = 160;
+const MAX_FRAMES = 3;
+const FRAME = /\(?(?:file:\/\/)?(\/[^\s():]+\.js):(\d+):(\d+)\)?$/;
+
+/** A test that failed. */
+export interface Failure {
+  /** The source of its file, from the package's folder. */
+  readonly file: string;
+  /** Names of its suites, and its own. Empty: the file itself failed. */
+  readonly name: string;
+  readonly error: unknown;
+  /** What the file wrote to stderr; shown if the file itself failed. */
+  readonly stderr: string;
+}
+
+/** Returns the source of a compiled file, from the package's folder. */
+export function sourceOf(file: string): string {
+  const path = file.startsWith("file:") ? fileURLToPath(file) : file;
+  return relative(ROOT, path)
+    .replace(/^dist\//, "")
+    .replace(/\.js$/, ".ts");
+}
+
+/** Writes all failures of a run. The more there are, the fewer lines each has. */
+export function describeFailures(failures: readonly Failure[]): string {
+  const share = Math.floor(SCREEN_LINES / Math.max(1, failures.length));
+  const lines = Math.min(MAX_LINES, Math.max(MIN_LINES, share));
+  return failures.map((failure, at) => describe(failure, at + 1, lines)).join("\n");
+}
+
+function describe({ file, name, error, stderr }: Failure, number: number, most: number): string {
+  const cause = causeOf(error);
+  const frames = framesOf(cause).slice(0, MAX_FRAMES);
+  const message = linesOf(messageOf(cause));
+  const written = name === "" ? linesOf(stderr).slice(-most) : [];
+  const room = Math.max(1, most - 1 - frames.length);
+  const shown = [...message, ...written];
+  const cut = shown.length > room ? [...shown.slice(0, room - 1), "…"] : shown;
+  const body = [...cut, ...frames.map((frame) => `at ${frame}`)];
+  const title = name === "" ? file : `${file} › ${name}`;
+  return `${number}. ${title}\n${body.map((line) => `   ${shorten(line)}\n`).join("")}`;
+}
+
+/** The runner wraps what a test threw, and sends it from process to process. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && "failureType" in error && error.cause !== undefined
+    ? error.cause
+    : error;
+}
+
+function messageOf(cause: unknown): string {
+  if (typeof cause === "string") return cause;
+  if (!(cause instanceof Error)) return inspect(cause, { depth: 2 });
+  return `${cause.name}: ${cause.message}`;
+}
+
+function framesOf(cause: unknown): string[] {
+  const stack = cause instanceof Error ? (cause.stack ?? "") : "";
+  return stack.split("\n").flatMap((line) => {
+    const [, file, row, column] = FRAME.exec(line.trim()) ?? [];
+    if (file === undefined || !file.startsWith(join(ROOT, "dist/"))) return [];
+    return [placeOf(file, Number(row), Number(column))];
+  });
+}
+
+/** Returns the place in the sources, as editors take it: `test/a.test.ts:12`. */
+function placeOf(file: string, row: number, column: number): string {
+  const map = `${file}.map`;
+  if (!existsSync(map)) return `${relative(ROOT, file)}:${row}`;
+  const payload = JSON.parse(readFileSync(map, "utf8")) as SourceMapPayload;
+  const entry = new SourceMap(payload).findEntry(row - 1, column - 1);
+  return `${sourceOf(file)}:${"originalLine" in entry ? entry.originalLine + 1 : row}`;
+}
+
+function linesOf(text: string): string[] {
+  return stripVTControlCharacters(text)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+}
+
+function shorten(line: string): string {
+  return line.length > MAX_LINE_LENGTH ? `${line.slice(0, MAX_LINE_LENGTH - 1)}…` : line;
+}

@@ -1,0 +1,84 @@
+/**
+ * Which test files `npm test` runs, which of them at the same time, and in which order.
+ *
+ * Runs on: the runner's process. Pure: sources in, lists out.
+ *
+ * The header of a test file may say two things about its pace:
+ *
+ *   Alone: why   It measures time or load that others would disturb. Nothing runs beside it.
+ *   Slow: why    It takes longer than `SLOW_MS`. It starts before the files that are not slow.
+ *
+ * `--quick` runs every file whose header says neither. That is the whole rule, and the only place where
+ * it is written. After a run of all tests the report names the files whose header does not fit the time
+ * that they took, so the rule stays true.
+ */
+
+/** A file that takes longer than this must say why in its header. */
+export const SLOW_MS = 5_000;
+/** A file that says it is slow, and takes less than this, is not. Machines differ. */
+const QUICK_MS = 1_500;
+
+/** A test file. */
+export interface TestFile {
+  /** Path of the TypeScript file, from the package's folder. */
+  readonly path: string;
+  readonly source: string;
+}
+
+/** What a run does. */
+export interface TestPlan {
+  /** Files that may run at the same time, in the order in which they start. */
+  readonly together: readonly string[];
+  /** Files that run one after the other, after the others. */
+  readonly alone: readonly string[];
+  /** Files that `--quick` leaves out. */
+  readonly leftOut: readonly string[];
+}
+
+/** Milliseconds that each file took, by its path. */
+export type TestTimes = ReadonlyMap<string, number>;
+
+/**
+ * Plans a run.
+ *
+ * @param times - of earlier runs: files that took longer start earlier
+ */
+export function planTests(
+  files: readonly TestFile[],
+  isQuick: boolean,
+  times: TestTimes,
+): TestPlan {
+  const slow = files.filter((file) => isMarked(file, "Slow"));
+  const alone = files.filter((file) => isMarked(file, "Alone"));
+  const leftOut = isQuick ? [...new Set([...slow, ...alone])] : [];
+  const expectedMs = (file: TestFile): number =>
+    times.get(file.path) ?? (slow.includes(file) ? SLOW_MS : 0);
+  const inOrder = (chosen: readonly TestFile[]): string[] =>
+    chosen
+      .filter((file) => !leftOut.includes(file))
+      .toSorted((a, b) => expectedMs(b) - expectedMs(a))
+      .map(({ path }) => path);
+  return {
+    together: inOrder(files.filter((file) => !alone.includes(file))),
+    alone: inOrder(alone),
+    leftOut: leftOut.map(({ path }) => path),
+  };
+}
+
+/** Returns a line for each file whose header does not fit the time that it took. */
+export function complaintsOf(files: readonly TestFile[], times: TestTimes): string[] {
+  return files.flatMap((file) => {
+    const ms = times.get(file.path);
+    if (ms === undefined || isMarked(file, "Alone")) return [];
+    const took = `${file.path} took ${(ms / 1_000).toFixed(1)} s`;
+    const isSlow = isMarked(file, "Slow");
+    if (!isSlow && ms > SLOW_MS)
+      return [`${took}: make it faster, or say "Slow: why" in its header`];
+    return isSlow && ms < QUICK_MS ? [`${took}: remove "Slow:" from its header`] : [];
+  });
+}
+
+function isMarked({ source }: TestFile, mark: "Slow" | "Alone"): boolean {
+  const header = /^\/\*\*[\s\S]*?\*\//.exec(source)?.[0] ?? "";
+  return new RegExp(`^ \\* ${mark}: \\S`, "m").test(header);
+}

@@ -1,0 +1,236 @@
+/**
+ * `npm test`: runs the compiled tests with the runner of Node.js.
+ *
+ * Runs on: the runner's process. Each test file runs in a process of its own.
+ *
+ * The runner may start several files at the same time, but has no lanes. So it runs twice: first the files
+ * that may run together, then those that must run alone (`test-plan.ts`). Both runs make one report.
+ */
+
+import { setMaxListeners } from "node:events";
+import { createWriteStream, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { run } from "node:test";
+import type { TestEvent } from "node:test/reporters";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
+import { report, type ReportResult, type ReportSettings } from "./test-reporter.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const TIMES = join(ROOT, "dist/test-times.json");
+const LISTING = "dist/test-report.txt";
+/** A file that hangs fails after this time. */
+const FILE_TIMEOUT_MS = 300_000;
+/** Many tests wait more than they compute, so one more file runs than there are cores. */
+const CONCURRENCY = availableParallelism() + 1;
+const CHECKLIST = "test/conformance/CHECKLIST.md";
+const SLOWEST = 30;
+
+const HELP = `npm test -- [options] [files]
+
+  --only PART                  files whose path contains PART; may be repeated
+  --quick                      an answer within 90 seconds: leaves out the files whose header says
+                               that they are slow or must run alone
+  --test-name-pattern PATTERN  tests whose name matches; may be repeated
+  --test-concurrency COUNT     files at the same time, ${CONCURRENCY} unless set
+  --test-timeout MS            for each file, ${FILE_TIMEOUT_MS} unless set
+  --verbose                    the report of Node.js, with a line for each test; it is in
+                               ${LISTING} as well
+  --times                      the slowest files and tests, at the end
+`;
+
+/** What the arguments ask for. */
+interface Choice {
+  /** Paths of files; none: all of them. */
+  readonly named: readonly string[];
+  readonly only: readonly string[];
+  readonly patterns: readonly string[];
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  readonly isQuick: boolean;
+  readonly isVerbose: boolean;
+  readonly hasTimes: boolean;
+}
+
+/** Runs tests. @returns the exit code */
+export async function runTests(args: readonly string[]): Promise<number> {
+  try {
+    const choice = choiceOf(args);
+    if (choice) return await runChosen(choice);
+    process.stdout.write(HELP);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`npm test: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** Returns what the arguments ask for; undefined: the help. */
+function choiceOf(args: readonly string[]): Choice | undefined {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      only: { type: "string", multiple: true },
+      quick: { type: "boolean" },
+      "test-name-pattern": { type: "string", multiple: true },
+      "test-concurrency": { type: "string" },
+      "test-timeout": { type: "string" },
+      verbose: { type: "boolean" },
+      times: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help) return undefined;
+  return {
+    named: positionals,
+    only: values.only ?? [],
+    patterns: values["test-name-pattern"] ?? [],
+    concurrency: numberOf("test-concurrency", values["test-concurrency"], CONCURRENCY),
+    timeoutMs: numberOf("test-timeout", values["test-timeout"], FILE_TIMEOUT_MS),
+    isQuick: values.quick ?? false,
+    isVerbose: values.verbose ?? false,
+    hasTimes: values.times ?? false,
+  };
+}
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new Error(`--${name} must be a whole number from 1, got ${text}`);
+}
+
+async function runChosen(choice: Choice): Promise<number> {
+  const { named, only, isQuick, isVerbose } = choice;
+  const files = filesOf(named.length > 0 ? named : testsIn("test"), only);
+  const times = readTimes();
+  const plan = planTests(files, isQuick, times);
+  const listing = createWriteStream(join(ROOT, LISTING));
+  const settings: ReportSettings = {
+    out: isVerbose ? { write: (text) => process.stdout.write(text) } : process.stdout,
+    listings: isVerbose ? [listing, process.stdout] : [listing],
+    files: plan.together.length + plan.alone.length,
+    checklist: join(ROOT, CHECKLIST),
+    scope: scopeOf(choice),
+    notes: (result) => {
+      writeTimes(new Map([...times, ...result.times]));
+      return notesOf(result, { files, plan, choice });
+    },
+  };
+  const hasPassed = await report(eventsOf(plan, choice), settings);
+  listing.end();
+  return hasPassed ? 0 : 1;
+}
+
+/** Returns which rows of CHECKLIST.md can be checked after a run. */
+function scopeOf({ named, only, isQuick, patterns }: Choice): ReportSettings["scope"] {
+  if (patterns.length > 0) return "none";
+  return named.length === 0 && only.length === 0 && !isQuick ? "whole" : "part";
+}
+
+/** Returns paths of all test files in a folder, from the package's folder. */
+function testsIn(folder: string): string[] {
+  // From the sources: dist may still have tests whose source is gone.
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".test.ts"))
+    .map((path) => join(folder, path))
+    .toSorted();
+}
+
+function filesOf(paths: readonly string[], only: readonly string[]): TestFile[] {
+  const chosen = paths.filter(
+    (path) => only.length === 0 || only.some((part) => path.includes(part)),
+  );
+  if (chosen.length === 0) throw new Error(`no test file has ${only.join(" or ")} in its path`);
+  const missing = chosen.filter((path) => !existsSync(compiledOf(path)));
+  if (missing.length > 0)
+    throw new Error(`tests must be compiled, got none of ${missing.join(", ")}; run npm run build`);
+  return chosen.map((path) => ({ path, source: readFileSync(join(ROOT, path), "utf8") }));
+}
+
+function compiledOf(path: string): string {
+  return join(ROOT, "dist", path.replace(/\.ts$/, ".js"));
+}
+
+/**
+ * Runs both lanes.
+ *
+ * @yields the events of both, as those of one run
+ */
+async function* eventsOf(plan: TestPlan, choice: Choice): AsyncGenerator<TestEvent> {
+  const abort = new AbortController();
+  // Each file adds a listener.
+  setMaxListeners(0, abort.signal);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());
+  const totals = new Map<string, number>();
+  const lanes = [
+    { paths: plan.together, concurrency: choice.concurrency },
+    { paths: plan.alone, concurrency: 1 },
+  ];
+  for (const { paths, concurrency } of lanes) {
+    if (paths.length === 0 || abort.signal.aborted) continue;
+    const events = run({
+      files: paths.map(compiledOf),
+      concurrency,
+      timeout: choice.timeoutMs,
+      testNamePatterns: choice.patterns,
+      signal: abort.signal,
+    }) as AsyncIterable<TestEvent>;
+    for await (const event of events) {
+      const [name, count] = totalOf(event) ?? [];
+      if (name === undefined) yield event;
+      else totals.set(name, (totals.get(name) ?? 0) + Number(count));
+    }
+  }
+  for (const [name, count] of totals)
+    yield { type: "test:diagnostic", data: { nesting: 0, message: `${name} ${count}` } };
+}
+
+/** Returns the name and the count of a total in the runner's summary. */
+function totalOf({ type, data }: TestEvent): string[] | undefined {
+  if (type !== "test:diagnostic" || data.nesting !== 0) return undefined;
+  return /^([a-z_]+) ([\d.]+)$/.exec(data.message)?.slice(1);
+}
+
+function secondsOf(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`.padStart(8);
+}
+
+/** What `npm test` says before the summary. */
+function notesOf(
+  { record, times }: ReportResult,
+  { files, plan, choice }: { files: readonly TestFile[]; plan: TestPlan; choice: Choice },
+): string[] {
+  const notes: string[] = [];
+  if (choice.hasTimes) {
+    const slowest = [...times].toSorted((a, b) => b[1] - a[1]).slice(0, SLOWEST);
+    const tests = record.tests.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+    notes.push("slowest files", ...slowest.map(([path, ms]) => `${secondsOf(ms)}  ${path}`), "");
+    notes.push(
+      "slowest tests",
+      ...tests.map(({ file, name, ms }) => `${secondsOf(ms)}  ${file} › ${name}`),
+      "",
+    );
+  }
+  notes.push(...complaintsOf(files, times));
+  if (plan.leftOut.length > 0) {
+    notes.push(`--quick left out ${plan.leftOut.length} of ${files.length} files:`);
+    notes.push(...plan.leftOut.map((path) => `  ${path}`));
+  }
+  if (record.failures.length > 0) notes.push(`all that the tests said is in ${LISTING}`);
+  return notes;
+}
+
+function readTimes(): Map<string, number> {
+  if (!existsSync(TIMES)) return new Map();
+  const times = JSON.parse(readFileSync(TIMES, "utf8")) as Readonly<Record<string, number>>;
+  return new Map(Object.entries(times));
+}
+
+function writeTimes(times: ReadonlyMap<string, number>): void {
+  const entries = [...times].map(([path, ms]) => [path, Math.round(ms)]);
+  writeFileSync(TIMES, `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`);
+}

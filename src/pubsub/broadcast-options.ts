@@ -1,0 +1,60 @@
+/**
+ * A broadcast of the app's own code, outside any channel: how far it goes, and who is left out.
+ *
+ * Runs on: main, shard.
+ */
+
+import { invalidOption, shown } from "../definition-checks.ts";
+import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
+import type { PubSub } from "./pubsub.ts";
+
+/** Options of a broadcast. Phoenix has functions of their own for these. */
+export interface BroadcastOptions {
+  /**
+   * `cluster` (default): subscribers on all nodes. `node`: on this node (Phoenix's `local_broadcast`).
+   * `thread`: on this thread only, a shard or main.
+   */
+  readonly scope?: "cluster" | "node" | "thread";
+  /**
+   * Name of one node: its subscribers only (Phoenix's `direct_broadcast`). Nothing happens if no node
+   * has that name. Not together with `scope`.
+   */
+  readonly node?: string;
+}
+
+/** Options of a broadcast on a shard. */
+export interface ContextBroadcastOptions extends BroadcastOptions {
+  /** A channel of this shard that is left out (Phoenix's `broadcast_from`). */
+  readonly except?: object;
+}
+
+const SCOPES: readonly unknown[] = ["cluster", "node", "thread"];
+
+/**
+ * Broadcasts as the options say.
+ *
+ * @throws SIM_ERR_OPTION_INVALID; SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE. Then nobody gets it
+ */
+export function broadcastTo(
+  pubsub: PubSub<unknown>,
+  topic: string,
+  event: string,
+  payload: unknown,
+  options: ContextBroadcastOptions = {},
+): void {
+  checkUsersTopic(topic);
+  const { scope, node, except } = options;
+  if (scope !== undefined && !SCOPES.includes(scope)) {
+    throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
+  }
+  if (node === undefined) {
+    pubsub.broadcast(topic, event, payload, scope ?? "cluster", except);
+    return;
+  }
+  if (typeof node !== "string") {
+    throw invalidOption(`node must be the name of a node, got ${shown(node)}`);
+  }
+  if (scope !== undefined) throw invalidOption(`node must be given without scope, got ${scope}`);
+  if (node === pubsub.member.node) pubsub.broadcast(topic, event, payload, "node", except);
+  else pubsub.directBroadcast(node, topic, event, payload);
+}

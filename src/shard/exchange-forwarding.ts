@@ -1,0 +1,80 @@
+/**
+ * Carries the records of forwarded long-poll requests: through the rings of the exchange, and to
+ * other nodes as mail by the link.
+ *
+ * Runs on: shard; one for each.
+ * Full: control records have a reserve of their own; if that is full, `send` says so.
+ */
+
+import { KIND } from "../pubsub/envelope.ts";
+import { kindAndFlags, kindOf } from "../pubsub/exchange-layout.ts";
+import { CONTROL_SLOT, type Exchange } from "../pubsub/exchange.ts";
+import { packMail, unpackMail } from "../pubsub/node-mail.ts";
+import type { ForwardingPort, ShardAddress } from "../transport/longpoll/forwarding-port.ts";
+import type { NodeMemory } from "./control.ts";
+
+/** Kind of these records within a node; those of PubSub come before it. */
+const FORWARDING_KIND = 16;
+const TYPE = kindAndFlags(FORWARDING_KIND, 0);
+const MAIL_TYPE = kindAndFlags(KIND.mail, 0);
+
+/** Reports whether an ExchangeForwarding wrote a record, on this node or another. */
+export function isForwardingRecord(type: number): boolean {
+  const kind = kindOf(type);
+  return kind === FORWARDING_KIND || kind === KIND.mail;
+}
+
+/** A record as it was sent, and by which shard. */
+export interface ForwardingDelivery {
+  readonly from: ShardAddress;
+  /** A part of the bytes that carried it. */
+  readonly record: Uint8Array;
+}
+
+/**
+ * Takes a record out of what carried it.
+ *
+ * @param carrier - the member of this node that it came from: the sender, or for mail the link
+ */
+export function deliveryOf(
+  carrier: ShardAddress,
+  type: number,
+  bytes: Uint8Array,
+): ForwardingDelivery {
+  if (kindOf(type) !== KIND.mail) return { from: carrier, record: bytes };
+  const { from, bodyOffset } = unpackMail(bytes);
+  return { from, record: bytes.subarray(bodyOffset) };
+}
+
+/** The exchange as the way to other shards. */
+export class ExchangeForwarding implements ForwardingPort {
+  readonly address: ShardAddress;
+  readonly #exchange: Exchange;
+  readonly #generations: Int32Array;
+  readonly #link: number;
+
+  constructor(memory: NodeMemory, member: number, exchange: Exchange) {
+    this.address = { node: memory.nodeName, member };
+    this.#link = memory.link;
+    this.#exchange = exchange;
+    this.#generations = new Int32Array(memory.exchange.generations);
+  }
+
+  reaches(node: string): boolean {
+    return node === this.address.node || this.#link >= 0;
+  }
+
+  generationOf(member: number): number | undefined {
+    const isMember = Number.isInteger(member) && member >= 0 && member < this.#generations.length;
+    return isMember ? Atomics.load(this.#generations, member) : undefined;
+  }
+
+  send(to: ShardAddress, record: Uint8Array): boolean {
+    if (to.node === this.address.node) {
+      return this.#exchange.send(to.member, CONTROL_SLOT, TYPE, record, record.length);
+    }
+    if (this.#link < 0) return false;
+    const mail = packMail(to, this.address, record);
+    return this.#exchange.send(this.#link, CONTROL_SLOT, MAIL_TYPE, mail, mail.length);
+  }
+}

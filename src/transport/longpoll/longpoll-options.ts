@@ -1,0 +1,71 @@
+/**
+ * Options of a mount's long-poll.
+ *
+ * Runs on: shard.
+ */
+
+import { checkKeys, checkObject, checkPath } from "../../definition-checks.ts";
+import { checkOption } from "../../options/options.ts";
+import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../../token/token-options.ts";
+import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
+
+/** A mount's options for long-poll. */
+export interface LongPollOptions {
+  /** How long a request may wait: a poll for messages, a POST for its messages to be handled (ms). */
+  readonly windowMs: number;
+  /** How long another shard may take to find a session (ms). */
+  readonly pubsubTimeoutMs: number;
+  /** How long a session may be used (ms). */
+  readonly maxAgeMs: number;
+  /** How the key of sessions' tokens is derived: Phoenix's `crypto`, whose max_age is `maxAgeMs`. */
+  readonly crypto: KeyOptions;
+}
+
+/** Options of a mount's long-poll. They win over those of the mount. */
+export interface LongPollMountOptions
+  extends Partial<LongPollOptions>, Pick<HandshakeOptions, LongPollHandshakeKey> {
+  /** Path behind that of the mount, which may have variables; default `/longpoll`. */
+  readonly path?: string;
+}
+
+/** Options that need an answer which long-poll cannot give are for WebSocket only. */
+type LongPollHandshakeKey = Exclude<keyof HandshakeOptions, "subprotocols" | "errorHandler">;
+
+const KEYS: readonly string[] = [
+  "windowMs",
+  "pubsubTimeoutMs",
+  "maxAgeMs",
+  "crypto",
+  "path",
+  ...HANDSHAKE_KEYS.filter((key) => key !== "subprotocols" && key !== "errorHandler"),
+];
+
+/** Returns the options of a mount's long-poll; undefined if it has none. */
+export function longpollOptionsOf({
+  longpoll = false,
+}: {
+  readonly longpoll?: boolean | LongPollMountOptions;
+}): LongPollMountOptions | undefined {
+  if (longpoll === false) return undefined;
+  return longpoll === true ? {} : longpoll;
+}
+
+/** Checks the options. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
+export function checkLongPollOptions(path: string, given: unknown): void {
+  if (given === undefined || typeof given === "boolean") return;
+  checkObject(`longpoll of ${path}`, given, "true, false or an object");
+  checkKeys(`longpoll of ${path}`, given, KEYS);
+  const { windowMs, pubsubTimeoutMs, maxAgeMs, crypto, path: own } = given as LongPollMountOptions;
+  if (own !== undefined) checkPath(`longpoll path of ${path}`, own);
+  if (windowMs !== undefined) checkOption("longpollWindowMs", `windowMs of ${path}`, windowMs);
+  if (pubsubTimeoutMs !== undefined) {
+    checkOption("longpollTimeoutMs", `pubsubTimeoutMs of ${path}`, pubsubTimeoutMs);
+  }
+  if (maxAgeMs !== undefined) checkOption("longpollMaxAgeMs", `maxAgeMs of ${path}`, maxAgeMs);
+  if (crypto !== undefined) checkCrypto(`crypto of ${path}`, crypto);
+}
+
+function checkCrypto(subject: string, crypto: unknown): void {
+  checkKeys(subject, crypto, KEY_OPTIONS);
+  checkKeyOptions(subject, crypto);
+}

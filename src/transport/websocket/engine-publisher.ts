@@ -1,0 +1,32 @@
+/**
+ * Publishes by the engine: one call for all connections that have a native topic.
+ *
+ * Runs on: shard.
+ */
+
+import type { Publisher } from "../../channel/connection.ts";
+import type { ConnectionSet } from "../connection-set.ts";
+import type { EngineApp } from "../engine/engine-types.ts";
+import { mayCompress, type WebSocketConnection } from "./websocket-connection.ts";
+
+/** The engine's topics as a publisher. */
+export class EnginePublisher implements Publisher {
+  readonly #app: EngineApp;
+  readonly #connections: ConnectionSet<WebSocketConnection>;
+
+  constructor(app: EngineApp, connections: ConnectionSet<WebSocketConnection>) {
+    this.#app = app;
+    this.#connections = connections;
+  }
+
+  publish(
+    nativeTopic: string,
+    frame: Uint8Array,
+    isBinary: boolean,
+    receivers: number,
+    isCompressed: boolean,
+  ): void {
+    this.#app.publish(nativeTopic, frame, isBinary, mayCompress(isCompressed, frame.length));
+    this.#connections.published(receivers, frame.length);
+  }
+}
