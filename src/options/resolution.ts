@@ -37,11 +37,12 @@ const MIB = 1_048_576;
 const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
- * Fills in defaults and checks every name and every value.
+ * Fills in defaults and checks every name and value.
  *
- * @param given - options passed to `serve`; other properties are ignored
+ * @param given - options passed to `serve`
  * @param environment - usually `process.env`
- * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of range
+ * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of
+ *   range
  */
 export function resolveOptions(
   given: Options,
@@ -94,7 +95,7 @@ function checkNames(given: object): void {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
   if (unknown === undefined) return;
   const hint = nearestHint(unknown, Object.keys(OPTIONS));
-  throw invalidOption(`option must be one of the server's, got ${unknown}${hint}`);
+  throw invalidOption(`option must be a server option, got ${unknown}${hint}`);
 }
 
 function resolveOne(
@@ -105,7 +106,7 @@ function resolveOne(
 ): number | string {
   if (own === undefined && subject === OPTIONS.port.env && isServiceAddress(text)) {
     throw invalidOption(
-      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} yourself, or enableServiceLinks to false`,
+      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} explicitly, or enableServiceLinks: false`,
     );
   }
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);

@@ -75,7 +75,8 @@ export function jsonOf(value: unknown): string {
 /**
  * Writes an object as JSON. Pushes and broadcasts of version 2 must be objects.
  *
- * @throws SIM_ERR_PAYLOAD if the value or its JSON is not an object (the JSON of a Date is a string)
+ * @throws SIM_ERR_PAYLOAD if the value or its JSON is not an object (the JSON of a Date is a
+ *   string)
  */
 export function objectJson(value: unknown): string {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
