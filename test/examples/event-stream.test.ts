@@ -164,7 +164,7 @@ describe("the example of server-sent events", () => {
     left.close();
   });
 
-  it("refuses pages of other origins, and clients that connect or their version rules out", async () => {
+  it("refuses pages of other origins, and clients with an unknown version", async () => {
     const other = { origin: "https://example.org" };
     const statuses = [];
     for (const [query, headers] of [
