@@ -131,6 +131,7 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     }
     const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
     if (result === SEND_SKIPPED) {
+      this.#leaveAllTopics(this.#ws);
       this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
       return;
     }
@@ -179,6 +180,12 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   #letGoOfHeld(): void {
     const { held } = this.kind;
     if (!held.isEmpty && this.socket?.hasHeldBroadcasts === true) held.flush();
+  }
+
+  // Nothing that is published from now on may overtake what the engine refused. The engine has reported
+  // it, so when the turn ends the connection is cut, or its channels are told.
+  #leaveAllTopics(ws: OurWebSocket): void {
+    for (const topic of ws.getTopics()) ws.unsubscribe(topic);
   }
 
   #keep(backlog: Backlog, frame: string | Uint8Array, isBinary: boolean): void {
