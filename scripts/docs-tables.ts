@@ -17,7 +17,7 @@ import { GENERATIONS, type Abilities } from "../test/support/clients/generations
 
 type Row = readonly string[];
 
-/** What clients differ in, as described in the reference. */
+/** The abilities in which clients differ, as described in the reference. */
 const ABILITIES: Readonly<Record<keyof Abilities, string>> = {
   binary: "sends and receives bytes",
   tellsJoinsApart: "can join a topic a second time; only the older channel ends",
