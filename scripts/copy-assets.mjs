@@ -1,5 +1,5 @@
 /**
- * Completes a build: what tsc leaves behind is copied, and the command is made executable.
+ * Completes a build: copies files that tsc does not, and makes the command executable.
  *
  * Runs on: `npm run build`, after tsc.
  */
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const root = new URL("../", import.meta.url);
 const file = (path) => fileURLToPath(new URL(path, root));
 
-// Removed first: a file that is gone from src must not live on in the package.
+// Removed first, so that files deleted from src do not remain in the package.
 for (const page of ["src/demo/page", "test/examples/editor/page", "test/examples/jobs/page"]) {
   rmSync(file(`dist/${page}`), { recursive: true, force: true });
   cpSync(file(page), file(`dist/${page}`), { recursive: true });

@@ -1,11 +1,11 @@
 /**
- * What the documents repeat of the sources: tables, and files that they quote.
+ * Parts of the documents that are generated from the sources: tables, and quoted files.
  *
- *   <!-- options -->                     a table, made from src/options/options.ts
+ *   <!-- options -->                     a table generated from src/options/options.ts
  *   <!-- /options -->
  *   <!-- file test/examples/x.ts -->     the code block that follows is that file
  *
- * Runs on: `npm run docs` writes them, and a test compares.
+ * Runs on: `npm run docs`, which writes them, and a test, which compares them.
  */
 
 import { ERRORS } from "../src/errors.ts";
@@ -17,17 +17,17 @@ import { GENERATIONS, type Abilities } from "../test/support/clients/generations
 
 type Row = readonly string[];
 
-/** What clients differ in, as the reference says it. */
+/** The abilities in which clients differ, as described in the reference. */
 const ABILITIES: Readonly<Record<keyof Abilities, string>> = {
-  binary: "sends and gets bytes",
-  tellsJoinsApart: "may join a topic once more: the older channel ends, and only that",
-  retriesJoins: "joins again where it was refused",
-  longpoll: "polls where it has no WebSocket",
-  fallback: "polls where WebSockets do not get through, and remembers it",
-  batches: "sends what was pushed together by one POST",
+  binary: "sends and receives bytes",
+  tellsJoinsApart: "can join a topic a second time; only the older channel ends",
+  retriesJoins: "retries refused joins",
+  longpoll: "uses long-poll if WebSocket is not supported",
+  fallback: "falls back to long-poll if WebSocket connections fail, and remembers it",
+  batches: "sends several pushes in one POST",
   postsBytes: "sends bytes by POST",
-  noticesLostSession: "joins anew where a poll finds its session gone",
-  authToken: "sends `authToken` apart from its parameters",
+  noticesLostSession: "rejoins if its long-poll session is gone",
+  authToken: "sends `authToken` separately from the parameters",
 };
 
 /** Each table, by the name in its marker. */
@@ -48,7 +48,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     ),
   events: () =>
     table(
-      ["Channel", "Published when", "Its message has"],
+      ["Channel", "Published when", "Fields of the message"],
       Object.entries(EVENTS).map(([name, about]) => {
         const [fields = "", when = ""] = about.split(/:\s+/, 2);
         return [code(`simurgh:${name}`), when, fields];
@@ -66,7 +66,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     table(
       ["`phoenix`", ...GENERATIONS.map(({ version }) => version)],
       [
-        ["speaks version", ...GENERATIONS.map(({ vsn }) => vsn)],
+        ["protocol version", ...GENERATIONS.map(({ vsn }) => vsn)],
         ...(Object.keys(ABILITIES) as (keyof Abilities)[]).map((name) => [
           ABILITIES[name],
           ...GENERATIONS.map(({ can }) => (can[name] ? "yes" : "–")),
@@ -76,9 +76,9 @@ export const TABLES: Readonly<Record<string, () => string>> = {
 };
 
 /**
- * Gives a document with its tables and quoted files as the sources have them now.
+ * Returns a document with its tables and quoted files updated from the sources.
  *
- * @param read - gives a file's text by its path from the project's root
+ * @param read - returns the text of a file, by its path from the project's root
  */
 export function withGenerated(document: string, read: (path: string) => string): string {
   let text = document;
@@ -97,7 +97,7 @@ function table(head: Row, rows: readonly Row[]): string {
   return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
 }
 
-/** Range with its unit: `4096 to 67108864 bytes, a power of two`. */
+/** Formats a range with its unit: `4096 to 67108864 bytes, a power of two`. */
 function rangeCell(name: OptionName): string {
   const option = OPTIONS[name];
   const range = rangeOf(option);

@@ -1,5 +1,5 @@
 /**
- * `npm run docs`: writes what the documents repeat of the sources.
+ * `npm run docs`: updates the generated parts of the documents.
  *
  * Runs on: node, after a build.
  */
@@ -9,7 +9,7 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { withGenerated } from "./docs-tables.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-/** Those that may have tables or quoted files. */
+/** Documents that may have tables or quoted files. */
 const DOCUMENTS = [
   "README.md",
   "src/REFERENCE.md",

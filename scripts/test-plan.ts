@@ -1,35 +1,34 @@
 /**
- * Which test files `npm test` runs, which of them at the same time, and in which order.
+ * Plans which test files `npm test` runs, which of them run at the same time, and in which order.
  *
- * Runs on: the runner's process. Pure: sources in, lists out.
+ * Runs on: the runner's process. Pure.
  *
- * The header of a test file may say two things about its pace:
+ * The header of a test file may contain two marks:
  *
- *   Alone: why   It measures time or load that others would disturb. Nothing runs beside it.
- *   Slow: why    It takes longer than `SLOW_MS` by itself. It starts before the files that are not slow.
+ *   Alone: why   It measures time or load that other files would disturb, so it runs by itself.
+ *   Slow: why    It takes longer than `SLOW_MS` by itself, so it starts before files that are not slow.
  *
- * `--quick` runs every file whose header says neither. That is the whole rule, and the only place where
- * it is written. After a run of all tests the report names the files whose header does not fit the time
- * that they took, so the rule stays true.
+ * `--quick` runs all files with neither mark. After a run of all tests, the report names the files whose marks
+ * do not match the time that they took.
  */
 
-/** A file that takes longer than this by itself says why in its header. */
+/** A file that takes longer than this by itself must be marked as slow. */
 export const SLOW_MS = 3_000;
-/** Files that run beside others take longer, and machines differ: nobody complains within this factor. */
+/** Files that run beside others take longer, and machines differ: a mark is right within this factor. */
 const TOLERANCE = 3;
 
 /** A test file. */
 export interface TestFile {
-  /** Path of the TypeScript file, from the package's folder. */
+  /** Path of the TypeScript file, relative to the package's folder. */
   readonly path: string;
   readonly source: string;
 }
 
-/** What a run does. */
+/** The plan of a run. */
 export interface TestPlan {
   /** Files that may run at the same time, in the order in which they start. */
   readonly together: readonly string[];
-  /** Files that run one after the other, after the others. */
+  /** Files that then run one after the other. */
   readonly alone: readonly string[];
   /** Files that `--quick` leaves out. */
   readonly leftOut: readonly string[];
@@ -41,7 +40,7 @@ export type TestTimes = ReadonlyMap<string, number>;
 /**
  * Plans a run.
  *
- * @param times - of earlier runs: files that took longer start earlier
+ * @param times - of earlier runs; files that took longer start earlier
  */
 export function planTests(
   files: readonly TestFile[],
@@ -65,7 +64,7 @@ export function planTests(
   };
 }
 
-/** Returns a line for each file whose header does not fit the time that it took. */
+/** Returns a line for each file whose marks do not match the time that it took. */
 export function complaintsOf(files: readonly TestFile[], times: TestTimes): string[] {
   return files.flatMap((file) => {
     const ms = times.get(file.path);

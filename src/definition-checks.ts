@@ -1,24 +1,24 @@
 /**
- * Checks of what users define and pass, one for all folders.
+ * Checks of definitions and options.
  *
- * A definition is checked when it is made, so that the stack of the error names the user's line.
+ * A definition is checked when it is created, so that the error's stack contains the user's line.
  *
- * Runs on: any thread. `check…` throw SIM_ERR_DEFINITION_INVALID.
+ * Runs on: any thread. The `check…` functions throw SIM_ERR_DEFINITION_INVALID.
  */
 
 import { kindOf, makeError, type SimurghError } from "./errors.ts";
 
-/** Makes the error of a wrong definition. */
+/** Creates the error for an invalid definition. */
 export function invalid(message: string, options?: ErrorOptions): SimurghError {
   return makeError("SIM_ERR_DEFINITION_INVALID", message, options);
 }
 
-/** Makes the error of a wrong option or argument. */
+/** Creates the error for an invalid option or argument. */
 export function invalidOption(message: string, options?: ErrorOptions): SimurghError {
   return makeError("SIM_ERR_OPTION_INVALID", message, options);
 }
 
-/** Returns a value as messages show it: a number, a boolean or a quoted string, else its kind. */
+/** Formats a value for error messages: numbers, booleans and quoted strings; otherwise its type. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
@@ -34,7 +34,7 @@ export function checkObject(
   throw invalid(`${subject} must be ${form}, got ${kindOf(value)}`);
 }
 
-/** Checks that a value is an object without other keys than these. */
+/** Checks that a value is an object without unknown keys. */
 export function checkKeys(
   subject: string,
   value: unknown,
@@ -43,7 +43,7 @@ export function checkKeys(
   checkObject(subject, value);
   const unknown = Object.keys(value).filter((key) => !keys.includes(key));
   if (unknown.length === 0) return;
-  throw invalid(`${subject} must have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
+  throw invalid(`${subject} may only have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
 }
 
 /** Checks that a value is a function. */
@@ -56,7 +56,7 @@ export function checkFunction(subject: string, value: unknown): void {
 export interface CallbackNames {
   readonly required?: readonly string[];
   readonly optional?: readonly string[];
-  /** Follows a name in messages, as in `init of presence chat`. */
+  /** The owner in error messages, as in `init of presence chat`. */
   readonly owner?: string;
 }
 
@@ -72,7 +72,7 @@ export function checkCallbacks(
   }
 }
 
-/** Checks that a value is one of a few. */
+/** Checks that a value is one of the given choices. */
 export function checkChoice(subject: string, value: unknown, choices: readonly unknown[]): void {
   if (choices.includes(value)) return;
   const names = choices.map(shown);
@@ -86,13 +86,13 @@ export function checkBoolean(subject: string, value: unknown): void {
   checkChoice(subject, value, [true, false]);
 }
 
-/** Checks that a value is an integer from 1 to a bound. */
+/** Checks that a value is an integer from 1 to `max`. */
 export function checkCount(subject: string, value: unknown, max: number, unit: string): void {
   if (isCount(value, max)) return;
   throw invalid(`${subject} must be an integer from 1 to ${max} (${unit}), got ${shown(value)}`);
 }
 
-/** Reports whether a value is an integer from 1 to a bound. */
+/** Reports whether a value is an integer from 1 to `max`. */
 export function isCount(value: unknown, max: number): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
 }

@@ -1,10 +1,10 @@
 /**
- * An error on its way to another thread: a structured clone would lose its code.
+ * Errors in a form that can be sent to another thread, since a structured clone loses the code.
  *
  * Runs on: any thread.
  */
 
-/** What is left of an error on the way. */
+/** An error as plain data. */
 export interface ErrorReport {
   readonly name: string;
   readonly message: string;
@@ -13,7 +13,7 @@ export interface ErrorReport {
   readonly cause: ErrorReport | undefined;
 }
 
-/** Takes an error apart. */
+/** Converts an error to plain data. */
 export function reportOf(error: unknown, depth = 0): ErrorReport {
   if (!(error instanceof Error)) {
     return {
@@ -35,7 +35,7 @@ export function reportOf(error: unknown, depth = 0): ErrorReport {
   };
 }
 
-/** Puts an error together again. */
+/** Converts a report back to an error. */
 export function errorOf(report: ErrorReport): Error {
   const { name, message, stack, code, cause } = report;
   const error = cause ? new Error(message, { cause: errorOf(cause) }) : new Error(message);

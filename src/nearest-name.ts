@@ -1,12 +1,12 @@
 /**
- * The known name that a misspelt one is nearest to, for messages.
+ * Finds the known name that is closest to a misspelt one, for error messages.
  *
  * Runs on: any thread. Pure functions.
  */
 
 /**
- * Returns what a message says after an unknown name: `; did you mean shards?`, or nothing if no
- * known name is near.
+ * Returns a hint that follows an unknown name in an error message: `; did you mean shards?`. Empty if
+ * no known name is close.
  */
 export function nearestHint(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
@@ -14,8 +14,8 @@ export function nearestHint(name: string, known: readonly string[]): string {
 }
 
 /**
- * Returns the known name with the fewest edits from a name; undefined if half of the longer one or
- * more would have to change. Upper and lower case count as the same.
+ * Returns the known name with the smallest edit distance to a name, ignoring case. Undefined if half
+ * of the longer name or more would have to change.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
@@ -30,8 +30,8 @@ export function nearestName(name: string, known: readonly string[]): string | un
 }
 
 /**
- * Counts the edits that turn one text into another: to insert, delete or change a character, or to
- * swap two neighbours (optimal string alignment).
+ * Returns the edit distance of two texts: insertions, deletions, substitutions, and swaps of two
+ * neighbouring characters (optimal string alignment).
  */
 function editsBetween(from: string, to: string): number {
   let beforePrevious: number[] = [];

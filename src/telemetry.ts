@@ -1,21 +1,21 @@
 /**
- * Every event this package publishes through node:diagnostics_channel, in one table.
+ * All events that this package publishes through node:diagnostics_channel, in one table.
  *
- * Subscribe in the thread whose events you want (the app module, for those of shards; beside
- * `serve`, for those of main):
+ * Subscribe in the thread in which the events occur: in the app module for shards, next to `serve`
+ * for main:
  * `diagnostics_channel.subscribe("simurgh:channel_joined", (event) => …)`.
  *
- * Runs on: any thread. Nothing is made for an event that nobody listens to.
+ * Runs on: any thread. Without subscribers, no event object is created.
  */
 
 import { channel, type Channel } from "node:diagnostics_channel";
 
-/** Each event: what it has and when it is published. */
+/** The fields of each event, and when it is published. */
 export const EVENTS = {
   socket_connected:
     "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
   socket_expired:
-    "connection, id, transport, channels, lateMs: the time of a connection was over, and it is closed with 3000",
+    "connection, id, transport, channels, lateMs: a connection expired and is closed with 3000",
   socket_disconnected: "connection, id, code, channels: a connection ended",
   channel_joined: "durationMs, topic, params, result (ok, error): join returned",
   channel_handled_in: "durationMs, topic, event, ref, params: a handler of handleIn returned",
@@ -24,31 +24,32 @@ export const EVENTS = {
   slow_client:
     "connection, bufferedBytes, cause (behind, skipped, full), policy (close, error), channels: a client read too slowly, and its connection was cut or its channels ended",
   broadcasts_missed:
-    "topic, connection, count: a client took again what waited for a channel with slow, or the channel ended, and so many had been left out",
+    "topic, connection, count: a client of a channel with slow caught up, or the channel ended, after count broadcasts had been left out",
   rate_limited:
-    "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: something was refused, and unless it came without a ref its client was told",
-  overload_begin: "level (refusing, withdrawn), lagMs, heapBytes: a shard rose to a level",
-  overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard fell from a level",
-  lapped: "from, slots: records of another thread were lost",
-  gap: "topics: broadcasts of another node were lost, and so many topics of this thread are concerned",
+    "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: a message, join or connect was refused; the client was told, unless the message had no ref",
+  overload_begin:
+    "level (refusing, withdrawn), lagMs, heapBytes: a shard reached an overload level",
+  overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard left an overload level",
+  lapped: "from, slots: records from another thread were lost",
+  gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:
-    "member, isStalled (true, false), forMs, queuedBytes: a thread takes none of the records that wait for it, or goes on",
+    "member, isStalled (true, false), forMs, queuedBytes: a thread stopped reading the records that wait for it, or recovered",
   task_ended:
-    "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task has left the pool, which is told on main",
+    "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task left the pool (published on main)",
   presence_diff:
-    "presence, topic, joins, leaves: so many came and went, and the subscribers of a shard were told",
+    "presence, topic, joins, leaves: a diff was sent to a shard's subscribers; joins and leaves are counts",
   presence_fetch_failed:
-    "presence, topic, error: fetch threw, gave something else or did not settle in time, and the diff went out as it was tracked",
+    "presence, topic, error: fetch threw, returned an invalid result or did not settle in time; the diff was sent with the tracked metas only",
   presence_replica:
-    "presence, node, member, status (up, down, permdown): a shard is seen, is silent, or is gone with what it tracked",
+    "presence, node, member, status (up, down, permdown): a shard's presences appeared, were hidden or were forgotten",
   socket_drain:
-    "transport, count, total, index, rounds: a shard closes a batch, where count and total are of its own connections by that transport, index and rounds of the whole node",
+    "transport, count, total, index, rounds: a shard closes a batch; count and total are its own connections of that transport, index and rounds apply to the whole node",
 } as const;
 
 /** Name of an event, without the prefix `simurgh:`. */
 export type EventName = keyof typeof EVENTS;
 
-/** Diagnostics channel of each event. */
+/** The diagnostics channel of each event. */
 export const telemetry = Object.fromEntries(
   Object.keys(EVENTS).map((name) => [name, channel(`simurgh:${name}`)]),
 ) as Readonly<Record<EventName, Channel>>;

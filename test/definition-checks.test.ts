@@ -38,7 +38,7 @@ describe("checks of definitions", () => {
     refused(() => checkObject("rate", [], "{ limit }"), "rate must be { limit }, got array");
     refused(
       () => checkKeys("mount", { c: 1, d: 2 }, ["a", "b"]),
-      "mount must have the keys a, b, got c, d",
+      "mount may only have the keys a, b, got c, d",
     );
     refused(() => checkKeys("mount", "x", ["a"]), "mount must be an object, got string");
     refused(() => checkFunction("join", null), "join must be a function, got null");

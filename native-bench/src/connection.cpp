@@ -49,17 +49,17 @@ void Connection::drop(Drop how) {
 
 void Connection::onText(std::string_view text, Nanoseconds now) {
   const Protocol& protocol = setting_.protocol;
-  // Read with its join's reply, or after leave().
+  // Arrived together with the reply to its join, or after leave().
   if (hearing_ == Hearing::deaf && state_ != ConnectionState::joining) return;
   if (const auto answer = protocol.answerTo(text, topic_)) return transport_->send(*answer);
   const std::optional<Message> message = protocol.decode(text, topic_);
   if (!message) {
-    return fail("the server sent a text that is no message of " + std::string(protocol.name()) +
-                ": " + std::string(text));
+    return fail("the server sent text that is not a " + std::string(protocol.name()) +
+                " message: " + std::string(text));
   }
   if (message->topic == kHeartbeatTopic) return handleHeartbeatReply(*message);
   if (message->topic == topic_) return handleOwn(*message, now);
-  if (!hasMoreTopics_) return fail("got a message for " + std::string(message->topic));
+  if (!hasMoreTopics_) return fail("received a message for " + std::string(message->topic));
   setting_.listener.onMessage(*this, *message, now);
 }
 

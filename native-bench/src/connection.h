@@ -1,21 +1,22 @@
-// One connection: a transport and the join of one topic, in the words of a protocol.
+// One connection: a transport, and one topic joined over it in some protocol.
 //
 //   unopened --open()--> opening --transport open--> joining --ok--> joined --leave()--> closing
 //                           |                           |               |                   |
 //                           +---------- trouble --------+---------------+--> closed <-------+
 //
-// Any other way into `closed` than from `closing` or by cut() is a failure of the run, and says
-// why. A closed connection may be opened again.
+// Reaching `closed` other than from `closing` or by cut() is a failure of the run and is reported
+// with its reason. A closed connection may be opened again.
 //
-// Beside its own topic it may join others, as many as it likes: what comes of those is the
-// listener's to know. Until the first of them, a message of another topic is a failure.
+// Besides its own topic, a connection may join any number of others; the listener checks their
+// messages. Before the first such join, a message of another topic is a failure.
 //
-// A slow connection reads what readSome() is told to once it is joined, and is else like any other; but
-// the server may close it, as it may a deaf one. A deaf connection reads nothing between its join and leave(), and sends nothing either. The
-// server may close it at any time. It hears of a reset at once; but an end waits behind the bytes
-// that it does not read. So it reads again once leave() has sent a close frame: a socket that the
-// server has closed answers that with a reset, one that it has not with a close frame of 1000 or
-// an end.
+// Once joined, a slow connection reads only when readSome() is called. A deaf connection reads and
+// sends nothing between its join and leave(). The server may close either of them at any time.
+//
+// A deaf connection notices a reset at once, but an orderly end is queued behind the bytes that it
+// does not read. It therefore starts reading again after leave() has sent a close frame: if the
+// server has already closed the socket, the answer is a reset; otherwise it is a close frame with
+// code 1000, or an end.
 #pragma once
 
 #include <cstddef>
@@ -37,23 +38,23 @@ enum class ConnectionState { unopened, opening, joining, joined, closing, closed
 
 class Connection;
 
-/** What is told of all connections of a run. */
+/** Receives the events of the connections of a run. */
 class ConnectionListener {
  public:
   virtual void onJoined(Connection& connection, Nanoseconds now) = 0;
-  /** A message of the joined topic, or of another; its views are valid during the call only. */
+  /** Called for a message of any joined topic. Its views are valid during the call only. */
   virtual void onMessage(Connection& connection, const Message& message, Nanoseconds now) = 0;
   virtual void onHeartbeatReply() = 0;
-  /** The server has closed a slow or deaf connection, before it was asked to. */
+  /** Called when the server has closed a slow or deaf connection on its own. */
   virtual void onCutOff(Connection& connection) = 0;
-  /** The connection is closed, and nobody here had asked for that. */
+  /** Called when the connection has closed unexpectedly. */
   virtual void onFailure(Connection& connection, const std::string& reason) = 0;
 
  protected:
   ~ConnectionListener() = default;
 };
 
-/** What every connection of a run is given. */
+/** What the connections of a worker share. */
 struct ConnectionSetting {
   EventLoop& loop;
   ConnectionListener& listener;
@@ -62,50 +63,50 @@ struct ConnectionSetting {
   const Protocol& protocol;
 };
 
-/** Whether a connection reads all that comes, little by little, or nothing once it is joined. */
+/** How a joined connection reads: everything, a little at a time, or nothing. */
 enum class Hearing { good, slow, deaf };
 
-/** Receive buffer of a slow or deaf connection: what the server may send into the void is little. */
+/** Receive buffer of slow and deaf connections. Small, so that unread bytes soon wait in the server. */
 inline constexpr int kSmallReceiveBytes = 16 * 1024;
 
 class Connection final : private TransportListener {
  public:
-  /** @param number its place among all connections of the run, from 0 */
+  /** @param number its index among all connections of the run */
   Connection(const ConnectionSetting& setting, std::size_t number, std::string topic,
              Hearing hearing);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /** Begins to connect; `onJoined` or `onFailure` follows. It must be unopened or closed. */
+  /** Starts to connect; `onJoined` or `onFailure` follows. It must be unopened or closed. */
   void open();
   /** Pushes an event; `payload` is raw JSON. The connection must be joined. */
   void push(std::uint64_t ref, std::string_view event, std::string_view payload);
   /**
-   * Asks to join one more topic; its reply comes by `onMessage`. The connection must be joined.
+   * Joins another topic; the reply arrives in `onMessage`. The connection must be joined.
    *
-   * @param joinRef names the join until it is left, as its own ref too; not kJoinRef
+   * @param joinRef join_ref and ref of the join, and join_ref of its leave; not kJoinRef
    */
   void joinAlso(std::uint64_t joinRef, std::string_view topic);
-  /** Leaves such a topic: a reply and `phx_close` come by `onMessage`. */
+  /** Leaves such a topic; a reply and `phx_close` arrive in `onMessage`. */
   void leaveAlso(std::uint64_t joinRef, std::uint64_t ref, std::string_view topic);
-  /** A slow connection reads bytes that have come, so many at most. It must be joined. */
+  /** Makes a slow connection read at most `most` bytes. It must be joined. */
   void readSome(std::size_t most);
-  /** A slow connection reads like any other, or by readSome() alone, as after its join. */
+  /** Lets a slow connection read like any other, or only by readSome(), as after its join. */
   void readFreely(bool isFree);
   /**
-   * Sends a heartbeat, if clients of the protocol do. Where the last one had no reply a slow
-   * connection sends none, and any other fails.
+   * Sends a heartbeat, if clients of the protocol do. While the last one has no reply, a slow
+   * connection sends none and any other fails.
    */
   void heartbeat();
   /**
-   * Says good-bye and waits for the server's end. Nothing is reported any more, but
-   * `onCutOff` of a slow or deaf connection.
+   * Closes with a close frame and waits for the server to end. Nothing more is reported except
+   * `onCutOff` for a slow or deaf connection.
    */
   void leave();
-  /** Closes by a reset, as a line that was cut. Nothing is reported. */
+  /** Closes with a reset, like a lost network connection. Nothing is reported. */
   void cut();
-  /** Closes, and reports a failure. */
+  /** Closes and reports a failure. */
   void fail(const std::string& reason);
 
   std::size_t number() const { return number_; }

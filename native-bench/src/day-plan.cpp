@@ -9,14 +9,14 @@ namespace bench {
 
 namespace {
 
-constexpr std::uint64_t kMaxDeeds = std::uint64_t{1} << 31;
+constexpr std::uint64_t kMaxActions = std::uint64_t{1} << 31;
 
 std::uint64_t during(std::uint64_t ratePerSecond, Nanoseconds time) {
-  // Whole milliseconds; 10 million a second for an hour fit by far.
+  // In whole milliseconds, so that 10 million a second for an hour do not overflow.
   return ratePerSecond * static_cast<std::uint64_t>(time / kMillisecond) / 1'000;
 }
 
-std::size_t indexOf(Deed deed) { return static_cast<std::size_t>(deed); }
+std::size_t indexOf(Action action) { return static_cast<std::size_t>(action); }
 
 }  // namespace
 
@@ -34,14 +34,14 @@ DayPlan::DayPlan(const Day& day)
     part.counts = {then > there ? then - there : 0, there > then ? there - then : 0,
                    during(period.joins, period.duration), during(period.pushes, period.duration),
                    during(period.broadcasts, period.duration)};
-    if (part.even() > kMaxDeeds) {
-      throw OptionError("a period must hold at most " + std::to_string(kMaxDeeds) +
+    if (part.even() > kMaxActions) {
+      throw OptionError("a period must hold at most " + std::to_string(kMaxActions) +
                         " sends (its rates by its duration), got " + std::to_string(part.even()));
     }
     parts_.push_back(part);
     part.first = part.end();
-    for (std::size_t deed = 0; deed < kDeeds; ++deed) part.before[deed] += part.counts[deed];
-    part.before[indexOf(Deed::broadcast)] += part.burst;
+    for (std::size_t action = 0; action < kActions; ++action) part.before[action] += part.counts[action];
+    part.before[indexOf(Action::broadcast)] += part.burst;
     there = then;
   }
 }
@@ -52,19 +52,19 @@ Step DayPlan::stepOf(std::uint64_t index) const {
       [](std::uint64_t number, const Part& part) { return number < part.first; });
   const Part& part = *std::prev(next);
   const std::uint64_t place = index - part.first;
-  const std::uint64_t burst = part.before[indexOf(Deed::broadcast)];
-  if (place < part.burst) return {Deed::broadcast, burst + place};
-  // Of the first n places of what is left, each kind in turn takes n * its share, rounded down.
+  const std::uint64_t burst = part.before[indexOf(Action::broadcast)];
+  if (place < part.burst) return {Action::broadcast, burst + place};
+  // One kind after the other takes its share, rounded down, of the places that are left.
   std::uint64_t at = place - part.burst;
   std::uint64_t left = part.even();
-  for (std::size_t deed = 0; deed + 1 < kDeeds; ++deed) {
-    const std::uint64_t count = part.counts[deed];
+  for (std::size_t action = 0; action + 1 < kActions; ++action) {
+    const std::uint64_t count = part.counts[action];
     const std::uint64_t taken = at * count / left;
-    if ((at + 1) * count / left > taken) return {static_cast<Deed>(deed), part.before[deed] + taken};
+    if ((at + 1) * count / left > taken) return {static_cast<Action>(action), part.before[action] + taken};
     at -= taken;
     left -= count;
   }
-  return {Deed::broadcast, burst + part.burst + at};
+  return {Action::broadcast, burst + part.burst + at};
 }
 
 }  // namespace bench

@@ -1,11 +1,13 @@
-// The plan of a day: what each number of it is, and who does it. Pure, and the same in every thread.
+// The plan of a day: which action has which number, and which connection does it. Pure, and the same
+// in every thread.
 //
-// All that happens in a period is numbered together: first its burst, which is due at its start, then
-// the rest, evenly spaced. Of the rest each kind is even as well: of 300 pushes and 100 joins about
-// every fourth is a join.
+// The actions of a period share one numbering: first its burst, which is due at its start, then the
+// rest, evenly spaced. Within the rest, each kind of action is evenly spaced too: with 300 pushes and
+// 100 joins, about every fourth is a join.
 //
-// The first `residents` connections are there all day. The others are its visitors, who take turns:
-// who came first goes first, and may come again later. So a visit is as long as it can be.
+// The first `residents` connections are present all day. The others are visitors, which take turns:
+// the one that came first goes first, and may come again later. Visits are therefore as long as
+// possible.
 #pragma once
 
 #include <array>
@@ -17,47 +19,47 @@
 
 namespace bench {
 
-enum class Deed { come, go, join, push, broadcast };
+enum class Action { come, go, join, push, broadcast };
 
 struct Step {
-  Deed deed = Deed::push;
-  /** How many of its kind were before it, all day. */
+  Action action = Action::push;
+  /** How many of its kind came before it in the day. */
   std::uint64_t turn = 0;
 };
 
 class DayPlan {
  public:
-  static constexpr std::size_t kDeeds = 5;
+  static constexpr std::size_t kActions = 5;
 
-  /** A period, by its numbers. */
+  /** The numbers of a period. */
   struct Part {
     std::uint64_t first = 0;
     std::uint64_t burst = 0;
-    /** By Deed, without the burst. */
-    std::array<std::uint64_t, kDeeds> counts{};
-    /** By Deed: how many were before the period. */
-    std::array<std::uint64_t, kDeeds> before{};
+    /** By Action, excluding the burst. */
+    std::array<std::uint64_t, kActions> counts{};
+    /** By Action: how many came before the period. */
+    std::array<std::uint64_t, kActions> before{};
 
-    /** What is evenly spaced. */
+    /** Number of actions that are evenly spaced. */
     std::uint64_t even() const;
     std::uint64_t end() const { return first + burst + even(); }
   };
 
-  /** @throws OptionError where a period holds more than 2^31 deeds */
+  /** @throws OptionError if a period has more than 2^31 actions */
   explicit DayPlan(const Day& day);
 
   std::size_t residents() const { return residents_; }
   /** In the order of the day's periods. */
   const std::vector<Part>& parts() const { return parts_; }
 
-  /** What number `index` of the day is; it must be below the end of the last part. */
+  /** Returns the action with number `index`, which must be below the end of the last part. */
   Step stepOf(std::uint64_t index) const;
-  /** The visitor who comes, or goes, at that turn: from `residents` on. */
+  /** Returns the connection that comes or goes as the `turn`-th arrival or departure. */
   std::size_t visitorOf(std::uint64_t turn) const { return residents_ + turn % visitors_; }
 
  private:
   const std::size_t residents_;
-  /** 1 at least, so that it may divide. */
+  /** At least 1, because it is a divisor. */
   const std::size_t visitors_;
   std::vector<Part> parts_;
 };

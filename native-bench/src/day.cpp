@@ -18,7 +18,7 @@ namespace {
 struct Column {
   std::string_view name;
   std::variant<std::uint64_t Period::*, Nanoseconds Period::*> field;
-  /** In the form of the file. */
+  /** As written in the file. */
   std::string_view min;
   std::string_view max;
   std::string_view unit;
@@ -28,13 +28,13 @@ struct Column {
 constexpr std::array<Column, 6> kColumns{{
     {"duration", &Period::duration, "100ms", "60m", "time", true},
     {"connections", &Period::connections, "1", "20k", "connections", true},
-    {"joins", &Period::joins, "0", "1m", "a second", false},
-    {"pushes", &Period::pushes, "0", "1m", "a second", false},
-    {"broadcasts", &Period::broadcasts, "0", "1m", "a second", false},
+    {"joins", &Period::joins, "0", "1m", "per second", false},
+    {"pushes", &Period::pushes, "0", "1m", "per second", false},
+    {"broadcasts", &Period::broadcasts, "0", "1m", "per second", false},
     {"burst", &Period::burst, "0", "100k", "broadcasts", false},
 }};
 
-/** Where the reader is, for errors. */
+/** The position of the parser, for errors. */
 struct Place {
   std::string_view file;
   std::size_t line = 0;
@@ -72,13 +72,13 @@ Header readHeader(std::string_view line, const Place& place) {
       place.fail("a column must be one of " + columnNames() + "; got " + std::string(name));
     }
     if (std::find(header.begin(), header.end(), column) != header.end()) {
-      place.fail("a column must be there once, got two of " + std::string(name));
+      place.fail("a column must appear once, got " + std::string(name) + " twice");
     }
     header.push_back(column);
   }
   for (const Column& column : kColumns) {
     if (column.isRequired && std::find(header.begin(), header.end(), &column) == header.end()) {
-      place.fail("the column " + std::string(column.name) + " must be there, got " + std::string(line));
+      place.fail("the column " + std::string(column.name) + " is required, got " + std::string(line));
     }
   }
   return header;
@@ -167,12 +167,12 @@ Day readDay(const std::string& file) {
   std::string text;
   try {
     std::ifstream stream;
-    // A folder opens, and fails when it is read.
+    // A directory can be opened, but fails when it is read.
     stream.exceptions(std::ios::failbit | std::ios::badbit);
     stream.open(file, std::ios::binary);
     text.assign(std::istreambuf_iterator<char>(stream), {});
   } catch (const std::ios_base::failure&) {
-    throw OptionError("file must be one that can be read (a day), got " + file);
+    throw OptionError("file must be a readable file (a day), got " + file);
   }
   return parseDay(text, file);
 }

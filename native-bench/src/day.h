@@ -1,13 +1,13 @@
-// A recorded day: what the scenario `mixed` plays, one line of a file a period.
+// A recorded day, which the scenario `mixed` plays: a file with one line a period.
 //
 //   # a comment
 //   duration,connections,joins,pushes,broadcasts,burst
 //   30s,400,20,100,10,0
 //   1m,400,2,200,20,50
 //
-// The first line that is no comment names the columns, in any order. A column that is missing is 0
-// in every period, but `duration` and `connections` must be there. Counts and times are written as
-// on the command line.
+// The first line that is not a comment names the columns, in any order. `duration` and `connections`
+// are required; a missing column is 0 in every period. Counts and times are written as on the
+// command line.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@ namespace bench {
 
 struct Period {
   Nanoseconds duration = 0;
-  /** How many are there at its end; they come, or go, evenly from its start. */
+  /** Connections present at its end; they come or go at an even rate from its start. */
   std::uint64_t connections = 0;
-  /** Topics joined a second, beside those of the connections that come. */
+  /** Topics joined a second, besides those of the connections that come. */
   std::uint64_t joins = 0;
   /** Pushes a second, each of which has a reply. */
   std::uint64_t pushes = 0;
@@ -35,31 +35,31 @@ struct Period {
 struct Day {
   std::vector<Period> periods;
 
-  /** Connections that are there all day: as many as in its emptiest period. */
+  /** Connections present all day: as many as in the emptiest period. */
   std::uint64_t residents() const;
-  /** Most connections at one time. */
+  /** Highest number of connections at a time. */
   std::uint64_t peak() const;
   Nanoseconds duration() const;
 };
 
-/** Most periods of a day. */
+/** Maximum number of periods in a day. */
 inline constexpr std::size_t kMaxPeriods = 10'000;
 
 /**
- * Reads a day.
+ * Parses a day.
  *
  * @param file its name, for errors
- * @throws OptionError that names file, line, what it must be and what it got: for an unknown, double
- *         or missing column, a bad value, another number of values than columns, no period, more than
- *         kMaxPeriods
+ * @throws OptionError that names the file, the line, what was expected and what was found: for an
+ *         unknown, repeated or missing column, a bad value, a number of values that differs from the
+ *         number of columns, no period, or more than kMaxPeriods
  */
 Day parseDay(std::string_view text, std::string_view file);
 
-/** Reads a day from a file. @throws OptionError where it cannot be read, and as parseDay() */
+/** Reads a day from a file. @throws OptionError if it cannot be read, and as parseDay() does */
 Day readDay(const std::string& file);
 
 /**
- * The same day in less time: all that happens in it, closer together.
+ * Returns the same day compressed into less time.
  *
  * @param speed 1 to 1 000; rates are multiplied by it, durations divided
  */

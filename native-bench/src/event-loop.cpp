@@ -32,7 +32,7 @@ EventLoop::EventLoop()
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
   if (epoll_ < 0) fail("epoll_create1");
   if (timer_ < 0) fail("timerfd_create");
-  // The timer has no handler: it only ends the wait.
+  // The timer has no handler. It only ends the wait.
   control(epoll_, EPOLL_CTL_ADD, timer_, EPOLLIN, nullptr);
 }
 
@@ -53,7 +53,7 @@ void EventLoop::setTimer(Nanoseconds at) {
   itimerspec when{};
   when.it_value.tv_sec = static_cast<time_t>(at / kSecond);
   when.it_value.tv_nsec = static_cast<long>(at % kSecond);
-  // Arming clears an expiry that nobody read.
+  // Arming the timer clears an expiry that was not read.
   if (timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr) != 0) fail("timerfd_settime");
 }
 

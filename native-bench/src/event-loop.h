@@ -1,6 +1,6 @@
-// epoll and one timer: waits until something can be read or written, or a point in time.
+// An event loop over epoll and one timer: waits for a descriptor to become ready, or for a time.
 //
-// One thread owns a loop and all that is registered with it; nothing is shared.
+// One thread owns a loop and everything that is registered with it; nothing is shared.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace bench {
 
-/** What is told of a descriptor's events. Must outlive its registration. */
+/** Handles the events of a descriptor. Must outlive its registration. */
 class EventHandler {
  public:
   /** @param events EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP */
@@ -21,7 +21,7 @@ class EventHandler {
 
 class EventLoop {
  public:
-  /** @throws std::system_error where the kernel refuses */
+  /** @throws std::system_error if the kernel refuses */
   EventLoop();
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
@@ -32,7 +32,7 @@ class EventLoop {
   /** Changes what a registered descriptor waits for. */
   void change(int descriptor, std::uint32_t events, EventHandler& handler);
 
-  /** Handles what is ready; waits for it until `until` (monotonic) at most. */
+  /** Handles events that are ready, waiting for them until `until` (monotonic) at most. */
   void turn(Nanoseconds until);
 
  private:

@@ -1,4 +1,4 @@
-// What a run found: the figures that the report is made of.
+// The figures of a run, from which the report is made.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@ namespace bench {
 /** The server's memory (RssAnon + RssShmem), in bytes. */
 struct ServerMemory {
   std::uint64_t beforeConnects = 0;
-  /** When half of the connections were joined: what a server needs to get going is in it. */
+  /** When half of the connections had joined; includes the server's one-time costs. */
   std::uint64_t atHalf = 0;
   std::uint64_t afterConnects = 0;
   /** Connections joined between the last two readings. */
   std::uint64_t connectionsSinceHalf = 0;
 
-  /** Bytes of one more joined connection: the growth over the second half. */
+  /** Bytes per additional joined connection: the growth over the second half. */
   double perConnection() const {
     if (connectionsSinceHalf == 0) return 0;
     return (static_cast<double>(afterConnects) - static_cast<double>(atHalf)) /
@@ -31,9 +31,9 @@ struct ServerMemory {
 
 /** A period of a day. */
 struct PeriodFigures {
-  /** Connections that are to be there at its end. */
+  /** Connections planned to be present at its end. */
   std::uint64_t connections = 0;
-  /** Sends a second; of slow days it is no whole number. */
+  /** Sends a second; may be a fraction if the day is slow. */
   double ratePlanned = 0;
   Window window;
 };
@@ -41,17 +41,17 @@ struct PeriodFigures {
 /** All figures of a run. */
 struct Figures {
   Window connects;
-  /** Nothing in the scenario `connect`, whose figures are those of `connects`. */
+  /** Absent in the scenario `connect`, whose figures are in `connects`. */
   std::optional<Window> load;
-  /** With a search: `load` is its best step, or the first where none was good. */
+  /** Present with a search. `load` is then its best step, or the first if none was good. */
   std::optional<Search> search;
-  /** In the scenario `reconnect`: from the cut until the last was joined again. */
+  /** In the scenario `reconnect`: from the cut until the last connection had joined again. */
   std::optional<Nanoseconds> untilAllBack;
-  /** In the scenario `mixed`; `load` is all of them together. */
+  /** In the scenario `mixed`; `load` is their total. */
   std::vector<PeriodFigures> periods;
   std::optional<ServerMemory> memory;
   std::uint64_t joined = 0;
-  /** Of all threads. */
+  /** Total of all threads. */
   Counts counts;
   /** What went wrong, one line each; empty after a good run. */
   std::vector<std::string> failures;

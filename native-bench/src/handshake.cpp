@@ -10,7 +10,7 @@ namespace {
 /** Appended to the key before it is hashed (RFC 6455 §1.3). */
 constexpr std::string_view kAcceptGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** Value of a header; `name` in lower case. Empty where the response has none. */
+/** Returns the value of a header, or an empty one if it is missing; `name` is in lower case. */
 std::string_view headerValue(std::string_view response, std::string_view name) {
   std::size_t line = response.find("\r\n");
   while (line != std::string_view::npos) {
@@ -48,10 +48,10 @@ std::optional<std::string> checkUpgradeResponse(std::string_view response, std::
     return "the handshake was answered with " + std::string(status);
   }
   if (lowered(headerValue(response, "upgrade")) != "websocket") {
-    return "the handshake's answer has no `Upgrade: websocket`";
+    return "the handshake response has no `Upgrade: websocket`";
   }
   if (lowered(headerValue(response, "connection")).find("upgrade") == std::string::npos) {
-    return "the handshake's answer has no `Connection: Upgrade`";
+    return "the handshake response has no `Connection: Upgrade`";
   }
   const std::string_view accept = headerValue(response, "sec-websocket-accept");
   if (accept != acceptFor(key)) {

@@ -1,4 +1,4 @@
-// HdrHistogram's percentile distribution (.hgrm), in milliseconds: what its plotters read.
+// HdrHistogram's percentile distribution (.hgrm), in milliseconds, as read by its plotters.
 //
 //          Value     Percentile TotalCount 1/(1-Percentile)
 //
@@ -9,7 +9,7 @@
 //   #[Max     =        1.908, Total count    =        20000]
 //   #[Buckets =           36, SubBuckets     =          128]
 //
-// Five lines for each halving of the distance to 100 %, until all values are counted.
+// There are five lines per halving of the distance to 100 %, until all values are counted.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@
 
 namespace bench {
 
-/** The text of the file; header and footer alone where nothing was counted. */
+/** Returns the text of the file; only a header and a footer if the histogram is empty. */
 std::string makeHgrm(const Histogram& times);
 
 }  // namespace bench

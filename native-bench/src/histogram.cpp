@@ -54,7 +54,7 @@ Ranked Histogram::ranked(double fraction) const {
     seen += counters_[counter];
     if (seen >= rank) return {static_cast<Nanoseconds>(std::min(upperEdge(counter), max_)), seen};
   }
-  return {max(), count_};  // the last counter has no upper edge: it holds all beyond the range
+  return {max(), count_};  // the last counter has no upper edge; it holds all larger values
 }
 
 double Histogram::deviation() const {

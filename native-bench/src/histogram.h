@@ -1,11 +1,11 @@
 // Log-linear histogram of times: exact count, bounded relative error, fixed memory.
 //
-//   value in ns      0 .. 127        each value has a counter of its own
-//                    128 .. 2^42-1   each power of two is cut into 128 equal counters
+//   value in ns      0 .. 127        one counter per value
+//                    128 .. 2^42-1   128 equal counters per power of two
 //
-// So a reported value is at least the true one and at most 1/128 (0.8 %) above it. The
-// range ends at 2^42 ns (73 minutes); what is beyond counts in the last counter, and
-// `max` stays exact. 36 counters of 128, 36 KB.
+// A reported value is never below the true one and at most 1/128 (0.8 %) above it. The range
+// ends at 2^42 ns (73 minutes). Larger values go into the last counter, and `max` stays exact.
+// 36 groups of 128 counters take 36 KB.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace bench {
 
-/** A value, and how many are not above it. */
+/** A value, and the number of recorded values that are not above it. */
 struct Ranked {
   Nanoseconds value = 0;
   std::uint64_t count = 0;
@@ -26,32 +26,32 @@ class Histogram {
  public:
   static constexpr unsigned kPrecisionBits = 7;
   static constexpr unsigned kRangeBits = 42;
-  /** The values below 128, and each power of two above. */
+  /** Groups of counters: one for the values below 128, one for each power of two above. */
   static constexpr unsigned kPowers = kRangeBits - kPrecisionBits + 1;
 
   Histogram();
 
-  /** Counts one value; a negative one counts as 0 (an early timer is not a gain). */
+  /** Counts one value. A negative one (a timer that fired early) counts as 0. */
   void record(Nanoseconds value);
 
-  /** Counts all that another has counted. */
+  /** Adds the counts of another histogram. */
   void merge(const Histogram& other);
 
   /**
-   * Smallest counter edge that at least `fraction` of the values do not exceed.
+   * Returns the lowest counter edge that at least `fraction` of the values do not exceed.
    *
    * @param fraction 0 to 1; 0.5 is the median
-   * @returns zeros where nothing was recorded
+   * @returns zeros if nothing was recorded
    */
   Ranked ranked(double fraction) const;
   Nanoseconds quantile(double fraction) const { return ranked(fraction).value; }
 
   std::uint64_t count() const { return count_; }
-  /** Largest value recorded, exact; 0 where nothing was recorded. */
+  /** Largest recorded value, exact; 0 if nothing was recorded. */
   Nanoseconds max() const { return static_cast<Nanoseconds>(max_); }
-  /** Mean of all values, exact to rounding; 0 where nothing was recorded. */
+  /** Mean of all values, exact up to rounding; 0 if nothing was recorded. */
   double mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
-  /** Standard deviation, each value taken for the middle of its counter. */
+  /** Standard deviation, taking each value as the midpoint of its counter. */
   double deviation() const;
 
  private:

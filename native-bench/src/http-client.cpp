@@ -33,7 +33,7 @@ std::size_t HttpClient::onBytes(std::string_view bytes, Nanoseconds now) {
   const HttpStatus status = isBusy() ? decodeResponse(bytes, response) : HttpStatus::invalid;
   if (status == HttpStatus::incomplete) return 0;
   if (status == HttpStatus::invalid || response.bytes < bytes.size()) {
-    fail("the server sent what is no response of HTTP/1.1 to a request");
+    fail("the server sent something other than an HTTP/1.1 response");
     return 0;
   }
   request_.clear();
@@ -46,7 +46,7 @@ std::size_t HttpClient::onBytes(std::string_view bytes, Nanoseconds now) {
 void HttpClient::onEnd(const std::string& reason) {
   if (!isBusy()) return;
   if (isUsed_ && !hasBegun_) return request(std::exchange(request_, {}));
-  fail(reason.empty() ? "the server closed before it had answered a request" : reason);
+  fail(reason.empty() ? "the server closed before it had answered the request" : reason);
 }
 
 void HttpClient::fail(const std::string& reason) {

@@ -1,12 +1,12 @@
-// A connection of an HTTP/1.1 client that is kept between requests, one outstanding at most.
+// An HTTP/1.1 client with one keep-alive connection and at most one outstanding request.
 //
 //   idle --request()--> busy --response--> idle
-//                        |  \--end before a byte of it, on a kept connection--> busy on a new one
-//                        +--any other end, or what is no response--> idle, onHttpFailure
+//                        |  \--end before its first byte, on a reused connection--> busy on a new one
+//                        +--any other end, or an invalid response--> idle, onHttpFailure
 //
 // The TCP connection is opened when it is first needed, and again after the server has closed it
-// between two requests: servers do that to idle ones. Where that crosses with a request, the
-// request is sent once more, as browsers do: the server had closed before it read it.
+// between two requests, as servers do with idle connections. If a request crosses with such a
+// close, it is sent again, as browsers do: the server had closed before reading it.
 #pragma once
 
 #include <string>
@@ -32,11 +32,11 @@ class HttpClient final : private StreamListener {
  public:
   HttpClient(const StreamSetting& setting, HttpClientListener& listener);
 
-  /** Sends a request, head and body; `onResponse` or `onHttpFailure` follows. It must be idle. */
+  /** Sends a request (head and body); `onResponse` or `onHttpFailure` follows. It must be idle. */
   void request(std::string bytes);
-  /** Gives up what is outstanding, and closes. */
+  /** Abandons an outstanding request and closes. */
   void drop();
-  /** As drop(), by a reset. */
+  /** Does the same with a reset. */
   void cut();
 
   bool isBusy() const { return !request_.empty(); }
@@ -48,11 +48,11 @@ class HttpClient final : private StreamListener {
   void fail(const std::string& reason);
 
   HttpClientListener& listener_;
-  /** What is outstanding, for the case that it must be sent again; empty where nothing is. */
+  /** The outstanding request, in case it must be sent again; empty when idle. */
   std::string request_;
   /** Whether the connection has served a request before this one. */
   bool isUsed_ = false;
-  /** Whether a byte of the response has come. */
+  /** Whether the response has begun. */
   bool hasBegun_ = false;
   Stream stream_;
 };

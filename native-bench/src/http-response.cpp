@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 
-/** What a head says of the body behind it. */
+/** What a head says about the body that follows. */
 struct Head {
   unsigned status = 0;
   bool isKept = true;
@@ -26,12 +26,12 @@ std::optional<std::size_t> parseSize(std::string_view digits, int base) {
   return value <= kMaxHttpBodyBytes ? std::optional(value) : std::nullopt;
 }
 
-/** `HTTP/1.1 200 OK` */
+/** Reads `HTTP/1.1 200 OK`. */
 bool readStatusLine(std::string_view line, Head& head) {
   constexpr std::string_view kVersion = "HTTP/1.";
   if (!line.starts_with(kVersion) || line.size() < 12 || line[8] != ' ') return false;
   if (line[7] != '0' && line[7] != '1') return false;
-  // Before 1.1 a connection was for one request.
+  // HTTP/1.0 closes the connection after one request.
   head.isKept = line[7] == '1';
   const auto status = parseSize(line.substr(9, 3), 10);
   if (!status || *status < 200 || *status > 599 || (line.size() > 12 && line[12] != ' ')) return false;
@@ -67,19 +67,19 @@ std::optional<Head> readHead(std::string_view text) {
   }
   const bool isEmpty = head.status == 204 || head.status == 304;
   if (isEmpty) head.length = 0;
-  // A body without a length, which the end of the connection ends, is for servers of yesterday.
+  // A body that is delimited by the end of the connection is not supported.
   if (head.isChunked == head.length.has_value()) return std::nullopt;
   return head;
 }
 
-/** Walks over chunks. @param at where they begin, then where they end */
+/** Reads all chunks. @param at where they begin; set to where they end */
 HttpStatus readChunks(std::string_view input, std::size_t& at, std::string& body) {
   for (;;) {
     const std::size_t lineEnd = input.find(kLineEnd, at);
     if (lineEnd == std::string_view::npos) {
       return input.size() - at > kMaxHttpHeadBytes ? HttpStatus::invalid : HttpStatus::incomplete;
     }
-    // What is behind `;` is an extension.
+    // A chunk extension follows `;`.
     std::string_view line = input.substr(at, lineEnd - at);
     line = trimmed(line.substr(0, line.find(';')));
     const auto size = parseSize(line, 16);
@@ -94,7 +94,7 @@ HttpStatus readChunks(std::string_view input, std::size_t& at, std::string& body
   }
 }
 
-/** Walks over the lines behind the last chunk, to the empty one. */
+/** Skips the lines after the last chunk, up to the empty one. */
 HttpStatus skipTrailers(std::string_view input, std::size_t& at) {
   const std::size_t start = at;
   for (;;) {

@@ -1,12 +1,12 @@
-// Responses of HTTP/1.1 (RFC 9112), as a client on a kept connection reads them. Pure functions.
+// HTTP/1.1 responses (RFC 9112), as read by a client on a keep-alive connection. Pure functions.
 //
 //   HTTP/1.1 200 OK\r\n
 //   Content-Length: 14\r\n              or   Transfer-Encoding: chunked\r\n
 //   \r\n                                     \r\n
 //   {"status":200}                           e\r\n{"status":200}\r\n0\r\n\r\n
 //
-// Nothing is kept between two calls: where a response is not whole, it is read again from its
-// start with more bytes behind it. Chunks are skipped by their sizes, so that costs little.
+// No state is kept between calls: an incomplete response is decoded again from its start when more
+// bytes have arrived. That is cheap because chunks are skipped by their sizes.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,13 @@ struct HttpResponse {
   std::string body;
   /** Whether the connection may be used for the next request. */
   bool isKept = true;
-  /** All bytes of it, from the status line on. */
+  /** Length of the whole response, from the status line on. */
   std::size_t bytes = 0;
 };
 
 enum class HttpStatus { complete, incomplete, invalid };
 
-/** Longest head, status line and empty line included, in bytes. */
+/** Longest head in bytes, including the status line and the empty line. */
 inline constexpr std::size_t kMaxHttpHeadBytes = 16 * 1024;
 /** Longest body, in bytes. */
 inline constexpr std::size_t kMaxHttpBodyBytes = 16 * 1024 * 1024;
@@ -36,16 +36,16 @@ inline constexpr std::size_t kMaxHttpBodyBytes = 16 * 1024 * 1024;
  * Decodes the response at the start of `input`.
  *
  * @param response written only when the result is `complete`
- * @returns `incomplete` where more bytes are needed; `invalid` for what is no HTTP/1.x, for an
- *          interim response (nobody asked for one), a length that is missing, not a number or
- *          given twice, a broken chunk, and a head or body beyond its limit
+ * @returns `incomplete` if more bytes are needed; `invalid` if it is not HTTP/1.x or is an interim
+ *          response (none is requested), if its length is missing, not a number or given twice, if
+ *          a chunk is malformed, or if the head or body exceeds its limit
  */
 HttpStatus decodeResponse(std::string_view input, HttpResponse& response);
 
-/** Lower case, for ASCII. */
+/** Returns text with ASCII letters in lower case. */
 std::string lowered(std::string_view text);
 
-/** Without spaces and tabs at both ends. */
+/** Returns text without spaces and tabs at both ends. */
 std::string_view trimmed(std::string_view text);
 
 }  // namespace bench

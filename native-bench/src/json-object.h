@@ -1,4 +1,4 @@
-// A JSON object that is written member by member, on one line.
+// Builds a JSON object member by member, on one line.
 #pragma once
 
 #include <cstdint>

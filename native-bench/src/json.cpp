@@ -18,9 +18,9 @@ std::size_t skipSpace(std::string_view text, std::size_t at) {
   return at;
 }
 
-/** End of the string that begins at `at`, behind its closing quote; npos where it is cut. */
+/** Returns the end of the string at `at`, past its closing quote; npos if it is truncated. */
 std::size_t endOfString(std::string_view text, std::size_t at) {
-  // Looks for quotes only (one memchr), then whether an odd number of backslashes escapes it.
+  // Finds each quote with memchr, then counts the backslashes before it: an odd number escapes it.
   for (std::size_t quote = text.find('"', at + 1); quote != std::string_view::npos;
        quote = text.find('"', quote + 1)) {
     std::size_t escapes = 0;
@@ -30,7 +30,7 @@ std::size_t endOfString(std::string_view text, std::size_t at) {
   return std::string_view::npos;
 }
 
-/** End of the array or object that begins at `at`; npos where it is cut. */
+/** Returns the end of the array or object at `at`; npos if it is truncated. */
 std::size_t endOfNested(std::string_view text, std::size_t at) {
   std::size_t depth = 0;
   while (at < text.size()) {
@@ -47,7 +47,7 @@ std::size_t endOfNested(std::string_view text, std::size_t at) {
   return std::string_view::npos;
 }
 
-/** End of the value that begins at `at`; npos where there is none or it is cut. */
+/** Returns the end of the value at `at`; npos if there is none or it is truncated. */
 std::size_t endOfValue(std::string_view text, std::size_t at) {
   if (at >= text.size()) return std::string_view::npos;
   if (text[at] == '"') return endOfString(text, at);
@@ -60,7 +60,7 @@ std::size_t endOfValue(std::string_view text, std::size_t at) {
   return end == at ? std::string_view::npos : end;
 }
 
-/** The four hexadecimal digits at `at`. */
+/** Parses the four hexadecimal digits at `at`. */
 std::optional<std::uint32_t> hexAt(std::string_view text, std::size_t at) {
   if (text.size() < at + 4) return std::nullopt;
   std::uint32_t value = 0;
@@ -85,7 +85,7 @@ void appendUtf8(std::string& text, std::uint32_t point) {
   add(0x80 | (point & 0x3F));
 }
 
-/** Appends what is behind `\u`, at `at`: one unit of UTF-16, or two. @returns where it ends, or npos */
+/** Decodes the UTF-16 unit or pair after `\u`, at `at`. @returns where it ends, or npos */
 std::size_t appendUnits(std::string& text, std::string_view body, std::size_t at) {
   const auto first = hexAt(body, at);
   if (!first) return std::string_view::npos;
@@ -100,7 +100,7 @@ std::size_t appendUnits(std::string& text, std::string_view body, std::size_t at
   return at + 10;
 }
 
-/** Appends what the escape means whose backslash is before `at`. @returns where it ends, or npos */
+/** Decodes the escape whose backslash precedes `at`. @returns where it ends, or npos */
 std::size_t appendEscaped(std::string& text, std::string_view body, std::size_t at) {
   constexpr std::string_view kNames = "\"\\/bfnrt";
   constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";

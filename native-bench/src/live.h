@@ -1,4 +1,4 @@
-// The lines of --live: each holds one interval, added up from the threads once all have passed it.
+// The lines of --live: one per interval, summed over all threads once all of them have passed it.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace bench {
 
-/** What a run is about; a line of --live says it. */
+/** The phase that a run is in, as shown in a line of --live. */
 enum class LivePhase { open, settle, warmup, measure, collect, close };
 
 class Live {
@@ -21,10 +21,10 @@ class Live {
   explicit Live(const Options& options) : options_(options) {}
 
   /**
-   * Adds what one thread counted.
+   * Adds what one thread has counted.
    *
-   * @param joined connections joined by now
-   * @returns the interval's line, without a line break, where this was the last thread's
+   * @param joined connections joined so far
+   * @returns the interval's line without a line break, if this was the last thread
    */
   std::optional<std::string> add(const IntervalPassed& passed, LivePhase phase,
                                  std::uint64_t joined);
@@ -36,7 +36,7 @@ class Live {
   };
 
   const Options& options_;
-  /** Those that some threads have passed. */
+  /** Intervals that some threads have passed, but not all. */
   std::map<std::uint64_t, Interval> running_;
 };
 

@@ -1,23 +1,23 @@
-// A long-poll client, as Phoenix's own is: one poll outstanding at all times, and posts beside it,
-// each on a connection of its own.
+// A long-poll client like Phoenix's own: one poll is always outstanding, and posts go beside it, over
+// a second connection.
 //
 //   opening --410 with a token--> open --close()--> closed
 //      |                            |
 //      +-------- trouble -----------+--> closed
 //
-//   GET  /socket/longpoll?vsn=2.0.0             ->   asks for a session
+//   GET  /socket/longpoll?vsn=2.0.0             ->   requests a session
 //   <- {"status":410,"token":"T","messages":[]}
-//   GET  /socket/longpoll?vsn=2.0.0&token=T     ->   a poll; the next follows on its answer at once
-//   <- {"status":200,"token":"T","messages":["[\"11\",\"1\",...]"]}   or 204, when nothing has come
-//   POST /socket/longpoll?vsn=2.0.0&token=T     ->   frames, a line each
+//   GET  /socket/longpoll?vsn=2.0.0&token=T     ->   a poll; the next one follows its answer at once
+//   <- {"status":200,"token":"T","messages":["[\"11\",\"1\",...]"]}   or 204 if there are none
+//   POST /socket/longpoll?vsn=2.0.0&token=T     ->   frames, one per line
 //   <- {"status":200}
 //
-// One POST is outstanding at most: frames that are sent meanwhile wait, and leave with the next,
-// at most 100 in each. (Phoenix's client gathers what one turn of its loop sends, too; here a
-// frame that finds no POST outstanding leaves at once.) All these answers are HTTP 200; any other
-// status, in HTTP or in the body, is an end: 410 for one that has a token, 403, 408.
+// At most one POST is outstanding. Frames sent in the meantime wait and leave with the next POST, at
+// most 100 in each. (Phoenix's client also gathers the frames of one turn of its loop; here a frame
+// leaves at once if no POST is outstanding.) All these answers are HTTP 200. Any other status in HTTP
+// or in the body ends the connection: 403, 408, or 410 for a client that has a token.
 //
-// Nobody is told when a client leaves: the server finds out when no poll comes any more.
+// A client leaves without telling the server, which finds out because no poll follows.
 #include <algorithm>
 #include <vector>
 
@@ -32,10 +32,10 @@ namespace {
 constexpr std::uint64_t kOk = 200;
 constexpr std::uint64_t kNothing = 204;
 constexpr std::uint64_t kNewSession = 410;
-/** Most frames in a POST; servers ignore what is beyond. */
+/** Maximum number of frames in a POST; servers ignore any further ones. */
 constexpr std::size_t kMaxLines = 100;
 
-/** For a query: all but letters, digits and `-._~` as %XX. */
+/** Encodes everything but letters, digits and `-._~` as %XX, for a query. */
 std::string percentEncoded(std::string_view text) {
   constexpr std::string_view kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -70,8 +70,8 @@ class LongPollTransport final : public Transport, private HttpClientListener {
 
   bool hasHeartbeats() const override { return false; }
 
-  // The options forbid slow and deaf connections over this transport: they would poll no more,
-  // which is to have left.
+  // The options forbid slow and deaf connections over this transport: a client that stops polling
+  // counts as gone.
   void stopReading() override {}
   void readSome(std::size_t) override {}
   void readAgain() override {}
@@ -148,12 +148,12 @@ class LongPollTransport final : public Transport, private HttpClientListener {
   }
 
   const Target& target_;
-  /** With the token, once there is one. */
+  /** Includes the token once there is one. */
   std::string path_;
   TransportListener& listener_;
   bool isOpen_ = false;
   bool isClosed_ = false;
-  /** Frames that wait for the POST that is outstanding. */
+  /** Frames that wait for the outstanding POST to be answered. */
   std::vector<std::string> lines_;
   HttpClient polls_;
   HttpClient posts_;

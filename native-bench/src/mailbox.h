@@ -1,8 +1,8 @@
-// Letters from any thread to one that runs an EventLoop, whose wait they end.
+// Letters from any thread to a thread that runs an EventLoop; a letter wakes the loop.
 //
-// The writers and the reader meet at one mutex, for as long as it takes to move a letter. The
-// reader takes it only when the bell has rung, so a turn without letters costs it nothing. There
-// is no bound: what is sent is a few letters for each phase, and one for each --live interval.
+// One mutex is held for as long as it takes to move a letter. The reader takes it only after the
+// eventfd has fired, so a turn without letters costs nothing. The queue is unbounded: it receives a
+// few letters per phase and one per --live interval.
 #pragma once
 
 #include <sys/epoll.h>
@@ -23,7 +23,7 @@ namespace bench {
 template <typename Letter>
 class Mailbox final : private EventHandler {
  public:
-  /** @param loop the reader's. @throws std::system_error where the kernel refuses */
+  /** @param loop the reader's. @throws std::system_error if the kernel refuses */
   explicit Mailbox(EventLoop& loop) : bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (bell_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
     loop.add(bell_, EPOLLIN, *this);
@@ -32,7 +32,7 @@ class Mailbox final : private EventHandler {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
-  /** Leaves a letter; any thread. */
+  /** Adds a letter. May be called on any thread. */
   void put(Letter letter) {
     {
       const std::lock_guard lock(mutex_);
@@ -41,7 +41,7 @@ class Mailbox final : private EventHandler {
     eventfd_write(bell_, 1);
   }
 
-  /** All letters since the last call, in the order in which they came; the reader's thread only. */
+  /** Takes all letters in order of arrival. Called on the reader's thread only. */
   std::vector<Letter> take() {
     if (!std::exchange(hasRung_, false)) return {};
     const std::lock_guard lock(mutex_);
@@ -56,7 +56,7 @@ class Mailbox final : private EventHandler {
   }
 
   const int bell_;
-  /** The reader's own. */
+  /** Used by the reader only. */
   bool hasRung_ = false;
   std::mutex mutex_;
   std::vector<Letter> letters_;

@@ -1,4 +1,4 @@
-// native-bench: an open-loop load generator for Phoenix Channels, and its likes, over WebSocket.
+// native-bench: an open-loop load generator for Phoenix Channels and similar protocols.
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -21,11 +21,11 @@ int runWith(const bench::Options& options) {
     std::fputs(bench::helpText(options.scenario).c_str(), stdout);
     return kGood;
   }
-  // Opened first: a run of minutes is not to end with a file that cannot be written.
+  // Opened before the run, which takes minutes, so that a bad path fails early.
   std::ofstream hgrm;
   if (!options.hgrm.empty()) {
     hgrm.open(options.hgrm);
-    if (!hgrm) throw bench::OptionError("hgrm must be a file that can be written, got " + options.hgrm);
+    if (!hgrm) throw bench::OptionError("hgrm must be a writable file, got " + options.hgrm);
   }
   const bench::Figures figures = bench::Run(options).run();
   if (hgrm.is_open() && !bench::bottleneckOf(figures.primary(), options.maxLate)) {

@@ -1,10 +1,10 @@
-// Topics that connections join beside their own, each left again as soon as it is joined.
+// Topics that connections join besides their own and leave as soon as the join is confirmed.
 //
 //   (none) --join()--> joining --ok--> leaving --its reply and phx_close--> (none)
 //
-// A join of send `s` has the join_ref 1000 + 2s, and its leave the ref behind it. Knows only those
-// that are under way. Nothing waits for a leave: where a topic comes round again before it is left,
-// the server closes the older join, which is then a message that nobody asked for.
+// The join of send `s` has join_ref 1000 + 2s, and its leave the next ref. Only topics under way are
+// tracked. Joins do not wait for leaves: if a topic's turn comes again before it was left, the server
+// closes the older join, and that message counts as unexpected.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +19,18 @@ namespace bench {
 
 class MoreTopics {
  public:
-  /** Joins a topic on behalf of a send; the reply is owed. */
+  /** Joins a topic for a send, which is owed the reply. */
   void join(Connection& connection, std::uint64_t send, std::string topic);
 
   /**
-   * Checks a message of such a topic, and leaves the topic that it says is joined.
+   * Checks a message of such a topic, and leaves the topic if the message confirms its join.
    *
-   * @returns what is owed for the join's reply, a chore for what comes of leaving; nothing for a
-   *          message that no join or leave under way has asked for
+   * @returns an owed delivery for the reply to a join, a chore for messages that follow a leave, or
+   *          nothing for a message that no join or leave under way explains
    */
   std::optional<Delivery> check(Connection& connection, const Message& message);
 
-  /** Topics that are not left yet. */
+  /** Number of topics not left yet. */
   std::size_t underWay() const { return visits_.size(); }
 
  private:

@@ -1,4 +1,4 @@
-// An option that cannot be used.
+// The error for options that cannot be used.
 #pragma once
 
 #include <stdexcept>
@@ -7,13 +7,13 @@
 
 namespace bench {
 
-/** An option that cannot be used; `what()` is one line: subject, must, unit, got. */
+/** An unusable option. `what()` is one line: subject, must, unit, got. */
 class OptionError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/** Text as errors show what was given. */
+/** Quotes a given value for an error. */
 inline std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 }  // namespace bench

@@ -23,11 +23,11 @@ struct ScenarioRow {
 constexpr auto kScenarios = std::to_array<ScenarioRow>({
     {"connect", "2k", "1k", "opens and joins each connection once"},
     {"idle", "2k", "1", "holds joined connections, with heartbeats only"},
-    {"echo", "200", "10k", "pushes, each replied to with its payload"},
-    {"fanout", "2k", "2k", "broadcasts to all of a topic"},
-    {"joins", "1k", "2k", "joins topics beside the own, and leaves them again"},
-    {"reconnect", "2k", "1k", "cuts all connections at once; they return"},
-    {"mixed", "1", "1", "plays a recorded day: all of the above in its course"},
+    {"echo", "200", "10k", "pushes messages and checks the replies"},
+    {"fanout", "2k", "2k", "broadcasts to all members of a topic"},
+    {"joins", "1k", "2k", "joins further topics and leaves them again"},
+    {"reconnect", "2k", "1k", "resets all connections at once; they return"},
+    {"mixed", "1", "1", "plays a recorded day that combines the above"},
 });
 
 using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
@@ -36,14 +36,14 @@ using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
 struct Row {
   std::string_view name;
   Field field;
-  /** Default, in the form of the command line; empty: none, `*`: by scenario. */
+  /** Default as on the command line; empty for none, `*` if it depends on the scenario. */
   std::string_view fallback;
-  /** Range, for counts and times, in the form of the command line. */
+  /** Range of counts and times, as on the command line. */
   std::string_view min;
   std::string_view max;
   std::string_view unit;
   std::string_view about;
-  /** The scenarios that it is an option of; empty: all, and the overview shows it. */
+  /** The scenarios that have the option; empty if all do, and then `--help` shows it. */
   std::string_view scenarios = {};
 };
 
@@ -56,34 +56,34 @@ constexpr std::string_view kByScenario = "*";
 
 const auto kRows = std::to_array<Row>({
     {"url", &Options::url, "", "", "", "URL", "ws://127.0.0.1:PORT/PATH of the server; required"},
-    {"threads", &Options::threads, "1", "1", "64", "threads", "of this program; each has its connections"},
+    {"threads", &Options::threads, "1", "1", "64", "threads", "that share the connections"},
     {"connections", &Options::connections, kByScenario, "1", "20k", "connections", "each joins one topic", kCounted},
-    {"topics", &Options::topics, "100", "1", "20k", "topics", "without skew: must divide the connections", "fanout joins mixed"},
-    {"skew", &Options::skew, "0", "0", "4", "exponent", "Zipf's: of a topic's readers and sends", "fanout"},
-    {"slow", &Options::slow, "0", "0", "20k", "connections", "read --slow-rate once joined", "fanout"},
-    {"slow-rate", &Options::slowRate, "10k", "100", "100m", "bytes/s", "that each of the slow reads", "fanout"},
-    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "stop reading once joined", "fanout"},
-    {"rate", &Options::rate, kByScenario, "1", "10m", "a second", "planned sends", "connect echo fanout joins reconnect"},
-    {"tick", &Options::tick, "0s", "0s", "10s", "time", "sends of each leave at its beginning", kSending},
-    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "a second", "connections opened, before the load", kOpening},
+    {"topics", &Options::topics, "100", "1", "20k", "topics", "must divide the connections unless skewed", "fanout joins mixed"},
+    {"skew", &Options::skew, "0", "0", "4", "exponent", "Zipf's law for readers and sends of topics", "fanout"},
+    {"slow", &Options::slow, "0", "0", "20k", "connections", "that read at --slow-rate once joined", "fanout"},
+    {"slow-rate", &Options::slowRate, "10k", "100", "100m", "bytes/s", "read by each slow connection", "fanout"},
+    {"deaf", &Options::deaf, "0", "0", "20k", "connections", "that stop reading once joined", "fanout"},
+    {"rate", &Options::rate, kByScenario, "1", "10m", "per second", "planned sends in total", "connect echo fanout joins reconnect"},
+    {"tick", &Options::tick, "0s", "0s", "10s", "time", "send in bursts, one per tick; 0s: evenly", kSending},
+    {"connect-rate", &Options::connectRate, "2k", "1", "100k", "per second", "connections opened before the load", kOpening},
     {"duration", &Options::duration, "5s", "100ms", "60m", "time", "the measured window", kLoading},
     {"warmup", &Options::warmup, "2s", "0s", "10m", "time", "load before the window, not measured", kSending},
-    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "rest after the joins, before memory is read", kAll},
-    {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for what is outstanding"},
-    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between two heartbeats of a connection", kAll},
-    {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "own p99 lateness that forbids latencies"},
+    {"settle", &Options::settle, "500ms", "0s", "10m", "time", "pause after the joins before reading memory", kAll},
+    {"deadline", &Options::deadline, "10s", "100ms", "10m", "time", "longest wait for outstanding messages"},
+    {"heartbeat", &Options::heartbeat, "30s", "100ms", "60m", "time", "between heartbeats of a connection", kAll},
+    {"max-late", &Options::maxLate, "5ms", "1ms", "10s", "time", "show latencies up to this p99 lateness"},
     {"payload", &Options::payloadBytes, "64", "0", "1m", "bytes", "text in each payload", "echo fanout mixed"},
-    {"file", &Options::file, "", "", "", "file", "the day (days/*.csv is an example); required", "mixed"},
-    {"speed", &Options::speed, "1", "1", "1k", "times", "plays the day so many times as fast", "mixed"},
+    {"file", &Options::file, "", "", "", "file", "the day (see days/*.csv); required", "mixed"},
+    {"speed", &Options::speed, "1", "1", "1k", "times", "how many times as fast to play the day", "mixed"},
     {"search-p99", &Options::searchP99, "", "100us", "10s", "time", "find the highest rate with a p99 below", kSending},
-    {"topic", &Options::topicPrefix, "bench:", "", "", "text", "what topics begin with; a number follows"},
+    {"topic", &Options::topicPrefix, "bench:", "", "", "text", "prefix of topics; a number follows"},
     {"transport", &Options::transportName, "websocket", "", "", "name", "websocket or longpoll"},
     {"protocol", &Options::protocolName, "phoenix", "", "", "name", "phoenix or socket.io"},
-    {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure its CPU and memory too"},
+    {"server-pid", &Options::serverPid, "", "1", "4194304", "process", "measure the CPU and memory of this process"},
     {"json", &Options::isJson, "", "", "", "", "one line of JSON on stdout, the report on stderr"},
-    {"live", &Options::live, "", "100ms", "10m", "time", "with --json: a line of JSON every so often"},
-    {"hgrm", &Options::hgrm, "", "", "", "file", "for the latencies, in HdrHistogram's text format"},
-    {"help", &Options::isHelp, "", "", "", "", "show this, or a scenario's own options"},
+    {"live", &Options::live, "", "100ms", "10m", "time", "with --json: interval of further JSON lines"},
+    {"hgrm", &Options::hgrm, "", "", "", "file", "write latencies in HdrHistogram's text format"},
+    {"help", &Options::isHelp, "", "", "", "", "show this, or the options of a scenario"},
 });
 
 [[noreturn]] void throwRange(const Row& row, std::string_view kind, std::string_view got) {
@@ -92,7 +92,7 @@ const auto kRows = std::to_array<Row>({
                     std::string(row.unit) + "), got " + std::string(got));
 }
 
-/** Reads a value and its range's ends with `parse`. */
+/** Parses a value and the ends of its range with `parse`. */
 template <typename Value, typename Parse>
 void setNumber(Value& field, const Row& row, std::string_view text, Parse parse,
                std::string_view kind) {
@@ -149,28 +149,28 @@ std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
   return row.name == "rate" ? scenario.rate : scenario.connections;
 }
 
-/** Whether the help of a scenario, or of none, has an option. */
+/** Reports whether the help of a scenario, or the overview, shows an option. */
 bool isShown(const Row& row, std::string_view scenario) {
   if (scenario.empty() || row.scenarios.empty()) return scenario.empty() && row.scenarios.empty();
-  // Words with a blank on both sides.
+  // Surrounded by blanks, so that only whole words match.
   const std::string words = " " + std::string(row.scenarios) + " ";
   return words.find(" " + std::string(scenario) + " ") != std::string::npos;
 }
 
-/** What would do nothing is an error: who gave it believes that it did something. */
+/** Rejects an option that would have no effect in the scenario. */
 void checkBelongs(const Row& row, std::string_view scenario) {
   if (row.scenarios.empty() || isShown(row, scenario)) return;
   throw OptionError(std::string(scenario) + " has no option --" + std::string(row.name) + "; see " +
                     std::string(scenario) + " --help");
 }
 
-/** Descriptors beside the connections: standard streams, epoll, timer, files of /proc. */
+/** Descriptors besides the connections: standard streams, epoll, timer, files of /proc. */
 constexpr std::uint64_t kOwnDescriptors = 16;
-/** Those of each thread: epoll, timer, mailbox. */
+/** Descriptors of each thread: epoll, timer, mailbox. */
 constexpr std::uint64_t kThreadDescriptors = 3;
 
 void checkDescriptors(const Options& options) {
-  // Long-poll has one connection of TCP for polls, and one for posts.
+  // Long-poll uses one TCP connection for polls and one for posts.
   const std::uint64_t each = options.target.transport == TransportKind::longPoll ? 2 : 1;
   const std::uint64_t own = kOwnDescriptors + kThreadDescriptors * options.threads;
   rlimit limit{};
@@ -179,11 +179,11 @@ void checkDescriptors(const Options& options) {
   setrlimit(RLIMIT_NOFILE, &limit);
   if (options.connections * each + own <= limit.rlim_cur) return;
   throw OptionError("connections must be at most " + std::to_string((limit.rlim_cur - own) / each) +
-                    " here (this process may hold " + std::to_string(limit.rlim_cur) +
+                    " here (this process may open " + std::to_string(limit.rlim_cur) +
                     " descriptors), got " + std::to_string(options.connections));
 }
 
-/** Each topic has as many slow and deaf ones, and at least one reader. */
+/** Checks that topics have equal numbers of slow and deaf members, and at least one reader each. */
 void checkTopics(const Options& options) {
   if (options.scenario != "fanout") return;
   const auto check = [&options](const char* name, std::uint64_t value) {
@@ -210,14 +210,14 @@ void checkTransport(const Options& options) {
   if (options.protocol != &phoenixProtocol()) {
     throw OptionError("protocol must be phoenix over longpoll, got " + quoted(options.protocolName));
   }
-  // One that does not read would not poll, and be gone.
+  // A client that does not read would not poll either, and the server would drop it.
   if (options.deaf + options.slow > 0) {
     throw OptionError("slow and deaf must be 0 over longpoll, got " + std::to_string(options.slow) +
                       " and " + std::to_string(options.deaf));
   }
 }
 
-/** The scenarios that join topics beside a connection's own speak Phoenix. */
+/** Checks that scenarios that join further topics speak Phoenix, the only protocol that can. */
 void checkProtocol(const Options& options) {
   const bool hasMoreTopics = options.scenario == "joins" || options.scenario == "mixed";
   if (!hasMoreTopics || options.protocol == &phoenixProtocol()) return;
@@ -227,7 +227,7 @@ void checkProtocol(const Options& options) {
 
 void readDayOf(Options& options) {
   if (options.scenario != "mixed") return;
-  if (options.file.empty()) throw OptionError("file must be given in mixed: a day to play");
+  if (options.file.empty()) throw OptionError("mixed needs --file, a day to play");
   options.day = playedAt(readDay(options.file), options.speed);
   options.connections = options.day.peak();
 }
@@ -294,7 +294,7 @@ std::string helpText(std::string_view scenario) {
   if (scenario.empty()) {
     text = "native-bench SCENARIO --url ws://127.0.0.1:4000/socket/websocket [OPTIONS]\n";
     for (const ScenarioRow& row : kScenarios) add("  %-9s %s\n", row.name.data(), row.about.data());
-    text += "native-bench SCENARIO --help: its own options. Those of all scenarios:\n";
+    text += "Options of all scenarios (SCENARIO --help shows the others):\n";
   } else {
     add("native-bench %.*s: %s\n", static_cast<int>(scenario.size()), scenario.data(),
         scenarioNamed(scenario).about.data());
@@ -307,7 +307,7 @@ std::string helpText(std::string_view scenario) {
     const std::string shown = fallback.empty() ? "" : " (" + std::string(fallback) + ")";
     add("  %-14s %-11s %s%s\n", flag.c_str(), row.unit.data(), row.about.data(), shown.c_str());
   }
-  return text + "Exit: 0 all arrived once, 1 something did not, 2 a bad option.\n";
+  return text + "Exit code: 0 if everything arrived once, 1 if not, 2 for a bad option.\n";
 }
 
 }  // namespace bench

@@ -1,4 +1,4 @@
-// Every option of the command line, in one table: its unit, default, range and meaning.
+// The command line, from one table of options: unit, default, range and meaning.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace bench {
 
-/** Options with every default filled in and every value checked. */
+/** The options, checked and with all defaults filled in. */
 struct Options {
   std::string scenario;
   std::string url;
@@ -22,18 +22,18 @@ struct Options {
   std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
-  /** What every topic begins with; its number follows. */
+  /** Prefix of all topics; the topic's number follows. */
   std::string topicPrefix;
   /** Connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
   /** Connections that read `slowRate` bytes a second. */
   std::uint64_t slow = 0;
   std::uint64_t slowRate = 0;
-  /** Zipf's exponent, of topics' readers and of the sends to them; 0: all alike. */
+  /** Zipf's exponent for the readers and the sends of topics; 0 if all topics are alike. */
   double skew = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
-  /** Sends gather at the beginning of each; 0 where they are evenly spaced. */
+  /** Interval at whose beginning all its sends leave; 0 if they are evenly spaced. */
   Nanoseconds tick = 0;
   Nanoseconds duration = 0;
   Nanoseconds warmup = 0;
@@ -42,17 +42,17 @@ struct Options {
   Nanoseconds heartbeat = 0;
   Nanoseconds maxLate = 0;
   std::uint64_t payloadBytes = 0;
-  /** Bound of the search for the highest rate; 0 where the rate is given. */
+  /** Bound of the search for the highest rate; 0 without a search. */
   Nanoseconds searchP99 = 0;
-  /** 0 where no server's figures are asked for. */
+  /** 0 if the server's CPU and memory are not measured. */
   std::uint64_t serverPid = 0;
   bool isJson = false;
-  /** Between two lines of JSON during the run; 0 where there are none. */
+  /** Interval of the JSON lines during the run; 0 for none. */
   Nanoseconds live = 0;
-  /** File for the percentiles; empty where there is none. */
+  /** File for the percentiles; empty for none. */
   std::string hgrm;
   bool isHelp = false;
-  /** In `mixed`: its file, how fast it is played, and what it is then. */
+  /** In `mixed`: the file, the speed at which it is played, and the day at that speed. */
   std::string file;
   std::uint64_t speed = 1;
   Day day;
@@ -63,17 +63,17 @@ struct Options {
 };
 
 /**
- * Reads the command line, without the program's name.
+ * Parses the command line, without the program's name.
  *
- * @throws OptionError for an unknown name, a bad value, a host that is not this machine, or
- *         more connections than this process may hold descriptors
+ * @throws OptionError for an unknown name, a bad value, a host other than this machine, or more
+ *         connections than this process may open descriptors
  */
 Options parseOptions(std::span<const std::string_view> words);
 
 /**
- * The text of `--help`, and of `SCENARIO --help`; each fits a screen of 80 columns and 24 lines.
+ * Returns the text of `--help` or `SCENARIO --help`. Each fits a screen of 80 columns and 24 lines.
  *
- * @param scenario empty for the scenarios, and the options that all of them have
+ * @param scenario empty for the list of scenarios and the options that they share
  */
 std::string helpText(std::string_view scenario = {});
 

@@ -19,7 +19,7 @@ class Payload {
     return "{\"n\":" + std::to_string(send) + ",\"text\":\"" + text_ + "\"}";
   }
 
-  /** The send's number, or nothing where the payload is not one of this run, unchanged. */
+  /** Returns the number of the send, or nothing if this is not an unchanged payload of the run. */
   std::optional<std::uint64_t> decode(std::string_view json) const {
     const auto number = jsonMember(json, "n");
     const auto text = jsonMember(json, "text");

@@ -1,6 +1,6 @@
-// What the coordinator tells all threads to do next, and what they tell it.
+// The orders that the coordinator gives to all threads, and the news that they report.
 //
-// An order is a plan, the same for all: each thread walks it alone, and does what is its own.
+// An order is a plan, the same for all threads: each walks it on its own and does its own part.
 #pragma once
 
 #include <cstddef>
@@ -14,24 +14,24 @@
 
 namespace bench {
 
-/** Connections open, each at its planned time. */
+/** Open the connections, each at its planned time. */
 struct Open {
   Schedule schedule;
   Nanoseconds deadline = 0;
 };
 
-/** From now on heartbeats are sent; until `end` nothing else. */
+/** Start sending heartbeats; send nothing else until `end`. */
 struct Settle {
   Nanoseconds end = 0;
 };
 
-/** Sends leave, each at its planned time. Numbers go on where the last such order ended. */
+/** Do the sends, each at its planned time. Their numbers continue those of the last such order. */
 struct Load {
   Schedule schedule{0, 1};
-  /** The first so many are due together, at the schedule's start; the others follow it. */
+  /** Number of sends that are due together at the start of the schedule; the rest follow it. */
   std::uint64_t burst = 0;
   std::uint64_t firstSend = 0;
-  /** The window's first; those before it warm up. */
+  /** The first send of the window; those before it are the warm-up. */
   std::uint64_t firstMeasured = 0;
   std::uint64_t endSend = 0;
   Nanoseconds windowStart = 0;
@@ -41,56 +41,56 @@ struct Load {
     const std::uint64_t place = send - firstSend;
     return schedule.plannedAt(place < burst ? 0 : place - burst);
   }
-  /** Whether a send can have left by now: none leaves before its time. */
+  /** Reports whether a send may have left by now. None leaves before its planned time. */
   bool hasLeft(std::uint64_t send, Nanoseconds now) const {
     return send < firstSend || (send < endSend && plannedAt(send) <= now);
   }
 };
 
-/** All connections are cut, by resets, at one time. */
+/** Reset all connections at once. */
 struct Cut {
   Nanoseconds at = 0;
 };
 
-/** What is outstanding is waited for. */
+/** Wait for outstanding deliveries. */
 struct Collect {
   Nanoseconds deadline = 0;
 };
 
-/** All connections close; the thread ends. */
+/** Close all connections and end the thread. */
 struct Close {};
 
-/** The phase that runs ends where it is. */
+/** Abort the running phase. */
 struct Stop {};
 
 /** What the coordinator tells a thread. */
 using Order = std::variant<Open, Settle, Load, Cut, Collect, Close, Stop>;
 
-/** An order is done. */
+/** The order has been carried out. */
 struct Obeyed {
-  /** Of the window that the order was part of. */
+  /** Counts of the window that the order was part of. */
   Tally tally;
-  /** Of the run so far. */
+  /** Counts of the run so far. */
   Counts counts;
   std::size_t thread = 0;
   Nanoseconds time = 0;
 };
 
-/** Half of all connections are joined. */
+/** Half of all connections have joined. */
 struct HalfJoined {};
 
-/** An interval of --live has passed: the first is 0. */
+/** An interval of --live has passed; intervals are numbered from 0. */
 struct IntervalPassed {
   std::uint64_t interval = 0;
   Tally tally;
 };
 
-/** The run is bad. */
+/** The run has failed. */
 struct Failed {
   std::string reason;
 };
 
-/** The thread cannot go on. */
+/** The thread cannot continue. */
 struct Broken {
   std::string reason;
 };

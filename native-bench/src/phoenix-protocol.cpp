@@ -8,7 +8,7 @@ namespace bench {
 
 namespace {
 
-/** A ref is a string or null; nothing for another kind. */
+/** Decodes a ref, which is a string or null; returns nothing for any other value. */
 std::optional<std::string_view> refOf(std::string_view raw) {
   if (raw == "null") return std::string_view{};
   return jsonStringBody(raw);

@@ -22,20 +22,20 @@
 
 namespace bench {
 
-/** Frame that joins a topic with an empty payload. */
+/** Encodes a join with an empty payload. */
 std::string encodeJoin(std::string_view topic);
 
-/** Frame that pushes an event to a joined topic; `payload` is raw JSON. */
+/** Encodes a push to a joined topic; `payload` is raw JSON. */
 std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
                        std::string_view payload);
 
-/** Frame of a heartbeat. */
+/** Encodes a heartbeat. */
 std::string encodeHeartbeat(std::uint64_t ref);
 
-/** Decodes a text frame, or gives nothing where it is no V2 message. */
+/** Decodes a text frame; returns nothing if it is not a V2 message. */
 std::optional<Message> decodeMessage(std::string_view frame);
 
-/** Reads a message as a reply, or gives nothing where it is none. */
+/** Decodes a message as a reply; returns nothing if it is not one. */
 std::optional<Reply> decodeReply(const Message& message);
 
 }  // namespace bench

@@ -13,7 +13,7 @@ namespace bench {
 
 namespace {
 
-/** Value of a line `name:   123 kB`, in bytes. */
+/** Returns the value of a line `name:   123 kB` in bytes. */
 std::optional<std::uint64_t> kilobytesOf(std::string_view status, std::string_view name) {
   const std::size_t line = status.find("\n" + std::string(name) + ":");
   if (line == std::string_view::npos) return std::nullopt;

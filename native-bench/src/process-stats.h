@@ -1,4 +1,4 @@
-// CPU and memory of a process, as the kernel counts them.
+// CPU and memory of a process, as counted by the kernel.
 #pragma once
 
 #include <cstdint>
@@ -10,36 +10,37 @@
 namespace bench {
 
 /**
- * CPU time of a process since it began, user and system, all threads, ended ones too.
+ * Returns the CPU time of a process since it started: user and system, all threads, including those
+ * that have ended.
  *
- * The sum of `utime` and `stime` in /proc/PID/stat, read through the process's CPU clock
- * (clock_getcpuclockid), which counts nanoseconds where the file counts steps of 10 ms.
+ * This is the sum of `utime` and `stime` in /proc/PID/stat, but read from the process's CPU clock
+ * (clock_getcpuclockid), which counts nanoseconds; the file counts steps of 10 ms.
  *
  * @param pid 0 means this process
- * @returns nothing where there is no such process
+ * @returns nothing if there is no such process
  */
 std::optional<Nanoseconds> cpuOf(std::uint64_t pid);
 
-/** CPU time of the calling thread since it began. */
+/** Returns the CPU time of the calling thread since it started. */
 Nanoseconds threadCpu();
 
 /**
- * Time that the threads of a process were ready to run and had no core: the second number of
- * /proc/PID/task/TID/schedstat, summed over the threads that live.
+ * Returns how long the threads of a process were ready to run but had no core: the second number of
+ * /proc/PID/task/TID/schedstat, summed over the threads that still run.
  *
- * @returns nothing where there is no such process, or the kernel does not count this
+ * @returns nothing if there is no such process or the kernel does not count this
  */
 std::optional<Nanoseconds> waitOf(std::uint64_t pid);
 
 /**
- * Memory of a process in bytes: RssAnon and RssShmem of /proc/PID/status. Heaps and shared
- * buffers count; code and mapped files do not, nor do the kernel's socket buffers.
+ * Returns the memory of a process in bytes: RssAnon + RssShmem of /proc/PID/status. That includes
+ * heaps and shared buffers, but not code, mapped files or the kernel's socket buffers.
  *
- * @returns nothing where there is no such process
+ * @returns nothing if there is no such process
  */
 std::optional<std::uint64_t> memoryOf(std::uint64_t pid);
 
-/** RssAnon + RssShmem in bytes, out of the text of /proc/PID/status. */
+/** Returns RssAnon + RssShmem in bytes from the text of /proc/PID/status. */
 std::optional<std::uint64_t> memoryIn(std::string_view status);
 
 }  // namespace bench

@@ -1,10 +1,11 @@
-// What is spoken over a connection's transport: how a topic is joined, what a push and its reply look
-// like, and who asks whether the other still lives.
+// The protocol spoken over a transport: how to join a topic, what a push and its reply look like, and
+// which side sends heartbeats.
 //
-// Whatever the protocol, a connection and the scenarios know its messages as below. A reply to the join
-// has the refs kJoinRef and kJoinMessageRef, a reply to a push kJoinRef and the push's own.
+// Connections and scenarios see the messages of every protocol in the form below. The reply to the
+// join has the refs kJoinRef and kJoinMessageRef; the reply to a push has kJoinRef and the ref of the
+// push.
 //
-// Objects without state: one serves all connections of all threads.
+// Protocols have no state: one object serves all connections of all threads.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 
 namespace bench {
 
-/** join_ref of every join. Not the join's own ref, so that no server may take one for the other. */
+/** join_ref of every join. Differs from the join's ref, so that a server cannot mix them up. */
 inline constexpr std::string_view kJoinRef = "11";
 /** ref of every join's message. */
 inline constexpr std::uint64_t kJoinMessageRef = 1;
@@ -24,9 +25,9 @@ inline constexpr std::string_view kHeartbeatTopic = "phoenix";
 
 /** A decoded frame: views into it, valid as long as its bytes are. */
 struct Message {
-  /** Empty where it is null. */
+  /** Empty if it is null. */
   std::string_view joinRef;
-  /** Empty where it is null. */
+  /** Empty if it is null. */
   std::string_view ref;
   std::string_view topic;
   std::string_view event;
@@ -34,10 +35,10 @@ struct Message {
   std::string_view payload;
 };
 
-/** What a reply says. */
+/** A decoded reply. */
 struct Reply {
   std::string_view status;
-  /** Raw JSON; empty where nothing was given. */
+  /** Raw JSON; empty if the reply has none. */
   std::string_view response;
 };
 
@@ -45,42 +46,42 @@ class Protocol {
  public:
   virtual ~Protocol() = default;
 
-  /** The word by which the command line names it. */
+  /** Its name on the command line. */
   virtual std::string_view name() const = 0;
-  /** What the URL's query must have, `name=value` with `&` between. */
+  /** Parameters that the URL's query needs: `name=value`, separated by `&`. */
   virtual std::string_view query() const = 0;
-  /** The first frame of the client; empty where the server speaks first. */
+  /** Encodes the client's first frame; empty if the server speaks first. */
   virtual std::string encodeOpening(std::string_view topic) const = 0;
-  /** Frame that pushes an event to a joined topic and asks for a reply to `e`; raw JSON as payload. */
+  /** Encodes a push to a joined topic, which requests a reply if it is `e`; `payload` is raw JSON. */
   virtual std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
                                  std::string_view payload) const = 0;
   /**
-   * Frame that joins one more topic, with the join_ref as its ref too; empty where the protocol
-   * has one topic a connection.
+   * Encodes the join of another topic, with join_ref also as its ref; empty if the protocol has only
+   * one topic per connection.
    */
   virtual std::string encodeJoin(std::uint64_t joinRef, std::string_view topic) const = 0;
-  /** Frame that leaves such a topic. */
+  /** Encodes the leave of such a topic. */
   virtual std::string encodeLeave(std::uint64_t joinRef, std::uint64_t ref,
                                   std::string_view topic) const = 0;
-  /** Frame that asks whether the server lives; empty where the server asks. */
+  /** Encodes a heartbeat; empty if the server sends them. */
   virtual std::string encodeHeartbeat(std::uint64_t ref) const = 0;
-  /** What a frame of the protocol's own affairs is answered with; nothing for all other frames. */
+  /** Returns the answer to a control frame of the protocol, or nothing for any other frame. */
   virtual std::optional<std::string> answerTo(std::string_view frame,
                                               std::string_view topic) const = 0;
   /**
-   * Decodes a text frame, or gives nothing where it is no message.
+   * Decodes a text frame; returns nothing if it is not a message.
    *
-   * @param topic of the connection, for protocols whose frames do not name it
+   * @param topic the connection's, for protocols whose frames do not name it
    */
   virtual std::optional<Message> decode(std::string_view frame, std::string_view topic) const = 0;
-  /** Reads a message as a reply, or gives nothing where it is none. */
+  /** Decodes a message as a reply; returns nothing if it is not one. */
   virtual std::optional<Reply> decodeReply(const Message& message) const = 0;
 };
 
-/** The protocol of that name, which lives as long as the program; nullptr where there is none. */
+/** Returns the protocol of that name, which lives as long as the program, or nullptr. */
 const Protocol* protocolNamed(std::string_view name);
 
-/** Phoenix Channels V2, spoken where nothing else is asked for. */
+/** Phoenix Channels V2, the default. */
 const Protocol& phoenixProtocol();
 
 /** Socket.IO 5 on Engine.IO 4. */

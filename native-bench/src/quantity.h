@@ -1,4 +1,4 @@
-// Numbers of the command line and of scenario files: counts, decimals, times. Pure functions.
+// Parses numbers of the command line and of day files: counts, decimals, times. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@
 
 namespace bench {
 
-/** Digits at the start of `text`, and what follows them; nothing without, or above 10^9. */
+/** Splits `text` into a number and a suffix; nothing if it has no number or one above 10^9. */
 std::optional<std::pair<std::uint64_t, std::string_view>> numberAndSuffix(std::string_view text);
 
-/** A count such as 200, 10k or 2m, or nothing where `text` is none. */
+/** Parses a count such as 200, 10k or 2m; nothing if `text` is not one. */
 std::optional<std::uint64_t> parseCount(std::string_view text);
 
-/** A decimal number such as 2 or 1.05, or nothing where `text` is none. */
+/** Parses a decimal number such as 2 or 1.05; nothing if `text` is not one. */
 std::optional<double> parseNumber(std::string_view text);
 
-/** A time with its unit, such as 500us, 500ms, 30s or 2m, or nothing where `text` is none. */
+/** Parses a time with its unit, such as 500us, 500ms, 30s or 2m; nothing if `text` is not one. */
 std::optional<Nanoseconds> parseDuration(std::string_view text);
 
 }  // namespace bench

@@ -33,7 +33,7 @@ double perMessage(const Window& window) {
   return microseconds(*window.serverCpu) / static_cast<double>(window.received);
 }
 
-/** CPU (or a wait for it) as a share of the window; 0 where it is unknown. */
+/** CPU time (or the wait for it) as a share of the window; 0 if unknown. */
 double shareOf(const Window& window, std::optional<Nanoseconds> time) {
   if (!time || window.cpuElapsed == 0) return 0;
   return static_cast<double>(*time) / static_cast<double>(window.cpuElapsed);
@@ -85,7 +85,7 @@ std::string windowJson(const Window& window, Nanoseconds maxLate) {
 std::string memoryText(const ServerMemory& memory) {
   constexpr double kMegabyte = 1024.0 * 1024.0;
   return format("  memory     server %.1f MB before, %.1f MB at half, %.1f MB after the joins: "
-                "%.0f B for one more connection (",
+                "%.0f B per additional connection (",
                 static_cast<double>(memory.beforeConnects) / kMegabyte,
                 static_cast<double>(memory.atHalf) / kMegabyte,
                 static_cast<double>(memory.afterConnects) / kMegabyte, memory.perConnection()) +
@@ -116,7 +116,7 @@ std::string searchText(const Search& search) {
   }
   text += format("  search     highest rate with a p99 below %.0f us: ", microseconds(search.bound()));
   text += search.rate() == 0 ? "none" : format("%llu/s", static_cast<unsigned long long>(search.rate()));
-  return text + (search.isLowerBound() ? ", a lower bound: the search ended because of the generator\n"
+  return text + (search.isLowerBound() ? ", a lower bound: the generator ended the search\n"
                                        : "\n");
 }
 
@@ -140,7 +140,7 @@ std::string searchJson(const Search& search) {
       .end();
 }
 
-/** The generator's CPU; with several threads what counts is the busiest. */
+/** The generator's CPU; with several threads, that of the busiest comes first. */
 std::string generatorText(const Options& options, const Window& window) {
   const std::string text = format("generator %.0f %% of a core", 100 * window.busiestShare);
   if (options.threads == 1) return text;
@@ -155,7 +155,7 @@ std::string reconnectJson(const Figures& figures) {
   return JsonObject().number("secondsUntilAllBack", seconds).end();
 }
 
-/** One line a period; times in us. */
+/** One line per period; times in us. */
 std::string periodsText(const Options& options, const Figures& figures) {
   std::string text = "  period  connections   planned/s   reached/s        p50        p99  server CPU\n";
   for (std::size_t index = 0; index < figures.periods.size(); ++index) {
@@ -194,7 +194,7 @@ std::string windowText(const Options& options, const Window& window) {
     text = format("  rate       planned %llu/s, reached %.0f/s over %.2f s\n",
                   static_cast<unsigned long long>(window.ratePlanned), window.rateReached(),
                   window.seconds());
-    text += "  late       " + timesText(window.lateness) + "  (this program's own)\n";
+    text += "  late       " + timesText(window.lateness) + "  (of the generator)\n";
     const auto bottleneck = bottleneckOf(window, options.maxLate);
     text += "  latency    ";
     text += bottleneck ? "not shown: " + *bottleneck : timesText(window.latency);
@@ -205,16 +205,16 @@ std::string windowText(const Options& options, const Window& window) {
     text += format("; server %.0f %%", 100 * shareOf(window, window.serverCpu));
   }
   if (window.serverCpu && window.received > 0) {
-    text += format(", %.2f us for each of %llu messages received", perMessage(window),
+    text += format(", %.2f us per message (%llu received)", perMessage(window),
                    static_cast<unsigned long long>(window.received));
   }
   text += "\n";
   if (isServerBehind(window)) {
-    text += format("  behind     the server: %.0f %% of what was due came within the window\n",
+    text += format("  behind     the server fell behind: %.0f %% of the due messages arrived in the window\n",
                    100 * window.receivedShare());
   }
   if (isServerStarved(window)) {
-    text += format("  starved    the server: it was ready but had no core for %.0f %% of the window\n",
+    text += format("  starved    the server was ready but had no core for %.0f %% of the window\n",
                    100 * shareOf(window, window.serverWait));
   }
   return text;
@@ -245,7 +245,7 @@ std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLat
   if (window.ratePlanned == 0) return std::nullopt;
   const double share = window.rateReached() / static_cast<double>(window.ratePlanned);
   if (share < kMinRateShare) {
-    return format("the planned rate was not reached: %.1f %% of it (limit %.0f %%)", 100 * share,
+    return format("only %.1f %% of the planned rate was reached (limit %.0f %%)", 100 * share,
                   100 * kMinRateShare);
   }
   return std::nullopt;
@@ -285,10 +285,10 @@ std::string makeReport(const Options& options, const Figures& figures) {
                    static_cast<unsigned long long>(figures.counts.deafClosed));
   }
   if (const auto cpu = idleCpuOf(options, figures)) {
-    text += format("  idle       %.2f us of the server's CPU a second for each connection held\n", *cpu);
+    text += format("  idle       %.2f us of server CPU per second for each connection held\n", *cpu);
   }
   if (figures.untilAllBack) {
-    text += format("  back       all connections were joined again %.2f s after the cut\n",
+    text += format("  back       all connections had joined again %.2f s after the cut\n",
                    static_cast<double>(*figures.untilAllBack) / kSecond);
   }
   if (!figures.periods.empty()) text += periodsText(options, figures);

@@ -1,4 +1,4 @@
-// The report of a run: a table for people, one line of JSON for scripts.
+// The report of a run, as text for people and as one line of JSON for scripts.
 #pragma once
 
 #include <optional>
@@ -9,46 +9,46 @@
 
 namespace bench {
 
-/** Share of a core from which on the generator counts as the bottleneck. */
+/** The generator is the bottleneck if a thread uses more than this share of a core. */
 inline constexpr double kMaxGeneratorShare = 0.9;
-/** Share of the planned rate that must have been reached. */
+/** Share of the planned rate that must be reached. */
 inline constexpr double kMinRateShare = 0.99;
-/** Share of the due messages below which the server counts as fallen behind. */
+/** The server is behind if it delivers less than this share of the due messages. */
 inline constexpr double kMinReceivedShare = 0.95;
-/** Share of the window's time that the server may wait for a core and still count as unhindered. */
+/** The server is starved if it waits for a core for more than this share of the window. */
 inline constexpr double kMaxServerWaitShare = 0.1;
 
 /**
- * Says what of any thread of the generator (its CPU, its lateness) spoils a window's latencies, or
- * nothing where nothing does.
+ * Returns why a thread of the generator (its CPU, its lateness) spoils a window's latencies, or
+ * nothing if none does.
  */
 std::optional<std::string> hindranceOf(const Window& window, Nanoseconds maxLate);
 
 /**
- * Says why a window's latencies would measure the generator rather than the server, or nothing
- * where they can be trusted: a hindrance, or a rate that was not reached.
+ * Returns why a window's latencies would measure the generator rather than the server (a hindrance,
+ * or a rate that was not reached), or nothing if they can be trusted.
  */
 std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate);
 
-/** Whether the server answered less than was asked for: its CPU per message is then a guess. */
+/** Reports whether the server fell behind; its CPU per message is then unreliable. */
 bool isServerBehind(const Window& window);
 
 /**
- * Whether the machine was too busy for the server: it waited for a core, meanwhile messages
- * gathered, and it then sent them in fewer, larger batches. Its CPU per message is too low.
+ * Reports whether the server had to wait for a core. Meanwhile messages accumulate and then leave in
+ * fewer, larger batches, so its CPU per message is too low.
  */
 bool isServerStarved(const Window& window);
 
 /**
- * In `idle`: microseconds of the server's CPU that each connection held costs a second; nothing
- * where the server was not measured.
+ * Returns, for `idle`, the server's CPU per second for each connection held, in microseconds;
+ * nothing if the server was not measured.
  */
 std::optional<double> idleCpuOf(const Options& options, const Figures& figures);
 
-/** The report for people, several lines. */
+/** Returns the report for people, in several lines. */
 std::string makeReport(const Options& options, const Figures& figures);
 
-/** The report for scripts: one JSON object without line breaks. */
+/** Returns the report for scripts: one JSON object without line breaks. */
 std::string makeJson(const Options& options, const Figures& figures);
 
 }  // namespace bench

@@ -48,8 +48,8 @@ Figures Run::run() {
   if (!hasFailed() && figures_.counts.slowMissing > 0) {
     fail("deliveries to slow connections that the server did not close are missing");
   }
-  if (figures_.counts.doubled > 0) fail("deliveries came twice");
-  if (figures_.counts.disordered > 0) fail("deliveries came after later ones of the same sender");
+  if (figures_.counts.doubled > 0) fail("deliveries arrived twice");
+  if (figures_.counts.disordered > 0) fail("deliveries arrived after later ones of the same sender");
   return std::move(figures_);
 }
 
@@ -142,7 +142,7 @@ void Run::open() {
   await(start.time + kForever);
   finishWindow(window, start, start.time + kLead);
   if (!hasFailed() && joined_.load(std::memory_order_relaxed) < first_) {
-    fail("connections had not joined by the deadline");
+    fail("not all connections had joined by the deadline");
   }
 }
 
@@ -219,7 +219,7 @@ void Run::reconnect() {
   await(load.windowEnd + kForever);
   const Nanoseconds sentBy = obeyedAt_;
   if (!hasFailed()) collect(window, options_.deadline);
-  // All of it is in the CPU: what the server does about the cut, and what comes after the last send.
+  // The CPU covers it all: how the server handles the cut, and what follows the last send.
   finishWindow(window, start, load.windowStart);
   window.elapsed = sentBy - load.windowStart;
   if (!isMissing()) figures_.untilAllBack = window.lastReceived - cutAt;
@@ -229,7 +229,7 @@ void Run::playDay() {
   const DayPlan plan(options_.day);
   Window& whole = figures_.load.emplace();
   std::uint64_t planned = 0;
-  // None may move: orders hold addresses of their windows.
+  // Resized once: orders hold the addresses of the windows.
   figures_.periods.resize(plan.parts().size());
   for (std::size_t index = 0; index < plan.parts().size() && !hasFailed(); ++index) {
     const Period& period = options_.day.periods[index];
@@ -261,7 +261,7 @@ void Run::search() {
   while (const auto rate = search.next()) {
     Window window;
     load(*rate, window);
-    // What a server that fell behind owes may take it as long again.
+    // A server that fell behind may need as long again to catch up.
     const Nanoseconds length = options_.warmup + options_.duration;
     if (!hasFailed()) collect(window, length + options_.deadline);
     if (!hasFailed() && isMissing()) fail("deliveries are missing");

@@ -1,17 +1,17 @@
-// One run, from the first connection to the last: the coordinator of all threads.
+// One run, from opening the connections to closing them: the coordinator of all threads.
 //
-//   open      connections on a schedule of their own; the figures of `connects`
-//   settle    a rest, then the server's memory is read
-//   warm up   sends on schedule, counted but not measured
+//   open      opens connections on a schedule of their own; these are the figures of `connects`
+//   settle    pauses, then reads the server's memory
+//   warm up   sends on schedule; counted but not measured
 //   measure   sends on the same schedule; CPU is read at both ends
-//   collect   no sends; waits until every delivery has come, or the deadline
-//             (a search has these three once for each rate that it tries, idle has a window only)
-//   close     close frames; what had been queued before them is still counted, and which of
-//             the deaf connections the server had closed
+//   collect   sends nothing; waits until everything has been delivered, or for the deadline
+//             (a search repeats these three for each rate that it tries; idle only measures)
+//   close     sends close frames; still counts what was queued before them, and finds out which
+//             deaf connections the server had closed
 //
-// Each phase is an order to all workers (phase.h), and is over when all have obeyed. The coordinator
-// has a thread of its own, the main one, which sleeps meanwhile: reading /proc delays no send. The
-// first failure of any connection ends the run.
+// Each phase is an order to all workers (phase.h) and ends when all have obeyed. The coordinator runs
+// on the main thread, which sleeps meanwhile, so reading /proc does not delay a send. The first
+// failure of any connection ends the run.
 #pragma once
 
 #include <atomic>
@@ -35,14 +35,14 @@ class Run final {
  public:
   explicit Run(const Options& options);
 
-  /** Runs it all; used once. @throws std::runtime_error where a thread cannot go on */
+  /** Runs all phases. Called once. @throws std::runtime_error if a thread cannot continue */
   Figures run();
 
  private:
-  /** What is read at both ends of a window. */
+  /** The readings at one end of a window. */
   struct Mark {
     Nanoseconds time = 0;
-    /** Joins and deliveries, by all threads. */
+    /** Joins and deliveries of all threads. */
     std::uint64_t received = 0;
     Nanoseconds generatorCpu = 0;
     std::optional<Nanoseconds> serverCpu;
@@ -58,7 +58,7 @@ class Run final {
   void search();
   void load(std::uint64_t rate, Window& window);
   void follow(const Load& load, Window& window);
-  /** @param longest that is waited */
+  /** @param longest the longest wait */
   void collect(Window& window, Nanoseconds longest);
   void close();
 
@@ -71,12 +71,12 @@ class Run final {
   bool hasFailed() const { return !figures_.failures.empty(); }
   void fail(const std::string& reason) { note(Failed{reason}); }
   bool isMissing() const { return counts().missing() > 0; }
-  /** Gives all threads an order; what they count is added to `window`. */
+  /** Gives all threads an order and adds what they count to `window`. */
   void order(const Order& order, Window* window);
-  /** Handles news until all threads have obeyed, or `until`. */
+  /** Handles news until all threads have obeyed, or until `until`. */
   void await(Nanoseconds until);
   Mark mark() const;
-  /** @param planned when the window was to begin */
+  /** @param planned the planned start of the window */
   void finishWindow(Window& window, const Mark& start, Nanoseconds planned);
   std::optional<std::uint64_t> serverMemory();
   Counts counts() const;
@@ -92,18 +92,18 @@ class Run final {
   Live live_;
   LivePhase phase_ = LivePhase::open;
 
-  /** Threads that have not obeyed the last order yet. */
+  /** Threads that have not carried out the last order yet. */
   std::size_t awaited_ = 0;
-  /** When the last thread had. */
+  /** When the last thread carried out the order. */
   Nanoseconds obeyedAt_ = 0;
-  /** What the last order is part of; none where it is not measured. */
+  /** The window that the last order belongs to; null if it is not measured. */
   Window* window_ = nullptr;
-  /** By thread: of the run so far. */
+  /** By thread: counts of the run so far. */
   std::vector<Counts> counts_;
-  /** Sends of all loads so far; the next one's numbers go on from here. */
+  /** Sends of all loads so far; the next load is numbered from here. */
   std::uint64_t sends_ = 0;
 
-  /** Last: their threads use the above. */
+  /** Declared last because their threads use the members above. */
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

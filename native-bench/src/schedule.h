@@ -1,12 +1,12 @@
-// Planned send times of an open loop: evenly spaced, fixed before the first send.
+// Planned send times of an open loop: evenly spaced and fixed before the first send.
 //
-// Latency counts from the PLAN, not from the send: when the server (or this program)
-// stalls, the messages that should have left meanwhile are charged with their wait.
-// A generator that waits for an answer before it sends again leaves out exactly the
-// bad moments ("coordinated omission").
+// Latency is measured from the PLANNED time, not from the actual send: if the server (or this
+// program) stalls, the messages that should have left meanwhile are charged with their wait. A
+// generator that waits for an answer before it sends again omits exactly those bad moments
+// ("coordinated omission").
 //
-// In ticks, each send is planned for the beginning of the tick that it falls into, as where all
-// clients share a clock: the rate is the same, and what falls into one tick leaves at once.
+// With ticks, each send is planned for the beginning of the tick that it falls into, as if all
+// clients shared a clock. The rate stays the same, and the sends of a tick leave together.
 #pragma once
 
 #include <cstdint>
@@ -16,27 +16,27 @@
 
 namespace bench {
 
-/** Send number `i` is planned for `start + i * period / count`. Nothing is stored per send. */
+/** Plans send number `i` for `start + i * period / count`. Stores nothing per send. */
 class Schedule {
  public:
   /** @param ratePerSecond sends a second, 1 to 10 million */
   Schedule(Nanoseconds start, std::uint64_t ratePerSecond)
       : Schedule(start, ratePerSecond, kSecond) {}
 
-  /** @param count sends in each `period` */
+  /** @param count sends per `period` */
   Schedule(Nanoseconds start, std::uint64_t count, Nanoseconds period)
       : start_(start), count_(count), period_(static_cast<std::uint64_t>(period)) {}
 
-  /** The same sends in ticks, the first of which begins with the schedule; 0: evenly spaced. */
+  /** Returns the same sends in ticks, the first of which starts with the schedule; 0 for no ticks. */
   Schedule inTicks(Nanoseconds tick) const {
     Schedule schedule = *this;
     schedule.tick_ = static_cast<std::uint64_t>(tick);
     return schedule;
   }
 
-  /** Planned time of send number `index`, rounded down to a nanosecond, or to its tick. */
+  /** Returns the planned time of send number `index`, rounded down to a nanosecond or a tick. */
   Nanoseconds plannedAt(std::uint64_t index) const {
-    // Whole periods apart from the rest, so that hardly a product leaves 64 bits.
+    // Whole periods are added separately, so that products fit in 64 bits.
     const std::uint64_t rest = restAt(index % count_);
     const std::uint64_t even = index / count_ * period_ + rest;
     return start_ + static_cast<Nanoseconds>(tick_ == 0 ? even : even - even % tick_);

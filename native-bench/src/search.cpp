@@ -10,9 +10,9 @@ namespace bench {
 
 namespace {
 
-/** The range of --rate ends here. */
+/** The end of the range of --rate. */
 constexpr std::uint64_t kHighestRate = 10'000'000;
-/** Good and bad rates this close (a twentieth) are near enough. */
+/** The search ends when good and bad rates are within a twentieth. */
 constexpr std::uint64_t kPrecision = 20;
 constexpr std::size_t kMaxSteps = 32;
 
@@ -41,7 +41,7 @@ SearchStep judge(const Window& window, Nanoseconds bound, Nanoseconds maxLate) {
   } else {
     step.culprit = Culprit::server;
     step.why = *step.p99 < bound
-                   ? format("the server fell behind: %.0f %% of what was due came within the window (limit %.0f %%)",
+                   ? format("the server fell behind: %.0f %% of the due messages arrived in the window (limit %.0f %%)",
                             100 * window.receivedShare(), 100 * kMinReceivedShare)
                    : format("the server's p99 was %.1f ms (bound %.1f ms)", milliseconds(*step.p99),
                             milliseconds(bound));

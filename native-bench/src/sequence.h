@@ -1,4 +1,4 @@
-// Which numbers of a sequence have arrived: finds what is doubled, missing, out of order.
+// Tracks which numbers of a sequence have arrived, to find doubled, missing and disordered ones.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,10 @@
 
 namespace bench {
 
-/** Numbers 0, 1, 2, ... that arrive about in order. Costs memory only for gaps. */
+/** Numbers 0, 1, 2, ... that arrive roughly in order. Takes memory only for gaps. */
 class Sequence {
  public:
-  /** Notes an arrival. @returns false where this number had arrived before */
+  /** Records an arrival. @returns false if this number had arrived before */
   bool arrive(std::uint64_t number) {
     if (number != next_) return number > next_ && later_.insert(number).second;
     ++next_;
@@ -24,11 +24,11 @@ class Sequence {
     return number < next_ || later_.contains(number);
   }
 
-  /** How many have arrived, each counted once. */
+  /** How many numbers have arrived, each counted once. */
   std::uint64_t count() const { return next_ + later_.size(); }
 
  private:
-  /** Lowest number that has not arrived; all below have. */
+  /** Lowest number that has not arrived. */
   std::uint64_t next_ = 0;
   /** Arrived numbers above `next_`. */
   std::set<std::uint64_t> later_;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 64;
 
-/** The message with its padding: a one bit, zeros, and the length in bits. */
+/** Pads the message with a one bit, zeros, and the length in bits. */
 std::string padded(std::string_view bytes) {
   std::string message(bytes);
   message += static_cast<char>(0x80);

@@ -9,7 +9,7 @@ namespace bench {
 
 namespace {
 
-// The first digit is Engine.IO's packet type, the second one Socket.IO's within a message (4).
+// The first digit is Engine.IO's packet type; in a message (4), the second one is Socket.IO's.
 constexpr std::string_view kEngineOpen = "0";
 constexpr std::string_view kEnginePing = "2";
 constexpr std::string_view kEnginePong = "3";
@@ -17,7 +17,7 @@ constexpr std::string_view kConnect = "40";
 constexpr std::string_view kEvent = "42";
 constexpr std::string_view kAcknowledgement = "43";
 
-/** Name by which reports call an acknowledgement, which has none of its own. */
+/** Event name of an acknowledgement in reports; it has none of its own. */
 constexpr std::string_view kAcknowledgementName = "ack";
 
 std::string encodeEvent(std::string_view number, std::string_view event, std::string_view payload) {
@@ -26,7 +26,7 @@ std::string encodeEvent(std::string_view number, std::string_view event, std::st
   return frame.append(payload).append("]");
 }
 
-/** `7[{"n":5}]`, what is behind the type of an acknowledgement. */
+/** Decodes `7[{"n":5}]`, which follows the type of an acknowledgement. */
 std::optional<Message> decodeAcknowledgement(std::string_view rest) {
   const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
   const std::string_view arguments = rest.substr(digits);
@@ -34,7 +34,7 @@ std::optional<Message> decodeAcknowledgement(std::string_view rest) {
   return Message{kJoinRef, rest.substr(0, digits), {}, kAcknowledgementName, arguments};
 }
 
-/** `["b",{"n":5}]`, what is behind the type of an event that asks for no acknowledgement. */
+/** Decodes `["b",{"n":5}]`, which follows the type of an event without acknowledgement. */
 std::optional<Message> decodeEvent(std::string_view rest) {
   std::array<std::string_view, 2> raw;
   if (!jsonElements(rest, raw)) return std::nullopt;
@@ -51,7 +51,7 @@ class SocketIoProtocol final : public Protocol {
 
   std::string encodePush(std::uint64_t ref, std::string_view, std::string_view event,
                          std::string_view payload) const override {
-    // A broadcast is acknowledged by nobody.
+    // Broadcasts are not acknowledged.
     return encodeEvent(event == "b" ? "" : std::to_string(ref), event, payload);
   }
 
@@ -84,7 +84,7 @@ class SocketIoProtocol final : public Protocol {
   std::optional<Reply> decodeReply(const Message& message) const override {
     if (message.ref.empty()) return std::nullopt;
     std::array<std::string_view, 1> raw;
-    // An acknowledgement without arguments is one all the same.
+    // An acknowledgement may have no arguments.
     if (!jsonElements(message.payload, raw)) return Reply{"ok", {}};
     return Reply{"ok", raw[0]};
   }

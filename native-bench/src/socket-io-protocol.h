@@ -3,17 +3,17 @@
 //   <- 0{"sid":"q","pingInterval":25000,...}   Engine.IO: open
 //   40                                      -> Socket.IO: connect
 //   <- 40{"sid":"r"}
-//   421["join","bench:0"]                   -> an event that asks for an acknowledgement
-//   <- 431[]                                   it: the server has put us into that room
+//   421["join","bench:0"]                   -> an event that requests an acknowledgement
+//   <- 431[]                                   the acknowledgement: we are in that room
 //   427["e",{"n":5}]                        ->
 //   <- 437[{"n":5}]
 //   42["b",{"n":5}]                         -> the server broadcasts it to the room
 //   <- 42["b",{"n":5}]
-//   <- 2                                       ping; the server asks, and the client answers
+//   <- 2                                       ping, which the server sends
 //   3                                       -> pong
 //
-// A reply's ref is the number of its acknowledgement. No frame but the join names a topic. Nothing of
-// it has state, so this is all that there is to declare: `socketIoProtocol` in protocol.h.
+// The ref of a reply is the number of its acknowledgement. Only the join names a topic. The protocol
+// itself is `socketIoProtocol` in protocol.h.
 #pragma once
 
 #include <string_view>
@@ -22,7 +22,7 @@
 
 namespace bench {
 
-/** What a server must call the event that joins a room; an acknowledgement means that it is joined. */
+/** Event with which a client joins a room; the server acknowledges it once joined. */
 inline constexpr std::string_view kJoinEvent = "join";
 
 }  // namespace bench

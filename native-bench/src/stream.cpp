@@ -34,7 +34,7 @@ void Stream::open() {
   if (descriptor_ < 0) return end(errorText("socket", errno));
   const int on = 1;
   setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  // The window that the handshake announces depends on it.
+  // Set before connecting, because the window announced in the TCP handshake depends on it.
   if (const int bytes = setting_.receiveBytes; bytes > 0) {
     setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
@@ -68,7 +68,7 @@ void Stream::end(const std::string& reason) {
 }
 
 void Stream::onEvents(std::uint32_t events) {
-  // Closed on behalf of another descriptor's event in the same turn of the loop.
+  // Closed by the handler of another descriptor in the same turn of the loop.
   if (descriptor_ < 0) return;
   if (isConnecting_) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) finishConnecting();
@@ -94,7 +94,7 @@ void Stream::finishConnecting() {
 
 void Stream::watch() {
   const std::uint32_t writing = outbox_.empty() ? 0 : std::uint32_t{EPOLLOUT};
-  // A reset is told of in any case (EPOLLERR, EPOLLHUP), an end that is not behind other bytes so.
+  // Resets are always reported (EPOLLERR, EPOLLHUP). EPOLLRDHUP reports an end without reading.
   const std::uint32_t reading = isReading_ ? std::uint32_t{EPOLLIN} : std::uint32_t{EPOLLRDHUP};
   setting_.loop.change(descriptor_, reading | writing, *this);
 }
@@ -135,7 +135,7 @@ bool Stream::receive(std::size_t most) {
   const std::size_t consumed = listener_.onBytes(bytes, monotonicNow());
   if (descriptor_ < 0 || opens_ != opens) return false;
   if (consumed < bytes.size()) partial_ = bytes.substr(consumed);
-  // After a short read the kernel has no more.
+  // A short read means that the kernel has no more.
   return received == most && isReading_;
 }
 

@@ -1,11 +1,11 @@
-// One TCP connection to the server: connects, sends, reads; knows nothing of what is said over it.
+// One TCP connection to the server: connects, sends and reads bytes of any protocol.
 //
 //   closed --open()--> connecting --connected--> open --end or trouble--> closed
 //                           |                     |
 //                           +--trouble--> closed  +--close(), reset()--> closed
 //
-// Where the kernel has no room, bytes wait here without bound: what a run sends is its plan.
-// May be opened again when it is closed, also from within `onBytes` and `onEnd`.
+// Bytes that the kernel has no room for wait here without bound; the plan of the run limits them.
+// A closed stream may be opened again, also from within `onBytes` and `onEnd`.
 #pragma once
 
 #include <cstddef>
@@ -19,35 +19,35 @@
 
 namespace bench {
 
-/** What is told of a stream. */
+/** Receives the events of a stream. */
 class StreamListener {
  public:
   virtual void onConnected() = 0;
   /**
-   * Bytes have come; before them those that the last call had left.
+   * Called when bytes have arrived; those that the last call did not consume come first.
    *
-   * @returns how many of them are done with; the rest comes again with what follows
+   * @returns how many bytes were consumed; the rest is passed again with what follows
    */
   virtual std::size_t onBytes(std::string_view bytes, Nanoseconds now) = 0;
-  /** It is closed; not told of by close() and reset(). An empty reason: the server ended it. */
+  /** Called when it has closed other than by close() and reset(). Empty reason: the server ended it. */
   virtual void onEnd(const std::string& reason) = 0;
 
  protected:
   ~StreamListener() = default;
 };
 
-/** Buffers that the connections of one loop share; each is used within one call only. */
+/** Buffers shared by the connections of a loop; their content is valid within one call only. */
 struct SharedBuffers {
   std::string input = std::string(64 * 1024, '\0');
   std::string output;
 };
 
-/** What every stream of a loop is given. */
+/** What the streams of a loop share. */
 struct StreamSetting {
   EventLoop& loop;
   SharedBuffers& buffers;
   const Target& target;
-  /** Size of the kernel's receive buffer in bytes; 0: as the kernel likes. */
+  /** Size of the kernel's receive buffer in bytes; 0 for the kernel's default. */
   int receiveBytes = 0;
 };
 
@@ -58,25 +58,25 @@ class Stream final : private EventHandler {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  /** Begins to connect; `onConnected` or `onEnd` follows. It must be closed. */
+  /** Starts to connect; `onConnected` or `onEnd` follows. It must be closed. */
   void open();
   /** Sends bytes, or keeps them until the kernel has room. It must be open. */
   void send(std::string_view bytes);
   /**
-   * Reads nothing any more of itself. An end that is not behind unread bytes, and a reset, are still told
-   * of, by `onEnd` with a reason.
+   * Stops reading by itself. A reset, and an end that is not queued behind unread bytes, are still
+   * reported by `onEnd` with a reason.
    */
   void stopReading();
-  /** While it does not read: reads bytes that have come, so many at most. */
+  /** Reads at most `most` bytes, while it does not read by itself. */
   void readSome(std::size_t most);
   void readAgain();
-  /** Closes: what waits in the kernel is still sent, and an end behind it. */
+  /** Closes; what waits in the kernel is still sent, followed by an end. */
   void close();
-  /** Closes at once by a reset, as a client that has vanished seems to the server. */
+  /** Closes at once with a reset, like a client that has vanished. */
   void reset();
 
   bool isClosed() const { return descriptor_ < 0; }
-  /** Whether it is connected. */
+  /** Reports whether it is connected. */
   bool isOpen() const { return descriptor_ >= 0 && !isConnecting_; }
 
  private:
@@ -93,9 +93,9 @@ class Stream final : private EventHandler {
   int descriptor_ = -1;
   bool isConnecting_ = false;
   bool isReading_ = true;
-  /** How often it was opened: tells a reader that its descriptor is of yesterday. */
+  /** Number of times opened, by which a reader notices that the stream was opened again meanwhile. */
   std::uint32_t opens_ = 0;
-  /** Bytes that the listener has left. */
+  /** Bytes that the listener has not consumed. */
   std::string partial_;
   /** Bytes that the kernel had no room for. */
   std::string outbox_;

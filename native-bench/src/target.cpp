@@ -10,7 +10,7 @@ namespace bench {
 
 namespace {
 
-/** An address such as 127.0.0.1 in host byte order, or nothing. */
+/** Parses an address such as 127.0.0.1 into host byte order. */
 std::optional<std::uint32_t> parseAddress(std::string_view host) {
   if (host == "localhost") return 0x7F000001;
   std::uint32_t address = 0;
@@ -27,7 +27,7 @@ std::optional<std::uint32_t> parseAddress(std::string_view host) {
   return host.empty() ? std::optional(address) : std::nullopt;
 }
 
-/** `/socket/websocket?a=b` becomes `/socket/longpoll?a=b`. */
+/** Turns `/socket/websocket?a=b` into `/socket/longpoll?a=b`. */
 void askForLongPoll(std::string& path) {
   constexpr std::string_view kWebSocket = "/websocket";
   const std::size_t end = std::min(path.find('?'), path.size());
@@ -35,7 +35,7 @@ void askForLongPoll(std::string& path) {
   path.replace(end - kWebSocket.size(), kWebSocket.size(), "/longpoll");
 }
 
-/** Adds each `name=value` whose name the path's query does not have. */
+/** Adds each `name=value` whose name is not in the path's query yet. */
 void addToQuery(std::string& path, std::string_view query) {
   while (!query.empty()) {
     const std::string_view part = query.substr(0, query.find('&'));

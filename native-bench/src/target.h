@@ -1,4 +1,4 @@
-// Where the load goes: a URL of this machine, and what carries the frames.
+// The target of the load: a URL on this machine, and the transport.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,15 @@
 
 namespace bench {
 
-/** What carries the frames of a connection. */
+/** The transport that carries the frames of a connection. */
 enum class TransportKind { webSocket, longPoll };
 
-/** Where the load goes: always this machine. */
+/** The target of the load, which is always on this machine. */
 struct Target {
   TransportKind transport = TransportKind::webSocket;
   /** Host and port as given, for the `Host` header. */
   std::string host;
-  /** Path and query, with what the protocol wants in it. */
+  /** Path and query, including the parameters that the protocol needs. */
   std::string path;
   /** IPv4 address in host byte order, within 127.0.0.0/8. */
   std::uint32_t address = 0;
@@ -25,10 +25,11 @@ struct Target {
 };
 
 /**
- * Reads a `ws://` URL, and adds what the protocol wants to its query where that has no such name.
- * For long-poll a path that ends with `/websocket` ends with `/longpoll`, as in Phoenix's client.
+ * Parses a `ws://` URL and adds to its query the parameters that the protocol needs and that are
+ * missing. For long-poll, a `/websocket` at the end of the path becomes `/longpoll`, as in Phoenix's
+ * client.
  *
- * @throws OptionError where its host is not this machine
+ * @throws OptionError if the URL is invalid or its host is not this machine
  */
 Target parseTarget(std::string_view url, const Protocol& protocol = phoenixProtocol(),
                    TransportKind transport = TransportKind::webSocket);

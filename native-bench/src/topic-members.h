@@ -1,13 +1,13 @@
-// Which connection is a member of which topic, and how it hears.
+// Assigns connections to topics, and decides which of them are slow or deaf.
 //
 //   number     0 1 2 3 4   5 6 7 8   9 10 11
-//   topic      0           1         2          with skew, the first have more readers
-//   hearing    r r r s d   r r s d   r  s  d    readers, then the slow, then the deaf
+//   topic      0           1         2          with skew, the first ones have more readers
+//   hearing    r r r s d   r r s d   r  s  d    first the readers, then the slow, then the deaf
 //
-// Members of a topic are neighbours by number: connections are dealt to shards in turn, so the
-// members of each topic lie on all shards, and so do its slow and its deaf ones. (With
-// `number % topics`, 100 topics on two shards would put each topic on one shard alone, and nothing
-// would ever cross.)
+// Members of a topic have consecutive numbers. Because connections are dealt to shards in turn, the
+// members of each topic, including its slow and deaf ones, are then spread over all shards. (With
+// `number % topics`, 100 topics on two shards would each lie on a single shard, and no broadcast
+// would cross between shards.)
 #pragma once
 
 #include <cstddef>
@@ -25,9 +25,9 @@ class TopicMembers {
 
   std::size_t topicOf(std::size_t connection) const { return topics_[connection]; }
   Hearing hearingOf(std::size_t connection) const;
-  /** Members of a topic that are neither slow nor deaf. */
+  /** Returns the number of members of a topic that are neither slow nor deaf. */
   std::uint64_t readersOf(std::size_t topic) const { return readers_[topic]; }
-  /** The connection that is number `reader` of them. */
+  /** Returns the connection that is number `reader` among them. */
   std::size_t readerOf(std::size_t topic, std::uint64_t reader) const {
     return first_[topic] + reader;
   }

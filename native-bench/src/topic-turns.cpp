@@ -10,7 +10,7 @@ namespace bench {
 
 namespace {
 
-/** With skew, places of a cycle for each topic, and at least in all. */
+/** With skew: places of a cycle per topic, and the minimum for a cycle. */
 constexpr std::uint64_t kPlacesPerTopic = 64;
 constexpr std::uint64_t kMinPlaces = 4'096;
 
@@ -23,7 +23,7 @@ TopicTurns::TopicTurns(std::size_t topics, double skew) {
     cycle_.insert(cycle_.end(), places_[topic], Place{static_cast<std::uint32_t>(topic), 0});
   }
   if (skew != 0) {
-    // std::shuffle may differ between libraries; this is the same everywhere.
+    // std::shuffle may differ between standard libraries; this order does not.
     std::mt19937_64 random(1);
     for (std::size_t last = cycle_.size(); last > 1; --last) {
       std::swap(cycle_[last - 1], cycle_[random() % last]);

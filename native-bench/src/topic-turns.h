@@ -1,9 +1,9 @@
-// Which topic each send goes to.
+// Assigns sends to topics.
 //
-// Sends go round in cycles, all alike. Without skew a cycle is each topic once, in order. With skew it
-// is long, and each topic has as many places in it as Zipf's law gives it, in an order that is mixed
-// once and is the same in every run and thread. So the law holds in each cycle, not only in the long
-// run; and how often a topic has had its turn before any send is a sum, not a count.
+// Sends go round in identical cycles. Without skew, a cycle has each topic once, in order. With skew,
+// a cycle is long and has as many places for a topic as Zipf's law assigns to it, in an order that is
+// shuffled once and is the same in every run and thread. The law therefore holds within each cycle,
+// and the number of a topic's sends before a given send can be computed without counting.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace bench {
 
-/** A send's topic, and how many sends to that topic were before it. */
+/** The topic of a send, and how many sends to that topic come before it. */
 struct TopicTurn {
   std::size_t topic = 0;
   std::uint64_t turn = 0;
@@ -20,20 +20,20 @@ struct TopicTurn {
 
 class TopicTurns {
  public:
-  /** @param skew Zipf's exponent; 0: in turn */
+  /** @param skew Zipf's exponent; 0 if topics take turns */
   TopicTurns(std::size_t topics, double skew);
 
   TopicTurn of(std::uint64_t send) const;
 
  private:
-  /** By place in the cycle: topic, and its places before that one. */
+  /** A place in the cycle: its topic, and the number of that topic's places before it. */
   struct Place {
     std::uint32_t topic;
     std::uint32_t before;
   };
 
   std::vector<Place> cycle_;
-  /** By topic: its places in the cycle. */
+  /** By topic: number of its places in the cycle. */
   std::vector<std::uint64_t> places_;
 };
 

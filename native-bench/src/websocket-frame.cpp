@@ -15,7 +15,7 @@ constexpr std::uint8_t kOpcodeBits = 0x0F;
 constexpr std::uint8_t kControlBit = 0x08;
 constexpr std::uint8_t kMaskBit = 0x80;
 constexpr std::uint8_t kLengthBits = 0x7F;
-/** Longest payload whose length stands in the second byte. */
+/** Longest payload whose length fits in the second byte. */
 constexpr std::uint64_t kMaxShortLength = 125;
 constexpr std::uint8_t kLength16 = 126;
 constexpr std::uint8_t kLength64 = 127;
@@ -42,13 +42,13 @@ bool isKnown(std::uint8_t opcode) {
           opcode <= static_cast<std::uint8_t>(Opcode::pong));
 }
 
-/** Bytes of the extended length that a second byte announces. */
+/** Returns the size of the extended length that the second byte announces. */
 std::size_t extendedLengthBytes(std::uint8_t shortLength) {
   if (shortLength == kLength16) return 2;
   return shortLength == kLength64 ? 8 : 0;
 }
 
-/** Whether a length stands in the shortest form there is (RFC 6455 §5.2). */
+/** Reports whether a length has its shortest form (RFC 6455 §5.2). */
 bool isShortest(std::uint64_t length, std::size_t extendedBytes) {
   if (extendedBytes == 2) return length > kMaxShortLength;
   return extendedBytes == 0 || (length > kMax16 && length >> 63 == 0);

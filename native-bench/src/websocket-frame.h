@@ -1,4 +1,4 @@
-// WebSocket frames (RFC 6455 §5): header encode and decode, masking. Pure functions.
+// WebSocket frames (RFC 6455 §5): encodes and decodes headers, masks payloads. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +18,12 @@ enum class Opcode : std::uint8_t {
   pong = 0xA,
 };
 
-/** A decoded header. The payload is the `payloadBytes` behind the first `headerBytes`. */
+/** A decoded header. The payload is the `payloadBytes` that follow the first `headerBytes`. */
 struct FrameHeader {
   Opcode opcode = Opcode::text;
   bool isFinal = true;
   bool isMasked = false;
-  /** First byte on the wire in the lowest byte; 0 where the frame is not masked. */
+  /** The first byte on the wire is the lowest byte; 0 if the frame is not masked. */
   std::uint32_t maskKey = 0;
   std::uint64_t payloadBytes = 0;
   std::size_t headerBytes = 0;
@@ -31,24 +31,24 @@ struct FrameHeader {
 
 enum class HeaderStatus { complete, incomplete, invalid };
 
-/** Longest header there is: 2 bytes, a 64-bit length and a mask key. */
+/** Longest possible header: 2 bytes, a 64-bit length and a mask key. */
 inline constexpr std::size_t kMaxHeaderBytes = 14;
 
 /**
  * Decodes the header at the start of `input`.
  *
  * @param header written only when the result is `complete`
- * @returns `incomplete` where more bytes are needed, `invalid` for what RFC 6455 §5.2 and §5.5
- *          forbid: reserved bits or opcodes, a length not in its shortest form or of 2^63 and
- *          more, a control frame that is fragmented or longer than 125 bytes
+ * @returns `incomplete` if more bytes are needed, `invalid` for what RFC 6455 §5.2 and §5.5 forbid:
+ *          reserved bits or opcodes, a length that is not in its shortest form or is 2^63 or more,
+ *          and a control frame that is fragmented or longer than 125 bytes
  */
 HeaderStatus decodeHeader(std::string_view input, FrameHeader& header);
 
-/** Appends a final, masked frame (what a client must send) to `output`. */
+/** Appends a final, masked frame, as sent by clients, to `output`. */
 void appendFrame(std::string& output, Opcode opcode, std::string_view payload,
                  std::uint32_t maskKey);
 
-/** Masks or unmasks bytes in place; the two are one operation (RFC 6455 §5.3). */
+/** Masks or unmasks bytes in place; both are the same operation (RFC 6455 §5.3). */
 void applyMask(char* bytes, std::size_t length, std::uint32_t maskKey);
 
 }  // namespace bench

@@ -1,11 +1,11 @@
-// A WebSocket client (RFC 6455), one text frame a message.
+// A WebSocket client (RFC 6455), with one text frame per message.
 //
 //   connecting --connected--> upgrading --101--> open --close()--> closing --> closed
 //        |                        |               |
 //        +------------------------+--- trouble ---+--> closed
 //
-// A close frame of 1000 or an end answers our own; anything else says that the server had closed
-// before, or fails.
+// The expected answer to our close frame is a close frame with code 1000, or an end. Anything else
+// means that the server had already closed, or is an error.
 #include <random>
 
 #include "handshake.h"
@@ -17,18 +17,18 @@ namespace bench {
 
 namespace {
 
-/** Longest answer to the handshake. */
+/** Longest response to the handshake. */
 constexpr std::size_t kMaxUpgradeBytes = 16 * 1024;
-/** Payload of our close frame, and of the one that answers it: 1000 (RFC 6455 §7.4.1). */
+/** Payload of our close frame and of the one that answers it: 1000 (RFC 6455 §7.4.1). */
 constexpr std::string_view kNormalClosure{"\x03\xE8", 2};
 
-/** Masking keeps proxies from being fooled (RFC 6455 §10.3); on loopback any key will do. */
+/** Makes a mask key. Masking protects proxies (RFC 6455 §10.3); on loopback any key will do. */
 std::uint32_t nextMaskKey() {
   thread_local std::minstd_rand generator{std::random_device{}()};
   return static_cast<std::uint32_t>(generator());
 }
 
-/** A base64 of 16 bytes that differ from connection to connection. */
+/** Makes the base64 of 16 random bytes. */
 std::string makeKey() {
   std::string bytes;
   while (bytes.size() < 16) {
@@ -55,7 +55,7 @@ class WebSocketTransport final : public Transport, private StreamListener {
 
   void close() override {
     state_ = State::closing;
-    // A deaf one reads again, for the answer.
+    // A deaf connection must read again to see the answer.
     stream_.readAgain();
     sendFrame(Opcode::close, kNormalClosure);
   }
@@ -74,7 +74,7 @@ class WebSocketTransport final : public Transport, private StreamListener {
   }
 
   void onEnd(const std::string& reason) override {
-    // An end is an answer to our close frame, if a poor one: the server may have no room for its own.
+    // An end answers our close frame too, because the server may have had no room for its own.
     if (!reason.empty()) return listener_.onClosed(reason);
     listener_.onClosed(state_ == State::closing ? "" : "the server closed without a close frame");
   }
@@ -99,7 +99,7 @@ class WebSocketTransport final : public Transport, private StreamListener {
   std::size_t consumeUpgrade(std::string_view input) {
     const std::size_t head = input.find("\r\n\r\n");
     if (head == std::string_view::npos) {
-      if (input.size() > kMaxUpgradeBytes) end("the handshake's answer does not end");
+      if (input.size() > kMaxUpgradeBytes) end("the handshake response is too long");
       return 0;
     }
     if (const auto trouble = checkUpgradeResponse(input.substr(0, head + 2), key_)) {
@@ -124,7 +124,7 @@ class WebSocketTransport final : public Transport, private StreamListener {
     const std::size_t length = header.headerBytes + static_cast<std::size_t>(header.payloadBytes);
     if (input.size() < length) return 0;
     if (!header.isFinal || header.opcode == Opcode::continuation) {
-      end("the server sent a message in fragments, which this program does not read");
+      end("the server sent a fragmented message, which this program does not support");
       return 0;
     }
     handleFrame(header.opcode, input.substr(header.headerBytes, length - header.headerBytes), now);
@@ -140,7 +140,7 @@ class WebSocketTransport final : public Transport, private StreamListener {
       case Opcode::close:
         return handleClose(payload);
       case Opcode::binary:
-        return end("the server sent a binary frame, which no scenario asks for");
+        return end("the server sent a binary frame, which no scenario expects");
       case Opcode::pong:
       case Opcode::continuation:
         return;

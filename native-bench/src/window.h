@@ -1,4 +1,4 @@
-// One measured stretch of time, of all threads.
+// The figures of one measured stretch of time, over all threads.
 #pragma once
 
 #include <algorithm>
@@ -11,36 +11,36 @@
 
 namespace bench {
 
-/** CPU times are those spent within it. */
+/** A measured stretch of time. CPU times are those spent within it. */
 struct Window {
-  /** Sends a second; 0 where none were planned. */
+  /** Sends a second; 0 if none were planned. */
   std::uint64_t ratePlanned = 0;
   std::uint64_t sent = 0;
-  /** Messages that the sends of the window must lead to. */
+  /** Messages that the sends of the window must cause. */
   std::uint64_t due = 0;
   /** Messages received within the window, whenever they were sent. */
   std::uint64_t received = 0;
-  /** From the planned beginning until the last thread had done what was planned. */
+  /** From the planned start until the last thread had finished. */
   Nanoseconds elapsed = 0;
-  /** Between the two readings of all CPU clocks; `received` is counted between them as well. */
+  /** Time between the two readings of the CPU clocks, which also delimit `received`. */
   Nanoseconds cpuElapsed = 0;
-  /** Of all threads of the generator. */
+  /** Total of all threads of the generator. */
   Nanoseconds generatorCpu = 0;
-  /** Share of one core that the busiest thread of the generator used; 1 at most. */
+  /** Share of one core that the busiest thread of the generator used; at most 1. */
   double busiestShare = 0;
-  /** Nothing without --server-pid. */
+  /** Absent without --server-pid. */
   std::optional<Nanoseconds> serverCpu;
-  /** How long the server's threads were ready to run and had no core; nothing where unknown. */
+  /** How long the server's threads were ready to run but had no core; absent if unknown. */
   std::optional<Nanoseconds> serverWait;
   /** How much later than planned each send of the window left. */
   Histogram lateness;
-  /** The p99 of the thread that was latest by it: one that lags is not hidden by many that do not. */
+  /** The highest p99 of any thread, so that many punctual threads do not hide one that lags. */
   Nanoseconds worstLateness = 0;
   /** From the planned time of each send of the window to each of its deliveries. */
   Histogram latency;
   Nanoseconds lastReceived = 0;
 
-  /** Adds what one thread counted; of a window `received` is no part of that. */
+  /** Adds what one thread has counted. Outside --live its `received` is 0, and ours is set later. */
   void add(const Tally& tally) {
     sent += tally.sent;
     due += tally.due;
@@ -52,7 +52,7 @@ struct Window {
     lastReceived = std::max(lastReceived, tally.lastReceived);
   }
 
-  /** Adds a window that followed; what is a share or a rate stays the worst of both, or unset. */
+  /** Adds a later window. Shares become the worst of both; `ratePlanned` does not change. */
   void add(const Window& next) {
     sent += next.sent;
     due += next.due;
@@ -70,7 +70,7 @@ struct Window {
   }
 
   double seconds() const { return static_cast<double>(elapsed) / static_cast<double>(kSecond); }
-  /** Share of the due messages that came within the window; less than 1 where the server lags. */
+  /** Returns the share of the due messages that arrived within the window; below 1 if the server lags. */
   double receivedShare() const {
     return due == 0 ? 1 : static_cast<double>(received) / static_cast<double>(due);
   }

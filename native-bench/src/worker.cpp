@@ -10,15 +10,15 @@ namespace bench {
 
 namespace {
 
-/** Sends in a row before the loop looks at what has arrived. */
+/** Maximum sends in a row before the loop reads what has arrived. */
 constexpr std::uint64_t kMaxSendsPerTurn = 32;
-/** Numbers of the plan that a turn looks at: most are other threads'. */
+/** Maximum numbers of the plan to look at per turn; most belong to other threads. */
 constexpr std::uint64_t kMaxStepsPerTurn = 4096;
-/** Between two reads of a slow connection. */
+/** Time between two reads of a slow connection. */
 constexpr Nanoseconds kSlowPeriod = 100 * kMillisecond;
-/** Longest wait for the server's side of all closes. */
+/** Longest wait for the server's side of the closes. */
 constexpr Nanoseconds kCloseDeadline = 2 * kSecond;
-/** Longest sleep of a thread that has nothing to do. */
+/** Longest sleep of an idle thread. */
 constexpr Nanoseconds kLongest = 3'600 * kSecond;
 
 }  // namespace
@@ -92,7 +92,7 @@ void Worker::turn(Nanoseconds until) {
 }
 
 void Worker::sendHeartbeats(Nanoseconds now) {
-  // Spread evenly: connection after connection, each once in the interval.
+  // Spread evenly: one connection after another, each once per interval.
   for (std::uint64_t count = 0; count < kMaxSendsPerTurn; ++count) {
     if (heartbeatSchedule_->plannedAt(heartbeatsSent_) > now) return;
     Connection& connection = *connections_[heartbeatsSent_++ % connections_.size()];
@@ -136,7 +136,7 @@ void Worker::passIntervals(Nanoseconds now) {
     const Nanoseconds cpu = threadCpu();
     interval_.cpu = cpu - intervalStart_.cpu;
     interval_.elapsed = now - intervalStart_.time;
-    // Where several have passed, the first holds what happened, and the others hold nothing.
+    // If several intervals have passed, the first has all the counts and the others are empty.
     setting_.news.put(IntervalPassed{intervals_++, std::exchange(interval_, {})});
     intervalStart_ = {intervalStart_.time + every, cpu};
   }
@@ -203,7 +203,7 @@ void Worker::obey(const Load& load) {
 
 void Worker::sendDue(Nanoseconds now) {
   std::uint64_t sends = 0;
-  // Walks past other threads' sends before their time: the next of its own is what to wait for.
+  // Other threads' sends are walked past ahead of time, to find the next own send to wait for.
   for (std::uint64_t step = 0; step < kMaxStepsPerTurn && cursor_ < load_.endSend; ++step) {
     const std::uint64_t send = cursor_;
     const std::size_t sender = scenario_->senderOf(send);
@@ -274,7 +274,7 @@ void Worker::onJoined(Connection& connection, Nanoseconds now) {
   noteJoined(connection);
   if (!isOpening_) {
     const auto delivery = scenario_->joined(connection);
-    if (!delivery) return onFailure(connection, "it joined, though nobody had opened it");
+    if (!delivery) return onFailure(connection, "joined, although no send had opened it");
     return count(connection, *delivery, now);
   }
   const Nanoseconds latency = now - open_.schedule.plannedAt(connection.number());
@@ -297,8 +297,8 @@ void Worker::onMessage(Connection& connection, const Message& message, Nanosecon
   const bool isEarly = delivery && delivery->send >= load_.endSend;
   if (isEarly) return early_.push_back({&connection, *delivery, now});
   if (!delivery || !load_.hasLeft(delivery->send, now)) {
-    return onFailure(connection, "got what nobody asked for: " + std::string(message.event) + " " +
-                                     std::string(message.payload));
+    return onFailure(connection, "received an unexpected message: " + std::string(message.event) +
+                                     " " + std::string(message.payload));
   }
   count(connection, *delivery, now);
 }
@@ -308,7 +308,7 @@ void Worker::countEarly() {
     if (load_.hasLeft(delivery.send, at)) {
       count(*connection, delivery, at);
     } else {
-      onFailure(*connection, "got send " + std::to_string(delivery.send) + ", which nobody had sent");
+      onFailure(*connection, "received send " + std::to_string(delivery.send) + " before it was sent");
     }
   }
 }
@@ -324,7 +324,7 @@ void Worker::count(const Connection& connection, const Delivery& delivery, Nanos
     ++counts_.slowDelivered;
     return;
   }
-  // What nobody owed is due when it comes, so that it is neither missing nor more than was due.
+  // An unowed delivery becomes due on arrival, so that it is neither missing nor in excess.
   ++(delivery.due == Due::owed ? counts_.delivered : tally_.due);
   countReceived();
   const Nanoseconds latency = now - plannedAt(delivery.send);
@@ -345,7 +345,7 @@ Nanoseconds Worker::plannedAt(std::uint64_t send) const {
 
 void Worker::countReceived() {
   ++interval_.received;
-  // One writer: no read-modify-write is needed.
+  // This thread is the only writer, so no read-modify-write is needed.
   received_.store(received_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 

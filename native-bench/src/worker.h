@@ -1,8 +1,8 @@
-// One thread of the generator: an event loop, its share of the connections, and what they count.
+// One thread of the generator: an event loop, its share of the connections, and their counts.
 //
-// It does what the coordinator (run.h) orders, one order after the other, and tells it what came
-// of it. In between, and meanwhile, it answers pings and sends heartbeats. Nothing of it is shared
-// but the two mailboxes and the count of the joined; a message touches neither.
+// It carries out the orders of the coordinator (run.h) one after the other and reports the results.
+// At all times it answers pings and sends heartbeats. It shares only the two mailboxes and the count
+// of joined connections with other threads; sending or receiving a message touches neither.
 #pragma once
 
 #include <atomic>
@@ -23,32 +23,32 @@
 
 namespace bench {
 
-/** What every thread of a run is given. */
+/** What the threads of a run share. */
 struct WorkerSetting {
   const Options& options;
   Mailbox<News>& news;
   /**
-   * Connections that are joined, of all threads. Each thread adds (relaxed) and the coordinator
-   * reads (relaxed): the number is all that is wanted, nothing else is published by it.
+   * Number of joined connections of all threads. Each thread adds (relaxed) and the coordinator reads
+   * (relaxed), because only the number is needed: it publishes nothing else.
    */
   std::atomic<std::uint64_t>& joined;
-  /** When the first interval of --live begins. */
+  /** Start of the first interval of --live. */
   Nanoseconds begin = 0;
 };
 
 class Worker final : private ConnectionListener {
  public:
-  /** Starts the thread; it waits for orders. */
+  /** Starts the thread, which waits for orders. */
   Worker(const WorkerSetting& setting, Share share);
-  /** Ends the thread, wherever it is. */
+  /** Ends the thread, whatever it is doing. */
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /** Any thread; `Obeyed` follows, but after `Stop`. */
+  /** Gives an order; may be called on any thread. `Obeyed` follows, except after `Stop`. */
   void order(const Order& order) { orders_.put(order); }
 
-  /** Joins and deliveries read so far; any thread. */
+  /** Number of joins and deliveries read so far; may be called on any thread. */
   std::uint64_t received() const { return received_.load(std::memory_order_relaxed); }
 
  private:
@@ -67,12 +67,12 @@ class Worker final : private ConnectionListener {
   void obey(const Close&);
   void obey(const Stop&);
 
-  /** Handles events, heartbeats, intervals and orders until `until` at most. */
+  /** Handles events, heartbeats, intervals and orders, until `until` at most. */
   void turn(Nanoseconds until);
   void sendHeartbeats(Nanoseconds now);
   void readSlowly(Nanoseconds now);
   void passIntervals(Nanoseconds now);
-  /** Lets the slow read freely, or by readSlowly() alone. */
+  /** Lets slow connections read freely, or only by readSlowly(). */
   void freeSlow(bool isFree);
   std::uint64_t owedToSlow() const;
   void openDue(const Open& open);
@@ -97,34 +97,34 @@ class Worker final : private ConnectionListener {
   SharedBuffers buffers_;
   const ConnectionSetting connectionSetting_;
   const std::unique_ptr<Scenario> scenario_;
-  /** By number / threads. */
+  /** Indexed by number / threads. */
   std::vector<std::unique_ptr<Connection>> connections_;
 
   Open open_{Schedule(0, 1), 0};
   bool isOpening_ = true;
-  /** Connections that open before the load: of all threads, and how many are its own. */
+  /** Connections that open before the load: of all threads, and of this one. */
   const std::size_t first_;
   std::size_t ownFirst_ = 0;
   std::size_t opened_ = 0;
   std::size_t joined_ = 0;
-  /** As connections_: whether it has ever joined. */
+  /** Indexed like connections_: whether the connection has ever joined. */
   std::vector<bool> wasJoined_;
 
   std::optional<Schedule> heartbeatSchedule_;
   std::uint64_t heartbeatsSent_ = 0;
 
-  /** Those of its connections; they take turns to read. */
+  /** The slow connections of this thread, which take turns to read. */
   std::vector<Connection*> slow_;
-  /** Nothing while they read freely. */
+  /** Absent while they read freely. */
   std::optional<Schedule> slowSchedule_;
   std::uint64_t slowReads_ = 0;
 
   Load load_;
-  /** Those before it, for what is late. */
+  /** Earlier loads, for deliveries that arrive late. */
   std::vector<Load> pastLoads_;
   /**
-   * Deliveries of sends that this thread does not know yet: another thread has read the next order
-   * before it, and sent. They are counted when the order is read here too.
+   * Deliveries of sends that this thread does not know yet, because another thread has read the next
+   * order first. They are counted when this thread reads that order.
    */
   struct Early {
     Connection* connection;
@@ -132,31 +132,31 @@ class Worker final : private ConnectionListener {
     Nanoseconds at;
   };
   std::vector<Early> early_;
-  /** Next number of the plan; all below are sent, or are other threads'. */
+  /** Next number of the plan; all lower ones have been sent or belong to other threads. */
   std::uint64_t cursor_ = 0;
 
   /**
-   * Written by this thread alone (relaxed), read by the coordinator (relaxed) when it reads the
-   * server's CPU: the number is all that is wanted, nothing else is published by it.
+   * Written by this thread only (relaxed), and read by the coordinator (relaxed) when it reads the
+   * server's CPU. Only the number is needed: it publishes nothing else.
    */
   std::atomic<std::uint64_t> received_ = 0;
 
   Counts counts_;
-  /** Of the order that is obeyed, within its window. */
+  /** Counts of the current order within its window. */
   Tally tally_;
-  /** CPU of this thread and time when the window began; nothing where it is not open. */
+  /** Time, and CPU time of this thread, at the start of the window; absent outside a window. */
   struct Mark {
     Nanoseconds time;
     Nanoseconds cpu;
   };
   std::optional<Mark> windowStart_;
 
-  /** Of the interval of --live that is running. */
+  /** Counts of the current --live interval. */
   Tally interval_;
   std::uint64_t intervals_ = 0;
   Mark intervalStart_;
 
-  /** Last: it uses all of the above. */
+  /** Declared last because it uses all members above. */
   std::thread thread_;
 };
 

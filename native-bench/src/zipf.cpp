@@ -18,7 +18,7 @@ std::vector<std::uint64_t> dealByZipf(std::uint64_t total, std::size_t parts, do
   std::uint64_t given = 0;
   double exact = 0;
   for (const double weight : weights) {
-    // Sums are rounded, not parts: so nothing is lost, and all is given at the end.
+    // Rounds the running sum rather than each part, so that the parts add up to `total`.
     exact += weight / sum * static_cast<double>(rest);
     const auto due = std::min(static_cast<std::uint64_t>(exact + 0.5), rest);
     dealt.push_back(1 + due - given);

@@ -1,4 +1,4 @@
-// Zipf's law: the k-th of several has a share in proportion to 1 / k^exponent.
+// Zipf's law: the k-th item has a share in proportion to 1 / k^exponent.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +8,12 @@
 namespace bench {
 
 /**
- * Deals `total` things to `parts`: one to each, and the rest by Zipf's law, as exactly as whole
- * numbers can.
+ * Divides `total` into `parts`: one for each, and the rest by Zipf's law, as closely as whole numbers
+ * allow.
  *
  * @param total at least `parts`
- * @param exponent 0 for equal parts; where they cannot be equal, some get one more
- * @returns the number for each, the largest first
+ * @param exponent 0 for equal parts; if `total` is not divisible, some get one more
+ * @returns the size of each part, the largest first
  */
 std::vector<std::uint64_t> dealByZipf(std::uint64_t total, std::size_t parts, double exponent);
 

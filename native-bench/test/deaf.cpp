@@ -8,7 +8,7 @@
 using namespace bench;
 using namespace bench::test;
 
-TEST("a deaf connection that its server had left behind unread bytes is counted after leave()") {
+TEST("counts a deaf connection that the server closed behind unread bytes, after leave()") {
   World world(Hearing::deaf);
   world.server.fill();
   world.server.end();
@@ -19,7 +19,7 @@ TEST("a deaf connection that its server had left behind unread bytes is counted 
   CHECK(world.cutOff == 1 && world.messages == 0 && world.failures.empty());
 }
 
-TEST("a deaf connection hears of a reset at once") {
+TEST("a deaf connection notices a reset at once") {
   World world(Hearing::deaf);
   world.server.fill();
   world.server.reset();
@@ -28,7 +28,7 @@ TEST("a deaf connection hears of a reset at once") {
   CHECK(world.cutOff == 1 && world.messages == 0 && world.failures.empty());
 }
 
-TEST("a deaf connection hears of an end that is behind few bytes, with a close frame or without") {
+TEST("a deaf connection notices an end behind few bytes, with a close frame or without") {
   for (const std::string& last : {frameOf(Opcode::close, "\x03\xF3"), frameOf(Opcode::text, kBroadcast)}) {
     World world(Hearing::deaf);
     world.server.send(last);
@@ -38,7 +38,7 @@ TEST("a deaf connection hears of an end that is behind few bytes, with a close f
   }
 }
 
-TEST("a deaf connection that its server kept reads nothing, and is not counted when both close") {
+TEST("a deaf connection that the server kept reads nothing and is not counted when both close") {
   for (const std::string& answer : {frameOf(Opcode::close, "\x03\xE8"), std::string()}) {
     World world(Hearing::deaf);
     world.server.fill();
@@ -53,7 +53,7 @@ TEST("a deaf connection that its server kept reads nothing, and is not counted w
   }
 }
 
-TEST("a close frame of the server's own, behind what a deaf connection had not read, is counted") {
+TEST("counts a close frame that the server sent behind unread bytes") {
   World world(Hearing::deaf);
   world.server.fill();
   world.connection.leave();
@@ -63,7 +63,7 @@ TEST("a close frame of the server's own, behind what a deaf connection had not r
   CHECK(world.cutOff == 1 && world.messages == 0 && world.failures.empty());
 }
 
-TEST("the last members of each topic are deaf, and nothing is expected of them") {
+TEST("the last members of each topic are deaf, and owed nothing") {
   Options options;
   options.scenario = "fanout";
   options.connections = 8;

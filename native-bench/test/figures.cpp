@@ -1,4 +1,4 @@
-// What is counted of a run, and what the report makes of it.
+// The counts of a run, and how they are reported.
 #include "../src/figures.h"
 
 #include <unistd.h>
@@ -17,7 +17,7 @@ using namespace bench;
 
 namespace {
 
-/** What one thread counts in a good window of one second: `sends` sends, each answered once. */
+/** Returns the counts of one thread for a good window of one second, each send answered once. */
 Tally goodTally(std::uint64_t sends = 1'000) {
   Tally tally;
   tally.sent = tally.due = tally.received = sends;
@@ -56,7 +56,7 @@ bool contains(const std::string& text, std::string_view part) {
 
 }  // namespace
 
-TEST("a sequence tells what is doubled and what has arrived") {
+TEST("a sequence knows which numbers have arrived, and which arrive twice") {
   Sequence sequence;
   CHECK(sequence.arrive(0) && sequence.arrive(2) && sequence.arrive(3));
   CHECK(!sequence.hasArrived(1) && sequence.hasArrived(2) && !sequence.hasArrived(4));
@@ -65,7 +65,7 @@ TEST("a sequence tells what is doubled and what has arrived") {
   CHECK(!sequence.arrive(1) && !sequence.arrive(3) && !sequence.arrive(4));
 }
 
-TEST("a payload is known by its number and its whole text") {
+TEST("a payload is recognized by its number and its full text") {
   const Payload payload(3);
   CHECK(payload.encode(5) == R"({"n":5,"text":"xxx"})");
   CHECK(payload.decode(R"({ "text": "xxx", "n": 5 })") == 5U);
@@ -89,10 +89,10 @@ TEST("latencies are refused when the generator was the bottleneck") {
 
   Window slow = goodWindow();
   slow.sent = 980;
-  CHECK(contains(bottleneckOf(slow, kMaxLate).value_or(""), "98.0 % of it"));
+  CHECK(contains(bottleneckOf(slow, kMaxLate).value_or(""), "98.0 % of the planned rate"));
 }
 
-TEST("one thread that was the bottleneck is not hidden by others that were not") {
+TEST("one thread that was the bottleneck is not hidden by the others") {
   constexpr Nanoseconds kMaxLate = 5 * kMillisecond;
   Window window = windowOf(goodTally(900));
   window.ratePlanned = 905;
@@ -110,7 +110,7 @@ TEST("one thread that was the bottleneck is not hidden by others that were not")
   CHECK(contains(bottleneckOf(window, kMaxLate).value_or(""), "used 95 % of a core"));
 }
 
-TEST("a window is the sum of its threads, and its CPU share that of the busiest") {
+TEST("a window is the sum of its threads, with the CPU share of the busiest") {
   Window window;
   Tally idle = goodTally(3);
   idle.cpu = kSecond / 10;
@@ -131,17 +131,17 @@ TEST("neither report shows a latency that was refused") {
   CHECK(contains(makeJson(someOptions(), figures), R"("latencyUs":null)"));
 }
 
-TEST("CPU is told for each message received, and a server that fell behind is named") {
+TEST("reports CPU per message received, and a server that fell behind") {
   Figures figures;
   figures.load = goodWindow();
   CHECK(contains(makeJson(someOptions(), figures), R"("serverCpuUsPerMessage":10.0000)"));
   CHECK(contains(makeJson(someOptions(), figures), R"("isServerBehind":false)"));
   figures.load->received = 940;
-  CHECK(contains(makeReport(someOptions(), figures), "94 % of what was due"));
+  CHECK(contains(makeReport(someOptions(), figures), "94 % of the due messages"));
   CHECK(contains(makeJson(someOptions(), figures), R"("isServerBehind":true)"));
 }
 
-TEST("a server that had to wait for a core is named") {
+TEST("reports a server that had to wait for a core") {
   Figures figures;
   figures.load = goodWindow();
   figures.load->serverWait = 90 * kMillisecond;
@@ -154,7 +154,7 @@ TEST("a server that had to wait for a core is named") {
   CHECK(!waitOf(4'194'304));
 }
 
-TEST("the JSON is one line, whatever a failure says") {
+TEST("the JSON is one line, whatever characters a failure contains") {
   Figures figures;
   figures.failures.push_back("a \"b\"\nc");
   const std::string json = makeJson(someOptions(), figures);
@@ -162,12 +162,12 @@ TEST("the JSON is one line, whatever a failure says") {
   CHECK(contains(json, R"("failures":["a \"b\"\u000ac"])"));
 }
 
-TEST("the memory of one more connection is the growth over the second half") {
+TEST("the memory per additional connection is the growth over the second half") {
   const ServerMemory memory{1'000'000, 5'000'000, 6'000'000, 500};
   CHECK(memory.perConnection() == 2'000);
 }
 
-TEST("reads anonymous and shared memory out of /proc/PID/status") {
+TEST("reads anonymous and shared memory from /proc/PID/status") {
   CHECK(memoryIn("Name:\tx\nVmRSS:\t9 kB\nRssAnon:\t     7 kB\nRssFile:\t 5 kB\nRssShmem:\t 2 kB\n") ==
         9U * 1024);
   CHECK(!memoryIn("Name:\tx\nRssAnon:\t7 kB\n"));

@@ -5,10 +5,10 @@
 
 using namespace bench;
 
-TEST("a .hgrm file is HdrHistogram's, line by line") {
+TEST("a .hgrm file has HdrHistogram's format, line by line") {
   Histogram times;
   for (int index = 1; index <= 10; ++index) times.record(Nanoseconds{1} << (16 + index));
-  // Each is the lowest of its counter, and reported as the highest: 131072 ns as 132095 ns.
+  // Each value is the lowest of its counter and is reported as the highest: 131072 ns as 132095 ns.
   CHECK(makeHgrm(times) ==
         "       Value     Percentile TotalCount 1/(1-Percentile)\n"
         "\n"
@@ -37,7 +37,7 @@ TEST("a .hgrm file is HdrHistogram's, line by line") {
         "#[Buckets =           36, SubBuckets     =          128]\n");
 }
 
-TEST("a .hgrm file of nothing has its header and its footer") {
+TEST("a .hgrm file without values has a header and a footer") {
   CHECK(makeHgrm({}) ==
         "       Value     Percentile TotalCount 1/(1-Percentile)\n\n"
         "#[Mean    =        0.000, StdDeviation   =        0.000]\n"
@@ -45,7 +45,7 @@ TEST("a .hgrm file of nothing has its header and its footer") {
         "#[Buckets =           36, SubBuckets     =          128]\n");
 }
 
-TEST("a .hgrm file of many values ends, and holds them all") {
+TEST("a .hgrm file of many values ends and contains all of them") {
   Histogram times;
   for (int index = 0; index < 3'000'000; ++index) times.record(1'000 + index % 1'000);
   times.record(kSecond);

@@ -9,7 +9,7 @@
 
 using namespace bench;
 
-TEST("an empty histogram has zeros") {
+TEST("an empty histogram returns zeros") {
   const Histogram histogram;
   CHECK(histogram.count() == 0 && histogram.max() == 0);
   CHECK(histogram.quantile(0.5) == 0 && histogram.mean() == 0);
@@ -35,7 +35,7 @@ TEST("any other value is reported at most 1/128 too high and never too low") {
   }
 }
 
-TEST("neighbours at a power of two keep apart") {
+TEST("neighbouring values at a power of two are kept apart") {
   for (const unsigned bits : {7U, 8U, 20U, 41U}) {
     const Nanoseconds power = Nanoseconds{1} << bits;
     Histogram histogram;
@@ -75,7 +75,7 @@ TEST("a value beyond the range is counted, and max stays exact") {
   CHECK(histogram.quantile(0.5) == 0);
 }
 
-TEST("a merged histogram is the same as one that counted all values itself") {
+TEST("a merged histogram equals one that counted all values itself") {
   Histogram left;
   Histogram right;
   Histogram both;

@@ -19,7 +19,7 @@ HttpStatus statusOf(std::string_view input) {
   return decodeResponse(input, response);
 }
 
-/** kPlain with something else in it. */
+/** Returns kPlain with a part replaced. */
 std::string with(std::string_view part, std::string_view instead) {
   std::string text(kPlain);
   return text.replace(text.find(part), part.size(), instead);
@@ -27,7 +27,7 @@ std::string with(std::string_view part, std::string_view instead) {
 
 }  // namespace
 
-TEST("reads a body by its length or by its chunks, and nothing of what follows") {
+TEST("reads a body by its length or its chunks, and nothing beyond it") {
   for (const std::string_view form : {kPlain, kChunked}) {
     HttpResponse response;
     CHECK(decodeResponse(std::string(form) + "HTTP/1.1", response) == HttpStatus::complete);
@@ -44,7 +44,7 @@ TEST("a response is incomplete at every byte before its last") {
   }
 }
 
-TEST("204 and 304 have no body, whatever else has a length of 0") {
+TEST("204 and 304 have no body, and any response may have a length of 0") {
   HttpResponse response;
   CHECK(decodeResponse("HTTP/1.1 204 No Content\r\n\r\n", response) == HttpStatus::complete);
   CHECK(response.status == 204 && response.body.empty() && response.bytes == 27);
@@ -52,7 +52,7 @@ TEST("204 and 304 have no body, whatever else has a length of 0") {
   CHECK(statusOf("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n") == HttpStatus::complete);
 }
 
-TEST("a connection is kept unless the server says otherwise, or speaks HTTP/1.0") {
+TEST("a connection is kept unless the server says otherwise or speaks HTTP/1.0") {
   for (const std::string& text :
        {with("Content-Type: application/json", "Connection: Close"), with("HTTP/1.1", "HTTP/1.0")}) {
     HttpResponse response;
@@ -60,7 +60,7 @@ TEST("a connection is kept unless the server says otherwise, or speaks HTTP/1.0"
   }
 }
 
-TEST("refuses what is no response of HTTP/1, or has no plain length") {
+TEST("refuses anything but an HTTP/1 response with a valid length") {
   for (const std::string& text :
        {with("HTTP/1.1", "HTTP/2.0"), with("200 OK", "100 Continue"), with("200 OK", "2000"),
         with("200 OK", "abc"), with("length: 14", "length: -1"), with("length: 14", "length: 0x5"),

@@ -7,7 +7,7 @@
 
 using namespace bench;
 
-TEST("idle tells the server's CPU a second for each connection, and no latency") {
+TEST("idle reports the server's CPU per second and connection, and no latency") {
   Options options;
   options.scenario = "idle";
   CHECK(makeScenario(options)->work() == Work::held);
@@ -21,6 +21,6 @@ TEST("idle tells the server's CPU a second for each connection, and no latency")
   CHECK(json.find(R"("idle":{"cpuUsPerConnectionSecond":15.0000})") != std::string::npos);
   CHECK(json.find(R"("latencyUs":null,"bottleneck":null)") != std::string::npos);
   const std::string report = makeReport(options, figures);
-  CHECK(report.find("15.00 us of the server's CPU a second for each") != std::string::npos);
+  CHECK(report.find("15.00 us of server CPU per second for each") != std::string::npos);
   CHECK(report.find("latency") == std::string::npos);
 }

@@ -7,14 +7,14 @@
 using namespace bench;
 using namespace std::string_view_literals;
 
-TEST("quotes what JSON must escape and leaves the rest") {
+TEST("escapes what JSON requires and leaves the rest") {
   CHECK(jsonQuote("") == "\"\"");
   CHECK(jsonQuote("a\"b\\c") == "\"a\\\"b\\\\c\"");
   CHECK(jsonQuote("\n\x1f\0"sv) == "\"\\u000a\\u001f\\u0000\"");
   CHECK(jsonQuote("\x7f\xC3\xA9/") == "\"\x7f\xC3\xA9/\"");
 }
 
-TEST("cuts elements out of an array, whatever is nested in them") {
+TEST("extracts elements of an array, whatever is nested in them") {
   std::array<std::string_view, 4> elements;
   CHECK(jsonElements(R"( [ null , "a\"],b\\" ,{"x":[1,{"y":"]}"}]}, -1.5e3 ])", elements));
   CHECK(elements[0] == "null");
@@ -23,7 +23,7 @@ TEST("cuts elements out of an array, whatever is nested in them") {
   CHECK(elements[3] == "-1.5e3");
 }
 
-TEST("refuses an array that is short, cut or none") {
+TEST("refuses an array that is too short or truncated, and other values") {
   std::array<std::string_view, 2> elements;
   for (const auto text : {"", "{}", "[1]", "[1,", "[1,2", "[1 2]", "[\"a", "[[1,2]"}) {
     CHECK(!jsonElements(text, elements));
@@ -31,7 +31,7 @@ TEST("refuses an array that is short, cut or none") {
   CHECK(jsonElements("[1,2,3]", elements));
 }
 
-TEST("finds members of an object and nothing inside its values") {
+TEST("finds members of an object, but not inside its values") {
   constexpr std::string_view kObject = R"({ "a" : {"b":1} , "c":"}", "b" : 2 })";
   CHECK(jsonMember(kObject, "a") == R"({"b":1})");
   CHECK(jsonMember(kObject, "b") == "2");
@@ -42,7 +42,7 @@ TEST("finds members of an object and nothing inside its values") {
   CHECK(!jsonMember(R"({"a":)", "a"));
 }
 
-TEST("reads whole numbers only") {
+TEST("parses whole numbers only") {
   CHECK(jsonUnsigned("0") == 0U);
   CHECK(jsonUnsigned("18446744073709551615") == 18446744073709551615ULL);
   for (const auto text : {"", "-1", "1.0", "1e3", "18446744073709551616", "x"}) {
@@ -57,7 +57,7 @@ TEST("finds the end of a string by counting the backslashes before a quote") {
   CHECK(!jsonElements(R"(["\\\", 1])", elements));
 }
 
-TEST("cuts all elements out of an array, however many") {
+TEST("extracts all elements of an array, however many") {
   CHECK(jsonArray("[]")->empty() && jsonArray(" [ ] ")->empty());
   const auto elements = jsonArray(R"([ "a]", [1,{"b":"}"}] ,null])");
   CHECK(elements && elements->size() == 3);
@@ -65,7 +65,7 @@ TEST("cuts all elements out of an array, however many") {
   for (const auto text : {"", "{}", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]"}) CHECK(!jsonArray(text));
 }
 
-TEST("knows what the escapes of a string mean") {
+TEST("decodes the escapes of a string") {
   CHECK(jsonUnquote(R"("")") == "" && jsonUnquote(R"("a")") == "a");
   CHECK(jsonUnquote(R"("[\"1\",\"\\\/\b\f\n\r\t\"]")") == "[\"1\",\"\\/\b\f\n\r\t\"]");
   CHECK(jsonUnquote(R"("\u0041\u00e4\u20AC\ud83d\ude00\u0000")") ==

@@ -28,7 +28,7 @@ IntervalPassed passed(std::uint64_t interval, Nanoseconds latency, Nanoseconds l
 
 }  // namespace
 
-TEST("a live line comes when the last thread has passed its interval, and holds the sum of all") {
+TEST("a live line appears when the last thread has passed its interval, and sums up all threads") {
   const Options options = liveOptions();
   Live live(options);
   CHECK(!live.add(passed(0, 100 * kMillisecond, kMillisecond), LivePhase::warmup, 7));
@@ -42,7 +42,7 @@ TEST("a live line comes when the last thread has passed its interval, and holds 
   CHECK(second && second->starts_with(R"({"live":{"phase":"measure","seconds":1.0000,"joined":8,)"));
 }
 
-TEST("a live line has no latencies where a thread was the bottleneck, or nothing came") {
+TEST("a live line has no latencies if a thread was the bottleneck or nothing arrived") {
   const Options options = liveOptions();
   Live live(options);
   live.add(passed(0, kMillisecond, kMillisecond), LivePhase::measure, 7);

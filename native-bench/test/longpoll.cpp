@@ -1,4 +1,4 @@
-// Connections over long-poll, against a server of a few lines in the same thread.
+// Connections over long-poll, against a minimal server on the same thread.
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +34,7 @@ std::string answerOf(std::string_view body, std::string_view status = "200 OK") 
       .append("\r\n\r\n").append(body);
 }
 
-/** A poll's answer that holds one message. */
+/** Makes the answer to a poll with one message. */
 std::string batchOf(std::string_view message) {
   return answerOf(R"({"status":200,"token":"a+b","messages":[)" + jsonQuote(message) + "]}");
 }
@@ -47,14 +47,14 @@ class World : private ConnectionListener {
     target.path = "/socket/longpoll?vsn=2.0.0";
   }
 
-  /** Opens, up to the first poll, which is not answered yet. */
+  /** Opens, up to the first poll, which is left unanswered. */
   void open() {
     connection.open();
     polls = accept();
     CHECK(gets(polls, kFirstPoll));
   }
 
-  /** Opens, up to the next poll behind the POST of the join and its reply. */
+  /** Opens and joins, up to the poll that follows the join's POST and its reply. */
   void join() {
     open();
     polls.send(answerOf(kSession));
@@ -75,7 +75,7 @@ class World : private ConnectionListener {
 
   test::Peer accept() { return server.accept(loop_); }
 
-  /** Whether exactly this arrives, and nothing behind it. */
+  /** Reports whether exactly this arrives, and nothing after it. */
   bool gets(test::Peer& peer, std::string_view wanted) {
     std::string got;
     return turnUntil([&] { return (got += peer.receive()).size() >= wanted.size(); }) && got == wanted;
@@ -113,13 +113,13 @@ class World : private ConnectionListener {
 
 }  // namespace
 
-TEST("a client of long-poll asks for a session, polls, and posts its join beside the poll") {
+TEST("a long-poll client requests a session, polls, and posts its join beside the poll") {
   World world;
   world.join();
   CHECK(world.failures.empty());
 }
 
-TEST("messages come in the order of the answer, and the next poll does not wait for them") {
+TEST("messages arrive in the order of the answer, and the next poll does not wait for them") {
   World world;
   world.join();
   world.polls.send(answerOf(
@@ -138,7 +138,7 @@ TEST("an empty window is followed by the next poll") {
   CHECK(world.failures.empty() && world.messages.empty());
 }
 
-TEST("what is pushed while a POST is outstanding leaves with the next one, 100 lines at most") {
+TEST("pushes made while a POST is outstanding leave with the next one, at most 100 lines each") {
   World world;
   world.join();
   const std::string push = R"(["11","7","bench:0","e",{}])";
@@ -152,11 +152,11 @@ TEST("what is pushed while a POST is outstanding leaves with the next one, 100 l
   CHECK(world.gets(world.posts, postOf(push + "\n" + push)));
 }
 
-TEST("a connection that the server closed between two requests is opened anew, in silence") {
+TEST("a connection that the server closed between two requests is opened again silently") {
   World world;
   world.join();
   world.posts.end();
-  // Bytes that come behind the end: when they have been read, so has the end.
+  // Sent after the end of the other connection, so once these bytes are read, the end is too.
   world.polls.send(answerOf(R"({"status":204,"token":"a+b","messages":[]})"));
   CHECK(world.gets(world.polls, kPoll));
   CHECK(world.failures.empty());
@@ -174,10 +174,10 @@ TEST("a request that crossed with the end of its connection is sent again, once"
   world.posts = world.accept();
   CHECK(world.gets(world.posts, postOf(R"(["11","7","bench:0","e",{}])")));
   world.posts.end();
-  CHECK(world.failsWith("the server closed before it had answered a request"));
+  CHECK(world.failsWith("the server closed before it had answered the request"));
 }
 
-TEST("an answer that closes its connection has the next request go over another") {
+TEST("after an answer that closes its connection, the next request uses a new one") {
   World world;
   world.join();
   world.polls.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 42\r\n\r\n"
@@ -187,7 +187,7 @@ TEST("an answer that closes its connection has the next request go over another"
   CHECK(world.failures.empty());
 }
 
-TEST("an answer in pieces is read when it is whole") {
+TEST("an answer that arrives in pieces is read when it is complete") {
   World world;
   world.join();
   const std::string answer = batchOf(R"([null,null,"bench:0","b",{"n":1}])");
@@ -199,7 +199,7 @@ TEST("an answer in pieces is read when it is whole") {
   CHECK(world.messages[0] == R"({"n":1})");
 }
 
-TEST("a session that is refused, gone or broken is a failure that says so") {
+TEST("a session that is refused, gone or broken is reported as a failure") {
   const auto afterFirst = [](const std::string& answer, std::string_view reason) {
     World world;
     world.open();
@@ -210,7 +210,7 @@ TEST("a session that is refused, gone or broken is a failure that says so") {
   afterFirst(answerOf(R"({"status":200,"token":"x","messages":[]})"), "a poll was answered with status 200");
   afterFirst(answerOf("no"), "a poll was answered with no");
   afterFirst(answerOf("", "503 Service Unavailable"), "a poll was answered with HTTP 503");
-  afterFirst("SSH-2.0-x\r\n\r\n", "the server sent what is no response of HTTP/1.1 to a request");
+  afterFirst("SSH-2.0-x\r\n\r\n", "the server sent something other than an HTTP/1.1 response");
   const auto afterJoin = [](std::string_view answer, std::string_view reason) {
     World world;
     world.join();
@@ -227,7 +227,7 @@ TEST("a session that is refused, gone or broken is a failure that says so") {
   CHECK(world.failsWith("a POST was answered with status 410"));
 }
 
-TEST("a client of long-poll sends no heartbeats") {
+TEST("a long-poll client sends no heartbeats") {
   World world;
   world.join();
   for (int count = 0; count < 3; ++count) world.connection.heartbeat();
@@ -235,7 +235,7 @@ TEST("a client of long-poll sends no heartbeats") {
   CHECK(world.gets(world.posts, postOf(R"(["11","7","bench:0","e",{}])")));
 }
 
-TEST("a client of long-poll leaves by closing both its connections, and is cut by resetting them") {
+TEST("a long-poll client leaves by closing both its connections, and is cut by resetting them") {
   for (const bool isCut : {false, true}) {
     World world;
     world.join();
@@ -251,7 +251,7 @@ TEST("a client of long-poll leaves by closing both its connections, and is cut b
   }
 }
 
-TEST("a connection that was cut may be opened and joined again, with a session of its own") {
+TEST("a connection that was cut may be opened and joined again, with a new session") {
   World world;
   world.join();
   world.connection.cut();

@@ -9,7 +9,7 @@
 
 using namespace bench;
 
-TEST("letters of several threads end the reader's wait, none lost, those of each in order") {
+TEST("letters of several threads wake the reader; none is lost, and each thread's stay in order") {
   constexpr int kWriters = 3;
   constexpr int kLetters = 2'000;
   struct Letter {

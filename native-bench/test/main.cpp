@@ -1,4 +1,4 @@
-// Runs all cases; prints the failed checks and a count. Exit 1 where one failed.
+// Runs all cases, and prints the failed checks and a count. Exits with 1 if one failed.
 #include <cstdio>
 #include <exception>
 #include <utility>

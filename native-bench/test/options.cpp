@@ -38,7 +38,7 @@ std::string targetErrorOf(std::string_view url) {
 
 }  // namespace
 
-TEST("takes what topics begin with") {
+TEST("takes a prefix of topics") {
   CHECK(parsed({"echo"}).topicPrefix == "bench:");
   CHECK(parsed({"echo", "--topic", "room:"}).topicPrefix == "room:");
 }
@@ -58,7 +58,7 @@ TEST("reads counts and times with their units") {
   for (const auto text : {"", "5", "s", "-1s", "1h", "1.5s"}) CHECK(!parseDuration(text));
 }
 
-TEST("takes a range's ends and nothing beside") {
+TEST("accepts the ends of a range and nothing beyond them") {
   CHECK(parsed({"echo", "--payload", "0"}).payloadBytes == 0);
   CHECK(parsed({"echo", "--payload", "1m"}).payloadBytes == 1'000'000);
   CHECK(errorOf({"echo", "--payload", "1000001"}) ==
@@ -68,7 +68,7 @@ TEST("takes a range's ends and nothing beside") {
   CHECK(errorOf({"echo", "--connections", "0"}).starts_with("connections must be an integer"));
 }
 
-TEST("names what it does not know") {
+TEST("names unknown scenarios and options") {
   CHECK(errorOf({"ecko"}).starts_with("the scenario must be one of connect, "));
   CHECK(errorOf({"ecko"}).ends_with(", mixed, got `ecko`"));
   CHECK(errorOf({"echo", "--rates", "1"}) == "unknown option --rates; see --help");
@@ -77,14 +77,14 @@ TEST("names what it does not know") {
         "topics must divide connections evenly, got 7 topics and 2000 connections");
 }
 
-TEST("takes no option of another scenario, which would do nothing") {
+TEST("refuses options of another scenario, which would have no effect") {
   CHECK(errorOf({"echo", "--topics", "3"}) == "echo has no option --topics; see echo --help");
   CHECK(errorOf({"idle", "--rate", "3"}) == "idle has no option --rate; see idle --help");
   CHECK(errorOf({"mixed", "--connections", "3"}) == "mixed has no option --connections; see mixed --help");
   CHECK(parsed({"joins", "--topics", "3"}).topics == 3);
 }
 
-TEST("each topic has as many slow and as many deaf connections, and at least one reader") {
+TEST("topics have equal numbers of slow and deaf connections, and at least one reader") {
   CHECK(parsed({"fanout"}).deaf == 0 && parsed({"fanout"}).slow == 0);
   CHECK(parsed({"fanout", "--deaf", "200"}).deaf == 200);
   CHECK(parsed({"fanout", "--slow", "900", "--deaf", "1000"}).slow == 900);
@@ -110,7 +110,7 @@ TEST("with skew, topics need not divide the connections") {
   }
 }
 
-TEST("each thread has a connection at least") {
+TEST("each thread has at least one connection") {
   CHECK(parsed({"echo"}).threads == 1);
   CHECK(parsed({"echo", "--threads", "64"}).threads == 64);
   CHECK(errorOf({"echo", "--threads", "65"}) ==
@@ -119,13 +119,13 @@ TEST("each thread has a connection at least") {
         "threads must be at most connections, got 3 threads and 2 connections");
 }
 
-TEST("live lines come with JSON only") {
+TEST("live lines need JSON") {
   CHECK(parsed({"echo"}).live == 0);
   CHECK(parsed({"echo", "--json", "--live", "500ms"}).live == 500 * kMillisecond);
   CHECK(errorOf({"echo", "--live", "1s"}) == "live must come with --json");
 }
 
-TEST("sends load to this machine only") {
+TEST("accepts only URLs of this machine") {
   CHECK(parseTarget("ws://localhost:4000").path == "/?vsn=2.0.0");
   CHECK(parseTarget("ws://127.1.2.3/socket/websocket?a=b").path == "/socket/websocket?a=b&vsn=2.0.0");
   CHECK(parseTarget("ws://127.0.0.1:81/?vsn=2.0.0").path == "/?vsn=2.0.0");
@@ -138,7 +138,7 @@ TEST("sends load to this machine only") {
   CHECK(targetErrorOf("ws://127.0.0.1:0/").starts_with("the port of url must be"));
 }
 
-TEST("long-poll is asked for by its own path, and takes two descriptors a connection") {
+TEST("long-poll uses its own path, and two descriptors per connection") {
   CHECK(parsed({"echo"}).target.transport == TransportKind::webSocket);
   CHECK(parsed({"echo"}).target.path == "/socket/websocket?vsn=2.0.0");
   CHECK(parsed({"echo", "--transport", "longpoll"}).target.transport == TransportKind::longPoll);
@@ -156,16 +156,16 @@ TEST("long-poll is asked for by its own path, and takes two descriptors a connec
         "slow and deaf must be 0 over longpoll, got 0 and 100");
 }
 
-TEST("a day must be given in mixed, and its connections are those of the day") {
-  CHECK(errorOf({"mixed"}) == "file must be given in mixed: a day to play");
-  CHECK(errorOf({"mixed", "--file", "none.csv"}) == "file must be one that can be read (a day), got none.csv");
+TEST("mixed needs a day, which determines the number of connections") {
+  CHECK(errorOf({"mixed"}) == "mixed needs --file, a day to play");
+  CHECK(errorOf({"mixed", "--file", "none.csv"}) == "file must be a readable file (a day), got none.csv");
   const Options mixed = parsed({"mixed", "--file", "days/office-day.csv", "--speed", "60"});
   CHECK(mixed.connections == 420 && mixed.day.duration() == 9 * kSecond);
   CHECK(errorOf({"mixed", "--file", "days/office-day.csv", "--speed", "0"}) ==
         "speed must be an integer from 1 to 1k (times), got 0");
 }
 
-TEST("topics beside a connection's own are joined in the words of Phoenix only") {
+TEST("only Phoenix's protocol can join further topics on a connection") {
   for (const auto& words : {Words{"joins"}, Words{"mixed", "--file", "days/office-day.csv"}}) {
     Words all = words;
     all.insert(all.end(), {"--protocol", "socket.io"});
@@ -173,7 +173,7 @@ TEST("topics beside a connection's own are joined in the words of Phoenix only")
   }
 }
 
-TEST("the help of all, and that of each scenario, fits a screen") {
+TEST("the overview and the help of each scenario fit a screen") {
   for (const auto scenario : {"", "connect", "idle", "echo", "fanout", "joins", "reconnect", "mixed"}) {
     const std::string help = helpText(scenario);
     CHECK(std::count(help.begin(), help.end(), '\n') <= 24);
@@ -185,7 +185,7 @@ TEST("the help of all, and that of each scenario, fits a screen") {
   }
 }
 
-TEST("the help of a scenario has its own options, the overview those of all") {
+TEST("the help of a scenario shows its own options, the overview the common ones") {
   CHECK(parseOptions(Words{"fanout", "--help"}).scenario == "fanout");
   CHECK(parseOptions(Words{"--help"}).scenario.empty());
   CHECK(helpText("fanout").find("--topics") != std::string::npos);

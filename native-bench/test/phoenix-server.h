@@ -1,5 +1,5 @@
-// A Phoenix server of a few lines, in a thread of its own: WebSocket, joins, leaves, heartbeats, the
-// event `e` that replies and the event `b` that broadcasts. It can be told to do one thing wrong.
+// A minimal Phoenix server on a thread of its own: WebSocket, joins, leaves, heartbeats, the event
+// `e` that replies and the event `b` that broadcasts. It can be told to make one mistake.
 #pragma once
 
 #include <poll.h>
@@ -21,14 +21,14 @@
 
 namespace bench::test {
 
-/** What goes wrong. */
+/** The mistake that the server makes. */
 enum class Fault { none, broadcastTwice, broadcastSkipped, broadcastsSwapped, replyTwice, closeTwice };
 
 class PhoenixServer {
  public:
   /**
-   * @param peer with a fault of broadcasts: the connection that it happens to, counted from 0 in the
-   *             order of their coming; its third broadcast
+   * @param peer for faults of broadcasts: the connection concerned, counted from 0 in order of
+   *             arrival; the fault affects its third broadcast
    */
   explicit PhoenixServer(Fault fault = Fault::none, std::size_t peer = 0)
       : fault_(fault), faultyPeer_(peer), bell_(eventfd(0, EFD_CLOEXEC)), thread_([this] { run(); }) {}
@@ -53,7 +53,7 @@ class PhoenixServer {
     std::string input;
     bool isUpgraded = false;
     bool isClosed = false;
-    /** Topics that it has joined, and its join_refs. */
+    /** join_refs by joined topic. */
     std::map<std::string, std::string, std::less<>> topics;
     int broadcasts = 0;
     std::string held;
@@ -155,7 +155,7 @@ class PhoenixServer {
            "\",\"" + std::string(event) + "\"," + std::string(payload) + "]";
   }
 
-  /** Frames of less than 64 KB; what the kernel has no room for is lost, as tests send little. */
+  /** Sends a frame of less than 64 KB. Bytes the kernel has no room for are lost; tests send few. */
   static void send(Client& client, std::string_view text) {
     std::string frame("\x81", 1);
     if (text.size() < 126) {
@@ -175,7 +175,7 @@ class PhoenixServer {
   std::atomic<std::uint64_t> joins_ = 0;
   std::atomic<std::uint64_t> leaves_ = 0;
   std::atomic<std::uint64_t> resets_ = 0;
-  /** Last: it uses all of the above. */
+  /** Declared last because it uses all members above. */
   std::thread thread_;
 };
 

@@ -1,4 +1,4 @@
-// The plan of sends, as several threads walk it.
+// The plan of sends, walked by several threads.
 #include <cstdint>
 #include <vector>
 
@@ -18,7 +18,7 @@ Options optionsOf(const char* scenario, std::uint64_t connections) {
   return options;
 }
 
-/** Deliveries that each of the first sends owes, added up over all threads. */
+/** Returns the deliveries that each of the first sends owes, summed over all threads. */
 std::vector<std::uint64_t> owedBy(const Options& options, std::size_t threads, std::uint64_t sends) {
   std::vector<std::uint64_t> owed(sends, 0);
   for (std::size_t thread = 0; thread < threads; ++thread) {
@@ -30,7 +30,7 @@ std::vector<std::uint64_t> owedBy(const Options& options, std::size_t threads, s
 
 }  // namespace
 
-TEST("threads agree on who sends, and what they are owed adds up to what one is owed") {
+TEST("threads agree on senders, and are together owed as much as a single thread") {
   Options deaf = optionsOf("fanout", 24);
   deaf.deaf = 4;
   Options skewed = deaf;
@@ -49,7 +49,7 @@ TEST("threads agree on who sends, and what they are owed adds up to what one is 
   }
 }
 
-TEST("a delivery is good from its send's planned time on, whoever sent it") {
+TEST("a delivery is valid from the planned time of its send on, whichever thread sent it") {
   Load load;
   load.schedule = Schedule(kSecond, 10);
   load.firstSend = 100;

@@ -29,7 +29,7 @@ std::string without(std::string_view part, std::string_view instead) {
 
 }  // namespace
 
-TEST("SHA-1 gives the digests of RFC 3174, at each padding") {
+TEST("SHA-1 returns the digests of RFC 3174, for each kind of padding") {
   CHECK(hexOf("") == "da39a3ee5e6b4b0d3255bfef95601890afd80709");
   CHECK(hexOf("abc") == "a9993e364706816aba3e25717850c26c9cd0d89d");
   CHECK(hexOf("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
@@ -43,12 +43,12 @@ TEST("base64 pads as RFC 4648 does") {
   CHECK(base64("\xFF\xFE\xFD") == "//79");
 }
 
-TEST("knows the accept of RFC 6455's example") {
+TEST("computes the accept of RFC 6455's example") {
   CHECK(acceptFor(kKey) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   CHECK(!checkUpgradeResponse(kResponse, kKey));
 }
 
-TEST("says what is wrong with an answer to the handshake") {
+TEST("says what is wrong with a handshake response") {
   CHECK(checkUpgradeResponse(without("101 Switching Protocols", "403 Forbidden"), kKey) ==
         "the handshake was answered with HTTP/1.1 403 Forbidden");
   CHECK(checkUpgradeResponse(without("upgrade: WebSocket", "x: y"), kKey).has_value());
@@ -76,7 +76,7 @@ TEST("decodes replies and broadcasts") {
   CHECK(!decodeReply(*broadcast));
 }
 
-TEST("refuses what is no V2 message") {
+TEST("refuses anything but V2 messages") {
   for (const auto text : {"", "{}", "[]", R"(["1","2","t","e"])", R"([1,"2","t","e",{}])",
                           R"([null,null,3,"e",{}])", R"([null,null,"t",null,{}])"}) {
     CHECK(!decodeMessage(text));
@@ -89,7 +89,7 @@ const Protocol& socketIo = socketIoProtocol();
 
 }  // namespace
 
-TEST("knows its protocols by their names, and what each wants in the URL") {
+TEST("finds protocols by name, with the parameters that each needs in the URL") {
   CHECK(protocolNamed("phoenix") == &phoenixProtocol() && protocolNamed("socket.io") == &socketIo);
   CHECK(protocolNamed("stomp") == nullptr);
   CHECK(parseTarget("ws://127.0.0.1/socket.io/", socketIo).path ==
@@ -98,12 +98,12 @@ TEST("knows its protocols by their names, and what each wants in the URL") {
         "/socket.io/?EIO=5&a=b&transport=websocket");
 }
 
-TEST("a client of Phoenix joins at once, and answers nothing by itself") {
+TEST("a Phoenix client joins at once, and answers no frame on its own") {
   CHECK(phoenixProtocol().encodeOpening("bench:0") == R"(["11","1","bench:0","phx_join",{}])");
   CHECK(!phoenixProtocol().answerTo(R"([null,null,"bench:0","b",{}])", "bench:0"));
 }
 
-TEST("a client of Socket.IO connects when the server has opened, joins when it has connected") {
+TEST("a Socket.IO client connects when the server has opened, and joins when connected") {
   CHECK(socketIo.encodeOpening("bench:0") == "");
   CHECK(socketIo.answerTo(R"(0{"sid":"q","upgrades":[],"pingInterval":25000})", "bench:0") == "40");
   CHECK(socketIo.answerTo(R"(40{"sid":"r"})", "bench:0") == R"(421["join","bench:0"])");
@@ -114,7 +114,7 @@ TEST("a client of Socket.IO connects when the server has opened, joins when it h
   }
 }
 
-TEST("a push of Socket.IO asks for an acknowledgement, a broadcast does not") {
+TEST("a Socket.IO push requests an acknowledgement, a broadcast does not") {
   CHECK(socketIo.encodePush(7, "bench:0", "e", R"({"n":5})") == R"(427["e",{"n":5}])");
   CHECK(socketIo.encodePush(8, "bench:0", "b", R"({"n":5})") == R"(42["b",{"n":5}])");
 }
@@ -130,7 +130,7 @@ TEST("decodes acknowledgements and events of Socket.IO") {
   CHECK(event && !socketIo.decodeReply(*event));
 }
 
-TEST("refuses what is no message of Socket.IO") {
+TEST("refuses anything but Socket.IO messages") {
   for (const auto frame : {"", "4", "41", R"(44{"message":"no"})", "43[]", "437", "437{}", "42",
                            R"(42["b"])", R"(427["b",{}])", R"(42[1,{}])", R"(42/admin,["b",{}])"}) {
     CHECK(!socketIo.decode(frame, "bench:0"));

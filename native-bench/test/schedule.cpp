@@ -11,7 +11,7 @@ TEST("sends are evenly spaced from the start") {
   CHECK(schedule.plannedAt(1'000) == 1'000 + kSecond);
 }
 
-TEST("planned times neither drift nor lose order where a period is no whole number") {
+TEST("planned times neither drift nor lose order if a period is not a whole number") {
   for (const std::uint64_t rate : {3UL, 7UL, 60UL, 9'973UL, 10'000UL, 999'983UL}) {
     const Schedule schedule(12'345, rate);
     for (std::uint64_t index = 0; index < 3 * rate && index < 30'000; ++index) {
@@ -27,14 +27,14 @@ TEST("a day at ten million a second neither overflows nor drifts") {
   CHECK(schedule.plannedAt(index) == 86'400 * kSecond);
 }
 
-TEST("a schedule may have another period than a second") {
+TEST("a schedule may have a period other than a second") {
   const Schedule schedule(1'000, 20'000, 3'600 * kSecond);
   CHECK(schedule.plannedAt(1) == 1'000 + 180 * kMillisecond);
   CHECK(schedule.plannedAt(19'999) == 1'000 + 3'600 * kSecond - 180 * kMillisecond);
   CHECK(schedule.plannedAt(40'000) == 1'000 + 7'200 * kSecond);
 }
 
-TEST("in ticks, each send leaves at the beginning of its own, and as many leave in all") {
+TEST("with ticks, each send leaves at the beginning of its tick, and the total stays the same") {
   const Schedule even(1'000, 1'000);
   const Schedule ticks = even.inTicks(50 * kMillisecond);
   for (std::uint64_t index = 0; index < 50; ++index) CHECK(ticks.plannedAt(index) == 1'000);
@@ -44,7 +44,7 @@ TEST("in ticks, each send leaves at the beginning of its own, and as many leave 
   CHECK(even.inTicks(0).plannedAt(17) == even.plannedAt(17));
 }
 
-TEST("ticks that are longer than what is between two sends and shorter leave their order") {
+TEST("ticks longer and shorter than the time between two sends keep the order") {
   for (const Nanoseconds tick : {kMillisecond, 7 * kMillisecond, kSecond}) {
     const Schedule schedule = Schedule(12'345, 60).inTicks(tick);
     for (std::uint64_t index = 0; index < 600; ++index) {

@@ -18,7 +18,7 @@ SearchStep step(std::uint64_t rate, Culprit culprit) {
   return {rate, static_cast<double>(rate), std::nullopt, culprit, ""};
 }
 
-/** Searches where every rate above `limit` is bad; gives the rates that were tried. */
+/** Searches with every rate above `limit` bad, and returns the rates tried. */
 std::vector<std::uint64_t> ratesTried(Search& search, std::uint64_t limit, Culprit culprit) {
   std::vector<std::uint64_t> rates;
   while (const auto rate = search.next()) {
@@ -54,7 +54,7 @@ TEST("a search doubles while it is good, then halves the distance; a bad step is
   CHECK(search.rate() == 5'250 && !search.isLowerBound());
 }
 
-TEST("a step that is good when tried again was no limit") {
+TEST("a bad step that is good on the second try is not a limit") {
   Search search(kBound, 1'000);
   search.add(step(1'000, Culprit::server));
   CHECK(search.next() == 1'000U);
@@ -62,7 +62,7 @@ TEST("a step that is good when tried again was no limit") {
   CHECK(search.next() == 2'000U && search.rate() == 1'000);
 }
 
-TEST("a search that begins too high goes down, and finds nothing where nothing is good") {
+TEST("a search that begins too high goes down, and finds nothing if no rate is good") {
   Search search(kBound, 8'000);
   const auto tried = ratesTried(search, 900, Culprit::server);
   CHECK(tried[2] == 4'000 && tried[4] == 2'000);
@@ -73,7 +73,7 @@ TEST("a search that begins too high goes down, and finds nothing where nothing i
   CHECK(hopeless.rate() == 0 && !hopeless.next());
 }
 
-TEST("a search that the generator ended, or the end of its range, has found a lower bound") {
+TEST("a search that ended because of the generator or its range has found a lower bound") {
   Search search(kBound, 1'000);
   ratesTried(search, 5'300, Culprit::generator);
   CHECK(search.rate() == 5'250 && search.isLowerBound());
@@ -89,27 +89,27 @@ TEST("a search ends with the step that broke the run") {
   CHECK(!search.next() && search.rate() == 1'000 && search.steps().size() == 2);
 }
 
-TEST("a step is good below the bound, and bad at it") {
+TEST("a step is good below the bound and bad at it") {
   const SearchStep good = judge(windowOf(kBound - kMillisecond, 0), kBound, kMaxLate);
   CHECK(good.isGood() && good.rate == 1'000 && good.p99 == kBound - kMillisecond && good.why.empty());
   const SearchStep bad = judge(windowOf(kBound, 0), kBound, kMaxLate);
   CHECK(bad.culprit == Culprit::server && bad.why == "the server's p99 was 10.0 ms (bound 10.0 ms)");
 }
 
-TEST("a step is told apart by who kept it from being good") {
+TEST("a bad step says whether the server or the generator made it bad") {
   Window behind = windowOf(kMillisecond, 0);
   behind.received = 900;
   CHECK(judge(behind, kBound, kMaxLate).culprit == Culprit::server);
 
   const SearchStep late = judge(windowOf(kMillisecond, 6 * kMillisecond), kBound, kMaxLate);
   CHECK(late.culprit == Culprit::generator && !late.p99);
-  // Late by less than spoils latencies, but by more than the bound.
+  // Not late enough to spoil latencies, but late enough to reach the bound.
   const SearchStep bound = judge(windowOf(3 * kMillisecond, 2 * kMillisecond), 2 * kMillisecond, kMaxLate);
   CHECK(bound.culprit == Culprit::generator);
   CHECK(bound.why.find("its own lateness was 2.0 ms (bound 2.0 ms)") != std::string::npos);
 }
 
-TEST("both reports tell what a search found, and whether it is a lower bound") {
+TEST("both reports show the result of a search, and whether it is a lower bound") {
   Options options;
   options.scenario = "echo";
   Figures figures;
@@ -123,7 +123,7 @@ TEST("both reports tell what a search found, and whether it is a lower bound") {
   const std::string report = makeReport(options, figures);
   CHECK(report.find("1000/s: good, p99 1000 us") != std::string::npos);
   CHECK(report.find("2000/s: late") != std::string::npos);
-  CHECK(report.find("below 10000 us: 1000/s, a lower bound: the search ended because of the generator") !=
+  CHECK(report.find("below 10000 us: 1000/s, a lower bound: the generator ended the search") !=
         std::string::npos);
   CHECK(makeJson(options, figures)
             .find(R"("search":{"rate":1000,"boundUs":10000.0000,"isLowerBound":true,"steps":[)"

@@ -1,5 +1,5 @@
-// A server of a few lines, in the thread of the test: listens on a free port, and takes connections
-// when it is told to.
+// A minimal server on the test's thread: listens on a free port, and accepts connections when told
+// to.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@ namespace bench::test {
 
 inline constexpr Nanoseconds kDeadline = 5 * kSecond;
 
-/** Turns a loop until something is so. @returns false where it was not so in time */
+/** Runs a loop until a condition is true. @returns false if it was not true in time */
 template <typename Condition>
 bool turnUntil(EventLoop& loop, Condition isTrue, Nanoseconds longest = kDeadline) {
   const Nanoseconds deadline = monotonicNow() + longest;
@@ -44,17 +44,17 @@ class Peer {
 
   int descriptor() const { return descriptor_; }
 
-  /** What has arrived; empty where nothing has. */
+  /** Returns what has arrived; empty if nothing has. */
   std::string receive() {
     std::string bytes(64 * 1024, '\0');
     const ssize_t count = recv(descriptor_, bytes.data(), bytes.size(), 0);
-    // The kernel tells of a reset once.
+    // The kernel reports a reset only once.
     wasReset_ = wasReset_ || (count < 0 && errno == ECONNRESET);
     bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
     return bytes;
   }
 
-  /** Whether the client has ended it, or reset it. */
+  /** Reports whether the client has ended or reset it. */
   bool hasEnded() {
     char byte = 0;
     const ssize_t count = recv(descriptor_, &byte, 1, MSG_PEEK);
@@ -68,18 +68,18 @@ class Peer {
           static_cast<ssize_t>(bytes.size()));
   }
 
-  /** Sends what the kernel has room for. @returns how many bytes that was, 0 for none */
+  /** Sends as much as the kernel has room for. @returns the number of bytes */
   std::size_t trySend(std::string_view bytes) {
     const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     return count > 0 ? static_cast<std::size_t>(count) : 0;
   }
 
-  /** Ends it: what waits is still sent, and the end behind it. */
+  /** Ends it; pending bytes are still sent, followed by an end. */
   void end() {
     if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
   }
 
-  /** Ends it at once; what waits is thrown away. */
+  /** Resets it; pending bytes are discarded. */
   void reset() {
     const linger atOnce{1, 0};
     setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &atOnce, sizeof atOnce);
@@ -110,7 +110,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /** Takes the next connection, which the client's loop may still have to begin. */
+  /** Accepts the next connection, running the client's loop until there is one. */
   Peer accept(EventLoop& loop) {
     int descriptor = -1;
     CHECK(turnUntil(loop, [this, &descriptor] {
@@ -120,7 +120,7 @@ class Server {
   }
 
   int descriptor() const { return listener_; }
-  /** Takes a connection that is there. @returns its descriptor, or -1 */
+  /** Accepts a pending connection. @returns its descriptor, or -1 */
   int tryAccept() { return ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 
   Target target;

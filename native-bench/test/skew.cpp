@@ -1,4 +1,4 @@
-// Skewed topics: Zipf's law, whose turn it is, and who is a member.
+// Skewed topics: Zipf's law, the order of sends, and the members.
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -26,9 +26,9 @@ Options skewed(double skew) {
 
 }  // namespace
 
-TEST("deals by Zipf's law: all of it, the largest part first, none without") {
+TEST("divides by Zipf's law: nothing is left over, the largest part is first, none is empty") {
   CHECK((dealByZipf(12, 3, 0) == std::vector<std::uint64_t>{4, 4, 4}));
-  // 1 + 110 by 60 : 30 : 20 of 110.
+  // 1 each, and 110 divided as 60 : 30 : 20.
   CHECK((dealByZipf(113, 3, 1) == std::vector<std::uint64_t>{61, 31, 21}));
   for (const double exponent : {0.0, 0.5, 1.0, 1.3, 4.0}) {
     for (const std::size_t parts : {1UL, 7UL, 1'000UL}) {
@@ -42,27 +42,27 @@ TEST("deals by Zipf's law: all of it, the largest part first, none without") {
   }
 }
 
-TEST("without skew topics take turns in order") {
+TEST("without skew, topics take turns in order") {
   const TopicTurns turns(3, 0);
   for (std::uint64_t send = 0; send < 30; ++send) {
     CHECK(turns.of(send).topic == send % 3 && turns.of(send).turn == send / 3);
   }
 }
 
-TEST("with skew each topic's turns count up from 0 without a gap, also from cycle to cycle") {
+TEST("with skew, the turns of each topic count up from 0 without a gap, across cycles too") {
   const TopicTurns turns(5, 1);
   std::map<std::size_t, std::uint64_t> next;
   for (std::uint64_t send = 0; send < 20'000; ++send) {
     const auto [topic, turn] = turns.of(send);
     CHECK(turn == next[topic]++);
   }
-  // The cycle has 4096 places; harmonic weights of five topics are 60 : 30 : 20 : 15 : 12 of 137.
+  // The cycle has 4096 places; the harmonic weights of five topics are 60 : 30 : 20 : 15 : 12 (of 137).
   const double first = static_cast<double>(next[0]) / 20'000;
   const double last = static_cast<double>(next[4]) / 20'000;
   CHECK(first > 0.42 && first < 0.46 && last > 0.07 && last < 0.10);
 }
 
-TEST("with skew topics are mixed, and the same in every instance") {
+TEST("with skew, topics are shuffled in the same order in every instance") {
   const TopicTurns one(5, 1);
   const TopicTurns other(5, 1);
   std::size_t changes = 0;
@@ -73,7 +73,7 @@ TEST("with skew topics are mixed, and the same in every instance") {
   CHECK(changes > 2'000);
 }
 
-TEST("popular topics have more readers, and as many slow and deaf ones as others") {
+TEST("popular topics have more readers, but as many slow and deaf members as others") {
   Options options = skewed(1);
   options.slow = 5;
   options.deaf = 10;
@@ -99,7 +99,7 @@ TEST("popular topics have more readers, and as many slow and deaf ones as others
   CHECK(readers[0] > readers[1] && readers[1] > readers[4] && readers[4] >= 1);
 }
 
-TEST("with skew a send owes what its topic has readers, and comes from one of them") {
+TEST("with skew, a send owes one delivery per reader of its topic, and comes from one of them") {
   const Options options = skewed(1.2);
   const TopicMembers members(options);
   const TopicTurns turns(options.topics, options.skew);

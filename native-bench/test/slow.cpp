@@ -10,12 +10,12 @@ using namespace bench::test;
 
 namespace {
 
-/** One broadcast, as it is on the wire. */
+/** One broadcast, as sent on the wire. */
 const std::string kOne = frameOf(Opcode::text, kBroadcast);
 
 }  // namespace
 
-TEST("a slow connection reads so many bytes and no more, and nothing of itself") {
+TEST("a slow connection reads as many bytes as it is told to, and nothing by itself") {
   World world(Hearing::slow);
   for (int count = 0; count < 4; ++count) world.server.send(kOne);
   CHECK(!world.turnUntil([&world] { return world.messages > 0; }, 50 * kMillisecond));
@@ -29,7 +29,7 @@ TEST("a slow connection reads so many bytes and no more, and nothing of itself")
   CHECK(world.failures.empty());
 }
 
-TEST("a slow connection that may read freely does, until it may not") {
+TEST("a slow connection reads freely while it is allowed to") {
   World world(Hearing::slow);
   world.server.send(kOne);
   world.connection.readFreely(true);
@@ -39,7 +39,7 @@ TEST("a slow connection that may read freely does, until it may not") {
   CHECK(!world.turnUntil([&world] { return world.messages > 1; }, 50 * kMillisecond));
 }
 
-TEST("a slow connection that its server cut off is no failure, whatever way it hears of it") {
+TEST("a slow connection that the server cut off is not a failure, however it finds out") {
   {
     World world(Hearing::slow);
     world.server.fill();
@@ -56,7 +56,7 @@ TEST("a slow connection that its server cut off is no failure, whatever way it h
   }
 }
 
-TEST("a slow connection that leaves is answered like any other") {
+TEST("a slow connection leaves like any other") {
   World world(Hearing::slow);
   world.connection.leave();
   CHECK(world.turnUntil([&world] { return !world.server.receive().empty(); }));
@@ -76,7 +76,7 @@ TEST("a slow connection waits for the reply to its heartbeat") {
   CHECK(!world.isClosed() && world.failures.empty());
 }
 
-TEST("what a slow connection is owed is asked for apart, until it has come") {
+TEST("what a slow connection is owed is counted separately until it has arrived") {
   Options options;
   options.scenario = "fanout";
   options.connections = 8;
@@ -96,7 +96,7 @@ TEST("what a slow connection is owed is asked for apart, until it has come") {
   CHECK(scenario->outstandingFor(world.connection) == 2);
 }
 
-TEST("both reports tell of slow connections") {
+TEST("both reports mention slow connections") {
   Options options;
   options.scenario = "fanout";
   Figures figures;

@@ -1,4 +1,4 @@
-// Whole runs of several threads, against a Phoenix server of a few lines: storms and days.
+// Whole runs with several threads against a minimal Phoenix server: storms and days.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -15,7 +15,7 @@ using test::PhoenixServer;
 
 namespace {
 
-/** Two visitors come and go, and come again. Residents 0, 1; visitors are connections 2, 3. */
+/** Two visitors come, go and come again. Connections 0 and 1 are residents, 2 and 3 visitors. */
 constexpr std::string_view kDay =
     "duration,connections,joins,pushes,broadcasts,burst\n"
     "250ms,4,20,40,40,3\n"
@@ -50,7 +50,7 @@ Options optionsOfDay(const PhoenixServer& server) {
   return options;
 }
 
-/** One resident, who sends; the second connection is a visitor. */
+/** Options for a day with one resident, which sends, and one visitor. */
 Options optionsOfOneSender(const PhoenixServer& server) {
   Options options = optionsOfDay(server);
   options.day = parseDay("duration,connections,broadcasts\n100ms,1,0\n250ms,2,0\n200ms,2,100\n", "one");
@@ -58,7 +58,7 @@ Options optionsOfOneSender(const PhoenixServer& server) {
   return options;
 }
 
-/** Whether a run ended with this failure among its own. */
+/** Reports whether this failure is among those of a run. */
 bool hasFailure(const Figures& figures, std::string_view part) {
   return std::any_of(figures.failures.begin(), figures.failures.end(), [part](const std::string& failure) {
     return failure.find(part) != std::string::npos;
@@ -74,7 +74,7 @@ void checkGood(const Options& options, const Figures& figures) {
 
 }  // namespace
 
-TEST("a storm of joins: each is replied to, timed from its plan, and left again") {
+TEST("a join storm: each join is replied to, timed from its plan, and left again") {
   PhoenixServer server;
   const Options options = optionsOf("joins", server);
   const Figures figures = Run(options).run();
@@ -82,16 +82,16 @@ TEST("a storm of joins: each is replied to, timed from its plan, and left again"
   CHECK(figures.counts.expected == 100 && figures.load->sent == 80);
   CHECK(figures.load->latency.count() == 80);
   CHECK(server.joins() == options.connections + 100);
-  // The last ones may still have been on their way.
+  // The last leaves may still have been under way.
   CHECK(server.leaves() >= 100 - options.connections && server.leaves() <= 100);
 }
 
-TEST("a topic that is closed twice when it is left is what nobody asked for") {
+TEST("a topic that is closed twice after a leave is an unexpected message") {
   PhoenixServer server(Fault::closeTwice);
-  CHECK(hasFailure(Run(optionsOf("joins", server)).run(), "got what nobody asked for: phx_close"));
+  CHECK(hasFailure(Run(optionsOf("joins", server)).run(), "received an unexpected message: phx_close"));
 }
 
-TEST("a storm of returns: all are cut by resets, come back at their rate, and are joined again") {
+TEST("a reconnect storm: all connections are reset, return at the rate, and join again") {
   PhoenixServer server;
   Options options = optionsOf("reconnect", server);
   options.rate = 50;
@@ -102,10 +102,10 @@ TEST("a storm of returns: all are cut by resets, come back at their rate, and ar
   CHECK(figures.untilAllBack && *figures.untilAllBack >= 5 * kSecond / 50);
   const std::string json = makeJson(options, figures);
   CHECK(json.find(R"("reconnect":{"secondsUntilAllBack":)") != std::string::npos);
-  CHECK(makeReport(options, figures).find("all connections were joined again") != std::string::npos);
+  CHECK(makeReport(options, figures).find("all connections had joined again") != std::string::npos);
 }
 
-TEST("a day: visitors come, go and come again, beside pushes, joins, broadcasts and bursts") {
+TEST("a day: visitors come, go and come again, amid pushes, joins, broadcasts and bursts") {
   PhoenixServer server;
   const Options options = optionsOfDay(server);
   const Figures figures = Run(options).run();
@@ -117,10 +117,10 @@ TEST("a day: visitors come, go and come again, beside pushes, joins, broadcasts 
     CHECK(figures.periods[index].window.sent == part.end() - part.first);
     CHECK(figures.periods[index].window.latency.count() > 0);
   }
-  // Two come twice; each further topic is one join; and each resident gets each broadcast.
+  // The residents join once, the two visitors twice, and each further topic is one join.
   CHECK(server.joins() == 2 + 4 + 15);
   CHECK(figures.counts.expected == 4 + 15 + 30 + 2 * (30 + 8));
-  // What visitors got is timed, but owed to nobody.
+  // Deliveries to visitors are timed, but not owed.
   CHECK(figures.load->latency.count() > figures.counts.expected);
   CHECK(makeReport(options, figures).find("       2            2       108.0") != std::string::npos);
   const std::string json = makeJson(options, figures);
@@ -128,12 +128,12 @@ TEST("a day: visitors come, go and come again, beside pushes, joins, broadcasts 
         std::string::npos);
 }
 
-TEST("a broadcast that comes twice or not at all makes a day fail, at residents and at visitors") {
-  // The first to come are the residents, 0 and 1.
+TEST("a broadcast that arrives twice or not at all fails a day, at residents and at visitors") {
+  // The residents, 0 and 1, arrive first.
   for (const std::size_t peer : {1UL, 2UL}) {
     PhoenixServer twice(Fault::broadcastTwice, peer);
     const Figures doubled = Run(optionsOfDay(twice)).run();
-    CHECK(doubled.counts.doubled == 1 && hasFailure(doubled, "deliveries came twice"));
+    CHECK(doubled.counts.doubled == 1 && hasFailure(doubled, "deliveries arrived twice"));
   }
   PhoenixServer skips(Fault::broadcastSkipped, 1);
   Options options = optionsOfDay(skips);
@@ -141,19 +141,19 @@ TEST("a broadcast that comes twice or not at all makes a day fail, at residents 
   CHECK(hasFailure(Run(options).run(), "deliveries are missing"));
   PhoenixServer hole(Fault::broadcastSkipped, 1);
   const Figures figures = Run(optionsOfOneSender(hole)).run();
-  CHECK(figures.counts.disordered == 1 && hasFailure(figures, "came after later ones"));
+  CHECK(figures.counts.disordered == 1 && hasFailure(figures, "arrived after later ones"));
 }
 
-TEST("broadcasts of one sender in another order make a day fail, at residents and at visitors") {
+TEST("broadcasts of one sender in the wrong order fail a day, at residents and at visitors") {
   for (const std::size_t peer : {0UL, 1UL}) {
     PhoenixServer server(Fault::broadcastsSwapped, peer);
     const Figures figures = Run(optionsOfOneSender(server)).run();
-    // At a visitor both count: the hole, and what should have been there.
-    CHECK(figures.counts.disordered == peer + 1 && hasFailure(figures, "came after later ones"));
+    // At a visitor both count: the gap, and the broadcast that arrives late.
+    CHECK(figures.counts.disordered == peer + 1 && hasFailure(figures, "arrived after later ones"));
   }
 }
 
-TEST("a push that is replied to twice makes a day fail") {
+TEST("a push that is replied to twice fails a day") {
   PhoenixServer server(Fault::replyTwice);
-  CHECK(hasFailure(Run(optionsOfDay(server)).run(), "deliveries came twice"));
+  CHECK(hasFailure(Run(optionsOfDay(server)).run(), "deliveries arrived twice"));
 }

@@ -30,7 +30,7 @@ TEST("encodes RFC 6455's masked Hello, byte for byte") {
   CHECK(frame == "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"sv);
 }
 
-TEST("decodes what it encodes on both sides of each length's form") {
+TEST("decodes what it encodes, at the boundaries between length forms") {
   for (const std::size_t length : {0UL, 1UL, 125UL, 126UL, 127UL, 65535UL, 65536UL, 100000UL}) {
     std::string frame = frameOf(length);
     FrameHeader header;
@@ -45,7 +45,7 @@ TEST("decodes what it encodes on both sides of each length's form") {
   }
 }
 
-TEST("asks for more at every cut of a header, and never beyond it") {
+TEST("asks for more bytes at every cut of a header, and not beyond it") {
   for (const std::size_t length : {5UL, 300UL, 70000UL}) {
     const std::string frame = frameOf(length);
     const std::size_t headerBytes = frame.size() - length;
@@ -75,7 +75,7 @@ TEST("refuses what RFC 6455 forbids") {
   CHECK(statusOf("\x81\x7F\x80\0\0\0\0\0\0\0"sv) == HeaderStatus::invalid);    // 2^63
 }
 
-TEST("masks every length byte by byte as RFC 6455 5.3 says") {
+TEST("masks payloads of every length as in RFC 6455 5.3") {
   for (std::size_t length = 0; length < 40; ++length) {
     std::string bytes(length, '\0');
     applyMask(bytes.data(), length, kKey);

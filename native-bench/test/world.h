@@ -1,4 +1,4 @@
-// A connection, and a server of a few lines in the same thread.
+// A connection, and a minimal server on the same thread.
 #pragma once
 
 #include <string>
@@ -18,26 +18,26 @@ inline constexpr std::string_view kBroadcast = R"([null,null,"bench:0","b",{"n":
 inline constexpr std::string_view kJoinReply =
     R"(["11","1","bench:0","phx_reply",{"status":"ok","response":{}}])";
 
-/** An unmasked frame of less than 126 bytes, as a server sends it. */
+/** Makes an unmasked frame of less than 126 bytes, as sent by servers. */
 inline std::string frameOf(Opcode opcode, std::string_view payload) {
   std::string frame{static_cast<char>(0x80 | static_cast<int>(opcode)),
                     static_cast<char>(payload.size())};
   return frame.append(payload);
 }
 
-/** The server's side of a connection that is filled until the kernel takes no more. */
+/** The server's side of a connection that can be filled until the kernel takes no more. */
 class FullPeer {
  public:
-  /** Broadcasts until there is no room. */
+  /** Sends broadcasts until there is no room. */
   void fill() {
     std::string many;
     while (many.size() < 64 * 1024) many += frameOf(Opcode::text, kBroadcast);
     while (const std::size_t count = peer.trySend(many)) many = many.substr(count) + many.substr(0, count);
-    // What the kernel cut off is the rest of a frame that has begun.
+    // The kernel may have taken only a part of the last frame.
     rest_ = many.substr(0, many.find(frameOf(Opcode::text, kBroadcast)));
   }
 
-  /** The rest of what `fill` began, once there is room. @returns whether it has been sent */
+  /** Sends the rest of the last frame of fill() if there is room. @returns whether all is sent */
   bool finishFill() {
     rest_ = rest_.substr(peer.trySend(rest_));
     return rest_.empty();

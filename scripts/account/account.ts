@@ -1,8 +1,8 @@
 /**
- * The account of a joined connection: every byte of it, and whose it is. Pure functions.
+ * The memory account of a joined connection: which part owns each of its bytes. Pure functions.
  *
- * All figures are growths between two numbers of connections, divided by their difference: what a
- * server has once is not in them.
+ * Every figure is the growth between two numbers of connections, divided by their difference. That
+ * leaves out what a server allocates once.
  *
  * Runs on: the process of `npm run account`.
  */
@@ -11,39 +11,39 @@ import type { OwnedBytes } from "./heap-snapshot.ts";
 import type { SlabBytes } from "./kernel.ts";
 import { partOf, type HeapPart } from "./parts.ts";
 
-/** What was read of a server that held so many connections. */
+/** The readings of a server that holds a number of connections. */
 export interface Reading {
   readonly connections: number;
-  /** RssAnon and RssShmem of its process, less the heaps of threads that serve no connections. */
+  /** RssAnon + RssShmem of its process, minus the heaps of threads that serve no connections. */
   readonly residentBytes: number;
-  /** Of the threads that serve: in use by objects after a collection, and given memory by the system. */
+  /** Heap of the serving threads: in use by objects after a collection, and resident. */
   readonly heapUsed: number;
   readonly heapResident: number;
   readonly slabs: SlabBytes;
 }
 
-/** Snapshots of its heap at the same numbers of connections, in a run of their own. */
+/** Heap bytes by owner at the same number of connections, from a separate run. */
 export interface OwnedReading {
   readonly connections: number;
   readonly owned: OwnedBytes;
 }
 
-/** Bytes of one connection, by whose they are. */
+/** Bytes of one connection, by owner. */
 export interface Account {
-  /** What the engine allocates itself: resident, and not of the heap. */
+  /** Allocated by the engine itself: resident memory outside the heap. */
   readonly engineNative: number;
   readonly heap: Readonly<Record<HeapPart, number>>;
-  /** In use by objects that belong to no part that is known. */
+  /** In use by objects of no known part. */
   readonly heapElse: number;
-  /** Given memory by the system and not in use. */
+  /** Resident, but not in use. */
   readonly heapRoom: number;
-  /** All of the above: growth of the process. */
+  /** Sum of the above: the growth of the process. */
   readonly process: number;
-  /** By kind of kernel object; half of what grew, as both ends are on this machine. */
+  /** By kind of kernel object: half of the growth, because both ends are on this machine. */
   readonly kernel: SlabBytes;
 }
 
-/** Makes the account of a server whose heap was looked into. */
+/** Makes the account of a server from its readings and heap snapshots. */
 export function makeAccount(
   [before, after]: readonly [Reading, Reading],
   [ownedBefore, ownedAfter]: readonly [OwnedReading, OwnedReading],
@@ -59,7 +59,7 @@ export function makeAccount(
   return { ...growth, heap: owned, heapElse: growth.heapUsed - known };
 }
 
-/** The same without the heap's parts: of a server that is looked at from outside. */
+/** Makes the account without the parts of the heap, from readings alone. */
 export function growthOf(
   before: Reading,
   after: Reading,
@@ -85,19 +85,19 @@ export function growthOf(
   };
 }
 
-/** Draws the account as a table of Markdown, beside the bare engine. */
+/** Formats the account as a Markdown table, beside the bare engine. */
 export function makeAccountTable(account: Account, bare: ReturnType<typeof growthOf>): string {
   const { heap } = account;
   const kernel = sum(account.kernel);
   const rows: readonly (readonly [string, string, string])[] = [
-    ["engine, allocated by itself", show(account.engineNative), show(bare.engineNative)],
-    ["engine, its object in JavaScript", show(heap.engine), show(bare.heapUsed)],
+    ["engine, its own allocations", show(account.engineNative), show(bare.engineNative)],
+    ["engine, its JavaScript object", show(heap.engine), show(bare.heapUsed)],
     ["socket", show(heap.socket), ""],
     ["channel", show(heap.channel), ""],
     ["registry", show(heap.registry), ""],
     ["index", "0", ""],
-    ["heap in use by others", show(account.heapElse), ""],
-    ["heap with memory and not in use", show(account.heapRoom), show(bare.heapRoom)],
+    ["heap in use by other objects", show(account.heapElse), ""],
+    ["heap resident but not in use", show(account.heapRoom), show(bare.heapRoom)],
     ["**process**", `**${show(account.process)}**`, `**${show(bare.process)}**`],
     ...[...account.kernel]
       .filter(([, bytes]) => bytes >= 1)

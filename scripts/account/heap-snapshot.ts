@@ -1,13 +1,13 @@
 /**
- * Reads a heap snapshot of V8 and says to whom each byte belongs. Pure functions.
+ * Attributes each byte of a V8 heap snapshot to an owner. Pure functions.
  *
- * An object is known by its constructor's name; arrays, strings and hidden parts are their owner's: the
- * nearest object on their shortest way from a root that a name is known of.
+ * Owners are objects with a known constructor name. Arrays, strings and hidden parts belong to the
+ * nearest owner on their shortest path from a root.
  *
  * Runs on: the process of `npm run account`.
  */
 
-/** What is read of V8's file; `snapshot.meta` names the fields of a node and of an edge. */
+/** The parts of V8's file that are read; `snapshot.meta` names the fields of nodes and edges. */
 export interface HeapSnapshot {
   readonly snapshot: {
     readonly meta: {
@@ -22,10 +22,10 @@ export interface HeapSnapshot {
   readonly strings: readonly string[];
 }
 
-/** Bytes by owner, and what belongs to nobody that is known, under `""`. */
+/** Bytes by owner; those without a known owner are under `""`. */
 export type OwnedBytes = ReadonlyMap<string, number>;
 
-/** Edges that hold nothing alive. */
+/** Edges that keep nothing alive. */
 const WEAK = new Set(["weak", "shortcut"]);
 
 interface Fields {
@@ -42,8 +42,8 @@ interface Fields {
 /**
  * Sums the bytes of each owner.
  *
- * @param isOwner whether a constructor's name is one that bytes are counted for
- * @throws Error where a field is missing that V8 has written so far
+ * @param isOwner reports whether bytes are counted for this constructor name
+ * @throws Error if the snapshot lacks a field
  */
 export function bytesByOwner(
   snapshot: HeapSnapshot,
@@ -84,7 +84,7 @@ function placeOf(name: string, fields: readonly string[]): number {
   throw new Error(`a heap snapshot must have the field ${name}, got ${fields.join(", ")}`);
 }
 
-/** Goes through the graph breadth first. @returns by node, its owner's number, or -1 */
+/** Walks the graph breadth-first. @returns by node, the index of its owner, or -1 */
 function findOwners(
   { snapshot: { meta }, nodes, edges, strings }: HeapSnapshot,
   fields: Fields,
@@ -101,7 +101,7 @@ function findOwners(
   const isSeen = new Uint8Array(count);
   isSeen[0] = 1;
   const queue = [0];
-  // Grows while it is gone through.
+  // The queue grows while it is iterated.
   for (const node of queue) {
     const at = node * fields.nodeSize;
     const isObject = nodeTypes[nodes[at + fields.type] as number] === "object";

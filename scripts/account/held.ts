@@ -1,5 +1,5 @@
 /**
- * Connections that are joined and held, by a generator of their own.
+ * Joined connections, held open by a load generator of their own.
  *
  * Runs on: the process of `npm run account`.
  */
@@ -11,16 +11,16 @@ import { GENERATOR } from "../bench/generator.ts";
 import type { RunningServer } from "../bench/servers.ts";
 import { readLive } from "../load/live.ts";
 
-/** Connections, until they are let go. */
+/** Connections that are held until they are released. */
 export interface Held {
   release(): Promise<void>;
 }
 
 /**
- * Joins so many connections, each to a topic of its own, and holds them.
+ * Opens connections, joins each to a topic of its own, and holds them.
  *
- * @param topic - what their topics begin with
- * @throws Error with the generator's words where one of them does not join
+ * @param topic - prefix of their topics
+ * @throws Error with the generator's output if one of them does not join
  */
 export async function hold(
   server: RunningServer,
@@ -38,7 +38,7 @@ export async function hold(
   for await (const line of lines) {
     const live = readLive(line);
     if (live?.joined !== connections) continue;
-    // What it writes from now on is not read, but must not fill the pipe.
+    // Discard further output, so that it does not fill the pipe.
     child.stdout.resume();
     return {
       async release() {
@@ -48,7 +48,7 @@ export async function hold(
       },
     };
   }
-  // Its words may come after its last line.
+  // Its error output may arrive after its last line.
   await ended;
   process.removeListener("exit", kill);
   throw new Error(`${connections} connections must join, got: ${report}`);

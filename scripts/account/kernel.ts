@@ -1,15 +1,15 @@
 /**
- * What the kernel holds, as it says itself. Pure functions over the text of /proc.
+ * The kernel's memory for connections, read from the text of /proc. Pure functions.
  *
  * Runs on: the process of `npm run account`.
  */
 
-/** Bytes by kind of object. */
+/** Bytes by kind of kernel object. */
 export type SlabBytes = ReadonlyMap<string, number>;
 
 /**
- * Kinds of kernel objects that a connection is made of, with those that carry their security labels.
- * Others grow and shrink with whatever the machine does.
+ * Kinds of kernel objects that a connection consists of, including those for security labels. Other
+ * kinds vary with whatever else the machine does.
  */
 const OF_CONNECTIONS = new Set([
   "TCP",
@@ -23,7 +23,7 @@ const OF_CONNECTIONS = new Set([
   "lsm_file_cache",
 ]);
 
-/** Reads /proc/slabinfo: objects in use times their size, of those that connections are made of. */
+/** Parses /proc/slabinfo into bytes in use (objects times size), for the kinds of connections. */
 export function readSlabs(text: string): SlabBytes {
   const bytes = new Map<string, number>();
   for (const line of text.split("\n")) {
@@ -34,7 +34,7 @@ export function readSlabs(text: string): SlabBytes {
   return bytes;
 }
 
-/** Reads a line such as `RssAnon:  123 kB` of /proc/PID/status, in bytes. @throws Error without it */
+/** Parses a line such as `RssAnon:  123 kB` of /proc/PID/status. @throws Error if it is missing */
 export function readStatusBytes(text: string, name: string): number {
   const kilobytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
   if (kilobytes === undefined) throw new Error(`/proc/PID/status must have ${name}`);

@@ -1,11 +1,12 @@
 /**
- * `npm run account`: whose each byte of a joined connection is, beside the bare engine.
+ * `npm run account`: shows which part owns each byte of a joined connection, beside the bare engine.
  *
- * A server holds connections, is asked what it holds, holds more, and is asked again. Once for the
- * figures; and once more for snapshots of the heap, whose making takes memory itself. Each time after a
- * collection in all threads. Main serves no connection, but its heap shrinks meanwhile: it is left out.
+ * A server's memory is read with some connections and again with more, each time after a garbage
+ * collection on all threads. One run provides the figures. A second run takes heap snapshots, which
+ * would disturb the figures because taking one needs memory. The heap of the main thread, which
+ * serves no connection, is left out because it shrinks in the meantime.
  *
- * Runs on: a process of its own, as root, who may read /proc/slabinfo. Servers stay on 127.0.0.1.
+ * Runs on: a process of its own, as root to read /proc/slabinfo. Servers stay on 127.0.0.1.
  * Exit: 0 done, 1 failed, 2 a bad option.
  */
 
@@ -31,24 +32,24 @@ import { readSlabs, type SlabBytes } from "./kernel.ts";
 import { partOf } from "./parts.ts";
 import type { ThreadMemory } from "./probe.ts";
 
-/** Connections that are there at the first reading: what a server needs to get going is in it. */
+/** Connections at the first reading, which includes the server's one-time costs. */
 const FIRST = 4_000;
-/** And those that come after it. One generator holds fewer than 20 000 descriptors. */
+/** Connections added before the second reading. One generator opens fewer than 20 000 descriptors. */
 const MORE = 8_000;
-/** What connecting leaves to be done later is done by then. */
+/** Pause for work that connecting defers. */
 const REST_MS = 1_000;
 
 const HELP = `npm run account
-  Whose each byte of a joined connection is, as a table of Markdown: a server holds
-  ${FIRST} connections, then ${FIRST + MORE}. As root, who may read /proc/slabinfo. Two minutes.
+  Prints which part owns each byte of a joined connection, as a Markdown table. Compares a
+  server with ${FIRST} and ${FIRST + MORE} connections. Needs root for /proc/slabinfo; takes two minutes.
   --help   show this
-Exit: 0 done, 1 failed, 2 a bad option.
+Exit code: 0 if done, 1 if failed, 2 for a bad option.
 `;
 
-/** A server with the probe in each of its threads. */
+/** A server with the probe on each of its threads. */
 interface ProbedServer {
   readonly server: RunningServer;
-  /** Asks all of its threads. */
+  /** Queries all of its threads. */
   readonly ask: (snapshots?: string) => Promise<readonly ThreadMemory[]>;
 }
 
@@ -70,7 +71,7 @@ async function startProbed(name: keyof typeof PROBED): Promise<ProbedServer> {
   };
 }
 
-/** Reads twice, with few connections and with many. */
+/** Takes two readings, with few connections and with many. */
 async function readTwice<Result>(
   name: keyof typeof PROBED,
   read: (probed: ProbedServer, connections: number) => Promise<Result>,
@@ -92,7 +93,8 @@ async function readFigures({ server, ask }: ProbedServer, connections: number): 
   const threads = await ask();
   const serving = threads.length > 1 ? threads.filter(({ threadId }) => threadId > 0) : threads;
   const residentBytes = readMemory(server.pid);
-  if (residentBytes === null) throw new Error("/proc must tell the memory of a process");
+  if (residentBytes === null)
+    throw new Error("the memory of a process must be readable in /proc, which needs Linux");
   const others = threads.filter((thread) => !serving.includes(thread));
   return {
     connections,
@@ -103,16 +105,15 @@ async function readFigures({ server, ask }: ProbedServer, connections: number): 
   };
 }
 
-/** @throws Error where this user may not */
+/** @throws Error if this user may not read it */
 function readKernel(): SlabBytes {
   let text: string;
   try {
     text = readFileSync("/proc/slabinfo", "utf8");
   } catch (error) {
-    throw new Error(
-      `/proc/slabinfo must be readable, which it is for root, got ${messageOf(error)}`,
-      { cause: error },
-    );
+    throw new Error(`/proc/slabinfo must be readable (run as root), got ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   return readSlabs(text);
 }
@@ -144,14 +145,14 @@ async function readOwners({ ask }: ProbedServer, connections: number): Promise<O
 }
 
 async function run(): Promise<number> {
-  // Before minutes of work that would end without it.
+  // Fails before minutes of work if it is not readable.
   readKernel();
   buildGenerator();
   tell(`1/3 the bare engine with ${FIRST} and ${FIRST + MORE} connections`);
   const bare = await readTwice("bare", readFigures);
-  tell("2/3 Simurgh with as many");
+  tell("2/3 Simurgh with the same numbers of connections");
   const figures = await readTwice("simurgh", readFigures);
-  tell("3/3 Simurgh's heap");
+  tell("3/3 heap snapshots of Simurgh");
   const owners = await readTwice("simurgh", readOwners);
   process.stdout.write(makeAccountTable(makeAccount(figures, owners), growthOf(...bare)));
   return 0;
@@ -164,7 +165,7 @@ function readWords(words: readonly string[]): { readonly help: boolean } {
       options: { help: { type: "boolean", default: false } },
     }).values;
   } catch (error) {
-    // It names what is unknown; what is known stands in the help.
+    // The error names the unknown option; the help lists the known ones.
     throw new TypeError(`${messageOf(error)}; see --help`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * To which part of the server an object belongs, by its constructor's name.
+ * Maps the constructor name of an object to the part of the server that it belongs to.
  *
  * Runs on: the process of `npm run account`.
  */
@@ -8,11 +8,11 @@
 export type HeapPart = "engine" | "socket" | "channel" | "registry";
 
 /**
- * Every class that a joined connection has an object of, or that holds something for it. Arrays,
- * strings and tables are those of the nearest of these that holds them.
+ * The classes whose objects belong to a joined connection or hold something for it. Arrays, strings
+ * and tables count for the nearest of these objects that holds them.
  */
 const PARTS: Readonly<Record<string, HeapPart>> = {
-  // The engine's object in JavaScript: what it calls a WebSocket, and its place for user data.
+  // The engine's JavaScript object for a WebSocket, with its slot for user data.
   "uWS.WebSocket": "engine",
   WebSocketConnection: "socket",
   WebSocketTransport: "socket",
@@ -24,7 +24,7 @@ const PARTS: Readonly<Record<string, HeapPart>> = {
   Registry: "registry",
 };
 
-/** The part of a class, or nothing where it is none of a connection's. */
+/** Returns the part that a class belongs to; undefined if it is not part of a connection. */
 export function partOf(constructorName: string): HeapPart | undefined {
   return Object.hasOwn(PARTS, constructorName) ? PARTS[constructorName] : undefined;
 }

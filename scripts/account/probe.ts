@@ -1,9 +1,9 @@
 /**
- * Loaded into each thread of a server that is looked into (`--import`): collects garbage, says what
- * its heap holds, and writes a snapshot of it.
+ * A probe that `--import` loads into each thread of a server: collects garbage, reports heap usage,
+ * and writes a heap snapshot on request.
  *
- * Main listens on the port that `ACCOUNT_PORT` names; a request is a question. It asks all threads over
- * a broadcast channel, itself besides, and answers with what they said when all have, as JSON.
+ * The main thread listens on the port in `ACCOUNT_PORT`. For each request it queries all threads,
+ * including itself, over a broadcast channel, and responds with their answers as JSON.
  *
  * Runs on: every thread of the server.
  */
@@ -13,18 +13,18 @@ import { getHeapStatistics, setFlagsFromString, writeHeapSnapshot } from "node:v
 import { runInNewContext } from "node:vm";
 import { BroadcastChannel, isMainThread, threadId } from "node:worker_threads";
 
-/** What a thread's heap holds after a collection, in bytes. */
+/** Heap usage of a thread after a collection, in bytes. */
 export interface ThreadMemory {
   readonly threadId: number;
   /** In use by objects. */
   readonly heapUsed: number;
-  /** Its pages that the system has given memory to. */
+  /** Size of its resident pages. */
   readonly heapResident: number;
-  /** The snapshot's path; null where none was asked for. */
+  /** The snapshot's path; null if none was requested. */
   readonly snapshot: string | null;
 }
 
-/** What is asked: the path that a snapshot's begins with, or null for none. */
+/** A query: the prefix of the snapshots' paths, or null for no snapshots. */
 interface Question {
   readonly snapshots: string | null;
 }
@@ -39,7 +39,7 @@ const channel = new BroadcastChannel("simurgh-account");
 channel.unref();
 
 function answer({ snapshots }: Question): ThreadMemory {
-  // The second one collects what the first one's finalizers let go of.
+  // The second collection frees what the finalizers of the first one release.
   collect();
   collect();
   const { used_heap_size: heapUsed, total_physical_size: heapResident } = getHeapStatistics();
@@ -47,7 +47,7 @@ function answer({ snapshots }: Question): ThreadMemory {
   return { threadId, heapUsed, heapResident, snapshot };
 }
 
-/** Main's side: asks so many other threads, and waits for them all. */
+/** Queries this thread and `threads` others, and waits for all answers. Runs on the main thread. */
 function ask(question: Question, threads: number): Promise<readonly ThreadMemory[]> {
   const answers = [answer(question)];
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * The app that is measured: a broadcast and an echo, with every option as it is out of the box; and
- * the same with joins that are serial, under a path of its own.
+ * The app under test: a broadcast and an echo with default options, and the same with serial joins
+ * under a path of its own.
  *
  * Runs on: shard.
  */
@@ -11,7 +11,7 @@ import { tellThread, type ShardThreads } from "./stats.ts";
 const socket = defineSocket({ connect: () => ok({}) });
 const serialSocket = defineSocket({ joins: "serial", connect: () => ok({}) });
 
-/** The channel is the same for both: no assigns matter to it. */
+/** Used by both sockets, since it does not depend on assigns. */
 const channel = defineChannel(socket, {
   join: () => ok(),
   handleIn: {

@@ -1,9 +1,9 @@
 /**
- * The yardstick: the least that answers the frames of a benchmark, on the bare engine.
+ * The baseline: the smallest program on the bare engine that answers the frames of a benchmark.
  *
- * One `JSON.parse` of each frame in, one `JSON.stringify` of each frame out, the engine's own
- * `publish`. It has no checks, no limits and no errors: a server that anyone may reach needs
- * them, and what they cost is what the ratio to this program says.
+ * It parses each incoming frame with `JSON.parse`, encodes each outgoing frame with `JSON.stringify`,
+ * and uses the engine's own `publish`. It has no checks, limits or error handling. A public server
+ * needs those, and the ratio to this program shows what they cost.
  *
  * Runs on: the main thread of a process of its own. `node bare-engine.js --port 4100`
  */

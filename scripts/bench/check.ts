@@ -1,13 +1,13 @@
 /**
- * `npm run bench:check`: fails where a budget is breached.
+ * `npm run bench:check`: fails if a budget is exceeded.
  *
- * Every budget has five rounds of three seconds, in each of which Simurgh and the bare engine take
- * turns, first the one and then the other first; their median is judged. `--short`, for a machine
- * where others are at work, judges one round of a second with slack, and takes two more where that
- * is beyond it: so noise must come three times in a row to fail it.
+ * Each budget is judged by the median of five rounds of three seconds. In each round Simurgh and the
+ * bare engine take turns, with alternating order. `--short`, for a busy machine, judges one round of
+ * one second with slack, and takes up to two more if that fails, so only noise in three rounds in a
+ * row makes it fail.
  *
  * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
- * Exit: 0 all within, 1 a breach or a run that failed, 2 a bad option.
+ * Exit code: 0 if all budgets are met, 1 if one is exceeded or a run fails, 2 for a bad option.
  */
 
 import { parseArgs } from "node:util";
@@ -27,14 +27,14 @@ import { runRound } from "./rounds.ts";
 import type { WorkName } from "./works.ts";
 
 const HELP = `npm run bench:check -- [OPTIONS]
-  --short   one to three rounds of a second, judged with slack (five of three seconds)
+  --short   one to three rounds of one second, judged with slack (default: five of three seconds)
   --help    show this
-Exit: 0 all within their budgets, 1 a breach or a run that failed, 2 a bad option.
+Exit code: 0 if all budgets are met, 1 if one is exceeded or a run fails, 2 for a bad option.
 `;
 const SERVERS = ["bare", "simurgh"] as const;
 const RING_RECORDS = 3_000_000;
 
-/** The long form's rounds are all judged; the short one's only as far as a breach needs. */
+/** The long form always runs all its rounds; the short form stops at the first good one. */
 const LONG = { rounds: 5, seconds: 3, relationSlack: 1, ringSlack: 1 } as const;
 const SHORT = {
   rounds: 3,
@@ -44,7 +44,7 @@ const SHORT = {
 } as const;
 type Form = typeof LONG | typeof SHORT;
 
-/** Measures until the form's rounds are full, or (short) until one of them is within. */
+/** Measures all rounds of the form or, in the short form, until the budget is met. */
 async function judgeInRounds(form: Form, judge: () => Promise<Verdict>): Promise<Verdict> {
   for (let round = 1; ; round++) {
     const verdict = await judge();

@@ -1,10 +1,10 @@
 /**
- * Text in columns, for terminals. Pure.
+ * Formats text in columns, for terminals. Pure.
  *
  * Runs on: the process of a bench.
  */
 
-/** Draws rows of cells as lines, each column as wide as its widest cell, two spaces between. */
+/** Formats rows of cells as lines, with each column as wide as its widest cell and two spaces between. */
 export function inColumns(rows: readonly (readonly string[])[]): string {
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, column) =>

@@ -1,12 +1,12 @@
 /**
- * A bench from its command line to its table: the servers in turns under one load, round by round, as
- * ratios to the bare engine.
+ * Runs a benchmark from its command line to its table: the servers take turns under the same load,
+ * round by round, and are shown as ratios to the bare engine.
  *
- * What a server needs beside this package is got ready first. One that cannot run here is left out of
- * the rounds, and the table says why.
+ * Packages that a server needs are installed first. A server that cannot run here is skipped, and the
+ * table says why.
  *
  * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
- * Exit: 0 all was measured, 1 a run failed, 2 a bad option.
+ * Exit code: 0 if everything was measured, 1 if a run failed, 2 for a bad option.
  */
 
 import { compare, type Round } from "./comparison.ts";
@@ -18,7 +18,7 @@ import { prepareServer, type ServerName } from "./servers.ts";
 import { compareLatency, makeTable, roundsBeside, type Absences, type Results } from "./table.ts";
 import { groupWorks, WORKS, type Work, type WorkName } from "./works.ts";
 
-/** The results for scripts: for each work and server, its figure and its relation to bare. */
+/** Returns the results as JSON: the figure of each work and server, and its relation to bare. */
 function makeJson(results: Results, options: BenchOptions, absences: Absences): string {
   const rows = Object.entries(results).flatMap(([name, rounds]) => {
     const work: Work = WORKS[name as WorkName];
@@ -38,14 +38,14 @@ function makeJson(results: Results, options: BenchOptions, absences: Absences): 
   return JSON.stringify({ pairs: options.pairs, seconds: options.seconds, rows });
 }
 
-/** Gets all servers ready. @returns those that cannot run here, and why */
+/** Prepares all servers. @returns those that cannot run here, and why */
 function prepare(servers: readonly ServerName[]): Absences {
   const absences: { [Name in ServerName]?: string } = {};
   for (const server of servers) {
     const absence = prepareServer(server, tell);
     if (absence === undefined) continue;
     absences[server] = absence;
-    tell(`${server} is left out: ${absence}`);
+    tell(`${server} is skipped: ${absence}`);
   }
   return absences;
 }
@@ -69,7 +69,7 @@ async function run(options: BenchOptions): Promise<number> {
   return 0;
 }
 
-/** Runs a command with the words of this process. */
+/** Runs a benchmark with the arguments of this process. */
 export function runCommand(command: BenchCommand): Promise<void> {
   return runProgram({
     name: command.name,

@@ -1,8 +1,8 @@
 /**
  * Compares a server with the bare engine, round by round. Pure functions.
  *
- * The two are compared within a round, where the machine was in one mood; the median of the
- * rounds is the figure, their least and largest say how far it can be trusted.
+ * The two are compared within a round, while the state of the machine is about the same. The figure
+ * is the median of the rounds; their minimum and maximum show how far it can be trusted.
  *
  * Runs on: the bench's process.
  */
@@ -16,13 +16,13 @@ export type Round = { readonly [Name in ServerName]?: Measurement };
 
 /** A server against the bare engine on one work. */
 export interface Comparison {
-  /** Median of the server's own figure; absent where the generator refused it in every round. */
+  /** Median of the server's own figure; absent if the generator refused it in every round. */
   readonly figure?: number;
-  /** Ratio or difference to the bare engine; absent for that engine itself. */
+  /** Ratio or difference to the bare engine; absent for the bare engine itself. */
   readonly relation?: Spread;
-  /** Ratio or difference to the same server without what the work adds; absent in other works. */
+  /** Ratio or difference to the same server on the work `beside` this one; absent without one. */
   readonly toWithout?: Spread;
-  /** Clients that did not read, and how many of them the server closed; absent in other works. */
+  /** Clients that did not read, and how many of them the server closed; absent if there are none. */
   readonly deaf?: { readonly count: number; readonly closed: Spread };
   /** Rounds in which the generator refused the figure. */
   readonly refused: number;
@@ -32,27 +32,28 @@ export interface Comparison {
   readonly starved: number;
 }
 
-/** Median, least and largest of the rounds. */
+/** Median, minimum and maximum of the rounds. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
   readonly max: number;
 }
 
-/** Middle of some numbers; the mean of the two middle ones where their count is even. */
+/** Returns the median of numbers: the mean of the two middle ones if their count is even. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right);
   const upper = sorted[sorted.length >> 1];
   const lower = sorted[(sorted.length - 1) >> 1];
-  if (upper === undefined || lower === undefined) throw new RangeError("no values, no median");
+  if (upper === undefined || lower === undefined)
+    throw new RangeError("the median needs at least one value, got none");
   return (lower + upper) / 2;
 }
 
 /**
- * Compares one server with the bare engine, and with itself on the work beside this one.
+ * Compares one server with the bare engine, and with itself on the work `beside` this one.
  *
- * @param roundsBeside rounds of that work, in the same order; empty where there is none
- * @returns undefined where the server was not measured
+ * @param roundsBeside rounds of that work, in the same order; empty if there is none
+ * @returns undefined if the server was not measured
  */
 export function compare(
   work: Work,
@@ -83,7 +84,7 @@ function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** A server's figures against a yardstick's, for the rounds that have both. */
+/** Returns the relation of a server's figures to those of a baseline, for rounds that have both. */
 function relationsOf(
   { figure }: Work,
   rounds: readonly Round[],

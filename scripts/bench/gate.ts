@@ -1,5 +1,5 @@
 /**
- * The budgets as a gate: what was measured against what may be. Pure functions.
+ * Judges measurements by their budgets. Pure functions.
  *
  * Runs on: the process of `bench:check`.
  */
@@ -8,37 +8,37 @@ import { inColumns } from "./columns.ts";
 import { compare, median, type Round, type Spread } from "./comparison.ts";
 import { FIGURES, WORKS, type Work, type WorkName } from "./works.ts";
 
-/** The works that have a budget, in the order of the table. */
+/** Works that have a budget, in the order of the table. */
 export const BUDGETED = (Object.keys(WORKS) as readonly WorkName[]).filter(
   (name) => (WORKS[name] as Work).budget !== undefined,
 );
 
-/** Records a second that the ring must pass at least; it has no yardstick but the clock. */
+/** Minimum rate of the ring, in records a second. It has no baseline to compare with. */
 export const RING_BUDGET_PER_SECOND = 5_000_000;
 
 /**
- * What the short form allows, as a factor on a budget. It is there to catch what broke, not what got a
- * little dearer: in single rounds on a machine with others at work, ratios lay up to 1.5 times off,
- * and the ring's rate at a third.
+ * Slack of the short form, as a factor on a budget. The short form is there to catch breakage, not
+ * small regressions: in single rounds on a busy machine, ratios were up to 1.5 times too high, and the
+ * ring's rate was down to a third.
  */
 export const SHORT_SLACK = { relation: 2, ring: 5 } as const;
 
 /** One row: a figure and its budget. */
 export interface Verdict {
   readonly title: string;
-  /** Median, least and largest; undefined where no round gave a figure. */
+  /** Median, minimum and maximum; undefined if no round produced a figure. */
   readonly measured: Spread | undefined;
-  /** The budget, and what is failed at: the budget with its slack. */
+  /** The budget, and the limit that fails the check: the budget with slack. */
   readonly budget: number;
   readonly limit: number;
   readonly isWithin: boolean;
-  /** Writes a figure of this row as the table shows it. */
+  /** Formats a figure of this row for the table. */
   readonly show: (figure: number) => string;
-  /** What a reader must know beside it. */
+  /** A remark for the reader; may be empty. */
   readonly note: string;
 }
 
-/** Judges Simurgh's rounds of one work that has a budget. */
+/** Judges Simurgh's rounds of a work that has a budget. */
 export function judgeWork(name: WorkName, rounds: readonly Round[], slack: number): Verdict {
   const work: Work = WORKS[name];
   const comparison = compare(work, "simurgh", rounds);
@@ -59,7 +59,7 @@ export function judgeWork(name: WorkName, rounds: readonly Round[], slack: numbe
   };
 }
 
-/** Judges the rates of the ring, records a second. */
+/** Judges the rates of the ring, in records a second. */
 export function judgeRing(rates: readonly number[], slack: number): Verdict {
   const measured = {
     median: median(rates),
@@ -78,7 +78,7 @@ export function judgeRing(rates: readonly number[], slack: number): Verdict {
   };
 }
 
-/** Draws the table. Ratios are server CPU per message, to the bare engine's. */
+/** Formats the table. Ratios compare server CPU per message with the bare engine's. */
 export function makeGateTable(verdicts: readonly Verdict[]): string {
   const rows = [
     ["work", "median", "min to max", "budget", "fails at", ""],

@@ -1,5 +1,5 @@
 /**
- * The load generator, native-bench: builds it, runs it once, reads its line of JSON.
+ * Builds the load generator, native-bench, runs it, and reads its line of JSON.
  *
  * Runs on: the bench's process.
  */
@@ -11,39 +11,39 @@ import type { Work } from "./works.ts";
 
 /** From `dist/scripts/bench` to the package's root. */
 const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url));
-/** Its program, once it is built. */
+/** The program, which exists after `buildGenerator`. */
 export const GENERATOR = `${FOLDER}build/native-bench`;
 const RUN_DEADLINE_MS = 180_000;
 
-/** What one run of the generator found. */
+/** The results of one run of the generator. */
 export interface Measurement {
-  /** Server CPU for each message that it delivered (`connect`: for each join). */
+  /** Server CPU for each message delivered (in `connect`: for each join). */
   readonly cpuUsPerMessage: number;
-  /** Server memory of one more joined connection. */
+  /** Server memory per additional joined connection. */
   readonly bytesPerConnection: number;
-  /** The server got less done than was asked for: its CPU per message is then a guess. */
+  /** The server fell behind the load; its CPU per message is then unreliable. */
   readonly isServerBehind: boolean;
-  /** The machine was too busy: the server waited for a core and batched more than it would. */
+  /** The server had to wait for a core, and therefore batched more than it usually does. */
   readonly isServerStarved: boolean;
-  /** Undefined where the generator refused it. */
+  /** Undefined if the generator refused it. */
   readonly latencyP99Us: number | undefined;
-  /** Why it did. */
+  /** Why the generator refused it. */
   readonly bottleneck: string | undefined;
   /** Connections that did not read, and how many of them the server closed. */
   readonly deaf: number;
   readonly deafClosed: number;
 }
 
-/** Builds the generator. @throws Error with the compiler's words where it does not build */
+/** Builds the generator. @throws Error with the compiler's output if that fails */
 export function buildGenerator(): void {
   const { status, stdout, stderr, error } = spawnSync("make", ["-C", FOLDER, "--silent"], {
     encoding: "utf8",
   });
-  if (error !== undefined) throw new Error(`make cannot be run: ${error.message}`);
-  if (status !== 0) throw new Error(`native-bench does not build:\n${stdout}${stderr}`);
+  if (error !== undefined) throw new Error(`make could not be run: ${error.message}`);
+  if (status !== 0) throw new Error(`native-bench failed to build:\n${stdout}${stderr}`);
 }
 
-/** The generator's command line for a work. */
+/** Makes the generator's command line for a work. */
 export function makeCommandLine(
   work: Work,
   seconds: number,
@@ -63,12 +63,12 @@ export function makeCommandLine(
   ];
 }
 
-/** Runs the generator once. @throws Error with its report where it found the run bad */
+/** Runs the generator once. @throws Error with its report if the run failed */
 export async function runGenerator(words: readonly string[]): Promise<Measurement> {
   return readMeasurement(await runForJson(words));
 }
 
-/** Runs the generator once. @returns its line of JSON. @throws Error as above */
+/** Runs the generator once. @returns its line of JSON. @throws Error as `runGenerator` does */
 export function runForJson(words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const settings = { timeout: RUN_DEADLINE_MS, killSignal: "SIGKILL" } as const;
@@ -82,7 +82,7 @@ export function runForJson(words: readonly string[]): Promise<string> {
   });
 }
 
-/** Reads the generator's line of JSON. @throws Error where a figure is missing */
+/** Parses the generator's line of JSON. @throws Error if a figure is missing */
 export function readMeasurement(line: string): Measurement {
   const { window, memory, deaf, deafClosed } = JSON.parse(line) as {
     readonly window: {
@@ -97,7 +97,7 @@ export function readMeasurement(line: string): Measurement {
     readonly deafClosed: number;
   };
   if (window.serverCpuUsPerMessage === undefined || memory === null) {
-    throw new Error(`native-bench measured no server: ${line}`);
+    throw new Error(`native-bench must have measured the server, got ${line}`);
   }
   return {
     cpuUsPerMessage: window.serverCpuUsPerMessage,

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: the servers in turns under one load, as ratios to the bare engine.
+ * `npm run bench`: runs the servers in turn under the same load and shows ratios to the bare engine.
  *
- * Absolute times say little on a shared machine, the ratio within a round says what it can.
+ * Absolute times say little on a shared machine; the ratio within a round is more reliable.
  *
  * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
  */

@@ -1,5 +1,5 @@
 /**
- * The command line of `npm run bench`, and of `npm run load:peers`, which differ in their defaults.
+ * The command line of `npm run bench` and `npm run load:peers`, which differ only in their defaults.
  *
  * Runs on: the bench's process, once.
  */
@@ -9,13 +9,13 @@ import { findListener } from "../load/peers/listener.ts";
 import { SERVER_NAMES, type Elsewhere, type ServerName } from "./servers.ts";
 import { WORKS, type WorkName } from "./works.ts";
 
-/** Options with every default filled in and every value checked. */
+/** The options, checked and with all defaults filled in. */
 export interface BenchOptions {
   readonly works: readonly WorkName[];
   readonly servers: readonly ServerName[];
-  /** A Phoenix server that runs already; undefined: none. */
+  /** A Phoenix server that is already running, if any. */
   readonly phoenix: Elsewhere | undefined;
-  /** Rounds of each work; in each, every server has one turn. */
+  /** Rounds of each work; every server has one turn per round. */
   readonly pairs: number;
   /** Measured seconds of each turn. */
   readonly seconds: number;
@@ -25,37 +25,37 @@ export interface BenchOptions {
 
 const WORK_NAMES = Object.keys(WORKS) as readonly WorkName[];
 
-/** A command: the name of its script, and what it does unless it is told otherwise. */
+/** A benchmark command: the name of its script, and its defaults. */
 export interface BenchCommand {
   readonly name: string;
   readonly works: readonly WorkName[];
   readonly servers: readonly ServerName[];
 }
 
-/** `npm run bench`: all works, on the servers that need no other package. */
+/** `npm run bench`: all works, on servers that need no other package. */
 export const BENCH: BenchCommand = {
   name: "bench",
   works: WORK_NAMES,
   servers: ["bare", "simurgh", "serial", "ws"],
 };
 
-/** `npm run load:peers`: what all of them do, on what a user would pick instead. */
+/** `npm run load:peers`: works that all servers support, on Simurgh and its alternatives. */
 export const LOAD_PEERS: BenchCommand = {
   name: "load:peers",
   works: ["echo", "fanout", "memory"],
   servers: ["bare", "simurgh", "ws", "socket.io", "socket.io-uws", "bun"],
 };
 
-/** The text of `--help`. */
+/** Returns the text of `--help`. */
 export function makeHelp({ name, works, servers }: BenchCommand): string {
   return `npm run ${name} -- [OPTIONS]
-  --only NAMES      works, with commas between: ${WORK_NAMES.join(", ")}
+  --only NAMES      works, separated by commas: ${WORK_NAMES.join(", ")}
                     (${works.join(",")})
-  --servers NAMES   servers, in turns: ${SERVER_NAMES.join(", ")}
-                    (${servers.join(",")}; phoenix where it is given)
-  --phoenix URL     a Phoenix server that runs on this machine already, with channels bench:*,
+  --servers NAMES   servers, separated by commas: ${SERVER_NAMES.join(", ")}
+                    (${servers.join(",")}; phoenix if --phoenix is given)
+  --phoenix URL     a Phoenix server already running on this machine, with channels bench:*,
                     such as ws://127.0.0.1:4000/socket/websocket
-  --phoenix-pid PID its process (the one that listens on that port)
+  --phoenix-pid PID its process (default: the one that listens on that port)
   --pairs N         rounds of each work, 1 to 100 (3)
   --seconds N       measured seconds of each turn, 1 to 60 (3)
   --json            one line of JSON on stdout, the table on stderr
@@ -63,7 +63,7 @@ export function makeHelp({ name, works, servers }: BenchCommand): string {
 `;
 }
 
-/** Reads the command line. @throws TypeError whose message is one line for the user */
+/** Parses the command line. @throws TypeError with a one-line message for the user */
 export function parseBenchOptions(
   words: readonly string[],
   command: BenchCommand = BENCH,
@@ -85,7 +85,7 @@ export function parseBenchOptions(
   const ours = phoenix === undefined ? command.servers : [...command.servers, "phoenix"];
   const servers = readNames("servers", values.servers ?? ours.join(","), SERVER_NAMES);
   if (servers.includes("phoenix") && phoenix === undefined) {
-    throw new TypeError("phoenix must have an address (URL of --phoenix), got none");
+    throw new TypeError("phoenix needs --phoenix URL, got none");
   }
   return {
     works: readNames("only", values.only, WORK_NAMES),
@@ -98,7 +98,7 @@ export function parseBenchOptions(
   };
 }
 
-/** @returns undefined where none is given */
+/** @returns undefined if no URL is given */
 function readPhoenix(url: string | undefined, pidText: string | undefined): Elsewhere | undefined {
   if (url === undefined) return undefined;
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
@@ -110,8 +110,8 @@ function readPhoenix(url: string | undefined, pidText: string | undefined): Else
     pidText === undefined ? findListener(port) : readCount("phoenix-pid", pidText, 2 ** 22);
   if (pid !== undefined) return { url, pid };
   throw new TypeError(
-    `phoenix must listen on its port, in a process whose descriptors may be read here, got none that ` +
-      `listens on ${port}; if it runs as another user, give its process as --phoenix-pid`,
+    `phoenix must be a process of this user that listens on its port, got none on port ${port}; ` +
+      `if it runs as another user, pass its process as --phoenix-pid`,
   );
 }
 
@@ -123,7 +123,7 @@ function readNames<Name extends string>(
   const given = text.split(",");
   const unknown = given.find((name) => !known.some((candidate) => candidate === name));
   if (unknown !== undefined) {
-    throw new TypeError(`${option} must be of ${known.join(", ")}, got ${unknown}`);
+    throw new TypeError(`${option} must be one or more of ${known.join(", ")}, got ${unknown}`);
   }
   return known.filter((name) => given.includes(name));
 }

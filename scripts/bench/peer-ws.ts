@@ -1,5 +1,5 @@
 /**
- * The peer: the same frames answered by `ws`, the way a program on plain Node would.
+ * A peer to compare with: answers the same frames with `ws`, as a plain Node.js program would.
  *
  * Runs on: the main thread of a process of its own. `node peer-ws.js --port 4100`
  */
@@ -37,13 +37,13 @@ function reply(socket: WebSocket, frame: Frame, response: unknown): void {
 }
 
 function publish(topic: string, payload: unknown): void {
-  // Encoded once; `ws` would encode a string again for each subscriber.
+  // Encoded once: given a string, `ws` would encode it again for each subscriber.
   const bytes = Buffer.from(JSON.stringify([null, null, topic, "b", payload]));
   for (const socket of subscribers.get(topic) ?? []) socket.send(bytes, { binary: false });
 }
 
 server.on("connection", (socket) => {
-  // `ws` gives a Buffer for each message unless it is told otherwise.
+  // By default, `ws` passes each message as a Buffer.
   socket.on("message", (data: Buffer) => {
     const frame = JSON.parse(data.toString()) as Frame;
     const [, , topic, event, payload] = frame;

@@ -1,41 +1,41 @@
 /**
- * What every command of the measurements does: reads its words, says what is wrong with them, runs, and
- * sets the exit code.
+ * The frame of every measuring command: parses its arguments, reports errors in them, runs the
+ * command, and sets the exit code.
  *
- * An interrupted one takes its servers and generators with it, and so does one that fails: `exit` is
- * where they are killed, and it would else wait for them for ever.
+ * A command that fails or is interrupted calls `process.exit`, because servers and generators are
+ * killed on the `exit` event; otherwise the process would wait for them forever.
  *
  * Runs on: a command's process.
  */
 
-/** Exit code of a run that failed, or found something bad. */
+/** Exit code of a run that failed or found a problem. */
 export const FAILED = 1;
-/** Exit code of an option that cannot be used. */
+/** Exit code for a bad option. */
 export const BAD_OPTION = 2;
 
 /** A command. */
 export interface Program<Options> {
-  /** Name of its script, which its complaints begin with. */
+  /** Name of its script, with which its error messages begin. */
   readonly name: string;
   readonly help: string;
-  /** @throws TypeError whose message is one line for the user */
+  /** @throws TypeError with a one-line message for the user */
   readonly parse: (words: readonly string[]) => Options;
   readonly wantsHelp: (options: Options) => boolean;
   /** @returns the exit code */
   readonly run: (options: Options, words: readonly string[]) => Promise<number>;
 }
 
-/** Writes a line for people, who read standard error. */
+/** Writes a line for people to standard error. */
 export function tell(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** What an error says. */
+/** Returns the message of an error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Runs a command with the words of this process. */
+/** Runs a command with the arguments of this process. */
 export async function runProgram<Options>(program: Program<Options>): Promise<void> {
   const { name, help, parse, wantsHelp, run } = program;
   for (const signal of ["SIGINT", "SIGTERM"] as const)

@@ -1,8 +1,8 @@
 /**
- * A round: every server in turn is started afresh, loaded, measured and stopped.
+ * A round of a benchmark: each server in turn is started, loaded, measured and stopped.
  *
- * The servers' order turns round from one to the next, so that a machine that warms up or slows down
- * favours none. Works that are compared with each other share their rounds.
+ * The order of the servers is reversed from one round to the next, so that a machine that warms up or
+ * slows down favours none of them. Works that are compared with each other share their rounds.
  *
  * Runs on: the bench's process.
  */
@@ -13,25 +13,25 @@ import { startServer, type ServerName, type ServerSetting } from "./servers.ts";
 import { showFigure } from "./table.ts";
 import { WORKS, type Work, type WorkName } from "./works.ts";
 
-/** One round of works that share it. */
+/** The plan of one round. */
 export interface RoundPlan {
-  /** Its number, from 1: those of even numbers go backwards. */
+  /** Its number, from 1. Even rounds take the servers in reverse order. */
   readonly number: number;
   readonly works: readonly WorkName[];
   readonly servers: readonly ServerName[];
   /** Measured seconds of each turn. */
   readonly seconds: number;
-  /** How the servers are started. */
+  /** Further settings of the servers. */
   readonly setting?: ServerSetting;
 }
 
-/** What one round found, by work. */
+/** The results of one round, by work. */
 export type RoundResults = { readonly [Name in WorkName]?: Round };
 
 /**
- * Runs one round: each server has all works in one turn.
+ * Runs one round. Each server runs all works in its turn.
  *
- * @param onMeasured told of each measurement, in a line, when it is there
+ * @param onMeasured called with a line of text for each measurement
  */
 export async function runRound(
   { number, works, servers, seconds, setting }: RoundPlan,
@@ -48,7 +48,7 @@ export async function runRound(
   return results;
 }
 
-/** A round that is being filled. */
+/** A round that is still being filled. */
 type Measured = { -readonly [Name in keyof Round]: Round[Name] };
 
 async function measure(
@@ -62,7 +62,7 @@ async function measure(
   try {
     measurement = await runGenerator(makeCommandLine(work, seconds, server));
   } catch (error) {
-    // Why the load failed matters more than how the server ends after that.
+    // The failure of the load matters more than a failure to stop the server.
     await server.stop().catch((reason: unknown) => process.stderr.write(`${String(reason)}\n`));
     throw error;
   }

@@ -1,9 +1,9 @@
 /**
- * `npm run check:native`: native-bench's tests, built three times: as released, with the address and
- * undefined-behaviour sanitizers, with the thread sanitizer. The sanitized ones also put a short load
- * on a real server, by several threads.
+ * `npm run check:native`: builds and tests native-bench three times: as released, with the address and
+ * undefined-behaviour sanitizers, and with the thread sanitizer. The sanitized builds also put a short
+ * multi-threaded load on a real server.
  *
- * Runs on: a process of its own. The server has two shards; its address and the load stay on 127.0.0.1.
+ * Runs on: a process of its own. The server has two shards. Server and load stay on 127.0.0.1.
  */
 
 import { spawn } from "node:child_process";
@@ -15,7 +15,7 @@ import { startServer } from "./servers.ts";
 /** From `dist/scripts/bench` to the package's root. */
 const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url));
 
-/** Runs make, whose output is ours. @returns its exit code, or 1 where it was killed */
+/** Runs make with inherited output. @returns its exit code, or 1 if it was killed */
 async function make(words: readonly string[]): Promise<number> {
   const child = spawn("make", words, { stdio: "inherit" });
   const kill = (): boolean => child.kill("SIGKILL");
@@ -25,7 +25,7 @@ async function make(words: readonly string[]): Promise<number> {
   return code ?? 1;
 }
 
-// Interrupted, it takes the server with it: "exit" is where that is killed.
+// The server is killed on the "exit" event, so exit explicitly when interrupted.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 const server = await startServer("simurgh", 2);

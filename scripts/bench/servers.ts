@@ -1,5 +1,5 @@
 /**
- * The servers that are measured: starts one as a process of its own, and stops it.
+ * Starts and stops the servers under test, each as a process of its own.
  *
  * Runs on: the bench's process.
  */
@@ -12,26 +12,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { bunExecutable, preparePeer, type PeerPackage } from "../load/peers/packages.ts";
 
-/** What a server speaks, as the generator names it. */
+/** The protocol of a server, by the generator's name for it. */
 export type ServerProtocol = "phoenix" | "socket.io";
 
 interface Program {
-  /** Beside this file's compiled form. */
+  /** Path relative to the compiled form of this file. */
   readonly file: string;
-  /** Further words of its command line. */
+  /** Further arguments. */
   readonly words?: readonly string[];
   /** Path of the socket's URL. */
   readonly path: string;
   readonly protocol?: Exclude<ServerProtocol, "phoenix">;
-  /** True where it has as many threads as it is told; the others have one. */
+  /** Its number of threads can be set; others have one. */
   readonly hasShards?: true;
-  /** The package that it needs and this one does not have. */
+  /** A package that it needs and that is not a dependency of this one. */
   readonly peer?: PeerPackage;
 }
 
 /**
- * Each program that is started. `serial` is Simurgh with `joins: "serial"`: the order of Phoenix, in
- * bursts too. `socket.io-uws` is Socket.IO on uWebSockets.js in the place of `ws`.
+ * The programs of all servers. `serial` is Simurgh with `joins: "serial"`, which keeps Phoenix's order
+ * in bursts too. `socket.io-uws` is Socket.IO on uWebSockets.js instead of `ws`.
  */
 const PROGRAMS = {
   bare: { file: "./bare-engine.js", path: "/socket/websocket" },
@@ -54,10 +54,10 @@ const PROGRAMS = {
   bun: { file: "../load/peers/bun-server.js", path: "/socket/websocket", peer: "bun" },
 } as const satisfies Record<string, Program>;
 
-/** Name of a server. `bare` is the yardstick, `phoenix` one that somebody else has started. */
+/** Name of a server. `bare` is the baseline; `phoenix` is started by the user. */
 export type ServerName = keyof typeof PROGRAMS | "phoenix";
 
-/** All servers, in the order in which they take turns. */
+/** All servers, in the order of their turns. */
 export const SERVER_NAMES: readonly ServerName[] = [
   ...(Object.keys(PROGRAMS) as readonly (keyof typeof PROGRAMS)[]),
   "phoenix",
@@ -66,40 +66,40 @@ export const SERVER_NAMES: readonly ServerName[] = [
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 15_000;
 const RETRY_MS = 50;
-/** What is kept of a server's output, to be shown when it fails. */
+/** How much of a server's output is kept, to be shown if it fails. */
 const MAX_LOG_CHARACTERS = 4_000;
 
-/** How a server is started, besides how many shards it has. */
+/** Settings of a server other than its number of shards. */
 export interface ServerSetting {
-  /** Variables of its environment, beside ours. */
+  /** Environment variables in addition to ours. */
   readonly env?: Readonly<Record<string, string>>;
-  /** True: it tells the numbers of its shards (`stats.ts`). For servers that have shards. */
+  /** Whether it serves the stats of its shards (`stats.ts`). Only for servers that have shards. */
   readonly hasStats?: boolean;
-  /** Where `phoenix` is. */
+  /** Where `phoenix` runs. */
   readonly phoenix?: Elsewhere;
 }
 
-/** A server that is not ours to start or stop. */
+/** A server that was started elsewhere. */
 export interface Elsewhere {
   readonly url: string;
   readonly pid: number;
 }
 
-/** A server that answers. */
+/** A server that accepts requests. */
 export interface RunningServer {
   readonly pid: number;
   readonly url: string;
   readonly protocol: ServerProtocol;
-  /** Where it tells the numbers of its shards, if that was asked for. */
+  /** URL of its shards' stats, if `hasStats` is set. */
   readonly statsUrl: string | undefined;
-  /** Asks it to end, and waits; rejects where it does not, or ends with another code than 0. */
+  /** Stops it and waits. Rejects if it does not end, or ends with a code other than 0. */
   stop(): Promise<void>;
 }
 
 /**
- * Gets ready what a server needs beside this package, which may take a while.
+ * Installs what a server needs besides this package, which may take a while.
  *
- * @returns a line in words where it cannot run here; undefined: it is ready
+ * @returns a line that says why it cannot run here, or undefined if it can
  */
 export function prepareServer(name: ServerName, tell: (line: string) => void): string | undefined {
   if (name === "phoenix") return undefined;
@@ -108,9 +108,9 @@ export function prepareServer(name: ServerName, tell: (line: string) => void): s
 }
 
 /**
- * Starts a server on a free port of this machine and waits until it answers.
+ * Starts a server on a free port and waits until it responds.
  *
- * @param shards - undefined: as many as its environment says, or as it has by itself
+ * @param shards - undefined for the value in its environment, or its default
  */
 export async function startServer(
   name: ServerName,
@@ -143,7 +143,7 @@ export async function startServer(
   };
 }
 
-/** The command line that starts a program, without its interpreter. */
+/** Returns the command line of a program, without its interpreter. */
 function wordsOf({ file, words = [] }: Program, port: number, shards?: number): string[] {
   return [
     fileURLToPath(new URL(file, import.meta.url)),
@@ -154,9 +154,9 @@ function wordsOf({ file, words = [] }: Program, port: number, shards?: number): 
   ];
 }
 
-/** A server that runs already, and goes on running. */
+/** Returns a server that is already running and is left running. */
 function visit(place: Elsewhere | undefined): RunningServer {
-  if (place === undefined) throw new TypeError("phoenix must have an address, got none");
+  if (place === undefined) throw new TypeError("phoenix needs a URL, got none");
   return { ...place, protocol: "phoenix", statsUrl: undefined, stop: () => Promise.resolve() };
 }
 
@@ -177,16 +177,17 @@ async function waitUntilReady(
 ): Promise<void> {
   const deadline = Date.now() + START_DEADLINE_MS;
   while (!(await isHealthy(port))) {
-    if (child.exitCode !== null) throw fail(`ended with code ${child.exitCode} before it answered`);
+    if (child.exitCode !== null)
+      throw fail(`exited with code ${child.exitCode} before it responded`);
     if (Date.now() > deadline) {
       child.kill("SIGKILL");
-      throw fail(`GET /healthz gave no 200 within ${START_DEADLINE_MS} ms`);
+      throw fail(`GET /healthz must return 200 within ${START_DEADLINE_MS} ms, got none`);
     }
     await sleep(RETRY_MS);
   }
 }
 
-/** One request on a connection of its own, so that the server keeps none of ours. */
+/** Makes one request on a connection of its own, so that none stays open to the server. */
 function isHealthy(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get({ host: "127.0.0.1", port, path: "/healthz", agent: false }, (response) => {
@@ -198,20 +199,20 @@ function isHealthy(port: number): Promise<boolean> {
 }
 
 async function stop(child: ChildProcess, fail: (what: string) => Error): Promise<void> {
-  if (child.exitCode !== null) throw fail(`had ended by itself with code ${child.exitCode}`);
+  if (child.exitCode !== null) throw fail(`had already exited with code ${child.exitCode}`);
   const ended = once(child, "exit", { signal: AbortSignal.timeout(STOP_DEADLINE_MS) });
   child.kill("SIGTERM");
   try {
     const [code, signal] = (await ended) as [number | null, string | null];
-    if (code !== 0) throw fail(`must end with code 0 on SIGTERM, got ${code ?? signal}`);
+    if (code !== 0) throw fail(`must exit with code 0 on SIGTERM, got ${code ?? signal}`);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== "AbortError") throw error;
     child.kill("SIGKILL");
-    throw fail(`had not ended ${STOP_DEADLINE_MS} ms after SIGTERM`);
+    throw fail(`must exit within ${STOP_DEADLINE_MS} ms of SIGTERM, got a timeout`);
   }
 }
 
-/** A port that nobody listens on now. */
+/** Returns a port that is currently free. */
 export async function findFreePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");

@@ -1,7 +1,7 @@
 /**
- * Simurgh, as it is measured: `node simurgh.js --port 4100 --shards 2 --stats-port 4101`.
+ * The Simurgh server under test: `node simurgh.js --port 4100 --shards 2 --stats-port 4101`.
  *
- * Without `--shards` their number is that of the environment, as every other option's value is.
+ * Without `--shards`, the number of shards comes from the environment, like all other options.
  *
  * Runs on: the main thread of a process of its own.
  */
@@ -29,7 +29,7 @@ const server = await serve({
   port: Number(port),
   ...(shards !== undefined && { shards: Number(shards) }),
   data,
-  // Nothing is signed here; without one there would be a warning.
+  // Nothing is signed here, but without a secret there would be a warning.
   secretKeyBase: "nobody has a secret in a benchmark: ".repeat(2),
 });
 const stats = statsPort === undefined ? undefined : serveStats(server, data, Number(statsPort));

@@ -1,5 +1,5 @@
 /**
- * The table that `npm run bench` and `npm run load:peers` print. Pure functions.
+ * Formats the table of `npm run bench` and `npm run load:peers`. Pure functions.
  *
  * Runs on: the bench's process.
  */
@@ -9,15 +9,15 @@ import { compare, type Comparison, type Round, type Spread } from "./comparison.
 import { SERVER_NAMES, type ServerName } from "./servers.ts";
 import { FIGURES, WORKS, type Figure, type Work, type WorkName } from "./works.ts";
 
-/** The rounds of each work that was run. */
+/** The rounds of each work that has run. */
 export type Results = { readonly [Name in WorkName]?: readonly Round[] };
 
-/** Servers that could not be measured, and why, each in a line. */
+/** Servers that could not be measured, each with the reason in a line. */
 export type Absences = { readonly [Name in ServerName]?: string };
 
 const HEAD = ["work", "server", "figure", "to bare", "min – max", "p99", "to bare", "budget", ""];
 
-/** Draws the table: for each work one row for each server. */
+/** Formats the table: one row for each work and server. */
 export function makeTable(results: Results, absences: Absences = {}): string {
   const rows: (readonly string[])[] = [HEAD];
   for (const [name, rounds] of Object.entries(results)) {
@@ -35,7 +35,10 @@ export function makeTable(results: Results, absences: Absences = {}): string {
   return inColumns(rows);
 }
 
-/** The 99th percentile beside another figure; nothing where it is the figure, or of opening only. */
+/**
+ * Compares the 99th percentiles of latency, shown beside another figure. Returns undefined if the
+ * percentile is the figure itself, or if the work only opens connections.
+ */
 export function compareLatency(
   work: Work,
   server: ServerName,
@@ -45,12 +48,12 @@ export function compareLatency(
   return compare({ ...work, figure: "latencyP99Us" }, server, rounds);
 }
 
-/** Rounds of the work that a work is set beside; none where there is no such work, or it was not run. */
+/** Returns the rounds of the work `beside` a work; none if there is no such work or it was not run. */
 export function roundsBeside({ beside }: Work, results: Results): readonly Round[] {
   return beside === undefined ? [] : (results[beside as WorkName] ?? []);
 }
 
-/** A figure with its unit, or that the generator refused it. */
+/** Formats a figure with its unit, or `refused` if the generator refused it. */
 export function showFigure(kind: Figure, figure: number | undefined): string {
   const { unit, digits } = FIGURES[kind];
   return figure === undefined ? "refused" : `${figure.toFixed(digits)} ${unit}`;
@@ -80,7 +83,7 @@ function makeRow(
   ];
 }
 
-/** What a reader must know beside the figures. */
+/** Returns remarks for the reader of the figures. */
 function notesOf(work: Work, comparison: Comparison): readonly string[] {
   const { toWithout, deaf, refused, behind, starved } = comparison;
   const notes: string[] = [];
@@ -89,7 +92,7 @@ function notesOf(work: Work, comparison: Comparison): readonly string[] {
       showRelation(work.figure, toWithout.median),
       showRange(work.figure, toWithout),
     ];
-    notes.push(`${own} of its own without (${range})`);
+    notes.push(`${own} its own figure without them (${range})`);
   }
   if (deaf !== undefined) notes.push(`cut ${showCounts(deaf.closed)} of ${deaf.count}`);
   if (refused > 0) notes.push(`generator was the bottleneck in ${refused} of the rounds`);

@@ -1,52 +1,52 @@
 /**
- * The works that are measured, and what each may cost, in one table.
+ * The works of the benchmark and their budgets, in one table.
  *
  * Runs on: the bench's process.
  */
 
-/** What can be compared: how it is shown, and how a server's stands to the bare engine's. */
+/** Figures that can be compared: how to show them, and how to relate them to the bare engine's. */
 export const FIGURES = {
-  /** Server CPU for each message that it delivered. */
+  /** Server CPU for each message delivered. */
   cpuUsPerMessage: { unit: "µs", digits: 2, relation: "ratio" },
-  /** Server memory of one more joined connection. */
+  /** Server memory per additional joined connection. */
   bytesPerConnection: { unit: "B", digits: 0, relation: "difference" },
-  /** From the planned time of a send to its delivery; absent where the generator refuses it. */
+  /** From the planned time of a send to its delivery; absent if the generator refuses it. */
   latencyP99Us: { unit: "µs", digits: 0, relation: "ratio" },
 } as const;
 
-/** Name of what is compared. */
+/** Name of a figure. */
 export type Figure = keyof typeof FIGURES;
 
 /** One row of the benchmark. */
 export interface Work {
-  /** What it is, as the table prints it. */
+  /** Its title in the table. */
   readonly title: string;
-  /** The generator's scenario and options; rates are chosen so that no server is saturated. */
+  /** The generator's scenario and options. Rates are low enough that no server is saturated. */
   readonly load: readonly string[];
-  /** Whether the generator is told `--duration`: `connect` lasts as long as it takes. */
+  /** Whether the generator takes `--duration`; `connect` lasts as long as it takes. */
   readonly hasDuration: boolean;
-  /** Threads of the servers that have shards; the others have one. */
+  /** Number of threads of the servers that have shards; others have one. */
   readonly shards: number;
   readonly figure: Figure;
-  /** Largest ratio, or largest difference, to the bare engine; absent where none is set. */
+  /** Largest ratio or difference to the bare engine, if there is a limit. */
   readonly budget?: number;
-  /** The work that shows the same server without what is added here; they share their rounds. */
+  /** The work that shows the same server without what this one adds; they share their rounds. */
   readonly beside?: string;
 }
 
 const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "2k"] as const;
 
 /**
- * 2 MB a second to each client. One that does not read is beyond Simurgh's limit when the systems'
- * buffers (up to 5 MB) and `maxBackpressureBytes` are full, and cut after `slowClientMs`: 1.5 s after
- * the first send at the earliest, with buffers of nothing, 4.1 s at the latest. So it is cut within a
- * window of 3 s, which begins with the 1.5 s.
+ * 2 MB a second to each client. A client that does not read exceeds Simurgh's limit once the kernel's
+ * buffers (up to 5 MB) and `maxBackpressureBytes` are full, and is cut `slowClientMs` later: between
+ * 1.5 s (with empty buffers) and 4.1 s after the first send. The window of 3 s starts at 1.5 s, so
+ * that the cut falls within it.
  */
 const READERS = "fanout --connections 200 --topics 4 --rate 1k --payload 8k --warmup 1500ms".split(
   " ",
 );
 
-/** Each work by the name that `--only` takes. */
+/** The works by their names in `--only`. */
 export const WORKS = {
   echo: {
     title: "echo, 200 connections",
@@ -80,8 +80,8 @@ export const WORKS = {
     figure: "bytesPerConnection",
     budget: 1024,
   },
-  // No budget for these: a tail of milliseconds on shared cores has no ratio that would hold. What
-  // counts is each server's own pair, and that the generator found every delivery of the readers.
+  // These have no budget, because tail latencies of milliseconds on shared cores have no stable ratio.
+  // What counts is how each server's own pair compares, and that all readers receive everything.
   readers: {
     title: "p99 of 200 clients, 8 KB payloads",
     load: READERS,
@@ -102,7 +102,7 @@ export const WORKS = {
 /** Name of a work. */
 export type WorkName = keyof typeof WORKS;
 
-/** Puts works that are compared with each other side by side, in the order given. */
+/** Groups works that are compared with each other, in the given order. */
 export function groupWorks(names: readonly WorkName[]): readonly (readonly WorkName[])[] {
   const groups: WorkName[][] = [];
   for (const name of names) {

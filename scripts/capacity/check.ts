@@ -1,5 +1,5 @@
 /**
- * How far the arithmetic is from what runs: the same load predicted, and measured.
+ * Compares the prediction for a load with a measurement of the same load.
  *
  * Runs on: the process of `npm run capacity`. The server is a process of its own, with one shard.
  */
@@ -12,33 +12,33 @@ import type { Demand, Machine } from "./demand.ts";
 import { planWith, type Plan } from "./plan.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** One size, predicted and measured. */
+/** Prediction and measurement for one number of connections. */
 export interface Checked {
   readonly connections: number;
-  /** Server CPU of one delivery, all that goes with it included. */
+  /** All server CPU divided by the number of deliveries. */
   readonly cpuUs: Compared;
-  /** Memory of the server's process with all of them. */
+  /** Memory of the server's process with all connections. */
   readonly bytes: Compared;
 }
 
-/** The two, and how far apart. */
+/** A predicted and a measured figure. */
 export interface Compared {
   readonly predicted: number;
   readonly measured: number;
 }
 
-/** Connections of each run. One process here holds fewer than 20 000 descriptors. */
+/** Numbers of connections. One process can open fewer than 20 000 descriptors here. */
 export const SIZES = [1_000, 5_000, 10_000, 15_000] as const;
 const MEMBERS = 20;
 const PAYLOAD_BYTES = 64;
 const HEARTBEAT_SECONDS = 30;
 const SECONDS = 5;
-/** Runs of each size; the median counts. */
+/** Runs of each size, of which the median counts. */
 const ROUNDS = 3;
-/** Deliveries a second for each connection: each client gets a message a second. */
+/** Deliveries a second to each connection. */
 const RATE_EACH = 1;
 
-/** A machine whose bounds do not matter: how many nodes and shards there are is given. */
+/** A machine with limits that do not matter, because the numbers of nodes and shards are given. */
 const HERE: Machine = {
   cores: 1,
   memoryBytes: Number.MAX_SAFE_INTEGER,
@@ -47,7 +47,7 @@ const HERE: Machine = {
   maxConnections: Number.MAX_SAFE_INTEGER,
 };
 
-/** What is asked of a server with so many connections. */
+/** Returns the demand of a server with a number of connections. */
 export function demandOf(connections: number): Demand {
   return {
     connections,
@@ -59,7 +59,7 @@ export function demandOf(connections: number): Demand {
   };
 }
 
-/** Runs one size, several times, and compares the medians. */
+/** Measures one size several times and compares the medians with the prediction. */
 export async function checkSize(connections: number, costs: UnitCosts): Promise<Checked> {
   const demand = demandOf(connections);
   const plan: Plan = planWith(1, demand, HERE, costs);
@@ -72,14 +72,14 @@ export async function checkSize(connections: number, costs: UnitCosts): Promise<
       measured: median(runs.map(({ window }) => window.serverCpuUsPerMessage)),
     },
     bytes: {
-      // The kernel's part is not the process's.
+      // The memory of the kernel is not part of the process.
       predicted: plan.memoryPerNode - plan.memory.kernel,
       measured: median(runs.map(({ memory }) => memory.afterBytes)),
     },
   };
 }
 
-/** What the generator says of a run. */
+/** The parts of the generator's JSON that are used. */
 interface Run {
   readonly window: { readonly serverCpuUsPerMessage: number };
   readonly memory: { readonly afterBytes: number };
@@ -99,7 +99,7 @@ function wordsOf({ connections, rate, members, payloadBytes, heartbeatSeconds }:
   return `${load} --payload ${payloadBytes} ${time} --json`.split(" ");
 }
 
-/** Draws the table. */
+/** Formats the table. */
 export function makeCheckTable(checked: readonly Checked[]): string {
   const rows = [
     [
@@ -124,7 +124,7 @@ export function makeCheckTable(checked: readonly Checked[]): string {
   return inColumns(rows);
 }
 
-/** How far the prediction is above what was measured, or below. */
+/** Returns by how many percent the prediction is above or below the measurement. */
 export function errorOf({ predicted, measured }: Compared): string {
   const percent = (predicted / measured - 1) * 100;
   return `${percent < 0 ? "-" : "+"}${Math.abs(percent).toFixed(0)} %`;

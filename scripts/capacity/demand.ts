@@ -1,22 +1,22 @@
 /**
- * What is asked of a cluster, and what its machines have.
+ * The load on a cluster, and the machines that it runs on.
  *
  * Runs on: the process of `npm run capacity`.
  */
 
-/** The load to be carried. */
+/** The load on a cluster. */
 export interface Demand {
   /** Joined connections, each with one topic. */
   readonly connections: number;
-  /** Broadcasts a second, of all clients together. */
+  /** Broadcasts a second of all clients together. */
   readonly rate: number;
-  /** Subscribers of each broadcast's topic: its deliveries. */
+  /** Subscribers of each broadcast's topic, and so its number of deliveries. */
   readonly members: number;
   /** Bytes of a broadcast's payload. */
   readonly payloadBytes: number;
-  /** Connections that come and join, a second. */
+  /** Connections that are opened and joined each second. */
   readonly joins: number;
-  /** Seconds between two heartbeats of a connection. */
+  /** Seconds between heartbeats of a connection. */
   readonly heartbeatSeconds: number;
 }
 
@@ -26,8 +26,8 @@ export interface Machine {
   readonly memoryBytes: number;
   /** Bits a second that it can send. */
   readonly networkBits: number;
-  /** Share of its cores that shards may use on average, and of memory and network. */
+  /** Share of its cores, memory and network that may be used on average. */
   readonly load: number;
-  /** Connections that it may hold: its limit of open files. */
+  /** Maximum number of connections, set by its limit of open files. */
   readonly maxConnections: number;
 }

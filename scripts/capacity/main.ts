@@ -1,8 +1,8 @@
 /**
- * `npm run capacity`: what a number of connections and a rate take, from measured unit costs.
+ * `npm run capacity`: plans the resources for connections and a message rate from unit costs.
  *
  * Runs on: a process of its own. Only `--check` and `--measure` start servers; they stay on 127.0.0.1.
- * Exit: 0 done, 1 failed, 2 a bad option.
+ * Exit code: 0 if done, 1 if failed, 2 for a bad option.
  */
 
 import { writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import { makeCapacityReport } from "./report.ts";
 import { simulateShard } from "./simulation.ts";
 import { readUnitCosts } from "./unit-costs.ts";
 
-/** From `dist/scripts/capacity` to the file that the project keeps. */
+/** The project's own unit costs, relative to `dist/scripts/capacity`. */
 const COSTS = fileURLToPath(new URL("../../../scripts/capacity/unit-costs.json", import.meta.url));
 
 async function run(options: CapacityOptions): Promise<number> {
@@ -25,7 +25,7 @@ async function run(options: CapacityOptions): Promise<number> {
     buildGenerator();
     const costs = await measureUnitCosts(tell);
     writeFileSync(options.out, `${JSON.stringify(costs, undefined, 2)}\n`);
-    tell(`written to ${options.out}`);
+    tell(`wrote ${options.out}`);
   } else if (options.kind === "check") {
     await check(options.costs ?? COSTS);
   } else if (options.kind === "plan") {

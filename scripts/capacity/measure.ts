@@ -1,17 +1,18 @@
 /**
  * Measures the unit costs of this machine.
  *
- * CPU is measured in cores (seconds a second) and taken apart by subtraction:
+ * CPU is measured in cores (CPU seconds a second). Its parts are told apart by subtraction:
  *
- *   base of a shard   echo at two rates: where the line through both meets a rate of nothing
- *   join, heartbeat   of runs that do only that, less the base
- *   broadcast,        fan-out to 5 and to 50 members with the same deliveries a second: what differs is
- *   delivery          the broadcasts, the rest is the deliveries
+ *   base of a shard   echo at two rates; the line through both, at a rate of 0
+ *   join, heartbeat   runs that do nothing else, minus the base
+ *   broadcast,        fan-out to 5 and to 50 members with the same number of deliveries a second; the
+ *   delivery          difference is due to broadcasts, the rest to deliveries
  *   deliveryByte      50 members, with payloads of 2 KB and of 64 B
- *   record            20 members on two shards, less all of the above
- *   link, nodeRecord  two nodes, one with clients, less the same two apart, at two rates: a line again;
- *                     Redis says its own CPU
- *   connection, shard, node      memory; the kernel's by /proc/slabinfo, half of it, as both ends are here
+ *   record            20 members on two shards, minus all of the above
+ *   link, nodeRecord  two linked nodes, one of them with clients, minus the same two unlinked, at two
+ *                     rates; again a line. Redis reports its own CPU
+ *   connection, shard, node      memory; for the kernel, half of the growth in /proc/slabinfo, because
+ *                     both ends are on this machine
  *
  * Runs on: the process of `npm run capacity`, for about six minutes. Servers are processes of their own.
  */
@@ -27,10 +28,10 @@ import { startServer, type RunningServer } from "../bench/servers.ts";
 import { readMemory, readThreads } from "../load/threads.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** Told of each step when it begins. */
+/** Called when a step begins. */
 export type OnStep = (step: string) => void;
 
-/** Runs of each kind; the median counts. */
+/** Runs of each kind, of which the median counts. */
 const ROUNDS = 3;
 const SECONDS = 3;
 const SMALL_BYTES = 64;
@@ -39,7 +40,7 @@ const FEW = 5;
 const MEMBERS = 20;
 const MANY = 50;
 const CONNECTIONS = 1_000;
-/** A second, of all fan-outs of one node: about a third of what a shard can do. */
+/** Deliveries a second in fan-outs of one node: about a third of a shard's capacity. */
 const DELIVERIES = 30_000;
 const ECHOES = { few: 1_000, many: 10_000 } as const;
 const BEATING = 4_000;
@@ -49,13 +50,13 @@ const JOINS = 2_000;
 const NODE_RATES = { few: 500, many: 4_000 } as const;
 const MANY_SHARDS = 5;
 const SAMPLE_MS = 50;
-/** What a server sets up after it answers is done by then. */
+/** Pause for what a server still sets up once it responds. */
 const REST_MS = 1_000;
 
-/** Measures them all. @throws Error where a run fails or Redis is missing */
+/** Measures all unit costs. @throws Error if a run fails or Redis is missing */
 export async function measureUnitCosts(onStep: OnStep): Promise<UnitCosts> {
   if (noRedis !== false) throw new Error(noRedis);
-  onStep("1/6 what a shard takes to be awake");
+  onStep("1/6 base cost of a shard");
   const few = await medianOf(() => measureEcho(ECHOES.few));
   const echoes = line(ECHOES.few, few, ECHOES.many, await medianOf(() => measureEcho(ECHOES.many)));
   const base = echoes.base;
@@ -97,7 +98,7 @@ export async function measureUnitCosts(onStep: OnStep): Promise<UnitCosts> {
 function describeMachine(): string {
   const [first, ...others] = cpus();
   const day = new Date().toISOString().slice(0, 10);
-  return `${first?.model.trim() ?? "unknown CPU"}, ${others.length + 1} cores that servers and load share, Node.js ${process.versions.node}, ${day}`;
+  return `${first?.model.trim() ?? "unknown CPU"}, ${others.length + 1} cores shared by servers and load, Node.js ${process.versions.node}, ${day}`;
 }
 
 async function repeat<Result>(measure: () => Promise<Result>): Promise<readonly Result[]> {
@@ -110,7 +111,7 @@ async function medianOf(measure: () => Promise<number>): Promise<number> {
   return median(await repeat(measure));
 }
 
-/** The line through two measurements: cores at a rate of nothing, and microseconds of each event. */
+/** Fits a line through two measurements: cores at a rate of 0, and microseconds per event. */
 export function line(
   fewPerSecond: number,
   fewCores: number,
@@ -121,20 +122,20 @@ export function line(
   return { base: fewCores - each * fewPerSecond, us: each * 1e6 };
 }
 
-/** What the generator says of a run. */
+/** The parts of the generator's JSON that are used. */
 interface Run {
   readonly window: { readonly serverCpuShare: number };
   readonly delivered: number;
   readonly memory: { readonly bytesPerConnection: number };
 }
 
-/** Loads a server. @param load - the generator's scenario and options */
+/** Runs a load on a server. @param load - the generator's scenario and options */
 async function runOn({ url, pid }: RunningServer, load: string): Promise<Run> {
   const words = [...load.split(" "), "--json", "--url", url, "--server-pid", String(pid)];
   return JSON.parse(await runForJson(words)) as Run;
 }
 
-/** Loads a server of its own. @returns the cores that it used */
+/** Runs a load on a new server. @returns the cores that it used */
 async function coresOf(load: string, shards = 1): Promise<number> {
   const server = await startServer("simurgh", shards);
   const { window } = await runOn(server, load);
@@ -167,12 +168,12 @@ async function measureJoins(): Promise<Joins> {
   return {
     cores: window.serverCpuShare,
     bytes: memory.bytesPerConnection,
-    // Both ends of each connection are here.
+    // Both ends of each connection are on this machine.
     kernelBytes: (most - before) / JOINED / 2,
   };
 }
 
-/** @throws Error where it may not be read: root may */
+/** @throws Error if this process may not read it; root may */
 function readKernelBytes(): number {
   const slabs = readSlabs(readFileSync("/proc/slabinfo", "utf8"));
   return [...slabs.values()].reduce((sum, bytes) => sum + bytes, 0);
@@ -206,12 +207,12 @@ async function measureBroadcasts(
   return { broadcast, delivery: delivery - deliveryByte * SMALL_BYTES, deliveryByte };
 }
 
-/** What two nodes take more for having each other, and Redis for having them. */
+/** The additional CPU of two nodes for being linked, and of Redis for linking them. */
 interface Nodes {
   /** Cores of both links. */
   readonly link: number;
   readonly broker: number;
-  /** Microseconds of each broadcast that goes from one to the other. */
+  /** Microseconds for each broadcast from one node to the other. */
   readonly record: number;
   readonly brokerRecord: number;
 }
@@ -229,7 +230,7 @@ async function measureNodes(): Promise<Nodes> {
   }
 }
 
-/** Cores that two nodes use more together than apart, and that Redis uses for them. */
+/** Measures the cores that two linked nodes use beyond two unlinked ones, and those of Redis. */
 async function measureNodesAt(
   rate: number,
   redis: TestRedis,
@@ -245,7 +246,7 @@ async function measureNodesAt(
   };
 }
 
-/** Two nodes of which one has all clients: what the other hears is for nobody there. */
+/** Measures two nodes, one of which has all clients; the other receives broadcasts for no one. */
 async function measurePair(
   rate: number,
   env: Readonly<Record<string, string>>,
@@ -255,7 +256,7 @@ async function measurePair(
   const far = await startServer("simurgh", 1, { env });
   const [farNs, brokerUs] = [cpuNsOf(far.pid), await redis.cpuUs()];
   const { window, delivered } = await runOn(near, fanoutOf(FEW, rate, SMALL_BYTES));
-  // The far node and Redis hear those of the warm-up as well: seconds by what was sent.
+  // The far node and Redis also handle the warm-up, so the time is derived from what was delivered.
   const seconds = delivered / FEW / rate;
   const farCores = (cpuNsOf(far.pid) - farNs) / 1e9 / seconds;
   const broker = ((await redis.cpuUs()) - brokerUs) / 1e6 / seconds;
@@ -268,12 +269,13 @@ function cpuNsOf(pid: number): number {
   return [...readThreads(pid).values()].reduce((sum, { ranNs }) => sum + ranNs, 0);
 }
 
-/** Memory of a server that has rested. */
+/** Measures the memory of an idle server. */
 async function measureServerBytes(shards: number): Promise<number> {
   const server = await startServer("simurgh", shards);
   await rest(REST_MS);
   const bytes = readMemory(server.pid);
   await server.stop();
-  if (bytes === null) throw new Error("/proc must tell the memory of a process: this needs Linux");
+  if (bytes === null)
+    throw new Error("the memory of a process must be readable in /proc, which needs Linux");
   return bytes;
 }

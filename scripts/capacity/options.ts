@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import type { Demand, Machine } from "./demand.ts";
 
-/** What is to be done. */
+/** What the command is to do. */
 export type CapacityOptions =
   | { readonly kind: "help" }
   | { readonly kind: "measure"; readonly out: string }
@@ -20,7 +20,7 @@ export type CapacityOptions =
       readonly json: boolean;
     };
 
-/** Numbers that may end with k, m or g. */
+/** A number that may end with k, m or g. */
 const COUNT = /^(\d+(?:\.\d+)?)([kmg]?)$/i;
 const FACTORS: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
@@ -28,24 +28,24 @@ interface Row {
   readonly unit: string;
   readonly min: number;
   readonly max: number;
-  /** undefined: required. */
+  /** Undefined if the option is required. */
   readonly fallback: string | undefined;
   readonly about: string;
 }
 
-/** Every number of the command line, in the order of the help. */
+/** The numeric options, in the order of the help. */
 const ROWS = {
   connections: row("connections", 1, 1e9, undefined, "joined, each with one topic; required"),
-  rate: row("a second", 0, 1e9, undefined, "broadcasts of all clients together; required"),
+  rate: row("per second", 0, 1e9, undefined, "broadcasts of all clients together; required"),
   members: row("members", 1, 1e7, "20", "subscribers of a broadcast's topic"),
   payload: row("bytes", 0, 1e6, "64", "payload of a broadcast"),
-  joins: row("a second", 0, 1e7, "auto", "connections that come; auto: each stays 1 000 s"),
-  heartbeat: row("seconds", 1, 3_600, "30", "between two heartbeats of a connection"),
+  joins: row("per second", 0, 1e7, "auto", "new connections; auto: each stays 1 000 s"),
+  heartbeat: row("seconds", 1, 3_600, "30", "between heartbeats of a connection"),
   cores: row("cores", 1, 1_024, "16", "of a machine"),
   memory: row("bytes", 1e8, 1e14, "64g", "of a machine"),
   network: row("bits/s", 1e6, 1e12, "10g", "that a machine can send"),
   load: row("share", 0.05, 1, "0.5", "of cores, memory and network that may be used"),
-  "max-connections": row("connections", 1, 1e8, "1m", "of a machine, by its open files"),
+  "max-connections": row("connections", 1, 1e8, "1m", "of a machine, limited by its open files"),
 } as const satisfies Record<string, Row>;
 type Name = keyof typeof ROWS;
 const NAMES = Object.keys(ROWS) as readonly Name[];
@@ -62,22 +62,22 @@ function row(
 
 /** The text of `--help`. */
 export const HELP = [
-  "npm run capacity -- --connections 2m --rate 100k [OPTIONS]   what it takes, with the arithmetic",
-  "npm run capacity -- --check      predicted and real at 1, 5, 10 and 15 thousand connections",
+  "npm run capacity -- --connections 2m --rate 100k [OPTIONS]   shows a plan, with the arithmetic",
+  "npm run capacity -- --check          compares prediction and measurement, up to 15 000 connections",
   "npm run capacity -- --measure FILE   measures the unit costs of this machine",
   ...NAMES.map((name) => {
     const { unit, about, fallback } = ROWS[name];
     const flag = `--${name}`.padEnd(18);
     return `  ${flag}${unit.padEnd(12)}${about}${fallback === undefined ? "" : ` (${fallback})`}`;
   }),
-  "  --costs FILE                  unit costs, as --measure writes them (those of this project)",
+  "  --costs FILE                  unit costs written by --measure (those of this project)",
   "  --json                        the plan as a line of JSON",
   "  --help                        show this",
-  "Numbers may end with k, m or g. Exit: 0 done, 1 failed, 2 a bad option.",
+  "Numbers may end with k, m or g. Exit code: 0 if done, 1 if failed, 2 for a bad option.",
   "",
 ].join("\n");
 
-/** Reads the command line. @throws TypeError whose message is one line for the user */
+/** Parses the command line. @throws TypeError with a one-line message for the user */
 export function parseCapacityOptions(words: readonly string[]): CapacityOptions {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;

@@ -1,16 +1,17 @@
 /**
- * Shards, memory, rings, network and nodes for a demand, from unit costs. Pure functions.
+ * Plans nodes, shards, memory, rings and network for a demand, from unit costs. Pure functions.
  *
  *   deliveries       = rate * members
  *   CPU, all nodes   = shards * base + rate * broadcast + deliveries * (delivery + payload * byte)
- *                    + rate * (shards reached, on all nodes, beside the own) * record
+ *                    + rate * (shards reached on all nodes, without the sender's own) * record
  *                    + nodes * base of the link + rate * (nodes - 1) * nodeRecord
- *                      (each node hears every broadcast)
+ *                      (each node receives every broadcast)
  *                    + connections / heartbeat * heartbeatCost + joins * join
- *   nodes            = the most of: CPU, memory, network, open files
+ *   nodes            = the maximum of what CPU, memory, network and open files need
  *
- * How many shards and nodes a broadcast reaches depends on how many there are, so the plan begins with
- * one node and adds one until everything fits; what a member more may be on is dealt out evenly.
+ * How many shards and nodes a broadcast reaches depends on how many there are. The plan therefore
+ * starts with a lower bound for the nodes and adds one until everything fits. Members are assumed to
+ * be distributed evenly at random.
  *
  * Runs on: the process of `npm run capacity`.
  */
@@ -21,7 +22,7 @@ import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layo
 import type { Demand, Machine } from "./demand.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** CPU by what it is for, in cores (seconds a second), of all nodes together. */
+/** CPU by purpose, in cores (CPU seconds a second) of all nodes together. */
 export interface CpuShares {
   readonly shards: number;
   readonly links: number;
@@ -33,7 +34,7 @@ export interface CpuShares {
   readonly joins: number;
 }
 
-/** Memory of one node, by what it is for, in bytes. */
+/** Memory of one node by purpose, in bytes. */
 export interface MemoryShares {
   readonly node: number;
   readonly shards: number;
@@ -43,17 +44,17 @@ export interface MemoryShares {
   readonly kernel: number;
 }
 
-/** What a demand takes. */
+/** The resources that a demand takes. */
 export interface Plan {
   readonly nodes: number;
-  /** What asks for so many nodes. */
+  /** The resource that determines the number of nodes. */
   readonly bound: "cpu" | "memory" | "network" | "open files";
   readonly shardsPerNode: number;
   readonly connectionsPerNode: number;
   readonly deliveries: number;
-  /** Shards of one node that a broadcast reaches there, its sender's own included. */
+  /** Shards of a node that a broadcast reaches there, including the sender's own. */
   readonly shardsReached: number;
-  /** Nodes that a broadcast reaches, its sender's own included. */
+  /** Nodes with members of a broadcast's topic, including the sender's own. */
   readonly nodesReached: number;
   readonly cpu: CpuShares;
   /** Cores that one node uses. */
@@ -62,11 +63,11 @@ export interface Plan {
   readonly memoryPerNode: number;
   /** Bits a second that one node sends to clients and to the broker. */
   readonly networkPerNode: number;
-  /** What the broker between the nodes does; nothing where there is one node. */
+  /** The load on the broker between the nodes; 0 with a single node. */
   readonly broker: {
-    /** Records that it hands over, a second. */
+    /** Records that it passes on each second. */
     readonly records: number;
-    /** Cores that it uses for them. */
+    /** Cores that it uses. */
     readonly cores: number;
     /** Bits a second that it sends. */
     readonly network: number;
@@ -80,11 +81,11 @@ export const SEGMENT_BYTES = 66;
 const SEGMENT_PAYLOAD_BYTES = 1_448;
 /** `[null,"12","phoenix","phx_reply",{"status":"ok","response":{}}]`, and the WebSocket's header. */
 const HEARTBEAT_BYTES = 66;
-/** What a record carries beside its frame: 32 bytes, its topic, and what frames it. */
+/** Overhead of a record besides its frame: 32 bytes, the topic, and framing. */
 const RECORD_HEADER_BYTES = 48;
 const MAX_NODES = 100_000;
 
-/** Makes the smallest plan that fits. @throws RangeError where no number of nodes does */
+/** Makes the smallest plan that fits. @throws RangeError if no number of nodes does */
 export function makePlan(demand: Demand, machine: Machine, costs: UnitCosts): Plan {
   for (let nodes = firstGuess(demand, machine, costs); nodes <= MAX_NODES; nodes++) {
     const plan = planWith(nodes, demand, machine, costs);
@@ -92,11 +93,11 @@ export function makePlan(demand: Demand, machine: Machine, costs: UnitCosts): Pl
   }
   const heard = coresOf(demand.rate, costs.cpuUs.nodeRecord);
   throw new RangeError(
-    `a machine must be able to carry its part of the load, got ${machine.cores} cores and ${machine.memoryBytes} bytes, of which ${machine.load} may be used; every node hears every broadcast, which takes ${heard.toFixed(2)} cores of each`,
+    `a machine must be able to carry its part of the load, got ${machine.cores} cores and ${machine.memoryBytes} bytes, of which ${machine.load} may be used; every node receives every broadcast, which takes ${heard.toFixed(2)} cores of each`,
   );
 }
 
-/** A number of nodes below which nothing fits, as each only has its part of what grows with nobody. */
+/** Returns a lower bound for the number of nodes, from the costs that nodes divide among them. */
 function firstGuess(demand: Demand, machine: Machine, costs: UnitCosts): number {
   const alone = { nodes: 1, shardsPerNode: 1, nodesReached: 1, shardsReached: 1 };
   const { broadcasts, deliveries, heartbeats, joins } = cpuOf(demand, costs, alone);
@@ -110,7 +111,7 @@ function firstGuess(demand: Demand, machine: Machine, costs: UnitCosts): number 
   );
 }
 
-/** The plan for a number of nodes, whether it fits or not. */
+/** Makes the plan for a number of nodes, whether it fits or not. */
 export function planWith(nodes: number, demand: Demand, machine: Machine, costs: UnitCosts): Plan {
   const connectionsPerNode = Math.ceil(demand.connections / nodes);
   const nodesReached = placesReached(demand.members, nodes);
@@ -142,14 +143,14 @@ export function planWith(nodes: number, demand: Demand, machine: Machine, costs:
 }
 
 /**
- * Of `places` that members are dealt out to evenly, how many have one at least, on average: one less
- * the chance that all missed it.
+ * Returns how many of `places` have at least one of the randomly distributed members, on average. A
+ * place has none with the probability that every member misses it.
  */
 export function placesReached(members: number, places: number): number {
   return Math.max(1, places * (1 - (1 - 1 / places) ** members));
 }
 
-/** As many shards as the load needs, at most one a core; each one more costs records. */
+/** Returns the number of shards that the load needs, at most one per core. More would cost records. */
 function shardsFor(nodes: number, demand: Demand, machine: Machine, costs: UnitCosts): number {
   const nodesReached = placesReached(demand.members, nodes);
   for (let shards = 1; shards < machine.cores; shards++) {
@@ -162,7 +163,7 @@ function shardsFor(nodes: number, demand: Demand, machine: Machine, costs: UnitC
   return machine.cores;
 }
 
-/** How many there are of what CPU depends on. */
+/** The numbers that CPU depends on. */
 type Reach = Pick<Plan, "nodes" | "shardsPerNode" | "nodesReached" | "shardsReached">;
 
 function cpuOf(
@@ -199,7 +200,7 @@ function memoryOf(connections: number, shards: number, { bytes }: UnitCosts): Me
   };
 }
 
-/** Bits a second that all nodes send: a segment for each message, none of them shared. */
+/** Returns the bits a second that all nodes send, if each message takes a segment of its own. */
 function networkOf(demand: Demand, nodes: number): number {
   const { connections, rate, members, payloadBytes, heartbeatSeconds } = demand;
   const frame = FRAME_BYTES + payloadBytes;
@@ -210,7 +211,7 @@ function networkOf(demand: Demand, nodes: number): number {
   return bytes * 8;
 }
 
-/** A broadcast on its way to another node: many share a segment there. */
+/** Returns the size of a broadcast to another node, where many share a segment. */
 function recordBytes({ payloadBytes }: Demand): number {
   return RECORD_HEADER_BYTES + FRAME_BYTES + payloadBytes;
 }
@@ -219,7 +220,7 @@ function fits(plan: Plan, machine: Machine): boolean {
   return Math.max(...usesOf(plan, machine).values()) <= 1;
 }
 
-/** What is used of what may be used, by bound. */
+/** Returns the used share of what may be used, by resource. */
 function usesOf(
   plan: Omit<Plan, "bound">,
   { cores, memoryBytes, networkBits, load, maxConnections }: Machine,

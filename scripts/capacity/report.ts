@@ -1,5 +1,5 @@
 /**
- * A plan for people: every figure with the arithmetic that gave it. Pure functions.
+ * Formats a plan for people: every figure with its arithmetic. Pure functions.
  *
  * Runs on: the process of `npm run capacity`.
  */
@@ -9,7 +9,7 @@ import { FRAME_BYTES, SEGMENT_BYTES, type Plan } from "./plan.ts";
 import type { SimulatedShard } from "./simulation.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** Writes the plan. */
+/** Formats the plan. */
 export function makeCapacityReport(
   demand: Demand,
   machine: Machine,
@@ -40,9 +40,9 @@ function headline(
     `${count(connections)} connections, ${count(rate)} broadcasts a second to ${count(members)} members each, ${count(payloadBytes)} bytes`,
     `on machines of ${machine.cores} cores, ${bytes(memoryBytes)}, ${count(networkBits / 1e6)} Mbit/s, of which ${percent(load)} may be used`,
     "",
-    `  nodes        ${count(plan.nodes)}, for ${plan.bound}`,
-    `  shards       ${count(plan.shardsPerNode)} a node, ${count(plan.nodes * plan.shardsPerNode)} in all: SIMURGH_SHARDS=${plan.shardsPerNode}`,
-    `  a node has   ${count(plan.connectionsPerNode)} connections, ${plan.coresPerNode.toFixed(2)} cores, ${bytes(plan.memoryPerNode)}, ${(plan.networkPerNode / 1e6).toFixed(1)} Mbit/s`,
+    `  nodes        ${count(plan.nodes)}, limited by ${plan.bound}`,
+    `  shards       ${count(plan.shardsPerNode)} per node, ${count(plan.nodes * plan.shardsPerNode)} in total: SIMURGH_SHARDS=${plan.shardsPerNode}`,
+    `  per node     ${count(plan.connectionsPerNode)} connections, ${plan.coresPerNode.toFixed(2)} cores, ${bytes(plan.memoryPerNode)}, ${(plan.networkPerNode / 1e6).toFixed(1)} Mbit/s`,
   );
 }
 
@@ -52,7 +52,7 @@ function cpuPart(demand: Demand, { baseCores, cpuUs }: UnitCosts, plan: Plan): s
   const all = Object.values(cpu).reduce((total, share) => total + share, 0);
   return lines(
     "CPU of all nodes (cores)",
-    `  shards       ${count(plan.nodes * plan.shardsPerNode)} x ${baseCores.shard.toFixed(3)} = ${cores(cpu.shards)}, to be awake`,
+    `  shards       ${count(plan.nodes * plan.shardsPerNode)} x ${baseCores.shard.toFixed(3)} = ${cores(cpu.shards)}, base cost`,
     `  broadcasts   ${count(rate)}/s x ${us(cpuUs.broadcast)} = ${cores(cpu.broadcasts)}`,
     `  deliveries   ${count(rate)}/s x ${count(members)} x (${us(cpuUs.delivery)} + ${count(payloadBytes)} x ${(cpuUs.deliveryByte * 1_000).toFixed(2)} ns) = ${cores(cpu.deliveries)}`,
     `  other shards ${count(rate)}/s x (${plan.nodesReached.toFixed(2)} nodes x ${plan.shardsReached.toFixed(2)} shards - 1) x ${us(cpuUs.record)} = ${cores(cpu.records)}`,
@@ -60,15 +60,15 @@ function cpuPart(demand: Demand, { baseCores, cpuUs }: UnitCosts, plan: Plan): s
     `  other nodes  ${count(rate)}/s x ${count(plan.nodes - 1)} nodes x ${us(cpuUs.nodeRecord)} = ${cores(cpu.nodeRecords)}`,
     `  heartbeats   ${count(connections)} / ${count(heartbeatSeconds)} s x ${us(cpuUs.heartbeat)} = ${cores(cpu.heartbeats)}`,
     `  joins        ${count(joins)}/s x ${us(cpuUs.join)} = ${cores(cpu.joins)}`,
-    `  in all       ${cores(all)}`,
+    `  total        ${cores(all)}`,
   );
 }
 
 function reachPart({ members }: Demand, plan: Plan): string {
   return lines(
-    `Reach of a broadcast: of n places, ${count(members)} members are on n x (1 - (1 - 1/n)^members)`,
+    `Reach of a broadcast: ${count(members)} members are on n x (1 - (1 - 1/n)^members) of n places`,
     `  nodes        ${plan.nodesReached.toFixed(2)} of ${count(plan.nodes)}`,
-    `  shards       ${plan.shardsReached.toFixed(2)} of ${count(plan.shardsPerNode)} on each of these, ${(members / plan.nodesReached).toFixed(2)} members there`,
+    `  shards       ${plan.shardsReached.toFixed(2)} of ${count(plan.shardsPerNode)} on each of these, with ${(members / plan.nodesReached).toFixed(2)} members`,
   );
 }
 
@@ -78,25 +78,25 @@ function memoryPart({ bytes: unit }: UnitCosts, plan: Plan): string {
     "Memory of a node",
     `  server       ${bytes(memory.node)}`,
     `  shards       ${count(shardsPerNode)} x ${bytes(unit.shard)} = ${bytes(memory.shards)}`,
-    `  rings        ${count(shardsPerNode)} x ${count(shardsPerNode - 1)} = ${bytes(memory.rings)}, when all of each has been used`,
+    `  rings        ${count(shardsPerNode)} x ${count(shardsPerNode - 1)} = ${bytes(memory.rings)}, once each has been used to its end`,
     `  index        ${bytes(memory.index)}`,
     `  connections  ${count(connectionsPerNode)} x ${count(unit.connection)} B = ${bytes(memory.connections)}`,
-    `  kernel       ${count(connectionsPerNode)} x ${count(unit.kernelConnection)} B = ${bytes(memory.kernel)}, without bytes that wait in its buffers`,
-    `  in all       ${bytes(plan.memoryPerNode)}`,
+    `  kernel       ${count(connectionsPerNode)} x ${count(unit.kernelConnection)} B = ${bytes(memory.kernel)}, without bytes waiting in its buffers`,
+    `  total        ${bytes(plan.memoryPerNode)}`,
   );
 }
 
 function networkPart({ payloadBytes }: Demand, plan: Plan): string {
   return lines(
     "Network, sent by a node",
-    `  a delivery   ${count(payloadBytes)} + ${FRAME_BYTES} of frame + ${SEGMENT_BYTES} for each segment of TCP, at most`,
-    `  in all       ${(plan.networkPerNode / 1e6).toFixed(1)} Mbit/s: ${count(plan.deliveries / plan.nodes)} deliveries/s, records to Redis, heartbeats`,
+    `  a delivery   ${count(payloadBytes)} + ${FRAME_BYTES} for the frame + ${SEGMENT_BYTES} for each TCP segment, at most`,
+    `  total        ${(plan.networkPerNode / 1e6).toFixed(1)} Mbit/s: ${count(plan.deliveries / plan.nodes)} deliveries/s, records to Redis, heartbeats`,
   );
 }
 
 function brokerPart({ baseCores, cpuUs }: UnitCosts, { broker }: Plan): string {
   return lines(
-    "Redis between the nodes, which is one core",
+    "Redis between the nodes, which can use one core",
     `  CPU          ${baseCores.broker.toFixed(3)} + ${count(broker.records)} records/s x ${us(cpuUs.brokerRecord)} = ${cores(broker.cores)}${broker.cores > 1 ? ": MORE THAN IT HAS" : ""}`,
     `  network      ${(broker.network / 1e6).toFixed(1)} Mbit/s sent`,
   );
@@ -104,7 +104,7 @@ function brokerPart({ baseCores, cpuUs }: UnitCosts, { broker }: Plan): string {
 
 function shardPart({ utilisation, p50Ms, p99Ms, p999Ms }: SimulatedShard): string {
   return lines(
-    "One shard, simulated: arrivals by chance, one thing after the other; without network and kernel",
+    "One shard, simulated: random arrivals, handled one after the other; without network and kernel",
     `  busy         ${percent(utilisation)}`,
     `  a delivery   p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, p99.9 ${p999Ms.toFixed(2)} ms`,
   );
@@ -117,11 +117,11 @@ function lossPart({ cpuUs }: UnitCosts, { load, maxConnections }: Machine, plan:
   const free = Math.max(0.05, 1 - load);
   const seconds = (connectionsPerNode * cpuUs.join) / 1e6 / (others * free);
   return lines(
-    nodes > 1 ? "When a node is lost" : "When the node is started anew",
+    nodes > 1 ? "When a node is lost" : "When the node is restarted",
     `  joins        ${count(connectionsPerNode)} x ${us(cpuUs.join)} on ${count(others)} shards with ${percent(free)} free = ${seconds.toFixed(1)} s until all are back`,
     ...(nodes > 1
       ? [
-          `  the others   have ${count(left)} connections each then${left > maxConnections ? ": MORE THAN THEY MAY HOLD" : ""}`,
+          `  other nodes  then have ${count(left)} connections each${left > maxConnections ? ": MORE THAN THEY MAY HOLD" : ""}`,
         ]
       : []),
   );
@@ -149,7 +149,7 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(0)} %`;
 }
 
-/** Bytes with the unit that leaves up to four digits, in powers of ten. */
+/** Formats bytes in KB, MB or GB, in powers of ten. */
 export function bytes(value: number): string {
   if (value >= 1e9) return `${(value / 1e9).toFixed(2)} GB`;
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)} MB`;

@@ -1,13 +1,14 @@
 /**
- * Simulates one shard of a plan: how long a delivery waits where arrivals are random. Pure functions.
+ * Simulates one shard of a plan: how long deliveries wait if arrivals are random. Pure functions.
  *
- * A shard does one thing after the other. What comes in by chance (Poisson) finds it busy or not:
+ * A shard handles one thing after the other. An event that arrives at random (Poisson) may find it busy:
  *
  *   wait of the next = max(0, wait + service - time until the next)      (Lindley)
  *
- * What comes: broadcasts of its own clients, records of other shards and nodes, heartbeats, joins; each
- * takes its unit cost, a broadcast or record that of its deliveries here besides. A delivery has waited
- * for those of the same broadcast that were before it. The network and the kernel are not in it.
+ * Events are broadcasts of its own clients, records of other shards and nodes, heartbeats and joins.
+ * Each takes its unit cost; a broadcast or record also takes the cost of its deliveries here. A
+ * delivery also waits for earlier deliveries of the same broadcast. The network and the kernel are not
+ * simulated.
  *
  * Runs on: the process of `npm run capacity`.
  */
@@ -16,16 +17,16 @@ import type { Demand } from "./demand.ts";
 import type { Plan } from "./plan.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** Times of the deliveries of one shard, in milliseconds. */
+/** Waiting times of the deliveries of one shard, in milliseconds. */
 export interface SimulatedShard {
-  /** Share of the time in which it is busy. */
+  /** Share of the time that it is busy. */
   readonly utilisation: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
 }
 
-/** A kind of arrival: how many a second, what each takes, and how many deliveries it has here. */
+/** A kind of event: its rate, the cost of each, and how many deliveries it causes on this shard. */
 interface Arrival {
   readonly perSecond: number;
   readonly us: number;
@@ -35,7 +36,7 @@ interface Arrival {
 const ARRIVALS = 400_000;
 const SEED = 20_11;
 
-/** Simulates so many arrivals that the 99.9th percentile rests on hundreds of them. */
+/** Simulates enough arrivals that hundreds of them determine the 99.9th percentile. */
 export function simulateShard(demand: Demand, plan: Plan, costs: UnitCosts): SimulatedShard {
   const arrivals = arrivalsOf(demand, plan, costs);
   const deliveryUs = costs.cpuUs.delivery + demand.payloadBytes * costs.cpuUs.deliveryByte;
@@ -47,7 +48,7 @@ export function simulateShard(demand: Demand, plan: Plan, costs: UnitCosts): Sim
   let waitUs = 0;
   for (let count = 0; count < ARRIVALS; count++) {
     const arrival = draw(arrivals, random() * allPerSecond);
-    // One of its deliveries stands for all: any of them is as likely to be the one that is looked at.
+    // One random delivery of the broadcast represents all of them.
     if (arrival.deliveries > 0) {
       times.push(waitUs + arrival.us + random() * arrival.deliveries * deliveryUs);
     }
@@ -81,7 +82,7 @@ function arrivalsOf(
   ];
 }
 
-/** The arrival that a number below the sum of their rates falls on. */
+/** Returns the kind of event that a number below the sum of all rates selects. */
 function draw(arrivals: readonly Arrival[], at: number): Arrival {
   let rest = at;
   for (const arrival of arrivals) {
@@ -95,7 +96,7 @@ function total(arrivals: readonly Arrival[], of: (arrival: Arrival) => number): 
   return arrivals.reduce((sum, arrival) => sum + of(arrival), 0);
 }
 
-/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
+/** Makes a generator of numbers from 0 to 1, reproducible for a seed (mulberry32). */
 function makeRandom(seed: number): () => number {
   let state = seed;
   return () => {

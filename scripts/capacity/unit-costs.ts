@@ -1,5 +1,5 @@
 /**
- * What one of each thing costs, as it was measured; and the file that keeps it.
+ * Measured unit costs, and the file that holds them.
  *
  * Runs on: the process of `npm run capacity`.
  */
@@ -9,11 +9,11 @@ import { messageOf } from "../bench/program.ts";
 
 /** Unit costs of one kind of machine. */
 export interface UnitCosts {
-  /** Where and how they were measured, for whoever reads the file. */
+  /** Where and when they were measured, as text for the reader. */
   readonly measuredOn: string;
   /**
-   * CPU that is there as soon as anything comes, in cores: waking, and cold caches. Below a few hundred
-   * events a second it is less.
+   * CPU in cores that any activity costs, from wake-ups and cold caches. Below a few hundred events a
+   * second it is less.
    */
   readonly baseCores: {
     /** Of each shard. */
@@ -23,21 +23,21 @@ export interface UnitCosts {
     /** Of the broker between nodes. */
     readonly broker: number;
   };
-  /** CPU of each event, in microseconds, where many come. */
+  /** CPU of each event in microseconds, if there are many. */
   readonly cpuUs: {
     /** A connection's handshake and the join of one topic. */
     readonly join: number;
     /** A heartbeat and its reply. */
     readonly heartbeat: number;
-    /** A message that comes in and is broadcast, without what its deliveries cost. */
+    /** An incoming message that is broadcast, without its deliveries. */
     readonly broadcast: number;
-    /** One delivery of it to a client on the same shard, of a payload without bytes. */
+    /** A delivery with an empty payload to a client on the same shard. */
     readonly delivery: number;
     /** Each byte of a delivery's payload. */
     readonly deliveryByte: number;
-    /** A record to one more shard: written there, woken for, and taken. */
+    /** A record to another shard: writing it, waking the shard, and reading it. */
     readonly record: number;
-    /** A record to another node: sent, and taken there, both ends together. */
+    /** A record to another node: sending and receiving it, both ends together. */
     readonly nodeRecord: number;
     /** The same record in the broker between them (Redis), which is a process of its own. */
     readonly brokerRecord: number;
@@ -50,12 +50,12 @@ export interface UnitCosts {
     readonly shard: number;
     /** A joined connection, in the server's process. */
     readonly connection: number;
-    /** A joined connection, in the kernel, without bytes that wait in its buffers. */
+    /** A joined connection, in the kernel, without bytes waiting in its buffers. */
     readonly kernelConnection: number;
   };
 }
 
-/** Every cost's place in the file, its unit, and what is the least that makes sense. */
+/** The place of each cost in the file, and its unit. */
 const PLACES = [
   ["baseCores", ["shard", "link", "broker"], "cores"],
   [
@@ -66,13 +66,13 @@ const PLACES = [
   ["bytes", ["node", "shard", "connection", "kernelConnection"], "bytes"],
 ] as const;
 
-/** Reads a file of unit costs. @throws Error that names file, place, must and got */
+/** Reads a file of unit costs. @throws Error that names the file, the entry, its range and its value */
 export function readUnitCosts(path: string): UnitCosts {
   let given: unknown;
   try {
     given = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw new Error(`costs must be a file of JSON, got ${path}: ${messageOf(error)}`, {
+    throw new Error(`costs must be a JSON file, got ${path}: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 /**
- * A run of native-bench whose lines are read as they come.
+ * A run of native-bench whose lines are read as they arrive.
  *
  * Runs on: the load test's process; native-bench is one of its own.
  */
@@ -11,9 +11,9 @@ import { GENERATOR } from "../bench/generator.ts";
 import { readLive, type Live } from "./live.ts";
 import { readResult, type GeneratorResult } from "./result.ts";
 
-/** A run that has ended. */
+/** The end of a run. */
 export interface GeneratorEnd {
-  /** Undefined where it ended without one: a bad option, or a crash. */
+  /** Undefined if it ended without a result, because of a bad option or a crash. */
   readonly result: GeneratorResult | undefined;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -21,7 +21,7 @@ export interface GeneratorEnd {
   readonly report: string;
 }
 
-/** What is kept of its report, which is a page at most. */
+/** How much of its report is kept; it is a page at most. */
 const MAX_REPORT_CHARACTERS = 16_000;
 
 /** A running generator. */
@@ -35,16 +35,16 @@ export class GeneratorProcess {
     this.#child.once("close", () => process.removeListener("exit", kill));
   }
 
-  /** Id of its process. @throws Error where it could not be started */
+  /** Id of its process. @throws Error if it could not be started */
   get pid(): number {
-    if (this.#child.pid === undefined) throw new Error(`${GENERATOR} cannot be started`);
+    if (this.#child.pid === undefined) throw new Error(`${GENERATOR} could not be started`);
     return this.#child.pid;
   }
 
   /**
-   * Reads it to its end.
+   * Reads its output to the end.
    *
-   * @param onLive - called for each live line, one after the other
+   * @param onLive - called and awaited for one live line after the other
    */
   async read(onLive: (live: Live) => Promise<void>): Promise<GeneratorEnd> {
     const ended = once(this.#child, "close") as Promise<

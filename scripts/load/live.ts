@@ -1,29 +1,29 @@
 /**
- * The lines that native-bench writes while it runs.
+ * The live lines that native-bench writes during a run.
  *
  * Runs on: the load test's process. Pure functions.
  */
 
-/** Steps of a run, in their order; `native-bench/src/run.h` describes them. */
+/** The phases of a run, in order; `native-bench/src/run.h` describes them. */
 export const PHASES = ["open", "settle", "warmup", "measure", "collect", "close"] as const;
 
-/** A step of a run. */
+/** A phase of a run. */
 export type Phase = (typeof PHASES)[number];
 
-/** What happened between a live line and the one before. */
+/** What happened since the previous live line. */
 export interface Live {
   readonly phase: Phase;
-  /** Since the run began. */
+  /** Time since the start of the run. */
   readonly seconds: number;
-  /** Connections joined by now. */
+  /** Connections joined so far. */
   readonly joined: number;
   readonly sent: number;
   readonly received: number;
-  /** Null where nothing was received that has a latency, or the generator was itself too late. */
+  /** Null if nothing with a latency was received, or if the generator itself was too late. */
   readonly latencyUs: LiveLatency | null;
   /** How late the generator itself sent. */
   readonly latenessP99Us: number;
-  /** Of its busiest thread. */
+  /** Share of a core used by its busiest thread. */
   readonly generatorCpuShare: number;
 }
 
@@ -36,10 +36,10 @@ export interface LiveLatency {
 }
 
 /**
- * Reads a line of the generator's standard output.
+ * Parses a line of the generator's standard output.
  *
- * @returns undefined where it is no live line: the result, which is the last
- * @throws Error where it is one that lacks something
+ * @returns undefined if it is not a live line but the result, which comes last
+ * @throws Error if it is an incomplete live line
  */
 export function readLive(line: string): Live | undefined {
   const { live } = JSON.parse(line) as { readonly live?: Live };

@@ -1,5 +1,5 @@
 /**
- * The machine that a run was made on, as its report names it.
+ * The machine of a run, as shown in its report.
  *
  * Runs on: the load test's process.
  */
@@ -9,7 +9,7 @@ import { arch, availableParallelism, cpus, release, totalmem, type } from "node:
 /** A machine. */
 export interface Machine {
   readonly processor: string;
-  /** Threads that may run at once, for this process. */
+  /** Number of threads of this process that can run at once. */
   readonly cores: number;
   readonly memoryBytes: number;
   readonly system: string;

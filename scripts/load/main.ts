@@ -1,7 +1,7 @@
 /**
- * `npm run load`: loads a server, shows how it goes, writes a report.
+ * `npm run load`: loads a server, shows the progress, and writes a report.
  *
- * Runs on: a process of its own; the server is one more, the generator a third. Load stays on 127.0.0.1.
+ * Runs on: a process of its own; server and generator are two more. Load stays on 127.0.0.1.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ import { judge } from "./verdict.ts";
 
 const LOST = 3;
 
-/** Runs it all. @returns the exit code */
+/** Runs the load test. @returns the exit code */
 async function load(options: LoadOptions, words: readonly string[]): Promise<number> {
   tell("building native-bench");
   buildGenerator();
@@ -32,7 +32,7 @@ async function load(options: LoadOptions, words: readonly string[]): Promise<num
     if (outcome.statsFailure !== undefined) tell(`load: ${outcome.statsFailure}`);
     if (result === undefined) {
       if (code !== BAD_OPTION)
-        tell(`load: native-bench ended with ${code ?? signal} and no result`);
+        tell(`load: native-bench ended with ${code ?? signal} and without a result`);
       return code === BAD_OPTION ? BAD_OPTION : FAILED;
     }
     const record = recordOf({ options, words, startedAt, target, outcome, result });

@@ -1,48 +1,48 @@
 /**
- * The command line of `npm run load`: its own options, and what goes on to the generator.
+ * The command line of `npm run load`: its own options, and those passed on to the generator.
  *
  * Runs on: the load test's process, once.
  */
 
-/** Options with every default filled in and every value checked. */
+/** The options, checked and with all defaults filled in. */
 export interface LoadOptions {
-  /** Undefined: a server is started. */
+  /** Undefined to start a server. */
   readonly url: string | undefined;
   readonly pid: number | undefined;
   readonly statsUrl: string | undefined;
-  /** Undefined: as many as the environment says, or as there are CPUs. */
+  /** Undefined for the value in the environment, or the number of CPUs. */
   readonly shards: number | undefined;
-  /** The measured window. */
+  /** Length of the measured window. */
   readonly seconds: number;
-  /** Between two points of the charts. */
+  /** Time between points of the charts. */
   readonly everyMs: number;
   readonly out: string;
-  /** Scenario and options of the generator, but for those that this program gives it. */
+  /** The user's scenario and options of the generator. */
   readonly load: readonly string[];
   readonly help: boolean;
 }
 
 /** The text of `--help`; fits a screen of 80 columns and 24 lines. */
 export const HELP = `npm run load -- [SCENARIO] [OPTIONS]
-  Loads a server, shows how it goes, writes report.html and report.json.
+  Loads a server, shows the progress, writes report.html and report.json.
   SCENARIO         of native-bench: connect, echo, fanout and others (fanout)
-  --shards N       shards of the server that is started (SIMURGH_SHARDS, else CPUs)
-  --seconds N      the measured window, 1 to 3600 (10)
-  --every MS       between two points of the charts, 100 to 60000 (1000)
-  --out FOLDER     where the report goes (load-report)
-  --url URL        a server of yours, ws://127.0.0.1:4000/socket/websocket
-  --pid N          its process: without, its CPU and memory are not known
-  --stats URL      where it gives server.stats() as JSON: heap by shard
+  --shards N       shards of the started server (SIMURGH_SHARDS, else CPUs)
+  --seconds N      length of the measured window, 1 to 3600 (10)
+  --every MS       time between points of the charts, 100 to 60000 (1000)
+  --out FOLDER     folder of the report (load-report)
+  --url URL        your own server, ws://127.0.0.1:4000/socket/websocket
+  --pid N          its process, to measure its CPU and memory
+  --stats URL      returns server.stats() as JSON, to show the heap by shard
   --help           show this
-All else goes to the generator as it is (native-bench/build/native-bench --help):
+All other options go to the generator (native-bench/build/native-bench --help):
   npm run load -- echo --connections 500 --rate 20k --threads 2
-The server that is started takes every option from its environment:
+The started server takes its options from the environment:
   SIMURGH_COALESCE_MS=10 npm run load -- fanout --topics 20
-Exit: 0 all arrived once; 3 deliveries missing, doubled or out of order;
-  1 the run failed in another way; 2 a bad option.
+Exit code: 0 if everything arrived once, 1 if the run failed, 2 for a bad option,
+  3 if deliveries were missing, doubled or out of order.
 `;
 
-/** Options that take a value, and how it is named where it is missing. */
+/** Options that take a value, and the name of the value in errors. */
 const OWN = {
   url: "URL",
   pid: "process",
@@ -54,18 +54,18 @@ const OWN = {
 } as const;
 type OwnName = keyof typeof OWN;
 
-/** What this program tells the generator itself, and what is to be given instead. */
+/** Options that this program passes to the generator itself, and what to use instead. */
 const TAKEN: Readonly<Record<string, string>> = {
   "server-pid": "--pid",
   duration: "--seconds",
   live: "--every",
-  json: "report.json, which is written always",
+  json: "report.json, which is always written",
   hgrm: "report.json, which has the distribution",
 };
 
 const DEFAULT_SCENARIO = "fanout";
 
-/** Reads the command line. @throws TypeError whose message is one line for the user */
+/** Parses the command line. @throws TypeError with a one-line message for the user */
 export function parseLoadOptions(words: readonly string[]): LoadOptions {
   const own: { [Name in OwnName]?: string } = {};
   const load: string[] = [];
@@ -131,10 +131,10 @@ function readCount(name: OwnName, text: string, min: number, max: number): numbe
 function refuseTaken(name: string): void {
   const instead = TAKEN[name];
   if (instead === undefined) return;
-  throw new TypeError(`${name} must be left to this program, which gives it by ${instead}`);
+  throw new TypeError(`${name} must not be given; use ${instead}`);
 }
 
-/** What describes a server of the user's is nothing to one that is started, and the other way round. */
+/** Rejects options of the user's own server without `url`, and options of a started server with it. */
 function checkTogether({ url, pid, statsUrl, shards }: LoadOptions): void {
   if (url === undefined && pid !== undefined) {
     throw new TypeError(`pid must come with url, got ${pid} alone`);
@@ -143,6 +143,8 @@ function checkTogether({ url, pid, statsUrl, shards }: LoadOptions): void {
     throw new TypeError(`stats must come with url, got ${statsUrl} alone`);
   }
   if (url !== undefined && shards !== undefined) {
-    throw new TypeError(`shards must be left out with url, got ${shards}: that server has its own`);
+    throw new TypeError(
+      `shards must not be given with url, got ${shards}: that server has its own`,
+    );
   }
 }

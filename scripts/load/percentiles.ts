@@ -1,5 +1,5 @@
 /**
- * A distribution in HdrHistogram's text format, as `native-bench --hgrm` writes it.
+ * A distribution in HdrHistogram's text format, as written by `native-bench --hgrm`.
  *
  *        Value     Percentile TotalCount 1/(1-Percentile)
  *
@@ -11,16 +11,16 @@
  * Runs on: the load test's process. Pure functions.
  */
 
-/** A point of a distribution: so large a part of the samples is not above the value. */
+/** A point of a distribution: a value, and the share of samples that do not exceed it. */
 export interface PercentilePoint {
   /** From 0 to 1. */
   readonly quantile: number;
   readonly ms: number;
-  /** Samples up to the value. */
+  /** Number of samples up to the value. */
   readonly count: number;
 }
 
-/** Reads a distribution; empty where the text has no row. */
+/** Parses a distribution; empty if the text has no rows. */
 export function readPercentiles(text: string): readonly PercentilePoint[] {
   return text.split("\n").flatMap((line) => {
     const [ms, quantile, count] = line.trim().split(/\s+/).map(Number);

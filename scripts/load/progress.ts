@@ -1,16 +1,16 @@
 /**
- * How a run goes, as a terminal shows it: a bar, and the figures of the last interval.
+ * Shows the progress of a run on a terminal: a bar, and the figures of the last interval.
  *
- * Runs on: the load test's process. `describeProgress` and what it calls are pure; `ProgressView` writes.
+ * Runs on: the load test's process. Only `ProgressView` writes; everything else is pure.
  */
 
 import { formatBytes, formatCount, formatMs, formatRate, formatShare } from "./charts/formats.ts";
 import type { Interval } from "./record.ts";
 import { sumOf } from "./thread-names.ts";
 
-/** How long a run is: what is known beforehand. */
+/** The length of a run, as far as it is known in advance. */
 export interface RunPlan {
-  /** Undefined where the scenario lasts as long as what it does. */
+  /** Undefined if the scenario determines it. */
   readonly seconds: number | undefined;
 }
 
@@ -25,14 +25,14 @@ const PHASE_WORDS: Readonly<Record<Interval["phase"], string>> = {
 
 const BAR_CHARACTERS = 24;
 
-/** Draws a bar; `share` from 0 to 1, and beyond it stays full. */
+/** Draws a progress bar for a `share` from 0 to 1. */
 export function drawBar(share: number): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_CHARACTERS);
   return `[${"#".repeat(full)}${"-".repeat(BAR_CHARACTERS - full)}]`;
 }
 
 /**
- * Says how far a run is.
+ * Describes the progress of a run.
  *
  * @param measured - seconds of the window so far
  */
@@ -53,7 +53,7 @@ export function describeProgress(
   return `${word}  ${drawBar(share)} ${Math.min(100, Math.round(share * 100))} %${rest}`;
 }
 
-/** Says what happened in an interval. */
+/** Describes what happened in an interval. */
 export function describeFigures(interval: Interval): string {
   const { lengthSeconds, sent, received, latencyUs, server } = interval;
   const perSecond = (count: number): string =>
@@ -75,19 +75,19 @@ function measuredIn({ phase, lengthSeconds }: Interval): number {
   return phase === "measure" ? lengthSeconds : 0;
 }
 
-/** Where it is shown: a terminal is drawn over, anything else gets lines. */
+/** The output: lines on a terminal are overwritten, anything else gets new lines. */
 interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** Without a terminal, a line each so often. */
+/** Interval between lines without a terminal. */
 const LINE_EVERY_SECONDS = 5;
 const UP_TWO_LINES = "\u001b[2A";
 const CLEAR_LINE = "\u001b[2K\r";
 
-/** Shows a run as it goes. */
+/** Shows the progress of a run. */
 export class ProgressView {
   readonly #output: Output;
   readonly #plan: RunPlan;
@@ -103,12 +103,12 @@ export class ProgressView {
 
   /** Shows an interval that has just ended. */
   show(interval: Interval): void {
-    // Where rates are searched, each has a window of its own.
+    // In a search, each rate has a window of its own.
     this.#measured = interval.phase === "warmup" ? 0 : this.#measured + measuredIn(interval);
     const progress = describeProgress(interval, this.#measured, this.#plan);
     const figures = describeFigures(interval);
     if (this.#output.isTTY === true) {
-      // A terminal of no width is one that does not know it.
+      // Some terminals report a width of 0.
       const width = (this.#output.columns || 80) - 1;
       const lines = [progress, figures].map((line) => `${CLEAR_LINE}${line.slice(0, width)}\n`);
       this.#output.write(`${this.#isDrawn ? UP_TWO_LINES : ""}${lines.join("")}`);

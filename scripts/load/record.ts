@@ -1,5 +1,5 @@
 /**
- * A run as `report.json` has it: all that the report is drawn from.
+ * The data of a run, as in `report.json`, from which the report is drawn.
  *
  * Runs on: the load test's process; types, and pure functions.
  */
@@ -13,43 +13,43 @@ import type { Statement } from "./charts/page.ts";
 
 /** One point of the charts: an interval of the run. */
 export interface Interval extends Live {
-  /** Since the interval before. */
+  /** Time since the previous interval. */
   readonly lengthSeconds: number;
-  /** Null: no process of the server is known. */
+  /** Null if the process of the server is not known. */
   readonly server: Sample | null;
 }
 
-/** The server that was loaded. */
+/** The server under load. */
 export interface ServerDescription {
-  /** True: this program has started it. */
+  /** Whether this program has started it. */
   readonly isOurs: boolean;
   readonly url: string;
-  /** Its number of shards; null: not known. */
+  /** Its number of shards; null if not known. */
   readonly shards: number | null;
-  /** What of its environment concerns it: variables whose names begin with SIMURGH_. */
+  /** Variables of its environment whose names begin with SIMURGH_. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** A run. */
 export interface LoadRecord {
-  /** Of this form; it goes up where what is here changes its meaning. */
+  /** Version of this format; incremented if the meaning of a field changes. */
   readonly version: 1;
-  /** When it began, as ISO 8601 has it. */
+  /** When it started, in ISO 8601. */
   readonly startedAt: string;
-  /** What makes it again. */
+  /** The command that repeats it. */
   readonly command: string;
   readonly machine: Machine;
   readonly server: ServerDescription;
-  /** Words that the generator was given. */
+  /** Arguments of the generator. */
   readonly generator: readonly string[];
   readonly intervals: readonly Interval[];
   readonly result: GeneratorResult;
-  /** The distribution of latencies; empty where the generator refused it. */
+  /** The distribution of latencies; empty if the generator refused it. */
   readonly percentiles: readonly PercentilePoint[];
   readonly verdict: readonly Statement[];
 }
 
-/** Options in an environment, without secrets: `SIMURGH_SECRET_KEY_BASE` and URLs of brokers. */
+/** Returns the options in an environment, except secrets: `SIMURGH_SECRET_KEY_BASE` and broker URLs. */
 export function optionsIn(
   environment: Readonly<Record<string, string | undefined>>,
 ): Readonly<Record<string, string>> {
@@ -60,7 +60,7 @@ export function optionsIn(
   return Object.fromEntries(shown.toSorted(([left], [right]) => left.localeCompare(right)));
 }
 
-/** The command that makes a run again. */
+/** Returns the command that repeats a run. */
 export function commandOf(
   script: string,
   environment: Readonly<Record<string, string>>,
@@ -71,7 +71,7 @@ export function commandOf(
   return [...variables, "npm", "run", script, ...rest].join(" ");
 }
 
-/** A word as a shell takes it. */
+/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return /^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

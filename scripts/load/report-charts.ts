@@ -1,5 +1,5 @@
 /**
- * The charts of a report: what is drawn of a run, and what stands there where it is not known.
+ * The charts of a report, and the texts that replace them if data is missing.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -11,7 +11,7 @@ import type { Phase } from "./live.ts";
 import type { Interval, LoadRecord } from "./record.ts";
 import { OTHER_THREADS } from "./thread-names.ts";
 
-/** What comes before the load: its latencies are those of joins, and shown where nothing else follows. */
+/** Phases before the load. Their latencies are those of joins, shown only if nothing else follows. */
 const BEFORE_LOAD: ReadonlySet<Phase> = new Set(["open", "settle"]);
 
 /** Draws latencies over time and by percentile. */
@@ -34,7 +34,7 @@ export function drawLatencies(record: LoadRecord): readonly string[] {
     id: "latency",
     title: "Latency over time",
     about:
-      "Of each interval: half of its deliveries took no longer than p50, 99 of 100 no longer than p99. A gap: the generator itself was too late.",
+      "For each interval: half of its deliveries took no longer than p50, 99 of 100 no longer than p99. In a gap, the generator itself was too late.",
     series: [line("p50"), line("p90"), line("p99"), line("max")],
     unit: "latency",
     isLogarithmic: true,
@@ -45,7 +45,7 @@ export function drawLatencies(record: LoadRecord): readonly string[] {
     id: "percentiles",
     title: "Latency by percentile",
     about:
-      "Of the whole window. Each step to the right holds a tenth of the deliveries of the one before.",
+      "For the whole window. Each step to the right has a tenth of the deliveries of the one before.",
     quantiles: percentiles.map(({ quantile }) => quantile),
     series: [{ name: "latency", values: percentiles.map(({ ms }) => ms) }],
     unit: "latency",
@@ -67,7 +67,7 @@ export function drawThroughput(record: LoadRecord): string {
     id: "throughput",
     title: "Messages a second",
     about:
-      "What the generator sent, and what came back to it; a broadcast comes back once for each member.",
+      "What the generator sent and what it received; a broadcast comes back once for each member.",
     series: [
       { name: "received", values: rate("received") },
       { name: "sent", values: rate("sent") },
@@ -81,7 +81,7 @@ export function drawThroughput(record: LoadRecord): string {
 export function drawServer(record: LoadRecord): readonly string[] {
   const { intervals } = record;
   if (intervals.every(({ server }) => server === null)) {
-    return ['<p class="quiet">Not known: no process of the server was named (--pid).</p>'];
+    return ['<p class="quiet">Not known: pass the process of the server as --pid.</p>'];
   }
   const isTold = intervals.some(({ server }) => (server?.heapBytes.length ?? 0) > 0);
   return [
@@ -89,7 +89,7 @@ export function drawServer(record: LoadRecord): readonly string[] {
     drawElsewhere(record),
     isTold
       ? drawHeaps(record)
-      : '<p class="quiet">Heaps by shard are not known: the server was not asked (--stats).</p>',
+      : '<p class="quiet">Heaps by shard are not known: pass a URL of the stats as --stats.</p>',
     drawMemory(record),
     ...(isTold ? [drawLag(record)] : []),
   ];
@@ -100,7 +100,7 @@ function drawHeaps(record: LoadRecord): string {
     ...timeOf(record),
     id: "heap",
     title: "JavaScript heap in use, by shard",
-    about: "It grows until the collector has been at work, then falls: the feet of the saw count.",
+    about: "It grows until garbage is collected, then falls. The low points are what matters.",
     series: byShard(record, "heapBytes"),
     unit: "heap",
     format: formatBytes,
@@ -115,7 +115,7 @@ function drawMemory(record: LoadRecord): string {
     id: "memory",
     title: "Memory of the server's process",
     about:
-      "RssAnon and RssShmem: heaps of all shards, the engine's buffers, rings between the shards.",
+      "RssAnon and RssShmem: heaps of all shards, buffers of the engine, rings between the shards.",
     series: [{ name: "process", values }],
     unit: "memory",
     format: formatBytes,
@@ -128,7 +128,7 @@ function drawLag(record: LoadRecord): string {
     ...timeOf(record),
     id: "lag",
     title: "How late each shard's loop runs",
-    about: "The last look of each shard before the interval ended; it looks every 100 ms.",
+    about: "The last measurement of each shard before the end of the interval; one every 100 ms.",
     series: byShard(record, "loopLagMs"),
     unit: "lag",
     format: formatMs,
@@ -143,7 +143,7 @@ function byShard({ intervals }: LoadRecord, name: "heapBytes" | "loopLagMs"): Ti
   }));
 }
 
-/** As many lines of threads without a name as a chart bears. */
+/** Maximum number of lines for threads without a name in a chart. */
 const MOST_THREADS = 12;
 
 function drawCpu(record: LoadRecord): string {
@@ -164,7 +164,7 @@ function drawCpu(record: LoadRecord): string {
     id: "cpu",
     title: "CPU by shard",
     about:
-      "100 % is one core. Other threads of the server are the collector, the compiler and files.",
+      "100 % is one core. Other threads of the server do garbage collection, compilation and file access.",
     series: own.map((name) => ({
       name,
       values: intervals.map(({ server }) => server?.cpu[name] ?? null),
@@ -174,7 +174,7 @@ function drawCpu(record: LoadRecord): string {
   });
 }
 
-/** What else there is on the machine, by which a run may be disturbed. */
+/** Draws the CPU of other programs, which may disturb a run. */
 function drawElsewhere(record: LoadRecord): string {
   const { intervals } = record;
   return drawTimeChart({
@@ -182,7 +182,7 @@ function drawElsewhere(record: LoadRecord): string {
     id: "elsewhere",
     title: "CPU beside the server",
     about:
-      "The generator, with all its threads, and all other programs together: what they take, the server may lack.",
+      "The generator with all its threads, and all other programs together. They may take CPU that the server lacks.",
     series: [
       { name: "generator", values: intervals.map(({ server }) => server?.generatorCpu ?? null) },
       {
@@ -203,7 +203,7 @@ function timeOf({ intervals }: LoadRecord): Pick<TimeChart, "seconds" | "bands">
   return { seconds: intervals.map(({ seconds }) => seconds), bands: bandsOf(intervals) };
 }
 
-/** The parts of the run that were measured; several where rates were searched. */
+/** Returns the measured parts of the run; several in a search. */
 export function bandsOf(intervals: readonly Interval[]): readonly Band[] {
   const bands: Band[] = [];
   for (const [at, { phase, seconds, lengthSeconds }] of intervals.entries()) {

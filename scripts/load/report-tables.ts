@@ -1,5 +1,5 @@
 /**
- * The tables of a report: figures of the window, of a search, of each interval, and where it was.
+ * The tables of a report: figures of the window, a search, all intervals, and the machine.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -19,12 +19,12 @@ import type { Interval, LoadRecord } from "./record.ts";
 import type { GeneratorResult, ResultWindow } from "./result.ts";
 import { sumOf } from "./thread-names.ts";
 
-/** Writes microseconds as people read times. */
+/** Formats microseconds as milliseconds. */
 function msOf(us: number): string {
   return formatMs(us / 1_000);
 }
 
-/** The figures of a run, row by row; what was not measured has no row. */
+/** Returns the figures of a run as rows, without those that were not measured. */
 export function figuresOf({ result }: LoadRecord): readonly Row[] {
   return [
     ...countsOf(result),
@@ -45,7 +45,7 @@ function countsOf(result: GeneratorResult): readonly Row[] {
     ["Window", formatSeconds(window.seconds)],
     ["Rate", `${reached} of ${planned}`, "sent, of planned"],
     ["Received", formatCount(window.received), `of ${formatCount(window.due)} due in the window`],
-    ["Deliveries", `${delivered} of ${expected}`, "of the whole run"],
+    ["Deliveries", `${delivered} of ${expected}`, "in the whole run"],
   ];
 }
 
@@ -66,8 +66,8 @@ function serverOf(window: ResultWindow): readonly Row[] {
   const waited = formatShare(serverWaitShare);
   return [
     ["Server CPU", formatShare(serverCpuShare), "of a core, all its threads"],
-    ["Server CPU, each delivery", formatUs(serverCpuUsPerMessage)],
-    ["Server without a core", waited, "of the window; it was ready and had none"],
+    ["Server CPU per delivery", formatUs(serverCpuUsPerMessage)],
+    ["Server without a core", waited, "of the window, while it was ready to run"],
   ];
 }
 
@@ -82,7 +82,7 @@ function generatorOf({
       formatShare(generatorCpuTotal ?? generatorCpuShare),
       "of a core, all its threads",
     ],
-    ["Generator late", msOf(latenessUs.p99), "p99 of its own lateness"],
+    ["Generator lateness", msOf(latenessUs.p99), "p99 of its own lateness"],
   ];
 }
 
@@ -96,29 +96,29 @@ function memoryOf({ memory }: GeneratorResult): readonly Row[] {
       "before and after the joins",
     ],
     [
-      "Memory, each connection",
+      "Memory per connection",
       formatBytes(bytesPerConnection),
       "growth over the second half of the joins",
     ],
   ];
 }
 
-/** What only some scenarios have. */
+/** Returns the rows that only some scenarios have. */
 function specialOf({ idle, reconnect }: GeneratorResult): readonly Row[] {
   const rows: Row[] = [];
   if (idle)
-    rows.push(["CPU, each connection", `${formatUs(idle.cpuUsPerConnectionSecond)} a second`]);
+    rows.push(["CPU per connection", `${formatUs(idle.cpuUsPerConnectionSecond)} a second`]);
   if (reconnect) {
     rows.push([
       "All back",
       formatSeconds(reconnect.secondsUntilAllBack),
-      "after their connections broke",
+      "after their connections were cut",
     ]);
   }
   return rows;
 }
 
-/** The rates that were tried, where the highest was searched. */
+/** Makes the table of the rates tried in a search. */
 export function makeSearch({ search }: GeneratorResult): readonly string[] {
   if (!search) return [];
   const bound = msOf(search.boundUs);
@@ -126,7 +126,7 @@ export function makeSearch({ search }: GeneratorResult): readonly string[] {
     formatRate(rate),
     formatRate(rateReached),
     p99Us === null ? "not shown" : msOf(p99Us),
-    isGood ? "good" : "too much",
+    isGood ? "good" : "too high",
     why,
   ]);
   return [
@@ -136,7 +136,7 @@ export function makeSearch({ search }: GeneratorResult): readonly string[] {
   ];
 }
 
-/** All intervals, as a table. */
+/** Makes the table of all intervals. */
 export function makeIntervals(intervals: readonly Interval[]): string {
   const head = [
     "until",
@@ -169,7 +169,7 @@ export function makeIntervals(intervals: readonly Interval[]): string {
   return makeNumbers(head, rows);
 }
 
-/** Machine, server and generator. */
+/** Returns rows that describe machine, server and generator. */
 export function whereOf({ machine, server, generator }: LoadRecord): readonly Row[] {
   const variables = Object.entries(server.environment).map(([name, value]) => `${name}=${value}`);
   return [

@@ -1,5 +1,5 @@
 /**
- * The report of a run: one page, for people.
+ * The report of a run, as one HTML page.
  *
  * Runs on: the load test's process.
  */
@@ -21,7 +21,7 @@ export function makeReport(record: LoadRecord): string {
     makeVerdict(verdict),
     makeTiles(tilesOf(record)),
     "<h2>Latency</h2>",
-    "<p>From the planned time of a send to the moment its delivery was read. A server that stalls is charged with what fell due meanwhile.</p>",
+    "<p>From the planned time of a send to the moment its delivery was read. If a server stalls, messages that fall due meanwhile are charged with their wait.</p>",
     ...drawLatencies(record),
     "<h2>Throughput</h2>",
     drawThroughput(record),
@@ -31,7 +31,7 @@ export function makeReport(record: LoadRecord): string {
     makeTable(figuresOf(record)),
     ...makeSearch(result),
     `<details><summary>Figures of each interval</summary>${makeIntervals(record.intervals)}</details>`,
-    "<h2>Where, and how to make it again</h2>",
+    "<h2>Machine, and how to repeat the run</h2>",
     makeTable(whereOf(record)),
     `<pre>${escapeText(command)}</pre>`,
   ];
@@ -52,6 +52,6 @@ function tilesOf({ result }: LoadRecord): readonly (readonly [string, string])[]
         ] as const)),
     ...(serverCpuUsPerMessage === undefined
       ? []
-      : ([["server CPU, each delivery", formatUs(serverCpuUsPerMessage)]] as const)),
+      : ([["server CPU per delivery", formatUs(serverCpuUsPerMessage)]] as const)),
   ];
 }

@@ -1,10 +1,10 @@
 /**
- * What native-bench says of a run when it is over.
+ * The result that native-bench prints at the end of a run.
  *
  * Runs on: the load test's process. Pure functions.
  */
 
-/** Its last line; what is named here is what the report uses. */
+/** The parts of its last line that the report uses. */
 export interface GeneratorResult {
   readonly scenario: string;
   readonly connections: number;
@@ -27,7 +27,7 @@ export interface GeneratorResult {
   readonly failures: readonly string[];
 }
 
-/** The measured window. Server figures are there where it was given a process. */
+/** The measured window. Has figures of the server if the generator was given its process. */
 export interface ResultWindow {
   readonly ratePlanned: number;
   readonly rateReached: number;
@@ -43,7 +43,7 @@ export interface ResultWindow {
   readonly serverCpuShare?: number;
   readonly serverWaitShare?: number;
   readonly serverCpuUsPerMessage?: number;
-  /** Null where the generator refuses it; `bottleneck` says why. */
+  /** Null if the generator refuses it; `bottleneck` says why. */
   readonly latencyUs: ResultLatency | null;
   readonly bottleneck: string | null;
 }
@@ -69,12 +69,12 @@ export interface ResultMemory {
 export interface ResultSearch {
   readonly rate: number;
   readonly boundUs: number;
-  /** True where the generator, or the end of its range, kept the rate from being higher. */
+  /** Whether the generator, or the end of its range, kept the rate from being higher. */
   readonly isLowerBound?: boolean;
   readonly steps: readonly SearchStep[];
 }
 
-/** One rate that was tried. */
+/** One rate tried in a search. */
 export interface SearchStep {
   readonly rate: number;
   readonly rateReached: number;
@@ -83,7 +83,7 @@ export interface SearchStep {
   readonly why: string;
 }
 
-/** Reads the generator's last line. @throws Error where a figure is missing */
+/** Parses the generator's last line. @throws Error if a figure is missing */
 export function readResult(line: string): GeneratorResult {
   const result = JSON.parse(line) as GeneratorResult;
   const { window } = result;
@@ -96,7 +96,7 @@ export function readResult(line: string): GeneratorResult {
   return result;
 }
 
-/** Deliveries that did not come once, and in order: what no run may have. */
+/** Returns the number of deliveries that were missing, doubled or out of order. */
 export function lostOf({
   missing,
   doubled,

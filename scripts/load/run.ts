@@ -1,5 +1,5 @@
 /**
- * One load test: a server, the generator, and what both did, interval by interval.
+ * Runs one load test: a server, the generator, and the readings of both for each interval.
  *
  * Runs on: the load test's process.
  */
@@ -14,24 +14,24 @@ import { readPercentiles, type PercentilePoint } from "./percentiles.ts";
 import type { Interval } from "./record.ts";
 import { Sampler } from "./sampler.ts";
 
-/** The server that a run is against. */
+/** The server under load. */
 export type Target = Pick<RunningServer, "url" | "statsUrl"> & { readonly pid: number | undefined };
 
-/** What a run gave. */
+/** The outcome of a run. */
 export interface RunOutcome extends GeneratorEnd {
   readonly intervals: readonly Interval[];
   readonly percentiles: readonly PercentilePoint[];
-  /** Why the server did not tell its numbers, where it was asked in vain. */
+  /** Why the server's stats could not be read, if that was tried and failed. */
   readonly statsFailure: string | undefined;
 }
 
-/** What of the options concerns the run itself. */
+/** The options that concern the run itself. */
 export type RunSetting = Pick<LoadOptions, "load" | "seconds" | "everyMs">;
 
-/** Scenarios that last as long as what they do, and take no `--duration`. */
+/** Scenarios that determine their own length and take no `--duration`. */
 const WITHOUT_DURATION = new Set(["connect", "reconnect", "mixed"]);
 
-/** Seconds of the measured window; undefined where the scenario says how long it is. */
+/** Returns the seconds of the measured window; undefined if the scenario determines them. */
 export function windowOf({
   load,
   seconds,
@@ -39,7 +39,7 @@ export function windowOf({
   return WITHOUT_DURATION.has(load[0] ?? "") ? undefined : seconds;
 }
 
-/** Starts the server that the options ask for, runs `use` with it, and stops it. */
+/** Runs `use` with the server at `url`, or with one that is started first and stopped afterwards. */
 export async function withTarget<Result>(
   { url, pid, statsUrl, shards }: Pick<LoadOptions, "url" | "pid" | "statsUrl" | "shards">,
   use: (target: Target) => Promise<Result>,
@@ -50,7 +50,7 @@ export async function withTarget<Result>(
   try {
     result = await use(server);
   } catch (error) {
-    // Why the run failed matters more than how the server ends after that.
+    // The failure of the run matters more than a failure to stop the server.
     await server.stop().catch(() => undefined);
     throw error;
   }
@@ -58,7 +58,7 @@ export async function withTarget<Result>(
   return result;
 }
 
-/** The generator's command line. */
+/** Returns the generator's command line. */
 export function wordsOf(setting: RunSetting, target: Target): readonly string[] {
   const { load, everyMs } = setting;
   const seconds = windowOf(setting);
@@ -74,7 +74,7 @@ export function wordsOf(setting: RunSetting, target: Target): readonly string[] 
   ];
 }
 
-/** Runs the load against a server. `onInterval` is told of each interval as it ends. */
+/** Runs the load against a server. Calls `onInterval` at the end of each interval. */
 export async function runLoad(
   setting: RunSetting,
   target: Target,
@@ -111,7 +111,7 @@ function samplerOf({ pid, statsUrl }: Target, generatorPid: number): Sampler | u
   return pid === undefined ? undefined : new Sampler({ pid, statsUrl, generatorPid });
 }
 
-/** Empty where the generator did not write it, as where a run has no latencies. */
+/** Reads a file; empty if the generator did not write it because the run has no latencies. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, "utf8");

@@ -1,8 +1,8 @@
 /**
- * What a server and the machine use while the load runs, reading by reading.
+ * Samples the resources that a server and the machine use while the load runs.
  *
- * A server that tells its shards' numbers (`--stats`, or one of the benchmarks) is asked for them; what the
- * system knows of any process stands beside that.
+ * Shard stats come from the server itself, if it serves them (`--stats`, or a server of the benchmarks).
+ * Everything else comes from the system.
  *
  * Runs on: the load test's process.
  */
@@ -10,32 +10,32 @@
 import { readBusyNs, readMemory, readThreads, type ThreadCpu } from "./threads.ts";
 import { cpuBetween, nameThreads, sumOf, type CpuShares } from "./thread-names.ts";
 
-/** What was used between two readings, and what is held at the second. */
+/** What was used between two readings, and what was held at the second. */
 export interface Sample {
   /** CPU of the server's threads by name, as shares of one core. */
   readonly cpu: CpuShares;
-  /** CPU of the generator, all its threads, as a share of one core. */
+  /** CPU of all threads of the generator, as a share of one core. */
   readonly generatorCpu: number;
-  /** CPU of all else on the machine, as a share of one core; null: not known. */
+  /** CPU of all other programs, as a share of one core; null if not known. */
   readonly elsewhereCpu: number | null;
-  /** RssAnon and RssShmem of the server's process; null: not known. */
+  /** RssAnon + RssShmem of the server's process; null if not known. */
   readonly memoryBytes: number | null;
-  /** JavaScript heap in use, by shard, null while it is replaced; empty: the server does not tell. */
+  /** JavaScript heap in use by shard, null while a shard is being replaced; empty without stats. */
   readonly heapBytes: readonly (number | null)[];
-  /** How late the loop of each shard ran at that moment. */
+  /** How late the event loop of each shard ran at that moment. */
   readonly loopLagMs: readonly (number | null)[];
 }
 
-/** What is read of. */
+/** The processes to sample. */
 export interface SamplerTarget {
   /** Process of the server. */
   readonly pid: number;
-  /** Where it gives `server.stats()` as JSON, and `threads`: ids of its shards' threads. */
+  /** URL of `server.stats()` as JSON, with `threads`: the ids of its shards' threads. */
   readonly statsUrl: string | undefined;
   readonly generatorPid: number;
 }
 
-/** What of the answer of `statsUrl` is used. */
+/** The parts of the response of `statsUrl` that are used. */
 interface StatsAnswer {
   readonly shards: readonly ({ readonly heapBytes: number; readonly loopLagMs: number } | null)[];
   readonly threads?: readonly number[];
@@ -48,15 +48,15 @@ interface Reading {
   readonly busyNs: number | null;
 }
 
-/** Longer than an answer takes; shorter than what would hold up the run. */
+/** Longer than a response takes, but short enough not to delay the run. */
 const STATS_DEADLINE_MS = 2_000;
 
-/** Reads a server's figures from one interval to the next. */
+/** Samples a server at the end of each interval. */
 export class Sampler {
   readonly #target: SamplerTarget;
   #last: Reading;
   #shardIds: readonly number[] | undefined = undefined;
-  /** Why the server's own numbers are not there, where it was asked in vain. */
+  /** Why the server's stats could not be read, if that failed. */
   statsFailure: string | undefined = undefined;
 
   constructor(target: SamplerTarget) {
@@ -64,7 +64,7 @@ export class Sampler {
     this.#last = this.#read();
   }
 
-  /** Gives what was used since the last call, or since this was made. */
+  /** Returns what was used since the last call, or since construction. */
   async sample(): Promise<Sample> {
     const { pid, statsUrl } = this.#target;
     const [before, after] = [this.#last, this.#read()];
@@ -82,7 +82,7 @@ export class Sampler {
     return {
       cpu,
       generatorCpu,
-      // The machine counts in ticks of 10 ms, processes in nanoseconds: a little below 0 is 0.
+      // The machine counts ticks of 10 ms, processes count nanoseconds, so the difference may be below 0.
       elsewhereCpu: busy === null ? null : Math.max(0, busy - sumOf(cpu) - generatorCpu),
       memoryBytes: readMemory(pid),
       heapBytes: stats?.shards.map((shard) => shard?.heapBytes ?? null) ?? [],
@@ -106,7 +106,7 @@ export class Sampler {
       const response = await fetch(url, { signal: AbortSignal.timeout(STATS_DEADLINE_MS) });
       const answer = (await response.json()) as Partial<StatsAnswer>;
       if (!Array.isArray(answer.shards)) {
-        throw new TypeError("the answer must have shards, as server.stats() does");
+        throw new TypeError("the response must have shards, as server.stats() does");
       }
       return answer as StatsAnswer;
     } catch (error) {

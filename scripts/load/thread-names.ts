@@ -1,26 +1,26 @@
 /**
- * Which thread of a server is which, and what each used between two readings.
+ * Names the threads of a server, and computes what each used between two readings.
  *
  * Runs on: the load test's process. Pure functions.
  */
 
 import type { ThreadCpu } from "./threads.ts";
 
-/** CPU by name of thread, as shares of one core. */
+/** CPU by thread name, as shares of one core. */
 export type CpuShares = Readonly<Record<string, number>>;
 
-/** The name under which all threads go that are neither main's nor a shard's. */
+/** The name for all threads other than the main thread and shards. */
 export const OTHER_THREADS = "other threads";
 
-/** Names that Simurgh gives its workers; a system cuts them off after 15 characters. */
+/** Names that Simurgh gives its workers. The system cuts them off after 15 characters. */
 const SHARD_NAME = /^simurgh shard \d+/;
 
 /**
- * Gives the name of each thread: from the ids that the server tells for its shards; without these
- * from the names that the system shows, and where it shows none, each by its id.
+ * Names each thread, by the shards' thread ids if the server reports them, otherwise by the names that the
+ * system shows. Without either, a thread is named by its id.
  *
- * @param pid - id of the process, which is that of its main thread
- * @param shardIds - ids of the shards' threads by their index; undefined: the server does not tell
+ * @param pid - id of the process, and of its main thread
+ * @param shardIds - ids of the shards' threads by index; undefined if the server does not report them
  */
 export function nameThreads(
   pid: number,
@@ -39,10 +39,10 @@ export function nameThreads(
 }
 
 /**
- * Gives what each name used of a core, between two readings. A thread that is new has used all that it
- * has; what one that has ended used since the first is not known.
+ * Returns the share of a core that each name used between two readings. Everything that a new thread has
+ * used counts; what a thread that has ended used since the first reading is not known.
  *
- * @param elapsedNs - between the two
+ * @param elapsedNs - time between the readings
  */
 export function cpuBetween(
   before: ReadonlyMap<number, ThreadCpu>,
@@ -59,7 +59,7 @@ export function cpuBetween(
   return shares;
 }
 
-/** All threads together. */
+/** Returns the sum of all threads. */
 export function sumOf(shares: CpuShares): number {
   return Object.values(shares).reduce((sum, share) => sum + share, 0);
 }

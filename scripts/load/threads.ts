@@ -1,22 +1,22 @@
 /**
- * CPU of a process by thread, and its memory, as the system counts them (Linux).
+ * CPU by thread and memory of a process, as counted by the system (Linux).
  *
- * `/proc/PID/task/TID/schedstat` has nanoseconds for which a thread ran. The ticks of `stat` beside it are
- * 10 ms each: too coarse for an interval of a second.
+ * `/proc/PID/task/TID/schedstat` has the time a thread ran, in nanoseconds. `stat` has ticks of 10 ms, which
+ * are too coarse for an interval of a second.
  *
  * Runs on: the load test's process.
  */
 
 import { readFileSync, readdirSync } from "node:fs";
 
-/** A thread by the id that the system has for it. */
+/** The name and CPU of a thread. */
 export interface ThreadCpu {
-  /** Name that the system shows; Node.js names its threads since version 24. */
+  /** Name that the system shows. Node.js names its threads since version 24. */
   readonly name: string;
   readonly ranNs: number;
 }
 
-/** Reads what each thread of a process has used; empty where there is no such process. */
+/** Reads what each thread of a process has used, by thread id; empty if there is no such process. */
 export function readThreads(pid: number): ReadonlyMap<number, ThreadCpu> {
   const threads = new Map<number, ThreadCpu>();
   for (const id of filesOf(`/proc/${pid}/task`)) {
@@ -28,13 +28,13 @@ export function readThreads(pid: number): ReadonlyMap<number, ThreadCpu> {
   return threads;
 }
 
-/** Reads RssAnon and RssShmem of a process, as native-bench does: what is its own to hold. */
+/** Reads RssAnon + RssShmem of a process in bytes, as native-bench does. */
 export function readMemory(pid: number): number | null {
   const status = textOf(`/proc/${pid}/status`);
   return status === undefined ? null : memoryIn(status);
 }
 
-/** The same of the text of `/proc/PID/status`; null where it lacks one of the two. */
+/** Parses RssAnon + RssShmem from the text of `/proc/PID/status`; null if one is missing. */
 export function memoryIn(status: string): number | null {
   const [anonymous, shared] = ["RssAnon", "RssShmem"].map((name) => {
     const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status);
@@ -43,7 +43,7 @@ export function memoryIn(status: string): number | null {
   return anonymous === undefined || shared === undefined ? null : anonymous + shared;
 }
 
-/** Reads for how many nanoseconds all cores of the machine together were at work. */
+/** Reads how long all cores of the machine together were busy, in nanoseconds. */
 export function readBusyNs(): number | null {
   const line = textOf("/proc/stat")?.split("\n", 1)[0];
   return line === undefined ? null : busyIn(line);
@@ -51,7 +51,7 @@ export function readBusyNs(): number | null {
 
 const TICK_NS = 10_000_000;
 
-/** The same of the first line of `/proc/stat`: all but idle, waiting for disks, and guests again. */
+/** Parses the busy time from the first line of `/proc/stat`: all but idle, iowait and guest times. */
 export function busyIn(line: string): number | null {
   const [user, nice, system, , , interrupts, soft, stolen] = line
     .trim()
@@ -67,7 +67,7 @@ function filesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch {
-    // It has ended.
+    // The process has ended.
     return [];
   }
 }
@@ -76,7 +76,7 @@ function textOf(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    // The thread, or the process, has ended; or this is no Linux.
+    // The thread or process has ended, or this is not Linux.
     return undefined;
   }
 }

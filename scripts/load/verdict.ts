@@ -1,5 +1,5 @@
 /**
- * What a run says, in sentences: whether all arrived, and whether its figures are the server's own.
+ * Judges a run in sentences: whether everything arrived, and whether the figures are the server's own.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -31,7 +31,7 @@ function judgeDeliveries(result: GeneratorResult): Statement {
     const [joined, connections] = [result.joined, result.connections].map(formatCount);
     return {
       grade: result.joined === result.connections ? "good" : "bad",
-      text: `${joined} of ${connections} connections joined; nothing was to be delivered.`,
+      text: `${joined} of ${connections} connections joined; there was nothing to deliver.`,
     };
   }
   if (lostOf(result) === 0 && delivered === expected) {
@@ -40,8 +40,8 @@ function judgeDeliveries(result: GeneratorResult): Statement {
   return {
     grade: "bad",
     text:
-      `Of ${all} deliveries ${formatCount(missing)} are missing, ${formatCount(doubled)} came twice, ` +
-      `${formatCount(disordered)} came out of order.`,
+      `Of ${all} deliveries, ${formatCount(missing)} are missing, ${formatCount(doubled)} arrived twice, ` +
+      `${formatCount(disordered)} arrived out of order.`,
   };
 }
 
@@ -50,16 +50,16 @@ function judgeGenerator(window: ResultWindow): Statement {
     return {
       grade: "caution",
       text:
-        `The latencies are not shown, as they would not be the server's: ${window.bottleneck}. ` +
-        "Lower the rate, give the generator more threads (--threads), or a core of its own.",
+        `Latencies are not shown, because they would not be the server's: ${window.bottleneck}. ` +
+        "Lower the rate, or give the generator more threads (--threads) or a core of its own.",
     };
   }
   return {
     grade: "good",
     text:
       `The generator was not the bottleneck: its busiest thread used ${formatShare(window.generatorCpuShare)} ` +
-      `of a core, and 99 % of its sends were late by ${formatMs(window.latenessUs.p99 / 1_000)} at most. ` +
-      "That is part of every latency.",
+      `of a core, and 99 % of its sends were at most ${formatMs(window.latenessUs.p99 / 1_000)} late. ` +
+      "This lateness is part of every latency.",
   };
 }
 
@@ -69,8 +69,8 @@ function judgePace(window: ResultWindow): readonly Statement[] {
     {
       grade: "caution",
       text:
-        "The server fell behind: less than 95 % of what was due came within the window. It is saturated, " +
-        "and its latencies and CPU are those of a queue.",
+        "The server fell behind: less than 95 % of the due messages arrived within the window. It is " +
+        "saturated, and its latencies and CPU are those of a growing queue.",
     },
   ];
 }
@@ -83,14 +83,14 @@ function judgeCores({ isServerStarved, serverWaitShare }: ResultWindow): readonl
         {
           grade: "caution",
           text:
-            `The server was ready to run but had no core for ${waited} of the window. Messages gather ` +
-            "meanwhile, and leave by fewer system calls: its CPU for each looks better than it is, its latencies worse.",
+            `The server was ready to run but had no core for ${waited} of the window. Meanwhile messages ` +
+            "accumulate and then leave in fewer system calls, so its CPU per message looks better than it is, and its latencies look worse.",
         },
       ]
     : [
         {
           grade: "good",
-          text: `The server had a core when it wanted one, but for ${waited} of the window.`,
+          text: `The server had a core when it needed one, except for ${waited} of the window.`,
         },
       ];
 }

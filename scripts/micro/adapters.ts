@@ -1,12 +1,12 @@
 /**
- * Measures adapters: broadcasts a second from one node to one other, and the CPU of both, and of
- * the server between them.
+ * Measures adapters: broadcasts a second from one node to another, and the CPU of both nodes and of the
+ * server between them.
  *
- * Runs on: main, and two threads, which stand for the links of two nodes; Redis is another process.
+ * Runs on: the main thread, and two threads in the role of two nodes' links. Redis is another process.
  * Usage:   npm run build && node dist/scripts/micro/adapters.js
  *
- * A link's turn drains up to 256 records; so does one turn of the sender here. It never has more on
- * its way than `WINDOW_BYTES`, as the receiver's count says: neither side's buffers grow without end.
+ * Like a link, the sender sends up to 256 records per turn. By the receiver's count, it never has more than
+ * `WINDOW_BYTES` in flight, so that neither side's buffers grow without bound.
  */
 
 import { once } from "node:events";
@@ -25,7 +25,7 @@ interface Job {
   readonly role: "sender" | "receiver";
   readonly bytes: number;
   readonly count: number;
-  /** One word: how many were received. */
+  /** One word: the number of broadcasts received. */
   readonly received: SharedArrayBuffer;
 }
 
@@ -34,7 +34,7 @@ const WINDOW_BYTES = 8_388_608;
 const ROUNDS = 3;
 const NO_REPORTS: AdapterReports = {
   onLost() {
-    throw new Error("lost some");
+    throw new Error("broadcasts were lost");
   },
   onConnected() {},
   onDisconnected() {},
@@ -56,10 +56,10 @@ function makeAdapter({ kind, url, role }: Job): Adapter {
   });
 }
 
-/** One of the two threads: starts, says so, works when it is told to, and says when it is done. */
+/** Runs one of the two threads: reports that it has started, works when told to, and reports the end. */
 async function work(job: Job): Promise<void> {
   const port = parentPort;
-  if (!port) throw new Error("a worker has a port");
+  if (!port) throw new Error("must run on a worker");
   const received = new Int32Array(job.received);
   const adapter = makeAdapter(job);
   const onBroadcast = (): void => {
@@ -93,7 +93,7 @@ async function measure(job: Omit<Job, "role" | "received">, redis?: TestRedis): 
   await Promise.all(threads.map((thread) => once(thread, "message")));
   const [before, redisBefore] = [process.cpuUsage(), (await redis?.cpuUs()) ?? 0];
   const startMs = performance.now();
-  // The other ends later; where it fails, that is an end of this too.
+  // The other thread ends later, but its failure ends this measurement too.
   const done = Promise.race([
     once(threads[0] as Worker, "message"),
     once(threads[1] as Worker, "exit"),

@@ -1,8 +1,8 @@
 /**
- * Measures what rate limits cost a message: from the text of its frame to the reply, through an echo
- * handler, under none, and under limits of each kind; and what a message costs that is refused.
+ * Measures what rate limits cost a message, from the text of its frame through an echo handler to the
+ * reply: without limits and with each kind of limit. Also measures the cost of a refused message.
  *
- * Runs on: its main thread; all in turns, one run. No engine, no network.
+ * Runs on: the main thread, with the cases taking turns in one run. No engine, no network.
  * Usage:   npm run build && node dist/scripts/micro/limits.js
  */
 
@@ -16,7 +16,7 @@ const MESSAGES = 20_000;
 const ECHO = '["1","12345","room:lobby","echo",{"body":"Hello there, how is everybody?","n":1}]';
 const LONG = `["1","12345","room:lobby","echo",{"body":"${"x".repeat(1_000)}"}]`;
 
-/** Lets everything pass. */
+/** High enough to let everything pass. */
 const AMPLE: Rate = { limit: 60_000, perMs: 1_000, burst: 1_000_000 };
 const AMPLE_BYTES: Rate = { limit: 1_000_000_000, perMs: 1_000 };
 const NOTHING: Rate = { limit: 1, perMs: 3_600_000 };
@@ -31,14 +31,14 @@ interface Case {
 const CASES: readonly Case[] = [
   { what: "no limits" },
   { what: "messages of the connection", socket: { messages: AMPLE } },
-  { what: "messages and bytes of it", socket: { messages: AMPLE, bytes: AMPLE_BYTES } },
+  { what: "messages and bytes of the connection", socket: { messages: AMPLE, bytes: AMPLE_BYTES } },
   { what: "messages of the channel", channel: { messages: AMPLE } },
   { what: "messages of the id", socket: { perId: { messages: AMPLE } } },
   {
     what: "messages of connection, id and address",
     socket: { messages: AMPLE, perId: { messages: AMPLE }, perAddress: { messages: AMPLE } },
   },
-  { what: "refused, of a client that floods", socket: { messages: NOTHING } },
+  { what: "refused, from a flooding client", socket: { messages: NOTHING } },
   { what: "no limits, 1 KB", frame: LONG },
   { what: "refused unread, 1 KB", socket: { messages: NOTHING }, frame: LONG },
 ];

@@ -1,8 +1,8 @@
 /**
- * `node dist/scripts/micro/payload-writer.js`: payloads written by a compiled JSON Schema and by
- * JSON.stringify, to the bytes of a frame.
+ * `node dist/scripts/micro/payload-writer.js`: compares writing payloads with a compiled JSON Schema and
+ * with JSON.stringify, up to the bytes of a frame.
  *
- * Both take turns, so that what else the machine does falls on both; medians of the turns.
+ * Both take turns, so that other activity on the machine affects both. Shows medians of the turns.
  *
  * Runs on: node, after a build.
  */
@@ -63,7 +63,7 @@ const CASES: readonly (readonly [name: string, schema: object, payload: object])
 
 const frame = Buffer.allocUnsafe(65_536);
 
-/** Nanoseconds of one writing, measured for a while. */
+/** Measures the nanoseconds of one write. */
 function measure(write: () => string): number {
   const startedMs = performance.now();
   let count = 0;
@@ -77,9 +77,9 @@ function measure(write: () => string): number {
 console.log("| Payload | JSON.stringify | compiled | |\n| --- | ---: | ---: | ---: |");
 for (const [name, schema, payload] of CASES) {
   const write = payloadWriter(name, schema);
-  if (!write) throw new Error(`${name} must be a schema that is compiled`);
+  if (!write) throw new Error(`${name} must have a schema that can be compiled`);
   const ways = [(): string => jsonOf(payload), (): string => jsonOf(write(payload))] as const;
-  if (ways[0]() !== ways[1]()) throw new Error(`${name} must be written alike both ways`);
+  if (ways[0]() !== ways[1]()) throw new Error(`${name} must have the same output in both ways`);
   const taken: [number[], number[]] = [[], []];
   for (let turn = 0; turn < TURNS; turn += 1) {
     for (const at of [0, 1] as const) taken[at].push(measure(ways[at]));

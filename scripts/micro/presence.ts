@@ -1,11 +1,11 @@
 /**
- * Measures presences: what tracking costs the shard that does it and one that hears of it, what a
- * list costs, what a shard that begins takes in, and the memory of one more presence.
+ * Measures presences: what tracking costs the shard that tracks and one that receives it, what a list
+ * costs, how long a new shard takes to catch up, and the memory of one more presence.
  *
- * Runs on: one thread, which is two shards in turns; real rings between them.
+ * Runs on: one thread that plays two shards in turn, with real rings between them.
  * Usage:   npm run build && node dist/scripts/micro/presence.js
  *
- * Nobody is subscribed to the topics, so that no diffs are sent: that costs what a broadcast costs.
+ * The topics have no subscribers, so no diffs are sent. A diff costs as much as a broadcast.
  */
 
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -31,7 +31,7 @@ import { ShardCore } from "../../src/shard/shard-core.ts";
 const ROWS = 100_000;
 const ROOM_ROWS = 1_000;
 const LISTS = 200;
-/** A burst that the ring holds, so that nothing waits for room. */
+/** A burst that fits in the ring, so that nothing waits for room. */
 const BURST = 500;
 
 const presence = definePresence<{ online_at: number; device: string }>();
@@ -52,7 +52,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
     clock: () => 0,
     takesJoins: () => true,
-    onSessionRecord() {},
+    onForwardingRecord() {},
   });
   core.attach();
   core.presences.start();
@@ -91,7 +91,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Tracks and untracks in bursts, and has the other shard hear of each. */
+/** Tracks and untracks in bursts, and lets the other shard receive each. */
 function measureTracking(one: ShardCore, other: ShardCore): void {
   let [trackUs, untrackUs, hearUs, rounds] = [0, 0, 0, 0];
   for (let first = 0; first < ROWS; first += BURST) {
@@ -104,12 +104,12 @@ function measureTracking(one: ShardCore, other: ShardCore): void {
     hearUs += perOp(1, () => other.member.exchange.drainNow()) / BURST / 2;
     rounds += 1;
   }
-  say("track, the other thread told", trackUs / rounds, "µs");
-  say("untrack, the other thread told", untrackUs / rounds, "µs");
-  say("hear of one", hearUs / rounds, "µs");
+  say("track, including telling the other thread", trackUs / rounds, "µs");
+  say("untrack, including telling the other thread", untrackUs / rounds, "µs");
+  say("receive one from another thread", hearUs / rounds, "µs");
 }
 
-/** Without channels, whose memory is not the matter, and with keys and topics that are theirs. */
+/** Measures memory without that of channels, topics and keys, which exist before. */
 function measureMemory(): [here: number, there: number] {
   const topics = Array.from({ length: 1_000 }, (_, at) => `room:${at}`);
   const keys = Array.from({ length: ROWS }, (_, at) => `user ${at}`);
@@ -134,7 +134,7 @@ function measureMemory(): [here: number, there: number] {
     other.merge(replica, unpackDelta(JSON.parse(text)).delta);
   }
   const there = (heapBytes() - beforeOther) / ROWS;
-  // Used to the end, so that nothing of it was collected before.
+  // Used here so that nothing is collected earlier.
   const kept = keys.filter((_, at) => owners.take(channels[at] as object).length === 1);
   if (kept.length !== ROWS || other.get(topics[0] as string, keys[0] as string).length !== 1) {
     throw new Error("presences were lost");
@@ -148,15 +148,15 @@ const alone = perOp(ROWS, (at) => {
   track(one, at);
   presence.untrack(one.context, `room:${at % 1_000}`, `user ${at}`);
 });
-say("track and untrack, alone", alone, "µs");
+say("track and untrack, on a single shard", alone, "µs");
 
 const other = makeShard(memory, 1);
 meet(one, other);
 measureTracking(one, other);
 
 const [here, there] = measureMemory();
-say("memory of one, on the shard of its channel", here, "bytes");
-say("memory of one, on each other shard", there, "bytes");
+say("memory of one presence, on the shard of its channel", here, "bytes");
+say("memory of one presence, on each other shard", there, "bytes");
 
 const memoryAlone = makeNodeMemory(options, undefined);
 const third = makeShard(memoryAlone, 0);
@@ -177,9 +177,9 @@ loop.enable();
 const count = (): number => Object.keys(presence.list(late.context, "room:list")).length;
 while (count() < ROOM_ROWS) {
   meet(third, late);
-  // An answer goes on when the loop has gone round.
+  // An answer continues in the next turn of the loop.
   await setTimeout(1);
 }
-say(`a shard that begins takes in ${ROWS + ROOM_ROWS}`, performance.now() - startMs, "ms");
-say("and holds the loop of both, at once at most", loop.max / 1_000_000, "ms");
+say(`a new shard receives ${ROWS + ROOM_ROWS} presences`, performance.now() - startMs, "ms");
+say("and blocks the loop of both for at most", loop.max / 1_000_000, "ms");
 for (const core of [one, other, third, late]) core.stop();

@@ -1,5 +1,5 @@
 /**
- * The writing side of `ring-rate`.
+ * The writer thread of `ring-rate`.
  *
  * Runs on: a worker of the measurement.
  */

@@ -1,7 +1,7 @@
 /**
- * How many records of 64 bytes pass from one thread to another in a second, by our ring.
+ * Measures how many records of 64 bytes a second pass from one thread to another through a ring.
  *
- * Runs on: the thread that asks reads; a worker (`ring-rate-writer`) writes.
+ * Runs on: the caller's thread, which reads, and a worker (`ring-rate-writer`), which writes.
  */
 
 import { once } from "node:events";
@@ -9,18 +9,18 @@ import { Worker } from "node:worker_threads";
 import { RING_WORDS_BYTES } from "../../src/memory/ring-layout.ts";
 import { RingConsumer, makeRingViews } from "../../src/memory/ring.ts";
 
-/** What is written each time. */
+/** Size of a record. */
 export const RECORD_BYTES = 64;
-/** Room of the measured ring. */
+/** Capacity of the ring. */
 export const CAPACITY_BYTES = 65_536;
-/** Where the ring lies in its memory, which it has for itself. */
+/** Place of the ring in its shared memory, which contains nothing else. */
 export const RING_PLACE = {
   wordsOffset: 0,
   recordsOffset: RING_WORDS_BYTES,
   capacityBytes: CAPACITY_BYTES,
 };
 
-/** Writes and reads so many records. @returns records a second */
+/** Writes and reads a number of records. @returns records a second */
 export async function measureRingRate(records: number): Promise<number> {
   const shared = new SharedArrayBuffer(RING_WORDS_BYTES + CAPACITY_BYTES);
   const worker = new Worker(new URL("./ring-rate-writer.js", import.meta.url), {
@@ -31,13 +31,12 @@ export async function measureRingRate(records: number): Promise<number> {
   const started = performance.now();
   const sum = readAll(shared, records);
   const rate = records / ((performance.now() - started) / 1_000);
-  if (sum !== records)
-    throw new Error(`each record begins with 1: sum must be ${records}, got ${sum}`);
+  if (sum !== records) throw new Error(`the sum of all records must be ${records}, got ${sum}`);
   await ended;
   return rate;
 }
 
-/** Reads all records and looks at a word of each. @returns the sum, so that nothing is left out */
+/** Reads a word of each record. @returns the sum, so that the reads are not optimized away */
 function readAll(shared: SharedArrayBuffer, records: number): number {
   const views = makeRingViews(shared);
   const ring = new RingConsumer(views, RING_PLACE);

@@ -1,11 +1,11 @@
 /**
- * Measures records of 64 bytes from one thread to another: our ring beside ringbuf.js.
+ * Compares our ring with ringbuf.js: records of 64 bytes from one thread to another.
  *
- * Runs on: its main thread reads, a worker writes; both sides in turns, one run.
+ * Runs on: the main thread, which reads, and a worker, which writes. Both rings take turns in one run.
  * Usage:   npm run build && node dist/scripts/micro/ring.js
  *
- * ringbuf.js carries elements, not records: it is given 64 of them each time, and needs no
- * header and no type for that. Both rings have 64 KiB. Read the ratio, not the numbers.
+ * ringbuf.js carries elements rather than records: it gets 64 of them at a time, without a header or a
+ * type. Both rings have 64 KiB. Look at the ratio rather than the absolute numbers.
  */
 
 import { once } from "node:events";

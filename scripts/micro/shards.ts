@@ -1,12 +1,12 @@
 /**
- * Measures what a number of shards takes: time and CPU to start, and resident memory for each.
+ * Measures what shards take: time and CPU to start, and resident memory for each.
  *
- * Runs on: its main thread is the server's; beside it, the same number of workers that do nothing.
+ * Runs on: the server's main thread. For comparison, it also starts the same number of empty workers.
  * Usage:   npm run build && node dist/scripts/micro/shards.js [shards]
  *
- * Rings and index are counted by addresses and by what was touched: they are mapped as they are
- * used. Two things are left apart, since other threads of Node.js have them too: the engine and the
- * modules that are loaded once for the process, and what an empty worker takes.
+ * Rings and index become resident only as they are used, so their address space is shown separately. The
+ * figures exclude what is loaded once for the process (the engine and modules). What an empty worker takes
+ * is shown separately, because any Node.js thread takes that.
  */
 
 import { once } from "node:events";
@@ -63,13 +63,13 @@ async function measureServer(count: number): Promise<{ bytes: number; ms: number
 }
 
 const members = shards + 3;
-// The first brings what is there once for the process.
+// The first server loads everything that exists once per process.
 await measureServer(1);
 const { bytes, ms, cpuMs } = await measureServer(shards);
 const empty = await measureEmpty();
 say("shards", String(shards));
 say("start, wall", `${(ms / 1_000).toFixed(1)} s`);
-say("start, CPU of each", `${Math.round(cpuMs / shards)} ms`);
+say("CPU to start each", `${Math.round(cpuMs / shards)} ms`);
 say("resident, each", mib(bytes / shards));
 say("resident, an empty worker", mib(empty));
-say("addresses of the index", mib(2 ** 20 * Math.ceil(members / 32) * 4));
+say("address space of the index", mib(2 ** 20 * Math.ceil(members / 32) * 4));

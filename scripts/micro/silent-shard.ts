@@ -1,5 +1,5 @@
 /**
- * A shard without a network or a log, for what is measured of a message.
+ * A shard without a network or a log, for measuring the cost of a message.
  *
  * Runs on: node, after a build.
  */
@@ -11,7 +11,7 @@ import { SoloShard } from "../../src/solo/solo-shard.ts";
 
 const silent = (): void => {};
 
-/** Makes one that serves an endpoint. */
+/** Makes a shard that serves an endpoint. */
 export function silentShard(endpoint: EndpointDefinition): SoloShard {
   return new SoloShard({
     endpoint,

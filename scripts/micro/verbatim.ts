@@ -1,12 +1,12 @@
 /**
- * Measures a message through an ordinary handler and through a verbatim one: from the bytes of its
- * frame to those of the reply, or of the broadcast.
+ * Compares an ordinary handler with a verbatim one: the cost of a message, from the bytes of its frame to
+ * those of the reply or the broadcast.
  *
- * Runs on: its main thread; both in turns, one run. No engine, no network.
+ * Runs on: the main thread, with both taking turns in one run. No engine, no network.
  * Usage:   npm run build && node dist/scripts/micro/verbatim.js
  *
- * A frame's text is made anew for each message, and what is sent is written out as bytes, as the
- * engine has it. Read the ratio, not the numbers.
+ * As with the real engine, the text of the frame is created for each message, and what is sent is written
+ * out as bytes. Look at the ratio rather than the absolute numbers.
  */
 
 import { defineChannel, defineEndpoint, defineSocket, ok, verbatim } from "../../src/index.ts";
@@ -28,7 +28,7 @@ const room = defineChannel(socket, {
   },
 });
 
-/** A chat message; beyond that, a list of them. */
+/** Makes a payload of a chat message, or a list of them for larger sizes. */
 function payloadOf(size: number): string {
   const one = { body: "Hello there, how is everybody today? All is well here.", from: "ann" };
   if (size === SIZES[0]) return JSON.stringify({ ...one, at: 1_700_000_000_000 });
@@ -62,7 +62,7 @@ if (decision.result !== "ok") throw new Error("refused");
 const { connection } = decision;
 connection.receive('["1","1","room:lobby","phx_join",{}]');
 
-/** Sends messages for some time. @returns microseconds for each */
+/** Sends messages for some time. @returns microseconds per message */
 function measure(event: string, payload: string): number {
   const frame = Buffer.from(`["1","12345","room:lobby","${event}",${payload}]`);
   const before = frames;

@@ -1,12 +1,15 @@
 /**
- * PORT: what a channel needs of the transport. Implemented by each transport.
+ * PORT: what a channel needs of the connection of its client. Implemented by each transport.
+ *
+ * A transport implements what it can do. WebSocket alone is native: the engine publishes to all of its
+ * connections at once. Other transports send each frame to each connection.
  *
  * Runs on: shard.
  */
 
-/** What waits until a connection has room. */
+/** Something that waits until a connection has room. */
 export interface RoomWaiter {
-  /** There is room: it sends, and where there is no more of it, waits again. */
+  /** Sends, now that there is room. If that is not enough, it waits again. */
   resume(): void;
 }
 
@@ -18,32 +21,23 @@ export interface Connection {
   readonly transport: string;
   /** False once it ended; everything below then does nothing. */
   readonly isOpen: boolean;
-  /** True where `subscribe` and `publish` exist; else frames are sent one by one. */
-  readonly isNative: boolean;
-  /** True where frames may be compressed on their way. */
-  readonly isCompressed: boolean;
+  /** What the engine can do for it; undefined: frames are sent to it one by one. */
+  readonly native: NativeConnection | undefined;
 
   /** Sends a string as a text frame, bytes as a binary frame. Bytes are copied before it returns. */
   send(frame: string | Uint8Array): void;
   /** Sends a frame whose payload is encoded as bytes, which are copied before it returns. */
   sendEncoded(payload: Uint8Array, isBinary: boolean): void;
 
-  /** Asks the client for a pong, where the transport knows of such a thing. */
-  ping(data: string | Uint8Array): void;
-
-  /** From now on frames published to this native topic come here. */
-  subscribe(nativeTopic: string): void;
-  unsubscribe(nativeTopic: string): void;
-
-  /** Publishes to all subscribers of a native topic but this connection. */
-  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+  /** Asks the client for a pong. Absent if the transport has no such thing. */
+  ping?(data: string | Uint8Array): void;
 
   /**
    * False while so much waits for this client that what may wait elsewhere should. What is sent
    * all the same is kept.
    */
   readonly hasRoom: boolean;
-  /** Has `resume` called once, when there is room again. Never, where the connection ends first. */
+  /** Calls `resume` once, when there is room again; never, if the connection ends first. */
   awaitRoom(waiter: RoomWaiter): void;
 
   /** Runs `work` so that frames which it sends leave together. */
@@ -53,11 +47,25 @@ export interface Connection {
   close(code: number, reason: string): void;
 }
 
+/** A connection that the engine publishes to. */
+export interface NativeConnection {
+  /** True if frames may be compressed on their way. */
+  readonly isCompressed: boolean;
+
+  /** Sends frames that are published to this native topic to this connection, from now on. */
+  subscribe(nativeTopic: string): void;
+  /** Ends what `subscribe` began. */
+  unsubscribe(nativeTopic: string): void;
+
+  /** Publishes to all subscribers of a native topic but this connection. */
+  publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
+}
+
 /** Publishes to all connections of the shard that have a native topic. */
 export interface Publisher {
   /**
    * @param receivers - how many there are, for the counters
-   * @param isCompressed - true where the receivers' connections may compress it
+   * @param isCompressed - true if the receivers' connections may compress it
    */
   publish(
     nativeTopic: string,

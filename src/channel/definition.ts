@@ -228,12 +228,8 @@ export function defineChannel<
   Assigns,
   Context
 > {
-  checkCallbacks(callbacks, {
-    required: ["join"],
-    optional: ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"],
-  });
-  checkLogLevel("logJoin", callbacks.logJoin);
-  checkLogLevel("logHandleIn", callbacks.logHandleIn);
+  checkCallbacks(callbacks, CALLBACKS);
+  for (const name of ["logJoin", "logHandleIn"] as const) checkLogLevel(name, callbacks[name]);
   const { joinTimeoutMs } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
   const handleIn = inHandlersOf(callbacks.handleIn, callbacks.in);
@@ -256,6 +252,10 @@ export function defineChannel<
   };
 }
 
+const CALLBACKS = {
+  required: ["join"],
+  optional: ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"],
+};
 const DEFAULT_QUEUE = 64;
 const LONGEST_QUEUE = 65_536;
 

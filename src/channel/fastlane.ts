@@ -76,7 +76,7 @@ export class Fastlane implements Dispatcher<Lane> {
     // Held broadcasts are older than this subscription.
     this.#letGo(lane);
     lane.add(channel);
-    if (kind.isNative) channel.owner.connection.subscribe(lane.nativeTopic);
+    if (kind.isNative) channel.owner.connection.native?.subscribe(lane.nativeTopic);
   }
 
   /** Removes a channel from its lane. */
@@ -86,7 +86,7 @@ export class Fastlane implements Dispatcher<Lane> {
     this.#letGo(lane);
     lane.remove(channel);
     channel.queue?.end();
-    if (lane.kind.isNative) channel.owner.connection.unsubscribe(lane.nativeTopic);
+    if (lane.kind.isNative) channel.owner.connection.native?.unsubscribe(lane.nativeTopic);
     if (lane.size === 0) entry.lanes = entry.lanes.filter((other) => other !== lane);
   }
 
@@ -207,8 +207,9 @@ export class Fastlane implements Dispatcher<Lane> {
     const { intercept, slow } = channel.definition;
     const { serializer, connection } = channel.owner;
     const isQueued = slow !== undefined;
-    const isNative = connection.isNative && !isQueued;
-    const { isCompressed } = connection;
+    const { native } = connection;
+    const isNative = native !== undefined && !isQueued;
+    const isCompressed = native?.isCompressed ?? false;
     // Definitions that intercept nothing share a class.
     const key = intercept.size === 0 ? NOTHING : intercept;
     let classes = this.#classes.get(key);

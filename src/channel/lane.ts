@@ -89,10 +89,11 @@ export class Lane {
     from: Subscriber | undefined,
   ): void {
     const { nativeTopic, size } = this;
-    if (from !== undefined && from.lane === this && from.owner.connection.isOpen) {
+    const sender = from?.lane === this ? from.owner.connection : undefined;
+    if (sender?.isOpen === true && sender.native) {
       // Leaves out the connection, which is the same here: it has joined the topic just once. A
       // connection that is gone publishes nothing, and receives nothing that all others receive.
-      from.owner.connection.publish(nativeTopic, frame, isBinary, size - 1);
+      sender.native.publish(nativeTopic, frame, isBinary, size - 1);
     } else {
       publisher.publish(nativeTopic, frame, isBinary, size, this.kind.isCompressed);
     }

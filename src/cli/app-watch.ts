@@ -1,9 +1,9 @@
 /**
- * Tells which files of an app were saved.
+ * Reports which files of an app were saved.
  *
- * An event of the file system only says when to look. What counts is whether the files are others
- * than those told of last: so nothing that is saved while the shards restart is lost, and nothing is
- * told twice, or because a file was touched.
+ * File system events only trigger a check. The check compares the contents of the files with those
+ * of the last report. So a save during a restart is not missed, and a file that was only touched is
+ * not reported.
  *
  * Runs on: main.
  */
@@ -11,40 +11,42 @@
 import { FolderWatch } from "./folder-watch.ts";
 import { changedFiles, readImportGraph, type ImportGraph } from "./import-graph.ts";
 
-/** Editors write in several steps, and a checkout writes many files: after the last, we look. */
+/**
+ * Delay between the last event and the check: editors write in steps, a checkout writes many files.
+ */
 const QUIET_MS = 50;
 
 /** Watches the files of an app. */
 export class AppWatch {
   readonly #app: string;
   readonly #folders = new FolderWatch(() => this.#noticed());
-  #told: ImportGraph;
+  #reported: ImportGraph;
   #timer: NodeJS.Timeout | undefined;
   #resolve: ((files: string[]) => void) | undefined;
   #isClosed = false;
 
-  /** @param app - path of its module */
+  /** @param app - path of the app module */
   constructor(app: string) {
     this.#app = app;
-    this.#told = readImportGraph(app);
-    this.#folders.watch([...this.#told.keys()]);
-    // What was written between the two.
+    this.#reported = readImportGraph(app);
+    this.#folders.watch([...this.#reported.keys()]);
+    // A file may have been written between these two steps.
     this.#noticed();
   }
 
-  /** The files, as it told of them last. */
+  /** The app's files as of the last report. */
   get files(): string[] {
-    return [...this.#told.keys()];
+    return [...this.#reported.keys()];
   }
 
-  /** True while somebody waits for a change. */
+  /** Whether a call of `changed` is pending. */
   get isAwaited(): boolean {
     return this.#resolve !== undefined;
   }
 
   /**
-   * Resolves with the files that were saved since it last did; with none once it is closed. One
-   * call at a time.
+   * Resolves with the files that were saved since the last report, or with none after `close`. Only
+   * one call may be pending.
    */
   async changed(): Promise<string[]> {
     if (this.#isClosed) return [];
@@ -55,7 +57,7 @@ export class AppWatch {
     return changed;
   }
 
-  /** Watches no more. */
+  /** Stops watching. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -66,18 +68,18 @@ export class AppWatch {
 
   #noticed(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), QUIET_MS);
+    this.#timer = setTimeout(() => this.#check(), QUIET_MS);
   }
 
-  #look(): void {
-    // In this order: what is written meanwhile is an event of the new watchers.
+  #check(): void {
+    // Watch first, then read: a write in between triggers the new watchers.
     this.#folders.watch([...readImportGraph(this.#app).keys()]);
     const now = readImportGraph(this.#app);
-    const files = changedFiles(this.#told, now);
-    const tell = this.#resolve;
-    if (!tell || files.length === 0) return;
-    this.#told = now;
+    const files = changedFiles(this.#reported, now);
+    const resolve = this.#resolve;
+    if (!resolve || files.length === 0) return;
+    this.#reported = now;
     this.#resolve = undefined;
-    tell(files);
+    resolve(files);
   }
 }

@@ -1,22 +1,22 @@
 /**
- * What a command of `simurgh` is.
+ * The type of a `simurgh` command.
  *
  * Runs on: main. Types only.
  */
 
-/** One command, as in `simurgh serve`. */
+/** A command, such as `simurgh serve`. */
 export interface Command {
   readonly name: string;
-  /** What follows the name in its usage, as in `<app module> [options]`. */
+  /** Arguments in the usage line, such as `<app module> [options]`. */
   readonly usage: string;
-  /** What it does, in one line. */
+  /** One-line description. */
   readonly about: string;
-  /** Further lines of its help, before the options. */
+  /** More lines of help, printed before the options. */
   readonly details: readonly string[];
-  /** Its flags that take no value. */
+  /** Flags without a value. */
   readonly switches?: readonly string[];
-  /** All of its help, where the options of a server are not its own. */
+  /** The complete help of a command that does not take server options. */
   readonly help?: string;
-  /** Does it; resolves when it has begun. What it throws ends the process. */
+  /** Runs the command. Resolves when it has started. If it throws, the process ends. */
   run(args: readonly string[]): Promise<void>;
 }

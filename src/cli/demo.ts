@@ -1,5 +1,5 @@
 /**
- * `simurgh demo`: serves a small chat, to see the server at work in a browser.
+ * `simurgh demo`: serves a small chat for trying out the server in a browser.
  *
  * Runs on: main.
  */
@@ -19,17 +19,17 @@ const APP = new URL("../demo/app.js", import.meta.url);
 export const demoCommand: Command = {
   name: "demo",
   usage: "[options]",
-  about: "serves a chat to try out",
-  details: ["Open its address in two tabs. The log level is warn here, unless you set it."],
+  about: "serves a demo chat",
+  details: ["Open the address in two tabs. The default log level is warn."],
 
   async run(args) {
     const given = parseArguments("demo", args);
     if (given.positionals.length > 0) {
-      throw invalidOption(`demo must have options only, got ${given.positionals.join(" ")}`);
+      throw invalidOption(`demo must be given options only, got ${given.positionals.join(" ")}`);
     }
     const options = optionsOf(given, process.env, {
       [OPTIONS.logLevel.env]: "warn",
-      // It makes no tokens, so a secret that ends with the process is no reason for a warning.
+      // The demo signs no tokens, so do not warn about a random secret.
       [OPTIONS.secretKeyBase.env]: randomBytes(48).toString("base64"),
     });
     await runInForeground({ ...options, app: APP }, `simurgh ${packageVersion()}: demo chat`);

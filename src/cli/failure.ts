@@ -1,5 +1,5 @@
 /**
- * What is printed, and with which code the process ends, when a command fails.
+ * The output and exit code of a command that fails.
  *
  * Runs on: main.
  */
@@ -8,19 +8,19 @@ import { ERRORS, hasCode } from "../errors.ts";
 
 /** Exit code of a command that could not start. */
 export const EXIT_FAILED = 1;
-/** Exit code of a command that was called wrongly. */
+/** Exit code of a command with invalid arguments. */
 const EXIT_USAGE = 2;
 
-/** Deepest chain of causes that is printed. */
-const MOST_CAUSES = 4;
+/** Most causes that are printed. */
+const MAX_CAUSES = 4;
 
-/** A failure as a terminal sees it. */
+/** A failure, as shown in a terminal. */
 export interface Failure {
   readonly text: string;
   readonly exitCode: number;
 }
 
-/** Gives the lines for people: one for the error, one for each cause. */
+/** Formats an error: a line for the error, and a line for each cause. */
 export function failureOf(error: unknown): Failure {
   if (hasCode(error, "SIM_ERR_OPTION_INVALID")) {
     return { text: `simurgh: ${messageOf(error)}`, exitCode: EXIT_USAGE };
@@ -28,8 +28,8 @@ export function failureOf(error: unknown): Failure {
   const lines = [`simurgh: ${messageOf(error)}${placeOf(error)}`];
   let shown = messageOf(error);
   let cause = causeOf(error);
-  for (let depth = 0; depth < MOST_CAUSES && cause !== undefined; depth += 1) {
-    // Some messages end with what their cause says.
+  for (let depth = 0; depth < MAX_CAUSES && cause !== undefined; depth += 1) {
+    // Some messages already contain that of their cause.
     if (!shown.includes(messageOf(cause))) lines.push(`  cause: ${messageOf(cause)}`);
     shown += messageOf(cause);
     cause = causeOf(cause);
@@ -46,7 +46,7 @@ function messageOf(error: unknown): string {
   return message.replaceAll(/\s*\n\s*/g, " ");
 }
 
-/** Says where an error of the user's own code was made; ours say enough by themselves. */
+/** Returns the location of an error in the user's code. Errors of this package need none. */
 function placeOf(error: unknown): string {
   if (!(error instanceof Error) || ("code" in error && String(error.code) in ERRORS)) return "";
   const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));

@@ -1,8 +1,8 @@
 /**
- * Flags of the command line, made from the table of options: `--ring-bytes` is `ringBytes`.
+ * Command line flags, generated from the table of options: `--ring-bytes` sets `ringBytes`.
  *
- * A flag stands in for its environment variable, and is checked as that is. A secret has no
- * flag: anyone on the machine can read the arguments of a process.
+ * A flag overrides its environment variable and is checked in the same way. Secrets have no flags,
+ * because anyone on the machine can read the arguments of a process.
  *
  * Runs on: main.
  */
@@ -15,21 +15,21 @@ import { resolveOptions } from "../options/resolution.ts";
 import { OPTIONS, type OptionName, type Options } from "../options/options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
 
-/** One flag. */
+/** A flag. */
 export interface Flag {
-  /** As it is typed, as in `--ring-bytes`. */
+  /** The flag as typed, such as `--ring-bytes`. */
   readonly flag: string;
   readonly option: OptionName;
   readonly variable: string;
 }
 
-/** Arguments of a command, taken apart. */
+/** Parsed arguments of a command. */
 export interface Arguments {
   readonly positionals: readonly string[];
   readonly isHelp: boolean;
-  /** Those of its switches that were given. */
+  /** Switches that were given. */
   readonly switches: readonly string[];
-  /** By environment variable: what its flag says. */
+  /** Values of flags, by their environment variables. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -42,10 +42,10 @@ export const FLAGS: readonly Flag[] = NAMES.filter((option) => !SECRETS.includes
 );
 
 /**
- * Takes the arguments of a command apart.
+ * Parses the arguments of a command.
  *
- * @param switches - flags of the command's own that take no value, as in `watch`
- * @throws SIM_ERR_OPTION_INVALID for a flag that there is not, or that has no value
+ * @param switches - additional flags of the command without a value, such as `watch`
+ * @throws SIM_ERR_OPTION_INVALID for an unknown flag, or a flag without its value
  */
 export function parseArguments(
   command: string,
@@ -62,7 +62,7 @@ export function parseArguments(
       help: { type: "boolean", short: "h" },
     },
     allowPositionals: true,
-    // Its own messages are of several lines, and say nothing of our ranges.
+    // Not strict: its own error messages span several lines and do not name our ranges.
     strict: false,
     tokens: true,
   });
@@ -80,10 +80,10 @@ export function parseArguments(
 }
 
 /**
- * Gives the options for a server: flags win over the environment, that over `defaults`.
+ * Returns the options for a server. Flags override the environment, which overrides `defaults`.
  *
- * @param defaults - by variable, what holds where neither says anything
- * @throws SIM_ERR_OPTION_INVALID naming the flag, or else the variable
+ * @param defaults - values of variables that are set neither by a flag nor in the environment
+ * @throws SIM_ERR_OPTION_INVALID, naming the flag or the variable
  */
 export function optionsOf(
   { variables }: Arguments,
@@ -92,11 +92,11 @@ export function optionsOf(
 ): Options {
   const given = { ...defaults, ...environment, ...variables };
   try {
-    // The server makes the secret itself, and warns; and its name.
+    // The server generates the secret, with a warning, and the node name.
     const automatic = { parallelism: availableCpus, secretKeyBase: auto, nodeName: auto };
     return resolveOptions({}, given, automatic);
   } catch (error) {
-    throw named(error, variables);
+    throw withFlagName(error, variables);
   }
 }
 
@@ -114,7 +114,7 @@ function variableOf(command: string, rawName: string, switches: readonly string[
   const names = [...FLAGS.map(({ flag }) => flag), ...switches.map((name) => `--${name}`)];
   const hint = secretHint(rawName) ?? nearestHint(rawName, names);
   throw invalidOption(
-    `option must be one that \`simurgh ${command} --help\` lists, got ${rawName}${hint}`,
+    `option must be listed by \`simurgh ${command} --help\`, got ${rawName}${hint}`,
   );
 }
 
@@ -128,8 +128,8 @@ function valueOf(rawName: string, value: string | undefined): string {
   throw invalidOption(`${rawName} must be followed by a value, got none`);
 }
 
-/** Names the flag where the message has the variable that it stood in for. */
-function named(error: unknown, variables: Readonly<Record<string, string>>): unknown {
+/** Replaces the variable in an error message with the flag that set it. */
+function withFlagName(error: unknown, variables: Readonly<Record<string, string>>): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);
   const flag = FLAGS.find(({ variable }) => variable === subject && variable in variables);

@@ -1,8 +1,8 @@
 /**
- * Tells that something happened to files, wherever and however an editor writes them.
+ * Watches files for changes, independent of how an editor writes them.
  *
- * Their folders are watched: what watches a file loses it when another is renamed into its place.
- * A folder that is not there yet is awaited in the nearest one above it.
+ * Watches the folders, not the files: a file's watcher stops working when another file is renamed
+ * to its name. If a folder does not exist yet, its nearest existing parent is watched.
  *
  * Runs on: main.
  * Owns: its watchers, which keep the process alive until `close`.
@@ -11,7 +11,7 @@
 import { existsSync, watch, type FSWatcher } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 
-/** What `watch` throws for a folder that is not there, or is a file by now. */
+/** Errors of `watch` for a folder that does not exist or is no longer a folder. */
 const GONE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR"]);
 
 /** Watches the folders of files. */
@@ -20,20 +20,20 @@ export class FolderWatch {
   #files: readonly string[] = [];
   #watchers: FSWatcher[] = [];
 
-  /** @param onEvent - called when a file may have changed; it need not have */
+  /** @param onEvent - called when a file may have changed */
   constructor(onEvent: () => void) {
     this.#onEvent = onEvent;
   }
 
-  /** Watches these files from now on, and no others. */
+  /** Watches these files instead of the previous ones. */
   watch(files: readonly string[]): void {
     const old = this.#watchers;
     this.#files = files;
     const folders = new Set(files.map((file) => existingFolder(dirname(file))));
-    // All anew: of a folder that was replaced by another of its name, nothing would be heard.
+    // Replace all watchers. If a folder was replaced by another, its old watcher reports nothing.
     this.#watchers = [...folders].map((folder) => this.#watchFolder(folder));
     for (const watcher of old) watcher.close();
-    // A folder that has come, or gone, before what would tell of it was watched.
+    // A folder may have been created or removed before its parent was watched.
     if (files.some((file) => !folders.has(existingFolder(dirname(file))))) this.#onEvent();
   }
 
@@ -43,14 +43,14 @@ export class FolderWatch {
   }
 
   #watchFolder(folder: string): FSWatcher {
-    const watcher = this.#begun(folder);
-    // Windows says so where the folder is removed.
+    const watcher = this.#startWatcher(folder);
+    // On Windows, removing the folder is reported as an error.
     watcher.on("error", () => this.#onEvent());
     return watcher;
   }
 
-  #begun(given: string): FSWatcher {
-    // It may go between the look and this: then what is above it is watched.
+  #startWatcher(given: string): FSWatcher {
+    // The folder may have been removed since it was checked. Then watch its parent.
     for (let folder = given; ; folder = existingFolder(dirname(folder))) {
       try {
         return watch(folder, (_kind, name) => {
@@ -58,14 +58,14 @@ export class FolderWatch {
         });
       } catch (error) {
         if (!isGone(error) || dirname(folder) === folder) throw error;
-        // It may be back already.
+        // It may have been created again already.
         this.#onEvent();
       }
     }
   }
 
   #concerns(folder: string, name: string): boolean {
-    // The folder itself is gone, or another is.
+    // The folder itself was removed or replaced.
     if (name === basename(folder)) return true;
     const path = join(folder, name);
     return this.#files.some((file) => file === path || file.startsWith(path + sep));

@@ -1,18 +1,19 @@
 /**
- * A server in the foreground of a terminal: started, announced, and stopped by signals.
+ * Runs a server in the foreground of a terminal, controlled by signals.
  *
- *   starting --ready--> serving --signal--> closing --signal--> closing at once
+ *   starting --ready--> serving --signal--> closing --signal--> closing immediately
  *      |                 |   ^                 |                      |
  *      |                 |   +--all done--+    +----------------------+--> exit code 0
- *      |                 +----SIGHUP--> restarting shards in turn
- *      +--signal--> closes as soon as ready
+ *      |                 +----SIGHUP--> restarting shards one by one
+ *      +--signal--> closes as soon as it is ready
  *
- * With --watch, an app that cannot be loaded is awaited as it starts, and a signal ends that.
+ * With --watch, if the app cannot be loaded at the start, it waits until the app is saved or a
+ * signal arrives.
  *
- * SIGHUP restarts the shards, which load the app anew; but where it says that the terminal is
- * gone, it stops the server as the others do.
+ * SIGHUP restarts the shards, which load the app again. If it means that the terminal was closed,
+ * it stops the server like the other signals.
  *
- * Runs on: main. Here alone signal handlers are installed: an embedded server has none.
+ * Runs on: main. The only place that installs signal handlers; an embedded server has none.
  */
 
 import { isatty } from "node:tty";
@@ -27,9 +28,9 @@ import { terminalLog } from "./terminal-log.ts";
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Starts a server, and prints for people where it is and how it is stopped.
+ * Starts a server, and prints its address and how to stop it.
  *
- * @param watch - tells when the app was saved, and the shards are to be restarted
+ * @param watch - reports when the app was saved, so that the shards are restarted
  */
 export async function runInForeground(
   options: ServeOptions,
@@ -45,7 +46,7 @@ export async function runInForeground(
     else restarter.onSignal();
   });
   const hotReload = watch && { app: String(options.app), watch, say };
-  const server = await started(options, hotReload);
+  const server = await start(options, hotReload);
   if (!server) return;
   process.stdout.write(`${announcement(server, title)}\n`);
   if (hotReload) void reloadWhenSaved(server, hotReload);
@@ -53,7 +54,7 @@ export async function runInForeground(
   stopper.started(server);
 }
 
-async function started(
+async function start(
   options: ServeOptions,
   hotReload: HotReload | undefined,
 ): Promise<Server | undefined> {
@@ -61,13 +62,13 @@ async function started(
   try {
     return await serveOnceLoadable({ ...options, logger: terminalLog(say) }, hotReload);
   } catch (error) {
-    // What it watches would keep the process.
+    // Its watchers would keep the process alive.
     hotReload.watch.close();
     throw error;
   }
 }
 
-/** Gives the address for a browser on this machine. */
+/** Returns the URL for a browser on this machine. */
 export function localAddress(host: string, port: number): string {
   const isAny = host === "0.0.0.0" || host === "::";
   const name = isAny ? "localhost" : host;
@@ -79,11 +80,11 @@ function announcement(server: Server, title: string): string {
   return `${title}
   address  ${localAddress(host, port)}
   shards   ${shards}
-  stop     Ctrl+C or SIGTERM; a second one stops at once
-  restart  SIGHUP: the shards in turn, with the app as it is then`;
+  stop     Ctrl+C or SIGTERM; repeat to stop immediately
+  restart  SIGHUP restarts the shards one by one with the current app`;
 }
 
-/** Turns signals into the end of a server. */
+/** Stops a server on signals. */
 class Stopper {
   readonly #watch: AppWatch | undefined;
   #server: Server | undefined;
@@ -94,10 +95,10 @@ class Stopper {
     this.#watch = watch;
   }
 
-  /** The terminal is gone. */
+  /** Called when the terminal was closed. */
   onHangUp(): void {
     this.#isHungUp = true;
-    // Nobody reads any more what is said from here on.
+    // Output can no longer be written.
     process.stdout.on("error", () => {});
     this.onSignal("SIGHUP");
   }
@@ -105,7 +106,7 @@ class Stopper {
   onSignal(signal: string): void {
     this.#signals += 1;
     if (this.#server) this.#stop(this.#server);
-    // A start that hangs would never come to its end.
+    // The start may hang, so do not wait for it.
     else if (this.#signals > 1) process.exit(EXIT_FAILED);
     else this.#stopEarly(signal);
   }
@@ -118,8 +119,8 @@ class Stopper {
   #stopEarly(signal: string): void {
     const isStarting = this.#watch?.isAwaited !== true;
     this.#watch?.close();
-    if (isStarting) say(`${signal}: stops as soon as it has started; again: at once`);
-    // There is an app that cannot be loaded, and nothing else.
+    if (isStarting) say(`${signal}: stopping after the start; repeat to stop immediately`);
+    // Only waiting for an app that can be loaded, so there is nothing to close.
     else this.#stopped();
   }
 
@@ -129,20 +130,21 @@ class Stopper {
       void server.closeNow();
       return;
     }
-    say("stopping: telling every client");
+    say("stopping: closing all connections");
     void server.close().then(() => this.#stopped());
   }
 
   #stopped(): void {
     say("stopped");
     if (!this.#isHungUp) return;
-    // As without a handler. Not by itself: Node.js crashes as it gives back a terminal that is gone.
+    // End by SIGHUP, as without a handler. On a normal exit Node.js would crash while it restores
+    // the closed terminal.
     process.removeAllListeners("SIGHUP");
     process.kill(process.pid, "SIGHUP");
   }
 }
 
-/** Turns SIGHUP into restarts of all shards. */
+/** Restarts all shards on SIGHUP. */
 class Restarter {
   #server: Server | undefined;
   #isAsked = false;
@@ -151,7 +153,7 @@ class Restarter {
   onSignal(): void {
     this.#isAsked = true;
     if (this.#server && !this.#isRestarting) void this.#restart(this.#server);
-    else say("SIGHUP: restarts all shards after what is under way");
+    else say("SIGHUP: all shards will be restarted after the current start or restart");
   }
 
   started(server: Server): void {
@@ -163,14 +165,16 @@ class Restarter {
     this.#isRestarting = true;
     while (this.#isAsked) {
       this.#isAsked = false;
-      say("SIGHUP: restarting the shards in turn");
+      say("SIGHUP: restarting the shards one by one");
       await restartAll(server);
     }
     this.#isRestarting = false;
   }
 }
 
-/** Restarts shard after shard, up to the first that cannot be: the rest would fail alike. */
+/**
+ * Restarts one shard after the other. Stops at the first failure, since the rest would fail too.
+ */
 async function restartAll(server: Server): Promise<void> {
   for (let shard = 0; shard < server.shards; shard += 1) {
     try {
@@ -178,7 +182,7 @@ async function restartAll(server: Server): Promise<void> {
       say(`shard ${shard} restarted, ${connections} connections closed`);
     } catch (error) {
       const { text } = failureOf(error);
-      if (!server.isClosed) say(`shard ${shard} and those after it not restarted\n${text}`);
+      if (!server.isClosed) say(`shard ${shard} and later ones were not restarted\n${text}`);
       return;
     }
   }

@@ -1,5 +1,5 @@
 /**
- * What `--help` prints. The main help fits a screen of 24 lines with 80 columns.
+ * The text of `--help`. The main help fits on a screen of 24 lines and 80 columns.
  *
  * Runs on: main.
  */
@@ -10,14 +10,14 @@ import { FLAGS, type Flag } from "./flags.ts";
 
 const FLAG_COLUMNS = 34;
 const DEFAULT_COLUMNS = 10;
-/** What the value of a text is called. */
+/** Placeholders for the values of text options. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
   host: "address",
   nodeName: "name",
   clusterName: "name",
 };
 
-/** Gives the help of `simurgh` itself. */
+/** Returns the help of `simurgh` itself. */
 export function mainHelp(version: string, commands: readonly Command[]): string {
   const calls = commands.map((command) => `simurgh ${command.name} ${command.usage}`);
   const columns = Math.max(...calls.map((call) => call.length)) + 2;
@@ -30,19 +30,19 @@ Usage
 ${lines.join("\n")}
 
 Options
-  -h, --help       this text; after a command, its own help and options
-  -v, --version    the version
+  -h, --help       shows this help; after a command, the help of that command
+  -v, --version    shows the version
 
-Options of a server have a variable each too: --port is SIMURGH_PORT.
+Every server option is also an environment variable: --port is SIMURGH_PORT.
 
 Exit codes
-  0  done, or stopped by SIGINT (Ctrl+C) or SIGTERM: every client was told
-  1  could not start; token: it does not hold, or the data has no form in one
-  2  a wrong command, option or variable
+  0  success, or stopped in order by SIGINT (Ctrl+C) or SIGTERM
+  1  failed to start; token: invalid token, or data that a token cannot hold
+  2  invalid command, option or variable
 `;
 }
 
-/** Gives the help of one command. */
+/** Returns the help of a command. */
 export function commandHelp({ name, usage, about, details, help }: Command): string {
   if (help !== undefined) return help;
   const paragraph = details.length > 0 ? `${details.join("\n")}\n\n` : "";

@@ -1,9 +1,9 @@
 /**
- * `simurgh serve --watch`: has the shards load the app anew when its files are saved.
+ * `simurgh serve --watch`: reloads the app in all shards when its files are saved.
  *
- *   waiting --saved--> restarting the shards in turn --all are new--> waiting
+ *   waiting --saved--> restarting the shards one by one --all done--> waiting
  *      ^                       |
- *      +-- it is said why -----+--it does not load: the shards that are there go on
+ *      +--- error printed -----+--app does not load: the old shards keep serving
  *
  * Runs on: main.
  */
@@ -17,15 +17,15 @@ import type { AppWatch } from "./app-watch.ts";
 import { failureOf } from "./failure.ts";
 import { syntaxPlace } from "./syntax-place.ts";
 
-/** What no other app would change. */
+/** Errors that a change of the app cannot fix. */
 const NOT_OF_THE_APP = [
   "SIM_ERR_OPTION_INVALID",
   "SIM_ERR_ENGINE_UNAVAILABLE",
   "SIM_ERR_LISTEN",
 ] as const;
-const MOST_NAMES = 3;
+const MAX_NAMES = 3;
 
-/** The part of hot reload that a terminal sees. */
+/** The dependencies of hot reload. */
 export interface HotReload {
   readonly app: string;
   readonly watch: AppWatch;
@@ -33,10 +33,10 @@ export interface HotReload {
 }
 
 /**
- * Starts a server; where the app cannot be loaded, once it was saved as one that can.
+ * Starts a server. If the app cannot be loaded, tries again each time it is saved.
  *
- * @returns undefined where the watch was closed before
- * @throws as `serve` for what is no matter of the app
+ * @returns undefined if the watch was closed before the app could be loaded
+ * @throws any error of `serve` that a change of the app cannot fix
  */
 export async function serveOnceLoadable(
   options: ServeOptions,
@@ -47,9 +47,7 @@ export async function serveOnceLoadable(
       return await serve(options);
     } catch (error) {
       if (NOT_OF_THE_APP.some((code) => hasCode(error, code))) throw error;
-      say(
-        `the app cannot be loaded, and is tried again when it is saved\n${failureOf(error).text}`,
-      );
+      say(`the app cannot be loaded; trying again when it is saved\n${failureOf(error).text}`);
       if ((await watch.changed()).length === 0) return undefined;
     }
   }
@@ -66,16 +64,16 @@ export async function reloadWhenSaved(server: Server, hotReload: HotReload): Pro
     try {
       const clients = await restartAll(server);
       const ms = Math.round(performance.now() - startMs);
-      const [shards, rejoining] = [counted(server.shards, "shard"), counted(clients, "client")];
-      say(`${names}: ${shards} reloaded in ${ms} ms, ${rejoining} sent to rejoin`);
+      const [shards, rejoining] = [plural(server.shards, "shard"), plural(clients, "client")];
+      say(`${names}: ${shards} reloaded in ${ms} ms, ${rejoining} reconnecting`);
     } catch (error) {
       if (server.isClosed) return;
-      say(`${names}: not reloaded, the app goes on as it was\n${await reasonOf(error, files)}`);
+      say(`${names}: not reloaded, the old app keeps running\n${await reasonOf(error, files)}`);
     }
   }
 }
 
-/** Gives the lines for people, and of a syntax error its own line. */
+/** Formats an error; for a syntax error, adds the line of code. */
 async function reasonOf(error: unknown, files: readonly string[]): Promise<string> {
   const { text } = failureOf(error);
   const cause = error instanceof Error ? error.cause : undefined;
@@ -93,13 +91,13 @@ async function restartAll(server: Server): Promise<number> {
   return clients;
 }
 
-function counted(count: number, what: string): string {
+function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function namesOf(files: readonly string[], folder: string): string {
   const names = files.map((file) => relative(folder, file));
-  const more = names.length - MOST_NAMES;
-  const shown = names.slice(0, MOST_NAMES).join(", ");
+  const more = names.length - MAX_NAMES;
+  const shown = names.slice(0, MAX_NAMES).join(", ");
   return more > 0 ? `${shown} and ${more} more` : shown;
 }

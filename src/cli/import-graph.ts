@@ -1,11 +1,11 @@
 /**
- * The files that an app module is made of: itself and what it imports, and what those do.
+ * The files of an app: the app module and everything it imports, directly or indirectly.
  *
- * They are found in the text, by the relative specifiers of `import`, `export … from`, `require` and
- * `new URL`. That is the same on every Node.js, asks nothing of the threads that load the app, finds
- * its tasks and the files that it reads as well, and knows of those that are still to be written.
- * What is in a comment is watched too, which does no harm; what is computed is not found, nor are
- * packages: SIGHUP is for these.
+ * Imports are found in the source text, by the relative specifiers of `import`, `export … from`,
+ * `require` and `new URL`. This works the same on every Node.js version, does not involve the
+ * threads that load the app, and also finds task modules, files that the app reads, and files that
+ * do not exist yet. Specifiers in comments are watched too, which does no harm. Computed specifiers
+ * and packages are not found; use SIGHUP after changing those.
  *
  * Runs on: main.
  */
@@ -18,16 +18,16 @@ const SPECIFIER =
   /(?:\bfrom|\bimport|\bimport\s*\(|\brequire\s*\(|\bnew\s+URL\s*\()\s*(["'`])(\.{1,2}\/[^"'`\n]+)\1/g;
 const MODULE_FILE = /\.[cm]?[jt]s$/;
 const PACKAGES = `${sep}node_modules${sep}`;
-/** Of a file that there is not. */
+/** Hash of a file that does not exist. */
 const MISSING = "";
 
-/** By path: what tells one content from another. */
+/** Hashes of the files' contents, by path. */
 export type ImportGraph = ReadonlyMap<string, string>;
 
 /**
  * Reads the files of an app.
  *
- * @param app - path of its module
+ * @param app - path of the app module
  */
 export function readImportGraph(app: string): ImportGraph {
   const graph = new Map<string, string>();
@@ -41,7 +41,7 @@ export function readImportGraph(app: string): ImportGraph {
   return graph;
 }
 
-/** Gives the files that came, went or changed from one graph to the next. */
+/** Returns the files that were added, removed or changed between two graphs. */
 export function changedFiles(before: ImportGraph, after: ImportGraph): string[] {
   const all = new Set([...before.keys(), ...after.keys()]);
   return [...all].filter((file) => (before.get(file) ?? MISSING) !== (after.get(file) ?? MISSING));
@@ -54,7 +54,7 @@ function importsOf(file: string, content: Buffer): string[] {
   );
 }
 
-/** Gives what a path may stand for: also the TypeScript behind JavaScript, and `require` adds .js. */
+/** Returns the files that a path can refer to, such as a .ts for a .js, or a path without .js. */
 function candidatesFor(path: string): string[] {
   if (extname(path) === "") return [path, `${path}.js`, `${path}.json`];
   return /\.m?js$/.test(path) ? [path, path.replace(/js$/, "ts")] : [path];
@@ -64,7 +64,7 @@ function contentOf(file: string): Buffer | undefined {
   try {
     return readFileSync(file);
   } catch {
-    // There is none, or it is a folder.
+    // The file does not exist, or is a folder.
     return undefined;
   }
 }

@@ -17,19 +17,19 @@ import { runInForeground } from "./foreground.ts";
 import { packageVersion } from "./version.ts";
 
 const SWITCHES = ["watch"] as const;
-/** While an app is written: two show what is between shards, and more take longer to reload. */
+/** Default with --watch: enough to find bugs across shards, and quick to reload. */
 const WATCHED_SHARDS = "2";
 
 /** The command `serve`. */
 export const serveCommand: Command = {
   name: "serve",
   usage: "<app module> [options]",
-  about: "serves an app; --watch: reloads it",
+  about: "serves an app (--watch reloads it)",
   details: [
-    "The module (.js, .mjs, .ts, .mts) exports what defineEndpoint gives as default.",
-    "With --watch, for development only, the shards are restarted when it is saved,",
-    "or what it imports, or its tasks; 2 shards and log level warn, unless you set",
-    "them.",
+    "The default export of the module (.js, .mjs, .ts, .mts) must be the result of",
+    "defineEndpoint. With --watch, for development only, the shards restart when the",
+    "module, its imports or its tasks are saved; the defaults are then 2 shards and",
+    "log level warn.",
   ],
   switches: SWITCHES,
 
@@ -38,7 +38,7 @@ export const serveCommand: Command = {
     const [file, ...rest] = given.positionals;
     if (file === undefined || rest.length > 0) {
       const got = file === undefined ? "none" : given.positionals.join(" ");
-      throw invalidOption(`serve must have one app module, got ${got}`);
+      throw invalidOption(`serve must be given one app module, got ${got}`);
     }
     const isWatched = given.switches.includes("watch");
     const defaults = isWatched
@@ -47,12 +47,12 @@ export const serveCommand: Command = {
     const options = optionsOf(given, process.env, defaults);
     const app = file.startsWith("file:") ? fileURLToPath(file) : resolve(file);
     const title = `simurgh ${packageVersion()} serves ${file}`;
-    // One that is not there is no app that is still to be corrected: serve says so.
-    const watch = isWatched && isThere(app) ? new AppWatch(app) : undefined;
+    // If the module does not exist, do not wait for it: let serve report the error.
+    const watch = isWatched && moduleExists(app) ? new AppWatch(app) : undefined;
     await runInForeground({ ...options, app }, title, watch);
   },
 };
 
-function isThere(app: string): boolean {
+function moduleExists(app: string): boolean {
   return existsSync(app) || existsSync(app.replace(/js$/, "ts"));
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The `simurgh` command: finds the command that is asked for, and runs it.
+ * The `simurgh` executable: parses the command name and runs that command.
  *
  * Runs on: main.
  */
@@ -23,7 +23,8 @@ try {
 } catch (error) {
   const { text, exitCode } = failureOf(error);
   process.stderr.write(`${text}\n`);
-  // Not process.exit: what was started is stopped already, and the text must be out first.
+  // Not process.exit, so that the text is written completely. Everything started has stopped
+  // already.
   process.exitCode = exitCode;
 }
 

@@ -1,33 +1,34 @@
 /**
- * Where a syntax error is: an import says in which app, but not on which line of which file.
+ * Finds the location of a syntax error, since an import error names neither file nor line.
  *
- * Runs on: main, in development only: each file costs a process.
+ * Runs on: main, in development only: each file is checked by a process.
  */
 
 import { execFile } from "node:child_process";
 
 const JAVASCRIPT = /\.[cm]?js$/;
-const MOST_FILES = 20;
-const MOST_LINES = 3;
+const MAX_FILES = 20;
+const MAX_LINES = 3;
 
 /**
- * Gives the line of the first file that is not free of syntax errors, as Node.js shows it.
+ * Returns the location of the first syntax error, as printed by Node.js.
  *
- * @param files - those that are not JavaScript are left out: of TypeScript the error itself says where
+ * @param files - only JavaScript files are checked; errors in TypeScript already contain the
+ *   location
  */
 export async function syntaxPlace(files: readonly string[]): Promise<string | undefined> {
-  for (const file of files.filter((name) => JAVASCRIPT.test(name)).slice(0, MOST_FILES)) {
-    const shown = await checked(file);
+  for (const file of files.filter((name) => JAVASCRIPT.test(name)).slice(0, MAX_FILES)) {
+    const shown = await syntaxErrorOf(file);
     if (shown !== undefined) return shown;
   }
   return undefined;
 }
 
-async function checked(file: string): Promise<string | undefined> {
+async function syntaxErrorOf(file: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     execFile(process.execPath, ["--check", file], (error, _out, shown) => {
       const isSyntax = error !== null && shown.includes("SyntaxError");
-      resolve(isSyntax ? shown.split("\n").slice(0, MOST_LINES).join("\n") : undefined);
+      resolve(isSyntax ? shown.split("\n").slice(0, MAX_LINES).join("\n") : undefined);
     });
   });
 }

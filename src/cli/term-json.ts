@@ -1,11 +1,12 @@
 /**
- * Terms as JSON, for a terminal: what JSON has no form for is an object of one key with a `$`.
+ * Erlang terms as JSON. A term without a JSON form is an object with a single key that starts with
+ * `$`.
  *
  *   {"$atom": "user"}   {"$tuple": ["user", 5]}   {"$bytes": base64}   {"$bigint": "1234…"}
- *   {"$map": [[key, value], …]}      of other keys than text, or of one that reads like these
- *   {"$list": [[1], 2]}              a list with a tail: [1 | 2]
- *   {"$bitstring": [base64, bits]}   with how many bits of the last byte count
- *   {"$pid": base64}   {"$reference": base64}      shown only
+ *   {"$map": [[key, value], …]}      a map with keys that are not text, or a key like these
+ *   {"$list": [[1], 2]}              an improper list: [1 | 2]
+ *   {"$bitstring": [base64, bits]}   bits: how many bits of the last byte are used
+ *   {"$pid": base64}   {"$reference": base64}      output only
  *
  * Runs on: main. Pure functions.
  */
@@ -14,7 +15,7 @@ import { invalidOption } from "../definition-checks.ts";
 import type { SimurghError } from "../errors.ts";
 import { Atom, Bitstring, Identifier, ImproperList, Tuple, type Term } from "../token/terms.ts";
 
-/** Gives a term as a value for JSON.stringify. */
+/** Converts a term to a value for JSON.stringify. */
 export function jsonOfTerm(term: Term): unknown {
   if (typeof term === "bigint") return { $bigint: String(term) };
   if (typeof term !== "object" || term === null) return term;
@@ -31,9 +32,9 @@ export function jsonOfTerm(term: Term): unknown {
 }
 
 /**
- * Gives the term that a value from JSON.parse stands for.
+ * Converts a value from JSON.parse to a term.
  *
- * @throws SIM_ERR_OPTION_INVALID for a `$` that has not what belongs to it
+ * @throws SIM_ERR_OPTION_INVALID for a `$` key with an invalid value
  */
 export function termOfJson(json: unknown): Term {
   if (Array.isArray(json)) return json.map(termOfJson);
@@ -48,7 +49,7 @@ export function termOfJson(json: unknown): Term {
   return Object.fromEntries(entries.map(([key, part]) => [key, termOfJson(part)]));
 }
 
-/** How each form is read; undefined where it has not what belongs to it. */
+/** Parsers of the forms. They return undefined for an invalid value. */
 const READERS = {
   $atom: (value: unknown) => (typeof value === "string" ? Atom.of(value) : undefined),
   $tuple: (value: unknown) => (Array.isArray(value) ? new Tuple(value.map(termOfJson)) : undefined),
@@ -99,6 +100,6 @@ function tryBytesOf(text: unknown): Uint8Array | undefined {
 }
 
 function malformed(name: string, value: unknown): SimurghError {
-  const rule = `${name} in data must be one of the forms that \`simurgh token --help\` shows`;
+  const rule = `${name} in data must have a form that \`simurgh token --help\` shows`;
   return invalidOption(`${rule}, got ${JSON.stringify(value).slice(0, 80)}`);
 }

@@ -1,5 +1,5 @@
 /**
- * Log lines of main for the terminal of who develops an app, without what is said there anyway.
+ * Prints main's log lines in a terminal during development.
  *
  * Runs on: main.
  */
@@ -7,12 +7,12 @@
 import { LOG_LINES, type LogSink } from "../log/logger.ts";
 import { failureOf } from "./failure.ts";
 
-/** Makes the sink. */
+/** Creates the log sink. */
 export function terminalLog(say: (text: string) => void): LogSink {
   const line =
     (level: string) =>
     (fields: object, text: string): void => {
-      // Hot reload says it, with what the user can do about it.
+      // Hot reload reports this itself, with more details.
       if (text === LOG_LINES.shardNotRestarted.text) return;
       const { err, ...others } = fields as { readonly err?: unknown };
       const more = Object.keys(others).length > 0 ? ` ${JSON.stringify(others)}` : "";

@@ -1,5 +1,5 @@
 /**
- * Arguments of `simurgh token`. A secret is none of them: anyone on the machine can read those.
+ * Arguments of `simurgh token`. The secret is not an argument, since others can read arguments.
  *
  * Runs on: main.
  */
@@ -10,22 +10,22 @@ import { parseArgs } from "node:util";
 import { invalidOption } from "../definition-checks.ts";
 import { nearestHint } from "../nearest-name.ts";
 
-/** What may be done with a token. */
+/** Actions of `simurgh token`. */
 export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
 
-/** Arguments, taken apart; the values of options as they were typed. */
+/** Parsed arguments. */
 export interface TokenArguments {
   readonly action: TokenAction;
-  /** Data or a token; undefined where it comes from standard input. */
+  /** Data or a token; undefined if it is read from standard input. */
   readonly subject: string | undefined;
   readonly salt: string;
   readonly secretFile: string | undefined;
-  /** Options of Token, by their names. */
+  /** Options for Token, not yet checked. */
   readonly options: Readonly<Record<string, number | string>>;
 }
 
 const ACTIONS: readonly string[] = ["sign", "encrypt", "verify", "decrypt"] satisfies TokenAction[];
-/** Flags whose values are Token's options. */
+/** Options of Token, by flag. */
 const OPTION_OF_FLAG: Readonly<Record<string, string>> = {
   "max-age-ms": "maxAgeMs",
   "signed-at-ms": "signedAtMs",
@@ -38,9 +38,9 @@ const NUMBER = /^-?\d+(\.\d+)?$/;
 const SECRET_VARIABLE = "SIMURGH_SECRET_KEY_BASE";
 
 /**
- * Takes the arguments apart.
+ * Parses the arguments.
  *
- * @throws SIM_ERR_OPTION_INVALID for what `--help` does not list
+ * @throws SIM_ERR_OPTION_INVALID for arguments that `--help` does not list
  */
 export function parseTokenArguments(args: readonly string[]): TokenArguments {
   const { tokens, positionals } = parseArgs({
@@ -57,18 +57,20 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
   const [action = "", subject, ...rest] = positionals;
   if (!isAction(action)) {
     throw invalidOption(
-      `token must have an action of ${ACTIONS.join(", ")}, got ${action || "none"}`,
+      `token action must be one of ${ACTIONS.join(", ")}, got ${action || "none"}`,
     );
   }
   if (rest.length > 0)
-    throw invalidOption(`${action} must have one argument, got ${positionals.slice(1).join(" ")}`);
+    throw invalidOption(
+      `${action} must be given one argument, got ${positionals.slice(1).join(" ")}`,
+    );
   const isRead = action === "verify" || action === "decrypt";
   if (isRead && values.has("signed-at-ms")) {
-    throw invalidOption(`${action} must have its own options, got --signed-at-ms`);
+    throw invalidOption(`${action} must be given options for reading a token, got --signed-at-ms`);
   }
   const salt = values.get("salt");
   if (salt === undefined)
-    throw invalidOption("--salt must be given (what the token is for), got none");
+    throw invalidOption("--salt must be given (the purpose of the token), got none");
   return {
     action,
     subject: subject === "-" ? undefined : subject,
@@ -79,9 +81,9 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
 }
 
 /**
- * Gives the secret from its file, or else from the environment.
+ * Returns the secret from its file or, without a file, from the environment.
  *
- * @throws SIM_ERR_OPTION_INVALID where there is none
+ * @throws SIM_ERR_OPTION_INVALID if there is none
  */
 export function secretOf(
   file: string | undefined,
@@ -90,12 +92,12 @@ export function secretOf(
   const secret = file === undefined ? environment[SECRET_VARIABLE] : contentOf(file);
   if (secret !== undefined && secret !== "") return secret;
   throw invalidOption(
-    `${file ?? SECRET_VARIABLE} must have the secret (or --secret-file), got none`,
+    `${file ?? SECRET_VARIABLE} must contain the secret (or use --secret-file), got none`,
   );
 }
 
-/** Names flag or variable where a message has the name of Token's option. */
-export function namedAsTyped(error: unknown, secretFile: string | undefined): unknown {
+/** Replaces the name of Token's option in an error message with the flag or variable. */
+export function withTypedNames(error: unknown, secretFile: string | undefined): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);
   const flag = Object.keys(OPTION_OF_FLAG).find((name) => OPTION_OF_FLAG[name] === subject);
@@ -108,11 +110,11 @@ export function namedAsTyped(error: unknown, secretFile: string | undefined): un
 
 function contentOf(file: string): string {
   try {
-    // Editors end a file with a line break.
+    // Editors add a line break at the end.
     return readFileSync(file, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
     const got = error instanceof Error && "code" in error ? String(error.code) : "an error";
-    throw invalidOption(`--secret-file must be a file that can be read, got ${got} for ${file}`);
+    throw invalidOption(`--secret-file must be a readable file, got ${got} for ${file}`);
   }
 }
 
@@ -138,9 +140,7 @@ function flagOf(name: string, rawName: string, value: string | undefined): [stri
       rawName,
       [...FLAGS, "help"].map((flag) => `--${flag}`),
     );
-    throw invalidOption(
-      `option must be one that \`simurgh token --help\` lists, got ${rawName}${hint}`,
-    );
+    throw invalidOption(`option must be listed by \`simurgh token --help\`, got ${rawName}${hint}`);
   }
   if (value === undefined) throw invalidOption(`${rawName} must be followed by a value, got none`);
   return [name, value];

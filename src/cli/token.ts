@@ -1,5 +1,5 @@
 /**
- * `simurgh token`: makes and reads tokens of Phoenix.Token, for looking at what clients send.
+ * `simurgh token`: creates and reads Phoenix.Token tokens, for example to debug those of clients.
  *
  * Runs on: main.
  */
@@ -14,35 +14,35 @@ import { Token } from "../token/token.ts";
 import type { Command } from "./command.ts";
 import { EXIT_FAILED } from "./failure.ts";
 import { jsonOfTerm, termOfJson } from "./term-json.ts";
-import { namedAsTyped, parseTokenArguments, secretOf } from "./token-arguments.ts";
+import { withTypedNames, parseTokenArguments, secretOf } from "./token-arguments.ts";
 
-const HELP = `simurgh token <action> [options] [data or token]: makes and reads tokens
+const HELP = `simurgh token <action> [options] [data or token]: creates and reads tokens
 
-  sign       prints a token of data (JSON) that nobody can change
-  encrypt    prints one that nobody can read either
+  sign       prints a signed token with data (JSON)
+  encrypt    prints an encrypted token with data (JSON)
   verify     prints the data of a signed token
-  decrypt    prints the data of an encrypted one
+  decrypt    prints the data of an encrypted token
 
-Data and tokens come from standard input where no argument has them. The secret
-comes from SIMURGH_SECRET_KEY_BASE: it is the secret_key_base of your Phoenix.
-JSON has no form for {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
-{"$bigint":"9"} {"$map":[[1,2]]} {"$list":[[1],2]} {"$bitstring":["gA==",1]}.
+Without an argument, the data or token is read from standard input. The secret
+is SIMURGH_SECRET_KEY_BASE, the secret_key_base of your Phoenix app. Terms
+without a JSON form: {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
+{"$bigint":"9"} {"$map":[[1,2]]} {"$list":[[1],2]} {"$bitstring":["gA==",1]}
 
 Options
-  --salt <text>          what the token is for, as in "user auth"; must be given
-  --secret-file <file>   a file that has the secret, and nothing else
-  --max-age-ms <ms>      or infinity; a day, and to read it what the token says
-  --signed-at-ms <ms>    since 1970, to make one; now
-  --key-digest <name>    sha256, sha384 or sha512; sha256
-  --key-iterations <n>   1000
-  --key-length <bytes>   32
+  --salt <text>          purpose of the token, such as "user auth"; required
+  --secret-file <file>   file that contains only the secret
+  --max-age-ms <ms>      or infinity; default: 86400000, to read: as signed
+  --signed-at-ms <ms>    since 1970, only to sign or encrypt; default: now
+  --key-digest <name>    sha256, sha384 or sha512; default: sha256
+  --key-iterations <n>   default: 1000
+  --key-length <bytes>   default: 32
 `;
 
 /** The command `token`. */
 export const tokenCommand: Command = {
   name: "token",
   usage: "<action> [options]",
-  about: "makes and reads Phoenix tokens",
+  about: "creates and reads Phoenix tokens",
   details: [],
   help: HELP,
 
@@ -58,7 +58,7 @@ export const tokenCommand: Command = {
         show(Token[action](secret, salt, input.trim(), options));
       }
     } catch (error) {
-      throw namedAsTyped(error, secretFile);
+      throw withTypedNames(error, secretFile);
     }
   },
 };

@@ -6,10 +6,10 @@
 
 import { readFileSync } from "node:fs";
 
-// From dist/src/cli; npm packs package.json always.
+// Relative to dist/src/cli. npm always includes package.json in a package.
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
-/** Gives the version, as package.json has it. */
+/** Returns the version from package.json. */
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(PACKAGE_FILE, "utf8")) as { version: string };
   return version;

@@ -14,9 +14,9 @@ export default defineEndpoint({
     "/socket": {
       socket: chatSocket,
       channels: { "room:*": room },
-      // The page is ours wherever it was opened: by name, by address, from the next machine.
+      // Accept pages from the host of the connection, whether opened by name or by address.
       checkOrigin: "conn",
-      // A message has at most 500 characters; nobody needs the server's 10 MB here.
+      // A message has at most 500 characters, so the default of 10 MB is not needed.
       websocket: { maxFrameBytes: 16_384 },
     },
   },

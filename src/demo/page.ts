@@ -1,5 +1,5 @@
 /**
- * The page of the demo, and the official `phoenix` client, unchanged, as routes.
+ * Routes that serve the demo's page and the unmodified official `phoenix` client.
  *
  * Runs on: shard. The files are read once, when the app module is loaded.
  */

@@ -1,5 +1,5 @@
 /**
- * A room of the chat: who says what, who is there, and which shard serves them.
+ * The chat's socket, its rooms and their presence.
  *
  * Runs on: shard.
  */
@@ -11,10 +11,10 @@ import { checkMessage, checkName, checkRoom } from "./rules.ts";
 
 const PREFIX = "room:";
 
-/** The chat's socket. Anyone may connect: who they are, each room asks for itself. */
+/** The chat's socket. Anyone may connect; users give their name when they join a room. */
 export const chatSocket = defineSocket({ connect: () => ok() });
 
-/** Who is in which room. By keys of their own: two may have the same name. */
+/** Who is in which room. Keys are random, since two users may have the same name. */
 export const presence = definePresence<{ name: string; shard: number }>();
 
 /** The channel of all rooms. */
@@ -27,9 +27,14 @@ export const room = defineChannel(chatSocket, {
     const name = checkName(payload);
     if ("reason" in name) return error(name);
     socket.locals.name = name.text;
-    // Nothing may be broadcast before the join is answered.
-    socket.send("entered");
     return ok({ shard: socket.shard, shards: socket.context.shards });
+  },
+
+  joined(socket) {
+    const { locals, shard } = socket;
+    presence.track(socket, locals.key, { name: locals.name, shard });
+    socket.push("presence_state", presence.list(socket));
+    socket.broadcastFrom("entered", { name: locals.name, shard });
   },
 
   handleIn: {
@@ -54,16 +59,9 @@ export const room = defineChannel(chatSocket, {
     },
   },
 
-  handleInfo(socket) {
-    const { locals, shard } = socket;
-    presence.track(socket, locals.key, { name: locals.name, shard });
-    socket.push("presence_state", presence.list(socket));
-    socket.broadcastFrom("entered", { name: locals.name, shard });
-  },
-
   terminate(socket) {
     const { name } = socket.locals;
-    // A join that was refused has none. Who left hears it no more.
+    // The name is empty if the join was refused. The user who left does not get this broadcast.
     if (name !== "") socket.broadcast("left", { name });
   },
 });

@@ -1,16 +1,16 @@
 /**
- * What the demo takes from people: the one place that decides it. The page shows what it says.
+ * Validates user input of the demo. The page shows the reasons.
  *
  * Runs on: shard. Pure.
  */
 
-/** A text that may be used, or why it may not. */
+/** A valid text, or the reason why it is invalid. */
 export type Checked = { readonly text: string } | { readonly reason: string };
 
 const ROOM = /^[a-z0-9-]{1,24}$/;
 const NAME_CHARACTERS = 32;
 const MESSAGE_CHARACTERS = 500;
-/** Counts as people do: an emoji is one character, whatever it is made of. */
+/** Counts user-perceived characters: an emoji is one, however many code points it has. */
 const SEGMENTER = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** Checks a name. */
@@ -23,7 +23,7 @@ export function checkMessage(payload: unknown): Checked {
   return checkText("a message", fieldOf(payload, "body"), MESSAGE_CHARACTERS);
 }
 
-/** Checks the name of a room, as it stands in its topic. */
+/** Checks the name of a room, which is the topic without its prefix. */
 export function checkRoom(name: string): Checked {
   if (ROOM.test(name)) return { text: name };
   return { reason: "a room must have 1 to 24 of the characters a to z, 0 to 9 and -" };

@@ -1,5 +1,5 @@
 /**
- * What the type of an app says: its topics, and the events and payloads of their channels.
+ * Types derived from the type of an app: its topics, and the events and payloads of its channels.
  *
  * Runs on: nowhere; types only.
  */
@@ -10,7 +10,7 @@ import type { EndpointDefinition } from "./endpoint.ts";
 
 import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
 
-/** Channels by pattern of an app; of its mount at a path, where there is one. */
+/** The channels of an app's mounts at a path, by pattern. */
 type ChannelsAt<App, Path extends string> =
   App extends EndpointDefinition<infer Sockets>
     ? {
@@ -22,7 +22,7 @@ type ChannelsAt<App, Path extends string> =
       }[keyof Sockets]
     : never;
 
-/** The topics that a pattern stands for. */
+/** The topics that match a pattern. */
 type Matching<Pattern> = Pattern extends `${infer Prefix}*`
   ? `${Prefix}${string}`
   : Pattern extends string
@@ -35,7 +35,7 @@ type TypesOf<Route> = Route extends { readonly channel: infer Channel }
     ? Types
     : never;
 
-// Distributes over the mounts. An exact topic wins over the patterns that match it as well.
+// Distributes over the mounts. An exact topic takes precedence over patterns that match it too.
 type Found<Channels, Topic> = Channels extends unknown
   ? Topic extends keyof Channels
     ? TypesOf<Channels[Topic]>
@@ -48,23 +48,25 @@ type Found<Channels, Topic> = Channels extends unknown
 
 type KeysOfEach<Union> = Union extends unknown ? keyof Union : never;
 
-/** Topics that an app has channels for. */
+/** Topics for which an app has channels. */
 export type AppTopic<App, Path extends string = string> = Matching<
   KeysOfEach<ChannelsAt<App, Path>>
 >;
 
-/** What a client may know of the channel of a topic; never: there is none. */
+/** The types of a topic's channel; never if the topic has no channel. */
 export type AppChannel<App, Topic, Path extends string = string> = Found<
   ChannelsAt<App, Path>,
   Topic
 >;
 
-/** Events that may be broadcast to a topic: those that its channel declares, else any. */
+/** Events that can be broadcast to a topic: those declared by its channel, otherwise any. */
 export type BroadcastEvent<App, Topic> = [AppChannel<App, Topic>] extends [never]
   ? string
   : KeysOfEach<AppChannel<App, Topic>["out"]> & string;
 
-/** The payload of a broadcast, which may be left out if an empty object matches, and its options. */
+/**
+ * The payload of a broadcast, which may be left out if an empty object matches, and its options.
+ */
 export type BroadcastArguments<Payload> = object extends Payload
   ? [payload?: Payload, options?: BroadcastOptions]
   : [payload: Payload, options?: BroadcastOptions];

@@ -1,7 +1,7 @@
 /**
- * How a user defines an endpoint: sockets and routes by their paths. The app module's default.
+ * Defines an endpoint: sockets and routes by path. The default export of an app module.
  *
- * Runs on: shard; the app module is loaded by each.
+ * Runs on: shard; each shard loads the app module.
  */
 
 import { kindOf } from "../errors.ts";
@@ -15,41 +15,26 @@ import { isPresence, type AnyPresence } from "../presence/presence.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { RawSocketDefinition } from "../socket/raw-definition.ts";
-import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake/handshake-options.ts";
 import type { TransportDefinition } from "../transport/custom/definition.ts";
 import type { CheckOrigin } from "../transport/handshake/origin.ts";
 import type { Route } from "../transport/http/routes.ts";
-import type { WebSocketOptions } from "../transport/websocket/websocket-transport.ts";
-import { checkBoolean, checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
-import { checkLongPoll, longpollOptionsOf, type LongPollMountOptions } from "./longpoll-mount.ts";
-import { handshakePolicyOf } from "./mount-handshake.ts";
-
-/** Options of a mount's WebSocket. What of them the mount has too wins over it. */
-export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
-  /** Path behind that of the mount, which may have variables; `/websocket` without. */
-  readonly path?: string;
-}
-
-/** What a mount says of its transports, whatever its socket. */
-export interface MountOptions extends HandshakeOptions {
-  /** Options of the WebSocket at `<path>/websocket`; true, or nothing: the server's; false: none. */
-  readonly websocket?: boolean | WebSocketMountOptions;
-  /** Whether clients may poll at `<path>/longpoll`, and how; false without. */
-  readonly longpoll?: boolean | LongPollMountOptions;
-  /**
-   * True: clients may send a token (`authToken` of the official client), as a subprotocol or a
-   * header, and `connectInfo.authToken` has it.
-   */
-  readonly authToken?: boolean;
-}
+import {
+  checkMountOptions,
+  MOUNT_OPTION_KEYS,
+  type MountOptions,
+} from "../transport/mount-options.ts";
+import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
 
 /** A socket with channels at a path. */
 export interface MountDefinition extends MountOptions {
-  // Any socket: whether its channels were defined for it is checked by MountsOf.
+  // Accepts any socket; MountsOf checks that the channels were defined for it.
   readonly socket: SocketDefinition;
-  /** By topic pattern: a channel, or a channel and what its route adds. The first match counts. */
+  /**
+   * Channels by topic pattern, each optionally with `assigns` and `options`. The first match is
+   * used.
+   */
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
-  /** Topics that one connection may have joined at once; the server's `maxChannels` without. */
+  /** Topics a connection may have joined at the same time. Default: the server's `maxChannels`. */
   readonly maxChannels?: number;
 }
 
@@ -64,10 +49,10 @@ export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 /** Sockets by path. */
 export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
 
-// A type that says nothing, such as MountDefinition itself, is not checked.
+// Types without information, such as MountDefinition itself, are not checked.
 type Known<Type, Checked> = unknown extends Type ? unknown : Checked;
 
-/** What the socket of a mount must be, given what `start` adds to the context. */
+/** The type that the socket of a mount must have, given what `start` adds to the context. */
 type SocketFor<Socket, Own> =
   Socket extends HasAssigns<unknown, infer Context>
     ? [Own] extends [Context]
@@ -75,7 +60,7 @@ type SocketFor<Socket, Own> =
       : Known<Context, HasAssigns<unknown, Own>>
     : unknown;
 
-/** What a channel must be, given the assigns and the context that it will find. */
+/** The type that a channel must have, given its assigns and context. */
 type ChannelFor<Channel, Assigns, Context> =
   Channel extends DefinedFor<infer Needed, never>
     ? [Needed] extends [never]
@@ -83,7 +68,7 @@ type ChannelFor<Channel, Assigns, Context> =
       : DefinedFor<Assigns, Context>
     : unknown;
 
-/** What a route must be, given the assigns and the context of its socket. */
+/** The type that a route must have, given the assigns and context of its socket. */
 type RouteFor<Given, Assigns, Context> = Known<
   Assigns,
   Given extends { readonly channel: infer Channel; readonly assigns: infer Added }
@@ -94,8 +79,8 @@ type RouteFor<Given, Assigns, Context> = Known<
 >;
 
 /**
- * Sockets by path, each with channels that were defined for it: a channel that needs assigns or a
- * context which its socket does not have is a compile error.
+ * Sockets by path, each with channels that were defined for it. A channel that needs assigns or a
+ * context that its socket does not have is a compile error.
  */
 export type MountsOf<Given, Own> = {
   readonly [Path in keyof Given]: Given[Path] extends {
@@ -113,41 +98,41 @@ export type MountsOf<Given, Own> = {
       : unknown;
 };
 
-/** An endpoint as a user defines it. */
+/** The parameters of `defineEndpoint`. */
 export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object> {
-  /** Sockets by path, which may have variables: `/org/:org/socket`. */
+  /** Sockets by path. Paths may contain variables: `/org/:org/socket`. */
   readonly sockets: Given;
-  /** Transports of your own, beside WebSocket and long-poll, that reach all of the sockets. */
+  /** Custom transports, in addition to WebSocket and long-poll. They reach all sockets. */
   readonly transports?: readonly TransportDefinition[];
-  /** HTTP routes, as in `"GET /healthz": () => ({ status: 200 })`. */
+  /** HTTP routes, such as `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<AppContext<NoInfer<Own>>>>>;
-  /** Host of the pages that may connect where `checkOrigin` is true; `localhost` without, null: any. */
+  /** Host of pages that may connect if `checkOrigin` is true; null: any. Default: `localhost`. */
   readonly urlHost?: string | null;
-  /** Which pages may connect, where the mount does not say it; true without. */
+  /** Which pages may connect, unless the mount overrides it. Default: true. */
   readonly checkOrigin?: CheckOrigin;
-  /** Presences that channels of the endpoint track: what `definePresence` gave. */
+  /** Presences that channels of the endpoint track: results of `definePresence`. */
   readonly presences?: readonly AnyPresence[];
   /**
-   * Module whose default export, made by `defineTasks`, has what `socket.task` runs on other
-   * threads, as in `new URL("./tasks.js", import.meta.url)`.
+   * Module whose default export is the result of `defineTasks`: functions that `socket.task` runs
+   * on other threads. For example `new URL("./tasks.js", import.meta.url)`.
    */
   readonly tasks?: URL;
   /**
-   * Runs in each shard before it is ready. The properties of an object that it returns are added to
-   * the context. If it throws, `serve` rejects.
+   * Runs in each shard before it is ready. If it returns an object, its properties are added to the
+   * context. If it throws, `serve` fails.
    */
   start?(context: ShardContext): Own | void | Promise<Own | void>;
-  /** Runs in each shard after its last channel's `terminate`. */
+  /** Runs in each shard after the `terminate` of its last channel. */
   stop?(context: AppContext<NoInfer<Own>>): void | Promise<void>;
-  /** Takes log lines of the shard instead of standard error. */
+  /** Receives the shard's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
-  /** Which parameters of clients are logged as `[FILTERED]`; `["password", "token"]` without. */
+  /** Client parameters that are logged as `[FILTERED]`. Default: `["password", "token"]`. */
   readonly filterParameters?: FilterParameters;
 }
 
 const KIND = Symbol.for("simurgh.endpoint");
 
-/** An endpoint, as a shard uses it. Its type says which topics and events there are. */
+/** A defined endpoint. Its type contains the app's topics and events. */
 export interface EndpointDefinition<
   Given extends Sockets = Sockets,
 > extends EndpointCallbacks<Given> {
@@ -167,42 +152,27 @@ const ENDPOINT_KEYS = [
   "logger",
   "filterParameters",
 ] as const satisfies readonly (keyof EndpointCallbacks)[];
-const TRANSPORT_KEYS = [
-  "websocket",
-  "longpoll",
-  "authToken",
-  ...HANDSHAKE_KEYS,
-] as const satisfies readonly (keyof MountOptions)[];
 const RAW_MOUNT_KEYS = [
   "socket",
-  ...TRANSPORT_KEYS,
+  ...MOUNT_OPTION_KEYS,
 ] as const satisfies readonly (keyof RawMountDefinition)[];
 const MOUNT_KEYS = [
   "socket",
   "channels",
   "maxChannels",
-  ...TRANSPORT_KEYS,
+  ...MOUNT_OPTION_KEYS,
 ] as const satisfies readonly (keyof MountDefinition)[];
 const ROUTE_KEYS = [
   "channel",
   "assigns",
   "options",
 ] as const satisfies readonly (keyof ChannelRoute)[];
-const WEBSOCKET_KEYS = [
-  "timeoutMs",
-  "maxFrameBytes",
-  "compress",
-  "path",
-  ...HANDSHAKE_KEYS,
-] as const satisfies readonly (keyof WebSocketMountOptions)[];
-const DEFAULT_WEBSOCKET_PATH = "/websocket";
-
 /**
  * Defines an endpoint.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without its slash, what is no
- *   socket or channel, `tasks` that is no URL of a file, or handshake options that cannot be;
- *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of its range
+ * @throws SIM_ERR_DEFINITION_INVALID for an unknown key, a path without a leading slash, an invalid
+ *   socket or channel, `tasks` that are not the URL of a file, or invalid handshake options;
+ *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of range
  */
 export function defineEndpoint<const Given extends Sockets, Own extends object = object>(
   callbacks: EndpointCallbacks<Given, Own> & { readonly sockets: MountsOf<Given, Own> },
@@ -218,22 +188,22 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
     checkMount(path, mount);
-    handshakePolicyOf(path, callbacks, mount, websocketOptionsOf(mount) ?? {});
-    const longpoll = longpollOptionsOf(mount);
-    if (longpoll) handshakePolicyOf(path, callbacks, mount, longpoll);
+    checkMountOptions(path, mount, callbacks);
   }
   return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
 }
 
-/** True for what `defineEndpoint` made, also in another copy of this package. */
+/**
+ * Reports whether a value is a result of `defineEndpoint`, even of another copy of this package.
+ */
 export function isEndpoint(value: unknown): value is EndpointDefinition {
   return typeof value === "object" && value !== null && KIND in value;
 }
 
 /**
- * Runs `start` of an endpoint, and adds what it returns to the shard's context.
+ * Runs an endpoint's `start` and adds the properties of its result to the shard's context.
  *
- * @throws SIM_ERR_BAD_RESULT if that is no object, or has a name that the context has already
+ * @throws SIM_ERR_BAD_RESULT if the result is not an object, or a property exists in the context
  */
 export async function startApp(endpoint: EndpointDefinition, context: ShardContext): Promise<void> {
   const own: unknown = await endpoint.start?.(context);
@@ -243,61 +213,47 @@ export async function startApp(endpoint: EndpointDefinition, context: ShardConte
   }
   const taken = Object.keys(own).find((name) => name in context);
   if (taken !== undefined) {
-    throw badResult("start", `an object with names of its own`, taken);
+    throw badResult("start", "an object whose names are not in the context", taken);
   }
   Object.assign(context, own);
 }
 
-/** Gives the route that a mount's `channels` has, in its long form. */
+/** Returns the long form of a route in a mount's `channels`. */
 export function routeOf(given: AnyChannelDefinition | ChannelRoute): ChannelRoute {
   return "channel" in given ? given : { channel: given };
 }
 
-/** True for the mount of a raw socket. */
+/** Reports whether a mount has a raw socket. */
 export function isRawMountDefinition(mount: AnyMountDefinition): mount is RawMountDefinition {
   return "handleIn" in mount.socket;
-}
-
-/** Gives the options of a mount's WebSocket; undefined: it has none. */
-export function websocketOptionsOf({
-  websocket = true,
-}: MountOptions): WebSocketMountOptions | undefined {
-  if (websocket === false) return undefined;
-  return websocket === true ? {} : websocket;
-}
-
-/** Gives the whole path of a mount's WebSocket. */
-export function websocketPathOf(path: string, { path: own }: WebSocketMountOptions): string {
-  return `${path === "/" ? "" : path}${own ?? DEFAULT_WEBSOCKET_PATH}`;
 }
 
 function checkPresences(presences: unknown): void {
   if (!Array.isArray(presences)) {
     throw invalid(`presences must be a list, got ${kindOf(presences)}`);
   }
-  const stranger = (presences as unknown[]).find((one) => !isPresence(one));
-  if (stranger !== undefined) {
-    throw invalid(`presences must be made by definePresence, got ${kindOf(stranger)}`);
+  const invalidOne = (presences as unknown[]).find((one) => !isPresence(one));
+  if (invalidOne !== undefined) {
+    throw invalid(`presences must be made by definePresence, got ${kindOf(invalidOne)}`);
   }
   const names = presences.filter(isPresence).map(({ name }) => name);
-  const doubled = names.find((name, at) => names.indexOf(name) < at);
-  if (doubled === undefined) return;
-  throw invalid(`presences must have names of their own, got ${JSON.stringify(doubled)} twice`);
+  const duplicate = names.find((name, at) => names.indexOf(name) < at);
+  if (duplicate === undefined) return;
+  throw invalid(`presences must have unique names, got ${JSON.stringify(duplicate)} twice`);
 }
 
-// Checked here, where the app module's stack says which mount it is, and not when a client comes.
+// Checked while the app module loads, so that the stack shows the mount, and not at the first
+// client.
 function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);
-  const { socket, websocket = true } = mount;
+  const { socket } = mount;
   if (!hasFunction(socket, "connect")) {
     const makers = "defineSocket or defineRawSocket";
     throw invalid(`socket of ${path} must be made by ${makers}, got ${kindOf(socket)}`);
   }
   if (isRawMountDefinition(mount)) checkKeys(path, mount, RAW_MOUNT_KEYS);
   else checkChannels(path, mount);
-  if (typeof websocket !== "boolean") checkWebSocket(path, websocket);
-  checkLongPoll(path, mount.longpoll);
 }
 
 function checkChannels(path: string, mount: MountDefinition): void {
@@ -314,11 +270,11 @@ function checkChannels(path: string, mount: MountDefinition): void {
 
 function checkTransports(given: unknown): void {
   if (given === undefined) return;
-  const areRight =
+  const isValid =
     Array.isArray(given) &&
     given.every((one) => hasFunction(one, "start") && hasFunction(one, "stop"));
-  if (areRight) return;
-  throw invalid(`transports must be a list of what defineTransport made, got ${kindOf(given)}`);
+  if (isValid) return;
+  throw invalid(`transports must be a list of results of defineTransport, got ${kindOf(given)}`);
 }
 
 function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute): void {
@@ -331,24 +287,12 @@ function checkRoute(subject: string, given: AnyChannelDefinition | ChannelRoute)
   const { channel, assigns, options } = routeOf(given);
   if (assigns !== undefined) checkObject(`assigns of ${subject}`, assigns);
   if (options !== undefined && !("start" in channel)) {
-    throw invalid(`options of ${subject} must be those of a raw channel, got another channel`);
+    throw invalid(`options of ${subject} must belong to a raw channel, got another channel`);
   }
 }
 
 function isChannel(given: unknown): boolean {
   return hasFunction(given, "join") || hasFunction(given, "start");
-}
-
-function checkWebSocket(path: string, given: WebSocketMountOptions): void {
-  checkObject(`websocket of ${path}`, given, "true, false or an object");
-  checkKeys(`websocket of ${path}`, given, WEBSOCKET_KEYS);
-  const { timeoutMs, maxFrameBytes, compress, path: own } = given;
-  if (own !== undefined) checkPath(`websocket path of ${path}`, own);
-  if (compress !== undefined) checkBoolean(`compress of ${path}`, compress);
-  if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
-  if (maxFrameBytes !== undefined) {
-    checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);
-  }
 }
 
 function hasFunction(value: unknown, ...names: readonly string[]): boolean {

@@ -1,7 +1,8 @@
 /**
- * What of an address is limited: an address of version 4, or the network of one of version 6.
+ * The key by which an address is limited: an IPv4 address, or the /64 network of an IPv6 address.
  *
- * Whoever has an address of version 6 has at least a /64 of them, and would have as many buckets.
+ * A client with an IPv6 address usually owns its whole /64, and could use another bucket for each
+ * address.
  *
  * Runs on: shard. Pure.
  */
@@ -9,10 +10,10 @@
 import { isIPv6 } from "node:net";
 
 const GROUPS = 8;
-/** Groups of a /64. */
+/** Groups in the prefix of a /64. */
 const NETWORK_GROUPS = 4;
 
-/** Gives an address of version 4 as it is, also where it comes as one of version 6; else its /64. */
+/** Returns the IPv4 address, even if it is mapped into IPv6; otherwise the /64 network. */
 export function addressKey(address: string): string {
   if (!address.includes(":") || !isIPv6(address)) return address;
   const groups = groupsOf(address);
@@ -26,15 +27,15 @@ export function addressKey(address: string): string {
 function groupsOf(address: string): number[] {
   const [text = ""] = address.split("%");
   const [before = "", after] = text.split("::");
-  const head = parsed(before);
+  const head = parseGroups(before);
   if (after === undefined) return head;
-  const tail = parsed(after);
+  const tail = parseGroups(after);
   const between = Array.from({ length: GROUPS - head.length - tail.length }, () => 0);
   return [...head, ...between, ...tail];
 }
 
-/** Parses groups; the last of them may be an address of version 4. */
-function parsed(text: string): number[] {
+/** Parses groups; the last may be an IPv4 address. */
+function parseGroups(text: string): number[] {
   if (text === "") return [];
   return text.split(":").flatMap((group) => {
     if (!group.includes(".")) return [Number.parseInt(group, 16)];

@@ -1,10 +1,11 @@
 /**
- * How often a client is told that it is over its limits: 100 times at once, then 50 times a second.
+ * Limits how often a client is told that it exceeds a limit: 100 times at once, then 50 a second.
  *
- * An answer costs more than a refusal. Who goes on beyond that floods: it has been told enough.
+ * A reply costs more than the refusal itself. A client beyond this limit is flooding and gets no
+ * more replies.
  *
  * Runs on: shard.
- * Owns: one of an owner's buckets.
+ * Owns: one bucket of each owner.
  */
 
 import { ANSWERS_AT, type Buckets } from "./own-limits.ts";
@@ -12,12 +13,12 @@ import { RateLimit, spentOn } from "./rate.ts";
 
 const ANSWERS = new RateLimit("answers", { limit: 50, perMs: 1_000, burst: 100 }, "ones");
 
-/** True where no further refusal would be answered. */
+/** Reports whether further refusals would not be answered. */
 export function isFlooding(buckets: Buckets, nowMs: number): boolean {
   return ANSWERS.waitMs(buckets[ANSWERS_AT] as number, nowMs, ANSWERS.oneMs) > 0;
 }
 
-/** Takes an answer, where there may be one. */
+/** Takes an answer from the bucket. @returns false if the client is flooding */
 export function tryTakeAnswer(buckets: Buckets, nowMs: number): boolean {
   if (isFlooding(buckets, nowMs)) return false;
   buckets[ANSWERS_AT] = spentOn(buckets[ANSWERS_AT] as number, nowMs, ANSWERS.oneMs);

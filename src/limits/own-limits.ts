@@ -1,63 +1,69 @@
 /**
- * Limits whose buckets have one owner: a connection, or a channel. They cost no shared memory.
+ * Limits whose buckets belong to one connection or channel. They take no shared memory.
  *
- * Runs on: shard; made once for each definition.
- * Owns: nothing. The buckets are the owner's, made when it first needs them.
+ * Runs on: shard; one per definition.
+ * Owns: nothing. Connections and channels own their buckets, created when first needed.
  */
 
 import { checkedRate, RateLimit, spentOn, type Rate } from "./rate.ts";
 
-/** What is limited of an owner of its own. */
+/** Rates that can be limited for a connection or a channel. */
 export interface OwnRates {
-  /** Messages, joins among them. */
+  /** Messages, including joins. */
   readonly messages?: Rate;
-  /** Bytes of the frames in which messages come. */
+  /** Bytes of the frames that contain messages. */
   readonly bytes?: Rate;
   readonly joins?: Rate;
 }
 
-/** Keys of these. */
+/** The keys of OwnRates. */
 export const OWN_KEYS = ["messages", "bytes", "joins"] as const satisfies (keyof OwnRates)[];
 
-/** What a limit counts. Connects are of no owner. */
+/** What a limit counts. Only shared limits count connects. */
 export type Counted = "messages" | "bytes" | "joins" | "connects";
 
-/** Times at which an owner's buckets are full: in the order of OWN_KEYS, of answers, of others. */
+/**
+ * The buckets of an owner, each the time at which it is full: first those of OWN_KEYS, then the
+ * bucket of answers, then any others.
+ */
 export type Buckets = number[];
 
 // In the order of OWN_KEYS.
 const MESSAGES_AT = 0;
 const BYTES_AT = 1;
 const JOINS_AT = 2;
-/** Place of the bucket of answers. */
+/** Index of the bucket of answers. */
 export const ANSWERS_AT = OWN_KEYS.length;
-/** Place of the first bucket of others. */
+/** Index of the first additional bucket. */
 export const OTHERS_AT = ANSWERS_AT + 1;
 
-/** Long past. No integer: so an array of them is one of doubles from the start, and stays one. */
+/**
+ * A time in the distant past. Not an integer, so that V8 makes the array one of doubles from the
+ * start.
+ */
 const FULL = -0.5;
 
-/** Gives buckets that are full, with so many others. */
+/** Creates full buckets, plus a number of additional ones. */
 export function fullBuckets(others = 0): Buckets {
   return Array.from({ length: OTHERS_AT + others }, () => FULL);
 }
 
-/** Checks what a user limits. @throws SIM_ERR_DEFINITION_INVALID where one is no rate */
+/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
 export function checkOwnRates(subject: string, given: OwnRates): void {
   for (const counted of OWN_KEYS) {
     if (given[counted] !== undefined) checkedRate(`${subject}.${counted}`, given[counted]);
   }
 }
 
-/** The limits of owners of one kind. */
+/** The limits of a definition, applied to the buckets of each owner. */
 export class OwnLimits {
   readonly #messages: RateLimit | undefined;
   readonly #bytes: RateLimit | undefined;
   readonly #joins: RateLimit | undefined;
 
   /**
-   * @param subject - what messages call them, as in `limits`
-   * @throws SIM_ERR_DEFINITION_INVALID where one is no rate
+   * @param subject - name of the option in error messages, such as `limits`
+   * @throws SIM_ERR_DEFINITION_INVALID if a rate is invalid
    */
   constructor(subject: string, { messages, bytes, joins }: OwnRates) {
     this.#messages = messages && new RateLimit(`${subject}.messages`, messages, "ones");
@@ -65,15 +71,15 @@ export class OwnLimits {
     this.#joins = joins && new RateLimit(`${subject}.joins`, joins, "ones");
   }
 
-  /** True where somebody must know how long a frame is. */
+  /** Whether the length of frames matters. */
   get countsBytes(): boolean {
     return this.#bytes !== undefined;
   }
 
   /**
-   * Says whether a message passes. Nothing is spent.
+   * Checks whether a message passes, without spending.
    *
-   * @returns 0 where it does; else the ms after which it would
+   * @returns 0 if it passes; otherwise how long until it would (ms)
    */
   waitMs(buckets: Buckets, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs);
@@ -85,13 +91,13 @@ export class OwnLimits {
     return Math.max(waitMs, waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs));
   }
 
-  /** Says what a message is refused by that is: of several one. */
+  /** Returns which limit refuses a message that does not pass; if several do, one of them. */
   refusedBy(buckets: Buckets, nowMs: number, isJoin: boolean): Counted {
     if (isJoin && waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs) > 0) return "joins";
     return waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs) > 0 ? "messages" : "bytes";
   }
 
-  /** Spends what a message costs. */
+  /** Spends the cost of a message. */
   spend(buckets: Buckets, nowMs: number, bytes: number, isJoin: boolean): void {
     if (this.#messages) spendAt(buckets, MESSAGES_AT, nowMs, this.#messages.oneMs);
     if (this.#bytes) spendAt(buckets, BYTES_AT, nowMs, this.#bytes.costMs(bytes));

@@ -1,9 +1,9 @@
 /**
- * What log, telemetry and counters hear of what was over a limit.
+ * Reports refusals by rate limits to the log, telemetry and counters.
  *
- * Runs on: shard; one for all its limits.
- * Full: the log gets a line at once, and then at most one every 10 s, with how many there were; so
- *       a flood is no flood of the log.
+ * Runs on: shard; one for all limits.
+ * Full: the first refusal is logged immediately, then at most one line every 10 s with a count, so
+ *       that a flood of messages does not flood the log.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -13,14 +13,14 @@ import { telemetry } from "../telemetry.ts";
 import type { Clock } from "./clock.ts";
 import type { Counted } from "./own-limits.ts";
 
-/** Whose limit it was. */
+/** What the limit applies to. */
 export type LimitScope = "socket" | "channel" | "event" | "id" | "address";
 
-/** Something that was refused. */
+/** A message, join or connect that was refused. */
 export interface Refusal {
   readonly scope: LimitScope;
   readonly counted: Counted;
-  /** Number of the connection; undefined: there is none yet. */
+  /** Number of the connection; undefined if there is none yet. */
   readonly connection: number | undefined;
   readonly id: string | null;
   readonly topic: unknown;
@@ -30,13 +30,13 @@ export interface Refusal {
 
 const LINE_EVERY_MS = 10_000;
 
-/** Hears of refusals. */
+/** Reports the refusals of a shard. */
 export class Refusals {
   readonly clock: Clock;
   readonly #counters: Counters;
   readonly #logger: Logger;
   #nextLineMs = -Infinity;
-  /** Since the last line. */
+  /** Refusals since the last line. */
   #count = 0;
 
   constructor(counters: Counters, logger: Logger, clock: Clock) {
@@ -45,20 +45,20 @@ export class Refusals {
     this.clock = clock;
   }
 
-  /** A message, or a join, was refused, and its client told. */
+  /** Reports a refused message or join that the client is told about. */
   refused(refusal: Refusal): void {
     this.#counters.add(COUNTER.rateLimited);
     this.#report(refusal);
   }
 
-  /** A message of a client that goes on far above its limit was refused without a word. */
+  /** Counts a refused message of a flooding client, which gets no answer. */
   ignored(): void {
     this.#counters.add(COUNTER.rateLimited);
     this.#counters.add(COUNTER.floodIgnored);
     this.#count += 1;
   }
 
-  /** A request to connect was refused. */
+  /** Reports a refused connection request. */
   connectRefused(refusal: Refusal): void {
     this.#counters.add(COUNTER.connectsLimited);
     this.#report(refusal);

@@ -1,7 +1,7 @@
 /**
- * Limits of a key, such as a user's id or an address, which hold on all shards of the node.
+ * Limits of a key, such as a user id or an address, that apply across all shards of the node.
  *
- * Runs on: shard; made once for each mount. Their buckets lie in the node's rate table.
+ * Runs on: shard; one per mount. The buckets are in the node's rate table.
  */
 
 import { checkKeys } from "../definition-checks.ts";
@@ -13,15 +13,15 @@ import { checkedRate, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
 export type { RateTable } from "../memory/rate-table.ts";
 
-/** What is limited of all connections that have a key. */
+/** Rates that can be limited for all connections of a key together. */
 export interface SharedRates extends OwnRates {
-  /** Requests to connect that are decided on. */
+  /** Connection requests. */
   readonly connects?: Rate;
 }
 
 const SHARED_KEYS = [...OWN_KEYS, "connects"] as const satisfies (keyof SharedRates)[];
 
-/** Where the buckets of a key are: two hashes, each an int32. */
+/** A hashed key, which locates its buckets: two int32 hashes. */
 export interface SharedKey {
   readonly hash0: number;
   readonly hash1: number;
@@ -29,28 +29,26 @@ export interface SharedKey {
 
 interface SharedLimit {
   readonly limit: RateLimit;
-  /** Told apart by these, the limits of a key have buckets of their own. */
+  /** Salts that give each limit of a key its own buckets. */
   readonly salt0: number;
   readonly salt1: number;
 }
 
-/** The limits of keys of one kind, at one mount. */
+/** The limits of one kind of key at one mount. */
 export class SharedLimits {
   readonly #table: RateTable;
   readonly #limits: Partial<Record<Counted, SharedLimit>> = {};
-  /** What was refused last. */
+  /** The limit that refused the last request. */
   refusedBy: Counted = "messages";
 
-  /**
-   * @param name - tells the keys of one kind and mount from others
-   */
+  /** @param name - unique for each kind of key and mount */
   constructor(name: string, rates: SharedRates, table: RateTable) {
     this.#table = table;
     for (const counted of SHARED_KEYS) {
       const rate = rates[counted];
       if (!rate) continue;
       const limit = new RateLimit(counted, rate, costOf(counted));
-      const { hash0: salt0, hash1: salt1 } = hashed(table, `${name} ${counted}`);
+      const { hash0: salt0, hash1: salt1 } = hashKey(table, `${name} ${counted}`);
       this.#limits[counted] = { limit, salt0, salt1 };
     }
   }
@@ -59,21 +57,21 @@ export class SharedLimits {
     return this.#limits.bytes !== undefined;
   }
 
-  /** True where anything is limited but connects. */
+  /** Whether anything except connects is limited. */
   get countsMessages(): boolean {
     return OWN_KEYS.some((counted) => this.#limits[counted] !== undefined);
   }
 
-  /** Gives where the buckets of a key are. Costs a few µs: it is kept with a connection. */
+  /** Hashes a key. Takes a few µs, so keep the result with the connection. */
   keyOf(text: string): SharedKey {
-    return hashed(this.#table, text);
+    return hashKey(this.#table, text);
   }
 
   /**
-   * Takes a message of a key, if it is within all limits. What one that passes has taken stays
-   * taken where another refuses.
+   * Spends the cost of a message if it is within all limits. If one limit refuses it, the limits
+   * that were checked before keep the cost.
    *
-   * @returns 0 where it passes; else the ms after which it would, by the limit that refused
+   * @returns 0 if it passes; otherwise how long until the refusing limit would let it pass (ms)
    */
   take(key: SharedKey, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = isJoin ? this.#spend("joins", key, nowMs, 1) : 0;
@@ -81,7 +79,7 @@ export class SharedLimits {
     return waitMs === 0 ? this.#spend("bytes", key, nowMs, bytes) : waitMs;
   }
 
-  /** Takes a request to connect of a key; gives the same. */
+  /** Spends a connection request of a key. Returns the same as `take`. */
   takeConnect(text: string, nowMs: number): number {
     return this.#limits.connects ? this.#spend("connects", this.keyOf(text), nowMs, 1) : 0;
   }
@@ -92,8 +90,8 @@ export class SharedLimits {
     const { limit, salt0, salt1 } = found;
     this.refusedBy = counted;
     return this.#table.spend(
-      mixed(hash0 ^ salt0),
-      mixed(hash1 ^ salt1),
+      mix(hash0 ^ salt0),
+      mix(hash1 ^ salt1),
       nowMs,
       limit.costUnits(count),
       limit.toleranceUnits,
@@ -101,7 +99,7 @@ export class SharedLimits {
   }
 }
 
-/** Checks limits that a user gives. @throws SIM_ERR_DEFINITION_INVALID */
+/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
 export function checkSharedRates(subject: string, given: SharedRates): void {
   checkKeys(subject, given, SHARED_KEYS);
   for (const counted of SHARED_KEYS) {
@@ -117,14 +115,14 @@ function costOf(counted: Counted): "ones" | "bytes" {
   return counted === "bytes" ? "bytes" : "ones";
 }
 
-// Keyed by the node's secret: nobody can make a key whose buckets are somebody else's.
-function hashed({ seed }: RateTable, text: string): SharedKey {
+// Keyed by the node's secret, so that a client cannot choose a key that hits another key's buckets.
+function hashKey({ seed }: RateTable, text: string): SharedKey {
   const digest = createHmac("sha256", seed).update(text).digest();
   return { hash0: digest.readInt32LE(0), hash1: digest.readInt32LE(4) };
 }
 
-/** Spreads a hash and a salt over all bits: the finalizer of MurmurHash3, public domain. */
-function mixed(value: number): number {
+/** Mixes all bits of a salted hash (the finalizer of MurmurHash3, public domain). */
+function mix(value: number): number {
   let hash = Math.imul(value ^ (value >>> 16), 0x85eb_ca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
   return hash ^ (hash >>> 16);

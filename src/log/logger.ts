@@ -1,7 +1,7 @@
 /**
- * Every line this package logs, in one table, and the logger that writes them.
+ * All log lines of this package in one table, and the logger that writes them.
  *
- * Runs on: any thread; each thread has a logger of its own and writes for itself.
+ * Runs on: any thread; each thread has its own logger and writes its own lines.
  */
 
 import { pino } from "pino";
@@ -12,16 +12,16 @@ import { LogFilter, type FilterParameters } from "./filter.ts";
 /** Level of a line. */
 export type LineLevel = "debug" | "info" | "warn" | "error";
 
-/** What each line is called, its level and its text. Fields beside the text vary by line. */
+/** The level and text of each line, by its name. The fields vary from line to line. */
 export const LOG_LINES = {
   secretIsRandom: {
     level: "warn",
-    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): a random one is used, tokens end with this process",
+    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only",
   },
   serverListening: { level: "info", text: "listening" },
   serverDraining: {
     level: "info",
-    text: "draining: no more connections, those that are there close",
+    text: "draining: accepting no new connections, closing existing ones",
   },
   serverDrained: { level: "info", text: "drained" },
   serverClosing: { level: "info", text: "closing" },
@@ -29,60 +29,66 @@ export const LOG_LINES = {
   shardEnded: { level: "error", text: "shard ended unexpectedly" },
   shardReplaced: { level: "warn", text: "shard replaced" },
   shardRestarted: { level: "info", text: "shard restarted" },
-  shardNotRestarted: { level: "error", text: "shard not restarted: the old one goes on" },
-  stopFailed: { level: "error", text: "stop of the app threw" },
-  recordsLost: { level: "warn", text: "a shard ended with records unsent: all channels are told" },
-  shardGivenUp: { level: "error", text: "shard ended too often, not replaced" },
+  shardNotRestarted: { level: "error", text: "shard not restarted: the old one keeps serving" },
+  stopFailed: { level: "error", text: "the app's stop threw" },
+  recordsLost: {
+    level: "warn",
+    text: "a shard ended with unsent broadcasts: channels on other shards get phx_error",
+  },
+  shardGivenUp: { level: "error", text: "shard ended too often: not replaced" },
   linkEnded: { level: "error", text: "link to other nodes ended unexpectedly" },
-  linkFailed: { level: "error", text: "link to other nodes could not be replaced, is tried again" },
+  linkFailed: { level: "error", text: "link to other nodes could not be replaced: retrying" },
   linkReplaced: {
     level: "warn",
-    text: "link to other nodes replaced: what was broadcast meanwhile has not crossed, and both sides are told",
+    text: "link to other nodes replaced: broadcasts were lost meanwhile, affected channels get phx_error",
   },
   linkGivenUp: {
     level: "error",
-    text: "link to other nodes ended too often, not replaced: this node is alone",
+    text: "link to other nodes ended too often: not replaced, this node is isolated",
   },
   linkConnected: { level: "info", text: "connected to other nodes" },
   linkDisconnected: {
     level: "error",
-    text: "no connection to other nodes: this node is alone, tries again, and will tell what was lost",
+    text: "no connection to other nodes: reconnecting, lost broadcasts will be reported",
   },
-  linkTerminated: { level: "warn", text: "link did not run dry in time, its thread was ended" },
-  shardTerminated: { level: "warn", text: "shard did not run dry in time, its thread was ended" },
-  noShardLeft: { level: "error", text: "no shard left: new connections get 503" },
+  linkTerminated: { level: "warn", text: "link did not finish in time: thread terminated" },
+  shardTerminated: { level: "warn", text: "shard did not finish in time: thread terminated" },
+  noShardLeft: { level: "error", text: "no shards left: new connections get 503" },
   exitInShard: { level: "error", text: "process.exit was called in a shard: the shard ends" },
   uncaught: { level: "error", text: "uncaught exception outside any handler" },
   recordFailed: { level: "error", text: "a record from another thread could not be delivered" },
-  lapped: { level: "warn", text: "a thread was overtaken: its channels concerned get phx_error" },
-  channelLapped: { level: "debug", text: "a channel missed broadcasts: its client joins anew" },
+  lapped: {
+    level: "warn",
+    text: "broadcasts to a thread were lost: affected channels get phx_error",
+  },
+  channelLapped: { level: "debug", text: "a channel missed broadcasts: its client should rejoin" },
   linkLapped: {
     level: "warn",
-    text: "the link was overtaken: other nodes are told which topics lost broadcasts",
+    text: "broadcasts to the link were lost: other nodes are told which topics are affected",
   },
   gap: {
     level: "warn",
-    text: "broadcasts of another node were lost: its topics get phx_error here",
+    text: "broadcasts from another node were lost: affected channels get phx_error",
   },
   stalled: {
     level: "warn",
-    text: "a thread takes no records: what is sent to it waits, and is lost beyond overflowBytes",
+    text: "a thread reads no records: they are queued, and lost beyond overflowBytes",
   },
-  stallEnded: { level: "info", text: "a stalled thread goes on, or was replaced" },
+  stallEnded: { level: "info", text: "a stalled thread recovered or was replaced" },
   adapterFailed: { level: "error", text: "the adapter failed" },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },
   expired: { level: "info", text: "EXPIRED CONNECTION TO" },
-  connectFailed: { level: "error", text: "connect threw, or did not settle in time" },
-  connectInvalid: { level: "error", text: "connect or id returned something else" },
+  connectFailed: { level: "error", text: "connect threw or did not settle in time" },
+  connectInvalid: { level: "error", text: "connect or id returned an invalid result" },
   originRefused: {
     level: "error",
-    text: "the request's origin is not allowed: see checkOrigin, and urlHost of the endpoint",
+    text: "the request's origin is not allowed: set checkOrigin, or urlHost of the endpoint",
   },
   originCheckFailed: { level: "error", text: "checkOrigin threw" },
-  subprotocolRefused: { level: "error", text: "no subprotocol that the client offers is served" },
-  authTokenInvalid: { level: "warn", text: "the client's auth token is no base64" },
-  sessionFailed: { level: "error", text: "the session's store threw: there is none" },
+  subprotocolRefused: { level: "error", text: "none of the client's subprotocols is supported" },
+  authTokenInvalid: { level: "warn", text: "the client's auth token is not valid base64" },
+  sessionFailed: { level: "error", text: "the session store threw: connect gets no session" },
   errorHandlerFailed: { level: "error", text: "errorHandler threw" },
   versionInvalid: { level: "warn", text: "the client's vsn matches no serializer" },
   joined: { level: "info", text: "JOINED" },
@@ -95,54 +101,57 @@ export const LOG_LINES = {
   malformedFrame: { level: "error", text: "malformed frame: the connection was closed" },
   transportFailed: {
     level: "error",
-    text: "a transport of the app's own threw, or did not settle",
+    text: "a custom transport threw or did not settle",
   },
   rawSocketFailed: { level: "error", text: "a raw socket failed: its connection was closed" },
   controlFailed: { level: "error", text: "handleControl threw: the connection was closed" },
-  receiveFailed: { level: "error", text: "a message failed: its connection was closed" },
+  receiveFailed: { level: "error", text: "handling a message failed: its connection was closed" },
   channelCrashed: { level: "error", text: "channel crashed" },
   terminateFailed: { level: "error", text: "terminate threw" },
-  noHandleInfo: { level: "warn", text: "a message came and there is no handleInfo" },
+  noHandleInfo: { level: "warn", text: "a message was received, but there is no handleInfo" },
   slowClient: {
     level: "warn",
-    text: "a client reads too slowly: close cut its connection, error ended its channels",
+    text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",
   },
   batchUnsure: {
     level: "warn",
-    text: "another node did not say whether it delivered what a session was sent: the session ends",
+    text: "another node did not confirm a delivery to a long-poll session: the session ends",
   },
   broadcastsMissed: { level: "info", text: "a slow client missed broadcasts of a channel" },
   rateLimited: {
     level: "warn",
-    text: "over a rate limit: count says how much was since the last such line, at most one in 10 s",
+    text: "rate limit exceeded (count: refusals since the last such line, at most one per 10 s)",
   },
   overloadBegin: {
     level: "warn",
-    text: "shard overloaded: refusing takes no joins, withdrawn no new connections either",
+    text: "shard overloaded: refusing joins, and new connections too at level withdrawn",
   },
-  overloadEnd: { level: "warn", text: "shard recovered from a level of overload" },
-  shardWithdrawn: { level: "warn", text: "overloaded shard taken out of the deal" },
-  shardReturned: { level: "warn", text: "recovered shard put back into the deal" },
-  noShardInDeal: { level: "error", text: "all shards are overloaded: new connections get 503" },
-  sinkFailed: { level: "error", text: "the log sink threw: its line follows here" },
+  overloadEnd: { level: "warn", text: "shard recovered from an overload level" },
+  shardWithdrawn: { level: "warn", text: "overloaded shard gets no new connections" },
+  shardReturned: { level: "warn", text: "recovered shard gets new connections again" },
+  allShardsOverloaded: {
+    level: "error",
+    text: "all shards are overloaded: new connections get 503",
+  },
+  sinkFailed: { level: "error", text: "the log sink threw: its line follows" },
   presenceFetchFailed: {
     level: "error",
-    text: "fetch of a presence failed: the diff went out as it was tracked",
+    text: "fetch of a presence failed: the diff was sent with the tracked metas only",
   },
   presenceDispatchFailed: {
     level: "error",
     text: "dispatch of a presence threw: a diff may not have been sent",
   },
   presenceMetasFailed: { level: "error", text: "init or handleMetas of a presence threw" },
-  presenceReplica: { level: "debug", text: "a shard that tracks presences came or went" },
+  presenceReplica: { level: "debug", text: "a presence replica came up or went down" },
   taskThreadFailed: { level: "error", text: "a thread of the task pool failed outside a task" },
-  routeFailed: { level: "error", text: "a route threw, or did not settle in time" },
+  routeFailed: { level: "error", text: "a route threw or did not settle in time" },
 } as const satisfies Record<string, { level: LineLevel; text: string }>;
 
 /** Name of a line. */
 export type LogLine = keyof typeof LOG_LINES;
 
-/** What writes lines: pino, console, or the user's own. */
+/** Writes lines: pino, console, or the user's own. */
 export interface LogSink {
   debug(fields: object, text: string): void;
   info(fields: object, text: string): void;
@@ -150,42 +159,42 @@ export interface LogSink {
   error(fields: object, text: string): void;
 }
 
-/** Writes the lines of the table, with fields of each. */
+/** Writes the lines of the table. */
 export class Logger {
   readonly #sink: LogSink;
-  readonly #least: number;
+  readonly #minRank: number;
   readonly #filter: LogFilter;
   #ownSink: LogSink | undefined = undefined;
 
   /**
-   * @param level - least level to write, one of LOG_LEVELS
-   * @param sink - where lines go; without one, to standard error as JSON, at once
-   * @param filter - what of clients' parameters is not written
+   * @param level - lowest level to write, one of LOG_LEVELS
+   * @param sink - defaults to JSON on standard error, written synchronously
+   * @param filter - which client parameters are not written
    */
   constructor(level: string, sink: LogSink = makeSink(), filter?: FilterParameters) {
     this.#sink = sink;
-    this.#least = LEVELS.indexOf(level);
+    this.#minRank = LEVELS.indexOf(level);
     this.#filter = new LogFilter(filter);
   }
 
   /**
-   * True where a line would be written: asked before costly fields are made.
+   * Reports whether a line would be written. Check this before building costly fields.
    *
-   * @param level - where it is not that of the table; false: the line is turned off
+   * @param level - overrides the level of the table; false turns the line off
    */
   isOn(line: LogLine, level: LineLevel | false = LOG_LINES[line].level): boolean {
-    return level !== false && LEVELS.indexOf(level) >= this.#least;
+    return level !== false && LEVELS.indexOf(level) >= this.#minRank;
   }
 
-  /** Gives parameters of a client as they may be written. */
+  /** Returns a client's parameters, filtered for the log. */
   filtered(params: unknown): unknown {
     return this.#filter.apply(params);
   }
 
   /**
-   * Writes a line; never throws. `fields.err` is an error, its stack included.
+   * Writes a line; never throws. An error goes into `fields.err`, and is written with its stack.
    *
-   * @param level - as for `isOn`
+   * @param level - as in `isOn`
    */
   log(line: LogLine, fields: object = {}, level: LineLevel | false = LOG_LINES[line].level): void {
     const { text } = LOG_LINES[line];
@@ -193,7 +202,7 @@ export class Logger {
     try {
       this.#sink[level](fields, text);
     } catch (error) {
-      // The user's sink. A channel that is just being ended must come to its end all the same.
+      // The user's sink threw. The caller, such as a channel that is ending, must still finish.
       const { level: own, text: ownText } = LOG_LINES.sinkFailed;
       this.#ownSink ??= makeSink();
       this.#ownSink[own]({ err: error }, ownText);
@@ -205,7 +214,7 @@ export class Logger {
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 
 /**
- * Checks the level of a line that a user chose: a level, false, or nothing.
+ * Checks a line's level in a definition: a level, false or undefined.
  *
  * @throws SIM_ERR_DEFINITION_INVALID for anything else
  */
@@ -215,9 +224,9 @@ export function checkLogLevel(subject: string, level: unknown): void {
 }
 
 function makeSink(): LogSink {
-  // Synchronous: a line about the end of a thread must be out before the thread is.
+  // Synchronous, so that a line about the end of a thread is written before the thread ends.
   const destination = pino.destination({ fd: 2, sync: true });
-  // Standard error may be a terminal that is gone. There is nowhere to say so, and it ends nothing.
+  // Standard error may be a closed terminal. That must not end the process.
   destination.on("error", () => {});
   return pino({ level: "debug", base: null }, destination);
 }

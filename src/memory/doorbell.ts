@@ -1,24 +1,27 @@
 /**
- * Wakes a member's thread that sleeps; costs a load where it does not.
+ * Wakes a member's thread if it sleeps. If it is awake, a press costs one atomic load.
  *
- * Runs on:  any thread; one Doorbell for each member, used by that member's thread only.
- * Owns:     a member writes its own sleeping word; whoever presses adds to the sequence.
- * Order:    the sleeper: (1) loads its sequence, (2) stores it in its sleeping word, (3) looks
- *           for work again, (4) waits for the sequence of (1) to change, (5) stores AWAKE.
- *           The presser: (1) stores its work (a ring's tail), (2) loads the sleeping word,
- *           (3) where that says the sequence of now, adds to it and notifies.
+ * Runs on:  any thread; one Doorbell per member, used by that member's thread only.
+ * Owns:     a member writes its own sleeping word; any member that presses adds to the sequence.
+ * Order:    The sleeper (S1) loads its sequence, (S2) stores it in its sleeping word, (S3) checks
+ *           for work again, (S4) waits for the sequence to differ from S1, (S5) stores AWAKE.
+ *           The presser (P1) stores its work, such as a ring's tail, (P2) loads the sleeping word,
+ *           (P3) if the word contains the current sequence, adds to the sequence and notifies.
  *
- * No press is lost. All of these are Atomics, so they stand in one order, and whoever
- * sleeps has looked after (2). Where the presser loads what the sleeping word held before
- * a (2), its work was stored before that (2), and the look (3) finds it. Where it loads
- * what (2) stored but finds another sequence, somebody else has pressed since the
- * sleeper's (1): (4) ends, and before it sleeps again the sleeper looks again, after a (2)
- * that the presser's load did not see yet. So one sleep costs one notify, however many
- * press. (5) loses nothing and saves the presses that an awake member does not need.
+ * No press is lost. All of these operations are Atomics and have a single total order.
  *
- * A nap is a short sleep of the whole thread, in the same steps on words of its own, while its
- * event loop may be asleep on the others. So records do not end it, which come often, but only
- * `wakeNapper`: room, or somebody who stands still in turn.
+ * - If P2 loads the value from before S2, then P1 came before S2, and S3 finds the work.
+ * - If P2 loads the value of S2 and the sequence is still the same, P3 wakes the sleeper.
+ * - If P2 loads the value of S2 but the sequence has changed, another member has pressed since
+ *   S1, and S4 returns. Before the sleeper sleeps again it repeats S2 and S3. That S2 comes after
+ *   P2, so S3 finds the work.
+ *
+ * So one sleep costs one notify, however many members press. S5 is only an optimization: it saves
+ * the presses that an awake member does not need.
+ *
+ * A nap blocks the whole thread for a short time, with the same steps on two other words, even
+ * while the event loop waits on the sequence. Records are frequent and do not end a nap. Only
+ * `wakeNapper` does, when there is room in a ring or another member is blocked as well.
  */
 
 import {
@@ -32,7 +35,7 @@ import {
   SLEEPING_WORD,
 } from "./doorbell-layout.ts";
 
-/** One member's own doorbell, and its way to press those of others. */
+/** A member's doorbell. It can also press the doorbells of other members. */
 export class Doorbell {
   readonly #words: Int32Array;
   readonly #sequenceWord: number;
@@ -50,49 +53,49 @@ export class Doorbell {
     this.#nappingWord = member * DOORBELL_WORDS + NAPPING_WORD;
   }
 
-  /** Steps 1 and 2 of going to sleep. The caller then looks for work again. */
+  /** Announces that this member goes to sleep (S1, S2). The caller then checks for work (S3). */
   arm(): void {
     this.#armedSequence = Atomics.load(this.#words, this.#sequenceWord);
     Atomics.store(this.#words, this.#sleepingWord, this.#armedSequence | SLEEPING_BIT);
   }
 
-  /** Step 5: awake. To be called after each wait, and where there is no wait after `arm`. */
+  /** Marks this member as awake (S5). Call it after each wait, or instead of the wait. */
   disarm(): void {
     Atomics.store(this.#words, this.#sleepingWord, AWAKE);
   }
 
   /**
-   * Step 4: waits for a press after `arm`, without holding up the event loop. A promise
-   * that is left waiting keeps no thread alive.
+   * Waits for a press after `arm` (S4) without blocking the event loop. A pending promise does
+   * not keep the thread alive.
    *
-   * @returns undefined where the doorbell was pressed already
+   * @returns undefined if the doorbell has already been pressed
    */
   wait(): Promise<string> | undefined {
     const waiting = Atomics.waitAsync(this.#words, this.#sequenceWord, this.#armedSequence);
     return waiting.async ? waiting.value : undefined;
   }
 
-  /** Step 4 for a thread that may stand still. @returns false where the time ran out */
+  /** Blocks the thread until a press after `arm` (S4). @returns false if the time ran out */
   waitBlocking(timeoutMs: number): boolean {
     const outcome = Atomics.wait(this.#words, this.#sequenceWord, this.#armedSequence, timeoutMs);
     return outcome !== "timed-out";
   }
 
   /**
-   * Stands still until it is woken, whether the event loop sleeps on this doorbell or not.
+   * Blocks the thread until `wakeNapper`, whether or not the event loop waits on this doorbell.
    *
-   * @param look - whether there is something to do; asked once, when others see the nap already
-   * @returns false where the time ran out
+   * @param hasWork - called once, after the nap is visible to other members; true cancels the nap
+   * @returns false if the time ran out
    */
-  nap(look: () => boolean, timeoutMs: number): boolean {
+  nap(hasWork: () => boolean, timeoutMs: number): boolean {
     const naps = Atomics.load(this.#words, this.#napsWord);
     Atomics.store(this.#words, this.#nappingWord, 1);
-    const hasSlept = !look() && Atomics.wait(this.#words, this.#napsWord, naps, timeoutMs);
+    const outcome = !hasWork() && Atomics.wait(this.#words, this.#napsWord, naps, timeoutMs);
     Atomics.store(this.#words, this.#nappingWord, 0);
-    return hasSlept !== "timed-out";
+    return outcome !== "timed-out";
   }
 
-  /** Wakes a member that naps. @returns true where it did */
+  /** Wakes a member from its nap. @returns false if the member does not nap */
   wakeNapper(member: number): boolean {
     const first = member * DOORBELL_WORDS;
     if (Atomics.load(this.#words, first + NAPPING_WORD) === 0) return false;
@@ -101,7 +104,7 @@ export class Doorbell {
     return true;
   }
 
-  /** Wakes a member that sleeps, unless somebody has just done so. @returns true where it pressed */
+  /** Wakes a member if it sleeps and has not been woken yet. @returns whether it was pressed */
   press(member: number): boolean {
     const first = member * DOORBELL_WORDS;
     const sleeping = Atomics.load(this.#words, first + SLEEPING_WORD);
@@ -112,7 +115,7 @@ export class Doorbell {
     return true;
   }
 
-  /** Wakes a member whatever its sleeping word says: to stop it, or after a presser died. */
+  /** Wakes a member whatever its sleeping word says: to stop it, or after a presser has died. */
   pressAlways(member: number): void {
     const word = member * DOORBELL_WORDS + SEQUENCE_WORD;
     Atomics.add(this.#words, word, SEQUENCE_STEP);

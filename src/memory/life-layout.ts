@@ -1,40 +1,40 @@
 /**
- * Layout of the life words: how main and the other members end without a message.
+ * Layout of the life words, by which main and the members shut down without messages.
  *
- *   word 0     stop       written by main only: 1 once everything must be closed at once
- *   word 1     ready      written by main only: 1 while the node takes clients, and keeps them
- *   word 2     drained    written by main only: 1 once no shard is to take any client
+ *   word 0     stop       written only by main: 1 once every member must close immediately
+ *   word 1     ready      written only by main: 1 while the node accepts clients
+ *   word 2     draining   written only by main: 1 once all shards must refuse new clients
  *
  *   member n, from word LIFE_WORDS * (n + 1)
- *     +0       released   written by main only: 1 once no connection is dealt to it any more
- *     +1       closed     written by the member only: 1 once its app is closed, and its thread
- *                         may end without harm
+ *     +0       released   written only by main: 1 once the member gets no more connections
+ *     +1       closed     written only by the member: 1 once its app is closed and its thread
+ *                         can end safely
  *
- * Each member's words stand on a pair of cache lines of their own.
+ * Each member's words have a pair of cache lines of their own.
  *
  * Runs on: any thread. Constants and arithmetic only.
  */
 
-/** Word that says that all must close at once. */
+/** Word that tells every member to close immediately. */
 export const STOP_WORD = 0;
-/** Word that says whether the node is ready for clients. */
+/** Word that says whether the node accepts clients. */
 export const READY_WORD = 1;
-/** Word that says whether the node drains. */
-export const DRAINED_WORD = 2;
-/** Words from one member's to the next. */
+/** Word that tells all shards to refuse new clients. */
+export const DRAINING_WORD = 2;
+/** Stride between the blocks of two members (words). */
 export const LIFE_WORDS = 32;
 
-/** Word that says that a member is out of the deal. */
+/** Returns the word that says that a member gets no more connections. */
 export function releasedWord(member: number): number {
   return LIFE_WORDS * (member + 1);
 }
 
-/** Word that says that a member's app is closed. */
+/** Returns the word that says that a member's app is closed. */
 export function closedWord(member: number): number {
   return releasedWord(member) + 1;
 }
 
-/** Bytes for so many members. */
+/** Returns the size of the life words for a number of members (bytes). */
 export function lifeBytes(members: number): number {
   return LIFE_WORDS * (members + 1) * 4;
 }

@@ -1,18 +1,19 @@
 /**
- * The words by which threads end in order, even where no event loop goes round any more.
+ * Shared words that coordinate shutdown, even when an event loop no longer runs.
  *
- * A thread that ends with open connections of the engine takes the process with it. So main, on
- * its way out, stores `stop` and waits here until each shard has closed; and a shard that must
- * end by itself waits here until main deals it nothing more. What main says of readiness stands
- * here too, where any thread may read it at any time.
+ * If a thread ends while the engine has open connections on it, the whole process aborts. So when
+ * the process exits, main stores `stop` and blocks until each shard has closed; and a shard that
+ * has to end on its own blocks until main sends it no more connections. Whether the node is ready
+ * is stored here too, so any thread can read it at any time.
  *
  * Runs on: main, shard, link.
- * Order:   `closed` is stored after the app was closed, `released` after the app was removed.
+ * Order:   `closed` is stored after the app is closed, `released` after the app is removed from
+ *          the acceptor.
  */
 
-import { closedWord, DRAINED_WORD, READY_WORD, releasedWord, STOP_WORD } from "./life-layout.ts";
+import { closedWord, DRAINING_WORD, READY_WORD, releasedWord, STOP_WORD } from "./life-layout.ts";
 
-/** One thread's view of the life words. */
+/** A thread's view of the life words. */
 export class Life {
   readonly #words: Int32Array;
 
@@ -20,48 +21,51 @@ export class Life {
     this.#words = new Int32Array(shared);
   }
 
-  /** Tells all members to close at once. For main. */
+  /** Tells all members to close immediately. Called by main. */
   stopAll(): void {
     this.#set(STOP_WORD);
   }
 
-  /** Resolves when main tells all members to close at once. Keeps no thread alive. */
+  /** Resolves when main calls `stopAll`. The pending promise does not keep the thread alive. */
   async stopped(): Promise<void> {
     const waiting = Atomics.waitAsync(this.#words, STOP_WORD, 0);
     if (waiting.async) await waiting.value;
   }
 
-  /** True while the node takes clients and does not drain, as main said last. */
+  /** Whether the node accepts clients, as last set by main. */
   get isReady(): boolean {
     return Atomics.load(this.#words, READY_WORD) === 1;
   }
 
-  /** Says whether the node is ready. For main. */
+  /** Sets whether the node is ready. Called by main. */
   setReady(isReady: boolean): void {
     Atomics.store(this.#words, READY_WORD, Number(isReady));
   }
 
-  /** True once all shards drain: who is sent away by one of them must not be let in by another. */
-  get isDrained(): boolean {
-    return Atomics.load(this.#words, DRAINED_WORD) === 1;
+  /**
+   * Whether the node drains. Shared by all shards, so that a client that one shard closes is not
+   * accepted by another.
+   */
+  get isDraining(): boolean {
+    return Atomics.load(this.#words, DRAINING_WORD) === 1;
   }
 
-  /** Says that no shard is to take any client. For main, before it tells them to drain. */
+  /** Makes all shards refuse new clients. Called by main before it tells them to drain. */
   drain(): void {
-    Atomics.store(this.#words, DRAINED_WORD, 1);
+    Atomics.store(this.#words, DRAINING_WORD, 1);
   }
 
-  /** Says that a member is out of the deal. For main. */
+  /** Announces that a member gets no more connections. Called by main. */
   release(member: number): void {
     this.#set(releasedWord(member));
   }
 
-  /** Blocks until main took this member out of the deal; false where the time ran out. */
+  /** Blocks until this member gets no more connections. @returns false if the time ran out */
   waitReleased(member: number, timeoutMs: number): boolean {
     return this.#wait(releasedWord(member), timeoutMs);
   }
 
-  /** Says that this member's app is closed. */
+  /** Announces that this member's app is closed. */
   close(member: number): void {
     this.#set(closedWord(member));
   }
@@ -70,12 +74,12 @@ export class Life {
     return Atomics.load(this.#words, closedWord(member)) === 1;
   }
 
-  /** Blocks until a member's app is closed; false where the time ran out. */
+  /** Blocks until a member's app is closed. @returns false if the time ran out */
   waitClosed(member: number, timeoutMs: number): boolean {
     return this.#wait(closedWord(member), timeoutMs);
   }
 
-  /** Makes a member's number ready for a new thread. For main, when the old one has ended. */
+  /** Prepares a member's number for a new thread. Called by main after the old thread has ended. */
   reset(member: number): void {
     Atomics.store(this.#words, releasedWord(member), 0);
     Atomics.store(this.#words, closedWord(member), 0);

@@ -1,27 +1,28 @@
 /**
- * Buckets that all shards of a node share: how much a key, such as a user, has spent of a limit.
+ * Rate limit buckets that all shards of a node share, one for each key (such as a user) of a limit.
  *
- * A bucket is one time (GCRA, the generic cell rate algorithm): when it will be full again. What is
- * spent moves it on by its cost; what would move it further ahead of now than the limit's tolerance
- * is refused. Nothing fills it: time passes.
+ * A bucket is a single time, namely when it will be full again (GCRA, the generic cell rate
+ * algorithm). Spending moves that time forward by the cost. A request that would move it further
+ * ahead of now than the limit's tolerance is refused. No work is needed to refill a bucket.
  *
- * A key has a word in each row, by two hashes, and is refused only where both refuse (a count-min
- * sketch of times). Keys that share a word spend from it together; so a key is refused wrongly only
- * where others keep it from passing in both rows at once. It never passes more than its limit.
+ * A key has one word in each row, found by two hashes, and is refused only if both rows refuse
+ * (a count-min sketch of times). Keys that share a word spend from it together. So a key can be
+ * refused wrongly only if other keys exhaust its words in both rows at once. A key never gets more
+ * than its limit.
  *
- * Runs on:  any thread; one RateTable for each shard.
- * Owns:     nothing. Any shard may move any word, by compareExchange from what it has seen.
- * Order:    what passes is added to the other row first, and then to the row that decides, where it
- *           may still be refused. Of any two that passed by whichever rows, the later one has seen
- *           the earlier in the row that it was decided by: so they cannot both take the last token.
- * Full:     what both rows refuse is refused, with the time after which it would pass. Refusing
- *           writes nothing.
+ * Runs on:  any thread; one RateTable per shard.
+ * Owns:     nothing. Any shard may change any word, by compareExchange from the value it has read.
+ * Order:    a cost is added to the other row first, then to the row that decides, where the request
+ *           can still be refused. Of any two requests that pass, the later one sees the cost of the
+ *           earlier one in the row that decides it. So they cannot both take the last token.
+ * Full:     a request is refused if both rows refuse it; the caller learns when it would pass. A
+ *           refusal writes nothing, unless another shard spends at the same moment.
  */
 
 import {
   INSTEAD_OF_ZERO,
   LONG_PAST_UNITS,
-  MOST_DEBT_UNITS,
+  MAX_DEBT_UNITS,
   msOf,
   NEVER_USED,
   rateTableBytes,
@@ -34,14 +35,14 @@ import {
 /** Shared memory of a rate table. */
 export interface RateTableMemory {
   readonly words: SharedArrayBuffer;
-  /** Secret by which keys are hashed, so that nobody can choose whose words theirs are. */
+  /** Secret seed of the key hashes, so that a client cannot choose a key that shares words. */
   readonly seed: string;
 }
 
 /**
- * Makes the memory of a table. What is never used takes no memory, only addresses.
+ * Allocates a table. Pages that are never used take address space, but no memory.
  *
- * @param bits - each row has two to this power of slots
+ * @param bits - each row has 2^bits slots
  */
 export function makeRateTableMemory(bits: number, seed: string): RateTableMemory {
   return { words: new SharedArrayBuffer(rateTableBytes(bits)), seed };
@@ -61,13 +62,12 @@ export class RateTable {
   }
 
   /**
-   * Spends from a bucket, if there is enough. Allocates nothing.
+   * Spends from a bucket if it contains enough. Allocates nothing.
    *
-   * @param hash0 - of the key and the limit, an int32: its word in row 0
-   * @param hash1 - another one: its word in row 1
-   * @param costUnits - what costs more than a whole bucket passes where the bucket is full, and is
-   *   owed afterwards
-   * @returns 0 where it passes; else the ms after which it would
+   * @param hash0 - int32 hash of the key and the limit; selects the word in row 0
+   * @param hash1 - a second, independent hash; selects the word in row 1
+   * @param costUnits - a cost above the tolerance passes if the bucket is full, and leaves a debt
+   * @returns 0 if the cost was spent; otherwise how long until it could be (ms)
    */
   spend(
     hash0: number,
@@ -85,17 +85,17 @@ export class RateTable {
     const mostSpent = toleranceUnits - Math.min(costUnits, toleranceUnits);
     const excess = Math.min(spent0, spent1) - mostSpent;
     if (excess > 0) return msOf(excess);
-    const cost = Math.min(costUnits, MOST_DEBT_UNITS);
+    const cost = Math.min(costUnits, MAX_DEBT_UNITS);
     const isDecidedBy0 = spent0 <= spent1;
-    // A row beyond the tolerance decides nothing for this limit before it is below it again, and
-    // keys that share a word must not push each other ever further ahead.
+    // A row above the tolerance does not decide for this limit until it has fallen below it. It is
+    // not raised further; otherwise keys that share the word could push it ahead indefinitely.
     this.#add(isDecidedBy0 ? word1 : word0, now, cost, toleranceUnits);
     return msOf(this.#add(isDecidedBy0 ? word0 : word1, now, cost, mostSpent));
   }
 
   /**
-   * Gives back some of the words that lie long in the past, a 4 096th of all: called once a second
-   * or more often, by however many shards, none is ever so old that it would seem to lie ahead.
+   * Resets the words among the next 1/4096 of the table that are long in the past. If at least one
+   * shard calls this once a second, no word gets old enough to look like a time in the future.
    */
   refresh(nowMs: number): void {
     const { length } = this.#words;
@@ -109,15 +109,15 @@ export class RateTable {
     }
   }
 
-  /** Gives what is spent of a bucket (units). */
+  /** Returns how much of a bucket is spent (units). */
   #spent(word: number, now: number): number {
     return spentOf(Atomics.load(this.#words, word), now);
   }
 
   /**
-   * Adds to what is spent, where that is not more than so much already.
+   * Adds a cost to a bucket of which at most `mostSpent` units are spent.
    *
-   * @returns 0 where it was added; else by how much more was spent (units)
+   * @returns 0 if it was added; otherwise by how much the bucket exceeds `mostSpent` (units)
    */
   #add(word: number, now: number, cost: number, mostSpent: number): number {
     for (;;) {

@@ -1,15 +1,15 @@
 /**
  * Layout of a ring: the words of its two sides, and its records.
  *
- * A ring's words and its records may lie apart, so that the words of many rings share
- * few pages and a ring that was never used costs no memory.
+ * A ring's words and records can be in different places. So the words of many rings share a
+ * few pages, and a ring that is never used takes no memory for its records.
  *
- *   its words, RING_WORDS_BYTES; each side writes its own pair of cache lines
- *     +0   tail         written by the producer only
- *     +1   wants-room   written by the producer only: 1 while it waits for room
- *     +32  head         written by the consumer only
+ *   words, RING_WORDS_BYTES; each side writes its own pair of cache lines
+ *     +0   tail         written only by the producer
+ *     +1   wants-room   written only by the producer: 1 while it waits for room
+ *     +32  head         written only by the consumer
  *
- *   its records, capacityBytes (a power of two)
+ *   records, capacityBytes (a power of two)
  *   0                                           capacityBytes
  *   +----------+----------+--------+------------+
  *   | record   | record   | ...    | (padding)  |
@@ -21,16 +21,16 @@
  *   | length   | type     | payload ...    |
  *   +----------+----------+----------------+
  *     length   bytes of header and payload, before alignment
- *     type     what the payload is; PADDING_TYPE in a record that only fills the end
+ *     type     type of the payload; PADDING_TYPE in a record that only fills the end
  *
- * A record takes at most an eighth of the ring. So with what it may pad at the end, a
- * quarter of free bytes is room for any record, wherever the tail stands.
+ * A record takes at most an eighth of the ring. Including the padding that it may need at the
+ * end of the ring, it always fits if a quarter of the ring is free, wherever the tail is.
  *
  * Runs on: any thread. Constants and arithmetic only.
  *
- * Four words for four measures, never mixed:
+ * Four measures, never mixed:
  *   position  bytes written (or read) since the ring was made; wraps at 2^32
- *   offset    bytes from the start of the shared memory (in it, or of the records)
+ *   offset    bytes from the start of the shared memory
  *   word      index into an Int32Array: offset >> 2
  *   length    bytes
  */
@@ -40,33 +40,33 @@ import { makeError } from "../errors.ts";
 /** Bytes of a record's header. */
 export const HEADER_BYTES = 8;
 
-/** Every record starts at a multiple of this. */
+/** Records are aligned to this. */
 const ALIGNMENT_BYTES = 8;
 
-/** Word that holds the producer's position. */
+/** Word of the producer's position. */
 export const TAIL_WORD = 0;
 
-/** Word by which the producer asks for room, on its own cache line. */
+/** Word with which the producer asks for room; on the producer's cache lines. */
 export const WANTS_ROOM_WORD = 1;
 
-/** Word that holds the consumer's position, two cache lines further. */
+/** Word of the consumer's position, two cache lines further. */
 export const HEAD_WORD = 32;
 
 /** Bytes of a ring's words. */
 export const RING_WORDS_BYTES = 256;
 
-/** Type of a record that holds no message, and only fills the end of the ring. */
+/** Type of a record that contains no message and only fills the end of the ring. */
 export const PADDING_TYPE = -1;
 
-/** Smallest capacity of a ring: an eighth of it holds a header and three words. */
+/** Smallest capacity of a ring; an eighth of it is a header and six words. */
 const MIN_CAPACITY_BYTES = 256;
 
-/** Largest capacity of a ring: lengths and differences of positions stay positive. */
+/** Largest capacity of a ring, so that lengths and differences of positions stay positive. */
 const MAX_CAPACITY_BYTES = 2 ** 30;
 
-/** Where one ring lies in a SharedArrayBuffer. */
+/** The place of a ring in a SharedArrayBuffer. */
 export interface RingPlace {
-  /** Offset of the ring's words; a multiple of 4, better of 128. */
+  /** Offset of the ring's words; a multiple of 4, ideally of 128. */
   readonly wordsOffset: number;
   /** Offset of the ring's records; a multiple of 8. */
   readonly recordsOffset: number;
@@ -79,12 +79,12 @@ export function align(length: number): number {
   return (length + (ALIGNMENT_BYTES - 1)) & ~(ALIGNMENT_BYTES - 1);
 }
 
-/** Gives the most payload bytes that one record of a ring may have. */
+/** Returns the most payload bytes that a record of a ring may have. */
 export function maxPayloadBytes(capacityBytes: number): number {
   return (capacityBytes >> 3) - HEADER_BYTES;
 }
 
-/** Checks that a ring can have this capacity. @throws SIM_ERR_INTERNAL where it cannot */
+/** Checks that a ring can have this capacity. @throws SIM_ERR_INTERNAL if it cannot */
 export function checkCapacity(capacityBytes: number): void {
   const isPowerOfTwo = (capacityBytes & (capacityBytes - 1)) === 0;
   const isInRange = capacityBytes >= MIN_CAPACITY_BYTES && capacityBytes <= MAX_CAPACITY_BYTES;

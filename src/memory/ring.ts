@@ -1,16 +1,16 @@
 /**
  * A ring from one producer thread to one consumer thread, in shared memory.
  *
- * Runs on:  any thread; one RingProducer and one RingConsumer for each ring.
- * Owns:     the producer writes records, the tail and wants-room; the consumer the head.
- * Order:    the producer stores the tail after a record's bytes, the consumer loads the
- *           tail before it reads them. The consumer stores the head after it has read,
- *           the producer loads the head before it writes there again. All are Atomics,
- *           so what was done before the store is seen after the load.
- * Full:     `claim` and `tryWrite` write nothing and say so. They never wait. A producer
- *           that will sleep until there is room calls `askForRoom`, looks at `freeBytes`
- *           again, and then sleeps; the consumer calls `isRoomWanted` after each drain
- *           and wakes the producer. One of the two sees the other, whoever is first.
+ * Runs on:  any thread; one RingProducer and one RingConsumer per ring.
+ * Owns:     the producer writes records, the tail and wants-room; the consumer writes the head.
+ * Order:    the producer writes a record's bytes before it stores the tail; the consumer loads the
+ *           tail before it reads them. The consumer reads a record before it stores the head; the
+ *           producer loads the head before it writes there again. Tail and head are Atomics, so
+ *           everything done before a store is visible after the load that sees it.
+ * Full:     `claim` and `tryWrite` write nothing and report it. They never wait. A producer that
+ *           wants to sleep until there is room calls `askForRoom`, checks `freeBytes` again, and
+ *           then sleeps. The consumer calls `isRoomWanted` after each drain and wakes the producer.
+ *           Whichever store comes first, at least one side sees the other's.
  */
 
 import { makeError } from "../errors.ts";
@@ -26,17 +26,18 @@ import {
 } from "./ring-layout.ts";
 import type { RingPlace } from "./ring-layout.ts";
 
-/** The views of a SharedArrayBuffer that all rings in it use. */
+/** Views of a SharedArrayBuffer, shared by all rings in it. */
 export interface RingViews {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Called once for each record.
+ * Receives one record.
  *
- * @param offset - of the payload in `bytes`, a multiple of 8
- * @param bytes - only valid during the call
+ * @param bytes - the memory that contains the record; the record is valid only during the call
+ * @param offset - offset of the payload in `bytes`, a multiple of 8
+ * @param length - bytes of the payload
  * @param words - the same memory as `bytes`
  */
 export type RingHandler = (
@@ -47,12 +48,12 @@ export type RingHandler = (
   words: Int32Array,
 ) => void;
 
-/** Makes the views of a SharedArrayBuffer that holds rings. */
+/** Creates the views of a SharedArrayBuffer that contains rings. */
 export function makeRingViews(shared: SharedArrayBuffer): RingViews {
   return { words: new Int32Array(shared), bytes: new Uint8Array(shared) };
 }
 
-/** Empties a ring whose two sides have ended, or will not touch it before they are told. */
+/** Empties a ring. Neither side may be using it. */
 export function emptyRing(views: RingViews, place: RingPlace): void {
   const first = place.wordsOffset >> 2;
   Atomics.store(views.words, first + WANTS_ROOM_WORD, 0);
@@ -63,7 +64,7 @@ export function emptyRing(views: RingViews, place: RingPlace): void {
 export class RingProducer {
   readonly views: RingViews;
   readonly capacityBytes: number;
-  /** Most bytes that one record can have. */
+  /** Largest payload of a record. */
   readonly maxPayloadBytes: number;
   readonly #words: Int32Array;
   readonly #recordsOffset: number;
@@ -71,11 +72,11 @@ export class RingProducer {
   readonly #tailWord: number;
   readonly #headWord: number;
   readonly #wantsRoomWord: number;
-  /** The tail, which nobody else writes. */
+  /** The tail; no other thread writes it. */
   #tail: number;
-  /** The tail after the record that is claimed. */
+  /** The tail after the claimed record. */
   #claimedTail: number;
-  /** The head when it was last loaded. It only moves on, so this promises no room too much. */
+  /** The head when last loaded. It only moves forward, so this never overstates the room. */
   #headSeen: number;
 
   constructor(views: RingViews, place: RingPlace) {
@@ -95,12 +96,12 @@ export class RingProducer {
   }
 
   /**
-   * Takes room for one record, to be filled and then committed. A claim that is not
-   * committed is forgotten by the next one.
+   * Claims room for one record. The caller fills it and then calls `commit`. A claim that is not
+   * committed is discarded by the next claim.
    *
-   * @param type - what the payload is; anything but PADDING_TYPE
+   * @param type - type of the payload; any int32 except PADDING_TYPE
    * @param length - bytes of the payload; at most `maxPayloadBytes`
-   * @returns offset of the payload in `views.bytes`, a multiple of 8; -1 where the ring is too full
+   * @returns offset of the payload in `views.bytes`, a multiple of 8; -1 if the ring is too full
    */
   claim(type: number, length: number): number {
     if (length > this.maxPayloadBytes) {
@@ -129,13 +130,13 @@ export class RingProducer {
     return (word << 2) + HEADER_BYTES;
   }
 
-  /** Shows the claimed record to the consumer. */
+  /** Publishes the claimed record to the consumer. */
   commit(): void {
     this.#tail = this.#claimedTail;
     Atomics.store(this.#words, this.#tailWord, this.#tail);
   }
 
-  /** Writes one record, if there is room for all of it. @returns false where there is not */
+  /** Writes one record if there is room for all of it. @returns false if there is not */
   tryWrite(type: number, payload: Uint8Array): boolean {
     const offset = this.claim(type, payload.length);
     if (offset < 0) return false;
@@ -144,18 +145,18 @@ export class RingProducer {
     return true;
   }
 
-  /** Looks at the head again: where the consumer stands. */
+  /** Loads the consumer's position. */
   head(): number {
     this.#headSeen = Atomics.load(this.#words, this.#headWord);
     return this.#headSeen;
   }
 
-  /** Looks at the head again and tells how many bytes are free. */
+  /** Loads the head and returns how many bytes are free. */
   freeBytes(): number {
     return this.capacityBytes - ((this.#tail - this.head()) | 0);
   }
 
-  /** Tells whether a quarter is free, which is room for any record. Looks at the head again. */
+  /** Loads the head and reports whether a quarter is free, which is room for any record. */
   hasRoom(): boolean {
     return this.freeBytes() >= this.capacityBytes >> 2;
   }
@@ -165,7 +166,7 @@ export class RingProducer {
     Atomics.store(this.#words, this.#wantsRoomWord, 1);
   }
 
-  /** Takes back `askForRoom`. */
+  /** Withdraws `askForRoom`. */
   stopAskingForRoom(): void {
     Atomics.store(this.#words, this.#wantsRoomWord, 0);
   }
@@ -195,12 +196,13 @@ export class RingConsumer {
   }
 
   /**
-   * Reads records in the order they were written. Stops at the limit, and after a quarter
-   * of the ring, so that the producer gets its room back early: call again until it gives 0.
+   * Reads records in the order they were written. Stops at the limit or after a quarter of the
+   * ring, so that the producer gets room back early. To read everything, call it until it
+   * returns 0.
    *
-   * @param handler - called for each record; what it throws ends the drain, with that record read
+   * @param handler - called for each record; an exception ends the drain after that record
    * @param limit - the most records to read
-   * @returns how many records were read; 0 only where there were none
+   * @returns how many records were read; 0 only if there were none
    */
   drain(handler: RingHandler, limit: number): number {
     const words = this.#words;
@@ -228,12 +230,12 @@ export class RingConsumer {
   }
 
   /**
-   * Takes records out of the ring unread, so that the producer has its room back. Not to be
-   * called from within a drain of this ring.
+   * Takes records out of the ring without handling them, so that the producer gets its room back.
+   * Must not be called during a drain of this ring.
    *
-   * @param limitBytes - the most bytes to take, headers and padding included
-   * @returns a copy of the records as they stood here, whole and in order; undefined where none
-   *   can be taken
+   * @param limitBytes - the most bytes to take, including headers and padding
+   * @returns a copy of whole records in order, as laid out in the ring; undefined if there are
+   *   none or the first one exceeds the limit
    */
   takeOut(limitBytes: number): Uint8Array | undefined {
     const head = Atomics.load(this.#words, this.#headWord);
@@ -251,24 +253,24 @@ export class RingConsumer {
     return taken;
   }
 
-  /** Tells how many bytes wait to be read, headers and padding included. */
+  /** Returns how many bytes wait to be read, including headers and padding. */
   usedBytes(): number {
     const tail = Atomics.load(this.#words, this.#tailWord);
     return (tail - Atomics.load(this.#words, this.#headWord)) | 0;
   }
 
-  /** Tells whether the producer asked for room, whether there is some or not. */
+  /** Reports whether the producer asked for room, even if there is none yet. */
   isRoomAskedFor(): boolean {
     return Atomics.load(this.#words, this.#wantsRoomWord) !== 0;
   }
 
-  /** Tells whether the producer asked for room and there is a quarter now. */
+  /** Reports whether the producer asked for room and a quarter is free. */
   isRoomWanted(): boolean {
     if (!this.isRoomAskedFor()) return false;
     return this.capacityBytes - this.usedBytes() >= this.capacityBytes >> 2;
   }
 
-  /** Gives the bytes of the whole records from the head on that a limit has room for. */
+  /** Returns the bytes of the whole records, from the head on, that fit within a limit. */
   #recordsWithin(head: number, limitBytes: number): number {
     const usedBytes = (Atomics.load(this.#words, this.#tailWord) - head) | 0;
     if (usedBytes <= limitBytes) return usedBytes;

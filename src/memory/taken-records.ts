@@ -1,8 +1,8 @@
 /**
- * Records that were taken out of a ring unread, in their order, until their turn comes.
+ * Records that were taken out of a ring early and wait, in order, to be handled.
  *
- * Runs on: the consumer's thread, in memory of its own.
- * Full:    it has no bound; who takes records out looks at `usedBytes` first.
+ * Runs on: the consumer's thread, in its own memory.
+ * Full:    unbounded; the caller checks `usedBytes` before it takes out more.
  */
 
 import type { RingHandler } from "./ring.ts";
@@ -13,19 +13,19 @@ interface Block {
   readonly words: Int32Array;
 }
 
-/** What was taken out of one ring. */
+/** The records taken out of one ring. */
 export class TakenRecords {
   readonly #blocks: Block[] = [];
   /** Offset of the next record in the first block. */
   #offset = 0;
   #usedBytes = 0;
 
-  /** Bytes that are kept here, until the last record of their block is read. */
+  /** Bytes kept here. A block counts until its last record has been read. */
   get usedBytes(): number {
     return this.#usedBytes;
   }
 
-  /** Adds what `RingConsumer.takeOut` gave, behind what is here. Its bytes are ours now. */
+  /** Appends a result of `RingConsumer.takeOut`. Takes ownership of the bytes. */
   add(bytes: Uint8Array): void {
     this.#blocks.push({ bytes, words: new Int32Array(bytes.buffer) });
     this.#usedBytes += bytes.length;
@@ -34,7 +34,7 @@ export class TakenRecords {
   /**
    * Reads records in the order they were written.
    *
-   * @param handler - called for each record; what it throws ends the drain, with that record read
+   * @param handler - called for each record; an exception ends the drain after that record
    * @param limit - the most records to read
    * @returns how many records were read
    */
@@ -45,7 +45,7 @@ export class TakenRecords {
       const offset = this.#offset;
       const length = words[offset >> 2] as number;
       const type = words[(offset >> 2) + 1] as number;
-      // Moved on first: so it is read, whatever the handler does.
+      // Advance first, so that the record counts as read even if the handler throws.
       this.#offset += align(length);
       if (this.#offset === bytes.length) this.#nextBlock(bytes.length);
       if (type !== PADDING_TYPE) {

@@ -1,21 +1,21 @@
 /**
- * What main and the thread that runs a task share of it: whether anybody wants it still.
+ * Shared flag of a running task: whether it was cancelled, and whether it checks for that.
  *
  *   word
- *   0   cancelled   0, or 1 when nobody wants the result; written by main
- *   1   listens     0, or 1 when the task has looked at word 0; written by the task's thread
+ *   0   cancelled   1 once the result is no longer needed; written by main
+ *   1   listens     1 once the task has checked word 0; written by the task's thread
  *
- * Runs on:  main, which makes it, and a thread of the task pool.
- * Order:    main stores word 0, then loads word 1; the task's thread stores word 1, then loads word
- *           0. So either main finds that the task listens, or the task finds that it is cancelled:
- *           no task runs on unobserved that main takes for one that minds.
+ * Runs on:  main, which creates it, and a thread of the task pool.
+ * Order:    main stores word 0, then loads word 1. The task's thread stores word 1, then loads
+ *           word 0. So either main sees that the task listens, or the task sees at its first check
+ *           that it is cancelled.
  */
 
 const CANCELLED = 0;
 const LISTENS = 1;
 const FLAG_BYTES = 8;
 
-/** Makes the shared memory of one task. */
+/** Allocates the flag of one task. */
 export function makeTaskFlagMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(FLAG_BYTES);
 }
@@ -29,9 +29,9 @@ export class TaskFlag {
   }
 
   /**
-   * Says that nobody wants the task any more. For main.
+   * Cancels the task. Called by main.
    *
-   * @returns whether the task has ever asked, and so will know
+   * @returns whether the task has checked the flag before, and so can be expected to stop
    */
   cancel(): boolean {
     Atomics.store(this.#words, CANCELLED, 1);
@@ -39,18 +39,21 @@ export class TaskFlag {
     return Atomics.load(this.#words, LISTENS) === 1;
   }
 
-  /** Whether main has cancelled. For the task's thread: from the first time on, main counts on it. */
+  /**
+   * Reports whether main has cancelled the task. Called by the task's thread. From the first call
+   * on, main expects the task to check.
+   */
   isCancelled(): boolean {
     if (this.#words[LISTENS] === 0) Atomics.store(this.#words, LISTENS, 1);
     return Atomics.load(this.#words, CANCELLED) === 1;
   }
 
-  /** Resolves when main cancels, or with `end`. For the task's thread. */
+  /** Resolves when main cancels the task, or at `end`. Called by the task's thread. */
   async changed(): Promise<void> {
     if (!this.isCancelled()) await Atomics.waitAsync(this.#words, CANCELLED, 0).value;
   }
 
-  /** Lets go what waits. For the task's thread, when the task is done. */
+  /** Releases pending `changed` promises. Called by the task's thread when the task is done. */
   end(): void {
     Atomics.notify(this.#words, CANCELLED);
   }

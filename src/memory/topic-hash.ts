@@ -1,10 +1,10 @@
 /**
  * Hash of a topic, by which all members find the same slot of the index.
  *
- * Each UTF-16 unit is xored in and spread by a multiplication and a shift; the end is the
- * 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain), so that every bit of the
- * result depends on every unit. It is no defence: who finds topics of one slot only
- * makes records travel that find no subscriber.
+ * Each UTF-16 unit is xored in and mixed by a multiplication and a shift. The last step is the
+ * 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain), so every bit of the result
+ * depends on every unit. The hash does not resist chosen topics. It need not: topics that share
+ * a slot only cause records that find no subscriber.
  *
  * Runs on: any thread; the seed must be the same on all. Pure.
  */

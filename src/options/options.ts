@@ -1,7 +1,7 @@
 /**
- * The options of a server: variable, default, unit, range, and what happens at the limit.
+ * All options of a server in one table: environment variable, default, unit, range and limit.
  *
- * Runs on: any thread. A table, and a check against it.
+ * Runs on: any thread. A table, and a check of one value against it.
  */
 
 import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";
@@ -13,10 +13,10 @@ import {
   type TextOption,
 } from "./values.ts";
 
-/** Levels of the log, from the most to the fewest lines. */
+/** Log levels, from the most to the least verbose. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
-/** The options. The table in the reference is generated from these. */
+/** The options of a server. The table in the reference is generated from this. */
 export const OPTIONS = {
   host: {
     kind: "text",
@@ -25,7 +25,7 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 255,
     about: "Address to listen on.",
-    atLimit: "`serve` fails if the address is not one of this machine's.",
+    atLimit: "`serve` fails with SIM_ERR_LISTEN if the address is not available.",
   },
   port: {
     kind: "integer",
@@ -34,8 +34,8 @@ export const OPTIONS = {
     min: 0,
     max: 65_535,
     unit: "port",
-    about: "Port to listen on. 0 lets the system choose one.",
-    atLimit: "`serve` fails if the port is taken.",
+    about: "Port to listen on; 0 lets the system choose one.",
+    atLimit: "`serve` fails with SIM_ERR_LISTEN if the port is taken.",
   },
   shards: {
     kind: "integer",
@@ -45,8 +45,8 @@ export const OPTIONS = {
     max: 64,
     unit: "shards",
     about:
-      "Worker threads that serve connections. auto: the CPUs of the machine, or the container's CPU quota if that is smaller.",
-    atLimit: "Connections are dealt to the shards in turn.",
+      "Worker threads that serve connections. auto: the smaller of the machine's parallelism and the container's CPU quota.",
+    atLimit: "New connections are distributed to the shards in turn.",
   },
   youngGenerationMb: {
     kind: "integer",
@@ -56,9 +56,9 @@ export const OPTIONS = {
     max: 1_024,
     unit: "MiB",
     about:
-      "Young generation of each shard's JavaScript heap, where objects are allocated. A small one keeps the memory of idle connections small.",
+      "Size of the young generation of each shard's JavaScript heap, where new objects are allocated. A small one saves memory per idle connection.",
     atLimit:
-      "Objects that are still alive move to the old generation. With many live objects, a larger young generation saves work for the garbage collector.",
+      "Surviving objects move to the old generation earlier. If many objects are live at a time, a larger value reduces the work of the garbage collector.",
   },
   oldGenerationMb: {
     kind: "integer",
@@ -68,9 +68,9 @@ export const OPTIONS = {
     max: 1_048_576,
     unit: "MiB",
     about:
-      "Old generation of each shard's JavaScript heap. auto: what Node.js allows, at most 2,000. Below 2 GiB the garbage collector lets a heap grow to twice what is in use, above it to four times.",
+      "Size of the old generation of each shard's JavaScript heap, where long-lived objects are kept. auto: the default of Node.js, but at most 2,000. Below 2 GiB the garbage collector lets a heap grow to twice what is in use, above that to four times.",
     atLimit:
-      "The process ends, as always when JavaScript runs out of memory; see `overloadHeapBytes`.",
+      "The process ends, as always when JavaScript runs out of memory. See `overloadHeapBytes`.",
   },
   startTimeoutMs: {
     kind: "integer",
@@ -80,9 +80,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a thread to become ready: a shard loads the app module and waits for its `start`; the link connects.",
+      "Time for a thread to become ready: for a shard, to load the app module and run its `start`; for the link, to connect.",
     atLimit:
-      "`serve` fails with SIM_ERR_SHARD_START. A shard that is being restarted keeps its old thread; one that ended is tried again.",
+      "`serve` fails with SIM_ERR_SHARD_START. In a restart, the old thread keeps running. A shard that had ended is started again.",
   },
   ringBytes: {
     kind: "integer",
@@ -95,7 +95,7 @@ export const OPTIONS = {
     about:
       "Capacity of the ring from one thread to another, a power of two. auto: 256 MiB divided by the number of rings, from 64 KiB to 1 MiB.",
     atLimit:
-      "The sender waits for room, at most 1 ms in one turn of its event loop. Then the record waits in the sender's overflow queue.",
+      "The sender waits for room, at most 1 ms per turn of its event loop. Then the record is queued in its overflow queue.",
   },
   overflowBytes: {
     kind: "integer",
@@ -106,7 +106,7 @@ export const OPTIONS = {
     unit: "bytes",
     about: "Bytes that may wait for room in the ring from one thread to another.",
     atLimit:
-      "Further broadcasts are lost for that thread, and its channels on these topics get phx_error. A single broadcast larger than this is refused to its sender.",
+      "Further records are lost for that thread, and its channels on these topics get phx_error. A single broadcast larger than this is refused with an error.",
   },
   overflowTotalBytes: {
     kind: "integer",
@@ -115,8 +115,8 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "Bytes that may wait for room in all rings of one sending thread together.",
-    atLimit: "The same as for `overflowBytes`.",
+    about: "Total bytes that may wait for room in all rings of a sending thread.",
+    atLimit: "Same as for `overflowBytes`.",
   },
   coalesceMs: {
     kind: "integer",
@@ -126,9 +126,9 @@ export const OPTIONS = {
     max: 1_000,
     unit: "ms",
     about:
-      "Window in which a shard holds broadcasts, so that each client gets all of them in one system call and other shards are woken once. 0: no window; broadcasts of one turn of the event loop still leave together. Broadcasts are later by half a window on average, and keep their order with replies and pushes.",
+      "How long a shard collects broadcasts, to send them to a client in one system call and to wake other shards only once. 0: only broadcasts within one turn of the event loop are sent together. Broadcasts are delayed by half of this on average and keep their order relative to replies and pushes.",
     atLimit:
-      "A window ends early when a shard holds more than 256 KiB of frames, or half a ring is full.",
+      "Broadcasts are sent. This happens earlier if a shard has collected more than 256 KiB of frames, or half a ring of records for another shard.",
   },
   indexBits: {
     kind: "integer",
@@ -137,9 +137,8 @@ export const OPTIONS = {
     min: 8,
     max: 26,
     unit: "bits",
-    about: "Slots of the subscription index, as a power of two; 4 bytes each per 32 threads.",
-    atLimit:
-      "Topics that share a slot cost some threads a record that they ignore. No broadcast is lost.",
+    about: "Size of the subscription index: 2^indexBits slots, each of 4 bytes per 32 threads.",
+    atLimit: "Topics that share a slot cause records that find no subscriber. Nothing is lost.",
   },
   maxFrameBytes: {
     kind: "integer",
@@ -148,9 +147,9 @@ export const OPTIONS = {
     min: 128,
     max: 268_435_456,
     unit: "bytes",
-    about: "Largest message from a client, including the 6 to 14 bytes of the frame's header.",
+    about: "Largest message that a client may send, including a frame header of 6 to 14 bytes.",
     atLimit:
-      "The connection is closed with 1009. More than 1 MiB above the limit it is cut (1006).",
+      "The connection is closed with 1009. If the message is more than 1 MiB larger, the connection is cut (1006).",
   },
   maxHeaderBytes: {
     kind: "integer",
@@ -159,7 +158,7 @@ export const OPTIONS = {
     min: 4_096,
     max: 1_048_576,
     unit: "bytes",
-    about: "Largest head of an HTTP request. The first server in a process sets it for all.",
+    about: "Largest head of an HTTP request. The first server sets it for the whole process.",
     atLimit: "The request is answered with 431.",
   },
   idleTimeoutMs: {
@@ -170,7 +169,7 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time without any frame from a client after which its connection is closed. A mount's `timeoutMs` overrides it.",
+      "Time without data from a client after which its connection is closed. A mount's `timeoutMs` overrides this.",
     atLimit: "The connection is closed with 1002.",
   },
   maxChannels: {
@@ -180,8 +179,8 @@ export const OPTIONS = {
     min: 1,
     max: 100_000,
     unit: "channels",
-    about: "Topics that one connection may have joined at the same time.",
-    atLimit: "A further join is answered with error `too many channels joined`.",
+    about: "Topics that a connection may have joined at the same time.",
+    atLimit: "Further joins are answered with error `too many channels joined`.",
   },
   maxMailbox: {
     kind: "integer",
@@ -190,7 +189,7 @@ export const OPTIONS = {
     min: 1,
     max: 1_000_000,
     unit: "messages",
-    about: "Messages that may wait for one channel while its handler is running.",
+    about: "Messages that may wait for a channel while its handler is busy.",
     atLimit: "The channel ends with phx_error `mailbox full`.",
   },
   handlerTimeoutMs: {
@@ -203,7 +202,7 @@ export const OPTIONS = {
     about:
       "Time limit of an asynchronous callback: of a channel (except `join`), of `connect`, or of a route.",
     atLimit:
-      "The channel ends with phx_error `handler timeout`; a connection is refused with 500; a route is answered with 503.",
+      "The channel ends with phx_error `handler timeout`, the connection is refused with 500, or the request is answered with 503.",
   },
   joinTimeoutMs: {
     kind: "integer",
@@ -213,9 +212,9 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time limit of an asynchronous `join`. A channel's `joinTimeoutMs` overrides it. The official client gives up after 10 s by default.",
+      "Time limit of an asynchronous `join`. A channel's `joinTimeoutMs` overrides this. The official client gives up after 10 s by default.",
     atLimit:
-      "The join is answered with error `join timeout`, and the topic is free. A later result is ignored.",
+      "The join is answered with error `join timeout` and the topic is free again. A later result is discarded.",
   },
   taskThreads: {
     kind: "integer",
@@ -225,8 +224,8 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run the tasks of all shards, started with the first task. auto: the number of CPUs minus one, at least 1.",
-    atLimit: "Further tasks wait for a thread.",
+      "Threads that run tasks for all shards; started with the first task. auto: one less than the number of CPUs, but at least 1.",
+    atLimit: "A task waits for a free thread.",
   },
   maxTaskQueue: {
     kind: "integer",
@@ -236,7 +235,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "tasks",
     about: "Tasks that may wait for a thread.",
-    atLimit: "A further task is rejected at once.",
+    atLimit: "Further tasks are rejected immediately.",
   },
   taskTimeoutMs: {
     kind: "integer",
@@ -245,9 +244,9 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time limit of a task, counted from when it gets a thread.",
+    about: "Time limit of a task, measured from when a thread starts it.",
     atLimit:
-      "The task is rejected. If it does not end by its signal, its thread is terminated and replaced.",
+      "The task is rejected. If it does not react to its signal, its thread is terminated and replaced.",
   },
   maxBackpressureBytes: {
     kind: "integer",
@@ -258,7 +257,7 @@ export const OPTIONS = {
     unit: "bytes",
     about: "Bytes that may wait for a client that reads too slowly.",
     atLimit:
-      "The client is too slow if this does not shrink within `slowClientMs`, or reaches 8 times the limit. Then the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`. The client rejoins.",
+      "If they do not decrease within `slowClientMs`, or as soon as they reach 8 times this limit, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`. The client then joins again.",
   },
   slowClientMs: {
     kind: "integer",
@@ -267,8 +266,9 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "Time in which a client above `maxBackpressureBytes` must have read some of it.",
-    atLimit: "The client is too slow; see `maxBackpressureBytes`.",
+    about:
+      "Time in which a client above `maxBackpressureBytes` must have read some of the waiting bytes.",
+    atLimit: "The client counts as too slow; see `maxBackpressureBytes`.",
   },
   longpollWindowMs: {
     kind: "integer",
@@ -278,9 +278,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long a long-poll request may wait. A mount's `windowMs` overrides it. Clients give up after 20 s.",
+      "How long a long-poll request may wait. A mount's `windowMs` overrides this. Clients give up after 20 s.",
     atLimit:
-      "A poll is answered with 204, a POST with 408. A session that is not polled for 1.5 times as long ends.",
+      "A poll is answered with 204, a POST with 408. A session that is not polled for 1.5 times this long ends.",
   },
   longpollTimeoutMs: {
     kind: "integer",
@@ -290,9 +290,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long the shard of a long-poll session, on this node or another, may take to answer for it. A mount's `pubsubTimeoutMs` overrides it.",
+      "How long the shard that owns a long-poll session, on this node or another, may take to answer. A mount's `pubsubTimeoutMs` overrides this.",
     atLimit:
-      "The session counts as gone, and the client reconnects. If a shard of another node takes longer to confirm a batch, the session ends.",
+      "The session counts as gone, and the client connects again. If a shard of another node takes longer to confirm a batch, the session ends.",
   },
   longpollMaxAgeMs: {
     kind: "integer",
@@ -301,8 +301,8 @@ export const OPTIONS = {
     min: 1_000,
     max: 31_536_000_000,
     unit: "ms",
-    about: "Lifetime of a long-poll session. A mount's `maxAgeMs` overrides it.",
-    atLimit: "The session counts as gone, and the client reconnects.",
+    about: "How long a long-poll session may be used. A mount's `maxAgeMs` overrides this.",
+    atLimit: "The session counts as gone, and the client connects again.",
   },
   overloadLagMs: {
     kind: "integer",
@@ -311,8 +311,8 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "Lag of a shard's event loop that counts as overload if it happens again and again.",
-    atLimit: "Joins are answered with error `overloaded`, until the lag is well below the limit.",
+    about: "Event loop lag above which a shard is overloaded, if it persists.",
+    atLimit: "Joins are answered with error `overloaded` until the lag is well below this.",
   },
   overloadHeapBytes: {
     kind: "integer",
@@ -321,8 +321,8 @@ export const OPTIONS = {
     min: 1_048_576,
     max: 1_099_511_627_776,
     unit: "bytes",
-    about: "JavaScript heap of a shard that counts as overload. auto: 60 % of `oldGenerationMb`.",
-    atLimit: "Joins are answered with error `overloaded`, until the heap is well below the limit.",
+    about: "JavaScript heap above which a shard is overloaded. auto: 60 % of `oldGenerationMb`.",
+    atLimit: "Joins are answered with error `overloaded` until the heap is well below this.",
   },
   withdrawPercent: {
     kind: "integer",
@@ -331,9 +331,10 @@ export const OPTIONS = {
     min: 100,
     max: 10_000,
     unit: "percent",
-    about: "Second threshold of overload, in percent of `overloadLagMs` and `overloadHeapBytes`.",
+    about:
+      "Second threshold of overload, as a percentage of `overloadLagMs` and `overloadHeapBytes`.",
     atLimit:
-      "The shard gets no new connections until it is well below the threshold. If all shards are above it, requests get 503 with Retry-After.",
+      "The shard gets no new connections until it is well below this. If all shards are above it, requests get 503 with Retry-After.",
   },
   rateTableBits: {
     kind: "integer",
@@ -343,9 +344,9 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "Words in each of the two rows of the table of rate limits per id and address, as a power of two; 4 bytes each, shared by all shards. The table takes no memory if there are no such limits.",
+      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards, and takes no memory if there are no such limits.",
     atLimit:
-      "The table is never full. Ids and addresses that share a word in both rows share a limit: a share of (keys at their limits / words of a row)² of the others is refused wrongly.",
+      "The table is never full: ids and addresses that share a word in both rows share a limit. Of those within their limits, a fraction of (keys at their limits / words per row)² is refused wrongly.",
   },
   presencePeriodMs: {
     kind: "integer",
@@ -355,8 +356,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How often other nodes are told of changes to presences. A presence's `broadcastPeriodMs` overrides it. Threads of one node are told at once.",
-    atLimit: "Changes within one period are sent together.",
+      "How often other nodes are told about changed presences. A presence's `broadcastPeriodMs` overrides this. Threads of the same node hear of each change immediately.",
+    atLimit: "All changes of a period are sent together.",
   },
   presenceSilentPeriods: {
     kind: "integer",
@@ -366,8 +367,8 @@ export const OPTIONS = {
     max: 1_000,
     unit: "periods",
     about:
-      "Periods without a change after which other nodes get a sign of life. A presence's `maxSilentPeriods` overrides it.",
-    atLimit: "The sign of life is sent.",
+      "Periods without a change after which a heartbeat is sent to other nodes. A presence's `maxSilentPeriods` overrides this.",
+    atLimit: "The heartbeat is sent.",
   },
   presenceDownMs: {
     kind: "integer",
@@ -377,8 +378,8 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time without a sign of life from a shard of another node after which its presences are hidden. auto: twice the silent periods, at least three periods. A presence's `downPeriodMs` overrides it.",
-    atLimit: "Its presences leave. They join again with its next sign of life.",
+      "Silence of another node's shard after which its presences are hidden. auto: twice the silent periods, at least three periods. A presence's `downPeriodMs` overrides this.",
+    atLimit: "Its presences leave. They join again when the shard is heard again.",
   },
   presencePermdownMs: {
     kind: "integer",
@@ -388,8 +389,8 @@ export const OPTIONS = {
     max: 604_800_000,
     unit: "ms",
     about:
-      "Time without a sign of life from a shard of another node after which its presences are forgotten. A presence's `permdownPeriodMs` overrides it.",
-    atLimit: "All of its presences are requested again with its next sign of life.",
+      "Silence of another node's shard after which its presences are forgotten. A presence's `permdownPeriodMs` overrides this.",
+    atLimit: "If the shard is heard again, it is asked for all its presences.",
   },
   presenceDeltaSize: {
     kind: "integer",
@@ -399,8 +400,8 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "leaves",
     about:
-      "Removed presences that a shard remembers for nodes that missed them. A presence's `maxDeltaSize` overrides it.",
-    atLimit: "A node that missed more gets all presences of the shard.",
+      "How many of its own leaves a shard remembers, for replicas that missed them. A presence's `maxDeltaSize` overrides this.",
+    atLimit: "A replica that missed more gets all presences of the shard.",
   },
   presenceMaxBytes: {
     kind: "integer",
@@ -409,7 +410,8 @@ export const OPTIONS = {
     min: 256,
     max: 32_768,
     unit: "bytes",
-    about: "Largest presence: topic, key and meta as JSON. A presence's `maxBytes` overrides it.",
+    about:
+      "Largest presence as JSON: topic, key and meta together. A presence's `maxBytes` overrides this.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
   presenceFetchMs: {
@@ -419,8 +421,8 @@ export const OPTIONS = {
     min: 20,
     max: 86_400_000,
     unit: "ms",
-    about: "Time limit of a presence's `fetch`. Its `fetchTimeoutMs` overrides it.",
-    atLimit: "The diff is sent with the metas as they were tracked, and the log has a line.",
+    about: "Time limit of a presence's `fetch`. The presence's `fetchTimeoutMs` overrides this.",
+    atLimit: "The diff is sent with the tracked metas only, and the failure is logged.",
   },
   drainMs: {
     kind: "integer",
@@ -429,8 +431,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for clients to read their last bytes, after the last batch of a drain.",
-    atLimit: "Connections that still have unsent bytes are cut.",
+    about: "Time for clients to receive their last bytes, after the last batch of a drain.",
+    atLimit: "Connections with unsent bytes are cut.",
   },
   drainBatch: {
     kind: "integer",
@@ -440,7 +442,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "Connections of the node that are closed in one batch of a drain, whether by `drain`, by `close` or by the restart of a shard. Phoenix's `batch_size`.",
+      "Connections that one batch of a drain closes on the whole node, in `drain`, `close` and the restart of a shard. Phoenix: `batch_size`.",
     atLimit: "The next batch is closed `drainIntervalMs` later.",
   },
   drainIntervalMs: {
@@ -450,7 +452,7 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time from one batch of a drain to the next. Phoenix's `batch_interval`.",
+    about: "Time from one batch of a drain to the next. Phoenix: `batch_interval`.",
     atLimit: "The next batch is closed. Its clients reconnect to other nodes or shards.",
   },
   drainJitterPercent: {
@@ -461,8 +463,8 @@ export const OPTIONS = {
     max: 100,
     unit: "percent",
     about:
-      "Share of the interval over which the connections of a batch are closed at random times; smaller batches take less. 0: a batch is closed at once, as in Phoenix.",
-    atLimit: "Clients reconnect as evenly as their connections were closed.",
+      "Percentage of the interval over which the connections of a full batch are closed at random moments; smaller batches take less time. 0 closes a batch at once, like Phoenix.",
+    atLimit: "Clients reconnect as evenly as their connections are closed.",
   },
   drainLimitMs: {
     kind: "integer",
@@ -471,8 +473,8 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time limit of all batches of a drain. Phoenix's `shutdown`.",
-    atLimit: "Batches become larger than `drainBatch`, so that they fit.",
+    about: "Time limit for all batches of a drain. Phoenix: `shutdown`.",
+    atLimit: "Batches are made larger than `drainBatch`, so that they fit.",
   },
   drainDelayMs: {
     kind: "integer",
@@ -482,7 +484,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long a draining node still accepts connections after it stopped being ready, so that a load balancer can notice.",
+      "How long a draining node still accepts connections while it reports that it is not ready. Gives a load balancer time to notice.",
     atLimit: "New connections are refused, and the first batch is closed.",
   },
   controlTimeoutMs: {
@@ -493,7 +495,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for a shard to answer a question of the host: about subscribers, topics, sockets, channels or presences.",
+      "Time for a shard to answer a question from the host about subscribers, topics, sockets, channels or presences.",
     atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which names the shard.",
   },
   shutdownMs: {
@@ -504,8 +506,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time limit of each of a shard's last steps, after its last connection was closed: `terminate` of its channels, `stop` of the app, the end of its thread.",
-    atLimit: "The next step starts. At the end the thread is terminated, whatever it still does.",
+      "Time limit of each of a shard's last steps after its last connection has closed: the `terminate` of its channels, the app's `stop`, the end of its thread.",
+    atLimit: "The next step begins. After the last one the thread is terminated.",
   },
   nodeName: {
     kind: "text",
@@ -515,8 +517,8 @@ export const OPTIONS = {
     maxBytes: 255,
     rule: nodeNameRule,
     about:
-      "Name of this node, unique in its cluster. auto: a random name. The name in an `adapter` given in code wins.",
-    atLimit: "If another node has the name, `serve` fails with SIM_ERR_NODE_NAME.",
+      "Name of this node, unique in its cluster. auto: random. The name of an `adapter` passed in code overrides this.",
+    atLimit: "If another node has the same name, `serve` fails with SIM_ERR_NODE_NAME.",
   },
   clusterUrl: {
     kind: "text",
@@ -526,9 +528,9 @@ export const OPTIONS = {
     maxBytes: 4_096,
     secret: true,
     rule: clusterUrlRule,
-    about: `URL of the server that links nodes, as ${CLUSTER_FORMS}. ${NO_CLUSTER}: this node is alone.`,
+    about: `Server that connects the nodes of a cluster, such as ${CLUSTER_FORMS}. ${NO_CLUSTER}: a single node.`,
     atLimit:
-      "If the server is unavailable, the node serves alone and retries. Then all topics are told that they missed broadcasts.",
+      "While it is unreachable, the node works alone and keeps reconnecting. Then all topics are told that they missed broadcasts.",
   },
   clusterName: {
     kind: "text",
@@ -537,8 +539,8 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 255,
     about:
-      "Name of the cluster, if several clusters use one server. Nodes with the same name are linked.",
-    atLimit: "Nodes with another name hear nothing of this cluster.",
+      "Name of the cluster. Only nodes with the same cluster name are connected, so that several clusters can share a server.",
+    atLimit: "Nodes with another name do not receive broadcasts of this cluster.",
   },
   clusterQueueBytes: {
     kind: "integer",
@@ -547,7 +549,7 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "Bytes that may wait for answers from the server of `clusterUrl`.",
+    about: "Bytes that may wait for a response from the server of `clusterUrl`.",
     atLimit:
       "Further broadcasts are lost for other nodes, and their channels on these topics get phx_error.",
   },
@@ -558,7 +560,7 @@ export const OPTIONS = {
     minBytes: 64,
     maxBytes: 4_096,
     secret: true,
-    about: "Secret from which all keys are derived. auto: a random one, with a warning.",
+    about: "Secret from which all keys are derived. auto: random, with a warning.",
     atLimit: "With a random secret, tokens are valid only until the process ends.",
   },
   logLevel: {
@@ -568,8 +570,8 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 16,
     choices: LOG_LEVELS,
-    about: "Lowest level of log lines that are written.",
-    atLimit: "Lower lines are not made.",
+    about: "Lowest level of lines to log.",
+    atLimit: "Lines below it are not logged.",
   },
 } as const satisfies Record<string, IntegerOption | TextOption>;
 
@@ -580,17 +582,17 @@ type ValueOf<Name extends OptionName> = (typeof OPTIONS)[Name]["kind"] extends "
   ? number
   : string;
 
-/** Options of `serve`. */
+/** Options as passed by a caller. */
 export type Options = { readonly [Name in OptionName]?: ValueOf<Name> | undefined };
 
-/** Options with defaults filled in and values checked. */
+/** Options with all defaults filled in and all values checked. */
 export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
 
 /**
- * Checks a value that overrides an option in one place, as for a mount or a channel.
+ * Checks a value that overrides an option of the server, for example for one mount.
  *
- * @param subject - its name in messages
- * @throws SIM_ERR_OPTION_INVALID if it is out of the option's range
+ * @param subject - name of the value in the error message
+ * @throws SIM_ERR_OPTION_INVALID if the value is out of the option's range
  */
 export function checkOption(name: OptionName, subject: string, value: unknown): void {
   const option: IntegerOption | TextOption = OPTIONS[name];

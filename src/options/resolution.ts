@@ -1,7 +1,7 @@
 /**
- * Resolves the options of a server: a value in code wins over its variable, that over the default.
+ * Resolves the options of a server: from code, then from the environment, then from the defaults.
  *
- * Runs on: main, once, before anything starts. Shards get the result.
+ * Runs on: the main thread, once, before anything starts. Shards receive the result.
  */
 
 import { getHeapStatistics } from "node:v8";
@@ -18,30 +18,31 @@ import {
 import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
 import { checkVariables, isServiceAddress } from "./variables.ts";
 
-/** Members besides the shards: main, the link, and a spare for a shard that is replaced. */
+/** Members besides the shards: main, the link, and a spare for replacing a shard. */
 export const EXTRA_MEMBERS = 3;
 
-/** Sources of defaults that depend on the machine. */
+/** Provides the defaults that depend on the machine. */
 export interface AutomaticValues {
-  /** CPUs that this process can use, of the machine or the container. */
+  /** Number of CPUs available to this process, taking the container's quota into account. */
   readonly parallelism: () => number;
   readonly secretKeyBase: () => string;
-  /** Returns a name that no other node has. */
+  /** Returns a unique name. */
   readonly nodeName: () => string;
 }
 
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
 const MIB = 1_048_576;
-/** Just below the size from which the garbage collector lets heaps grow to four times what is in use. */
+/** Above 2 GiB the garbage collector lets heaps grow to more than twice what is in use. */
 const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
- * Fills in defaults and checks every name and every value.
+ * Fills in defaults and checks every name and value.
  *
- * @param given - options of `serve`; they win over the environment
+ * @param given - options passed to `serve`
  * @param environment - usually `process.env`
- * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of range
+ * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of
+ *   range
  */
 export function resolveOptions(
   given: Options,
@@ -65,7 +66,7 @@ export function resolveOptions(
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
   if (resolved["oldGenerationMb"] === "auto") {
-    // The limit of a worker is that of the main thread.
+    // By default, a worker may use as much as the main thread.
     const { heap_size_limit: limit } = getHeapStatistics();
     resolved["oldGenerationMb"] = Math.min(Math.floor(limit / MIB), AUTOMATIC_HEAP_MB);
   }
@@ -94,7 +95,7 @@ function checkNames(given: object): void {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
   if (unknown === undefined) return;
   const hint = nearestHint(unknown, Object.keys(OPTIONS));
-  throw invalidOption(`option must be one of the server's, got ${unknown}${hint}`);
+  throw invalidOption(`option must be a server option, got ${unknown}${hint}`);
 }
 
 function resolveOne(
@@ -105,7 +106,7 @@ function resolveOne(
 ): number | string {
   if (own === undefined && subject === OPTIONS.port.env && isServiceAddress(text)) {
     throw invalidOption(
-      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} yourself, or enableServiceLinks to false`,
+      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} explicitly, or enableServiceLinks: false`,
     );
   }
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
@@ -122,7 +123,7 @@ export function automaticRingBytes(members: number): number {
 
 /** Returns the default of a down period (ms): twice as long as a replica may be silent. */
 export function automaticDownMs(periodMs: number, silentPeriods: number): number {
-  // A sign of life comes one period after the silent ones, and may be late.
+  // Heartbeats are up to silentPeriods + 1 periods apart, and may be late.
   return periodMs * Math.max(2 * silentPeriods, silentPeriods + 2);
 }
 
@@ -137,7 +138,7 @@ function checkTotalHoldsPair(
   );
 }
 
-/** Returns the name of an option in messages: its variable, if the value came from there. */
+/** Returns the option's name for error messages: its variable if the value comes from there. */
 function subjectOf(
   name: OptionName,
   own: unknown,

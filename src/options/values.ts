@@ -1,12 +1,12 @@
 /**
- * The kinds of options, and the checks of their values.
+ * The types of options, and the checks of their values.
  *
  * Runs on: any thread. Pure functions.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption, shown } from "../definition-checks.ts";
 
-/** An option with a number. */
+/** An integer option. */
 export interface IntegerOption {
   readonly kind: "integer";
   readonly env: string;
@@ -33,23 +33,23 @@ export interface IntegerOption {
   readonly atLimit: string;
 }
 
-/** An option with a text. */
+/** A text option. */
 export interface TextOption {
   readonly kind: "text";
   readonly env: string;
-  /** `auto`: depends on the machine. */
+  /** `auto` means that the value is chosen at startup. */
   readonly default: string;
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly choices?: readonly string[];
   readonly secret?: true;
-  /** A further check. Returns `must …, got …` for a wrong text, else undefined. */
+  /** Checks further rules. Returns `must …, got …` if the text breaks one, otherwise undefined. */
   readonly rule?: (text: string) => string | undefined;
   readonly about: string;
   readonly atLimit: string;
 }
 
-/** Returns the range of an option as text, for the reference. */
+/** Returns the range of an option as text, for messages and the reference. */
 export function rangeOf(option: IntegerOption | TextOption): string {
   if (option.kind === "integer") {
     const power = option.powerOfTwo ? ", a power of two" : "";
@@ -59,12 +59,12 @@ export function rangeOf(option: IntegerOption | TextOption): string {
   return `${option.minBytes} to ${option.maxBytes} bytes`;
 }
 
-/** Returns the value of a variable: a number, or its text if it is not a number. */
+/** Parses the value of a variable. Returns the text itself if it is not an integer. */
 export function integerOf(text: string): unknown {
   return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
 }
 
-/** Returns a value that is valid for an option. @throws SIM_ERR_OPTION_INVALID if it is not */
+/** Checks a value and returns it. @throws SIM_ERR_OPTION_INVALID if it is out of range */
 export function checkInteger(
   subject: string,
   option: IntegerOption,
@@ -80,44 +80,37 @@ export function checkInteger(
     (option.powerOfTwo && !Number.isInteger(Math.log2(value)))
   ) {
     const power = option.powerOfTwo ? "a power of two" : "an integer";
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be ${power} from ${min} to ${max} (${unit}), got ${shown(value)}`,
     );
   }
   return value;
 }
 
-/** Returns a value that is valid for an option. @throws SIM_ERR_OPTION_INVALID if it is not */
+/** Checks a value and returns it. @throws SIM_ERR_OPTION_INVALID if it is out of range */
 export function checkText(subject: string, option: TextOption, value: unknown): string {
   if (value === "auto" && option.default === "auto") return value;
   if (option.choices && !option.choices.some((choice) => choice === value)) {
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be one of ${option.choices.join(", ")}, got ${shown(value)}`,
     );
   }
   const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
   if (bytes < option.minBytes || bytes > option.maxBytes) {
     const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    throw makeError(
-      "SIM_ERR_OPTION_INVALID",
+    throw invalidOption(
       `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
     );
   }
   const broken = option.rule?.(value as string);
-  if (broken !== undefined) throw makeError("SIM_ERR_OPTION_INVALID", `${subject} ${broken}`);
+  if (broken !== undefined) throw invalidOption(`${subject} ${broken}`);
   return value as string;
 }
 
-/** Name of every Erlang node without a name, so it is not unique. */
+/** Names that Phoenix gives to unnamed nodes. They would not be unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
 
 /** Checks `nodeName`. */
 export function nodeNameRule(text: string): string | undefined {
-  return NO_NAME.test(text) ? `must be unique in its cluster, or auto, got ${text}` : undefined;
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return NO_NAME.test(text) ? `must be unique in the cluster, or auto, got ${text}` : undefined;
 }

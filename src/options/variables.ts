@@ -1,6 +1,6 @@
 /**
- * Checks that every environment variable that starts with SIMURGH_ is known. A misspelt one would
- * otherwise leave an option at its default, unnoticed.
+ * Checks the names of environment variables that start with SIMURGH_. Without this, a misspelt
+ * variable would silently leave an option at its default.
  *
  * Runs on: main, once, before anything starts. Pure functions.
  */
@@ -12,12 +12,12 @@ import { OPTIONS } from "./options.ts";
 const PREFIX = "SIMURGH_";
 const OPTION_VARIABLES: readonly string[] = Object.values(OPTIONS).map(({ env }) => env);
 
-/** Known variables that are not options: those of this repository's scripts. */
+/** Known variables that are not options; used by the scripts of this repository. */
 export const OTHER_VARIABLES: readonly string[] = ["SIMURGH_NO_INSTALL"];
 
 /**
- * Variables that Kubernetes and Docker set for a service whose name is simurgh, or starts with it,
- * as in SIMURGH_SERVICE_HOST and SIMURGH_PORT_4000_TCP_ADDR.
+ * Variables that Kubernetes and Docker set for a service whose name is or starts with simurgh, such
+ * as SIMURGH_SERVICE_HOST and SIMURGH_PORT_4000_TCP_ADDR.
  */
 const SERVICE_VARIABLE =
   /_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/;
@@ -35,7 +35,7 @@ export function checkVariables(environment: Readonly<Record<string, string | und
   if (unknown.length === 0) return;
   const got = unknown.map((name) => `${name}${hintFor(name)}`).join(", ");
   throw invalidOption(
-    `environment variables that start with ${PREFIX} must be options (\`simurgh serve --help\` lists them), got ${got}`,
+    `environment variables that start with ${PREFIX} must be options (see \`simurgh serve --help\`), got ${got}`,
   );
 }
 
@@ -45,8 +45,8 @@ function isKnown(name: string, value: string | undefined): boolean {
 }
 
 /**
- * Reports whether a value is what Kubernetes and Docker set as `<NAME>_PORT`. For a service with the
- * name simurgh, that variable is the port's own.
+ * Reports whether a value has the form that Kubernetes and Docker give to `<NAME>_PORT`. For a
+ * service named simurgh, this is the variable of the option `port`.
  */
 export function isServiceAddress(value: string | undefined): boolean {
   return value !== undefined && SERVICE_ADDRESS.test(value);

@@ -1,13 +1,13 @@
 /**
- * Version 2 of the protocol in binary frames: payloads that are bytes (WIRE §1.4).
+ * Binary frames of protocol version 2, for payloads that are bytes (WIRE §1.4).
  *
  *   from a client   0 | J | R | T | E | join_ref | ref | topic | event  | payload …
  *   push            0 | J | T | E     | join_ref       | topic | event  | payload …
  *   reply           1 | J | R | T | S | join_ref | ref | topic | status | payload …
  *   broadcast       2 | T | E         |                  topic | event  | payload …
  *
- * One byte for the kind and one for each length, which counts bytes of UTF-8; the payload is the
- * rest. A ref that is null has no bytes, and no bytes are decoded as "".
+ * The kind and each length take one byte. Lengths count bytes of UTF-8; the payload is the rest.
+ * A null ref is encoded as no bytes, and no bytes are decoded as "".
  *
  * Runs on: any thread. Pure functions.
  */
@@ -24,15 +24,15 @@ export const FRAME_KIND = { push: 0, reply: 1, broadcast: 2 } as const;
 export const BROADCAST_LENGTHS_BYTES = 3;
 
 const CLIENT_LENGTHS_BYTES = 5;
-const MOST_PART_BYTES = 255;
+const MAX_PART_BYTES = 255;
 
-/** Gives a payload's bytes, not copied; undefined where it is to be sent as JSON. */
+/** Returns the bytes of a binary payload, not copied; undefined if it is sent as JSON. */
 export function bytesOf(payload: unknown): Uint8Array | undefined {
   if (payload instanceof Uint8Array) return payload;
   return payload instanceof ArrayBuffer ? new Uint8Array(payload) : undefined;
 }
 
-/** Decodes a client's frame; undefined where it is malformed. The payload is a copy. */
+/** Decodes a client's frame; undefined if it is malformed. The payload is a copy. */
 export function decodeBinary(frame: Uint8Array): Message | undefined {
   if (frame.length < CLIENT_LENGTHS_BYTES || frame[0] !== FRAME_KIND.push) return undefined;
   const refOffset = CLIENT_LENGTHS_BYTES + (frame[1] as number);
@@ -43,9 +43,9 @@ export function decodeBinary(frame: Uint8Array): Message | undefined {
   const joinRef = textOf(frame, CLIENT_LENGTHS_BYTES, refOffset);
   const ref = textOf(frame, refOffset, topicOffset);
   const topic = textOf(frame, topicOffset, eventOffset);
-  // These go back to the client, as text that is not theirs if they are no UTF-8.
+  // These are echoed to the client, and invalid UTF-8 would come back changed.
   if (joinRef === undefined || ref === undefined || topic === undefined) return undefined;
-  // An event does not: it only has to match no handler.
+  // An event is not echoed; invalid UTF-8 simply matches no handler.
   const event = viewOf(frame, eventOffset, payloadOffset).toString("utf8");
   const payload = new Uint8Array(frame.subarray(payloadOffset));
   return { joinRef, ref, topic, event, payload };
@@ -54,8 +54,8 @@ export function decodeBinary(frame: Uint8Array): Message | undefined {
 /**
  * Encodes a message without a ref.
  *
- * @param joinRef - as it stands in text frames; so is the topic
- * @throws SIM_ERR_PAYLOAD where a part has more than 255 bytes
+ * @param joinRef - as JSON text, like the topic
+ * @throws SIM_ERR_PAYLOAD if a part has more than 255 bytes
  */
 export function binaryPush(
   joinRef: string,
@@ -70,7 +70,7 @@ export function binaryPush(
   ]);
 }
 
-/** Encodes a reply; otherwise as `binaryPush`. */
+/** Encodes a reply. Otherwise like `binaryPush`. */
 export function binaryReply(
   joinRef: string,
   ref: Ref,
@@ -86,27 +86,27 @@ export function binaryReply(
   ]);
 }
 
-/** Gives the bytes of a part of a frame's header. @throws SIM_ERR_PAYLOAD beyond 255 of them */
+/** Encodes a part of a frame's header. @throws SIM_ERR_PAYLOAD if it has more than 255 bytes */
 export function partOf(name: string, text: string): Buffer {
   const part = Buffer.from(text);
-  if (part.length <= MOST_PART_BYTES) return part;
-  const message = `${name} must have at most ${MOST_PART_BYTES} (bytes) where the payload is bytes, got ${part.length}`;
+  if (part.length <= MAX_PART_BYTES) return part;
+  const message = `${name} must have at most ${MAX_PART_BYTES} (bytes) if the payload is bytes, got ${part.length}`;
   throw makeError("SIM_ERR_PAYLOAD", message);
 }
 
-/** Gives the string that a JSON text is. */
+/** Decodes a JSON string literal. */
 export function textOfJson(json: string): string {
   return json.includes("\\") ? (JSON.parse(json) as string) : json.slice(1, -1);
 }
 
-// As Elixir's to_string: any JSON value may have come as a ref, and a header has only text.
+// Like Elixir's to_string. A ref can be any JSON value, but a binary header contains only text.
 function textOfRef(ref: Ref): string {
   if (typeof ref === "string") return ref;
   if (ref === null || ref === undefined) return "";
   if (typeof ref === "number" || typeof ref === "boolean") return String(ref);
   const text = textOfList(ref);
   if (text !== undefined) return text;
-  throw makeError("SIM_ERR_PAYLOAD", "refs must be no objects where the payload is bytes");
+  throw makeError("SIM_ERR_PAYLOAD", "refs must not be objects if the payload is bytes");
 }
 
 function frameOf(kind: number, payload: Uint8Array, parts: readonly Buffer[]): Uint8Array {

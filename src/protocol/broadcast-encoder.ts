@@ -1,9 +1,10 @@
 /**
- * Encodes a broadcast once, as the bytes of a version 2 frame, with room for a header before it:
- * a text frame, or a binary one where the payload is bytes.
+ * Encodes a broadcast once, as the bytes of a version 2 frame with room for a header before it.
  *
- * Runs on: any thread, one for each thread.
- * Owns: its buffer. What `encode` left there is valid until the next call.
+ * The frame is text, or binary if the payload is bytes.
+ *
+ * Runs on: any thread; one per thread.
+ * Owns: its buffer. The result of `encode` is valid until the next call.
  */
 
 import { kindOf, makeError } from "../errors.ts";
@@ -13,23 +14,25 @@ import { BROADCAST_HEAD } from "./json-v2.ts";
 import { isOwnTopic } from "./reserved.ts";
 import type { BroadcastParts } from "./serializer.ts";
 
-const FIRST_BYTES = 16_384;
-/** A buffer grown beyond this for one large broadcast is let go by the next small one. */
-const KEPT_BYTES = 1_048_576;
-const MOST_EVENTS = 1_024;
+const INITIAL_BYTES = 16_384;
+/** A buffer that has grown beyond this is released at the next small broadcast. */
+const MAX_KEPT_BYTES = 1_048_576;
+const MAX_EVENTS = 1_024;
 
 interface EventName {
   readonly json: string;
   readonly length: number;
 }
 
-/** A topic as it stands in a frame: quoted, and the length in bytes of what the quotes hold. */
+/** A topic as encoded in frames. */
 export interface TopicName {
+  /** The topic as JSON, with quotes. */
   readonly json: string;
+  /** Bytes between the quotes. */
   readonly jsonLength: number;
 }
 
-/** Makes the frame of a broadcast. */
+/** Encodes broadcasts. Its fields describe the last one. */
 export class BroadcastEncoder implements BroadcastParts {
   readonly #headroom: number;
   readonly #events = new Map<string, EventName>();
@@ -43,17 +46,17 @@ export class BroadcastEncoder implements BroadcastParts {
   payloadOffset = 0;
   payloadLength = 0;
 
-  /** @param headroom - bytes left free before the frame, for the caller's header */
+  /** @param headroom - bytes to leave free before the frame, for the caller's header */
   constructor(headroom: number) {
     this.#headroom = headroom;
-    this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
   /**
-   * Encodes a broadcast; this object then says where its parts are.
+   * Encodes a broadcast and sets this object's offsets and lengths to its parts.
    *
-   * @throws SIM_ERR_PAYLOAD where the event is no string, the payload is no object, or JSON has no
-   *   form for it; where the payload is bytes, and topic or event has more than 255 of them
+   * @throws SIM_ERR_PAYLOAD if the event is not a string, the payload is not an object or cannot be
+   *   written as JSON; with a payload of bytes, if topic or event has more than 255 bytes
    */
   encode(topic: TopicName, event: string, payload: unknown): void {
     const bytes = bytesOf(payload);
@@ -100,9 +103,9 @@ export class BroadcastEncoder implements BroadcastParts {
   }
 
   /**
-   * Puts text behind the frame.
+   * Appends text after the frame.
    *
-   * @returns bytes of the headroom, the frame and the text
+   * @returns total bytes of the headroom, the frame and the text
    */
   append(text: string): number {
     this.#ensure(this.length + text.length * 3, this.length);
@@ -114,8 +117,8 @@ export class BroadcastEncoder implements BroadcastParts {
       const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));
       this.bytes.copy(larger, 0, 0, kept);
       this.bytes = larger;
-    } else if (kept === 0 && this.bytes.length > KEPT_BYTES && bytes <= FIRST_BYTES) {
-      this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    } else if (kept === 0 && this.bytes.length > MAX_KEPT_BYTES && bytes <= INITIAL_BYTES) {
+      this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     }
   }
 
@@ -125,14 +128,14 @@ export class BroadcastEncoder implements BroadcastParts {
     checkEvent(event);
     const json = JSON.stringify(event);
     const name = { json, length: Buffer.byteLength(json) - 2 };
-    // Events are few; names made up from data must not grow this without end.
-    if (this.#events.size >= MOST_EVENTS) this.#events.clear();
+    // There are few events. Bound the cache all the same, in case names are built from data.
+    if (this.#events.size >= MAX_EVENTS) this.#events.clear();
     this.#events.set(event, name);
     return name;
   }
 }
 
-/** Refuses an event that is no string. @throws SIM_ERR_PAYLOAD */
+/** Checks that an event is a string. @throws SIM_ERR_PAYLOAD */
 export function checkEvent(event: unknown): void {
   checkText("event", event);
 }
@@ -142,15 +145,15 @@ function checkText(name: string, value: unknown): void {
   throw makeError("SIM_ERR_PAYLOAD", `${name} must be a string, got ${kindOf(value)}`);
 }
 
-/** Refuses a topic that is no string, or the server's own. @throws SIM_ERR_PAYLOAD */
+/** Checks that a topic is a string and not reserved by the server. @throws SIM_ERR_PAYLOAD */
 export function checkUsersTopic(topic: string): void {
   checkText("topic", topic);
   if (!isOwnTopic(topic)) return;
-  const message = `topic must not be one of the server's own, got ${JSON.stringify(topic)}`;
+  const message = `topic must not be reserved by the server, got ${JSON.stringify(topic)}`;
   throw makeError("SIM_ERR_PAYLOAD", message);
 }
 
-/** Gives a topic as it stands in frames. @throws SIM_ERR_PAYLOAD where it is no string */
+/** Encodes a topic. @throws SIM_ERR_PAYLOAD if it is not a string */
 export function topicName(topic: string): TopicName {
   checkText("topic", topic);
   const json = JSON.stringify(topic);

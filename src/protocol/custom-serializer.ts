@@ -1,7 +1,7 @@
 /**
- * Serializers of the user's own: forms in which clients of some version get and give messages.
+ * User-defined serializers, which read and write messages in a format of their own.
  *
- * Runs on: shard; made once for each.
+ * Runs on: shard; one per shard.
  */
 
 import { checkCallbacks } from "../definition-checks.ts";
@@ -11,48 +11,50 @@ import type { Message } from "./message.ts";
 import { EVENT } from "./reserved.ts";
 import type { Frame, Serializer } from "./serializer.ts";
 
-/** A message to a client, before it is written. */
+/** A message to a client, before it is encoded. */
 export interface ServerMessage {
-  /** Of the join that it belongs to; null for a broadcast, and for what belongs to none. */
+  /**
+   * Ref of the join that the message belongs to; null for broadcasts and messages without a join.
+   */
   readonly joinRef: unknown;
-  /** Of the message that it answers, or null. */
+  /** Ref of the message that this one replies to, or null. */
   readonly ref: unknown;
-  /** A string, or whatever a client has sent in the place of one. */
+  /** A string, or the value that a client has sent as the topic. */
   readonly topic: unknown;
-  /** `phx_reply` of an answer, `phx_close` and `phx_error` of the end of a channel. */
+  /** `phx_reply` for a reply; `phx_close` or `phx_error` when a channel ends. */
   readonly event: string;
-  /** Of an answer `{ status, response }`. It, or the response, may be bytes. */
+  /** For a reply `{ status, response }`. The payload or the response can be bytes. */
   readonly payload: unknown;
 }
 
 /** The callbacks of a serializer. */
 export interface SerializerCallbacks {
   /**
-   * Reads a frame: text, or bytes of its own. Undefined where it is malformed; that, and what is
-   * thrown, closes the connection with 1011.
+   * Decodes a text frame, or a copy of a binary frame. If it returns undefined (malformed) or
+   * throws, the connection is closed with 1011.
    */
   decode(frame: string | Uint8Array): Message | undefined;
-  /** Writes a message: as text, or as the bytes of a binary frame. */
+  /** Encodes a message as text, or as the bytes of a binary frame. */
   encode(message: ServerMessage): Frame;
   /**
-   * Writes a broadcast, once for all of a shard who get it in this form; `encode` without. What is
-   * thrown costs these subscribers the broadcast: they get phx_error `missed broadcasts`.
+   * Encodes a broadcast once for all subscribers of a shard that use this serializer. Defaults to
+   * `encode`. If it throws, these subscribers get phx_error `missed broadcasts`.
    */
   fastlane?(broadcast: ServerMessage): Frame;
 }
 
 /**
- * Defines a serializer, to be listed with a version under `serializers` of a mount.
+ * Defines a serializer. List it with a version under `serializers` of a mount.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function
+ * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function
  */
 export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
   checkCallbacks(callbacks, { required: ["decode", "encode"], optional: ["fastlane"] });
-  const encode = (message: ServerMessage): Frame => checked(callbacks.encode(message), "encode");
+  const encode = (message: ServerMessage): Frame => checkFrame(callbacks.encode(message), "encode");
   return {
-    decode: (frame) => normal(callbacks.decode(frame)),
-    // The bytes are the engine's, which takes them back.
-    decodeBytes: (frame) => normal(callbacks.decode(new Uint8Array(frame))),
+    decode: (frame) => normalize(callbacks.decode(frame)),
+    // Copied, since the engine reuses its bytes.
+    decodeBytes: (frame) => normalize(callbacks.decode(new Uint8Array(frame))),
     reply: (joinRef, ref, topic, status, response = {}) =>
       encode({
         ...partsOf(joinRef, topic),
@@ -74,23 +76,23 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
     broadcast(topic, event, payload) {
       const message = { joinRef: null, ref: null, topic, event, payload };
       if (!callbacks.fastlane) return encode(message);
-      return checked(callbacks.fastlane(message), "fastlane");
+      return checkFrame(callbacks.fastlane(message), "fastlane");
     },
   };
 }
 
-// What others have as JSON text, so that it is escaped once, is taken apart again here.
+// The built-in serializers take these as JSON text, so that they are escaped only once. Parse them.
 function partsOf(joinRef: string, topic: string): Pick<ServerMessage, "joinRef" | "topic"> {
   return { joinRef: JSON.parse(joinRef), topic: JSON.parse(topic) };
 }
 
-function normal(message: Message | undefined): Message | undefined {
+function normalize(message: Message | undefined): Message | undefined {
   if (message === undefined) return undefined;
   const { joinRef = null, ref = null, topic, event, payload } = message;
   return { joinRef, ref, topic, event, payload };
 }
 
-function checked(frame: unknown, name: string): Frame {
+function checkFrame(frame: unknown, name: string): Frame {
   if (typeof frame === "string" || frame instanceof Uint8Array) return frame;
   const message = `${name} must return a string or a Uint8Array, got ${kindOf(frame)}`;
   throw makeError("SIM_ERR_BAD_RESULT", message);

@@ -1,5 +1,5 @@
 /**
- * JSON as text: what is written of a value, and a payload that stays the text it came as.
+ * Values as JSON text, and payloads that are passed on as the text that the client sent.
  *
  * Runs on: any thread.
  */
@@ -7,45 +7,45 @@
 import { kindOf, makeError } from "../errors.ts";
 
 /**
- * A client's payload, as JSON that nobody has taken apart. It may be kept, and sent wherever a
- * payload may be sent; within another value it counts as what it says.
+ * A client's payload as the JSON text that the client sent. It can be kept, sent like any other
+ * payload, or nested in a payload.
  *
- * What a client wrote is what others get: keys that nobody asked for, keys that are there twice,
- * numbers beyond those of JavaScript.
+ * Receivers get exactly what the client wrote, including unknown keys, duplicate keys, and numbers
+ * that JavaScript cannot represent.
  */
 export class JsonText {
   #text: string | undefined;
-  /** What is written when somebody asks for the text, where there is none yet. */
+  /** The value to be written when `text` is first read, if there is no text. */
   #value: unknown;
 
-  /** @param text - one JSON value, with nothing around it */
+  /** @param text - one JSON value without surrounding whitespace */
   constructor(text: string | undefined) {
     this.#text = text;
   }
 
-  /** Makes one of a payload that came in another form. */
+  /** Wraps a payload that did not arrive as JSON text. */
   static of(value: unknown): JsonText {
     const made = new JsonText(undefined);
     made.#value = value;
     return made;
   }
 
-  /** The JSON. @throws SIM_ERR_PAYLOAD where a payload that came in another form has none */
+  /** The JSON text. @throws SIM_ERR_PAYLOAD if a wrapped value cannot be written as JSON */
   get text(): string {
     return (this.#text ??= jsonOf(this.#value));
   }
 
-  /** Parses it, anew at each call: what it gives is yours to change. Throws as `text`. */
+  /** Parses the text. Each call returns a new value, which may be changed. Throws like `text`. */
   json(): unknown {
     return JSON.parse(this.text);
   }
 
-  /** For JSON.stringify: as a part of something else it is what it says. */
+  /** Called by JSON.stringify, if this is part of another value. */
   toJSON(): unknown {
     return this.json();
   }
 
-  /** Gives what a payload is, for who has to know: parsed where it is a text. Never throws. */
+  /** Returns the value of a payload, parsed if it is a JsonText. Never throws. */
   static decoded(payload: unknown): unknown {
     if (!(payload instanceof JsonText)) return payload;
     return payload.#text === undefined ? payload.#value : payload.json();
@@ -53,9 +53,9 @@ export class JsonText {
 }
 
 /**
- * Writes a value as JSON; nothing at all is `{}`.
+ * Writes a value as JSON; undefined becomes `{}`.
  *
- * @throws SIM_ERR_PAYLOAD where JSON has no form for it
+ * @throws SIM_ERR_PAYLOAD if the value cannot be written as JSON
  */
 export function jsonOf(value: unknown): string {
   if (value === undefined) return "{}";
@@ -64,7 +64,7 @@ export function jsonOf(value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw makeError("SIM_ERR_PAYLOAD", "payload must be a value that JSON can write", { cause });
+    throw makeError("SIM_ERR_PAYLOAD", "payload must be serializable as JSON", { cause });
   }
   if (text === undefined) {
     throw makeError("SIM_ERR_PAYLOAD", `payload must be a JSON value, got ${typeof value}`);
@@ -73,9 +73,10 @@ export function jsonOf(value: unknown): string {
 }
 
 /**
- * Writes an object as JSON: what pushes and broadcasts of version 2 must be.
+ * Writes an object as JSON. Pushes and broadcasts of version 2 must be objects.
  *
- * @throws SIM_ERR_PAYLOAD where it is none, or JSON writes it as something else (a Date, say)
+ * @throws SIM_ERR_PAYLOAD if the value or its JSON is not an object (the JSON of a Date is a
+ *   string)
  */
 export function objectJson(value: unknown): string {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -84,6 +85,6 @@ export function objectJson(value: unknown): string {
   const text = jsonOf(value);
   if (text.startsWith("{")) return text;
   const kind = kindOf(JSON.parse(text));
-  const got = value instanceof JsonText ? kind : `an object that JSON writes as ${kind}`;
+  const got = value instanceof JsonText ? kind : `an object whose JSON type is ${kind}`;
   throw makeError("SIM_ERR_PAYLOAD", `payload must be an object, got ${got}`);
 }

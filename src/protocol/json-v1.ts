@@ -1,5 +1,5 @@
 /**
- * Version 1 of the protocol: one JSON object (WIRE §1.2).
+ * Protocol version 1: each message is a JSON object (WIRE §1.2).
  *
  * Runs on: any thread. Pure functions.
  */
@@ -9,24 +9,25 @@ import { isUtf8 } from "node:buffer";
 import { makeError } from "../errors.ts";
 import { bytesOf } from "./binary-v2.ts";
 import { jsonOf } from "./json-text.ts";
-import { parsed, statusJson } from "./json-v2.ts";
+import { statusJson, tryParse } from "./json-v2.ts";
 import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
 
-/** Version 1. It never sends join_ref, and does not mind what a payload is. */
+/** The serializer of version 1. It never sends a join_ref, and accepts any payload. */
 export const jsonV1: Serializer = {
   decode(frame) {
-    const parts = parsed(frame);
+    const parts = tryParse(frame);
     if (typeof parts !== "object" || parts === null || Array.isArray(parts)) return undefined;
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as V1Object;
-    // A key that is there with null is fine; one that is missing is not.
+    // A key may be null, but must not be missing.
     if (topic === undefined || event === undefined) return undefined;
     if (payload === undefined || ref === undefined) return undefined;
     if (!canEcho(joinRef) || !canEcho(ref) || !mayBeTopic(topic, event)) return undefined;
     return { joinRef, ref, topic, event, payload } satisfies Message;
   },
 
-  // It does not mind the opcode; the engine looks only at text frames.
+  // Version 1 accepts JSON in binary frames as well. The engine validates UTF-8 in text frames
+  // only.
   decodeBytes(frame) {
     if (!isUtf8(frame)) return undefined;
     return jsonV1.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString());
@@ -46,10 +47,10 @@ export const jsonV1: Serializer = {
   },
 };
 
-/** Writes a payload as JSON. @throws SIM_ERR_PAYLOAD for bytes, and what JSON has no form for */
+/** Writes a payload as JSON. @throws SIM_ERR_PAYLOAD for bytes and values without a JSON form */
 function textualJson(payload: unknown): string {
   if (!bytesOf(payload)) return jsonOf(payload);
-  const message = "payload must be a JSON value for a client of version 1, got bytes";
+  const message = "payload must be a JSON value for a client on protocol version 1, got bytes";
   throw makeError("SIM_ERR_PAYLOAD", message);
 }
 
@@ -66,7 +67,7 @@ const EVENT = Buffer.from('","event":"');
 const PAYLOAD = Buffer.from('","payload":');
 const END = Buffer.from(',"ref":null}');
 
-/** Cuts the frame of version 1 from the bytes of a broadcast of version 2. */
+/** Assembles a version 1 frame from the parts of a version 2 broadcast. */
 export function v1Broadcast(parts: BroadcastParts): Uint8Array {
   const { bytes, topicLength, eventLength, payloadLength } = parts;
   const fixed = TOPIC.length + EVENT.length + PAYLOAD.length + END.length;

@@ -1,6 +1,7 @@
 /**
- * Version 2 of the protocol: `[join_ref, ref, topic, event, payload]` as JSON (WIRE §1.3), and
- * binary frames where the payload is bytes (binary-v2).
+ * Protocol version 2: `[join_ref, ref, topic, event, payload]` as JSON (WIRE §1.3).
+ *
+ * A payload of bytes is sent as a binary frame (binary-v2).
  *
  * Runs on: any thread. Pure functions.
  */
@@ -12,14 +13,14 @@ import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { payloadText } from "./payload-text.ts";
 import { refJson, type Serializer } from "./serializer.ts";
 
-/** What stands before the topic in a broadcast: no join_ref, no ref. */
+/** Start of a broadcast, before its topic: it has no join_ref and no ref. */
 export const BROADCAST_HEAD = "[null,null,";
 
-/** Version 2. */
+/** The serializer of version 2. */
 export const jsonV2: Serializer = {
   decode(frame) {
-    const parts = parsed(frame);
-    // More than five elements are let pass, as Phoenix does.
+    const parts = tryParse(frame);
+    // Additional elements are ignored, as in Phoenix.
     if (!Array.isArray(parts) || parts.length < 5) return undefined;
     const joinRef: unknown = parts[0];
     const ref: unknown = parts[1];
@@ -53,10 +54,10 @@ export const jsonV2: Serializer = {
 };
 
 /**
- * Parses a frame; undefined where it is no JSON, or has half of a surrogate pair: JSON.parse lets
- * that pass, but it is no text, and Phoenix refuses it.
+ * Parses a frame; undefined if it is not JSON or contains a lone surrogate. JSON.parse accepts lone
+ * surrogates, but Phoenix does not.
  */
-export function parsed(frame: string): unknown {
+export function tryParse(frame: string): unknown {
   try {
     const value: unknown = JSON.parse(frame);
     return frame.includes("\\u") && hasLoneSurrogate(frame) ? undefined : value;
@@ -65,13 +66,13 @@ export function parsed(frame: string): unknown {
   }
 }
 
-/** Looks at the escapes of a JSON text: what stands in it as it is came as UTF-8, which is whole. */
+/** Checks the escapes of a JSON text. Other characters arrived as valid UTF-8. */
 function hasLoneSurrogate(json: string): boolean {
   let at = json.indexOf("\\");
   while (at >= 0) {
     const kind = surrogateAt(json, at);
     if (kind === "low") return true;
-    // A pair is two escapes, six units each.
+    // A pair is two escapes of six units each.
     if (kind === "high" && surrogateAt(json, at + 6) !== "low") return true;
     at = json.indexOf("\\", at + (kind === "high" ? 12 : 2));
   }
@@ -85,7 +86,7 @@ function surrogateAt(json: string, at: number): "high" | "low" | undefined {
   return unit < 0xdc00 ? "high" : "low";
 }
 
-/** Writes a status as JSON. @throws SIM_ERR_PAYLOAD where it is no string, whatever its type said */
+/** Writes a status as JSON. @throws SIM_ERR_PAYLOAD if it is not a string */
 export function statusJson(status: string): string {
   if (status === "ok") return '"ok"';
   if (status === "error") return '"error"';

@@ -1,59 +1,59 @@
 /**
- * A message of a client, decoded.
+ * A decoded message from a client.
  *
  * Runs on: any thread. Types and pure functions.
  */
 
 import { EVENT } from "./reserved.ts";
 
-/** A client's name for a message. Opaque: whatever JSON came goes back. */
+/** The ref that a client gave to a message. Opaque: any JSON value, echoed unchanged. */
 export type Ref = unknown;
 
-/** What a client sent. Only `phx_join` and `phx_leave` are not the channel's own affair. */
+/** A message from a client. Within a topic, only `phx_join` and `phx_leave` are special. */
 export interface Message {
   readonly joinRef: Ref;
   readonly ref: Ref;
-  /** Usually a string. Any other scalar matches no topic, and is echoed. */
+  /** Usually a string. Any other value matches no topic, but is echoed. */
   readonly topic: unknown;
   /** Usually a string. Anything else matches no handler. */
   readonly event: unknown;
   readonly payload: unknown;
-  /** True where its frame had more elements, which nobody reads. */
+  /** Whether the frame had additional elements, which are ignored. */
   readonly hasMore?: boolean;
 }
 
-/** Most units of JSON that a list or an object may have which goes back to the client. */
-const MOST_ECHOED_UNITS = 4_096;
+/** Longest JSON text (UTF-16 units) of a list or an object that is echoed to the client. */
+const MAX_ECHOED_UNITS = 4_096;
 
 /**
- * True where a part that goes back to the client, a ref or a topic, can be written again.
+ * Reports whether a ref or topic can be echoed to the client.
  *
- * Those that are nested are bounded: JSON is read at any depth, but written by recursion.
+ * Lists and objects are bounded: JSON is parsed at any depth, but written recursively.
  */
 export function canEcho(part: unknown): boolean {
   if (typeof part !== "object" || part === null) return true;
   try {
-    return JSON.stringify(part).length <= MOST_ECHOED_UNITS;
+    return JSON.stringify(part).length <= MAX_ECHOED_UNITS;
   } catch {
     return false;
   }
 }
 
 /**
- * True where a message may have this topic. Lists and objects match no channel, but are echoed
- * as all topics are; only a join of what has no text at all is malformed (as in Phoenix, which
- * logs the topic there).
+ * Reports whether a message may have this topic. Lists and objects match no channel, but are
+ * echoed like any topic. Only a join is malformed if its topic has no text form (as in Phoenix,
+ * which logs the topic of a join).
  */
 export function mayBeTopic(topic: unknown, event: unknown): boolean {
   if (typeof topic !== "object" || topic === null) return true;
   return canEcho(topic) && (event !== EVENT.join || textOfList(topic) !== undefined);
 }
 
-/** Gives the text of a list of strings, code points and such lists; undefined where it is none. */
+/** Returns the text of a nested list of strings and code points; undefined for any other value. */
 export function textOfList(list: unknown): string | undefined {
   if (!Array.isArray(list)) return undefined;
   let text = "";
-  // Flattened step by step: a client may nest it at any depth.
+  // Flattened without recursion, since a client can nest lists at any depth.
   const rest: unknown[] = list.toReversed();
   while (rest.length > 0) {
     const item = rest.pop();
@@ -71,14 +71,14 @@ function isCodePoint(value: unknown): value is number {
 }
 
 /**
- * Gives the name under which a channel sends: the join's join_ref, or its ref where that says
- * nothing: null, and `false` too, as Elixir's `||` has it.
+ * Returns the join_ref under which a channel sends: the join's join_ref, or its ref if the
+ * join_ref is null or `false` (as with `||` in Elixir).
  */
 export function nameOfJoin(joinRef: Ref, ref: Ref): Ref {
   return joinRef === null || joinRef === undefined || joinRef === false ? ref : joinRef;
 }
 
-/** True where two refs are the same JSON value; `"1"` and `1` are not. */
+/** Reports whether two refs are the same JSON value; `"1"` and `1` are not. */
 export function isSameRef(a: Ref, b: Ref): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -1,24 +1,24 @@
 /**
- * Finds the payload in a frame of version 2, as the text that the client wrote.
+ * Finds the text of the payload in a frame of version 2.
  *
  *   [ "1" , "2" , "room:1" , "say" , { "text": "hi" } ]
  *     `---- four scalars ---------´   `-- payload ---´
  *
- * The frame was parsed before, whole and by JSON.parse, and has five elements: nothing is checked
- * here, four scalars are stepped over, and the rest up to the last bracket is the payload.
+ * The frame has already been parsed by JSON.parse and has five elements, so nothing is checked
+ * here. Four scalars are skipped; the rest, up to the last bracket, is the payload.
  *
  * Runs on: any thread. Pure functions.
  */
 
-/** Parts before the payload. */
+/** Number of elements before the payload. */
 const HEAD_PARTS = 4;
 /**
- * Most levels that a payload may be nested where it is passed on as text. JSON is read at any depth,
- * but written by recursion: where a receiver's code reads it and writes it again, it must get so far.
+ * Deepest nesting of a payload that is passed on as text. JSON is parsed at any depth, but written
+ * recursively, and a receiver may parse the payload and write it again.
  */
-const MOST_LEVELS = 2_048;
-/** A shorter text cannot have more: each level takes two units. */
-const LEAST_UNITS_TOO_DEEP = MOST_LEVELS * 2;
+const MAX_LEVELS = 2_048;
+/** A shorter text cannot be nested too deeply, since each level takes two units. */
+const MIN_UNITS_TOO_DEEP = MAX_LEVELS * 2;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -27,8 +27,8 @@ const BRACKET = 0x5b;
 const BRACE = 0x7b;
 
 /**
- * Gives the text of the payload; undefined where it has to be written anew, since refs or topic
- * are lists or objects, or the payload may be nested too deep.
+ * Returns the text of the payload. Undefined if a ref or the topic is a list or an object, or if
+ * the payload may be nested too deeply; then the payload has to be written from its value.
  */
 export function payloadText(frame: string): string | undefined {
   let at = frame.indexOf("[") + 1;
@@ -37,11 +37,11 @@ export function payloadText(frame: string): string | undefined {
     if (at < 0) return undefined;
   }
   const text = frame.slice(at, frame.lastIndexOf("]")).trim();
-  if (text.length > LEAST_UNITS_TOO_DEEP && mayBeDeep(text)) return undefined;
+  if (text.length > MIN_UNITS_TOO_DEEP && mayBeDeep(text)) return undefined;
   return onOneLine(text);
 }
 
-/** Steps over a scalar and the comma behind it; -1 where it is a list or an object. */
+/** Skips a scalar and the comma after it; returns -1 at a list or an object. */
 function afterScalar(frame: string, start: number): number {
   let at = start;
   while (frame.charCodeAt(at) <= SPACE) at += 1;
@@ -61,21 +61,21 @@ function endOfString(frame: string, start: number): number {
   return at;
 }
 
-/** True where there are more brackets than levels may be: what stands in strings counts as well. */
+/** Reports whether there are more than MAX_LEVELS opening brackets, including those in strings. */
 function mayBeDeep(text: string): boolean {
   let count = 0;
   for (const bracket of ["[", "{"]) {
     for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
       count += 1;
-      if (count > MOST_LEVELS) return true;
+      if (count > MAX_LEVELS) return true;
     }
   }
   return false;
 }
 
 /**
- * Gives the text without line breaks, which stand between tokens only. No frame of the server's own
- * has any: transports may send frames as lines, and what a client breaks into lines is no frame.
+ * Replaces line breaks, which occur only between tokens. Frames from the server must not contain
+ * any, because transports may send each frame as a line.
  */
 function onOneLine(text: string): string {
   if (!text.includes("\n") && !text.includes("\r")) return text;

@@ -1,5 +1,5 @@
 /**
- * Names, reasons and close codes that the protocol reserves.
+ * Topics, events, reasons and close codes of the protocol.
  *
  * Runs on: any thread. Constants only.
  */
@@ -7,15 +7,15 @@
 /** Topic of the connection itself. */
 export const PHOENIX_TOPIC = "phoenix";
 
-/** What topics begin with that are the server's own: nobody may join them, or broadcast there. */
+/** Prefix of topics that only the server uses. Nobody else can join or broadcast to them. */
 const OWN_TOPICS = "phx_presence:";
 
-/** True for a topic that is the server's own. */
+/** Reports whether only the server may use a topic. */
 export function isOwnTopic(topic: string): boolean {
   return topic.startsWith(OWN_TOPICS);
 }
 
-/** Event names that the protocol gives a meaning (WIRE §1.6). */
+/** Events with a meaning in the protocol (WIRE §1.6). */
 export const EVENT = {
   heartbeat: "heartbeat",
   join: "phx_join",
@@ -26,10 +26,10 @@ export const EVENT = {
   disconnect: "disconnect",
 } as const;
 
-/** Status of a reply that the clients know; any other string may be used too. */
+/** Statuses of replies that clients know; any other string is allowed too. */
 export const STATUS = { ok: "ok", error: "error" } as const;
 
-/** Reasons in replies and errors: Phoenix's strings, then our own. */
+/** Reasons in replies and errors: first those of Phoenix, then ours. */
 export const REASON = {
   unmatchedTopic: "unmatched topic",
   joinCrashed: "join crashed",
@@ -46,8 +46,8 @@ export const REASON = {
 } as const;
 
 /**
- * Close codes. After all of them a client comes back (WIRE §8.9); none is 1000, after which
- * clients up to 1.8.12 do not.
+ * Close codes. Clients reconnect after each of them (WIRE §8.9). 1000 is not used, because
+ * clients up to 1.8.12 do not reconnect after it.
  */
 export const CLOSE = {
   goingAway: 1001,
@@ -56,24 +56,24 @@ export const CLOSE = {
   tooLarge: 1009,
   internalError: 1011,
   restart: 1012,
-  /** "Unauthorized" in IANA's registry of close codes. */
+  /** "Unauthorized" in the IANA registry of close codes. */
   expired: 3000,
 } as const;
 
-/** What a connection ends with that no close frame was seen of (RFC 6455 §7.1.5). Never sent. */
+/** Code of a connection that ended without a close frame (RFC 6455 §7.1.5). Never sent. */
 export const NO_CLOSE_FRAME = 1006;
 
-/** When each code is sent. The reference's table is made from this. */
+/** When each code is sent. The table in the reference is generated from this. */
 export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
-  goingAway: "The connection was disconnected by its socket's id.",
-  idle: "Nothing was received for the idle timeout.",
-  policyViolation: "A client went on far above its rate limits, and `limits.flood` is `close`.",
+  goingAway: "The app disconnected the connection by its socket id.",
+  idle: "Nothing was received within the idle timeout.",
+  policyViolation: "A client stayed far above its rate limits, and `limits.flood` is `close`.",
   tooLarge: "A message was larger than `maxFrameBytes`.",
   internalError:
-    "A frame could not be decoded, too much waited behind a join, or a raw socket failed.",
-  restart: "The node, or the shard that served the connection, drains.",
-  expired: "The time that the connection's token gave it was over, and it was not renewed.",
+    "A frame could not be decoded, too many messages waited behind a join, or a raw socket failed.",
+  restart: "The node or the connection's shard drains.",
+  expired: "The connection's token expired and was not renewed.",
 };
 
-/** After how many seconds a client that was turned away with 503 may come again (Retry-After). */
+/** Value of `Retry-After` in a 503 response (seconds). */
 export const RETRY_AFTER_S = "5";

@@ -1,9 +1,9 @@
 /**
- * Requirements of versions, as Elixir writes them: `~> 2.0.0`, `>= 1.0.0 and < 2.0.0`, `1.0.0`.
+ * Version requirements in Elixir's syntax: `~> 2.0.0`, `>= 1.0.0 and < 2.0.0`, `1.0.0`.
  *
- *   ~> 2.1.3   2.1.3 or later, below 2.2.0 and its pre-releases
- *   ~> 2.1     2.1.0 or later, below 3.0.0 and its pre-releases
- *   == != > >= < <=, with `and` before `or`; a version alone must be equal
+ *   ~> 2.1.3   2.1.3 or later, before 2.2.0 and its pre-releases
+ *   ~> 2.1     2.1.0 or later, before 3.0.0 and its pre-releases
+ *   == != > >= < <=, where `and` binds tighter than `or`; a version alone means ==
  *
  * Runs on: any thread. Pure.
  */
@@ -11,11 +11,11 @@
 /** A semantic version. */
 export interface Version {
   readonly numbers: readonly [major: number, minor: number, patch: number];
-  /** Its pre-release: numbers and names; none, for a release. */
+  /** Identifiers of the pre-release; empty for a release. */
   readonly pre: readonly (number | string)[];
 }
 
-/** Tells whether a version is as required. */
+/** Reports whether a version meets a requirement. */
 export type Requirement = (version: Version) => boolean;
 
 const NUMBER = "(0|[1-9]\\d*)";
@@ -25,10 +25,10 @@ const VERSION = new RegExp(`^${NUMBER}\\.${NUMBER}\\.${NUMBER}${PRE}${BUILD}$`);
 const TWO_PARTS = new RegExp(`^${NUMBER}\\.${NUMBER}$`);
 const COMPARISON = /^(==|!=|>=|<=|>|<|~>)?\s*(\S+)$/;
 const NUMERIC = /^(?:0|[1-9]\d*)$/;
-/** The least pre-release there is: what is below `2.2.0-0` is no pre-release of 2.2.0. */
-const LEAST_PRE = [0];
+/** The lowest pre-release. Versions below `2.2.0-0` include no pre-release of 2.2.0. */
+const LOWEST_PRE = [0];
 
-/** Reads a version; undefined where it is none. */
+/** Parses a version; undefined if it is invalid. */
 export function tryVersion(text: string): Version | undefined {
   const match = VERSION.exec(text);
   if (!match) return undefined;
@@ -39,7 +39,7 @@ export function tryVersion(text: string): Version | undefined {
   };
 }
 
-/** Reads a requirement; undefined where it is none. */
+/** Parses a requirement; undefined if it is invalid. */
 export function tryRequirement(text: string): Requirement | undefined {
   const choices = text.split(/\bor\b/).map((choice) => choice.split(/\band\b/).map(tryComparison));
   if (choices.flat().includes(undefined)) return undefined;
@@ -71,12 +71,12 @@ function tryApproximate(wanted: string): Requirement | undefined {
   const [major, minor] = least.numbers;
   const end: Version = {
     numbers: hasTwoParts ? [major + 1, 0, 0] : [major, minor + 1, 0],
-    pre: LEAST_PRE,
+    pre: LOWEST_PRE,
   };
   return (version) => compare(version, least) >= 0 && compare(version, end) < 0;
 }
 
-/** Gives less than 0, 0, or more, as one is before, equal to, or after the other (semver §11). */
+/** Orders versions like a sort comparator (semver §11). */
 function compare(one: Version, other: Version): number {
   for (const [at, number] of one.numbers.entries()) {
     const order = number - (other.numbers[at] as number);
@@ -93,7 +93,7 @@ function compare(one: Version, other: Version): number {
 function compareIdentifiers(one: number | string, other: number | string | undefined): number {
   if (other === undefined) return 1;
   if (typeof one === "number" && typeof other === "number") return one - other;
-  // Numbers are before names.
+  // Numbers sort before names.
   if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
   if (one === other) return 0;
   return one < other ? -1 : 1;

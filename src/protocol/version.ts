@@ -1,5 +1,5 @@
 /**
- * Which serializer a client's `vsn` parameter asks for (WIRE §1.5).
+ * Selects a serializer by a client's `vsn` parameter (WIRE §1.5).
  *
  * Runs on: any thread. Pure.
  */
@@ -11,33 +11,33 @@ import { jsonV2 } from "./json-v2.ts";
 import type { Serializer } from "./serializer.ts";
 import { tryRequirement, tryVersion, type Requirement } from "./version-requirement.ts";
 
-/** Version of a client that names none. */
+/** Version of clients that send no `vsn`. */
 export const DEFAULT_VSN = "1.0.0";
 
-/** A serializer, and the versions of clients that get it. */
+/** A serializer and the client versions that use it. */
 export interface SerializerChoice {
-  /** `jsonV1`, `jsonV2`, or what `defineSerializer` made. */
+  /** `jsonV1`, `jsonV2`, or a result of `defineSerializer`. */
   readonly serializer: Serializer;
-  /** Requirement of the client's `vsn`, as in `~> 2.0.0`. */
+  /** Requirement for the client's `vsn`, such as `~> 2.0.0`. */
   readonly version: string;
 }
 
-/** Serializers in their order: the first whose requirement matches is taken. */
+/** Serializers in order of preference. The first whose requirement matches is used. */
 export type SerializerList = readonly (SerializerChoice & { readonly matches: Requirement })[];
 
-/** Phoenix's own. */
+/** The serializers of Phoenix. */
 const PHOENIX_SERIALIZERS: readonly SerializerChoice[] = [
   { serializer: jsonV1, version: "~> 1.0.0" },
   { serializer: jsonV2, version: "~> 2.0.0" },
 ];
 
-/** These, ready to be asked. */
+/** The default serializers of a mount. */
 export const DEFAULT_SERIALIZERS: SerializerList = serializersOf("serializers");
 
 /**
- * Gives the serializer for a version, or undefined where none matches.
+ * Returns the serializer for a version, or undefined if none matches.
  *
- * @param vsn - the parameter as it came; absent means 1.0.0
+ * @param vsn - the client's parameter, not validated; defaults to 1.0.0
  */
 export function negotiate(
   vsn: unknown = DEFAULT_VSN,
@@ -49,10 +49,10 @@ export function negotiate(
 }
 
 /**
- * Makes a list of the serializers that a user chose; without a choice, of Phoenix's own.
+ * Checks the serializers of a mount and parses their requirements. Defaults to Phoenix's.
  *
- * @param subject - what messages call it
- * @throws SIM_ERR_DEFINITION_INVALID for what is no serializer, or no requirement
+ * @param subject - name of the option in error messages
+ * @throws SIM_ERR_DEFINITION_INVALID for an invalid serializer or requirement
  */
 export function serializersOf(
   subject: string,
@@ -67,13 +67,13 @@ export function serializersOf(
 function choiceOf(subject: string, choice: unknown): SerializerList[number] {
   const { serializer, version } = (choice ?? {}) as Partial<SerializerChoice>;
   if (typeof serializer !== "object" || typeof serializer.decode !== "function") {
-    const makers = "jsonV1, jsonV2 or made by defineSerializer";
+    const makers = "jsonV1, jsonV2 or a result of defineSerializer";
     throw invalid(`serializer of ${subject} must be ${makers}, got ${kindOf(serializer)}`);
   }
   const matches = typeof version === "string" ? tryRequirement(version) : undefined;
   if (version === undefined || !matches) {
     const got = typeof version === "string" ? JSON.stringify(version) : kindOf(version);
-    throw invalid(`version of ${subject} must be a requirement as "~> 2.0.0", got ${got}`);
+    throw invalid(`version of ${subject} must be a requirement such as "~> 2.0.0", got ${got}`);
   }
   return { serializer, version, matches };
 }

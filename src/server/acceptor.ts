@@ -1,12 +1,12 @@
 /**
- * Listens, and deals the accepted sockets out to the shards, in turns.
+ * Listens, and distributes accepted sockets to the shards in rotation, one after the other.
  *
- * Main serves no client: with no shard in the deal, as none is left or all are overloaded, a
- * request gets 503.
+ * Main serves no clients itself. If no shard is in rotation, because none is left or all are
+ * overloaded, requests get 503.
  *
- *   not ready --listens, and a shard is in the deal--> ready --it leaves--> not ready, for good
+ *   not ready --listens, and a shard is in rotation--> ready --leave()--> not ready, for good
  *       ^                                                |
- *       +------------ no shard is in the deal -----------+
+ *       +---------- no shard is in rotation -------------+
  *
  * Runs on: main.
  */
@@ -15,11 +15,11 @@ import { makeError } from "../errors.ts";
 import { RETRY_AFTER_S } from "../protocol/reserved.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine-types.ts";
 
-/** What an acceptor tells. */
+/** Receives the events of an acceptor. */
 export interface AcceptorEvents {
-  /** A request got 503. */
+  /** A request was answered with 503. */
   turnedAway(): void;
-  /** Clients are to come here, or are not. */
+  /** The node became ready for clients, or is no longer ready. */
   readiness(isReady: boolean): void;
 }
 
@@ -28,7 +28,7 @@ export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
   readonly #events: AcceptorEvents;
-  /** Shards in the deal, and the turns that each has in a round. */
+  /** Descriptors of the shards in rotation, with the turns that each has per round. */
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
   #isLeaving = false;
@@ -44,21 +44,21 @@ export class Acceptor {
     });
   }
 
-  /** Shards in the deal. */
+  /** Number of shards in rotation. */
   get size(): number {
     return this.#turns.size;
   }
 
-  /** Puts a shard's app into the deal. */
+  /** Adds a shard's app to the rotation. */
   add(descriptor: number): void {
-    // One that is added twice would get a double share.
+    // The engine would give an app that is added twice a double share.
     if (this.#turns.has(descriptor)) return;
     this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
     this.#tellReadiness();
   }
 
-  /** Takes a shard's app out of the deal. */
+  /** Removes a shard's app from the rotation. */
   remove(descriptor: number): void {
     if (this.#turns.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
     this.#tellReadiness();
@@ -68,11 +68,11 @@ export class Acceptor {
     return this.#turns.has(descriptor);
   }
 
-  /** Deals to a shard that is in the deal once, or twice, in each round. */
+  /** Sets whether a shard in rotation gets one connection per round or two. */
   setTurns(descriptor: number, turns: 1 | 2): void {
     if (!this.has(descriptor) || turns === this.#turns.get(descriptor)) return;
     if (turns === 1) {
-      // One remove takes all turns of an app; nothing is accepted between this and the add.
+      // Removes all turns of the app. Nothing is accepted before it is added again below.
       this.#app.removeChildAppDescriptor(descriptor);
     }
     this.#turns.set(descriptor, turns);
@@ -80,13 +80,14 @@ export class Acceptor {
   }
 
   /**
-   * Listens.
+   * Listens on a host and port.
    *
-   * A port that the system chose (0) cannot be had again for a minute after its connections were
-   * closed from here: only for a port that was named, the engine sets SO_REUSEADDR.
+   * A port chosen by the system (0) cannot be reused for a minute after this side has closed its
+   * connections, because the engine sets SO_REUSEADDR only for explicit ports.
    *
-   * @returns the port, which the system chose where 0 was given
-   * @throws SIM_ERR_LISTEN where host and port are taken, or not ours
+   * @param port - 0 lets the system choose one
+   * @returns the port
+   * @throws SIM_ERR_LISTEN if the address is in use or not available
    */
   listen(host: string, port: number): number {
     const option = this.#engine.LIBUS_LISTEN_EXCLUSIVE_PORT;
@@ -96,20 +97,20 @@ export class Acceptor {
     if (this.#listenSocket === undefined) {
       throw makeError(
         "SIM_ERR_LISTEN",
-        `host and port must be free and ours, got ${host}:${port}, which is taken or not ours`,
+        `host and port must be free and local, got ${host}:${port}, which is in use or not available`,
       );
     }
     this.#tellReadiness();
     return this.#engine.us_socket_local_port(this.#listenSocket);
   }
 
-  /** Is not ready from now on, though it takes connections for as long as it listens. */
+  /** Reports the node as not ready, but keeps accepting connections until `stopListening`. */
   leave(): void {
     this.#isLeaving = true;
     this.#tellReadiness();
   }
 
-  /** Takes no more connections. */
+  /** Stops accepting connections. */
   stopListening(): void {
     if (this.#listenSocket === undefined) return;
     this.#engine.us_listen_socket_close(this.#listenSocket);
@@ -117,7 +118,7 @@ export class Acceptor {
     this.#tellReadiness();
   }
 
-  /** Ends everything. */
+  /** Stops listening, empties the rotation and closes the app. */
   close(): void {
     this.stopListening();
     for (const descriptor of this.#turns.keys()) this.remove(descriptor);

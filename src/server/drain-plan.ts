@@ -1,16 +1,16 @@
 /**
- * Plans a drain: into how many batches so many connections are split, and how fast these follow.
+ * Plans a drain: how many batches the connections are split into, and how fast these follow.
  *
- *   1 s, 1 000 a batch, all jitter       .. .: ...|:. .. ..:|. :.. .. |..
- *   the same without jitter              #         #         #
- *                                        0 s       1 s       2 s
+ *   interval 1 s, batch 1 000, jitter 100 %   .. .: ...|:. .. ..:|. :.. .. |..
+ *   the same without jitter                   #         #         #
+ *                                             0 s       1 s       2 s
  *
- * A batch is one of the whole node: each shard ends its share in each round, and up to one more, as
- * shares are rounded. Connections are ended at the same pace however few there are: a batch that is
+ * A batch covers the whole node. In each round, each shard closes its share and, because of
+ * rounding, up to one connection more. The pace is the same for few connections: a batch that is
  * not full takes less time.
  *
  * Runs on: main. Pure.
- * Full: more connections than fit into `drainLimitMs` go in larger batches.
+ * Full: if the connections do not fit into `drainLimitMs`, batches are larger.
  */
 
 import { invalidOption } from "../definition-checks.ts";
@@ -26,19 +26,19 @@ const NAMES = [
   "drainDelayMs",
 ] as const satisfies readonly (keyof Options)[];
 
-/** What of a drain can be said each time: the server's options stand in for the others. */
+/** Options of a single drain. Those left out default to the server's options. */
 export type DrainOptions = Pick<Options, (typeof NAMES)[number]>;
 
-/** How a drain is to go. */
+/** The resolved options of a drain. */
 export type DrainSettings = Pick<ResolvedOptions, (typeof NAMES)[number]>;
 
 /** The plan of one drain. */
 export interface DrainPlan extends Omit<DrainPace, "isOfNode"> {
-  /** From the beginning until the last connection is due. */
+  /** Time from the start of the drain until the last connection is due. */
   readonly spanMs: number;
 }
 
-/** All at once, and who does not take its last bytes is cut. */
+/** Closes all connections at once, and cuts clients that have not received their last bytes. */
 export const AT_ONCE: DrainSettings = {
   drainBatch: Infinity,
   drainIntervalMs: 0,
@@ -49,15 +49,15 @@ export const AT_ONCE: DrainSettings = {
 };
 
 /**
- * Fills in what a caller of `drain` left out.
+ * Checks the options passed to `drain` and fills in the server's for those left out.
  *
- * @throws SIM_ERR_OPTION_INVALID for an unknown name, or a value that the option cannot have
+ * @throws SIM_ERR_OPTION_INVALID for an unknown name or a value out of range
  */
 export function drainSettingsOf(given: DrainOptions, options: ResolvedOptions): DrainSettings {
   const known: readonly string[] = NAMES;
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    const message = `options of drain must be some of ${NAMES.join(", ")}, got ${unknown}`;
+    const message = `drain may only have the options ${NAMES.join(", ")}, got ${unknown}`;
     throw invalidOption(message);
   }
   const settings: Record<string, number> = {};
@@ -69,7 +69,7 @@ export function drainSettingsOf(given: DrainOptions, options: ResolvedOptions): 
   return settings as DrainSettings;
 }
 
-/** Plans the drain of so many connections. */
+/** Plans the drain of a number of connections. */
 export function planDrain(connections: number, settings: DrainSettings): DrainPlan {
   const { drainBatch, drainIntervalMs, drainJitterPercent, drainLimitMs } = settings;
   const wanted = Math.max(1, Math.ceil(connections / drainBatch));

@@ -1,5 +1,5 @@
 /**
- * The host's own member: how main broadcasts and subscribes.
+ * The main thread's member of the exchange, with which the host broadcasts and subscribes.
  *
  * Runs on: main.
  */
@@ -27,7 +27,7 @@ export class Host {
     this.member.start(this.pubsub);
   }
 
-  /** Sets what channels declare of the events that they send, as the newest shard has it. */
+  /** Sets the schemas of the events that channels send, as declared in the newest shard. */
   setOutgoing(outgoing: readonly (readonly OutgoingSchemas[])[]): void {
     this.#writers = new TopicWriters(outgoing);
   }

@@ -1,7 +1,7 @@
 /**
- * What is on this node: the answers of all shards, and of main, put together.
+ * Answers questions about this node by combining the answers of all shards and of main.
  *
- * A shard that is being restarted has two threads, and both are asked.
+ * While a shard is being restarted it has two threads, and both are asked.
  *
  * Runs on: main.
  */
@@ -17,31 +17,31 @@ import type {
 import { errorOf } from "../error-report.ts";
 import type { Asked, Questions } from "./questions.ts";
 
-/** Which topics are wanted. */
+/** Which topics to list. */
 export interface TopicsRequest {
-  /** What their names begin with; everything without. */
+  /** Prefix of the topics; by default all topics. */
   readonly prefix?: string;
-  /** Most topics, the first by their names: 1 to 10,000; 100 without. */
+  /** Most topics to return, in alphabetical order: 1 to 10,000, by default 100. */
   readonly limit?: number;
 }
 
-/** How many sockets are wanted. */
+/** How many sockets to list. */
 export interface SocketsRequest {
-  /** Most sockets, the first by their connections' numbers: 1 to 10,000; 100 without. */
+  /** Most sockets to return, by connection number: 1 to 10,000, by default 100. */
   readonly limit?: number;
 }
 
-/** Who is there, by key, as clients get it. Has no prototype, so that a key may be any string. */
+/** Presences by key, as clients get them. Has no prototype, so that a key can be any string. */
 export type HostPresences = Readonly<Record<string, HostPresenceEntry>>;
 
-/** Who is there under one key. */
+/** The presences of one key. */
 export interface HostPresenceEntry {
   readonly metas: readonly Readonly<Record<string, unknown>>[];
-  /** What `fetch` added. */
+  /** Added by `fetch`. */
   readonly [fetched: string]: unknown;
 }
 
-/** What main has itself: the handlers of its host. */
+/** The topics that the host has subscribed to on main. */
 export interface HostTopics {
   count(topic: string): number;
   topicCounts(prefix: string, limit: number): readonly TopicCount[];
@@ -50,14 +50,14 @@ export interface HostTopics {
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 
-/** The questions that a server answers about itself. */
+/** Answers questions about a server. */
 export class Introspection {
   readonly #questions: Questions;
   readonly #threads: () => readonly Asked[];
   readonly #host: HostTopics;
   readonly #shards: number;
 
-  /** @param threads - of all shards that serve or drain */
+  /** @param threads - returns the threads of all shards that serve or drain */
   constructor(
     questions: Questions,
     threads: () => readonly Asked[],
@@ -105,13 +105,13 @@ export class Introspection {
     return this.#threads().filter((thread) => thread.shard === shard);
   }
 
-  /** Asks one shard who is there: each knows it of all shards and nodes. */
+  /** Asks one shard for presences, since each shard knows those of all shards and nodes. */
   async presences(asked: Omit<PresenceQuestion, "about">): Promise<HostPresences> {
-    // Of the two threads of a shard that is restarted, the later: the other may have ended its part.
+    // If a shard is being restarted, ask its newer thread; the older one may have left presence.
     const thread = this.#threads().at(-1);
-    if (!thread) throw makeError("SIM_ERR_SHARD_BUSY", "a shard must be there, got none");
+    if (!thread) throw makeError("SIM_ERR_SHARD_BUSY", "a shard must be running, got none");
     const [answer] = await this.#questions.ask([thread], { about: "presences", ...asked });
-    // The thread ended meanwhile; another one takes its place.
+    // The thread has ended before it answered. Ask another one.
     if (!answer) return this.presences(asked);
     if ("failed" in answer) throw errorOf(answer.failed);
     if ("presences" in answer) return withoutPrototype(answer.presences);
@@ -121,7 +121,7 @@ export class Introspection {
   }
 }
 
-/** Gives what a shard wrote as JSON: an object that any key may be looked up in. */
+/** Parses a shard's JSON into an object without a prototype. */
 function withoutPrototype(text: string): HostPresences {
   return Object.setPrototypeOf(JSON.parse(text), null) as HostPresences;
 }

@@ -1,62 +1,64 @@
 /**
- * Gives a shard that replaces another two turns of the deal until it has its share of connections.
+ * Gives a replacement shard two turns per round until it has its share of connections.
  *
- * The new thread begins with none, and of those that come back each shard gets the same part; so
- * without this it would stay below the others until clients had come and gone for long.
+ * The new thread starts without connections, and clients that reconnect are spread over all shards.
+ * Without this, the shard would have fewer connections than the others for a long time.
  *
- *   dealt in: one turn --below the others' mean--> two turns --at the mean, or alone--> one turn
+ *   in rotation: one turn --below the others' mean--> two turns --at the mean, or alone--> one turn
  *
- * Two turns, not more: a shard that is given most of a rush of clients is late for all of them.
+ * More than two turns would not help: a shard that gets most of a rush of clients is slow for all
+ * of them.
  *
  * Runs on: main.
  */
 
-/** Which turns shards have: the acceptor. */
-export interface Deal {
+/** The rotation of shards; implemented by the acceptor. */
+export interface Rotation {
   has(descriptor: number): boolean;
-  /** Deals to a shard once, or twice in each round. */
+  /** Sets whether a shard gets one connection per round or two. */
   setTurns(descriptor: number, turns: 1 | 2): void;
 }
 
-/** A thread in the deal. */
-export interface DealtThread {
+/** A shard's thread. */
+export interface LevelledThread {
   readonly descriptor: number | undefined;
   /** Open connections. */
   readonly connections: number;
 }
 
-/** Between two looks at the counts. */
-const LOOK_MS = 250;
+/** Interval at which the connections are counted. */
+const CHECK_MS = 250;
 
-/** The shards that are behind. */
+/** Levels out the connections of new shards. */
 export class Levelling {
-  readonly #deal: Deal;
-  readonly #serving: () => Iterable<DealtThread>;
-  readonly #behind = new Set<DealtThread>();
+  readonly #rotation: Rotation;
+  readonly #serving: () => Iterable<LevelledThread>;
+  /** Threads that have two turns. */
+  readonly #behind = new Set<LevelledThread>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param serving - the threads that serve now */
-  constructor(deal: Deal, serving: () => Iterable<DealtThread>) {
-    this.#deal = deal;
+  /** @param serving - returns the threads that serve */
+  constructor(rotation: Rotation, serving: () => Iterable<LevelledThread>) {
+    this.#rotation = rotation;
     this.#serving = serving;
   }
 
-  /** Begins for a thread that was just dealt in. */
-  begin(thread: DealtThread): void {
+  /** Begins to level a thread that was just added to the rotation. */
+  begin(thread: LevelledThread): void {
     if (thread.descriptor === undefined || this.#isLevel(thread)) return;
     this.#behind.add(thread);
-    this.#deal.setTurns(thread.descriptor, 2);
-    this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref();
+    this.#rotation.setTurns(thread.descriptor, 2);
+    this.#timer ??= setInterval(() => this.check(), CHECK_MS).unref();
   }
 
-  /** Looks at the counts, and takes back the second turn of those that are level. */
-  look(): void {
+  /** Compares the connections, and takes the second turn from threads that are level. */
+  check(): void {
     for (const thread of this.#behind) {
       const { descriptor } = thread;
-      const isDealt = descriptor !== undefined && this.#deal.has(descriptor);
-      if (isDealt && !this.#isLevel(thread)) continue;
+      const isInRotation = descriptor !== undefined && this.#rotation.has(descriptor);
+      if (isInRotation && !this.#isLevel(thread)) continue;
       this.#behind.delete(thread);
-      if (isDealt) this.#deal.setTurns(descriptor, 1);
+      if (isInRotation) this.#rotation.setTurns(descriptor, 1);
     }
     if (this.#behind.size === 0) this.stop();
   }
@@ -66,7 +68,7 @@ export class Levelling {
     this.#timer = undefined;
   }
 
-  #isLevel(thread: DealtThread): boolean {
+  #isLevel(thread: LevelledThread): boolean {
     const others = [...this.#serving()].filter((other) => other !== thread);
     const sum = others.reduce((total, other) => total + other.connections, 0);
     return thread.connections * others.length >= sum;

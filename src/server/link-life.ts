@@ -1,35 +1,37 @@
 /**
- * The life of the link to other nodes: one thread at a time, and another where it ends by itself.
+ * The life of the link to other nodes: a single thread, replaced if it ends unexpectedly.
  *
- *   starting --ready--> serving --ended--> retiring --its number is free--> starting
- *      |                                      ^                                |
- *      +--fails: so does the server           +------- failed, or ended -------+
+ *   starting --ready--> serving --ended--> retiring --number is free--> starting
+ *      |                                      ^                            |
+ *      +--fails: the server fails to start    +------ failed, or ended ----+
  *
- * Meanwhile the node is alone: what it broadcasts reaches its own subscribers and no other node.
- * The next thread tells both sides that they missed something; after the last one only the log does.
+ * Without a link the node is isolated: its broadcasts reach only its own subscribers. The next
+ * thread tells both sides that they missed broadcasts. If no further thread is started, only the
+ * log says so.
  *
  * Runs on: main.
- * Full: a link that ends more than 5 times within a minute is given up, and the node stays alone.
+ * Full: a link that ends more than 5 times within a minute is not replaced; the node stays
+ *       isolated.
  */
 
 import type { Logger } from "../log/logger.ts";
 import type { MemberThread } from "./member-thread.ts";
 import type { RestartBound } from "./restart-bound.ts";
 
-/** Who starts the link's thread: the supervisor. */
+/** Starts the link's thread; implemented by the supervisor. */
 export interface LinkThreads {
   /**
    * Starts a thread for the link; resolves when it is ready.
    *
-   * @param isReplacement - whether there was one before, without which broadcasts did not cross
+   * @param isReplacement - whether an earlier thread has ended, so that broadcasts were lost
    */
   launchLink(isReplacement: boolean): Promise<MemberThread>;
 }
 
-/** What the bound counts it as: shards count from 0. */
+/** Key of the link in the restart bound; shards count from 0. */
 const LINK = -1;
 
-/** The link's threads, one after the other. */
+/** Starts and replaces the link's thread. */
 export class LinkLife {
   readonly #threads: LinkThreads;
   readonly #bound: RestartBound;
@@ -46,7 +48,7 @@ export class LinkLife {
   /**
    * Starts the first thread.
    *
-   * @throws what it failed with
+   * @throws the error with which it failed
    */
   async start(): Promise<void> {
     await this.#threads.launchLink(false);
@@ -58,19 +60,19 @@ export class LinkLife {
     this.#isClosed = true;
   }
 
-  /** Is told that the thread has ended. */
+  /** Called when the thread has ended. */
   ended(thread: MemberThread): void {
     if (this.#hasServed) this.#logger.log("linkEnded", { err: thread.failure });
   }
 
-  /** Is told that every member has forgotten the thread that ended. */
+  /** Called when every member has forgotten the ended thread. */
   retired(): void {
     if (this.#isClosed || !this.#hasServed) return;
     if (this.#bound.tryCount(LINK, performance.now())) void this.#replace();
     else this.#logger.log("linkGivenUp");
   }
 
-  // One that fails ends, is retired as well, and so the next is tried.
+  // If this fails, the thread ends and is retired, and `retired` tries the next one.
   async #replace(): Promise<void> {
     try {
       await this.#threads.launchLink(true);

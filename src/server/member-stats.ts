@@ -1,16 +1,18 @@
 /**
- * Adds up the counters of threads: of both threads of a shard that is restarted, of a shard and its
- * earlier threads, of all.
+ * Combines the counters of several threads: the two threads of a shard that is being restarted, a
+ * shard's current and past threads, or all threads.
  *
  * Runs on: main.
  */
 
 import { COUNTERS, COUNTER_NAMES, type CounterName } from "../memory/counters-layout.ts";
 
-/** Counters of one shard, or of main. */
+/** Counters of a shard, the link or main. */
 export type MemberStats = Readonly<Record<CounterName, number>>;
 
-/** Adds up the counters of several threads. Takes the maximum where a sum has no meaning. */
+/**
+ * Combines the counters of several threads: sums totals and gauges, takes the highest of others.
+ */
 export function joinStats(parts: readonly MemberStats[]): MemberStats {
   const joined = COUNTER_NAMES.map((name) => {
     const values = parts.map((part) => part[name]);
@@ -21,11 +23,11 @@ export function joinStats(parts: readonly MemberStats[]): MemberStats {
   return Object.fromEntries(joined) as MemberStats;
 }
 
-/** Counters of threads that have ended, by shard, so that totals never shrink. */
+/** Counters of ended threads, by shard, so that totals never decrease. */
 export class PastStats {
   readonly #byShard = new Map<number, MemberStats>();
 
-  /** Adds the last counters of a thread that has ended, without its gauges. */
+  /** Adds the final totals and peaks of an ended thread. */
   add(shard: number, last: MemberStats): void {
     const lasting = COUNTER_NAMES.map((name) => {
       const { kind } = COUNTERS[name];
@@ -35,7 +37,7 @@ export class PastStats {
     this.#byShard.set(shard, joinStats([...this.of(shard), past]));
   }
 
-  /** Returns the counters of a shard's ended threads; an empty list if none has ended. */
+  /** Returns the counters of a shard's ended threads, as a list of at most one. */
   of(shard: number): MemberStats[] {
     const past = this.#byShard.get(shard);
     return past ? [past] : [];

@@ -1,5 +1,5 @@
 /**
- * One worker thread, a shard's or the link's, as main sees it.
+ * Main's handle on a worker thread: a shard or the link.
  *
  *   starting --ready--> serving --drain--> draining --finish--> finishing --stop--> stopped
  *      |                   |                  |                     |
@@ -29,19 +29,19 @@ import { errorOf } from "../error-report.ts";
 import type { MemberStats } from "./member-stats.ts";
 import { within } from "./time-limit.ts";
 
-/** What a thread tells its supervisor. */
+/** Receives the events of a thread; implemented by the supervisor. */
 export interface MemberThreadEvents {
-  /** It will end, and must be taken out of the deal first. */
+  /** The thread is about to end, and must leave the rotation first. */
   onLeaving(thread: MemberThread): void;
-  /** It is overloaded, and must be taken out of the deal; or it has recovered. */
-  onDeal(thread: MemberThread, isIn: boolean): void;
-  /** It forgot a member. */
+  /** The thread is overloaded and must leave the rotation, or has recovered. */
+  onRotation(thread: MemberThread, isIn: boolean): void;
+  /** The thread has forgotten a member. */
   onRetired(thread: MemberThread, member: number): void;
-  /** It has a task for the pool, or ends one. */
+  /** The thread submits a task to the pool, or cancels one. */
   onTask(thread: MemberThread, message: TaskMessage): void;
-  /** It answers a question. */
+  /** The thread answers a question. */
   onAnswer(thread: MemberThread, message: AnswerMessage): void;
-  /** It ended. */
+  /** The thread has ended. */
   onExit(thread: MemberThread): void;
 }
 
@@ -50,7 +50,7 @@ export class MemberThread {
   readonly member: number;
   /** Index of the shard; -1 for the link. */
   readonly shard: number;
-  /** What messages call it. */
+  /** Name in error messages. */
   readonly name: string;
   readonly #options: ResolvedOptions;
   readonly #counters: SharedArrayBuffer;
@@ -60,14 +60,14 @@ export class MemberThread {
   #drained: Promise<MemberMessage> | undefined;
   #finished: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
-  /** What its app declares of the events that channels send. */
+  /** Schemas of the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
   hasEnded = false;
-  /** True while it is overloaded, and wants no new connections. */
+  /** Whether the thread is overloaded and must get no new connections. */
   isWithdrawn = false;
-  /** True where it did not drain in time: nobody waits for it to finish. */
+  /** Whether the thread did not drain in time; `stop` then does not wait for it to finish. */
   isLate = false;
-  /** What ended the thread, where it was an error outside all nets. */
+  /** The uncaught error that ended the thread, if any. */
   failure: unknown = undefined;
 
   constructor(entry: URL, start: ShardStart | LinkStart, events: MemberThreadEvents) {
@@ -83,7 +83,7 @@ export class MemberThread {
     });
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
-      if (message.kind === "deal") events.onDeal(this, message.isIn);
+      if (message.kind === "rotation") events.onRotation(this, message.isIn);
       if (message.kind === "retired") events.onRetired(this, message.member);
       if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
       if (message.kind === "answer") events.onAnswer(this, message);
@@ -102,10 +102,10 @@ export class MemberThread {
   }
 
   /**
-   * Resolves when the thread serves.
+   * Resolves when the thread is ready to serve.
    *
-   * @throws what made it fail, or SIM_ERR_SHARD_START where it ended without a word, or is not
-   *   ready within `startTimeoutMs`
+   * @throws the error with which it failed, or SIM_ERR_SHARD_START if it ended without one or was
+   *   not ready within `startTimeoutMs`
    */
   async ready(): Promise<void> {
     const ready = this.#next("ready");
@@ -128,19 +128,20 @@ export class MemberThread {
     });
   }
 
-  /** Open connections, as far as it has counted. */
+  /** Open connections according to its counters. */
   get connections(): number {
     return this.stats().connections;
   }
 
-  /** Reads its counters. */
+  /** Reads the thread's counters. */
   stats(): MemberStats {
     return readCounters(this.#counters, this.member);
   }
 
   /**
-   * Has it close its connections and end its channels; gives what there was when it has, or
-   * undefined where the thread ends first. Called again, it goes on at the new pace.
+   * Makes the thread close its connections and end its channels. Call it again to change the pace.
+   *
+   * @returns what was closed, once that is done; undefined if the thread ends first
    */
   async drain(pace: DrainPace): Promise<ShardDrain | undefined> {
     this.#drained ??= this.#next("drained");
@@ -149,7 +150,7 @@ export class MemberThread {
     return message?.kind === "drained" ? message.drain : undefined;
   }
 
-  /** Has it run the app's `stop`; resolves when it has, or has ended. */
+  /** Makes the thread run the app's `stop`. Resolves when that is done or the thread has ended. */
   async finish(): Promise<void> {
     this.#finished ??= this.#next("finished");
     this.send({ kind: "finish" });
@@ -165,12 +166,12 @@ export class MemberThread {
     this.#worker.postMessage(message, transfer);
   }
 
-  /** Ends the thread whatever it does. Its app must be closed. */
+  /** Terminates the thread. Its app must be closed. */
   async terminate(): Promise<void> {
     await this.#worker.terminate();
   }
 
-  /** Lets the process end while the thread still runs. */
+  /** Lets the process end even if the thread still runs. */
   abandon(): void {
     this.#worker.unref();
   }
@@ -182,8 +183,8 @@ export class MemberThread {
   }
 }
 
-// What an idle connection holds was garbage once: in a large young generation it lies there for
-// long, in many pages that stay resident.
+// A large young generation would keep the garbage of connecting and joining for a long time, in
+// many pages that stay resident.
 function limitsOf({ youngGenerationMb, oldGenerationMb }: ResolvedOptions): ResourceLimits {
   return {
     maxYoungGenerationSizeMb: youngGenerationMb,

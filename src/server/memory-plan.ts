@@ -1,13 +1,13 @@
 /**
- * Makes the shared memory of a node, and gives out the numbers of its members.
+ * Allocates the shared memory of a node and assigns the numbers of its members.
  *
  *   member 0            main
  *   member 1            the link; unused without an adapter
- *   member 2 … s + 1    the shards at the start
- *   member s + 2        spare: the next shard that replaces another
+ *   member 2 … s + 1    the shards, when the server starts
+ *   member s + 2        spare, for the next shard that replaces another
  *
- * Runs on: main, once for each server.
- * Owns: which numbers are free. A number is free again when every other member has forgotten it.
+ * Runs on: main; one per server.
+ * Owns: which numbers are free. A number becomes free when every other member has forgotten it.
  */
 
 import { randomBytes, randomInt } from "node:crypto";
@@ -28,7 +28,7 @@ export const MAIN_MEMBER = 0;
 /** Number of the link's member. */
 export const LINK_MEMBER = 1;
 
-/** Makes the shared memory for a server. */
+/** Allocates the shared memory of a server. */
 export function makeNodeMemory(
   options: ResolvedOptions,
   adapter: AdapterSpec | undefined,
@@ -49,7 +49,7 @@ export function makeNodeMemory(
   };
 }
 
-/** The numbers that shards may have. */
+/** The member numbers of shards. */
 export class MemberNumbers {
   readonly #free: number[];
   readonly #waiting: ((member: number | undefined) => void)[] = [];
@@ -61,10 +61,11 @@ export class MemberNumbers {
   }
 
   /**
-   * Gives a free number, as soon as there is one; undefined once no more are given.
+   * Takes a free number, waiting for one if necessary.
    *
-   * @param limitMs - how long to wait for one
-   * @throws SIM_ERR_SHARD_BUSY where none comes free: a thread that spins forgets no other
+   * @param limitMs - how long to wait
+   * @returns undefined after `close`
+   * @throws SIM_ERR_SHARD_BUSY if none becomes free, because a blocked thread cannot forget members
    */
   async take(limitMs: number): Promise<number | undefined> {
     if (this.#isClosed) return undefined;
@@ -73,7 +74,7 @@ export class MemberNumbers {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(take), 1);
-        const message = `a member's number must come free within ${limitMs} (ms), got none: a shard is too busy to forget one that ended`;
+        const message = `a member number must become free within ${limitMs} (ms), got none: a shard is too busy to forget one that ended`;
         reject(makeError("SIM_ERR_SHARD_BUSY", message));
       }, limitMs);
       const take = (given: number | undefined): void => {
@@ -84,14 +85,14 @@ export class MemberNumbers {
     });
   }
 
-  /** Takes a number back. */
+  /** Gives a number back. */
   free(member: number): void {
     const next = this.#waiting.shift();
     if (next) next(member);
     else this.#free.push(member);
   }
 
-  /** Gives no more numbers: who waits for one gets none. */
+  /** Assigns no more numbers. Pending calls of `take` return undefined. */
   close(): void {
     this.#isClosed = true;
     for (const resolve of this.#waiting.splice(0)) resolve(undefined);

@@ -1,14 +1,15 @@
 /**
- * The drain of a node: its clients are told to come back elsewhere, in batches, until none is left.
+ * The drain of a node: closes its connections in batches, so that clients reconnect elsewhere.
  *
- *   serving --not ready, still takes connections--> leaving --`drainDelayMs`--> closed to new ones
+ *   serving --not ready, still accepts connections--> leaving --`drainDelayMs`--> not accepting
  *      --sockets on their way arrive--> draining --each shard has none left, or is late--> drained
  *
- * What is left is a node without clients, which still has its threads, its host and its link: they
- * end with `close`.
+ * A drained node has no clients, but still has its threads, its host and its link. They end with
+ * `close`.
  *
- * Runs on: main; once for each server.
- * Full: a shard that is not done by its time is late, and nobody waits for it; its counts are missing.
+ * Runs on: main; one per server.
+ * Full: a shard that is not done in time is late. The drain ends without it, and its counts are
+ *       missing from the report.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -20,47 +21,47 @@ import { pause } from "./time-limit.ts";
 
 /** What a drain closed. */
 export interface DrainReport {
-  /** Connections that there were as it began, of all transports. */
+  /** Connections of all transports when the drain began. */
   readonly connections: number;
-  /** Of these, long-poll sessions. */
+  /** How many of these were long-poll sessions. */
   readonly sessions: number;
-  /** Channels that were joined. */
+  /** Joined channels when the drain began. */
   readonly channels: number;
   /** Batches into which the connections were split. */
   readonly rounds: number;
-  /** Connections that were told to come back: with 1012, or by the answer to a poll. */
+  /** Connections that were closed in order: with 1012, or by the answer to a poll. */
   readonly closed: number;
-  /** Connections that were cut, as their clients did not take their last bytes in time. */
+  /** Connections that were cut because their clients did not receive their last bytes in time. */
   readonly cut: number;
-  /** Connections that ended by themselves before it was their turn. */
+  /** Connections that ended on their own before it was their turn. */
   readonly gone: number;
-  /** Channels whose `terminate` has not settled in time. */
+  /** Channels whose `terminate` did not settle in time. */
   readonly unsettled: number;
-  /** Shards that were not done in time, or ended: what they had is not counted above. */
+  /** Shards that were not done in time or ended. Their connections are not counted above. */
   readonly lateShards: readonly number[];
   readonly durationMs: number;
 }
 
-/** A thread of a shard, as a drain sees it. */
+/** A shard's thread, as a drain sees it. */
 export interface DrainedThread {
   readonly shard: number;
-  /** Open connections, as far as it has counted. */
+  /** Open connections according to its counters. */
   readonly connections: number;
-  /** True where it was not done in time: nobody is to wait for it any more. */
+  /** Set if the thread was not done in time, so that nothing waits for it any more. */
   isLate: boolean;
-  /** Gives undefined where the thread ends first. */
+  /** Drains the thread. Resolves with undefined if the thread ends first. */
   drain(pace: DrainPace): Promise<ShardDrain | undefined>;
 }
 
-/** What a drain does with threads and their deal: the supervisor and the acceptor. */
+/** The node that is drained; implemented by the supervisor. */
 export interface DrainedNode {
-  /** The node is not ready any more. */
+  /** Marks the node as not ready. */
   leave(): void;
-  /** Takes no more connections and begins no more shards; gives those that have connections. */
-  closeDeal(): { readonly threads: readonly DrainedThread[]; readonly hadDeal: boolean };
-  /** Has no shard take any client from now on, on connections that are kept alive neither. */
-  closeDoors(): void;
-  /** Has all that drains done at once. */
+  /** Stops accepting connections and starting shards. Returns the threads with connections. */
+  stopAccepting(): { readonly threads: readonly DrainedThread[]; readonly wasAccepting: boolean };
+  /** Makes all shards refuse clients, even on kept-alive connections. */
+  refuseClients(): void;
+  /** Finishes all drains immediately, by cutting connections. */
   cut(): void;
 }
 
@@ -81,18 +82,18 @@ export class NodeDrain {
     this.#logger = logger;
   }
 
-  /** True from `run` on. */
+  /** Whether `run` has been called. */
   get hasBegun(): boolean {
     return this.#drained !== undefined;
   }
 
-  /** Drains; called again it gives the same promise, which never rejects. */
+  /** Drains the node. Later calls return the same promise, which never rejects. */
   run(settings: DrainSettings): Promise<DrainReport> {
     this.#drained ??= this.#run(settings);
     return this.#drained;
   }
 
-  /** Goes on without batches, and without waiting for who does not take its last bytes. */
+  /** Continues without batches, and without waiting for clients to receive their last bytes. */
   hurry(): void {
     this.#isHurried = true;
     this.#endPause();
@@ -105,13 +106,13 @@ export class NodeDrain {
     this.#logger.log("serverDraining");
     this.#node.leave();
     if (settings.drainDelayMs > 0 && !this.#isHurried) await this.#pause(settings.drainDelayMs);
-    const { threads, hadDeal } = this.#node.closeDeal();
-    // Sockets may still be on their way to a shard. Nothing makes them come sooner.
-    if (hadDeal) await pause(SETTLE_MS);
+    const { threads, wasAccepting } = this.#node.stopAccepting();
+    // Accepted sockets may still be on their way to a shard, and nothing reports their arrival.
+    if (wasAccepting) await pause(SETTLE_MS);
     const connections = threads.reduce((sum, thread) => sum + thread.connections, 0);
     const { spanMs, ...pace } = planDrain(connections, this.#isHurried ? AT_ONCE : settings);
     this.#hasPace = true;
-    this.#node.closeDoors();
+    this.#node.refuseClients();
     const limitMs = spanMs + pace.deadlineMs + this.#options.shutdownMs + ANSWER_MS;
     const drains = await this.#drainAll(threads, { ...pace, isOfNode: true }, limitMs);
     const lateShards = threads.flatMap(({ shard }, at) => (drains[at] ? [] : [shard]));

@@ -1,39 +1,39 @@
 /**
- * Asks shards, and waits for their answers up to a time.
+ * Asks shards questions, and waits for their answers with a time limit.
  *
  *   asked --answer--> answered
- *     +--its thread ends--> answered with undefined: what it had is gone
- *     +--the time is up---> rejected, naming the shards that are late
+ *     +--thread ends--> answered with undefined, because its state is gone
+ *     +--time is up---> rejected, naming the shards that are late
  *
  * Runs on: main.
- * Full: a question beyond `controlTimeoutMs` is rejected.
+ * Full: a question that takes longer than `controlTimeoutMs` is rejected.
  */
 
 import { makeError } from "../errors.ts";
 import type { Answer, AnswerMessage, Answers, MainMessage, Question } from "../shard/control.ts";
 
-/** Whom main asks. */
+/** A thread that can be asked. */
 export interface Asked {
   readonly shard: number;
   send(message: MainMessage): void;
 }
 
-/** The questions under way. */
+/** The open questions of a server. */
 export class Questions {
   readonly #limitMs: number;
-  /** By thread and number: what waits for the answer. */
+  /** Resolvers of the open questions, by thread and number. */
   readonly #waiting = new Map<Asked, Map<number, (answer: Answer) => void>>();
   #nextId = 0;
 
-  /** @param limitMs - time for an answer */
+  /** @param limitMs - time limit of an answer */
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }
 
   /**
-   * Asks several shards at once. A thread that ends meanwhile gives no answer.
+   * Asks several shards at once. Threads that end meanwhile are left out of the result.
    *
-   * @throws SIM_ERR_SHARD_BUSY, which names who did not answer in time
+   * @throws SIM_ERR_SHARD_BUSY, which names the shards that did not answer in time
    */
   async ask<About extends Question["about"]>(
     threads: readonly Asked[],
@@ -57,7 +57,7 @@ export class Questions {
     }
   }
 
-  /** Takes an answer. One that nobody waits for any more is ignored. */
+  /** Handles an answer. Late answers are ignored. */
   answered(thread: Asked, { id, answer }: AnswerMessage): void {
     const waiting = this.#waiting.get(thread);
     const settle = waiting?.get(id);
@@ -65,7 +65,7 @@ export class Questions {
     settle?.(answer);
   }
 
-  /** Is told that a thread has ended. */
+  /** Settles the questions of a thread that has ended. */
   ended(thread: Asked): void {
     for (const settle of this.#waiting.get(thread)?.values() ?? []) settle(undefined);
     this.#waiting.delete(thread);

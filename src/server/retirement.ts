@@ -1,27 +1,29 @@
 /**
- * Retires the numbers of members that ended: a number is given to a new thread only when every
- * other member has delivered what the old one wrote, and has forgotten it.
+ * Retires the numbers of ended members.
+ *
+ * A number is given to a new thread only after every other member has delivered what the old thread
+ * wrote and has forgotten it.
  *
  * Runs on: main.
- * Order:   that of `pubsub/member`; the words of `Life` are reset last.
- * Full:    what the thread still had to send when it ended is lost, and every member is told.
+ * Order:   as in `pubsub/member`; the words of `Life` are reset last.
+ * Full:    records that the thread had not sent when it ended are lost, and every member is told.
  */
 
 import type { Life } from "../memory/life.ts";
 import type { Member } from "../pubsub/member.ts";
 import type { MemberThread } from "./member-thread.ts";
 
-/** The retirements under way. */
+/** The retirements in progress. */
 export class Retirement {
   readonly #main: Member;
   readonly #life: Life;
   readonly #onFree: (member: number) => void;
-  /** By retired member: the threads that have not forgotten it yet. */
+  /** The threads that have not forgotten a retired member yet, by member. */
   readonly #waiting = new Map<number, Set<MemberThread>>();
 
   /**
    * @param main - main's own member
-   * @param onFree - called with each number that may be used again
+   * @param onFree - called with each number that can be reused
    */
   constructor(main: Member, life: Life, onFree: (member: number) => void) {
     this.#main = main;
@@ -32,7 +34,7 @@ export class Retirement {
   /**
    * Begins to retire the member of a thread that has ended.
    *
-   * @param hasLost - whether it ended with records that it had not sent
+   * @param hasLost - whether the thread ended with unsent records
    */
   begin(member: number, others: readonly MemberThread[], hasLost: boolean): void {
     this.#main.index.clearMember(member);
@@ -42,13 +44,13 @@ export class Retirement {
     this.#finishIfForgotten(member);
   }
 
-  /** Handles a thread's answer that it has forgotten a member. */
+  /** Called when a thread has forgotten a member. */
   forgotten(thread: MemberThread, member: number): void {
     this.#waiting.get(member)?.delete(thread);
     this.#finishIfForgotten(member);
   }
 
-  /** Handles the end of a thread: no retirement waits for it any more. */
+  /** Called when a thread has ended, so that no retirement waits for it. */
   ended(thread: MemberThread): void {
     for (const [member, threads] of this.#waiting) {
       if (threads.delete(thread)) this.#finishIfForgotten(member);

@@ -1,5 +1,5 @@
 /**
- * Options of `serve`.
+ * The parameters of `serve`.
  *
  * Runs on: main. Types only.
  */
@@ -8,14 +8,14 @@ import type { LogSink } from "../log/logger.ts";
 import type { Options } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 
-/** The app, and options that can also come from environment variables. */
+/** The parameters of `serve`: the app, and options that can also be set in the environment. */
 export interface ServeOptions extends Options {
-  /** URL or path of the app module. Its default export is made by `defineEndpoint`. */
+  /** URL or path of the app module. Its default export is the result of `defineEndpoint`. */
   readonly app: URL | string;
-  /** `context.data` of the app in each shard; a structured clone. */
+  /** Passed to the app in each shard as `context.data`; must support structured clone. */
   readonly data?: unknown;
-  /** A link to other nodes, instead of the one that `clusterUrl` names. */
+  /** A custom link to other nodes. By default `clusterUrl` selects the link. */
   readonly adapter?: AdapterSpec;
-  /** Gets the log lines of the main thread, instead of standard error. */
+  /** Receives main's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
 }

@@ -1,5 +1,5 @@
 /**
- * Result of `server.stats()`.
+ * The result of `server.stats()`.
  *
  * Runs on: main. Types only.
  */
@@ -10,15 +10,15 @@ import type { MemberStats } from "./member-stats.ts";
 /** Counters of a server. */
 export interface ServerStats {
   /**
-   * By index of the shard. Includes both threads of a shard that is restarted, and totals of its
-   * earlier threads. Undefined while a shard is replaced.
+   * Counters by shard, including the totals of its ended threads. While a shard is being restarted,
+   * both threads are counted. Undefined while a shard that has ended is being replaced.
    */
   readonly shards: readonly (MemberStats | undefined)[];
   readonly main: MemberStats;
-  /** The link to other nodes, since its thread started; undefined if there is none. */
+  /** The link to other nodes, since its thread started; undefined without a link. */
   readonly link: MemberStats | undefined;
-  /** Sums of all shards and main. */
+  /** All shards and main together. */
   readonly total: MemberStats;
-  /** Computed from the whole index each time it is read. */
+  /** Statistics of the subscription index. Each read scans the whole index. */
   readonly index: SubscriptionIndexStats;
 }

@@ -48,25 +48,25 @@ import { Supervisor } from "./supervisor.ts";
 import { TaskPool } from "../tasks/task-pool.ts";
 
 /**
- * A presence, as the host sees it. A shard is asked, and its `fetch` called there.
+ * A presence, for use by the host. Each method asks a shard, which also calls `fetch`.
  *
- * Each method throws SIM_ERR_PRESENCE where the endpoint names no such presence, SIM_ERR_SHARD_BUSY
- * where the shard does not answer in time, and what `fetch` threw.
+ * The methods throw SIM_ERR_PRESENCE if the endpoint has no presence of that name,
+ * SIM_ERR_SHARD_BUSY if the shard does not answer in time, and any error of `fetch`.
  */
 export interface HostPresence {
-  /** Gives who is there on a topic, by key. */
+  /** Returns the presences of a topic, by key. */
   list(topic: string): Promise<HostPresences>;
-  /** Gives who is there under a key, or undefined. */
+  /** Returns the presences of a key, or undefined. */
   getByKey(topic: string, key: string): Promise<HostPresenceEntry | undefined>;
 }
 
 /**
- * A running server. With `serve<typeof app>(…)` it knows the app's topics, their events and payloads.
+ * A running server. `serve<typeof app>(…)` types the app's topics, events and payloads.
  */
 export class Server<App = unknown> {
-  /** Address that it listens on. */
+  /** Address that the server listens on. */
   readonly host: string;
-  /** Port that it listens on. */
+  /** Port that the server listens on. */
   readonly port: number;
   readonly shards: number;
   readonly nodeName: string;
@@ -84,24 +84,24 @@ export class Server<App = unknown> {
   }
 
   /**
-   * True while the node takes clients: false from `drain` or `close` on, and while no shard is in
-   * the deal. Routes of the app have the same as `context.isReady`.
+   * Whether the node accepts clients. False after `drain` or `close` was called, and while no shard
+   * accepts connections. Routes of the app can read it as `context.isReady`.
    */
   get isReady(): boolean {
     return this.#parts.life.isReady;
   }
 
-  /** True from `close` on. */
+  /** Whether `close` was called. */
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
 
   /**
-   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
-   * Schema that the topic's channel declares for the event applies as to its own broadcasts.
+   * Broadcasts to the subscribers of a topic, on all nodes unless the options say otherwise. If the
+   * topic's channel declares a JSON Schema for the event, it applies to this broadcast too.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED;
-   *   then nobody gets it
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID,
+   *   SIM_ERR_SERVER_CLOSED
    */
   broadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
     topic: Topic,
@@ -114,19 +114,19 @@ export class Server<App = unknown> {
   /**
    * Calls a handler for each broadcast of a topic.
    *
-   * @param onGap - called where broadcasts were lost on their way to main
-   * @returns a function that ends it
+   * @param onGap - called when broadcasts were lost on the way to main
+   * @returns a function that removes the handler
    */
   subscribe(topic: string, handler: BroadcastHandler, onGap: () => void = () => {}): () => void {
     return this.#host().pubsub.listen(topic, handler, onGap);
   }
 
-  /** Closes all connections of a socket id, on all nodes, with 1001. */
+  /** Closes all connections with a socket id, on all nodes, with 1001. */
   disconnect(id: string): void {
     this.#host().pubsub.broadcast(id, EVENT.disconnect, {}, "cluster");
   }
 
-  /** Reads the counters of all threads. Costs no message; reading `index` of it takes milliseconds. */
+  /** Reads the counters of all threads without asking them. Reading `index` takes milliseconds. */
   stats(): ServerStats {
     const { memory, supervisor, host } = this.#parts;
     const shards = Array.from({ length: this.shards }, (_, shard) => supervisor.stats(shard));
@@ -145,35 +145,35 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Gives the subscribers of a topic on this node: channels that joined it, and what subscribed to
-   * it in code.
+   * Returns the number of subscribers of a topic on this node: channels that joined it, and
+   * subscriptions in code.
    *
-   * @throws SIM_ERR_SHARD_BUSY where a shard does not answer in time, as the next four do
+   * @throws SIM_ERR_SHARD_BUSY if a shard does not answer in time, like the next four methods
    */
   async subscribers(topic: string): Promise<number> {
     return this.#introspection().subscribers(topic);
   }
 
   /**
-   * Gives topics of this node and their subscribers, the first by their names. Each shard goes
-   * through all of its topics for it.
+   * Returns topics of this node with their subscriber counts, in alphabetical order. Each shard
+   * scans all its topics.
    */
   async topics(request: TopicsRequest = {}): Promise<TopicCount[]> {
     return this.#introspection().topics(request);
   }
 
-  /** Gives connections of this node, the first by their numbers. */
+  /** Returns connections of this node, ordered by number. */
   async sockets(request: SocketsRequest = {}): Promise<SocketInfo[]> {
     return this.#introspection().sockets(request);
   }
 
-  /** Gives the channels of a connection, or undefined where there is no such connection. */
+  /** Returns the channels of a connection, or undefined if there is no such connection. */
   async channels(connection: number): Promise<ChannelInfo[] | undefined> {
     return this.#introspection().channels(connection);
   }
 
   /**
-   * Gives a channel of a connection, with its assigns and its connection, or undefined where there
+   * Returns a channel of a connection, with its assigns and its connection, or undefined if there
    * is no such channel.
    */
   async channel(connection: number, topic: string): Promise<ChannelDetails | undefined> {
@@ -181,7 +181,7 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Gives a presence of the endpoint, by its name: who is there, on all shards and nodes.
+   * Returns a presence of the endpoint by its name. It covers all shards and nodes.
    *
    * ```ts
    * const inLobby = await server.presence().list("room:lobby");
@@ -196,13 +196,14 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Replaces a shard's thread while the others serve: a new one loads the app module as it is now,
-   * and takes new connections; the old one closes its own with 1012, in batches as `drain` does,
-   * and ends. Restarts wait for each other.
+   * Replaces a shard's thread while the other shards keep serving. A new thread loads the current
+   * app module and gets new connections. The old thread closes its connections with 1012, in
+   * batches like `drain`, and ends. Only one restart runs at a time; others wait.
    *
    * @returns what was closed, once the old thread has ended
-   * @throws what the new thread failed with, and then the old one goes on; SIM_ERR_SHARD_BUSY
-   *   where the old one does not end, SIM_ERR_SERVER_CLOSED, SIM_ERR_OPTION_INVALID
+   * @throws the error with which the new thread failed (the old one then keeps serving);
+   *   SIM_ERR_SHARD_BUSY if the old thread does not end; SIM_ERR_SERVER_CLOSED,
+   *   SIM_ERR_OPTION_INVALID
    */
   async restartShard(shard: number): Promise<ShardRestart> {
     this.#host();
@@ -215,15 +216,16 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Sends all clients elsewhere: the node is not ready any more, takes no connections, and closes
-   * those that it has with 1012, in batches; its channels' `terminate` runs. Long-poll sessions end
-   * likewise. Everything else goes on, until `close`: broadcasts, other nodes, routes.
+   * Moves all clients to other nodes. The node is no longer ready, accepts no connections, and
+   * closes existing ones with 1012, in batches. Long-poll sessions end too, and `terminate` of each
+   * channel runs. Everything else keeps working until `close`: broadcasts, the link to other nodes,
+   * routes.
    *
-   * Called again, or after `close`, it gives the same promise.
+   * Later calls, and calls after `close`, return the same promise.
    *
-   * @param options - instead of the server's, by the same names
-   * @returns what was closed, once no connection is left and each `terminate` has settled or had
-   *   its time; rejects with SIM_ERR_OPTION_INVALID, and then nothing has begun
+   * @param options - override the server's options of the same names
+   * @returns what was closed, once no connection is left and each `terminate` has settled or timed
+   *   out; rejects with SIM_ERR_OPTION_INVALID without starting anything
    */
   drain(options: DrainOptions = {}): Promise<DrainReport> {
     try {
@@ -234,17 +236,15 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Closes in order: drains, runs `stop` of the app, and ends the threads. A drain that is under
-   * way is waited for.
-   *
-   * Called again, it gives the same promise.
+   * Closes the server in order: drains it, or waits for the drain in progress, runs the app's
+   * `stop`, and ends the threads. Later calls return the same promise.
    */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Closes at once: no batches, and connections that do not take their last bytes are cut. */
+  /** Closes without batches, and cuts connections that have unsent bytes. */
   async closeNow(): Promise<void> {
     this.#drain.hurry();
     this.#closing ??= this.#close();
@@ -287,7 +287,7 @@ interface ServerParts {
 }
 
 /**
- * Starts a server; resolves when every shard is ready and it listens.
+ * Starts a server. Resolves when every shard is ready and the server listens.
  *
  * ```ts
  * import type app from "./app.js";
@@ -295,8 +295,8 @@ interface ServerParts {
  * const server = await serve<typeof app>({ app: new URL("./app.js", import.meta.url) });
  * ```
  *
- * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN; SIM_ERR_APP_MODULE,
- *   or what the app module or its `start` threw
+ * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN, SIM_ERR_APP_MODULE,
+ *   and any error of the app module or its `start`
  */
 export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
   const { app: _app, data, adapter: _adapter, logger: sink, ...own } = given;
@@ -364,12 +364,15 @@ function appUrl(app: unknown): string {
   return app.startsWith("file:") ? app : pathToFileURL(app).href;
 }
 
-/** The adapter given in code wins over a `clusterUrl` of the environment; in code, one is enough. */
+/**
+ * Returns the adapter. One in code overrides a `clusterUrl` from the environment; both in code is
+ * an error.
+ */
 function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec | undefined {
   const { adapter, clusterUrl } = given;
   if (adapter === undefined) return clusterAdapter(resolved);
-  if (clusterUrl !== undefined) throw invalidOption("adapter must be left out beside clusterUrl");
+  if (clusterUrl !== undefined) throw invalidOption("adapter must not be combined with clusterUrl");
   const { module, options } = Object(adapter) as Partial<AdapterSpec>;
   if (typeof module === "string" && typeof options === "object" && options !== null) return adapter;
-  throw invalidOption("adapter must be { module, options }, as `memoryAdapter` gives");
+  throw invalidOption("adapter must be { module, options }, as returned by `memoryAdapter`");
 }

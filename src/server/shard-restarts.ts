@@ -1,17 +1,17 @@
 /**
- * Restarts shards, one after the other, while the others serve.
+ * Restarts shards, one at a time, while the others keep serving.
  *
- *   launch a new thread --it fails--> the old one goes on, the caller is told why
+ *   start a new thread --fails--> the old one keeps serving; the caller gets the error
  *     | ready
- *   the new one takes its place in the deal; the old one leaves it
- *     | sockets on their way to the old one arrive
- *   the old one closes its connections in batches, ends its channels, stops the app
+ *   the new thread replaces the old one in the rotation
+ *     | sockets on their way to the old thread arrive
+ *   the old thread closes its connections in batches, ends its channels, stops the app
  *     |
- *   its thread ends, its number is retired
+ *   the old thread ends, and its number is retired
  *
  * Runs on: main.
- * Full: one restart at a time: others wait, in the order they were asked for. A thread that does
- *       not end in time is left to itself, out of the deal; the caller is told.
+ * Full: further restarts wait in the order of their calls. A thread that does not end in time is
+ *       abandoned, and the caller gets an error.
  */
 
 import { makeError } from "../errors.ts";
@@ -30,21 +30,21 @@ export interface ShardRestart {
   readonly channels: number;
 }
 
-/** What a restart does with threads: the supervisor. */
+/** Starts and ends threads for a restart; implemented by the supervisor. */
 export interface RestartedThreads {
-  /** Starts a further thread of a shard; resolves when it is ready. */
+  /** Starts another thread of a shard. Resolves when it is ready. */
   launch(shard: number): Promise<MemberThread>;
-  /** Deals to a new thread, and no more to the old one, which it gives. */
+  /** Puts a new thread in the place of the old one, which is returned. */
   install(thread: MemberThread): MemberThread | undefined;
-  /** Ends a thread; false where it cannot be ended. */
+  /** Ends a thread. @returns false if it cannot be ended */
   end(thread: MemberThread): Promise<boolean>;
-  /** Nobody is about to install a thread of this shard any more. */
+  /** Called after a launched thread was installed or has failed. */
   restartSettled(shard: number): void;
 }
 
-/** After a shard left the deal, sockets may still be on their way to it. */
+/** Time for sockets that are on their way to a shard when it leaves the rotation. */
 export const SETTLE_MS = 100;
-/** A shard that has used all of its time for a drain still has to say so. */
+/** Additional time for a shard to report a drain that took all of its time. */
 export const ANSWER_MS = 1_000;
 
 /** The restarts of a server. */
@@ -62,7 +62,7 @@ export class ShardRestarts {
     this.#logger = logger;
   }
 
-  /** True while a new thread of the shard is about to be installed. */
+  /** Reports whether a new thread of the shard is being started and not yet installed. */
   isLaunching(shard: number): boolean {
     return this.#shard === shard;
   }
@@ -70,7 +70,7 @@ export class ShardRestarts {
   /**
    * Restarts a shard.
    *
-   * @throws what the new thread failed with; SIM_ERR_SHARD_BUSY, SIM_ERR_SERVER_CLOSED
+   * @throws the error with which the new thread failed; SIM_ERR_SHARD_BUSY, SIM_ERR_SERVER_CLOSED
    */
   async restart(shard: number): Promise<ShardRestart> {
     const restart = this.#last.then(async () => this.#restart(shard));
@@ -78,7 +78,7 @@ export class ShardRestarts {
     return restart;
   }
 
-  /** Begins no more restarts. */
+  /** Refuses further restarts. */
   close(): void {
     this.#isClosed = true;
   }
@@ -105,7 +105,7 @@ export class ShardRestarts {
   async #retire(old: MemberThread): Promise<Omit<ShardRestart, "shard">> {
     const { drainMs, shutdownMs } = this.#options;
     await pause(SETTLE_MS);
-    // The server closes: it drains this thread too, and at its own pace.
+    // The server is closing and drains this thread at its own pace.
     if (this.#isClosed) throw closedError();
     const { connections, channels } = old.stats();
     const { spanMs, ...plan } = planDrain(connections, this.#options);
@@ -115,12 +115,12 @@ export class ShardRestarts {
     if (await this.#threads.end(old)) return { connections, channels };
     throw makeError(
       "SIM_ERR_SHARD_BUSY",
-      `shard ${old.shard} must close its connections within ${limitMs} (ms) of its restart: the new thread serves, the old one holds its loop`,
+      `shard ${old.shard} must close its connections within ${limitMs} (ms) of its restart: the new thread serves, but the old one is blocked`,
     );
   }
 }
 
-/** The error of whoever asks too late. */
+/** Creates the error for calls after `close` or `drain`. */
 export function closedError(state: "closed" | "drained" = "closed"): Error {
   return makeError("SIM_ERR_SERVER_CLOSED", `server must be open, got ${state}`);
 }

@@ -1,11 +1,11 @@
 /**
- * Starts the shards and the link, replaces a shard that ends, and stops them all in order.
+ * Starts the shards and the link, replaces shards that end, and stops all threads in order.
  *
  * Runs on: main.
- * Order: a shard is taken out of the deal before it may close its app; its thread is ended by force
- *        only once the app is closed (the engine would abort the process).
- * Full: a shard that ends more than 5 times within a minute is given up; the server goes on with
- *       the others. A link that does is given up as well; the node is alone then.
+ * Order: a shard leaves the rotation before it may close its app. Its thread is terminated only
+ *        after its app is closed; otherwise the engine would abort the process.
+ * Full: a shard that ends more than 5 times within a minute is not replaced, and the server
+ *       continues with the others. Likewise the link; the node is then isolated.
  */
 
 import { availableParallelism } from "node:os";
@@ -38,7 +38,7 @@ import {
 import type { TaskPool } from "../tasks/task-pool.ts";
 import { within } from "./time-limit.ts";
 
-/** What a supervisor is made of. */
+/** The dependencies of a Supervisor. */
 export interface SupervisorParts {
   readonly memory: NodeMemory;
   readonly options: ResolvedOptions;
@@ -53,9 +53,9 @@ export interface SupervisorParts {
 
 const SHARD_ENTRY = new URL("../shard/entry.js", import.meta.url);
 const LINK_ENTRY = new URL("../shard/link-entry.js", import.meta.url);
-/** Shards that start at once, at least. */
+/** Minimum number of shards that start concurrently. */
 const STARTS_AT_ONCE = 4;
-/** How long main waits on its way out for all shards to close. */
+/** How long main waits for all shards to close when the process exits. */
 const EXIT_MS = 2_000;
 
 /** The threads of a server. */
@@ -70,16 +70,16 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   readonly #link: LinkLife;
   readonly #levelling: Levelling;
   readonly #past = new PastStats();
-  /** The threads that serve, by index of the shard. */
+  /** The serving threads, by shard. */
   readonly #shards = new Map<number, MemberThread>();
-  /** All that have not ended: the link, and those that start or drain as well. */
+  /** All threads that have not ended, including the link and threads that start or drain. */
   readonly #threads = new Set<MemberThread>();
   /** How many threads each shard has had. */
   readonly #launched: number[];
   readonly #replacing = new Set<number>();
-  /** No shard is started any more. */
+  /** If set, no more shards are started. */
   #isDraining = false;
-  /** Nor is the link, and what ends needs not be retired. */
+  /** If set, the link is not started either, and ended threads are not retired. */
   #isStopping = false;
 
   constructor(parts: SupervisorParts) {
@@ -98,27 +98,29 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#launched = Array.from({ length: options.shards }, () => 0);
   }
 
-  /** The threads of shards that have connections: those that serve, and those that drain. */
+  /** Returns the shard threads that can have connections: those that serve or drain. */
   shardThreads(): MemberThread[] {
     return [...this.#threads].filter(
       ({ shard, descriptor }) => shard >= 0 && descriptor !== undefined,
     );
   }
 
-  /** Numbers of a shard and all its threads; undefined where it has none now. */
+  /** Returns the counters of a shard, including past threads; undefined if it has no thread now. */
   stats(shard: number): MemberStats | undefined {
     const threads = this.shardThreads().filter((thread) => thread.shard === shard);
     if (threads.length === 0) return undefined;
     return joinStats([...this.#past.of(shard), ...threads.map((thread) => thread.stats())]);
   }
 
-  /** Numbers of all shards, of those too that have no thread now. */
+  /** Returns the counters of all shards, including those without a thread. */
   totalStats(): MemberStats {
     const now = this.shardThreads().map((thread) => thread.stats());
     return joinStats([...this.#past.all(), ...now]);
   }
 
-  /** Starts everything; resolves when all serve. What one of them failed with is thrown. */
+  /**
+   * Starts all threads. Resolves when all are ready, or rejects with the error of one that failed.
+   */
   async start(): Promise<void> {
     const { adapter } = this.#parts;
     const starts = [this.#startShards()];
@@ -126,10 +128,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
-    for (const thread of this.#shards.values()) this.#deal(thread);
+    for (const thread of this.#shards.values()) this.#addToRotation(thread);
   }
 
-  /** Replaces a shard's thread by a new one, which loads the app anew. */
+  /** Replaces a shard's thread with a new one, which loads the app again. */
   async restart(shard: number): Promise<ShardRestart> {
     return this.#restarts.restart(shard);
   }
@@ -138,26 +140,26 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#parts.acceptor.leave();
   }
 
-  closeDeal(): { readonly threads: readonly MemberThread[]; readonly hadDeal: boolean } {
+  stopAccepting(): { readonly threads: readonly MemberThread[]; readonly wasAccepting: boolean } {
     const { acceptor } = this.#parts;
     acceptor.stopListening();
     this.#isDraining = true;
     this.#restarts.close();
     this.#levelling.stop();
     this.#numbers.close();
-    const hadDeal = acceptor.size > 0;
+    const wasAccepting = acceptor.size > 0;
     const threads = this.shardThreads();
     for (const thread of threads) this.#release(thread);
-    return { threads, hadDeal };
+    return { threads, wasAccepting };
   }
 
-  closeDoors(): void {
+  refuseClients(): void {
     this.#life.drain();
   }
 
-  /** Stops everything in order once it is drained: the app's `stop`, and the threads run dry. */
+  /** Stops all drained threads in order: runs the app's `stop`, and lets the threads finish. */
   async stop(): Promise<void> {
-    this.closeDeal();
+    this.stopAccepting();
     this.#isStopping = true;
     this.#link.close();
     const shards = this.shardThreads().filter((thread) => !thread.isLate);
@@ -166,12 +168,12 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     await Promise.all([...this.#threads].map((thread) => this.end(thread)));
   }
 
-  /** Cuts all connections: what drains is done at once. */
+  /** Cuts all connections of draining shards, so that their drains finish immediately. */
   cut(): void {
     for (const thread of this.shardThreads()) thread.send({ kind: "cut" });
   }
 
-  /** Closes all shards' apps from within the process's exit, where no loop goes round any more. */
+  /** Closes the apps of all shards in an exit handler, when main's event loop no longer runs. */
   closeOnExit(): void {
     this.#life.stopAll();
     const deadlineMs = performance.now() + EXIT_MS;
@@ -180,21 +182,21 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     }
   }
 
-  // -- what threads tell -------------------------------------------------------------------------
+  // -- events of threads --------------------------------------------------------------------------
 
   onLeaving(thread: MemberThread): void {
     this.#release(thread);
   }
 
-  onDeal(thread: MemberThread, isIn: boolean): void {
+  onRotation(thread: MemberThread, isIn: boolean): void {
     const { acceptor, logger } = this.#parts;
     const { descriptor, shard } = thread;
     thread.isWithdrawn = !isIn;
     if (this.#shards.get(shard) !== thread || this.#isDraining || descriptor === undefined) return;
-    if (isIn) this.#deal(thread);
+    if (isIn) this.#addToRotation(thread);
     else acceptor.remove(descriptor);
     logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
-    if (acceptor.size === 0) logger.log("noShardInDeal");
+    if (acceptor.size === 0) logger.log("allShardsOverloaded");
   }
 
   onRetired(thread: MemberThread, member: number): void {
@@ -255,14 +257,14 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const old = this.#shards.get(thread.shard);
     this.#shards.set(thread.shard, thread);
     this.#parts.tasks.renew();
-    this.#deal(thread);
+    this.#addToRotation(thread);
     if (old) this.#release(old);
     this.#levelling.begin(thread);
     return old;
   }
 
   restartSettled(shard: number): void {
-    // The old thread ended while the new one started, which then failed.
+    // The old thread has ended while a new one was starting, and that one has failed.
     if (!this.#shards.has(shard)) void this.#replace(shard);
   }
 
@@ -277,7 +279,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
       await thread.terminate();
       return true;
     }
-    // User code spins: the thread cannot close its app, and may not be ended before it has.
+    // User code blocks the thread, so it cannot close its app and must not be terminated.
     logger.log("shardTerminated", { shard, isAbandoned: true });
     thread.abandon();
     return false;
@@ -287,7 +289,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     try {
       await thread.ready();
     } catch (error) {
-      // What its module began, a timer perhaps, may keep it alive: nobody waits for that.
+      // Not awaited: timers of the app module can keep the thread alive.
       void this.end(thread);
       throw error;
     }
@@ -300,7 +302,9 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     return thread;
   }
 
-  /** A few at a time: more at once take no less time, and where the app cannot load, more fail. */
+  /**
+   * Starts a few shards at a time. More at once is no faster, and all fail if the app cannot load.
+   */
   async #startShards(): Promise<void> {
     const { shards } = this.#parts.options;
     let next = 0;
@@ -329,7 +333,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#replacing.delete(shard);
   }
 
-  /** Starts another thread for a shard that has none. @returns false where it is to be tried again */
+  /** Starts a thread for a shard that has none. @returns false if that must be tried again */
   async #tryReplace(shard: number): Promise<boolean> {
     const { acceptor, logger } = this.#parts;
     if (!this.#bound.tryCount(shard, performance.now())) {
@@ -340,7 +344,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     try {
       const thread = await this.launch(shard);
       if (this.#shards.has(shard)) {
-        // A restart was quicker.
+        // A restart was faster.
         void this.end(thread);
         return true;
       }
@@ -353,7 +357,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     }
   }
 
-  #deal({ descriptor, isWithdrawn }: MemberThread): void {
+  #addToRotation({ descriptor, isWithdrawn }: MemberThread): void {
     if (descriptor !== undefined && !isWithdrawn) this.#parts.acceptor.add(descriptor);
   }
 

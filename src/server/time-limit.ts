@@ -1,5 +1,5 @@
 /**
- * Waits on main: for a time, or for a promise with a time limit.
+ * Waits for a time, or for a promise with a time limit.
  *
  * Runs on: main.
  */
@@ -11,7 +11,7 @@ export async function pause(ms: number): Promise<void> {
   });
 }
 
-/** Waits for a promise. Returns false if the time limit is reached first. */
+/** Waits for a promise. @returns false if the time ran out */
 export async function within(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {

@@ -13,7 +13,7 @@
  *     |<---------- finished -------|
  *     |-- stop ------------------->|  closes the app; the thread runs dry
  *     |<---------- leaving --------|  or: it must end by itself (process.exit)
- *     |<---------- deal -----------|  overloaded: out of the deal; recovered: back in
+ *     |<---------- rotation -------|  overloaded: no new connections; recovered: some again
  *     |-- retire n --------------->|  another member ended: forget it
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i
@@ -108,7 +108,7 @@ export type MemberMessage =
   | { readonly kind: "drained"; readonly drain: ShardDrain }
   | { readonly kind: "finished" }
   | { readonly kind: "leaving" }
-  | { readonly kind: "deal"; readonly isIn: boolean }
+  | { readonly kind: "rotation"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
   | AnswerMessage
   | TaskMessage;

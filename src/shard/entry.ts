@@ -59,8 +59,8 @@ async function startShard(): Promise<void> {
     logger = new Logger(start.options.logLevel, sink, filterParameters);
   }
   tasks = new TaskClient(endpoint.tasks?.href, tell);
-  const onDeal = (isIn: boolean): void => tell({ kind: "deal", isIn });
-  shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onDeal });
+  const onRotation = (isIn: boolean): void => tell({ kind: "rotation", isIn });
+  shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onRotation });
   await shard.start();
   if (isClosed) return;
   const outgoing = outgoingSchemasOf(endpoint);

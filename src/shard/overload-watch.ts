@@ -27,7 +27,7 @@ export interface OverloadWatchParts {
   readonly counters: Counters;
   readonly logger: Logger;
   /** Called where the shard is to be taken out of the deal (false), or put back (true). */
-  readonly onDeal: (isIn: boolean) => void;
+  readonly onRotation: (isIn: boolean) => void;
 }
 
 /** The watch over one shard. */
@@ -68,13 +68,13 @@ export class OverloadWatch {
     to: OverloadLevel,
     measures: OverloadMeasures,
   ): void {
-    const { counters, logger, onDeal } = this.#parts;
+    const { counters, logger, onRotation } = this.#parts;
     const isRise = step === "rise";
     const fields = { level: isRise ? to : from, ...measures };
     counters.set(COUNTER.overloadLevel, OVERLOAD_LEVELS.indexOf(to));
     logger.log(isRise ? "overloadBegin" : "overloadEnd", fields);
     const event = isRise ? telemetry.overload_begin : telemetry.overload_end;
     if (event.hasSubscribers) event.publish(fields);
-    if (fields.level === "withdrawn") onDeal(!isRise);
+    if (fields.level === "withdrawn") onRotation(!isRise);
   }
 }

@@ -45,7 +45,7 @@ import { SocketLimiter } from "../socket/socket-limiter.ts";
 import type { SocketLimits } from "../socket/limits.ts";
 import { ShardSockets } from "../socket/shard-sockets.ts";
 import type { ShardStart } from "./control.ts";
-import { deliveryOf, isSessionRecord, type SessionDelivery } from "./exchange-wire.ts";
+import { deliveryOf, isForwardingRecord, type ForwardingDelivery } from "./exchange-forwarding.ts";
 import { isRawMountDefinition, routeOf } from "../endpoint/endpoint.ts";
 import type { AnyMountDefinition, EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf, TopicWriters } from "../endpoint/outgoing-schemas.ts";
@@ -63,7 +63,7 @@ export interface ShardCoreParts {
   /** Reports whether further joins are taken. */
   readonly takesJoins: () => boolean;
   /** Takes a record of a long-poll request that another shard forwards, or answers. */
-  readonly onSessionRecord: (delivery: SessionDelivery) => void;
+  readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
 
 /** The core of one shard. */
@@ -90,10 +90,10 @@ export class ShardCore {
   #sharesRates = false;
   readonly #handler: ExchangeHandler = {
     onRecord: (from, type, bytes, offset, length) => {
-      if (isSessionRecord(type)) {
-        const record = bytes.subarray(offset, offset + length);
+      if (isForwardingRecord(type)) {
         const carrier = { node: this.member.node, member: from };
-        this.#parts.onSessionRecord(deliveryOf(carrier, type, record));
+        const record = bytes.subarray(offset, offset + length);
+        this.#parts.onForwardingRecord(deliveryOf(carrier, type, record));
       } else this.pubsub.onRecord(from, type, bytes, offset, length);
     },
     onLapped: (from, slots) => this.pubsub.onLapped(from, slots),

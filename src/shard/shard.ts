@@ -5,133 +5,125 @@
  * Runs on: shard.
  */
 
+import type { ShardContext } from "../channel/context.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
+import {
+  isRawMountDefinition,
+  routeOf,
+  startApp,
+  type AnyMountDefinition,
+  type EndpointDefinition,
+} from "../endpoint/endpoint.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import type { DrainCounts, DrainPace } from "../transport/drain.ts";
-import { EnginePublisher } from "../transport/engine/publisher.ts";
-import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
-import { Handshake } from "../transport/handshake/handshake.ts";
-import { mountRoutes } from "../transport/http/routes.ts";
-import { Sweep, tickFor } from "../transport/sweep.ts";
-import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
-import { ConnectionNumbering } from "../transport/connection-numbering.ts";
-import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
-import { longpollOptionsOf, longpollPathOf } from "../endpoint/longpoll-mount.ts";
-import { ExchangeWire } from "./exchange-wire.ts";
+import { ConnectionNumbers } from "../transport/connection-numbers.ts";
+import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
+import { CustomTransports } from "../transport/custom/custom-transports.ts";
+import type { DrainCounts, DrainPace } from "../transport/drain.ts";
+import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
+import { Routes } from "../transport/http/routes.ts";
+import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
+import { timeLimitsOf } from "../transport/mount-options.ts";
+import { Sweep, tickFor } from "../transport/sweep.ts";
+import type { Transport } from "../transport/transport.ts";
+import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
+import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
 import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
-import { firstConnectionNumber } from "./connection-numbers.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
-import { CounterMeter } from "./counter-meter.ts";
-import {
-  isRawMountDefinition,
-  startApp,
-  routeOf,
-  websocketOptionsOf,
-  websocketPathOf,
-  type EndpointDefinition,
-  type AnyMountDefinition,
-} from "../endpoint/endpoint.ts";
+import { ExchangeForwarding } from "./exchange-forwarding.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
-import { handshakePolicyOf } from "../endpoint/mount-handshake.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
-
-/** What a shard is made of. */
-export interface ShardParts {
-  readonly start: ShardStart;
-  readonly endpoint: EndpointDefinition;
-  readonly engine: Engine;
-  readonly tasks: Tasks;
-  readonly logger: Logger;
-  /** Called where the shard is to be taken out of the deal (false), or put back (true). */
-  readonly onDeal: (isIn: boolean) => void;
-}
 
 /** One shard. */
 export class Shard {
   readonly app: EngineApp;
-  readonly #parts: ShardParts;
-  readonly #counters: Counters;
+  readonly #start: ShardStart;
+  readonly #endpoint: EndpointDefinition;
+  readonly #logger: Logger;
   readonly #core: ShardCore;
-  readonly #transport: WebSocketTransport;
-  readonly #longpoll: LongPollTransport;
-  readonly #custom: CustomTransports;
+  readonly #routes: Routes<ShardContext>;
+  readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(parts: ShardParts) {
-    const { start, engine, tasks, logger } = parts;
+  constructor({
+    start,
+    endpoint,
+    engine,
+    tasks,
+    logger,
+    onRotation,
+  }: {
+    readonly start: ShardStart;
+    readonly endpoint: EndpointDefinition;
+    readonly engine: Engine;
+    readonly tasks: Tasks;
+    readonly logger: Logger;
+    /** Called when the shard is to be taken out of the deal (false), or put back (true). */
+    readonly onRotation: (isIn: boolean) => void;
+  }) {
     const { memory, options, member } = start;
-    this.#parts = parts;
-    this.#counters = new Counters(memory.counters, member);
+    const counters = new Counters(memory.counters, member);
+    this.#start = start;
+    this.#endpoint = endpoint;
+    this.#logger = logger;
     this.app = engine.App();
-    const meter = new CounterMeter(this.#counters);
-    const publisher = new EnginePublisher(this.app, (receivers, bytes) =>
-      this.#transport.published(receivers, bytes),
-    );
-    this.#overload = this.#makeOverloadWatch();
+    this.#overload = new OverloadWatch({ limits: options, counters, logger, onRotation });
+    const shared = sharedOf(start, counters, logger);
+    const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
       start,
-      counters: this.#counters,
-      publisher,
+      counters,
+      publisher: new EnginePublisher(this.app, published),
       tasks,
       logger,
-      endpoint: parts.endpoint,
+      endpoint,
       clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
-      onSessionRecord: ({ from, record }) => this.#longpoll.forwarding.receive(from, record),
+      onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
     });
     this.#sweep = new Sweep(this.#tickMs());
-    const first = firstConnectionNumber(start.shard, options.shards, start.predecessors);
-    const { maxBackpressureBytes, slowClientMs, secretKeyBase, longpollTimeoutMs } = options;
-    const life = new Life(memory.life);
-    const common = {
-      app: this.app,
-      sockets: this.#core.sockets,
-      logger,
-      meter,
-      sweep: this.#sweep,
-      numbers: new ConnectionNumbering(first, options.shards),
-      maxBackpressureBytes,
-      isNodeDrained: (): boolean => life.isDrained,
-    };
-    const { held } = this.#core;
-    this.#transport = new WebSocketTransport({ ...common, engine, slowClientMs, held });
-    const wire = new ExchangeWire(memory, member, this.#core.member.exchange);
-    this.#longpoll = new LongPollTransport({
-      ...common,
-      wire,
-      secretKeyBase,
-      peerTimeoutMs: longpollTimeoutMs,
-    });
-    this.#custom = new CustomTransports({ ...common, context: this.#core.context, slowClientMs });
+    const { context, sockets, held, member: self } = this.#core;
+    const { app } = this;
+    this.#routes = new Routes(app, context, options, logger);
+    const shard = { ...shared, options, app, context, sockets, sweep: this.#sweep };
+    const forwarding = new ExchangeForwarding(memory, member, self.exchange);
+    const longpoll = new LongPollTransport(shard, forwarding);
+    this.#transports = [
+      new WebSocketTransport(shard, published, engine, held),
+      longpoll,
+      new CustomTransports(shard, endpoint.transports ?? [], this.#routes),
+    ];
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
   async start(): Promise<void> {
-    const { endpoint, logger } = this.#parts;
+    const endpoint = this.#endpoint;
     const { context } = this.#core;
     // Before its first turn: a member may have to be forgotten while the app starts.
     this.#core.attach();
     await startApp(endpoint, context);
     if (this.#isClosed) return;
-    for (const [path, mount] of Object.entries(endpoint.sockets)) this.#mount(path, mount);
-    const { handlerTimeoutMs } = this.#parts.start.options;
-    mountRoutes(this.app, endpoint.routes ?? {}, context, handlerTimeoutMs, logger);
+    for (const [path, options] of Object.entries(endpoint.sockets)) {
+      const mount = this.#core.makeMount(path, options);
+      for (const transport of this.#transports) transport.mount({ mount, options, endpoint });
+    }
+    for (const [name, route] of Object.entries(endpoint.routes ?? {}))
+      this.#routes.add(name, route);
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
     this.#sweep.add(() => this.#core.refreshRates());
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();
     // Last: from now on clients may come.
-    await this.#custom.start(endpoint.transports ?? []);
+    for (const transport of this.#transports) await transport.start?.();
   }
 
   /**
@@ -152,9 +144,7 @@ export class Shard {
 
   /** Ends all connections at once. */
   cut(): void {
-    this.#transport.cutAll();
-    this.#longpoll.cutAll();
-    this.#custom.cutAll();
+    for (const transport of this.#transports) transport.cut();
   }
 
   /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
@@ -164,8 +154,8 @@ export class Shard {
     this.#overload.stop();
     this.#core.endWindow();
     this.app.close();
-    // The engine knows nothing of these.
-    this.#custom.cutAll();
+    // The engine closes its own sockets, and knows nothing of other connections.
+    this.cut();
     this.#core.stop();
   }
 
@@ -176,23 +166,20 @@ export class Shard {
    */
   retire(member: number, hasLost: boolean): void {
     this.#core.member.retire(member, hasLost);
-    this.#longpoll.forwarding.memberGone(member);
+    for (const transport of this.#transports) transport.memberGone?.(member);
   }
 
   /** Answers what main asks. */
   async answer(question: Question): Promise<Answer> {
-    const { shard } = this.#parts.start;
-    const sockets = (): Iterable<ServedSocket> => [
-      ...this.#transport.openSockets(),
-      ...this.#longpoll.openSockets(),
-      ...this.#custom.openSockets(),
-    ];
+    const { shard } = this.#start;
+    const sockets = (): Iterable<ServedSocket> =>
+      this.#transports.flatMap((transport) => [...transport.sockets()]);
     const { pubsub, presences } = this.#core;
     return answerOf(question, { shard, pubsub, sockets, presences });
   }
 
   async #drain(pace: DrainPace): Promise<ShardDrain> {
-    const { memory, member, options } = this.#parts.start;
+    const { memory, member, options } = this.#start;
     const { sessions, channels } = readCounters(memory.counters, member);
     const counts = await this.#drainTransports(pace);
     const unsettled = await this.#core.allEnded(options.shutdownMs);
@@ -200,8 +187,7 @@ export class Shard {
   }
 
   async #drainTransports(pace: DrainPace): Promise<DrainCounts> {
-    const transports = [this.#transport, this.#longpoll, this.#custom];
-    const counts = await Promise.all(transports.map((transport) => transport.drain(pace)));
+    const counts = await Promise.all(this.#transports.map((transport) => transport.drain(pace)));
     return counts.reduce((sum, of) => ({
       connections: sum.connections + of.connections,
       closed: sum.closed + of.closed,
@@ -210,71 +196,46 @@ export class Shard {
   }
 
   async #finish(): Promise<void> {
-    const { endpoint, logger, start } = this.#parts;
     const { context, member, presences } = this.#core;
-    this.#longpoll.finish();
+    for (const transport of this.#transports) transport.finish?.();
     try {
-      await endpoint.stop?.(context);
+      await this.#endpoint.stop?.(context);
     } catch (error) {
-      logger.log("stopFailed", { err: error });
+      this.#logger.log("stopFailed", { err: error });
     }
     presences.stop();
     this.#core.endWindow();
-    await member.exchange.sent(start.options.shutdownMs);
+    await member.exchange.sent(this.#start.options.shutdownMs);
   }
 
-  #mount(path: string, mount: AnyMountDefinition): void {
-    const { endpoint, logger, start } = this.#parts;
-    const { options } = start;
-    const common = {
-      mount: this.#core.makeMount(path, mount),
-      context: this.#core.context,
-      secretKeyBase: options.secretKeyBase,
-      logger,
-    };
-    const { serializers } = handshakePolicyOf(path, endpoint, mount, {});
-    this.#custom.mount({ mount: common.mount, serializers });
-    const longpoll = longpollOptionsOf(mount);
-    if (longpoll) {
-      const polled = handshakePolicyOf(path, endpoint, mount, longpoll);
-      const polling = new Handshake({ ...common, policy: polled, transport: "longpoll" });
-      this.#longpoll.mount(longpollPathOf(path, longpoll), polling, {
-        windowMs: longpoll.windowMs ?? options.longpollWindowMs,
-        pubsubTimeoutMs: longpoll.pubsubTimeoutMs ?? options.longpollTimeoutMs,
-        maxAgeMs: longpoll.maxAgeMs ?? options.longpollMaxAgeMs,
-        crypto: longpoll.crypto ?? {},
-      });
-    }
-    const websocket = websocketOptionsOf(mount);
-    if (!websocket) return;
-    const policy = handshakePolicyOf(path, endpoint, mount, websocket);
-    const handshake = new Handshake({ ...common, policy, transport: "websocket" });
-    this.#transport.mount(websocketPathOf(path, websocket), handshake, {
-      timeoutMs: websocket.timeoutMs ?? options.idleTimeoutMs,
-      maxFrameBytes: websocket.maxFrameBytes ?? options.maxFrameBytes,
-      compress: websocket.compress ?? false,
-    });
-  }
-
+  /** Returns a pace at which the sweep notices every time limit of the shard early enough. */
   #tickMs(): number {
-    const { endpoint, start } = this.#parts;
-    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs } = start.options;
-    const { longpollWindowMs, longpollTimeoutMs } = start.options;
-    const given = Object.values(endpoint.sockets).flatMap((mount) => {
-      const longpoll = longpollOptionsOf(mount);
-      const channels = isRawMountDefinition(mount) ? [] : Object.values(mount.channels);
-      const joins = channels.map((it) => routeOf(it).channel.joinTimeoutMs);
-      const own = [websocketOptionsOf(mount)?.timeoutMs, ...joins];
-      if (!longpoll) return own;
-      const { windowMs = longpollWindowMs, pubsubTimeoutMs = longpollTimeoutMs } = longpoll;
-      return [...own, windowMs, pubsubTimeoutMs];
-    });
-    const limits = given.filter((limit) => limit !== undefined);
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, ...limits);
+    const { options } = this.#start;
+    const limitsMs = Object.values(this.#endpoint.sockets).flatMap((mount) => [
+      ...timeLimitsOf(mount, options),
+      ...joinTimeoutsOf(mount),
+    ]);
+    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs } = options;
+    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, ...limitsMs);
   }
+}
 
-  #makeOverloadWatch(): OverloadWatch {
-    const { start, logger, onDeal } = this.#parts;
-    return new OverloadWatch({ limits: start.options, counters: this.#counters, logger, onDeal });
-  }
+/** Returns what the connections of a shard have in common. */
+function sharedOf(start: ShardStart, counters: Counters, logger: Logger): SharedByConnections {
+  const { memory, options, shard, predecessors } = start;
+  const life = new Life(memory.life);
+  return {
+    counters,
+    logger,
+    numbers: new ConnectionNumbers(shard, options.shards, predecessors),
+    options,
+    isNodeDrained: () => life.isDraining,
+  };
+}
+
+/** Returns the time limits of joins that a mount's channels have of their own (ms). */
+function joinTimeoutsOf(mount: AnyMountDefinition): number[] {
+  if (isRawMountDefinition(mount)) return [];
+  const channels = Object.values(mount.channels).map((it) => routeOf(it).channel);
+  return channels.flatMap(({ joinTimeoutMs }) => joinTimeoutMs ?? []);
 }

@@ -60,7 +60,7 @@ export function sendFrame(connection: Connection, frame: OutgoingFrame): void {
     return;
   }
   const { opcode, data = "" } = frame;
-  if (opcode === "ping") connection.ping(data);
+  if (opcode === "ping") connection.ping?.(data);
   else if (opcode === "binary")
     connection.send(typeof data === "string" ? Buffer.from(data) : data);
   else if (typeof data === "string") connection.send(data);

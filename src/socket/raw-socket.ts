@@ -358,7 +358,7 @@ export class RawSocket
       this.ended(code, reason);
     };
     // If a request brought the frame, it is answered as handled before the end is known.
-    if (this.connection.isNative) close();
+    if (this.connection.native) close();
     else setImmediate(close);
   }
 

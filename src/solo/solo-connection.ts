@@ -14,7 +14,7 @@ import type { CustomConnection } from "../transport/custom/custom-connection.ts"
 export interface SoloClient {
   /** Takes a frame of the server: text, or the bytes of a binary one, which are its own. */
   onFrame(frame: string | Uint8Array): void;
-  /** Is told that the server closed the connection. */
+  /** Called when the server closes the connection. */
   onClose(code: number): void;
 }
 
@@ -23,7 +23,7 @@ export interface SoloChannel {
   readonly assigns: object;
   /** True once nothing of it is left: its `terminate` has settled. */
   readonly hasEnded: boolean;
-  /** Gives it a message for its `handleInfo`; a raw channel has none. */
+  /** Sends it a message for its `handleInfo`; a raw channel has none. */
   send(message: unknown): void;
 }
 
@@ -45,7 +45,7 @@ export class SoloConnection {
     return this.#connection.socket?.id ?? null;
   }
 
-  /** What `connect` gave. */
+  /** What `connect` returned. */
   get assigns(): object {
     const { socket } = this.#connection;
     return socket instanceof Socket ? socket.assigns : {};
@@ -56,7 +56,7 @@ export class SoloConnection {
     this.#connection.receive(frame);
   }
 
-  /** Is told that the client is gone. */
+  /** Ends the connection of a client that is gone. */
   lose(code: number): void {
     this.#connection.closed(code);
   }

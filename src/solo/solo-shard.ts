@@ -24,32 +24,26 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { ConnectInfo } from "../socket/connect-request.ts";
 import type { AnyMount } from "../socket/mount.ts";
-import type { ConnectInfoPlan } from "../transport/handshake/connect-info.ts";
-import { ConnectionNumbering } from "../transport/connection-numbering.ts";
-import { CustomTransports } from "../transport/custom/custom-transports.ts";
+import { ConnectionNumbers } from "../transport/connection-numbers.ts";
+import { ConnectionSet } from "../transport/connection-set.ts";
+import type { CustomConnection } from "../transport/custom/custom-connection.ts";
+import { CustomConnections } from "../transport/custom/custom-connections.ts";
 import type { TransportDecision } from "../transport/custom/definition.ts";
+import {
+  handshakePolicyOf,
+  type HandshakePolicy,
+} from "../transport/handshake/handshake-options.ts";
 import { matchPath } from "../transport/http/path.ts";
 import type { RequestHead } from "../transport/http/request-head.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import type { NodeMemory } from "../shard/control.ts";
-import { CounterMeter } from "../shard/counter-meter.ts";
-import { startApp, websocketOptionsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { websocketOptionsOf } from "../transport/websocket/websocket-options.ts";
+import { startApp, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { InlineTasks } from "../tasks/inline-tasks.ts";
-import { handshakePolicyOf } from "../endpoint/mount-handshake.ts";
 import { ShardCore } from "../shard/shard-core.ts";
 import { SoloConnection, type SoloClient } from "./solo-connection.ts";
 
 export type { ShardContext } from "../channel/context.ts";
-
-/** What a solo shard is made of. */
-export interface SoloShardParts {
-  readonly endpoint: EndpointDefinition;
-  readonly options: ResolvedOptions;
-  readonly data: unknown;
-  readonly logger: Logger;
-  /** Whether it looks now and then at what takes too long, as a shard does. */
-  readonly ticks: boolean;
-}
 
 /** Who a connection is, without being asked. */
 export interface SoloIdentity {
@@ -76,11 +70,11 @@ export type SoloDecision =
 /** Takes broadcasts of a topic. */
 export type SoloSubscriber = (broadcast: Broadcast) => void;
 
-/** A mount, and what its sockets are told of a client. */
+/** A mount, and what its sockets are told of a client: what they are told over WebSocket. */
 interface SoloMount {
   readonly path: string;
   readonly mount: AnyMount;
-  readonly connectInfo: ConnectInfoPlan;
+  readonly policy: HandshakePolicy;
 }
 
 const MEMBER = 0;
@@ -96,13 +90,27 @@ export class SoloShard {
   readonly #mounts: readonly SoloMount[];
   readonly #sweep: Sweep;
   readonly #ticks: boolean;
-  /** Connections that were told who they are. */
+  /** How many connections had an identity. */
   #identified = 0;
   readonly #listeners = new Map<SoloSubscriber, object>();
+  readonly #open: ConnectionSet<CustomConnection>;
   /** Carries the test's connections as it would those of a transport of the app's own. */
-  readonly #transport: CustomTransports;
+  readonly #connections: CustomConnections;
 
-  constructor({ endpoint, options, data, logger, ticks }: SoloShardParts) {
+  constructor({
+    endpoint,
+    options,
+    data,
+    logger,
+    ticks,
+  }: {
+    readonly endpoint: EndpointDefinition;
+    readonly options: ResolvedOptions;
+    readonly data: unknown;
+    readonly logger: Logger;
+    /** Whether it looks now and then at what takes too long, as a shard does. */
+    readonly ticks: boolean;
+  }) {
     const memory = makeSoloMemory(options);
     new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
@@ -119,26 +127,26 @@ export class SoloShard {
       endpoint,
       clock: monotonicMs,
       takesJoins: () => true,
-      onSessionRecord() {},
+      onForwardingRecord() {},
     });
-    this.#transport = new CustomTransports({
-      sockets: this.#core.sockets,
-      context: this.#core.context,
-      numbers: new ConnectionNumbering(0, 1),
+    this.#open = new ConnectionSet("test", {
+      counters,
       logger,
-      meter: new CounterMeter(counters),
-      sweep: this.#sweep,
+      numbers: new ConnectionNumbers(0, 1, 0),
+      options,
       isNodeDrained: () => false,
-      maxBackpressureBytes: options.maxBackpressureBytes,
-      slowClientMs: options.slowClientMs,
     });
-    this.#mounts = Object.entries(endpoint.sockets).map(([path, mount]) => {
-      const made = this.#core.makeMount(path, mount);
+    const { sockets, context } = this.#core;
+    const shard = { sockets, context, logger, sweep: this.#sweep };
+    this.#connections = new CustomConnections(this.#open, shard);
+    this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
+      const mount = this.#core.makeMount(path, given);
+      const websocket = websocketOptionsOf(given) ?? {};
+      const whole = handshakePolicyOf(path, endpoint, given, websocket);
       // Tests speak version 2, whatever else the mount knows.
-      this.#transport.mount({ mount: made, serializers: DEFAULT_SERIALIZERS });
-      const websocket = websocketOptionsOf(mount) ?? {};
-      const { connectInfo } = handshakePolicyOf(path, endpoint, mount, websocket);
-      return { path, mount: made, connectInfo };
+      const policy = { ...whole, serializers: DEFAULT_SERIALIZERS };
+      this.#connections.mount(mount, policy);
+      return { path, mount, policy };
     });
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
   }
@@ -155,7 +163,7 @@ export class SoloShard {
 
   /** Closes all connections, ends all channels, runs the app's `stop`. */
   async stop(): Promise<void> {
-    this.#transport.cutAll();
+    this.#open.cut();
     await this.#core.allEnded();
     await this.#endpoint.stop?.(this.context);
     this.#core.presences.close();
@@ -165,7 +173,7 @@ export class SoloShard {
   /**
    * Has the socket's `connect` and `id` decide, unless the request has an identity.
    *
-   * @throws SIM_ERR_OPTION_INVALID where no socket has the path
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
     const found = this.#find(request.path);
@@ -175,9 +183,9 @@ export class SoloShard {
     const params = { ...request.params, vsn: VSN };
     const { secretKeyBase } = this.context;
     const call = { head: localHead(asked), params, authToken: null, secretKeyBase };
-    const local = found.connectInfo.collect(call, this.#logger);
+    const local = found.policy.connectInfo.collect(call, this.#logger);
     const connectInfo = { ...local, ...request.connectInfo };
-    const decision = await this.#transport.connect("test", { path, params, connectInfo });
+    const decision = await this.#connections.connect("test", { path, params, connectInfo });
     if (decision.result !== "ok") return decision;
     const connection = decision.open({
       send: (frame) => client.onFrame(frame),
@@ -203,13 +211,13 @@ export class SoloShard {
     this.#core.pubsub.broadcast(topic, event, payload ?? {}, "cluster", left);
   }
 
-  /** Mounts a socket once more, as one that knows already who its connections are. */
-  #mountOf({ mount }: SoloMount, { id, assigns }: SoloIdentity): string {
+  /** Mounts a socket again, as one that knows already who its connections are. */
+  #mountOf({ mount, policy }: SoloMount, { id, assigns }: SoloIdentity): string {
     this.#identified += 1;
     const path = `${mount.path}/identified/${this.#identified}`;
     const definition = { ...mount.definition, connect: () => ok(assigns), id: () => id };
     const identified = { ...mount, path, definition } as AnyMount;
-    this.#transport.mount({ mount: identified, serializers: DEFAULT_SERIALIZERS });
+    this.#connections.mount(identified, policy);
     return path;
   }
 

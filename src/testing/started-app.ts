@@ -4,7 +4,7 @@
  * Runs on: the thread of a test.
  */
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { closeApp, connect, socketWith } from "./connect.ts";
 import type { ConnectOptions, SocketOptions } from "./connect.ts";
 import { startApp, type StartOptions, type TestApp, type TestTarget } from "./test-app.ts";
@@ -65,11 +65,11 @@ export class StartedApp {
     const { time } = this.#app;
     if (!(time instanceof VirtualTime)) {
       const message = 'app must be started with time: "virtual" to advance it, got real time';
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(message);
     }
     if (!(durationMs >= 0 && durationMs < Infinity)) {
       const message = `durationMs must be a finite number from 0 (ms), got ${durationMs}`;
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(message);
     }
     await time.pass(durationMs);
   }

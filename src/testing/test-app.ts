@@ -4,7 +4,7 @@
  * Runs on: the thread of a test.
  */
 
-import { makeError } from "../errors.ts";
+import { invalid, invalidOption } from "../definition-checks.ts";
 import { Logger, type LogSink } from "../log/logger.ts";
 import { resolveOptions } from "../options/resolution.ts";
 import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
@@ -91,8 +91,7 @@ export async function appOf(target: TestTarget, data: unknown): Promise<TestApp>
  */
 export async function startApp(target: TestTarget, options: StartOptions): Promise<TestApp> {
   if (apps.has(target)) {
-    const message = "app must not run yet, got one that runs: call closeApp first";
-    throw makeError("SIM_ERR_OPTION_INVALID", message);
+    throw invalidOption("app must not run yet, got one that runs: call closeApp first");
   }
   const made = makeApp(target, options);
   apps.set(target, made);
@@ -138,8 +137,5 @@ function endpointOf(target: TestTarget): EndpointDefinition {
   if ("connect" in target) {
     return defineEndpoint({ sockets: { "/socket": { socket: target, channels: {} } } });
   }
-  throw makeError(
-    "SIM_ERR_DEFINITION_INVALID",
-    "target of a test must be an endpoint, { socket, channels } or a socket",
-  );
+  throw invalid("target of a test must be an endpoint, { socket, channels } or a socket");
 }

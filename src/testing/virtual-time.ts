@@ -19,7 +19,7 @@ import { performance } from "node:perf_hooks";
 import timers from "node:timers";
 import timersPromises from "node:timers/promises";
 
-import { makeError } from "../errors.ts";
+import { invalidOption } from "../definition-checks.ts";
 import { REAL, type TestTime, type Wait, type Waiting } from "./real-time.ts";
 import { makeVirtualDate, makeVirtualGlobals } from "./virtual-globals.ts";
 import { VirtualTimers } from "./virtual-timers.ts";
@@ -61,7 +61,7 @@ export class VirtualTime implements TestTime {
   begin(): void {
     if (isTaken) {
       const message = "one app at a time must have virtual time, got a second: call closeApp first";
-      throw makeError("SIM_ERR_OPTION_INVALID", message);
+      throw invalidOption(message);
     }
     isTaken = true;
     this.#isInstalled = true;

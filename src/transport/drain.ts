@@ -25,7 +25,7 @@ export interface DrainPace {
   readonly spreadMs: number;
   /** Time for a client to take its last bytes, from the last batch on. */
   readonly deadlineMs: number;
-  /** False where the other shards go on, and clients may go there. */
+  /** False if the other shards go on, and clients may go there. */
   readonly isOfNode: boolean;
 }
 
@@ -43,23 +43,19 @@ export interface Drainable {
   readonly bufferedBytes: number;
 }
 
-/** What a drain is made of. */
-export interface DrainParts<C> {
-  /** Name of the transport. */
-  readonly transport: string;
-  /** Those that are open, now and later. */
-  readonly connections: ReadonlySet<C>;
-  /** Ends one with the code that tells its client to come back. */
-  readonly restart: (connection: C) => void;
-  /** Ends one whose client takes nothing. */
-  readonly cut: (connection: C) => void;
-  readonly clock?: DrainClock;
+/** The ways in which a drain ends a connection. */
+export interface DrainEnds<C> {
+  /** Ends it with the code that tells its client to come back. */
+  restart(connection: C): void;
+  /** Ends the connection of a client that takes nothing. */
+  cut(connection: C): void;
 }
 
-/** Where a drain has time and chance from. */
+/** The time and the chance that a drain goes by. */
 export interface DrainClock {
+  /** Returns the time (ms), from any beginning. */
   now(): number;
-  /** From 0 to 1, without 1. */
+  /** Returns a random number from 0 to 1, without 1. */
   random(): number;
 }
 
@@ -71,7 +67,9 @@ const CLOCK: DrainClock = { now: () => performance.now(), random: () => Math.ran
 
 /** The drain of one transport's connections. */
 export class Drain<C extends Drainable> {
-  readonly #parts: DrainParts<C>;
+  readonly #transport: string;
+  readonly #connections: ReadonlySet<C>;
+  readonly #ends: DrainEnds<C>;
   readonly #clock: DrainClock;
   readonly #leaving = new Set<C>();
   #pace: DrainPace | undefined;
@@ -83,14 +81,20 @@ export class Drain<C extends Drainable> {
   #closed = 0;
   #cut = 0;
 
-  constructor(parts: DrainParts<C>) {
-    this.#parts = parts;
-    this.#clock = parts.clock ?? CLOCK;
-  }
-
-  /** True from the first call of `run` on: nobody is let in any more. */
-  get hasBegun(): boolean {
-    return this.#drained !== undefined;
+  /**
+   * @param transport - its name, for telemetry
+   * @param connections - those that are open, now and later
+   */
+  constructor(
+    transport: string,
+    connections: ReadonlySet<C>,
+    ends: DrainEnds<C>,
+    clock: DrainClock = CLOCK,
+  ) {
+    this.#transport = transport;
+    this.#connections = connections;
+    this.#ends = ends;
+    this.#clock = clock;
   }
 
   /**
@@ -107,33 +111,33 @@ export class Drain<C extends Drainable> {
     return this.#drained;
   }
 
-  /** Ends all that are left at once: who has taken all its bytes with the code, the others without. */
+  /** Ends all that are left at once. Clients that have taken all their bytes are told the code. */
   endAll(): void {
     this.#endPause();
-    for (const connection of this.#parts.connections) {
+    for (const connection of this.#connections) {
       if (connection.bufferedBytes === 0) this.#restart(connection);
       else this.#cutOff(connection);
     }
   }
 
-  /** Is told that a client took some of what was unsent. */
+  /** Ends a connection that was leaving, if its client has now taken everything. */
   taken(connection: C): void {
     if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
 
-  /** Is told that a connection ended. */
+  /** Forgets a connection that ended. */
   closed(connection: C): void {
     this.#leaving.delete(connection);
-    if (this.#parts.connections.size === 0) this.#onEmpty();
+    if (this.#connections.size === 0) this.#onEmpty();
   }
 
   /** Connections whose batch was not due so far. */
   get #notDue(): number {
-    return this.#parts.connections.size - this.#leaving.size;
+    return this.#connections.size - this.#leaving.size;
   }
 
   async #run(first: DrainPace): Promise<DrainCounts> {
-    const { connections } = this.#parts;
+    const connections = this.#connections;
     const total = connections.size;
     this.#closed = 0;
     this.#cut = 0;
@@ -154,7 +158,7 @@ export class Drain<C extends Drainable> {
     return { connections: total, closed: this.#closed, cut: this.#cut };
   }
 
-  /** Ends who is not due yet, round by round; leaves off where there is another pace. */
+  /** Ends the connections that are not due yet, round by round, until the pace changes. */
   async #endBatches(pace: DrainPace): Promise<void> {
     const { rounds, intervalMs } = pace;
     const total = this.#notDue;
@@ -196,7 +200,7 @@ export class Drain<C extends Drainable> {
   async #endSome(count: number): Promise<void> {
     let done = 0;
     // The set as it is at each step: those that have ended meanwhile are passed over.
-    for (const connection of this.#parts.connections) {
+    for (const connection of this.#connections) {
       if (this.#leaving.has(connection)) continue;
       if (connection.bufferedBytes === 0) this.#restart(connection);
       else this.#leaving.add(connection);
@@ -208,18 +212,18 @@ export class Drain<C extends Drainable> {
 
   #restart(connection: C): void {
     this.#closed += 1;
-    this.#parts.restart(connection);
+    this.#ends.restart(connection);
   }
 
   #cutOff(connection: C): void {
     this.#cut += 1;
-    this.#parts.cut(connection);
+    this.#ends.cut(connection);
   }
 
   /** In Phoenix's words: this batch of so many has `count` of the `total`. */
   #report(batch: DrainBatch): void {
     if (!telemetry.socket_drain.hasSubscribers) return;
-    telemetry.socket_drain.publish({ transport: this.#parts.transport, ...batch });
+    telemetry.socket_drain.publish({ transport: this.#transport, ...batch });
   }
 
   #setDeadline({ deadlineMs }: DrainPace): void {
@@ -248,7 +252,7 @@ interface DrainBatch {
   readonly rounds: number;
 }
 
-/** Gives how many of `total` are to be ended once a round is over: an even share for each, from the first on. */
+/** Returns how many of `total` are ended once a round is over: each round has an even share. */
 function dueAfter(index: number, rounds: number, total: number): number {
   return Math.ceil(((index + 1) * total) / rounds);
 }

@@ -11,14 +11,14 @@
  *
  * What builds up by publishing alone is found by looking at all connections, when more than the
  * limit was published since the last look. At a tick of the sweep those that were beyond the limit
- * are looked at again; and all are where what waited for one of them at the last look, and all that
+ * are looked at again. All are looked at if what waited for one of them at the last look, and all that
  * was sent to anybody since, may together be more than the limit. So clients that read cost nothing.
  * The engine gives connections what was published as its turn ends; so a look may have come before
  * that, and what was published until then counts once more.
  *
  * Runs on: shard.
  * Owns: the policy `close` (the connection is cut; the client sees 1006, comes back and joins
- *       anew) and `error` (the channels that are published to end with phx_error `client too
+ *       again) and `error` (the channels that are published to end with phx_error `client too
  *       slow`, at once; it reaches the client when that has taken what waits before it. Where
  *       nothing was skipped it has missed nothing until then. The connection stays). `full` cuts
  *       under both: there is nowhere left to keep what would tell the client.
@@ -27,9 +27,11 @@
  */
 
 import type { Logger } from "../log/logger.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { SlowClientPolicy } from "../socket/definition.ts";
 import { telemetry } from "../telemetry.ts";
-import type { TransportMeter } from "./meter.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 
 /** What is wrong with a connection, from the least to the worst. */
@@ -49,23 +51,13 @@ export interface SlowConnection {
   cut(): void;
 }
 
-/** What it is made of. */
-export interface SlowClientsParts<C extends SlowConnection> {
-  readonly maxBytes: number;
-  /** Time in which a client must have taken some of what waits (ms). */
-  readonly patienceMs: number;
-  readonly connections: ReadonlySet<C>;
-  readonly meter: TransportMeter;
-  readonly logger: Logger;
-}
-
 /** Beyond this, or a quarter of the limit, what may wait elsewhere does. */
 const MOST_ROOM_BYTES = 65_536;
 /** So many times the limit, and no reader is given time. */
 const HARD_FACTOR = 8;
 /** Time between two looks at all connections because of what was published. */
 const LOOK_PAUSE_MS = 100;
-/** More than a frame is longer on the wire than its data: its header, and what compression may add. */
+/** Upper bound of what a frame has beside its data: a header, and what compression may add. */
 const FRAME_EXTRA_BYTES = 32;
 /** Most bytes of a UTF-16 unit. */
 const UNIT_BYTES = 3;
@@ -77,7 +69,11 @@ interface Watched {
 
 /** The slow clients of a transport of a shard. */
 export class SlowClients<C extends SlowConnection> {
-  readonly #parts: SlowClientsParts<C>;
+  readonly #connections: ReadonlySet<C>;
+  readonly #maxBackpressureBytes: number;
+  readonly #slowClientMs: number;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
   /** Noted within this turn. */
   readonly #suspects = new Map<C, SlowCause>();
   /** Beyond the limit when they were looked at last. */
@@ -94,8 +90,21 @@ export class SlowClients<C extends SlowConnection> {
   #lookedAtMs = 0;
   #isTurnScheduled = false;
 
-  constructor(parts: SlowClientsParts<C>) {
-    this.#parts = parts;
+  /**
+   * @param connections - those that are open, now and later
+   * @param options - how much may wait, and for how long
+   */
+  constructor(
+    connections: ReadonlySet<C>,
+    options: Pick<ResolvedOptions, "maxBackpressureBytes" | "slowClientMs">,
+    counters: Counters,
+    logger: Logger,
+  ) {
+    this.#connections = connections;
+    this.#maxBackpressureBytes = options.maxBackpressureBytes;
+    this.#slowClientMs = options.slowClientMs;
+    this.#counters = counters;
+    this.#logger = logger;
   }
 
   /** Notes a connection, from anywhere; it is looked at when the turn ends. */
@@ -109,7 +118,7 @@ export class SlowClients<C extends SlowConnection> {
   /** Notes that bytes were published to connections that are not known here. */
   published(bytes: number): void {
     this.#publishedBytes += bytes + FRAME_EXTRA_BYTES;
-    if (this.#publishedBytes > this.#parts.maxBytes) this.#scheduleTurn();
+    if (this.#publishedBytes > this.#maxBackpressureBytes) this.#scheduleTurn();
   }
 
   /** Notes that a frame of this length (text in UTF-16 units) was sent to one connection. */
@@ -118,13 +127,13 @@ export class SlowClients<C extends SlowConnection> {
   }
 
   /**
-   * Looks at all connections of which one may be slow; where none can be, at none. To be called by
+   * Looks at all connections if one of them may be slow, and else at none. To be called by
    * setImmediate: a turn of the engine has ended since the last look then.
    */
   lookWhereDue(nowMs = performance.now()): void {
     const publishedBytes = this.#unseenBytes + this.#publishedBytes;
     const mayWaitBytes = this.#mostBytes + publishedBytes + this.#sentBytes;
-    if (mayWaitBytes > this.#parts.maxBytes) this.lookAtAll(nowMs);
+    if (mayWaitBytes > this.#maxBackpressureBytes) this.lookAtAll(nowMs);
     else for (const connection of this.#watched.keys()) this.#look(connection, nowMs);
   }
 
@@ -135,7 +144,15 @@ export class SlowClients<C extends SlowConnection> {
     this.#sentBytes = 0;
     this.#mostBytes = 0;
     this.#lookedAtMs = nowMs;
-    for (const connection of this.#parts.connections) this.#look(connection, nowMs);
+    for (const connection of this.#connections) this.#look(connection, nowMs);
+  }
+
+  /** Cuts the connection of a client that is slow, whatever its socket's policy, and reports it. */
+  cut(connection: C, cause: SlowCause, bufferedBytes: number): void {
+    const channels = connection.socket?.allChannels().length ?? 0;
+    this.#counters.add(COUNTER.slowCut, 1);
+    this.#report(connection, { bufferedBytes, cause, policy: "close", channels });
+    connection.cut();
   }
 
   /** Forgets a connection that is gone. */
@@ -160,11 +177,11 @@ export class SlowClients<C extends SlowConnection> {
       else if (connection.isOpen) this.#judge(connection, cause);
     }
     const isDue = nowMs - this.#lookedAtMs >= LOOK_PAUSE_MS;
-    if (isDue && this.#publishedBytes > this.#parts.maxBytes) this.lookAtAll(nowMs);
+    if (isDue && this.#publishedBytes > this.#maxBackpressureBytes) this.lookAtAll(nowMs);
   }
 
   #look(connection: C, nowMs: number): void {
-    const { maxBytes, patienceMs } = this.#parts;
+    const maxBytes = this.#maxBackpressureBytes;
     const { bufferedBytes } = connection;
     if (bufferedBytes > this.#mostBytes) this.#mostBytes = bufferedBytes;
     if (bufferedBytes <= maxBytes) {
@@ -174,22 +191,18 @@ export class SlowClients<C extends SlowConnection> {
     const watched = this.#watched.get(connection);
     if (bufferedBytes > maxBytes * HARD_FACTOR) this.#judge(connection, "behind");
     else if (!watched) this.#watched.set(connection, { bufferedBytes, sinceMs: nowMs });
-    else if (nowMs - watched.sinceMs < patienceMs) return;
+    else if (nowMs - watched.sinceMs < this.#slowClientMs) return;
     else if (bufferedBytes >= watched.bufferedBytes) this.#judge(connection, "behind");
     else Object.assign(watched, { bufferedBytes, sinceMs: nowMs });
   }
 
   #judge(connection: C, cause: SlowCause): void {
-    const { meter } = this.#parts;
     const { socket, bufferedBytes } = connection;
     this.#watched.delete(connection);
     if (!socket) return;
     const policy = cause === "full" ? "close" : socket.slowClients;
     if (policy === "close") {
-      meter.slowCut();
-      const channels = socket.allChannels().length;
-      this.#report(connection, { bufferedBytes, cause, policy, channels });
-      connection.cut();
+      this.cut(connection, cause, bufferedBytes);
       return;
     }
     let channels = 0;
@@ -197,13 +210,13 @@ export class SlowClients<C extends SlowConnection> {
       channels = socket.tooSlow();
     });
     if (channels === 0) return;
-    meter.slowEnded(channels);
+    this.#counters.add(COUNTER.slowEnded, channels);
     this.#report(connection, { bufferedBytes, cause, policy, channels });
   }
 
   #report(connection: C, found: Finding): void {
     const fields = { connection: connection.id, ...found };
-    this.#parts.logger.log("slowClient", fields);
+    this.#logger.log("slowClient", fields);
     if (telemetry.slow_client.hasSubscribers) telemetry.slow_client.publish(fields);
   }
 }
@@ -215,7 +228,7 @@ interface Finding {
   readonly channels: number;
 }
 
-/** Gives how much may wait for a client that still has room, for a limit of so much (bytes). */
-export function roomWithin(maxBytes: number): number {
-  return Math.min(maxBytes / 4, MOST_ROOM_BYTES);
+/** Returns how much may wait for a client that still has room (bytes). */
+export function roomWithin(maxBackpressureBytes: number): number {
+  return Math.min(maxBackpressureBytes / 4, MOST_ROOM_BYTES);
 }

@@ -40,7 +40,7 @@ export class Sweep {
   }
 }
 
-/** Gives a pace at which a time limit is noticed at most a quarter late. */
+/** Returns a pace at which a time limit is noticed at most a quarter late. */
 export function tickFor(...limitsMs: readonly number[]): number {
   return Math.min(Math.max(Math.min(...limitsMs) / 8, 10), 1_000);
 }

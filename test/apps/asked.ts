@@ -1,5 +1,5 @@
 /**
- * An app with types, for clients that ask: replies, refusals, silence and ends.
+ * A typed app for clients that make requests: replies, refusals, missing replies and ended channels.
  *
  * Runs on: every shard, which loads it by its URL.
  */

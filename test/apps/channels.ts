@@ -1,10 +1,10 @@
 /**
- * An app with one channel that does what a test asks: one event for each thing a channel can do.
+ * An app with one channel that does what a test asks for: one event for each feature of channels.
  *
  * Runs on: every shard, which loads it by its URL.
  *
- * What has to wait does so at a gate, which another event opens: so a test says in which order things happen,
- * and no clock does. Gates belong to the shard.
+ * Callbacks that have to wait do so at a gate, which another event opens. That way the test determines the
+ * order of events, and no timing is involved. Gates belong to the shard.
  */
 import { EventEmitter, once } from "node:events";
 import {
@@ -26,7 +26,7 @@ interface Locals {
 
 const gates = new EventEmitter();
 
-/** Waits until a gate is opened, from now on. */
+/** Waits until a gate is opened the next time. */
 async function passed(gate: string): Promise<void> {
   await once(gates, gate);
 }
@@ -42,7 +42,7 @@ const userSocket = defineSocket({
   id: ({ assigns }) => (assigns.userId === null ? null : `users:${assigns.userId}`),
 });
 
-/** A room: joins as its topic says. */
+/** A room whose topic determines what its join does. */
 const room = defineChannel(userSocket, {
   locals: (): Locals => ({ count: 0, late: undefined, cancel: undefined }),
 
@@ -145,7 +145,7 @@ const room = defineChannel(userSocket, {
   },
 });
 
-/** A channel whose join tries what is not allowed there. */
+/** A channel whose join tries things that are not allowed in a join. */
 const early = defineChannel(userSocket, {
   join(socket) {
     const attempts = {

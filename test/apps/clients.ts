@@ -1,5 +1,6 @@
 /**
- * An app for clients of every generation: one topic for each way to join, one event for each way to answer.
+ * An app for Phoenix clients of every generation: a topic for each outcome of a join, and an event for each
+ * kind of answer.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -17,7 +18,7 @@ const userSocket = defineSocket({
   connect({ params, connectInfo }) {
     if (params["refuse"] !== undefined) return error();
     const userId = typeof params["user_id"] === "string" ? params["user_id"] : null;
-    // As text: assigns are small.
+    // Kept as text, because assigns must be small.
     const told = JSON.stringify({ params, token: connectInfo.authToken ?? null });
     return ok({ userId, told });
   },

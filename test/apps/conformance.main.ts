@@ -3,8 +3,8 @@
  *
  * Runs on: the main thread of a process of its own.
  *
- * `PORT` and `SIMURGH_SHARDS` do what the arguments do, which win. SIGTERM and SIGINT drain it; a second one
- * closes at once. `GET /healthz` answers once it is ready.
+ * `PORT` and `SIMURGH_SHARDS` set the same options as the arguments, which take precedence. SIGTERM and SIGINT
+ * drain the server; a second signal closes it at once. `GET /healthz` responds once it is ready.
  */
 import { parseArgs } from "node:util";
 import { serve } from "../../src/index.ts";
@@ -20,7 +20,7 @@ const server = await serve({
   host: process.env["SIMURGH_HOST"] ?? "127.0.0.1",
   port: integerOf(values.port ?? process.env["PORT"]),
   shards: integerOf(values.shards),
-  // The recorded Phoenix had the same.
+  // The secret of the recorded Phoenix.
   secretKeyBase: "abcdefgh".repeat(8),
 });
 

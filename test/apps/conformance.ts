@@ -1,5 +1,5 @@
 /**
- * The app that the recorded Phoenix ran.
+ * The counterpart of the app that the recorded Phoenix ran.
  *
  * Runs on: every shard, which loads it by its URL.
  *

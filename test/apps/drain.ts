@@ -1,5 +1,6 @@
 /**
- * An app that tells the host how it is drained: on the topic `log`, batches, ends of channels, and its stop.
+ * An app that reports to the host how it is drained: it broadcasts batches, ends of channels, and its stop
+ * on the topic `log`.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -13,7 +14,7 @@ const room = defineChannel(socket, {
   join: (channel) => ok({ shard: channel.shard }),
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
-    /** Pushes so much that a client which reads nothing has it unsent. */
+    /** Pushes so much that some remains unsent if the client does not read. */
     fill(channel, { count, bytes }: { count: number; bytes: number }) {
       for (let n = 0; n < count; n += 1) channel.push("filled", { text: "x".repeat(bytes) });
       return reply("ok");

@@ -1,5 +1,5 @@
 /**
- * An app whose routes do to their shard what no app should.
+ * An app with routes that harm their shard in ways that no app should.
  *
  * Runs on: every shard, which loads it by its URL.
  */

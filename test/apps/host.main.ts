@@ -1,5 +1,5 @@
 /**
- * A host that embeds the fragile app and ends badly when it is told so by its parent.
+ * A host that embeds the fragile app and exits badly when its parent process tells it to.
  *
  * Runs on: the main thread of a process of its own.
  */

@@ -1,5 +1,5 @@
 /**
- * An app whose sockets have rate limits, of connections, ids and addresses.
+ * An app whose sockets have rate limits per connection, id and address.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -21,7 +21,7 @@ const perAddress = socketWith({ perAddress: { messages: { limit: 10, perMs: MINU
 const connects = socketWith({
   perAddress: { connects: { limit: 2, perMs: MINUTE_MS } },
   perId: { connects: { limit: 1, perMs: MINUTE_MS } },
-  // As a proxy would say it.
+  // As set by a proxy.
   address: ({ connectInfo }) =>
     connectInfo.xHeaders?.findLast(([name]) => name === "x-forwarded-for")?.[1] ?? null,
 });

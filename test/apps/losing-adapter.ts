@@ -1,5 +1,5 @@
 /**
- * The in-memory adapter, but it loses what nodes say of the delivery of long-poll batches.
+ * An in-memory adapter that loses messages between nodes about the delivery of long-poll batches.
  *
  * Runs on: link.
  */
@@ -8,12 +8,12 @@ import type { Adapter, AdapterSpec } from "../../src/pubsub/adapter.ts";
 import { isMail, unpackMail } from "../../src/pubsub/node-mail.ts";
 import { RECORD, unpackRecord } from "../../src/transport/longpoll/forwarding-record.ts";
 
-/** Gives the adapter, for the option `adapter` of `serve`. */
+/** Returns the spec of the adapter, for the option `adapter` of `serve`. */
 export function losingAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }
 
-/** Makes the adapter, in the link thread. */
+/** Makes the adapter on the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   return new LosingAdapter(options as unknown as MemoryAdapterOptions);
 }

@@ -1,20 +1,20 @@
 /**
- * The in-memory adapter, and a way to end the link's thread: a broadcast on the topic `end the link`.
+ * An in-memory adapter that ends the link thread at a broadcast on the topic `end the link`.
  *
  * Runs on: link.
  */
 import { MemoryAdapter, type MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
 import type { Adapter, AdapterSpec } from "../../src/pubsub/adapter.ts";
 
-/** Topic whose broadcast ends the thread. */
+/** A broadcast on this topic ends the thread. */
 export const LAST_TOPIC = "end the link";
 
-/** Gives the adapter, for the option `adapter` of `serve`. */
+/** Returns the spec of the adapter, for the option `adapter` of `serve`. */
 export function mortalAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }
 
-/** Makes the adapter, in the link thread. */
+/** Makes the adapter on the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   return new MortalAdapter(options as unknown as MemoryAdapterOptions);
 }

@@ -1,5 +1,5 @@
 /**
- * An app whose channels reach other nodes in every way there is.
+ * An app whose channels reach other nodes in every possible way.
  *
  * Runs on: shard.
  */

@@ -1,5 +1,5 @@
 /**
- * An app that says numbers, in every way in which a channel can say something.
+ * An app that sends numbers in every way in which a channel can send.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -13,7 +13,7 @@ export const SPINS = { isHeld: 1, isReleased: 2 };
 
 const socket = defineSocket({ connect: () => ok({}) });
 
-/** Says the numbers from `first`, one for each size: `bytes` of filler. */
+/** A request for consecutive numbers from `first`, with one for each size of filler. */
 interface Numbers {
   readonly first: number;
   readonly sizes: readonly number[];
@@ -36,7 +36,7 @@ const room = defineChannel(socket, {
       for (const payload of payloads(numbers)) channel.broadcast("n", payload);
       return reply("ok");
     },
-    /** Every second one goes to the others only. */
+    /** Sends every second number to the other clients only. */
     broadcast_from(channel, numbers: Numbers) {
       for (const payload of payloads(numbers)) {
         if (payload.n % 2 === 0) channel.broadcastFrom("n", payload);
@@ -44,7 +44,7 @@ const room = defineChannel(socket, {
       }
       return reply("ok");
     },
-    /** Three numbers to its own client, of which all others hear the second. */
+    /** Sends three numbers to its own client; the second one goes to all other clients too. */
     async mixed(channel, { n, isAsync }: { n: number; isAsync: boolean }) {
       channel.push("n", { n });
       if (isAsync) await Promise.resolve();
@@ -58,7 +58,7 @@ const room = defineChannel(socket, {
       channel.push("n", { n: n + 2 });
       return reply("ok", { n: n + 3 });
     },
-    /** The same with bytes in turns: those of odd numbers, which begin with the number. */
+    /** Sends odd numbers as bytes, which begin with the number, and even ones as JSON. */
     broadcast_bytes(channel, numbers: Numbers) {
       for (const { n, filler } of payloads(numbers)) {
         if (n % 2 === 0) channel.broadcast("n", { n, filler });
@@ -72,13 +72,13 @@ const room = defineChannel(socket, {
       channel.broadcast("n", bytesOf(n + 3, 5_000));
       return reply("ok", bytesOf(n + 4, 0));
     },
-    /** Says so, and holds the shard's loop as soon as no window holds that any more. */
+    /** Announces it, and blocks the shard's loop once no window can hold the announcement any more. */
     spin(channel, { ms }: { ms: number }) {
       channel.broadcast("spins", {});
       channel.sendAfter(AFTER_WINDOW_MS, ms);
     },
   },
-  /** Holds the loop, at most so long; the flag in the host's data says that this has begun, and ends it. */
+  /** Blocks the loop for at most `ms`. The flag in the host's data reports the start, and can end it. */
   handleInfo({ context }, ms) {
     const { spins } = context.data as { spins: SharedArrayBuffer };
     const flag = new Int32Array(spins);

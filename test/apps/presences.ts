@@ -1,5 +1,5 @@
 /**
- * An app whose channels track who is there, and end in every way there is.
+ * An app whose channels track presences and end in every possible way.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -18,10 +18,10 @@ import { holdLoop } from "./hold.ts";
 
 const FRUITS: Readonly<Record<string, string>> = { ann: "apple", bob: "banana" };
 
-/** Who is in which room. */
+/** The presences of rooms. */
 const rooms = definePresence<{ device: unknown }>();
 
-/** Topic whose channels end when the test lets them; `data` is the gate, shared with the test. */
+/** Channels of this topic end when the test opens the gate, which is shared with it as `data`. */
 export const GATED_TOPIC = "room:gated";
 /** Words of the gate. */
 export const GATE = { isReached: 0, isOpen: 1 } as const;
@@ -29,7 +29,7 @@ export const GATE = { isReached: 0, isOpen: 1 } as const;
 const MOST_TURNS = 4;
 let fetches = 0;
 
-/** Who is there with what their users like: of four answers, each overtakes the one before. */
+/** Presences with fetched data. Of four answers in a row, each one overtakes the one before. */
 const users = definePresence({
   name: "users",
   async fetch(topic, presences) {
@@ -46,7 +46,7 @@ const socket = defineSocket({
   id: ({ assigns }) => `users:${assigns.userId}`,
 });
 
-/** Whoever joins is there. */
+/** A room that tracks each client that joins. */
 const room = defineChannel(socket, {
   join(channel, payload: { device?: unknown; refuse?: boolean; crash?: boolean }) {
     const { device = null, refuse, crash } = payload;
@@ -111,7 +111,7 @@ const room = defineChannel(socket, {
   },
 });
 
-/** The same, with what is fetched. */
+/** The same with fetched data. */
 const userRoom = defineChannel(socket, {
   join(channel) {
     channel.send("joined");
@@ -123,7 +123,7 @@ const userRoom = defineChannel(socket, {
   },
 });
 
-/** Whatever is joined. */
+/** A channel without presences, for any topic. */
 const any = defineChannel(socket, { join: () => ok() });
 
 export default defineEndpoint({

@@ -1,20 +1,16 @@
 /**
- * An app of raw things: a raw socket, a raw channel, and a mount with a serializer of its own.
+ * An app with a raw socket, a raw channel, and a mount with a custom serializer.
  *
- * Runs on: every shard, which loads it by its URL. What ends is heard on the topic `log`.
+ * Runs on: every shard, which loads it by its URL. Ends are broadcast on the topic `log`.
  */
+import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 import {
   closeWith,
-  defineChannel,
-  defineEndpoint,
   defineRawChannel,
   defineRawSocket,
   defineSerializer,
-  defineSocket,
   jsonV2,
-  ok,
-  reply,
-} from "../../src/index.ts";
+} from "../../src/raw.ts";
 import type { ExitReason } from "../../src/index.ts";
 
 function textOf(reason: ExitReason): string {
@@ -80,7 +76,7 @@ const echo = defineRawSocket({
   },
 });
 
-/** Words apart by spaces: join_ref, ref, topic, event, and the payload as JSON. */
+/** A serializer with fields separated by spaces: join_ref, ref, topic, event, and payload as JSON. */
 const words = defineSerializer({
   decode(frame) {
     const [joinRef, ref, topic, event, payload = ""] = String(frame).split(" ");

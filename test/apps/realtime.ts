@@ -1,11 +1,11 @@
 /**
- * An app that serves `@supabase/realtime-js` its broadcasts: channels `realtime:*` with that client's forms.
+ * An app that serves broadcasts to `@supabase/realtime-js`: channels `realtime:*` in that client's formats.
  *
  * Runs on: every shard, which loads it by its URL.
  */
 import { defineChannel, defineEndpoint, defineSocket, error, ok, reply } from "../../src/index.ts";
 
-/** What a join says. */
+/** The payload of a join. */
 interface Join {
   readonly config: {
     readonly broadcast: { readonly ack: boolean; readonly self: boolean };
@@ -23,7 +23,7 @@ const userSocket = defineSocket({
   connect: ({ params }) => (params["apikey"] === "anon" ? ok({}) : error()),
 });
 
-/** The only token that opens what is private. */
+/** The only token that grants access to private channels. */
 const TOKEN = "secret";
 
 const realtime = defineChannel(userSocket, {
@@ -33,7 +33,7 @@ const realtime = defineChannel(userSocket, {
     const { config, access_token: token } = payload as Join;
     if (config.private && token !== TOKEN) return error({ reason: "Unauthorized" });
     socket.locals.broadcast = config.broadcast;
-    // Each change that it wants gets an id, by which later ones say whom they are for.
+    // Each requested change gets an id, by which later messages refer to it.
     const changes = config.postgres_changes.map((change, at) => ({ ...change, id: at + 1 }));
     return ok({ postgres_changes: changes, shard: socket.shard });
   },

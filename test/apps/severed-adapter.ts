@@ -1,22 +1,22 @@
 /**
- * The in-memory adapter, whose wire the host cuts and mends: what is sent meanwhile is lost, both
- * ways, and nobody is told. So a node looks from outside that has died.
+ * An in-memory adapter whose wire the host can cut and restore. Messages sent in between are silently lost in
+ * both directions, so that the node looks dead from outside.
  *
  * Runs on: link.
  */
-import type { Adapter, AdapterSpec } from "../../src/index.ts";
+import type { Adapter, AdapterSpec } from "../../src/raw.ts";
 import { MemoryAdapter, type MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
 
-/** Topics whose broadcast cuts the wire, and mends it. */
+/** Broadcasts on these topics cut and restore the wire. */
 export const CUT_TOPIC = "cut the wire";
-export const MEND_TOPIC = "mend the wire";
+export const RESTORE_TOPIC = "restore the wire";
 
-/** Gives the adapter, for the option `adapter` of `serve`. */
+/** Returns the spec of the adapter, for the option `adapter` of `serve`. */
 export function severedAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }
 
-/** Makes the adapter, in the link thread. */
+/** Makes the adapter on the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   const inner = new MemoryAdapter(options as unknown as MemoryAdapterOptions);
   let isCut = false;
@@ -33,7 +33,7 @@ export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter
       ),
     broadcast(topic, envelope) {
       if (topic === CUT_TOPIC) isCut = true;
-      else if (topic === MEND_TOPIC) isCut = false;
+      else if (topic === RESTORE_TOPIC) isCut = false;
       else if (!isCut) inner.broadcast(topic, envelope);
     },
     directBroadcast(node, topic, envelope) {

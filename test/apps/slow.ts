@@ -1,8 +1,8 @@
 /**
- * An app whose channels let slow clients be told, cut, or miss something; and which can be held up.
+ * An app with sockets and channels for each policy for slow clients, and with an event that blocks the shard.
  *
- * Runs on: every shard, which loads it by its URL. What its telemetry says goes to the broadcast
- * channel that the host names as `data.events`.
+ * Runs on: every shard, which loads it by its URL. It forwards its telemetry to the BroadcastChannel that the
+ * host names in `data.events`.
  */
 import diagnostics from "node:diagnostics_channel";
 import { BroadcastChannel } from "node:worker_threads";
@@ -12,9 +12,9 @@ import { holdLoop } from "./hold.ts";
 const cutting = defineSocket({ connect: () => ok({}) });
 const telling = defineSocket({ connect: () => ok({}), slowClients: "error" });
 
-/** One turn's work of a shard that is held up. */
+/** How long a turn of a blocked shard takes. */
 const SPIN_MS = 400;
-/** What holds a shard up ends by itself at last. */
+/** Limit after which a blocked shard continues by itself. */
 const MOST_SPINS = 60;
 let spinsLeft = 0;
 
@@ -28,7 +28,7 @@ const room = defineChannel(cutting, {
   join: (socket) => ok({ shard: socket.shard }),
   handleIn: {
     echo: (_socket, payload) => reply("ok", payload),
-    /** Broadcasts much within one turn, then pushes, then broadcasts something that is small. */
+    /** Within one turn, sends many large broadcasts, then a push, then a small broadcast. */
     burst(socket, { count, bytes }: { count: number; bytes: number }) {
       const pad = "x".repeat(bytes);
       for (let n = 0; n < count; n += 1) socket.broadcast("big", { n, pad });

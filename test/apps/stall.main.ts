@@ -1,6 +1,6 @@
 /**
- * A host that serves the stall app, floods a topic when it is told so, and says how it goes: its
- * memory, its counters, and which stalls main has seen.
+ * A host that serves the stall app, floods a topic when told to, and reports its memory, its counters, and
+ * the stalls that its main thread has seen.
  *
  * Runs on: the main thread of a process of its own.
  */
@@ -9,15 +9,15 @@ import { setImmediate } from "node:timers/promises";
 import { serve } from "../../src/index.ts";
 import type { Flood } from "./stall.ts";
 
-/** What it says when it is asked. */
+/** The report, sent on request. */
 export interface StallReport {
-  /** Resident bytes when it was asked last, and the most since. */
+  /** Resident bytes at the previous report, and the maximum since. */
   readonly rssBytes: number;
   readonly peakRssBytes: number;
-  /** Of all threads. */
+  /** Sum of all threads. */
   readonly lapped: number;
   readonly waitedMs: number;
-  /** For each stall that main saw begin or end: whether it began. */
+  /** One entry for each beginning (true) and end (false) of a stall. */
   readonly stalls: readonly boolean[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * An app whose channels hold up their shard, and flood another topic.
+ * An app whose channels block their shard and flood another topic.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 import { holdLoop } from "./hold.ts";
 
-/** What a flood is made of. */
+/** The parameters of a flood. */
 export interface Flood {
   readonly topic: string;
   readonly from: string;
@@ -25,7 +25,7 @@ const room = defineChannel(socket, {
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
 
-    /** Holds up the shard, once the reply is out; until the host lets go, if it has given a word for it. */
+    /** Blocks the shard after the reply has left, until the host releases it if it has passed a word. */
     spin({ context }, { ms }: { ms: number }) {
       const release = context.data as SharedArrayBuffer | undefined;
       setTimeout(() => holdLoop(ms, release), 50);

@@ -1,5 +1,5 @@
 /**
- * An app whose channel gives work to the task pool.
+ * An app whose channel runs work in the task pool.
  *
  * Runs on: every shard, which loads it by its URL.
  */
@@ -16,12 +16,12 @@ import {
 
 const userSocket = defineSocket({ connect: () => ok({}) });
 
-/** What this shard shares with its tasks that burn: word 0 tells them to stop, word 1 that they run. */
+/** Shared with this shard's burning tasks: word 0 tells them to stop, word 1 says that they run. */
 const flag = new SharedArrayBuffer(8);
 const words = new Int32Array(flag);
 const patience = new AbortController();
 
-/** Answers with what a task gives, or with what it throws. */
+/** Replies with the result of a task, or with its error. */
 async function outcomeOf(task: Promise<unknown>, shard: number): Promise<HandleInResult> {
   try {
     return reply("ok", { result: await task, shard });
@@ -40,7 +40,7 @@ const room = defineChannel(userSocket, {
       words.fill(0);
       return outcomeOf(socket.task("burn", flag), socket.shard);
     },
-    // Not awaited: the channel goes on with its next message, and ends without a word of this.
+    // Not awaited: the channel handles its next message, and may end before the task.
     burn_aside(socket) {
       words.fill(0);
       void socket.task("burn", flag).then((result) => socket.send(result));
@@ -55,7 +55,7 @@ const room = defineChannel(userSocket, {
       const bytes = (await socket.task("ones", 3)) as Uint8Array;
       return reply("ok", { sum: await socket.task("sum", bytes), left: await socket.task("left") });
     },
-    // Not awaited: what ends it is the next message.
+    // Not awaited: the next message aborts it.
     burn_until_abort(socket) {
       words.fill(0);
       const task = socket.task("burn", flag, { signal: patience.signal });
@@ -70,7 +70,7 @@ const room = defineChannel(userSocket, {
   handleInfo: (socket, result) => socket.push("result", { result }),
 });
 
-/** Says what goes on, and changes it, from another topic of the connection. */
+/** Observes and controls the tasks from another topic of the same connection. */
 const control = defineChannel(userSocket, {
   join: () => ok(),
   handleIn: {

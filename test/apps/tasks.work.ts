@@ -13,7 +13,7 @@ function double({ n }: { readonly n: number }): number {
   return n * 2;
 }
 
-/** Says which thread it runs on. */
+/** Returns the thread that it runs on. */
 function where(): number {
   return threadId;
 }
@@ -23,7 +23,7 @@ function fail(): never {
   throw Object.assign(new RangeError("too far"), { code: "E_FAR" });
 }
 
-/** Burns CPU until it is told to stop: for ever, where nobody does. */
+/** Burns CPU until it is told to stop, or forever. */
 function burn(flag: SharedArrayBuffer): string {
   const words = new Int32Array(flag);
   Atomics.store(words, 1, 1);
@@ -39,13 +39,13 @@ function sum(bytes: Uint8Array): number {
 
 let last = new Uint8Array();
 
-/** Gives bytes, and not a copy of them. */
+/** Returns bytes by transferring them rather than copying. */
 function ones(length: number, { transfer }: TaskContext): Uint8Array {
   last = new Uint8Array(length).fill(1);
   return transfer(last, [last.buffer]);
 }
 
-/** Tells what is left of them here. */
+/** Returns how many of those bytes are left on this thread. */
 function left(): number {
   return last.byteLength;
 }

@@ -57,7 +57,7 @@ class Tab {
   /** Connects anew until the tab is served by another shard than this. */
   async moveFrom(shard: string): Promise<void> {
     for (let tries = 0; tries < 4 && (await this.shard()) === shard; tries += 1) {
-      const notes = this.page.locator(".note", { hasText: "you are in" });
+      const notes = this.page.locator(".note", { hasText: "you joined" });
       const count = await notes.count();
       await this.page.locator("#shard").click();
       await notes.nth(count).waitFor();
@@ -178,9 +178,9 @@ describe("the demo page", { skip: noBrowser }, () => {
     await Promise.all([one.state("reconnecting"), two.state("reconnecting")]);
     command = await started(port);
     await Promise.all([one.state("connected"), two.state("connected")]);
-    const back = one.page.locator(".note", { hasText: "you are in" });
+    const back = one.page.locator(".note", { hasText: "you joined" });
     await back.nth(1).waitFor();
-    await two.page.locator(".note", { hasText: "you are in" }).nth(1).waitFor();
+    await two.page.locator(".note", { hasText: "you joined" }).nth(1).waitFor();
     await one.say("back again");
     await two.heard("back again");
   });

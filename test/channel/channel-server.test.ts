@@ -942,7 +942,7 @@ describe("handleInfo", () => {
     });
     const client = world.joined();
     assert.deepEqual(client.asked(push("do"), push("echo", "3")), [replied({}, "ok", "3")]);
-    assert.deepEqual(world.troubles(), ["a message came and there is no handleInfo"]);
+    assert.deepEqual(world.troubles(), ["a message was received, but there is no handleInfo"]);
     assert.deepEqual(world.log.find(({ fields }) => "got" in fields)?.fields, {
       topic: "room:1",
       got: "array",

@@ -141,7 +141,7 @@ describe("The limits of a channel", () => {
   it("are checked where they are defined", () => {
     assert.throws(() => channel({ limits: { connects: {} } as never }), {
       code: "SIM_ERR_DEFINITION_INVALID",
-      message: "limits must have the keys messages, bytes, joins, got connects",
+      message: "limits may only have the keys messages, bytes, joins, got connects",
     });
     const handleIn = { say: () => ok() };
     assert.throws(
@@ -153,7 +153,8 @@ describe("The limits of a channel", () => {
         }),
       {
         code: "SIM_ERR_DEFINITION_INVALID",
-        message: "limit of rate of in.say must be an integer from 1 to 1000000000 (a perMs), got 0",
+        message:
+          "limit of rate of in.say must be an integer from 1 to 1000000000 (per perMs), got 0",
       },
     );
   });

@@ -189,7 +189,7 @@ describe("a verbatim handler", () => {
     const [client, other] = [world.joined(), world.joined()];
     assert.deepEqual(client.asked(`["11","2","room:1","shout",{"a":${deep}}]`), [CRASHED]);
     assert.deepEqual(other.taken(), []);
-    assert.equal(world.lastError(), "payload must be a value that JSON can write");
+    assert.equal(world.lastError(), "payload must be serializable as JSON");
   });
 
   it("is not reached by frames that are malformed: they close the connection", () => {

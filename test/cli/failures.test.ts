@@ -62,7 +62,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
 
   it("that names the variable which a misspelt one is nearest to", async () => {
     const rule =
-      "environment variables that start with SIMURGH_ must be options (`simurgh serve --help` lists them)";
+      "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help`)";
     const hint = "SIMURGH_SHARD (did you mean SIMURGH_SHARDS?)";
     const environment = { SIMURGH_SHARD: "4" };
     await refuses(`${rule}, got ${hint}`, ["demo", "--port", "0"], environment);
@@ -75,7 +75,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     assert.equal(code, 2);
     assert.match(
       err,
-      /^simurgh: SIMURGH_PORT must be a port, got tcp:\/\/10\.0\.0\.11:4000, which Kubernetes .* set SIMURGH_PORT yourself/,
+      /^simurgh: SIMURGH_PORT must be a port, got tcp:\/\/10\.0\.0\.11:4000, which Kubernetes .* set SIMURGH_PORT explicitly/,
     );
   });
 
@@ -86,7 +86,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
   });
 
   it("for a flag that there is not, or that has no value", async () => {
-    const unknown = "option must be one that `simurgh demo --help` lists, got";
+    const unknown = "option must be listed by `simurgh demo --help`, got";
     await refuses(`${unknown} --prot; did you mean --port?`, ["demo", "--prot", "1"]);
     await refuses(`${unknown} --watch`, ["demo", "--watch"]);
     const secret = "; a secret has no flag, set SIMURGH_SECRET_KEY_BASE";
@@ -98,9 +98,9 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     const command = "command must be one of serve, demo, token (see simurgh --help), got";
     await refuses(`${command} sevre; did you mean serve?`, ["sevre", "app.js"]);
     await refuses(`${command} bench`, ["bench"]);
-    await refuses("serve must have one app module, got none", ["serve"]);
-    await refuses("serve must have one app module, got a.js b.js", ["serve", "a.js", "b.js"]);
-    await refuses("demo must have options only, got app.js", ["demo", "app.js"]);
+    await refuses("serve must be given one app module, got none", ["serve"]);
+    await refuses("serve must be given one app module, got a.js b.js", ["serve", "a.js", "b.js"]);
+    await refuses("demo must be given options only, got app.js", ["demo", "app.js"]);
   });
 });
 

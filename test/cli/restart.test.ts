@@ -65,7 +65,7 @@ describe("simurgh, told by SIGHUP", () => {
     const talker = await join(port, "a");
     app.write("export default 1 +;");
     command.kill("SIGHUP");
-    await command.printed(/shard 0 and those after it not restarted\nsimurgh: app module must/);
+    await command.printed(/shard 0 and later ones were not restarted\nsimurgh: app module must/);
     talker.say();
     await talker.hears("a", 1);
     app.write(chatApp(3));
@@ -78,9 +78,9 @@ describe("simurgh, told by SIGHUP", () => {
     await using command = serve();
     await command.port();
     command.kill("SIGHUP");
-    await command.printed(/restarting the shards in turn/);
+    await command.printed(/restarting the shards one by one/);
     command.kill("SIGHUP");
-    await command.printed(/after what is under way/);
+    await command.printed(/after the current start or restart/);
     await command.printed(/(all shards restarted[\s\S]*){2}/);
   });
 
@@ -91,7 +91,7 @@ describe("simurgh, told by SIGHUP", () => {
     await using command = serve();
     await command.printed(/starting/);
     command.kill("SIGHUP");
-    await command.printed(/restarting the shards in turn/);
+    await command.printed(/restarting the shards one by one/);
     command.kill("SIGTERM");
     const { code, out } = await command.ended();
     assert.equal(code, 0, out);

@@ -83,7 +83,7 @@ describe("simurgh, told to stop", () => {
     socket.send('["1","1","any","phx_join",{}]');
     await command.printed(/filled/);
     command.kill("SIGTERM");
-    await command.printed(/stopping: telling every client/);
+    await command.printed(/stopping: closing all connections/);
     command.kill("SIGTERM");
     const { code, out } = await command.ended();
     assert.equal(code, 0, out);
@@ -97,7 +97,7 @@ describe("simurgh, told to stop", () => {
     await using command = new CommandLine(["serve", app, ...DEMO.slice(1)]);
     await command.printed(/starting/);
     command.kill("SIGINT");
-    await command.printed(/SIGINT: stops as soon as it has started/);
+    await command.printed(/SIGINT: stopping after the start/);
     command.kill("SIGINT");
     const { code, signal } = await command.ended();
     assert.deepEqual({ code, signal }, { code: 1, signal: null });

@@ -64,7 +64,10 @@ describe("terms in JSON", () => {
       { $reference: "" },
     ];
     for (const json of wrong) {
-      const error = { code: "SIM_ERR_OPTION_INVALID", message: /^\$\w+ in data must be one of/ };
+      const error = {
+        code: "SIM_ERR_OPTION_INVALID",
+        message: /^\$\w+ in data must have a form/,
+      };
       assert.throws(() => termOfJson([json]), error, JSON.stringify(json));
     }
     const bits = { $bitstring: ["gA==", 8] };

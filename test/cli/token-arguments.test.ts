@@ -51,16 +51,16 @@ describe("the arguments of simurgh token", () => {
   });
 
   it("are refused where there is too little or too much", () => {
-    const actions = "token must have an action of sign, encrypt, verify, decrypt, got";
+    const actions = "token action must be one of sign, encrypt, verify, decrypt, got";
     refuses(`${actions} none`, ["--salt", "x"]);
     refuses(`${actions} forge`, ["forge"]);
-    refuses("sign must have one argument, got 1 2", ["sign", "--salt", "x", "1", "2"]);
-    refuses("--salt must be given (what the token is for), got none", ["sign", "1"]);
+    refuses("sign must be given one argument, got 1 2", ["sign", "--salt", "x", "1", "2"]);
+    refuses("--salt must be given (the purpose of the token), got none", ["sign", "1"]);
     refuses("--salt must be followed by a value, got none", ["sign", "--salt"]);
   });
 
   it("are refused where an option is none, or its value no number", () => {
-    const unknown = "option must be one that `simurgh token --help` lists, got";
+    const unknown = "option must be listed by `simurgh token --help`, got";
     for (const flag of ["--port", "-x"]) {
       refuses(`${unknown} ${flag}`, ["sign", flag, "1", "--salt", "x"]);
     }
@@ -71,7 +71,7 @@ describe("the arguments of simurgh token", () => {
     ] as const) {
       refuses(`${unknown} ${flag}; did you mean ${nearest}?`, ["sign", flag, "1", "--salt", "x"]);
     }
-    const own = "must have its own options, got --signed-at-ms";
+    const own = "must be given options for reading a token, got --signed-at-ms";
     refuses(`verify ${own}`, salted("verify", "--signed-at-ms=1"));
     refuses(`decrypt ${own}`, salted("decrypt", "--signed-at-ms=1"));
     refuses(

@@ -107,7 +107,7 @@ describe("simurgh token", () => {
     const variable = "SIMURGH_SECRET_KEY_BASE must";
     await fails(
       2,
-      `${variable} have the secret (or --secret-file), got none`,
+      `${variable} contain the secret (or use --secret-file), got none`,
       [...SIGN, "1"],
       none,
     );
@@ -118,19 +118,19 @@ describe("simurgh token", () => {
     writeFileSync(file, "hunter2");
     await fails(2, `secret in ${file} must ${rule}`, [...SIGN, "--secret-file", file, "1"]);
     const gone = join(FOLDER, "none");
-    const message = `--secret-file must be a file that can be read, got ENOENT for ${gone}`;
+    const message = `--secret-file must be a readable file, got ENOENT for ${gone}`;
     await fails(2, message, [...SIGN, "--secret-file", gone, "1"]);
   });
 
   it("exits with 2 where it is called wrongly", async () => {
-    await fails(2, "token must have an action of sign, encrypt, verify, decrypt, got none", []);
+    await fails(2, "token action must be one of sign, encrypt, verify, decrypt, got none", []);
     const iterations = "--key-iterations must be an integer from 1 to 10000000 (rounds), got 0";
     await fails(2, iterations, [...SIGN, "--key-iterations", "0", "1"]);
   });
 
   it("exits with 2 for what is no data, and with 1 for data without a form", async () => {
     await fails(2, "data must be JSON, got {id:7}", [...SIGN, "{id:7}"]);
-    const forms = "in data must be one of the forms that `simurgh token --help` shows, got";
+    const forms = "in data must have a form that `simurgh token --help` shows, got";
     await fails(2, `$atom ${forms} 5`, [...SIGN, '{"$atom":5}']);
     await fails(1, "data must have finite numbers only, got Infinity", [...SIGN, "1e999"]);
   });

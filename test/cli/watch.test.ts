@@ -98,7 +98,7 @@ describe("simurgh serve --watch", () => {
     for (const guest of guests) await guest.joined(1);
     write("lib/version.mjs", versionText(2));
     const line = await command.printed(
-      /simurgh: lib\/version\.mjs: 2 shards reloaded in \d+ ms, (\d) clients sent to rejoin\n/,
+      /simurgh: lib\/version\.mjs: 2 shards reloaded in \d+ ms, (\d) clients reconnecting\n/,
     );
     // One may have come back to the shard that was still to be restarted.
     assert.ok(Number(line[1]) >= 2);
@@ -124,7 +124,7 @@ describe("simurgh serve --watch", () => {
     await guest.joined(1);
     write("lib/version.mjs", "// one\nexport const version = 2 +;\n");
     await command.printed(
-      /lib\/version\.mjs: not reloaded, the app goes on as it was\n.*syntax errors.*\n.*version\.mjs:2\nexport const version = 2 \+;/,
+      /lib\/version\.mjs: not reloaded, the old app keeps running\n.*syntax errors.*\n.*version\.mjs:2\nexport const version = 2 \+;/,
     );
     const other = await Guest.entered(await command.port());
     await other.joined(1);
@@ -197,7 +197,7 @@ describe("simurgh serve --watch", () => {
   it("waits, as it starts, for an app that can be loaded", async () => {
     write("lib/version.mjs", "export const version = ;");
     await using command = serve("--shards", "1");
-    await command.printed(/cannot be loaded, and is tried again when it is saved\n.*syntax/);
+    await command.printed(/cannot be loaded; trying again when it is saved\n.*syntax/);
     write("lib/version.mjs", versionText(7));
     const guest = await Guest.entered(await command.port());
     await guest.joined(7);
@@ -206,7 +206,7 @@ describe("simurgh serve --watch", () => {
   it("ends by a signal while it waits for such an app", async () => {
     write("lib/version.mjs", "export const version = ;");
     await using command = serve();
-    await command.printed(/is tried again when it is saved/);
+    await command.printed(/trying again when it is saved/);
     command.kill("SIGINT");
     const { code, out } = await command.ended();
     assert.equal(code, 0);

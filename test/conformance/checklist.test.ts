@@ -1,8 +1,8 @@
 /**
- * CHECKLIST.md has each feature once, and what it rests on; and what is said where it has not.
+ * Checks that CHECKLIST.md has each feature once, with its proof, and tests the reported problems.
  *
- * Runs on: the main thread of the tests. That the tests it names have run is looked at after the run,
- * by `scripts/test-reporter.ts`.
+ * Runs on: the main thread of the tests. `scripts/test-reporter.ts` checks after the run that the tests named
+ * in the list have run.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const ROOT = new URL("../../../", import.meta.url);
 const FILE = "test/a.test.ts";
 const FIRST = `\`${FILE}\` › a suite › a test`;
 
-/** Rows of all numbers, with these in place of their own. */
+/** Makes rows for all numbers, with the given ones replaced. */
 function rowsWith(lines: readonly string[], without: readonly number[] = []): Row[] {
   const own = new Set([...without, ...lines.map((line) => Number(/^\| (\d+)/.exec(line)?.[1]))]);
   const others = Array.from({ length: FEATURES }, (_, at) => at + 1).filter((n) => !own.has(n));
@@ -35,7 +35,7 @@ function rowsWith(lines: readonly string[], without: readonly number[] = []): Ro
   return readRows([...lines, ...all].join("\n"));
 }
 
-/** A run of tests of one file. */
+/** Makes a run of the tests of one file. */
 function ran(outcomes: Readonly<Record<string, Outcome>>): TestRun {
   return {
     files: new Set([FILE]),
@@ -51,7 +51,7 @@ describe("CHECKLIST.md", () => {
   const markdown = readFileSync(new URL("test/conformance/CHECKLIST.md", ROOT), "utf8");
   const rows = readRows(markdown);
 
-  it("has each feature once, with a test or with why it is not here", () => {
+  it("has each feature once, with a test or the reason why it is not here", () => {
     assert.deepEqual(problemsOfRows(rows), []);
     assert.deepEqual(
       rows.map(({ number }) => number),
@@ -59,7 +59,7 @@ describe("CHECKLIST.md", () => {
     );
   });
 
-  it("names files and recorded scenarios that there are", () => {
+  it("names existing files and recorded scenarios", () => {
     const files = new Set(rows.flatMap(({ tests }) => tests.map(({ file }) => file)));
     assert.deepEqual(
       [...files].filter((file) => !existsSync(new URL(file, ROOT))),
@@ -80,7 +80,7 @@ describe("CHECKLIST.md", () => {
 });
 
 describe("A row of the checklist", () => {
-  it("has tests, recorded scenarios, and words beside them", () => {
+  it("has tests, recorded scenarios, and other text", () => {
     const [row, ...others] = readRows(
       [
         "| # | Feature | Proof |",
@@ -110,7 +110,7 @@ describe("A row of the checklist", () => {
     });
   });
 
-  it("keeps the names of tests as they are, whatever Markdown would make of them (property)", () => {
+  it("preserves the names of tests through Markdown (property)", () => {
     const odd = fc.string({
       unit: fc.constantFrom("`", "|", "\\", "<br>", "*", "[", "_", "~", "&", "a", "›"),
     });
@@ -125,16 +125,16 @@ describe("A row of the checklist", () => {
     );
   });
 
-  it("that is missing, twice there, or none of them is told by its number", () => {
+  it("is reported by its number if it is missing, duplicated or unknown", () => {
     const double = `| 5 | again | ${FIRST} |`;
     assert.deepEqual(problemsOfRows(rowsWith([double, double, `| 123 | x | ${FIRST} |`], [3])), [
       'row 3 is missing: add it, with a test or with "not here: " and why',
-      "row 123 is no feature: they are numbered from 1 to 122",
-      "row 5 is there 2 times: keep one",
+      "row 123 does not exist: features are numbered from 1 to 122",
+      "row 5 appears 2 times: keep one",
     ]);
   });
 
-  it("needs a feature, and a test or why it is not here", () => {
+  it("needs a feature, and a test or the reason why it is not here", () => {
     assert.deepEqual(problemsOfRows(rowsWith(["| 1 | a | not here: no such thing |"])), []);
     const rows = rowsWith([
       "| 2 | a | Only words. |",
@@ -149,7 +149,7 @@ describe("A row of the checklist", () => {
     ]);
   });
 
-  it("says which of its parts are nothing that it may have", () => {
+  it("reports malformed parts", () => {
     for (const part of [
       "test/a.test.ts › no code",
       "`src/a.ts` › no test",
@@ -157,7 +157,7 @@ describe("A row of the checklist", () => {
       "",
     ]) {
       const [problem, ...others] = problemsOfRows(rowsWith([`| 9 | a | ${FIRST}<br>${part} |`]));
-      assert.equal(problem, `row 9: ${part}: neither a test, a scenario, nor words without ›`);
+      assert.equal(problem, `row 9: ${part}: must be a test, a scenario, or text without ›`);
       assert.deepEqual(others, []);
     }
     const [problem] = problemsOfRows(rowsWith([`| 9 | a | ${FIRST} | more |`]));
@@ -170,31 +170,31 @@ describe("A run of the checklist's tests", () => {
   const told = (outcomes: Readonly<Record<string, Outcome>>): string[] =>
     problemsOfRun(rows, ran(outcomes), false);
 
-  it("has nothing to say of tests that passed, or that the runner has told of", () => {
+  it("reports nothing for tests that passed, or whose failure the runner reports", () => {
     for (const kind of ["passed", "failed"] as const) {
       assert.deepEqual(told({ "a suite › a test": { kind } }), []);
     }
   });
 
-  it("says which row rests on a test that there is not", () => {
+  it("reports a row whose test does not exist", () => {
     assert.deepEqual(told({ "a suite › another test": { kind: "passed" } }), [
-      `row 4: ${FILE} › a suite › a test: did not run: name a test that there is, or write it`,
+      `row 4: ${FILE} › a suite › a test: did not run: name an existing test, or write it`,
     ]);
   });
 
-  it("says which row rests on a test that was skipped, unless words say why", () => {
+  it("reports a row whose test was skipped without a reason", () => {
     assert.deepEqual(told({ "a suite › a test": skippedFor("no browser here") }), []);
     assert.deepEqual(told({ "a suite › a test": skippedFor(undefined) }), [
-      `row 4: ${FILE} › a suite › a test: was skipped without a reason: have it run, or give skip a text`,
+      `row 4: ${FILE} › a suite › a test: was skipped without a reason: run it, or give skip a text`,
     ]);
   });
 
-  it("says the same of a test in a suite that was skipped", () => {
+  it("reports the same for a test in a skipped suite", () => {
     assert.deepEqual(told({ "a suite": skippedFor("no browser here") }), []);
     assert.equal(told({ "a suite": skippedFor(undefined) }).length, 1);
   });
 
-  it("looks at files that ran, and at all where all were to run", () => {
+  it("checks files that ran, or all files if all were to run", () => {
     const other = readRows(`| 8 | a | \`test/b.test.ts\`${JOINT}a test |`);
     assert.deepEqual(problemsOfRun(other, ran({}), false), []);
     assert.match(problemsOfRun(other, ran({}), true).join("\n"), /^row 8: test\/b\.test\.ts › /);

@@ -1,64 +1,64 @@
 /**
- * CHECKLIST.md: each feature of Phoenix Channels with what proves it here, and what is wrong with that.
+ * CHECKLIST.md: reads the features of Phoenix Channels with their proofs, and reports problems.
  *
- * Runs on: the reporter of `npm test`, and the main thread of the tests. Text in, complaints out.
+ * Runs on: the reporter of `npm test`, and the main thread of the tests. Pure.
  *
- * A row is `| number | feature | proof |`. A proof is one of these, or several with `<br>` between them:
+ * A row is `| number | feature | proof |`. A proof consists of one or more of these, separated by `<br>`:
  *
  *   `test/token/token.test.ts` › a token › may be missing   a test: its file, its suites and its name
- *   `01-join` › join_ok                                     a recorded scenario, in each way it is played
- *   not here: why                                           there is no such thing, and nothing to prove
- *   …                                                       words for who reads it
+ *   `01-join` › join_ok                                     a recorded scenario, in each way it is replayed
+ *   not here: why                                           the feature does not exist, so there is no proof
+ *   …                                                       text for the reader
  */
 
 import { VARIANTS } from "./variants.ts";
 
-/** How many features there are. */
+/** Number of features. */
 export const FEATURES = 122;
-/** What parts a test's suites and its name. */
+/** Separates the file, the suites and the name of a test. */
 export const JOINT = " › ";
 
 const NOT_HERE = /^not here: \S/;
 
-/** A test by where it is written, with its suites in its name. */
+/** A test: its file, and its name including its suites. */
 export interface TestName {
   readonly file: string;
   readonly name: string;
 }
 
-/** One row. Of a feature that is not here, `tests` may be empty. */
+/** A row. `tests` may be empty if the feature does not exist. */
 export interface Row {
   readonly number: number;
   readonly feature: string;
   readonly isHere: boolean;
   readonly tests: readonly TestName[];
-  /** Cells, or parts of them, that are none of the forms above. */
+  /** Parts of cells that have none of the forms above. */
   readonly malformed: readonly string[];
 }
 
-/** How a test, or a suite that did not run, came out. A reason is undefined where none was given. */
+/** The outcome of a test, or of a suite that did not run. A reason is undefined if none was given. */
 export type Outcome =
   | { readonly kind: "passed" | "failed" }
   | { readonly kind: "skipped"; readonly reason: string | undefined };
 
-/** What ran, by file and name. */
+/** The tests of a run, by file and name. */
 export interface TestRun {
-  /** Files that at least one test was seen of. */
+  /** Files with at least one test in the run. */
   readonly files: ReadonlySet<string>;
   outcomeOf(test: TestName): Outcome | undefined;
 }
 
-/** Writes a name so that Markdown shows it as it is, and a table keeps it in its cell. */
+/** Escapes a name so that Markdown shows it unchanged within a table cell. */
 export function toMarkdown(name: string): string {
   return name.replaceAll(/[\\`|*<[\]~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, String.raw`\$&`);
 }
 
-/** Reads a name that `toMarkdown` has written. */
+/** Reverses `toMarkdown`. */
 export function fromMarkdown(text: string): string {
   return text.replaceAll(/\\([\\`|*<[\]~&_])/g, "$1");
 }
 
-/** Gives the tests by which the runner knows a recorded scenario. */
+/** Returns the tests that replay a recorded scenario. */
 export function testsOfScenario(transcript: string, scenario: string): TestName[] {
   return Object.values(VARIANTS).map(({ name, file }) => ({
     file,
@@ -85,7 +85,7 @@ export function readRows(markdown: string): Row[] {
   });
 }
 
-/** Says what is wrong with the table by itself, a line each. */
+/** Returns the problems of the table itself, one line each. */
 export function problemsOfRows(rows: readonly Row[]): string[] {
   const counts = new Map<number, number>();
   for (const { number } of rows) counts.set(number, (counts.get(number) ?? 0) + 1);
@@ -98,18 +98,20 @@ export function problemsOfRows(rows: readonly Row[]): string[] {
       ),
     ...[...counts]
       .filter(([number]) => !numbers.includes(number))
-      .map(([number]) => `row ${number} is no feature: they are numbered from 1 to ${FEATURES}`),
+      .map(
+        ([number]) => `row ${number} does not exist: features are numbered from 1 to ${FEATURES}`,
+      ),
     ...[...counts]
       .filter(([, count]) => count > 1)
-      .map(([number, count]) => `row ${number} is there ${count} times: keep one`),
+      .map(([number, count]) => `row ${number} appears ${count} times: keep one`),
     ...rows.flatMap((row) => problemsOfRow(row)),
   ];
 }
 
 /**
- * Says which rows rest on what did not run, a line each.
+ * Returns the rows that rely on tests that did not run, one line each.
  *
- * @param isWhole - whether everything was to run; else only files that something ran of are looked at
+ * @param isWhole - whether all tests were to run; otherwise only files with tests in the run are checked
  */
 export function problemsOfRun(rows: readonly Row[], run: TestRun, isWhole: boolean): string[] {
   return rows.flatMap(({ number, tests }) =>
@@ -126,7 +128,7 @@ export function problemsOfRun(rows: readonly Row[], run: TestRun, isWhole: boole
 
 function problemsOfRow({ number, feature, isHere, tests, malformed }: Row): string[] {
   const problems = malformed.map(
-    (part) => `row ${number}: ${part.trim()}: neither a test, a scenario, nor words without ›`,
+    (part) => `row ${number}: ${part.trim()}: must be a test, a scenario, or text without ›`,
   );
   if (feature === "") problems.push(`row ${number} has no feature: say what it is`);
   if (isHere && tests.length === 0)
@@ -138,16 +140,16 @@ function problemOfTest(test: TestName, run: TestRun): string | undefined {
   const outcome = run.outcomeOf(test);
   if (outcome?.kind === "skipped") {
     return outcome.reason === undefined
-      ? "was skipped without a reason: have it run, or give skip a text"
+      ? "was skipped without a reason: run it, or give skip a text"
       : undefined;
   }
-  // A test that failed is told of by the runner.
+  // The runner reports failed tests.
   if (outcome) return undefined;
   const parts = test.name.split(JOINT);
   const above = parts
     .map((_, at) => run.outcomeOf({ file: test.file, name: parts.slice(0, at).join(JOINT) }))
     .find((suite) => suite?.kind === "skipped" && suite.reason !== undefined);
-  return above ? undefined : "did not run: name a test that there is, or write it";
+  return above ? undefined : "did not run: name an existing test, or write it";
 }
 
 function readProof(text: string): TestName[] | "words" | "not here" | "malformed" {
@@ -160,12 +162,12 @@ function readProof(text: string): TestName[] | "words" | "not here" | "malformed
   return text === "" || text.includes("›") ? "malformed" : "words";
 }
 
-/** Gives the cells of a line of a table, with an empty one at each end. */
+/** Returns the cells of a line of a table, with an empty one at each end. */
 function cellsOf(line: string): string[] {
   return split(line, "|").map((cell) => cell.trim());
 }
 
-/** Splits at a mark where no backslash escapes it. */
+/** Splits text at a mark, unless the mark is escaped with a backslash. */
 function split(text: string, mark: string): string[] {
   const parts = [""];
   for (let at = 0; at < text.length;) {

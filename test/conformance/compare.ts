@@ -1,30 +1,30 @@
 /**
- * Compares what came back with what Phoenix sent, with the liberties that a comparison may take.
+ * Compares what a server sent with what Phoenix sent, ignoring irrelevant differences.
  *
  * Runs on: the main thread of the tests. Pure.
  *
- * Each arrival is written as one line, so that lines can be compared, printed and named in an exception.
- * Left out of the line is what no client relies on: the order of keys and the text form of numbers (JSON is
- * parsed and written again), values that differ from run to run or belong to a language (`FREE_VALUES`), headers
- * that no client reads (`READ_HEADERS` are the others), the text of HTTP error bodies. In presence,
- * `presence_state` and `presence_diff` that follow each other stand in either order; and so do answers to a
- * long-poll client's requests of both kinds, which it has open at the same time.
+ * Each arrival is written as a line, so that it can be compared, printed and named in an exception. The line
+ * leaves out what no client relies on: the order of keys and the notation of numbers (JSON is parsed and
+ * written again), values that differ from run to run or are specific to a language (`FREE_VALUES`), headers
+ * that no client reads (all but `READ_HEADERS`), and the text of HTTP error bodies. Two things may come in
+ * either order: adjacent `presence_state` and `presence_diff` messages, and the answers to polls and POSTs that
+ * a long-poll client has open at the same time.
  */
 import type { Arrival, FrameArrival, Headers } from "./scenario.ts";
 
-/** Keys whose value is free, and why. */
+/** Keys whose values are not compared, and why. */
 const FREE_VALUES: Readonly<Record<string, string>> = {
-  phx_ref: "made anew for each meta",
-  phx_ref_prev: "made anew for each meta",
+  phx_ref: "different for each meta",
+  phx_ref_prev: "different for each meta",
   online_at: "a time",
-  token: "signed anew each time",
-  inspect: "the text form of a value is the language's own",
+  token: "signed differently each time",
+  inspect: "the text form of a value depends on the language",
 };
 
-/** Key of the frames in an answer to a long-poll client: texts that are JSON again. */
+/** Key of the frames in an answer to a long-poll client; each frame is JSON within a string. */
 const BATCH_KEY = "messages";
 
-/** The lines of answers to a long-poll client: of a poll that brings something, and of its own messages. */
+/** Lines of answers to a long-poll client: to a poll with messages, and to a POST. */
 const POLL_ANSWER = /^http 200 .*"status":200,"token"/;
 const POST_ANSWER = /^http 200 .*\{"status":\d+\}$/;
 
@@ -38,7 +38,7 @@ const READ_HEADERS = new Set([
   "access-control-max-age",
 ]);
 
-/** First difference at one connection. A missing line is undefined. */
+/** The first difference at a connection. A missing line is undefined. */
 export interface Difference {
   readonly conn: string;
   readonly index: number;
@@ -46,7 +46,7 @@ export interface Difference {
   readonly actual: string | undefined;
 }
 
-/** Writes an arrival as a line that is equal for arrivals that no client can tell apart. */
+/** Writes an arrival as a line. Arrivals that clients cannot distinguish have equal lines. */
 export function lineOf(arrival: Arrival): string {
   if (arrival.kind === "text") return `text ${canonicalText(arrival.text)}`;
   if (arrival.kind === "closed") return `closed ${arrival.code} ${JSON.stringify(arrival.reason)}`;
@@ -57,12 +57,12 @@ export function lineOf(arrival: Arrival): string {
   return answerLine(arrival.kind, arrival);
 }
 
-/** Writes the arrivals of one connection as lines, in the order in which they are compared. */
+/** Writes the arrivals of a connection as lines, in the order in which they are compared. */
 export function linesOf(arrivals: readonly Arrival[]): string[] {
   return settlePresenceOrder(settleAnswerOrder(arrivals.map(lineOf)));
 }
 
-/** Finds the first line in which a connection differs from what Phoenix sent it. */
+/** Returns the first line in which a connection differs from Phoenix's. */
 export function firstDifference(
   conn: string,
   expected: readonly string[],
@@ -77,14 +77,14 @@ export function firstDifference(
   return undefined;
 }
 
-/** Says a difference in words, with everything that the connection got. */
+/** Describes a difference, with everything that the connection received. */
 export function describeDifference(difference: Difference, actual: readonly string[]): string {
   const { conn, index, expected, actual: got } = difference;
   return [
     `connection ${conn}, arrival ${index}:`,
     `  Phoenix sent  ${expected ?? "nothing more"}`,
     `  we sent       ${got ?? "nothing more"}`,
-    "  all that came:",
+    "  all arrivals:",
     ...actual.map((line) => `    ${line.slice(0, 300)}`),
   ].join("\n");
 }
@@ -131,8 +131,8 @@ function freed(key: string, value: unknown): string {
 }
 
 /**
- * Puts each answer to a POST before the answers to polls that it directly follows: a client has both
- * open at the same time, on connections of their own.
+ * Moves each answer to a POST before the poll answers that it directly follows. A client has both kinds of
+ * requests open at the same time, on separate connections.
  */
 function settleAnswerOrder(lines: readonly string[]): string[] {
   const settled: string[] = [];
@@ -146,7 +146,7 @@ function settleAnswerOrder(lines: readonly string[]): string[] {
   return settled;
 }
 
-/** Puts each `presence_state` before the `presence_diff`s that it directly follows: Phoenix itself races there. */
+/** Moves each `presence_state` before the `presence_diff`s that it directly follows; Phoenix has a race there. */
 function settlePresenceOrder(lines: readonly string[]): string[] {
   const settled: string[] = [];
   for (const line of lines) {

@@ -1,10 +1,10 @@
 /**
- * One connection of a replayed scenario: does what the recorded client did and keeps what comes back.
+ * One connection of a replayed scenario: does what the recorded client did, and records what arrives.
  *
  * Runs on: the main thread of the tests.
  *
- * A fence is a heartbeat whose answer proves that the server had nothing more to say before it. Its frames are
- * not among the arrivals.
+ * A fence is a heartbeat whose reply proves that the server had nothing more to send before it. Its frames do
+ * not count as arrivals.
  */
 import { request } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
@@ -14,17 +14,17 @@ import { WebSocket } from "ws";
 import { RawSocket } from "./raw-socket.ts";
 import type { Act, Arrival, Headers } from "./scenario.ts";
 
-/** Where the recorded requests went. */
+/** The host of the recorded requests. */
 const RECORDED_HOST = "127.0.0.1:4000";
 const FENCE_REF = /"(fence:\d+)"/;
 
-/** A client's end of one connection, and all that arrived there. */
+/** The client's end of a connection, and its arrivals. */
 export class Connection {
   readonly arrivals: Arrival[] = [];
   readonly #port: number;
   readonly #onArrival: () => void;
   readonly #fences = new Set<string>();
-  /** Requests that were not answered. */
+  /** Requests that have not been answered. */
   readonly #requests = new Set<ClientRequest>();
   #webSocket: WebSocket | undefined;
   #raw: RawSocket | undefined;
@@ -37,7 +37,7 @@ export class Connection {
     this.#onArrival = onArrival;
   }
 
-  /** Whether frames can be sent: the handshake was answered with 101, and the end has not come. */
+  /** Whether frames can be sent: after a handshake with 101 and before the end. */
   get isOpen(): boolean {
     return this.#webSocket?.readyState === WebSocket.OPEN;
   }
@@ -53,14 +53,14 @@ export class Connection {
     return this.#fences.size === 0 || !this.isOpen;
   }
 
-  /** Does these acts. All their frames leave in one piece, as a burst. */
+  /** Performs acts. All their frames leave together, as a burst. */
   perform(acts: readonly Act[]): void {
     this.#tcp?.cork();
     for (const act of acts) this.#performOne(act);
     this.#tcp?.uncork();
   }
 
-  /** Sends a fence, where the connection can carry one. */
+  /** Sends a fence if the connection can carry one. */
   raiseFence(number: number): void {
     if (!this.isOpen) return;
     const ref = `fence:${number}`;
@@ -88,7 +88,7 @@ export class Connection {
     else if (act.kind === "abort") this.#abort();
     else if (act.kind === "raw") this.#openRaw(act.request);
     else if (act.kind === "frame") this.#raw?.write(act.frame);
-    // Of the server's own end, which is none of these.
+    // Signals concern the server, not a connection.
     else if (act.kind === "signal") return;
     else if (this.#webSocket !== undefined && this.isOpen) sendFrame(this.#webSocket, act);
   }
@@ -117,7 +117,7 @@ export class Connection {
     );
     webSocket.on("message", (data: Buffer, isBinary) => this.#onFrame(data, isBinary));
     webSocket.on("pong", (data) => this.#arrive({ kind: "pong", hex: data.toString("hex") }));
-    // What an error means for the client is seen as its close; a port that is refused, as the recorder saw it.
+    // Errors show up as a close. A refused connection is reported as the recorder saw it.
     webSocket.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "ECONNREFUSED") this.#arrive({ kind: "closed", code: 1006, reason: "" });
     });

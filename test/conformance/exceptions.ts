@@ -1,23 +1,23 @@
 /**
- * The one list of what may differ from the recorded Phoenix, each with its reason.
+ * The list of everything that may differ from the recorded Phoenix, each with a reason.
  *
  * Runs on: the main thread of the tests.
  *
- *   unbuilt transcript   nothing of it is played: `missing` says what has to be built first
- *   unbuilt scenario     it is played and must differ: once it agrees, its entry here fails the test
- *   unplayable scenario  it is not played: the recording lacks what a replay needs
- *   deviation            it is played, and at one connection our lines stand in the place of Phoenix's;
- *                        one that is not needed fails the test. `src/protocol/README.md` explains each.
+ *   unbuilt transcript   not replayed; `missing` says what has to be built first
+ *   unbuilt scenario     replayed and must differ; once it agrees, its entry here fails the test
+ *   unplayable scenario  not replayed, because the recording lacks what a replay needs
+ *   deviation            replayed, with our lines instead of Phoenix's at one connection; an unnecessary
+ *                        entry fails the test. `src/protocol/README.md` explains each deviation.
  */
 
-/** A whole transcript that is not played yet. */
+/** A whole transcript that is not replayed yet. */
 export interface UnbuiltTranscript {
   readonly kind: "unbuilt transcript";
   readonly transcript: string;
   readonly missing: string;
 }
 
-/** A scenario that cannot agree yet. */
+/** A scenario that must still differ, because something is not built yet. */
 export interface UnbuiltScenario {
   readonly kind: "unbuilt scenario";
   readonly transcript: string;
@@ -33,7 +33,7 @@ export interface UnplayableScenario {
   readonly missing: string;
 }
 
-/** A difference that stays. The lines are those of `compare.ts`, in a row at one connection. */
+/** A permanent difference: consecutive lines, in the format of `compare.ts`, at one connection. */
 export interface Deviation {
   readonly kind: "deviation";
   readonly transcript: string;
@@ -44,13 +44,13 @@ export interface Deviation {
   readonly reason: string;
 }
 
-/** One entry of the list. */
+/** An entry of the list. */
 export type Exception = UnbuiltTranscript | UnbuiltScenario | UnplayableScenario | Deviation;
 
 const FRAMING = "06-websocket-framing";
 const LONGPOLL = "10-longpoll";
 
-/** Line of a close frame at a raw connection. */
+/** Returns the line of a close frame at a raw connection. */
 function closeFrame(code: string): string {
   return `frame fin=1 rsv=0 opcode=8 masked=0 close ${code} ""`;
 }
@@ -63,7 +63,7 @@ function echoes(conn: string, ours: string): Deviation {
     conn,
     phoenix: ['closed 1000 ""'],
     ours: [ours],
-    reason: "the engine answers a client's close with the client's own code, where it knows it",
+    reason: "the engine answers a client's close with the client's own code, if it knows the code",
   };
 }
 
@@ -75,7 +75,7 @@ function cut(scenario: string): Deviation {
     conn: "a",
     phoenix: [closeFrame("1002"), "ended"],
     ours: ["ended"],
-    reason: "the engine ends the TCP connection itself where a client breaks the rules of framing",
+    reason: "the engine itself ends the TCP connection if a client violates the framing rules",
   };
 }
 
@@ -88,11 +88,11 @@ function restarts(scenario: string, conn: string): Deviation {
     conn,
     phoenix: [isRaw ? closeFrame("1000") : 'closed 1000 ""'],
     ours: [isRaw ? closeFrame("1012") : 'closed 1012 ""'],
-    reason: "all connections are told to come back, after 1000 a client may not",
+    reason: "all clients are told to reconnect; after 1000 a client may not",
   };
 }
 
-/** The line of a batch with these frames. */
+/** Returns the line of a batch with these frames. */
 function batchLine(frames: readonly string[]): string {
   const messages = JSON.stringify(frames);
   return `http 200 access-control-allow-origin: * {"messages":${messages},"status":200,"token":"(free)"}`;
@@ -106,13 +106,13 @@ function replyFrame(refs: string, topic: string, response: string): string {
   return `[${refs},"${topic}","phx_reply",{"response":${response},"status":"ok"}]`;
 }
 
-/** What may differ, and why. */
+/** All permitted differences. */
 export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "unplayable scenario",
     transcript: "12-presence",
     scenario: "many_at_once",
-    missing: "what its five clients sent; test/integration/presence has five join at once",
+    missing: "what its five clients sent; in test/integration/presence, five clients join at once",
   },
   {
     kind: "deviation",
@@ -124,7 +124,7 @@ export const EXCEPTIONS: readonly Exception[] = [
       `text [1,true,"room:lobby","phx_reply",{"response":{"q":1},"status":"ok"}]`,
       `text [1,"x","room:lobby","phx_reply",{"response":{"q":"1 === 1.0 ?"},"status":"ok"}]`,
     ],
-    reason: "JSON has one kind of number: 1 and 1.0 are the same join_ref",
+    reason: "JavaScript has one kind of number, so 1 and 1.0 are the same join_ref",
   },
   {
     kind: "deviation",
@@ -133,7 +133,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     conn: "(http)",
     phoenix: ["http 200 ok"],
     ours: ["http 500"],
-    reason: "a broadcast that no V2 client could be sent is refused, whether or not one listens",
+    reason: "a broadcast that cannot be sent to V2 clients is refused, whether or not one listens",
   },
   {
     kind: "deviation",
@@ -145,7 +145,7 @@ export const EXCEPTIONS: readonly Exception[] = [
       `text ["1","1","room:echo_params","phx_reply",{"response":{"params":{"0":1,"1":2}},"status":"ok"}]`,
       `text [null,"hb","phoenix","phx_reply",{"response":{},"status":"ok"}]`,
     ],
-    reason: "JSON can write bytes that are a part of a payload: as an object of numbers",
+    reason: "JSON.stringify can encode bytes within a payload: as an object of numbers",
   },
   {
     kind: "deviation",
@@ -154,7 +154,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     conn: "l",
     phoenix: [emptyLine(204)],
     ours: [batchLine([replyFrame('"1","2"', "room:lobby", '{"n":1}')])],
-    reason: "what came while the client's request was aborted waits for its next one",
+    reason: "messages that arrive while the client's request is aborted wait for its next one",
   },
   {
     kind: "deviation",
@@ -166,7 +166,7 @@ export const EXCEPTIONS: readonly Exception[] = [
       'http 200 access-control-allow-origin: * {"status":200}',
       batchLine([replyFrame('"1","1"', "room:lobby", "{}")]),
     ],
-    reason: "an empty line is no message, where Phoenix takes it for an empty binary frame",
+    reason: "an empty line is not a message, whereas Phoenix takes it for an empty binary frame",
   },
   {
     kind: "deviation",
@@ -179,7 +179,7 @@ export const EXCEPTIONS: readonly Exception[] = [
         Array.from({ length: 100 }, (_, at) => replyFrame(`null,"h${at}"`, "phoenix", "{}")),
       ),
     ],
-    reason: "of the recorded answer only the ends were kept; its 100 messages are those",
+    reason: "only both ends of the recorded answer were kept; these are its 100 messages",
   },
   echoes("a", 'closed 1000 "bye"'),
   echoes("b", 'closed 1005 ""'),
@@ -193,7 +193,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     conn: "a",
     phoenix: [closeFrame("1000")],
     ours: [closeFrame("without a code")],
-    reason: "the engine answers a client's close with the client's own code, where it knows it",
+    reason: "the engine answers a client's close with the client's own code, if it knows the code",
   },
   {
     kind: "deviation",
@@ -202,7 +202,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     conn: "a",
     phoenix: [closeFrame("1002"), "ended"],
     ours: [],
-    reason: "the engine takes every frame for masked, and waits for four bytes more",
+    reason: "the engine assumes that every frame is masked, and waits for four more bytes",
   },
   cut("raw_reserved_opcode_3"),
   cut("raw_reserved_opcode_11"),
@@ -217,7 +217,8 @@ export const EXCEPTIONS: readonly Exception[] = [
       'frame fin=1 rsv=0 opcode=1 masked=0 [null,"1","phoenix","phx_reply",{"response":{},"status":"ok"}]',
     ],
     ours: [closeFrame("1009"), "ended"],
-    reason: "the engine hands over whole messages: the limit is one of messages, not of fragments",
+    reason:
+      "the engine delivers whole messages, so the limit applies to messages rather than fragments",
   },
   {
     kind: "deviation",
@@ -228,7 +229,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     ours: [
       "status 101 sec-websocket-extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover",
     ],
-    reason: "the engine shares one compressor, and so agrees to no context for each connection",
+    reason: "the engine shares one compressor, and so negotiates no context per connection",
   },
   restarts("sigterm_ws_joined", "b"),
   restarts("sigterm_ws_no_channels", "r"),
@@ -241,6 +242,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     conn: "a",
     phoenix: ["status 101"],
     ours: ["status 400"],
-    reason: "the engine upgrades with a key of 24 characters only",
+    reason: "the engine only upgrades with a key of 24 characters",
   },
 ];

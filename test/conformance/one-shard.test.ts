@@ -1,5 +1,5 @@
 /**
- * The recorded scenarios of Phoenix, played on one shard; and that the exceptions name what there is.
+ * Replays the recorded scenarios of Phoenix on one shard, and checks the names in the list of exceptions.
  *
  * Runs on: the main thread of the tests.
  */
@@ -13,7 +13,7 @@ import { VARIANTS } from "./variants.ts";
 describe(VARIANTS.oneShard.name, () => playScenarios(VARIANTS.oneShard));
 
 describe("The list of exceptions", () => {
-  it("names only transcripts and scenarios that there are", () => {
+  it("names only existing transcripts and scenarios", () => {
     const known = transcriptNames().flatMap((transcript) => [
       transcript,
       ...readTranscript(transcript).map(({ name }) => `${transcript}/${name}`),

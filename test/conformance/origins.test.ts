@@ -1,7 +1,7 @@
 /**
- * The conformance app with `CHECK_ORIGIN` and `URL_HOST` in its environment, as it is started by hand.
+ * The conformance app with `CHECK_ORIGIN` and `URL_HOST` in its environment, as when it is started by hand.
  *
- * Runs on: the main thread of the tests; shards get the environment that there is when they start.
+ * Runs on: the main thread of the tests; shards inherit the environment at their start.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -14,11 +14,11 @@ import type { Server } from "../support/server.ts";
 const servers: Server[] = [];
 after(() => Promise.all(servers.map((server) => server.close())));
 
-/** Gives the status with which a page of this origin is answered. */
+/** Returns the status of the response to a page of this origin. */
 async function statusFor({ port }: Server, origin: string | undefined): Promise<number> {
   const headers = origin === undefined ? {} : { origin };
   const webSocket = new WebSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`, { headers });
-  // A refusal is an error as well, and its status is what is asked for.
+  // A refusal is also reported as an error; only its status matters here.
   webSocket.on("error", () => undefined);
   const refused = once(webSocket, "unexpected-response");
   const opened = once(webSocket, "open").then(() => 101);

@@ -1,5 +1,6 @@
 /**
- * A client that writes bytes as a scenario says, rules of WebSocket or not, and reads frames one by one.
+ * A client that writes the bytes of a scenario, whether they follow the WebSocket rules or not, and reads frames
+ * one by one.
  *
  * Runs on: the main thread of the tests.
  */
@@ -7,7 +8,7 @@ import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import type { Arrival, Headers } from "./scenario.ts";
 
-/** What a scenario says of a client's frame. */
+/** A client's frame, as described by a scenario. */
 export interface RawFrame {
   readonly opcode: number;
   readonly isLast: boolean;
@@ -20,7 +21,7 @@ const HEAD_END = "\r\n\r\n";
 const CLOSE_OPCODE = 8;
 const TEXT_OPCODE = 1;
 
-/** A TCP connection, and what arrived on it. */
+/** A TCP connection that reports its arrivals. */
 export class RawSocket {
   readonly tcp: Socket;
   readonly #onArrival: (arrival: Arrival) => void;
@@ -32,7 +33,7 @@ export class RawSocket {
     this.tcp = createConnection({ port, host: "127.0.0.1" });
     this.tcp.on("data", (chunk: Buffer) => this.#onData(chunk));
     this.tcp.on("end", () => onArrival({ kind: "ended" }));
-    // A reset is an end as well, and the scenario goes on.
+    // A reset counts as an end, and the scenario continues.
     this.tcp.on("error", () => onArrival({ kind: "ended" }));
     this.tcp.write(request);
   }

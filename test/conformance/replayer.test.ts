@@ -1,8 +1,8 @@
 /**
- * The replayer, against a server that does what each test tells it.
+ * Tests the replayer against a server that does what each test tells it to.
  *
- * Every test but the first shows one way in which a server can be wrong, and that it is seen. Against a
- * replayer that compared nothing all of them would fail.
+ * Every test but the first makes the server wrong in some way and checks that the replayer notices. All of these
+ * would fail with a replayer that compares nothing.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ const SHOUT = '["1","2","room:1","shout",{}]';
 const SHOUTED = '[null,null,"room:1","shout",{}]';
 const NOISE = '[null,null,"room:1","noise",{}]';
 
-/** A join, then a shout that comes back; then a push to which nothing comes back. */
+/** A join, then a shout that is echoed, then a push without a response. */
 const SCENARIO = parseScenario("test", {
   name: "join and shout",
   events: [
@@ -82,13 +82,13 @@ const shoutFirst: Script = (text, webSocket) => {
 const noiseForShout: Script = (text, webSocket) =>
   text === SHOUT ? webSocket.send(NOISE) : right(text, webSocket);
 
-/** Servers that a test made, to be closed after it. */
+/** Servers of the current test, which are closed after it. */
 const servers: WebSocketServer[] = [];
 
-/** The scripted server is in this process: what did not come by then does not come. */
+/** The scripted server is in this process, so anything that is still missing by then never arrives. */
 const PATIENCE_MS = 1_000;
 
-/** Starts a server that answers heartbeats itself, and everything else as the script says. */
+/** Starts a server that answers heartbeats by itself, and everything else by the script. */
 async function startScripted(script: Script): Promise<number> {
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   servers.push(server);
@@ -136,11 +136,11 @@ describe("A replay", () => {
     }
   });
 
-  it("finds nothing to say where the server is right", async () => {
+  it("reports nothing if the server is right", async () => {
     assert.equal(await judged(right), "");
   });
 
-  it("does not mind the order of keys", async () => {
+  it("ignores the order of keys", async () => {
     assert.equal(await judged(otherKeyOrder), "");
   });
 
@@ -164,7 +164,7 @@ describe("A replay", () => {
     );
   });
 
-  it("sees an extra frame that the server put off to another turn of its loop", async () => {
+  it("sees an extra frame that the server deferred to another turn of its loop", async () => {
     assert.match(await judged(noiseLater), /we sent +text .*noise/);
   });
 
@@ -172,7 +172,7 @@ describe("A replay", () => {
     assert.match(await judged(shoutFirst), /arrival 1:/);
   });
 
-  it("accepts the close that Phoenix gave", async () => {
+  it("accepts the same close as Phoenix's", async () => {
     assert.equal(await judged((_text, webSocket) => webSocket.close(1011), [], CLOSING), "");
   });
 
@@ -191,7 +191,7 @@ describe("A replay", () => {
     assert.match(await judged(right, [exception]), /exception is unused: the test wants it so/);
   });
 
-  it("sees that what was not built is there", async () => {
+  it("sees that an unbuilt scenario agrees", async () => {
     const unbuilt: Exception = {
       kind: "unbuilt scenario",
       transcript: "test",

@@ -1,21 +1,22 @@
 /**
- * Plays a recorded scenario against a running server and says where the answers differ.
+ * Replays a recorded scenario against a running server and reports differences.
  *
  * Runs on: the main thread of the tests.
  *
- * Pace. The recorder waited between its acts; a replay waits for what came of them instead. Acts that the
- * recorder did at once (`BURST_GAP_MS`) are done at once, those of one connection in one write. Before every
- * other act, everything that Phoenix had sent by then must have arrived, and then:
+ * Pace. The recorder waited between its acts; a replay waits for their results instead. Acts that the recorder
+ * performed together (`BURST_GAP_MS`) are performed together, and those of one connection in one write. Before any
+ * other act, everything that Phoenix had sent by then must have arrived. What follows depends on the recorded
+ * pause:
  *
- *   a usual pause        every open connection is fenced, twice: the answer to a heartbeat proves that what was
- *                        sent before it was handled, and the second one also what was put off to another turn
- *                        of the server's loop. So "nothing comes back" is seen, not slept through.
- *   a long silence       (`SILENCE_MS`) is part of what is tested: the same time passes. A scenario that has one,
- *                        or that runs on the mount with a short idle timeout, is never fenced, because a
- *                        heartbeat is a sign of life. A slow join is safe: its reply is awaited first.
+ *   a normal pause       Every open connection is fenced twice. The reply to the first heartbeat proves that
+ *                        everything sent before it was handled; the reply to the second also covers work deferred
+ *                        to another turn of the server's loop. This verifies "nothing comes back" without sleeping.
+ *   a long silence       (`SILENCE_MS`) is part of the test, so the same time passes. A scenario with such a
+ *                        silence, or on the mount with a short idle timeout, is never fenced, because heartbeats
+ *                        keep a connection alive. A slow join is safe: its reply is awaited first.
  *
- * After the last act the same, and where a frame could still come that no fence waits for (a message put off by a
- * handler, a record on its way to another shard) it is given a bounded quiet time to show itself.
+ * The same happens after the last act. If a frame could still arrive that no fence covers (a message deferred by a
+ * handler, a record on its way to another shard), the replay then waits a bounded time for it.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Child } from "../support/child.ts";
@@ -27,18 +28,18 @@ import { SessionTokens } from "./session-tokens.ts";
 import { SERVER_CONN } from "./scenario.ts";
 import type { Act, Arrival, Scenario, Step } from "./scenario.ts";
 
-/** What arrived, or should have, by connection. */
+/** Actual or expected arrivals, by connection. */
 type Arrivals = ReadonlyMap<string, readonly Arrival[]>;
 
 const BURST_GAP_MS = 2;
 const SILENCE_MS = 400;
 const PATIENCE_MS = 2_000;
-/** How long a record may travel to another shard before we say that none came. */
+/** How long to wait for a record from another shard before concluding that there is none. */
 const TRAVEL_MS = 50;
 const SHORT_TIMEOUT_MOUNT = "/small/";
 const FENCES = 2;
 
-/** Events of the conformance app that act later than they are handled, and by how much at most. */
+/** Events of the conformance app with a deferred effect, and the longest delay of each. */
 const PUT_OFF_MS: Readonly<Record<string, number>> = {
   delayed: 50,
   async_reply: 50,
@@ -46,15 +47,15 @@ const PUT_OFF_MS: Readonly<Record<string, number>> = {
   slow: 200,
 };
 
-/** What the acts say that have the conformance app broadcast. */
+/** Matches acts that make the conformance app broadcast. */
 const BROADCASTS = /shout|"intercepted"|"order"|room:push_on_join/;
 
 /**
- * Plays a scenario against the server at a port.
+ * Replays a scenario against the server at a port.
  *
- * @param patienceMs - how long an arrival may take beyond the time that Phoenix took
- * @param child - the server's process, where the scenario sends it signals: it is ended with the scenario
- * @returns what arrived, by connection
+ * @param patienceMs - how much longer than with Phoenix an arrival may take
+ * @param child - the server's process, if the scenario sends it signals; it is ended with the scenario
+ * @returns the arrivals by connection
  */
 export async function play(
   scenario: Scenario,
@@ -64,7 +65,7 @@ export async function play(
 ): Promise<Arrivals> {
   if (scenario.unplayable !== undefined) {
     throw new TypeError(
-      `${scenario.name} has an event that no replay can do yet: ${scenario.unplayable}`,
+      `${scenario.name} has an event that cannot be replayed yet: ${scenario.unplayable}`,
     );
   }
   const replay = new Replay(scenario, port, patienceMs, child);
@@ -76,9 +77,9 @@ export async function play(
 }
 
 /**
- * Compares what arrived with the recording, under the exceptions of this scenario.
+ * Compares the arrivals with the recording, taking the exceptions of this scenario into account.
  *
- * @returns one text for each connection that differs, and for each exception that is not needed
+ * @returns a text for each connection that differs, and for each unnecessary exception
  */
 export function judge(
   scenario: Scenario,
@@ -121,7 +122,7 @@ function differencesUnder(
   return texts;
 }
 
-/** Puts our lines in the place of Phoenix's, at the first place where these stand in a row. */
+/** Replaces the first occurrence of Phoenix's consecutive lines with ours. */
 function deviate(lines: readonly string[], { phoenix, ours }: Deviation): string[] {
   const at = lines.findIndex((_line, start) =>
     phoenix.every((line, i) => lines[start + i] === line),
@@ -142,22 +143,22 @@ function recordedArrivals({ steps }: Scenario): Arrivals {
   return byConn;
 }
 
-/** Tells whether a scenario sends the server signals, and so needs one of its own. */
+/** Reports whether a scenario sends signals to the server, and so needs a server of its own. */
 export function hasSignals({ steps }: Scenario): boolean {
   return steps.some((step) => "act" in step && step.act.kind === "signal");
 }
 
-/** Reports whether a scenario has a long silence, and so takes as long as it took Phoenix. */
+/** Reports whether a scenario has a long silence, and so takes as long as with Phoenix. */
 export function hasSilence({ steps }: Scenario): boolean {
   return steps.some((step, i) => step.at - (steps[i - 1]?.at ?? 0) >= SILENCE_MS);
 }
 
-/** Reports whether a scenario joins a topic, and so hears what others say there. */
+/** Reports whether a scenario joins a topic, and so receives what others broadcast there. */
 export function hasTopic(scenario: Scenario): boolean {
   return wordsOf(scenario).includes("phx_join");
 }
 
-/** Who takes part: a client's connection, or the server's process. */
+/** A party of a scenario: a client's connection, or the server's process. */
 interface Party {
   readonly arrivals: readonly Arrival[];
   /** Whether nothing more can arrive. */
@@ -168,7 +169,7 @@ interface Party {
   cut(): Promise<void>;
 }
 
-/** A run of one scenario: its connections, and how many arrivals each has to have had by now. */
+/** A run of one scenario: its connections, and how many arrivals each must have by now. */
 class Replay {
   readonly #scenario: Scenario;
   readonly #port: number;
@@ -207,7 +208,7 @@ class Replay {
       if (next >= steps.length) break;
       const answered = steps[next - 1];
       if (!isAnswer(answered)) await this.#pass(this.#lastActAt, pauseMs);
-      // A request's time counts from its answer: the server did not have it before.
+      // After a request, time counts from its answer, because the server did not have the request before.
       else await this.#pass(performance.now(), (steps[next]?.at ?? 0) - answered.at);
     }
     await this.#settle();
@@ -243,7 +244,7 @@ class Replay {
     this.#due.set(step.conn, (this.#due.get(step.conn) ?? 0) + 1);
   }
 
-  /** Waits for all that is due. Returns false if it does not come: then the rest of the scenario means nothing. */
+  /** Waits for everything that is due. Returns false after a timeout, which makes the rest meaningless. */
   async #arrived(recordedMs: number): Promise<boolean> {
     const late = (): Party[] =>
       [...this.#due].flatMap(([conn, due]) => {
@@ -255,7 +256,7 @@ class Replay {
     return late().length === 0;
   }
 
-  /** Lets the recorded pause pass, by proof where that is possible and by the clock where time is the subject. */
+  /** Passes a recorded pause: with fences if possible, or by waiting if the time itself is tested. */
   async #pass(fromMs: number, pauseMs: number): Promise<void> {
     if (pauseMs >= SILENCE_MS) await delay(fromMs + pauseMs - performance.now());
     else await this.#fence();
@@ -310,7 +311,7 @@ function isArrival(step: Step | undefined): boolean {
   return step !== undefined && "arrival" in step;
 }
 
-/** The acts from a place on that the recorder did at once. */
+/** Returns the acts from a position on that the recorder performed together. */
 function burstFrom(steps: readonly Step[], from: number): { conn: string; act: Act }[] {
   const burst: { conn: string; act: Act }[] = [];
   let before = steps[from]?.at ?? 0;
@@ -323,7 +324,7 @@ function burstFrom(steps: readonly Step[], from: number): { conn: string; act: A
   return burst;
 }
 
-/** The recorded time between the last act before a place and the next act after it. */
+/** Returns the recorded time between the last act before a position and the next act after it. */
 function pauseBetween(steps: readonly Step[], settledAt: number, next: number): number {
   const end = steps[next] ?? steps.at(-1);
   const start = steps[settledAt - 1] ?? steps[0];
@@ -338,7 +339,7 @@ function isTimed(scenario: Scenario): boolean {
   return isOnShortTimeout || hasSilence(scenario);
 }
 
-/** Returns what the acts of a scenario say, as one text. */
+/** Returns the texts of all acts of a scenario, as one text. */
 function wordsOf({ steps }: Scenario): string {
   return steps
     .flatMap((step) => {
@@ -351,7 +352,7 @@ function wordsOf({ steps }: Scenario): string {
     .join("\n");
 }
 
-/** How long the end of a scenario has to stay quiet, in ms; 0 where the fences have proved it. */
+/** Returns how long to wait at the end of a scenario, in ms; 0 if fences have covered everything. */
 function quietAfter(scenario: Scenario): number {
   const { steps } = scenario;
   const acts = steps.flatMap((step) => ("act" in step ? [step.act] : []));
@@ -359,9 +360,9 @@ function quietAfter(scenario: Scenario): number {
   const putOff = Object.entries(PUT_OFF_MS)
     .filter(([event]) => texts.some((text) => text.includes(`"${event}"`)))
     .map(([, ms]) => ms);
-  // Nor is a raw connection fenced, whose frames are the scenario's own affair.
+  // Raw connections are not fenced either, because all their frames come from the scenario.
   const isRaw = acts.some(({ kind }) => kind === "raw");
-  // What a scenario broadcasts last must not reach the clients of the next one.
+  // The last broadcasts of a scenario must not reach the clients of the next one.
   const hasTravel =
     isRaw ||
     acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1 ||

@@ -3,13 +3,13 @@
  *
  * Runs on: the main thread of the tests.
  *
- * A transcript is a JSON file of scenarios. Here each of its events becomes a step: an act of a client
+ * A transcript is a JSON file of scenarios. Each of its events becomes a step here: an act of a client
  * (open, text, binary, ping, pong, close, http; raw, frame) or an arrival at a connection (status, text, binary,
- * pong, closed, http; frame, ended). A signal to the server is an act, and the server's exit an arrival, of a
- * connection that stands for the server. A scenario that has an event of another kind says so in `unplayable`.
+ * pong, closed, http; frame, ended). A signal to the server is an act of a connection that represents the server,
+ * and the server's exit is an arrival at it. A scenario with any other kind of event has `unplayable` set.
  *
- * A raw connection is one of bytes: its request and its frames leave as the scenario says, whatever the rules
- * are, and each frame of the server is an arrival, control frames and the end of TCP included.
+ * A raw connection works on bytes: it sends its request and frames exactly as in the scenario, even if they are
+ * invalid, and each frame of the server is an arrival, including control frames and the end of the TCP connection.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -18,20 +18,20 @@ import type { RawFrame } from "./raw-socket.ts";
 /** Headers by their lower-case names. */
 export type Headers = Readonly<Record<string, string>>;
 
-/** What a client did. */
+/** An act of a client. */
 export type Act =
   | {
       readonly kind: "open";
       readonly path: string;
       readonly protocols: readonly string[];
       readonly headers: Headers;
-      /** Whether the client offered to compress: as far as the recording shows, where it was agreed to. */
+      /** Whether the client offered compression. The recording only shows offers that were accepted. */
       readonly offersDeflate: boolean;
     }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "binary" | "ping" | "pong"; readonly bytes: Uint8Array }
   | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string }
-  /** The client gives up the requests that were not answered. */
+  /** The client aborts its unanswered requests. */
   | { readonly kind: "abort" }
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
   | { readonly kind: "raw"; readonly request: string }
@@ -43,7 +43,7 @@ export type Act =
       readonly body: Uint8Array;
     };
 
-/** What came back at a connection: the answer to its handshake, frames, its end, or the answer to a request. */
+/** An arrival at a connection: the response to its handshake, a frame, its end, or the answer to a request. */
 export type Arrival =
   | {
       readonly kind: "status" | "http";
@@ -58,7 +58,7 @@ export type Arrival =
   | { readonly kind: "ended" }
   | { readonly kind: "exit"; readonly code: number | null; readonly signal: string | null };
 
-/** A frame at a raw connection. Which of the last four there are depends on the opcode. */
+/** A frame at a raw connection. Which of the last four fields it has depends on the opcode. */
 export interface FrameArrival {
   readonly kind: "frame";
   readonly fin: number;
@@ -71,22 +71,22 @@ export interface FrameArrival {
   readonly reason?: string | undefined;
 }
 
-/** One step of a scenario, at a time in ms since its start. */
+/** A step of a scenario, with its time in ms since the start. */
 export type Step =
   | { readonly at: number; readonly conn: string; readonly act: Act }
   | { readonly at: number; readonly conn: string; readonly arrival: Arrival };
 
-/** One recorded scenario. */
+/** A recorded scenario. */
 export interface Scenario {
-  /** Name of the transcript without its ending, `01-join`. */
+  /** Name of the transcript without its extension, such as `01-join`. */
   readonly transcript: string;
   readonly name: string;
   readonly steps: readonly Step[];
-  /** The first thing in it that this replayer cannot do, if there is one. */
+  /** The first event that this replayer cannot replay, if there is one. */
   readonly unplayable: string | undefined;
 }
 
-/** An event as it stands in the file. Which fields there are says what it is. */
+/** An event as in the file. Its kind follows from the fields that it has. */
 interface RecordedEvent {
   readonly t: number;
   readonly dir?: "->" | "<-" | "!!";
@@ -138,15 +138,15 @@ interface RecordedScenario {
   readonly events: readonly RecordedEvent[];
 }
 
-/** The connection that stands for requests that belong to none. */
+/** The connection that represents requests without a connection. */
 export const HTTP_CONN = "(http)";
-/** The connection that stands for the server itself. */
+/** The connection that represents the server itself. */
 export const SERVER_CONN = "(server)";
 const SIGNAL_NOTE = /^(SIG[A-Z]+) to the server$/;
 
 const TRANSCRIPTS = new URL("../../../test/conformance/transcripts/", import.meta.url);
 
-/** Names of all transcripts, in order. */
+/** Returns the names of all transcripts, in order. */
 export function transcriptNames(): string[] {
   const files = readdirSync(TRANSCRIPTS).filter((file) => file.endsWith(".json"));
   return files.map((file) => file.slice(0, -".json".length)).toSorted();
@@ -159,20 +159,20 @@ export function readTranscript(transcript: string): Scenario[] {
   return scenarios.map((recorded) => parseScenario(transcript, recorded));
 }
 
-/** Turns the recorded form of a scenario into steps. */
+/** Converts a recorded scenario to steps. */
 export function parseScenario(transcript: string, recorded: RecordedScenario): Scenario {
   const steps: Step[] = [];
   let unplayable: string | undefined;
   for (const event of recorded.events) {
     if (event.dir === undefined) {
-      // What is neither is a note for who reads the recording.
+      // Anything else is a note for the reader of the recording.
       const step = parseServerStep(event);
       if (step !== undefined) steps.push(step);
       continue;
     }
-    // Trouble on the recorder's side (a send on a closed connection) is nothing that a server did.
+    // Errors on the recorder's side (a send on a closed connection) do not concern the server.
     if (event.dir === "!!") continue;
-    // Half of an end that is recorded as a whole behind it.
+    // A half-close; the complete end is recorded separately after it.
     if (event.tcp === "FIN") continue;
     const step = parseStep(event);
     if (step === undefined)
@@ -182,7 +182,7 @@ export function parseScenario(transcript: string, recorded: RecordedScenario): S
   return { transcript, name: recorded.name, steps: steps.map(withOffer), unplayable };
 }
 
-/** Makes a client offer what the answer to its handshake agreed to. */
+/** Makes a client offer what the response to its handshake accepted. */
 function withOffer(step: Step, at: number, steps: readonly Step[]): Step {
   if (!("act" in step) || step.act.kind !== "open") return step;
   const answer = steps.slice(at).find((later) => later.conn === step.conn && "arrival" in later);
@@ -259,7 +259,7 @@ function parseFrame({ opcode, fin, mask, text, hex = "" }: RecordedFrame): RawFr
   return { opcode, isLast: fin !== 0, isMasked: mask !== false, payload };
 }
 
-/** Of a frame's long text only the length was kept: blanks, which JSON lets stand between its tokens. */
+/** Restores a frame's long text, of which only the length was kept: blanks, which JSON permits between tokens. */
 function wholeText(opcode: number, text: string): string {
   const length = /^<(\d+) chars>$/.exec(text)?.[1];
   if (length === undefined) return text;
@@ -301,7 +301,7 @@ function parseMessage(event: RecordedEvent): Arrival | undefined {
   return text === undefined ? undefined : { kind: "text", text };
 }
 
-/** Gives the bytes of a binary frame. Of a long one only the head was kept: it goes on as it ends. */
+/** Returns the bytes of a binary frame. Of a long one only the head was kept; its last byte is repeated. */
 function bytesOf(event: RecordedEvent): Uint8Array | undefined {
   const { hex, hex_head: head, bin_len: length, sha1 } = event;
   if (hex !== undefined) return Buffer.from(hex, "hex");
@@ -311,7 +311,7 @@ function bytesOf(event: RecordedEvent): Uint8Array | undefined {
   return createHash("sha1").update(bytes).digest("hex") === sha1 ? bytes : undefined;
 }
 
-/** Gives the text of an event. Of a long one only the ends were kept: the middle is made again, and proved by its hash. */
+/** Returns the text of an event. Of a long one only both ends were kept; the middle is rebuilt and verified by hash. */
 function textOf(event: RecordedEvent): string | undefined {
   const { text, text_len_bytes: lengthBytes, text_head: head, text_tail: tail, sha1 } = event;
   if (text !== undefined) return text;
@@ -321,7 +321,7 @@ function textOf(event: RecordedEvent): string | undefined {
   return guesses.find((guess) => createHash("sha1").update(guess).digest("hex") === sha1);
 }
 
-/** Makes lines like the first one of a head, whose number counts up from 0. */
+/** Makes lines like the first line of a head, with a number that counts up from 0. */
 function numberedLines(head: string, length: number): string {
   const [first = ""] = head.split("\n", 1);
   const lines: string[] = [];
@@ -331,7 +331,7 @@ function numberedLines(head: string, length: number): string {
   return lines.join("\n");
 }
 
-/** Makes the middle of a long text: opening characters and as many closing ones, which may be the same character. */
+/** Makes the middle of a long text so that it has as many opening as closing characters, or one kind only. */
 function middleOf(head: string, tail: string, length: number): string {
   const [opening, closing] = [head.slice(-1), tail.slice(0, 1)];
   const openedInHead = head.length - head.replace(/(.)\1*$/s, "").length;

@@ -1,15 +1,15 @@
 /**
- * The server's own end in a replayed scenario: it is sent signals, and its exit is what arrives.
+ * The server's process in a replayed scenario: receives signals, and its exit is an arrival.
  *
  * Runs on: the main thread of the tests; the server is a process of its own.
  */
 import type { Child } from "../support/child.ts";
 import type { Act, Arrival } from "./scenario.ts";
 
-/** A process that serves, as one of the scenario's parties. */
+/** The server's process, as a party of the scenario. */
 export class ServerProcess {
   readonly arrivals: Arrival[] = [];
-  /** It answers no heartbeat. */
+  /** Always true, because a process does not answer heartbeats. */
   readonly isFenced = true;
   readonly #child: Child;
 
@@ -22,7 +22,7 @@ export class ServerProcess {
   constructor(child: Child, onArrival: () => void) {
     this.#child = child;
     child.process.once("exit", (code, signal) => {
-      // What a signal of ours ended is no answer to it.
+      // An exit by our own SIGKILL is not an arrival.
       if (signal === "SIGKILL") return;
       this.arrivals.push({ kind: "exit", code, signal });
       onArrival();
@@ -35,7 +35,7 @@ export class ServerProcess {
 
   raiseFence(): void {}
 
-  /** Ends it, should it still be there. */
+  /** Kills it if it is still running. */
   async cut(): Promise<void> {
     this.#child.process.kill("SIGKILL");
     await this.#child.exited();

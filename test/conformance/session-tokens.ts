@@ -1,9 +1,9 @@
 /**
- * The tokens of long-poll sessions: a recorded request carries Phoenix's, ours has to carry ours.
+ * Replaces the tokens of long-poll sessions in recorded requests with those of our server.
  *
  * Runs on: the main thread of the tests. Pure.
  *
- * The first session that we were given stands for the first that the recorder was given, and so on.
+ * Sessions are matched by order: our first session corresponds to the recorder's first, and so on.
  */
 import type { Act, Arrival } from "./scenario.ts";
 
@@ -15,12 +15,12 @@ const TOKEN = /SFMyNTY\.[\w.-]+/g;
 export class SessionTokens {
   readonly #recorded: readonly string[];
 
-  /** @param recorded - what came back when it was recorded */
+  /** @param recorded - the recorded arrivals */
   constructor(recorded: Arrivals) {
     this.#recorded = tokensOf(recorded);
   }
 
-  /** Gives an act with our tokens in the place of the recorded ones. A token of no session stays. */
+  /** Returns an act with our tokens instead of the recorded ones. Tokens without a session are kept. */
   withOurs(act: Act, arrived: Arrivals): Act {
     if (act.kind !== "http") return act;
     const ours = tokensOf(arrived);

@@ -1,14 +1,14 @@
 /**
- * How the recorded scenarios are played: on how many shards, and with which coalescing.
+ * The ways in which recorded scenarios are replayed: the number of shards, and the coalescing window.
  *
  * Runs on: any thread. A table.
  */
 
-/** One way in which each scenario is played. */
+/** A way to replay the scenarios. */
 export interface Variant {
-  /** Of the suite of all scenarios. */
+  /** Name of the suite. */
   readonly name: string;
-  /** The test file that plays it. */
+  /** The test file that replays it. */
   readonly file: string;
   readonly shards: number;
   readonly coalesceMs: number;
@@ -20,7 +20,7 @@ function variant(file: string, shards: number, coalesceMs: number): Variant {
   return { name, file: `test/conformance/${file}.test.ts`, shards, coalesceMs };
 }
 
-/** All of them. */
+/** All variants. */
 export const VARIANTS = {
   oneShard: variant("one-shard", 1, 0),
   twoShards: variant("two-shards", 2, 0),

@@ -1,5 +1,5 @@
 /**
- * What every adapter promises, whatever carries its messages. See `src/pubsub/adapter.ts`.
+ * The contract of all adapters, whatever carries their messages. See `src/pubsub/adapter.ts`.
  *
  * Runs on: the test's thread.
  */
@@ -20,21 +20,21 @@ const NO_REPORTS: AdapterReports = {
   onError: (error) => assert.fail(String(error)),
 };
 
-/** What one node heard: topics and texts, in order. */
+/** What a node has heard: topics and texts, in order. */
 class Inbox {
   readonly heard: [string, string][] = [];
   #wake: () => void = () => {};
 
   readonly handler = (topic: string, envelope: Uint8Array): void => {
     this.heard.push([topic, textOf(envelope)]);
-    // The envelope is the handler's own: what becomes of it is nobody else's affair.
+    // The envelope belongs to the handler, so overwriting it must not affect anyone else.
     envelope.fill(0);
     this.#wake();
   };
 
   readonly onGap = (gap: Uint8Array): void => this.handler(GAP, gap);
 
-  /** Waits until so many were heard. */
+  /** Waits until it has heard `count` messages. */
   async hears(count: number): Promise<void> {
     while (this.heard.length < count) {
       const woken = new Promise<void>((resolve) => {
@@ -45,7 +45,7 @@ class Inbox {
   }
 }
 
-/** A letter for each byte. */
+/** Returns bytes as text, with one character for each byte. */
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("latin1");
 }
@@ -59,7 +59,7 @@ function isLast([topic]: readonly [string, string]): boolean {
   return topic === "last";
 }
 
-/** Proves that nothing more comes to a node: the last message that another sends it does. */
+/** Returns what a node has heard up to a final message, after which nothing more can arrive. */
 async function heardUpTo(from: TestNode, to: TestNode): Promise<[string, string][]> {
   from.adapter.directBroadcast(to.adapter.nodeName, "last", Buffer.from("last"));
   while (!to.inbox.heard.some(isLast)) await to.inbox.hears(to.inbox.heard.length + 1);
@@ -67,9 +67,9 @@ async function heardUpTo(from: TestNode, to: TestNode): Promise<[string, string]
 }
 
 /**
- * Describes an adapter.
+ * Tests an adapter against the contract.
  *
- * @param makeAdapters - makes the adapters of a new cluster, for nodes of these names
+ * @param makeAdapters - makes the adapters of a new cluster, for nodes with these names
  */
 export function describeAdapter(
   name: string,
@@ -155,7 +155,7 @@ export function describeAdapter(
       });
     });
 
-    it("reads the envelope during the call only, and of a larger buffer its own part", async () => {
+    it("reads the envelope only during the call, and only its part of a larger buffer", async () => {
       await withNodes(2, async ([a, b]) => {
         assert.ok(a && b);
         const shared = new Uint8Array(new SharedArrayBuffer(64)).fill(120);
@@ -171,7 +171,7 @@ export function describeAdapter(
       });
     });
 
-    it("carries any bytes, and of a large record all of them, in order with small ones", async () => {
+    it("carries any bytes, and large records in order with small ones", async () => {
       await withNodes(2, async ([a, b]) => {
         assert.ok(a && b);
         const bytes = Buffer.from(Array.from({ length: 256 }, (_, value) => value));
@@ -182,7 +182,7 @@ export function describeAdapter(
         }
         const heard = await heardUpTo(a, b);
         const wanted = [bytes, bytes, large, large, Buffer.of(), Buffer.of()].map(textOf);
-        // Not deepEqual: its message would have all of it.
+        // Not deepEqual, whose message would contain all of the bytes.
         assert.ok(heard.length === wanted.length);
         assert.ok(heard.every(([, text], at) => text === wanted[at]));
       });
@@ -199,7 +199,7 @@ export function describeAdapter(
       });
     });
 
-    it("calls no handler after it stopped, and the others go on", async () => {
+    it("calls no handler after it stopped, and the others continue", async () => {
       await withNodes(3, async ([a, b, c]) => {
         assert.ok(a && b && c);
         a.adapter.broadcast("t", Buffer.from("before"));
@@ -214,7 +214,7 @@ export function describeAdapter(
       });
     });
 
-    it("hears nothing of another cluster", async () => {
+    it("hears nothing from another cluster", async () => {
       await withNodes(2, async ([a, b]) => {
         await withNodes(2, async ([other]) => {
           assert.ok(a && b && other);

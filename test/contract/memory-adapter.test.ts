@@ -13,7 +13,7 @@ describeAdapter("MemoryAdapter", (nodeNames) => {
 });
 
 describe("memoryAdapter", () => {
-  it("names a module that makes the adapter of these options", async () => {
+  it("names a module that makes the adapter with these options", async () => {
     const { module, options } = memoryAdapter({ hub: "h", nodeName: "n" });
     const made = (await import(module)) as { makeAdapter: typeof makeAdapter };
     assert.equal(made.makeAdapter, makeAdapter);

@@ -1,5 +1,5 @@
 /**
- * Raw sockets over a transport of a user's own: that of the example.
+ * Raw sockets over a custom transport, the one of the example.
  *
  * Runs on: the test's thread.
  */
@@ -14,7 +14,7 @@ describeRawSocket({
   connect: async ({ ownPort }, query = "") => LineClient.connect(ownPort, `/raw?${query}`),
   refused: async ({ ownPort }, query = "") => {
     const client = await LineClient.connect(ownPort, `/raw?${query}`);
-    // As it is told by WebSocket, where it is a status.
+    // As over WebSocket, where a refusal is a status.
     return (await client.closed()).replace("refused", "403");
   },
   binary: (bytes) => `hex ${Buffer.from(bytes).toString("hex")}`,

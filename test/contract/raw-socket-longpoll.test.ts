@@ -1,5 +1,5 @@
 /**
- * Raw sockets over long-poll: the contract, and what only long-poll has.
+ * Raw sockets over long-poll: the contract, and what is specific to long-poll.
  *
  * Runs on: the test's thread.
  */
@@ -103,14 +103,14 @@ describe("a raw socket over long-poll only", () => {
     ]);
   });
 
-  it("tells terminate that the client does not poll any more", async () => {
+  it("tells terminate that the client has stopped polling", async () => {
     const reason = new Deferred<ExitReason>();
     const { port } = await serving({ terminate: (_, why) => reason.resolve(why) });
     await RawLongPollClient.connect(port);
     assert.deepEqual(await within(reason.promise, "terminate"), { shutdown: "inactive" });
   });
 
-  it("knows no control frames, and sends none", async () => {
+  it("neither receives nor sends control frames", async () => {
     const { port } = await serving({
       handleIn(socket) {
         socket.push({ opcode: "ping", data: "x" });

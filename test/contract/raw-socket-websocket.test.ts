@@ -1,5 +1,5 @@
 /**
- * Raw sockets over WebSocket: the contract, and what only a WebSocket has.
+ * Raw sockets over WebSocket: the contract, and what is specific to WebSocket.
  *
  * Runs on: the test's thread.
  */
@@ -32,7 +32,7 @@ const HANDSHAKE = {
   "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
 };
 
-/** Asks for a WebSocket; gives status, body, and headers of the answer. */
+/** Requests a WebSocket, and returns status, body and headers of the response. */
 async function asked(
   port: number,
   query = "",
@@ -94,12 +94,12 @@ describe("a raw socket over WebSocket only", () => {
     const client = await RawWebSocketClient.connect(port);
     await how(client);
     const why = await within(reason.promise, "terminate");
-    // One that was paused reads again, so as to see its end.
+    // A paused client must read again to see its end.
     client.ws.resume();
     return { reason: why, closed: await client.closed() };
   }
 
-  it("is told of pings, which are answered, and of pongs, with their data", async () => {
+  it("sees pings, which are answered, and pongs, with their data", async () => {
     const { port } = await serving({
       handleControl: (_, { opcode, data }) => ok(`${opcode}:${Buffer.from(data).toString()}`),
     });
@@ -114,7 +114,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal(await client.next(), "ping:");
   });
 
-  it("asks its client for a pong, with data and without", async () => {
+  it("pings its client, with data and without", async () => {
     const { port } = await serving({
       handleIn: (_, { data }) =>
         reply("ok", data === "bare" ? { opcode: "ping" } : { opcode: "ping", data }),
@@ -131,7 +131,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal(await client.closed(), "1011");
   });
 
-  it("hears nothing of control frames without handleControl, and lives", async () => {
+  it("ignores control frames without handleControl", async () => {
     const { port } = await serving();
     const client = await RawWebSocketClient.connect(port);
     const pong = once(client.ws, "pong");
@@ -141,7 +141,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal(await client.next(), "hi");
   });
 
-  it("sends a text frame also of bytes, and a binary one also of a string", async () => {
+  it("sends bytes as a text frame and a string as a binary frame on request", async () => {
     const { port } = await serving({
       handleIn(socket) {
         socket.push({ opcode: "text", data: Buffer.from("äb") });
@@ -170,7 +170,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal(await client.closed(), "1000");
   });
 
-  it("tells terminate who closed, and how", async () => {
+  it("passes to terminate who closed, and how", async () => {
     const remote = await ending((client) => client.close());
     assert.deepEqual(remote, { reason: "remote", closed: "1000" });
     const broken = await ending((client) => client.ws.terminate());
@@ -184,7 +184,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal((large.reason as { code?: string }).code, "SIM_ERR_FRAME_TOO_LARGE");
   });
 
-  it("cuts a client that takes too little of what is pushed", async () => {
+  it("cuts a client that receives too slowly", async () => {
     const { reason, closed } = await ending(
       async (client) => {
         client.ws.pause();
@@ -250,7 +250,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal((await asked(none.port)).status, "404");
   });
 
-  it("is closed with 1011 where connect has let it in, and init throws", async () => {
+  it("is closed with 1011 if init throws after connect has accepted", async () => {
     const ends: ExitReason[] = [];
     const shard = await serving({
       init() {
@@ -263,7 +263,7 @@ describe("a raw socket over WebSocket only", () => {
     assert.equal((ends[0] as Error).message, "not today");
   });
 
-  it("closes only by codes and texts that a close frame may have", async () => {
+  it("closes only with codes and texts that are valid in a close frame", async () => {
     const { closeWith } = await import("../../src/socket/close-with.ts");
     for (const code of [999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, Number.NaN]) {
       assert.throws(() => closeWith(code), {

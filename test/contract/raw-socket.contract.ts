@@ -1,5 +1,5 @@
 /**
- * What a raw socket does, whatever carries its frames. See `src/socket/raw-definition.ts`.
+ * The contract of raw sockets over any transport. See `src/socket/raw-definition.ts`.
  *
  * Runs on: the test's thread.
  */
@@ -21,44 +21,44 @@ import { atOnce, startShard } from "../support/shard.ts";
 import type { TestShard } from "../support/shard.ts";
 import { Deferred, turn } from "../support/world.ts";
 
-/** A transport, as its tests have it. */
+/** A transport under test. */
 export interface RawTransport {
-  /** What sockets call it. */
+  /** Its name in `socket.transport`. */
   readonly name: string;
-  /** What of an endpoint with a raw socket at /raw the transport needs, with a port of its own. */
+  /** Returns what the transport needs in an endpoint with a raw socket at /raw, given its own port. */
   endpoint?(ownPort: number): Partial<EndpointCallbacks>;
   /** Connects to /raw. */
   connect(at: Ports, query?: string): Promise<RawClient>;
-  /** Tries to connect; gives what the client is told. */
+  /** Tries to connect, and returns how the client was refused. */
   refused(at: Ports, query?: string): Promise<string>;
-  /** A binary frame with these bytes, as clients of the transport see it. */
+  /** Returns a binary frame with these bytes, as seen by clients of the transport. */
   binary(bytes: string): string;
-  /** The end of a connection by a code and a text, as clients of the transport see it. */
+  /** Returns the end of a connection by a code and a text, as seen by clients of the transport. */
   close(code: number, text?: string): string;
 }
 
 /** Where a shard listens. */
 export interface Ports {
   readonly port: number;
-  /** Port of the transport itself, where it is not carried by HTTP. */
+  /** Port of the transport itself, if it does not use HTTP. */
   readonly ownPort: number;
 }
 
 type Socket = RawSocketHandle<{ user: string }>;
 type Callbacks = RawSocketCallbacks<{ user: string }>;
 
-/** A shard with a raw socket, and what it was called with. */
+/** A shard with a raw socket, and the calls of its callbacks. */
 interface World {
   readonly shard: TestShard;
   readonly at: Ports;
   readonly sockets: Socket[];
-  /** Reasons that `terminate` got. */
+  /** Reasons passed to `terminate`. */
   readonly ends: ExitReason[];
-  /** Waits until so many ended. */
+  /** Waits until `count` sockets have ended. */
   readonly ended: (count: number) => Promise<void>;
 }
 
-/** Signs a transport's contract. */
+/** Tests a transport against the contract. */
 export function describeRawSocket(transport: RawTransport): void {
   const shards: TestShard[] = [];
   after(() => {
@@ -105,7 +105,7 @@ export function describeRawSocket(transport: RawTransport): void {
   }
 
   describe(`a raw socket over ${transport.name}`, () => {
-    it("gets what connect gave, with the transport's name and its parameters", async () => {
+    it("gets the state from connect, which sees the transport's name and the parameters", async () => {
       const { at, sockets } = await serving({
         connect: ({ params, transport: name }) => ok({ user: `${params["user"]} by ${name}` }),
       });
@@ -124,7 +124,7 @@ export function describeRawSocket(transport: RawTransport): void {
       assert.deepEqual([sockets, ends], [[], []]);
     });
 
-    it("needs no version of its client", async () => {
+    it("needs no protocol version", async () => {
       const { at } = await serving();
       const client = await transport.connect(at, "vsn=9.9.9");
       await client.send("hi");
@@ -167,7 +167,7 @@ export function describeRawSocket(transport: RawTransport): void {
       assert.equal(await client.next(), transport.binary("cba"));
     });
 
-    it("keeps bytes that it was given, whatever becomes of the transport's own", async () => {
+    it("keeps the bytes that it received, even if the transport reuses its buffer", async () => {
       const kept: Uint8Array[] = [];
       const { at } = await serving({
         handleIn(_, { data }) {
@@ -184,7 +184,7 @@ export function describeRawSocket(transport: RawTransport): void {
       );
     });
 
-    it("answers nothing where it returns nothing, and pushes as often as it likes", async () => {
+    it("does not reply if it returns nothing, and may push any number of times", async () => {
       const { at } = await serving({
         handleIn(socket, { data }) {
           if (data === "push") for (const n of [1, 2, 3]) socket.push(`push ${n}`);
@@ -198,7 +198,7 @@ export function describeRawSocket(transport: RawTransport): void {
       assert.equal(await client.next(), "push 3");
     });
 
-    it("handles one frame at a time, in order, also where that takes its time", async () => {
+    it("handles one frame at a time, in order, even if that takes a while", async () => {
       const gates = [new Deferred<void>(), new Deferred<void>()];
       const order: string[] = [];
       const { at } = await serving({
@@ -211,7 +211,7 @@ export function describeRawSocket(transport: RawTransport): void {
       });
       const client = await transport.connect(at);
       const sent = [client.send("0"), client.send("1")];
-      // The second is let go first, and is handled second all the same.
+      // The second one is released first, but is still handled second.
       gates[1]?.resolve();
       gates[0]?.resolve();
       const frames = [await client.next(), await client.next()];
@@ -225,7 +225,7 @@ export function describeRawSocket(transport: RawTransport): void {
       ]);
     });
 
-    it("gets messages of its own, of timers, and of whoever has kept it", async () => {
+    it("gets its own messages, those of timers, and those of code that holds it", async () => {
       const { at, sockets } = await serving({
         handleIn(socket, { data }) {
           if (data === "self") socket.send({ from: "itself" });
@@ -277,7 +277,7 @@ export function describeRawSocket(transport: RawTransport): void {
       assert.equal(await ann.next(), "done");
     });
 
-    it("warns of a message that nothing takes, and goes on", async () => {
+    it("warns of a message without a handler, and continues", async () => {
       const { at, shard, sockets } = await serving();
       const client = await transport.connect(at);
       await client.send("hi");
@@ -285,11 +285,13 @@ export function describeRawSocket(transport: RawTransport): void {
       sockets[0]?.send("nobody takes it");
       await client.send("still here");
       assert.equal(await client.next(), "still here");
-      assert.ok(shard.log.some(({ text }) => text === "a message came and there is no handleInfo"));
+      assert.ok(
+        shard.log.some(({ text }) => text === "a message was received, but there is no handleInfo"),
+      );
     });
 
     for (const [what, callbacks] of Object.entries(FAILING)) {
-      it(`closes with 1011 where ${what}, and harms nobody else`, async () => {
+      it(`closes with 1011 if ${what}, without harm to others`, async () => {
         const { at, shard, ends, ended } = await serving(callbacks, { handlerTimeoutMs: 50 });
         const other = await transport.connect(at);
         const client = await transport.connect(at);
@@ -309,7 +311,7 @@ export function describeRawSocket(transport: RawTransport): void {
       });
     }
 
-    it("closes with 1011 where more waits for it than its mailbox holds", async () => {
+    it("closes with 1011 if its mailbox overflows", async () => {
       const { at, sockets, ends, ended } = await serving(
         { handleInfo: async () => new Promise<void>(() => {}) },
         { maxMailbox: 2 },
@@ -350,7 +352,7 @@ export function describeRawSocket(transport: RawTransport): void {
       assert.deepEqual(ends, ["normal", { shutdown: "restart" }, "other", "kicked", "normal"]);
     });
 
-    it("is warned before its time is over, may renew it, and else ends with 3000", async () => {
+    it("is warned before it expires, may be renewed, and otherwise ends with 3000", async () => {
       const { at, sockets, ends, ended } = await serving({
         connect: () => ok({ user: "ann" }, { expiresAtMs: Date.now() + 600 }),
         id: ({ state }) => state.user,
@@ -405,7 +407,7 @@ export function describeRawSocket(transport: RawTransport): void {
       await within(drained, "the drain");
     });
 
-    it("takes nothing and sends nothing once it has ended", async () => {
+    it("neither receives nor sends anything once it has ended", async () => {
       const seen: unknown[] = [];
       const { at, sockets, ended } = await serving({
         handleIn: () => stop("normal"),
@@ -450,22 +452,24 @@ export function describeRawSocket(transport: RawTransport): void {
   });
 }
 
-/** What must not happen in callbacks, and what becomes of `fail` then. Other frames are echoed. */
+/** Failures in callbacks, each caused by the frame `fail`. Other frames are echoed. */
 const FAILING: Readonly<Record<string, Partial<Callbacks>>> = {
   "a callback throws": onFail(() => {
     throw new Error("boom");
   }),
-  "one throws what is no error": onFail(() => {
+  "a callback throws something other than an error": onFail(() => {
     throw "boom" as unknown as Error;
   }),
-  "one rejects": onFail(async () => {
+  "a callback rejects": onFail(async () => {
     await Promise.resolve();
     throw new Error("boom");
   }),
-  "one does not settle in time": onFail(() => new Promise(() => {})),
-  "one returns what is no result": onFail(() => 42),
-  "one returns a reply that is no frame": onFail(() => ok({ not: "a frame" })),
-  "one pushes what is no frame": onFail((socket) => socket.push({ opcode: "text" } as never)),
+  "a callback does not settle in time": onFail(() => new Promise(() => {})),
+  "a callback returns an invalid result": onFail(() => 42),
+  "a callback returns a reply that is not a frame": onFail(() => ok({ not: "a frame" })),
+  "a callback pushes something other than a frame": onFail((socket) =>
+    socket.push({ opcode: "text" } as never),
+  ),
   "handleInfo throws": {
     handleIn(socket, frame) {
       if (frame.data !== "fail") return ok(frame);

@@ -79,7 +79,7 @@ describe("an endpoint's definition", () => {
   it("names the keys of a mount where it has another", () => {
     refused(
       { sockets: { "/socket": { ...mount, transport: 1, other: 2 } } },
-      /^\/socket must have the keys socket, channels, .*, errorHandler, got transport, other$/,
+      /^\/socket may only have the keys socket, channels, .*, errorHandler, got transport, other$/,
     );
   });
 
@@ -117,13 +117,13 @@ describe("an endpoint's definition", () => {
     );
     refused(
       routed({ channel: raw, starter: 7 }),
-      'channel "x:*" of /s must have the keys channel, assigns, options, got starter',
+      'channel "x:*" of /s may only have the keys channel, assigns, options, got starter',
     );
     const { channels } = mount;
     const [ordinary] = Object.values(channels);
     refused(
       routed({ channel: ordinary, options: {} }),
-      'options of channel "x:*" of /s must be those of a raw channel, got another channel',
+      'options of channel "x:*" of /s must belong to a raw channel, got another channel',
     );
   });
 
@@ -133,7 +133,7 @@ describe("an endpoint's definition", () => {
     assert.equal(sockets["/raw"]?.socket, raw);
     refused(
       { sockets: { "/raw": { socket: raw, channels: {}, maxChannels: 1 } } },
-      /^\/raw must have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
+      /^\/raw may only have the keys socket, websocket, .*, errorHandler, got channels, maxChannels$/,
     );
   });
 
@@ -145,7 +145,7 @@ describe("an endpoint's definition", () => {
     ] as const) {
       refused(
         { sockets: {}, transports },
-        `transports must be a list of what defineTransport made, got ${got}`,
+        `transports must be a list of results of defineTransport, got ${got}`,
       );
     }
   });
@@ -153,7 +153,7 @@ describe("an endpoint's definition", () => {
   it("wants a filter of parameters in one of its forms", () => {
     refused(
       { sockets: {}, filterParameters: "token" },
-      "filterParameters must be a list of texts, { discard: texts } or { keep: texts }, got string",
+      "filterParameters must be a list of strings, { discard: strings } or { keep: strings }, got string",
     );
   });
 
@@ -173,7 +173,7 @@ describe("an endpoint's definition", () => {
     refused(mountedWith({ websocket: { timeoutMs: "auto" } }), /, got "auto"$/);
     refused(
       mountedWith({ websocket: { timeout: 1 } }),
-      /^websocket of \/s must have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
+      /^websocket of \/s may only have the keys timeoutMs, maxFrameBytes, .*, got timeout$/,
     );
     refused(
       mountedWith({ websocket: { compress: "yes" } }),
@@ -199,7 +199,7 @@ describe("an endpoint's definition", () => {
     );
     refused(
       mountedWith({ longpoll: { crypto: { maxAge: 1 } } }),
-      /^crypto of \/s must .*, got maxAge$/,
+      /^crypto of \/s may .*, got maxAge$/,
     );
     refused(
       mountedWith({ longpoll: { crypto: { keyIterations: 0 } } }),
@@ -287,7 +287,7 @@ describe("an endpoint's definition", () => {
   it("names its keys where it has another", () => {
     refused(
       { sockets: {}, socket: {} },
-      /^endpoint must have the keys sockets, transports, routes, .*, got socket$/,
+      /^endpoint may only have the keys sockets, transports, routes, .*, got socket$/,
     );
   });
 
@@ -336,7 +336,7 @@ describe("start of an endpoint", () => {
     const wrong: [unknown, string][] = [
       ["db", 'start must return nothing or an object, got "db"'],
       [null, "start must return nothing or an object, got null"],
-      [{ shard: 7 }, 'start must return an object with names of its own, got "shard"'],
+      [{ shard: 7 }, 'start must return an object whose names are not in the context, got "shard"'],
     ];
     for (const [own, message] of wrong) {
       const endpoint = defineEndpoint({ sockets: {}, start: () => own as object });

@@ -1,5 +1,5 @@
 /**
- * How a user tests channels: a room, and the tests of it.
+ * An example of testing channels: a room and its tests.
  *
  * Runs on: the thread of a test.
  */
@@ -24,7 +24,7 @@ import {
   type TestSocket,
 } from "simurgh/testing";
 
-// -- the app, which is in files of its own elsewhere ----------------------------------------------
+// -- the app, which usually has files of its own ---------------------------------------------------
 
 const userSocket = defineSocket({
   connect({ params }) {
@@ -38,9 +38,9 @@ const room = defineChannel(userSocket, {
     if (socket.topic === "room:secret" && payload.key !== "sesame") {
       return error({ reason: "unauthorized" });
     }
-    socket.send("joined");
     return ok({ you: socket.assigns.name });
   },
+  joined: (socket) => socket.broadcast("joined", { name: socket.assigns.name }),
   handleIn: {
     new_msg(socket, { body }: { body: string }) {
       if (body.length === 0) return error({ reason: "empty" });
@@ -50,13 +50,12 @@ const room = defineChannel(userSocket, {
     typing: (socket) => socket.broadcastFrom("typing", { who: socket.assigns.name }),
   },
   intercept: {
-    // Nobody hears of his own joining.
+    // Clients are not told about their own joining.
     joined(socket, payload) {
       const { name } = payload as { name: string };
       if (name !== socket.assigns.name) socket.push("joined", { name });
     },
   },
-  handleInfo: (socket) => socket.broadcast("joined", { name: socket.assigns.name }),
   terminate: (socket) => socket.broadcast("left", { name: socket.assigns.name }),
 });
 
@@ -64,7 +63,7 @@ const app = defineEndpoint({
   sockets: { "/socket": { socket: userSocket, channels: { "room:*": room } } },
 });
 
-// -- its tests ------------------------------------------------------------------------------------
+// -- its tests -------------------------------------------------------------------------------------
 
 afterEach(() => closeApp(app));
 
@@ -73,13 +72,13 @@ async function connectAs(name: string): Promise<TestSocket> {
 }
 
 describe("the socket", () => {
-  it("lets in who has a name", async () => {
+  it("accepts a client with a name", async () => {
     const socket = await connectAs("ann");
     assert.equal(socket.id, "users:ann");
     assert.deepEqual(socket.assigns, { name: "ann" });
   });
 
-  it("refuses who has none", async () => {
+  it("refuses a client without a name", async () => {
     await assert.rejects(connect(app), { reason: { reason: "who?" } });
   });
 
@@ -91,12 +90,12 @@ describe("the socket", () => {
 });
 
 describe("a room", () => {
-  it("can be joined, and greets", async () => {
+  it("greets a client that joins", async () => {
     const { reply: answer } = await subscribeAndJoin(await connectAs("ann"), "room:lobby");
     assert.deepEqual(answer.response, { you: "ann" });
   });
 
-  it("keeps out who does not know the key", async () => {
+  it("refuses a client that does not know the key", async () => {
     const { reply: answer } = await join(await connectAs("eve"), "room:secret", { key: "guess" });
     assert.deepEqual(answer, { status: "error", response: { reason: "unauthorized" } });
   });
@@ -116,7 +115,7 @@ describe("a room", () => {
     await refuteBroadcast(channel, "new_msg");
   });
 
-  it("says that one types to the others only", async () => {
+  it("tells only the others that a client is typing", async () => {
     const { channel: ann } = await join(await connectAs("ann"), "room:lobby");
     const { channel: bob } = await join(await connectAs("bob"), "room:lobby");
     ann.push("typing");
@@ -124,7 +123,7 @@ describe("a room", () => {
     await refutePush(ann, "typing");
   });
 
-  it("tells of joining and leaving, but nobody of his own joining", async () => {
+  it("announces joining and leaving, but not to the joining client itself", async () => {
     const { channel: ann } = await join(await connectAs("ann"), "room:lobby");
     const { channel: bob } = await join(await connectAs("bob"), "room:lobby");
     await assertPush(ann, "joined", { name: "bob" });
@@ -134,7 +133,7 @@ describe("a room", () => {
     await assertPush(ann, "left", { name: "bob" });
   });
 
-  it("crashes for an event that it does not know, and the client joins anew", async () => {
+  it("crashes on an unknown event, and the client joins again", async () => {
     const { channel } = await join(await connectAs("ann"), "room:lobby");
     channel.push("no such event");
     await assertCrashed(channel, { reason: "channel_crash" });

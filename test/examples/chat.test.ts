@@ -1,5 +1,5 @@
 /**
- * The example of a chat with a history: its client code on the official client, on two shards.
+ * The example of a chat with a history: its client code, with the official client, on two shards.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -18,10 +18,10 @@ import { History, type Said } from "./chat/history.ts";
 const SHARDS = 2;
 const KEPT = 50;
 
-/** All who are there, for the end of a test. */
+/** All guests, to be closed at the end of a test. */
 const guests: Guest[] = [];
 
-/** Somebody in a room, and what the page shows there. */
+/** A client in a room, and what its page shows. */
 class Guest {
   readonly texts: string[] = [];
   readonly problems: string[] = [];
@@ -46,7 +46,7 @@ class Guest {
     return guest;
   }
 
-  /** Waits until what is shown is such. */
+  /** Waits until the page shows something. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     await this.#shown.until(what, isSo);
   }
@@ -80,11 +80,11 @@ describe("the example of a chat", () => {
       logLevel: "silent",
     });
   });
-  // Also where a test fails: these clients would connect anew for ever.
+  // Even if a test fails, because these clients would reconnect forever.
   afterEach(() => leave(...guests.splice(0)));
   after(() => server.close());
 
-  /** As many as there are shards: one on each, as these are dealt out in turns. */
+  /** Enters as many guests as there are shards: one on each, because connections are dealt out in turn. */
   async function entered(room: string, ...users: readonly string[]): Promise<Guest[]> {
     const entering: Guest[] = [];
     for (const user of users) entering.push(await Guest.entered(server.port, user, room));
@@ -93,7 +93,7 @@ describe("the example of a chat", () => {
     return entering;
   }
 
-  it("shows the last messages to whoever comes, on every shard, and who is there", async () => {
+  it("shows the latest messages and the people to a client that joins, on every shard", async () => {
     const [ann, bob] = (await entered("lobby", "ann", "bob")) as [Guest, Guest];
     for (let n = 1; n <= KEPT + 2; n += 1) ann.say(String(n));
     await Promise.all([ann, bob].map((guest) => guest.heard(`ann: ${KEPT + 2}`)));
@@ -109,7 +109,7 @@ describe("the example of a chat", () => {
     await bob.until("bob alone", () => bob.people.join() === "bob");
   });
 
-  it("shows each message once, also to who was away for some", async () => {
+  it("shows each message once, even to a client that was away", async () => {
     const [ann, bob] = (await entered("garden", "ann", "bob")) as [Guest, Guest];
     ann.say("one");
     await bob.heard("ann: one");
@@ -123,7 +123,7 @@ describe("the example of a chat", () => {
     assert.deepEqual(bob.texts, ["ann: one", "ann: two", "ann: three"]);
   });
 
-  it("says what is wrong with a message, and goes on", async () => {
+  it("reports what is wrong with a message, and continues", async () => {
     const [ann, bob] = (await entered("hall", "ann", "bob")) as [Guest, Guest];
     for (const text of ["", "x".repeat(501), "hi"]) ann.say(text);
     await bob.heard("ann: hi");
@@ -142,7 +142,7 @@ describe("the example of a chat", () => {
 });
 
 describe("the history of the chat", () => {
-  it("lets go the room that was silent for longest, and of a room the oldest message", () => {
+  it("drops the room that was silent for longest, and the oldest message of a room", () => {
     const history = new History({ perRoom: 2, rooms: 2 });
     for (const [room, id] of ["a1", "b1", "a2", "c1", "a3"]) {
       history.add(said(String(room), String(id)));

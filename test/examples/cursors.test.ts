@@ -1,5 +1,5 @@
 /**
- * The example of live cursors: who reads sees every move, and who does not loses only old ones.
+ * The example of live cursors: a client that reads sees every move, and one that does not only loses old ones.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -15,22 +15,22 @@ import type { Server } from "../support/server.ts";
 import { Watched } from "../support/watched.ts";
 import { openBoard, type Position } from "./cursors/client.ts";
 
-/** A second of them. */
+/** Moves of one second. */
 const MOVES = 60;
 const FRAME_MS = 1_000 / 60;
-/** With this, a move is large, and the buffers of the system are soon full: else it takes minutes. */
+/** Makes moves large enough to fill the system's buffers quickly; otherwise this would take minutes. */
 const PAD = "x".repeat(32_768);
-/** More than any system's buffers hold for one connection. */
+/** More than fits into any system's buffers for one connection. */
 const MOST_LARGE_MOVES = 2_000;
 
-/** All who are there, for the end of a test. */
+/** All guests, to be closed at the end of a test. */
 const guests: Guest[] = [];
 
-/** Somebody at the board, and what the page shows there. */
+/** A client at the board, and what its page shows. */
 class Guest {
   readonly socket: Socket;
   readonly move: (to: Position) => void;
-  /** Where each cursor was; undefined where it has gone. */
+  /** The positions of each cursor; undefined when it was gone. */
   readonly moves = new Map<string, (number | undefined)[]>();
   readonly missed: number[] = [];
   opened = 0;
@@ -67,17 +67,17 @@ class Guest {
     return this.moves.get(user) ?? [];
   }
 
-  /** Where a cursor is shown now. */
+  /** Returns where a cursor is shown now. */
   seen(user: string): number | undefined {
     return this.movesOf(user).at(-1);
   }
 
-  /** Waits until what is shown is such. */
+  /** Waits until the page shows something. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     await this.#shown.until(what, isSo);
   }
 
-  /** Reads nothing from the network any more. */
+  /** Stops reading from the network. */
   stopReading(): void {
     (this.socket.conn as WebSocket).pause();
   }
@@ -102,11 +102,11 @@ describe("the example of live cursors", () => {
       logLevel: "silent",
     });
   });
-  // Also where a test fails: these clients would connect anew for ever.
+  // Even if a test fails, because these clients would reconnect forever.
   afterEach(() => leave(...guests.splice(0)));
   after(() => server.close());
 
-  it("shows every move to who reads, and the newest to who did not, with the count of the others", async () => {
+  it("shows every move to a client that reads, and the newest and a count to one that did not", async () => {
     const [ann, reader, deaf] = [
       await Guest.at(server, "ann"),
       await Guest.at(server, "bob"),
@@ -115,7 +115,7 @@ describe("the example of live cursors", () => {
     deaf.stopReading();
     let large = 0;
     while (server.stats().total.leftOut === 0) {
-      assert.ok(large < MOST_LARGE_MOVES, "nothing is left out for who does not read");
+      assert.ok(large < MOST_LARGE_MOVES, "nothing was dropped for a client that does not read");
       server.broadcast("board:1", "at:host", { x: large, y: 0, pad: PAD });
       await reader.until(`the large move ${large}`, () => reader.seen("host") === large);
       large += 1;
@@ -128,7 +128,7 @@ describe("the example of live cursors", () => {
       await reader.until(`move ${x}`, () => reader.seen("ann") === x);
     }
     const tookMs = performance.now() - begunMs;
-    // A timer may be early by a millisecond.
+    // Timers may be early by a millisecond.
     assert.ok(tookMs >= (MOVES - 1) * (FRAME_MS - 1), `${MOVES} moves in ${tookMs} ms`);
     assert.deepEqual([reader.movesOf("ann"), reader.missed], [numbers, []]);
     assert.equal(reader.movesOf("host").length, large);
@@ -145,7 +145,7 @@ describe("the example of live cursors", () => {
     assert.deepEqual(ann.movesOf("ann"), []);
   });
 
-  it("sends the latest position where the mouse moves more often than 60 times a second", async () => {
+  it("sends the latest position if the mouse moves more often than 60 times a second", async () => {
     const [ann, bob] = [await Guest.at(server, "ann"), await Guest.at(server, "bob")] as const;
     for (let x = 1; x <= 1_000; x += 1) ann.move({ x, y: 0 });
     await bob.until("the latest position", () => bob.seen("ann") === 1_000);
@@ -155,7 +155,7 @@ describe("the example of live cursors", () => {
     assert.equal(bob.seen("ann"), undefined);
   });
 
-  it("takes numbers only", async () => {
+  it("accepts only numbers", async () => {
     const [ann, bob] = [await Guest.at(server, "ann"), await Guest.at(server, "bob")] as const;
     ann.move({ x: "<b>" as unknown as number, y: 0 });
     ann.move({ x: 7, y: 0 });

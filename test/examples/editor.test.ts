@@ -1,9 +1,8 @@
 /**
- * The example of an editor for several at once: documents converge, whatever shards, connections and
- * fingers do.
+ * The example of a collaborative editor: documents converge, whatever shards, connections and writers do.
  *
- * Runs on: the test's thread, which has the server's shards as threads; Chromium is a process of its
- * own.
+ * Runs on: the test's thread; the server's shards are threads of the same process, and Chromium is a
+ * process of its own.
  * Slow: it starts a browser.
  */
 
@@ -21,13 +20,13 @@ import { Watched } from "../support/watched.ts";
 import { bundlePage } from "./editor/bundle.ts";
 import { openDocument } from "./editor/client.ts";
 
-/** What a loaded machine may take for a step of the page. */
+/** How long a step of the page may take on a busy machine. */
 const STEP_MS = 15_000;
 
 let server: Server;
 const writers: Writer[] = [];
 
-/** Somebody who writes, with the official client. */
+/** A writer with the official client. */
 class Writer {
   readonly socket: Socket;
   readonly document = new Y.Doc();
@@ -65,7 +64,7 @@ class Writer {
     await this.#seen.until(what, isSo);
   }
 
-  /** Loses its connection, as one that goes out of reach; gives what lets it come back. */
+  /** Loses its connection, like a client out of reach. Returns a function that restores it. */
   async loseConnection(): Promise<() => void> {
     const gone = new Watched();
     this.socket.onClose(() => gone.changed());
@@ -84,7 +83,7 @@ async function shows(page: Page, text: string): Promise<void> {
   await page.waitForFunction(`document.querySelector("#text").value === ${JSON.stringify(text)}`);
 }
 
-describe("the example of an editor", () => {
+describe("the example of a collaborative editor", () => {
   before(async () => {
     server = await serve({
       app: new URL("./editor/app.js", import.meta.url),
@@ -100,7 +99,7 @@ describe("the example of an editor", () => {
   });
   after(() => server.close());
 
-  it("gives all who write the same text, on whichever shard they are", async () => {
+  it("shows the same text to all writers, whichever shard they are on", async () => {
     const [ann, bob] = [await Writer.of("two"), await Writer.of("two")] as const;
     ann.text.insert(0, "hello");
     await allHave(ann, bob)("hello");
@@ -109,7 +108,7 @@ describe("the example of an editor", () => {
     await allHave(ann, bob)("> hello world");
   });
 
-  it("gives who comes later what there is, also where all who wrote have gone", async () => {
+  it("shows the text to clients that join later, even if all writers have left", async () => {
     const ann = await Writer.of("late");
     ann.text.insert(0, "what there is");
     const cid = await Writer.of("late");
@@ -119,7 +118,7 @@ describe("the example of an editor", () => {
     await allHave(dan, eve)("what there is");
   });
 
-  it("merges what was written while a connection was lost, on both sides", async () => {
+  it("merges changes made on both sides while a connection was lost", async () => {
     const [ann, bob] = [await Writer.of("lost"), await Writer.of("lost")] as const;
     ann.text.insert(0, "one two three");
     await bob.has("one two three");
@@ -133,7 +132,7 @@ describe("the example of an editor", () => {
     await allHave(ann, bob)("1 2 three four");
   });
 
-  it("converges where both write at the same place at the same time", async () => {
+  it("converges if both write in the same place at the same time", async () => {
     const [ann, bob] = [await Writer.of("same"), await Writer.of("same")] as const;
     for (const one of [ann, bob]) await one.joined();
     for (let n = 0; n < 200; n += 1) {
@@ -145,7 +144,7 @@ describe("the example of an editor", () => {
     assert.equal(ann.shown, bob.shown);
   });
 
-  it("takes nothing that is no update, and goes on", async () => {
+  it("refuses anything but updates, and continues", async () => {
     const [ann, bob] = [await Writer.of("bad"), await Writer.of("bad")] as const;
     ann.text.insert(0, "fine");
     await bob.has("fine");
@@ -174,7 +173,7 @@ describe("the example of an editor", () => {
       return page;
     }
 
-    it("has two tabs write at once, each where its caret is", async () => {
+    it("lets two tabs write at once, each at its own caret", async () => {
       const [one, two] = [await opened("tabs"), await opened("tabs")] as const;
       await one.locator("#text").pressSequentially("first\n");
       await shows(two, "first\n");

@@ -1,5 +1,5 @@
 /**
- * The README's example, run as its reader would: two files, and the official client.
+ * The README's example, run as a reader would: two files, and the official client.
  *
  * Runs on: the test's thread; the server is a process of its own.
  */
@@ -72,7 +72,7 @@ describe("the README's example", () => {
     two.terminate();
   });
 
-  it("refuses who does not say who they are", async () => {
+  it("refuses a client without a user", async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`);
     const [error] = (await within(once(socket, "error"), "the refusal")) as [Error];
     assert.match(error.message, /403/);

@@ -1,5 +1,5 @@
 /**
- * The guide for those who come from Phoenix: its app does what the Elixir beside it does.
+ * The guide for Phoenix users: its app does the same as the Elixir code.
  *
  * Runs on: the thread of a test.
  */
@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 
-import { Token } from "simurgh";
+import { Token } from "simurgh/token";
 import {
   assertBroadcast,
   assertClosed,
@@ -28,7 +28,7 @@ const ROOM = "room:lobby";
 
 afterEach(() => closeApp(app));
 
-/** The secret of an app in tests. */
+/** The default secret of apps in tests. */
 const secretKeyBase = "test".repeat(16);
 
 function connectAs(user: number): Promise<TestSocket> {
@@ -41,7 +41,7 @@ async function joinAs(user: number): Promise<TestChannel> {
 }
 
 describe("the app of the guide from Phoenix", () => {
-  it("lets in whom a token of Phoenix names, by that id", async () => {
+  it("accepts the user of a Phoenix token, under its id", async () => {
     assert.equal((await connectAs(7)).id, "users:7");
     await assert.rejects(connect(app, { params: { token: "no" } }));
   });
@@ -53,20 +53,20 @@ describe("the app of the guide from Phoenix", () => {
     assert.deepEqual(reply, { status: "ok", response: { you: "7" } });
   });
 
-  it("tracks who is there after the join, and says who is", async () => {
+  it("tracks a client after its join, and sends it the presences", async () => {
     const channel = await joinAs(7);
     await assertPush(channel, "presence_state", {});
     await assertPush(channel, "presence_diff", { joins: { 7: {} } });
   });
 
-  it("answers with what it counts in its locals", async () => {
+  it("replies with a count kept in its locals", async () => {
     const channel = await joinAs(7);
     await assertReply(channel.push("say", { text: "hi" }), "ok", { said: 1 });
     await assertReply(channel.push("say", { text: "ho" }), "ok", { said: 2 });
     await assertBroadcast(channel, "said", { text: "hi", from: "7" });
   });
 
-  it("keeps what a muted user says from one channel only", async () => {
+  it("hides a muted user's messages from one channel only", async () => {
     const [one, two] = [await joinAs(1), await joinAs(2)];
     two.push("mute", { user: "1" });
     one.push("say", { text: "hi" });
@@ -74,12 +74,12 @@ describe("the app of the guide from Phoenix", () => {
     await refutePush(two, "said");
   });
 
-  it("answers later, by a ref", async () => {
+  it("replies later, through a ref", async () => {
     const channel = await joinAs(7);
     await assertReply(channel.push("report"), "ok", { report: "of room:lobby" });
   });
 
-  it("hands on what is broadcast on another topic", async () => {
+  it("forwards broadcasts of another topic", async () => {
     const channel = await joinAs(7);
     channel.socket.context.broadcast("news", "headline", { text: "extra" });
     await assertPush(channel, "headline", { text: "extra" });

@@ -1,5 +1,5 @@
 /**
- * The guide for those who come from Socket.IO: its app and its client, on two shards.
+ * The guide for Socket.IO users: its app and its client, on two shards.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -14,10 +14,10 @@ import type { Server } from "../support/server.ts";
 import { Watched } from "../support/watched.ts";
 import { enter, type Room } from "./from-socket-io/client.ts";
 
-/** All who are there, for the end of a test. */
+/** All guests, to be closed at the end of a test. */
 const guests: Guest[] = [];
 
-/** Somebody in a room, and what the page shows there. */
+/** A client in a room, and what its page shows. */
 class Guest {
   readonly shown: string[] = [];
   readonly socket: Socket;
@@ -59,7 +59,7 @@ describe("the app of the guide from Socket.IO", () => {
     return guest;
   }
 
-  /** Two in a room who have heard of each other. */
+  /** Enters two guests in a room and waits until they know of each other. */
   async function two(): Promise<[ann: Guest, bob: Guest]> {
     const ann = await entered("ann");
     await ann.room.say("first");
@@ -69,7 +69,7 @@ describe("the app of the guide from Socket.IO", () => {
     return [ann, bob];
   }
 
-  it("answers what is emitted, and sends it to everyone in the room", async () => {
+  it("replies to a message, and sends it to everyone in the room", async () => {
     const [ann, bob] = await two();
     assert.equal(typeof (await ann.room.say("hi")).atMs, "number");
     await Promise.all([ann.until("ann: hi"), bob.until("ann: hi")]);
@@ -79,24 +79,24 @@ describe("the app of the guide from Socket.IO", () => {
     });
   });
 
-  it("says that one types, and leaves, to the others only", async () => {
+  it("tells only the others that a client is typing or has left", async () => {
     const [ann, bob] = await two();
     bob.room.typing();
-    await bob.room.say("what was typed"); // Whatever bob is sent of his typing has come.
+    await bob.room.say("what was typed"); // Anything sent to bob about his typing has arrived by now.
     await bob.room.leave();
     await ann.until("bob left");
     assert.ok(ann.shown.includes("bob typing"), ann.shown.join(", "));
     assert.ok(!bob.shown.includes("bob typing"), bob.shown.join(", "));
   });
 
-  it("reaches one user, on whichever shard", async () => {
+  it("reaches a single user, on any shard", async () => {
     const [ann, bob] = await two();
     ann.room.whisper("bob", "psst");
     await bob.until("ann whispers: psst");
     assert.ok(!ann.shown.includes("ann whispers: psst"), ann.shown.join(", "));
   });
 
-  it("keeps out of a room who may not be there", async () => {
+  it("refuses a client that may not join a room", async () => {
     const bob = await entered("bob", "staff");
     await bob.until('refused {"reason":"no"}');
   });

@@ -1,5 +1,5 @@
 /**
- * The example of images: the official client sends a PNG, and gets a small one back.
+ * The example of images: the official client sends a PNG and gets a smaller one back.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -16,7 +16,7 @@ import type { Server } from "../support/server.ts";
 const RED = [255, 0, 0, 255];
 const BLUE = [0, 0, 255, 255];
 
-/** An image whose left half is red, and whose right half is blue. */
+/** Makes an image with a red left half and a blue right half. */
 function halves(width: number, height: number): ArrayBuffer {
   const image = new PNG({ width, height });
   for (let at = 0; at < width * height; at += 1) {
@@ -59,13 +59,13 @@ describe("the example of images", () => {
     assert.deepEqual([pixel(small, 0, 0), pixel(small, 63, 31)], [RED, BLUE]);
   });
 
-  it("leaves one that is small already as it is", async () => {
+  it("does not change the size of an image that is already small", async () => {
     const answer = (await push(studio, "thumbnail", halves(6, 3))) as ArrayBuffer;
     const { width, height } = PNG.sync.read(Buffer.from(answer));
     assert.deepEqual([width, height], [6, 3]);
   });
 
-  it("says so where it was sent no image, or one that would be too large", async () => {
+  it("refuses anything but an image, and images that are too large", async () => {
     await assert.rejects(
       push(studio, "thumbnail", new Uint8Array([1, 2, 3]).buffer),
       /must be a PNG/,

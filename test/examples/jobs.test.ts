@@ -1,5 +1,5 @@
 /**
- * The examples of a job and its progress: the same of an Express and of a Fastify application.
+ * The examples of a job with progress, in an Express and a Fastify application.
  *
  * Runs on: the test's thread; the applications and Chromium are processes of their own.
  * Slow: it starts a browser and two servers.
@@ -19,7 +19,7 @@ import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
 
 const STEPS = Array.from({ length: 50 }, (_, at) => 2 * (at + 1));
 
-/** An application that runs. */
+/** A running application. */
 interface Application {
   readonly process: ChildProcess;
   readonly url: string;
@@ -39,7 +39,7 @@ async function started(framework: string): Promise<Application> {
   };
   const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await within(once(child.stdout, "data"), `the line of ${framework}`)) as [Buffer];
-  const found = /^(http:\/\/localhost:\d+), and its sockets on port (\d+)\n$/.exec(String(line));
+  const found = /^(http:\/\/localhost:\d+), with sockets on port (\d+)\n$/.exec(String(line));
   assert.ok(found, String(line));
   const [, url = "", socketPort] = found;
   return { process: child, url, socketPort: Number(socketPort) };
@@ -65,7 +65,7 @@ for (const framework of ["express", "fastify"]) {
       assert.equal(code, 0);
     });
 
-    it("tells who has joined of each step, in order, whichever shard serves them", async () => {
+    it("sends each step to clients that have joined, in order, whichever shard serves them", async () => {
       const { url, socketPort } = application;
       const id = randomUUID();
       const changes = new Watched();
@@ -87,7 +87,7 @@ for (const framework of ["express", "fastify"]) {
       await Promise.all(clients.map((client) => disconnect(client)));
     });
 
-    it("takes UUIDs only, and knows no job that nobody began", async () => {
+    it("accepts only UUIDs, and knows no job that was not started", async () => {
       const { url, socketPort } = application;
       for (const body of [{}, { id: 7 }, { id: "../etc" }]) {
         assert.equal((await post(`${url}/jobs`, body)).status, 400);

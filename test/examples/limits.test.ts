@@ -1,5 +1,5 @@
 /**
- * The example of rate limits, tested as a user tests it.
+ * The example of rate limits, tested as a user would.
  *
  * Runs on: the test's thread.
  */
@@ -11,11 +11,11 @@ import { assertBroadcast, assertReply, testApp, type ConnectOptions } from "simu
 import { subscribeAndJoin, type StartedApp } from "simurgh/testing";
 import endpoint from "./limits/app.ts";
 
-/** Of connects in a second. */
+/** Maximum connects in a second. */
 const CONNECTS = 10;
 const LIMITED = { reason: "rate_limited" };
 
-/** As a proxy says where a client comes from that claims to be another. */
+/** Connect info as set by a proxy, for a client that claims another address. */
 const from = (address: string): ConnectOptions => ({
   connectInfo: { xHeaders: [["x-forwarded-for", `203.0.113.9, ${address}`]] },
 });
@@ -27,7 +27,7 @@ describe("the example of rate limits", () => {
   });
   afterEach(() => app.close());
 
-  it("takes a burst of messages, and tells who sends more when to send the next", async () => {
+  it("accepts a burst of messages, and says when to send the next after that", async () => {
     const { channel } = await subscribeAndJoin(await app.connect(), "room:1");
     for (const body of ["one", "two", "three"]) {
       channel.push("new_msg", { body });
@@ -40,14 +40,14 @@ describe("the example of rate limits", () => {
     await assertBroadcast(channel, "new_msg", { payload: { body: "five" } });
   });
 
-  it("takes other events as well as before", async () => {
+  it("still accepts other events", async () => {
     const { channel } = await subscribeAndJoin(await app.connect(), "room:1");
     for (let count = 0; count < 4; count += 1) channel.push("new_msg", {});
     channel.push("typing");
     await assertBroadcast(channel, "typing");
   });
 
-  it("refuses the connects of an address that come too often, as the proxy names it", async () => {
+  it("refuses too frequent connects from an address, as reported by the proxy", async () => {
     for (let count = 0; count < CONNECTS; count += 1) await app.connect(from("192.0.2.1"));
     await assert.rejects(app.connect(from("192.0.2.1")), {
       reason: { ...LIMITED, retry_after: 100 },

@@ -1,5 +1,5 @@
 /**
- * The example of a transport of one's own: lines over TCP, beside the official client.
+ * The example of a custom transport: lines over TCP, together with the official client.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -21,7 +21,7 @@ describe("the example of lines over TCP", () => {
   let linesPort: number;
 
   before(async () => {
-    // The port after it is most likely free as well.
+    // The next port, for the second shard, is most likely free too.
     linesPort = await freePort();
     process.env["LINES_PORT"] = String(linesPort);
     server = await serve({
@@ -46,7 +46,7 @@ describe("the example of lines over TCP", () => {
     return client;
   }
 
-  it("joins, and talks to clients of every shard and transport", async () => {
+  it("joins, and exchanges messages with clients of every shard and transport", async () => {
     const lineClients = await Promise.all([joined(0, "ann"), joined(1, "bob")]);
     const socket = await connectPhoenix(server.port, { user: "eve" });
     const channel = socket.channel("room:lobby", {});
@@ -71,7 +71,7 @@ describe("the example of lines over TCP", () => {
     await Promise.all(lineClients.map((client) => client.close()));
   });
 
-  it("is told where there is no socket, and outlives it", async () => {
+  it("reports that a socket does not exist, and continues", async () => {
     const lost = await LineClient.connect(linesPort, "/nowhere");
     assert.equal(await lost.closed(), "1006");
     const old = await LineClient.connect(linesPort, "/socket?vsn=9.9.9");
@@ -79,7 +79,7 @@ describe("the example of lines over TCP", () => {
     await (await joined(0, "ann")).close();
   });
 
-  it("comes back with a shard that is restarted", async () => {
+  it("is available again after its shard is restarted", async () => {
     const client = await joined(0, "ann");
     const restarted = server.restartShard(0);
     assert.equal(await client.closed(), "1012");

@@ -1,5 +1,5 @@
 /**
- * The example of passwords: the official client signs in, and a page has a password hashed.
+ * The example of passwords: the official client signs in, and a page hashes a password.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  */
@@ -8,7 +8,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Channel, Socket } from "phoenix";
 
-import { serve, Token } from "../../src/index.ts";
+import { serve } from "../../src/index.ts";
+import { Token } from "../../src/token/index.ts";
 import { connectPhoenix, disconnect, join, push } from "../support/phoenix-client.ts";
 import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
 import tasks from "./passwords/tasks.ts";
@@ -40,14 +41,14 @@ describe("the example of passwords", () => {
     await server.close();
   });
 
-  it("gives a token to who knows the password", async () => {
+  it("returns a token for the right password", async () => {
     const answer = await push(channel, "login", { user: "ann", password: "open sesame" });
     const { token } = answer as { readonly token: string };
     const read = Token.verify(SECRET_KEY_BASE, "user auth", token);
     assert.equal(read.ok && read.data, "ann");
   });
 
-  it("refuses who does not, or is unknown, or sends something else", async () => {
+  it("refuses a wrong password, an unknown user, and anything else", async () => {
     const refusals = [
       [{ user: "ann", password: "open rye" }, "wrong"],
       [{ user: "constructor", password: "open sesame" }, "wrong"],

@@ -1,5 +1,5 @@
 /**
- * The README's example of a presence, tested as a user tests it.
+ * The README's example of a presence, tested as a user would.
  *
  * Runs on: the test's thread.
  */
@@ -24,7 +24,7 @@ const isRef = (ref: unknown): boolean => /^[\w-]{16}$/.test(String(ref));
 afterEach(() => closeApp(app));
 
 describe("the README's presence", () => {
-  it("tells everybody who came, and whoever comes who is there", async () => {
+  it("announces a client that joins, and sends it the list of presences", async () => {
     const ann = await connect(app, { params: { user: "ann" } });
     const { channel } = await subscribeAndJoin(ann, "room:1", { device: "phone" });
     const metas = [{ device: "phone", phx_ref: isRef }];
@@ -37,7 +37,7 @@ describe("the README's presence", () => {
     await assertPush(channel, "presence_diff", { joins: { bob: {} } });
   });
 
-  it("tells who is left of who goes, in whatever way", async () => {
+  it("announces a client that leaves, in whatever way", async () => {
     const ann = await connect(app, { params: { user: "ann" } });
     const { channel } = await join(ann, "room:1");
     for (const user of ["bob", "cat"]) {
@@ -51,7 +51,7 @@ describe("the README's presence", () => {
     await refutePush(channel, "presence_diff", { leaves: { ann: {} } }, { timeoutMs: 10 });
   });
 
-  it("begins anew with each app, and is nobody's afterwards", async () => {
+  it("starts empty with each app, and belongs to no app afterwards", async () => {
     const ann = await connect(app, { params: { user: "ann" } });
     await join(ann, "room:1");
     assert.equal(presence.getByKey("room:1", "ann")?.metas.length, 1);

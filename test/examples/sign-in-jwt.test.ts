@@ -1,5 +1,5 @@
 /**
- * The example of a sign-in by JSON Web Tokens: an issuer over HTTP, and the official client on two shards.
+ * The example of signing in with JSON Web Tokens: an issuer over HTTP, and the official client on two shards.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
  * Slow: tokens expire in seconds.
@@ -17,14 +17,14 @@ import type { Server } from "../support/server.ts";
 import { Watched } from "../support/watched.ts";
 import { keepSignedIn, Tokens } from "./sign-in-jwt/client.ts";
 
-/** Of tokens, in seconds: those that end while the test waits, and those that do not. */
+/** Lifetimes of tokens in seconds: one that expires during the test, and one that does not. */
 const SHORT_S = 2;
 const LONG_S = 600;
 
-/** All who are there, for the end of a test. */
+/** All guests, to be closed at the end of a test. */
 const guests: Guest[] = [];
 
-/** Somebody with a token, and what became of the connection. */
+/** A client with a token, and the events of its connection. */
 class Guest {
   readonly socket: Socket;
   readonly closes: (number | undefined)[] = [];
@@ -64,7 +64,7 @@ describe("the example of a sign-in by tokens", () => {
       logLevel: "silent",
     });
   });
-  // Also where a test fails: these clients would connect anew for ever.
+  // Even if a test fails, because these clients would reconnect forever.
   afterEach(async () => {
     await Promise.all(guests.splice(0).map(({ socket }) => disconnect(socket)));
   });
@@ -74,7 +74,7 @@ describe("the example of a sign-in by tokens", () => {
     await issuer.stop();
   });
 
-  /** Connects as somebody whose first token ends soon, and whose next ones do not. */
+  /** Connects with a first token that expires soon, and later ones that do not. */
   async function signedIn(
     user: string,
     {
@@ -85,7 +85,7 @@ describe("the example of a sign-in by tokens", () => {
     const first = await issuer.token(user, { lastsS: SHORT_S });
     const tokens = new Tokens(first, () => issuer.token(user, { lastsS: LONG_S }));
     const params = (): Readonly<Record<string, string>> => ({ token: tokens.current });
-    // Well within the idle timeout.
+    // Much shorter than the idle timeout.
     const options = { heartbeatIntervalMs: 200, ...(transport !== undefined && { transport }) };
     const guest = new Guest(await connectPhoenix(server.port, params, options));
     if (refreshes) keepSignedIn(guest.socket, tokens);
@@ -97,16 +97,16 @@ describe("the example of a sign-in by tokens", () => {
     ["WebSocket", undefined],
     ["long-poll", LongPoll],
   ] as const) {
-    it(`goes on over ${name} with who shows a new token, and ends who does not`, async () => {
+    it(`keeps a client that sends a new token connected over ${name}, and closes others`, async () => {
       const [ann, bob] = await Promise.all([
         signedIn("ann", { transport }),
         signedIn("bob", { transport, refreshes: false }),
       ]);
       bob.guest.socket.onClose(() => void bob.tokens.refresh());
       await bob.guest.until("bob's close", () => bob.guest.closes.length > 0);
-      // Long-poll has no codes: the client says that its session is gone.
+      // Long-poll has no close codes; the client reports that its session is gone.
       assert.equal(bob.guest.closes[0], transport === undefined ? 3000 : 3410);
-      // He has a new token by now, with which the client comes back by itself.
+      // The client now has a new token, with which it reconnects by itself.
       await bob.guest.until("bob's return", () => bob.guest.opens > 1);
       assert.deepEqual(await join(bob.guest.socket.channel("session")), { user: "bob" });
       assert.deepEqual([ann.guest.closes, ann.guest.socket.isConnected()], [[], true]);
@@ -115,7 +115,7 @@ describe("the example of a sign-in by tokens", () => {
     });
   }
 
-  it("takes nobody else's token, and none that does not hold", async () => {
+  it("refuses the token of another user, and invalid tokens", async () => {
     const { guest } = await signedIn("ann", { refreshes: false });
     const session = guest.socket.channel("session");
     await join(session);
@@ -129,7 +129,7 @@ describe("the example of a sign-in by tokens", () => {
     assert.equal(guest.closes[0], 3000);
   });
 
-  it("lets nobody in without a token that holds", async () => {
+  it("refuses clients without a valid token", async () => {
     const { Socket: PhoenixSocket } = await import("phoenix");
     const { WebSocket } = await import("ws");
     for (const token of ["", await issuer.token("ann", { lastsS: -1 })]) {
@@ -145,7 +145,7 @@ describe("the example of a sign-in by tokens", () => {
     }
   });
 
-  it("asks its issuer for keys once for each shard", () => {
+  it("fetches the issuer's keys once for each shard", () => {
     assert.ok(issuer.asked >= 1 && issuer.asked <= 2, String(issuer.asked));
   });
 });

@@ -1,5 +1,5 @@
 /**
- * The example of a sign-in shared with Phoenix, with tokens that Phoenix would make.
+ * The example of a sign-in shared with Phoenix, with tokens as made by Phoenix.
  *
  * Runs on: the test's thread; the server's shards are threads of it.
  */
@@ -10,14 +10,8 @@ import { describe, it } from "node:test";
 
 import { WebSocket } from "ws";
 
-import {
-  error,
-  ok,
-  serve,
-  Token,
-  type ConnectRequest,
-  type ShardContext,
-} from "../../src/index.ts";
+import { error, ok, serve, type ConnectRequest, type ShardContext } from "../../src/index.ts";
+import { Token } from "../../src/token/index.ts";
 import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
 import { within } from "../support/deadline.ts";
 import { userSocket } from "./sign-in/user-socket.ts";
@@ -30,7 +24,7 @@ function requestWith(params: Record<string, string>): ConnectRequest {
 }
 
 describe("the README's shared sign-in", () => {
-  it("lets in who has a token of the application, and nobody else", () => {
+  it("accepts clients with a token of the application, and no others", () => {
     const token = Token.sign(SECRET, "user auth", 7);
     const old = Token.sign(SECRET, "user auth", 7, { signedAtMs: 1_700_000_000_000 });
     assert.deepEqual(userSocket.connect(requestWith({ token })), ok({ userId: 7 }));
@@ -43,7 +37,7 @@ describe("the README's shared sign-in", () => {
     assert.deepEqual(userSocket.connect(requestWith({ token: forged })), invalid);
   });
 
-  it("serves an official client by it, on any shard, and what is its user's only", async () => {
+  it("serves an official client with a token on any shard, but only its own user's inbox", async () => {
     const app = new URL("./sign-in/app.js", import.meta.url);
     const options = { host: "127.0.0.1", port: 0, shards: 2, logLevel: "silent" } as const;
     const server = await serve({ app, secretKeyBase: SECRET, ...options });

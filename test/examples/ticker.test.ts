@@ -1,8 +1,8 @@
 /**
- * The README's example of a raw socket, and the same with 100 000 topics.
+ * The README's example of a raw socket, and the same app with 100 000 topics.
  *
- * Runs on: the test's thread; the server's shards are threads of the same process, or of one of its
- * own.
+ * Runs on: the test's thread; the server's shards are threads of the same process, or the server has a
+ * process of its own.
  * Slow: 100 000 topics.
  */
 
@@ -18,9 +18,9 @@ import { within } from "../support/deadline.ts";
 import { RawLongPollClient, RawWebSocketClient } from "../support/raw-client.ts";
 import type { Server } from "../support/server.ts";
 
-/** What a loaded machine may take for a round. */
+/** How long a round may take on a busy machine. */
 const LONG_MS = 60_000;
-/** Several times what a topic takes. */
+/** Several times the usual memory of a topic. */
 const MOST_BYTES_EACH = 4_000;
 
 describe("the README's ticker", () => {
@@ -36,7 +36,7 @@ describe("the README's ticker", () => {
   });
   after(() => server.close());
 
-  it("tells what is asked for, over WebSocket and long-poll, until it is asked for no more", async () => {
+  it("sends prices of subscribed topics over WebSocket and long-poll, until unsubscribed", async () => {
     const clients = [
       await RawWebSocketClient.connect(server.port, "user=ann", "/ticker"),
       await RawLongPollClient.connect(server.port, "user=bob", "/ticker"),
@@ -54,7 +54,7 @@ describe("the README's ticker", () => {
     assert.equal(await server.subscribers("ticker:gold"), 0);
   });
 
-  it("lets nobody in without a name, and takes no bytes", async () => {
+  it("refuses clients without a name, and binary frames", async () => {
     await assert.rejects(RawWebSocketClient.connect(server.port, "", "/ticker"), /403/);
     const client = await RawWebSocketClient.connect(server.port, "user=ann", "/ticker");
     await client.send(Buffer.from("gold"));
@@ -69,7 +69,7 @@ describe("the README's ticker", () => {
 });
 
 describe("the ticker with 100 000 topics", () => {
-  it("has each topic heard by who asked for it, at each round", async () => {
+  it("reaches the subscriber of each topic in each round", async () => {
     const main = fileURLToPath(new URL("./ticker/main.js", import.meta.url));
     const env = {
       ...process.env,

@@ -1,5 +1,5 @@
 /**
- * The example with types from end to end: its client, on a server.
+ * The example with end-to-end types: its client against a server.
  *
  * Runs on: the test's thread; the server's shards are threads of it.
  */
@@ -12,7 +12,7 @@ import { serve } from "simurgh";
 import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
 import { visit } from "./typed/client.ts";
 
-it("the typed example says, hears and asks, and nobody sees what the schema does not name", async () => {
+it("the typed example pushes, receives and requests, without fields that the schema does not name", async () => {
   const app = new URL("./typed/app.js", import.meta.url);
   const server = await serve({ app, host: "127.0.0.1", port: 0, shards: 2, logLevel: "silent" });
   try {

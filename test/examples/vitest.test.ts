@@ -1,5 +1,5 @@
 /**
- * The example of tests under vitest: vitest runs it, as a user would.
+ * The example of tests with vitest, which vitest runs as for a user.
  *
  * Runs on: the test's thread; vitest and the compiler are processes of their own.
  * Slow: it runs the type checker, and vitest.
@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const FOLDER = "test/examples/vitest";
 const MOST_MS = 120_000;
 
-/** Runs a command of a package as npx does, and gives what it wrote. */
+/** Runs a command of a package like npx, and returns its output. */
 async function run(command: string, ...args: readonly string[]): Promise<string> {
   const options = { cwd: ROOT, timeout: MOST_MS };
   const { stdout } = await promisify(execFile)(
@@ -32,7 +32,7 @@ describe("the example of tests under vitest", () => {
     assert.match(output, /Tests +2 passed \(2\)/);
   });
 
-  it("has types that fit", async () => {
+  it("passes the type check", async () => {
     assert.equal(await run("typescript/bin/tsc", "-p", FOLDER), "");
   });
 });

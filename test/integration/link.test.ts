@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import { LAST_TOPIC, mortalAdapter } from "../apps/mortal-adapter.ts";
 import { within } from "../support/deadline.ts";
 import { startServer, type Server } from "../support/server.ts";
@@ -38,8 +38,8 @@ class Lines {
 
 const ENDED = "link to other nodes ended unexpectedly";
 const REPLACED =
-  "link to other nodes replaced: what was broadcast meanwhile has not crossed, and both sides are told";
-const GIVEN_UP = "link to other nodes ended too often, not replaced: this node is alone";
+  "link to other nodes replaced: broadcasts were lost meanwhile, affected channels get phx_error";
+const GIVEN_UP = "link to other nodes ended too often: not replaced, this node is isolated";
 
 /** Says something on one node and waits until the other hears it. */
 async function crossed(from: Server, to: Server, n: number): Promise<void> {

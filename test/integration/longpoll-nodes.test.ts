@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import { Client, joined } from "../support/client.ts";
 import { Front } from "../support/clients/front.ts";
 import { GENERATIONS } from "../support/clients/generations.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import type { Broadcast } from "../../src/index.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";

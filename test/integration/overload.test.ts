@@ -151,7 +151,7 @@ describe("An overloaded server", () => {
     });
     const clients = await onBothShards();
     await held(clients[0]);
-    await lines.until("taken out of the deal");
+    await lines.until("overloaded shard gets no new connections");
     const served = new Set<string>();
     for (let n = 0; n < 4; n += 1) served.add((await get("/shard")).text);
     assert.deepEqual([...served], ["1"]);
@@ -165,7 +165,7 @@ describe("An overloaded server", () => {
 
     await letGo(clients[0]);
     await letGo(clients[1]);
-    await lines.until("put back into the deal", 2);
+    await lines.until("recovered shard gets new connections", 2);
     await events.until({ name: "overload_end", level: "refusing" }, 2);
     for (const client of await onBothShards()) await client.close();
     for (const client of clients) await client.close();

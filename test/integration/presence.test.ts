@@ -8,9 +8,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 
-import { memoryAdapter } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import { GATE, GATED_TOPIC } from "../apps/presences.ts";
-import { CUT_TOPIC, MEND_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
+import { CUT_TOPIC, RESTORE_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -380,7 +380,7 @@ describe("Topics of the server's own", () => {
   });
 
   it("cannot be broadcast to by the host, and are not listed", async () => {
-    const refused = { code: "SIM_ERR_PAYLOAD", message: /must not be one of the server's own/ };
+    const refused = { code: "SIM_ERR_PAYLOAD", message: /must not be reserved by the server/ };
     assert.throws(() => server.broadcast("phx_presence:presence", "delta", {}), refused);
     assert.throws(
       () => server.broadcast("phx_presence:x", "delta", {}, { scope: "node" }),
@@ -510,7 +510,7 @@ describe("A node of which nothing is heard", () => {
     for (const one of [ann, bob]) await one.seesOnly(one.name);
     const cat = await enter(ant, "cat");
     const dan = await enter(bee, "dan");
-    bee.broadcast(MEND_TOPIC, "now");
+    bee.broadcast(RESTORE_TOPIC, "now");
     for (const one of [ann, bob, cat, dan]) await one.seesOnly("ann", "bob", "cat", "dan");
     assert.deepEqual(
       ann.told.filter((told) => told.endsWith("bob")),

@@ -223,7 +223,10 @@ describe("A node that cannot be linked", { skip: noRedis }, () => {
     await using node = serveNode("ant", "http://:wrong-one@127.0.0.1");
     const { code, err } = await node.ended();
     assert.equal(code, 2);
-    assert.match(err, /SIMURGH_CLUSTER_URL must be none, or a URL like redis:.*got a URL of http:/);
+    assert.match(
+      err,
+      /SIMURGH_CLUSTER_URL must be none or a URL such as redis:.*got the scheme http:/,
+    );
     assert.doesNotMatch(err, /wrong-one/);
   });
 

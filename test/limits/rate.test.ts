@@ -46,11 +46,11 @@ describe("A rate", () => {
     refused(null, "limits.messages must be { limit, perMs, burst? }, got null");
     refused(
       { limit: 1, perMs: 1, per: 1 },
-      "limits.messages must have the keys limit, perMs, burst, got per",
+      "limits.messages may only have the keys limit, perMs, burst, got per",
     );
     refused(
       { limit: 0, perMs: 1_000 },
-      "limit of limits.messages must be an integer from 1 to 1000000000 (a perMs), got 0",
+      "limit of limits.messages must be an integer from 1 to 1000000000 (per perMs), got 0",
     );
     refused(
       { limit: 10 },

@@ -1,8 +1,8 @@
 /**
- * One thread sets a counter to doubles whose two halves are alike, and this one reads it.
+ * One thread sets a counter to doubles whose two halves are equal, and this one reads it.
  *
- *   both halves alike     allowed
- *   halves that differ    forbidden
+ *   equal halves          allowed
+ *   different halves      forbidden
  *
  * Seen to fail with: the double stored as two words, one after the other.
  *
@@ -31,7 +31,7 @@ it("shows no value that is half old and half new", async (test) => {
     if (halves[0] !== halves[1]) assert.fail(`halves ${halves[0]} and ${halves[1]}`);
     if (halves[0] !== last) changes += 1;
     last = halves[0];
-    if (performance.now() > deadline) assert.fail(`only ${changes} changes came in time`);
+    if (performance.now() > deadline) assert.fail(`only ${changes} changes were seen in time`);
   }
   Atomics.store(stop, 0, 1);
   await ended;

@@ -1,4 +1,4 @@
-/** A presser of doorbell.test.ts: gives work, presses, and sleeps until it is answered. */
+/** A presser of doorbell.test.ts: adds work, presses the doorbell, and sleeps until it is answered. */
 import assert from "node:assert/strict";
 import { workerData } from "node:worker_threads";
 import { Doorbell } from "../../src/memory/doorbell.ts";
@@ -22,7 +22,7 @@ for (let round = 1; round <= rounds; round += 1) {
     if (Atomics.load(answers, member) === round) break;
     const isPressed = doorbell.waitBlocking(LOST_AFTER_MS);
     doorbell.disarm();
-    assert.ok(isPressed, `the answer to round ${round} did not come in ${LOST_AFTER_MS} ms`);
+    assert.ok(isPressed, `the answer to round ${round} did not arrive within ${LOST_AFTER_MS} ms`);
   }
   doorbell.disarm();
   pause(random);

@@ -1,13 +1,13 @@
 /**
- * Two threads give work to a third and sleep until it has answered; the third sleeps
- * whenever it sees none. So every round has a press in each direction, often while the
- * other is on its way to sleep, and often two presses for one sleep.
+ * Two threads give work to a third and sleep until it has answered; the third sleeps whenever it has
+ * no work. So every round has a press in each direction, often while the other thread is falling
+ * asleep, and often two presses for one sleep.
  *
- *   the answer comes                                   allowed
- *   a thread sleeps on while there is work for it      forbidden
+ *   the answer arrives                                 allowed
+ *   a thread keeps sleeping while there is work for it forbidden
  *
- * Seen to fail with: the sequence loaded after the look; the sleeping word stored after the look;
- * the work stored after the press; no second press of a sequence pressed once before.
+ * Seen to fail with: the sequence loaded after the check for work; the sleeping word stored after the
+ * check; the work stored after the press; no second press of a sequence that was pressed once before.
  */
 import { it } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -19,7 +19,7 @@ import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 const PRESSERS = [1, 2];
 const ROUNDS = litmusRounds(5);
 
-it("loses no wake, waiting asynchronously or standing still", async (test) => {
+it("loses no wake-up, whether waiting asynchronously or blocking", async (test) => {
   const doorbells = new SharedArrayBuffer(doorbellBytes(3));
   const work = new Int32Array(new SharedArrayBuffer(12));
   const answers = new Int32Array(new SharedArrayBuffer(12));
@@ -46,7 +46,7 @@ it("loses no wake, waiting asynchronously or standing still", async (test) => {
     while (PRESSERS.some((member) => answers[member] !== ROUNDS)) {
       doorbell.arm();
       const pressed = answer() ? undefined : doorbell.wait();
-      if (pressed !== undefined) await within(pressed, "work, or its press,", LOST_AFTER_MS);
+      if (pressed !== undefined) await within(pressed, "work or its press", LOST_AFTER_MS);
       doorbell.disarm();
       if (pressed === undefined) await setImmediate();
     }

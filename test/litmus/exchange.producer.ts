@@ -1,6 +1,6 @@
 /**
- * The producer of exchange.test.ts: on each order it sends one burst and then is silent,
- * its thread asleep, until the next order comes through the exchange.
+ * The producer of exchange.test.ts: sends one burst for each order, then sleeps until the next order
+ * arrives through the exchange.
  */
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
@@ -20,7 +20,7 @@ exchange.start({
     for (let left = 1 + random(60); left > 0; left -= 1) {
       sequence += 1;
       words.fill(sequence);
-      // The second word tells how many come after it.
+      // The second word says how many records follow.
       words[1] = left - 1;
       const length = random(8) === 0 ? 8 + random(98) * 4 : 8 + random(4) * 4;
       assert.equal(exchange.send(0, 0, 1, record, length), true);

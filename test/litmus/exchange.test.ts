@@ -1,13 +1,14 @@
 /**
- * A producer sends a burst into the smallest ring, with large records among it, and sleeps;
- * most of it waits in its queue. The consumer orders the next burst once it has the last
- * record of this one. Both threads sleep whenever they see no work.
+ * A producer sends a burst, including large records, into the smallest ring and sleeps; most of the
+ * burst waits in its queue. The consumer orders the next burst when it has received the last record
+ * of this one. Both threads sleep whenever they have no work.
  *
  *   every record, whole, in order, to the last of each burst   allowed
- *   a burst whose end does not come; a gap; mixed words         forbidden
+ *   a burst whose end does not arrive; a gap; mixed words       forbidden
  *
- * Seen to fail with: the producer asleep without looking at the head again; no press when room is
- * wanted; the consumer asleep without looking at its rings again; a record past the queue.
+ * Seen to fail with: the producer falling asleep without checking the head again; no press when room
+ * is wanted; the consumer falling asleep without checking its rings again; a record overtaking the
+ * queue.
  */
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
@@ -18,7 +19,7 @@ import { LOST_AFTER_MS, litmusRounds, startWorker } from "../support/litmus.ts";
 
 const ROUNDS = litmusRounds(100);
 
-it("brings the last record of a burst into a full ring, then silence", async (test) => {
+it("delivers the last record of a burst into a full ring that is followed by silence", async (test) => {
   const shared = makeExchangeShared({ members: 2, startPosition: 0x7fff_ff00 });
   const { exchange } = makeExchange(shared, 0);
   const url = new URL("./exchange.producer.js", import.meta.url);

@@ -1,13 +1,13 @@
 /**
- * Two threads, then three, flood each other through the smallest rings, large records among it, so that each
- * stands still for the others' room again and again, often all at once, and often while their
- * event loops are asleep, or in the middle of a drain.
+ * Two threads, then three, flood each other through the smallest rings, including large records. Each of
+ * them repeatedly blocks until the others make room, often all at once, and often while their event loops
+ * sleep or are in the middle of a drain.
  *
- *   every record, whole and in order, to the last of all           allowed
- *   a gap, a repeat, mixed words; a side whose end does not come   forbidden
+ *   every record, whole and in order, to the last one                allowed
+ *   a gap, a repeat, mixed words; a side whose end does not arrive   forbidden
  *
- * Seen to fail with: what was taken out handed over after what is in the ring; the ring that is
- * being drained taken out of.
+ * Seen to fail with: records taken out of a ring handed over after those still in it; records taken out
+ * of the ring that is being drained.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -22,7 +22,7 @@ const COUNT = litmusRounds(40);
 const ROOMY = { overflowBytes: 2 ** 28, overflowTotalBytes: 2 ** 28 };
 
 for (const members of [2, 3]) {
-  it(`lets ${members} threads that wait for each other come on`, async (test) => {
+  it(`lets ${members} threads that wait for each other make progress`, async (test) => {
     const shared = makeExchangeShared({ members, startPosition: 0x7fff_ff00, ...ROOMY });
     const url = new URL("./flood.side.js", import.meta.url);
     const numbers = Array.from({ length: members }, (_, member) => member);

@@ -1,4 +1,4 @@
-/** The other member of index.test.ts that flips its bit. */
+/** The other member of index.test.ts, which flips its own bit. */
 import { parentPort, workerData } from "node:worker_threads";
 import { flip } from "../support/flip.ts";
 

@@ -1,6 +1,6 @@
 /**
- * A subscriber of index.test.ts: joins, tells it, and must find the record published since.
- * Between its rounds it joins and leaves other slots that share words with the others' bits.
+ * A subscriber of index.test.ts: joins, announces it, and must receive the record published after that.
+ * Between rounds it joins and leaves other slots, whose words contain bits of the other members too.
  */
 import assert from "node:assert/strict";
 import { workerData } from "node:worker_threads";
@@ -10,7 +10,7 @@ import { LOST_AFTER_MS, makeRandom, pause } from "../support/litmus.ts";
 
 const { shared, ready, done, member, rounds } = workerData as {
   shared: ExchangeShared;
-  /** By member: the round that it has joined for. */
+  /** By member: the round for which it has joined. */
   ready: Int32Array;
   /** By member: the round that was published. */
   done: Int32Array;
@@ -42,7 +42,7 @@ for (let round = 1; round <= rounds; round += 1) {
     if (performance.now() > deadline) assert.fail(`round ${round} was not published in time`);
   }
   exchange.drainNow();
-  assert.equal(lastRound, round, "the record published after the join was told");
+  assert.equal(lastRound, round, "the record published after the join was announced");
   index.remove(0);
   pause(random);
 }

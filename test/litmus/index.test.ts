@@ -1,17 +1,17 @@
 /**
  * Two members set and clear their bits in one word, as fast as they can:
  *
- *   a member's bit is what it made it                         allowed
+ *   a member's bit has the value that it has written          allowed
  *   it is lost, or back, because another wrote the word       forbidden
  *
- * Three subscribers join and leave one slot, whose word holds all their bits, and a
- * publisher writes to the slot's members when one of them tells that it has joined:
+ * Three subscribers join and leave one slot, whose word has all their bits. A publisher writes to the
+ * members of the slot when one of them announces that it has joined:
  *
- *   a record reaches a member that told its join before      allowed
+ *   a record reaches a member that had announced its join    allowed
  *   a record misses it                                       forbidden
  *
- * Seen to fail with: the bit set, or cleared, by load and store (first test); readiness told before
- * the bit is set (second).
+ * Seen to fail with: the bit set, or cleared, with a load and a store (first test); readiness
+ * announced before the bit is set (second test).
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -22,7 +22,7 @@ import { FLIP_LAYOUT, flip } from "../support/flip.ts";
 import { litmusDeadlineMs, litmusRounds, startWorker } from "../support/litmus.ts";
 
 const SUBSCRIBERS = [1, 2, 3];
-/** A subscriber that does not get its turn on a core must not be lapped meanwhile. */
+/** Large enough that a subscriber that gets no core for a while is not lapped. */
 const ROOMY = { overflowBytes: 2 ** 28, overflowTotalBytes: 2 ** 28 };
 const failPublisher = (): never => assert.fail("nothing is sent to the publisher");
 const FLIPS = litmusRounds(1 / 10);
@@ -38,7 +38,7 @@ it("keeps a member's bit while another sets and clears its own", async (test) =>
   await ended;
 });
 
-it("never misses a member that has told its join", async (test) => {
+it("never misses a member that has announced its join", async (test) => {
   const shared = makeExchangeShared({ members: 4, ringBytes: 4_096, ...ROOMY });
   const ready = new Int32Array(new SharedArrayBuffer(16));
   const done = new Int32Array(new SharedArrayBuffer(16));
@@ -69,7 +69,7 @@ it("never misses a member that has told its join", async (test) => {
         published[member] = round;
       }
       exchange.drainNow();
-      // While it waits for room it is not lost, only not there yet.
+      // A record that waits for room is not lost, only late.
       if (exchange.queuedBytesTo(member) > 0) continue;
       Atomics.store(done, member, round);
     }
@@ -77,7 +77,7 @@ it("never misses a member that has told its join", async (test) => {
   const deadline = performance.now() + litmusDeadlineMs();
   while (failure === undefined && SUBSCRIBERS.some((member) => done[member] !== ROUNDS)) {
     for (let turn = 0; turn < 1_000; turn += 1) publishRounds();
-    if (performance.now() > deadline) assert.fail(`only rounds ${done.join()} came in time`);
+    if (performance.now() > deadline) assert.fail(`only rounds ${done.join()} finished in time`);
     await setImmediate();
   }
   await all;

@@ -1,14 +1,14 @@
 /**
- * A producer outruns its consumer with tiny bounds, so that much of what it sends is lost.
- * Records carry their slot and their number within it.
+ * A producer outruns its consumer with tiny bounds, so that many of its records are lost. Records
+ * contain their slot and their number within it.
  *
  *   the next number of its slot                                        allowed
- *   a gap, with a notice of that slot since its last record            allowed
- *   a gap without one; received + lapped other than what was sent;
- *   a slot whose end is missing and was not told                       forbidden
+ *   a gap, with a notice for that slot since its last record           allowed
+ *   a gap without a notice; received + lapped different from sent;
+ *   a slot whose last records are missing without a notice             forbidden
  *
- * Seen to fail with: the notice put behind the next record; no notice without a next record;
- * only the first three slots noted.
+ * Seen to fail with: the notice put after the next record; no notice without a next record; only the
+ * first three slots noted.
  */
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
@@ -25,7 +25,7 @@ interface Report {
   readonly lapped: number;
 }
 
-it("tells of every loss, and where", async (test) => {
+it("reports every loss, and where it happened", async (test) => {
   const overflow = { overflowBytes: 2_000, overflowTotalBytes: 2_000 };
   const shared = makeExchangeShared({ members: 2, startPosition: -24, ...overflow });
   const { exchange } = makeExchange(shared, 0);
@@ -49,8 +49,12 @@ it("tells of every loss, and where", async (test) => {
       const slot = view.getInt32(0, true);
       const number = view.getInt32(4, true);
       if (number !== next[slot]) {
-        assert.ok(number > (next[slot] as number), "a number that came before");
-        assert.equal(isTold[slot], 1, `slot ${slot} lost records before ${number}, untold`);
+        assert.ok(number > (next[slot] as number), "a number that arrived before");
+        assert.equal(
+          isTold[slot],
+          1,
+          `slot ${slot} lost records before ${number} without a notice`,
+        );
       }
       next[slot] = number + 1;
       isTold[slot] = 0;
@@ -71,7 +75,7 @@ it("tells of every loss, and where", async (test) => {
     sent.every((count, slot) => next[slot] === count + 1 || isTold[slot] === 1) &&
     received + lapped >= RECORDS;
   while (!isSettled()) {
-    const what = `the rest or its notice, after ${received} received and ${lapped} lapped,`;
+    const what = `the rest or its notice, after ${received} received and ${lapped} lapped`;
     await within(Promise.race([once(events, "progress"), failed]), what, LOST_AFTER_MS);
   }
   assert.ok(lapped > 0);

@@ -1,13 +1,13 @@
-/** A spender of rate-table.test.ts. Rounds begin and end for both at once: they wait for each other. */
+/** A spender of rate-table.test.ts. Both spenders wait for each other at the start and end of a round. */
 import { parentPort, workerData } from "node:worker_threads";
 import { RateTable, type RateTableMemory } from "../../src/memory/rate-table.ts";
 
 const UNITS = 64;
-/** What one costs: 10 ms. */
+/** The cost of one request: 10 ms. */
 const COST = 10 * UNITS;
 const BURST = 5;
 const TOLERANCE = BURST * COST;
-/** From one round to the next: two are full again. */
+/** Time between rounds, in which the bucket regains two requests. */
 const ROUND_MS = 20;
 const PER_ROUND = 2;
 const PASSED = 0;
@@ -37,7 +37,7 @@ function meet(): void {
 let tooMany: string | undefined;
 for (let round = 1; round <= rounds; round += 1) {
   meet();
-  // Each until it is refused: so the last one of a bucket is fought for in every round.
+  // Each spends until it is refused, so both compete for the last request of the bucket in every round.
   while (table.spend(1, 2, round * ROUND_MS, COST, TOLERANCE) === 0) Atomics.add(words, PASSED, 1);
   meet();
   const passed = Atomics.load(words, PASSED);

@@ -1,13 +1,13 @@
 /**
- * Two threads spend from the bucket of one key at once, each until it is refused; then the time
- * goes on, and they do so again.
+ * Two threads spend from the bucket of one key at once, each until it is refused. Then time advances,
+ * and they do it again.
  *
- *   as many pass as the burst, then as many as are full again,
- *   or fewer where the two met at the last one                    allowed
+ *   as many pass as the burst allows, then as many as have been
+ *   regained, or fewer if the two competed for the last one       allowed
  *   more                                                          forbidden
  *
- * Seen to fail with: the row that decides charged before the other; a row written by a store instead
- * of compareExchange; what passes charged in the deciding row only.
+ * Seen to fail with: the deciding row charged before the other; a row written with a store instead of
+ * compareExchange; a passing request charged in the deciding row only.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
@@ -25,7 +25,7 @@ interface Outcome {
 
 it("lets no more pass than the limit, however many threads spend at once", async (test) => {
   const memory = makeRateTableMemory(4, "seed");
-  /** What passed in all, and how often a spender has come to where it waits for the other. */
+  /** How many requests passed, and how often a spender has reached the point where both meet. */
   const words = new Int32Array(new SharedArrayBuffer(8));
   const data = { memory, words, rounds: ROUNDS, spenders: SPENDERS };
   const url = new URL("./rate-table.spender.js", import.meta.url);
@@ -35,7 +35,7 @@ it("lets no more pass than the limit, however many threads spend at once", async
   );
   for (const { tooMany, passed, rounds } of outcomes as Outcome[]) {
     assert.equal(tooMany, undefined);
-    // They may both be refused the last one; mostly one of them has it.
+    // Both may be refused the last request, but usually one of them gets it.
     assert.ok(passed > rounds, `only ${passed} passed in ${rounds} rounds`);
   }
 });

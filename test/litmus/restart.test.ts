@@ -1,12 +1,12 @@
 /**
- * All shards are restarted in turn while all clients broadcast records of several fragments
- * through the smallest rings, which are full all the time. Drained clients come back at once.
+ * All shards are restarted in turn while all clients broadcast records of several fragments through
+ * the smallest rings, which are full all the time. Drained clients reconnect at once.
  *
- *   of each speaker, every listener that stays: 1, 2, 3 … to the last that any hears   allowed
- *   a gap, a repeat, a phx_error, a listener that lacks the last                        forbidden
+ *   every listener that stays hears 1, 2, 3 … of each speaker, to the last that any hears   allowed
+ *   a gap, a repeat, a phx_error, a listener that lacks the last number                     forbidden
  *
- * Seen to fail with: a thread that ends with records in its queues (no `exchange.sent` in its drain),
- * a number that is free before every other member has forgotten it
+ * Seen to fail with: a thread that ends with records in its queues (no `exchange.sent` in its drain);
+ * a number that is free before every other member has forgotten it.
  *
  * Slow: a race needs many rounds.
  */
@@ -24,13 +24,13 @@ import { Talker } from "../support/talker.ts";
 const SHARDS = 3;
 const CLIENTS = 6;
 const TURNS = litmusRounds(1_000_000);
-/** The smallest ring: a record has at most 504 bytes, so each is of six fragments. */
+/** The smallest ring. A record has at most 504 bytes, so each message takes six fragments. */
 const RING_BYTES = 4_096;
 const FILLER_BYTES = 2_500;
-/** Numbers that a speaker says before all others have heard the first of them. */
+/** How many numbers a speaker may be ahead of the slowest listener. */
 const AHEAD = 100;
 
-/** All clients of a run, in the order of their joins: each hears all of those that come after it. */
+/** All clients of a run in the order of their joins. Each hears everything from those after it. */
 class Crowd {
   readonly talkers: Talker[] = [];
   readonly #port: number;
@@ -41,7 +41,7 @@ class Crowd {
     this.#port = port;
   }
 
-  /** Adds one. Where its connection ends, it comes back under another name. */
+  /** Adds a client. If its connection ends, it reconnects under another name. */
   async join(): Promise<void> {
     this.#names += 1;
     const talker = await Talker.join(this.#port, "room:1", `t${this.#names}`, FILLER_BYTES);
@@ -49,7 +49,7 @@ class Crowd {
     void talker.closed.then(() => (this.#isOver ? undefined : this.join()));
   }
 
-  /** Has all speak until something is done. */
+  /** Lets all clients speak until something is done. */
   async talkUntil(done: Promise<void>): Promise<void> {
     const end = done.finally(() => {
       this.#isOver = true;
@@ -61,8 +61,8 @@ class Crowd {
     await end;
   }
 
-  // So far ahead of who hears it last that queues are never empty, and never as long as to be lapped.
-  // Its own shard is no measure: what it says is heard there at once.
+  // A speaker may be so far ahead of the slowest listener that queues are never empty, but never so long
+  // that records are lapped. Listeners on its own shard would not limit it, since they hear it at once.
   #mayGoOn(speaker: Talker): boolean {
     const { name, said } = speaker;
     return this.talkers.every((other) => {
@@ -72,12 +72,12 @@ class Crowd {
     });
   }
 
-  /** Tells whether one was there before another spoke. */
+  /** Reports whether a client was present before another spoke. */
   #wasThere(other: Talker, speaker: Talker): boolean {
     return this.talkers.indexOf(other) <= this.talkers.indexOf(speaker);
   }
 
-  /** Waits until all that stay have heard what any of them heard of one; it must be the same. */
+  /** Waits until all remaining clients have heard the same from a speaker: the last that any has heard. */
   async check(speaker: Talker): Promise<void> {
     const { name, isOpen, said } = speaker;
     const listeners = this.talkers.filter(
@@ -87,13 +87,13 @@ class Crowd {
     const last = isOpen ? said : Math.max(0, ...heard);
     for (const listener of listeners) {
       await listener.hears(name, last);
-      assert.equal(listener.heard.get(name) ?? 0, last, `${listener.name} heard of ${name}`);
+      assert.equal(listener.heard.get(name) ?? 0, last, `${listener.name} heard from ${name}`);
       if (this.#wasThere(listener, speaker) && last > 0) assert.equal(listener.first.get(name), 1);
     }
   }
 }
 
-it("loses nothing among clients that stay, and doubles nothing", async () => {
+it("neither loses nor duplicates anything among clients that stay", async () => {
   const app = new AppFile(chatApp(1));
   const server = await serve({
     app: app.path,

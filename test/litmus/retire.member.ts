@@ -1,6 +1,6 @@
 /**
- * The member of retire.test.ts that is replaced: with each order it ends, or begins anew under the
- * same number, as another thread would.
+ * The member of retire.test.ts that is replaced: on each order it ends, or starts again under the same
+ * number, as a new thread would.
  */
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";

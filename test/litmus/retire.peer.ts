@@ -1,6 +1,6 @@
 /**
- * The peer of retire.test.ts: writes to the member that is replaced, and forgets it when it is told.
- * Each record says how many replacements its writer has heard of.
+ * The peer of retire.test.ts: writes to the member that is replaced, and forgets it when told to. Each
+ * record contains the number of replacements that its writer knows of.
  */
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";

@@ -1,6 +1,6 @@
 /**
- * A member is replaced again and again, as when a shard is restarted, while the others write to it
- * without a pause and it to them, large records among it, through the smallest rings.
+ * A member is replaced repeatedly, as when a shard is restarted, while it and the others constantly
+ * write to each other through the smallest rings, including large records.
  *
  *   a record of this round                                              allowed
  *   one of an earlier round; half of one; a member that nobody reaches  forbidden
@@ -21,7 +21,7 @@ import { RetireTalk } from "../support/retire.ts";
 const ROUNDS = litmusRounds(2_000);
 const ROOMY = { overflowBytes: 2 ** 26, overflowTotalBytes: 2 ** 26 };
 
-it("brings nothing old to a number's next member, nor from its last", async (test) => {
+it("delivers nothing old to the next member with a number, nor from the last one", async (test) => {
   const shared = makeExchangeShared({ members: 3, startPosition: -24, ...ROOMY });
   const { exchange } = makeExchange(shared, 0);
   const talk = new RetireTalk(exchange, 0);
@@ -38,11 +38,11 @@ it("brings nothing old to a number's next member, nor from its last", async (tes
   })();
 
   for (let round = 0; round < ROUNDS; round += 1) {
-    await member.message(`the records of both at the member, round ${round},`);
+    await member.message(`the records of both at the member in round ${round}`);
     const ended = member.message("the end of the old member");
     member.worker.postMessage("stop");
     await ended;
-    const forgotten = peer.message("the peer's word that it has forgotten");
+    const forgotten = peer.message("the peer to forget the member");
     talk.retire();
     peer.worker.postMessage("retire");
     await forgotten;

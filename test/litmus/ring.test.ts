@@ -1,6 +1,6 @@
 /**
- * One writer thread and one reader thread on the smallest ring, so that nearly every step
- * wraps and meets the other side. What may be seen:
+ * One writer thread and one reader thread on the smallest ring, so that nearly every step wraps around
+ * and meets the other side.
  *
  *   next number, all of its words equal   allowed
  *   a gap, a repeat, or mixed words       forbidden
@@ -37,7 +37,7 @@ it("shows the reader every record once, whole and in order", async (test) => {
   const deadline = performance.now() + litmusDeadlineMs();
   while (expected <= MESSAGES) {
     for (let turn = 0; turn < 5_000; turn += 1) consumer.drain(onRecord, 1_000);
-    if (performance.now() > deadline) assert.fail(`number ${expected} did not come in time`);
+    if (performance.now() > deadline) assert.fail(`number ${expected} did not arrive in time`);
     await setImmediate();
   }
   await ended;

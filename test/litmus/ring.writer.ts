@@ -1,4 +1,4 @@
-/** The writer of ring.test.ts: numbered records of 1 to 6 words, all words the number. */
+/** The writer of ring.test.ts: numbered records of 1 to 6 words, each of which is the number. */
 import { workerData } from "node:worker_threads";
 import { RingProducer, makeRingViews } from "../../src/memory/ring.ts";
 import type { RingPlace } from "../../src/memory/ring-layout.ts";

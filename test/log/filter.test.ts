@@ -97,7 +97,7 @@ describe("the filter of logged parameters (WIRE §8.5)", () => {
       assert.throws(() => checkFilter(wrong), {
         code: "SIM_ERR_DEFINITION_INVALID",
         message:
-          /^filterParameters must be a list of texts, \{ discard: texts \} or \{ keep: texts \}/,
+          /^filterParameters must be a list of strings, \{ discard: strings \} or \{ keep: strings \}/,
       });
     }
   });

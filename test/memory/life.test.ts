@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 
 import {
   closedWord,
-  DRAINED_WORD,
+  DRAINING_WORD,
   LIFE_WORDS,
   lifeBytes,
   READY_WORD,
@@ -37,7 +37,7 @@ async function started(
 
 describe("the words of life", () => {
   it("stand apart: each has its own place, and members their own cache lines", () => {
-    const words = new Set([STOP_WORD, READY_WORD, DRAINED_WORD]);
+    const words = new Set([STOP_WORD, READY_WORD, DRAINING_WORD]);
     for (let member = 0; member < 5; member += 1) {
       words.add(releasedWord(member));
       words.add(closedWord(member));
@@ -64,16 +64,16 @@ describe("the words of life", () => {
   it("say to every thread whether the node is ready, and drains, as main says it", async () => {
     const shared = new SharedArrayBuffer(lifeBytes(2));
     const life = new Life(shared);
-    assert.deepEqual([life.isReady, life.isDrained], [false, false]);
+    assert.deepEqual([life.isReady, life.isDraining], [false, false]);
     const { exited, next } = await started(shared, 1, "readiness");
     for (const isReady of [true, false, true]) {
       life.setReady(isReady);
       if (!isReady) life.drain();
       const seen = next();
       life.release(1);
-      assert.deepEqual(await seen, { isReady, isDrained: life.isDrained });
+      assert.deepEqual(await seen, { isReady, isDraining: life.isDraining });
     }
-    assert.equal(life.isDrained, true);
+    assert.equal(life.isDraining, true);
     assert.equal(life.waitClosed(1, 0), false, "no other word was touched");
     await within(exited, "the thread's end");
   });

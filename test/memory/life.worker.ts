@@ -22,8 +22,8 @@ if (work === "readiness") {
   for (let looks = 0; looks < 3; looks += 1) {
     life.waitReleased(member, 10_000);
     life.reset(member);
-    const { isReady, isDrained } = life;
-    parentPort?.postMessage({ isReady, isDrained });
+    const { isReady, isDraining } = life;
+    parentPort?.postMessage({ isReady, isDraining });
   }
 }
 if (work === "stopped") {

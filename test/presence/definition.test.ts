@@ -8,12 +8,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import {
-  defineEndpoint,
-  definePresence,
-  type PresenceCallbacks,
-  type Presences,
-} from "../../src/index.ts";
+import { defineEndpoint, definePresence, type PresenceCallbacks } from "../../src/index.ts";
+import type { Presences } from "../../src/raw.ts";
 import { settingsOf, type PresenceOptions } from "../../src/presence/definition.ts";
 import { isPresence } from "../../src/presence/presence.ts";
 import { smallOptions } from "../support/options.ts";

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 
-import type { Presences } from "../../src/index.ts";
+import type { Presences } from "../../src/raw.ts";
 import { Replica, Row } from "../../src/presence/replica.ts";
 import { Owners } from "../../src/presence/tracker.ts";
 import { PresenceNet, type PresenceShard } from "../support/presence-net.ts";

@@ -37,7 +37,7 @@ function reply(joinRef: string, ref: unknown): Uint8Array {
 function refused(name: string): object {
   return {
     code: "SIM_ERR_PAYLOAD",
-    message: `${name} must have at most 255 (bytes) where the payload is bytes, got 256`,
+    message: `${name} must have at most 255 (bytes) if the payload is bytes, got 256`,
   };
 }
 

@@ -99,7 +99,7 @@ describe("the encoder of broadcasts", () => {
     const code = "SIM_ERR_PAYLOAD";
     assert.throws(() => encoder.encode(topicName("t"), "e", new Date(0)), {
       code,
-      message: "payload must be an object, got an object that JSON writes as string",
+      message: "payload must be an object, got an object whose JSON type is string",
     });
     for (const payload of [{ toJSON: () => [] }, { toJSON: () => undefined }, { n: 1n }]) {
       assert.throws(() => encoder.encode(topicName("t"), "e", payload), { code });

@@ -319,10 +319,10 @@ describe("a list of serializers", () => {
     refused({}, `${form}, got object`);
     refused([], `${form}, got array`);
     const makers =
-      "serializer of serializers of /socket must be jsonV1, jsonV2 or made by defineSerializer";
+      "serializer of serializers of /socket must be jsonV1, jsonV2 or a result of defineSerializer";
     refused([{ version: "~> 2.0.0" }], `${makers}, got undefined`);
     refused([null], `${makers}, got undefined`);
-    const version = 'version of serializers of /socket must be a requirement as "~> 2.0.0"';
+    const version = 'version of serializers of /socket must be a requirement such as "~> 2.0.0"';
     refused([{ serializer: jsonV2 }], `${version}, got undefined`);
     refused([{ serializer: jsonV2, version: "2" }], `${version}, got "2"`);
   });

@@ -34,7 +34,7 @@ describe("JSON for frames", () => {
       message: "payload must be an object, got undefined",
     });
     assert.throws(() => objectJson(new Date(0)), {
-      message: "payload must be an object, got an object that JSON writes as string",
+      message: "payload must be an object, got an object whose JSON type is string",
     });
     assert.throws(() => objectJson({ toJSON: () => null }), { code: "SIM_ERR_PAYLOAD" });
   });

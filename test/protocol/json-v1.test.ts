@@ -101,7 +101,7 @@ describe("version 1, to the client", () => {
   it("refuses bytes, which it has no form for", () => {
     const refused = {
       code: "SIM_ERR_PAYLOAD",
-      message: "payload must be a JSON value for a client of version 1, got bytes",
+      message: "payload must be a JSON value for a client on protocol version 1, got bytes",
     };
     for (const bytes of [new Uint8Array(1), Buffer.alloc(1), new ArrayBuffer(1)]) {
       assert.throws(() => jsonV1.push("null", '"t"', "e", bytes), refused);

@@ -154,15 +154,15 @@ describe("a plan of capacity", () => {
     const report = makeCapacityReport(DEMAND, MACHINE, COSTS, plan, shard);
     for (const expected of [
       "30 000 connections, 1 000 broadcasts a second to 20 members each, 100 bytes",
-      "  nodes        2, for cpu",
-      "  shards       2 x 0.020 = 0.04, to be awake",
+      "  nodes        2, limited by cpu",
+      "  shards       2 x 0.020 = 0.04, base cost",
       "  links        2 x 0.030 = 0.06",
       "  broadcasts   1 000/s x 20.00 µs = 0.02",
       "  deliveries   1 000/s x 20 x (5.00 µs + 100 x 10.00 ns) = 0.12",
       "  other nodes  1 000/s x 1 nodes x 40.00 µs = 0.04",
       "  heartbeats   30 000 / 30 s x 10.00 µs = 0.01",
       "  connections  15 000 x 2 000 B = 30.0 MB",
-      "  kernel       15 000 x 4 000 B = 60.0 MB, without bytes that wait in its buffers",
+      "  kernel       15 000 x 4 000 B = 60.0 MB, without bytes waiting in its buffers",
       "  CPU          0.040 + 1 000 records/s x 1.00 µs = 0.04",
       "unit costs: paper",
     ]) {
@@ -247,7 +247,7 @@ describe("unit costs", () => {
       errorOfFile(JSON.stringify({ ...COSTS, bytes: { ...COSTS.bytes, shard: -1 } })),
       "bytes.shard of FILE must be above 0 (bytes), got -1",
     );
-    assert.match(errorOfFile("{"), /^costs must be a file of JSON, got FILE: /);
+    assert.match(errorOfFile("{"), /^costs must be a JSON file, got FILE: /);
   });
 });
 

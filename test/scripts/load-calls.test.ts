@@ -92,7 +92,7 @@ describe("load:calls", () => {
     );
   });
   it("names the option, what it takes, and what it got", () => {
-    assert.equal(errorOf(["--rates", "7"]), "rates must be of 1, 10, 100, 1000, got 7");
+    assert.equal(errorOf(["--rates", "7"]), "rates must be one or more of 1, 10, 100, 1000, got 7");
     assert.equal(errorOf(["--tick", "0"]), "tick must be an integer from 1 to 1000 (ms), got 0");
     assert.equal(
       errorOf(["--rounds", "1.5"]),
@@ -156,7 +156,7 @@ describe("perf", () => {
     assert.match(adviceFor(denied, undefined), /sysctl kernel\.perf_event_paranoid=-1/);
     assert.match(
       adviceFor("event syntax error\n", undefined),
-      /counts no system calls here: event/,
+      /cannot count system calls here: event/,
     );
   });
 });

@@ -148,7 +148,7 @@ describe("a load test that goes wrong", { skip: noCompiler }, () => {
     assert.ok(intervals.every(({ server: sample }) => sample === null));
     assert.match(
       readFileSync(join(folder, "lost", "report.html"), "utf8"),
-      /no process of the server/,
+      /pass the process of the server/,
     );
   });
   it("leaves nothing behind where it is interrupted", async () => {
@@ -178,7 +178,7 @@ describe("a load test that goes wrong", { skip: noCompiler }, () => {
     );
     const others = await load(["echo", "--rate", "none", "--shards", "1"]);
     assert.equal(others.code, 2);
-    assert.match(others.output, /rate must be an integer from 1 to 10m \(a second\), got none/);
+    assert.match(others.output, /rate must be an integer from 1 to 10m \(per second\), got none/);
   });
 });
 

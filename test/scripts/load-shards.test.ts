@@ -87,9 +87,12 @@ describe("the options of a sweep", () => {
     );
     assert.match(errorOf(["--ring", "65537"]), /^SIMURGH_RING_BYTES must be a power of two/);
     assert.equal(errorOf(["--rounds", "1"]), "rounds must be an integer from 2 to 20, got 1");
-    assert.equal(errorOf(["--only", "rings"]), "only must be of shards, coalesce, ring, got rings");
+    assert.equal(
+      errorOf(["--only", "rings"]),
+      "only must be one or more of shards, coalesce, ring, got rings",
+    );
     assert.equal(errorOf(["connect"]), "the scenario must be echo or fanout, got connect");
-    assert.match(errorOf(["--warmup", "1s"]), /^warmup must be left to the sweep/);
+    assert.match(errorOf(["--warmup", "1s"]), /^warmup must not be given/);
   });
 });
 
@@ -154,15 +157,12 @@ describe("a recommendation", () => {
     );
     assert.equal(value, "0");
     assert.match(reasons[0] ?? "", /^SIMURGH_COALESCE_MS=0, the default/);
-    assert.equal(
-      reasons[1],
-      "5 against 0: highest rate a tie, CPU for each delivery a tie, p99 a tie.",
-    );
+    assert.equal(reasons[1], "5 against 0: highest rate a tie, CPU per delivery a tie, p99 a tie.");
   });
   it("is what is better in something and worse in nothing; of several, the best", () => {
     const { value, reasons } = recommend(measured({ 0: turns(10), 5: turns(6), 20: turns(4) }));
     assert.equal(value, "20");
-    assert.match(plain(reasons[2] ?? ""), /CPU for each delivery better \(4 µs, not 10 µs\)/);
+    assert.match(plain(reasons[2] ?? ""), /CPU per delivery better \(4 µs, not 10 µs\)/);
   });
   it("puts throughput before CPU", () => {
     const fast = turns(10, { throughput: 90_000 });
@@ -226,7 +226,7 @@ describe("an earlier sweep", () => {
   it("of another load is refused", () =>
     assert.throws(
       () => keepEarlier(own, { ...own, load: ["echo"] }),
-      /keep must have sweeps of one load/,
+      /keep needs an earlier sweep with the same load/,
     ));
 });
 

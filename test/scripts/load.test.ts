@@ -133,14 +133,14 @@ describe("the options of a load test", () => {
     );
   });
   it("name what is to be given in place of what they give themselves", () => {
-    assert.match(errorOf(["--duration", "5s"]), /^duration must be left .* by --seconds$/);
-    assert.match(errorOf(["--server-pid", "5"]), /by --pid$/);
+    assert.match(errorOf(["--duration", "5s"]), /^duration must not be given; use --seconds$/);
+    assert.match(errorOf(["--server-pid", "5"]), /; use --pid$/);
   });
   it("refuse what makes no sense together", () => {
     assert.equal(errorOf(["--pid", "5"]), "pid must come with url, got 5 alone");
     assert.match(
       errorOf(["--url", "ws://127.0.0.1:1/a", "--shards", "2"]),
-      /^shards must be left out/,
+      /^shards must not be given with url/,
     );
   });
   it("become the generator's command line", () => {
@@ -237,7 +237,7 @@ describe("the verdict", () => {
   it("is of the joins where nothing was to be delivered", () => {
     const idle = { expected: 0, delivered: 0 };
     const [statement] = judge(result(idle));
-    assert.equal(statement?.text, "200 of 200 connections joined; nothing was to be delivered.");
+    assert.equal(statement?.text, "200 of 200 connections joined; there was nothing to deliver.");
     assert.deepEqual(
       [grades(result(idle))[0], grades(result({ ...idle, joined: 199 }))[0]],
       ["good", "bad"],

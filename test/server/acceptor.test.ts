@@ -49,7 +49,7 @@ function refused(taken: number): void {
   const acceptor = makeAcceptor();
   assert.throws(() => acceptor.listen("127.0.0.1", taken), {
     code: "SIM_ERR_LISTEN",
-    message: `host and port must be free and ours, got 127.0.0.1:${taken}, which is taken or not ours`,
+    message: `host and port must be free and local, got 127.0.0.1:${taken}, which is in use or not available`,
   });
   acceptor.close();
 }

@@ -110,7 +110,7 @@ describe("the settings of a drain", () => {
     assert.throws(() => drainSettingsOf({ batch: 10 } as object, options), {
       code: "SIM_ERR_OPTION_INVALID",
       message:
-        "options of drain must be some of drainBatch, drainIntervalMs, drainJitterPercent, drainLimitMs, drainMs, drainDelayMs, got batch",
+        "drain may only have the options drainBatch, drainIntervalMs, drainJitterPercent, drainLimitMs, drainMs, drainDelayMs, got batch",
     });
   });
 });

@@ -91,7 +91,7 @@ describe("the numbers of members", () => {
     await assert.rejects(numbers.take(10), {
       code: "SIM_ERR_SHARD_BUSY",
       message:
-        "a member's number must come free within 10 (ms), got none: a shard is too busy to forget one that ended",
+        "a member number must become free within 10 (ms), got none: a shard is too busy to forget one that ended",
     });
     numbers.free(3);
     assert.equal(await numbers.take(60_000), 3);

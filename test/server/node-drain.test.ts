@@ -47,7 +47,7 @@ class FakeThread implements DrainedThread {
 let calls: string[];
 let threads: FakeThread[];
 let drain: NodeDrain;
-let hadDeal: boolean;
+let wasAccepting: boolean;
 
 function begin(options: DrainOptions = {}): ReturnType<NodeDrain["run"]> {
   return drain.run(drainSettingsOf(options, OPTIONS));
@@ -63,14 +63,14 @@ describe("the drain of a node", () => {
     mock.timers.enable({ apis: ["setTimeout"] });
     calls = [];
     threads = [new FakeThread(0, 3), new FakeThread(1, 4)];
-    hadDeal = true;
+    wasAccepting = true;
     const node: DrainedNode = {
       leave: () => void calls.push("leave"),
-      closeDeal() {
-        calls.push("closeDeal");
-        return { threads, hadDeal };
+      stopAccepting() {
+        calls.push("stopAccepting");
+        return { threads, wasAccepting };
       },
-      closeDoors: () => void calls.push("closeDoors"),
+      refuseClients: () => void calls.push("refuseClients"),
       cut: () => void calls.push("cut"),
     };
     drain = new NodeDrain(node, OPTIONS, new Logger("silent"));
@@ -84,11 +84,11 @@ describe("the drain of a node", () => {
     const done = begin();
     assert.equal(drain.hasBegun, true);
     await turn();
-    assert.deepEqual(calls, ["leave", "closeDeal"]);
+    assert.deepEqual(calls, ["leave", "stopAccepting"]);
     await pass(99);
-    assert.deepEqual(calls, ["leave", "closeDeal"]);
+    assert.deepEqual(calls, ["leave", "stopAccepting"]);
     await pass(1);
-    assert.deepEqual(calls, ["leave", "closeDeal", "closeDoors"]);
+    assert.deepEqual(calls, ["leave", "stopAccepting", "refuseClients"]);
     const pace = { rounds: 4, intervalMs: 1_000, spreadMs: 0, deadlineMs: 300, isOfNode: true };
     assert.deepEqual(
       threads.map(({ paces }) => paces),
@@ -118,14 +118,14 @@ describe("the drain of a node", () => {
     await pass(4_999);
     assert.deepEqual(calls, ["leave"]);
     await pass(1);
-    assert.deepEqual(calls, ["leave", "closeDeal"]);
+    assert.deepEqual(calls, ["leave", "stopAccepting"]);
   });
 
   it("waits for no sockets where no shard was in the deal", async () => {
-    hadDeal = false;
+    wasAccepting = false;
     void begin();
     await turn();
-    assert.deepEqual(calls, ["leave", "closeDeal", "closeDoors"]);
+    assert.deepEqual(calls, ["leave", "stopAccepting", "refuseClients"]);
   });
 
   it("goes on without a shard that is late, and without one that ends", async () => {
@@ -158,7 +158,7 @@ describe("the drain of a node", () => {
     await turn();
     drain.hurry();
     await turn();
-    assert.deepEqual(calls, ["leave", "closeDeal"]);
+    assert.deepEqual(calls, ["leave", "stopAccepting"]);
     await pass(100);
     assert.equal(threads[0]?.paces[0]?.rounds, 1);
   });

@@ -151,7 +151,7 @@ describe("a shard's context", () => {
       for (const options of [{}, { scope: "node" }, { node: "elsewhere" }] as const) {
         assert.throws(() => context?.broadcast("phx_presence:x", "e", {}, options), {
           code: "SIM_ERR_PAYLOAD",
-          message: `topic must not be one of the server's own, got "phx_presence:x"`,
+          message: `topic must not be reserved by the server, got "phx_presence:x"`,
         });
       }
       const wrong: [object, string][] = [

@@ -179,7 +179,7 @@ describe("a request to connect", () => {
       for (const connect of bothWays(result)) {
         const { decision, log } = await decided({ connect });
         assert.deepEqual(decision, { result: "refused", reason: undefined });
-        assert.equal(log[0], "connect or id returned something else");
+        assert.equal(log[0], "connect or id returned an invalid result");
       }
     }
   });
@@ -197,7 +197,7 @@ describe("a request to connect", () => {
     for (const id of [undefined, 7, {}, true]) {
       const { decision, log } = await decided({ id: () => id as never });
       assert.deepEqual(decision, { result: "refused", reason: undefined });
-      assert.equal(log[0], "connect or id returned something else");
+      assert.equal(log[0], "connect or id returned an invalid result");
     }
   });
 
@@ -218,7 +218,7 @@ describe("a request to connect", () => {
     ]) {
       const { decision, log } = await decided(callbacks);
       assert.deepEqual(decision, { result: "failed" });
-      assert.deepEqual(log, ["connect threw, or did not settle in time"]);
+      assert.deepEqual(log, ["connect threw or did not settle in time"]);
     }
   });
 
@@ -231,7 +231,7 @@ describe("a request to connect", () => {
     assert.deepEqual(decision, { result: "failed" });
     result.resolve(ok({}));
     await turn();
-    assert.deepEqual(log, ["connect threw, or did not settle in time"]);
+    assert.deepEqual(log, ["connect threw or did not settle in time"]);
   });
 
   it("may last until a time, which is kept with who it is", async () => {
@@ -250,7 +250,7 @@ describe("a request to connect", () => {
     const seconds = Math.floor(Date.now() / 1_000);
     const wrong = await decided({ connect: () => ok({}, { expiresAtMs: seconds }) });
     assert.deepEqual(wrong.decision, { result: "failed" });
-    assert.deepEqual(wrong.log, ["connect threw, or did not settle in time"]);
+    assert.deepEqual(wrong.log, ["connect threw or did not settle in time"]);
   });
 
   it("of no known version is refused before connect runs", async () => {

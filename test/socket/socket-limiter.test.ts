@@ -248,7 +248,7 @@ describe("The limits of a socket", () => {
     const client = world.joined();
     const lines = (): unknown[] =>
       world.log
-        .filter(({ text }) => text.startsWith("over a rate"))
+        .filter(({ text }) => text.startsWith("rate limit"))
         .map(({ fields }) => fields["count"]);
     client.send(...Array.from({ length: 150 }, () => echo("7")));
     assert.deepEqual(lines(), [1]);
@@ -264,12 +264,12 @@ describe("The limits of a socket", () => {
     refused([], "limits must be an object, got array");
     refused(
       { message: { limit: 1, perMs: 1 } },
-      "limits must have the keys messages, bytes, joins, perId, perAddress, address, flood, got message",
+      "limits may only have the keys messages, bytes, joins, perId, perAddress, address, flood, got message",
     );
     refused({ joins: 5 }, "limits.joins must be { limit, perMs, burst? }, got number");
     refused(
       { perId: { leaves: {} } },
-      "limits.perId must have the keys messages, bytes, joins, connects, got leaves",
+      "limits.perId may only have the keys messages, bytes, joins, connects, got leaves",
     );
     refused(
       { perAddress: { connects: { limit: 65, perMs: 1 } } },

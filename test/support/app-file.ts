@@ -1,5 +1,5 @@
 /**
- * App modules that a test writes, and writes anew while a server runs them.
+ * App modules that a test writes, and rewrites while a server runs them.
  *
  * Runs on: the test's thread.
  */
@@ -21,7 +21,7 @@ export class AppFile {
     this.write(source);
   }
 
-  /** Writes the module. It has the names of this package in `simurgh`. */
+  /** Writes the module. The exports of this package are available in it as `simurgh`. */
   write(source: string): void {
     writeFileSync(this.path, `import * as simurgh from ${JSON.stringify(INDEX)};\n${source}`);
   }
@@ -33,7 +33,7 @@ export class AppFile {
     return path;
   }
 
-  /** Removes a file beside it, for which the module waits. */
+  /** Removes a file beside it. The module waits for that. */
   openGate(name: string): void {
     rmSync(join(this.#folder, name));
   }
@@ -44,9 +44,9 @@ export class AppFile {
 }
 
 /**
- * An app whose joins tell its version and shard, and whose end is heard on the topic `log`.
+ * Returns an app whose joins reply with its version and shard, and whose end is broadcast on the topic `log`.
  *
- * `shout` broadcasts its payload to the topic, and is answered.
+ * `shout` broadcasts its payload to the topic and gets a reply.
  */
 export function chatApp(version: number, extra = ""): string {
   return `

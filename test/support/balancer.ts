@@ -1,5 +1,5 @@
 /**
- * A balancer in front of several servers: a connection goes to the first that takes it.
+ * A load balancer in front of several servers: each connection goes to the first server that accepts it.
  *
  * Runs on: the test's thread.
  */
@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 
-/** A port that leads to other ports. */
+/** A port that forwards to other ports. */
 export class Balancer {
   readonly port: number;
   readonly #server: Server;
@@ -19,7 +19,7 @@ export class Balancer {
     this.port = (server.address() as AddressInfo).port;
   }
 
-  /** @param ports - of the servers, the first to be asked first */
+  /** @param ports - of the servers, in the order in which they are tried */
   static async start(ports: readonly number[]): Promise<Balancer> {
     const sockets = new Set<Socket>();
     const server = createServer((client) => {

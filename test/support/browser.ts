@@ -1,7 +1,7 @@
 /**
- * Chromium under playwright-core, and the few of its calls that tests use.
+ * Chromium, driven by playwright-core, with types for the few calls that tests use.
  *
- * Its own types want those of the DOM, which are none of Node's and would be everywhere.
+ * playwright's own types need the DOM's, which would then be visible everywhere.
  *
  * Runs on: the test's thread; Chromium is a process of its own.
  */
@@ -21,12 +21,12 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Why there can be no browser here; false where there can. What `skip` of a test takes. */
+/** Why no browser is available here, or false if one is. For `skip` of a test. */
 export const noBrowser: string | false = existsSync(CHROMIUM)
   ? false
   : `${CHROMIUM} is missing; on Debian, apt-get install chromium`;
 
-/** Elements of a page, found anew at each use. */
+/** Elements of a page, looked up at each use. */
 export interface Locator {
   waitFor(options?: { readonly state: "visible" | "hidden" }): Promise<void>;
   nth(at: number): Locator;
@@ -34,11 +34,11 @@ export interface Locator {
   click(): Promise<void>;
   fill(text: string): Promise<void>;
   press(key: string): Promise<void>;
-  /** Types text as keys, one after the other. */
+  /** Types text key by key. */
   pressSequentially(text: string): Promise<void>;
   innerText(): Promise<string>;
   getAttribute(name: string): Promise<string | null>;
-  /** Moves the pointer to its middle. */
+  /** Moves the pointer to its center. */
   hover(): Promise<void>;
 }
 
@@ -52,12 +52,12 @@ export interface Page {
   locator(selector: string, options?: { readonly hasText: string }): Locator;
   title(): Promise<string>;
   evaluate(script: string): Promise<unknown>;
-  /** Waits until a script gives something that counts as true. */
+  /** Waits until a script returns a truthy value. */
   waitForFunction(script: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** Tabs that share what a browser keeps. */
+/** Tabs that share storage and cookies. */
 export interface Profile {
   newPage(): Promise<Page>;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 /**
- * A server in a process of its own, for what a test cannot do to its own process.
+ * A server in a process of its own, for tests that would harm their own process.
  *
  * Runs on: the main thread of the tests.
  */
@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { within } from "./deadline.ts";
 
-/** How a process ended: of code and signal one is null. */
+/** How a process ended. Either the code or the signal is null. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -19,16 +19,16 @@ export interface Exit {
 export interface Child {
   readonly port: number;
   readonly process: ChildProcess;
-  /** Waits for the end of the process. */
+  /** Waits for the process to exit. */
   readonly exited: (withinMs?: number) => Promise<Exit>;
-  /** Everything that it wrote so far. */
+  /** Everything that it has written so far. */
   readonly output: () => string;
 }
 
 /**
- * Starts a main program of `test/apps` and waits until it says on which port it serves.
+ * Starts a main program of `test/apps` and waits until it reports its port.
  *
- * @param main - name of its file, without the ending
+ * @param main - name of its file, without the extension
  */
 export async function startChild(
   main: string,

@@ -1,10 +1,10 @@
 /**
- * A Phoenix client that does what a test says and nothing of its own: no heartbeat, no rejoin, no reconnect.
+ * A Phoenix client that does only what a test tells it to: no heartbeats, rejoins or reconnects of its own.
  *
  * Runs on: the main thread of the tests.
  *
- * Its joinRef starts at 11 and its ref at 1, so that a server that takes one for the other is found out. What
- * arrives is read in order: `next("phx_reply")` fails where something else comes first.
+ * Its joinRef starts at 11 and its ref at 1, to detect a server that mixes them up. Messages are read in order:
+ * `next("phx_reply")` fails if something else arrives first.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -13,10 +13,10 @@ import { within } from "./deadline.ts";
 import { decode, encode } from "./frames.ts";
 import type { Message, Vsn } from "./frames.ts";
 
-/** How long a test waits for one message. */
+/** How long a test waits for a message. */
 const DEADLINE_MS = 5_000;
 
-/** Where and as whom a client connects. */
+/** Path, version and parameters of a client's connection. */
 export interface ClientOptions {
   readonly path?: string;
   readonly vsn?: Vsn;
@@ -29,7 +29,7 @@ export interface Closed {
   readonly reason: string;
 }
 
-/** One connection of a test. */
+/** A test's connection. */
 export class Client {
   readonly #webSocket: WebSocket;
   readonly #vsn: Vsn;
@@ -44,7 +44,7 @@ export class Client {
   private constructor(webSocket: WebSocket, vsn: Vsn) {
     this.#webSocket = webSocket;
     this.#vsn = vsn;
-    // An error is followed by a close, and a test looks at that.
+    // An error is followed by a close, which tests can check.
     webSocket.on("error", () => undefined);
     webSocket.on("message", (data: Buffer) => this.#onFrame(data.toString()));
     this.#closed = new Promise((resolve) => {
@@ -62,41 +62,41 @@ export class Client {
     return client;
   }
 
-  /** Joins a topic. Gives the ref of the join; its joinRef is the topic's from now on. */
+  /** Joins a topic and returns the ref of the join. Later messages to the topic use its joinRef. */
   join(topic: string, payload: unknown = {}): string {
     this.#joinRefs.set(topic, String(this.#nextJoinRef));
     this.#nextJoinRef += 1;
     return this.push(topic, "phx_join", payload);
   }
 
-  /** Leaves a topic. Gives the ref of the leave. */
+  /** Leaves a topic and returns the ref of the leave. */
   leave(topic: string): string {
     return this.push(topic, "phx_leave", {});
   }
 
-  /** Pushes an event to a topic. Gives its ref. */
+  /** Pushes an event to a topic and returns its ref. */
   push(topic: string, event: string, payload: unknown = {}): string {
     const ref = this.#takeRef();
     this.sendMessage({ joinRef: this.joinRef(topic), ref, topic, event, payload });
     return ref;
   }
 
-  /** Gives the joinRef under which a topic was joined last, or null. */
+  /** Returns the joinRef of the last join of a topic, or null. */
   joinRef(topic: string): string | null {
     return this.#joinRefs.get(topic) ?? null;
   }
 
-  /** Sends a message with refs of the test's own. */
+  /** Sends a message with refs chosen by the test. */
   sendMessage(message: Message): void {
     this.sendText(encode(this.#vsn, message));
   }
 
-  /** Sends a text frame as it stands. */
+  /** Sends a text frame unchanged. */
   sendText(text: string): void {
     this.#webSocket.send(text);
   }
 
-  /** Takes the next message, which has to be this event where one is named. */
+  /** Takes the next message, which must have this event if one is given. */
   async next(event?: string): Promise<Message> {
     if (this.#unread.length === 0) {
       const arrived = new Promise<void>((resolve) => {
@@ -106,54 +106,54 @@ export class Client {
     }
     const message = this.#unread.shift() as Message;
     if (event !== undefined) {
-      assert.equal(message.event, event, `another event came first\n${this.#seenText()}`);
+      assert.equal(message.event, event, `another event arrived first\n${this.#seenText()}`);
     }
     return message;
   }
 
-  /** Takes the next message, which has to be the reply to this ref, and gives its status and response. */
+  /** Takes the next message, which must be the reply to this ref, and returns its status and response. */
   async replyTo(ref: string): Promise<{ readonly status: string; readonly response: unknown }> {
     const message = await this.next("phx_reply");
-    assert.equal(message.ref, ref, `another reply came first\n${this.#seenText()}`);
+    assert.equal(message.ref, ref, `another reply arrived first\n${this.#seenText()}`);
     return message.payload as { readonly status: string; readonly response: unknown };
   }
 
-  /** Proves that nothing waits to be read: the answer to a heartbeat is the next message. */
+  /** Checks that no message is unread: the next one must be the reply to a heartbeat. */
   async nothingMore(): Promise<void> {
     const ref = this.#takeRef();
     this.sendMessage({ joinRef: null, ref, topic: "phoenix", event: "heartbeat", payload: {} });
     const message = await this.next();
-    const text = `something came before the heartbeat's reply\n${this.#seenText()}`;
+    const text = `something arrived before the heartbeat's reply\n${this.#seenText()}`;
     assert.deepEqual([message.topic, message.ref], ["phoenix", ref], text);
   }
 
-  /** Waits for the end of the connection. */
+  /** Waits for the connection to close. */
   closed(withinMs = DEADLINE_MS): Promise<Closed> {
     return this.#orSeen(within(this.#closed, "the close of the connection", withinMs));
   }
 
-  /** Sends a ping, which the server answers with the same text. */
+  /** Sends a ping, which the server answers with the same data. */
   ping(data: string): void {
     this.#webSocket.ping(data);
   }
 
-  /** Reads nothing from the network any more. */
+  /** Stops reading from the network. */
   pause(): void {
     this.#webSocket.pause();
   }
 
-  /** Reads again. */
+  /** Resumes reading. */
   resume(): void {
     this.#webSocket.resume();
   }
 
-  /** Closes the connection with 1000, and waits for its end. */
+  /** Closes the connection with 1000 and waits for the close. */
   async close(): Promise<void> {
     this.#webSocket.close(1000);
     await this.closed();
   }
 
-  /** Cuts the connection without a close frame, and waits for its end. */
+  /** Cuts the connection without a close frame and waits for the close. */
   async cut(): Promise<void> {
     this.#webSocket.terminate();
     await this.closed();
@@ -171,7 +171,7 @@ export class Client {
     this.#wake();
   }
 
-  /** Adds to a failure what came instead. */
+  /** Adds the messages seen so far to a failure. */
   async #orSeen<Value>(awaited: Promise<Value>): Promise<Value> {
     try {
       return await awaited;
@@ -181,11 +181,13 @@ export class Client {
   }
 
   #seenText(): string {
-    return ["all that came:", ...this.#seen.map((text) => `  ${text.slice(0, 300)}`)].join("\n");
+    return ["all messages so far:", ...this.#seen.map((text) => `  ${text.slice(0, 300)}`)].join(
+      "\n",
+    );
   }
 }
 
-/** Joins a topic and waits for the ok. Gives the response. */
+/** Joins a topic, waits for the ok, and returns the response. */
 export async function joined(client: Client, topic: string, payload?: unknown): Promise<unknown> {
   const { status, response } = await client.replyTo(client.join(topic, payload));
   assert.equal(status, "ok", `${topic} was not joined`);

@@ -12,7 +12,7 @@ import { within } from "./deadline.ts";
 
 const COMMAND = fileURLToPath(new URL("../../src/cli/simurgh.js", import.meta.url));
 
-/** How a process ended, and all that it printed. */
+/** How a process ended, and everything that it printed. */
 export interface Outcome {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -23,7 +23,7 @@ export interface Outcome {
 /** A running `simurgh`. */
 export class CommandLine {
   readonly process: ChildProcess;
-  /** What it printed so far, on either stream. */
+  /** What it has printed so far, by stream. */
   out = "";
   err = "";
   readonly #closed: Promise<unknown[]>;
@@ -42,7 +42,7 @@ export class CommandLine {
     this.#closed = once(this.process, "close");
   }
 
-  /** Resolves with the match once what it printed matches. */
+  /** Resolves with the match once its output matches. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     const seen = new Promise<RegExpExecArray>((resolve) => {
       const look = (): void => {
@@ -79,7 +79,7 @@ export class CommandLine {
     };
   }
 
-  /** Ends it whatever it does, for the end of a test that may have failed. */
+  /** Kills it at the end of a test, which may have failed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.kill("SIGKILL");
     await this.#closed;

@@ -1,13 +1,13 @@
 /**
- * What builds native-bench.
+ * Checks for the tools that build native-bench.
  *
  * Runs on: the test's thread.
  */
 
 import { spawnSync } from "node:child_process";
 
-/** Why native-bench cannot be built here; false where it can. What `skip` of a test takes. */
+/** Why native-bench cannot be built here, or false if it can. For `skip` of a test. */
 export const noCompiler: string | false =
   spawnSync("make", ["--version"]).status === 0 && spawnSync("g++", ["--version"]).status === 0
     ? false
-    : "make and g++ are missing, which build native-bench";
+    : "make or g++ is missing, which native-bench needs";

@@ -1,10 +1,10 @@
 /**
- * Waits for something with a deadline that names what did not come.
+ * Waits with a deadline whose error names the missing event.
  *
  * Runs on: the test's thread.
  */
 
-/** Gives what a promise gives, or fails with the name of what did not come in time. */
+/** Resolves like the promise, or rejects with an error that names `what` after the deadline. */
 export async function within<Value>(
   awaited: Promise<Value>,
   what: string,
@@ -13,7 +13,7 @@ export async function within<Value>(
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`${what} did not come within ${deadlineMs} ms`));
+      reject(new Error(`timed out after ${deadlineMs} ms waiting for ${what}`));
     }, deadlineMs);
   });
   try {

@@ -1,7 +1,7 @@
 /**
  * Reads the symbols of a shared object by its section headers.
  *
- * Runs on: the test's thread. Another way to the same tables than the one under test.
+ * Runs on: the test's thread. The code under test finds the same tables in another way.
  */
 
 const SECTION_BYTES = 64;
@@ -13,23 +13,23 @@ const SECTION_VERSIONS = 0x6fff_ffff;
 const SECTION_ALLOCATED = 2;
 const SECTION_NO_BYTES = 8;
 
-/** A symbol by its name and the version that is asked for. */
+/** A symbol's name, and the version that it requires. */
 export interface ElfSymbol {
   readonly name: string;
   readonly version: string;
 }
 
-/** What a test wants to know of a shared object. */
+/** The symbols of a shared object. */
 export interface ElfSymbols {
   readonly symbols: readonly ElfSymbol[];
-  /** Library and version of each version that is asked for weakly. */
+  /** Library and version of each weakly required version. */
   readonly weakVersions: readonly string[];
   readonly stringsOffset: number;
   readonly hashOffset: number;
   readonly neededOffset: number;
   readonly dynamicOffset: number;
   readonly dynamicBytes: number;
-  /** Bytes from the start of the file to the end of what the loader maps. */
+  /** Bytes from the start of the file to the end of the part that the loader maps. */
   readonly mappedBytes: number;
 }
 

@@ -1,12 +1,12 @@
 /**
- * A server on a free port of loopback: echoes WebSocket messages, answers GET /hello.
+ * A server on a free loopback port that echoes WebSocket messages and answers GET /hello.
  *
  * Runs on: any thread of a test.
  */
 
 import { loadEngine } from "../../src/transport/engine/engine.ts";
 
-/** Starts the server; the engine is loaded if it was not. */
+/** Starts the server, and loads the engine if necessary. */
 export function startEcho(): { readonly port: number; readonly stop: () => void } {
   const engine = loadEngine();
   const app = engine.App();

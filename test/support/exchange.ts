@@ -21,7 +21,7 @@ export interface ExchangeWorldOptions {
   readonly maxRecordsPerTurn?: number;
 }
 
-/** All that members share; goes to a worker as it is. */
+/** Everything that members share. Can be passed to a worker. */
 export interface ExchangeShared {
   readonly memory: ExchangeMemory;
   readonly index: SharedArrayBuffer;
@@ -32,14 +32,14 @@ export interface ExchangeShared {
   readonly maxRecordsPerTurn: number;
 }
 
-/** One member in this thread, and what it has seen. */
+/** A member on this thread, and what it has seen. */
 export interface TestMember {
   readonly exchange: Exchange;
   readonly index: SubscriptionIndex;
   /** `from:text` of each record, `from lapped 1,2` of each notice, `from threw message`. */
   readonly seen: string[];
   counter(name: CounterName): number;
-  /** Drains, and gives what has been seen since the last time. */
+  /** Drains, and returns what has been seen since the last call. */
   drained(limit?: number): string[];
 }
 
@@ -89,7 +89,7 @@ export function makeExchange(
   return { exchange, index };
 }
 
-/** Makes a member that notes what it sees; a record "throw" makes its handler throw. */
+/** Makes a member that records what it sees. A record "throw" makes its handler throw. */
 export function makeMember(
   shared: ExchangeShared,
   member: number,
@@ -110,13 +110,13 @@ export function makeMember(
   };
 }
 
-/** Makes all members of a small exchange in this thread. */
+/** Makes all members of a small exchange on this thread. */
 export function makeMembers(options: ExchangeWorldOptions = {}): TestMember[] {
   const shared = makeExchangeShared(options);
   return shared.memory.rings.map((_, member) => makeMember(shared, member));
 }
 
-/** Makes a handler that notes what it is given. */
+/** Makes a handler that records what it receives. */
 export function notingHandler(seen: string[]): ExchangeHandler {
   return {
     onRecord: (from, _type, bytes, offset, length) => {

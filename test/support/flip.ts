@@ -1,13 +1,13 @@
-/** Sets and clears one member's bits, many times, and looks at them each time. */
+/** Repeatedly sets and clears one member's bit, and checks it each time. */
 import assert from "node:assert/strict";
 import { SubscriptionIndex } from "../../src/pubsub/subscription-index.ts";
 
 export const FLIP_LAYOUT = { indexBits: 1, members: 32 };
 
-/** How often a bit is looked at, so that another's write may come between. */
+/** How often a bit is checked, so that another member's write may come in between. */
 const LOOKS = 8;
 
-/** Flips a member's bit in a slot. Its own bit is what it made it, whatever others do. */
+/** Flips a member's bit in a slot. The bit must keep its value, whatever other members do. */
 export function flip(shared: SharedArrayBuffer, member: number, rounds: number): void {
   const index = new SubscriptionIndex(shared, FLIP_LAYOUT, member);
   const bit = 1 << member;

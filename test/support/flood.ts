@@ -1,5 +1,5 @@
 /**
- * One side of flood.test.ts: it floods the others and checks what they flood it with.
+ * One side of flood.test.ts: floods the other sides and checks what it receives from them.
  *
  * Runs on: all threads of the test.
  */
@@ -10,7 +10,7 @@ import { makeExchange } from "./exchange.ts";
 import type { ExchangeShared } from "./exchange.ts";
 import { makeRandom, pause } from "./litmus.ts";
 
-/** Who floods whom. */
+/** A side, and the sides that it floods. */
 export interface FloodSide {
   readonly shared: ExchangeShared;
   readonly member: number;
@@ -19,7 +19,7 @@ export interface FloodSide {
   readonly count: number;
 }
 
-/** Floods, and resolves when all that the others sent has come, in order. */
+/** Floods the others, and resolves when everything that they sent has arrived in order. */
 export async function flood({ shared, member, others, count }: FloodSide): Promise<void> {
   const { exchange } = makeExchange(shared, member);
   const random = makeRandom(member + 1);
@@ -28,7 +28,7 @@ export async function flood({ shared, member, others, count }: FloodSide): Promi
   let sent = 0;
   const received = new Int32Array(shared.memory.members);
   const events = new EventEmitter();
-  // What is emitted as "error" fails it.
+  // An "error" event rejects it.
   const settled = once(events, "settled");
   const settle = (failure?: unknown): void => {
     if (failure === undefined) events.emit("settled");
@@ -52,7 +52,7 @@ export async function flood({ shared, member, others, count }: FloodSide): Promi
         if (view.getInt32(at, true) === expected) continue;
         assert.fail(`word ${at} of ${expected} from ${from} is ${view.getInt32(at, true)}`);
       }
-      // From within a drain too, whose ring is the one that is left as it is.
+      // Also sends from within a drain; the ring being drained must then be left alone.
       if (random(others.length) === 0) send();
       pause(random);
       if (others.every((other) => received[other] === count)) settle();
@@ -61,12 +61,12 @@ export async function flood({ shared, member, others, count }: FloodSide): Promi
     onError: (error) => settle(error),
   });
   while (sent < count) {
-    // At times nothing: then the next wait comes from within a drain.
+    // Sometimes sends nothing, so that the next wait happens within a drain.
     for (let left = random(2) * random(40); left > 0; left -= 1) send();
     await setImmediate();
   }
   await settled;
-  // What the others still wait for leaves with the next turns.
+  // Flush what the others still wait for.
   while (others.some((other) => exchange.queuedBytesTo(other) > 0)) await setImmediate();
   exchange.stop();
 }

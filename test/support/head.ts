@@ -1,5 +1,5 @@
 /**
- * Heads of requests, without an engine.
+ * Makes request heads without an engine.
  *
  * Runs on: the test's thread.
  */

@@ -1,6 +1,6 @@
 /**
- * An issuer of JSON Web Tokens, as an application's identity provider is one: keys that rotate, and a
- * JWKS over HTTP, which a test may hold up or have fail.
+ * An issuer of JSON Web Tokens, like an identity provider: rotates its keys and serves a JWKS over HTTP, which
+ * a test can delay or let fail.
  *
  * Runs on: the test's thread.
  */
@@ -22,24 +22,24 @@ interface IssuerKey {
   readonly publicJwk: JWK;
 }
 
-/** What an issuer may say in a token, beside what it says in all. */
+/** Contents of a token in addition to the usual ones. */
 export interface Said {
-  /** Beside `iss`, `aud`, `sub` and `iat`; undefined takes one of these away. */
+  /** In addition to `iss`, `aud`, `sub` and `iat`; undefined removes one of these. */
   readonly claims?: JWTPayload;
-  /** Seconds from now until it ends; 60 without, null for never. */
+  /** Seconds from now until it expires; 60 by default, null for never. */
   readonly lastsS?: number | null;
-  /** Beside `alg` and `kid`; undefined takes the `kid` away. */
+  /** In addition to `alg` and `kid`; undefined removes the `kid`. */
   readonly header?: { readonly kid?: string | undefined; readonly typ?: string };
 }
 
-/** How the issuer answers who asks for its keys. */
+/** How the issuer answers requests for its keys. */
 type Answering = "keys" | "nonsense" | "error" | "nothing";
 
 /** An issuer. */
 export class Issuer {
-  /** How often it was asked for its keys. */
+  /** How often its keys were requested. */
   asked = 0;
-  /** What it answers. */
+  /** How it answers. */
   answering: Answering = "keys";
   readonly #server: Server;
   readonly #held = new Set<ServerResponse>();
@@ -68,7 +68,7 @@ export class Issuer {
     return `${this.name}/.well-known/jwks.json`;
   }
 
-  /** Signs with a new key from now on; of the old ones so many stay in the JWKS. */
+  /** Signs with a new key from now on, and keeps `kept` old keys in the JWKS. */
   async rotate(algorithm = "RS256", kept = 0): Promise<void> {
     const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
     this.#kids += 1;
@@ -78,7 +78,7 @@ export class Issuer {
     this.#keys = [key, ...this.#keys.slice(0, kept)];
   }
 
-  /** The public key that it signs with now. */
+  /** The public key of the current signing key. */
   get publicJwk(): JWK {
     return this.#signing.publicJwk;
   }
@@ -98,12 +98,12 @@ export class Issuer {
       .sign(privateKey);
   }
 
-  /** Waits until it was asked so often. */
+  /** Waits until its keys have been requested this many times. */
   async wasAsked(times: number): Promise<void> {
-    await this.#asked.until(`question ${times} for keys`, () => this.asked >= times);
+    await this.#asked.until(`request ${times} for keys`, () => this.asked >= times);
   }
 
-  /** Answers those who were left without an answer. */
+  /** Answers requests that were left unanswered. */
   release(): void {
     this.answering = "keys";
     for (const response of this.#held) this.#answer(response, false);

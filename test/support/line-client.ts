@@ -1,5 +1,5 @@
 /**
- * A client of the example's transport: lines over TCP.
+ * A client of the example transport: lines over TCP.
  *
  * Runs on: the test's thread.
  */
@@ -19,12 +19,14 @@ async function connected(port: number): Promise<Socket> {
     const tcp = connect(port, "127.0.0.1");
     try {
       await once(tcp, "connect");
-      // While nobody listens, a port that is given to who connects may be the very one: it meets itself.
+      // While nothing listens, the system may assign the target port to the client itself, which then
+      // connects to itself.
       if (tcp.localPort !== port) return tcp;
       tcp.destroy();
     } catch (cause) {
       if ((cause as { code?: string }).code !== "ECONNREFUSED") throw cause;
-      if (performance.now() > deadlineMs) throw new Error("nobody listens", { cause });
+      if (performance.now() > deadlineMs)
+        throw new Error(`nothing listens on port ${port}`, { cause });
     }
   }
 }
@@ -44,7 +46,7 @@ export class LineClient implements RawClient {
   }
 
   /**
-   * Connects as soon as somebody listens.
+   * Connects as soon as the server listens.
    *
    * @param hello - path and parameters of the connection
    */
@@ -62,7 +64,7 @@ export class LineClient implements RawClient {
 
   async next(): Promise<string> {
     const { value, done } = await within(this.#lines.next(), "a line");
-    if (done === true) throw new Error("the connection ended before a line came");
+    if (done === true) throw new Error("the connection ended before a line arrived");
     const line = value;
     if (!line.startsWith("=")) return line;
     return `hex ${Buffer.from(line.slice(1), "base64").toString("hex")}`;

@@ -1,4 +1,4 @@
-/** What the litmus tests share: how long they run, random pauses, and workers that report. */
+/** Shared parts of the litmus tests: how long they run, random pauses, and workers that report. */
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
@@ -6,20 +6,20 @@ import { within } from "./deadline.ts";
 
 const LITMUS_ROUNDS = Number(process.env["LITMUS_ROUNDS"] ?? 200_000);
 
-/** How long one wake may take before it counts as lost. Machines that run tests are slow. */
+/** How long a wake may take before it counts as lost. Generous, because test machines may be slow. */
 export const LOST_AFTER_MS = 20_000;
 
-/** Gives the rounds of a test whose round costs so many times a ring's write and read. */
+/** Returns the rounds of a test, given the cost of a round as a multiple of a ring's write and read. */
 export function litmusRounds(cost: number): number {
   return Math.ceil(LITMUS_ROUNDS / cost);
 }
 
-/** How long a test may take in all: its share of rounds, generously. */
+/** Returns how long a test may take in total; generous for its number of rounds. */
 export function litmusDeadlineMs(): number {
   return 60_000 + LITMUS_ROUNDS / 5;
 }
 
-/** Makes numbers below a limit, the same for the same seed. */
+/** Makes a generator of numbers below a limit, reproducible for a seed. */
 export function makeRandom(seed: number): (limit: number) => number {
   let state = (seed * 2_654_435_761) | 1;
   return (limit) => {
@@ -32,7 +32,7 @@ export function makeRandom(seed: number): (limit: number) => number {
 
 const parking = new Int32Array(new SharedArrayBuffer(4));
 
-/** Lets some time pass: mostly none, at times a moment, rarely the thread's turn on its core. */
+/** Lets some time pass: usually none, sometimes a moment, rarely the thread's time slice. */
 export function pause(random: (limit: number) => number): void {
   const dice = random(4_096);
   if (dice === 0) Atomics.wait(parking, 0, 0, 0.05);
@@ -40,7 +40,7 @@ export function pause(random: (limit: number) => number): void {
     for (let turns = random(400); turns > 0; turns -= 1) Atomics.load(parking, 0);
 }
 
-/** A worker of a litmus test; what it throws fails the test that waits for it. */
+/** A worker of a litmus test. Its errors fail the test that waits for it. */
 export interface LitmusWorker {
   readonly worker: Worker;
   /** Waits for the worker's next message. */
@@ -50,7 +50,7 @@ export interface LitmusWorker {
 }
 
 /**
- * Starts a worker that ends with the test at the latest.
+ * Starts a worker that is terminated at the end of the test.
  *
  * @param url - of the compiled file
  */

@@ -1,6 +1,6 @@
 /**
- * A long-poll client that does what a test says. Each request has a connection of its own, so that they land on
- * all shards in turns; and on all nodes, where it is given the ports of several.
+ * A long-poll client that does only what a test tells it to. Each request uses a connection of its own, so that
+ * requests go to all shards in turn, and to all nodes if it has the ports of several.
  *
  * Runs on: the main thread of the tests.
  */
@@ -9,20 +9,20 @@ import { request } from "node:http";
 import type { ClientRequest } from "node:http";
 import { within } from "./deadline.ts";
 
-/** What came back for one request. */
+/** The answer to a request. */
 export interface Answer {
   readonly http: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Of the body; 0 where that is no JSON. */
+  /** Status in the body; 0 if the body is not JSON. */
   readonly status: number;
   readonly token: string | undefined;
-  /** The frames, as they are. */
+  /** The frames, unchanged. */
   readonly frames: readonly string[];
-  /** The frames, decoded; those that are no JSON are null. */
+  /** The frames, decoded; null for frames that are not JSON. */
   readonly messages: readonly unknown[];
 }
 
-/** A request that can be given up. */
+/** A request that can be aborted. */
 export interface Asked {
   readonly answer: Promise<Answer>;
   abort(): void;
@@ -39,7 +39,7 @@ export function ask(
   given: Readonly<Record<string, string>> = {},
 ): Asked {
   let outgoing: ClientRequest | undefined;
-  // So that answers say whether the server wants the connection closed.
+  // With keep-alive, answers show whether the server wants to close the connection.
   const headers = { connection: "keep-alive", ...given };
   const answer = new Promise<Answer>((resolve, reject) => {
     outgoing = request({ host: "127.0.0.1", port, method, path, headers, agent: false });
@@ -55,7 +55,7 @@ export function ask(
     });
     outgoing.end(body);
   });
-  // An aborted request rejects, and nobody may be waiting for it.
+  // An aborted request rejects even if nobody waits for it.
   answer.catch(() => undefined);
   return { answer, abort: () => outgoing?.destroy() };
 }
@@ -113,13 +113,13 @@ export class LongPollClient {
     return ask(this.#nextPort(), "GET", `${this.#path}&token=${this.token}`);
   }
 
-  /** Sends frames as lines of one request. Gives the answer. */
+  /** Sends frames as the lines of one request, and returns the answer. */
   async send(...frames: readonly unknown[]): Promise<Answer> {
     const body = frames.map((frame) => JSON.stringify(frame)).join("\n");
     return this.post(body, NDJSON);
   }
 
-  /** Sends a body as it stands. Gives the answer. */
+  /** Sends a body unchanged, and returns the answer. */
   async post(
     body: string | Uint8Array,
     headers: Readonly<Record<string, string>> = {},
@@ -128,7 +128,7 @@ export class LongPollClient {
     return within(asked.answer, "the answer to a POST");
   }
 
-  /** Polls until there is a frame, and gives the first. */
+  /** Polls until there is a frame, and returns the first one. */
   async next(): Promise<unknown> {
     while (this.#unread.length === 0) {
       const { status, messages } = await within(this.poll().answer, "a message", 20_000);

@@ -1,12 +1,12 @@
 /**
- * Encrypted messages as plug_crypto 1.x wrote them, which only reading is left of.
+ * Encrypted messages in the format of plug_crypto 1.x, which the library can only read.
  *
  * Runs on: the test's thread.
  */
 
 import { createCipheriv, randomBytes } from "node:crypto";
 
-/** Keys of a message, and what is authenticated beside it. */
+/** The keys of a message, and the additional authenticated data. */
 export interface OldKeys {
   readonly secret: Buffer;
   readonly signSecret: Buffer;
@@ -14,7 +14,7 @@ export interface OldKeys {
   readonly additional?: string;
 }
 
-/** Encrypts a message with a key of its own, which is wrapped by the secret. */
+/** Encrypts a message with a content key, which is wrapped with the secret. */
 export function encryptOld(message: Uint8Array, keys: OldKeys): string {
   const { secret, signSecret, contentKey = randomBytes(16), additional = "A128GCM" } = keys;
   const wrapped = sealGcm(secret, signSecret, contentKey);

@@ -1,5 +1,5 @@
 /**
- * Options of a test's server, small where the defaults are large.
+ * Options of a test's server, with small values instead of large defaults.
  *
  * Runs on: the test's thread.
  */
@@ -7,7 +7,7 @@
 import { resolveOptions } from "../../src/options/resolution.ts";
 import type { Options, ResolvedOptions } from "../../src/options/options.ts";
 
-/** Gives options for a node of few bytes. */
+/** Resolves options for a node that needs little memory. */
 export function smallOptions(given: Options = {}): ResolvedOptions {
   const small = { shards: 1, secretKeyBase: "s".repeat(64), ringBytes: 4_096, indexBits: 8 };
   const automatic = {

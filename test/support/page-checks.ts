@@ -1,10 +1,10 @@
 /**
- * What is wrong with a page of charts, as scripts that a browser runs.
+ * Checks of a page with charts, as scripts that the browser runs.
  *
- * Runs on: the test's thread hands them to the page.
+ * Runs on: the page, to which the test passes them.
  */
 
-/** Pairs of texts that lie on each other, in the drawings that are shown. */
+/** Returns pairs of texts that overlap in the visible charts. */
 export const OVERLAPS = `[...document.querySelectorAll("figure.chart > svg")]
   .filter((svg) => svg.getBoundingClientRect().width > 0)
   .flatMap((svg) => {
@@ -14,17 +14,17 @@ export const OVERLAPS = `[...document.querySelectorAll("figure.chart > svg")]
       .map(([other]) => svg.parentElement.id + ": " + name + " on " + other));
   })`;
 
-/** Texts that the edge of their drawing cuts off. */
+/** Returns texts that are cut off at the edge of their chart. */
 export const CUT_OFF = `[...document.querySelectorAll("figure.chart > svg text")].filter((text) => {
   const [own, all] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
   return own.width > 0 && (own.left < all.left - 1 || own.right > all.right + 1 || own.top < all.top - 2 || own.bottom > all.bottom + 2);
 }).map((text) => text.textContent)`;
 
-/** The charts that are shown, each with the size in which it is. */
+/** Returns the visible charts with their sizes. */
 export const SHOWN = `[...document.querySelectorAll("figure.chart > svg")]
   .filter((svg) => svg.getBoundingClientRect().width > 0)
   .map((svg) => svg.parentElement.id + " " + svg.classList[0])`;
 
-/** Whether the page is wider than the screen. */
+/** Reports whether the page is wider than the screen. */
 export const SCROLLS =
   "document.documentElement.scrollWidth > document.documentElement.clientWidth";

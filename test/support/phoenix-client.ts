@@ -1,6 +1,6 @@
 /**
- * The official `phoenix` package, unchanged, on `ws`: promises instead of its callbacks, and nothing else.
- * One exception: a push that nobody answers times out after 10 s, and the process does not wait for that.
+ * The official `phoenix` package, unchanged, on `ws`, with promises instead of its callbacks.
+ * One exception: unanswered pushes, which time out after 10 s, do not keep the process alive.
  *
  * Runs on: the main thread of the tests.
  */
@@ -17,9 +17,9 @@ Channel.prototype.push = function pushAndLetGo(...given): Push {
 };
 
 /**
- * Makes a socket of the official client, and connects it. It retries at once, so that tests need not wait.
+ * Connects a socket of the official client. It retries quickly, so that tests need not wait.
  *
- * @param options - of the socket; its own LongPoll, as `transport`, needs no more than the `fetch` of Node.js
+ * @param options - of the socket; its own LongPoll as `transport` needs only the `fetch` of Node.js
  */
 export async function connectPhoenix(
   port: number,
@@ -39,12 +39,12 @@ export async function connectPhoenix(
   return socket;
 }
 
-/** Joins, and gives the response. */
+/** Joins, and returns the response. */
 export function join(channel: Channel): Promise<unknown> {
   return answered(channel.join(), `the join of ${channel.topic}`);
 }
 
-/** Pushes an event, and gives the response of its reply. */
+/** Pushes an event, and returns the response of its reply. */
 export function push(channel: Channel, event: string, payload: object): Promise<unknown> {
   return answered(channel.push(event, payload), `${event} on ${channel.topic}`);
 }
@@ -54,7 +54,7 @@ export function leave(channel: Channel): Promise<unknown> {
   return answered(channel.leave(), `the leave of ${channel.topic}`);
 }
 
-/** Waits for the next event of this name on a channel. Gives its payload. */
+/** Waits for the next event of this name on a channel, and returns its payload. */
 export function received(channel: Channel, event: string): Promise<unknown> {
   const arrived = new Promise<unknown>((resolve) => {
     const ref = channel.on(event, (payload) => {
@@ -65,13 +65,13 @@ export function received(channel: Channel, event: string): Promise<unknown> {
   return within(arrived, `${event} on ${channel.topic}`);
 }
 
-/** Ends the connection, and waits until it is closed. */
+/** Disconnects, and waits until the connection is closed. */
 export async function disconnect(socket: Socket): Promise<void> {
   const closed = new Promise<void>((resolve) => socket.disconnect(resolve));
   await within(closed, "the official client's close");
 }
 
-/** Waits for the ok of a push. An error or the client's own timeout rejects. */
+/** Waits for the ok of a push. Rejects at an error or the client's own timeout. */
 function answered(sent: Push, what: string): Promise<unknown> {
   const answer = new Promise<unknown>((resolve, reject) => {
     const refuse = (status: string) => (response: unknown) =>

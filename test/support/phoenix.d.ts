@@ -1,4 +1,4 @@
-/** The little that the tests need of the official client, whose package has no types. */
+/** Types for the parts of the official client that the tests use. Its package has none. */
 declare module "phoenix" {
   export interface SocketOptions {
     readonly transport: unknown;
@@ -14,11 +14,11 @@ declare module "phoenix" {
     rejoinAfterMs?(tries: number): number;
   }
 
-  /** The client's own transport, to be given as `transport`. */
+  /** The client's own transport, for the option `transport`. */
   export const LongPoll: unknown;
 
   export class Push {
-    /** Runs until the reply, or until the push has timed out. */
+    /** The timer of the push, which runs until the reply or the timeout. */
     readonly timeoutTimer: NodeJS.Timeout | null;
     receive(status: string, callback: (response: unknown) => void): Push;
   }
@@ -32,12 +32,12 @@ declare module "phoenix" {
     on(event: string, callback: (payload: unknown) => void): number;
     off(event: string, ref?: number): void;
     onClose(callback: (payload: unknown) => void): void;
-    /** Called for each message of the channel before its callbacks, which get what it returns. */
+    /** Called for each message before the channel's callbacks, which receive its return value. */
     onMessage: (event: string, payload: unknown) => unknown;
     onError(callback: (reason: unknown) => void): void;
   }
 
-  /** Who is there under one key. */
+  /** The presences of one key. */
   export interface PresentAs {
     readonly metas: readonly (Readonly<Record<string, unknown>> & { readonly phx_ref: string })[];
     readonly [added: string]: unknown;
@@ -51,7 +51,7 @@ declare module "phoenix" {
     list<Shown>(choose: (key: string, presence: PresentAs) => Shown): Shown[];
   }
 
-  /** A message as the client has decoded it. */
+  /** A message as decoded by the client. */
   export interface Received {
     readonly topic: string;
     readonly event: string;

@@ -1,10 +1,10 @@
 /**
- * A session as an application on Plug keeps it, in literal bytes: a signed cookie, and a CSRF token for it.
+ * A session of an application on Plug, in literal bytes: a signed cookie and a matching CSRF token.
  *
  * Runs on: the test's thread.
  */
 
-/** Secret of the application, and what it signs its sessions with. */
+/** The application's secret, and the salt with which it signs its sessions. */
 export const PLUG_SECRET = "abcdefgh".repeat(8);
 export const PLUG_SALT = "Wg3OZbC1";
 export const PLUG_COOKIE_NAME = "_chat_key";

@@ -1,8 +1,8 @@
 /**
- * Trackers of several shards on several nodes, and what lies between them: a net that loses,
- * delays and doubles what a test says, and whose time passes when the test says so.
+ * Trackers of several shards on several nodes, connected by a network that loses, delays and duplicates
+ * messages as a test wants. The test also controls the clock.
  *
- * Runs on: the test's thread. Payloads cross as JSON, as they do between threads.
+ * Runs on: the test's thread. Payloads are sent as JSON, as they are between threads.
  */
 
 import { Logger } from "../../src/log/logger.ts";
@@ -26,22 +26,22 @@ export interface Packet {
   readonly json: string;
 }
 
-/** Times so long that only a test lets them pass, unless it gives others. */
+/** Default times, so long that they only pass if the test advances the clock. */
 const SLOW: PresenceOptions = { broadcastPeriodMs: 1_000, maxSilentPeriods: 10 };
 
 /** All shards of all nodes. */
 export class PresenceNet {
-  /** Time of all shards (ms). */
+  /** The clock of all shards (ms). */
   nowMs = 0;
   readonly shards: PresenceShard[] = [];
-  /** Says how often a message arrives. */
+  /** Returns how often a message arrives. */
   copies: (packet: Packet) => number = () => 1;
-  /** What is on its way. */
+  /** Messages in transit. */
   readonly packets: Packet[] = [];
-  /** All that was sent, as `from>to event`. */
+  /** Everything that was sent, as `from>to event`. */
   readonly sent: string[] = [];
 
-  /** Makes a shard, which says nothing before it is started. */
+  /** Makes a shard, which sends nothing before it is started. */
   make(
     node: string,
     member: number,
@@ -52,7 +52,7 @@ export class PresenceNet {
     return shard;
   }
 
-  /** Makes a shard and starts it; what it asks the others is answered. */
+  /** Makes a shard and starts it, with its requests to the others answered. */
   start(
     node: string,
     member: number,
@@ -64,7 +64,7 @@ export class PresenceNet {
     return shard;
   }
 
-  /** Takes a shard away without a word, as a thread or a node that dies. */
+  /** Removes a shard abruptly, like a thread or a node that dies. */
   kill(shard: PresenceShard): void {
     this.shards.splice(this.shards.indexOf(shard), 1);
     shard.tracker.close();
@@ -75,33 +75,33 @@ export class PresenceNet {
     for (let copy = this.copies(packet); copy > 0; copy -= 1) this.packets.push(packet);
   }
 
-  /** Delivers all that is on its way, and what comes of it. */
+  /** Delivers all messages in transit, and those sent in response. */
   deliver(): void {
     for (let packet = this.packets.shift(); packet; packet = this.packets.shift()) {
       packet.to.receive(packet);
     }
   }
 
-  /** Gives what was sent since the last call. */
+  /** Returns what was sent since the last call. */
   taken(): string[] {
     return this.sent.splice(0);
   }
 }
 
-/** One shard, as its presence knows it: the net in place of its PubSub. */
+/** A shard as seen by its presence, with the test's network instead of a PubSub. */
 export class PresenceShard implements PresencePubSub {
   readonly node: string;
   readonly member: PresencePubSub["member"];
   readonly tracker: Tracker;
   readonly log: LogEntry[] = [];
-  /** What its subscribers were told, as `+key` and `-key`, with the topic before it. */
+  /** Diffs to its subscribers, as `+key` and `-key` after the topic. */
   readonly heard: string[] = [];
-  /** Payloads of what its subscribers were told. */
+  /** Payloads of the diffs to its subscribers. */
   readonly diffs: { readonly topic: string; readonly payload: unknown }[] = [];
-  /** All that was broadcast to its subscribers. */
+  /** Everything that was broadcast to its subscribers. */
   readonly sent: (readonly [event: string, payload: unknown])[] = [];
   readonly ended = new Set<object>();
-  /** Subscribers of each topic. */
+  /** Number of subscribers of each topic. */
   subscribers = 1;
   readonly #net: PresenceNet;
   readonly #listeners = new Map<string, Listener>();
@@ -137,29 +137,29 @@ export class PresenceShard implements PresencePubSub {
     });
   }
 
-  /** Name of the place, `a1`: node and member. */
+  /** Node and member, such as `a1`. */
   get place(): string {
     return `${this.node}${this.member.number}`;
   }
 
-  /** Presences that are tracked here. */
+  /** Number of presences tracked here. */
   get tracked(): number {
     return readCounters(this.#counters, 0).presences;
   }
 
-  /** Retires a member of its node, as main has all threads do. */
+  /** Retires a member of its node, as every thread does when main tells it to. */
   retire(member: number): void {
     for (const task of this.#retireTasks) task(member);
   }
 
-  /** Tracks for an owner of its own. */
+  /** Tracks a presence with a new owner. */
   track(key: string, topic = "room", meta: object = {}): object {
     const owner = { owns: key };
     this.tracker.track(owner, topic, key, meta);
     return owner;
   }
 
-  /** Keys that are there on a topic, in order, each as often as it has metas. */
+  /** Returns the keys present on a topic, sorted, each as often as it has metas. */
   keys(topic = "room"): string[] {
     const presences = this.tracker.list(topic) as Record<string, { metas: unknown[] }>;
     return Object.entries(presences)
@@ -167,7 +167,7 @@ export class PresenceShard implements PresencePubSub {
       .toSorted();
   }
 
-  /** Metas that are there under a key of a topic. */
+  /** Returns the metas of a key on a topic. */
   metas(key: string, topic = "room"): readonly Readonly<Record<string, unknown>>[] {
     const entry = this.tracker.getByKey(topic, key) as
       | { metas: Record<string, unknown>[] }
@@ -175,7 +175,7 @@ export class PresenceShard implements PresencePubSub {
     return entry?.metas ?? [];
   }
 
-  /** Gives what its subscribers were told since the last call. */
+  /** Returns the diffs to its subscribers since the last call. */
   taken(): string[] {
     return this.heard.splice(0);
   }
@@ -184,7 +184,7 @@ export class PresenceShard implements PresencePubSub {
     this.#listeners.get(topic)?.receive({ topic, event, payload: JSON.parse(json) });
   }
 
-  /** Is told by PubSub that it may have missed something. */
+  /** Called as by PubSub when it may have missed messages. */
   miss(): void {
     for (const [topic, listener] of this.#listeners) listener.missed(topic);
   }

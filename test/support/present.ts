@@ -1,5 +1,5 @@
 /**
- * One client of the official package in a room, and its `Presence`: who it thinks is there.
+ * A client of the official package in a room, with its `Presence`.
  *
  * Runs on: the main thread of the tests.
  */
@@ -15,9 +15,9 @@ export class Present {
   readonly name: string;
   readonly socket: Socket;
   readonly channel: Channel;
-  /** What its callbacks were told, as `join key` and `leave key`. */
+  /** Calls of its callbacks, as `join key` and `leave key`. */
   readonly told: string[] = [];
-  /** Index of the shard that it joined on. */
+  /** Index of the shard on which it joined. */
   shard = -1;
   readonly #presence: Presence;
   #wake: () => void = () => undefined;
@@ -32,7 +32,7 @@ export class Present {
     this.#presence.onSync(() => this.#wake());
   }
 
-  /** Connects, joins, and waits until it sees itself there. */
+  /** Connects, joins, and waits until it sees itself. */
   static async join(
     port: number,
     name: string,
@@ -58,18 +58,18 @@ export class Present {
     return present;
   }
 
-  /** Keys that it sees, in order, each as often as it has metas. */
+  /** The keys that it sees, sorted, each as often as it has metas. */
   get keys(): string[] {
     const lists = this.#presence.list((key, { metas }) => metas.map(() => key));
     return lists.flat().toSorted();
   }
 
-  /** What it sees under each key. */
+  /** Lists what it sees for each key. */
   list<Shown>(choose: Parameters<Presence["list"]>[0]): Shown[] {
     return this.#presence.list(choose) as Shown[];
   }
 
-  /** Waits until what it sees is as wanted. */
+  /** Waits until it sees what a test wants. */
   async sees(isWanted: (keys: readonly string[]) => boolean, what: string): Promise<void> {
     const seen = async (): Promise<void> => {
       while (!isWanted(this.keys)) {
@@ -79,13 +79,13 @@ export class Present {
       }
     };
     try {
-      await within(seen(), `${what}, seen by ${this.name},`, DEADLINE_MS);
+      await within(seen(), `${this.name} to see ${what}`, DEADLINE_MS);
     } catch (cause) {
       throw new Error(`${String(cause)}; it sees ${this.keys.join(", ")}`, { cause });
     }
   }
 
-  /** Waits until it sees just these. */
+  /** Waits until it sees exactly these. */
   async seesOnly(...keys: readonly string[]): Promise<void> {
     const wanted = keys.toSorted().join();
     await this.sees((seen) => seen.join() === wanted, `only ${wanted}`);

@@ -1,6 +1,6 @@
 /**
- * Clients of raw sockets, one for each transport, that all do the same: send frames, read them in
- * order, and see how the connection ends.
+ * Clients of raw sockets with the same interface for each transport: they send frames, read frames in order, and
+ * observe how the connection ends.
  *
  * Runs on: the test's thread.
  */
@@ -13,15 +13,15 @@ import { WebSocket } from "ws";
 import { within } from "./deadline.ts";
 import { ask, NDJSON } from "./longpoll-client.ts";
 
-/** A client, whatever carries its frames. */
+/** A client of a raw socket, over any transport. */
 export interface RawClient {
-  /** Sends a frame: text, or bytes. Resolves when the server has been asked. */
+  /** Sends a text or binary frame. Resolves when it has been handed to the server. */
   send(frame: string | Uint8Array): Promise<void>;
-  /** Gives the next frame: text as it is, a binary one as hex where the transport has such. */
+  /** Returns the next frame: text unchanged, binary as hex if the transport supports it. */
   next(): Promise<string>;
-  /** Waits for the end; gives its code and text, or `ended` where the transport has neither. */
+  /** Waits for the end and returns its code and text, or `ended` if the transport has neither. */
   closed(): Promise<string>;
-  /** Goes away as clients do. */
+  /** Leaves as clients usually do. */
   close(): Promise<void>;
 }
 
@@ -76,12 +76,12 @@ export class RawWebSocketClient implements RawClient {
   }
 }
 
-/** A client over long-poll, where a session that ends is told by the next poll. */
+/** A client over long-poll, whose next poll reports the end of the session. */
 export class RawLongPollClient implements RawClient {
   readonly #port: number;
   readonly #path: string;
   readonly #frames: string[] = [];
-  /** Status in the body of the last POST. */
+  /** Status in the body of the last POST's answer. */
   posted = 0;
 
   private constructor(port: number, path: string) {
@@ -115,13 +115,13 @@ export class RawLongPollClient implements RawClient {
   async closed(): Promise<string> {
     for (;;) {
       const { http, status, frames } = await this.#poll();
-      // 503: nobody is let in any more, as the shard closes.
+      // 503 means that the shard is closing and accepts no more requests.
       if (status === 410 || http === 503) return "ended";
       this.#frames.push(...frames);
     }
   }
 
-  /** It just polls no more: the session ends by itself. */
+  /** Does nothing: without polls, the session ends by itself. */
   async close(): Promise<void> {}
 
   #poll(): ReturnType<typeof ask>["answer"] {

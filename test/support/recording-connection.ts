@@ -1,16 +1,21 @@
 /**
- * The test's end of the port that channels send through: it records frames, and publishes as an
- * engine does, to all that have a native topic.
+ * A test's implementation of the port through which channels send: records frames, and publishes to all
+ * subscribers of a native topic, as an engine does.
  *
  * Runs on: the test's thread.
  */
 
-import type { Connection, Publisher, RoomWaiter } from "../../src/channel/connection.ts";
+import type {
+  Connection,
+  NativeConnection,
+  Publisher,
+  RoomWaiter,
+} from "../../src/channel/connection.ts";
 
-/** The connections of a test's shard, by native topic. */
+/** The connections of a test's shard by native topic. */
 export class RecordingPublisher implements Publisher {
   readonly topics = new Map<string, Set<RecordingConnection>>();
-  /** Calls of `publish` with what they said of their receivers. */
+  /** Calls of `publish`, with their arguments about receivers. */
   readonly published: {
     readonly nativeTopic: string;
     readonly receivers: number;
@@ -28,7 +33,7 @@ export class RecordingPublisher implements Publisher {
     this.deliver(nativeTopic, { frame, isBinary }, undefined);
   }
 
-  /** Publishes to all but one. */
+  /** Publishes to all connections but one. */
   deliver(
     nativeTopic: string,
     { frame, isBinary }: { readonly frame: Uint8Array; readonly isBinary: boolean },
@@ -40,11 +45,11 @@ export class RecordingPublisher implements Publisher {
   }
 }
 
-/** One client's connection, and what it was sent. */
-export class RecordingConnection implements Connection {
+/** A client's connection, and the frames that it was sent. */
+export class RecordingConnection implements Connection, NativeConnection {
   readonly id: number;
   readonly transport = "recording";
-  readonly isNative: boolean;
+  readonly native: NativeConnection | undefined;
   readonly isCompressed: boolean;
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
@@ -53,7 +58,7 @@ export class RecordingConnection implements Connection {
   #room = Infinity;
   isOpen = true;
   closeCode: number | undefined;
-  /** How often work was corked. */
+  /** Number of corked calls. */
   corks = 0;
 
   constructor(
@@ -64,22 +69,22 @@ export class RecordingConnection implements Connection {
   ) {
     this.id = id;
     this.#publisher = publisher;
-    this.isNative = kind.isNative;
+    this.native = kind.isNative ? this : undefined;
     this.isCompressed = kind.isCompressed;
     this.#onClose = onClose;
   }
 
-  /** True while there is room for a frame. */
+  /** Whether there is room for a frame. */
   get hasRoom(): boolean {
     return this.#room > 0;
   }
 
-  /** Gives it room for so many frames, of which nobody is told yet. */
+  /** Makes room for a number of frames without notifying anyone yet. */
   gainRoom(frames: number): void {
     this.#room = frames;
   }
 
-  /** Says for how many frames there is room; where there is for some, all who wait are told. */
+  /** Sets the room for frames; if there is any, notifies all that wait for room. */
   setRoom(frames: number): void {
     this.#room = frames;
     if (frames === 0) return;
@@ -92,7 +97,7 @@ export class RecordingConnection implements Connection {
     this.#waiters.push(waiter);
   }
 
-  /** Takes the frames that were sent since the last call: text, or `hex ` and a binary frame. */
+  /** Takes the frames sent since the last call: text, or `hex ` and the bytes of a binary frame. */
   taken(): string[] {
     const frames = this.#frames;
     this.#frames = [];
@@ -149,7 +154,7 @@ export class RecordingConnection implements Connection {
     this.lose(code);
   }
 
-  /** The client goes away. As the engine does, it tells of the close from within. */
+  /** Closes as if the client had gone away. Reports the close from within the call, as the engine does. */
   lose(code = 1006): void {
     this.isOpen = false;
     for (const connections of this.#publisher.topics.values()) connections.delete(this);
@@ -157,7 +162,7 @@ export class RecordingConnection implements Connection {
   }
 }
 
-// A view on a ring may be shared memory, which TextDecoder does not take.
+// Copied, because a view of a ring is shared memory, which TextDecoder does not accept.
 function bytesOf(frame: Uint8Array): Buffer {
   return Buffer.from(frame);
 }

@@ -1,5 +1,5 @@
 /**
- * A Redis server of a test's own: on a port of its own, in memory only, ended with the test.
+ * A Redis server for a test: on its own port, in memory only, ended with the test.
  *
  * Runs on: the test's thread; the server is a process of its own.
  */
@@ -17,20 +17,20 @@ import { within } from "./deadline.ts";
 import { freePort } from "./server.ts";
 
 /**
- * The program. Debian's package redis-tools has it under the name of a tool that it is as well, and
- * which it is goes by how it is called; redis-server would add a service that starts by itself.
+ * The program. Debian's package redis-tools contains it as redis-check-rdb; the name by which it is called
+ * decides which of the two it is. The package redis-server would add a service that starts by itself.
  */
 const PROGRAMS = ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"];
 const PROGRAM = PROGRAMS.find((path) => existsSync(path));
 const READY_MS = 20_000;
 
-/** Why there can be no server here; false where there can. What `skip` of a test takes. */
+/** Why no Redis is available here, or false if it is. For `skip` of a test. */
 export const noRedis: string | false =
   PROGRAM === undefined
     ? `${PROGRAMS.join(" and ")} are missing; on Debian, apt-get install redis-tools`
     : false;
 
-/** A running server, which may be ended and started anew on its port. */
+/** A Redis server that can be ended and restarted on its port. */
 export class TestRedis {
   readonly port: number;
   readonly #settings: readonly string[];
@@ -44,14 +44,14 @@ export class TestRedis {
     this.#portFlags = ["--port", String(port)];
   }
 
-  /** @param settings - as in its configuration: `["--requirepass", "secret"]` */
+  /** @param settings - Redis options, such as `["--requirepass", "secret"]` */
   static async start(settings: readonly string[] = []): Promise<TestRedis> {
     const redis = await TestRedis.away(settings);
     await redis.start();
     return redis;
   }
 
-  /** CPU that it has used since it began, in µs. */
+  /** Returns the CPU that it has used since it started, in µs. */
   async cpuUs(): Promise<number> {
     const text = await this.withClient((client) => client.info("cpu"));
     const seconds = [...text.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(
@@ -60,7 +60,7 @@ export class TestRedis {
     return seconds.reduce((sum, value) => sum + Number(value), 0) * 1e6;
   }
 
-  /** One whose port takes TLS only. */
+  /** Starts one whose port accepts TLS only. */
   static async startTls(settings: readonly string[]): Promise<TestRedis> {
     const redis = await TestRedis.away(settings);
     redis.#portFlags = ["--port", "0", "--tls-port", String(redis.port)];
@@ -68,7 +68,7 @@ export class TestRedis {
     return redis;
   }
 
-  /** One that is not started yet. */
+  /** Makes one that is not started yet. */
   static async away(settings: readonly string[] = []): Promise<TestRedis> {
     return new TestRedis(await freePort(), settings);
   }
@@ -98,19 +98,19 @@ export class TestRedis {
     await within(ready, "Redis", READY_MS);
   }
 
-  /** Ends it as a crash would. */
+  /** Kills it, like a crash. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
     if (!child) return;
     const ended = once(child, "exit");
-    // A frozen one too, which then takes nothing more.
+    // SIGKILL also ends a frozen process.
     child.kill("SIGKILL");
     await within(ended, "the end of Redis");
     await rm(this.#folder, { recursive: true });
   }
 
-  /** Stops it where it is: connections stay, and nothing is answered. */
+  /** Freezes it: connections stay open, but nothing is answered. */
   freeze(): void {
     this.#process?.kill("SIGSTOP");
   }
@@ -119,7 +119,7 @@ export class TestRedis {
     this.#process?.kill("SIGCONT");
   }
 
-  /** Runs something with a client of its own. */
+  /** Runs a function with a new client. */
   async withClient<Result>(
     use: (client: RedisClientType) => Promise<Result>,
     url = this.url,
@@ -133,7 +133,7 @@ export class TestRedis {
     }
   }
 
-  /** Cuts all connections but that of the one who does it. */
+  /** Cuts all connections except the one that requests it. */
   async cutAll(): Promise<void> {
     await this.withClient(async (client) => {
       await client.sendCommand(["CLIENT", "KILL", "SKIPME", "yes"]);

@@ -1,6 +1,6 @@
 /**
- * What members of retire.test.ts write to each other and check. A record says, in every word,
- * in which round its writer wrote it: how many replacements of member 2 it has heard of.
+ * What members of retire.test.ts write to each other and check. Every word of a record contains the writer's
+ * round: how many replacements of member 2 it knew of.
  *
  * Runs on: all threads of the test.
  */
@@ -10,7 +10,7 @@ import { makeRandom } from "./litmus.ts";
 
 const REPLACED = 2;
 
-/** One member's side. */
+/** The side of one member. */
 export class RetireTalk implements ExchangeHandler {
   readonly #exchange: Exchange;
   readonly #member: number;
@@ -28,7 +28,7 @@ export class RetireTalk implements ExchangeHandler {
     this.#random = makeRandom(member + 1 + round);
   }
 
-  /** Whether this member has had a record of another in this round. */
+  /** Reports whether this member has received a record of another one in this round. */
   heardFrom(member: number): boolean {
     return this.#heardFrom.has(member);
   }
@@ -39,7 +39,7 @@ export class RetireTalk implements ExchangeHandler {
     tell();
   }
 
-  /** Writes a burst, of large records too. */
+  /** Writes a burst that includes large records. */
   say(to: number): void {
     this.#words.fill(this.#round);
     for (let left = this.#random(12); left > 0; left -= 1) {
@@ -48,7 +48,7 @@ export class RetireTalk implements ExchangeHandler {
     }
   }
 
-  /** Forgets the replaced member, as every member does when one ends. */
+  /** Forgets the replaced member, as every member does when another ends. */
   retire(): void {
     this.#exchange.drainFrom(REPLACED);
     this.#exchange.forget(REPLACED);
@@ -60,9 +60,9 @@ export class RetireTalk implements ExchangeHandler {
     const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
     for (let at = 0; at < length; at += 4) {
       const round = view.getInt32(at, true);
-      // Only what goes to the replaced member or comes from it knows of rounds.
+      // Rounds only matter for records to and from the replaced member.
       if (round === this.#round) continue;
-      assert.fail(`${this.#member} in round ${this.#round} got one of ${round} from ${from}`);
+      assert.fail(`${this.#member} in round ${this.#round} got a record of ${round} from ${from}`);
     }
     this.#heardFrom.add(from);
   }

@@ -11,7 +11,7 @@ export interface RingEnds {
   readonly consumer: RingConsumer;
 }
 
-/** Makes a small ring whose positions start where the test needs them. */
+/** Makes a small ring with the starting positions that a test needs. */
 export function makeRing(
   options: { capacityBytes?: number; startPosition?: number } = {},
 ): RingEnds {
@@ -29,13 +29,13 @@ export function makeRing(
   };
 }
 
-/** Moves the positions of an empty ring that has no producer yet. */
+/** Sets the positions of an empty ring that has no producer yet. */
 export function startAt(views: RingViews, place: RingPlace, position: number): void {
   views.words[(place.wordsOffset >> 2) + TAIL_WORD] = position;
   views.words[(place.wordsOffset >> 2) + HEAD_WORD] = position;
 }
 
-/** Reads all that is in the ring, or up to a limit, as `type:text` strings. */
+/** Reads all records in the ring, or up to a limit, as `type:text` strings. */
 export function drained(consumer: RingConsumer, limit: number = 1_000): string[] {
   const seen: string[] = [];
   const onRecord = (type: number, bytes: Uint8Array, offset: number, length: number): void => {

@@ -1,7 +1,7 @@
 /**
- * Servers of the tests: an app of `test/apps`, on a port of the system's choice, on the loopback only.
+ * Servers for tests: serve an app of `test/apps` on a port chosen by the system, on the loopback only.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
  */
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -18,7 +18,7 @@ export const SECRET_KEY_BASE = "abcdefgh".repeat(8);
 /**
  * Serves an app of `test/apps`.
  *
- * @param app - name of its file, without the ending
+ * @param app - name of its file, without the extension
  */
 export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}): Promise<Server> {
   return serve({
@@ -31,7 +31,7 @@ export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}
   });
 }
 
-/** Serves an app whose shards find these variables in their environment; ours is as it was afterwards. */
+/** Serves an app with these environment variables for its shards. Restores our own environment. */
 export async function startServerWith(
   environment: Readonly<Record<string, string>>,
   ...rest: Parameters<typeof startServer>
@@ -45,10 +45,10 @@ export async function startServerWith(
 }
 
 /**
- * Finds a port that is free now, for a server that is to come back on the same one.
+ * Finds a port that is currently free, for a server that will be restarted on the same port.
  *
- * A server on port 0 would not do: the system lets nobody else have the port it chose until the last
- * connection there is forgotten, a minute later.
+ * Port 0 does not work for that: the system does not reassign a port that it chose until the last connection to it
+ * is forgotten, a minute later.
  */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");

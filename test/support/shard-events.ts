@@ -1,5 +1,5 @@
 /**
- * Telemetry of all shards, as the app `slow` passes it on to the test's thread.
+ * The telemetry of all shards, forwarded to the test's thread by the app `slow`.
  *
  * Runs on: the main thread of the tests.
  */
@@ -29,14 +29,14 @@ export class ShardEvents {
     });
   }
 
-  /** Gives all events so far that have these values. */
+  /** Returns all events so far that have these values. */
   having(sought: Sought): ShardEvent[] {
     return this.seen.filter((event) =>
       Object.entries(sought).every(([key, value]) => event[key] === value),
     );
   }
 
-  /** Waits until so many events with these values were seen, and gives them. */
+  /** Waits until `count` events with these values have been seen, and returns them. */
   async until(sought: Sought, count = 1): Promise<ShardEvent[]> {
     const done = new Promise<ShardEvent[]>((resolve) => {
       const look = (): void => {

@@ -1,5 +1,5 @@
 /**
- * A shard on the test's own thread: the real engine on a free port of loopback, and no Worker.
+ * A shard on the test's own thread: the real engine on a free loopback port, without a Worker.
  *
  * Runs on: the test's thread.
  */
@@ -25,13 +25,13 @@ export interface TestShard {
   readonly port: number;
   readonly log: readonly LogEntry[];
   readonly counter: (name: CounterName) => number;
-  /** The words that main would write. */
+  /** The words that the main thread would write. */
   readonly life: Life;
   /** Closes everything at once. */
   close(): void;
 }
 
-/** Starts a shard; `numbers` says which one of how many it is. */
+/** Starts a shard; `numbers` contains its index and the number of shards. */
 export async function startShard(
   callbacks: EndpointCallbacks,
   given: Options = {},
@@ -51,12 +51,12 @@ export async function startShard(
     engine,
     tasks: new RecordingTasks(),
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
-    onDeal: () => {},
+    onRotation: () => {},
   });
   try {
     await shard.start();
   } catch (cause) {
-    // As the thread of a shard does, where it cannot start.
+    // A shard thread that cannot start does the same.
     shard.close();
     throw cause;
   }
@@ -74,7 +74,7 @@ export async function startShard(
   };
 }
 
-/** A drain of all connections at once. */
+/** Returns the pace of a drain that ends all connections at once. */
 export function atOnce(deadlineMs: number): DrainPace {
   return { rounds: 1, intervalMs: 0, spreadMs: 0, deadlineMs, isOfNode: false };
 }

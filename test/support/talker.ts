@@ -1,5 +1,5 @@
 /**
- * A client that counts what it hears: from each speaker the numbers one after the other.
+ * A client that checks what it receives: consecutive numbers from each speaker.
  *
  * Runs on: the main thread of the tests.
  */
@@ -11,23 +11,23 @@ import { within } from "./deadline.ts";
 
 const DEADLINE_MS = 20_000;
 
-/** What its join was answered with by `chatApp`. */
+/** The reply of `chatApp` to its join. */
 export interface Joined {
   readonly version: number;
   readonly shard: number;
 }
 
-/** One connection on one topic: it speaks in numbers, and listens. */
+/** A connection joined to one topic that sends numbers and listens. */
 export class Talker {
   readonly name: string;
   joined: Joined = { version: 0, shard: -1 };
-  /** Last number that it said. */
+  /** The last number that it sent. */
   said = 0;
-  /** Last number that each speaker was heard with. */
+  /** The last number received from each speaker. */
   readonly heard = new Map<string, number>();
-  /** First number of each speaker. */
+  /** The first number received from each speaker. */
   readonly first = new Map<string, number>();
-  /** What should not have come. */
+  /** Unexpected messages. */
   readonly wrong: string[] = [];
   closeCode: number | undefined;
   readonly closed: Promise<number>;
@@ -71,7 +71,7 @@ export class Talker {
     return this.closeCode === undefined;
   }
 
-  /** Says the next number, if it is still connected. */
+  /** Sends the next number if it is still connected. */
   say(): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return;
     this.said += 1;
@@ -82,7 +82,7 @@ export class Talker {
     this.#webSocket.send(JSON.stringify(["j", "1", this.#topic, event, payload]));
   }
 
-  /** Waits until something is so, looking again at whatever comes. */
+  /** Waits until a condition is true, checking it after each message. */
   async until(isSo: () => boolean, what: string): Promise<void> {
     if (isSo()) return;
     const so = new Promise<void>((resolve) => {
@@ -97,7 +97,7 @@ export class Talker {
     });
   }
 
-  /** Waits until it has heard a speaker's number. */
+  /** Waits until it has received a number from a speaker. */
   async hears(name: string, n: number): Promise<void> {
     await this.until(
       () => !this.isOpen || (this.heard.get(name) ?? 0) >= n,
@@ -121,7 +121,7 @@ export class Talker {
   #hear({ from, n }: { readonly from: string; readonly n: number }): void {
     const last = this.heard.get(from);
     if (last === undefined) this.first.set(from, n);
-    else if (n !== last + 1) this.wrong.push(`${this.name} heard ${n} of ${from} after ${last}`);
+    else if (n !== last + 1) this.wrong.push(`${this.name} heard ${n} from ${from} after ${last}`);
     this.heard.set(from, n);
   }
 }

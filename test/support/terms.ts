@@ -1,5 +1,5 @@
 /**
- * Terms for tests: arbitrary ones, and bytes written by hand.
+ * Terms for tests: arbitrary ones, and hand-written bytes.
  *
  * Runs on: the test's thread.
  */
@@ -8,10 +8,10 @@ import * as fc from "fast-check";
 
 import { Bitstring, ImproperList, Tuple, Atom, type Term } from "../../src/token/terms.ts";
 
-/** Half a surrogate pair has no bytes in UTF-8. */
+/** Arbitrary text without lone surrogates, which cannot be encoded in UTF-8. */
 const TEXT = fc.string({ unit: "grapheme" });
 
-/** Any term that this version of JavaScript writes and reads back as the same value. */
+/** Arbitrary terms that are the same value after encoding and decoding. */
 export const TERMS: fc.Arbitrary<Term> = fc.letrec<{ term: Term; list: Term[] }>((tie) => ({
   term: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
@@ -37,7 +37,7 @@ export const TERMS: fc.Arbitrary<Term> = fc.letrec<{ term: Term; list: Term[] }>
   list: fc.array(tie("term"), { maxLength: 5 }),
 })).term;
 
-/** Gives the bytes of numbers and texts in a row, a version byte before them. */
+/** Returns a version byte followed by the bytes of numbers and texts. */
 export function termBytes(...parts: readonly (number | string | Uint8Array)[]): Buffer {
   const bytes = parts.map((part) =>
     typeof part === "number" ? Buffer.of(part) : Buffer.from(part as string),
@@ -45,21 +45,21 @@ export function termBytes(...parts: readonly (number | string | Uint8Array)[]): 
   return Buffer.concat([Buffer.of(131), ...bytes]);
 }
 
-/** Gives a length as four bytes. */
+/** Returns a length as four bytes. */
 export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
 }
 
-/** Gives a length as two bytes. */
+/** Returns a length as two bytes. */
 export function u16(value: number): Buffer {
   const bytes = Buffer.alloc(2);
   bytes.writeUInt16BE(value);
   return bytes;
 }
 
-/** A Map with one key that is text is an object once it was read, so there is none here. */
+/** Makes a Map. A Map whose only key is text would be decoded as an object, so none is made. */
 function mapOf(entries: readonly (readonly [Term, Term] | undefined)[]): Term {
   const map = new Map<Term, Term>();
   for (const entry of entries) if (entry) map.set(entry[0], entry[1]);

@@ -1,5 +1,5 @@
 /**
- * Topics with one hash, found by search: among 32-bit hashes of some 80 000 texts two are the same.
+ * Topics with the same hash, found by search: among the 32-bit hashes of about 80 000 texts, two are equal.
  *
  * Runs on: the test's thread.
  */
@@ -10,10 +10,10 @@ const HALF = 12;
 const MOST_TEXTS = 1_000_000;
 
 /**
- * Gives three topics of the same hash.
+ * Returns three topics with the same hash.
  *
- * Two texts that lead the hash to one state lead it to one state with any text behind them, as
- * long as the length is the same. So of two halves with two texts each, all pairs have one hash.
+ * If two texts of the same length lead the hash to the same state, they do so with any text appended. With two
+ * such texts for each half, all combinations have the same hash.
  */
 export function collidingTopics(seed: number): readonly [string, string, string] {
   const [first, other] = search(seed, (text) => text + "z".repeat(HALF));
@@ -30,10 +30,10 @@ function search(seed: number, topicOf: (text: string) => string): readonly [stri
     if (same !== undefined) return [same, text];
     known.set(hash, text);
   }
-  throw new Error(`no two of ${MOST_TEXTS} texts have one hash`);
+  throw new Error(`no two of ${MOST_TEXTS} texts have the same hash`);
 }
 
-/** Scatters a number over letters: numbers in a row would hardly ever meet. */
+/** Converts a number to scattered letters, because consecutive numbers would rarely collide. */
 function textOf(n: number): string {
   const spread = Math.imul(n, 0x9e37_79b1) >>> 0;
   const more = Math.imul(n ^ (n >>> 3), 0x85eb_ca6b) >>> 0;

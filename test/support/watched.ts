@@ -1,21 +1,21 @@
 /**
- * Something that changes, and a test that waits until it is such.
+ * Lets a test wait for a condition on something that changes.
  *
  * Runs on: the test's thread.
  */
 
 import { within } from "./deadline.ts";
 
-/** What is told of changes, and wakes who waits. One at a time waits. */
+/** Receives changes and wakes the waiting test. Only one caller can wait at a time. */
 export class Watched {
   #look: () => void = () => undefined;
 
-  /** Something has changed. */
+  /** Called when something has changed. */
   changed(): void {
     this.#look();
   }
 
-  /** Waits until it is so; it may be already. */
+  /** Waits until a condition is true; it may already be. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     const seen = new Promise<void>((resolve) => {
       this.#look = () => {

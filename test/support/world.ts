@@ -1,6 +1,6 @@
 /**
- * A shard's sockets and channels without its transport: frames go in as text, and what a client
- * is sent is recorded.
+ * A shard's sockets and channels without a transport: frames are passed in as text, and frames sent to clients are
+ * recorded.
  *
  * Runs on: the test's thread.
  */
@@ -38,7 +38,7 @@ import { RecordingConnection, RecordingPublisher } from "./recording-connection.
 
 type ChannelOptions = ChannelCallbacks<ChannelSocket<Record<string, unknown>>>;
 
-/** Defines a channel that lets everybody join, and what else a test wants of it. */
+/** Defines a channel that everybody may join, with further callbacks of a test. */
 export function channel(callbacks: Partial<ChannelOptions> = {}): ChannelDefinition {
   return defineChannel(ANY_SOCKET, { join: () => ok(), ...callbacks });
 }
@@ -52,14 +52,14 @@ export interface LogEntry {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Of the shard's context only that it comes to the callbacks matters here. */
+/** The shard's context. Tests only check that callbacks receive it. */
 export const CONTEXT = { name: "context" } as unknown as ShardContext;
 
-/** What a world is made of. */
+/** The options of a world. */
 export interface WorldOptions {
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
   readonly joins?: "async" | "serial";
-  /** Of the socket: whose assigns are whose. */
+  /** Returns the id of the socket. */
   readonly id?: (socket: { readonly assigns: object }) => string | null;
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
@@ -69,19 +69,19 @@ export interface WorldOptions {
   readonly node?: TestNode;
   readonly member?: number;
   readonly window?: HoldingWindow;
-  /** Rate limits of the socket, as it is at the time of `nowMs`. */
+  /** Rate limits of the socket, by the clock of `nowMs`. */
   readonly limits?: SocketLimits;
 }
 
-/** Who connects. */
+/** The options of a client. */
 export interface ConnectOptions {
   readonly vsn?: "1.0.0" | "2.0.0";
-  /** Of a mount's own; else that of the version. */
+  /** A mount's own serializer; by default, that of the version. */
   readonly serializer?: Serializer;
   readonly assigns?: object;
   readonly id?: string | null;
   readonly address?: string | null;
-  /** Until when it may last (ms since 1970). */
+  /** When the connection expires (ms since 1970). */
   readonly expiresAtMs?: number;
   readonly isNative?: boolean;
   readonly isCompressed?: boolean;
@@ -96,14 +96,14 @@ export class World {
   readonly sockets: ShardSockets;
   readonly member: TestMember<Lane>;
   readonly tasks = new RecordingTasks();
-  /** The wall clock of the expiries (ms since 1970), and the time of rate limits. */
+  /** The clock of expiries and rate limits (ms since 1970). */
   nowMs = 1_800_000_000_000;
   readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
-  /** What holds broadcasts, where there is a window. */
+  /** Holds broadcasts if there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
-  /** Topics of the channels that have ended. */
+  /** Topics of channels that have ended. */
   readonly closed: string[] = [];
-  /** Whether joins are taken. */
+  /** Whether joins are accepted. */
   takesJoins = true;
   readonly #counters = makeCountersMemory(1);
   readonly #options: WorldOptions;
@@ -164,27 +164,27 @@ export class World {
     });
   }
 
-  /** Channels that are joined, as the counters have it. */
+  /** Number of joined channels, by the counters. */
   get count(): number {
     return readCounters(this.#counters, 0).channels;
   }
 
-  /** Channels that a binary broadcast skipped. */
+  /** Number of channels that a binary broadcast skipped. */
   get skipped(): number {
     return readCounters(this.#counters, 0).skippedOnV1;
   }
 
-  /** Broadcasts that queues of channels left out. */
+  /** Number of broadcasts that queues of channels dropped. */
   get leftOut(): number {
     return readCounters(this.#counters, 0).leftOut;
   }
 
-  /** Joins that were refused because none were accepted. */
+  /** Number of joins refused because none were accepted. */
   get joinsRefused(): number {
     return readCounters(this.#counters, 0).joinsOverloaded;
   }
 
-  /** Messages refused by rate limits, those of them that were not answered, and connects. */
+  /** Refusals by rate limits: messages, those among them that were not answered, and connects. */
   get limited(): { readonly refused: number; readonly ignored: number; readonly connects: number } {
     const { rateLimited, floodIgnored, connectsLimited } = readCounters(this.#counters, 0);
     return { refused: rateLimited, ignored: floodIgnored, connects: connectsLimited };
@@ -223,7 +223,7 @@ export class World {
     return new WorldClient(socket, connection);
   }
 
-  /** Connects and joins topics; what was answered to that is taken already. */
+  /** Connects and joins topics, and takes the replies. */
   joined(topics: readonly string[] = ["room:1"], options: ConnectOptions = {}): WorldClient {
     const client = this.connect(options);
     for (const [at, topic] of topics.entries()) {
@@ -233,25 +233,25 @@ export class World {
     return client;
   }
 
-  /** Texts of the log so far, but for those that say what went well. */
+  /** Returns the log texts so far, except those of successful events. */
   troubles(): string[] {
     const usual = new Set(["JOINED", "REFUSED JOIN", "HANDLED INCOMING"]);
     return this.log.map(({ text }) => text).filter((text) => !usual.has(text));
   }
 
-  /** Message of the error that was logged last. */
+  /** Returns the message of the last logged error. */
   lastError(): string {
     const errors = this.log.map(({ fields }) => fields["err"]).filter((err) => err !== undefined);
     return (errors.at(-1) as Error).message;
   }
 
-  /** Ends what had more than its time. */
+  /** Advances time, and ends callbacks that exceed their limits. */
   passTime(ms: number): void {
     this.callbacks.checkTimeouts(performance.now() + ms);
     this.channels.checkOpenJoins(performance.now() + ms);
   }
 
-  /** Sets the wall clock, and ends what is over by it (ms since 1970). */
+  /** Sets the clock (ms since 1970), and ends expired connections. */
   clockTo(nowMs: number): void {
     this.nowMs = nowMs;
     this.expiries.look();
@@ -270,7 +270,7 @@ function makeLimiter(
   return limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
 }
 
-/** One client of a world. */
+/** A client of a world. */
 export class WorldClient {
   readonly connection: RecordingConnection;
   readonly socket: Socket;
@@ -280,31 +280,31 @@ export class WorldClient {
     this.connection = connection;
   }
 
-  /** Sends frames, one after the other, as one burst. */
+  /** Sends frames one after the other, as a burst. */
   send(...frames: string[]): void {
     for (const frame of frames) this.socket.receiveText(frame);
   }
 
-  /** Sends binary frames, given as hex; spaces are for the reader. */
+  /** Sends binary frames given as hex; spaces are ignored. */
   sendHex(...frames: string[]): void {
     for (const frame of frames) {
       this.socket.receiveBytes(Buffer.from(frame.replaceAll(" ", ""), "hex"));
     }
   }
 
-  /** Sends frames and takes what they were answered with at once. */
+  /** Sends frames, and takes what is sent in response at once. */
   asked(...frames: string[]): string[] {
     this.send(...frames);
     return this.taken();
   }
 
-  /** Takes what it was sent since the last call. */
+  /** Takes the frames sent to it since the last call. */
   taken(): string[] {
     return this.connection.taken();
   }
 }
 
-/** The test's end of the port for work on other threads: the test says what becomes of it. */
+/** A test's implementation of the port for tasks: the test decides their outcome. */
 export class RecordingTasks implements Tasks {
   readonly given: (Deferred & { readonly name: string; isCancelled: boolean })[] = [];
 
@@ -333,7 +333,7 @@ export class Deferred<Value = unknown> {
   }
 }
 
-/** Lets everything run that is due: promises, and what waits for the end of the loop's turn. */
+/** Runs everything that is due: promises, and work scheduled for the end of the loop's turn. */
 export async function turn(): Promise<void> {
   for (let count = 0; count < 3; count += 1) {
     await new Promise<void>((resolve) => {

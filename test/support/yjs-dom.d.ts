@@ -1,4 +1,4 @@
-/** Names of the DOM that the types of yjs mention; Node.js has nothing of the kind. */
+/** DOM types that the types of yjs refer to and that Node.js does not have. */
 declare type Document = unknown;
 declare type Element = unknown;
 declare type Node = unknown;

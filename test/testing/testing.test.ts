@@ -157,14 +157,14 @@ describe("connect", () => {
     await assert.rejects(connect(app, { params: { name: "throws" } }), (failure: Error) => {
       assert.match(
         failure.message,
-        /^connect must accept, got connect threw, or did not settle in time Error: no database/,
+        /^connect must accept, got connect threw or did not settle in time Error: no database/,
       );
       assert.equal((failure.cause as Error).message, "no database");
       return true;
     });
     await assert.rejects(connect(app, { params: { name: "odd" } }), {
       code: "SIM_ERR_CONNECT_REFUSED",
-      message: /connect or id returned something else/,
+      message: /connect or id returned an invalid result/,
     });
   });
 

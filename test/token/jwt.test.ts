@@ -10,7 +10,8 @@ import { afterEach, describe, it } from "node:test";
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { ok, verifyJwt, type JwtOptions, type JwtResult } from "../../src/index.ts";
+import { ok } from "../../src/index.ts";
+import { verifyJwt, type JwtOptions, type JwtResult } from "../../src/token/index.ts";
 import { within } from "../support/deadline.ts";
 import { Issuer, type Said } from "../support/issuer.ts";
 

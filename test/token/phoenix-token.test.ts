@@ -9,7 +9,8 @@ import { describe, it } from "node:test";
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-import { ok, Token, verifyPhoenixToken, type PhoenixTokenResult } from "../../src/index.ts";
+import { ok } from "../../src/index.ts";
+import { Token, verifyPhoenixToken, type PhoenixTokenResult } from "../../src/token/index.ts";
 
 const SECRET = "s".repeat(64);
 const SALT = "user auth";

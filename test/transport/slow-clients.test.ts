@@ -9,20 +9,17 @@ import { beforeEach, describe, it } from "node:test";
 
 import * as fc from "fast-check";
 
-import { Logger } from "../../src/log/logger.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { ok } from "../../src/callbacks/results.ts";
 import { openSocket } from "../../src/socket/open-socket.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SlowClientPolicy } from "../../src/socket/definition.ts";
-import type { TransportMeter } from "../../src/transport/meter.ts";
-import { SlowClients } from "../../src/transport/slow-clients.ts";
+import { ConnectionSet } from "../../src/transport/connection-set.ts";
+import type { SlowClients } from "../../src/transport/slow-clients.ts";
 import { WebSocketConnection } from "../../src/transport/websocket/websocket-connection.ts";
-import type {
-  ConnectionEvents,
-  OurWebSocket,
-} from "../../src/transport/websocket/websocket-connection.ts";
+import type { OurWebSocket } from "../../src/transport/websocket/websocket-connection.ts";
+import { TestConnections } from "../support/connections.ts";
 import { channel, turn, World } from "../support/world.ts";
 
 const MAX_BYTES = 1_000;
@@ -67,6 +64,10 @@ class FakeWebSocket {
     this.topics.delete(topic);
   }
 
+  getTopics(): string[] {
+    return [...this.topics];
+  }
+
   cork(work: () => void): void {
     work();
   }
@@ -81,52 +82,27 @@ class FakeWebSocket {
   }
 }
 
-class RecordingMeter implements TransportMeter {
-  cut = 0;
-  ended = 0;
-  opened(): void {}
-  closed(): void {}
-  received(): void {}
-  sent(): void {}
-  skipped(): void {}
-  sessions(): void {}
-  forwarded(): void {}
-  slowCut(): void {
-    this.cut += 1;
-  }
-  slowEnded(channels: number): void {
-    this.ended += channels;
-  }
-}
-
 interface Client {
   readonly ws: FakeWebSocket;
   readonly connection: WebSocketConnection;
 }
 
 let world: World;
-let meter: RecordingMeter;
-let connections: Set<WebSocketConnection>;
+let shared: TestConnections;
+let connections: ConnectionSet<WebSocketConnection>;
 let slowClients: SlowClients<WebSocketConnection>;
-let log: string[];
+
+/** Lines of the log so far. */
+function logged(): string[] {
+  return shared.log.map(({ text, fields }) => `${text.slice(0, 29)} ${JSON.stringify(fields)}`);
+}
 
 /** A client that has joined topics. */
 function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]): Client {
   const ws = new FakeWebSocket();
-  const events: ConnectionEvents = {
-    roomBytes: MAX_BYTES / 4,
-    maxBacklogLength: MAX_BYTES,
-    beforeSend: () => {},
-    sent: (length) => slowClients.sent(length),
-    published: (_, bytes) => slowClients.published(bytes),
-    slow: (connection, cause) => slowClients.note(connection, cause),
-  };
-  const connection = new WebSocketConnection(
-    connections.size,
-    { idleTicks: 0, isCompressed: false },
-    0,
-    events,
-  );
+  const held = { isEmpty: true, flush(): void {} };
+  const kind = { connections, held, idleTicks: 0, isCompressed: false };
+  const connection = new WebSocketConnection(connections.takeNumber(), kind, 0);
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
   const router = new ChannelRouter(ROUTES);
   const limits = { connectTimeoutMs: 1_000, maxChannels: 8, limiter: undefined };
@@ -147,21 +123,14 @@ function errorOn(topic: string): string {
   return `["11","11","${topic}","phx_error",{"reason":"client too slow"}]`;
 }
 
-beforeEach(() => {
+function begin(): void {
   world = new World({ channels: {} });
-  meter = new RecordingMeter();
-  connections = new Set();
-  log = [];
-  const note = (fields: object, text: string): void =>
-    void log.push(`${text.slice(0, 29)} ${JSON.stringify(fields)}`);
-  slowClients = new SlowClients({
-    maxBytes: MAX_BYTES,
-    patienceMs: PATIENCE_MS,
-    connections,
-    meter,
-    logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
-  });
-});
+  shared = new TestConnections({ maxBackpressureBytes: MAX_BYTES, slowClientMs: PATIENCE_MS });
+  connections = new ConnectionSet("websocket", shared);
+  ({ slowClients } = connections);
+}
+
+beforeEach(begin);
 
 describe("a slow client", () => {
   it("is one that has more than the limit, and after its time no less", () => {
@@ -174,9 +143,9 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, false);
     slowClients.lookAtAll(300 + PATIENCE_MS);
     assert.equal(ws.isCut, true);
-    assert.equal(meter.cut, 1);
-    assert.deepEqual(log, [
-      'a client reads too slowly: cl {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
+    assert.equal(shared.counter("slowCut"), 1);
+    assert.deepEqual(logged(), [
+      'a client reads too slowly: co {"connection":0,"bufferedBytes":1001,"cause":"behind","policy":"close","channels":1}',
     ]);
   });
 
@@ -251,7 +220,7 @@ describe("a slow client", () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        connections.clear();
+        begin();
         const clients = [joined("error"), joined("error"), joined("error")] as const;
         slowClients.lookAtAll(0);
         for (const { to, bytes, isPublished, taken, isTick } of steps) {
@@ -312,7 +281,7 @@ describe("a slow client", () => {
     slowClients.note(connection, "behind");
     await turn();
     assert.equal(ws.isCut, true);
-    assert.match(log[0] ?? "", /"cause":"skipped"/);
+    assert.match(logged()[0] ?? "", /"cause":"skipped"/);
   });
 
   it("is told to telemetry, with what waited and what was done", () => {
@@ -338,7 +307,7 @@ describe("a slow client", () => {
     slowClients.note(connection, "skipped");
     slowClients.forget(connection);
     await turn();
-    assert.deepEqual([ws.isCut, meter.cut], [false, 0]);
+    assert.deepEqual([ws.isCut, shared.counter("slowCut")], [false, 0]);
   });
 });
 
@@ -349,12 +318,15 @@ describe("the policy error", () => {
     ws.buffered = 9 * MAX_BYTES;
     slowClients.lookAtAll(0);
     assert.deepEqual(ws.taken(), [errorOn("fast:1"), errorOn("fast:2")]);
-    assert.deepEqual([ws.topics.size, ws.isCut, meter.ended, world.count], [0, false, 2, 1]);
+    assert.deepEqual(
+      [ws.topics.size, ws.isCut, shared.counter("slowEnded"), world.count],
+      [0, false, 2, 1],
+    );
     // Said once for both, and no channel is said to have crashed.
-    assert.equal(log.length, 1);
+    assert.equal(shared.log.length, 1);
     assert.deepEqual(world.troubles(), []);
     slowClients.lookAtAll(1);
-    assert.equal(log.length, 1);
+    assert.equal(shared.log.length, 1);
   });
 
   it("keeps what the engine refuses, and sends it when there is room, before what comes then", async () => {
@@ -378,6 +350,15 @@ describe("the policy error", () => {
     assert.deepEqual(ws.taken(), ["four"]);
   });
 
+  it("takes a client off all topics at once when the engine refuses a frame", () => {
+    const { ws, connection } = joined("error", ["fast:1", "fast:2"]);
+    assert.equal(ws.topics.size, 2);
+    ws.sendResult = SKIPPED;
+    connection.send("refused");
+    // In the same turn, before it counts as slow: what is published now must not overtake the frame.
+    assert.deepEqual([ws.topics.size, world.count], [0, 2]);
+  });
+
   it("cuts where even that is more than the limit", async () => {
     const { ws, connection } = joined("error");
     ws.sendResult = SKIPPED;
@@ -387,7 +368,7 @@ describe("the policy error", () => {
     connection.send("x");
     await turn();
     assert.equal(ws.isCut, true);
-    assert.match(log[0] ?? "", /"cause":"full","policy":"close"/);
+    assert.match(logged()[0] ?? "", /"cause":"full","policy":"close"/);
   });
 });
 

@@ -1,4 +1,4 @@
-// Scenario `echo`: connections take turns to push `e`; each push is replied to with its payload.
+// Scenario `echo`: connections take turns to push `e`; the server replies with the payload.
 //
 // Send `s` leaves on connection `s % connections`, with ref `2 + s`. The reply must come on the
 // same connection, with that ref, status ok and the same payload.
@@ -42,7 +42,7 @@ class Echo final : public Scenario {
  private:
   const Share share_;
   const Payload payload_;
-  /** By connection: which of its pushes were replied to. */
+  /** By connection: which of its pushes have been replied to. */
   std::vector<Sequence> answered_;
 };
 

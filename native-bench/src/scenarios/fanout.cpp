@@ -1,11 +1,11 @@
 // Scenario `fanout`: members of a topic take turns to broadcast `b` to all its members.
 //
-// Who is a member of what says `topic-members.h`, which topic a send goes to `topic-turns.h`. The
-// topic's broadcast number `turn` leaves on its reader `turn % readers`. Each reader must get every
-// broadcast of its topic once, those of one sender in order; between two senders nothing is promised.
+// `topic-members.h` assigns members to topics, `topic-turns.h` assigns sends to topics. Broadcast
+// number `turn` of a topic is sent by its reader `turn % readers`. Each reader must receive every
+// broadcast of its topic once, and those of one sender in order; there is no order between senders.
 //
-// The same holds for the slow, but later: what they are owed is asked for when all is sent. Nothing
-// is owed to the deaf.
+// The same holds for slow connections, but what they are owed is checked only when everything has
+// been sent. Deaf connections are owed nothing.
 #include <vector>
 
 #include "../payload.h"
@@ -74,11 +74,11 @@ class Fanout final : public Scenario {
   const TopicMembers members_;
   const TopicTurns turns_;
   const Payload payload_;
-  /** By connection: which of its topic's broadcasts it got. */
+  /** By connection: which of its topic's broadcasts it has received. */
   std::vector<Sequence> received_;
-  /** By topic: its readers among the connections of this thread. */
+  /** By topic: number of its readers among the connections of this thread. */
   std::vector<std::uint64_t> readersHere_;
-  /** By topic: the sends that this thread has walked past. */
+  /** By topic: number of sends that this thread has walked past. */
   std::vector<std::uint64_t> walked_;
 };
 

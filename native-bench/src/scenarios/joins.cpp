@@ -1,9 +1,9 @@
-// Scenario `joins`: a storm of joins. Connections take turns to join one more topic, and leave it
-// when its join is replied to, so that it can go on.
+// Scenario `joins`: a join storm. Connections take turns to join another topic, and leave it as soon
+// as the join is confirmed.
 //
-// Send `s` is the join of connection `s % connections`, in its turn `s / connections`. It goes
-// through `topics` topics, from a number of its own on, so that in each turn all of them are joined.
-// The leave's reply and phx_close must come once at most; they are no deliveries.
+// Send `s` is the join of connection `s % connections` in its turn `s / connections`. Connections
+// cycle through `topics` topics from different starting points, so that each turn joins all of them.
+// The leave's reply and phx_close must each arrive at most once; they do not count as deliveries.
 #include <string>
 
 #include "../more-topics.h"
@@ -26,7 +26,7 @@ class Joins final : public Scenario {
   std::uint64_t owedFor(std::uint64_t send) override { return share_.has(senderOf(send)) ? 1 : 0; }
 
   void send(Connection& sender, std::uint64_t send) override {
-    // Behind the topics that are the connections' own.
+    // Numbered after the connections' own topics.
     const std::uint64_t topic = connections_ + (sender.number() + send / connections_) % topics_;
     more_.join(sender, send, prefix_ + std::to_string(topic));
   }

@@ -1,17 +1,19 @@
-// Scenario `mixed`: plays a recorded day (day.h, day-plan.h). Connections come and go; beside that
-// residents, who are there all day, push, broadcast and join topics.
+// Scenario `mixed`: plays a recorded day (day.h, day-plan.h). Visitors come and go, while residents,
+// which are present all day, push, broadcast and join topics.
 //
-// Connection `c` joins topic `c % topics`; there are no more topics than residents, so each has one
-// at least. Pushes and joins take the residents in turn. Broadcast `b` goes to topic `b % topics`, as
-// that topic's `b / topics`, from its residents in turn.
+// Connection `c` joins topic `c % topics`. There are at most as many topics as residents, so each
+// topic has at least one. Residents take turns to push and join. Broadcast `b` is number `b / topics`
+// of topic `b % topics`, whose residents take turns to send.
+//
+// What must arrive:
 //
 //   a push        its reply, once, on the resident's connection
-//   a join        its reply, once; then the topic is left again (more-topics.h)
-//   who comes     the reply to the join of its own topic, before it has to go
+//   a join        its reply, once; the topic is then left again (more-topics.h)
+//   an arrival    the reply to the join of the visitor's own topic, before it has to leave
 //   a broadcast   once at each resident of its topic, those of one sender in order
-//   visitors      whether one is there for a broadcast nobody can say. But once it has got one of a
-//                 sender, it must get the next of that sender, and so on until it goes: nothing twice,
-//                 and no hole, which counts as out of order
+//   visitors      Nobody can say in advance whether a visitor is present for a broadcast. But once it
+//                 has received one from a sender, it must receive all that follow from that sender
+//                 until it leaves, none of them twice. A gap counts as out of order.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -51,14 +53,14 @@ class Mixed final : public Scenario {
 
   std::size_t senderOf(std::uint64_t send) const override {
     const Step step = plan_.stepOf(send);
-    switch (step.deed) {
-      case Deed::come:
-      case Deed::go:
+    switch (step.action) {
+      case Action::come:
+      case Action::go:
         return plan_.visitorOf(step.turn);
-      case Deed::push:
-      case Deed::join:
+      case Action::push:
+      case Action::join:
         return step.turn % plan_.residents();
-      case Deed::broadcast:
+      case Action::broadcast:
         break;
     }
     const std::uint64_t topic = step.turn % topics_;
@@ -67,25 +69,25 @@ class Mixed final : public Scenario {
 
   std::uint64_t owedFor(std::uint64_t send) override {
     const Step step = plan_.stepOf(send);
-    if (step.deed == Deed::go) return 0;
-    if (step.deed == Deed::broadcast) return residentsHere_[step.turn % topics_];
+    if (step.action == Action::go) return 0;
+    if (step.action == Action::broadcast) return residentsHere_[step.turn % topics_];
     return share_.has(senderOf(send)) ? 1 : 0;
   }
 
   void send(Connection& sender, std::uint64_t send) override {
     const Step step = plan_.stepOf(send);
-    switch (step.deed) {
-      case Deed::come:
+    switch (step.action) {
+      case Action::come:
         visitOf(sender) = {send, std::vector<std::uint64_t>(residentsOf(topicOf(sender.number())), 0)};
         return sender.open();
-      case Deed::go:
+      case Action::go:
         if (sender.state() == ConnectionState::joined) return sender.leave();
-        return sender.fail("it had to go before it had joined: the visit was shorter than a join");
-      case Deed::push:
+        return sender.fail("had to leave before it had joined: the visit was shorter than a join");
+      case Action::push:
         return sender.push(kFirstPushRef + send, "e", payload_.encode(send));
-      case Deed::broadcast:
+      case Action::broadcast:
         return sender.push(kFirstPushRef + send, "b", payload_.encode(send));
-      case Deed::join:
+      case Action::join:
         return more_.join(sender, send, prefix_ + std::to_string(moreTopicOf(step.turn)));
     }
   }
@@ -102,24 +104,24 @@ class Mixed final : public Scenario {
     const auto send = payload_.decode(isBroadcast ? message.payload : reply->response);
     if (!send || *send >= end_) return {};
     const Step step = plan_.stepOf(*send);
-    if (step.deed != (isBroadcast ? Deed::broadcast : Deed::push)) return {};
+    if (step.action != (isBroadcast ? Action::broadcast : Action::push)) return {};
     if (isBroadcast) return checkBroadcast(connection.number(), *send, step.turn);
     if (jsonUnsigned(message.ref) != kFirstPushRef + *send) return {};
     return checkReply(connection.number(), *send, step.turn);
   }
 
  private:
-  /** A visitor's: what has opened it, and by sender in its topic the number of the next broadcast. */
+  /** A visit: the send that opened it, and the next broadcast expected from each sender in its topic. */
   struct Visit {
     std::uint64_t send = 0;
-    /** 0 where none of that sender has come yet. */
+    /** 0 until the first broadcast of that sender has arrived. */
     std::vector<std::uint64_t> next;
   };
 
   std::uint64_t residentsOf(std::uint64_t topic) const {
     return (plan_.residents() - topic + topics_ - 1) / topics_;
   }
-  /** Behind the topics that are the connections' own. */
+  /** Numbered after the connections' own topics. */
   std::uint64_t moreTopicOf(std::uint64_t turn) const {
     return topics_ + (turn % plan_.residents() + turn / plan_.residents()) % moreTopics_;
   }
@@ -160,12 +162,12 @@ class Mixed final : public Scenario {
   const std::string prefix_;
   const Payload payload_;
   MoreTopics more_;
-  /** By resident: which of its pushes were replied to, which of its topic's broadcasts it got. */
+  /** By resident: which of its pushes were replied to, and which broadcasts of its topic it received. */
   std::vector<Sequence> replied_;
   std::vector<Sequence> received_;
   /** By visitor. */
   std::vector<Visit> visits_;
-  /** By topic: its residents among the connections of this thread. */
+  /** By topic: number of its residents among the connections of this thread. */
   std::vector<std::uint64_t> residentsHere_;
 };
 

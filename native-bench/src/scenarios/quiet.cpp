@@ -1,6 +1,6 @@
-// Scenarios `connect` and `idle`: each connection joins a topic of its own, and nothing is sent. In
-// `connect` that is all, and what is measured. In `idle` they are then held, and heartbeats go to and
-// fro, spread evenly: what a connection costs that is merely there.
+// Scenarios `connect` and `idle`: each connection joins a topic of its own and sends nothing else.
+// `connect` measures the joins. `idle` then holds the connections, with evenly spread heartbeats, and
+// measures what an idle connection costs.
 #include "../scenario.h"
 
 namespace bench {

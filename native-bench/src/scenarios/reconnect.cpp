@@ -1,11 +1,11 @@
-// Scenario `reconnect`: all connections are joined; then all are cut at one moment, by resets, and
-// return on schedule, at `--rate`.
+// Scenario `reconnect`: all connections join, are all reset at once, and return on schedule, at
+// `--rate`.
 //
-// Phoenix's client would come back after 10 ms, all at once, as its steps have no jitter: that is a
-// rate of all connections within a moment, and what a load balancer or a listen queue makes of it is
-// another matter. A rate of one's own says how many a second the server can take back.
+// Phoenix's clients would all reconnect after 10 ms, because their steps have no jitter. How that
+// burst reaches a server depends on its load balancer and listen queue. A fixed rate instead shows
+// how many connections a second the server can take back.
 //
-// Send `s` is the return of connection `s`; it has to be joined again.
+// Send `s` is the return of connection `s`, which must join again.
 #include "../scenario.h"
 
 namespace bench {

@@ -1,22 +1,22 @@
 /**
- * What `npm run load:calls` measures: how often each socket gets a message, how the messages come, and
- * who sends them on; in three tables.
+ * The loads and servers of `npm run load:calls`, in three tables: how often each socket receives a
+ * message, how the messages arrive, and which server delivers them.
  *
- * Each broadcast goes to a topic of 20 members, so that a rate for each socket is one of deliveries
- * too, which is the same wherever sockets get 10 a second and more: 20 000 a second, which two cores
- * serve. What differs is how many of them meet at a socket. Evenly spaced they meet only where a
- * server is behind, or holds them back; in ticks, as of clients that share a clock (a game, cursors),
- * all that a socket gets within one is sent at its beginning, by so many members of its topic.
+ * Each broadcast goes to a topic of 20 members. From 10 messages a second for each socket on, all loads
+ * have the same number of deliveries, 20 000 a second, which two cores can serve. They differ in how many
+ * messages meet at a socket. Evenly spaced messages meet only if a server is behind or holds them back.
+ * In ticks, as with clients that share a clock (a game, cursors), all messages of a tick are sent at its
+ * beginning by different members of the topic.
  *
  * Runs on: the process of `load:calls`.
  */
 
 import type { ServerName } from "../../bench/servers.ts";
 
-/** Members of each topic, who all get each of its broadcasts. */
+/** Members of each topic; all of them receive each of its broadcasts. */
 export const MEMBERS = 20;
 
-/** Sockets that get so many messages a second each. */
+/** A number of sockets, and the rate at which each receives messages. */
 export interface Rate {
   /** Messages a second to each socket. */
   readonly perSocket: number;
@@ -31,10 +31,10 @@ export const RATES: readonly Rate[] = [
   { perSocket: 1_000, connections: 20 },
 ];
 
-/** How messages come: evenly spaced, or all of a tick at its beginning. */
+/** How messages arrive: evenly spaced, or all of a tick at its beginning. */
 export const ARRIVALS = ["even", "ticks"] as const;
 
-/** Name of how messages come. */
+/** How messages arrive. */
 export type Arrival = (typeof ARRIVALS)[number];
 
 /** One load. */
@@ -51,7 +51,7 @@ export interface Subject {
   readonly hasWindow: boolean;
 }
 
-/** Who is measured, in the order in which they take turns. */
+/** The servers to measure, in the order of their turns. */
 export const SUBJECTS: readonly Subject[] = [
   { title: "bare", server: "bare", shards: 1, hasWindow: false },
   { title: "bun", server: "bun", shards: 1, hasWindow: false },
@@ -61,7 +61,7 @@ export const SUBJECTS: readonly Subject[] = [
   { title: "simurgh, 2 shards, window", server: "simurgh", shards: 2, hasWindow: true },
 ];
 
-/** The generator's scenario and options for a load. */
+/** Returns the generator's scenario and options for a load. */
 export function generatorLoad({ perSocket, connections, arrival }: Load, tickMs: number): string[] {
   const topics = connections / MEMBERS;
   return [
@@ -76,7 +76,7 @@ export function generatorLoad({ perSocket, connections, arrival }: Load, tickMs:
   ];
 }
 
-/** Deliveries a second that a load leads to. */
+/** Returns the deliveries a second of a load. */
 export function deliveriesPerSecond({ perSocket, connections }: Rate): number {
   return perSocket * connections;
 }

@@ -1,11 +1,11 @@
 /**
- * `npm run load:calls`: how many deliveries leave by one system call, where many meet at a socket.
+ * `npm run load:calls`: counts how many deliveries leave in one system call if many meet at a socket.
  *
- * Each load in turn, and under it each server in turn, started afresh; so many rounds of all. What is
- * measured stands in `loads`.
+ * In each round, every load runs against every server, newly started. `loads` has the tables of both.
  *
  * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
- * Exit: 0 all was measured, 1 a run failed, 2 a bad option, 3 perf is missing or may not count.
+ * Exit code: 0 if everything was measured, 1 if a run failed, 2 for a bad option, 3 if perf is missing or
+ * not allowed to count.
  */
 
 import { buildGenerator } from "../../bench/generator.ts";
@@ -19,16 +19,16 @@ import { takeTurn } from "./turn.ts";
 
 const NO_PERF = 3;
 
-/** A row that is being filled. */
+/** A row that is still being filled. */
 interface OpenRow extends Row {
   readonly turns: Turn[];
 }
 
-/** Leaves out servers that cannot run here, and says why. */
+/** Removes servers that cannot run here, and prints why. */
 function prepare(subjects: readonly Subject[]): readonly Subject[] {
   return subjects.filter(({ title, server }) => {
     const absence = prepareServer(server, tell);
-    if (absence !== undefined) tell(`${title} is left out: ${absence}`);
+    if (absence !== undefined) tell(`${title} is skipped: ${absence}`);
     return absence === undefined;
   });
 }
@@ -36,7 +36,7 @@ function prepare(subjects: readonly Subject[]): readonly Subject[] {
 async function run(options: CallsOptions): Promise<number> {
   const trouble = options.hasPerf ? whyPerfDoesNotCount() : undefined;
   if (trouble !== undefined) {
-    tell(`load:calls: ${trouble}; --without-perf counts TCP segments only, which takes no right`);
+    tell(`load:calls: ${trouble}; --without-perf counts only TCP segments, without permissions`);
     return NO_PERF;
   }
   tell("building native-bench");
@@ -49,7 +49,7 @@ async function run(options: CallsOptions): Promise<number> {
     for (const { load, subject, turns } of rows) {
       const turn = await takeTurn(subject, load, options);
       turns.push(turn);
-      const figures = `${turn.deliveriesPerSend?.toFixed(2) ?? "?"} a send`;
+      const figures = `${turn.deliveriesPerSend?.toFixed(2) ?? "?"} deliveries per send`;
       tell(`${load.perSocket} a second, ${load.arrival} ${round} ${subject.title}: ${figures}`);
     }
   }

@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import { ARRIVALS, RATES, SUBJECTS, type Load, type Subject } from "./loads.ts";
 
-/** Options with every default filled in and every value checked. */
+/** The options, checked and with all defaults filled in. */
 export interface CallsOptions {
   readonly loads: readonly Load[];
   readonly subjects: readonly Subject[];
@@ -16,7 +16,7 @@ export interface CallsOptions {
   readonly rounds: number;
   /** Measured seconds of each turn, after those in which calls are counted. */
   readonly seconds: number;
-  /** False: segments are counted, calls are not. */
+  /** Whether perf counts calls; otherwise only segments are counted. */
   readonly hasPerf: boolean;
   readonly help: boolean;
 }
@@ -26,20 +26,21 @@ const SERVER_NAMES: readonly string[] = [...new Set(SUBJECTS.map(({ server }) =>
 
 /** The text of `--help`. */
 export const HELP = `npm run load:calls -- [OPTIONS]
-  How many deliveries leave by one system call, where many meet at a socket.
+  Counts how many deliveries leave in one system call if many meet at a socket.
   --rates LIST      messages a second to each socket: ${RATE_NAMES.join(", ")} (all)
-  --come LIST       ${ARRIVALS.join(", ")}: spaced evenly, or all of a tick at its beginning (both)
+  --come LIST       ${ARRIVALS.join(", ")}: evenly spaced, or all of a tick at its beginning (both)
   --servers LIST    ${SERVER_NAMES.join(", ")} (all)
   --tick MS         length of a tick, 1 to 1000 (50)
-  --window MS       the coalescing window of Simurgh, 1 to 1000 (10)
+  --window MS       Simurgh's coalescing window, 1 to 1000 (10)
   --rounds N        turns of each server under each load, 1 to 100 (1)
   --seconds N       measured seconds of each turn, 1 to 60 (2)
-  --without-perf    count TCP segments only, which takes no right
+  --without-perf    count only TCP segments, which needs no permissions
   --help            show this
-Exit: 0 all was measured, 1 a run failed, 2 a bad option, 3 perf is missing or may not count.
+Exit code: 0 if everything was measured, 1 if a run failed, 2 for a bad option,
+  3 if perf is missing or not allowed to count.
 `;
 
-/** Reads the command line. @throws TypeError whose message is one line for the user */
+/** Parses the command line. @throws TypeError with a one-line message for the user */
 export function parseCallsOptions(words: readonly string[]): CallsOptions {
   const { values } = parseArgs({
     args: [...words],
@@ -79,7 +80,7 @@ function readList(option: string, text: string, known: readonly string[]): reado
   const given = text.split(",");
   const unknown = given.find((name) => !known.includes(name));
   if (unknown === undefined) return given;
-  throw new TypeError(`${option} must be of ${known.join(", ")}, got ${unknown}`);
+  throw new TypeError(`${option} must be one or more of ${known.join(", ")}, got ${unknown}`);
 }
 
 function readCount(option: string, text: string, max: number, unit: string): number {

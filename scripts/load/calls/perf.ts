@@ -1,9 +1,9 @@
 /**
  * Counts the system calls of a process with `perf stat`, by the kernel's tracepoints.
  *
- * perf is the one way that counts all calls and hardly disturbs: strace stops a process at each, eBPF
- * needs what few machines have, and /proc counts reads and writes of files only. What takes no right
- * at all is to count the TCP segments of the server's sockets (`segments`).
+ * Only perf counts all calls with little overhead: strace stops the process at each call, eBPF needs tools
+ * that few machines have, and /proc only counts reads and writes of files. Counting the TCP segments of
+ * the server's sockets (`segments`) needs no permissions at all.
  *
  * Runs on: the process of `load:calls`.
  */
@@ -11,14 +11,14 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
-/** All calls; in the kernel's own words for it. */
+/** The tracepoint of all calls. */
 const ALL = "raw_syscalls:sys_enter";
-/** Calls that send to sockets. Nobody uses all of them; which one is used is not our affair. */
+/** Calls that send to sockets. A server uses one or some of them. */
 const SENDING = ["sendto", "sendmsg", "sendmmsg", "writev", "write"] as const;
-/** A `write` of 8 bytes wakes a thread (eventfd); no delivery is that short. */
+/** Excludes a `write` of 8 bytes, which wakes a thread (eventfd). No delivery is that short. */
 const WRITE_FILTER = "count > 8";
 
-/** System calls within some time. */
+/** System calls counted over some time. */
 export interface Calls {
   readonly seconds: number;
   /** Calls that send. */
@@ -26,7 +26,7 @@ export interface Calls {
   readonly all: number;
 }
 
-/** Why perf counts nothing here, and what to do about it; undefined: it does. */
+/** Returns why perf cannot count here and what to do about it, or undefined if it can. */
 export function whyPerfDoesNotCount(): string | undefined {
   const { status, stderr, error } = spawnSync("perf", [...wordsFor(process.pid), "--", "true"], {
     encoding: "utf8",
@@ -35,7 +35,7 @@ export function whyPerfDoesNotCount(): string | undefined {
   return status === 0 ? undefined : adviceFor(stderr, undefined);
 }
 
-/** Says in words what a failed perf needs. Pure. */
+/** Returns advice for a failed perf. Pure. */
 export function adviceFor(stderr: string, code: string | undefined): string {
   if (code === "ENOENT") {
     return (
@@ -45,14 +45,14 @@ export function adviceFor(stderr: string, code: string | undefined): string {
   }
   if (/permission|paranoid|privilege|access/i.test(stderr)) {
     return (
-      "perf may not count system calls: run as root, or allow it with `sudo sysctl " +
+      "perf is not allowed to count system calls: run as root, or allow it with `sudo sysctl " +
       "kernel.perf_event_paranoid=-1` and `sudo mount -o remount,mode=755 /sys/kernel/tracing`"
     );
   }
-  return `perf counts no system calls here: ${stderr.trim().split("\n").at(-1) ?? code ?? "it failed"}`;
+  return `perf cannot count system calls here: ${stderr.trim().split("\n").at(-1) ?? code ?? "it failed"}`;
 }
 
-/** Counts for so long. @throws Error with perf's words where it does not */
+/** Counts calls for some seconds. @throws Error with perf's output if it fails */
 export async function countCalls(pid: number, seconds: number): Promise<Calls> {
   const child = spawn("perf", [...wordsFor(pid), "--", "sleep", String(seconds)], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -67,15 +67,15 @@ export async function countCalls(pid: number, seconds: number): Promise<Calls> {
 }
 
 /**
- * Reads what `perf stat -x,` writes: lines of `count,unit,event,...`. Pure.
+ * Parses the output of `perf stat -x,`: lines of `count,unit,event,...`. Pure.
  *
- * @throws Error where an event is missing
+ * @throws Error if an event is missing
  */
 export function readCounts(report: string): Omit<Calls, "seconds"> {
   const counts = new Map<string, number>();
   for (const line of report.split("\n")) {
     const [count, , event] = line.split(",");
-    // `<not counted>` where the process did not run meanwhile.
+    // `<not counted>` means that the process did not run.
     if (count === undefined || event === undefined) continue;
     counts.set(event, count === "<not counted>" ? 0 : Number(count));
   }
@@ -94,7 +94,7 @@ function enterOf(call: string): string {
   return `syscalls:sys_enter_${call}`;
 }
 
-/** A filter is that of the event before it. */
+/** Returns perf's arguments. A filter applies to the event before it. */
 function wordsFor(pid: number): string[] {
   const events = [ALL, ...SENDING.map(enterOf)].flatMap((event) => ["-e", event]);
   return ["stat", "-x,", ...events, "--filter", WRITE_FILTER, "-p", String(pid)];

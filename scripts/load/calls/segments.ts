@@ -1,25 +1,25 @@
 /**
- * Counts the TCP segments that leave a port of this machine, by what the kernel keeps of each socket.
+ * Counts the TCP segments that leave a port of this machine, using the kernel's counters for each socket.
  *
- * `ss` (iproute2) shows it to everybody, without any right. On loopback a call that sends makes one
- * segment, up to 64 KB: so their number is that of the calls, found without perf. It is not where a
- * socket's window is full, as what waits for room goes together then.
+ * `ss` (iproute2) shows them without any permissions. On loopback, a call that sends makes one segment of
+ * up to 64 KB, so the number of segments is the number of calls, found without perf. The numbers differ
+ * if a socket's window is full, because data that waits for room then leaves together.
  *
  * Runs on: the process of `load:calls`.
  */
 
 import { spawnSync } from "node:child_process";
 
-/** Output of `ss` for 20 000 sockets, and more. */
+/** Enough for the output of `ss` for more than 20 000 sockets. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Segments with data that had left a port's sockets at some moment. */
+/** The number of segments with data that had left the sockets of a port at some moment. */
 export interface SegmentCount {
   readonly atMs: number;
   readonly segments: number;
 }
 
-/** Counts those of the sockets that are open now. @returns undefined where there is no `ss` */
+/** Counts the segments of all currently open sockets. @returns undefined without `ss` */
 export function countSegments(port: number): SegmentCount | undefined {
   const { status, stdout } = spawnSync("ss", ["-tinOH", "sport", "=", `:${port}`], {
     encoding: "utf8",
@@ -28,13 +28,13 @@ export function countSegments(port: number): SegmentCount | undefined {
   return status === 0 ? { atMs: performance.now(), segments: readSegments(stdout) } : undefined;
 }
 
-/** Adds up `data_segs_out` of all sockets in what `ss -ti` writes; one that sent none has none. Pure. */
+/** Sums up `data_segs_out` in the output of `ss -ti`; sockets that have sent nothing lack it. Pure. */
 export function readSegments(text: string): number {
   const counts = text.matchAll(/\bdata_segs_out:(\d+)/g);
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** Segments a second between two counts; undefined where one is missing. */
+/** Returns the segments a second between two counts; undefined if one is missing. */
 export function segmentsPerSecond(
   before: SegmentCount | undefined,
   after: SegmentCount | undefined,

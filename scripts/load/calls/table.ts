@@ -1,5 +1,5 @@
 /**
- * The table that `npm run load:calls` prints. Pure functions.
+ * Formats the table of `npm run load:calls`. Pure functions.
  *
  * Runs on: the process of `load:calls`.
  */
@@ -8,14 +8,14 @@ import { inColumns } from "../../bench/columns.ts";
 import { median } from "../../bench/comparison.ts";
 import type { Load, Subject } from "./loads.ts";
 
-/** What one turn of a subject found. */
+/** The results of one turn of a subject. */
 export interface Turn {
-  /** Absent where nobody could count. */
+  /** Undefined if it could not be counted. */
   readonly deliveriesPerSend: number | undefined;
   readonly deliveriesPerCall: number | undefined;
   readonly deliveriesPerSegment: number | undefined;
   readonly cpuUsPerDelivery: number;
-  /** Undefined where the generator refused it. */
+  /** Undefined if the generator refused it. */
   readonly latencyP99Us: number | undefined;
   readonly isServerBehind: boolean;
   readonly isServerStarved: boolean;
@@ -40,7 +40,7 @@ const HEAD = [
   "",
 ] as const;
 
-/** Draws the table: deliveries that leave by one call, medians of the turns. */
+/** Formats the table: deliveries that leave in one call, as medians of the turns. */
 export function makeCallsTable(rows: readonly Row[], tickMs: number): string {
   return inColumns([
     HEAD,
@@ -68,7 +68,7 @@ function toMs(us: number | undefined): number | undefined {
   return us === undefined ? undefined : us / 1_000;
 }
 
-/** The median of the turns that have a figure; empty where none has. */
+/** Formats the median of the turns that have a figure; empty if none has. */
 function show(
   turns: readonly Turn[],
   figureOf: (turn: Turn) => number | undefined,

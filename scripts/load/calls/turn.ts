@@ -1,8 +1,8 @@
 /**
- * One turn: a server is started, loaded, counted while it warms up, measured after that, and stopped.
+ * One turn: starts a server, loads it, counts calls while it warms up, then measures and stops it.
  *
- * What counts calls slows each of them a little, so CPU and latencies are those of the window after
- * it. The rate is the same in both, so deliveries for a call are a ratio of rates.
+ * Counting slows each call a little, so CPU and latencies come from the window that follows. The load has
+ * the same rate in both, so deliveries per call are the ratio of two rates.
  *
  * Runs on: the process of `load:calls`.
  */
@@ -20,17 +20,17 @@ import type { Turn } from "./table.ts";
 /** Live lines of the warm-up before calls are counted: half a second of load. */
 const LEAD_LINES = 5;
 const COUNTED_SECONDS = 2;
-/** Lead, what is counted, and room for perf to start and end. */
+/** Time for the lead, the counting, and starting and ending perf. */
 const WARMUP_MS = 4_000;
 const LIVE_MS = 100;
 
-/** What was counted of the server while it warmed up, in a second. */
+/** Counts per second while the server warmed up. */
 interface Counted {
   readonly calls: Calls | undefined;
   readonly segmentsPerSecond: number | undefined;
 }
 
-/** Gives a subject its turn under a load. @throws Error with the generator's report where it is bad */
+/** Runs the turn of a subject under a load. @throws Error with the generator's report if it fails */
 export async function takeTurn(
   subject: Subject,
   load: Load,
@@ -42,7 +42,7 @@ export async function takeTurn(
   try {
     turn = await measure(server, load, options);
   } catch (error) {
-    // Why the load failed matters more than how the server ends after that.
+    // The failure of the load matters more than a failure to stop the server.
     await server.stop().catch(() => undefined);
     throw error;
   }
@@ -65,7 +65,7 @@ async function measure(
     server.url,
     "--server-pid",
     String(server.pid),
-    // Replies to heartbeats are sends as well, but no deliveries.
+    // Replies to heartbeats would count as sends, but not as deliveries.
     "--heartbeat",
     "60m",
     "--json",
@@ -80,7 +80,7 @@ async function measure(
   });
   const counted = await counting;
   if (code !== 0 || result === undefined || counted === undefined) {
-    throw new Error(`native-bench ended with code ${code} and:\n${report}`);
+    throw new Error(`native-bench must exit with code 0, got ${code}:\n${report}`);
   }
   return turnOf(load, result, counted);
 }
@@ -89,12 +89,12 @@ async function count(server: RunningServer, hasPerf: boolean): Promise<Counted> 
   const port = Number(new URL(server.url).port);
   const before = countSegments(port);
   const calls = hasPerf ? await countCalls(server.pid, COUNTED_SECONDS) : undefined;
-  // As long as perf counts: what is measured is a time, and there is no event at its end.
+  // Sleeps as long as perf would count; there is no event to wait for.
   if (!hasPerf) await sleep(COUNTED_SECONDS * 1_000);
   return { calls, segmentsPerSecond: segmentsPerSecond(before, countSegments(port)) };
 }
 
-/** Puts together what was counted and what was measured. Pure. */
+/** Combines what was counted with what was measured. Pure. */
 export function turnOf(
   load: Load,
   { window }: Pick<GeneratorResult, "window">,

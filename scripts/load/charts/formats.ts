@@ -1,16 +1,16 @@
 /**
- * Numbers as people read them: three digits that count, a unit, thousands set apart.
+ * Formats numbers for people: three significant digits, a unit, separated thousands.
  *
  * Runs on: the load test's process. Pure functions.
  */
 
-/** Narrow and never broken at the end of a line. */
+/** A narrow no-break space. */
 const GAP = "\u202f";
 const KIB = 1_024;
 const MIB = KIB * KIB;
 const GIB = MIB * KIB;
 
-/** Writes a number with at most three digits that count behind its first, and thousands apart. */
+/** Formats a number with separated thousands and at most three significant digits for fractions. */
 export function formatNumber(value: number): string {
   const size = Math.abs(value);
   if (size >= 100 || value === 0) return apart(value.toFixed(0));
@@ -18,33 +18,33 @@ export function formatNumber(value: number): string {
   return trimmed(value.toFixed(size >= 10 ? 1 : size >= 1 ? 2 : 3));
 }
 
-/** Writes a count, with thousands apart. */
+/** Formats a count with separated thousands. */
 export function formatCount(value: number): string {
   return apart(value.toFixed(0));
 }
 
-/** Writes a number of something each second. */
+/** Formats a rate per second. */
 export function formatRate(value: number): string {
   return `${formatNumber(value)}/s`;
 }
 
-/** Writes a time that is given in milliseconds. */
+/** Formats a time given in milliseconds. */
 export function formatMs(value: number): string {
   if (value >= 10_000) return `${formatNumber(value / 1_000)}${GAP}s`;
   return `${formatNumber(value)}${GAP}ms`;
 }
 
-/** Writes a time that is given in microseconds. */
+/** Formats a time given in microseconds. */
 export function formatUs(value: number): string {
   return `${formatNumber(value)}${GAP}µs`;
 }
 
-/** Writes a share of one core: 1 is a core of its own, all of the time. */
+/** Formats a share of one core; 1 is a whole core. */
 export function formatShare(value: number): string {
   return `${formatNumber(value * 100)}${GAP}%`;
 }
 
-/** Writes a number of bytes. */
+/** Formats a number of bytes. */
 export function formatBytes(value: number): string {
   const size = Math.abs(value);
   if (size >= GIB) return `${formatNumber(value / GIB)}${GAP}GiB`;
@@ -53,12 +53,12 @@ export function formatBytes(value: number): string {
   return `${formatNumber(value)}${GAP}B`;
 }
 
-/** Bytes of the largest unit that `formatBytes` writes a number in. */
+/** Returns the size of the unit that `formatBytes` uses for a number of bytes. */
 export function unitOfBytes(value: number): number {
   return [GIB, MIB, KIB].find((unit) => value >= unit) ?? 1;
 }
 
-/** Writes seconds since a start. */
+/** Formats a time given in seconds. */
 export function formatSeconds(value: number): string {
   return `${formatNumber(value)}${GAP}s`;
 }

@@ -1,9 +1,9 @@
 /**
- * What all charts share: the size they are drawn in, their axes and gridlines, and the figure
- * around them with its legend and the values that are shown under a pointer.
+ * The parts that all charts share: sizes, axes and gridlines, and the figure around a chart with its
+ * legend and the values shown under the pointer.
  *
- * A chart is drawn twice, for wide screens and for narrow ones, and the page shows one of the two: its text
- * then has one size on both.
+ * Each chart is drawn twice, for wide and for narrow screens, and the page shows one of the two. Its text
+ * therefore has the same size on both.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -11,30 +11,30 @@
 import { coordinate, embedJson, escapeText } from "./markup.ts";
 import type { Scale } from "./scale.ts";
 
-/** Size of a drawing, in pixels. */
+/** Size of a chart, in pixels. */
 export interface Size {
   readonly name: "wide" | "narrow";
   readonly width: number;
   readonly height: number;
 }
 
-/** The two sizes that each chart is drawn in. */
+/** The two sizes in which each chart is drawn. */
 export const SIZES: readonly Size[] = [
   { name: "wide", width: 860, height: 270 },
   { name: "narrow", width: 340, height: 230 },
 ];
 
-/** Width of a character of a tick's label, rather too wide than too narrow. */
+/** Width of a character in a tick's label; a generous estimate. */
 const CHARACTER = 7;
 const TOP = 38;
 const BOTTOM = 44;
 const RIGHT = 16;
-/** Between two labels of the x axis. */
+/** Gap between labels of the x axis. */
 const LABEL_GAP = 18;
-/** Between two labels of the y axis. */
+/** Distance between labels of the y axis. */
 const LINE = 24;
 
-/** Where the lines of a chart lie within its drawing, in pixels. */
+/** The plotting area of a chart, in pixels. */
 export interface Plot {
   readonly left: number;
   readonly right: number;
@@ -42,7 +42,7 @@ export interface Plot {
   readonly bottom: number;
 }
 
-/** An axis and how its values are written. */
+/** An axis, and how its values are formatted. */
 export interface Axis {
   readonly scale: Scale;
   readonly format: (value: number) => string;
@@ -50,29 +50,29 @@ export interface Axis {
   readonly title: string;
 }
 
-/** How many ticks of the y axis there is room for. */
+/** Returns the maximum number of ticks on the y axis. */
 export function verticalTicks({ height }: Size): number {
   return Math.max(2, Math.floor((height - TOP - BOTTOM) / LINE));
 }
 
-/** How many ticks of the x axis there is room for, whose longest label has so many characters. */
+/** Returns the maximum number of ticks on the x axis, for labels of up to `longest` characters. */
 export function horizontalTicks({ width }: Size, longest: number): number {
   return Math.max(2, Math.floor((width - 80) / (longest * CHARACTER + LABEL_GAP)));
 }
 
-/** The place that the lines of a chart have, right of the labels of its y axis. */
+/** Makes the plotting area of a chart, to the right of the labels of its y axis. */
 export function makePlot({ width, height }: Size, y: Axis): Plot {
   const longest = Math.max(...y.scale.ticks.map((tick) => y.format(tick).length));
   const left = Math.round(longest * CHARACTER + 14);
   return { left, right: width - RIGHT, top: TOP, bottom: height - BOTTOM };
 }
 
-/** X of a value in pixels. */
+/** Returns the x coordinate of a value, in pixels. */
 export function placeX({ left, right }: Plot, scale: Scale, value: number): number {
   return left + scale.place(value) * (right - left);
 }
 
-/** Y of a value in pixels. */
+/** Returns the y coordinate of a value, in pixels. */
 export function placeY({ top, bottom }: Plot, scale: Scale, value: number): number {
   return bottom - scale.place(value) * (bottom - top);
 }
@@ -104,14 +104,14 @@ export function drawAxes(plot: Plot, x: Axis, y: Axis): string {
   ].join("");
 }
 
-/** Where a tick of the x axis stands, and the middle of its label; empty where that has no room. */
+/** The position of a tick on the x axis, and of its label; the text is empty if it does not fit. */
 interface PlacedLabel {
   readonly at: number;
   readonly anchor: number;
   readonly text: string;
 }
 
-/** Places the labels of an x axis: within the drawing, and each apart from the one before. */
+/** Places the labels of an x axis so that they stay within the chart and do not overlap. */
 function placeLabels(plot: Plot, { scale, format }: Axis): readonly PlacedLabel[] {
   let taken = 0;
   return scale.ticks.map((tick) => {
@@ -125,7 +125,7 @@ function placeLabels(plot: Plot, { scale, format }: Axis): readonly PlacedLabel[
   });
 }
 
-/** Puts a drawing into its `<svg>`. `xs` are the places, in pixels, of what the figure has values for. */
+/** Wraps a drawing in `<svg>`. `xs` are the x coordinates, in pixels, that the figure has values for. */
 export function wrapSvg(size: Size, label: string, xs: readonly number[], content: string): string {
   const { name, width, height } = size;
   return (
@@ -134,29 +134,29 @@ export function wrapSvg(size: Size, label: string, xs: readonly number[], conten
   );
 }
 
-/** One line of a legend, and of what is shown under a pointer. */
+/** An entry of the legend, and of the values shown under the pointer. */
 export interface LegendEntry {
   readonly name: string;
-  /** Class of its colour and form; `lineClass` gives it. */
+  /** Class of its colour and dash, as returned by `lineClass`. */
   readonly className: string;
-  /** Its value at each x, as it is shown; empty where there is none. */
+  /** Its formatted value at each x; empty if there is none. */
   readonly texts: readonly string[];
 }
 
-/** A chart with all that stands around it. */
+/** A chart with its title, legend and values. */
 export interface Figure {
   readonly id: string;
   readonly title: string;
   /** A sentence on how to read it. */
   readonly about: string;
-  /** What each x is, as the values under a pointer are headed. */
+  /** The heading of the values at each x. */
   readonly heads: readonly string[];
   readonly entries: readonly LegendEntry[];
-  /** The drawing in one size, with the place of each x. */
+  /** Draws it in one size, and returns the coordinate of each x. */
   draw(size: Size): { readonly content: string; readonly xs: readonly number[] };
 }
 
-/** Draws a chart in all sizes, with title, legend and the values for the pointer. */
+/** Draws a chart in all sizes, with its title, legend and the values shown under the pointer. */
 export function drawFigure(figure: Figure): string {
   const { id, title, about, heads, entries } = figure;
   const drawings = SIZES.map((size) => {
@@ -181,11 +181,11 @@ ${drawings.join("\n")}
 </figure>`;
 }
 
-/** Colours that tell lines apart; beyond them, dashes do. */
+/** Number of colours; further lines differ by their dashes. */
 const COLOURS = 8;
 const DASHES = ["", " dashed", " dotted"];
 
-/** Class of the n-th line of a chart. */
+/** Returns the class of the n-th line of a chart. */
 export function lineClass(index: number): string {
   const dash = DASHES[Math.floor(index / COLOURS) % DASHES.length] ?? "";
   return `line c${index % COLOURS}${dash}`;

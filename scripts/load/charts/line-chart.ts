@@ -1,5 +1,5 @@
 /**
- * Lines over time, and over percentiles.
+ * Charts of lines over time and over percentiles.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -28,25 +28,25 @@ import {
   type Scale,
 } from "./scale.ts";
 
-/** A line: a value at each x, null where there is none. */
+/** A line: a value at each x, or null for a gap. */
 export interface Series {
   readonly name: string;
   readonly values: readonly (number | null)[];
 }
 
-/** A part of the time that is shaded. */
+/** A shaded part of the time. */
 export interface Band {
   readonly from: number;
   readonly to: number;
   readonly label: string;
 }
 
-/** Lines over time. */
+/** A chart of lines over time. */
 export interface TimeChart {
   readonly id: string;
   readonly title: string;
   readonly about: string;
-  /** Seconds since the start, rising. */
+  /** Seconds since the start, in ascending order. */
   readonly seconds: readonly number[];
   readonly series: readonly Series[];
   readonly bands: readonly Band[];
@@ -54,7 +54,7 @@ export interface TimeChart {
   readonly unit: string;
   readonly isLogarithmic?: boolean;
   readonly format: (value: number) => string;
-  /** What the ticks of a value are round numbers of, where the largest is so much; 1 without. */
+  /** Returns the unit in which ticks are round numbers, given the maximum. Default: 1. */
   readonly roundTo?: (max: number) => number;
 }
 
@@ -89,12 +89,12 @@ export function drawTimeChart(chart: TimeChart): string {
   });
 }
 
-/** A distribution: for each quantile the value that so many samples do not pass. */
+/** A chart of a distribution: a value for each quantile. */
 export interface TailChart {
   readonly id: string;
   readonly title: string;
   readonly about: string;
-  /** From 0 to 1, rising. */
+  /** From 0 to 1, in ascending order. */
   readonly quantiles: readonly number[];
   readonly series: readonly Series[];
   readonly unit: string;
@@ -102,11 +102,11 @@ export interface TailChart {
   readonly format: (value: number) => string;
 }
 
-/** Draws a distribution, whose x axis stretches the tail: 90, 99, 99.9 % are equally far apart. */
+/** Draws a distribution. Its x axis stretches the tail: 90, 99 and 99.9 % are equally far apart. */
 export function drawTailChart(chart: TailChart): string {
   const { id, title, about, quantiles, series, format } = chart;
   const all = valuesOf(series);
-  // The last sample is that of 100 %, which has no place on such an axis: it stands at the end.
+  // 100 % has no place on such an axis, so the last sample is drawn at its end.
   const inner = quantiles.findLast((quantile) => quantile < 1) ?? 0.9;
   const x: Axis = {
     scale: makeTailScale(1 - inner),
@@ -130,7 +130,7 @@ export function drawTailChart(chart: TailChart): string {
   });
 }
 
-/** Writes a quantile in percent, with as many nines as it has. */
+/** Formats a quantile in percent, with all of its nines. */
 export function formatQuantile(quantile: number): string {
   if (quantile >= 1) return "100 %";
   const nines = Math.ceil(-Math.log10(1 - quantile) - 1e-9);
@@ -181,7 +181,7 @@ function drawBands(plot: Plot, scale: Scale, bands: readonly Band[]): string {
     .join("");
 }
 
-/** One path for each line, broken where it has no value; a value alone between gaps is a dot. */
+/** Draws a path for each line, with gaps if values are missing. A value between gaps is a dot. */
 function drawLines(
   plot: Plot,
   xScale: Scale,
@@ -200,7 +200,7 @@ function drawLines(
           continue;
         }
         const point = `${coordinate(placeX(plot, xScale, x))} ${coordinate(placeY(plot, yScale, value))}`;
-        // Of no length, but round at its ends: a dot, where no line follows.
+        // A segment of length 0 with round ends is a dot if no line follows.
         path += isBroken ? `M${point}h0` : `L${point}`;
         isBroken = false;
       }

@@ -1,5 +1,5 @@
 /**
- * Text within HTML and SVG.
+ * Writes text and data within HTML and SVG.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -12,17 +12,17 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Makes a text safe within an element and within a quoted attribute. */
+/** Escapes text for use in an element or a quoted attribute. */
 export function escapeText(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** Writes data for a `<script type="application/json">`, which no text in it can end. */
+/** Encodes data for a `<script type="application/json">`, so that no text in it can end the script. */
 export function embedJson(data: unknown): string {
   return JSON.stringify(data).replaceAll("<", String.raw`\u003c`);
 }
 
-/** A coordinate with one digit behind the point: a tenth of a pixel is enough. */
+/** Formats a coordinate with one decimal; a tenth of a pixel is precise enough. */
 export function coordinate(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

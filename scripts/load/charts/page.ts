@@ -1,5 +1,5 @@
 /**
- * The page around charts and tables: one file with all that it needs.
+ * The page around charts and tables: a single, self-contained file.
  *
  * Runs on: the load test's process.
  */
@@ -7,10 +7,10 @@
 import { readFileSync } from "node:fs";
 import { escapeText } from "./markup.ts";
 
-/** From `dist/scripts/load/charts` to the sources, where style and script of pages are. */
+/** The source folder of the pages' style and script, relative to `dist/scripts/load/charts`. */
 const PAGE = new URL("../../../../scripts/load/page/", import.meta.url);
 
-/** No text of a page may fetch anything, even if it came with a name of the user's. */
+/** Forbids pages to fetch anything, even if a name given by the user contains markup. */
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
@@ -39,7 +39,7 @@ ${script}</script>
 `;
 }
 
-/** A row of a table: what it is, its value, and what is to be known of it. */
+/** A row of a table: name, value, and a remark. */
 export type Row = readonly [name: string, value: string, note?: string];
 
 /** Makes a table of names and values. */
@@ -51,7 +51,7 @@ export function makeTable(rows: readonly Row[]): string {
   return `<div class="scroll"><table><tbody>${lines.join("\n")}</tbody></table></div>`;
 }
 
-/** Makes a table of numbers, with a head. */
+/** Makes a table of numbers with column headings. */
 export function makeNumbers(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const heads = head.map((text) => `<th scope="col">${escapeText(text)}</th>`);
   const lines = rows.map(
@@ -60,7 +60,7 @@ export function makeNumbers(head: readonly string[], rows: readonly (readonly st
   return `<div class="scroll"><table class="numbers"><thead><tr>${heads.join("")}</tr></thead><tbody>${lines.join("\n")}</tbody></table></div>`;
 }
 
-/** Makes the few figures that stand first, large. */
+/** Makes the few large figures at the top of a page. */
 export function makeTiles(tiles: readonly (readonly [name: string, value: string])[]): string {
   const parts = tiles.map(
     ([name, value]) => `<div><dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd></div>`,
@@ -68,7 +68,7 @@ export function makeTiles(tiles: readonly (readonly [name: string, value: string
   return `<dl class="tiles">${parts.join("")}</dl>`;
 }
 
-/** How a statement is to be taken. */
+/** The grade of a statement. */
 export type Grade = "good" | "caution" | "bad";
 
 /** A statement of a verdict. */
@@ -82,7 +82,7 @@ const GRADE_WORDS = { good: "Good", caution: "Caution", bad: "Bad" } as const sa
   string
 >;
 
-/** Makes the list of what a run says, each with a word beside its colour. */
+/** Makes the list of statements, each with its grade as a word and a colour. */
 export function makeVerdict(statements: readonly Statement[]): string {
   const items = statements.map(
     ({ grade, text }) =>

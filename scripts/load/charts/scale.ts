@@ -1,14 +1,14 @@
 /**
- * Axes: from values to places between 0 and 1, with ticks at round values.
+ * Scales of axes: map values to positions between 0 and 1, with ticks at round values.
  *
  * Runs on: the load test's process. Pure functions.
  */
 
-/** An axis. */
+/** The scale of an axis. */
 export interface Scale {
-  /** Round values within it, in rising order. */
+  /** Round values within it, in ascending order. */
   readonly ticks: readonly number[];
-  /** Where a value lies: 0 at the least end, 1 at the largest; beyond these it stays there. */
+  /** Returns the position of a value: 0 at the lower end, 1 at the upper; clamped to these. */
   readonly place: (value: number) => number;
 }
 
@@ -16,17 +16,17 @@ export interface Scale {
 const STEPS = [1, 2, 5, 10];
 
 /**
- * An axis of equal steps from 0 to a round value at or beyond `max`.
+ * Makes a linear scale from 0 to a round value at or above `max`.
  *
- * @param mostTicks - how many ticks there is room for, at least 2
- * @param unit - what its ticks are round numbers of: 1, or as many bytes as a MiB has
+ * @param mostTicks - maximum number of ticks, at least 2
+ * @param unit - unit in which ticks are round numbers, such as 1 or the bytes of a MiB
  */
 export function makeLinearScale(max: number, mostTicks: number, unit = 1): Scale {
   const top = max > 0 ? max / unit : 1;
   const step = roundUp(top / (mostTicks - 1));
   const count = Math.ceil(top / step - 1e-9);
   const end = step * count * unit;
-  // Multiplied, not added up: 0.1 + 0.2 is no round value.
+  // Multiplied rather than added up, because 0.1 + 0.2 is not a round value.
   const ticks = Array.from(
     { length: count + 1 },
     (_, index) => Number((index * step).toFixed(12)) * unit,
@@ -34,7 +34,7 @@ export function makeLinearScale(max: number, mostTicks: number, unit = 1): Scale
   return { ticks, place: (value) => within01(value / end) };
 }
 
-/** An axis of equal steps between two values, with ticks inside only: for time. */
+/** Makes a linear scale between two values, with ticks inside only. Used for time. */
 export function makeSpanScale(min: number, max: number, mostTicks: number): Scale {
   const span = max > min ? max - min : 1;
   const step = roundUp(span / (mostTicks - 1));
@@ -47,9 +47,9 @@ export function makeSpanScale(min: number, max: number, mostTicks: number): Scal
 }
 
 /**
- * A logarithmic axis that holds all of these values, of which those up to 0 count as the least.
+ * Makes a logarithmic scale that contains all of the values. Values up to 0 are placed at its lower end.
  *
- * @param mostTicks - how many ticks there is room for, at least 2
+ * @param mostTicks - maximum number of ticks, at least 2
  */
 export function makeLogScale(values: readonly number[], mostTicks: number): Scale {
   const positive = values.filter((value) => value > 0);
@@ -64,9 +64,10 @@ export function makeLogScale(values: readonly number[], mostTicks: number): Scal
 }
 
 /**
- * The axis of HdrHistogram: each step to the right has a tenth of the samples of the one before.
+ * Makes HdrHistogram's scale for percentiles: each step to the right has a tenth of the samples of the one
+ * before.
  *
- * @param lowest - the smallest share of samples that lie above, such as 0.001 for 99.9 %
+ * @param lowest - the smallest share of samples above a value, such as 0.001 for 99.9 %
  */
 export function makeTailScale(lowest: number): Scale & { readonly isTail: true } {
   const decades = Math.max(1, Math.ceil(-Math.log10(lowest) - 1e-9));
@@ -76,7 +77,7 @@ export function makeTailScale(lowest: number): Scale & { readonly isTail: true }
   return { ticks, place, isTail: true };
 }
 
-/** Ticks within a power of ten, the finest first, and between powers of ten. */
+/** Choices of ticks, the finest first: steps within a power of ten, for every `every`-th power. */
 const LOG_TICKS: readonly { readonly steps: readonly number[]; readonly every: number }[] = [
   { steps: [1, 2, 5], every: 1 },
   { steps: [1, 3], every: 1 },
@@ -85,7 +86,7 @@ const LOG_TICKS: readonly { readonly steps: readonly number[]; readonly every: n
   { steps: [1], every: 4 },
 ];
 
-/** The finest ticks that there is room for; the two ends where even the coarsest are too many. */
+/** Returns the finest ticks that fit, or the two ends if even the coarsest ticks are too many. */
 function logTicks(min: number, max: number, mostTicks: number): readonly number[] {
   const first = Math.floor(Math.log10(min) + 1e-9);
   const last = Math.ceil(Math.log10(max) - 1e-9);

@@ -1,6 +1,6 @@
 /**
- * A figure at each of several settings: every run a dot, their median a line, a bar from the least to the
- * largest.
+ * A chart of a figure at several settings: a dot for each run, a line through the medians, and a bar from
+ * the minimum to the maximum.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -20,16 +20,16 @@ import { makeLinearScale, makeLogScale, type Scale } from "./scale.ts";
 
 /** The runs at one setting. */
 export interface SettingRuns {
-  /** Its value, as the x axis names it. */
+  /** Its value, as shown on the x axis. */
   readonly label: string;
   readonly isDefault: boolean;
   readonly isRecommended: boolean;
   readonly median: number | null;
-  /** Of each run that has one: the figure, and whether the run may be compared. */
+  /** The figures of the runs that have one, and whether they can be compared. */
   readonly runs: readonly { readonly value: number; readonly isSound: boolean }[];
 }
 
-/** A figure over the values of one setting. */
+/** A chart of a figure over the values of one setting. */
 export interface SweepChart {
   readonly id: string;
   readonly title: string;
@@ -42,7 +42,7 @@ export interface SweepChart {
   readonly format: (value: number) => string;
 }
 
-/** A scale of names, each in the middle of an equal part. */
+/** Makes a scale of names, with each in the middle of an equal part. */
 function makeNameScale(count: number): Scale {
   return {
     ticks: Array.from({ length: count }, (_, index) => index),
@@ -50,7 +50,7 @@ function makeNameScale(count: number): Scale {
   };
 }
 
-/** Draws a figure over the values of a setting. */
+/** Draws a chart of a figure over the values of a setting. */
 export function drawSweepChart(chart: SweepChart): string {
   const { id, title, about, setting, settings, unit, format, isLogarithmic = false } = chart;
   const all = settings.flatMap(({ runs }) => runs.map(({ value }) => value));
@@ -104,7 +104,7 @@ function entriesOf(
       texts: settings.map(({ median }) => (median === null ? "none" : format(median))),
     },
     {
-      name: "least to largest",
+      name: "minimum to maximum",
       className: "line range",
       texts: settings.map((one) => spread(one)),
     },

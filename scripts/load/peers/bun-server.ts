@@ -1,9 +1,9 @@
 /**
- * The peer Bun: its own server with its own publish. `bun bun-server.js --port 4100`
+ * The peer Bun, with its own server and publish. `bun bun-server.js --port 4100`
  *
- * The same frames as the bare engine answers, in the same way: one `JSON.parse` of each frame in, one
- * `JSON.stringify` of each frame out, and the server's native publish. No permessage-deflate, no
- * timeout and no pings, and room for what a slow reader leaves, as the bare engine has them.
+ * It answers the same frames as the bare engine in the same way: one `JSON.parse` for each incoming frame,
+ * one `JSON.stringify` for each outgoing frame, and the server's native publish. Like the bare engine, it
+ * has no permessage-deflate, timeouts or pings, and enough room for the backlog of slow readers.
  *
  * Runs on: Bun, the main thread of a process of its own.
  */
@@ -18,7 +18,7 @@ type Frame = readonly [
   payload: unknown,
 ];
 
-/** What is used of Bun, whose types are not installed with this package. */
+/** The parts of Bun's API that are used; its types are not installed. */
 interface BunServer {
   upgrade(request: Request): boolean;
   publish(topic: string, data: string): number;

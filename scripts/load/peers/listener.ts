@@ -1,5 +1,5 @@
 /**
- * Finds the process that listens on a TCP port of this machine, as Linux tells it in /proc.
+ * Finds the process that listens on a TCP port of this machine, using /proc (Linux).
  *
  * Runs on: the bench's process.
  */
@@ -11,8 +11,8 @@ const LISTEN = "0A";
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"] as const;
 
 /**
- * Inodes of the sockets that listen on a port, out of the text of /proc/net/tcp or tcp6: a head, then
- * lines of `sl local_address rem_address st queues timer retransmits uid timeout inode ...`.
+ * Returns the inodes of sockets that listen on a port, from the text of /proc/net/tcp or tcp6: a header,
+ * then lines of `sl local_address rem_address st queues timer retransmits uid timeout inode ...`.
  */
 export function listeningInodes(table: string, port: number): readonly string[] {
   const end = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
@@ -30,9 +30,9 @@ export function listeningInodes(table: string, port: number): readonly string[] 
 }
 
 /**
- * The process that listens on a port.
+ * Returns the process that listens on a port.
  *
- * @returns undefined where there is none, or it is not ours to look into
+ * @returns undefined if there is none, or if it belongs to another user
  */
 export function findListener(port: number): number | undefined {
   const wanted = new Set(
@@ -54,7 +54,7 @@ function readOrNothing(file: string): string {
   }
 }
 
-/** False too for processes that are not ours, or that have ended meanwhile. */
+/** Reports whether a process holds one of the sockets; false if it has ended or is another user's. */
 function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   try {
     const folder = `/proc/${pid}/fd`;
@@ -64,7 +64,7 @@ function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   }
 }
 
-/** Where a descriptor leads; nothing where it has been closed meanwhile. */
+/** Returns the target of a descriptor's link; empty if it has been closed meanwhile. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);

@@ -1,5 +1,5 @@
 /**
- * `npm run load:peers`: the same work on the bare engine, Simurgh and what a user would pick instead.
+ * `npm run load:peers`: compares the bare engine, Simurgh and its alternatives under the same work.
  *
  * It is `npm run bench` with other defaults: rounds, works, figures and the table are the same.
  *

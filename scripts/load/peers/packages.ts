@@ -1,10 +1,10 @@
 /**
- * The packages of the peers, Socket.IO and Bun: installs them at their first use, in exact versions,
- * and says in words why one of them cannot run here.
+ * The packages of the peers, Socket.IO and Bun: installs them at their first use, in exact versions, and
+ * explains why one of them cannot run here.
  *
- * They are no dependencies of this package. Each has a folder in `packages`, with a `package.json`
- * that names it and the `node_modules` that it goes into; Bun's build for processors without AVX2
- * has one too, so that nobody downloads both.
+ * They are not dependencies of this package. Each has a folder in `packages` with a `package.json` that
+ * names it, and with its `node_modules`. Bun's build for processors without AVX2 has a folder of its own,
+ * so that only one of the builds is downloaded.
  *
  * Runs on: the bench's process; `requireSocketIo` in a peer's.
  */
@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { currentPlatform } from "../../../src/transport/engine/platform.ts";
 
-/** From `dist/scripts/load/peers` to the folder of the sources. */
+/** The source folder, relative to `dist/scripts/load/peers`. */
 const FOLDER = fileURLToPath(new URL("../../../../scripts/load/peers/packages/", import.meta.url));
 const INSTALL_DEADLINE_MS = 300_000;
 const VERSION_DEADLINE_MS = 10_000;
@@ -24,7 +24,7 @@ const VERSION_DEADLINE_MS = 10_000;
 /** A peer that is a package. */
 export type PeerPackage = "socket.io" | "bun";
 
-/** What decides which build of Bun can run. */
+/** The properties of a machine that decide which build of Bun can run. */
 export interface Machine {
   readonly platform: string;
   readonly arch: string;
@@ -41,7 +41,7 @@ interface Place {
 }
 const SOCKET_IO: Place = { folder: "socket.io", name: "socket.io" };
 
-/** Chooses the build of Bun for a machine. @returns a line in words where there is none */
+/** Chooses the build of Bun for a machine. @returns a line that says so if there is none */
 export function chooseBun(machine: Machine): Place | string {
   const { platform, arch, isGlibc, hasAvx2 } = machine;
   if (platform === "linux" && isGlibc) {
@@ -54,30 +54,30 @@ export function chooseBun(machine: Machine): Place | string {
 }
 
 /**
- * Installs a peer unless it is there in the version that is wanted.
+ * Installs a peer, unless the required version is already installed.
  *
- * @returns a line in words where it cannot be installed or run here; undefined: it is ready
+ * @returns a line that says why it cannot be installed or run here, or undefined if it can
  */
 export function preparePeer(peer: PeerPackage, tell: (line: string) => void): string | undefined {
   const place = placeOf(peer);
   if (typeof place === "string") return place;
   if (!isInstalled(place)) {
-    tell(`installing ${place.name} into scripts/load/peers/packages/${place.folder}, this once`);
+    tell(`installing ${place.name} into scripts/load/peers/packages/${place.folder} (once)`);
     const trouble = install(place.folder);
     if (trouble !== undefined) return trouble;
-    // npm leaves out optional packages that it cannot have, and says nothing.
+    // npm silently skips optional packages that it cannot install.
     if (!isInstalled(place)) return `npm ci did not install ${place.name}`;
   }
   return peer === "bun" ? whyBunDoesNotRun() : undefined;
 }
 
-/** True where a peer is installed in the version that is wanted. */
+/** Reports whether the required version of a peer is installed. */
 export function hasPeer(peer: PeerPackage): boolean {
   const place = placeOf(peer);
   return typeof place !== "string" && isInstalled(place);
 }
 
-/** Bun's executable. @throws Error where there is none for this machine */
+/** Returns the path of Bun's executable. @throws Error if there is none for this machine */
 export function bunExecutable(): string {
   const place = placeOf("bun");
   if (typeof place === "string") throw new Error(place);
@@ -116,7 +116,7 @@ function read(file: string): unknown {
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
-/** npm's own progress goes to our stderr. @returns why it did not work */
+/** Runs npm, with its output on our stderr. @returns why it failed, if it did */
 function install(folder: string): string | undefined {
   const words = ["ci", "--prefix", join(FOLDER, folder), "--no-audit", "--no-fund"];
   const { status, error } = spawnSync("npm", words, {

@@ -1,12 +1,12 @@
 /**
- * The peer Socket.IO, as fast as its own documents say how: `node socket-io.js --port 4100`.
+ * The peer Socket.IO, tuned as its own documentation recommends. `node socket-io.js --port 4100`
  *
- * A room for each topic, an acknowledgement for each echo, `io.to(room).emit` for a broadcast. Only
- * the WebSocket transport, so that no client begins with long-poll; no permessage-deflate and no
- * compression of HTTP, as in all peers; no client script served; the request of each handshake is
- * let go of, which its guide to memory advises. What is left is as it comes out of the box, on `ws`;
- * with `--engine uws` on uWebSockets.js instead (`io.attachApp`), whose native publish it then uses.
- * Listeners are functions of the whole program, so that a connection costs no closure of ours.
+ * It uses a room for each topic, an acknowledgement for each echo, and `io.to(room).emit` for a broadcast.
+ * Only the WebSocket transport is enabled, so that no client begins with long-poll. As in all peers, there
+ * is no permessage-deflate and no HTTP compression. No client script is served, and the request of each
+ * handshake is released, as Socket.IO's guide to memory usage advises. Everything else has its default, on
+ * `ws`, or with `--engine uws` on uWebSockets.js (`io.attachApp`), whose native publish it then uses.
+ * Listeners are shared functions, so that a connection costs no closure.
  *
  * Runs on: the main thread of a process of its own, one thread whatever the machine has.
  */
@@ -16,12 +16,12 @@ import { parseArgs } from "node:util";
 import { loadEngine } from "../../../src/transport/engine/engine.ts";
 import { requireSocketIo } from "./packages.ts";
 
-/** What is used of Socket.IO, whose types are not installed with this package. */
+/** The parts of Socket.IO's API that are used; its types are not installed. */
 interface SocketIo {
   readonly Server: new (options: object) => Io;
 }
 interface Io {
-  /** `raw.request` is documented as free to be dropped, and typed nowhere. */
+  /** The documentation says that `raw.request` may be dropped. */
   readonly engine: { on(event: "connection", listener: (raw: { request: unknown }) => void): void };
   attach(server: object): void;
   attachApp(app: object): void;
@@ -30,7 +30,7 @@ interface Io {
   close(): Promise<void>;
 }
 interface Socket {
-  /** Its own, for the program's use. */
+  /** Data of the application. */
   readonly data: { topic?: string };
   on(event: string, listener: (this: Socket, ...values: never[]) => void): void;
   join(room: string): void;

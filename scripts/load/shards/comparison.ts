@@ -1,5 +1,5 @@
 /**
- * Whether one setting does better than another, beyond what is noise. Pure functions.
+ * Decides whether one setting is better than another beyond noise. Pure functions.
  *
  * Runs on: the sweep's process.
  */
@@ -12,11 +12,11 @@ interface FigureRow {
   readonly isMoreBetter: boolean;
   readonly valueOf: (turn: Turn) => number | null;
   readonly marksOf: (turn: Turn) => readonly Mark[];
-  /** Marks that do not matter to it. */
+  /** Marks that do not affect it. */
   readonly ignores?: readonly Mark[];
 }
 
-/** What settings are compared by, the most important first. */
+/** The figures by which settings are compared, the most important first. */
 export const FIGURES = {
   throughput: {
     title: "highest rate",
@@ -25,11 +25,11 @@ export const FIGURES = {
     marksOf: ({ searchMarks }) => searchMarks,
   },
   cpu: {
-    title: "CPU for each delivery",
+    title: "CPU per delivery",
     isMoreBetter: false,
     valueOf: ({ cpuUs }) => cpuUs,
     marksOf: ({ fixedMarks }) => fixedMarks,
-    // It has the CPU of a server, not of itself: nothing of it is in this figure.
+    // The figure is the CPU of the server, which a busy generator does not affect.
     ignores: ["generator"],
   },
   p99: {
@@ -49,11 +49,11 @@ export const FIGURE_NAMES = Object.keys(FIGURES) as readonly FigureName[];
 /** A figure of one run. */
 export interface RunFigure {
   readonly value: number;
-  /** False where it may not be compared. */
+  /** Whether it can be compared. */
   readonly isSound: boolean;
 }
 
-/** The figures of some turns; those that a turn lacks are left out. */
+/** Returns the figures of the turns that have one. */
 export function figuresOf(name: FigureName, turns: readonly Turn[]): readonly RunFigure[] {
   const { valueOf, marksOf, ignores = [] }: FigureRow = FIGURES[name];
   return turns.flatMap((turn) => {
@@ -63,25 +63,25 @@ export function figuresOf(name: FigureName, turns: readonly Turn[]): readonly Ru
   });
 }
 
-/** The middle of the sound figures; of all where none is sound; null where there is none. */
+/** Returns the median of the sound figures, or of all figures if none is sound; null without figures. */
 export function middleOf(figures: readonly RunFigure[]): number | null {
   const sound = figures.filter(({ isSound }) => isSound);
   const used = (sound.length > 0 ? sound : figures).map(({ value }) => value);
   return used.length === 0 ? null : median(used);
 }
 
-/** How a setting stands to another by one figure. `unknown`: too few of its runs may be compared. */
+/** How a setting compares with another in one figure. `unknown`: too few runs can be compared. */
 export type Relation = "better" | "worse" | "tie" | "unknown";
 
-/** A smaller difference between the middles is a tie, whatever the runs. */
+/** A smaller difference between the medians is always a tie. */
 const LEAST_DIFFERENCE = 0.1;
 const LEAST_RUNS = 2;
 
 /**
- * Compares a setting with another by one figure, of the runs that may be compared.
+ * Compares a setting with another in one figure, using the runs that can be compared.
  *
- * It is better only where each of its runs was better than every run of the other, and the middles are
- * at least a tenth apart: with three runs each, chance alone puts one so far ahead once in twenty times.
+ * It is better only if each of its runs beat every run of the other and the medians are at least a tenth
+ * apart. With three runs each, one would beat all others by chance once in twenty times.
  */
 export function relate(
   name: FigureName,
@@ -96,8 +96,8 @@ export function relate(
 }
 
 /**
- * Whether a setting looks worse by one figure, if runs count too that may not be compared: they are no reason
- * to choose a setting, but one not to.
+ * Reports whether a setting looks worse in one figure if runs that cannot be compared count too. Such runs
+ * never count in favour of a setting, but they do count against it.
  */
 export function looksWorse(
   name: FigureName,

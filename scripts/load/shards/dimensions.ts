@@ -1,5 +1,5 @@
 /**
- * What is swept: one option each, around the defaults of all others.
+ * The dimensions of a sweep: one option each, with all others at their defaults.
  *
  * Runs on: the sweep's process. A table.
  */
@@ -8,18 +8,18 @@ import { OPTIONS } from "../../../src/options/options.ts";
 import { availableCpus } from "../../../src/server/cpu-quota.ts";
 
 interface DimensionRow {
-  /** Name of the option; its variable and range are in its row of the options. */
+  /** Name of the option, whose variable and range are in the table of options. */
   readonly option: "shards" | "coalesceMs" | "ringBytes";
   readonly variable: string;
   readonly title: string;
-  /** Values that are tried, and those of `--quick`. */
+  /** Values to try, and those for `--quick`. */
   readonly values: readonly string[];
   readonly quick: readonly string[];
-  /** What it is where nobody sets it. */
+  /** Returns its default. */
   readonly fallback: () => string;
 }
 
-/** Each dimension by the name that `--only` takes. */
+/** The dimensions by their names in `--only`. */
 export const DIMENSIONS = {
   shards: {
     option: "shards",
@@ -50,10 +50,10 @@ export const DIMENSIONS = {
 /** Name of a dimension. */
 export type DimensionName = keyof typeof DIMENSIONS;
 
-/** All dimensions, in the order in which they are measured. */
+/** All dimensions, in the order of measurement. */
 export const DIMENSION_NAMES = Object.keys(DIMENSIONS) as readonly DimensionName[];
 
-/** A dimension with the values that are to be tried; the default is one of them. */
+/** A dimension with the values to try, which include the default. */
 export interface Dimension {
   readonly name: DimensionName;
   readonly values: readonly string[];
@@ -61,8 +61,8 @@ export interface Dimension {
 }
 
 /**
- * The environment of a server with one value of a dimension, and the defaults of the others, whatever
- * ours says.
+ * Returns the environment of a server with one value of a dimension and the defaults of all others,
+ * regardless of our own environment.
  */
 export function environmentOf(
   name: DimensionName,

@@ -1,8 +1,8 @@
 /**
  * `npm run load:shards`: sweeps options of the server, and recommends values for this machine.
  *
- * Each turn starts a server anew with its setting in the environment, loads it at a fixed rate, then
- * searches the highest rate. Settings take turns, so that all of them meet the machine in all of its moods.
+ * Each turn starts a new server with its setting in the environment, loads it at a fixed rate, and then
+ * searches for the highest rate. Settings take turns, so that changes of the machine affect all of them.
  *
  * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
  */
@@ -77,7 +77,7 @@ function describeTurn({ dimension, value, round }: PlannedTurn, turn: Turn): str
   return `${setting}: ${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`;
 }
 
-/** Options in our environment that the sweep leaves as they are. */
+/** Returns the options in our environment that the sweep does not change. */
 function unswept(): Readonly<Record<string, string>> {
   const swept = new Set<string>(Object.values(DIMENSIONS).map(({ variable }) => variable));
   return Object.fromEntries(

@@ -1,5 +1,5 @@
 /**
- * The command line of `npm run load:shards`: its own options, and what goes on to the generator.
+ * The command line of `npm run load:shards`: its own options, and those passed on to the generator.
  *
  * Runs on: the sweep's process, once.
  */
@@ -8,48 +8,49 @@ import { OPTIONS } from "../../../src/options/options.ts";
 import { checkInteger, integerOf } from "../../../src/options/values.ts";
 import { DIMENSIONS, DIMENSION_NAMES, type Dimension, type DimensionName } from "./dimensions.ts";
 
-/** Options with every default filled in and every value checked. */
+/** The options, checked and with all defaults filled in. */
 export interface SweepOptions {
   readonly dimensions: readonly Dimension[];
   /** How often each setting is measured. */
   readonly rounds: number;
-  /** The window at the fixed rate, and that of each rate which the search tries. */
+  /** Window at the fixed rate. */
   readonly seconds: number;
+  /** Window of each rate that the search tries. */
   readonly searchMs: number;
-  /** What p99 must be below in the search. */
+  /** Bound of the p99 in the search. */
   readonly boundMs: number;
   readonly out: string;
-  /** True: dimensions that an earlier sweep in `out` has, and this one has not, stay in the report. */
+  /** Whether to keep dimensions of an earlier sweep in `out` that this one does not measure. */
   readonly keep: boolean;
-  /** Scenario and options of the generator; its rate is that of the fixed part, and where the search begins. */
+  /** Scenario and options of the generator. Their rate is the fixed one, and the first of the search. */
   readonly load: readonly string[];
   readonly help: boolean;
 }
 
 /** The text of `--help`; fits a screen of 80 columns and 24 lines. */
 export const HELP = `npm run load:shards -- [SCENARIO] [OPTIONS]
-  Sweeps options of the server, one at a time around the defaults, in turns;
-  writes shards.html and shards.json with a recommendation for this machine.
+  Sweeps options of the server, one at a time with the others at their defaults,
+  and writes shards.html and shards.json with recommendations for this machine.
   SCENARIO         echo or fanout, of native-bench (fanout)
   --shards LIST    SIMURGH_SHARDS (1,2,4,8)
   --coalesce LIST  SIMURGH_COALESCE_MS (0,2,5,10)
   --ring LIST      SIMURGH_RING_BYTES (auto,16384,65536,4194304)
-  --only NAMES     of shards, coalesce, ring, with commas between (all)
+  --only NAMES     shards, coalesce, ring, separated by commas (all)
   --rounds N       how often each setting is measured, 2 to 20 (3)
   --seconds N      window at the fixed rate, 1 to 60 (3)
-  --p99 MS         bound of p99 in the search for the highest rate, 1 to 1000 (20)
-  --quick          two rounds, short windows, fewer values: some minutes
-  --out FOLDER     where the report goes (load-report)
-  --keep           dimensions of an earlier sweep there stay in the report
+  --p99 MS         bound of the p99 in the search for the highest rate, 1 to 1000 (20)
+  --quick          two rounds, short windows, fewer values: a few minutes
+  --out FOLDER     folder of the report (load-report)
+  --keep           keep dimensions of an earlier sweep there in the report
   --help           show this
-All else goes to the generator as it is, such as --rate 1k --payload 256:
-  the rate is that at which p99 and CPU are compared, and where the search begins.
-Exit: 0 it has a report, 1 it failed, 2 a bad option.
+All other options go to the generator, such as --rate 1k --payload 256.
+  p99 and CPU are compared at this rate, and the search begins with it.
+Exit code: 0 if there is a report, 1 if the sweep failed, 2 for a bad option.
 `;
 
 /**
- * Where no load is given: broadcasts that cross shards, so few that two cores do not wait for each other. One
- * thread of the generator has its hands full with deliveries that come one by one, long before the server has.
+ * The default load: broadcasts that cross shards, at a rate that two cores can handle. The generator has two
+ * threads because, with deliveries that arrive one by one, a single thread saturates long before the server.
  */
 const DEFAULT_LOAD = {
   fanout: "--connections 400 --topics 20 --rate 250 --threads 2",
@@ -65,7 +66,7 @@ type TextName = (typeof TEXTS)[number];
 const FLAGS = ["quick", "keep", "help"] as const;
 type FlagName = (typeof FLAGS)[number];
 
-/** What the sweep tells the generator itself. */
+/** Options that the sweep passes to the generator itself. */
 const TAKEN = [
   "url",
   "server-pid",
@@ -78,7 +79,7 @@ const TAKEN = [
   "max-late",
 ];
 
-/** Reads the command line. @throws TypeError whose message is one line for the user */
+/** Parses the command line. @throws TypeError with a one-line message for the user */
 export function parseSweepOptions(words: readonly string[]): SweepOptions {
   const { texts, flags, rest } = split(words);
   const plan = flags.has("quick") ? QUICK : WHOLE;
@@ -115,7 +116,8 @@ function split(words: readonly string[]): Split {
     const flag = FLAGS.find((candidate) => candidate === name);
     if (text !== undefined) texts[text] = readText(text, words[++at]);
     else if (flag !== undefined) flags.add(flag);
-    else if (TAKEN.includes(name)) throw new TypeError(`${name} must be left to the sweep, got it`);
+    else if (TAKEN.includes(name))
+      throw new TypeError(`${name} must not be given; the sweep sets it`);
     else rest.push(word);
   }
   return { texts, flags, rest };
@@ -136,12 +138,14 @@ function readNames(text: string): readonly DimensionName[] {
   const given = text.split(",");
   const unknown = given.find((name) => !DIMENSION_NAMES.some((known) => known === name));
   if (unknown !== undefined) {
-    throw new TypeError(`only must be of ${DIMENSION_NAMES.join(", ")}, got ${unknown}`);
+    throw new TypeError(
+      `only must be one or more of ${DIMENSION_NAMES.join(", ")}, got ${unknown}`,
+    );
   }
   return DIMENSION_NAMES.filter((name) => given.includes(name));
 }
 
-/** The default is always among the values: all others are compared with it. */
+/** Parses a dimension. Its values always include the default, with which all others are compared. */
 function readDimension(name: DimensionName, text: string | undefined, isQuick: boolean): Dimension {
   const { option, variable, values, quick } = DIMENSIONS[name];
   const fallback = DIMENSIONS[name].fallback();
@@ -151,7 +155,7 @@ function readDimension(name: DimensionName, text: string | undefined, isQuick: b
   return { name, fallback, values: all.toSorted(bySize) };
 }
 
-/** Numbers by their size, and `auto` before them. */
+/** Compares numbers by size, with `auto` before all of them. */
 function bySize(left: string, right: string): number {
   const [one, other] = [left, right].map((text) => (text === "auto" ? -1 : Number(text)));
   return (one as number) - (other as number);
@@ -164,7 +168,7 @@ function readLoad(words: readonly string[]): readonly string[] {
   if (!isScenario(scenario)) {
     throw new TypeError(`the scenario must be echo or fanout, got ${scenario}`);
   }
-  // Later options win in the generator, so that each given one replaces its default.
+  // Later options win in the generator, so given ones replace the defaults.
   return [scenario, ...DEFAULT_LOAD[scenario].split(" "), ...words.slice(isNamed ? 1 : 0)];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The report of a sweep: one page, for people.
+ * The report of a sweep, as one HTML page.
  *
  * Runs on: the sweep's process.
  */
@@ -22,15 +22,15 @@ export function makeSweepPage(record: SweepRecord): string {
     `<p class="quiet">${escapeText(`${machine.processor}, ${machine.cores} cores; ${load.join(" ")}`)}</p>`,
     "<h2>Recommended</h2>",
     `<ul class="verdict">${record.dimensions.map((swept) => makeChoice(swept)).join("\n")}</ul>`,
-    '<p class="quiet">A difference counts where every run of one setting was better than every run of the other, and their middles are at least a tenth apart. All else is a tie, and then the default stays.</p>',
+    '<p class="quiet">A difference counts if every run of one setting was better than every run of the other and their medians are at least a tenth apart. Anything else is a tie, and the default stays.</p>',
     ...record.dimensions.flatMap((swept) => makeSection(swept, boundMs)),
-    "<h2>Where, and how to make it again</h2>",
+    "<h2>Machine, and how to repeat the sweep</h2>",
     makeTable([
       ["Processor", machine.processor, `${machine.cores} cores for this process`],
       ["Memory", formatBytes(machine.memoryBytes)],
       ["System", machine.system],
       ["Node.js", machine.node],
-      ["Load", load.join(" "), "at the fixed rate; where the search began"],
+      ["Load", load.join(" "), "its rate is the fixed one, and the first of the search"],
     ]),
     ...[...new Set(record.dimensions.map(({ command }) => command))].map(
       (command) => `<pre>${escapeText(command)}</pre>`,
@@ -62,20 +62,20 @@ const CHARTS = {
   throughput: {
     title: "Highest rate",
     about: (bound) =>
-      `Deliveries a second while p99 stayed below ${bound}. A hollow dot is a run that the generator ended, so that the server may do more.`,
+      `Deliveries a second with a p99 below ${bound}. A hollow dot is a run that the generator ended, so the server may do more.`,
     unit: "deliveries a second",
     isLogarithmic: false,
   },
   cpu: {
-    title: "CPU for each delivery",
+    title: "CPU per delivery",
     about: () =>
-      "Of the server, at the fixed rate. A hollow dot is a run whose server waited for a core, or fell behind.",
+      "Of the server, at the fixed rate. A hollow dot is a run in which the server waited for a core or fell behind.",
     unit: "CPU",
     isLogarithmic: false,
   },
   p99: {
     title: "p99 of latency",
-    about: () => "At the fixed rate. A hollow dot is a run that may not be compared.",
+    about: () => "At the fixed rate. A hollow dot is a run that cannot be compared.",
     unit: "latency",
     isLogarithmic: true,
   },
@@ -109,9 +109,9 @@ function drawFigureOf(swept: SweptDimension, name: FigureName, boundMs: number):
   });
 }
 
-/** Words for marks, as the table has them. */
+/** Descriptions of marks, for the table. */
 const MARK_WORDS = {
-  starved: "no core for a part of the window",
+  starved: "no core for part of the window",
   behind: "server fell behind",
   generator: "generator was the bottleneck",
   lost: "deliveries or connections lost",
@@ -131,20 +131,12 @@ function makeRuns({ dimension, turns }: SweptDimension): string {
     ]),
   );
   return makeNumbers(
-    [
-      DIMENSIONS[dimension.name].variable,
-      "round",
-      "rate",
-      "CPU",
-      "p99",
-      "notes",
-      "what was too much",
-    ],
+    [DIMENSIONS[dimension.name].variable, "round", "rate", "CPU", "p99", "notes", "why not more"],
     rows,
   );
 }
 
-/** What a turn's marks say, for people. */
+/** Describes the marks of a turn. */
 export function describeMarks({ fixedMarks, searchMarks }: Turn): string {
   return [...wordsOf(fixedMarks, "fixed rate"), ...wordsOf(searchMarks, "search")].join("; ");
 }

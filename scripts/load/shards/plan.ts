@@ -1,12 +1,12 @@
 /**
- * The order of a sweep's turns, and how long what is left of them will take. Pure functions.
+ * Plans the order of a sweep's turns, and estimates the remaining time. Pure functions.
  *
  * Runs on: the sweep's process.
  */
 
 import type { Dimension } from "./dimensions.ts";
 
-/** One setting that is to be measured once more. */
+/** One planned measurement of a setting. */
 export interface PlannedTurn {
   readonly dimension: Dimension;
   readonly value: string;
@@ -15,8 +15,8 @@ export interface PlannedTurn {
 }
 
 /**
- * Orders the turns: within each round every setting of a dimension has one, in rising order, and in
- * falling order in the next, so that a machine that becomes slower favours none.
+ * Orders the turns. Each round has a turn for every setting of a dimension, alternately in ascending and
+ * descending order, so that a machine that becomes slower favours none of them.
  */
 export function planTurns(
   dimensions: readonly Dimension[],
@@ -30,7 +30,7 @@ export function planTurns(
   );
 }
 
-/** Says how far a sweep is, and what is left by how long its turns took so far. */
+/** Describes the progress of a sweep, and estimates the remaining time from its turns so far. */
 export function describeLeft(done: number, all: number, elapsedMs: number): string {
   const share = `${Math.round((done / all) * 100)} %`;
   if (done === 0) return share;

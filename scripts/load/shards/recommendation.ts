@@ -1,9 +1,9 @@
 /**
- * What a sweep recommends for one dimension, and why. Pure functions.
+ * Recommends a value for one dimension of a sweep, with reasons. Pure functions.
  *
- * The default stays unless another setting is better by one figure and worse by none, nor looks worse by runs
- * that may not be compared. What is better by one and worse by another is a trade, which only who knows the
- * users can make.
+ * The default stays unless another value is better in one figure, worse in none, and does not look worse in
+ * runs that cannot be compared. A value that is better in one figure and worse in another is a trade, which
+ * is left to the user.
  *
  * Runs on: the sweep's process.
  */
@@ -28,11 +28,11 @@ export interface Measured {
   readonly turns: Readonly<Record<string, readonly Turn[]>>;
 }
 
-/** What is recommended. */
+/** A recommendation. */
 export interface Recommendation {
-  /** Undefined where too little may be compared. */
+  /** Undefined if too few runs can be compared. */
   readonly value: string | undefined;
-  /** One sentence each: the choice, then each other value. */
+  /** A sentence for the choice, then one for each other value. */
   readonly reasons: readonly string[];
 }
 
@@ -52,13 +52,13 @@ export function recommend(measured: Measured): Recommendation {
     .toSorted((left, right) => rank(measured, left) - rank(measured, right))[0];
   const details = others.map((value) => describe(measured, value, relations.get(value)));
   if (!isKnown && others.length > 0) {
-    const text = `Nothing can be recommended for ${variable}: too few runs may be compared. Measure on a machine with nothing else at work.`;
+    const text = `Nothing can be recommended for ${variable}: too few runs can be compared. Measure on an otherwise idle machine.`;
     return { value: undefined, reasons: [text, ...details] };
   }
   const choice =
     chosen === undefined
-      ? `${variable}=${dimension.fallback}, the default: no other value was better without being worse in something else.`
-      : `${variable}=${chosen} in place of the default ${dimension.fallback}: better beyond the noise, and worse in nothing.`;
+      ? `${variable}=${dimension.fallback}, the default: no other value was better without being worse in another figure.`
+      : `${variable}=${chosen} instead of the default ${dimension.fallback}: better beyond noise, and worse in nothing.`;
   return { value: chosen ?? dimension.fallback, reasons: [choice, ...details] };
 }
 
@@ -78,7 +78,7 @@ function isGain(relations: Relations | undefined): boolean {
   );
 }
 
-/** Figures by which a value looks worse than the default, though its runs may not be compared. */
+/** Returns the figures in which a value looks worse than the default, in runs that cannot be compared. */
 function doubtsOf({ dimension, turns }: Measured, value: string): readonly FigureName[] {
   const [own, fallback] = [turns[value] ?? [], turns[dimension.fallback] ?? []];
   return FIGURE_NAMES.filter(
@@ -86,7 +86,7 @@ function doubtsOf({ dimension, turns }: Measured, value: string): readonly Figur
   );
 }
 
-/** The less the better: by the first figure in which it differs from the default. */
+/** Ranks a value by the first figure in which it differs from the default; lower is better. */
 function rank({ dimension, turns }: Measured, value: string): number {
   for (const name of FIGURE_NAMES) {
     if (relate(name, turns[value] ?? [], turns[dimension.fallback] ?? []) !== "better") continue;
@@ -100,7 +100,7 @@ function rank({ dimension, turns }: Measured, value: string): number {
   return Number.MAX_SAFE_INTEGER;
 }
 
-/** Writes a figure with its unit. */
+/** Formats a figure with its unit. */
 export function showFigure(name: FigureName, value: number): string {
   if (name === "throughput") return formatRate(value);
   return name === "cpu" ? formatUs(value) : formatMs(value / 1_000);

@@ -1,5 +1,5 @@
 /**
- * A sweep as `shards.json` has it, and how an earlier one is taken along.
+ * The data of a sweep, as in `shards.json`, and how parts of an earlier sweep are kept.
  *
  * Runs on: the sweep's process; types, and pure functions.
  */
@@ -11,13 +11,13 @@ import type { Measured, Recommendation } from "./recommendation.ts";
 export interface SweptDimension extends Measured {
   readonly startedAt: string;
   readonly recommendation: Recommendation;
-  /** What makes it again. */
+  /** The command that repeats it. */
   readonly command: string;
 }
 
 /** A sweep. */
 export interface SweepRecord {
-  /** Of this form; it goes up where what is here changes its meaning. */
+  /** Version of this format; incremented if the meaning of a field changes. */
   readonly version: 1;
   readonly machine: Machine;
   /** Scenario and options of the generator. */
@@ -27,15 +27,17 @@ export interface SweepRecord {
 }
 
 /**
- * Takes along what an earlier sweep has of dimensions that this one has not.
+ * Adds the dimensions of an earlier sweep that this one does not have.
  *
- * @throws TypeError where the two had different loads, bounds or machines: no figures of one page
+ * @throws TypeError if their loads, bounds or machines differ, so that they cannot share a page
  */
 export function keepEarlier(record: SweepRecord, earlier: SweepRecord): SweepRecord {
   for (const name of ["load", "boundMs", "machine"] as const) {
     const [own, other] = [record, earlier].map((one) => JSON.stringify(one[name]));
     if (own === other) continue;
-    throw new TypeError(`keep must have sweeps of one ${name}, got ${own} and ${other}`);
+    throw new TypeError(
+      `keep needs an earlier sweep with the same ${name}, got ${own} and ${other}`,
+    );
   }
   const isNew = ({ dimension }: SweptDimension): boolean =>
     record.dimensions.some((own) => own.dimension.name === dimension.name);

@@ -1,5 +1,5 @@
 /**
- * One turn of the sweep: a server with one setting, measured at a fixed rate and by a search.
+ * One turn of the sweep: measures a server with one setting, at a fixed rate and by a search.
  *
  * Runs on: the sweep's process; server and generator are processes of their own.
  */
@@ -9,30 +9,31 @@ import { GeneratorProcess, type GeneratorEnd } from "../generator-process.ts";
 import type { GeneratorResult } from "../result.ts";
 import type { SweepOptions } from "./options.ts";
 
-/** Why a figure may not be compared. */
+/** Why a figure cannot be compared. */
 export type Mark = "starved" | "behind" | "generator" | "lost";
 
-/** What one turn found. */
+/** The results of one turn. */
 export interface Turn {
-  /** At the fixed rate: p99, null where it was refused, and server CPU for each delivery. */
+  /** p99 at the fixed rate; null if it was refused. */
   readonly p99Us: number | null;
+  /** Server CPU per delivery at the fixed rate. */
   readonly cpuUs: number | null;
   readonly fixedMarks: readonly Mark[];
-  /** Deliveries a second at the highest rate whose p99 stayed below the bound; null: no rate was good. */
+  /** Deliveries a second at the highest rate with a p99 below the bound; null if no rate was good. */
   readonly throughput: number | null;
-  /** `generator`: it ended the search, so that the server may well do more. */
+  /** With `generator`, the generator ended the search, and the server may be able to do more. */
   readonly searchMarks: readonly Mark[];
-  /** Why the lowest rate that was too much was so, in the generator's words; null: none was. */
+  /** Why the lowest bad rate was bad, as reported by the generator; null if none was. */
   readonly limit: string | null;
 }
 
-/** What of the options concerns a turn. */
+/** The options that concern a turn. */
 export type TurnSetting = Pick<SweepOptions, "load" | "seconds" | "searchMs" | "boundMs">;
 
 /**
- * Measures a server with these variables in its environment.
+ * Measures a server with the given variables in its environment.
  *
- * @throws TypeError whose message is one line for the user, where the generator refuses its options
+ * @throws TypeError with a one-line message for the user, if the generator rejects its options
  */
 export async function measureTurn(
   setting: TurnSetting,
@@ -45,7 +46,7 @@ export async function measureTurn(
     const search = await generate(searchWords(setting), server);
     turn = makeTurn(fixed, search);
   } catch (error) {
-    // Why the load failed matters more than how the server ends after that.
+    // The failure of the load matters more than a failure to stop the server.
     await server.stop().catch(() => undefined);
     throw error;
   }
@@ -53,19 +54,19 @@ export async function measureTurn(
   return turn;
 }
 
-/** Rests and warm-ups: the JavaScript of a server that has just started is not compiled yet. */
+/** Warm-up times: the JavaScript of a newly started server is not compiled yet. */
 const WARMUP_MS = 1_500;
 const SEARCH_WARMUP_MS = 300;
 
-/** The load at one rate. */
+/** Returns the generator's arguments for the fixed rate. */
 export function fixedWords({ load, seconds }: TurnSetting): readonly string[] {
   return [...load, "--duration", `${seconds * 1_000}ms`, "--warmup", `${WARMUP_MS}ms`];
 }
 
 /**
- * The load whose rate is searched. The generator may be as late as the bound: its lateness is part of
- * each latency, so that where their p99 is below the bound it is no matter, and a machine whose cores
- * are all at work has no rate at which nobody is late.
+ * Returns the generator's arguments for the search. The generator may be as late as the bound: its lateness
+ * is part of each latency, so it does not matter if their p99 stays below the bound. On a machine whose
+ * cores are all busy, the generator is late at any rate.
  */
 export function searchWords({ load, searchMs, boundMs }: TurnSetting): readonly string[] {
   const late = ["--max-late", `${boundMs}ms`];
@@ -73,7 +74,7 @@ export function searchWords({ load, searchMs, boundMs }: TurnSetting): readonly 
   return [...load, ...step, "--search-p99", `${boundMs}ms`];
 }
 
-/** How the generator ends where it is told what it does not understand, in its report a line for the user. */
+/** The generator's exit code for bad options, with a line for the user in its report. */
 const BAD_OPTION = 2;
 
 async function generate(words: readonly string[], server: RunningServer): Promise<GeneratorResult> {
@@ -85,10 +86,10 @@ async function generate(words: readonly string[], server: RunningServer): Promis
 }
 
 function describeFailure({ code, signal, report }: GeneratorEnd): string {
-  return `native-bench ended with ${code ?? signal} and no result\n${report}`;
+  return `native-bench ended with ${code ?? signal} and without a result\n${report}`;
 }
 
-/** Puts the two results of a turn together. */
+/** Combines the two results of a turn. */
 export function makeTurn(fixed: GeneratorResult, search: GeneratorResult): Turn {
   const { latencyUs, serverCpuUsPerMessage = null } = fixed.window;
   return {
@@ -124,7 +125,7 @@ function lostMarks({ failures }: GeneratorResult): readonly Mark[] {
   return failures.length === 0 ? [] : ["lost"];
 }
 
-/** Of the window of the best rate, which is the one that a search leaves; null where none was good. */
+/** Returns the deliveries a second in the window of the best rate; null if no rate was good. */
 function throughputOf({ search, window }: GeneratorResult): number | null {
   return search === null || search === undefined || search.rate === 0
     ? null

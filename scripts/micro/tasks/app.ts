@@ -1,5 +1,5 @@
 /**
- * What the measure of tasks serves: echoes, and work in a task or in the handler.
+ * The app of the task measurement: echoes, and work in a task or in the handler.
  *
  * Runs on: every shard, which loads it by its URL.
  */

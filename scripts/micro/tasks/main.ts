@@ -1,13 +1,13 @@
 /**
- * Measures what work on the CPU does to the shards: the lag of their loops, and how long an echo
- * takes, while the work is done as tasks, and while handlers do it themselves.
+ * Measures how CPU-bound work affects the shards: the lag of their loops, and the time of an echo, with
+ * the work done as tasks and with the work done in handlers.
  *
- * Runs on: its main thread is the server's, and that of the clients.
+ * Runs on: the main thread of the server, which also runs the clients.
  * Usage:   npm run build && node dist/scripts/micro/tasks/main.js [seconds]
  *
- * The work comes in portions of about 20 ms. Each of those who want it waits for its portion before
- * it asks for the next; there are as many of them as CPUs but one, so that tasks burn all but one.
- * The last row has a task thread for every CPU: then it matters that the system prefers the shards.
+ * The work comes in portions of about 20 ms. Each client that requests work waits for its portion before
+ * it requests the next. There is one such client fewer than CPUs, so tasks use all CPUs but one. The last
+ * row has a task thread for every CPU, so that shards depend on being preferred by the system.
  */
 
 import { availableParallelism } from "node:os";
@@ -32,7 +32,7 @@ const seconds = Number(process.argv[2] ?? 5);
 
 interface Row {
   readonly what: string;
-  /** Event that has the work done; none: nobody asks for any. */
+  /** Event that requests the work; undefined for no work. */
   readonly event: string | undefined;
   readonly threads: number;
 }
@@ -77,7 +77,7 @@ async function measure({ what, event, threads }: Row): Promise<void> {
   const echoes: number[] = [];
   const lags: number[] = [];
   const echo = async (channel: Channel): Promise<void> => {
-    // Not in step with the others.
+    // Start at different times.
     await pause(Math.random() * ECHO_EVERY_MS);
     while (isOn) {
       const sentMs = performance.now();
@@ -99,7 +99,7 @@ async function measure({ what, event, threads }: Row): Promise<void> {
     }
   };
   const all = [watch(), ...channels.map((it, at) => (at < ECHOERS ? echo(it) : work(it)))];
-  // Threads of the pool start, and code is compiled.
+  // Time for the pool's threads to start and for code to be compiled.
   await pause(WARM_UP_MS);
   isCounted = true;
   await pause(seconds * 1_000);
@@ -125,7 +125,7 @@ function columns(values: number[], ...widths: readonly [number, number, number])
     .join("");
 }
 
-/** Rounds of work that take as long as a portion is to take, once the code is compiled. */
+/** Returns the rounds of work that take as long as a portion should, once the code is compiled. */
 function calibrated(): number {
   const tried = 5_000_000;
   const tries = Array.from({ length: 20 }, () => {

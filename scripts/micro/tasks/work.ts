@@ -1,5 +1,5 @@
 /**
- * The tasks of the measure.
+ * The tasks of the task measurement.
  *
  * Runs on: a thread of the task pool.
  */

@@ -1,8 +1,8 @@
 /**
- * The page of the demo chat: the official `phoenix` client, and a little DOM.
+ * The page of the demo chat, with the official `phoenix` client and plain DOM.
  *
- * One connection, and a channel on it for each room that was opened. What people wrote is only
- * ever set as text, never as HTML.
+ * There is one connection, with a channel for each opened room. User input is only inserted as
+ * text, never as HTML.
  *
  * Runs on: the browser.
  */
@@ -11,17 +11,17 @@ import { Presence, Socket } from "./phoenix.mjs";
 
 const ROOMS = ["lobby", "aviary", "mount-qaf"];
 const BIRDS = ["Hoopoe", "Nightingale", "Partridge", "Heron", "Finch", "Falcon", "Owl", "Sparrow"];
-/** Older lines of a room are let go: a tab may stay open for days. */
-const MOST_LINES = 300;
-/** Of more people in a room only the number is shown. */
-const MOST_NAMES = 24;
+/** Most lines kept per room, since a tab may stay open for days. */
+const MAX_LINES = 300;
+/** Most names shown per room; the rest is shown as a number. */
+const MAX_NAMES = 24;
 
 const element = (id) => document.getElementById(id);
 const list = element("messages");
 const body = element("body");
 const nameInput = element("name");
 
-/** By name: each room that was opened. */
+/** The opened rooms, by name. */
 const rooms = new Map();
 let current;
 let myName = sessionStorage.getItem("name") ?? randomName();
@@ -39,8 +39,8 @@ openRoom(location.hash.slice(1) || "lobby");
 element("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = body.value;
-  // Not checked here: the server says what is wrong with it.
-  answered(current.channel.push("say", { body: text }), () => {
+  // Validated by the server, whose error is shown.
+  handleReply(current.channel.push("say", { body: text }), () => {
     if (body.value === text) body.value = "";
   });
 });
@@ -108,23 +108,23 @@ function openRoom(name) {
 }
 
 function join(room) {
-  // A function, so that a rejoin after a reconnect says the name of then.
+  // A function, so that a rejoin after a reconnect sends the current name.
   const channel = socket.channel(`room:${room.name}`, () => ({ name: myName }));
   room.channel = channel;
   room.presence = new Presence(channel);
   room.presence.onSync(() => showWho(room));
   channel.on("said", (message) => addMessage(room, message));
-  channel.on("entered", ({ name, shard }) => addNote(room, `${name} came in, on shard ${shard}`));
+  channel.on("entered", ({ name, shard }) => addNote(room, `${name} joined on shard ${shard}`));
   channel.on("left", ({ name }) => addNote(room, `${name} left`));
   channel.on("renamed", ({ before, name }) => addNote(room, `${before} is now ${name}`));
   channel
     .join()
     .receive("ok", ({ shard, shards }) => {
       showShard(shard, shards);
-      addNote(room, `you are in, on shard ${shard}`);
+      addNote(room, `you joined on shard ${shard}`);
     })
     .receive("error", ({ reason }) => {
-      // Left, or the client would ask again and again.
+      // Leave, or the client would keep rejoining.
       channel.leave();
       room.channel = undefined;
       room.presence = undefined;
@@ -133,7 +133,7 @@ function join(room) {
     });
 }
 
-/** Takes a room off the list. */
+/** Removes a room from the list. */
 function forgetRoom(room) {
   rooms.delete(room.name);
   room.item.remove();
@@ -149,14 +149,14 @@ function rename() {
   }
   for (const { channel } of rooms.values()) {
     if (!channel) continue;
-    answered(channel.push("rename", { name }), () => {
+    handleReply(channel.push("rename", { name }), () => {
       myName = name.trim();
       sessionStorage.setItem("name", myName);
     });
   }
 }
 
-// -- what is shown -------------------------------------------------------------------------------
+// -- display -------------------------------------------------------------------------------------
 
 function addMessage(room, { name, body: text, shard, atMs }) {
   const line = document.createElement("div");
@@ -179,9 +179,9 @@ function addNote(room, text) {
 
 function addLine(room, line) {
   room.lines.push(line);
-  if (room.lines.length > MOST_LINES) room.lines.shift().remove();
+  if (room.lines.length > MAX_LINES) room.lines.shift().remove();
   if (room !== current) return;
-  // Somebody who reads further up is left there.
+  // Do not scroll if the user has scrolled up.
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
   list.append(line);
   if (isAtEnd) list.scrollTop = list.scrollHeight;
@@ -192,7 +192,7 @@ function showWho(room) {
   if (room !== current) return;
   const people = room.presence?.list((_key, { metas }) => metas.at(-1)) ?? [];
   people.sort((one, other) => one.name.localeCompare(other.name));
-  const shown = people.slice(0, MOST_NAMES).map(({ name, shard }) => {
+  const shown = people.slice(0, MAX_NAMES).map(({ name, shard }) => {
     const item = textElement("li", "tag", name);
     item.title = `on shard ${shard}`;
     setHue(item, shard);
@@ -219,7 +219,7 @@ function showShard(shard, shards) {
   const pill = element("shard");
   pill.hidden = false;
   pill.dataset.shard = shard;
-  pill.title = `Served by shard ${shard} of 0 to ${shards - 1}. Click to connect anew, to the next`;
+  pill.title = `Served by shard ${shard} (of 0 to ${shards - 1}). Click to reconnect to the next`;
   const dots = document.createElement("span");
   dots.className = "dots";
   for (let other = 0; other < Math.min(shards, 16); other += 1) {
@@ -236,7 +236,7 @@ function showProblem(text) {
   problem.hidden = text === "";
 }
 
-function answered(push, done) {
+function handleReply(push, done) {
   push
     .receive("ok", () => {
       showProblem("");
@@ -252,7 +252,7 @@ function shardTag(shard) {
   return tag;
 }
 
-/** A colour for each shard: the golden angle keeps neighbours apart. */
+/** Sets the colour of a shard. The golden angle makes neighbours distinguishable. */
 function setHue(target, shard) {
   target.style.setProperty("--hue", String((shard * 137.5 + 175) % 360));
   target.classList.add("lit");

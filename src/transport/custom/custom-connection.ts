@@ -2,30 +2,17 @@
  * One connection of a transport of the user's: frames go in and out by calls.
  *
  * Runs on: the shard that it was opened on.
- * Slow: what waits is the transport's to say (`bufferedBytes`); what meets the client,
- *       slow-clients decides. What `send` is given is the transport's to keep.
+ * Slow: the transport says what waits (`bufferedBytes`), and `slow-clients` what becomes of the
+ *       client. The transport keeps what `send` is given.
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
 import { NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
-import type { TransportClient, TransportConnection } from "./definition.ts";
+import type { ConnectionSet } from "../connection-set.ts";
 import type { SlowConnection } from "../slow-clients.ts";
-
-/** What connections tell, and ask of, those who keep them. */
-export interface CustomEvents {
-  /** While less than this waits, there is room. */
-  readonly roomBytes: number;
-  /** Beyond this a client may be slow. */
-  readonly maxBytes: number;
-  received(length: number): void;
-  sent(length: number): void;
-  slow(connection: CustomConnection): void;
-  /** The transport's own code threw. */
-  failed(connection: CustomConnection, error: unknown): void;
-  closed(connection: CustomConnection): void;
-}
+import type { TransportClient, TransportConnection } from "./definition.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const NOBODY: RoomWaiter[] = [];
@@ -34,23 +21,30 @@ const NOBODY: RoomWaiter[] = [];
 export class CustomConnection implements Connection, TransportConnection, SlowConnection {
   readonly id: number;
   readonly transport: string;
-  readonly isNative = false;
-  readonly isCompressed = false;
   readonly #client: TransportClient;
-  readonly #events: CustomEvents;
+  readonly #connections: ConnectionSet<CustomConnection>;
   socket: ServedSocket | undefined = undefined;
   isOpen = true;
   #waiters: RoomWaiter[] = NOBODY;
 
-  constructor(id: number, transport: string, client: TransportClient, events: CustomEvents) {
+  constructor(
+    id: number,
+    transport: string,
+    client: TransportClient,
+    connections: ConnectionSet<CustomConnection>,
+  ) {
     this.id = id;
     this.transport = transport;
     this.#client = client;
-    this.#events = events;
+    this.#connections = connections;
   }
 
   get number(): number {
     return this.id;
+  }
+
+  get native(): undefined {
+    return undefined;
   }
 
   get bufferedBytes(): number {
@@ -58,14 +52,14 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   }
 
   get hasRoom(): boolean {
-    return this.isOpen && this.bufferedBytes < this.#events.roomBytes;
+    return this.isOpen && this.bufferedBytes < this.#connections.roomBytes;
   }
 
   // -- the transport's side ----------------------------------------------------------------------
 
   receive(frame: string | Uint8Array): void {
     if (!this.isOpen) return;
-    this.#events.received(frame.length);
+    this.#connections.received(frame.length);
     if (typeof frame === "string") this.socket?.receiveText(frame);
     else this.socket?.receiveBytes(frame);
   }
@@ -76,7 +70,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   drained(): void {
     if (this.#waiters.length === 0 || !this.hasRoom) return;
-    // Those for whom there is not enough wait anew.
+    // Those for whom there is not enough wait again.
     for (const waiter of this.#waiters.splice(0)) waiter.resume();
   }
 
@@ -101,10 +95,11 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     try {
       this.#client.send(ownFrame(frame, isBinary));
     } catch (error) {
-      this.#events.failed(this, error);
+      this.#failed(error);
     }
-    this.#events.sent(frame.length);
-    if (this.bufferedBytes > this.#events.maxBytes) this.#events.slow(this);
+    const { maxBackpressureBytes, slowClients } = this.#connections;
+    this.#connections.sent(frame.length);
+    if (this.bufferedBytes > maxBackpressureBytes) slowClients.note(this, "behind");
   }
 
   ping(data: string | Uint8Array): void {
@@ -115,11 +110,6 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     if (this.#waiters === NOBODY) this.#waiters = [];
     this.#waiters.push(waiter);
   }
-
-  // Not native: nobody calls these three.
-  subscribe(): void {}
-  unsubscribe(): void {}
-  publish(): void {}
 
   cork(work: () => void): void {
     work();
@@ -140,19 +130,27 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   #end(): void {
     this.isOpen = false;
     this.#waiters = NOBODY;
-    this.#events.closed(this);
+    this.#connections.remove(this);
   }
 
   #call(work: () => void): void {
     try {
       work();
     } catch (error) {
-      this.#events.failed(this, error);
+      this.#failed(error);
     }
+  }
+
+  /** Ends the connection: the transport's own code threw. */
+  #failed(error: unknown): void {
+    const fields = { connection: this.id, transport: this.transport, err: error };
+    this.#connections.logger.log("transportFailed", fields);
+    // Not at once: the caller may be going through the channels that would end.
+    setImmediate(() => this.cut());
   }
 }
 
-/** Gives a frame as the transport may keep it: bytes may lie in a ring, and be gone at once. */
+/** Returns a frame as the transport may keep it: bytes may lie in a ring, and be gone at once. */
 function ownFrame(frame: string | Uint8Array, isBinary: boolean): string | Uint8Array {
   if (typeof frame === "string") return frame;
   return isBinary ? new Uint8Array(frame) : Buffer.from(frame).toString("utf8");

@@ -1,224 +1,79 @@
 /**
- * The transports of the user's own: started and stopped with the shard, their connections kept.
+ * The transports of the user's own: started and stopped with the shard.
  *
- * Runs on: shard; one for each.
- * Full: a client for which too much waits is a slow one, as far as its transport says what waits.
+ * Runs on: shard; one for all of them.
  */
 
-import { settledInTime, isThenable } from "../../callbacks/promises.ts";
+import { isThenable, settledInTime } from "../../callbacks/promises.ts";
 import type { ShardContext } from "../../channel/context.ts";
-import { makeError } from "../../errors.ts";
-import type { Logger } from "../../log/logger.ts";
-import { CLOSE } from "../../protocol/reserved.ts";
-import { decide } from "../../socket/connect.ts";
-import type { AnyIdentity } from "../../socket/identity.ts";
-import type { AnyMount } from "../../socket/mount.ts";
-import type { ServedSocket, SocketOpener } from "../../socket/served-socket.ts";
-import type { ConnectionNumbering } from "../connection-numbering.ts";
-import { CustomConnection, type CustomEvents } from "./custom-connection.ts";
-import type {
-  TransportClient,
-  TransportDecision,
-  TransportDefinition,
-  TransportHost,
-  TransportRequest,
-} from "./definition.ts";
-import { Drain, type DrainCounts, type DrainPace } from "../drain.ts";
-import type { SerializerList } from "../../protocol/version.ts";
-import type { TransportMeter } from "../meter.ts";
-import { matchPath } from "../http/path.ts";
-import { roomWithin, SlowClients } from "../slow-clients.ts";
-import type { Sweep } from "../sweep.ts";
+import type { ServedSocket } from "../../socket/served-socket.ts";
+import { ConnectionSet } from "../connection-set.ts";
+import type { DrainCounts, DrainPace } from "../drain.ts";
+import { handshakePolicyOf } from "../handshake/handshake-options.ts";
+import type { Routes } from "../http/routes.ts";
+import type { ServedMount, Transport, TransportShard } from "../transport.ts";
+import type { CustomConnection } from "./custom-connection.ts";
+import { CustomConnections } from "./custom-connections.ts";
+import type { TransportDefinition, TransportHost } from "./definition.ts";
 
-/** A mount, as custom transports need it. */
-export interface CustomMount {
-  readonly mount: AnyMount;
-  readonly serializers: SerializerList;
-}
-
-/** A decision whose connection is known in full here. */
-export type CustomDecision =
-  | Exclude<TransportDecision, { readonly result: "ok" }>
-  | {
-      readonly result: "ok";
-      readonly id: string | null;
-      open(client: TransportClient): CustomConnection;
-    };
-
-/** What they are made of. */
-export interface CustomTransportsParts {
-  readonly sockets: SocketOpener;
-  readonly context: ShardContext;
-  readonly numbers: ConnectionNumbering;
-  /** Says whether no shard takes connections any more; this one's own drain is known here. */
-  readonly isNodeDrained: () => boolean;
-  readonly logger: Logger;
-  readonly meter: TransportMeter;
-  readonly sweep: Sweep;
-  readonly maxBackpressureBytes: number;
-  readonly slowClientMs: number;
-}
-
-/** All transports of the user's in a shard, and their connections. */
-export class CustomTransports implements CustomEvents {
-  readonly roomBytes: number;
-  readonly maxBytes: number;
-  readonly #parts: CustomTransportsParts;
-  readonly #mounts: CustomMount[] = [];
+/** All transports of the user's own in a shard. */
+export class CustomTransports implements Transport {
+  readonly #shard: TransportShard;
+  readonly #definitions: readonly TransportDefinition[];
+  readonly #routes: Routes<ShardContext>;
+  readonly #open: ConnectionSet<CustomConnection>;
+  readonly #connections: CustomConnections;
   readonly #started: TransportDefinition[] = [];
   #isStopped = false;
-  readonly #connections = new Set<CustomConnection>();
-  readonly #slowClients: SlowClients<CustomConnection>;
-  readonly #drain = new Drain<CustomConnection>({
-    transport: "custom",
-    connections: this.#connections,
-    restart: (connection) => this.#restart(connection),
-    cut: (connection) => connection.cut(),
-  });
 
-  constructor(parts: CustomTransportsParts) {
-    this.#parts = parts;
-    this.maxBytes = parts.maxBackpressureBytes;
-    this.roomBytes = roomWithin(parts.maxBackpressureBytes);
-    this.#slowClients = new SlowClients({
-      maxBytes: parts.maxBackpressureBytes,
-      patienceMs: parts.slowClientMs,
-      connections: this.#connections,
-      meter: parts.meter,
-      logger: parts.logger,
-    });
-    parts.sweep.add(() => this.#slowClients.lookAtAll());
+  constructor(
+    shard: TransportShard,
+    definitions: readonly TransportDefinition[],
+    routes: Routes<ShardContext>,
+  ) {
+    this.#shard = shard;
+    this.#definitions = definitions;
+    this.#routes = routes;
+    this.#open = new ConnectionSet("custom", shard);
+    this.#connections = new CustomConnections(this.#open, shard);
   }
 
-  /** Open connections. */
-  get size(): number {
-    return this.#connections.size;
+  mount({ mount, options, endpoint }: ServedMount): void {
+    this.#connections.mount(mount, handshakePolicyOf(mount.path, endpoint, options, {}));
   }
 
-  /** Lets transports connect to a socket. */
-  mount(mount: CustomMount): void {
-    this.#mounts.push(mount);
-  }
-
-  /** Starts transports, one after the other. @throws what one of them throws */
-  async start(transports: readonly TransportDefinition[]): Promise<void> {
-    for (const transport of transports) {
+  /** Starts them, one after the other. @throws what one of them throws */
+  async start(): Promise<void> {
+    for (const definition of this.#definitions) {
       if (this.#isStopped) return;
       // First: one that fails halfway may have something to stop.
-      this.#started.push(transport);
-      await transport.start(this.hostFor(transport.name));
+      this.#started.push(definition);
+      await definition.start(this.#hostFor(definition.name));
     }
   }
 
-  /** Makes what a transport of this name is given. */
-  hostFor(name: string): TransportHost {
-    const { context } = this.#parts;
-    return { context, connect: async (request) => this.connect(name, request) };
+  sockets(): Iterable<ServedSocket> {
+    return this.#open.sockets();
   }
 
-  /**
-   * Has a socket's `connect` and `id` decide on a client of a transport.
-   *
-   * @throws SIM_ERR_OPTION_INVALID where no socket has the path
-   */
-  async connect(transport: string, request: TransportRequest): Promise<CustomDecision> {
-    const { params: given = {}, connectInfo = {} } = request;
-    const { mount, serializers, variables } = this.#find(request.path);
-    const params = { ...given, ...variables };
-    const { context, logger } = this.#parts;
-    if (this.#isDraining) return { result: "unavailable" };
-    const peerAddress = connectInfo.peerData?.address ?? null;
-    const call = { mount, serializers, transport, params, connectInfo, peerAddress, context };
-    const decision = await decide(call, logger);
-    if (decision.result !== "ok") return decision;
-    if (this.#isDraining) return { result: "unavailable" };
-    const { identity } = decision;
-    let isOpened = false;
-    const open = (client: TransportClient): CustomConnection => {
-      if (isOpened)
-        throw makeError("SIM_ERR_OPTION_INVALID", "open must be called once, got twice");
-      isOpened = true;
-      return this.#open(transport, identity, client);
-    };
-    return { result: "ok", id: identity.id, open };
-  }
-
-  /**
-   * Goes through the sockets of all open connections, in the order they came.
-   *
-   * @yields each socket
-   */
-  *openSockets(): Iterable<ServedSocket> {
-    for (const { socket } of this.#connections) if (socket) yield socket;
-  }
-
-  /** Stops all transports, and ends all connections with 1012, in batches. */
   async drain(pace: DrainPace): Promise<DrainCounts> {
     const stopped = this.#stop(pace.deadlineMs);
-    const counts = await this.#drain.run(pace);
+    const counts = await this.#open.drain(pace);
     await stopped;
     return counts;
   }
 
-  /** Ends all connections at once, and stops what is not stopped. */
-  cutAll(): void {
+  cut(): void {
     void this.#stop(0);
-    this.#drain.endAll();
+    this.#open.cut();
   }
 
-  received(length: number): void {
-    this.#parts.meter.received(length);
-  }
-
-  sent(length: number): void {
-    this.#parts.meter.sent(1, length);
-  }
-
-  slow(connection: CustomConnection): void {
-    this.#slowClients.note(connection, "behind");
-  }
-
-  failed(connection: CustomConnection, error: unknown): void {
-    const { id, transport } = connection;
-    this.#parts.logger.log("transportFailed", { connection: id, transport, err: error });
-    // Not at once: whoever sends may be going through the channels that would end.
-    setImmediate(() => connection.cut());
-  }
-
-  closed(connection: CustomConnection): void {
-    this.#connections.delete(connection);
-    this.#slowClients.forget(connection);
-    this.#drain.closed(connection);
-    this.#parts.meter.closed();
-  }
-
-  #open(transport: string, identity: AnyIdentity, client: TransportClient): CustomConnection {
-    const { numbers, sockets, meter } = this.#parts;
-    const connection = new CustomConnection(numbers.take(), transport, client, this);
-    connection.socket = sockets.open(connection, identity);
-    this.#connections.add(connection);
-    meter.opened();
-    if (this.#isDraining) this.#restart(connection);
-    else connection.socket.opened();
-    return connection;
-  }
-
-  get #isDraining(): boolean {
-    return this.#isStopped || this.#parts.isNodeDrained();
-  }
-
-  #find(path: string): CustomMount & { readonly variables: Readonly<Record<string, string>> } {
-    for (const found of this.#mounts) {
-      const variables = matchPath(found.mount.path, path);
-      if (variables) return { ...found, variables };
-    }
-    const paths = this.#mounts.map(({ mount }) => mount.path).join(", ");
-    const message = `path must be one of ${paths}, got ${path}`;
-    throw makeError("SIM_ERR_OPTION_INVALID", message);
-  }
-
-  #restart({ socket }: CustomConnection): void {
-    socket?.end(CLOSE.restart, { shutdown: "draining" });
+  #hostFor(name: string): TransportHost {
+    return {
+      context: this.#shard.context,
+      connect: async (request) => this.#connections.connect(name, request),
+      route: (route, handler) => this.#routes.add(route, handler),
+    };
   }
 
   async #stop(timeoutMs: number): Promise<void> {
@@ -228,7 +83,7 @@ export class CustomTransports implements CustomEvents {
         const result = stop();
         if (isThenable(result)) await settledInTime(result, timeoutMs);
       } catch (error) {
-        this.#parts.logger.log("transportFailed", { transport: name, err: error });
+        this.#shard.logger.log("transportFailed", { transport: name, err: error });
       }
     });
     await Promise.all(stopping);

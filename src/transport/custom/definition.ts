@@ -9,15 +9,22 @@ import type { ShardContext } from "../../channel/context.ts";
 import { checkCallbacks, invalid, shown } from "../../definition-checks.ts";
 import type { ConnectInfo, Params } from "../../socket/connect-request.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
+import type { Route, RouteRequest } from "../http/routes.ts";
 
 /** A request to connect, as the transport has read it. */
 export interface TransportRequest {
-  /** Path of a socket of the endpoint; where that has variables, with values in their places. */
+  /** Path of a socket of the endpoint, with values in the place of its variables. */
   readonly path: string;
   /** Parameters of the connection, as `connect` gets them; `vsn` among them, or it is 1.0.0. */
   readonly params?: Params;
   /** What `connect` is told of the client: whatever the transport knows. */
   readonly connectInfo?: ConnectInfo;
+  /**
+   * The request of a route by which the client asks. The mount's handshake applies, as it does to
+   * WebSocket: `checkOrigin` is asked, the query is parsed into `params`, and `connectInfo` is what
+   * the mount wants to know.
+   */
+  readonly http?: RouteRequest;
 }
 
 /** What became of a request to connect. */
@@ -47,7 +54,7 @@ export interface TransportClient {
    * client takes nothing.
    */
   close(code: number, text: string): void;
-  /** Asks the client for a pong, where the transport knows of such a thing. */
+  /** Asks the client for a pong. Absent if the transport has no such thing. */
   ping?(data: Uint8Array): void;
   /**
    * Bytes that wait for the client to take them; without it there are none. Beyond
@@ -64,13 +71,13 @@ export interface TransportConnection {
   readonly isOpen: boolean;
   /** Takes a frame of the client: text, or bytes, which may be used again when this returns. */
   receive(frame: string | Uint8Array): void;
-  /** Tells of a ping, which the transport has answered, or of a pong. */
+  /** Takes a ping of the client, which the transport has answered, or a pong. */
   control(opcode: ControlOpcode, data?: Uint8Array): void;
-  /** Tells that the client has taken some of what waited for it. */
+  /** Notes that the client has taken some of what waited for it. */
   drained(): void;
   /**
-   * Tells that the client is gone: with the code that it gave, or 1006 where it went without a
-   * word. `close` of the client is not called for that.
+   * Ends the connection of a client that is gone, with the code that it gave; 1006 by default.
+   * `close` of the client is not called for that.
    */
   closed(code?: number): void;
 }
@@ -80,11 +87,19 @@ export interface TransportHost {
   /** The shard's context, as `start` of the endpoint left it. */
   readonly context: ShardContext;
   /**
-   * Has a socket's `connect` and `id` decide.
+   * Asks a socket's `connect` and `id` whether a client may connect.
    *
-   * @throws SIM_ERR_OPTION_INVALID where no socket has the path, as a rejection
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, as a rejection
    */
   connect(request: TransportRequest): Promise<TransportDecision>;
+  /**
+   * Answers HTTP requests on the server's port, as `routes` of the endpoint do. They come to any
+   * shard: two requests of one client may come to different ones.
+   *
+   * @param name - method and path, as in `GET /events/:room`
+   * @throws SIM_ERR_DEFINITION_INVALID for a name that is none, or of a route that there is already
+   */
+  route(name: string, handler: Route<ShardContext>): void;
 }
 
 /** The callbacks of a transport. */
@@ -113,7 +128,7 @@ const TAKEN: readonly string[] = ["websocket", "longpoll"];
 /**
  * Defines a transport, to be listed as one of `transports` of the endpoint.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for a name that is none or taken, or where a callback is no
+ * @throws SIM_ERR_DEFINITION_INVALID for a name that is none or taken, or a callback that is no
  *   function
  */
 export function defineTransport(callbacks: TransportCallbacks): TransportDefinition {

@@ -11,11 +11,15 @@ import { kindOf } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ConnectInfo, RequestUri } from "../../socket/connect-request.ts";
 import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
-import { SessionReader, type SessionRequest, type SessionSource } from "./cookie-session.ts";
+import {
+  CookieSessionReader,
+  type CookieSessionRequest,
+  type SessionSource,
+} from "./cookie-session.ts";
 import { defaultPortOf, tryParseHost } from "../http/uri.ts";
 
 /** A request, and what was found out about it already. */
-export interface InfoRequest extends SessionRequest {
+export interface InfoRequest extends CookieSessionRequest {
   readonly authToken: string | null;
 }
 
@@ -98,7 +102,7 @@ export class ConnectInfoPlan {
           continue;
         }
         const source = value as SessionSource;
-        const reader = new SessionReader(`session in ${subject}`, source, checkCsrf);
+        const reader = new CookieSessionReader(`session in ${subject}`, source, checkCsrf);
         wants.push({ names: new Set(["cookie"]) });
         collectors.set(name, (request) => reader.read(request));
       }

@@ -4,6 +4,8 @@
  * A cookie alone proves nothing: the browser sends it for any page that connects here. So without
  * a token that belongs to the session there is no session, unless `checkCsrf` is off.
  *
+ * It has nothing to do with the session of a long-poll client, which is a connection.
+ *
  * Runs on: shard.
  */
 
@@ -39,7 +41,7 @@ export interface StoredSession {
 export type SessionSource = CookieSession | StoredSession;
 
 /** A request that may belong to a session. */
-export interface SessionRequest {
+export interface CookieSessionRequest {
   readonly head: RequestHead;
   readonly params: Readonly<Record<string, unknown>>;
   readonly secretKeyBase: string;
@@ -50,7 +52,7 @@ const STORED_KEYS: readonly string[] = ["key", "csrfTokenKey", "store"];
 const ANY_SECRET = "x".repeat(64);
 
 /** Finds sessions in one way. */
-export class SessionReader {
+export class CookieSessionReader {
   readonly #key: string;
   readonly #csrfKey: string | undefined;
   readonly #read: (cookie: string, secretKeyBase: string) => Session | null;
@@ -76,7 +78,7 @@ export class SessionReader {
    *
    * @throws what a `store` throws
    */
-  read({ head, params, secretKeyBase }: SessionRequest): Session | null {
+  read({ head, params, secretKeyBase }: CookieSessionRequest): Session | null {
     const cookie = cookieOf(head, this.#key);
     if (cookie === undefined) return null;
     const session = this.#read(cookie, secretKeyBase);

@@ -1,5 +1,7 @@
 /**
- * What a mount's transport asks of those who connect: as users give it, and ready to be asked.
+ * What a mount's transport asks of clients that connect: as users give it, and ready to be asked.
+ *
+ * The options of a transport win over those of its mount, and these over the endpoint's.
  *
  * Runs on: shard; parsed once for each transport of each mount.
  */
@@ -15,7 +17,7 @@ import { ConnectInfoPlan, type ConnectInfoRequest } from "./connect-info.ts";
 import { OriginPolicy, type CheckOrigin } from "./origin.ts";
 import { checkSubprotocols } from "./subprotocols.ts";
 
-/** Answers where `connect` refused with a reason; by WebSocket only. */
+/** Answers a client that `connect` refused with a reason; over WebSocket only. */
 export type ErrorHandler = (reason: unknown) => RouteResponse;
 
 /** Options of a mount's transport. */
@@ -47,13 +49,16 @@ export const HANDSHAKE_KEYS = [
   "errorHandler",
 ] as const satisfies readonly (keyof HandshakeOptions)[];
 
-/** What all transports of an endpoint, or of a mount, have in common. */
-export interface HandshakeDefaults {
-  readonly checkOrigin: CheckOrigin;
-  /** Host of the endpoint's own pages; null: any. */
-  readonly urlHost: string | null;
+/** What an endpoint says for all of its mounts. */
+export interface EndpointHandshake extends Pick<HandshakeOptions, "checkOrigin"> {
+  /** Host of the endpoint's own pages; null: any; `localhost` without. */
+  readonly urlHost?: string | null;
+}
+
+/** What a mount says for all of its transports. */
+export interface MountHandshake extends HandshakeOptions {
   /** True: clients may send a token, and `connectInfo` has it. */
-  readonly authToken: boolean;
+  readonly authToken?: boolean;
 }
 
 /** The options, ready to be asked. */
@@ -69,40 +74,59 @@ export interface HandshakePolicy {
 /** Subprotocol of the client that sends a token among its subprotocols. */
 const TOKEN_SUBPROTOCOL = "phoenix";
 
+/** Host of pages during development, which are served from the machine that they are written on. */
+const DEFAULT_URL_HOST = "localhost";
+
 /**
- * Makes a policy of the options at a path.
+ * Makes the policy of one transport of a mount.
  *
- * @param path - for messages
- * @throws SIM_ERR_DEFINITION_INVALID, or SIM_ERR_OPTION_INVALID for a session, where they cannot be
+ * @param path - of the mount, for messages
+ * @throws SIM_ERR_DEFINITION_INVALID for options that do not fit together, SIM_ERR_OPTION_INVALID for
+ *   options of a session
  */
-export function makeHandshakePolicy(
+export function handshakePolicyOf(
   path: string,
-  options: HandshakeOptions,
-  defaults: HandshakeDefaults,
+  endpoint: EndpointHandshake,
+  mount: MountHandshake,
+  transport: HandshakeOptions,
 ): HandshakePolicy {
-  const { checkOrigin = defaults.checkOrigin, checkCsrf = true } = options;
-  const { connectInfo = [], serializers, subprotocols, errorHandler } = options;
+  const { urlHost = DEFAULT_URL_HOST } = endpoint;
+  const { authToken = false } = mount;
+  const given = { ...givenOf(endpoint), ...givenOf(mount), ...givenOf(transport) };
+  const { checkOrigin = true, checkCsrf = true, connectInfo = [] } = given;
+  const { serializers, subprotocols, errorHandler } = given;
   checkBoolean(`checkCsrf of ${path}`, checkCsrf);
-  checkBoolean(`authToken of ${path}`, defaults.authToken);
-  checkUrlHost(defaults.urlHost);
+  checkBoolean(`authToken of ${path}`, authToken);
+  checkUrlHost(urlHost);
   if (checkOrigin === false && !checkCsrf) {
     throw invalid(`checkOrigin or checkCsrf of ${path} must be on, got false for both`);
   }
   if (subprotocols !== undefined) checkSubprotocols(`subprotocols of ${path}`, subprotocols);
-  checkCallbacks(options, { optional: ["errorHandler"], owner: path });
-  const own = subprotocols && [...subprotocols];
+  checkCallbacks(given, { optional: ["errorHandler"], owner: path });
   return {
-    origin: new OriginPolicy(`checkOrigin of ${path}`, checkOrigin, defaults.urlHost),
+    origin: new OriginPolicy(`checkOrigin of ${path}`, checkOrigin, urlHost),
     connectInfo: new ConnectInfoPlan(
       `connectInfo of ${path}`,
-      withAuthToken(connectInfo, defaults.authToken),
+      withAuthToken(connectInfo, authToken),
       checkCsrf,
     ),
     serializers: serializersOf(`serializers of ${path}`, serializers),
-    hasAuthToken: defaults.authToken,
-    subprotocols: defaults.authToken ? [TOKEN_SUBPROTOCOL, ...(own ?? [])] : own,
+    hasAuthToken: authToken,
+    subprotocols: servedSubprotocols(subprotocols, authToken),
     errorHandler,
   };
+}
+
+function givenOf(options: HandshakeOptions): HandshakeOptions {
+  const given = HANDSHAKE_KEYS.filter((key) => options[key] !== undefined);
+  return Object.fromEntries(given.map((key) => [key, options[key]]));
+}
+
+function servedSubprotocols(
+  own: readonly string[] | undefined,
+  hasAuthToken: boolean,
+): readonly string[] | undefined {
+  return hasAuthToken ? [TOKEN_SUBPROTOCOL, ...(own ?? [])] : own && [...own];
 }
 
 function withAuthToken(asked: ConnectInfoRequest, hasAuthToken: boolean): ConnectInfoRequest {

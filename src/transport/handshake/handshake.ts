@@ -4,7 +4,7 @@
  *   parameters -> origin -> auth token -> connect info -> version, connect and id
  *
  * A transport takes the steps in its order, and answers in its own way: one has a status for a
- * refusal, another a body. The token is where the transport's clients can put it.
+ * refusal, another a body. Each has its own place for the token.
  *
  * Runs on: shard; one for each transport of each mount.
  */
@@ -22,18 +22,6 @@ import { headerOf, type HeadWants, type RequestHead } from "../http/request-head
 /** What became of the check of a request's origin; failed: the user's function threw. */
 export type OriginVerdict = "allowed" | "refused" | "failed";
 
-/** What handshakes are made of. */
-export interface HandshakeParts {
-  readonly mount: AnyMount;
-  readonly policy: HandshakePolicy;
-  /** Name of the transport, as sockets have it. */
-  readonly transport: string;
-  readonly context: ShardContext;
-  /** Of the server; cookies of an application whose secret is another say so themselves. */
-  readonly secretKeyBase: string;
-  readonly logger: Logger;
-}
-
 /** Of a text that a client sent, at most this much is logged. */
 const MOST_LOGGED = 200;
 
@@ -41,23 +29,33 @@ const MOST_LOGGED = 200;
 export class Handshake {
   readonly policy: HandshakePolicy;
   readonly logger: Logger;
-  readonly #parts: HandshakeParts;
+  readonly #mount: AnyMount;
+  readonly #transport: string;
+  readonly #context: ShardContext;
 
-  constructor(parts: HandshakeParts) {
-    this.#parts = parts;
-    this.policy = parts.policy;
-    this.logger = parts.logger;
+  /** @param transport - its name, as sockets see it */
+  constructor(
+    mount: AnyMount,
+    policy: HandshakePolicy,
+    transport: string,
+    shard: { readonly context: ShardContext; readonly logger: Logger },
+  ) {
+    this.policy = policy;
+    this.logger = shard.logger;
+    this.#mount = mount;
+    this.#transport = transport;
+    this.#context = shard.context;
   }
 
   /** Path of the mount. */
   get path(): string {
-    return this.#parts.mount.path;
+    return this.#mount.path;
   }
 
-  /** Gives what of a head these steps look at, and a transport's own steps. */
+  /** Returns what these steps, and those of the transport itself, look at in a head. */
   wants(names: readonly string[]): HeadWants {
     const { origin, connectInfo } = this.policy;
-    const { mount } = this.#parts;
+    const mount = this.#mount;
     const isPeerWanted = !isRawMount(mount) && mount.limiter?.wantsPeer === true;
     return mergeWants([
       connectInfo.wants,
@@ -65,16 +63,16 @@ export class Handshake {
     ]);
   }
 
-  /** Gives the parameters: of the query, and of the path, which win; undefined: they are malformed. */
+  /** Returns the parameters: of the query, and of the path, which win; undefined: they are malformed. */
   tryParams(head: RequestHead): Params | undefined {
     const query = parseQuery(head.query);
     return query && Object.assign(query, head.pathParams);
   }
 
-  /** Tells whether a page may connect. What it tells no, it logs. */
+  /** Reports whether the page of a request may connect, and logs a refusal. */
   checkOrigin(head: RequestHead): OriginVerdict {
     const { path } = this;
-    const { transport } = this.#parts;
+    const transport = this.#transport;
     try {
       if (this.policy.origin.allows(head)) return "allowed";
     } catch (error) {
@@ -86,18 +84,29 @@ export class Handshake {
     return "refused";
   }
 
-  /** Decides on a request: has the socket's `connect` and `id` see what the mount lets them see. */
+  /** Asks the socket's `connect` and `id`, which see what the mount lets them see. */
   decide(
     head: RequestHead,
     params: Params,
     authToken: string | null,
   ): Decision | Promise<Decision> {
-    const { mount, transport, context, secretKeyBase, policy, logger } = this.#parts;
-    const request = { head, params, authToken, secretKeyBase };
-    const connectInfo = policy.connectInfo.collect(request, logger);
-    const { serializers } = policy;
-    const { peerAddress } = head;
-    const call = { mount, serializers, transport, params, connectInfo, peerAddress, context };
+    const { policy, logger } = this;
+    const context = this.#context;
+    // The server's own; an application whose secret is another says so in its mount.
+    const { secretKeyBase } = context;
+    const connectInfo = policy.connectInfo.collect(
+      { head, params, authToken, secretKeyBase },
+      logger,
+    );
+    const call = {
+      mount: this.#mount,
+      serializers: policy.serializers,
+      transport: this.#transport,
+      params,
+      connectInfo,
+      peerAddress: head.peerAddress,
+      context,
+    };
     return decide(call, logger);
   }
 }

@@ -28,18 +28,18 @@ export interface PreparedAnswer {
 
 const MS_PER_S = 1_000;
 
-/** Gives an answer of a status alone, or with a text that says why. */
+/** Returns an answer of a status alone, or with a text that says why. */
 export function plainAnswer(status: number, body = ""): PreparedAnswer {
   const isEmpty = body === "";
   return { status, lines: isEmpty ? [] : [["content-type", "text/plain; charset=utf-8"]], body };
 }
 
-/** Gives the answer to a client that is to come again, and then to another node or shard. */
+/** Returns the answer to a client that is to come again, to another node or shard. */
 export function unavailableAnswer(): PreparedAnswer {
   return { status: 503, lines: [["retry-after", RETRY_AFTER_S]], body: "" };
 }
 
-/** Gives the answer to a client that comes too often. */
+/** Returns the answer to a client that comes too often. */
 export function limitedAnswer(retryAfterMs: number): PreparedAnswer {
   const retryAfterS = String(Math.ceil(retryAfterMs / MS_PER_S));
   return { status: 429, lines: [["retry-after", retryAfterS]], body: "" };
@@ -48,8 +48,8 @@ export function limitedAnswer(retryAfterMs: number): PreparedAnswer {
 /**
  * Checks an answer and makes of it what is sent: once sending has begun it is too late.
  *
- * @param subject - who gave it
- * @throws SIM_ERR_BAD_RESULT where it cannot be sent
+ * @param subject - the function that returned it
+ * @throws SIM_ERR_BAD_RESULT if it cannot be sent
  */
 export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer {
   if (typeof answer !== "object" || answer === null) {
@@ -74,17 +74,18 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
  *
  * @param isLast - true: the connection is closed after it
  */
-export function sendAnswer(
-  response: HttpResponse,
-  { status, lines, body }: PreparedAnswer,
-  isLast = false,
-): void {
-  response.writeStatus(statusLine(status));
-  for (const [name, value] of lines) response.writeHeader(name, value);
-  response.end(body, isLast);
+export function sendAnswer(response: HttpResponse, answer: PreparedAnswer, isLast = false): void {
+  writeHead(response, answer);
+  response.end(answer.body, isLast);
 }
 
-/** Gives a status as it stands in the first line of an answer. */
+/** Writes the status and the headers of an answer, as `sendAnswer` does. */
+export function writeHead(response: HttpResponse, { status, lines }: PreparedAnswer): void {
+  response.writeStatus(statusLine(status));
+  for (const [name, value] of lines) response.writeHeader(name, value);
+}
+
+/** Returns a status as it is in the first line of an answer. */
 export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`;
 }

@@ -13,8 +13,8 @@ export function variablesOf(path: string): string[] {
 }
 
 /**
- * Gives the ways to write a path that a client is served at. Phoenix drops empty parts wherever they
- * stand; these are the two that come: a slash at the end, and the one too many that the official
+ * Returns the ways to write a path that a client is served at. Phoenix drops empty parts wherever they
+ * are; these are the two that come: a slash at the end, and the one too many that the official
  * client makes of `new Socket("/socket/")`.
  */
 export function spellingsOf(path: string): readonly string[] {
@@ -24,7 +24,12 @@ export function spellingsOf(path: string): readonly string[] {
   return [`${before}/${last}`, `${before}/${last}/`, `${before}//${last}`];
 }
 
-/** Gives the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
+/** Joins the path of a mount and that of one of its transports, as in `/socket` and `/websocket`. */
+export function joinPaths(mount: string, transport: string): string {
+  return `${mount === "/" ? "" : mount}${transport}`;
+}
+
+/** Returns the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
 export function pathParams(
   request: { getParameter(at: number): string | undefined },
   variables: readonly string[],
@@ -38,7 +43,7 @@ export function pathParams(
 }
 
 /**
- * Gives the variables of a path by a mount's own, as in `/org/:org/socket`; undefined where it is
+ * Returns the variables of a path by a mount's own, as in `/org/:org/socket`; undefined if it is
  * another path.
  */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {

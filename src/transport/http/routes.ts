@@ -1,15 +1,17 @@
 /**
- * The app's own HTTP routes, on the server's port.
+ * HTTP routes on the server's port: the app's own, and those of its transports.
  *
  * Runs on: shard: each request on the one that the engine dealt its connection to.
  * Full: a body beyond 8 MB is answered with 413, a route that does not settle within
- *       `handlerTimeoutMs` with 503; what it gives later is ignored.
+ *       `handlerTimeoutMs` with 503; what it returns later is ignored.
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
 import { invalid } from "../../definition-checks.ts";
 import { hasCode } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
+import type { ResolvedOptions } from "../../options/options.ts";
+import type { EngineApp, HttpResponse } from "../engine/engine-types.ts";
 import {
   prepareAnswer,
   sendAnswer,
@@ -17,10 +19,10 @@ import {
   type PreparedAnswer,
   type RouteResponse,
 } from "./answer.ts";
-import type { EngineApp, HttpResponse } from "../engine/engine-types.ts";
 import { variablesOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
 import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
+import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 
 /** A request as a route sees it. */
 export interface RouteRequest {
@@ -31,101 +33,143 @@ export interface RouteRequest {
   readonly query: Readonly<Record<string, string | undefined>>;
   /** Address of the client. */
   readonly peerAddress: string;
-  /** Gives a header by its name, in any case. */
+  /** Returns a header by its name, in any case. */
   header(name: string): string | undefined;
-  /** Reads the whole body. Rejects where the client goes away. */
+  /** Reads the whole body. Rejects if the client goes away. */
   body(): Promise<Uint8Array>;
-  /** Aborted where the client goes away, or the route has not settled in time. */
+  /** Aborted if the client goes away, or the route does not settle in time. */
   readonly signal: AbortSignal;
 }
+
+/** What a route returns: a whole answer, or one in pieces. */
+export type RouteResult = RouteResponse | StreamedResponse;
 
 /** Answers requests of one method and path. */
 export type Route<Context> = (
   request: RouteRequest,
   context: Context,
-) => RouteResponse | Promise<RouteResponse>;
-
-type RouteCall = (request: RouteRequest) => RouteResponse | Promise<RouteResponse>;
+) => RouteResult | Promise<RouteResult>;
 
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 const MOST_BODY_BYTES = 8_000_000;
 
-/** Mounts routes, named as in `GET /healthz`; what matches none gets 404. */
-export function mountRoutes<Context>(
-  app: EngineApp,
-  routes: Readonly<Record<string, Route<Context>>>,
-  context: Context,
-  timeoutMs: number,
-  logger: Logger,
-): void {
-  for (const [name, route] of Object.entries(routes)) {
-    const { method, path } = parseName(name);
-    const variables = variablesOf(path);
-    app[method](path, (response, request) => {
-      const head = readHead(response, request, variables, WHOLE_HEAD);
-      void run(response, head, (routeRequest) => route(routeRequest, context), timeoutMs, logger);
+/** The routes of a shard. What matches none is answered with 404. */
+export class Routes<Context> {
+  readonly #app: EngineApp;
+  readonly #context: Context;
+  readonly #handlerTimeoutMs: number;
+  readonly #logger: Logger;
+  readonly #names = new Set<string>();
+
+  constructor(
+    app: EngineApp,
+    context: Context,
+    { handlerTimeoutMs }: Pick<ResolvedOptions, "handlerTimeoutMs">,
+    logger: Logger,
+  ) {
+    this.#app = app;
+    this.#context = context;
+    this.#handlerTimeoutMs = handlerTimeoutMs;
+    this.#logger = logger;
+    app.any("/*", (response) => {
+      response.writeStatus(statusLine(404)).end();
     });
   }
-  app.any("/*", (response) => {
-    response.writeStatus(statusLine(404)).end();
-  });
+
+  /**
+   * Adds a route.
+   *
+   * @param name - method and path, as in `GET /healthz`
+   * @throws SIM_ERR_DEFINITION_INVALID for a name that is none, or of a route that there is already
+   */
+  add(name: string, route: Route<Context>): void {
+    const { method, path } = parseName(name);
+    const key = `${method} ${path}`;
+    if (this.#names.has(key)) throw invalid(`route must be defined once, got ${name} again`);
+    this.#names.add(key);
+    const variables = variablesOf(path);
+    this.#app[method](path, (response, request) => {
+      void this.#run(response, readHead(response, request, variables, WHOLE_HEAD), route);
+    });
+  }
+
+  async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
+    // Registered at once: the engine takes a callback that returns without an answer only so.
+    const body = new BodyReader(response);
+    let answer: PreparedAnswer;
+    let streamed: StreamedResponse | undefined;
+    try {
+      const result: unknown = route(new IncomingRequest(head, body), this.#context);
+      const isLater = isThenable(result);
+      const settled = isLater ? await settledInTime(result, this.#handlerTimeoutMs) : result;
+      answer = prepareAnswer("route", settled);
+      if (isStreamed(settled)) streamed = settled;
+    } catch (error) {
+      if (!body.isTooLarge) this.#logger.log("routeFailed", { path: head.path, err: error });
+      answer = { status: body.isTooLarge ? 413 : failureStatus(error), lines: [], body: "" };
+      body.abort(error);
+    }
+    if (body.isAborted) return;
+    if (!streamed) {
+      response.cork(() => sendAnswer(response, answer));
+      return;
+    }
+    const out = new ResponseStream(response, head.path, this.#logger);
+    body.onGone = (): void => out.gone();
+    out.begin(answer, streamed);
+  }
 }
 
 function parseName(name: string): { method: (typeof METHODS)[number]; path: string } {
   const [verb = "", path = ""] = name.split(" ");
   const method = METHODS.find((known) => known === verb.toLowerCase().replace("delete", "del"));
-  if (method === undefined || !path.startsWith("/")) {
-    const message = `route must be a method and a path, as in "GET /healthz", got ${JSON.stringify(name)}`;
-    throw invalid(message);
-  }
-  return { method, path };
+  if (method !== undefined && path.startsWith("/")) return { method, path };
+  const got = JSON.stringify(name);
+  throw invalid(`route must be a method and a path, as in "GET /healthz", got ${got}`);
 }
 
-async function run(
-  response: HttpResponse,
-  head: RequestHead,
-  route: RouteCall,
-  timeoutMs: number,
-  logger: Logger,
-): Promise<void> {
-  // Registered at once: the engine takes a callback that returns without an answer only so.
-  const body = new BodyReader(response);
-  let answer: PreparedAnswer;
-  try {
-    const result: unknown = route(requestOf(head, body));
-    const settled = isThenable(result) ? await settledInTime(result, timeoutMs) : result;
-    answer = prepareAnswer("route", settled);
-  } catch (error) {
-    if (!body.isTooLarge) logger.log("routeFailed", { path: head.path, err: error });
-    answer = { status: body.isTooLarge ? 413 : failureStatus(error), lines: [], body: "" };
-    body.abort(error);
-  }
-  if (body.isAborted) return;
-  response.cork(() => sendAnswer(response, answer));
+function isStreamed(answer: unknown): answer is StreamedResponse {
+  return typeof (answer as Partial<StreamedResponse>).stream === "function";
 }
 
 function failureStatus(error: unknown): number {
   return hasCode(error, "SIM_ERR_HANDLER_TIMEOUT") ? 503 : 500;
 }
 
-function requestOf(head: RequestHead, body: BodyReader): RouteRequest {
-  const query = parseQuery(head.query) ?? {};
-  return {
-    method: head.method,
-    path: head.path,
-    params: head.pathParams,
-    query: Object.fromEntries(
-      Object.entries(query).filter(
-        (entry): entry is [string, string] => typeof entry[1] === "string",
-      ),
-    ),
-    peerAddress: head.peerAddress,
-    header: (name) => headerOf(head, name.toLowerCase()),
-    body: () => body.whole,
-    get signal() {
-      return body.signal;
-    },
-  };
+/** A request, with the head that it came with. */
+export class IncomingRequest implements RouteRequest {
+  readonly head: RequestHead;
+  readonly method: string;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | undefined>>;
+  readonly peerAddress: string;
+  readonly #body: BodyReader;
+
+  constructor(head: RequestHead, body: BodyReader) {
+    this.head = head;
+    this.method = head.method;
+    this.path = head.path;
+    this.params = head.pathParams;
+    const query = Object.entries(parseQuery(head.query) ?? {});
+    this.query = Object.fromEntries(
+      query.filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+    );
+    this.peerAddress = head.peerAddress;
+    this.#body = body;
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.head, name.toLowerCase());
+  }
+
+  async body(): Promise<Uint8Array> {
+    return this.#body.whole;
+  }
+
+  get signal(): AbortSignal {
+    return this.#body.signal;
+  }
 }
 
 /** Collects a request's body from the moment it begins to arrive. */
@@ -133,6 +177,8 @@ class BodyReader {
   readonly whole: Promise<Uint8Array>;
   isAborted = false;
   isTooLarge = false;
+  /** Called when the client goes away. */
+  onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
 
   constructor(response: HttpResponse) {
@@ -151,6 +197,7 @@ class BodyReader {
       const gone = new Error("the client went away");
       reject(gone);
       this.abort(gone);
+      this.onGone?.();
     });
     response.onData((chunk, isLast) => {
       length += chunk.byteLength;

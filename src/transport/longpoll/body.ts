@@ -32,7 +32,7 @@ export function isNdjson(contentType: string | undefined): boolean {
 }
 
 /**
- * Gives the frames of a body, one by one: a line is not looked at before it is its turn.
+ * Reads the frames of a body, one by one: a line is not looked at before its turn.
  *
  * @yields each frame
  */

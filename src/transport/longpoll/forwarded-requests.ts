@@ -8,28 +8,34 @@
 
 import { randomInt } from "node:crypto";
 
-import { IncomingParts, OutgoingParts } from "./parted-bytes.ts";
-import { STATUS, type Caller } from "./caller.ts";
-import { packRecord, RECORD, shortGeneration, type SessionRecord } from "./forwarding-record.ts";
-import type { SessionMail } from "./forwarding-sender.ts";
-import { isSamePeer, type SessionPeer } from "./forwarding-peer.ts";
+import type { ShardAddress } from "./forwarding-port.ts";
+import {
+  IncomingParts,
+  OutgoingParts,
+  packRecord,
+  RECORD,
+  shortGeneration,
+  type ForwardingRecord,
+} from "./forwarding-record.ts";
+import { isSameShard, type ForwardingSender } from "./forwarding-sender.ts";
+import { STATUS, type Caller } from "./request.ts";
 
-/** How long a call may take. */
-export interface CallLimits {
+/** How long a forwarded request may take. */
+export interface ForwardingLimits {
   /** Until the other shard says that it has the whole request (ms). */
   readonly acceptMs: number;
   /** From then on (ms). */
   readonly answerMs: number;
-  /** Status where it says so and then nothing more. */
+  /** Status if it says so and then nothing more. */
   readonly lateStatus: number;
 }
 
 interface Call {
   readonly number: number;
-  readonly to: SessionPeer;
+  readonly to: ShardAddress;
   readonly generation: number;
   readonly caller: Caller;
-  readonly limits: CallLimits;
+  readonly limits: ForwardingLimits;
   readonly request: OutgoingParts;
   readonly answer: IncomingParts;
   isAccepted: boolean;
@@ -40,18 +46,18 @@ interface Call {
 const NUMBERS = 2 ** 32;
 const DELIVERED = 1;
 
-/** The calls of a shard. */
-export class SessionCalls {
-  readonly #mail: SessionMail;
+/** All requests that a shard forwards. */
+export class ForwardedRequests {
+  readonly #sender: ForwardingSender;
   readonly #calls = new Map<number, Call>();
-  // A node that comes back must not be taken for what it was before: its numbers are others.
+  // A node that comes back begins with other numbers: nobody takes it for what it was before.
   #nextNumber = randomInt(NUMBERS);
 
-  constructor(mail: SessionMail) {
-    this.#mail = mail;
+  constructor(sender: ForwardingSender) {
+    this.#sender = sender;
   }
 
-  /** Calls whose answer is not here. */
+  /** How many have no answer yet. */
   get size(): number {
     return this.#calls.size;
   }
@@ -60,14 +66,14 @@ export class SessionCalls {
    * Sends a request to the shard that has the session.
    *
    * @param generation - of that member; the thread must be the one that the session began on
-   * @returns what to call where the client goes away; undefined where too much waits already
+   * @returns what to call when the client goes away; undefined if too much waits already
    */
-  tryCall(
-    to: SessionPeer,
+  tryForward(
+    to: ShardAddress,
     generation: number,
     request: Uint8Array,
     caller: Caller,
-    limits: CallLimits,
+    limits: ForwardingLimits,
   ): (() => void) | undefined {
     const number = this.#takeNumber();
     const call: Call = {
@@ -81,31 +87,30 @@ export class SessionCalls {
       isAccepted: false,
       untilMs: performance.now() + limits.acceptMs,
     };
-    if (!this.#mail.trySend(to, this.#nextPart(call))) return undefined;
+    if (!this.#sender.trySend(to, this.#nextPart(call))) return undefined;
     this.#calls.set(number, call);
     return () => this.#cancel(call);
   }
 
-  /** Takes a record of a keeper. */
-  receive(from: SessionPeer, record: SessionRecord): void {
+  /** Takes a record of a shard that has a session. */
+  receive(from: ShardAddress, record: ForwardingRecord): void {
     const call = this.#calls.get(record.call);
-    // Of a call that was given up: the keeper will have read so, and keeps a batch that it sent.
-    if (!call || !isSamePeer(call.to, from)) return;
+    // Of a call that was given up: the other shard is told so, and keeps a batch that it sent.
+    if (!call || !isSameShard(call.to, from)) return;
     if (record.type === RECORD.next) this.#goOn(call);
     else this.#takeAnswer(call, record);
   }
 
-  /** A member of this node ended: its sessions are gone. */
+  /** Answers requests for the sessions of a member of this node that ended: they are gone. */
   memberGone(member: number): void {
-    const gone = { ...this.#mail.wire.peer, member };
     for (const call of this.#calls.values()) {
-      if (isSamePeer(call.to, gone) && this.#calls.delete(call.number)) {
+      if (this.#sender.isMember(call.to, member) && this.#calls.delete(call.number)) {
         call.caller.answer(STATUS.gone, "");
       }
     }
   }
 
-  /** Gives up what has had its time. */
+  /** Gives up the requests whose time is over. */
   expire(nowMs: number): void {
     for (const call of this.#calls.values()) {
       if (nowMs < call.untilMs) continue;
@@ -113,7 +118,7 @@ export class SessionCalls {
     }
   }
 
-  /** Gives up all: this shard closes. The sessions lose nothing. */
+  /** Gives up all requests: this shard closes. The sessions lose nothing. */
   giveUpAll(): void {
     for (const call of this.#calls.values()) this.#giveUp(call, call.limits.lateStatus);
   }
@@ -127,7 +132,7 @@ export class SessionCalls {
   #goOn(call: Call): void {
     if (!call.request.isDone) {
       call.untilMs = performance.now() + call.limits.acceptMs;
-      this.#mail.send(call.to, call.generation, this.#nextPart(call));
+      this.#sender.send(call.to, call.generation, this.#nextPart(call));
     } else if (!call.isAccepted) {
       call.isAccepted = true;
       call.untilMs = performance.now() + call.limits.answerMs;
@@ -137,16 +142,16 @@ export class SessionCalls {
   #nextPart(call: Call): Uint8Array {
     const part = call.request.take();
     const { isDone: isLast } = call.request;
-    const value = this.#mail.generation;
+    const value = this.#sender.generation;
     return packRecord(RECORD.request, call.generation, call.number, { isLast, value, part });
   }
 
-  #takeAnswer(call: Call, record: SessionRecord): void {
+  #takeAnswer(call: Call, record: ForwardingRecord): void {
     call.answer.add(record.part);
     if (!record.isLast) {
       call.isAccepted = true;
       call.untilMs = performance.now() + call.limits.answerMs;
-      this.#mail.send(
+      this.#sender.send(
         call.to,
         call.generation,
         packRecord(RECORD.more, call.generation, call.number),
@@ -162,7 +167,7 @@ export class SessionCalls {
     call.caller.answer(record.value, messages, (isDelivered) => {
       const value = isDelivered ? DELIVERED : 0;
       const settled = packRecord(RECORD.settled, call.generation, call.number, { value });
-      this.#mail.send(call.to, call.generation, settled);
+      this.#sender.send(call.to, call.generation, settled);
     });
   }
 
@@ -174,6 +179,6 @@ export class SessionCalls {
   #cancel(call: Call): void {
     if (!this.#calls.delete(call.number)) return;
     const { to, generation, number } = call;
-    this.#mail.send(to, generation, packRecord(RECORD.cancel, generation, number));
+    this.#sender.send(to, generation, packRecord(RECORD.cancel, generation, number));
   }
 }

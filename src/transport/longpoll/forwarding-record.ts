@@ -1,7 +1,7 @@
 /**
  * Layout of what two shards tell each other about a request that one forwards to the other.
  *
- *   caller: has the request's client             keeper: has the session
+ *   the shard that has the client            the shard that has the session
  *     |-- request, part by part ------------------>|
  *     |<------------------------------------ next -|  after each part; after the last: accepted
  *     |<------------------ answer, part by part ---|
@@ -9,19 +9,37 @@
  *     |-- settled -------------------------------->|  delivered, or not
  *     |-- cancel --------------------------------->|  at any time: the client is gone
  *
+ * A record:
+ *
  *   0      1        2            4        8           10         12
  *   +------+--------+------------+--------+-----------+----------+--------
  *   | type | last   | generation | call   | value     | –        | part …
  *   +------+--------+------------+--------+-----------+----------+--------
  *     last         1 in the last part of a request or an answer
  *     generation   of the member that it is for, 16 bits: a mismatch is meant for an earlier thread
- *     call         the caller's number for the request
- *     value        request: generation of the caller; answer: status; settled: 1 for delivered
+ *     call         the number that the client's shard gave the request
+ *     value        request: generation of the client's shard; answer: status; settled: 1 for delivered
+ *
+ * A request, in its parts:
+ *
+ *   0       1       2      4           12               28
+ *   +-------+-------+------+-----------+----------------+--------
+ *   | kind  | lines | –    | number    | secret         | body …
+ *   +-------+-------+------+-----------+----------------+--------
+ *     kind     1 a poll, 2 a post
+ *     lines    1 if the body is lines
+ *     number   of the session, a double
+ *     secret   of the session, 16 characters of base64url
+ *
+ * Requests and answers travel in parts, each sent when the one before has arrived. So whatever their
+ * length, only one part of each is on its way at a time.
  *
  * Runs on: shard. Pure.
  */
 
-/** What a record says. The first four come from callers, the others from keepers. */
+import type { LongPollRequest } from "./request.ts";
+
+/** What a record says. The first four come from the client's shard, the others from the session's. */
 export const RECORD = {
   request: 1,
   more: 2,
@@ -35,7 +53,7 @@ export const RECORD = {
 export type RecordType = (typeof RECORD)[keyof typeof RECORD];
 
 /** One record. */
-export interface SessionRecord {
+export interface ForwardingRecord {
   readonly type: RecordType;
   readonly isLast: boolean;
   readonly generation: number;
@@ -44,11 +62,20 @@ export interface SessionRecord {
   readonly part: Uint8Array;
 }
 
+/** Most bytes of a part: it fits into the smallest reserve that control records can have. */
+export const PART_BYTES = 8_192;
+
 const RECORD_HEADER_BYTES = 12;
 const NOTHING = new Uint8Array(0);
 const GENERATION_MASK = 0xffff;
 
-/** Gives the bits of a generation that a record has. */
+const REQUEST_HEADER_BYTES = 28;
+const NUMBER_OFFSET = 4;
+const SECRET_OFFSET = 12;
+const POLL = 1;
+const POST = 2;
+
+/** Returns the bits of a generation that are in a record. */
 export function shortGeneration(generation: number): number {
   return generation & GENERATION_MASK;
 }
@@ -58,10 +85,10 @@ export function packRecord(
   type: RecordType,
   generation: number,
   call: number,
-  rest: Partial<Pick<SessionRecord, "isLast" | "value" | "part">> = {},
+  rest: Partial<Pick<ForwardingRecord, "isLast" | "value" | "part">> = {},
 ): Uint8Array {
   const { isLast = false, value = 0, part = NOTHING } = rest;
-  // Not pooled: what sends it lays words over it.
+  // Not pooled: the exchange lays words over it.
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES + part.length);
   bytes[0] = type;
   bytes[1] = isLast ? 1 : 0;
@@ -73,8 +100,8 @@ export function packRecord(
 }
 
 /** Reads a record. Its part is a copy. */
-export function unpackRecord(bytes: Uint8Array): SessionRecord {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+export function unpackRecord(bytes: Uint8Array): ForwardingRecord {
+  const view = viewOf(bytes);
   return {
     type: view[0] as RecordType,
     isLast: view[1] === 1,
@@ -83,4 +110,68 @@ export function unpackRecord(bytes: Uint8Array): SessionRecord {
     value: view.readUInt16LE(8),
     part: Uint8Array.prototype.slice.call(view, RECORD_HEADER_BYTES),
   };
+}
+
+/** Writes a request. */
+export function packRequest(request: LongPollRequest): Uint8Array {
+  const body = request.kind === "post" ? request.body : undefined;
+  const bytes = Buffer.alloc(REQUEST_HEADER_BYTES + (body?.length ?? 0));
+  bytes[0] = request.kind === "post" ? POST : POLL;
+  bytes[1] = request.kind === "post" && request.hasLines ? 1 : 0;
+  bytes.writeDoubleLE(request.number, NUMBER_OFFSET);
+  bytes.write(request.secret, SECRET_OFFSET, REQUEST_HEADER_BYTES - SECRET_OFFSET, "latin1");
+  if (body) bytes.set(body, REQUEST_HEADER_BYTES);
+  return bytes;
+}
+
+/** Reads a request. */
+export function unpackRequest(bytes: Uint8Array): LongPollRequest {
+  const view = viewOf(bytes);
+  const number = view.readDoubleLE(NUMBER_OFFSET);
+  const secret = view.toString("latin1", SECRET_OFFSET, REQUEST_HEADER_BYTES);
+  if (view[0] === POLL) return { kind: "poll", number, secret };
+  const body = view.subarray(REQUEST_HEADER_BYTES);
+  return { kind: "post", number, secret, body, hasLines: view[1] === 1 };
+}
+
+/** Bytes on their way out. */
+export class OutgoingParts {
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+  #isBegun = false;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** True once the last part was taken. */
+  get isDone(): boolean {
+    return this.#isBegun && this.#offset >= this.#bytes.length;
+  }
+
+  /** Takes the next part. Empty bytes have one empty part. */
+  take(): Uint8Array {
+    const part = this.#bytes.subarray(this.#offset, this.#offset + PART_BYTES);
+    this.#isBegun = true;
+    this.#offset += part.length;
+    return part;
+  }
+}
+
+/** Bytes that have come in so far. */
+export class IncomingParts {
+  readonly #parts: Uint8Array[] = [];
+
+  add(part: Uint8Array): void {
+    this.#parts.push(part);
+  }
+
+  /** Returns all of them, in one piece. */
+  whole(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

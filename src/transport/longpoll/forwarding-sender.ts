@@ -1,68 +1,77 @@
 /**
- * Sends records to other shards, and those that find no room again, in order.
+ * Sends records to other shards, in order; those that find no room it sends again.
  *
  * Runs on: shard; one for each.
- * Full: a request's first record may be refused, and its client is answered with 503; all that come
- *       after it wait here: one for each open request, of at most a part.
+ * Full: the first record of a request may be refused, and its client is answered with 503. All that
+ *       come after it wait here: one for each open request, of at most a part.
  */
 
-import { isSamePeer, type SessionPeer } from "./forwarding-peer.ts";
+import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
 import { shortGeneration } from "./forwarding-record.ts";
-import type { SessionWire } from "./forwarding-port.ts";
 
-interface Letter {
-  readonly to: SessionPeer;
+interface WaitingRecord {
+  readonly to: ShardAddress;
   readonly generation: number;
   readonly record: Uint8Array;
 }
 
 /** The way out of a shard. */
-export class SessionMail {
-  readonly wire: SessionWire;
-  #waiting: Letter[] = [];
+export class ForwardingSender {
+  readonly #port: ForwardingPort;
+  #waiting: WaitingRecord[] = [];
 
-  constructor(wire: SessionWire) {
-    this.wire = wire;
+  constructor(port: ForwardingPort) {
+    this.#port = port;
   }
 
-  /** How often this shard's own number was retired before it. */
+  /** How often this shard's own number had been retired when it began. */
   get generation(): number {
-    return shortGeneration(this.wire.generationOf(this.wire.peer.member) ?? 0);
+    return shortGeneration(this.#port.generationOf(this.#port.address.member) ?? 0);
   }
 
-  /** Tells whether a shard is of another node: what is sent there may be lost. */
-  isFar(peer: SessionPeer): boolean {
-    return peer.node !== this.wire.peer.node;
+  /** Reports whether a shard is on another node: what is sent there may be lost. */
+  isFar(address: ShardAddress): boolean {
+    return address.node !== this.#port.address.node;
   }
 
-  /** Sends a record, or does not. */
-  trySend(to: SessionPeer, record: Uint8Array): boolean {
-    return !this.#isWaitingFor(to) && this.wire.send(to, record);
+  /** Reports whether an address is that of a member of this node. */
+  isMember(address: ShardAddress, member: number): boolean {
+    return address.member === member && !this.isFar(address);
+  }
+
+  /** Sends a record, if there is room for it and none waits before it. */
+  trySend(to: ShardAddress, record: Uint8Array): boolean {
+    return !this.#isWaitingFor(to) && this.#port.send(to, record);
   }
 
   /** Sends a record, now or as soon as there is room, to the thread of this generation. */
-  send(to: SessionPeer, generation: number, record: Uint8Array): void {
+  send(to: ShardAddress, generation: number, record: Uint8Array): void {
     if (!this.trySend(to, record)) this.#waiting.push({ to, generation, record });
   }
 
   /** Sends what waits. */
   flush(): void {
     if (this.#waiting.length === 0) return;
-    const letters = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { to, generation, record } of letters) {
-      if (this.#mayBe(to, generation)) this.send(to, generation, record);
+    for (const { to, generation, record } of waiting) {
+      if (this.#mayExist(to, generation)) this.send(to, generation, record);
     }
   }
 
-  /** False where it is known that the thread of this generation has ended. */
-  #mayBe(peer: SessionPeer, generation: number): boolean {
-    if (this.isFar(peer)) return true;
-    const now = this.wire.generationOf(peer.member);
+  /** False if the thread of this generation is known to have ended. */
+  #mayExist(address: ShardAddress, generation: number): boolean {
+    if (this.isFar(address)) return true;
+    const now = this.#port.generationOf(address.member);
     return now !== undefined && shortGeneration(now) === generation;
   }
 
-  #isWaitingFor(to: SessionPeer): boolean {
-    return this.#waiting.some((letter) => isSamePeer(letter.to, to));
+  #isWaitingFor(to: ShardAddress): boolean {
+    return this.#waiting.some((one) => isSameShard(one.to, to));
   }
+}
+
+/** Reports whether two addresses are of one shard. */
+export function isSameShard(a: ShardAddress, b: ShardAddress): boolean {
+  return a.member === b.member && a.node === b.node;
 }

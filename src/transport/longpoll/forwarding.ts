@@ -1,5 +1,5 @@
 /**
- * Takes the requests of long-poll sessions to the shards that have them, and brings the answers.
+ * Takes requests of long-poll clients to the shards that have their sessions, and brings the answers.
  *
  * A session lives on the shard that opened it, but its client's requests come to any: a client
  * opens connections as it likes, a balancer chooses the node, and the engine deals them out.
@@ -7,68 +7,67 @@
  * Runs on: shard; one for each.
  */
 
-import { SessionCalls, type CallLimits } from "./forwarded-requests.ts";
-import { SessionKeeping, type Serve } from "./received-requests.ts";
-import type { Caller } from "./caller.ts";
-import { SessionMail } from "./forwarding-sender.ts";
-import type { SessionPeer } from "./forwarding-peer.ts";
+import { ForwardedRequests, type ForwardingLimits } from "./forwarded-requests.ts";
+import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
 import { RECORD, unpackRecord } from "./forwarding-record.ts";
-import type { SessionWire } from "./forwarding-port.ts";
+import { ForwardingSender } from "./forwarding-sender.ts";
+import { ReceivedRequests, type Serve } from "./received-requests.ts";
+import type { Caller } from "./request.ts";
 
-/** The two ends of all requests that are forwarded from and to a shard. */
-export class SessionForwarding {
-  readonly #mail: SessionMail;
-  readonly #calls: SessionCalls;
-  readonly #keeping: SessionKeeping;
+/** Both ends of all requests that are forwarded from and to a shard. */
+export class Forwarding {
+  readonly #sender: ForwardingSender;
+  readonly #forwarded: ForwardedRequests;
+  readonly #received: ReceivedRequests;
 
-  /** @param peerTimeoutMs - how long a shard of another node may take for its next step */
-  constructor(wire: SessionWire, serve: Serve, peerTimeoutMs: number) {
-    this.#mail = new SessionMail(wire);
-    this.#calls = new SessionCalls(this.#mail);
-    this.#keeping = new SessionKeeping(this.#mail, serve, peerTimeoutMs);
+  /** @param longpollTimeoutMs - how long a shard of another node may take for its next step */
+  constructor(port: ForwardingPort, serve: Serve, longpollTimeoutMs: number) {
+    this.#sender = new ForwardingSender(port);
+    this.#forwarded = new ForwardedRequests(this.#sender);
+    this.#received = new ReceivedRequests(this.#sender, serve, longpollTimeoutMs);
   }
 
-  /** Requests on their way, of either kind. */
+  /** Requests on their way, in either direction. */
   get size(): number {
-    return this.#calls.size + this.#keeping.size;
+    return this.#forwarded.size + this.#received.size;
   }
 
-  /** As `tryCall` of the calls. */
-  tryCall(
-    to: SessionPeer,
+  /** Does what `ForwardedRequests.tryForward` does. */
+  tryForward(
+    to: ShardAddress,
     generation: number,
     request: Uint8Array,
     caller: Caller,
-    limits: CallLimits,
+    limits: ForwardingLimits,
   ): (() => void) | undefined {
-    return this.#calls.tryCall(to, generation, request, caller, limits);
+    return this.#forwarded.tryForward(to, generation, request, caller, limits);
   }
 
   /** Takes a record of another shard; the bytes are read during the call only. */
-  receive(from: SessionPeer, bytes: Uint8Array): void {
+  receive(from: ShardAddress, bytes: Uint8Array): void {
     const record = unpackRecord(bytes);
-    const isOfCaller = record.type <= RECORD.cancel;
+    const isOfClient = record.type <= RECORD.cancel;
     // Meant for the thread that had this number before.
-    if (record.generation !== this.#mail.generation) this.#keeping.refuse(from, record);
-    else if (isOfCaller) this.#keeping.receive(from, record);
-    else this.#calls.receive(from, record);
+    if (record.generation !== this.#sender.generation) this.#received.refuse(from, record);
+    else if (isOfClient) this.#received.receive(from, record);
+    else this.#forwarded.receive(from, record);
   }
 
   /** Forgets a member of this node that ended. */
   memberGone(member: number): void {
-    this.#calls.memberGone(member);
-    this.#keeping.memberGone(member);
+    this.#forwarded.memberGone(member);
+    this.#received.memberGone(member);
   }
 
-  /** Answers all that waits here for other shards: this one closes. */
+  /** Answers all clients here that wait for other shards: this one closes. */
   giveUpAll(): void {
-    this.#calls.giveUpAll();
+    this.#forwarded.giveUpAll();
   }
 
-  /** Sends what found no room, and gives up what has had its time. */
+  /** Sends what found no room, and gives up the requests whose time is over. */
   look(nowMs: number): void {
-    this.#mail.flush();
-    this.#calls.expire(nowMs);
-    this.#keeping.expire(nowMs);
+    this.#sender.flush();
+    this.#forwarded.expire(nowMs);
+    this.#received.expire(nowMs);
   }
 }

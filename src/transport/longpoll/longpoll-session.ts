@@ -6,37 +6,33 @@
  *                +------- its request was aborted ---+
  *
  * Of several polls the newest gets what comes; the others run to their windows. While a batch is in
- * flight a poll waits: whether the batch was delivered decides what it gets. Where that cannot be
- * known the session ends, and its client joins anew: nothing is lost in silence, or comes twice.
+ * flight a poll waits: whether the batch was delivered decides what it gets. If that cannot be known
+ * the session ends, and its client joins again: nothing is lost in silence, or comes twice.
+ *
+ * The messages of a POST are handled one after the other. On a serial socket the next is handed over
+ * when the one before is done with: the join that holds up everything has settled, and what the
+ * channels make of it has left.
  *
  * Runs on: the shard that the session was opened on.
  * Slow: a frame that finds more than `maxBackpressureBytes` waiting ends the session: its client
- *       hears so from its next request, and connects anew.
+ *       hears so from its next request, and connects again.
+ * Full: a message of a POST that takes longer than the window ends the POST with 408. What comes
+ *       behind it is not handled, and its client connects again.
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
-import { CLOSE } from "../../protocol/reserved.ts";
+import { CLOSE, NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
-import { STATUS, type Caller } from "./caller.ts";
-import { LongPollPost, type PostTarget } from "./post.ts";
+import type { ConnectionSet } from "../connection-set.ts";
+import type { SlowConnection } from "../slow-clients.ts";
+import { framesOf, NO_TEXT, type BodyFrame } from "./body.ts";
+import { STATUS, type Caller } from "./request.ts";
 
 /** What a mount's sessions have in common. */
-export interface SessionKind {
+export interface LongPollKind {
+  readonly sessions: ConnectionSet<LongPollSession>;
   /** How long a request may wait (ms). */
   readonly windowMs: number;
-  /** What may wait for a client (UTF-16 units), before the frame that is too much. */
-  readonly maxLength: number;
-}
-
-/** What sessions tell those who keep them. */
-export interface SessionEvents {
-  received(bytes: number): void;
-  sent(length: number): void;
-  /** The client does not fetch what waits for it. */
-  slow(session: LongPollSession): void;
-  /** Nobody can know whether the client got what it fetched. */
-  unsure(session: LongPollSession): void;
-  ended(session: LongPollSession): void;
 }
 
 interface Waiting {
@@ -48,11 +44,10 @@ const WINDOWS_OF_LIFE = 1.5;
 const NONE: readonly string[] = [];
 
 /** A session, and its connection. */
-export class LongPollSession implements Connection, PostTarget {
+export class LongPollSession implements Connection, SlowConnection {
   readonly id: number;
   readonly secret: string;
-  readonly kind: SessionKind;
-  readonly #events: SessionEvents;
+  readonly kind: LongPollKind;
   socket: ServedSocket | undefined = undefined;
   isOpen = true;
   #buffer: string[] = [];
@@ -69,31 +64,23 @@ export class LongPollSession implements Connection, PostTarget {
   #isTooSlow = false;
   #roomWaiters: RoomWaiter[] = [];
 
-  constructor(id: number, secret: string, kind: SessionKind, events: SessionEvents) {
+  /** @param secret - what its client proves itself by */
+  constructor(id: number, secret: string, kind: LongPollKind) {
     this.id = id;
     this.secret = secret;
     this.kind = kind;
-    this.#events = events;
   }
 
   get transport(): string {
     return "longpoll";
   }
 
-  get windowMs(): number {
-    return this.kind.windowMs;
-  }
-
-  get isNative(): boolean {
-    return false;
-  }
-
-  get isCompressed(): boolean {
-    return false;
+  get native(): undefined {
+    return undefined;
   }
 
   get hasRoom(): boolean {
-    return this.#length < this.kind.maxLength / 4;
+    return this.#length < this.kind.sessions.maxBackpressureBytes / 4;
   }
 
   /** What waits for the client to fetch it, of text in UTF-16 units. */
@@ -101,24 +88,24 @@ export class LongPollSession implements Connection, PostTarget {
     return this.#length;
   }
 
-  /** For a drain: nothing holds the session up. What it has not fetched its client is told to join for anew. */
+  /** Nothing holds up the end of a session: for what its client has not fetched, it joins again. */
   get bufferedBytes(): number {
     return 0;
   }
 
   send(frame: string | Uint8Array): void {
     if (!this.isOpen || this.#isTooSlow) return;
-    if (this.#length > this.kind.maxLength) {
-      // Not at once: whoever sends may be going through the channels that would end.
+    if (this.#length > this.kind.sessions.maxBackpressureBytes) {
+      // Not at once: the caller may be going through the channels that would end.
       this.#isTooSlow = true;
-      setImmediate(() => this.#events.slow(this));
+      setImmediate(() => this.#cutAsSlow());
       return;
     }
-    // As Phoenix does: the bytes of a binary frame stand in the batch as if they were text.
+    // As in Phoenix: the bytes of a binary frame are in the batch as if they were text.
     const text = typeof frame === "string" ? frame : textOf(frame);
     this.#buffer.push(text);
     this.#length += text.length;
-    this.#events.sent(text.length);
+    this.kind.sessions.sent(text.length);
     this.#scheduleFlush();
   }
 
@@ -126,14 +113,6 @@ export class LongPollSession implements Connection, PostTarget {
   sendEncoded(payload: Uint8Array): void {
     this.send(payload);
   }
-
-  /** There is no such thing here. */
-  ping(): void {}
-
-  // Not native: nobody calls these three.
-  subscribe(): void {}
-  unsubscribe(): void {}
-  publish(): void {}
 
   awaitRoom(waiter: RoomWaiter): void {
     this.#roomWaiters.push(waiter);
@@ -143,7 +122,7 @@ export class LongPollSession implements Connection, PostTarget {
     work();
   }
 
-  /** Ends the session: who waits is told that it is gone. No code reaches a client here. */
+  /** Ends the session: requests that wait are told that it is gone. No code reaches a client here. */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -153,7 +132,12 @@ export class LongPollSession implements Connection, PostTarget {
     this.#buffer = [];
     this.#inFlight = NONE;
     this.#roomWaiters = [];
-    this.#events.ended(this);
+    this.kind.sessions.remove(this);
+  }
+
+  /** Ends the session of a client that does not fetch what waits for it. */
+  cut(): void {
+    this.socket?.end(NO_CLOSE_FRAME, { shutdown: "closed" });
   }
 
   /** Takes a poll: what waits at once, else what comes within the window. */
@@ -178,24 +162,27 @@ export class LongPollSession implements Connection, PostTarget {
     post.run();
   }
 
+  /** Forgets a POST that needs nothing more. */
   finished(post: LongPollPost): void {
     this.#posts.delete(post);
   }
 
+  /** Hands a frame of the client to the socket. */
   receive(frame: string | Uint8Array): void {
     const { socket } = this;
     if (!socket) return;
-    this.#events.received(frame.length);
+    this.kind.sessions.received(frame.length);
     if (typeof frame === "string") socket.receiveText(frame);
     else socket.receiveBytes(frame);
     if (socket.isHeldUp) socket.onIdle ??= () => this.#resumePosts();
   }
 
+  /** Ends the session of a client that sent what is no frame. */
   refuse(): void {
     this.socket?.end(CLOSE.internalError, { shutdown: "closed" });
   }
 
-  /** Answers those whose window is over. */
+  /** Answers requests whose window is over. */
   look(nowMs: number): void {
     const polls = this.#polls.filter(({ untilMs }) => nowMs >= untilMs);
     for (const { caller } of polls) {
@@ -206,7 +193,7 @@ export class LongPollSession implements Connection, PostTarget {
     for (const post of this.#posts) post.look(nowMs);
   }
 
-  /** True where no poll has come for so long that none will. */
+  /** Reports whether no poll has come for so long that none will. */
   isInactive(nowMs: number): boolean {
     const lifeMs = this.kind.windowMs * WINDOWS_OF_LIFE;
     return this.#polls.length === 0 && nowMs - this.#polledAtMs >= lifeMs;
@@ -237,9 +224,19 @@ export class LongPollSession implements Connection, PostTarget {
     caller.answer(STATUS.messages, JSON.stringify(batch), (isDelivered) => {
       if (this.#inFlight !== batch) return;
       this.#inFlight = NONE;
-      if (isDelivered === undefined) this.#events.unsure(this);
+      if (isDelivered === undefined) this.#endUnsure();
       else this.#settle(batch, isDelivered);
     });
+  }
+
+  #endUnsure(): void {
+    this.kind.sessions.logger.log("batchUnsure", { connection: this.id });
+    this.cut();
+  }
+
+  #cutAsSlow(): void {
+    if (!this.socket || this.socket.isEnded) return;
+    this.kind.sessions.slowClients.cut(this, "behind", this.#length);
   }
 
   #settle(batch: readonly string[], isDelivered: boolean): void {
@@ -250,6 +247,85 @@ export class LongPollSession implements Connection, PostTarget {
       this.#buffer = [...batch, ...this.#buffer];
     }
     this.#flush();
+  }
+}
+
+/** A POST whose messages are being handled. */
+class LongPollPost {
+  readonly caller: Caller;
+  readonly #session: LongPollSession;
+  readonly #frames: Iterator<BodyFrame>;
+  /** What is handed over next. */
+  #next: IteratorResult<BodyFrame>;
+  #untilMs = 0;
+  #isDone = false;
+  #isScheduled = false;
+
+  constructor(caller: Caller, session: LongPollSession, body: Uint8Array, hasLines: boolean) {
+    this.caller = caller;
+    this.#session = session;
+    this.#frames = framesOf(body, hasLines);
+    this.#next = this.#frames.next();
+  }
+
+  /** Hands over messages, as far as that is to be done now. */
+  run(): void {
+    const { socket, kind } = this.#session;
+    while (!this.#isDone) {
+      if (!this.#hasMore()) this.finish(STATUS.done);
+      else if (!this.#handOver()) this.finish(STATUS.badLine);
+      else {
+        if (!socket?.isSerial || (!this.#hasMore() && !socket.isHeldUp)) continue;
+        this.#untilMs = performance.now() + kind.windowMs;
+        if (!socket.isHeldUp) this.resume();
+        return;
+      }
+    }
+  }
+
+  /** Goes on in the next turn of the loop. */
+  resume(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.run();
+    });
+  }
+
+  /** Answers, and hands over nothing more. */
+  finish(status: number): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#session.finished(this);
+    this.caller.answer(status, "");
+  }
+
+  /** Forgets the client, which is gone. What it sent is handled all the same, as far as it was. */
+  forget(): void {
+    this.#isDone = true;
+    this.#session.finished(this);
+  }
+
+  /** Gives up a message that takes too long. */
+  look(nowMs: number): void {
+    if (nowMs >= this.#untilMs) this.finish(STATUS.late);
+  }
+
+  #hasMore(): boolean {
+    return this.#next.done !== true;
+  }
+
+  /** @returns false if the next line is no frame */
+  #handOver(): boolean {
+    const frame = this.#next.value as BodyFrame;
+    const session = this.#session;
+    if (frame === undefined) return false;
+    if (frame === NO_TEXT) session.refuse();
+    else if (session.isOpen) session.receive(frame);
+    if (session.isOpen) this.#next = this.#frames.next();
+    else this.finish(STATUS.late);
+    return true;
   }
 }
 

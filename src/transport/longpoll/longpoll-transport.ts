@@ -1,70 +1,51 @@
 /**
  * The long-poll transport: mounts sockets at paths that are asked again and again (WIRE §3).
  *
- *   GET      a poll, or where its session is not to be found, a new session
+ *   GET      a poll, or a new session if there is none
  *   POST     messages for a session
  *   OPTIONS  a page of another origin asks whether it may
  *
  *   parameters -> origin -> method -> token -> the session, here, on another shard, on another node
  *
  * Runs on: shard; one for each. A session lives where it was opened; any shard takes its requests.
- * Full: where the way to a session's shard is full, 503.
+ * Full: if the way to a session's shard is full, 503.
  */
 
+import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
-import type { KeyOptions } from "../../token/token-options.ts";
-import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
-import type { EngineApp } from "../engine/engine-types.ts";
-import type { Handshake } from "../handshake/handshake.ts";
-import { isNdjson, MAX_BODY_BYTES } from "./body.ts";
-import { LongPollResponse } from "./response.ts";
-import { STATUS, type Caller } from "./caller.ts";
-import { type SessionKind } from "./longpoll-session.ts";
-import { LongPollSessions, type SessionsParts } from "./longpoll-sessions.ts";
-import { spellingsOf, variablesOf } from "../http/path.ts";
+import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";
+import { handshakePolicyOf } from "../handshake/handshake-options.ts";
+import { Handshake } from "../handshake/handshake.ts";
+import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { headerOf, readHead, type RequestHead } from "../http/request-head.ts";
-import { SessionForwarding } from "./forwarding.ts";
-import { isSamePeer } from "./forwarding-peer.ts";
-import { packRequest, unpackRequest, type SessionRequest } from "./forwarding-request.ts";
+import type { ServedMount, Transport, TransportShard } from "../transport.ts";
+import { isNdjson, MAX_BODY_BYTES } from "./body.ts";
+import { Forwarding } from "./forwarding.ts";
+import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
+import { packRequest, unpackRequest } from "./forwarding-record.ts";
+import { isSameShard } from "./forwarding-sender.ts";
+import { longpollOptionsOf, type LongPollMountOptions } from "./longpoll-options.ts";
+import type { LongPollKind } from "./longpoll-session.ts";
+import { LongPollSessions } from "./longpoll-sessions.ts";
 import {
-  SESSION_TOKEN_HEADER,
-  SESSION_TOKEN_PARAM,
-  SessionTokens,
-  type SessionPlace,
-} from "./session-token.ts";
-import type { SessionWire } from "./forwarding-port.ts";
-
-/** A mount's options for long-poll. */
-export interface LongPollOptions {
-  /** How long a request may wait: a poll for messages, a POST for its messages to be handled (ms). */
-  readonly windowMs: number;
-  /** How long another shard may take to find a session (ms). */
-  readonly pubsubTimeoutMs: number;
-  /** How long a session may be used (ms). */
-  readonly maxAgeMs: number;
-  /** How the key of sessions' tokens is derived: Phoenix's `crypto`, whose max_age is `maxAgeMs`. */
-  readonly crypto: KeyOptions;
-}
-
-/** What the transport is made of. */
-export interface LongPollParts extends SessionsParts {
-  readonly app: EngineApp;
-  readonly wire: SessionWire;
-  readonly secretKeyBase: string;
-  readonly maxBackpressureBytes: number;
-  /** How long a shard of another node may take for its next step in a request (ms). */
-  readonly peerTimeoutMs: number;
-}
+  LONGPOLL_TOKEN_HEADER,
+  LONGPOLL_TOKEN_PARAM,
+  LongPollTokens,
+  type LongPollPlace,
+} from "./longpoll-token.ts";
+import { STATUS, type Caller, type LongPollRequest } from "./request.ts";
+import { LongPollResponse } from "./response.ts";
 
 /** A mount, as its requests need it. */
 interface Mount {
   readonly handshake: Handshake;
-  readonly tokens: SessionTokens;
-  readonly kind: SessionKind;
-  readonly options: LongPollOptions;
+  readonly tokens: LongPollTokens;
+  readonly kind: LongPollKind;
+  /** How long another shard may take to find a session (ms). */
+  readonly pubsubTimeoutMs: number;
 }
 
 /** A request on its way. */
@@ -76,54 +57,96 @@ interface Request {
   /** As the client sent it: whatever it is. */
   readonly token: unknown;
   /** Where its session is, if the token holds. */
-  readonly place: SessionPlace | undefined;
+  readonly place: LongPollPlace | undefined;
 }
 
+const DEFAULT_PATH = "/longpoll";
 const REQUESTED_HEADERS = "access-control-request-headers";
 const CONTENT_TYPE = "content-type";
-const HEADERS = [CONTENT_TYPE, REQUESTED_HEADERS, SESSION_TOKEN_HEADER];
+const HEADERS = [CONTENT_TYPE, REQUESTED_HEADERS, LONGPOLL_TOKEN_HEADER];
 const NO_MESSAGES = "[]";
 const BUSY = 503;
 /** After these a client has no session here. */
 const ENDS: ReadonlySet<number> = new Set([STATUS.gone, BUSY]);
 
 /** All long-poll sessions of a shard, and requests for those of others. */
-export class LongPollTransport {
-  readonly forwarding: SessionForwarding;
-  readonly #parts: LongPollParts;
+export class LongPollTransport implements Transport {
+  readonly #shard: TransportShard;
+  readonly #port: ForwardingPort;
   readonly #sessions: LongPollSessions;
-  /** While it drains: whether those whose sessions go on stay, as no other shard could serve them. */
+  readonly #forwarding: Forwarding;
+  /** While it drains: whether clients whose sessions go on stay, as no other shard could serve them. */
   #staysHere = true;
   readonly #isLast = (status: number): boolean =>
     this.#sessions.isDraining && (!this.#staysHere || ENDS.has(status));
 
-  constructor(parts: LongPollParts) {
-    this.#parts = parts;
-    this.#sessions = new LongPollSessions(parts);
-    this.forwarding = new SessionForwarding(
-      parts.wire,
+  constructor(shard: TransportShard, port: ForwardingPort) {
+    this.#shard = shard;
+    this.#port = port;
+    this.#sessions = new LongPollSessions(shard);
+    this.#forwarding = new Forwarding(
+      port,
       (request, caller) => this.#sessions.serve(unpackRequest(request), caller),
-      parts.peerTimeoutMs,
+      shard.options.longpollTimeoutMs,
     );
-    parts.sweep.add(() => this.forwarding.look(performance.now()));
+    shard.sweep.add(() => this.#forwarding.look(performance.now()));
   }
 
-  /** Open sessions. */
-  get size(): number {
-    return this.#sessions.size;
+  mount({ mount, options, endpoint }: ServedMount): void {
+    const given = longpollOptionsOf(options);
+    if (!given) return;
+    const policy = handshakePolicyOf(mount.path, endpoint, options, given);
+    const handshake = new Handshake(mount, policy, "longpoll", this.#shard);
+    this.#serve(joinPaths(mount.path, given.path ?? DEFAULT_PATH), handshake, given);
   }
 
-  /** Serves a socket at a path. */
-  mount(path: string, handshake: Handshake, options: LongPollOptions): void {
-    const { app, secretKeyBase, maxBackpressureBytes } = this.#parts;
+  sockets(): Iterable<ServedSocket> {
+    return this.#sessions.sockets();
+  }
+
+  /**
+   * Ends all sessions, in batches, and opens no more: clients that poll are told, and come back.
+   *
+   * A client whose session is on another shard asks again, on a connection to another shard. If all
+   * shards drain there is none to be had, and it is served here until its session's batch is due.
+   */
+  async drain(pace: DrainPace): Promise<DrainCounts> {
+    this.#staysHere = pace.isOfNode;
+    if (!pace.isOfNode) this.#forwarding.giveUpAll();
+    return this.#sessions.drain(pace);
+  }
+
+  finish(): void {
+    this.#staysHere = false;
+    this.#forwarding.giveUpAll();
+  }
+
+  cut(): void {
+    this.#sessions.cut();
+    this.#forwarding.giveUpAll();
+  }
+
+  memberGone(member: number): void {
+    this.#forwarding.memberGone(member);
+  }
+
+  /** Takes a record of a request that another shard forwards, or answers. */
+  receive(from: ShardAddress, record: Uint8Array): void {
+    this.#forwarding.receive(from, record);
+  }
+
+  #serve(path: string, handshake: Handshake, given: LongPollMountOptions): void {
+    const { app, options } = this.#shard;
+    const { windowMs = options.longpollWindowMs, maxAgeMs = options.longpollMaxAgeMs } = given;
+    const { pubsubTimeoutMs = options.longpollTimeoutMs } = given;
     const variables = variablesOf(path);
     const { hasAuthToken } = handshake.policy;
     const wants = handshake.wants(hasAuthToken ? [...HEADERS, AUTH_TOKEN_HEADER] : HEADERS);
     const mount: Mount = {
       handshake,
-      tokens: new SessionTokens(secretKeyBase, options.maxAgeMs, options.crypto),
-      kind: { windowMs: options.windowMs, maxLength: maxBackpressureBytes },
-      options,
+      tokens: new LongPollTokens(options.secretKeyBase, maxAgeMs, given.crypto),
+      kind: { sessions: this.#sessions, windowMs },
+      pubsubTimeoutMs,
     };
     for (const spelling of spellingsOf(path)) {
       app.any(spelling, (response, request) => {
@@ -131,35 +154,6 @@ export class LongPollTransport {
         this.#take(mount, head, new LongPollResponse(response, this.#isLast));
       });
     }
-  }
-
-  /** The sockets of all sessions. */
-  openSockets(): Iterable<ServedSocket> {
-    return this.#sessions.openSockets();
-  }
-
-  /**
-   * Ends all sessions, in batches, and opens no more: those who poll are told, and come back.
-   *
-   * Whose session is on another shard asks again, on a connection to another: but where all shards
-   * drain there is none to be had, and so the client is served here until its session's batch is due.
-   */
-  async drain(pace: DrainPace): Promise<DrainCounts> {
-    this.#staysHere = pace.isOfNode;
-    if (!pace.isOfNode) this.forwarding.giveUpAll();
-    return this.#sessions.drain(pace);
-  }
-
-  /** Answers all that waits here: this shard is about to end. */
-  finish(): void {
-    this.#staysHere = false;
-    this.forwarding.giveUpAll();
-  }
-
-  /** Ends all sessions at once. */
-  cutAll(): void {
-    this.#sessions.cutAll();
-    this.forwarding.giveUpAll();
   }
 
   #take(mount: Mount, head: RequestHead, response: LongPollResponse): void {
@@ -175,7 +169,7 @@ export class LongPollTransport {
     else if (head.method === "OPTIONS") response.preflight(headerOf(head, REQUESTED_HEADERS) ?? "");
     else if (head.method !== "GET" && head.method !== "POST") response.badMethod();
     else {
-      const token = headerOf(head, SESSION_TOKEN_HEADER) ?? params[SESSION_TOKEN_PARAM];
+      const token = headerOf(head, LONGPOLL_TOKEN_HEADER) ?? params[LONGPOLL_TOKEN_PARAM];
       const place = tokens.tryRead(token);
       const request = { mount, head, params, response, token, place };
       if (head.method === "GET") this.#get(request);
@@ -225,37 +219,35 @@ export class LongPollTransport {
   /** Has the session answer, wherever it is. */
   #ask(
     { mount, response }: Request,
-    place: SessionPlace,
-    request: SessionRequest,
+    place: LongPollPlace,
+    request: LongPollRequest,
     answer: Caller["answer"],
   ): void {
-    const { wire } = this.#parts;
     const caller = { answer };
-    if (!this.#mayBe(place)) {
+    if (!this.#mayExist(place)) {
       answer(STATUS.unknown, "");
       return;
     }
-    if (isSamePeer(place, wire.peer)) {
+    if (isSameShard(place, this.#port.address)) {
       const forget = this.#sessions.serve(request, caller);
       if (response.isOpen) response.onAborted = forget;
       return;
     }
-    const { windowMs, pubsubTimeoutMs } = mount.options;
-    const cancel = this.forwarding.tryCall(place, place.generation, packRequest(request), caller, {
-      acceptMs: pubsubTimeoutMs,
-      answerMs: windowMs * 2 + pubsubTimeoutMs,
-      lateStatus: request.kind === "poll" ? STATUS.none : STATUS.late,
-    });
-    this.#parts.meter.forwarded();
+    const { pubsubTimeoutMs: acceptMs, kind } = mount;
+    const answerMs = kind.windowMs * 2 + acceptMs;
+    const lateStatus = request.kind === "poll" ? STATUS.none : STATUS.late;
+    const limits = { acceptMs, answerMs, lateStatus };
+    const bytes = packRequest(request);
+    const cancel = this.#forwarding.tryForward(place, place.generation, bytes, caller, limits);
+    this.#shard.counters.add(COUNTER.requestsForwarded);
     if (!cancel) answer(BUSY, "");
     else if (response.isOpen) response.onAborted = cancel;
   }
 
-  /** False where it is known that the thread which had a session has ended, or that no way leads there. */
-  #mayBe({ node, member, generation }: SessionPlace): boolean {
-    const { wire } = this.#parts;
-    if (node !== wire.peer.node) return wire.reaches(node);
-    return wire.generationOf(member) === generation;
+  /** False if the thread that had a session is known to have ended, or no way leads there. */
+  #mayExist({ node, member, generation }: LongPollPlace): boolean {
+    if (node !== this.#port.address.node) return this.#port.reaches(node);
+    return this.#port.generationOf(member) === generation;
   }
 
   #connect(request: Request): void {
@@ -279,10 +271,9 @@ export class LongPollTransport {
     else if (decision.result === "refused") response.status(403);
     else if (this.#sessions.isDraining) response.unavailable();
     else {
-      const { wire } = this.#parts;
-      const { node, member } = wire.peer;
+      const { node, member } = this.#port.address;
       const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind);
-      const generation = wire.generationOf(member) ?? 0;
+      const generation = this.#port.generationOf(member) ?? 0;
       const token = mount.tokens.sign({ node, member, generation, number, secret });
       response.batch(STATUS.gone, token, NO_MESSAGES);
     }

@@ -4,21 +4,26 @@
  * Runs on: shard; one for each.
  * Owns: a batch in an answer, until the other shard says whether it was delivered.
  * Slow: a shard of another node that does not take its next step in time is forgotten, as what it
- *       sent, or was sent, may be lost. Where it may have delivered a batch, nobody can know, and
- *       the session ends: its client joins anew.
+ *       sent, or was sent, may be lost. If it may have delivered a batch, nobody can know, and the
+ *       session ends: its client joins again.
  */
 
-import { STATUS, type Caller, type Settled } from "./caller.ts";
-import { IncomingParts, OutgoingParts } from "./parted-bytes.ts";
-import type { SessionMail } from "./forwarding-sender.ts";
-import { packRecord, RECORD, type SessionRecord } from "./forwarding-record.ts";
-import { isSamePeer, type SessionPeer } from "./forwarding-peer.ts";
+import type { ShardAddress } from "./forwarding-port.ts";
+import {
+  IncomingParts,
+  OutgoingParts,
+  packRecord,
+  RECORD,
+  type ForwardingRecord,
+} from "./forwarding-record.ts";
+import type { ForwardingSender } from "./forwarding-sender.ts";
+import { STATUS, type Caller, type Settled } from "./request.ts";
 
-/** Has a session of this shard answer a request; gives what to call where it is given up. */
+/** Has a session of this shard answer a request; returns what to call if it is given up. */
 export type Serve = (request: Uint8Array, caller: Caller) => () => void;
 
-interface Kept {
-  readonly from: SessionPeer;
+interface Received {
+  readonly from: ShardAddress;
   readonly generation: number;
   readonly call: number;
   readonly request: IncomingParts;
@@ -30,73 +35,72 @@ interface Kept {
   untilMs: number;
 }
 
-/** The requests that are kept for others. */
-export class SessionKeeping {
-  readonly #mail: SessionMail;
+/** All requests that a shard has from others. */
+export class ReceivedRequests {
+  readonly #sender: ForwardingSender;
   readonly #serve: Serve;
-  readonly #peerTimeoutMs: number;
+  readonly #longpollTimeoutMs: number;
   /** By shard and call. */
-  readonly #kept = new Map<string, Kept>();
+  readonly #requests = new Map<string, Received>();
 
-  /** @param peerTimeoutMs - how long a shard of another node may take for its next step */
-  constructor(mail: SessionMail, serve: Serve, peerTimeoutMs: number) {
-    this.#mail = mail;
+  /** @param longpollTimeoutMs - how long a shard of another node may take for its next step */
+  constructor(sender: ForwardingSender, serve: Serve, longpollTimeoutMs: number) {
+    this.#sender = sender;
     this.#serve = serve;
-    this.#peerTimeoutMs = peerTimeoutMs;
+    this.#longpollTimeoutMs = longpollTimeoutMs;
   }
 
-  /** Requests that are not done with. */
+  /** How many are not done with. */
   get size(): number {
-    return this.#kept.size;
+    return this.#requests.size;
   }
 
-  /** Takes a record of a caller. */
-  receive(from: SessionPeer, record: SessionRecord): void {
-    const key = keyOf(from, record.call);
-    const kept = this.#kept.get(key);
+  /** Takes a record of a shard that has a client. */
+  receive(from: ShardAddress, record: ForwardingRecord): void {
+    const received = this.#requests.get(keyOf(from, record.call));
     switch (record.type) {
       case RECORD.request:
-        this.#takePart(kept ?? this.#begin(from, record), record);
+        this.#takePart(received ?? this.#begin(from, record), record);
         break;
       case RECORD.more:
-        if (kept) this.#sendPart(kept);
+        if (received) this.#sendPart(received);
         break;
       case RECORD.settled:
-        this.#end(kept, record.value === 1);
+        this.#end(received, record.value === 1);
         break;
       default:
-        this.#end(kept, false);
+        this.#end(received, false);
     }
   }
 
   /**
-   * Takes a record for the thread that had this number before. Within a node everybody knows that
-   * it ended; who asks from another one is told that the session is not here.
+   * Takes a record for the thread that had this number before. Within a node every shard knows that
+   * it ended; a shard of another node is told that the session is not here.
    */
-  refuse(from: SessionPeer, { type, call, value: generation }: SessionRecord): void {
-    if (type !== RECORD.request || !this.#mail.isFar(from)) return;
+  refuse(from: ShardAddress, { type, call, value: generation }: ForwardingRecord): void {
+    if (type !== RECORD.request || !this.#sender.isFar(from)) return;
     const rest = { isLast: true, value: STATUS.unknown };
-    this.#mail.send(from, generation, packRecord(RECORD.answer, generation, call, rest));
+    this.#sender.send(from, generation, packRecord(RECORD.answer, generation, call, rest));
   }
 
-  /** A member of this node ended: nobody asks any more. */
+  /** Forgets the requests of a member of this node that ended: nobody waits for their answers. */
   memberGone(member: number): void {
-    const gone = { ...this.#mail.wire.peer, member };
-    for (const kept of this.#kept.values()) {
-      if (isSamePeer(kept.from, gone)) this.#end(kept, false);
+    for (const received of this.#requests.values()) {
+      if (this.#sender.isMember(received.from, member)) this.#end(received, false);
     }
   }
 
-  /** Forgets shards of other nodes that have had their time. */
+  /** Forgets the requests of shards of other nodes whose time is over. */
   expire(nowMs: number): void {
-    for (const kept of this.#kept.values()) {
-      // All of it was sent: it may have been delivered.
-      if (nowMs >= kept.untilMs) this.#end(kept, kept.answer?.isDone ? undefined : false);
+    for (const received of this.#requests.values()) {
+      if (nowMs < received.untilMs) continue;
+      // All of the answer was sent: it may have been delivered.
+      this.#end(received, received.answer?.isDone ? undefined : false);
     }
   }
 
-  #begin(from: SessionPeer, { call, value }: SessionRecord): Kept {
-    const kept: Kept = {
+  #begin(from: ShardAddress, { call, value }: ForwardingRecord): Received {
+    const received: Received = {
       from,
       generation: value,
       call,
@@ -107,54 +111,59 @@ export class SessionKeeping {
       settled: undefined,
       untilMs: Infinity,
     };
-    this.#kept.set(keyOf(from, call), kept);
-    return kept;
+    this.#requests.set(keyOf(from, call), received);
+    return received;
   }
 
-  #takePart(kept: Kept, record: SessionRecord): void {
-    kept.request.add(record.part);
-    const { from, generation, call } = kept;
-    this.#mail.send(from, generation, packRecord(RECORD.next, generation, call));
-    this.#awaitPeer(kept, !record.isLast);
+  #takePart(received: Received, record: ForwardingRecord): void {
+    received.request.add(record.part);
+    const { from, generation, call } = received;
+    this.#sender.send(from, generation, packRecord(RECORD.next, generation, call));
+    this.#awaitNextStep(received, !record.isLast);
     if (!record.isLast) return;
     const caller: Caller = {
-      answer: (status, messages, settled) => this.#answer(kept, status, messages, settled),
+      answer: (status, messages, settled) => this.#answer(received, status, messages, settled),
     };
-    kept.forget = this.#serve(kept.request.whole(), caller);
+    received.forget = this.#serve(received.request.whole(), caller);
   }
 
-  #answer(kept: Kept, status: number, messages: string, settled: Settled | undefined): void {
-    kept.status = status;
-    kept.answer = new OutgoingParts(Buffer.from(messages));
-    kept.settled = settled;
-    this.#sendPart(kept);
+  #answer(
+    received: Received,
+    status: number,
+    messages: string,
+    settled: Settled | undefined,
+  ): void {
+    received.status = status;
+    received.answer = new OutgoingParts(Buffer.from(messages));
+    received.settled = settled;
+    this.#sendPart(received);
   }
 
-  #sendPart(kept: Kept): void {
-    const { from, generation, call, answer, status: value } = kept;
+  #sendPart(received: Received): void {
+    const { from, generation, call, answer, status: value } = received;
     if (!answer || answer.isDone) return;
     const part = answer.take();
     const { isDone: isLast } = answer;
     const record = packRecord(RECORD.answer, generation, call, { isLast, value, part });
-    this.#mail.send(from, generation, record);
-    if (isLast && !kept.settled) this.#kept.delete(keyOf(from, call));
-    this.#awaitPeer(kept, true);
+    this.#sender.send(from, generation, record);
+    if (isLast && !received.settled) this.#requests.delete(keyOf(from, call));
+    this.#awaitNextStep(received, true);
   }
 
-  // Within a node nothing is lost, and whoever ends is known to have ended.
-  #awaitPeer(kept: Kept, isItsTurn: boolean): void {
-    const isLimited = isItsTurn && this.#mail.isFar(kept.from);
-    kept.untilMs = isLimited ? performance.now() + this.#peerTimeoutMs : Infinity;
+  // Within a node nothing is lost, and a shard that ended is known to have ended.
+  #awaitNextStep(received: Received, isOfOther: boolean): void {
+    const isLimited = isOfOther && this.#sender.isFar(received.from);
+    received.untilMs = isLimited ? performance.now() + this.#longpollTimeoutMs : Infinity;
   }
 
-  #end(kept: Kept | undefined, isDelivered: boolean | undefined): void {
-    if (!kept) return;
-    this.#kept.delete(keyOf(kept.from, kept.call));
-    kept.forget?.();
-    kept.settled?.(isDelivered);
+  #end(received: Received | undefined, isDelivered: boolean | undefined): void {
+    if (!received) return;
+    this.#requests.delete(keyOf(received.from, received.call));
+    received.forget?.();
+    received.settled?.(isDelivered);
   }
 }
 
-function keyOf({ node, member }: SessionPeer, call: number): string {
+function keyOf({ node, member }: ShardAddress, call: number): string {
   return `${call} ${member} ${node}`;
 }

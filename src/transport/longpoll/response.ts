@@ -28,10 +28,10 @@ export class LongPollResponse {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
   #isOpen = true;
-  /** Called where the client goes away before it was answered. */
+  /** Called if the client goes away before it is answered. */
   onAborted: (() => void) | undefined = undefined;
 
-  /** @param isLast - tells by its status whether the client is to connect anew after the answer */
+  /** @param isLast - reports, by its status, whether an answer is the last on its connection */
   constructor(response: HttpResponse, isLast: (status: number) => boolean) {
     this.#response = response;
     this.#isLast = isLast;
@@ -69,7 +69,7 @@ export class LongPollResponse {
     });
   }
 
-  /** Answers with the status in a body, as almost all answers are. @returns false where nobody hears it */
+  /** Answers with the status in a body, as almost all answers are. @returns false if the client is gone */
   status(status: number): boolean {
     return this.#json(status, `{"status":${status}}`);
   }

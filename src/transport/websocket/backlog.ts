@@ -1,12 +1,12 @@
 /**
- * What waits on our side for a connection that takes too little: frames, and who waits for room.
+ * What waits on our side for a connection that takes too little: frames, and waiters for room.
  *
  * The engine refuses a frame when far more than our limit waits already. Broadcasts that it was to
  * publish are lost then; what we send to one client is kept here, so that a reply, or the
  * phx_error that tells of the loss, is not.
  *
  * Runs on: shard. Made when something has to wait.
- * Order: frames leave in the order in which they came, then those who wait get their turn.
+ * Order: frames leave in the order in which they came, then the waiters get their turn.
  * Full: `length` says how much waits; the transport cuts the connection beyond its limit.
  */
 
@@ -38,12 +38,12 @@ export class Backlog {
     this.#length += data.length;
   }
 
-  /** Keeps who waits for room. */
+  /** Keeps a waiter for room. */
   wait(waiter: RoomWaiter): void {
     this.#waiters.push(waiter);
   }
 
-  /** Gives frames to a function, for as long as there is room. */
+  /** Sends frames, for as long as there is room. */
   flush(
     hasRoom: () => boolean,
     send: (data: string | Uint8Array, isBinary: boolean) => void,
@@ -58,7 +58,7 @@ export class Backlog {
     this.#frames.splice(0, count);
   }
 
-  /** Takes out all who wait. */
+  /** Takes out all waiters. */
   takeWaiters(): readonly RoomWaiter[] {
     const waiters = this.#waiters;
     this.#waiters = [];

@@ -8,7 +8,7 @@
  * both come here, so that every request gets the same answers in the same order.
  *
  * Runs on: shard.
- * Full: a shard that drains answers 503, also to who comes on a connection that was kept alive.
+ * Full: a shard that drains answers 503, also on connections that were kept alive.
  */
 
 import type { Decision } from "../../socket/connect.ts";
@@ -23,6 +23,7 @@ import {
 } from "../http/answer.ts";
 import { tryTakeAuthToken } from "../handshake/auth-token.ts";
 import type { HttpResponse, UpgradeContext } from "../engine/engine-types.ts";
+import type { ConnectionSet } from "../connection-set.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import {
   headerOf,
@@ -32,14 +33,12 @@ import {
   type RequestHead,
 } from "../http/request-head.ts";
 import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "../handshake/subprotocols.ts";
+import type { WebSocketConnection } from "./websocket-connection.ts";
 
-/** What an upgrade needs of the transport. */
-export interface UpgradeParts {
+/** The upgrades of a mount. */
+export interface Upgrades {
   readonly handshake: Handshake;
-  /** Says whether connections are ended, and none is to be opened. */
-  readonly isDraining: () => boolean;
-  /** Runs something while an open connection is corked; without one, something else. */
-  readonly corkAnother: (work: () => void, otherwise: () => void) => void;
+  readonly connections: ConnectionSet<WebSocketConnection>;
   /** Makes the WebSocket's data; called just before the 101. */
   readonly accept: (identity: AnyIdentity) => object;
 }
@@ -48,9 +47,9 @@ export interface UpgradeParts {
 interface Upgrade {
   readonly response: HttpResponse;
   readonly head: RequestHead;
-  /** Absent where the engine saw no key. */
+  /** Absent if the engine saw no key. */
   readonly context: UpgradeContext | undefined;
-  readonly parts: UpgradeParts;
+  readonly mount: Upgrades;
   /** Name to answer with, or "". */
   readonly subprotocol: string;
 }
@@ -66,21 +65,21 @@ const HEADERS = [
   EXTENSIONS_HEADER,
 ];
 
-/** Gives what of a head an upgrade looks at. */
+/** Returns what an upgrade looks at in a head. */
 export function upgradeWants(handshake: Handshake): HeadWants {
   const isOffered = handshake.policy.subprotocols !== undefined;
   return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
 }
 
-/** Answers a request for a WebSocket. `context` is absent where the engine saw no key. */
+/** Answers a request for a WebSocket. `context` is absent if the engine saw no key. */
 export function handleUpgrade(
   response: HttpResponse,
   givenHead: RequestHead,
   context: UpgradeContext | undefined,
-  parts: UpgradeParts,
+  mount: Upgrades,
 ): void {
-  const { handshake } = parts;
-  if (parts.isDraining()) {
+  const { handshake, connections } = mount;
+  if (connections.isDraining) {
     sendAnswer(response, unavailableAnswer(), true);
     return;
   }
@@ -98,7 +97,7 @@ export function handleUpgrade(
   const { head, token } = taken;
   const subprotocol = subprotocolOf(head, handshake);
   if (subprotocol === undefined) return refuse(403);
-  const upgrade = { response, head, context, parts, subprotocol };
+  const upgrade = { response, head, context, mount, subprotocol };
   const decision = handshake.decide(head, params, token);
   if (decision instanceof Promise) void finishLater(upgrade, decision);
   else finish(upgrade, decision);
@@ -113,7 +112,7 @@ function subprotocolOf(head: RequestHead, handshake: Handshake): string | undefi
 }
 
 async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promise<void> {
-  const { response } = upgrade;
+  const { response, mount } = upgrade;
   let isAborted = false;
   response.onAborted(() => {
     isAborted = true;
@@ -121,22 +120,24 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   const settled = await decision;
   if (isAborted) return;
   // Never upgraded within the response's own cork: the engine looks afterwards at what it takes for the
-  // request's state, and where the socket stayed in its place, that is the new connection's. Now and
+  // request's state, and if the socket stayed in its place, that is the new connection's. Now and
   // then it closes it (uWebSockets pull request 1929). While another socket is corked, it does not look.
-  // Its binding warns where no response is being corked, so without another one it warns.
+  // Its binding warns if no response is being corked, so without another one it warns.
   const work = (): void => finish(upgrade, settled);
-  if (settled.result === "ok") upgrade.parts.corkAnother(() => response.cork(work), work);
-  else response.cork(work);
+  const [another] = mount.connections;
+  if (settled.result !== "ok") response.cork(work);
+  else if (another) another.cork(() => response.cork(work));
+  else work();
 }
 
 function finish(upgrade: Upgrade, decision: Decision): void {
-  const { response, head, context, parts, subprotocol } = upgrade;
+  const { response, head, context, mount, subprotocol } = upgrade;
   if (decision.result !== "ok") {
-    sendAnswer(response, refusalOf(decision, parts.handshake));
+    sendAnswer(response, refusalOf(decision, mount.handshake));
     return;
   }
   // It may have begun while `connect` was at work.
-  if (parts.isDraining()) {
+  if (mount.connections.isDraining) {
     sendAnswer(response, unavailableAnswer(), true);
     return;
   }
@@ -146,7 +147,7 @@ function finish(upgrade: Upgrade, decision: Decision): void {
     return;
   }
   response.upgrade(
-    parts.accept(decision.identity),
+    mount.accept(decision.identity),
     headerOf(head, "sec-websocket-key") ?? "",
     subprotocol,
     headerOf(head, EXTENSIONS_HEADER) ?? "",
@@ -169,7 +170,7 @@ function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake):
   }
 }
 
-/** Says what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
+/** Returns what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
 function upgradeProblem(head: RequestHead): string | undefined {
   return (
     missingToken(head, "connection", "upgrade") ??

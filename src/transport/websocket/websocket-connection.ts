@@ -8,10 +8,13 @@
  *       send is kept in a backlog. What meets the client, slow-clients decides.
  */
 
-import type { Connection, RoomWaiter } from "../../channel/connection.ts";
+import type { Connection, NativeConnection, RoomWaiter } from "../../channel/connection.ts";
+import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
-import { Backlog } from "./backlog.ts";
+import type { ConnectionSet } from "../connection-set.ts";
 import type { EngineWebSocket } from "../engine/engine-types.ts";
+import type { SlowConnection } from "../slow-clients.ts";
+import { Backlog } from "./backlog.ts";
 
 /** What the engine keeps with a WebSocket, from `upgrade` on. */
 export interface WebSocketData {
@@ -22,27 +25,14 @@ export interface WebSocketData {
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
 /** What the connections of a mount have in common. */
-export interface ConnectionKind {
+export interface WebSocketKind {
+  readonly connections: ConnectionSet<WebSocketConnection>;
+  /** Broadcasts that are held for a moment: nothing that is sent later may overtake them. */
+  readonly held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
   /** Ticks of the sweep that it may be silent. */
   readonly idleTicks: number;
-  /** True where frames are compressed for clients that agreed to it. */
+  /** True if frames are compressed for clients that agreed to it. */
   readonly isCompressed: boolean;
-}
-
-/** What connections tell, and ask of, the transport that made them. */
-export interface ConnectionEvents {
-  /** While less than this waits, there is room. */
-  readonly roomBytes: number;
-  /** Most that a backlog may have. */
-  readonly maxBacklogLength: number;
-  /** A frame of this length (text in UTF-16 units) was sent to one connection. */
-  sent(length: number): void;
-  /** Bytes were published to whoever has the topic: so many receivers. */
-  published(receivers: number, bytes: number): void;
-  /** Something is about to be sent: nothing that came before it may still be held. */
-  beforeSend(connection: WebSocketConnection): void;
-  /** The engine had to keep what was sent; `full`: so had we, and too much of it. */
-  slow(connection: WebSocketConnection, cause: "behind" | "full"): void;
 }
 
 /** Shorter frames grow when they are compressed, or gain too little for the work. */
@@ -53,29 +43,27 @@ const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
 
 /** A connection over WebSocket. */
-export class WebSocketConnection implements Connection {
+export class WebSocketConnection implements Connection, NativeConnection, SlowConnection {
   readonly id: number;
-  readonly kind: ConnectionKind;
-  readonly #events: ConnectionEvents;
+  readonly kind: WebSocketKind;
   #ws: OurWebSocket | undefined = undefined;
   #backlog: Backlog | undefined = undefined;
   socket: ServedSocket | undefined = undefined;
   /** Tick of the sweep at which something last came in. */
   lastInboundTick: number;
 
-  constructor(id: number, kind: ConnectionKind, nowTick: number, events: ConnectionEvents) {
+  constructor(id: number, kind: WebSocketKind, nowTick: number) {
     this.id = id;
     this.kind = kind;
     this.lastInboundTick = nowTick;
-    this.#events = events;
   }
 
   get transport(): string {
     return "websocket";
   }
 
-  get isNative(): boolean {
-    return true;
+  get native(): NativeConnection {
+    return this;
   }
 
   get isCompressed(): boolean {
@@ -101,7 +89,7 @@ export class WebSocketConnection implements Connection {
 
   get hasRoom(): boolean {
     if (!this.#ws || this.#backlog?.hasFrames === true) return false;
-    return this.#ws.getBufferedAmount() < this.#events.roomBytes;
+    return this.#ws.getBufferedAmount() < this.kind.connections.roomBytes;
   }
 
   awaitRoom(waiter: RoomWaiter): void {
@@ -136,22 +124,26 @@ export class WebSocketConnection implements Connection {
 
   #send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
-    this.#events.beforeSend(this);
+    this.#letGoOfHeld();
     if (this.#backlog?.hasFrames === true) {
       this.#keep(this.#backlog, frame, isBinary);
       return;
     }
     const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
     if (result === SEND_SKIPPED) {
+      this.#leaveAllTopics(this.#ws);
       this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
       return;
     }
-    this.#events.sent(frame.length);
-    if (result !== SEND_DONE) this.#events.slow(this, "behind");
+    const { connections } = this.kind;
+    connections.sent(frame.length);
+    if (result !== SEND_DONE) connections.slowClients.note(this, "behind");
   }
 
   ping(data: string | Uint8Array): void {
-    if (this.#ws && this.#ws.ping(data) !== SEND_DONE) this.#events.slow(this, "behind");
+    if (this.#ws && this.#ws.ping(data) !== SEND_DONE) {
+      this.kind.connections.slowClients.note(this, "behind");
+    }
   }
 
   subscribe(nativeTopic: string): void {
@@ -166,7 +158,7 @@ export class WebSocketConnection implements Connection {
     if (!this.#ws) return;
     const isCompressed = mayCompress(this.isCompressed, frame.length);
     this.#ws.publish(nativeTopic, frame, isBinary, isCompressed);
-    this.#events.published(receivers, frame.length);
+    this.kind.connections.published(receivers, frame.length);
   }
 
   cork(work: () => void): void {
@@ -175,7 +167,7 @@ export class WebSocketConnection implements Connection {
   }
 
   close(code: number, reason: string): void {
-    this.#events.beforeSend(this);
+    this.#letGoOfHeld();
     // The engine calls the close handler from within `end`.
     this.#ws?.end(code, reason);
   }
@@ -185,28 +177,40 @@ export class WebSocketConnection implements Connection {
     this.#ws?.close();
   }
 
+  #letGoOfHeld(): void {
+    const { held } = this.kind;
+    if (!held.isEmpty && this.socket?.hasHeldBroadcasts === true) held.flush();
+  }
+
+  // Nothing that is published from now on may overtake what the engine refused. The engine has reported
+  // it, so when the turn ends the connection is cut, or its channels are told.
+  #leaveAllTopics(ws: OurWebSocket): void {
+    for (const topic of ws.getTopics()) ws.unsubscribe(topic);
+  }
+
   #keep(backlog: Backlog, frame: string | Uint8Array, isBinary: boolean): void {
     backlog.keep(frame, isBinary);
-    if (backlog.length > this.#events.maxBacklogLength) this.#events.slow(this, "full");
+    const { maxBackpressureBytes, slowClients } = this.kind.connections;
+    if (backlog.length > maxBackpressureBytes) slowClients.note(this, "full");
   }
 
   #sendBacklog(): void {
     const backlog = this.#backlog;
     backlog?.flush(
-      () => (this.#ws?.getBufferedAmount() ?? Infinity) < this.#events.roomBytes,
+      () => (this.#ws?.getBufferedAmount() ?? Infinity) < this.kind.connections.roomBytes,
       (frame, isBinary) => {
         this.#ws?.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
-        this.#events.sent(frame.length);
+        this.kind.connections.sent(frame.length);
       },
     );
     if (!backlog || !this.hasRoom) return;
-    // Those for whom there is not enough wait anew, in another backlog.
+    // Those for whom there is not enough wait again, in another backlog.
     this.#backlog = undefined;
     for (const waiter of backlog.takeWaiters()) waiter.resume();
   }
 }
 
-/** True where a frame of this length (text in UTF-16 units) is worth compressing. */
+/** Reports whether a frame of this length (text in UTF-16 units) is worth compressing. */
 export function mayCompress(isCompressed: boolean, length: number): boolean {
   return isCompressed && length >= COMPRESS_FROM_LENGTH;
 }

@@ -6,69 +6,35 @@
  *       see slow-clients.
  */
 
-import type { Logger } from "../../log/logger.ts";
+import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
+import { COUNTER } from "../../memory/counters-layout.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
-import type { ServedSocket, SocketOpener } from "../../socket/served-socket.ts";
-import type { ConnectionNumbering } from "../connection-numbering.ts";
-import { Drain, type DrainCounts, type DrainPace } from "../drain.ts";
+import type { ServedSocket } from "../../socket/served-socket.ts";
+import type { ConnectionSet } from "../connection-set.ts";
+import type { DrainCounts, DrainPace } from "../drain.ts";
 import type {
   Engine,
-  EngineApp,
   HttpRequest,
   HttpResponse,
   WebSocketBehavior,
 } from "../engine/engine-types.ts";
-import type { Handshake } from "../handshake/handshake.ts";
-import type { TransportMeter } from "../meter.ts";
-import { spellingsOf, variablesOf } from "../http/path.ts";
+import { handshakePolicyOf } from "../handshake/handshake-options.ts";
+import { Handshake } from "../handshake/handshake.ts";
+import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { readHead } from "../http/request-head.ts";
-import { roomWithin, SlowClients } from "../slow-clients.ts";
-import type { Sweep } from "../sweep.ts";
+import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
   WebSocketConnection,
-  type ConnectionEvents,
-  type ConnectionKind,
   type OurWebSocket,
   type WebSocketData,
+  type WebSocketKind,
 } from "./websocket-connection.ts";
+import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.ts";
 
-/** A mount's options for WebSocket. */
-export interface WebSocketOptions {
-  /** Silence after which a connection is closed (ms). */
-  readonly timeoutMs: number;
-  /** Largest message of a client (bytes), with the 6 to 14 of a frame's header. */
-  readonly maxFrameBytes: number;
-  /** True: frames are compressed both ways (permessage-deflate) for clients that offer it. */
-  readonly compress: boolean;
-}
-
-/** What the transport is made of. */
-export interface WebSocketParts {
-  readonly engine: Engine;
-  readonly app: EngineApp;
-  readonly sockets: SocketOpener;
-  readonly logger: Logger;
-  readonly meter: TransportMeter;
-  readonly sweep: Sweep;
-  readonly numbers: ConnectionNumbering;
-  /** Says whether no shard takes connections any more; this one's own drain is known here. */
-  readonly isNodeDrained: () => boolean;
-  readonly maxBackpressureBytes: number;
-  readonly slowClientMs: number;
-  /** What holds broadcasts for a while, where anything does. */
-  readonly held: HeldPublishes;
-}
-
-/** Broadcasts that wait to be published. */
-export interface HeldPublishes {
-  readonly isEmpty: boolean;
-  /** Publishes them now. */
-  flush(): void;
-}
-
+const DEFAULT_PATH = "/websocket";
 /** Up to this much beyond our limit the engine hands messages over, so that we can say 1009. */
 const FRAME_SLACK_BYTES = 1_048_576;
 /** The engine's own limit of what it keeps for a client: so far above ours that ours decide. */
@@ -78,73 +44,72 @@ const LEAST_CEILING_BYTES = 16_777_216;
 const MOST_CEILING_BYTES = 2_147_483_647;
 
 /** All WebSocket connections of a shard. */
-export class WebSocketTransport implements ConnectionEvents {
-  readonly roomBytes: number;
-  readonly maxBacklogLength: number;
-  readonly #parts: WebSocketParts;
-  readonly #slowClients: SlowClients<WebSocketConnection>;
-  readonly #connections = new Set<WebSocketConnection>();
-  readonly #drain: Drain<WebSocketConnection>;
-  readonly #lookAtSlow = (): void => this.#slowClients.lookWhereDue();
+export class WebSocketTransport implements Transport {
+  readonly #shard: TransportShard;
+  readonly #connections: ConnectionSet<WebSocketConnection>;
+  readonly #engine: Engine;
+  readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
+  readonly #lookAtSlow = (): void => this.#connections.slowClients.lookWhereDue();
   /** No connection can have been silent for too long before this tick of the sweep. */
   #nextIdleTick = Infinity;
 
-  constructor(parts: WebSocketParts) {
-    this.#parts = parts;
-    this.roomBytes = roomWithin(parts.maxBackpressureBytes);
-    this.maxBacklogLength = parts.maxBackpressureBytes;
-    this.#slowClients = new SlowClients({
-      maxBytes: parts.maxBackpressureBytes,
-      patienceMs: parts.slowClientMs,
-      connections: this.#connections,
-      meter: parts.meter,
-      logger: parts.logger,
-    });
-    this.#drain = new Drain({
-      transport: "websocket",
-      connections: this.#connections,
-      restart: (connection) => this.#restart(connection),
-      cut: (connection) => connection.cut(),
-    });
-    parts.sweep.add((tick) => this.#look(tick));
+  /** @param held - broadcasts that are held for a moment */
+  constructor(
+    shard: TransportShard,
+    connections: ConnectionSet<WebSocketConnection>,
+    engine: Engine,
+    held: Pick<HeldBroadcasts, "isEmpty" | "flush">,
+  ) {
+    this.#shard = shard;
+    this.#connections = connections;
+    this.#engine = engine;
+    this.#held = held;
+    shard.sweep.add((tick) => this.#look(tick));
   }
 
-  /** Open connections. */
-  get size(): number {
-    return this.#connections.size;
+  mount({ mount, options, endpoint }: ServedMount): void {
+    const given = websocketOptionsOf(options);
+    if (!given) return;
+    const { options: server } = this.#shard;
+    const { timeoutMs = server.idleTimeoutMs, maxFrameBytes = server.maxFrameBytes } = given;
+    const policy = handshakePolicyOf(mount.path, endpoint, options, given);
+    const handshake = new Handshake(mount, policy, "websocket", this.#shard);
+    const path = joinPaths(mount.path, given.path ?? DEFAULT_PATH);
+    this.#serve(path, handshake, { timeoutMs, maxFrameBytes, compress: given.compress ?? false });
   }
 
-  /** Serves a socket at a path. */
-  mount(path: string, handshake: Handshake, options: WebSocketOptions): void {
-    const { engine, app } = this.#parts;
+  sockets(): Iterable<ServedSocket> {
+    return this.#connections.sockets();
+  }
+
+  async drain(pace: DrainPace): Promise<DrainCounts> {
+    return this.#connections.drain(pace);
+  }
+
+  cut(): void {
+    this.#connections.cut();
+  }
+
+  #serve(path: string, handshake: Handshake, options: WebSocketOptions): void {
+    const { app, sweep } = this.#shard;
     const variables = variablesOf(path);
     const wants = upgradeWants(handshake);
-    const kind = {
-      idleTicks: Math.ceil(options.timeoutMs / this.#parts.sweep.tickMs) + 1,
+    const kind: WebSocketKind = {
+      connections: this.#connections,
+      held: this.#held,
+      idleTicks: Math.ceil(options.timeoutMs / sweep.tickMs) + 1,
       isCompressed: options.compress,
     };
-    const parts = {
+    const steps = {
       handshake,
-      corkAnother: (work: () => void, otherwise: () => void): void => {
-        const [other] = this.#connections;
-        if (other === undefined) otherwise();
-        else other.cork(work);
-      },
-      isDraining: (): boolean => this.#drain.hasBegun || this.#parts.isNodeDrained(),
+      connections: this.#connections,
       accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
-      compression: options.compress
-        ? engine.SHARED_COMPRESSOR | engine.SHARED_DECOMPRESSOR
-        : engine.DISABLED,
-      idleTimeout: 0,
-      sendPingsAutomatically: false,
-      maxPayloadLength: options.maxFrameBytes + FRAME_SLACK_BYTES,
-      maxBackpressure: ceilingOf(this.#parts.maxBackpressureBytes),
-      closeOnBackpressureLimit: false,
+      ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        handleUpgrade(response, head, upgradeContext, parts);
+        handleUpgrade(response, head, upgradeContext, steps);
       },
       open: (ws) => this.#open(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
@@ -158,57 +123,27 @@ export class WebSocketTransport implements ConnectionEvents {
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
       app.any(spelling, (response: HttpResponse, request: HttpRequest) => {
-        handleUpgrade(response, readHead(response, request, variables, wants), undefined, parts);
+        handleUpgrade(response, readHead(response, request, variables, wants), undefined, steps);
       });
     }
   }
 
-  beforeSend({ socket }: WebSocketConnection): void {
-    const { held } = this.#parts;
-    if (!held.isEmpty && socket?.hasHeldBroadcasts === true) held.flush();
+  #limitsOf({ compress, maxFrameBytes }: WebSocketOptions): WebSocketBehavior<WebSocketData> {
+    const { DISABLED, SHARED_COMPRESSOR, SHARED_DECOMPRESSOR } = this.#engine;
+    return {
+      compression: compress ? SHARED_COMPRESSOR | SHARED_DECOMPRESSOR : DISABLED,
+      idleTimeout: 0,
+      sendPingsAutomatically: false,
+      maxPayloadLength: maxFrameBytes + FRAME_SLACK_BYTES,
+      maxBackpressure: ceilingOf(this.#shard.options.maxBackpressureBytes),
+      closeOnBackpressureLimit: false,
+    };
   }
 
-  sent(length: number): void {
-    this.#parts.meter.sent(1, length);
-    this.#slowClients.sent(length);
-  }
-
-  published(receivers: number, bytes: number): void {
-    this.#parts.meter.sent(receivers, bytes);
-    this.#slowClients.published(bytes);
-  }
-
-  slow(connection: WebSocketConnection, cause: "behind" | "full"): void {
-    this.#slowClients.note(connection, cause);
-  }
-
-  /**
-   * Goes through the sockets of all open connections, in the order they came.
-   *
-   * @yields each socket
-   */
-  *openSockets(): Iterable<ServedSocket> {
-    for (const { socket } of this.#connections) if (socket) yield socket;
-  }
-
-  /** Closes all connections with 1012, in batches, and takes no more; resolves when none is left. */
-  async drain(pace: DrainPace): Promise<DrainCounts> {
-    return this.#drain.run(pace);
-  }
-
-  /** Ends all connections at once; those that can take it get the close code. */
-  cutAll(): void {
-    this.#drain.endAll();
-  }
-
-  #restart(connection: WebSocketConnection): void {
-    connection.socket?.end(CLOSE.restart, { shutdown: "draining" });
-  }
-
-  #accept(identity: AnyIdentity, kind: ConnectionKind): WebSocketData {
-    const id = this.#parts.numbers.take();
-    const connection = new WebSocketConnection(id, kind, this.#parts.sweep.tick, this);
-    connection.socket = this.#parts.sockets.open(connection, identity);
+  #accept(identity: AnyIdentity, kind: WebSocketKind): WebSocketData {
+    const { sweep, sockets } = this.#shard;
+    const connection = new WebSocketConnection(this.#connections.takeNumber(), kind, sweep.tick);
+    connection.socket = sockets.open(connection, identity);
     return { connection };
   }
 
@@ -217,7 +152,6 @@ export class WebSocketTransport implements ConnectionEvents {
     connection.attach(ws);
     this.#connections.add(connection);
     this.#noteIdleTick(connection);
-    this.#parts.meter.opened();
     connection.socket?.opened();
   }
 
@@ -228,10 +162,10 @@ export class WebSocketTransport implements ConnectionEvents {
     maxFrameBytes: number,
   ): void {
     const { socket } = connection;
-    connection.lastInboundTick = this.#parts.sweep.tick;
-    this.#parts.meter.received(message.byteLength);
+    connection.lastInboundTick = this.#shard.sweep.tick;
+    this.#connections.received(message.byteLength);
     if (!socket) return;
-    if (wireBytes(message.byteLength) > maxFrameBytes) {
+    if (frameBytes(message.byteLength) > maxFrameBytes) {
       socket.end(CLOSE.tooLarge, { shutdown: "closed" });
     } else if (isBinary) {
       socket.receiveBytes(new Uint8Array(message));
@@ -240,31 +174,28 @@ export class WebSocketTransport implements ConnectionEvents {
     }
   }
 
-  // The engine answers a ping itself: with the same bytes, which wait where the client does not read.
+  // The engine answers a ping itself: with the same bytes, which wait if the client does not read.
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
-    connection.lastInboundTick = this.#parts.sweep.tick;
-    if (opcode === "ping") this.#slowClients.sent(data.byteLength);
+    connection.lastInboundTick = this.#shard.sweep.tick;
+    if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);
     connection.socket?.receiveControl(opcode, new Uint8Array(data));
   }
 
   // Called from within the engine's `send` and `publish`: nothing but notes may be made here.
   #skipped(connection: WebSocketConnection): void {
-    this.#parts.meter.skipped();
-    this.#slowClients.note(connection, "skipped");
+    this.#shard.counters.add(COUNTER.engineSkips);
+    this.#connections.slowClients.note(connection, "skipped");
   }
 
   #drained(connection: WebSocketConnection): void {
     connection.drained();
-    this.#drain.taken(connection);
+    this.#connections.taken(connection);
   }
 
   #closed(connection: WebSocketConnection, code: number): void {
     connection.detach();
-    this.#connections.delete(connection);
-    this.#slowClients.forget(connection);
-    this.#parts.meter.closed();
+    this.#connections.remove(connection);
     connection.socket?.closed(code, { shutdown: "closed" });
-    this.#drain.closed(connection);
   }
 
   #look(tick: number): void {
@@ -286,13 +217,14 @@ export class WebSocketTransport implements ConnectionEvents {
   }
 }
 
-/** Gives the engine's limit for one of ours (bytes). */
-function ceilingOf(maxBytes: number): number {
-  return Math.min(Math.max(maxBytes * CEILING_FACTOR, LEAST_CEILING_BYTES), MOST_CEILING_BYTES);
+/** Returns the engine's limit of what may wait for a client (bytes). */
+function ceilingOf(maxBackpressureBytes: number): number {
+  const ceilingBytes = Math.max(maxBackpressureBytes * CEILING_FACTOR, LEAST_CEILING_BYTES);
+  return Math.min(ceilingBytes, MOST_CEILING_BYTES);
 }
 
-/** Gives the bytes of a client's frame, header and mask included: what Phoenix's limit counts. */
-function wireBytes(payloadBytes: number): number {
+/** Returns the bytes of a client's frame, header and mask included: what Phoenix's limit counts. */
+function frameBytes(payloadBytes: number): number {
   if (payloadBytes < 126) return payloadBytes + 6;
   return payloadBytes + (payloadBytes < 65_536 ? 8 : 14);
 }

@@ -1,5 +1,5 @@
 /**
- * The `bench` channel of the conformance app: a broadcast and an echo, and nothing besides.
+ * The `bench` channel of the conformance app: a broadcast and an echo.
  *
  * Runs on: a shard.
  */

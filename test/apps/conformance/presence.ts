@@ -1,5 +1,5 @@
 /**
- * The `presence` channel of the conformance app: who joins is there, under their user id.
+ * The `presence` channel of the conformance app: tracks each client that joins under its user id.
  *
  * Runs on: a shard.
  */
@@ -7,7 +7,7 @@ import { defineChannel, definePresence, ok, reply } from "../../../src/index.ts"
 import { asObject } from "./payload.ts";
 import { userSocket } from "./socket.ts";
 
-/** Who is where. Any key will do, as in Phoenix. */
+/** The presences. Accepts any key, as Phoenix does. */
 export const presence = definePresence({ keys: "any" });
 
 function keyOf({ assigns }: { readonly assigns: { readonly userId: string | null } }): string {

@@ -1,5 +1,6 @@
 /**
- * The `room` channel of the conformance app: one topic for each way to join, one event for each way to answer.
+ * The `room` channel of the conformance app: a topic for each outcome of a join, and an event for each kind
+ * of answer.
  *
  * Runs on: a shard.
  */
@@ -9,19 +10,19 @@ import { defineChannel, error, ok, reply, stop, type LaterReply } from "../../..
 import { asBytes, asObject, hexAt, numberAt } from "./payload.ts";
 import { userSocket } from "./socket.ts";
 
-/** What a room sends to itself, at once or after a while. */
+/** A message that a room sends to itself, at once or later. */
 type RoomMessage =
   | { readonly kind: "afterJoin" }
   | { readonly kind: "ackShout"; readonly payload: unknown }
   | { readonly kind: "tick"; readonly payload: unknown }
   | { readonly kind: "lateReply"; readonly ref: LaterReply; readonly payload: unknown };
 
-/** What is no result, handed over as one: the library has to find out at run time. */
+/** Passes off an invalid value as a result. The library has to detect it at run time. */
 function noResult(value: unknown): never {
   return value as never;
 }
 
-/** Gives the text of what a push inside `join` gives, which is an error. */
+/** Pushes inside `join`, and returns the text of the resulting error. */
 function tryPush(socket: { push(event: string, payload: unknown): void }): string {
   try {
     socket.push("too_early", {});
@@ -31,7 +32,7 @@ function tryPush(socket: { push(event: string, payload: unknown): void }): strin
   }
 }
 
-/** Broadcasts the odd numbers and pushes the even ones, so that a client sees whether their order is kept. */
+/** Broadcasts odd numbers and pushes even ones, so that the client can check their order. */
 function sendInOrder(
   socket: {
     push(event: string, payload: unknown): void;
@@ -56,7 +57,7 @@ export const room = defineChannel(userSocket, {
       case "room:crash":
         throw new Error("join was asked to throw");
       case "room:exit":
-        // The nearest that JavaScript has to a process that exits: a stop, which no join may give.
+        // JavaScript's closest equivalent of a process that exits: a stop, which a join must not return.
         return noResult(stop("normal"));
       case "room:badreturn":
         return noResult("no result");

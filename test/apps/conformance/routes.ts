@@ -1,5 +1,5 @@
 /**
- * The HTTP routes of the conformance app, by which a test speaks to topics from outside.
+ * The HTTP routes of the conformance app, by which a test broadcasts and disconnects from outside.
  *
  * Runs on: the shard that serves the request.
  */
@@ -11,7 +11,7 @@ function payloadOf(contentType: string | undefined, body: Uint8Array): unknown {
   return body.byteLength === 0 ? {} : JSON.parse(Buffer.from(body).toString("utf8"));
 }
 
-/** Broadcasts the body of the request, JSON or bytes, to the topic that the query names. */
+/** Broadcasts the body of the request, JSON or bytes, to the topic in the query. */
 export async function publish(request: RouteRequest, ctx: ShardContext): Promise<RouteResponse> {
   const { topic, event } = request.query;
   if (topic === undefined || event === undefined)
@@ -20,7 +20,7 @@ export async function publish(request: RouteRequest, ctx: ShardContext): Promise
   return { status: 200, body: "ok" };
 }
 
-/** Ends every connection of a user. */
+/** Closes all connections of a user. */
 export function disconnect(request: RouteRequest, ctx: ShardContext): RouteResponse {
   const userId = request.query["user_id"];
   if (userId === undefined) return { status: 400, body: "user_id must be given" };

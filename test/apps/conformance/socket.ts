@@ -1,11 +1,12 @@
 /**
- * The one socket of the conformance app: refuses, throws or accepts as its parameters say.
+ * The socket of the conformance app: refuses, throws or accepts, depending on its parameters.
  *
  * Runs on: a shard.
  */
-import { defineSocket, error, ok, type RequestUri } from "../../../src/index.ts";
+import { defineSocket, error, ok } from "../../../src/index.ts";
+import type { RequestUri } from "../../../src/raw.ts";
 
-/** What every mount tells the socket of its clients. */
+/** The information about clients that every mount passes to the socket. */
 export const CLIENT_INFO = ["peerData", "xHeaders", "uri", "userAgent"] as const;
 
 const DEFAULT_PORT = 80;
@@ -23,7 +24,7 @@ export const userSocket = defineSocket({
       JSON.stringify({
         params,
         uri: uri && textOf(uri),
-        // Phoenix shows the certificate of a client, as its language writes that there is none.
+        // Phoenix shows the certificate of the client, or in Elixir's notation that there is none.
         peer: peerData && { address: peerData.address, ssl: "nil" },
         x_headers: xHeaders,
         ua: userAgent,
@@ -35,24 +36,24 @@ export const userSocket = defineSocket({
   id: ({ assigns }) => (assigns.userId === null ? null : `users:${assigns.userId}`),
 });
 
-/** What the last client told. */
+/** The text of the last client. */
 let lastClient = "";
 
 /**
- * Gives a text to be kept. Every connection keeps one, hardly any asks for it, and clients of one
- * program tell mostly the same: it is kept once.
+ * Returns a text that a connection keeps. Successive clients mostly have the same text, so one string is
+ * shared by all of them.
  */
 function kept(client: string): string {
   if (client !== lastClient) lastClient = client;
   return lastClient;
 }
 
-/** Writes a URI as Elixir does: with a port that is not the scheme's own, and a query even if it is empty. */
+/** Formats a URI as Elixir does: with the port unless it is the scheme's default, and always with a query. */
 function textOf({ scheme, host, port, path, query }: RequestUri): string {
   return `${scheme}://${host}${port === DEFAULT_PORT ? "" : `:${port}`}${path}?${query}`;
 }
 
-/** What `/custom` answers where `connect` refused with a reason. */
+/** Returns the response of `/custom` if `connect` refuses with a reason. */
 export function answerTo(refusal: unknown): { status: number; body: string } {
   const { reason } = refusal as { readonly reason: unknown };
   if (reason === "rate_limit") return { status: 429, body: "Too many requests" };

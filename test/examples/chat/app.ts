@@ -1,9 +1,9 @@
-/** A chat with a history, which `client.ts` shows: `npx simurgh serve dist/test/examples/chat/app.js`. */
+/** A chat with a history; `client.ts` is its client. `npx simurgh serve dist/test/examples/chat/app.js` */
 import { randomUUID } from "node:crypto";
 import { defineChannel, defineEndpoint, definePresence, defineSocket, error, ok } from "simurgh";
 import { History, type Said } from "./history.ts";
 
-/** All that is said in any room, for the histories; no client can join it. */
+/** Internal topic with the messages of all rooms, for the histories. No client can join it. */
 const EVERYTHING = "chat:everything";
 const MOST_CHARACTERS = 500;
 
@@ -15,11 +15,8 @@ const userSocket = defineSocket({
 });
 
 const room = defineChannel(userSocket, {
-  join(socket) {
-    socket.send("joined"); // Clients hear of nothing before the join is answered.
-    return ok({ history: history.of(socket.topic) });
-  },
-  handleInfo(socket) {
+  join: (socket) => ok({ history: history.of(socket.topic) }),
+  joined(socket) {
     presence.track(socket, socket.assigns.user, {});
     socket.push("presence_state", presence.list(socket));
   },
@@ -31,7 +28,7 @@ const room = defineChannel(userSocket, {
       const { topic, assigns, context } = socket;
       const id = randomUUID();
       const said: Said = { id, room: topic, from: assigns.user, text, atMs: Date.now() };
-      // In this order: who joins in between gets it twice, by one id, and not never.
+      // In this order, a client that joins in between gets the message twice (with one id) rather than never.
       context.broadcast(EVERYTHING, "said", said);
       socket.broadcast("said", said);
       return ok();
@@ -49,8 +46,8 @@ export default defineEndpoint({
     },
   },
   start(context) {
-    // Each shard keeps its own, since it started; what must outlive that belongs into a database.
-    // What may have a hole is not shown as if it had none: after a gap the history begins anew.
+    // Each shard keeps its own history since its start. Use a database for what must last longer.
+    // After a gap, the history is cleared, so that it never has holes.
     context.subscribe(
       EVERYTHING,
       ({ payload }) => history.add(payload as Said),

@@ -1,17 +1,17 @@
 import { Presence, type Socket } from "phoenix";
 import type { Said } from "./history.ts";
 
-/** Twice what the server's history has: what comes twice is found among these. */
+/** Twice the size of the server's history; duplicates are looked for among these messages. */
 const MOST_MESSAGES = 100;
 
-/** What a page does with a room. */
+/** Callbacks with which a page shows a room. */
 export interface Shown {
   readonly message: (said: Said) => void;
   readonly people: (names: readonly string[]) => void;
   readonly problem: (reason: string) => void;
 }
 
-/** Opens a room with the official client, in a browser or anywhere else; gives what says something. */
+/** Opens a room with the official client, in a browser or elsewhere. Returns a function that sends text. */
 export function openRoom(socket: Socket, name: string, shown: Shown): (text: string) => void {
   const channel = socket.channel(`room:${name}`);
   const messages: Said[] = [];
@@ -27,7 +27,7 @@ export function openRoom(socket: Socket, name: string, shown: Shown): (text: str
   const presence = new Presence(channel);
   presence.onSync(() => shown.people(presence.list((user) => user).toSorted()));
   channel.on("said", (said) => add(said as Said));
-  // After each reconnect too, as the client joins anew: then it adds what was missed.
+  // The client also joins again after each reconnect; this then adds the missed messages.
   channel.join().receive("ok", (response) => {
     for (const said of (response as { readonly history: readonly Said[] }).history) add(said);
   });

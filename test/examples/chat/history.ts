@@ -9,9 +9,9 @@ export interface Said {
 }
 
 /**
- * The last messages of each room, in the memory of a shard.
+ * The latest messages of each room, in the memory of a shard.
  *
- * Full: of a room the oldest message goes; of the rooms the one that was silent for longest.
+ * Full: a full room drops its oldest message; if there are too many rooms, the one silent for longest goes.
  */
 export class History {
   readonly #rooms = new Map<string, Said[]>();
@@ -27,7 +27,7 @@ export class History {
     const messages = this.#rooms.get(message.room) ?? [];
     messages.push(message);
     if (messages.length > this.#perRoom) messages.shift();
-    // Taken out and put in again, a room is the last one of the map: the first was silent for longest.
+    // Moves the room to the end of the map, so that the first room is the one silent for longest.
     this.#rooms.delete(message.room);
     this.#rooms.set(message.room, messages);
     if (this.#rooms.size <= this.#mostRooms) return;
@@ -37,7 +37,7 @@ export class History {
     }
   }
 
-  /** Gives the last messages of a room, the oldest first. */
+  /** Returns the latest messages of a room, oldest first. */
   of(room: string): readonly Said[] {
     return this.#rooms.get(room) ?? [];
   }

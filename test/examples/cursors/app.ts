@@ -1,14 +1,14 @@
-/** Live cursors, which `client.ts` moves and shows: `npx simurgh serve dist/test/examples/cursors/app.js`. */
+/** Live cursors; `client.ts` is its client. `npx simurgh serve dist/test/examples/cursors/app.js` */
 import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh";
 
 const userSocket = defineSocket({
   connect: ({ params }) => (params["user"] ? ok({ user: params["user"] }) : error()),
 });
 
-/** An event for each cursor, since of each event the latest is kept for a client that is slow. */
+/** Each cursor has its own event, because `conflate` keeps the latest broadcast of each event. */
 const board = defineChannel(userSocket, {
   slow: "conflate",
-  queue: 256, // Of more cursors than that, those that moved last.
+  queue: 256, // Keeps this many cursors, those that moved last.
   join: () => ok(),
   handleIn: {
     move(socket, { x, y }: { x: unknown; y: unknown }) {
@@ -17,7 +17,7 @@ const board = defineChannel(userSocket, {
     },
   },
   missed: (socket, count) => socket.push("missed", { count }),
-  // By the same event: whoever was slow must not see it where it was.
+  // With the same event, so that it replaces a position that a slow client has not received yet.
   terminate: (socket) => socket.broadcast(`at:${socket.assigns.user}`, { gone: true }),
 });
 

@@ -1,7 +1,7 @@
 import type { Socket } from "phoenix";
 
 const FRAME_MS = 1_000 / 60;
-/** The client waits that long for an answer to a push: of a move there is none. */
+/** How long the client waits for a reply to a push; moves get none. */
 const ANSWER_MS = 100;
 
 export interface Position {
@@ -9,20 +9,20 @@ export interface Position {
   readonly y: number;
 }
 
-/** What a page does with the cursors of others. */
+/** Callbacks with which a page shows the cursors of others. */
 export interface Shown {
-  /** The board is joined, or joined anew: what was shown before may have moved, or gone. */
+  /** Called after each join or rejoin. Cursors shown before may have moved or gone. */
   readonly open: () => void;
-  /** Without a position, the cursor is gone. */
+  /** Called when a cursor moves. Without a position, the cursor is gone. */
   readonly cursor: (user: string, position: Position | undefined) => void;
-  /** So many positions were left out, as this client read too slowly; the latest were not. */
+  /** Called when positions were dropped because this client read too slowly. The latest ones never are. */
   readonly missed: (count: number) => void;
 }
 
 /**
- * Opens a board with the official client; gives what moves one's own cursor.
+ * Opens a board with the official client. Returns a function that moves the user's own cursor.
  *
- * It may be called as often as the mouse moves: the latest position leaves, 60 times a second.
+ * Call it for every mouse move: it sends the latest position, at most 60 times a second.
  */
 export function openBoard(socket: Socket, name: string, shown: Shown): (to: Position) => void {
   const channel = socket.channel(`board:${name}`);

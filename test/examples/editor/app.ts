@@ -1,13 +1,13 @@
-/** The endpoint of the editor; `main.ts` serves it, with its page. */
+/** The endpoint of the editor; `main.ts` serves it together with its page. */
 import { defineChannel, defineEndpoint, defineSocket, error, ok, reply } from "simurgh";
 import type { RouteResponse, ShardContext } from "simurgh";
 import type { PageFile } from "./bundle.ts";
 import { Documents } from "./documents.ts";
 
-/** All that is written in any document, for the documents of each shard; no client can join it. */
+/** Internal topic with the updates of all documents, for every shard's copies. No client can join it. */
 const EVERYTHING = "editor:everything";
 
-/** Those of this shard. Each has them all, since it started; a database would have them for good. */
+/** This shard's copies. Every shard has all documents since its start; use a database to keep them. */
 const documents = new Documents(1_000);
 
 const writer = defineSocket({ connect: () => ok({}) });
@@ -15,7 +15,7 @@ const writer = defineSocket({ connect: () => ok({}) });
 const editor = defineChannel(writer, {
   join: () => ok(),
   handleIn: {
-    /** A client says what it has. It gets what it lacks, and is asked for what is lacking here. */
+    /** A client sends its state. It gets what it lacks, and is asked for what this shard lacks. */
     sync(socket, stateVector) {
       if (!(stateVector instanceof Uint8Array)) return error({ reason: "bytes?" });
       const missing = documents.missing(socket.topic, stateVector);
@@ -27,7 +27,8 @@ const editor = defineChannel(writer, {
       if (!(update instanceof Uint8Array) || !Documents.isUpdate(update)) {
         return error({ reason: "no update" });
       }
-      // In this order: who syncs in between gets it twice, which does no harm, and not never.
+      // In this order, a client that syncs in between gets the update twice, which is harmless, rather
+      // than never.
       socket.context.broadcast(EVERYTHING, socket.topic, update);
       socket.broadcastFrom("update", update);
       return ok();
@@ -35,7 +36,7 @@ const editor = defineChannel(writer, {
   },
 });
 
-/** The page, as main has bundled it. */
+/** Returns a file of the page, which the main thread has bundled. */
 function fileOf({ data }: ShardContext, path: string): RouteResponse {
   const file = (data as Readonly<Record<string, PageFile>>)[path];
   if (!file) return { status: 404 };
@@ -56,8 +57,8 @@ export default defineEndpoint({
     "GET /page.js": (request, context) => fileOf(context, request.path),
   },
   start(context) {
-    // What is lost between shards is made up for: channels of those topics end with phx_error then,
-    // and clients that join anew say what they have.
+    // No gap handler is needed: when messages between shards are lost, channels end with phx_error, and
+    // the clients sync when they join again.
     context.subscribe(EVERYTHING, ({ event, payload }) =>
       documents.update(event, payload as Uint8Array),
     );

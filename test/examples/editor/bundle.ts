@@ -8,7 +8,7 @@ export interface PageFile {
   readonly text: string;
 }
 
-/** Makes the page's files: its script in one, with Yjs and the official `phoenix` client in it. */
+/** Bundles the page's script with Yjs and the official `phoenix` client. */
 export async function bundlePage(): Promise<Readonly<Record<string, PageFile>>> {
   const folder = new URL("page/", import.meta.url);
   const { outputFiles } = await build({

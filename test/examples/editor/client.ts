@@ -1,14 +1,14 @@
 import type { Channel, Socket } from "phoenix";
 import * as Y from "yjs";
 
-/** Bytes of an update that says nothing. */
+/** Size of an empty update. */
 const EMPTY_BYTES = 2;
 
 /**
- * Keeps a document the same as everybody's, with the official client, in a browser or anywhere else.
+ * Keeps a document in sync with all other clients, using the official client, in a browser or elsewhere.
  *
- * Whoever was away, or has lost updates, syncs when the client joins anew: both sides tell what they
- * have, and get what they lack.
+ * After a disconnect or lost updates, the client joins again and syncs: both sides send their state and get
+ * what they lack.
  */
 export function openDocument(socket: Socket, name: string, document: Y.Doc): Channel {
   const channel = socket.channel(`doc:${name}`);
@@ -23,7 +23,7 @@ export function openDocument(socket: Socket, name: string, document: Y.Doc): Cha
     send(Y.encodeStateAsUpdate(document, new Uint8Array(stateVector as ArrayBuffer))),
   );
   document.on("update", (update: Uint8Array, origin: unknown) => {
-    // What is written while the connection is away goes with the next sync.
+    // Changes made while disconnected are sent with the next sync.
     if (origin !== channel && channel.state === "joined") send(update);
   });
   channel
@@ -34,7 +34,7 @@ export function openDocument(socket: Socket, name: string, document: Y.Doc): Cha
   return channel;
 }
 
-/** The official client sends a payload as bytes where it is an ArrayBuffer. */
+/** Converts bytes to an ArrayBuffer, which the official client sends as a binary payload. */
 function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer {
   return (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
 }

@@ -1,6 +1,6 @@
 import * as Y from "yjs";
 
-/** Documents by their names, the ones that were written last. */
+/** Documents by name. Full: the document that was not written to for longest goes. */
 export class Documents {
   readonly #documents = new Map<string, Y.Doc>();
   readonly #capacity: number;
@@ -9,7 +9,7 @@ export class Documents {
     this.#capacity = capacity;
   }
 
-  /** True for bytes that Yjs can read as an update. */
+  /** Reports whether Yjs can read bytes as an update. */
   static isUpdate(bytes: Uint8Array): boolean {
     try {
       Y.decodeUpdate(bytes);
@@ -19,7 +19,7 @@ export class Documents {
     }
   }
 
-  /** Adds what somebody wrote. In which order, and how often, does not matter. */
+  /** Applies an update. Order and repetition do not matter. */
   update(name: string, update: Uint8Array): void {
     const document = this.#documents.get(name) ?? new Y.Doc();
     this.#documents.delete(name);
@@ -30,12 +30,12 @@ export class Documents {
     if (oldest !== undefined) this.#documents.delete(oldest);
   }
 
-  /** What there is of a document. */
+  /** Returns the state vector of a document. */
   stateVector(name: string): Uint8Array {
     return Y.encodeStateVector(this.#documents.get(name) ?? new Y.Doc());
   }
 
-  /** What somebody lacks of a document who has so much of it; undefined where that is unreadable. */
+  /** Returns what a client with this state vector lacks; undefined if the vector is invalid. */
   missing(name: string, stateVector: Uint8Array): Uint8Array | undefined {
     try {
       return Y.encodeStateAsUpdate(this.#documents.get(name) ?? new Y.Doc(), stateVector);

@@ -1,4 +1,4 @@
-/** An editor for several at once: `node dist/test/examples/editor/main.js`, then open it in two tabs. */
+/** A collaborative editor: run `node dist/test/examples/editor/main.js` and open it in two tabs. */
 import { serve } from "simurgh";
 import { bundlePage } from "./bundle.ts";
 

@@ -9,17 +9,16 @@ const userSocket = defineSocket({
   id: ({ assigns }) => `users:${assigns.user}`,
 });
 
-// What a connection may do in a room that it has joined.
+// A room, and what a connection can do there after joining.
 const room = defineChannel(userSocket, {
-  // For the types of the client, and of what is sent here.
+  // Types of outgoing events, for this code and the client.
   out: { said: typed<Said>(), joined: typed<Who>(), left: typed<Who>(), typing: typed<Who>() },
   join(socket) {
     if (socket.topic === "room:staff" && socket.assigns.user !== "ann")
       return error({ reason: "no" });
-    socket.send("joined"); // The others hear of it once the join is answered.
     return ok();
   },
-  handleInfo: (socket) => socket.broadcastFrom("joined", { user: socket.assigns.user }),
+  joined: (socket) => socket.broadcastFrom("joined", { user: socket.assigns.user }),
   handleIn: {
     // socket.on("say", (text, callback) => { … })
     say(socket, { text }: { text: string }) {
@@ -34,11 +33,11 @@ const room = defineChannel(userSocket, {
       socket.context.broadcast(`user:${to}`, "whispered", { text, from });
     },
   },
-  // socket.on("disconnect"), and on leaving the room too.
+  // socket.on("disconnect"); also called when a client leaves the room.
   terminate: (socket) => socket.broadcastFrom("left", { user: socket.assigns.user }),
 });
 
-/** What reaches a user on all of the user's connections. */
+/** The inbox of a user, which reaches all of the user's connections. */
 const inbox = defineChannel(userSocket, {
   out: { whispered: typed<Said>() },
   join: ({ topic, assigns }) => (topic === `user:${assigns.user}` ? ok() : error({ reason: "no" })),

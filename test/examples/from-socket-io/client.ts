@@ -3,7 +3,7 @@ import { Client, type ReplyError } from "simurgh/client";
 
 import type app from "./app.js";
 
-/** What a page does in a room. */
+/** What a page can do in a room. */
 export interface Room {
   say(text: string): Promise<{ readonly atMs: number }>;
   typing(): void;
@@ -11,7 +11,7 @@ export interface Room {
   leave(): Promise<void>;
 }
 
-/** Joins a room and the user's own inbox; both come back by themselves after each reconnect. */
+/** Joins a room and the user's own inbox. Both are rejoined automatically after each reconnect. */
 export function enter(
   socket: Socket,
   user: string,

@@ -13,7 +13,7 @@ const studio = defineChannel(visitor, {
     async thumbnail(socket, png: unknown) {
       if (!(png instanceof Uint8Array)) return error({ reason: "a PNG must come as bytes" });
       try {
-        // Handed over and back, and not copied: nobody else has these bytes.
+        // Transferred rather than copied, because nobody else uses these bytes.
         const transfer = [png.buffer as ArrayBuffer];
         const small = await socket.task("thumbnail", { png, side: SIDE }, { transfer });
         return reply("ok", small);

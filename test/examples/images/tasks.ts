@@ -3,20 +3,20 @@ import { defineTasks } from "simurgh";
 
 const CHANNELS = 4;
 const MOST_PIXELS = 16_000_000;
-/** Where a PNG says its width, and its height behind it. */
+/** Offset of the width in a PNG; the height follows it. */
 const SIZE_OFFSET = 16;
 
-/** What a client may ask for. */
+/** The input of the task. */
 export interface Thumbnail {
   readonly png: Uint8Array;
-  /** Its longer side will have so many pixels, unless it has fewer. */
+  /** Maximum number of pixels of the longer side. */
   readonly side: number;
 }
 
 export default defineTasks({
   thumbnail({ png, side }: Thumbnail, { transfer }): Uint8Array {
     const file = Buffer.from(png.buffer, png.byteOffset, png.byteLength);
-    // Before it is unpacked: a few bytes may say that they are a gigabyte.
+    // Checked before decoding, because a few bytes may expand to a gigabyte.
     if (pixelsOf(file) > MOST_PIXELS) {
       throw new RangeError(`an image must have at most ${MOST_PIXELS} pixels`);
     }
@@ -32,7 +32,7 @@ function pixelsOf(file: Buffer): number {
   return file.readUInt32BE(SIZE_OFFSET) * file.readUInt32BE(SIZE_OFFSET + 4);
 }
 
-/** Each pixel is the mean of those that fall on it. */
+/** Shrinks an image; each pixel is the mean of those that it covers. */
 function shrunk(image: PNG, scale: number): PNG {
   const width = Math.max(1, Math.round(image.width * scale));
   const height = Math.max(1, Math.round(image.height * scale));
@@ -51,7 +51,7 @@ function shrunk(image: PNG, scale: number): PNG {
 
 type Range = readonly [from: number, to: number];
 
-/** Pixels of the whole that fall on one of so many. */
+/** Returns the range of `whole` pixels that pixel `at` of `of` covers. */
 function range(at: number, of: number, whole: number): Range {
   const from = Math.floor((at * whole) / of);
   return [from, Math.max(from + 1, Math.floor(((at + 1) * whole) / of))];

@@ -2,7 +2,7 @@ import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh"
 
 const visitor = defineSocket({ connect: () => ok({}) });
 
-/** Clients only listen here: what happens is said by the host. Its name is the key to a job. */
+/** Clients only listen; the host broadcasts the progress. Anyone who knows the topic can join. */
 const job = defineChannel(visitor, {
   join: ({ topic }) =>
     /^job:[0-9a-f-]{36}$/.test(topic) ? ok() : error({ reason: "no such job" }),
@@ -13,7 +13,7 @@ export default defineEndpoint({
     "/socket": {
       socket: visitor,
       channels: { "job:*": job },
-      // The page comes from the application, which has a port of its own.
+      // The page is served by the application, on a port of its own.
       checkOrigin: ["//localhost", "//127.0.0.1"],
     },
   },

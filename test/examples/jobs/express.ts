@@ -5,7 +5,7 @@ import { serve } from "simurgh";
 import { pageFiles } from "./files.ts";
 import { Jobs } from "./jobs.ts";
 
-// In the same process, on a port of its own: SIMURGH_PORT.
+// In the same process, on a port of its own (SIMURGH_PORT).
 const server = await serve({ app: new URL("./app.js", import.meta.url) });
 
 const jobs = new Jobs(
@@ -29,7 +29,7 @@ for (const { path, type, text } of pageFiles(server.port)) {
 
 const http = app.listen(Number(process.env["PORT"] ?? 3000), "localhost", () => {
   const { port } = http.address() as AddressInfo;
-  console.log(`http://localhost:${port}, and its sockets on port ${server.port}`);
+  console.log(`http://localhost:${port}, with sockets on port ${server.port}`);
 });
 process.once("SIGTERM", () => {
   jobs.stop();

@@ -4,7 +4,7 @@ import { serve } from "simurgh";
 import { pageFiles } from "./files.ts";
 import { Jobs } from "./jobs.ts";
 
-// In the same process, on a port of its own: SIMURGH_PORT.
+// In the same process, on a port of its own (SIMURGH_PORT).
 const server = await serve({ app: new URL("./app.js", import.meta.url) });
 
 const jobs = new Jobs(
@@ -27,7 +27,7 @@ for (const { path, type, text } of pageFiles(server.port)) {
 
 const address = await app.listen({ port: Number(process.env["PORT"] ?? 3000), host: "localhost" });
 const { port } = new URL(address);
-console.log(`http://localhost:${port}, and its sockets on port ${server.port}`);
+console.log(`http://localhost:${port}, with sockets on port ${server.port}`);
 process.once("SIGTERM", () => {
   jobs.stop();
   void app.close();

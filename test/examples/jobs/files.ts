@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** A file of the page, as a framework answers with it. */
+/** A file of the page, to be served by a framework. */
 export interface PageFile {
   readonly path: string;
   readonly type: string;
@@ -9,7 +9,7 @@ export interface PageFile {
 
 const PAGE = new URL("page/", import.meta.url);
 
-/** The page, and the official `phoenix` client, unchanged. */
+/** Returns the files of the page, including the unchanged official `phoenix` client. */
 export function pageFiles(socketPort: number): readonly PageFile[] {
   const html = read(new URL("index.html", PAGE));
   const phoenix = read(new URL(import.meta.resolve("phoenix")));

@@ -5,31 +5,31 @@ const derive = promisify(pbkdf2);
 const STEPS = 50;
 const MOST_JOBS = 1_000;
 
-/** How a request for a job is answered: with a status of HTTP, and a body. */
+/** The answer to a request: an HTTP status and a body. */
 export interface Answer {
   readonly status: number;
   readonly body: object;
 }
 
-/** Jobs that take their time: each derives a key in so many steps, on the threads of libuv. */
+/** Long-running jobs: each derives a key in several steps, on libuv's threads. */
 export class Jobs {
   readonly #percents = new Map<string, number>();
   readonly #report: (id: string, percent: number) => void;
   readonly #iterations: number;
   #isStopped = false;
 
-  /** @param report - is told of each step, the last of which is 100 */
+  /** @param report - called after each step; the last one is 100 percent */
   constructor(report: (id: string, percent: number) => void, iterations: number) {
     this.#report = report;
     this.#iterations = iterations;
   }
 
-  /** Begins the job that the client has made a name for, and has joined already. */
+  /** Starts a job. The client has chosen its id and has already joined its topic. */
   start(id: unknown): Answer {
     if (typeof id !== "string" || !/^[0-9a-f-]{36}$/.test(id)) {
       return { status: 400, body: { reason: "id must be a UUID" } };
     }
-    if (this.#percents.has(id)) return { status: 409, body: { reason: "it runs already" } };
+    if (this.#percents.has(id)) return { status: 409, body: { reason: "already started" } };
     if (this.#percents.size >= MOST_JOBS && !this.#forgetDone()) {
       return { status: 503, body: { reason: "too many jobs" } };
     }
@@ -38,7 +38,7 @@ export class Jobs {
     return { status: 202, body: { id } };
   }
 
-  /** Says how far a job is: for who was away when it was told. */
+  /** Returns the progress of a job, for clients that may have missed a broadcast. */
   progress(id: string): Answer {
     const percent = this.#percents.get(id);
     return percent === undefined
@@ -46,7 +46,7 @@ export class Jobs {
       : { status: 200, body: { percent } };
   }
 
-  /** Has all jobs end where they are; nothing is reported any more. */
+  /** Stops all jobs, without further reports. */
   stop(): void {
     this.#isStopped = true;
   }

@@ -4,11 +4,11 @@ const userSocket = defineSocket({
   connect: ({ params }) => ok({ name: params["name"] ?? "somebody" }),
   id: ({ assigns }) => `users:${assigns.name}`,
   limits: {
-    messages: { limit: 50, perMs: 1_000, burst: 100 }, // of one connection
+    messages: { limit: 50, perMs: 1_000, burst: 100 }, // per connection
     joins: { limit: 20, perMs: 1_000, burst: 50 },
-    perId: { bytes: { limit: 100_000, perMs: 1_000 } }, // of all connections of a user
-    perAddress: { connects: { limit: 10, perMs: 1_000 } }, // of all clients behind an address
-    // Behind a proxy: what that has written is the last of a list that the client may have begun.
+    perId: { bytes: { limit: 100_000, perMs: 1_000 } }, // per user, all connections together
+    perAddress: { connects: { limit: 10, perMs: 1_000 } }, // per client address
+    // Behind a proxy: it appends the client's address to a list that the client may have started.
     address: ({ connectInfo }) =>
       connectInfo.xHeaders
         ?.findLast(([name]) => name === "x-forwarded-for")?.[1]
@@ -19,8 +19,8 @@ const userSocket = defineSocket({
 });
 
 const room = defineChannel(userSocket, {
-  limits: { messages: { limit: 20, perMs: 1_000 } }, // of one connection, on one topic
-  in: { new_msg: { rate: { limit: 2, perMs: 1_000, burst: 3 } } }, // the same, of one event
+  limits: { messages: { limit: 20, perMs: 1_000 } }, // per connection and topic
+  in: { new_msg: { rate: { limit: 2, perMs: 1_000, burst: 3 } } }, // per connection, topic and event
   join: () => ok(),
   handleIn: {
     new_msg: (socket, payload) => socket.broadcast("new_msg", { payload }),

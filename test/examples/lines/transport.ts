@@ -1,9 +1,12 @@
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { defineTransport } from "simurgh";
-import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh";
+import { defineTransport } from "simurgh/raw";
+import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh/raw";
 
-/** Lines over TCP: the first says where to connect, each further one is a frame; `=` is base64. */
+/**
+ * Lines over TCP: the first line is the path of the socket, each further line is a frame. Binary frames are
+ * base64 after `=`.
+ */
 export function lines(firstPort: number): TransportDefinition {
   const server = createServer();
   let again: NodeJS.Timeout | undefined;
@@ -12,7 +15,7 @@ export function lines(firstPort: number): TransportDefinition {
     start(host) {
       const listen = (): unknown => server.listen(firstPort + host.context.shard, "127.0.0.1");
       server.on("connection", (tcp) => void serve(tcp, host).catch(() => tcp.destroy()));
-      // While a shard is restarted, the thread before it has the port a little longer.
+      // During a restart of the shard, the old thread keeps the port a little longer.
       server.on("error", () => (again = setTimeout(listen, 100)));
       listen();
     },

@@ -1,8 +1,9 @@
-import { defineChannel, defineEndpoint, defineSocket, error, ok, Token, typed } from "simurgh";
+import { defineChannel, defineEndpoint, defineSocket, error, ok, typed } from "simurgh";
+import { Token } from "simurgh/token";
 import type { ShardContext } from "simurgh";
 import type tasks from "./tasks.ts";
 
-/** Hashes by user, that the host handed over; yours are in a database. */
+/** Hashes by user, passed in by the host. A real application has them in a database. */
 type Accounts = Readonly<Record<string, string>>;
 
 interface Login {
@@ -10,7 +11,7 @@ interface Login {
   readonly password: string;
 }
 
-/** Of no password: an unknown user takes as long as a known one. */
+/** The hash of no password, so that checking an unknown user takes as long as a known one. */
 const NOBODY = `${"00".repeat(16)}:${"00".repeat(32)}`;
 
 const visitor = defineSocket({ connect: () => ok({}) });
@@ -25,7 +26,7 @@ const signIn = defineChannel(visitor, {
       const { user, password } = login;
       const hash = hashOf(socket.context, user);
       try {
-        // The shard goes on meanwhile; where the client leaves, the task ends.
+        // The shard is free meanwhile. If the client leaves, the task ends.
         if (!(await socket.task("verify", { password, hash }))) return error({ reason: "wrong" });
       } catch (failure) {
         const isFull = (failure as { code?: string }).code === "SIM_ERR_TASK_QUEUE_FULL";
@@ -41,7 +42,7 @@ export default defineEndpoint({
   sockets: { "/socket": { socket: visitor, channels: { "sign-in": signIn } } },
   tasks: new URL("./tasks.js", import.meta.url),
   routes: {
-    // What belongs into a database. Where the page goes away, the task ends.
+    // Returns a hash for the database. If the page is closed, the task ends.
     async "POST /hash"(request, context) {
       const password = Buffer.from(await request.body()).toString("utf8");
       const { signal } = request;
@@ -55,7 +56,7 @@ function hashOf({ data }: ShardContext, user: string): string {
   return (Object.hasOwn(accounts, user) ? accounts[user] : undefined) ?? NOBODY;
 }
 
-// A schema would do it: this is what it saves.
+// A schema could do this instead.
 function isLogin(given: unknown): given is Login {
   const { user, password } = Object(given) as Partial<Record<keyof Login, unknown>>;
   return typeof user === "string" && typeof password === "string" && password.length <= 256;

@@ -4,7 +4,7 @@ import { defineTasks } from "simurgh";
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 
-/** Each takes tens of milliseconds, which a shard must not spend. */
+/** Each of these takes tens of milliseconds, too long for a shard. */
 export default defineTasks({
   hash(password: string): string {
     const salt = randomBytes(SALT_BYTES);

@@ -1,10 +1,11 @@
-import { defineChannel, defineEndpoint, defineSocket, error, ok, verifyJwt } from "simurgh";
-import type { JwtResult } from "simurgh";
+import { defineChannel, defineEndpoint, defineSocket, error, ok } from "simurgh";
+import { verifyJwt } from "simurgh/token";
+import type { JwtResult } from "simurgh/token";
 
 const issuer = process.env["ISSUER"] ?? "https://id.example.com";
 const jwksUrl = `${issuer}/.well-known/jwks.json`;
 
-/** What a token says, at the connection and when it is renewed. */
+/** Verifies a token, for `connect` and for renewals. */
 function verified(token: unknown): Promise<JwtResult> {
   return verifyJwt(token, { jwksUrl, issuer, audience: "chat", requiredClaims: ["exp", "sub"] });
 }
@@ -13,13 +14,13 @@ const userSocket = defineSocket({
   async connect({ params }) {
     const token = await verified(params["token"]);
     if (!token.ok) return error({ reason: token.reason });
-    return ok({ user: token.claims.sub }, token); // It ends when the token does.
+    return ok({ user: token.claims.sub }, token); // The connection ends when the token expires.
   },
   id: ({ assigns }) => `users:${assigns.user}`,
   expiringMs: 30_000,
 });
 
-/** Each client joins it once: here it hears that its token ends, and shows a new one. */
+/** Each client joins this channel once. It is warned here before its token expires, and sends a new one. */
 const session = defineChannel(userSocket, {
   join: (socket) => ok({ user: socket.assigns.user }),
   expiring: (socket, leftMs) => socket.push("expiring", { left_ms: leftMs }),

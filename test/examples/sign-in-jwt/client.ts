@@ -1,9 +1,9 @@
 import type { Socket } from "phoenix";
 
-/** The close of a connection whose time was over. */
+/** The close code of an expired connection. */
 const EXPIRED = 3000;
 
-/** The page's token: what it is now, and how there is a new one. */
+/** The page's current token, and how to get a new one. */
 export class Tokens {
   current: string;
   readonly #refresh: () => Promise<string>;
@@ -20,8 +20,8 @@ export class Tokens {
 }
 
 /**
- * Shows the server a new token when the one it has is about to end. The socket is one whose parameters
- * are a function, `params: () => ({ token: tokens.current })`: it asks for them at each connect.
+ * Sends the server a new token when the current one is about to expire. The socket's `params` must be a
+ * function, `params: () => ({ token: tokens.current })`, which it calls at each connect.
  */
 export function keepSignedIn(socket: Socket, tokens: Tokens): void {
   const session = socket.channel("session");
@@ -29,7 +29,7 @@ export function keepSignedIn(socket: Socket, tokens: Tokens): void {
     void tokens.refresh().then((token) => session.push("renew", { token }));
   });
   session.join();
-  // Where that was missed, as by a laptop that slept: the client connects anew by itself.
+  // If that was missed, for example while a laptop slept, get a new token; the client reconnects by itself.
   socket.onClose((event) => {
     if (event?.code === EXPIRED) void tokens.refresh();
   });

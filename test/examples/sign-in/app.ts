@@ -2,7 +2,7 @@ import { defineChannel, defineEndpoint, error, ok } from "simurgh";
 
 import { userSocket } from "./user-socket.js";
 
-/** What only its user may join: `user:7`, where the token says 7. */
+/** An inbox that only its user can join: `user:7` needs a token for user 7. */
 const inbox = defineChannel(userSocket, {
   join({ topic, assigns }) {
     return topic === `user:${assigns.userId}`

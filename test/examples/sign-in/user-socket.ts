@@ -1,4 +1,5 @@
-import { defineSocket, error, ok, Token } from "simurgh";
+import { defineSocket, error, ok } from "simurgh";
+import { Token } from "simurgh/token";
 
 export const userSocket = defineSocket({
   connect({ params, context }) {

@@ -1,7 +1,8 @@
-import { closeWith, defineEndpoint, defineRawSocket, error, ok, reply } from "simurgh";
+import { defineEndpoint, error, ok, reply } from "simurgh";
+import { closeWith, defineRawSocket } from "simurgh/raw";
 import type { Broadcast } from "simurgh";
 
-/** Plain text: `+gold` and `-gold` say of what a client wants to hear. */
+/** A plain-text protocol: `+gold` subscribes to a topic and `-gold` unsubscribes. */
 const ticker = defineRawSocket({
   connect: ({ params }) => (params["user"] ? ok({ user: params["user"] }) : error("who?")),
   id: ({ state }) => `users:${state.user}`,
@@ -14,7 +15,7 @@ const ticker = defineRawSocket({
   },
   handleInfo(socket, message) {
     const { topic, payload } = message as Broadcast;
-    // A price that finds no room is old by the time there is some.
+    // Without room, skip the price; it would be outdated by the time it could be sent.
     if (socket.hasRoom) socket.push(`${topic} ${JSON.stringify(payload)}`);
   },
 });

@@ -1,4 +1,4 @@
-/** Clients of the ticker, which share its topics among them; `main` starts them. */
+/** Clients that subscribe to the topics of the ticker, started by `main`. */
 import { once } from "node:events";
 import { WebSocket } from "ws";
 import { nameOf, type Heard } from "./names.ts";
@@ -7,7 +7,7 @@ const [port = "", topics = "0"] = process.argv.slice(2);
 const TOPICS = Number(topics);
 const CLIENTS = 200;
 
-// It goes when main does, which still waits for a round when both are told to end.
+// Ignores SIGTERM and ends when main disconnects, because main still waits for the current round.
 process.on("SIGTERM", () => {});
 process.once("disconnect", () => process.exit());
 
@@ -23,7 +23,7 @@ async function connected(_: unknown, n: number): Promise<WebSocket> {
   return client;
 }
 
-/** Tells when all topics were asked for, and each time when all have had another price. */
+/** Reports when all subscriptions are confirmed, and then each time that all topics had another price. */
 function count(text: string): void {
   if (text.endsWith(" ok")) asked += 1;
   else prices += 1;

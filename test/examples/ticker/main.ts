@@ -1,6 +1,6 @@
 /**
- * A ticker of 100 000 topics, each with somebody who wants to hear it, and its prices, which all move
- * once a second: `node dist/test/examples/ticker/main.js [topics]`. It says what that takes.
+ * A ticker with 100 000 topics, each with a subscriber, whose prices all change once a second. Prints what
+ * that costs. `node dist/test/examples/ticker/main.js [topics]`
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -9,14 +9,14 @@ import { serve, type Server } from "simurgh";
 import { nameOf, type Heard } from "./names.ts";
 
 const TOPICS = Number(process.argv[2] ?? 100_000);
-/** Prices in one turn of the loop, so that the rings to the shards are not flooded. */
+/** Prices per turn of the loop, limited so that the rings to the shards are not flooded. */
 const BATCH = 1_000;
 const ROUND_MS = 1_000;
 
 const server = await serve({ app: new URL("./app.js", import.meta.url), logLevel: "error" });
 const bytesBefore = process.memoryUsage().rss;
 
-// In a process of their own: what is measured here is the server.
+// The clients have a process of their own, because this one measures the server.
 const crowd = fork(new URL("./crowd.js", import.meta.url), [String(server.port), String(TOPICS)]);
 const heardNext = async (): Promise<Heard> => ((await once(crowd, "message")) as [Heard])[0];
 
@@ -45,7 +45,7 @@ for (let round = 1; !isOver; round += 1) {
 crowd.disconnect();
 await server.close();
 
-/** Counts topics that have a subscriber now, by the first digit of their names. */
+/** Counts the topics that have subscribers, with one query for each first digit of their names. */
 async function countTopics(of: Server): Promise<number> {
   const counts = Array.from({ length: 10 }, async (_, digit) =>
     of.topics({ prefix: `ticker:${digit}`, limit: 10_000 }),

@@ -1,10 +1,10 @@
-/** What clients have heard: so many prices, by so many of them. */
+/** A report of the clients: how many there are, and how many prices they received. */
 export interface Heard {
   readonly clients: number;
   readonly prices: number;
 }
 
-/** Name of a topic: five digits. */
+/** Returns the name of a topic: five digits. */
 export function nameOf(n: number): string {
   return String(n).padStart(5, "0");
 }

@@ -6,7 +6,7 @@ const userSocket = defineSocket({
 });
 
 const room = defineChannel(userSocket, {
-  // What clients send: any Standard Schema. Here zod; valibot and arktype do as well.
+  // What clients send: any Standard Schema, such as zod, valibot or arktype.
   params: z.object({ since: z.number().default(0) }),
   in: {
     say: { payload: z.object({ body: z.string().min(1) }), maxBytes: 4_096 },
@@ -25,12 +25,10 @@ const room = defineChannel(userSocket, {
   // What it sends itself.
   info: typed<"tick">(),
 
-  join(socket, { since }) {
-    socket.send("tick");
-    return ok({ hello: socket.assigns.user, since });
-  },
+  join: (socket, { since }) => ok({ hello: socket.assigns.user, since }),
+  joined: (socket) => socket.send("tick"),
   handleIn: {
-    // The mail address is no part of the schema: nobody gets to see it.
+    // The mail address is not in the schema, so it is not sent.
     say: (socket, { body }) => socket.broadcast("said", { body, ...socket.assigns }),
     spread: (_, { numbers }) => ok({ least: Math.min(...numbers), most: Math.max(...numbers) }),
   },

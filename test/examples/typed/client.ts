@@ -3,7 +3,7 @@ import { Client } from "simurgh/client";
 
 import type app from "./app.js";
 
-/** Joins, says something, and asks something. Topics, events and payloads are those of the app. */
+/** Joins a room, pushes a message and makes a request. Topics, events and payloads are typed by the app. */
 export async function visit(socket: Socket, name: string): Promise<string[]> {
   const lines: string[] = [];
   const client = new Client<typeof app>(socket);

@@ -28,7 +28,7 @@ describe("clusterUrl", () => {
     const both = { app: "nowhere.js", adapter, clusterUrl: "redis://h", logLevel: "silent" };
     await assert.rejects(serve(both), {
       code: "SIM_ERR_OPTION_INVALID",
-      message: "adapter must be left out beside clusterUrl",
+      message: "adapter must not be combined with clusterUrl",
     });
   });
 });

@@ -1,16 +1,16 @@
 /**
- * Things that come one after the other, and wait until a test asks for them.
+ * A queue of things that arrive one after the other, until a test takes them.
  *
- * Runs on: the test's thread. One asks at a time.
+ * Runs on: the test's thread. Only one caller waits at a time.
  */
 import { within } from "../deadline.ts";
 
-/** Things that have come and were not asked for yet. */
+/** Things that have arrived and have not been taken yet. */
 export class Arrivals<Thing> {
   readonly #waiting: Thing[] = [];
   #wake: (() => void) | undefined = undefined;
 
-  /** Those that nobody asked for. */
+  /** How many have not been taken. */
   get size(): number {
     return this.#waiting.length;
   }
@@ -20,7 +20,7 @@ export class Arrivals<Thing> {
     this.#wake?.();
   }
 
-  /** Gives the next. @param what - for the error, where it does not come */
+  /** Takes the next one. @param what - its name in the error after a timeout */
   async next(what: string): Promise<Thing> {
     while (this.#waiting.length === 0) {
       const more = new Promise<void>((resolve) => {
@@ -31,7 +31,7 @@ export class Arrivals<Thing> {
     return this.#waiting.shift() as Thing;
   }
 
-  /** Gives the next so many. */
+  /** Takes the next `count`. */
   async take(count: number, what: string): Promise<Thing[]> {
     const things: Thing[] = [];
     while (things.length < count) things.push(await this.next(`${what} ${things.length + 1}`));

@@ -1,6 +1,6 @@
 /**
- * What stands between clients and a server, or the nodes of a cluster in turns, and carries HTTP alone, as some
- * proxies do.
+ * A proxy in front of a server, or in front of the nodes of a cluster in turn, that only forwards HTTP and not
+ * WebSockets, as some proxies do.
  *
  * Runs on: the main thread of the tests.
  */
@@ -12,21 +12,21 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { Arrivals } from "./arrivals.ts";
 
-/** What becomes of a WebSocket: refused; never answered; opened, and nothing goes through it. */
+/** What happens to a WebSocket: it is refused, never answered, or opened without forwarding anything. */
 export type WebSocketFate = "refused" | "ignored" | "muted";
 
-/** A front of one server. */
+/** The proxy. */
 export class Front {
   readonly #http: Server;
   readonly #webSockets = new WebSocketServer({ noServer: true });
   readonly #targets: number[];
   readonly #fate: WebSocketFate;
   readonly #ignored: Duplex[] = [];
-  /** WebSockets that clients wanted. */
+  /** Requested WebSockets. */
   readonly upgrades = new Arrivals<void>();
-  /** Requests of clients that poll. */
+  /** Poll requests. */
   readonly polls = new Arrivals<void>();
-  /** Their messages, the lines of each request. */
+  /** POST requests, as the lines of each. */
   readonly posts = new Arrivals<readonly string[]>();
 
   private constructor(targets: readonly number[], fate: WebSocketFate) {
@@ -36,7 +36,7 @@ export class Front {
     this.#http.on("upgrade", (asked, socket, head) => this.#upgrade(asked, socket, head));
   }
 
-  /** @param targets - port of the server behind it, or ports of several */
+  /** @param targets - port of the server, or ports of several */
   static async start(
     targets: number | readonly number[],
     fate: WebSocketFate = "refused",
@@ -69,7 +69,7 @@ export class Front {
       method,
       path: url,
       headers,
-      // A connection of its own for each: they land on all shards in turns.
+      // A new connection for each request, so that requests go to all shards in turn.
       agent: false,
     });
     onwards.on("error", () => answer.destroy());

@@ -1,32 +1,32 @@
 /**
- * The clients of Phoenix that the tests run, one release of each generation, and what each can do.
+ * The Phoenix clients that the tests run, one release of each generation, and their abilities.
  *
- * The table is the README's as well, and `test/integration/clients` checks each cell of it: what a client can do
- * is done, and what it cannot is seen not to happen.
+ * The same table is in the reference, and `test/integration/clients` checks each cell of it: that a client does
+ * what it can do, and that it does not do what it cannot.
  *
  * Runs on: any thread. A table.
  */
 import type { SocketOptions } from "phoenix";
 
-/** What not every client can do. */
+/** Abilities that not every client has. */
 export interface Abilities {
-  /** Sends and takes bytes, in binary frames of version 2. */
+  /** Sends and receives bytes, in binary frames of version 2. */
   readonly binary: boolean;
-  /** Knows joins of a topic from each other: a second one ends the first, and nothing but the first. */
+  /** Distinguishes joins of the same topic: a second join ends only the first. */
   readonly tellsJoinsApart: boolean;
-  /** Joins a channel again whose join was refused. */
+  /** Retries a join that was refused. */
   readonly retriesJoins: boolean;
-  /** Polls where it has no WebSocket. */
+  /** Polls if it has no WebSocket. */
   readonly longpoll: boolean;
-  /** Sends what was pushed in one turn of its loop by one POST. */
+  /** Sends everything that is pushed in one turn of its loop in one POST. */
   readonly batches: boolean;
   /** Sends bytes by POST. */
   readonly postsBytes: boolean;
-  /** Joins anew where a poll finds its session gone; older ones take the new one for the old. */
+  /** Joins again if a poll finds its session gone; older clients mistake the new session for the old. */
   readonly noticesLostSession: boolean;
-  /** Polls where a WebSocket cannot be had (`longPollFallbackMs`), and remembers it. */
+  /** Polls if WebSockets are blocked (`longPollFallbackMs`), and remembers that. */
   readonly fallback: boolean;
-  /** Sends `authToken` apart from the parameters. */
+  /** Sends `authToken` separately from its parameters. */
   readonly authToken: boolean;
 }
 
@@ -35,11 +35,11 @@ export interface Generation {
   readonly name: string;
   /** Version of the package. */
   readonly version: string;
-  /** Version of the protocol that it asks for. */
+  /** Version of the protocol that it requests. */
   readonly vsn: "1.0.0" | "2.0.0";
-  /** Finds the package's entry: what only reads the table needs no package. */
+  /** Resolves the package's entry. A function, so that reading the table does not need the package. */
   readonly entry: () => string;
-  /** What it is told besides what a test tells it. */
+  /** Options in addition to those of a test. */
   readonly options: Partial<SocketOptions>;
   readonly can: Abilities;
 }
@@ -98,13 +98,13 @@ export const GENERATIONS: readonly Generation[] = [
     can: IN_1_5,
   },
   {
-    // The last that speaks version 1 of itself. Its long-poll is of its time: it takes messages for
-    // objects, which Phoenix has sent as texts ever since.
+    // The last release that speaks version 1 by default. Its long-poll is outdated: it expects messages
+    // as objects, but Phoenix has been sending them as texts since then.
     name: "phoenix 1.2",
     version: "1.2.1",
     vsn: "1.0.0",
     entry: () => import.meta.resolve("phoenix-1.2"),
-    // It joins again and again until it is answered, and is closed where an earlier join is ended by a later one.
+    // It repeats a join until it is answered, and is closed when a later join ends an earlier one.
     options: { reconnectAfterMs: () => 200 },
     can: NOTHING,
   },
@@ -112,7 +112,7 @@ export const GENERATIONS: readonly Generation[] = [
 
 const [NEWEST] = GENERATIONS as readonly [Generation];
 
-/** The newest client, told to speak version 1 as its documentation says. Bytes and polls have no way there. */
+/** The newest client with version 1, set as its documentation says. That version has no bytes or polls. */
 const NEWEST_BY_V1: Generation = {
   ...NEWEST,
   name: "phoenix by vsn 1.0.0",
@@ -125,10 +125,10 @@ const NEWEST_BY_V1: Generation = {
   can: { ...NOTHING, retriesJoins: true, authToken: true },
 };
 
-/** All that the tests of channels are run with. */
+/** All clients that the tests of channels use. */
 export const CLIENTS: readonly Generation[] = [...GENERATIONS, NEWEST_BY_V1];
 
-/** Gives what carries frames for a client. */
+/** Returns the transports of a client. */
 export function carriersOf({ can }: Generation): readonly ("websocket" | "longpoll")[] {
   return can.longpoll ? ["websocket", "longpoll"] : ["websocket"];
 }

@@ -1,5 +1,5 @@
 /**
- * A client on a page, with promises instead of its callbacks.
+ * A Phoenix client on a page, with promises instead of callbacks.
  *
  * Runs on: the main thread of the tests.
  */
@@ -9,41 +9,41 @@ import { Arrivals } from "./arrivals.ts";
 import type { Generation } from "./generations.ts";
 import { Page, type SessionStorage } from "./page.ts";
 
-/** What carries the frames. */
+/** The transport of the frames. */
 export type Carrier = "websocket" | "longpoll";
 
-/** How a client is to connect. */
+/** How a client connects. */
 export interface PageClientOptions {
   readonly carrier?: Carrier;
   readonly mount?: string;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly storage?: SessionStorage;
-  /** For the client's own socket. */
+  /** Options of the client's own socket. */
   readonly socket?: Partial<SocketOptions>;
 }
 
-/** What a push, a join or a leave was answered, or that it was not. */
+/** The answer to a push, a join or a leave, or its timeout. */
 export interface Answer {
   readonly status: string;
   readonly response: unknown;
 }
 
-/** All that the app answers, and what the client says where nobody does. */
+/** All statuses that the app replies with, and the client's own for a timeout. */
 const STATUSES = ["ok", "error", "maybe", "timeout"];
 
-/** Clients retry at once, so that tests need not wait. Their heartbeats are for tests that want them. */
+/** Clients retry quickly, so that tests need not wait, and send heartbeats only if a test wants them. */
 const QUICK: Partial<SocketOptions> = {
   reconnectAfterMs: () => 20,
   rejoinAfterMs: () => 20,
 };
 
-/** One client, alone on its page. */
+/** A client on a page of its own. */
 export class PageClient {
   readonly page: Page;
   readonly socket: Socket;
-  /** Each time that a connection opened. */
+  /** Opened connections. */
   readonly opens = new Arrivals<void>();
-  /** Each time that one ended: the code, where there was one. */
+  /** Ended connections: the close code, if there was one. */
   readonly closes = new Arrivals<number | undefined>();
   readonly errors = new Arrivals<unknown>();
 
@@ -63,7 +63,7 @@ export class PageClient {
     this.socket.onError((error) => this.errors.add(error));
   }
 
-  /** Connects, and waits until it is. */
+  /** Connects, and waits until the connection is open. */
   static async connect(...parts: ConstructorParameters<typeof PageClient>): Promise<PageClient> {
     const client = new PageClient(...parts);
     client.socket.connect();
@@ -71,7 +71,7 @@ export class PageClient {
     return client;
   }
 
-  /** Token of its session, where it polls. Nothing but tests may look at it. */
+  /** Token of its long-poll session, read from a private field of the client. */
   get pollToken(): unknown {
     return (Reflect.get(this.socket, "conn") as { readonly token: unknown } | null)?.token;
   }
@@ -94,13 +94,13 @@ export class PageClient {
   }
 }
 
-/** What a client's channel hears. */
+/** Events that a client's channel listens to. */
 const EVENTS = ["shout", "pushed"];
 
 /** One channel of a client. */
 export class PageChannel {
   readonly channel: Channel;
-  /** Answers to its joins, of which there may be many: it joins anew by itself. */
+  /** Answers to its joins, of which there may be many, because it rejoins by itself. */
   readonly joins = new Arrivals<Answer>();
   readonly errors = new Arrivals<unknown>();
   readonly closes = new Arrivals<unknown>();
@@ -126,7 +126,7 @@ export class PageChannel {
     answers(this.channel.join(), (answer) => this.joins.add(answer));
   }
 
-  /** Waits until it is joined, again or for the first time. Gives the response. @param who - for the error */
+  /** Waits until it has joined or rejoined, and returns the response. @param who - for the error */
   async rejoined(who = "the client"): Promise<unknown> {
     for (;;) {
       const { status, response } = await this.joins.next(`${who}: the join of ${this.topic}`);
@@ -134,7 +134,7 @@ export class PageChannel {
     }
   }
 
-  /** Pushes, and gives the answer. */
+  /** Pushes, and returns the answer. */
   push(event: string, payload: object = {}, timeoutMs?: number): Promise<Answer> {
     return answerOf(this.channel.push(event, payload, timeoutMs), `${event} on ${this.topic}`);
   }
@@ -143,19 +143,19 @@ export class PageChannel {
     return answerOf(this.channel.leave(), `the leave of ${this.topic}`);
   }
 
-  /** Gives the payload of the next such event. */
+  /** Returns the payload of the next such event. */
   next(event: string): Promise<unknown> {
     return this.#of(event).next(`${event} on ${this.topic}`);
   }
 
-  /** How many such events nobody asked for. */
+  /** Returns how many such events have not been taken. */
   waiting(event: string): number {
     return this.#of(event).size;
   }
 
   #of(event: string): Arrivals<unknown> {
     const arrivals = this.#heard.get(event);
-    if (!arrivals) throw new Error(`nobody listens to ${event}`);
+    if (!arrivals) throw new Error(`the test does not listen to ${event}`);
     return arrivals;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Who is in a room, as a client on a page sees it: by its `Presence` object, or in the oldest by the two
- * functions that it has instead, used as its documentation says.
+ * The presences of a room as seen by a client on a page: through its `Presence` class, or for the oldest client
+ * through the two functions that it has instead, used as documented.
  *
  * Runs on: the main thread of the tests.
  */
@@ -9,13 +9,13 @@ import { within } from "../deadline.ts";
 import type { PresenceState } from "./page.ts";
 import type { PageClient } from "./page-client.ts";
 
-/** What a client sees of a room. */
+/** The presences of a room, as seen by a client. */
 export class PagePresence {
   readonly #name: string;
   readonly #metas: () => readonly PresentAs[];
   #onChange: () => void = () => undefined;
 
-  /** Watches a channel that is not joined yet. @param name - for errors */
+  /** Observes a channel that is not joined yet. @param name - for errors */
   constructor(name: string, client: PageClient, channel: Channel) {
     this.#name = name;
     const { Presence } = client.page.phoenix;
@@ -38,14 +38,14 @@ export class PagePresence {
     this.#metas = () => presence.list(named);
   }
 
-  /** Keys that it sees, in order, and how many metas each has. */
+  /** The keys that it sees, sorted, with the number of metas of each. */
   get keys(): string[] {
     return this.#metas()
       .map(({ key, metas }) => `${String(key)} ${metas.length}`)
       .toSorted();
   }
 
-  /** Waits until it sees just these. */
+  /** Waits until it sees exactly these. */
   async sees(keys: readonly string[]): Promise<void> {
     const wanted = keys.toSorted().join();
     const seen = async (): Promise<void> => {
@@ -56,7 +56,7 @@ export class PagePresence {
       }
     };
     try {
-      await within(seen(), `${wanted}, seen by ${this.#name},`);
+      await within(seen(), `${this.#name} to see ${wanted}`);
     } catch (cause) {
       throw new Error(`${String(cause)}; it sees ${this.keys.join()}`, { cause });
     }

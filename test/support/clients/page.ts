@@ -1,10 +1,10 @@
 /**
- * A page of a browser, as far as clients of Phoenix look at it: a global object around their own build for script
- * tags, unchanged.
+ * A browser page, as far as Phoenix clients use it: a global object around their own, unchanged build for script
+ * tags.
  *
  * Runs on: the main thread of the tests.
- * Owns: what the client makes of it. Timers, connections and requests end with the page, as they do in a browser:
- *       older clients leave some behind.
+ * Owns: the timers, connections and requests that the client creates. They end with the page, as in a browser,
+ *       because older clients leave some behind.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,7 +12,7 @@ import { createContext, Script } from "node:vm";
 import { WebSocket } from "ws";
 import type { Channel, Presence, PresentAs, Socket } from "phoenix";
 
-/** What a client's script defines. */
+/** The global that a client's script defines. */
 export interface Phoenix {
   readonly Socket: typeof Socket;
   readonly Channel: typeof Channel;
@@ -20,10 +20,10 @@ export interface Phoenix {
   readonly LongPoll: unknown;
 }
 
-/** Who is there, by key. */
+/** Presences by key. */
 export type PresenceState = Readonly<Record<string, PresentAs>>;
 
-/** What the oldest clients have in the place of a class. */
+/** The functions that the oldest clients have instead of a class. */
 export interface PresenceFunctions {
   syncState(state: PresenceState, newer: PresenceState): PresenceState;
   syncDiff(
@@ -33,7 +33,7 @@ export interface PresenceFunctions {
   list<Shown>(state: PresenceState, choose: (key: string, presence: PresentAs) => Shown): Shown[];
 }
 
-/** What is used of a request here. */
+/** The part of a request that is used here. */
 interface Request {
   abort(): void;
 }
@@ -41,13 +41,13 @@ interface Request {
 const require = createRequire(import.meta.url);
 const XMLHttpRequest = require("xhr2") as new () => Request;
 
-// A page's own intrinsics would not do where the test's are compared or met: the client tells bytes by their
-// constructor.
+// Shared with the test rather than the page's own, because the client recognizes bytes by their constructor, and
+// tests compare values.
 const SHARED = { ArrayBuffer, Uint8Array, JSON, TextEncoder, TextDecoder, atob, btoa, console };
 
 const scripts = new Map<string, Script>();
 
-/** The storage of a tab, which outlives its pages. */
+/** The session storage of a tab, which outlives its pages. */
 export class SessionStorage {
   readonly items = new Map<string, string>();
 
@@ -90,7 +90,7 @@ export class Page {
     this.phoenix = globals["Phoenix"] as Phoenix;
   }
 
-  /** Leaves the page: nothing of it goes on. */
+  /** Leaves the page, which ends everything on it. */
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -100,7 +100,7 @@ export class Page {
 
   #timer(set: (callback: () => void, ms?: number) => NodeJS.Timeout) {
     return (callback: () => void, ms?: number): NodeJS.Timeout | undefined => {
-      // What it hears of the end of its connections must not have it begin anew.
+      // The client must not start again when it notices that its connections have ended.
       if (this.#isClosed) return undefined;
       const timer = set(callback, ms);
       this.#timers.add(timer);
@@ -113,13 +113,13 @@ export class Page {
     if (timer) this.#timers.delete(timer);
   };
 
-  // What a constructor returns is what `new` gives: an object of the package, and no other.
+  // A constructor's return value is the result of `new`: an object of the package.
   #webSocket(): unknown {
     const sockets = this.#sockets;
     return function PageWebSocket(url: string, protocols?: string[]): WebSocket {
       const socket = new WebSocket(url, protocols);
       sockets.add(socket);
-      // Without a listener `ws` throws; the client has one of its own, where it has not let go of it.
+      // Without a listener, `ws` would throw. The client may have removed its own.
       socket.on("error", () => undefined);
       return socket;
     };

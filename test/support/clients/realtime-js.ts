@@ -1,13 +1,13 @@
 /**
- * `@supabase/realtime-js`, unchanged, with the little of its types that the tests need.
+ * `@supabase/realtime-js`, unchanged, with the few types that the tests need.
  *
- * Its own types are for pages, and name what only those of browsers have; so it is required, which no types follow.
+ * Its own types refer to the DOM's, so it is loaded with `require`, which does not import types.
  *
  * Runs on: the main thread of the tests.
  */
 import { createRequire } from "node:module";
 
-/** A message before it is written. */
+/** A message before it is encoded. */
 interface RealtimeMessage {
   readonly join_ref?: string | null;
   readonly ref?: string | null;
@@ -57,7 +57,7 @@ export interface RealtimeClient {
   disconnect(): Promise<unknown>;
 }
 
-/** What the package exports, as far as it is used. */
+/** The exports of the package that are used. */
 interface RealtimeJs {
   readonly RealtimeClient: new (endPoint: string, options: RealtimeClientOptions) => RealtimeClient;
 }
@@ -65,10 +65,10 @@ interface RealtimeJs {
 const require = createRequire(import.meta.url);
 export const { RealtimeClient } = require("@supabase/realtime-js") as RealtimeJs;
 
-/** Disconnects, and waits for it. */
+/** Disconnects and waits for it. */
 export async function disconnect(client: RealtimeClient): Promise<void> {
   const { setTimeout: set } = globalThis;
-  // The client never clears what it waits by, 10 s, and for as long the process would not end.
+  // The client never clears its timeout of 10 s, which would keep the process alive.
   globalThis.setTimeout = ((...parts: Parameters<typeof set>) =>
     set(...parts).unref()) as typeof set;
   const disconnected = client.disconnect();

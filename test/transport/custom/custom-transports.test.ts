@@ -20,6 +20,7 @@ import type {
   TransportConnection,
   TransportHost,
 } from "../../../src/transport/custom/definition.ts";
+import type { RouteRequest } from "../../../src/transport/http/routes.ts";
 import { within } from "../../support/deadline.ts";
 import { atOnce, startShard } from "../../support/shard.ts";
 import type { TestShard } from "../../support/shard.ts";
@@ -293,7 +294,7 @@ describe("a transport of the user's own", () => {
     assert.equal(other.taken().length, 2);
     assert.equal(world.shard.counter("connections"), 1);
     const { text, fields } = world.shard.log.at(-1) ?? assert.fail("nothing was logged");
-    assert.equal(text, "a transport of the app's own threw, or did not settle");
+    assert.equal(text, "a custom transport threw or did not settle");
     assert.deepEqual([fields["transport"], fields["err"]], ["test line", new Error("line cut")]);
   });
 
@@ -323,6 +324,70 @@ describe("a transport of the user's own", () => {
     client.bufferedBytes = 65_535;
     connection.drained();
     assert.deepEqual(client.taken(), ['[null,null,"latest:1","said",{"n":3}]']);
+  });
+
+  it("answers HTTP requests, and is given the shard's context", async () => {
+    const world = await serving();
+    world.host.route("POST /line/:id", async (request, context) => {
+      const body = Buffer.from(await request.body()).toString();
+      return {
+        status: 201,
+        body: `${request.params["id"]} ${body} ${context === world.host.context}`,
+      };
+    });
+    const asked = { method: "POST", body: "hi" };
+    const answer = await fetch(`http://127.0.0.1:${world.shard.port}/line/7`, asked);
+    assert.deepEqual([answer.status, await answer.text()], [201, "7 hi true"]);
+    const twice = (): void => world.host.route("post /line/:id", () => ({ status: 200 }));
+    const code = "SIM_ERR_DEFINITION_INVALID";
+    assert.throws(twice, { code, message: "route must be defined once, got post /line/:id again" });
+    assert.throws(() => world.host.route("/line", () => ({ status: 200 })), { code });
+  });
+
+  it("has an HTTP request to connect go through the mount's handshake", async () => {
+    const connectInfo = ["userAgent", "uri"] as const;
+    const channels = { "room:*": room };
+    const { shard, host } = await serving(
+      {},
+      {},
+      {
+        urlHost: "example.com",
+        sockets: { "/org/:org/socket": { socket, channels, connectInfo } },
+      },
+    );
+    host.route("GET /line/:_at", async (request) => {
+      const decision = await host.connect({
+        path: "/org/acme/socket",
+        params: { n: "1" },
+        http: request,
+      });
+      return { status: 200, body: decision.result };
+    });
+    const asked = async (query: string, headers: Record<string, string>): Promise<string> => {
+      const url = `http://127.0.0.1:${shard.port}/line/1?vsn=2.0.0&${query}`;
+      return (await fetch(url, { headers })).text();
+    };
+    requests.length = 0;
+    const own = { "user-agent": "test", origin: "https://example.com" };
+    assert.equal(await asked("user=ann&a[b]=c&org=query", own), "ok");
+    const [request = assert.fail("connect was not called")] = requests;
+    const params = { vsn: "2.0.0", user: "ann", a: { b: "c" }, org: "acme", n: "1" };
+    // A query is parsed into objects without a prototype.
+    assert.deepEqual(structuredClone(request.params), params);
+    assert.equal(request.connectInfo["userAgent"], "test");
+    assert.deepEqual(request.connectInfo.uri?.path, "/line/1");
+    assert.equal(await asked("", { origin: "https://example.org" }), "refused");
+    assert.equal(await asked("a=%zz", {}), "refused");
+    assert.equal(requests.length, 1);
+  });
+
+  it("cannot pass another thing for an HTTP request", async () => {
+    const { host } = await serving();
+    const http = { method: "GET", path: "/" } as RouteRequest;
+    await assert.rejects(host.connect({ path: "/socket", http }), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "http must be the request that a route was given, got object",
+    });
   });
 
   it("is stopped as the shard drains, and its clients are told to come back", async () => {
@@ -360,7 +425,7 @@ describe("a transport of the user's own", () => {
     ]) {
       const { shard } = await serving({ stop });
       await within(shard.shard.drain(atOnce(20)), "the drain");
-      assert.equal(shard.log.at(-1)?.text, "a transport of the app's own threw, or did not settle");
+      assert.equal(shard.log.at(-1)?.text, "a custom transport threw or did not settle");
     }
   });
 

@@ -129,7 +129,7 @@ describe("connect info", () => {
   it("has a null session where the store throws, which is logged", () => {
     const request: ConnectInfoRequest = [{ session: { key: PLUG_COOKIE_NAME, store: broken } }];
     assert.deepEqual(collected(request), { session: null });
-    assert.deepEqual(log.splice(0), ["the session's store threw: there is none"]);
+    assert.deepEqual(log.splice(0), ["the session store threw: connect gets no session"]);
   });
 
   it("wants of a head only what it needs", () => {

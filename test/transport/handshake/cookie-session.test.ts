@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { SessionReader } from "../../../src/transport/handshake/cookie-session.ts";
+import { CookieSessionReader } from "../../../src/transport/handshake/cookie-session.ts";
 import type { Session, SessionSource } from "../../../src/transport/handshake/cookie-session.ts";
 import { headWith } from "../../support/head.ts";
 import {
@@ -25,13 +25,13 @@ function read(
   given: { source?: SessionSource; checkCsrf?: boolean; secretKeyBase?: string } = {},
 ): Session | null {
   const { source = SOURCE, checkCsrf = true, secretKeyBase = PLUG_SECRET } = given;
-  const reader = new SessionReader("session", source, checkCsrf);
+  const reader = new CookieSessionReader("session", source, checkCsrf);
   const head = cookie === undefined ? headWith() : headWith(["cookie", cookie]);
   return reader.read({ head, params: params as Record<string, unknown>, secretKeyBase });
 }
 
 function refused(source: unknown, code: string, message: RegExp): void {
-  assert.throws(() => new SessionReader("session", source as never, true), { code, message });
+  assert.throws(() => new CookieSessionReader("session", source as never, true), { code, message });
 }
 
 describe("a session", () => {
@@ -112,7 +112,7 @@ describe("a session", () => {
     refused(
       { key: "x", store: () => null, signingSalt: "x" },
       definition,
-      /must have the keys key, csrfTokenKey, store, got signingSalt$/,
+      /may only have the keys key, csrfTokenKey, store, got signingSalt$/,
     );
     refused({ key: "x" }, "SIM_ERR_OPTION_INVALID", /^signingSalt must be a string/);
     refused({ ...SOURCE, sameSite: "Lax" }, "SIM_ERR_OPTION_INVALID", /got sameSite$/);

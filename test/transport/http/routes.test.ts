@@ -164,8 +164,8 @@ describe("a route", () => {
     assert.deepEqual(
       log.map(({ text, fields }) => [text, fields["path"]]),
       [
-        ["a route threw, or did not settle in time", "/throw"],
-        ["a route threw, or did not settle in time", "/reject"],
+        ["a route threw or did not settle in time", "/throw"],
+        ["a route threw or did not settle in time", "/reject"],
       ],
     );
   });

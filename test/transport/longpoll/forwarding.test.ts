@@ -11,25 +11,29 @@ import { KIND } from "../../../src/pubsub/envelope.ts";
 import { kindOf } from "../../../src/pubsub/exchange-layout.ts";
 import { CONTROL_SLOT } from "../../../src/pubsub/exchange.ts";
 import { unpackMail } from "../../../src/pubsub/node-mail.ts";
-import { deliveryOf, ExchangeWire, isSessionRecord } from "../../../src/shard/exchange-wire.ts";
+import {
+  deliveryOf,
+  ExchangeForwarding,
+  isForwardingRecord,
+} from "../../../src/shard/exchange-forwarding.ts";
 import type { NodeMemory } from "../../../src/shard/control.ts";
-import { STATUS } from "../../../src/transport/longpoll/caller.ts";
-import type { Caller, Settled } from "../../../src/transport/longpoll/caller.ts";
-import { SessionForwarding } from "../../../src/transport/longpoll/forwarding.ts";
+import { Forwarding } from "../../../src/transport/longpoll/forwarding.ts";
 import { RECORD, unpackRecord } from "../../../src/transport/longpoll/forwarding-record.ts";
 import type { RecordType } from "../../../src/transport/longpoll/forwarding-record.ts";
-import type { SessionPeer } from "../../../src/transport/longpoll/forwarding-peer.ts";
+import type { ShardAddress } from "../../../src/transport/longpoll/forwarding-port.ts";
+import { STATUS } from "../../../src/transport/longpoll/request.ts";
+import type { Caller, Settled } from "../../../src/transport/longpoll/request.ts";
 import { TestNode } from "../../support/members.ts";
 
 /** Number of the links' members. */
 const LINK = 2;
-const PEER_TIMEOUT_MS = 2_000;
+const LONGPOLL_TIMEOUT_MS = 2_000;
 const LIMITS = { acceptMs: 1_000, answerMs: 5_000, lateStatus: STATUS.none };
 const BYTES = Buffer.from("request");
 
 interface Shard {
-  readonly peer: SessionPeer;
-  readonly forwarding: SessionForwarding;
+  readonly address: ShardAddress;
+  readonly forwarding: Forwarding;
   /** Requests that came, and those who made them. */
   readonly served: { readonly request: string; readonly caller: Caller }[];
   readonly drain: () => void;
@@ -44,16 +48,16 @@ function makeShard(node: TestNode, nodeName: string, member: number): Shard {
   const { exchange } = node.member(member);
   const memory = { exchange: node.exchangeMemory, nodeName, link: node.link } as NodeMemory;
   const shard: Shard = {
-    peer: { node: nodeName, member },
-    forwarding: new SessionForwarding(
-      new ExchangeWire(memory, member, exchange),
+    address: { node: nodeName, member },
+    forwarding: new Forwarding(
+      new ExchangeForwarding(memory, member, exchange),
       (request, caller) => {
         shard.served.push({ request: Buffer.from(request).toString(), caller });
         return () => {
           shard.forgotten += 1;
         };
       },
-      PEER_TIMEOUT_MS,
+      LONGPOLL_TIMEOUT_MS,
     ),
     served: [],
     drain: () => exchange.drainNow(),
@@ -61,7 +65,7 @@ function makeShard(node: TestNode, nodeName: string, member: number): Shard {
   };
   exchange.attach({
     onRecord: (from, type, bytes, offset, length) => {
-      assert.ok(isSessionRecord(type));
+      assert.ok(isForwardingRecord(type));
       const carrier = { node: nodeName, member: from };
       const delivery = deliveryOf(carrier, type, bytes.subarray(offset, offset + length));
       shard.forwarding.receive(delivery.from, delivery.record);
@@ -132,7 +136,7 @@ function call(request: Uint8Array = BYTES): {
   const caller: Caller = {
     answer: (status, messages, settled) => void got.push({ status, messages, settled }),
   };
-  return { got, cancel: asker.forwarding.tryCall(keeper.peer, 0, request, caller, LIMITS) };
+  return { got, cancel: asker.forwarding.tryForward(keeper.address, 0, request, caller, LIMITS) };
 }
 
 /** A batch of a session, and what becomes of it. */
@@ -329,7 +333,7 @@ describe("requests that are forwarded to another node", () => {
   it("wait for the session as long as it takes", () => {
     const { got } = call();
     settle();
-    pass(PEER_TIMEOUT_MS + 1);
+    pass(LONGPOLL_TIMEOUT_MS + 1);
     assert.deepEqual([got, keeper.forgotten], [[], 0]);
   });
 
@@ -370,9 +374,9 @@ describe("requests that are forwarded to another node", () => {
     const settled = answerBatch();
     got[0]?.settled?.(true);
     settle();
-    pass(PEER_TIMEOUT_MS - 500);
+    pass(LONGPOLL_TIMEOUT_MS - 500);
     assert.deepEqual(settled, []);
-    pass(PEER_TIMEOUT_MS + 1);
+    pass(LONGPOLL_TIMEOUT_MS + 1);
     assert.deepEqual(settled, [undefined]);
     assert.equal(keeper.forwarding.size, 0);
   });
@@ -382,7 +386,7 @@ describe("requests that are forwarded to another node", () => {
     call();
     settle();
     const settled = answerBatch(`["${"x".repeat(20_000)}"]`);
-    pass(PEER_TIMEOUT_MS + 1);
+    pass(LONGPOLL_TIMEOUT_MS + 1);
     assert.deepEqual(settled, [false]);
   });
 
@@ -391,7 +395,7 @@ describe("requests that are forwarded to another node", () => {
     call(Buffer.alloc(20_000));
     settle();
     assert.equal(keeper.forwarding.size, 1);
-    pass(PEER_TIMEOUT_MS + 1);
+    pass(LONGPOLL_TIMEOUT_MS + 1);
     assert.deepEqual([keeper.served.length, keeper.forwarding.size], [0, 0]);
   });
 

@@ -6,9 +6,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { STATUS } from "../../../src/transport/longpoll/caller.ts";
-import type { Caller, Settled } from "../../../src/transport/longpoll/caller.ts";
+import type { ServedSocket } from "../../../src/socket/served-socket.ts";
+import { ConnectionSet } from "../../../src/transport/connection-set.ts";
 import { LongPollSession } from "../../../src/transport/longpoll/longpoll-session.ts";
+import { STATUS } from "../../../src/transport/longpoll/request.ts";
+import type { Caller, Settled } from "../../../src/transport/longpoll/request.ts";
+import { TestConnections } from "../../support/connections.ts";
+import { LOG_LINES } from "../../../src/log/logger.ts";
 import { turn } from "../../support/world.ts";
 
 const WINDOW_MS = 1_000;
@@ -26,9 +30,16 @@ class Poll implements Caller {
 }
 
 let session: LongPollSession;
-let slow: number;
-let unsure: number;
-let ended: number;
+let shared: TestConnections;
+let sessions: ConnectionSet<LongPollSession>;
+/** Codes that the socket was ended with. */
+let ends: number[];
+
+/** How often the client was found to be slow, and how often nobody could know what it has. */
+function troubles(): readonly [slow: number, unsure: number] {
+  const unsure = shared.log.filter(({ text }) => text === LOG_LINES.batchUnsure.text).length;
+  return [shared.counter("slowCut"), unsure];
+}
 
 function polled(): Poll {
   const poll = new Poll();
@@ -38,27 +49,17 @@ function polled(): Poll {
 
 describe("a long-poll session", () => {
   beforeEach(() => {
-    slow = 0;
-    unsure = 0;
-    ended = 0;
-    session = new LongPollSession(
-      1,
-      "secret",
-      { windowMs: WINDOW_MS, maxLength: MAX_LENGTH },
-      {
-        received() {},
-        sent() {},
-        slow: () => {
-          slow += 1;
-        },
-        unsure: () => {
-          unsure += 1;
-        },
-        ended: () => {
-          ended += 1;
-        },
-      },
-    );
+    ends = [];
+    shared = new TestConnections({ maxBackpressureBytes: MAX_LENGTH, slowClientMs: 0 });
+    sessions = new ConnectionSet("longpoll", shared);
+    session = new LongPollSession(1, "secret", { sessions, windowMs: WINDOW_MS });
+    sessions.add(session);
+    const socket = {
+      isEnded: false,
+      allChannels: () => [],
+      end: (code: number) => ends.push(code),
+    };
+    session.socket = socket as unknown as ServedSocket;
   });
 
   it("gives a poll at once all that waits, texts and bytes", () => {
@@ -104,7 +105,7 @@ describe("a long-poll session", () => {
     const first = polled();
     const second = polled();
     first.settled?.(undefined);
-    assert.deepEqual([unsure, second.answers], [1, []]);
+    assert.deepEqual([troubles(), ends, second.answers], [[0, 1], [1006], []]);
   });
 
   it("answers with 204 when a window is over, and not before", () => {
@@ -146,11 +147,11 @@ describe("a long-poll session", () => {
   it("takes one frame of any length, and none once more than its bound waits", async () => {
     session.send("x".repeat(MAX_LENGTH * 3));
     await turn();
-    assert.equal(slow, 0);
+    assert.deepEqual(troubles(), [0, 0]);
     session.send("y");
     session.send("z");
     await turn();
-    assert.deepEqual([slow, session.bufferedLength], [1, MAX_LENGTH * 3]);
+    assert.deepEqual([troubles(), ends, session.bufferedLength], [[1, 0], [1006], MAX_LENGTH * 3]);
   });
 
   it("counts what is in flight against its bound", async () => {
@@ -158,7 +159,7 @@ describe("a long-poll session", () => {
     polled();
     session.send("y");
     await turn();
-    assert.equal(slow, 1);
+    assert.deepEqual(troubles(), [1, 0]);
   });
 
   it("ends once, and tells all who poll", () => {
@@ -167,6 +168,7 @@ describe("a long-poll session", () => {
     session.close();
     session.send("too late");
     assert.deepEqual([older.answers, newer.answers], [[`${STATUS.gone} `], [`${STATUS.gone} `]]);
-    assert.deepEqual([ended, session.bufferedLength, session.isOpen], [1, 0, false]);
+    const left = [sessions.size, shared.counter("connections")];
+    assert.deepEqual([left, session.bufferedLength, session.isOpen], [[0, 0], 0, false]);
   });
 });

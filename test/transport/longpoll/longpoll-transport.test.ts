@@ -17,8 +17,8 @@ import { defineSocket } from "../../../src/socket/definition.ts";
 import { within } from "../../support/deadline.ts";
 import { ask, LongPollClient, NDJSON } from "../../support/longpoll-client.ts";
 import { smallOptions } from "../../support/options.ts";
-import { SessionTokens } from "../../../src/transport/longpoll/session-token.ts";
-import type { SessionPlace } from "../../../src/transport/longpoll/session-token.ts";
+import { LongPollTokens } from "../../../src/transport/longpoll/longpoll-token.ts";
+import type { LongPollPlace } from "../../../src/transport/longpoll/longpoll-token.ts";
 import { atOnce, startShard } from "../../support/shard.ts";
 import type { TestShard } from "../../support/shard.ts";
 import { Deferred } from "../../support/world.ts";
@@ -143,7 +143,7 @@ describe("a poll", () => {
 
 describe("a token", () => {
   it("counts as the last parameter, and before that as a header", async () => {
-    const { port } = await serving({ windowMs: 300 });
+    const { port } = await serving({ windowMs: 500 });
     const [one, other] = [await LongPollClient.connect(port), await LongPollClient.connect(port)];
     const last = `/socket/longpoll?vsn=2.0.0&token=${one.token}&token=${other.token}`;
     const headers = { "x-phoenix-longpoll-token": one.token };
@@ -157,17 +157,17 @@ describe("a token", () => {
     const { port } = await serving({ mount: { longpoll: { crypto } } });
     const { token } = await LongPollClient.connect(port);
     const { secretKeyBase } = smallOptions();
-    assert.ok(new SessionTokens(secretKeyBase, 60_000, crypto).tryRead(token));
-    assert.equal(new SessionTokens(secretKeyBase, 60_000).tryRead(token), undefined);
+    assert.ok(new LongPollTokens(secretKeyBase, 60_000, crypto).tryRead(token));
+    assert.equal(new LongPollTokens(secretKeyBase, 60_000).tryRead(token), undefined);
   });
 
   it("leads to a session by its node, thread, number and secret only", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
-    const tokens = new SessionTokens(smallOptions().secretKeyBase, 60_000);
+    const tokens = new LongPollTokens(smallOptions().secretKeyBase, 60_000);
     const place = tokens.tryRead(client.token);
     assert.ok(place);
-    const statusAt = async (other: Partial<SessionPlace>): Promise<number> => {
+    const statusAt = async (other: Partial<LongPollPlace>): Promise<number> => {
       const token = tokens.sign({ ...place, ...other });
       return (await ask(port, "POST", `/socket/longpoll?token=${token}`, "[]", NDJSON).answer)
         .status;

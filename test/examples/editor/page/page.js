@@ -14,7 +14,7 @@ bindText(document.querySelector("#text"), written.getText("text"));
 
 const socket = new Socket("/socket");
 socket.onOpen(() => show("here", "connected"));
-socket.onClose(() => show("away", "no connection: write on, it is merged later"));
+socket.onClose(() => show("away", "offline: keep writing, changes are merged later"));
 socket.connect();
 openDocument(socket, name, written);
 

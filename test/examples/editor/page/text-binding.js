@@ -1,4 +1,4 @@
-/** Keeps a textarea and a Y.Text the same; the selection stays where it is in the text. */
+/** Keeps a textarea and a Y.Text in sync. The selection stays in its place in the text. */
 export function bindText(area, text) {
   area.value = text.toString();
 
@@ -18,7 +18,7 @@ export function bindText(area, text) {
   });
 }
 
-/** What one change made of a text: so much removed and added at one place, before the caret. */
+/** Finds a single change between two texts: what was removed and added at one place before the caret. */
 function changeOf(before, after, caret) {
   const least = Math.min(before.length, after.length);
   let behind = 0;
@@ -34,12 +34,12 @@ function changeOf(before, after, caret) {
   };
 }
 
-/** True where two texts have the same character so far from their ends. */
+/** Reports whether two texts have the same character at a distance from their ends. */
 function isSame(one, other, fromEnd) {
   return one[one.length - 1 - fromEnd] === other[other.length - 1 - fromEnd];
 }
 
-/** Where a place in a text is after others have written. */
+/** Returns where a position in a text is after a remote change. */
 function moved(place, delta) {
   let at = 0;
   let now = place;

@@ -22,7 +22,7 @@ start.addEventListener("click", () => {
   channel.on("progress", told);
 
   let isStarted = false;
-  // First of all, so that no step is missed; and again when the connection was lost meanwhile.
+  // Joins before the job starts, so that no step is missed. Runs again after a lost connection.
   channel.join().receive("ok", async () => {
     const answer = isStarted ? await fetch(`/jobs/${id}`) : await startJob(id);
     isStarted = true;

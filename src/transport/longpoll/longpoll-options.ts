@@ -1,29 +1,35 @@
 /**
- * Options of a mount's long-poll, as users give them.
+ * Options of a mount's long-poll.
  *
  * Runs on: shard.
  */
 
-import { checkOption } from "../options/options.ts";
-import { checkKeyOptions, KEY_OPTIONS } from "../token/token-options.ts";
-import { HANDSHAKE_KEYS, type HandshakeOptions } from "../transport/handshake/handshake-options.ts";
-import type { LongPollOptions } from "../transport/longpoll/longpoll-transport.ts";
-import { checkKeys, checkObject, checkPath } from "../definition-checks.ts";
+import { checkKeys, checkObject, checkPath } from "../../definition-checks.ts";
+import { checkOption } from "../../options/options.ts";
+import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../../token/token-options.ts";
+import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
 
-/** Options of a mount's long-poll. What of them the mount has too wins over it. */
+/** A mount's options for long-poll. */
+export interface LongPollOptions {
+  /** How long a request may wait: a poll for messages, a POST for its messages to be handled (ms). */
+  readonly windowMs: number;
+  /** How long another shard may take to find a session (ms). */
+  readonly pubsubTimeoutMs: number;
+  /** How long a session may be used (ms). */
+  readonly maxAgeMs: number;
+  /** How the key of sessions' tokens is derived: Phoenix's `crypto`, whose max_age is `maxAgeMs`. */
+  readonly crypto: KeyOptions;
+}
+
+/** Options of a mount's long-poll. They win over those of the mount. */
 export interface LongPollMountOptions
   extends Partial<LongPollOptions>, Pick<HandshakeOptions, LongPollHandshakeKey> {
-  /** Path behind that of the mount, which may have variables; `/longpoll` without. */
+  /** Path behind that of the mount, which may have variables; default `/longpoll`. */
   readonly path?: string;
 }
 
-/** Those that stand for an answer that long-poll has no way to give are of WebSocket alone. */
+/** Options that need an answer which long-poll cannot give are for WebSocket only. */
 type LongPollHandshakeKey = Exclude<keyof HandshakeOptions, "subprotocols" | "errorHandler">;
-
-/** What of a mount is looked at here. */
-interface LongPollMount {
-  readonly longpoll?: boolean | LongPollMountOptions;
-}
 
 const KEYS: readonly string[] = [
   "windowMs",
@@ -33,23 +39,19 @@ const KEYS: readonly string[] = [
   "path",
   ...HANDSHAKE_KEYS.filter((key) => key !== "subprotocols" && key !== "errorHandler"),
 ];
-const DEFAULT_PATH = "/longpoll";
 
-/** Gives the options of a mount's long-poll; undefined: it has none. */
+/** Returns the options of a mount's long-poll; undefined if it has none. */
 export function longpollOptionsOf({
   longpoll = false,
-}: LongPollMount): LongPollMountOptions | undefined {
+}: {
+  readonly longpoll?: boolean | LongPollMountOptions;
+}): LongPollMountOptions | undefined {
   if (longpoll === false) return undefined;
   return longpoll === true ? {} : longpoll;
 }
 
-/** Gives the whole path of a mount's long-poll. */
-export function longpollPathOf(path: string, { path: own }: LongPollMountOptions): string {
-  return `${path === "/" ? "" : path}${own ?? DEFAULT_PATH}`;
-}
-
 /** Checks the options. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
-export function checkLongPoll(path: string, given: unknown): void {
+export function checkLongPollOptions(path: string, given: unknown): void {
   if (given === undefined || typeof given === "boolean") return;
   checkObject(`longpoll of ${path}`, given, "true, false or an object");
   checkKeys(`longpoll of ${path}`, given, KEYS);

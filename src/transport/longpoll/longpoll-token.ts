@@ -11,11 +11,10 @@
 import type { Term } from "../../token/terms.ts";
 import type { KeyOptions, VerifyOptions } from "../../token/token-options.ts";
 import { Token } from "../../token/token.ts";
+import type { ShardAddress } from "./forwarding-port.ts";
 
 /** Where a session is. */
-export interface SessionPlace {
-  readonly node: string;
-  readonly member: number;
+export interface LongPollPlace extends ShardAddress {
   /** How often the member's number had been retired when the session began. */
   readonly generation: number;
   /** Number of the connection. */
@@ -24,15 +23,15 @@ export interface SessionPlace {
 }
 
 /** Header of the token. It wins over the parameter. */
-export const SESSION_TOKEN_HEADER = "x-phoenix-longpoll-token";
+export const LONGPOLL_TOKEN_HEADER = "x-phoenix-longpoll-token";
 /** Parameter of the token; the last one of a query counts. */
-export const SESSION_TOKEN_PARAM = "token";
+export const LONGPOLL_TOKEN_PARAM = "token";
 
 const SALT = "simurgh long-poll";
 const VERSION = Token.atom("v1");
 
 /** Signs and reads the tokens of a mount. */
-export class SessionTokens {
+export class LongPollTokens {
   readonly #secretKeyBase: string;
   readonly #options: VerifyOptions;
 
@@ -45,19 +44,19 @@ export class SessionTokens {
     this.#options = { ...crypto, maxAgeMs };
   }
 
-  sign({ node, member, generation, number, secret }: SessionPlace): string {
+  sign({ node, member, generation, number, secret }: LongPollPlace): string {
     const data = Token.tuple(VERSION, node, member, generation, number, secret);
     return Token.sign(this.#secretKeyBase, SALT, data, this.#options);
   }
 
-  /** Gives the place that a token names; undefined for what is none of ours, or too old. */
-  tryRead(token: unknown): SessionPlace | undefined {
+  /** Returns the place that a token names; undefined for a token that is none of ours, or too old. */
+  tryRead(token: unknown): LongPollPlace | undefined {
     const read = Token.verify(this.#secretKeyBase, SALT, token, this.#options);
     return read.ok ? placeOf(read.data) : undefined;
   }
 }
 
-function placeOf(data: Term): SessionPlace | undefined {
+function placeOf(data: Term): LongPollPlace | undefined {
   if (!(data instanceof Token.Tuple)) return undefined;
   const [version, node, member, generation, number, secret] = data.elements;
   const isPlace =

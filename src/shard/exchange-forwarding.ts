@@ -3,31 +3,30 @@
  * other nodes as mail by the link.
  *
  * Runs on: shard; one for each.
- * Full: control records have a reserve of their own; where that is full, `send` says so.
+ * Full: control records have a reserve of their own; if that is full, `send` says so.
  */
 
 import { KIND } from "../pubsub/envelope.ts";
 import { kindAndFlags, kindOf } from "../pubsub/exchange-layout.ts";
 import { CONTROL_SLOT, type Exchange } from "../pubsub/exchange.ts";
 import { packMail, unpackMail } from "../pubsub/node-mail.ts";
-import type { SessionPeer } from "../transport/longpoll/forwarding-peer.ts";
-import type { SessionWire } from "../transport/longpoll/forwarding-port.ts";
+import type { ForwardingPort, ShardAddress } from "../transport/longpoll/forwarding-port.ts";
 import type { NodeMemory } from "./control.ts";
 
 /** Kind of these records within a node; those of PubSub come before it. */
-const SESSION_KIND = 16;
-const TYPE = kindAndFlags(SESSION_KIND, 0);
+const FORWARDING_KIND = 16;
+const TYPE = kindAndFlags(FORWARDING_KIND, 0);
 const MAIL_TYPE = kindAndFlags(KIND.mail, 0);
 
-/** True for a record that an ExchangeWire wrote, of this node or another. */
-export function isSessionRecord(type: number): boolean {
+/** Reports whether an ExchangeForwarding wrote a record, on this node or another. */
+export function isForwardingRecord(type: number): boolean {
   const kind = kindOf(type);
-  return kind === SESSION_KIND || kind === KIND.mail;
+  return kind === FORWARDING_KIND || kind === KIND.mail;
 }
 
-/** A record as it was sent, and by whom. */
-export interface SessionDelivery {
-  readonly from: SessionPeer;
+/** A record as it was sent, and by which shard. */
+export interface ForwardingDelivery {
+  readonly from: ShardAddress;
   /** A part of the bytes that carried it. */
   readonly record: Uint8Array;
 }
@@ -37,28 +36,32 @@ export interface SessionDelivery {
  *
  * @param carrier - the member of this node that it came from: the sender, or for mail the link
  */
-export function deliveryOf(carrier: SessionPeer, type: number, bytes: Uint8Array): SessionDelivery {
+export function deliveryOf(
+  carrier: ShardAddress,
+  type: number,
+  bytes: Uint8Array,
+): ForwardingDelivery {
   if (kindOf(type) !== KIND.mail) return { from: carrier, record: bytes };
   const { from, bodyOffset } = unpackMail(bytes);
   return { from, record: bytes.subarray(bodyOffset) };
 }
 
-/** The exchange as a wire. */
-export class ExchangeWire implements SessionWire {
-  readonly peer: SessionPeer;
+/** The exchange as the way to other shards. */
+export class ExchangeForwarding implements ForwardingPort {
+  readonly address: ShardAddress;
   readonly #exchange: Exchange;
   readonly #generations: Int32Array;
   readonly #link: number;
 
   constructor(memory: NodeMemory, member: number, exchange: Exchange) {
-    this.peer = { node: memory.nodeName, member };
+    this.address = { node: memory.nodeName, member };
     this.#link = memory.link;
     this.#exchange = exchange;
     this.#generations = new Int32Array(memory.exchange.generations);
   }
 
   reaches(node: string): boolean {
-    return node === this.peer.node || this.#link >= 0;
+    return node === this.address.node || this.#link >= 0;
   }
 
   generationOf(member: number): number | undefined {
@@ -66,12 +69,12 @@ export class ExchangeWire implements SessionWire {
     return isMember ? Atomics.load(this.#generations, member) : undefined;
   }
 
-  send(to: SessionPeer, record: Uint8Array): boolean {
-    if (to.node === this.peer.node) {
+  send(to: ShardAddress, record: Uint8Array): boolean {
+    if (to.node === this.address.node) {
       return this.#exchange.send(to.member, CONTROL_SLOT, TYPE, record, record.length);
     }
     if (this.#link < 0) return false;
-    const mail = packMail(to, this.peer, record);
+    const mail = packMail(to, this.address, record);
     return this.#exchange.send(this.#link, CONTROL_SLOT, MAIL_TYPE, mail, mail.length);
   }
 }

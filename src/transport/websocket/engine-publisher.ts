@@ -5,21 +5,18 @@
  */
 
 import type { Publisher } from "../../channel/connection.ts";
-import type { EngineApp } from "./engine-types.ts";
-import { mayCompress } from "../websocket/websocket-connection.ts";
-
-/** Is told how many receivers a frame was published to, and its length (bytes). */
-type OnPublished = (receivers: number, bytes: number) => void;
+import type { ConnectionSet } from "../connection-set.ts";
+import type { EngineApp } from "../engine/engine-types.ts";
+import { mayCompress, type WebSocketConnection } from "./websocket-connection.ts";
 
 /** The engine's topics as a publisher. */
 export class EnginePublisher implements Publisher {
   readonly #app: EngineApp;
-  readonly #onPublished: OnPublished;
+  readonly #connections: ConnectionSet<WebSocketConnection>;
 
-  /** @param onPublished - called for each frame */
-  constructor(app: EngineApp, onPublished: OnPublished) {
+  constructor(app: EngineApp, connections: ConnectionSet<WebSocketConnection>) {
     this.#app = app;
-    this.#onPublished = onPublished;
+    this.#connections = connections;
   }
 
   publish(
@@ -30,6 +27,6 @@ export class EnginePublisher implements Publisher {
     isCompressed: boolean,
   ): void {
     this.#app.publish(nativeTopic, frame, isBinary, mayCompress(isCompressed, frame.length));
-    this.#onPublished(receivers, frame.length);
+    this.#connections.published(receivers, frame.length);
   }
 }

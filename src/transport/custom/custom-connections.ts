@@ -1,0 +1,149 @@
+/**
+ * The connections of transports of the user's own: which clients get one, and all that are open.
+ *
+ * Runs on: shard; one for each.
+ * Full: a client for which too much waits is a slow one, as far as its transport says what waits.
+ */
+
+import { kindOf, makeError } from "../../errors.ts";
+import { decide, type Decision } from "../../socket/connect.ts";
+import type { AnyIdentity } from "../../socket/identity.ts";
+import type { Params } from "../../socket/connect-request.ts";
+import type { AnyMount } from "../../socket/mount.ts";
+import type { ConnectionSet } from "../connection-set.ts";
+import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";
+import type { HandshakePolicy } from "../handshake/handshake-options.ts";
+import { Handshake } from "../handshake/handshake.ts";
+import { matchPath } from "../http/path.ts";
+import { headerOf, type RequestHead } from "../http/request-head.ts";
+import { IncomingRequest, type RouteRequest } from "../http/routes.ts";
+import type { TransportShard } from "../transport.ts";
+import { CustomConnection } from "./custom-connection.ts";
+import type { TransportClient, TransportDecision, TransportRequest } from "./definition.ts";
+
+/** A decision whose connection is known in full here. */
+export type CustomDecision =
+  | Exclude<TransportDecision, { readonly result: "ok" }>
+  | {
+      readonly result: "ok";
+      readonly id: string | null;
+      open(client: TransportClient): CustomConnection;
+    };
+
+/** A shard, as far as they need one. */
+type CustomShard = Pick<TransportShard, "context" | "logger" | "sockets" | "sweep">;
+
+interface CustomMount {
+  readonly mount: AnyMount;
+  readonly policy: HandshakePolicy;
+}
+
+const REFUSED: Decision = { result: "refused", reason: undefined };
+const FAILED: Decision = { result: "failed" };
+
+/** All connections of a shard that transports of the user's own carry. */
+export class CustomConnections {
+  readonly #connections: ConnectionSet<CustomConnection>;
+  readonly #shard: CustomShard;
+  readonly #mounts: CustomMount[] = [];
+
+  constructor(connections: ConnectionSet<CustomConnection>, shard: CustomShard) {
+    this.#connections = connections;
+    this.#shard = shard;
+    // At all of them: what waits grows as their transports say, not only by what was sent.
+    shard.sweep.add(() => connections.slowClients.lookAtAll());
+  }
+
+  /** Lets transports connect to a socket. */
+  mount(mount: AnyMount, policy: HandshakePolicy): void {
+    this.#mounts.push({ mount, policy });
+  }
+
+  /**
+   * Asks a socket's `connect` and `id` about a client of a transport.
+   *
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, or `http` is no request of a route
+   */
+  async connect(transport: string, request: TransportRequest): Promise<CustomDecision> {
+    const { variables, ...found } = this.#find(request.path);
+    if (this.#connections.isDraining) return { result: "unavailable" };
+    const decision = await this.#decide(transport, request, found, variables);
+    if (decision.result !== "ok") return decision;
+    if (this.#connections.isDraining) return { result: "unavailable" };
+    const { identity } = decision;
+    let isOpened = false;
+    const open = (client: TransportClient): CustomConnection => {
+      if (isOpened) {
+        throw makeError("SIM_ERR_OPTION_INVALID", "open must be called once, got twice");
+      }
+      isOpened = true;
+      return this.#open(transport, identity, client);
+    };
+    return { result: "ok", id: identity.id, open };
+  }
+
+  #decide(
+    transport: string,
+    { params = {}, connectInfo = {}, http }: TransportRequest,
+    { mount, policy }: CustomMount,
+    variables: Readonly<Record<string, string>>,
+  ): Decision | Promise<Decision> {
+    const { context, logger } = this.#shard;
+    if (http !== undefined) {
+      const handshake = new Handshake(mount, policy, transport, this.#shard);
+      return decideByHead(handshake, headOf(http), { ...params, ...variables });
+    }
+    const call = {
+      mount,
+      serializers: policy.serializers,
+      transport,
+      params: { ...params, ...variables },
+      connectInfo,
+      peerAddress: connectInfo.peerData?.address ?? null,
+      context,
+    };
+    return decide(call, logger);
+  }
+
+  #open(transport: string, identity: AnyIdentity, client: TransportClient): CustomConnection {
+    const connections = this.#connections;
+    const number = connections.takeNumber();
+    const connection = new CustomConnection(number, transport, client, connections);
+    connection.socket = this.#shard.sockets.open(connection, identity);
+    connections.add(connection);
+    if (connections.isDraining) connections.restart(connection);
+    else connection.socket.opened();
+    return connection;
+  }
+
+  #find(path: string): CustomMount & { readonly variables: Readonly<Record<string, string>> } {
+    for (const found of this.#mounts) {
+      const variables = matchPath(found.mount.path, path);
+      if (variables) return { ...found, variables };
+    }
+    const paths = this.#mounts.map(({ mount }) => mount.path).join(", ");
+    throw makeError("SIM_ERR_OPTION_INVALID", `path must be one of ${paths}, got ${path}`);
+  }
+}
+
+/** Decides on a request over HTTP, which may come from a page, as WebSocket and long-poll do. */
+function decideByHead(
+  handshake: Handshake,
+  head: RequestHead,
+  given: Params,
+): Decision | Promise<Decision> {
+  const params = handshake.tryParams(head);
+  if (!params) return REFUSED;
+  const verdict = handshake.checkOrigin(head);
+  if (verdict !== "allowed") return verdict === "failed" ? FAILED : REFUSED;
+  const { hasAuthToken } = handshake.policy;
+  const authToken = hasAuthToken ? (headerOf(head, AUTH_TOKEN_HEADER) ?? null) : null;
+  return handshake.decide(head, { ...params, ...given }, authToken);
+}
+
+// A copy of a request would pass for one that no page can send.
+function headOf(http: RouteRequest): RequestHead {
+  if (http instanceof IncomingRequest) return http.head;
+  const message = `http must be the request that a route was given, got ${kindOf(http)}`;
+  throw makeError("SIM_ERR_OPTION_INVALID", message);
+}

@@ -1,0 +1,60 @@
+/**
+ * Options of a mount's WebSocket, as users give them.
+ *
+ * Runs on: shard.
+ */
+
+import { checkBoolean, checkKeys, checkPath, invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
+import { checkOption } from "../../options/options.ts";
+import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
+
+/** A mount's options for WebSocket. */
+export interface WebSocketOptions {
+  /** Silence after which a connection is closed (ms). */
+  readonly timeoutMs: number;
+  /** Largest message of a client (bytes), with the 6 to 14 of a frame's header. */
+  readonly maxFrameBytes: number;
+  /** True: frames are compressed both ways (permessage-deflate) for clients that offer it. */
+  readonly compress: boolean;
+}
+
+/** Options of a mount's WebSocket. They win over those of the mount. */
+export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
+  /** Path behind that of the mount, which may have variables; default `/websocket`. */
+  readonly path?: string;
+}
+
+const KEYS = [
+  "timeoutMs",
+  "maxFrameBytes",
+  "compress",
+  "path",
+  ...HANDSHAKE_KEYS,
+] as const satisfies readonly (keyof WebSocketMountOptions)[];
+
+/** Returns the options of a mount's WebSocket; undefined: it has none. */
+export function websocketOptionsOf({
+  websocket = true,
+}: {
+  readonly websocket?: boolean | WebSocketMountOptions;
+}): WebSocketMountOptions | undefined {
+  if (websocket === false) return undefined;
+  return websocket === true ? {} : websocket;
+}
+
+/** Checks the options. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
+export function checkWebSocketOptions(path: string, given: unknown): void {
+  if (given === undefined || typeof given === "boolean") return;
+  if (typeof given !== "object" || given === null) {
+    throw invalid(`websocket of ${path} must be true, false or an object, got ${kindOf(given)}`);
+  }
+  checkKeys(`websocket of ${path}`, given, KEYS);
+  const { timeoutMs, maxFrameBytes, compress, path: own } = given as WebSocketMountOptions;
+  if (own !== undefined) checkPath(`websocket path of ${path}`, own);
+  if (compress !== undefined) checkBoolean(`compress of ${path}`, compress);
+  if (timeoutMs !== undefined) checkOption("idleTimeoutMs", `timeoutMs of ${path}`, timeoutMs);
+  if (maxFrameBytes !== undefined) {
+    checkOption("maxFrameBytes", `maxFrameBytes of ${path}`, maxFrameBytes);
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Responses in pieces, over real connections whose clients read when the test says so.
+ *
+ * Runs on: the test's thread, which is the shard's too.
+ */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { after, describe, it } from "node:test";
+
+import { LOG_LINES } from "../../../src/log/logger.ts";
+import type {
+  ResponseStream,
+  StreamedResponse,
+  StreamListener,
+} from "../../../src/transport/http/response-stream.ts";
+import type { RouteRequest } from "../../../src/transport/http/routes.ts";
+import { within } from "../../support/deadline.ts";
+import { startShard } from "../../support/shard.ts";
+import type { TestShard } from "../../support/shard.ts";
+import { Deferred } from "../../support/world.ts";
+
+/** More than the system keeps for a connection of which nobody reads. */
+const FLOOD_BYTES = 24_000_000;
+
+const shards: TestShard[] = [];
+after(() => {
+  for (const shard of shards) shard.close();
+});
+
+interface Streaming {
+  readonly shard: TestShard;
+  readonly request: RouteRequest;
+  readonly out: ResponseStream;
+  readonly asked: ClientRequest;
+  /** The response, from which nothing is read yet. */
+  readonly response: () => Promise<IncomingMessage>;
+}
+
+/** Asks for a response in pieces. */
+async function streaming(
+  listener: StreamListener = {},
+  given: Partial<StreamedResponse> = {},
+): Promise<Streaming> {
+  const begun = new Deferred<{ request: RouteRequest; out: ResponseStream }>();
+  const shard = await startShard({
+    sockets: {},
+    routes: {
+      "GET /stream": (incoming) => ({
+        status: 200,
+        stream(out) {
+          begun.resolve({ request: incoming, out });
+          return listener;
+        },
+        ...given,
+      }),
+    },
+  });
+  shards.push(shard);
+  const asked = request({ host: "127.0.0.1", port: shard.port, path: "/stream", agent: false });
+  asked.on("error", () => {});
+  const responding = once(asked, "response") as Promise<[IncomingMessage]>;
+  asked.end();
+  const { request: incoming, out } = await within(begun.promise, "the stream");
+  const response = async (): Promise<IncomingMessage> =>
+    (await within(responding, "the response"))[0];
+  return { shard, request: incoming, out, asked, response };
+}
+
+function boom(): never {
+  throw new Error("boom");
+}
+
+/** Reads a response to its end. */
+async function whole(response: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of response) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString();
+}
+
+describe("a response in pieces", () => {
+  it("is sent as it is written, text and bytes, and ends when it is ended", async () => {
+    const headers = { "content-type": "text/event-stream" };
+    const { out, response } = await streaming({}, { status: 203, headers });
+    out.write("one ");
+    const got = await response();
+    assert.deepEqual([got.statusCode, got.headers["content-type"]], [203, "text/event-stream"]);
+    const [first] = (await within(once(got, "data"), "the first piece")) as [Buffer];
+    assert.equal(first.toString(), "one ");
+    const bytes = Buffer.from("twö ");
+    out.write(bytes);
+    bytes.fill(0);
+    out.write("");
+    out.end("three");
+    assert.equal(out.isOpen, false);
+    assert.equal(await within(whole(got), "the rest"), "twö three");
+    out.write("four");
+    out.end();
+  });
+
+  it("may be empty", async () => {
+    const { out, response } = await streaming();
+    out.end();
+    assert.equal(await within(whole(await response()), "the end"), "");
+  });
+
+  it("waits for a client that does not read, and tells when it has taken everything", async () => {
+    const drained = new Deferred<void>();
+    let drains = 0;
+    const { out, response } = await streaming({
+      drained() {
+        drains += 1;
+        drained.resolve();
+      },
+    });
+    out.write("begin ");
+    const got = await response();
+    assert.equal(out.bufferedBytes, 0);
+    const piece = "x".repeat(FLOOD_BYTES / 2);
+    out.write(piece);
+    const bytes = Buffer.from("ä".repeat(1_000));
+    out.write(bytes);
+    bytes.fill(0);
+    out.write(piece);
+    // The engine keeps the first of them, and we those after it.
+    assert.equal(out.bufferedBytes, FLOOD_BYTES + 2_000);
+    assert.equal(drains, 0);
+    const reading = whole(got);
+    await within(drained.promise, "the drain");
+    assert.equal(out.bufferedBytes, 0);
+    out.end(" end");
+    const text = await within(reading, "all of it");
+    assert.ok(text === `begin ${piece}${"ä".repeat(1_000)}${piece} end`);
+  });
+
+  it("sends everything to a client that begins to read late, though nothing more is written", async () => {
+    const { out, response } = await streaming();
+    out.write("begin ");
+    const got = await response();
+    out.write("x".repeat(FLOOD_BYTES));
+    assert.equal(out.bufferedBytes, FLOOD_BYTES);
+    let bytes = 0;
+    const arrived = new Deferred<void>();
+    got.on("data", (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes === FLOOD_BYTES + 6) arrived.resolve();
+    });
+    await within(arrived.promise, "all of it");
+    out.end();
+  });
+
+  it("that is ended sends what waits first", async () => {
+    const { out, response } = await streaming();
+    out.write("begin ");
+    const got = await response();
+    out.write("x".repeat(FLOOD_BYTES));
+    out.write("last but one ");
+    out.end("last");
+    const text = await within(whole(got), "all of it");
+    assert.equal(text.length, FLOOD_BYTES + 6 + 17);
+    assert.ok(text.endsWith("xlast but one last"));
+  });
+
+  it("is told once when its client goes away, and takes no more", async () => {
+    const closed = new Deferred<void>();
+    let closes = 0;
+    const {
+      out,
+      request: incoming,
+      asked,
+      response,
+    } = await streaming({
+      closed() {
+        closes += 1;
+        closed.resolve();
+      },
+    });
+    const { signal } = incoming;
+    out.write("begin ");
+    await response();
+    asked.destroy();
+    await within(closed.promise, "the end of the client");
+    assert.deepEqual([out.isOpen, out.bufferedBytes, signal.aborted], [false, 0, true]);
+    out.write("more");
+    out.end();
+    out.abort();
+    assert.equal(closes, 1);
+  });
+
+  it("that is aborted is not whole, and its listener is not told", async () => {
+    let closes = 0;
+    const { out, response } = await streaming({ closed: () => void (closes += 1) });
+    out.write("begin ");
+    const got = await response();
+    out.abort();
+    await assert.rejects(within(whole(got), "the cut"), { code: "ECONNRESET" });
+    assert.deepEqual([closes, out.isOpen], [0, false]);
+  });
+
+  it("is cut and logged if what the route gave throws", async () => {
+    const { shard, out, response } = await streaming({ drained: boom });
+    out.write("begin ");
+    const got = await response();
+    out.write("x".repeat(FLOOD_BYTES));
+    await assert.rejects(within(whole(got), "the cut"), { code: "ECONNRESET" });
+    const { text, fields } = shard.log.at(-1) ?? assert.fail("nothing was logged");
+    assert.deepEqual([text, fields["path"]], [LOG_LINES.routeFailed.text, "/stream"]);
+    const routes = { "GET /throws": () => ({ status: 200, stream: boom }) };
+    const other = await startShard({ sockets: {}, routes });
+    shards.push(other);
+    await assert.rejects(fetch(`http://127.0.0.1:${other.port}/throws`));
+    assert.equal(other.log.at(-1)?.text, LOG_LINES.routeFailed.text);
+  });
+
+  it("wants a status and headers that can be sent", async () => {
+    for (const given of [{ status: 99 }, { status: 200, headers: { "x-a": "b\r\nc" } }]) {
+      const routes = { "GET /wrong": () => ({ ...given, stream: () => assert.fail("begun") }) };
+      const shard = await startShard({ sockets: {}, routes });
+      shards.push(shard);
+      const answer = await fetch(`http://127.0.0.1:${shard.port}/wrong`);
+      assert.equal(answer.status, 500);
+    }
+  });
+});
