@@ -1,14 +1,14 @@
 /**
- * What channels declare of the events that they send, by topic: for broadcasts of the host and of
- * other code, whose payloads are written as if the channel had sent them.
+ * The schemas that channels declare for outgoing events, by topic. They are applied to broadcasts of the
+ * host and the context, as if the topic's channel had sent them.
  *
- * Runs on: shard, which has the endpoint; main, which gets the schemas as data when a shard is ready.
+ * Runs on: shard, which has the endpoint; main, which receives the schemas when a shard is ready.
  */
 
 import { OutWriters } from "../channel/schemas/out-writers.ts";
 import { isRawMountDefinition, routeOf, type EndpointDefinition } from "./endpoint.ts";
 
-/** One pattern of a mount, with the JSON Schemas that its channel declares. Can be cloned. */
+/** A topic pattern of a mount, with the JSON Schemas that its channel declares. Can be cloned. */
 export interface OutgoingSchemas {
   /** An exact topic, or a prefix that ends with `*`. */
   readonly pattern: string;
@@ -21,7 +21,7 @@ interface Pattern {
   readonly writers: OutWriters | undefined;
 }
 
-/** Returns the schemas of an endpoint, by mount. */
+/** Returns the schemas of each mount of an endpoint. */
 export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSchemas[][] {
   return Object.values(sockets).map((mount) => {
     if (isRawMountDefinition(mount)) return [];
@@ -33,9 +33,9 @@ export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSche
   });
 }
 
-/** Writes payloads of broadcasts that no channel sends. */
+/** Applies the schemas to broadcasts that no channel sends. */
 export class TopicWriters {
-  /** Undefined if no channel declares a schema that has to be applied. */
+  /** Undefined if there is no schema to apply. */
   readonly #mounts: readonly (readonly Pattern[])[] | undefined;
 
   constructor(mounts: readonly (readonly OutgoingSchemas[])[]) {
@@ -45,8 +45,8 @@ export class TopicWriters {
   }
 
   /**
-   * Returns what is sent as the payload of an event: written by the channel that the topic belongs to.
-   * If several mounts have the topic, the first counts whose channel declares a schema.
+   * Returns the payload to send, written by the schema of the topic's channel. If several mounts have
+   * the topic, the first channel with a schema for the event is used.
    *
    * @throws SIM_ERR_PAYLOAD if the payload does not match the schema
    */
