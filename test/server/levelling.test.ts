@@ -63,7 +63,7 @@ describe("Levelling", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("forgets a thread that left the deal", () => {
+  it("forgets a thread that left the rotation", () => {
     thread(1, 4);
     levelling.begin(thread(2, 0));
     calls.splice(0);

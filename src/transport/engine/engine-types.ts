@@ -41,9 +41,9 @@ export interface EngineApp extends Omit<TemplatedApp, "listen"> {
   listen(host: RecognizedString, port: number, options: number, handler: ListenHandler): EngineApp;
   /** Returns the descriptor for `addChildAppDescriptor` of an app on another thread. */
   getDescriptor(): AppDescriptor;
-  /** Adds an app to those that accepted sockets are dealt to, round robin. */
+  /** Adds an app to those that get accepted sockets, round robin. */
   addChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
-  /** Deals no more sockets to that app. The round starts again at the first app. */
+  /** Gives no more sockets to that app. The round starts again at the first app. */
   removeChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A WebSocket connection, over the engine's WebSocket object.
  *
- * Runs on: the shard that the engine dealt it to.
+ * Runs on: the shard that the engine gave it to.
  * Owns: the engine's object from `open` to `close`. After that, any call on it would throw, so the
  *       reference is dropped first.
  * Slow: the engine does not skip frames until far above our limit. Frames to this client that it then
