@@ -109,6 +109,10 @@ export const LOG_LINES = {
   channelCrashed: { level: "error", text: "channel crashed" },
   terminateFailed: { level: "error", text: "terminate threw" },
   noHandleInfo: { level: "warn", text: "a message was received, but there is no handleInfo" },
+  floodCut: {
+    level: "warn",
+    text: "a client sent more than may wait while its shard was busy: connection cut",
+  },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",

@@ -50,6 +50,10 @@ export const COUNTERS = {
   },
   lapped: { kind: "total", about: "Records lost on the way to other members, which are notified." },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
+  floodCut: {
+    kind: "total",
+    about: "Connections cut because more messages waited for the turn budget than may wait.",
+  },
   slowCut: { kind: "total", about: "Connections cut because the client read too slowly." },
   slowEnded: {
     kind: "total",

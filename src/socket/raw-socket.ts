@@ -182,6 +182,10 @@ export class RawSocket
     return this.isBusy || this.mailbox !== undefined;
   }
 
+  get hasJoined(): boolean {
+    return true;
+  }
+
   get hasHeldBroadcasts(): boolean {
     return false;
   }

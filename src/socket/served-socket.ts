@@ -29,6 +29,8 @@ export interface ServedSocket {
   /** Called when nothing is held up any more: for a transport that answers requests. */
   onIdle: (() => void) | undefined;
 
+  /** True if the client has joined a channel, or if the socket has no channels. */
+  readonly hasJoined: boolean;
   /** True while broadcasts are held that the engine will publish to its client. */
   readonly hasHeldBroadcasts: boolean;
 

@@ -15,6 +15,7 @@ import { expiryOf, type Until } from "../callbacks/expiry.ts";
 import { isThenable } from "../callbacks/promises.ts";
 import type { ExitReason } from "../callbacks/results.ts";
 import { Channel } from "../channel/channel.ts";
+import { STATE } from "../channel/channel-state.ts";
 import type { Connection } from "../channel/connection.ts";
 import { RawChannel } from "../channel/raw-channel.ts";
 import type { ChannelOwner, RoutedChannel } from "../channel/routed-channel.ts";
@@ -93,6 +94,10 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   get isHeldUp(): boolean {
     return this.joining !== undefined;
+  }
+
+  get hasJoined(): boolean {
+    return someChannel(this.channels, isJoined);
   }
 
   get hasHeldBroadcasts(): boolean {
@@ -433,6 +438,10 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { connection, serializer } = this;
     connection.send(serializer.end(refJson(joinRef), JSON.stringify(topic), EVENT.close, {}));
   }
+}
+
+function isJoined({ state }: RoutedChannel): boolean {
+  return state === STATE.open || state === STATE.ending;
 }
 
 function isHeld(channel: RoutedChannel): boolean {

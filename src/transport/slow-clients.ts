@@ -141,6 +141,14 @@ export class SlowClients<C extends SlowConnection> {
     else for (const connection of this.#watched.keys()) this.#check(connection, nowMs);
   }
 
+  /** Checks a connection at once, instead of at the end of the turn, for more than eight times the limit. */
+  checkHopeless(connection: C): void {
+    if (!connection.isOpen) return;
+    if (connection.bufferedBytes > this.#maxBackpressureBytes * HARD_FACTOR) {
+      this.#judge(connection, "behind");
+    }
+  }
+
   /** Checks all connections. */
   checkAll(nowMs = performance.now()): void {
     this.#unseenBytes = this.#publishedBytes;

@@ -20,6 +20,10 @@ const server = await serve({
   host: process.env["SIMURGH_HOST"] ?? "127.0.0.1",
   port: integerOf(values.port ?? process.env["PORT"]),
   shards: integerOf(values.shards),
+  // The limits of Phoenix.
+  maxFrameBytes: 10_000_000,
+  maxUnjoinedFrameBytes: 10_000_000,
+  maxBodyBytes: 8_000_000,
   // The secret of the recorded Phoenix.
   secretKeyBase: "abcdefgh".repeat(8),
 });

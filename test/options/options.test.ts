@@ -123,13 +123,12 @@ describe("options", () => {
   }
 
   it("has Phoenix's defaults where Phoenix has the option", () => {
-    const { maxChannels, idleTimeoutMs, maxFrameBytes, shutdownMs, drainLimitMs } = resolved();
+    const { maxChannels, idleTimeoutMs, shutdownMs, drainLimitMs } = resolved();
     assert.deepEqual(
-      { maxChannels, idleTimeoutMs, maxFrameBytes, shutdownMs, drainLimitMs },
+      { maxChannels, idleTimeoutMs, shutdownMs, drainLimitMs },
       {
         maxChannels: 100,
         idleTimeoutMs: 60_000,
-        maxFrameBytes: 10_000_000,
         shutdownMs: 5_000,
         drainLimitMs: 30_000,
       },

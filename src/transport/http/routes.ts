@@ -2,7 +2,7 @@
  * HTTP routes on the server's port: the app's own, and those of its transports.
  *
  * Runs on: the shard that the engine gave the request's connection to.
- * Full: a body of more than 8 MB is answered with 413. A route that does not settle within
+ * Full: a body of more than `maxBodyBytes` is answered with 413. A route that does not settle within
  *       `handlerTimeoutMs` is answered with 503, and its later result is ignored.
  */
 
@@ -51,25 +51,21 @@ export type Route<Context> = (
 ) => RouteResult | Promise<RouteResult>;
 
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
-const MAX_BODY_BYTES = 8_000_000;
+
+type RouteOptions = Pick<ResolvedOptions, "handlerTimeoutMs" | "maxBodyBytes">;
 
 /** The routes of a shard. Requests that match none are answered with 404. */
 export class Routes<Context> {
   readonly #app: EngineApp;
   readonly #context: Context;
-  readonly #handlerTimeoutMs: number;
+  readonly #options: RouteOptions;
   readonly #logger: Logger;
   readonly #names = new Set<string>();
 
-  constructor(
-    app: EngineApp,
-    context: Context,
-    { handlerTimeoutMs }: Pick<ResolvedOptions, "handlerTimeoutMs">,
-    logger: Logger,
-  ) {
+  constructor(app: EngineApp, context: Context, options: RouteOptions, logger: Logger) {
     this.#app = app;
     this.#context = context;
-    this.#handlerTimeoutMs = handlerTimeoutMs;
+    this.#options = options;
     this.#logger = logger;
     app.any("/*", (response) => {
       response.writeStatus(statusLine(404)).end();
@@ -95,13 +91,17 @@ export class Routes<Context> {
 
   async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
     // First of all: without an abort handler, the engine lets no callback return before it answered.
-    const body = new BodyReader(response);
+    const body = new BodyReader(response, this.#options.maxBodyBytes);
     let answer: PreparedAnswer;
     let streamed: StreamedResponse | undefined;
     try {
       const result: unknown = route(new IncomingRequest(head, body), this.#context);
       const isLater = isThenable(result);
-      const settled = isLater ? await settledInTime(result, this.#handlerTimeoutMs) : result;
+      // Data arrives only after this callback returned, and then the route may still ask for it.
+      if (isLater) body.start();
+      else body.answered();
+      const { handlerTimeoutMs } = this.#options;
+      const settled = isLater ? await settledInTime(result, handlerTimeoutMs) : result;
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
@@ -164,6 +164,7 @@ export class IncomingRequest implements RouteRequest {
   }
 
   async body(): Promise<Uint8Array> {
+    this.#body.start();
     return this.#body.whole;
   }
 
@@ -172,43 +173,65 @@ export class IncomingRequest implements RouteRequest {
   }
 }
 
-/** Collects a request's body as it arrives, whether the route reads it or not. */
+/**
+ * Collects a request's body as it arrives, if the route reads it or is asynchronous. Otherwise the engine must not be
+ * asked for the body: it would then not close the connection when it is idle.
+ */
 class BodyReader {
   readonly whole: Promise<Uint8Array>;
+  readonly #response: HttpResponse;
+  readonly #maxBytes: number;
+  #isStarted = false;
+  #resolve: (body: Uint8Array) => void = ignore;
+  #reject: (error: Error) => void = ignore;
   isAborted = false;
   isTooLarge = false;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
 
-  constructor(response: HttpResponse) {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    let resolve: (body: Uint8Array) => void = ignore;
-    let reject: (error: Error) => void = ignore;
-    this.whole = new Promise((resolveWhole, rejectWhole) => {
-      resolve = resolveWhole;
-      reject = rejectWhole;
+  constructor(response: HttpResponse, maxBytes: number) {
+    this.#response = response;
+    this.#maxBytes = maxBytes;
+    this.whole = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
     // If the route never reads the body, an aborted request must not cause an unhandled rejection.
     this.whole.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
       const gone = new Error("the client went away");
-      reject(gone);
+      this.#reject(gone);
       this.abort(gone);
       this.onGone?.();
     });
-    response.onData((chunk, isLast) => {
+  }
+
+  /** Rejects the body, unless the route has asked for it: the request is answered now. */
+  answered(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#reject(new Error("the body must be read before the request is answered"));
+  }
+
+  /** Starts to collect. Must be called before the engine's callback returns; more calls have no effect. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    this.#response.onData((chunk, isLast) => {
       length += chunk.byteLength;
-      if (length > MAX_BODY_BYTES) {
+      if (length > this.#maxBytes) {
         this.isTooLarge = true;
-        reject(new Error(`a body must have at most ${MAX_BODY_BYTES} (bytes), got more`));
+        chunks.length = 0;
+        this.#reject(new Error(`a body must have at most ${this.#maxBytes} (bytes), got more`));
         return;
       }
       // The engine reuses its buffer when this returns.
       chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
-      if (isLast) resolve(Buffer.concat(chunks));
+      if (isLast) this.#resolve(Buffer.concat(chunks));
     });
   }
 

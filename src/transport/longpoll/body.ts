@@ -2,14 +2,11 @@
  * The frames in the body of a POST: lines of text and base64, or a single text.
  *
  * Runs on: shard. Pure.
- * Full: a body of more than 8 MB is refused, as in Phoenix. Only the first 100 lines are read; the
- *       official client never sends more.
+ * Full: only the first 100 lines are read; the official client never sends more.
  */
 
 import { isUtf8 } from "node:buffer";
 
-/** Maximum length of a body. */
-export const MAX_BODY_BYTES = 8_000_000;
 /** Lines after this many are ignored. */
 export const MAX_LINES = 100;
 

@@ -22,7 +22,7 @@ import { Handshake } from "../handshake/handshake.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { headerOf, readHead, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
-import { isNdjson, MAX_BODY_BYTES } from "./body.ts";
+import { isNdjson } from "./body.ts";
 import { Forwarding } from "./forwarding.ts";
 import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
 import { packRequest, unpackRequest } from "./forwarding-record.ts";
@@ -201,7 +201,7 @@ export class LongPollTransport implements Transport {
       return;
     }
     const hasLines = isNdjson(headerOf(head, CONTENT_TYPE));
-    response.readBody(MAX_BODY_BYTES, (body) => {
+    response.readBody(this.#shard.options.maxBodyBytes, (body) => {
       if (!body) {
         response.fail(400);
         return;

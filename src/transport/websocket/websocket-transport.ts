@@ -25,6 +25,7 @@ import { Handshake } from "../handshake/handshake.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
+import { TurnBudget, type WaitingMessage } from "./turn-budget.ts";
 import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
   WebSocketConnection,
@@ -36,7 +37,7 @@ import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.t
 
 const DEFAULT_PATH = "/websocket";
 /** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
-const FRAME_SLACK_BYTES = 1_048_576;
+const FRAME_SLACK_BYTES = 65_536;
 /** The engine's own limit for unsent bytes is far above ours, so that ours takes effect first. */
 const CEILING_FACTOR = 16;
 const MIN_CEILING_BYTES = 16_777_216;
@@ -49,6 +50,9 @@ export class WebSocketTransport implements Transport {
   readonly #connections: ConnectionSet<WebSocketConnection>;
   readonly #engine: Engine;
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
+  readonly #budget = new TurnBudget<WebSocketConnection>((connection, { kind, bytes }) =>
+    handle(connection, kind, bytes),
+  );
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   /** No connection can be idle before this tick of the sweep. */
   #nextIdleTick = Infinity;
@@ -161,16 +165,12 @@ export class WebSocketTransport implements Transport {
     isBinary: boolean,
     maxFrameBytes: number,
   ): void {
-    const { socket } = connection;
     connection.lastInboundTick = this.#shard.sweep.tick;
     this.#connections.received(message.byteLength);
-    if (!socket) return;
-    if (frameBytes(message.byteLength) > maxFrameBytes) {
-      socket.end(CLOSE.tooLarge, { shutdown: "closed" });
-    } else if (isBinary) {
-      socket.receiveBytes(new Uint8Array(message));
+    if (this.#isTooLarge(connection, frameBytes(message.byteLength), maxFrameBytes)) {
+      connection.socket?.end(CLOSE.tooLarge, { shutdown: "closed" });
     } else {
-      socket.receiveText(Buffer.from(message).toString("utf8"));
+      this.#take(connection, isBinary ? "bytes" : "text", message);
     }
   }
 
@@ -178,7 +178,27 @@ export class WebSocketTransport implements Transport {
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
     connection.lastInboundTick = this.#shard.sweep.tick;
     if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);
-    connection.socket?.receiveControl(opcode, new Uint8Array(data));
+    this.#take(connection, opcode, data);
+  }
+
+  #isTooLarge({ socket }: WebSocketConnection, bytes: number, maxFrameBytes: number): boolean {
+    if (bytes > maxFrameBytes) return true;
+    return bytes > this.#shard.options.maxUnjoinedFrameBytes && socket?.hasJoined === false;
+  }
+
+  #take(connection: WebSocketConnection, kind: WaitingMessage["kind"], bytes: ArrayBuffer): void {
+    const verdict = this.#budget.take(connection, kind, bytes);
+    if (verdict === "full") this.#cutFlooding(connection);
+    else if (verdict === "now") handle(connection, kind, new Uint8Array(bytes));
+    // The engine may go on reading from this client for long, before the turn ends.
+    if (this.#budget.isHeavy(connection)) this.#connections.slowClients.checkHopeless(connection);
+  }
+
+  #cutFlooding(connection: WebSocketConnection): void {
+    this.#shard.counters.add(COUNTER.floodCut, 1);
+    this.#shard.logger.log("floodCut", { connection: connection.id });
+    this.#budget.drop(connection);
+    connection.cut();
   }
 
   // Called from within the engine's `send` and `publish`, where the engine must not be called again.
@@ -193,9 +213,14 @@ export class WebSocketTransport implements Transport {
   }
 
   #closed(connection: WebSocketConnection, code: number): void {
+    const { socket } = connection;
     connection.detach();
     this.#connections.remove(connection);
-    connection.socket?.closed(code, { shutdown: "closed" });
+    if (!socket) return;
+    const closed = (): void => socket.closed(code, { shutdown: "closed" });
+    if (socket.isEnded) this.#budget.drop(connection);
+    // What the client sent before it closed is handled first.
+    if (!this.#budget.finish(connection, closed)) closed();
   }
 
   #check(tick: number): void {
@@ -214,6 +239,22 @@ export class WebSocketTransport implements Transport {
 
   #noteIdleTick({ idleTick }: WebSocketConnection): void {
     if (idleTick < this.#nextIdleTick) this.#nextIdleTick = idleTick;
+  }
+}
+
+/** Handles a message, whose bytes are valid only during the call. */
+function handle(
+  { socket }: WebSocketConnection,
+  kind: WaitingMessage["kind"],
+  bytes: Uint8Array,
+): void {
+  if (!socket || socket.isEnded) return;
+  if (kind === "text") {
+    socket.receiveText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+  } else if (kind === "bytes") {
+    socket.receiveBytes(bytes);
+  } else {
+    socket.receiveControl(kind, bytes);
   }
 }
 

@@ -115,21 +115,24 @@ describe("a route", () => {
   });
 
   it("reads a body, whole, however it comes, and may leave it unread", async () => {
-    const { port } = await serving({
-      "POST /size": async (request) => ({
-        status: 200,
-        body: String((await request.body()).length),
-      }),
-      "POST /twice": async (request) => {
-        const [one, two] = [await request.body(), await request.body()];
-        return { status: 200, body: Buffer.concat([one, two]) };
+    const { port } = await serving(
+      {
+        "POST /size": async (request) => ({
+          status: 200,
+          body: String((await request.body()).length),
+        }),
+        "POST /twice": async (request) => {
+          const [one, two] = [await request.body(), await request.body()];
+          return { status: 200, body: Buffer.concat([one, two]) };
+        },
+        "POST /unread": () => ({ status: 200, body: "unread" }),
+        "GET /none": async (request) => ({
+          status: 200,
+          body: String((await request.body()).length),
+        }),
       },
-      "POST /unread": () => ({ status: 200, body: "unread" }),
-      "GET /none": async (request) => ({
-        status: 200,
-        body: String((await request.body()).length),
-      }),
-    });
+      { maxBodyBytes: 1_000_000 },
+    );
     const body = "x".repeat(1_000_000);
     assert.equal((await asked(port, "/size", { method: "POST", body })).text, "1000000");
     assert.equal((await asked(port, "/twice", { method: "POST", body: "ab" })).text, "abab");
@@ -138,14 +141,17 @@ describe("a route", () => {
   });
 
   it("is not troubled by a body that is too large: the answer is 413", async () => {
-    const { port, log } = await serving({
-      "POST /size": async (request) => ({
-        status: 200,
-        body: String((await request.body()).length),
-      }),
-    });
-    const most = "x".repeat(8_000_000);
-    assert.equal((await asked(port, "/size", { method: "POST", body: most })).text, "8000000");
+    const { port, log } = await serving(
+      {
+        "POST /size": async (request) => ({
+          status: 200,
+          body: String((await request.body()).length),
+        }),
+      },
+      { maxBodyBytes: 1_000 },
+    );
+    const most = "x".repeat(1_000);
+    assert.equal((await asked(port, "/size", { method: "POST", body: most })).text, "1000");
     const { status } = await asked(port, "/size", { method: "POST", body: `${most}x` });
     assert.equal(status, 413);
     assert.deepEqual(log, []);

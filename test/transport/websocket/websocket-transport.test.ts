@@ -55,6 +55,11 @@ async function serving(
       echo: (_, payload) => ok(payload),
       shout: (each, payload) => each.broadcast("shout", payload),
       shout_from: (each, payload) => each.broadcastFrom("shout", payload),
+      work: (_, ms) => {
+        const end = performance.now() + (ms as number);
+        while (performance.now() < end);
+        return ok();
+      },
       flood: (each, bytes) => each.push("flood", { fill: "x".repeat(bytes as number) }),
     },
     terminate: (each, reason) => {
@@ -463,7 +468,7 @@ describe("a connection", () => {
 
   it("that sends a message far larger than it may is cut by the engine", async () => {
     const { port } = await serving({ mount: { websocket: { maxFrameBytes: 200 } } });
-    const slack = 1_048_576;
+    const slack = 65_536;
     for (const [length, code] of [
       [200 + slack, 1009],
       [200 + slack + 1, 1006],
@@ -472,6 +477,83 @@ describe("a connection", () => {
       client.ws.send(Buffer.alloc(length));
       assert.equal(await client.closed(), code);
     }
+  });
+
+  it("may send far less until it has joined a channel", async () => {
+    const { port } = await serving({}, { maxUnjoinedFrameBytes: 1_000 });
+    const member = await connected(port);
+    await member.joined();
+    member.ws.send(echoOf(5_000));
+    assert.match(JSON.stringify(await member.next()), /phx_reply/);
+    const stranger = await connected(port);
+    stranger.ws.send(echoOf(1_000 - 8));
+    assert.match(JSON.stringify(await stranger.next()), /unmatched topic/);
+    stranger.ws.send(echoOf(1_000 - 8 + 1));
+    assert.equal(await stranger.closed(), 1009);
+  });
+
+  it("that sends many messages at once gets all answers in order, and lets others in between", async () => {
+    const { port } = await serving();
+    const [busy, other] = [await connected(port), await connected(port)];
+    for (const client of [busy, other]) await client.joined();
+    const count = 300;
+    for (let ref = 0; ref < count; ref += 1) {
+      busy.ws.send(JSON.stringify(["1", String(ref), "room:1", "work", 0.5]));
+    }
+    await busy.next();
+    const startedAtMs = performance.now();
+    await other.asked(["1", "2", "room:1", "echo", {}]);
+    const waitedMs = performance.now() - startedAtMs;
+    for (let ref = 1; ref < count; ref += 1) {
+      assert.deepEqual(((await busy.next()) as unknown[])[1], String(ref));
+    }
+    const allMs = performance.now() - startedAtMs;
+    assert.ok(waitedMs < allMs / 2, `waited for ${waitedMs} ms of ${allMs} ms`);
+  });
+
+  it("that sends messages and closes at once has all of them handled before it ends", async () => {
+    const topics: unknown[] = [];
+    const { port } = await serving({ terminate: (topic) => void topics.push(topic) });
+    const [busy, other] = [await connected(port), await connected(port)];
+    for (const client of [busy, other]) await client.joined();
+    for (let n = 0; n < 40; n += 1) {
+      busy.ws.send(JSON.stringify(["1", null, "room:1", "work", 1]));
+    }
+    busy.ws.send(JSON.stringify(["1", null, "room:1", "shout_from", { is: "last" }]));
+    busy.ws.close();
+    assert.deepEqual(await other.next(), [null, null, "room:1", "shout", { is: "last" }]);
+    assert.deepEqual(await other.next(), [null, null, "room:1", "left", {}]);
+  });
+
+  it("that sends more than may wait is cut", async () => {
+    const { port } = await serving();
+    const client = await connected(port);
+    await client.joined();
+    const closed = client.closed();
+    const frame = JSON.stringify(["1", null, "room:1", "work", 1, "x".repeat(20_000)]);
+    for (let n = 0; n < 200; n += 1) client.ws.send(frame);
+    assert.equal(await closed, 1006);
+  });
+
+  it("that has answers sent and never reads them is cut before its messages are all handled", async () => {
+    const ended = new Deferred();
+    const { port, log, counter } = await serving(
+      { terminate: () => ended.resolve(undefined) },
+      { maxBackpressureBytes: 65_536 },
+    );
+    const client = await connected(port);
+    await client.joined();
+    client.ws.pause();
+    for (let n = 0; n < 1_000; n += 1) {
+      client.ws.send(JSON.stringify(["1", null, "room:1", "flood", 100_000]));
+    }
+    await within(ended.promise, "the end of the channel");
+    const bytes = log.find(({ text }) => text.includes("reads too slowly"))?.fields[
+      "bufferedBytes"
+    ];
+    assert.ok((bytes as number) < 10 * 65_536 + 100_000, `${String(bytes)} bytes unsent`);
+    assert.equal(counter("slowCut"), 1);
+    client.ws.terminate();
   });
 
   it("may be compressed where the mount says so, by send and by publish, and else is not", async () => {
@@ -514,7 +596,7 @@ describe("a connection", () => {
     const mount = { websocket: { compress: true, maxFrameBytes: 1_000 } };
     const { port } = await serving({ mount });
     const client = await connected(port);
-    client.ws.send(echoOf(100_000));
+    client.ws.send(echoOf(60_000));
     assert.equal(await client.closed(), 1009);
     const bomb = await connected(port);
     bomb.ws.send(echoOf(20_000_000));

@@ -1,0 +1,154 @@
+/**
+ * How much of a turn of the event loop the clients of a shard may use.
+ *
+ * The engine reads up to 512 KiB from one client and calls us for each message in it. Nothing else runs until then:
+ * no other client, no timer. So what all clients may use of a turn has a limit. A client that has sent only a few
+ * small messages in this turn is always served. Messages of any other client that arrive when the budget is spent
+ * are copied and wait. Waiting messages are handled at the end of the turn, one of each client at a time, until the
+ * budget of the next turn is spent as well. Other clients are served in between.
+ *
+ *   turn begins                     budget spent                      turn ends (setImmediate)
+ *     |  messages are handled             |  heavy senders: messages wait     |  waiting messages are handled,
+ *     |                                   |  all others: handled              |  then new ones
+ *
+ * A client is heavy by what it sent in this turn without another client in between, since the engine reads from one
+ * client after the other. Only the client that was served last is known, so the budget costs nothing per connection.
+ *
+ * Runs on: shard; one for each.
+ * Owns: copies of the messages that wait.
+ * Order: messages of one client are handled in the order in which they arrived. What `finish` adds is done after them.
+ * Full: if more than 256 KiB of a client wait, its connection must be cut. The limit is in bytes, since time also
+ *       passes for reasons that are not the client's fault.
+ */
+
+/** What clients may use of a turn (ms). */
+const BUDGET_MS = 10;
+/** A client that has sent no more than this in a turn is not heavy. */
+const LIGHT_MESSAGES = 8;
+const LIGHT_BYTES = 32_768;
+/** Bytes of one client that may wait, unless they are a single message. */
+const MAX_WAITING_BYTES = 262_144;
+/** What a waiting message costs in addition to its bytes. */
+const ENTRY_BYTES = 64;
+
+/** A message that waits. */
+export interface WaitingMessage {
+  readonly kind: "text" | "bytes" | "ping" | "pong";
+  /** A copy of its bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** Whether a message is handled now, or waits, or exceeds what may wait. */
+export type TurnVerdict = "now" | "waits" | "full";
+
+class Waiting {
+  readonly messages: WaitingMessage[] = [];
+  /** Called after the last message. */
+  finish: (() => void) | undefined = undefined;
+  bytes = 0;
+}
+
+/** The turn budget of a shard. */
+export class TurnBudget<Client extends object> {
+  readonly #handle: (client: Client, message: WaitingMessage) => void;
+  readonly #waiting = new Map<Client, Waiting>();
+  readonly #endTurn = (): void => this.#endedTurn();
+  /** The client whose message came last, and what it has sent since another client's message. */
+  #last: Client | undefined = undefined;
+  #lastMessages = 0;
+  #lastBytes = 0;
+  /** End of the budget (ms, as `performance.now`). Only valid while the end of the turn is scheduled. */
+  #endsAtMs = 0;
+  #isScheduled = false;
+
+  /** @param handle - handles a message that waited; must not throw */
+  constructor(handle: (client: Client, message: WaitingMessage) => void) {
+    this.#handle = handle;
+  }
+
+  /** The number of clients with waiting messages. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Reports whether a client has sent more in this turn than is always served. */
+  isHeavy(client: Client): boolean {
+    const isLight = this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES;
+    return client === this.#last && !isLight;
+  }
+
+  /**
+   * Counts a message of a client. Unless the result is `now`, the message was copied if it waits, and must not be
+   * handled.
+   */
+  take(client: Client, kind: WaitingMessage["kind"], bytes: ArrayBuffer): TurnVerdict {
+    if (client !== this.#last) this.#startClient(client);
+    this.#lastMessages += 1;
+    this.#lastBytes += bytes.byteLength;
+    if (this.#waiting.size > 0 && this.#waiting.has(client)) return this.#wait(client, kind, bytes);
+    if (this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES) return "now";
+    const nowMs = performance.now();
+    if (!this.#isScheduled) this.#startTurn(nowMs);
+    return nowMs < this.#endsAtMs ? "now" : this.#wait(client, kind, bytes);
+  }
+
+  /** Runs `finish` after the waiting messages of a client; returns false if there are none. */
+  finish(client: Client, finish: () => void): boolean {
+    if (this.#last === client) this.#last = undefined;
+    const waiting = this.#waiting.get(client);
+    if (!waiting) return false;
+    waiting.finish = finish;
+    return true;
+  }
+
+  /** Drops the waiting messages of a client. */
+  drop(client: Client): void {
+    if (this.#last === client) this.#last = undefined;
+    this.#waiting.delete(client);
+  }
+
+  #startClient(client: Client): void {
+    this.#last = client;
+    this.#lastMessages = 0;
+    this.#lastBytes = 0;
+  }
+
+  #startTurn(nowMs: number): void {
+    this.#endsAtMs = nowMs + BUDGET_MS;
+    this.#isScheduled = true;
+    setImmediate(this.#endTurn);
+  }
+
+  #wait(client: Client, kind: WaitingMessage["kind"], bytes: ArrayBuffer): TurnVerdict {
+    let waiting = this.#waiting.get(client);
+    if (!waiting) this.#waiting.set(client, (waiting = new Waiting()));
+    waiting.bytes += bytes.byteLength + ENTRY_BYTES;
+    if (waiting.bytes > MAX_WAITING_BYTES && waiting.messages.length > 0) return "full";
+    waiting.messages.push({ kind, bytes: new Uint8Array(bytes.slice(0)) });
+    return "waits";
+  }
+
+  // If messages still wait, the next turn has begun with them.
+  #endedTurn(): void {
+    this.#isScheduled = false;
+    this.#last = undefined;
+    if (this.#waiting.size === 0) return;
+    this.#startTurn(performance.now());
+    // A client with more messages is moved to the end, so this goes on until none is left.
+    for (const [client, waiting] of this.#waiting) {
+      this.#handleNext(client, waiting);
+      if (performance.now() >= this.#endsAtMs) return;
+    }
+  }
+
+  #handleNext(client: Client, waiting: Waiting): void {
+    const message = waiting.messages.shift();
+    this.#waiting.delete(client);
+    if (waiting.messages.length > 0) this.#waiting.set(client, waiting);
+    if (message) {
+      waiting.bytes -= message.bytes.length + ENTRY_BYTES;
+      this.#handle(client, message);
+    }
+    if (waiting.messages.length === 0) waiting.finish?.();
+  }
+}
