@@ -50,9 +50,10 @@ export class WebSocketTransport implements Transport {
   readonly #connections: ConnectionSet<WebSocketConnection>;
   readonly #engine: Engine;
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
-  readonly #budget = new TurnBudget<WebSocketConnection>((connection, { kind, bytes }) =>
-    handle(connection, kind, bytes),
-  );
+  readonly #budget = new TurnBudget<WebSocketConnection>((connection, { kind, bytes }) => {
+    handle(connection, kind, bytes);
+    this.#connections.slowClients.checkHopeless(connection);
+  });
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   /** No connection can be idle before this tick of the sweep. */
   #nextIdleTick = Infinity;

@@ -179,8 +179,8 @@ describe("a turn budget", () => {
     });
     exhaust(a);
     sendMany(a, 3);
-    const before = handled.length;
+    const before = a.handled.length;
     await untilEmpty();
-    assert.equal(handled.length, before + 1);
+    assert.equal(a.handled.length, before + 1);
   });
 });
