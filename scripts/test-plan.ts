@@ -12,6 +12,8 @@
  * do not match the time that they took.
  */
 
+import { basename, dirname } from "node:path";
+
 /** A file that takes longer than this by itself must be marked as slow. */
 export const SLOW_MS = 3_000;
 /** Files that run beside others take longer, and machines differ: a mark is right within this factor. */
@@ -64,17 +66,31 @@ export function planTests(
   };
 }
 
-/** Returns a line for each file whose marks do not match the time that it took. */
-export function complaintsOf(files: readonly TestFile[], times: TestTimes): string[] {
+/**
+ * Returns a line for each file whose marks do not match the time that it took.
+ *
+ * @param load - how many threads wanted each core; with more than one, everything takes longer
+ */
+export function complaintsOf(files: readonly TestFile[], times: TestTimes, load: number): string[] {
   return files.flatMap((file) => {
-    const ms = times.get(file.path);
-    if (ms === undefined || isMarked(file, "Alone")) return [];
+    const ms = (times.get(file.path) ?? Number.NaN) / Math.max(1, load);
+    if (Number.isNaN(ms) || isMarked(file, "Alone")) return [];
     const took = `${file.path} took ${(ms / 1_000).toFixed(1)} s`;
     const isSlow = isMarked(file, "Slow");
     if (!isSlow && ms > SLOW_MS * TOLERANCE)
       return [`${took}: make it faster, or say "Slow: why" in its header`];
     return isSlow && ms < SLOW_MS / TOLERANCE ? [`${took}: remove "Slow:" from its header`] : [];
   });
+}
+
+/** Returns a line for each folder of some files: `test/litmus: index, ring`. */
+export function byFolder(paths: readonly string[]): string[] {
+  const folders = new Map<string, string[]>();
+  for (const path of paths.toSorted()) {
+    const [folder, name] = [dirname(path), basename(path, ".test.ts")];
+    folders.set(folder, [...(folders.get(folder) ?? []), name]);
+  }
+  return [...folders].map(([folder, names]) => `${folder}: ${names.join(", ")}`);
 }
 
 function isMarked({ source }: TestFile, mark: "Slow" | "Alone"): boolean {

@@ -10,14 +10,14 @@
 
 import { setMaxListeners } from "node:events";
 import { createWriteStream, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
 import type { TestEvent } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
+import { byFolder, complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
 import { report, type ReportResult, type ReportSettings } from "./test-reporter.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -117,7 +117,8 @@ async function runChosen(choice: Choice): Promise<number> {
     checklist: join(ROOT, CHECKLIST),
     scope: scopeOf(choice),
     notes: (result) => {
-      writeTimes(new Map([...times, ...result.times]));
+      // With a pattern, files run in part.
+      if (choice.patterns.length === 0) writeTimes(new Map([...times, ...result.times]));
       return notesOf(result, { files, plan, choice });
     },
   };
@@ -216,10 +217,10 @@ function notesOf(
       "",
     );
   }
-  notes.push(...complaintsOf(files, times));
+  notes.push(...complaintsOf(files, times, (loadavg()[0] ?? 0) / availableParallelism()));
   if (plan.leftOut.length > 0) {
     notes.push(`--quick skipped ${plan.leftOut.length} of ${files.length} files:`);
-    notes.push(...plan.leftOut.map((path) => `  ${path}`));
+    notes.push(...byFolder(plan.leftOut).map((line) => `  ${line}`));
   }
   if (record.failures.length > 0) notes.push(`the full report is in ${LISTING}`);
   return notes;

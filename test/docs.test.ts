@@ -11,7 +11,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { TABLES, withGenerated } from "../scripts/docs-tables.ts";
+import { FIGURE_TABLES, TABLES, withGenerated } from "../scripts/docs-tables.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS_OF_OTHERS = ["node_modules", "dist", "build", "coverage", "transcripts"];
@@ -87,6 +87,13 @@ describe("the documents", () => {
         new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`),
         name,
       );
+    }
+  });
+
+  it("take measured figures from one file", () => {
+    const all = DOCUMENTS.map(read).join("");
+    for (const name of Object.keys(FIGURE_TABLES)) {
+      assert.match(all, new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`), name);
     }
   });
 

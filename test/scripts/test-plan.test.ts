@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { complaintsOf, planTests } from "../../scripts/test-plan.ts";
+import { byFolder, complaintsOf, planTests } from "../../scripts/test-plan.ts";
 
 const FILES = [
   { path: "a", source: "/**\n * Is quick.\n */" },
@@ -52,13 +52,24 @@ describe("the times of a run", () => {
       ["c", 20_000],
       ["d", 8_500],
     ]);
-    assert.deepEqual(complaintsOf(FILES, times), [
+    assert.deepEqual(complaintsOf(FILES, times, 1), [
       'a took 9.5 s: make it faster, or say "Slow: why" in its header',
       'b took 0.9 s: remove "Slow:" from its header',
     ]);
   });
 
+  it("count for less on a machine that had more to do", () => {
+    assert.deepEqual(complaintsOf(FILES, new Map([["a", 25_000]]), 4), []);
+  });
+
   it("show nothing of files that did not run", () => {
-    assert.deepEqual(complaintsOf(FILES, NO_TIMES), []);
+    assert.deepEqual(complaintsOf(FILES, NO_TIMES, 1), []);
+  });
+});
+
+describe("a list of files", () => {
+  it("has a line for each folder", () => {
+    const paths = ["test/litmus/ring.test.ts", "test/a.test.ts", "test/litmus/index.test.ts"];
+    assert.deepEqual(byFolder(paths), ["test: a", "test/litmus: index, ring"]);
   });
 });
