@@ -56,6 +56,8 @@ export class Fastlane implements Dispatcher<Lane> {
   readonly #publisher: Publisher;
   readonly #held: HeldBroadcasts | undefined;
   readonly #counters: Counters;
+  /** Sockets of clients that were told of a broadcast that cannot be encoded for them. */
+  readonly #told = new WeakSet<object>();
   readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
   #classCount = 0;
 
@@ -155,7 +157,10 @@ export class Fastlane implements Dispatcher<Lane> {
     }
     for (const decoded of foreign) this.#encode(topic, decoded, from);
     for (const { channel, payload } of intercepted) channel.receiveOut(event, payload);
-    if (skipped.length > 0) this.#skip(skipped);
+    if (skipped.length > 0) {
+      this.#counters.add(COUNTER.skippedOnV1, skipped.length);
+      this.#skip(skipped, NO_FORM);
+    }
   }
 
   // Encodes a broadcast with a user's serializer, which may throw.
@@ -170,7 +175,7 @@ export class Fastlane implements Dispatcher<Lane> {
     } catch (error) {
       const why = `the serializer could not write a broadcast: ${String(error)}`;
       const channels = lane.subscribers.filter((channel) => channel !== from);
-      for (const channel of channels) channel.noForm(why);
+      this.#skip(channels, why);
     }
     if (frame === undefined) return;
     const isBinary = typeof frame !== "string";
@@ -182,9 +187,14 @@ export class Fastlane implements Dispatcher<Lane> {
     if (lane.isHeld) this.#held?.flush();
   }
 
-  #skip(channels: readonly Subscriber[]): void {
-    this.#counters.add(COUNTER.skippedOnV1, channels.length);
-    for (const channel of channels) channel.noForm(NO_FORM);
+  // A client is told once, by the end of a channel. It can never get such broadcasts, so if each of them ended its
+  // channels, any client that may broadcast could keep it from staying joined.
+  #skip(channels: readonly Subscriber[], why: string): void {
+    for (const channel of channels) {
+      if (this.#told.has(channel.owner)) continue;
+      this.#told.add(channel.owner);
+      channel.noForm(why);
+    }
   }
 
   // All queues share one copy. It is needed because the frame itself may be in a ring.

@@ -35,11 +35,6 @@ export interface LongPollKind {
   readonly windowMs: number;
 }
 
-interface Waiting {
-  readonly caller: Caller;
-  readonly untilMs: number;
-}
-
 /** A session without polls is inactive after this many windows. */
 const INACTIVE_AFTER_WINDOWS = 1.5;
 const NONE: readonly string[] = [];
@@ -55,8 +50,8 @@ export class LongPollSession implements Connection, SlowConnection {
   #inFlight: readonly string[] = NONE;
   /** Length of the buffer and the batch in flight, in UTF-16 units. */
   #length = 0;
-  /** Waiting polls, the newest last. */
-  #polls: Waiting[] = [];
+  /** Waiting polls and the end of their windows (ms, as `performance.now`), the newest last. */
+  readonly #polls = new Map<Caller, number>();
   /** POSTs with messages that are not handled yet. */
   readonly #posts = new Set<LongPollPost>();
   #newest: Caller | undefined = undefined;
@@ -128,7 +123,9 @@ export class LongPollSession implements Connection, SlowConnection {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.#newest = undefined;
-    for (const { caller } of this.#polls.splice(0)) caller.answer(STATUS.gone, "");
+    const polls = [...this.#polls.keys()];
+    this.#polls.clear();
+    for (const caller of polls) caller.answer(STATUS.gone, "");
     for (const post of this.#posts) post.finish(STATUS.late);
     this.#buffer = [];
     this.#inFlight = NONE;
@@ -144,14 +141,14 @@ export class LongPollSession implements Connection, SlowConnection {
   /** Answers a poll: at once if frames are waiting, otherwise when one is sent or the window ends. */
   poll(caller: Caller): void {
     this.#polledAtMs = performance.now();
-    this.#polls.push({ caller, untilMs: this.#polledAtMs + this.kind.windowMs });
+    this.#polls.set(caller, this.#polledAtMs + this.kind.windowMs);
     this.#newest = caller;
     this.#flush();
   }
 
   /** Forgets a request that was aborted. */
   forget(caller: Caller): void {
-    this.#polls = this.#polls.filter((waiting) => waiting.caller !== caller);
+    this.#polls.delete(caller);
     for (const post of this.#posts) if (post.caller === caller) post.forget();
     if (this.#newest === caller) this.#newest = undefined;
   }
@@ -185,8 +182,8 @@ export class LongPollSession implements Connection, SlowConnection {
 
   /** Answers requests whose window is over. */
   check(nowMs: number): void {
-    const polls = this.#polls.filter(({ untilMs }) => nowMs >= untilMs);
-    for (const { caller } of polls) {
+    for (const [caller, untilMs] of this.#polls) {
+      if (nowMs < untilMs) break;
       this.forget(caller);
       this.#polledAtMs = nowMs;
       caller.answer(STATUS.none, "[]");
@@ -197,7 +194,7 @@ export class LongPollSession implements Connection, SlowConnection {
   /** Reports whether the client has stopped polling. */
   isInactive(nowMs: number): boolean {
     const limitMs = this.kind.windowMs * INACTIVE_AFTER_WINDOWS;
-    return this.#polls.length === 0 && nowMs - this.#polledAtMs >= limitMs;
+    return this.#polls.size === 0 && nowMs - this.#polledAtMs >= limitMs;
   }
 
   #resumePosts(): void {

@@ -27,31 +27,35 @@ export const LONGPOLL_TOKEN_HEADER = "x-phoenix-longpoll-token";
 /** Parameter with the token. If a query has several, the last one counts. */
 export const LONGPOLL_TOKEN_PARAM = "token";
 
-const SALT = "simurgh long-poll";
+/** A token is only valid at the mount that issued it, which checks the origin of the client's requests. */
+const SALT_PREFIX = "simurgh long-poll ";
 const VERSION = Token.atom("v1");
 
 /** Signs and reads the tokens of a mount. */
 export class LongPollTokens {
   readonly #secretKeyBase: string;
+  readonly #salt: string;
   readonly #options: VerifyOptions;
 
   /**
+   * @param path - path of the mount
    * @param maxAgeMs - how long a token is valid after it was signed
    * @param crypto - how the key is derived
    */
-  constructor(secretKeyBase: string, maxAgeMs: number, crypto: KeyOptions = {}) {
+  constructor(secretKeyBase: string, path: string, maxAgeMs: number, crypto: KeyOptions = {}) {
     this.#secretKeyBase = secretKeyBase;
+    this.#salt = SALT_PREFIX + path;
     this.#options = { ...crypto, maxAgeMs };
   }
 
   sign({ node, member, generation, number, secret }: LongPollPlace): string {
     const data = Token.tuple(VERSION, node, member, generation, number, secret);
-    return Token.sign(this.#secretKeyBase, SALT, data, this.#options);
+    return Token.sign(this.#secretKeyBase, this.#salt, data, this.#options);
   }
 
   /** Returns the place in a token, or undefined if the token is invalid or too old. */
   tryRead(token: unknown): LongPollPlace | undefined {
-    const read = Token.verify(this.#secretKeyBase, SALT, token, this.#options);
+    const read = Token.verify(this.#secretKeyBase, this.#salt, token, this.#options);
     return read.ok ? placeOf(read.data) : undefined;
   }
 }

@@ -144,7 +144,7 @@ export class LongPollTransport implements Transport {
     const wants = handshake.wants(hasAuthToken ? [...HEADERS, AUTH_TOKEN_HEADER] : HEADERS);
     const mount: Mount = {
       handshake,
-      tokens: new LongPollTokens(options.secretKeyBase, maxAgeMs, given.crypto),
+      tokens: new LongPollTokens(options.secretKeyBase, path, maxAgeMs, given.crypto),
       kind: { sessions: this.#sessions, windowMs },
       pubsubTimeoutMs,
     };

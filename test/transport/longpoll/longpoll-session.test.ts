@@ -108,6 +108,19 @@ describe("a long-poll session", () => {
     assert.deepEqual([troubles(), ends, second.answers], [[0, 1], [1006], []]);
   });
 
+  it("has any number of polls waiting, each answered at the end of its window or forgotten, in linear time", () => {
+    const count = 100_000;
+    const polls = Array.from({ length: count }, polled);
+    const startedAtMs = performance.now();
+    for (const poll of polls.slice(count / 2).toReversed()) session.forget(poll);
+    session.check(startedAtMs + WINDOW_MS);
+    const tookMs = performance.now() - startedAtMs;
+    const answered = polls.map(({ answers }) => answers.length);
+    assert.deepEqual(answered, [...Array(count / 2).fill(1), ...Array(count / 2).fill(0)]);
+    // In quadratic time, this takes minutes.
+    assert.ok(tookMs < 5_000, `${tookMs} ms`);
+  });
+
   it("answers with 204 when a window is over, and not before", () => {
     const poll = polled();
     session.check(performance.now() + WINDOW_MS - 500);

@@ -7,9 +7,10 @@ import { Token } from "../../../src/token/token.ts";
 import { LongPollTokens } from "../../../src/transport/longpoll/longpoll-token.ts";
 
 const SECRET = "abcdefgh".repeat(8);
-const SALT = "simurgh long-poll";
+const PATH = "/socket/longpoll";
+const SALT = `simurgh long-poll ${PATH}`;
 const PLACE = { node: "n", member: 3, generation: 70_000, number: 17, secret: "abcdefghijklmnop" };
-const tokens = new LongPollTokens(SECRET, 60_000);
+const tokens = new LongPollTokens(SECRET, PATH, 60_000);
 
 describe("the token of a session", () => {
   it("names the place that it was signed for, beyond 32 bits too", () => {
@@ -20,16 +21,21 @@ describe("the token of a session", () => {
 
   it("does not hold with another secret, changed, or too old", () => {
     const token = tokens.sign(PLACE);
-    const others = new LongPollTokens("x".repeat(64), 60_000);
+    const others = new LongPollTokens("x".repeat(64), PATH, 60_000);
     assert.equal(others.tryRead(token), undefined);
     assert.equal(tokens.tryRead(`${token}x`), undefined);
-    assert.equal(new LongPollTokens(SECRET, 0).tryRead(token), undefined);
+    assert.equal(new LongPollTokens(SECRET, PATH, 0).tryRead(token), undefined);
+  });
+
+  it("is not valid at another mount", () => {
+    const others = new LongPollTokens(SECRET, "/other/longpoll", 60_000);
+    assert.equal(others.tryRead(tokens.sign(PLACE)), undefined);
   });
 
   it("holds only with a key that is derived the same way", () => {
     const ways = [{ keyIterations: 7 }, { keyLength: 64 }, { keyDigest: "sha512" }] as const;
     for (const crypto of ways) {
-      const own = new LongPollTokens(SECRET, 60_000, crypto);
+      const own = new LongPollTokens(SECRET, PATH, 60_000, crypto);
       assert.deepEqual(own.tryRead(own.sign(PLACE)), PLACE);
       assert.equal(own.tryRead(tokens.sign(PLACE)), undefined);
       assert.equal(tokens.tryRead(own.sign(PLACE)), undefined);

@@ -157,14 +157,17 @@ describe("a token", () => {
     const { port } = await serving({ mount: { longpoll: { crypto } } });
     const { token } = await LongPollClient.connect(port);
     const { secretKeyBase } = smallOptions();
-    assert.ok(new LongPollTokens(secretKeyBase, 60_000, crypto).tryRead(token));
-    assert.equal(new LongPollTokens(secretKeyBase, 60_000).tryRead(token), undefined);
+    assert.ok(new LongPollTokens(secretKeyBase, "/socket/longpoll", 60_000, crypto).tryRead(token));
+    assert.equal(
+      new LongPollTokens(secretKeyBase, "/socket/longpoll", 60_000).tryRead(token),
+      undefined,
+    );
   });
 
   it("leads to a session by its node, thread, number and secret only", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
-    const tokens = new LongPollTokens(smallOptions().secretKeyBase, 60_000);
+    const tokens = new LongPollTokens(smallOptions().secretKeyBase, "/socket/longpoll", 60_000);
     const place = tokens.tryRead(client.token);
     assert.ok(place);
     const statusAt = async (other: Partial<LongPollPlace>): Promise<number> => {
