@@ -113,6 +113,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "a client sent more than may wait while its shard was busy: connection cut",
   },
+  waitingFull: {
+    level: "warn",
+    text: "too many bytes of a client's messages wait for joins and handlers: the connection was closed",
+  },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",

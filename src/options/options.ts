@@ -215,6 +215,17 @@ export const OPTIONS = {
     about: "Messages that may wait for a channel while its handler is busy.",
     atLimit: "The channel ends with phx_error `mailbox full`.",
   },
+  maxWaitingBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_WAITING_BYTES",
+    default: 1_048_576,
+    min: 1_024,
+    max: 268_435_456,
+    unit: "bytes",
+    about:
+      "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much.",
+    atLimit: "The connection is closed with 1008.",
+  },
   handlerTimeoutMs: {
     kind: "integer",
     env: "SIMURGH_HANDLER_TIMEOUT_MS",

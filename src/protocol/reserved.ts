@@ -67,7 +67,8 @@ export const NO_CLOSE_FRAME = 1006;
 export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: "The app disconnected the connection by its socket id.",
   idle: "Nothing was received within the idle timeout.",
-  policyViolation: "A client stayed far above its rate limits, and `limits.flood` is `close`.",
+  policyViolation:
+    "A client stayed far above its rate limits, and `limits.flood` is `close`; or it sent more while a join or handler was busy than `maxWaitingBytes` allows.",
   tooLarge: "A message was larger than `maxFrameBytes`.",
   internalError:
     "A frame could not be decoded, too many messages waited behind a join, or a raw socket failed.",

@@ -16,6 +16,7 @@ function makeChannel(): Callee {
     isOverfull: false,
     busySince: 0,
     mailbox: undefined,
+    owner: { waitTooMuch: () => {} },
     takesAtOnce: true,
     isWaiting: false,
     takesLetters: true,
@@ -46,7 +47,7 @@ function awaited(
 
 describe("asynchronous callbacks", () => {
   it("mark their channel busy until they settle, and go on once", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -61,7 +62,7 @@ describe("asynchronous callbacks", () => {
 
   it("go on with what they failed with", async () => {
     const outcomes = awaited(
-      new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 }),
+      new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 }),
       makeChannel(),
       Promise.reject(new Error("x")),
     );
@@ -70,7 +71,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("never go on at once: what runs now has to return first", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -80,7 +81,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("have no say once they were forgotten", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -96,7 +97,7 @@ describe("asynchronous callbacks", () => {
   });
 
   it("that had their time fail with the limit's error, once; others go on", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
@@ -117,7 +118,7 @@ describe("asynchronous callbacks", () => {
 
 describe("an asynchronous join", () => {
   it("has a time of its own", () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
     const never = new Deferred().promise;
     const usuals = awaited(calls, usual, never, 100);

@@ -31,6 +31,63 @@ describe("a mailbox", () => {
     assert.equal(world.count, 0);
   });
 
+  it("counts the bytes of waiting messages for the whole connection, which is closed beyond the limit", async () => {
+    const slow = new Deferred();
+    const handleIn = { slow: () => slow.promise as never, a: () => ok() };
+    const world = new World({
+      channels: { "room:*": channel({ handleIn }) },
+      maxWaitingBytes: 2 * 26,
+    });
+    const [client, other] = [world.joined(["room:1", "room:2"]), world.joined()];
+    const inRoom2 = push("a", "3").replace("room:1", "room:2");
+    const slowInRoom2 = push("slow").replace("room:1", "room:2");
+    assert.equal(push("a", "3").length, 26);
+    client.send(push("slow"), slowInRoom2, push("a", "3"), inRoom2);
+    assert.equal(client.socket.isEnded, false);
+    client.send(inRoom2);
+    assert.deepEqual([client.connection.closeCode, other.socket.isEnded], [1008, false]);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("gives bytes back as its messages are handled", async () => {
+    const slow = new Deferred();
+    const handleIn = { slow: () => slow.promise as never, a: () => ok() };
+    const world = new World({
+      channels: { "room:*": channel({ handleIn }) },
+      maxWaitingBytes: 100,
+    });
+    const client = world.joined();
+    client.send(push("slow"), push("a", "3"), push("a", "4"), push("a", "5"));
+    assert.equal(world.callbacks.waiting.size, 1);
+    slow.resolve(ok());
+    await turn();
+    assert.equal(client.taken().length, 4);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("that waits behind a join counts like one that waits behind a handler", async () => {
+    const joined = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({ join: () => joined.promise as never, handleIn: { a: () => ok() } }),
+      },
+      maxWaitingBytes: 100,
+    });
+    const [one, two] = [world.connect(), world.connect()];
+    for (const client of [one, two]) client.send('["11","11","room:1","phx_join",{}]');
+    one.send(push("a", "3"), push("a", "4"), push("a", "5"));
+    two.send(push("a", "3"), push("a", "4"), push("a", "5"), push("a", "6"));
+    assert.deepEqual(
+      [one, two].map(({ connection }) => connection.closeCode),
+      [undefined, 1008],
+    );
+    assert.equal(world.callbacks.waiting.size, 1);
+    joined.resolve(ok());
+    await turn();
+    assert.equal(one.taken().length, 4);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
   it("that is full still takes a leave", async () => {
     const slow = new Deferred();
     const world = new World({
