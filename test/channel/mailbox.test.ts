@@ -39,12 +39,12 @@ describe("a mailbox", () => {
       maxWaitingBytes: 2 * 26,
     });
     const [client, other] = [world.joined(["room:1", "room:2"]), world.joined()];
-    const inRoom2 = push("a", "3").replace("room:1", "room:2");
-    const slowInRoom2 = push("slow").replace("room:1", "room:2");
+    const toRoom2 = (frame: string): string =>
+      frame.replace("11", "12").replace("room:1", "room:2");
     assert.equal(push("a", "3").length, 26);
-    client.send(push("slow"), slowInRoom2, push("a", "3"), inRoom2);
+    client.send(push("slow"), toRoom2(push("slow")), push("a", "3"), toRoom2(push("a", "3")));
     assert.equal(client.socket.isEnded, false);
-    client.send(inRoom2);
+    client.send(toRoom2(push("a", "4")));
     assert.deepEqual([client.connection.closeCode, other.socket.isEnded], [1008, false]);
     assert.equal(world.callbacks.waiting.size, 0);
   });
