@@ -286,6 +286,10 @@ export class Channel
     this.shared.callbacks.flush(this);
   }
 
+  dropWaiting(): void {
+    this.shared.callbacks.dropMailbox(this);
+  }
+
   /** Does nothing: the client is told by the close of its connection. */
   drain(): void {}
 

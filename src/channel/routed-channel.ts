@@ -50,6 +50,8 @@ export interface RoutedChannel {
   leave(message: Message): void;
   /** Handles now what waits for it, unless one of its callbacks is running. */
   flush(): void;
+  /** Drops what waits for it: its connection is about to be closed because of it. */
+  dropWaiting(): void;
   /** Called before its connection is closed because the shard closes. */
   drain(): void;
   /** Called when its connection is about to expire. */

@@ -281,6 +281,7 @@ export class RawSocket
 
   waitTooMuch(): void {
     this.shared.logger.log("waitingFull", { connection: this.number });
+    this.shared.channels.callbacks.dropMailbox(this);
     this.end(CLOSE.policyViolation, { shutdown: "closed" });
   }
 

@@ -406,6 +406,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   waitTooMuch(): void {
     this.shared.logger.log("waitingFull", { connection: this.connection.id });
+    // Otherwise a client that reconnects could have more of them waiting each time.
+    for (const channel of this.allChannels()) channel.dropWaiting();
     this.end(CLOSE.policyViolation, { shutdown: "closed" });
   }
 

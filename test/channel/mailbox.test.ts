@@ -10,6 +10,11 @@ import { ok } from "../../src/callbacks/results.ts";
 import { CLOSED, push, replied } from "../support/channel-frames.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
+/** Returns a frame of room:1 as a frame of room:2. */
+function toRoom2(frame: string): string {
+  return frame.replace("11", "12").replace("room:1", "room:2");
+}
+
 describe("a mailbox", () => {
   it("that is full ends its channel with mailbox full", async () => {
     const slow = new Deferred();
@@ -39,8 +44,6 @@ describe("a mailbox", () => {
       maxWaitingBytes: 2 * 26,
     });
     const [client, other] = [world.joined(["room:1", "room:2"]), world.joined()];
-    const toRoom2 = (frame: string): string =>
-      frame.replace("11", "12").replace("room:1", "room:2");
     assert.equal(push("a", "3").length, 26);
     client.send(push("slow"), toRoom2(push("slow")), push("a", "3"), toRoom2(push("a", "3")));
     assert.equal(client.socket.isEnded, false);
