@@ -1,7 +1,7 @@
 /**
- * A server of 64 shards: 67 members, and so three words in each slot of the index.
+ * A server with 64 shards: 67 members, and so three words in each slot of the index.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -24,7 +24,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
     await server.close();
   });
 
-  it("serves on each of them, and what is broadcast on any reaches all", async () => {
+  it("serves on each shard, and broadcasts of any shard reach all", async () => {
     const shards: unknown[] = [];
     for (let count = 0; count < SHARDS; count += 1) {
       const client = await Client.connect(server.port);
@@ -42,7 +42,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
     for (const client of clients) {
       assert.deepEqual((await client.next("from host")).payload, { n: 1 });
     }
-    // The first, the last, and those whose bits are the last and the first of a word.
+    // The first and the last shard, and those whose bits are the last and the first of a word.
     for (const shard of [0, 29, 30, 61, 62, 63]) {
       const speaker = clients[shards.indexOf(shard)];
       speaker?.push("room:all", "shout", { shard });
@@ -50,7 +50,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
         assert.deepEqual((await client.next("shout")).payload, { shard });
       }
     }
-    // A topic of one shard only sends records to no other.
+    // Broadcasts on a topic of one shard cause no records to others.
     const { index, total } = server.stats();
     const recordsBefore = total.records;
     const [first] = clients;
