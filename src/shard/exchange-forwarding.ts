@@ -13,7 +13,7 @@ import { packMail, unpackMail } from "../pubsub/node-mail.ts";
 import type { ForwardingPort, ShardAddress } from "../transport/longpoll/forwarding-port.ts";
 import type { NodeMemory } from "./control.ts";
 
-/** The kind of these records within a node. The kinds of PubSub are smaller. */
+/** The kind of these records within a node. PubSub uses the kinds below it. */
 const FORWARDING_KIND = 16;
 const TYPE = kindAndFlags(FORWARDING_KIND, 0);
 const MAIL_TYPE = kindAndFlags(KIND.mail, 0);

@@ -1,7 +1,7 @@
 /**
  * Answers questions about a shard: its subscribers, topics, sockets, channels and presences (WIRE §8.6).
  *
- * Runs on: shard. An answer is a snapshot; the snapshots of several shards are of different moments.
+ * Runs on: shard. An answer is a snapshot. Shards take their snapshots at different moments.
  */
 
 import { inspect } from "node:util";

@@ -211,7 +211,7 @@ export class ShardCore {
     return limiter;
   }
 
-  /** Reports whether a channel, or the context, can own presences. */
+  /** Returns the state of an owner of presences: a channel, or the context. */
   #ownerState(owner: object): OwnerState {
     if (owner === this.context) return "alive";
     if (!(owner instanceof Channel)) return "stranger";

@@ -208,7 +208,7 @@ export class Shard {
     await member.exchange.sent(this.#start.options.shutdownMs);
   }
 
-  /** Returns an interval at which the sweep notices each time limit of the shard early enough. */
+  /** Returns an interval at which the sweep enforces each time limit of the shard soon enough. */
   #tickMs(): number {
     const { options } = this.#start;
     const limitsMs = Object.values(this.#endpoint.sockets).flatMap((mount) => [

@@ -50,7 +50,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
         assert.deepEqual((await client.next("shout")).payload, { shard });
       }
     }
-    // Broadcasts on a topic of one shard cause no records to others.
+    // If only one shard has a topic, broadcasts on it cause no records to other shards.
     const { index, total } = server.stats();
     const recordsBefore = total.records;
     const [first] = clients;

@@ -22,7 +22,7 @@ const SPIN_MS = 60_000;
 
 let server: Server;
 let clients: Client[] = [];
-/** Shared word: set when a shard blocks its loop, and to release it. */
+/** A shared word: a shard sets it when it blocks its loop, and the test to release the shard. */
 let spins: Int32Array;
 /** The promises also apply to shards that coalesce broadcasts. */
 let coalesceMs = 0;
@@ -171,7 +171,7 @@ for (const { windowMs, held } of WINDOWS) {
       for (const listener of listeners) await hears(listener, from(401, 20));
     });
 
-    it("arrives without a gap up to phx_error if more is sent than may wait", async () => {
+    it("arrives without a gap up to phx_error if more is sent than can be queued", async () => {
       const { speaker, near, far } = await openRoom({ overflowBytes: 65_536 });
       far.push(TOPIC, "spin", { ms: SPIN_MS });
       await near.next("spins");

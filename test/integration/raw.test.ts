@@ -93,7 +93,7 @@ for (const shards of [1, 2]) {
         assert.deepEqual(await push(channel, "any", { n: 2 }), { n: 2 });
       });
 
-      it("sends broadcasts in its own form, whoever made them", async () => {
+      it("pushes broadcasts in its own form, whoever sent them", async () => {
         const channels = [await joined("ann", "raw:news"), await joined("bob", "raw:news")];
         const [ann = assert.fail(), bob = assert.fail()] = channels;
         const shouts = channels.map((channel) => received(channel, "shout"));

@@ -87,7 +87,7 @@ describe("the connections of a transport", () => {
     assert.deepEqual(await drained, { connections: 0, closed: 0, cut: 0 });
   });
 
-  it("are refused from before the first one is told to reconnect", async () => {
+  it("are refused before the first one is told to reconnect", async () => {
     const wereDraining: boolean[] = [];
     const { socket } = opened();
     assert.ok(socket);

@@ -129,7 +129,7 @@ function begin(): void {
 beforeEach(begin);
 
 describe("a slow client", () => {
-  it("has more than the limit unsent, and after its time no less", () => {
+  it("is over the limit, and has no fewer bytes unsent after its time", () => {
     const { ws } = joined("close");
     ws.buffered = MAX_BYTES;
     for (const ms of [0, 100, 200]) slowClients.checkAll(ms);
@@ -145,7 +145,7 @@ describe("a slow client", () => {
     ]);
   });
 
-  it("is not one that reads some in time, or that was below the limit in between", () => {
+  it("is not a client that reads some in time, or that was below the limit in between", () => {
     const { ws } = joined("close");
     ws.buffered = 5_000;
     for (const ms of [0, 50, 100, 150, 200]) {

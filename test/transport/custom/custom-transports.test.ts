@@ -170,7 +170,7 @@ describe("a custom transport", () => {
     assert.equal(request.context, host.context);
   });
 
-  it("learns that a client is refused, and why, and that connect threw", async () => {
+  it("is told whether a client was refused, and why, or that connect threw", async () => {
     const { host } = await serving();
     const asked = (params: Record<string, string>) =>
       host.connect({ path: "/socket", params: { vsn: "2.0.0", ...params } });
@@ -201,7 +201,7 @@ describe("a custom transport", () => {
     assert.equal(world.shard.counter("framesOut"), 3);
   });
 
-  it("sends broadcasts as text if they are text, with or without their sender", async () => {
+  it("gets broadcasts as text or bytes, except its own broadcastFrom", async () => {
     const world = await serving();
     const [one, two] = [new RecordingClient(), new RecordingClient()];
     const connection = await joined(world, one);
@@ -243,7 +243,7 @@ describe("a custom transport", () => {
     assert.equal(shard.counter("connections"), 1);
   });
 
-  it("may open a connection only once, but later", async () => {
+  it("may open a connection once, at any later time", async () => {
     const { host } = await serving();
     const decision = await host.connect({ path: "/socket", params: { vsn: "2.0.0" } });
     assert.ok(decision.result === "ok");
@@ -272,7 +272,7 @@ describe("a custom transport", () => {
     assert.equal(world.shard.counter("channels"), 0);
   });
 
-  it("closes the connection of a client that sends nonsense with 1011", async () => {
+  it("closes a connection with 1011 if its client sends nonsense", async () => {
     const { open } = await serving();
     const client = new RecordingClient();
     (await open(client)).receive("nonsense");
@@ -304,7 +304,7 @@ describe("a custom transport", () => {
     const quick = new RecordingClient();
     const connection = await joined(world, slow);
     await joined(world, quick);
-    // So much at once that it gets no time.
+    // Above eight times the limit, so it is cut at once.
     slow.bufferedBytes = 16_384 * 8 + 1;
     connection.receive('["1","2","room:1","shout",{}]');
     assert.deepEqual(await slow.closed(), ["1006"]);
@@ -467,7 +467,7 @@ describe("a custom transport", () => {
   });
 
   it("needs a name of its own, and functions", () => {
-    const names = "name must be a string other than websocket and longpoll";
+    const names = "name must be a non-empty string other than websocket and longpoll";
     refused({ start }, `${names}, got undefined`);
     refused({ start, name: "" }, `${names}, got ""`);
     refused({ start, name: "longpoll" }, `${names}, got "longpoll"`);

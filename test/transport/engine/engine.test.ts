@@ -215,7 +215,7 @@ describe("openEngine", () => {
     refused({ ...site, platform: older }, /got linux x64.*glibc 2\.9; use a newer system/);
   });
 
-  it("reports that the package is not installed, or is another one", () => {
+  it("reports that the package is not installed, or is a different package", () => {
     const site = makeSite(() => ({ notTheEngine: true }));
     refused(site, /see the cause.*\(TypeError: uWebSockets\.js must export App/);
     refused({ ...site, packageFolder: join(ROOT, "none") }, /must be installed.*run npm ci/);

@@ -25,7 +25,7 @@ function encoded(token: string): string {
 }
 
 describe("an auth token", () => {
-  it("is removed from the subprotocols, of which it may be the only one", () => {
+  it("is removed from the subprotocols, even if it is the only one", () => {
     const entry = PREFIX + encoded("s3cret");
     assert.deepEqual(taken(`phoenix, ${entry}`), ["s3cret", ["phoenix"]]);
     assert.deepEqual(taken(`${entry},a , b`), ["s3cret", ["a, b"]]);

@@ -86,7 +86,7 @@ describe("connect info", () => {
     assert.deepEqual(collected(Object.keys(kinds) as "uri"[]), kinds);
   });
 
-  it("contains nothing that is not requested, and is then a shared object", () => {
+  it("is one shared empty object if nothing is requested", () => {
     assert.deepEqual(collected([]), {});
     assert.equal(collected([]), collected([]));
     assert.ok(Object.isFrozen(collected([])));
@@ -147,7 +147,7 @@ describe("connect info", () => {
     assert.deepEqual(wantsOf([{ session }]), [["cookie"], [], false]);
   });
 
-  it("refuses unknown kinds, and objects with the name of a kind", () => {
+  it("refuses unknown kinds, and kinds as keys of objects", () => {
     refused("uri", "connectInfo of /s must be a list, got string");
     refused({ session: 1 }, "connectInfo of /s must be a list, got object");
     refused(["peer_data"], /^connectInfo of \/s must be a list of peerData, .*, got "peer_data"$/);

@@ -27,7 +27,7 @@ function refused(given: unknown, message: RegExp): void {
 const WITHOUT_HOST = ["null", "", "garbage", "file://", "file:///x", "http://", "localhost"];
 
 describe("checkOrigin", () => {
-  it("accepts a request without an origin, whatever its form", () => {
+  it("accepts requests without an origin, in every form", () => {
     for (const given of [true, false, "conn", [], (): boolean => false] as const) {
       assert.equal(policy(given).allows(headWith(["host", "localhost"])), true);
     }
@@ -145,7 +145,7 @@ describe("checkOrigin", () => {
     ]);
   });
 
-  it("throws if a function does not return a boolean, but a promise for example", () => {
+  it("throws if a function returns anything but a boolean, such as a promise", () => {
     for (const [result, got] of [
       [Promise.resolve(false), "object"],
       [undefined, "undefined"],
@@ -198,7 +198,7 @@ describe("checkOrigin", () => {
     fc.assert(
       fc.property(texts, (text) => {
         const isAllowed = policies.some((each) => allows(each, text));
-        // No host that a browser would read as another one may pass. It sends only hosts as URL returns them.
+        // A host that a browser would read differently must not pass. Browsers send hosts as URL returns them.
         if (!isAllowed || !URL.canParse(text) || new URL(text).origin !== text) return;
         assert.match(new URL(text).hostname, /^(?:.*\.)?localhost$/);
       }),

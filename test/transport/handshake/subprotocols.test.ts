@@ -20,7 +20,7 @@ describe("a subprotocol", () => {
     }
   });
 
-  it("is undefined if none of those offered is served", () => {
+  it("is refused if none of those offered is served", () => {
     for (const offered of ["nope", "", ",", "Chat", "chat2", "chat v12.stomp"]) {
       assert.equal(chooseSubprotocol(offered, SERVED), undefined, offered);
     }

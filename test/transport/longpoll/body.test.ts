@@ -35,7 +35,7 @@ describe("the body of a POST", () => {
     assert.deepEqual(linesOf(""), []);
   });
 
-  it("has padded base64 of the standard alphabet in lines without a bracket", () => {
+  it("has padded standard base64 in lines without a bracket", () => {
     assert.deepEqual(linesOf("AQL/\nAA==\n+w=="), [
       Buffer.from([1, 2, 255]),
       Buffer.from([0]),

@@ -241,7 +241,7 @@ describe("forwarded requests", () => {
     assert.equal(got[0]?.status, STATUS.unknown);
   });
 
-  it("that are accepted have more time, and then end as late ones", () => {
+  it("that are accepted have more time, and then end with the late status", () => {
     const { got } = call();
     settle();
     asker.forwarding.check(performance.now() + LIMITS.acceptMs + 1);

@@ -36,7 +36,7 @@ describe("the token of a session", () => {
     }
   });
 
-  it("is not a token that was signed for something else", () => {
+  it("is invalid if it was signed for something else", () => {
     for (const data of ["v1", Token.tuple(Token.atom("v2"), "n", 3, 0, 17, "s"), null, 7]) {
       assert.equal(tokens.tryRead(Token.sign(SECRET, SALT, data)), undefined);
     }

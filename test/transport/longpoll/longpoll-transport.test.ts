@@ -211,7 +211,7 @@ describe("an answer", () => {
     assert.equal(headers["access-control-max-age"], "3600");
   });
 
-  it("is 403 in the body if the origin, the version or connect is the reason", async () => {
+  it("is 403 in the body if the origin, the version or connect refuses", async () => {
     const { port, log } = await serving({ mount: { checkOrigin: ["https://example.com"] } });
     const origin = { origin: "https://evil.example" };
     for (const asked of [

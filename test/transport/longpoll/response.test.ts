@@ -65,7 +65,7 @@ describe("the answer to a long-poll client", () => {
     assert.deepEqual(fake.written, []);
   });
 
-  it("is the last on its connection if its status, of HTTP or in the body, says so", () => {
+  it("closes its connection if its HTTP status, or the one in the body, requires it", () => {
     const gone = made(410);
     gone.response.status(410);
     assert.equal(gone.fake.written.at(-1), "and the end");

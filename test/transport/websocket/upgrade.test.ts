@@ -192,7 +192,7 @@ describe("an origin", () => {
     }
   });
 
-  it("is checked by each mount's own option, even if they share a socket", async () => {
+  it("is checked by the option of each mount, even if mounts share a socket", async () => {
     const { ask } = await serving(
       {
         "/any": { checkOrigin: false },

@@ -209,7 +209,7 @@ async function until(isSo: () => boolean, what: string): Promise<void> {
 }
 
 describe("a request for a WebSocket", () => {
-  it("becomes a connection, of version 2 or version 1", async () => {
+  it("becomes a connection with version 2 or version 1", async () => {
     const { port } = await serving();
     const [two, one] = [await connected(port), await connected(port, "")];
     await two.joined();
@@ -366,7 +366,7 @@ describe("a request for a WebSocket", () => {
     assert.equal((await asked(port, headers)).status, 101);
   });
 
-  it("of another method, or with a malformed query, gets 400 before connect", async () => {
+  it("with another method or a malformed query gets 400 before connect", async () => {
     const { port } = await serving({ connect: () => assert.fail("connect was called") });
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
       const answer = await asked(port, method === "POST" ? HANDSHAKE : {}, { method });
@@ -384,7 +384,7 @@ describe("a request for a WebSocket", () => {
     }
   });
 
-  it("of another path gets 404", async () => {
+  it("to another path gets 404", async () => {
     const { port } = await serving();
     for (const path of ["/", "/socket", "/socket/websocket/more", "/websocket"]) {
       assert.equal((await asked(port, HANDSHAKE, { path })).status, 404);
@@ -474,7 +474,7 @@ describe("a connection", () => {
     }
   });
 
-  it("is compressed only if the mount says so, by send and by publish", async () => {
+  it("compresses frames only if the mount says so, sent or published", async () => {
     const payload = { text: "y".repeat(20_000) };
     for (const compress of [true, false]) {
       const { port } = await serving({ mount: { websocket: { compress } } });
@@ -603,7 +603,7 @@ describe("a connection", () => {
     assert.equal(counter("channels"), 1);
   });
 
-  it("gets broadcasts natively, but not those from itself", async () => {
+  it("gets broadcasts natively, except its own broadcastFrom", async () => {
     const { port } = await serving();
     const [sender, other] = [await connected(port), await connected(port)];
     await sender.joined();
