@@ -1,8 +1,8 @@
 /**
- * Runs tasks on the thread that asks for them: for tests of channels, which have no pool.
+ * Runs tasks on the calling thread, for tests of channels, which have no task pool.
  *
- * A TaskClient whose messages come back here. As between threads, input and result are cloned, and
- * errors cross as reports.
+ * The class uses a TaskClient and handles its messages on the same thread. As between threads,
+ * inputs and results are cloned, and errors are converted to reports.
  *
  * Runs on: the thread of a test.
  */
@@ -62,6 +62,6 @@ function clonedResult({ result, transfer }: TaskReturn): unknown {
 }
 
 function cloneOf<Value>(value: Value, transfer: readonly HandedOver[]): Value {
-  // Node.js can hand over more than the web's types know.
+  // Node.js can transfer more types of objects than the web's type declarations allow.
   return structuredClone(value, { transfer: [...transfer] as never });
 }
