@@ -19,7 +19,7 @@ export interface OwnRates {
 /** The keys of OwnRates. */
 export const OWN_KEYS = ["messages", "bytes", "joins"] as const satisfies (keyof OwnRates)[];
 
-/** What a limit counts. Only shared limits count `connects`. */
+/** The quantity that a limit counts. Only shared limits count `connects`. */
 export type Counted = "messages" | "bytes" | "joins" | "connects";
 
 /**
@@ -48,7 +48,7 @@ export function fullBuckets(others = 0): Buckets {
   return Array.from({ length: OTHERS_AT + others }, () => FULL);
 }
 
-/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
+/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if a rate is invalid */
 export function checkOwnRates(subject: string, given: OwnRates): void {
   for (const counted of OWN_KEYS) {
     if (given[counted] !== undefined) checkedRate(`${subject}.${counted}`, given[counted]);

@@ -51,7 +51,7 @@ export class RateLimit {
 
   /**
    * @param subject - name of the option in error messages, such as `limits.messages`
-   * @param counts - whether the cost of a message is one or its size in bytes
+   * @param counts - `ones` if the rate counts messages; `bytes` if it counts their sizes
    * @throws SIM_ERR_DEFINITION_INVALID if the rate is invalid
    */
   constructor(subject: string, rate: Rate, counts: "ones" | "bytes") {

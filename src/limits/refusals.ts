@@ -14,7 +14,7 @@ import { telemetry } from "../telemetry.ts";
 import type { Clock } from "./clock.ts";
 import type { Counted } from "./own-limits.ts";
 
-/** What the limit applies to. */
+/** The scope of a limit. */
 export type LimitScope = "socket" | "channel" | "event" | "id" | "address";
 
 /** A refused message, join or connection request. */

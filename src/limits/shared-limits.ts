@@ -100,7 +100,7 @@ export class SharedLimits {
   }
 }
 
-/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
+/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if a rate is invalid */
 export function checkSharedRates(subject: string, given: SharedRates): void {
   checkKeys(subject, given, SHARED_KEYS);
   for (const counted of SHARED_KEYS) {

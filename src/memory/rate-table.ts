@@ -35,7 +35,7 @@ import {
 /** Shared memory of a rate table. */
 export interface RateTableMemory {
   readonly words: SharedArrayBuffer;
-  /** Secret seed of the key hashes, so that a client cannot choose a key that shares words. */
+  /** Secret seed of the key hashes, so that a client cannot choose keys that share words. */
   readonly seed: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A ring from one producer thread to one consumer thread, in shared memory.
+ * A ring in shared memory, with one producer thread and one consumer thread.
  *
  * Runs on:  any thread; one RingProducer and one RingConsumer per ring.
  * Owns:     the producer writes records, the tail and wants-room; the consumer writes the head.

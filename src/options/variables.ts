@@ -1,5 +1,5 @@
 /**
- * Checks the names of environment variables that start with SIMURGH_. Without this, a misspelt
+ * Checks the names of environment variables that start with SIMURGH_. Without this, a misspelled
  * variable would silently leave an option at its default.
  *
  * Runs on: main, once, before anything starts. Pure functions.

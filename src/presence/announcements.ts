@@ -4,7 +4,7 @@
  *   diff --no fetch or a synchronous one, and no earlier diff of the topic waits--> broadcast
  *     |
  *     +--fetch pending--> waits for the earlier diffs --> broadcast
- *     +--MOST_WAITING diffs already wait--> merged into one --none waits--> fetch
+ *     +--MOST_WAITING diffs already wait--> merged into one --queue empty--> fetch
  *     +--MOST_IN_A_TURN diffs announced in this turn of the event loop--> merged --next turn-->
  *
  * Diffs of a topic are sent in the order in which they arose. Other topics do not wait for them.

@@ -31,7 +31,7 @@ export class Fetching {
   }
 
   /**
-   * Runs `fetch` for a diff. Never fails: presences whose fetch failed are returned as tracked.
+   * Runs `fetch` for a diff. Never fails. If `fetch` fails, the presences are returned as tracked.
    *
    * @returns a promise only if `fetch` returned one
    */

@@ -123,7 +123,7 @@ export function definePresence<
   return new DefinedPresence(name, any) as unknown as Presence<Meta, Listed>;
 }
 
-/** Reports whether a value was made by `definePresence`, even in another copy of this package. */
+/** Reports whether a value was created by `definePresence`, even by another copy of the package. */
 export function isPresence(value: unknown): value is DefinedPresence {
   return typeof value === "object" && value !== null && KIND in value;
 }

@@ -127,7 +127,7 @@ export class Row implements DeltaRow {
  * has no row.
  *
  *   a join at tick 7              spans 6-7              rows [7, …]
- *   the row with dot 3 leaves     spans 2-3, 7-8         rows none
+ *   the row with dot 3 leaves     spans 2-3, 7-8         no rows
  *   whole state at tick 8         spans 0-8              rows [7, …]
  */
 export interface Delta {

@@ -178,7 +178,7 @@ export class Replication implements Listener {
     this.#askIfBehind(replica);
     const mine = clocks.find(({ ref }) => isSame(ref, this.#state.own.ref));
     const since = mine?.through ?? 0;
-    // Answer a replica that does not know this one in any case, so that it adds this replica.
+    // Always answer a replica that does not know this one yet, so that it adds this replica.
     if (mine && since >= this.#state.clock) return;
     this.#answers.tell(from, since);
   }

@@ -14,7 +14,7 @@ import { TaskClient } from "./task-client.ts";
 import type { TaskAnswer, TaskMessage, TaskRequest } from "./task-messages.ts";
 import { callTask, resultError, type TaskReturn } from "./task-run.ts";
 
-/** Tasks without threads. */
+/** Runs tasks without threads. */
 export class InlineTasks implements Tasks {
   readonly #client: TaskClient;
   readonly #running = new Map<number, TaskFlag>();

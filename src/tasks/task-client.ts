@@ -95,7 +95,7 @@ export class TaskClient implements Tasks {
   }
 }
 
-/** Returns a signal's reason unchanged, because the code that aborts it knows its type. */
+/** Returns a signal's reason unchanged, because the caller that aborts expects it. */
 function reasonOf(signal: AbortSignal): Error {
   return signal.reason as Error;
 }

@@ -65,12 +65,12 @@ interface Job {
 const WORKER = new URL("./task-worker.js", import.meta.url);
 /** Time after which an idle thread ends (ms). */
 const IDLE_MS = 30_000;
-/** Time for a task that checks for cancellation to stop after it was told to (ms). */
+/** Time in which a cancelled task that checks for cancellation must stop (ms). */
 const GRACE_MS = 1_000;
 /**
- * Time for a task that does not check for cancellation to finish (ms). It may be nearly done, and a
- * new thread costs about as much CPU time. So a client that repeatedly requests a task and leaves
- * causes at most twice the work.
+ * Time in which a cancelled task that does not check for it may finish (ms). It may be nearly done,
+ * and a new thread costs about as much CPU time. So a client that repeatedly requests a task and
+ * leaves causes at most twice the work.
  */
 const REMAINDER_MS = 200;
 /** The counter for each way in which a task can end. */
