@@ -91,7 +91,7 @@ export class OwnLimits {
     return Math.max(waitMs, waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs));
   }
 
-  /** Returns a limit that refuses a message. Must only be called if the message does not pass. */
+  /** Returns the limit that refuses a message. Must only be called if the message does not pass. */
   refusedBy(buckets: Buckets, nowMs: number, isJoin: boolean): Counted {
     if (isJoin && waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs) > 0) return "joins";
     return waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs) > 0 ? "messages" : "bytes";

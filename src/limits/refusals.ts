@@ -46,7 +46,7 @@ export class Refusals {
     this.clock = clock;
   }
 
-  /** Reports a refused message or join whose refusal is sent to the client. */
+  /** Reports a refused message or join. The client receives an error reply. */
   refused(refusal: Refusal): void {
     this.#counters.add(COUNTER.rateLimited);
     this.#report(refusal);

@@ -94,7 +94,7 @@ export class RateTable {
   }
 
   /**
-   * Checks the next 1/4096 of the table and resets words that are long in the past. If at least one
+   * Checks the next 1/4096 of the table and resets words that are far in the past. If at least one
    * shard calls this every second, no word becomes old enough to be read as a time in the future.
    */
   refresh(nowMs: number): void {

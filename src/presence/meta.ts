@@ -107,7 +107,7 @@ export class PhxRefs {
   readonly #bytes = Buffer.alloc(6);
   #count = 0;
 
-  /** @param incarnation - incarnation of the replica, an integer of 6 bytes */
+  /** @param incarnation - incarnation of the replica, a 6-byte integer */
   constructor(incarnation: number) {
     this.#prefix = this.#encoded(incarnation);
   }

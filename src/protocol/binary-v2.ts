@@ -6,7 +6,7 @@
  *   reply           1 | J | R | T | S | join_ref | ref | topic | status | payload …
  *   broadcast       2 | T | E         |                  topic | event  | payload …
  *
- * The kind and each length occupy one byte. Lengths are bytes of UTF-8; the payload is the rest of
+ * The kind and each length occupy one byte. Lengths are in UTF-8 bytes; the payload is the rest of
  * the frame. A null ref is encoded as an empty string, and an empty string is decoded as "".
  *
  * Runs on: any thread. Pure functions.
