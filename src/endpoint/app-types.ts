@@ -64,7 +64,9 @@ export type BroadcastEvent<App, Topic> = [AppChannel<App, Topic>] extends [never
   ? string
   : KeysOfEach<AppChannel<App, Topic>["out"]> & string;
 
-/** The payload of a broadcast, which may be left out if an empty object matches, and its options. */
+/**
+ * The payload of a broadcast, which may be left out if an empty object matches, and its options.
+ */
 export type BroadcastArguments<Payload> = object extends Payload
   ? [payload?: Payload, options?: BroadcastOptions]
   : [payload: Payload, options?: BroadcastOptions];

@@ -1,6 +1,6 @@
 /**
- * The schemas that channels declare for outgoing events, by topic. They are applied to broadcasts of the
- * host and the context, as if the topic's channel had sent them.
+ * Schemas of the events that channels send, by topic. Broadcasts by the host and other code use
+ * them too, so that their payloads are written as if the channel had sent them.
  *
  * Runs on: shard, which has the endpoint; main, which receives the schemas when a shard is ready.
  */
@@ -8,7 +8,7 @@
 import { OutWriters } from "../channel/schemas/out-writers.ts";
 import { isRawMountDefinition, routeOf, type EndpointDefinition } from "./endpoint.ts";
 
-/** A topic pattern of a mount, with the JSON Schemas that its channel declares. Can be cloned. */
+/** A pattern of a mount with the JSON Schemas that its channel declares. Can be cloned. */
 export interface OutgoingSchemas {
   /** An exact topic, or a prefix that ends with `*`. */
   readonly pattern: string;
@@ -33,9 +33,9 @@ export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSche
   });
 }
 
-/** Applies the schemas to broadcasts that no channel sends. */
+/** Writes the payloads of broadcasts that are not sent by a channel. */
 export class TopicWriters {
-  /** Undefined if there is no schema to apply. */
+  /** Undefined if no channel declares a schema. */
   readonly #mounts: readonly (readonly Pattern[])[] | undefined;
 
   constructor(mounts: readonly (readonly OutgoingSchemas[])[]) {
@@ -45,8 +45,8 @@ export class TopicWriters {
   }
 
   /**
-   * Returns the payload to send, written by the schema of the topic's channel. If several mounts have
-   * the topic, the first channel with a schema for the event is used.
+   * Returns the payload of an event as the topic's channel would write it. If several mounts have
+   * the topic, the first one whose channel declares a schema for the event is used.
    *
    * @throws SIM_ERR_PAYLOAD if the payload does not match the schema
    */

@@ -14,7 +14,7 @@
  *     |<---------- finished -------|
  *     |-- stop ------------------->|  closes the engine's app; the thread ends
  *     |<---------- leaving --------|  the thread ends by itself (process.exit)
- *     |<---------- rotation -------|  take it out of the deal (overloaded), or put it back
+ *     |<---------- rotation -------|  take it out of the rotation (overloaded), or put it back
  *     |-- retire n --------------->|  member n ended: forget it
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i

@@ -24,7 +24,7 @@ import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
 import { TaskClient } from "../tasks/task-client.ts";
 
-/** How long a shard that ends by itself waits for main to take it out of the deal. */
+/** How long a shard that ends by itself waits for main to take it out of the rotation. */
 const RELEASE_MS = 1_000;
 
 const start = workerData as ShardStart;

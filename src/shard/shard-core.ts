@@ -37,7 +37,7 @@ import { Member } from "../pubsub/member.ts";
 import { broadcastTo } from "../pubsub/broadcast-options.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
-import { ExpiryBook, type Mortal } from "../socket/expiry-book.ts";
+import { ExpiryBook, type Expirable } from "../socket/expiry-book.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import { openSocket } from "../socket/open-socket.ts";
 import type { SocketOpener } from "../socket/served-socket.ts";
@@ -75,7 +75,7 @@ export class ShardCore {
   readonly #callbacks: Callbacks;
   readonly #channels: ShardChannels;
   readonly #sockets: ShardSockets;
-  readonly #expiries = new ExpiryBook<Mortal>(() => Date.now());
+  readonly #expiries = new ExpiryBook<Expirable>(() => Date.now());
   /** Opens the sockets of connections. */
   readonly sockets: SocketOpener = {
     open: (connection, identity) => openSocket(this.#sockets, connection, identity),

@@ -66,7 +66,7 @@ export class Shard {
     readonly engine: Engine;
     readonly tasks: Tasks;
     readonly logger: Logger;
-    /** Called when main should take the shard out of the deal (false), or put it back (true). */
+    /** Called when main should take the shard out of the rotation (false), or put it back (true). */
     readonly onRotation: (isIn: boolean) => void;
   }) {
     const { memory, options, member } = start;

@@ -2,6 +2,7 @@
  * The drain of a node: what each kind of client sees, what is reported to the host, and what continues.
  *
  * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: each test starts a server, and some wait for a deadline.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

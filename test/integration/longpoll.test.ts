@@ -2,6 +2,7 @@
  * Long-poll over real HTTP: sessions whose requests reach every shard, beside WebSocket clients.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
+ * Slow: servers of 1 to 4 shards, and polls that run to their window.
  */
 import assert from "node:assert/strict";
 import { LongPoll } from "phoenix";

@@ -2,6 +2,7 @@
  * A server with 64 shards: 67 members, and so three words in each slot of the index.
  *
  * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: starts 64 shards.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

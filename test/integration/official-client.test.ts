@@ -2,6 +2,7 @@
  * Phoenix's unmodified official client, with servers of one, two and eight shards.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
+ * Slow: servers of 1 to 8 shards.
  */
 import assert from "node:assert/strict";
 import type { Channel, Socket } from "phoenix";

@@ -2,6 +2,7 @@
  * The promises of order (src/pubsub/README.md), one by one, each on the path that it names.
  *
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
+ * Slow: each test starts a server.
  */
 import assert from "node:assert/strict";
 import { afterEach, before, describe, it } from "node:test";

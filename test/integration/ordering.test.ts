@@ -5,6 +5,8 @@
  *
  *   the sender's next number on that topic     allowed
  *   a gap, a repeat, an older number           forbidden
+ *
+ * Slow: many messages between shards.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

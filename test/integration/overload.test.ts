@@ -2,6 +2,7 @@
  * Blocked shards: joins are refused, then connections, and all are accepted again later.
  *
  * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: shards are blocked until they count as overloaded, and until they have recovered.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -139,7 +140,7 @@ describe("An overloaded server", () => {
     await client.close();
   });
 
-  it("takes a shard out of the deal, answers 503 if all are out, and puts them back", async () => {
+  it("takes a shard out of the rotation, answers 503 if all are out, and puts them back", async () => {
     server = await startServer("slow", {
       shards: 2,
       overloadLagMs: LAG_MS,

@@ -3,6 +3,7 @@
  * connections, shards and nodes.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
+ * Slow: each test starts shards or nodes, which have to agree.
  */
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
@@ -49,7 +50,7 @@ async function enterOn(
     }
     await one.disconnect();
   }
-  return assert.fail(`no connection was dealt to shard ${shard}`);
+  return assert.fail(`no connection was assigned to shard ${shard}`);
 }
 
 afterEach(async () => {

@@ -3,6 +3,7 @@
  * shards, the host.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
+ * Slow: each suite starts servers.
  */
 
 import assert from "node:assert/strict";

@@ -2,6 +2,7 @@
  * A shard is restarted while the server serves: what its clients see, and that others see nothing.
  *
  * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: starts and drains many shards, and blocks one for seconds.
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -325,7 +326,7 @@ describe("A shard that is restarted", () => {
     assert.equal((await restarted(1)).shard, 1);
   });
 
-  it("gets two turns of the deal until it has its share", async () => {
+  it("gets two turns of the rotation until it has its share", async () => {
     await start({ shards: 3 });
     await joinMany(30);
     await restarted(0);

@@ -2,6 +2,7 @@
  * How a server ends, and what it survives.
  *
  * Runs on: the main thread of the tests; each server but the last is a process of its own.
+ * Slow: each test starts a process.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

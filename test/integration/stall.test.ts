@@ -7,6 +7,7 @@
  *
  * Runs on: the main thread of the tests; the server is a process of its own, so that its memory
  * can be measured.
+ * Slow: a shard stands still for seconds.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

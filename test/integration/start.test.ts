@@ -57,10 +57,7 @@ describe("serve", () => {
     const app = "app must be the URL or path of a module, got";
     const adapter = "adapter must be { module, options }, as returned by `memoryAdapter`";
     for (const [given, message] of [
-      [
-        { shard: 2 } as object,
-        "option must be one of the server's, got shard; did you mean shards?",
-      ],
+      [{ shard: 2 } as object, "option must be a server option, got shard; did you mean shards?"],
       [{ app: undefined }, `${app} undefined`],
       [{ app: "" }, `${app} an empty string`],
       [{ adapter: {} }, adapter],

@@ -4,6 +4,8 @@
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  *
  * The pool has one thread. So the answer to a second task proves that a busy first one has ended.
+ *
+ * Slow: each test starts a server and its pool.
  */
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";

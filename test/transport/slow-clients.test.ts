@@ -64,6 +64,10 @@ class FakeWebSocket {
     this.topics.delete(topic);
   }
 
+  getTopics(): string[] {
+    return [...this.topics];
+  }
+
   cork(work: () => void): void {
     work();
   }
@@ -344,6 +348,15 @@ describe("the policy error", () => {
     assert.deepEqual(ws.taken(), ["one", "two", errorOn("fast:1"), "three"]);
     connection.send("four");
     assert.deepEqual(ws.taken(), ["four"]);
+  });
+
+  it("removes a client from all topics at once when the engine refuses a frame", () => {
+    const { ws, connection } = joined("error", ["fast:1", "fast:2"]);
+    assert.equal(ws.topics.size, 2);
+    ws.sendResult = SKIPPED;
+    connection.send("refused");
+    // In the same turn, before it counts as slow: what is published now must not overtake the frame.
+    assert.deepEqual([ws.topics.size, world.count], [0, 2]);
   });
 
   it("cuts the connection if even those exceed the limit", async () => {

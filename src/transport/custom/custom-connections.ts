@@ -5,7 +5,8 @@
  * Full: a client with too many unsent bytes is slow, if its transport reports them.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalidOption } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
 import type { Params } from "../../socket/connect-request.ts";
@@ -74,7 +75,7 @@ export class CustomConnections {
     let isOpened = false;
     const open = (client: TransportClient): CustomConnection => {
       if (isOpened) {
-        throw makeError("SIM_ERR_OPTION_INVALID", "open must be called once, got twice");
+        throw invalidOption("open must be called once, got twice");
       }
       isOpened = true;
       return this.#open(transport, identity, client);
@@ -122,7 +123,7 @@ export class CustomConnections {
       if (variables) return { ...found, variables };
     }
     const paths = this.#mounts.map(({ mount }) => mount.path).join(", ");
-    throw makeError("SIM_ERR_OPTION_INVALID", `path must be one of ${paths}, got ${path}`);
+    throw invalidOption(`path must be one of ${paths}, got ${path}`);
   }
 }
 
@@ -145,5 +146,5 @@ function decideByHead(
 function headOf(http: RouteRequest): RequestHead {
   if (http instanceof IncomingRequest) return http.head;
   const message = `http must be the request passed to a route, got ${kindOf(http)}`;
-  throw makeError("SIM_ERR_OPTION_INVALID", message);
+  throw invalidOption(message);
 }

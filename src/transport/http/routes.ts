@@ -1,7 +1,7 @@
 /**
  * HTTP routes on the server's port: the app's own, and those of its transports.
  *
- * Runs on: the shard that the engine dealt the request's connection to.
+ * Runs on: the shard that the engine gave the request's connection to.
  * Full: a body of more than 8 MB is answered with 413. A route that does not settle within
  *       `handlerTimeoutMs` is answered with 503, and its later result is ignored.
  */

@@ -1,7 +1,7 @@
 /**
  * A WebSocket connection, over the engine's WebSocket object.
  *
- * Runs on: the shard that the engine dealt it to.
+ * Runs on: the shard that the engine gave it to.
  * Owns: the engine's object from `open` to `close`. After that, any call on it would throw, so the
  *       reference is dropped first.
  * Slow: the engine does not skip frames until far above our limit. Frames to this client that it then
@@ -131,6 +131,7 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     }
     const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
     if (result === SEND_SKIPPED) {
+      this.#leaveAllTopics(this.#ws);
       this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
       return;
     }
@@ -179,6 +180,12 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   #flushHeld(): void {
     const { held } = this.kind;
     if (!held.isEmpty && this.socket?.hasHeldBroadcasts === true) held.flush();
+  }
+
+  // So that no later broadcast overtakes the frame that the engine refused. The engine has reported the
+  // skip, so the connection is cut, or its channels are told, when the turn ends.
+  #leaveAllTopics(ws: OurWebSocket): void {
+    for (const topic of ws.getTopics()) ws.unsubscribe(topic);
   }
 
   #keep(backlog: Backlog, frame: string | Uint8Array, isBinary: boolean): void {

@@ -5,6 +5,7 @@
  * change that is meant, `wrong.txt` is what the compiler now says of `wrong.ts`.
  *
  * Runs on: the test's thread; the compiler is a process of its own.
+ * Slow: it runs the type checker.
  */
 
 import assert from "node:assert/strict";
