@@ -1,14 +1,14 @@
 /**
- * What this replica sends to replicas that ask for what they missed, and how much of it at a time.
+ * Answers to replicas that have missed something, and how much of them is sent at a time.
  *
- * A thread of this node is answered at once. The threads of another node that begins, or missed
- * something, ask one after the other: one answer, a moment later, is for all of them.
+ * A thread of this node is answered at once. When another node starts or misses something, its threads
+ * ask one after the other. One answer, sent a moment later, is for all of them.
  *
  * Runs on: shard; one for each presence.
- * Full: an answer of more than `MOST_AT_ONCE` parts goes on after a pause, so that everything a
- *       shard has neither holds its loop nor fills the rings, which broadcasts need too.
- * Slow: a replica that asks again while its answer is under way gets no second answer, unless it
- *       lacks more: what it still lacks at the end it sees by the last part, which has the clock.
+ * Full: an answer of more than `MOST_AT_ONCE` parts continues after a pause. So even an answer with
+ *       everything neither blocks the loop nor fills the rings, which broadcasts need too.
+ * Slow: a replica that asks again during an answer gets no second one, unless it lacks more. The last
+ *       part contains the clock, so the replica sees what it still lacks then.
  */
 
 import { GOSSIP, gossipTopic, inboxTopic, packDelta } from "./gossip.ts";
@@ -25,24 +25,24 @@ import type { State } from "./state.ts";
 
 /** One answer. */
 interface Answer {
-  /** A replica that has seen everything up to this tick lacks nothing but what it contains. */
+  /** It contains everything after this tick. */
   readonly since: number;
   readonly send: (payload: object) => void;
-  /** What is still to be sent; undefined: it has not begun. */
+  /** The parts that are left; undefined until it has begun. */
   rest: Iterator<AnswerPart, undefined> | undefined;
 }
 
-/** A part of what was done, as it is sent. */
+/** A part of an answer. */
 interface AnswerPart {
   readonly payload: object;
   readonly isLast: boolean;
 }
 
-/** Bytes of what one record carries, roughly: far less than may wait for a thread. */
+/** Approximate size of a part: far less than may wait for a thread. */
 const PART_BYTES = 32_768;
-/** Parts that are sent before the loop, and the receivers, get their turn. */
+/** How many parts are sent before the event loop and the receivers get their turn. */
 const MOST_AT_ONCE = 16;
-/** How long another node waits for an answer, and a long answer for its next parts. */
+/** How long an answer to another node, and the next parts of a long answer, are delayed. */
 const PAUSE_MS = 50;
 
 /** The answers of one replica. */
@@ -60,7 +60,7 @@ export class Answers {
     this.#state = state;
   }
 
-  /** Tells a thread of this node, or all of another, what was done since a tick. */
+  /** Sends the changes since a tick to a thread of this node, or to all threads of another. */
   tell(to: ReplicaRef, since: number): void {
     if (to.node === this.#pubsub.member.node) {
       const topic = inboxTopic(this.#name, to);
@@ -95,7 +95,7 @@ export class Answers {
     }, PAUSE_MS).unref();
   }
 
-  /** Sends the next parts: of several answers one part each in turn, and at least one. */
+  /** Sends the next parts: one of each answer in turn. */
   #goOn(): void {
     for (let sent = 0; sent < MOST_AT_ONCE && this.#answers.size > 0;) {
       for (const [whose, answer] of this.#answers) {
@@ -111,9 +111,9 @@ export class Answers {
 }
 
 /**
- * Goes through what a replica has done since a tick, as payloads of deltas.
+ * Iterates over the changes of a replica since a tick, as payloads of deltas.
  *
- * @yields each part as it is asked for; the last has the clock
+ * @yields the parts; the last contains the clock
  */
 export function* partsSince(state: State, tick: number): Generator<AnswerPart, undefined> {
   const { own, clock } = state;
@@ -126,15 +126,15 @@ export function* partsSince(state: State, tick: number): Generator<AnswerPart, u
   return undefined;
 }
 
-/** What a span takes as JSON, roughly. */
+/** Approximate size of a span as JSON. */
 const SPAN_BYTES = 20;
 
 /**
- * Cuts a delta into parts of about a size, which are merged each by itself. A part is larger only
- * if a single row is.
+ * Splits a delta into parts that can be merged separately. A part is larger than the limit only if a
+ * single row is.
  *
- * @param maxBytes - of the rows and spans of one part, as JSON
- * @yields each part as it is asked for, at least one
+ * @param maxBytes - limit for the rows and spans of one part, as JSON
+ * @yields the parts, at least one
  */
 export function* partsOf({ spans, rows }: Delta, maxBytes: number): Generator<Delta, undefined> {
   let part = emptyPart();

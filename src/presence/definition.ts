@@ -1,8 +1,7 @@
 /**
- * What a user writes to define a presence: its callbacks and options, and the types by which the
- * rest is inferred.
+ * The definition of a presence: callbacks, options, and the types that are inferred from them.
  *
- * Runs on: shard; the definition is made once for each.
+ * Runs on: shard. Each shard makes a definition once.
  */
 
 import {
@@ -18,36 +17,36 @@ import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
 import { checkOption, type OptionName, type ResolvedOptions } from "../options/options.ts";
 import { automaticDownMs } from "../options/resolution.ts";
 
-// -- what is tracked, and shown ----------------------------------------------------------------------
+// -- metas and presences -----------------------------------------------------------------------------
 
-/** A tracked meta as it is shown: with the refs by which clients tell metas apart. Frozen. */
+/** A tracked meta, with the refs by which clients tell metas apart. Frozen. */
 export type TrackedMeta<Meta extends object = Record<string, unknown>> = Readonly<Meta> & {
   readonly phx_ref: string;
   /** Ref of the meta that an update replaced. */
   readonly phx_ref_prev?: string;
 };
 
-/** Who is there under one key. */
+/** The presences under one key. */
 export interface PresenceEntry<Meta extends object = Record<string, unknown>> {
-  /** What was tracked under the key: one meta for each channel that did. */
+  /** The metas that were tracked under the key, one for each owner, such as a channel. */
   metas: readonly TrackedMeta<Meta>[];
   /** What `fetch` added. */
   [fetched: string]: unknown;
 }
 
-/** Who is there, by key. Has no prototype, so any string can be a key. */
+/** The presences of a topic, by key. The object has no prototype, so any string can be a key. */
 export type Presences<Meta extends object = Record<string, unknown>> = Record<
   string,
   PresenceEntry<Meta>
 >;
 
-/** Who came and who went. */
+/** The joins and leaves of a topic. */
 export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
   readonly joins: Presences<Meta>;
   readonly leaves: Presences<Meta>;
 }
 
-/** A shard's context, as presences know it: an endpoint's `ShardContext`. */
+/** A shard's context, as presences know it. An endpoint's `ShardContext` is one. */
 export interface PresenceContext {
   readonly data: unknown;
   readonly shard: number;
@@ -57,35 +56,36 @@ export interface PresenceContext {
 
 // -- callbacks and options ---------------------------------------------------------------------------
 
-/** Options of a presence; an option that is not given here is the server's. */
+/** Options of a presence. The server's options are the defaults. */
 export interface PresenceOptions {
-  /** How often changes are told to other nodes (ms). */
+  /** How often changes are sent to other nodes (ms). */
   readonly broadcastPeriodMs?: number;
-  /** Periods without a change after which other nodes get a sign of life. */
+  /** Periods without a change after which other nodes get a heartbeat. */
   readonly maxSilentPeriods?: number;
-  /** Silence of another node's shard after which its presences are not shown (ms). */
+  /** Silence of another node's shard after which its presences are hidden (ms). */
   readonly downPeriodMs?: number;
   /** Silence of another node's shard after which its presences are forgotten (ms). */
   readonly permdownPeriodMs?: number;
-  /** Removals that a shard remembers for shards that missed them. */
+  /** How many removals a shard remembers for shards that missed them. */
   readonly maxDeltaSize?: number;
   /** Largest presence: topic, key and meta as JSON (bytes). */
   readonly maxBytes?: number;
-  /** Time for `fetch` to settle (ms). */
+  /** Time limit of `fetch` (ms). */
   readonly fetchTimeoutMs?: number;
   /**
-   * True: what is still tracked when a shard ends in order leaves at once, everywhere. Otherwise
-   * other nodes show it until `downPeriodMs` has passed. Channels have ended by then, and left.
+   * True: what is still tracked when a shard shuts down leaves at once, on all nodes. By default,
+   * other nodes show it until `downPeriodMs` has passed. Presences of channels are not affected, as
+   * channels have ended by then.
    */
   readonly permdownOnShutdown?: boolean;
   /**
-   * `any`: keys may be names that every object of JavaScript has, such as `constructor`. Clients of
-   * Phoenix before 1.8.9 throw on them; by default they are refused.
+   * `any`: keys may be names of properties that every JavaScript object has, such as `constructor`.
+   * By default they are refused, because clients of Phoenix before 1.8.9 throw on them.
    */
   readonly keys?: "any";
 }
 
-/** What `fetch` may return. */
+/** Result of `fetch`. */
 export type FetchResult<Meta extends object = Record<string, unknown>> =
   | Presences<Meta>
   | Promise<Presences<Meta>>;
@@ -96,22 +96,21 @@ export interface PresenceCallbacks<
   Listed extends FetchResult<Meta>,
   State,
 > extends PresenceOptions {
-  /** Tells the presences of one endpoint apart; the same on all nodes. Default: `presence`. */
+  /** Name of the presence, unique in its endpoint and the same on all nodes. Default: `presence`. */
   readonly name?: string;
   /**
-   * Adds to each entry what clients are to see in addition to its metas. Called with everybody by
-   * `list` and `getByKey`; for a diff with those who came, and with those who went. An error costs
-   * the diff what `fetch` would have added, and is logged: metas go out as they were tracked.
+   * Adds data for clients to each entry, next to its metas. `list` and `getByKey` call it with the
+   * entries that they return; for a diff it is called with the joins and with the leaves. If it fails
+   * for a diff, the error is logged, and the diff is sent with the metas alone.
    *
-   * If it returns promises, diffs of a topic still go out in their order, and `list` returns a
-   * promise too.
+   * If it returns promises, diffs of a topic still keep their order, and `list` returns a promise too.
    */
   fetch?(topic: string, presences: Presences<Meta>, context: PresenceContext): Listed;
   /**
-   * Sends a diff in another way than as `presence_diff`: under another name, or as a number.
+   * Replaces the broadcast of `presence_diff`, for example by another event or by a mere count.
    *
-   * @param send - broadcasts to the topic's subscribers on this shard; each other shard does the
-   *   same for its own
+   * @param send - broadcasts to the topic's subscribers on this shard; every shard calls `dispatch`
+   *   for its own
    */
   dispatch?(
     topic: string,
@@ -119,13 +118,13 @@ export interface PresenceCallbacks<
     send: (event: string, payload: object) => void,
     context: PresenceContext,
   ): void;
-  /** Makes the first state of `handleMetas`, on each shard, before its first diff. */
+  /** Returns the first state of `handleMetas`. Called on each shard, before its first diff. */
   init?(context: PresenceContext): State;
   /**
-   * Handles each diff, after its broadcast, on every shard of every node. Not asynchronous: it may
-   * begin what takes time, and does not wait for it.
+   * Handles each diff, after its broadcast, on every shard of every node. It must be synchronous: it
+   * may start asynchronous work, but is not awaited.
    *
-   * @param metas - who is there now, by key; must not be kept
+   * @param metas - metas of the topic after the diff, by key; valid only during the call
    * @returns the next state
    */
   handleMetas?(
@@ -141,7 +140,7 @@ export type AnyCallbacks = PresenceCallbacks<Record<string, unknown>, FetchResul
 
 // -- checks --------------------------------------------------------------------------------------------
 
-/** The server's option that is the default of each. */
+/** The server's option that is the default of each option. */
 const SERVER_OPTION = {
   broadcastPeriodMs: "presencePeriodMs",
   maxSilentPeriods: "presenceSilentPeriods",

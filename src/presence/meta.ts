@@ -1,8 +1,8 @@
 /**
- * What may be tracked: keys, and metas, which are taken as JSON has them and frozen, with their refs.
+ * Keys and metas: checks, sizes, and the refs of metas.
  *
- * So every replica has the same, nobody can change what others see, and the given object stays the
- * caller's.
+ * A meta is copied through JSON and frozen. So every replica has the same data, no receiver can change
+ * what others see, and the object that was passed still belongs to the caller.
  *
  * Runs on: shard.
  * Full: a presence that is too large as JSON is refused.
@@ -12,34 +12,34 @@ import { kindOf, makeError } from "../errors.ts";
 import { bytesOf, type Meta } from "./replica.ts";
 
 /**
- * Names that every plain object has. Clients of Phoenix before 1.8.9 look presences up in one, and
- * throw on a key that is such a name (CVE-2026-56812).
+ * Names of properties that every plain object has. Clients of Phoenix before 1.8.9 keep presences in
+ * a plain object, and throw on such a key (CVE-2026-56812).
  */
 const NAMES_OF_OBJECTS: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 /**
- * Refuses a value that is no key.
+ * Checks a key.
  *
- * @param isAnyAllowed - whether names that every object has are keys too
+ * @param isAnyAllowed - true if names of properties that every object has are allowed
  * @throws SIM_ERR_PRESENCE
  */
 export function checkKey(key: unknown, isAnyAllowed: boolean): asserts key is string {
   if (typeof key !== "string") throw refused(`key must be a string, got ${kindOf(key)}`);
   if (isAnyAllowed || !NAMES_OF_OBJECTS.has(key)) return;
-  const why = `a client of Phoenix before 1.8.9 would throw at it; keys: "any" of the presence allows it`;
-  throw refused(`key must not be a name that every object has, got ${JSON.stringify(key)}: ${why}`);
+  const why = `clients of Phoenix before 1.8.9 throw on it; to allow it, set keys: "any" of the presence`;
+  throw refused(`key must not be a property of every object, got ${JSON.stringify(key)}: ${why}`);
 }
 
-/** Refuses a value that is no topic. @throws SIM_ERR_PRESENCE */
+/** Checks that a value can be a topic. @throws SIM_ERR_PRESENCE */
 export function checkTopic(topic: unknown): asserts topic is string {
   if (typeof topic !== "string") throw refused(`topic must be a string, got ${kindOf(topic)}`);
 }
 
 /**
- * Takes a meta, and gives it its refs.
+ * Returns a frozen copy of a meta, with its refs.
  *
  * @param phxRefPrev - the ref of the meta that it replaces, if any
- * @throws SIM_ERR_PRESENCE if it is no object, or JSON has no form for it
+ * @throws SIM_ERR_PRESENCE if it is not an object, also in JSON
  */
 export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Meta {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -50,8 +50,8 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
     const kind = text === undefined ? "nothing" : kindOf(JSON.parse(text));
     throw refused(`meta must be an object in JSON too, got ${kind}`);
   }
-  // Refs are written behind the text, where they win over the user's. An object that was parsed is
-  // compact; one that was put together is not.
+  // The refs are appended to the text, where they override the user's. A parsed object takes less
+  // memory than one whose properties were added.
   const refs =
     phxRefPrev === undefined
       ? `"phx_ref":"${phxRef}"}`
@@ -63,25 +63,26 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
   return frozen(meta) as Meta;
 }
 
-/** Refuses a presence that is too large to be sent in one record. @throws SIM_ERR_PRESENCE */
+/** Checks that a presence is not too large. @throws SIM_ERR_PRESENCE */
 export function checkSize(topic: string, key: string, meta: Meta, maxBytes: number): void {
   const bytes = bytesOf({ dot: 0, topic, key, meta });
   if (bytes <= maxBytes) return;
-  const what = "topic, key and meta must together have as JSON";
-  throw refused(`${what} at most ${maxBytes} (bytes), got ${bytes}`);
+  throw refused(
+    `topic, key and meta as JSON must have at most ${maxBytes} (bytes) together, got ${bytes}`,
+  );
 }
 
-/** Makes the error for what cannot be tracked. */
+/** Makes the error for a presence that is refused. */
 export function refused(message: string): Error {
   return makeError("SIM_ERR_PRESENCE", message);
 }
 
-/** @returns undefined if the object's `toJSON` says that it has no form */
+/** @returns undefined if the object's `toJSON` returns nothing */
 function jsonOf(given: object): string | undefined {
   try {
     return JSON.stringify(given);
   } catch (cause) {
-    throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can write", { cause });
+    throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can represent", { cause });
   }
 }
 
@@ -97,8 +98,8 @@ export function frozen(value: unknown): unknown {
  *
  *   0                    8                    16
  *   +--------------------+--------------------+
- *   | the incarnation    | a count            |   16 characters, base64 of 6 bytes each
- *   +--------------------+--------------------+   in the alphabet that is safe in URLs
+ *   | the incarnation    | a count            |   16 characters: base64url of 6 bytes each
+ *   +--------------------+--------------------+
  *
  * No two are the same: incarnations are drawn from 2^48, and a replica counts its own.
  */

@@ -1,8 +1,8 @@
 /**
- * A presence: who is where, on all shards and nodes, as users track and list it.
+ * `definePresence`, and a presence as user code sees it: track, update, list.
  *
- * Runs on: shard. One object for each definition; each shard attaches a tracker, found by its
- *          context.
+ * Runs on: shard. One object for each definition. Each shard attaches a tracker, which is found by the
+ *          shard's context.
  */
 
 import {
@@ -23,10 +23,10 @@ export interface PresenceSocket {
   readonly context: object;
 }
 
-/** What a presence belongs to, and ends with: a channel's socket, or the shard's context. */
+/** The owner of a presence, which ends with it: a channel's socket, or the shard's context. */
 export type PresenceOwner = PresenceSocket | PresenceContext;
 
-/** A new meta, or a function that makes it of the old one. */
+/** A new meta, or a function that returns it for the old one. */
 export type MetaUpdate<Meta extends object> = Meta | ((meta: TrackedMeta<Meta>) => Meta);
 
 /** Result of `getByKey`: what `list` returns for the key. */
@@ -43,26 +43,27 @@ export interface Presence<
   readonly name: string;
 
   /**
-   * Tracks a presence on the channel's topic, for as long as the channel lives. All subscribers of
-   * the topic are told by `presence_diff`, the channel's own client included.
+   * Tracks a presence on the channel's topic, as long as the channel lives. All subscribers of the
+   * topic get a `presence_diff`, including the channel's own client.
    *
-   * @param key - whose presence it is: several channels of one user have several metas under one key
-   * @param meta - plain data about this one of them; taken as JSON has it
+   * @param key - identifies whose presence it is, such as a user. Each channel of the user adds its
+   *   own meta under this key
+   * @param meta - data about this presence; copied through JSON
    * @returns the meta's `phx_ref`
    * @throws SIM_ERR_ALREADY_TRACKED, SIM_ERR_PRESENCE
    */
   track(socket: PresenceSocket, key: string, meta: Meta): string;
-  /** Tracks a presence on any topic, for as long as the owner lives. */
+  /** Tracks a presence on any topic, as long as the owner lives. */
   track(owner: PresenceOwner, topic: string, key: string, meta: Meta): string;
 
-  /** Ends a presence. Nothing happens if it was not tracked. */
+  /** Ends a presence. Does nothing if it is not tracked. */
   untrack(socket: PresenceSocket, key: string): void;
   untrack(owner: PresenceOwner, topic: string, key: string): void;
 
   /**
-   * Replaces a meta: others see the new one come and the old one go, in one diff.
+   * Replaces a meta. Others get one diff, with the new meta in its joins and the old one in its leaves.
    *
-   * @param meta - the new one, or a function that makes it of the old one
+   * @param meta - the new one, or a function that returns it for the old one
    * @returns the new meta's `phx_ref`; its `phx_ref_prev` is the old one's
    * @throws SIM_ERR_NO_PRESENCE if it is not tracked; SIM_ERR_PRESENCE
    */
@@ -70,32 +71,32 @@ export interface Presence<
   update(owner: PresenceOwner, topic: string, key: string, meta: MetaUpdate<Meta>): string;
 
   /**
-   * Returns who is there, with what `fetch` adds: what clients expect as `presence_state`.
+   * Returns the presences of a topic, with what `fetch` adds, as clients expect in `presence_state`.
    *
-   * @param at - a channel's socket, for its topic; or a topic, if one shard runs on this thread
+   * @param at - a channel's socket, for its topic; or a topic, if only one shard runs on this thread
    */
   list(at: PresenceSocket | string): Listed;
   list(owner: PresenceOwner, topic: string): Listed;
 
-  /** Returns who is there under a key, or undefined. */
+  /** Returns the presences under a key, or undefined. */
   getByKey(at: PresenceSocket | string, key: string): Found<Listed>;
   getByKey(owner: PresenceOwner, topic: string, key: string): Found<Listed>;
 
   /**
-   * Tells all others that this shard no longer tracks: what it had tracked leaves at once. For the
+   * Stops tracking on this shard. Everything that it tracked leaves at once, on all nodes. For the
    * endpoint's `stop`.
    */
   gracefulPermdown(owner: PresenceOwner): void;
 }
 
-/** A presence, whatever it tracks: what an endpoint takes. */
+/** A presence of any type, as an endpoint takes it. */
 export type AnyPresence = Pick<Presence, "name">;
 
 const KIND = Symbol.for("simurgh.presence");
 const DEFAULT_NAME = "presence";
 
 /**
- * Defines a presence, which an endpoint then names in `presences`.
+ * Defines a presence. List it in `presences` of the endpoint.
  *
  * ```ts
  * export const presence = definePresence();
@@ -181,7 +182,7 @@ export class DefinedPresence {
     this.#trackerOf(owner).gracefulPermdown();
   }
 
-  /** Separates a key alone from a topic and a key. The tracker checks what they are. */
+  /** Reads the arguments: a key alone, or a topic and a key. The tracker checks them. */
   #placeOf(owner: PresenceOwner, given: readonly unknown[]): Place {
     const tracker = this.#trackerOf(owner);
     const [topic, key] = given.length > 1 ? given : [topicOf(owner), given[0]];
@@ -193,7 +194,7 @@ export class DefinedPresence {
     const tracker = this.#trackers.get(owner) ?? this.#trackers.get(context ?? owner);
     if (tracker) return tracker;
     throw refused(
-      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a shard that runs`,
+      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a running shard`,
     );
   }
 
@@ -201,7 +202,7 @@ export class DefinedPresence {
     const [tracker, another] = this.#trackers.values();
     if (tracker && !another) return tracker;
     throw refused(
-      `presence ${this.name} must have one shard on this thread to list a topic without an owner, got ${this.#trackers.size}: say whose, as in list(socket) or list(context, topic)`,
+      `presence ${this.name} must have one shard on this thread to list a topic without an owner, got ${this.#trackers.size}: pass the owner, as in list(socket) or list(context, topic)`,
     );
   }
 }

@@ -1,22 +1,22 @@
 /**
- * One replica of a presence: a shard that tracks, here or on another node, and what is known of it.
+ * One replica of a presence: a shard of this or another node, and what is known about it.
  *
  *   (unknown) --heard--> up --silent for downPeriodMs--> down --silent for permdownPeriodMs--> gone
  *                        | ^                               | |
  *                        | +-------------heard-------------+ |
  *                        +--permdown, another incarnation----+--> gone
  *
- *   up     its rows are there
- *   down   its rows are kept, and nobody sees them
- *   gone   nothing is left of it
+ *   up     its rows are shown
+ *   down   its rows are kept, but hidden
+ *   gone   it is forgotten
  *
- * A replica's clock goes up by one with each thing it does: a presence that comes, goes, or is
- * updated. The tick at which a row came is the row's *dot*: together with the replica, its identity.
- * Every row has one writer, its replica, which alone says when the row comes and goes. So what is
- * known of a replica is a pair: the ticks that were seen, and the rows of those ticks that still
- * stand. Two such pairs are merged by leaving out every row that the other has seen and does not
- * have (an add-wins set with dots and a causal context). It makes no difference in which order, how
- * often and by which way they arrive.
+ * A replica's clock advances by one with each change: a presence that joins, leaves, or is updated.
+ * The tick at which a row was added is the row's *dot*. Together with the replica it identifies the
+ * row. Every row has one writer, its replica, which alone adds and removes it. So the knowledge about
+ * a replica is a pair: the ticks that were seen, and the rows from those ticks that still exist. Two
+ * such pairs are merged by dropping every row that one side has seen but no longer has (an add-wins
+ * set with dots and a causal context). The result does not depend on the order of the merges, on how
+ * often they happen, or on the route of the messages.
  *
  * Runs on: shard.
  * Owns: `clock`, `heardMs` and `askedMs` belong to the replication, everything else to the state.
@@ -26,29 +26,29 @@ import type { TrackedMeta } from "./definition.ts";
 
 // -- what was seen of a clock ------------------------------------------------------------------------
 
-/** The ticks after one, up to another. */
+/** A range of ticks: those after `after`, up to and including `to`. */
 export type Span = readonly [after: number, to: number];
 
 /**
- * Which ticks of a replica's clock have been seen: all up to one, and spans beyond it.
+ * The ticks of a replica's clock that have been seen: all up to one, and spans beyond it.
  *
  *   0 ...... through    after .. to     after .. to
  *   |###########|.........|#######|.......|####|        # seen
  *
- * Whoever has seen a span knows everything that was done in it. Spans may arrive twice, late or
- * never: what was seen only grows, and a hole in it shows what was missed.
+ * If a span has been seen, all its changes are known. Spans may arrive twice, late or never. The set
+ * only grows, and a hole in it shows what was missed.
  */
 export class Seen {
   #through = 0;
-  /** Spans beyond, in order; none touches another. There are some only while something is missed. */
+  /** Spans beyond `#through`, in order and apart. Empty unless something was missed. */
   #beyond: readonly Span[] = [];
 
-  /** Every tick up to this one was seen. */
+  /** All ticks up to this one have been seen. */
   get through(): number {
     return this.#through;
   }
 
-  /** The last tick that was seen. */
+  /** The last tick that has been seen. */
   get last(): number {
     return this.#beyond.at(-1)?.[1] ?? this.#through;
   }
@@ -58,7 +58,7 @@ export class Seen {
     return tick <= this.#through || this.#beyond.some(([after, to]) => tick > after && tick <= to);
   }
 
-  /** Notes that a span was seen. */
+  /** Adds a span. */
   add([after, to]: Span): void {
     if (to <= after || to <= this.#through) return;
     if (after <= this.#through && this.#beyond.length === 0) {
@@ -76,7 +76,7 @@ export class Seen {
     this.#beyond = apart.toSorted(([one], [other]) => one - other);
   }
 
-  /** Returns everything that was seen, in order. */
+  /** Returns all spans that have been seen, in order. */
   spans(): Span[] {
     return this.#through === 0 ? [...this.#beyond] : [[0, this.#through], ...this.#beyond];
   }
@@ -87,21 +87,21 @@ export class Seen {
 /** A meta: plain data, frozen, with its refs. */
 export type Meta = TrackedMeta;
 
-/** A row as it travels. */
+/** A row in a delta. */
 export interface DeltaRow {
-  /** Tick of its replica's clock at which it came. */
+  /** Tick of its replica's clock at which it was added. */
   readonly dot: number;
   readonly topic: string;
   readonly key: string;
   readonly meta: Meta;
 }
 
-/** Returns the bytes of a row as JSON. */
+/** Returns the size of a row as JSON, in bytes. */
 export function bytesOf({ dot, topic, key, meta }: DeltaRow): number {
   return Buffer.byteLength(JSON.stringify([dot, topic, key, meta]));
 }
 
-/** One presence: what one owner has tracked under a key of a topic. */
+/** One presence, tracked by one owner under a key of a topic. */
 export class Row implements DeltaRow {
   readonly replica: Replica;
   readonly dot: number;
@@ -119,46 +119,46 @@ export class Row implements DeltaRow {
 }
 
 /**
- * What a replica did in some spans of its clock, and the rows of them that stand, by their dots: the
- * unit that is sent and merged. It may be one thing, a period of them, or everything; only the spans
- * differ. A row that came and went within the spans is not in it. A row that went is told by the
- * span of its dot alone: seen, and no longer there.
+ * The changes of a replica in some spans of its clock, as they are sent and merged: the spans, and the
+ * rows with dots in them that still exist. A delta may contain one change, a period, or everything;
+ * only the spans differ. A row that was added and removed within the spans is not in it. A removed row
+ * is reported by the span of its dot: it was seen, but is not among the rows.
  *
  *   one joins at tick 7         spans 6-7              rows [7, …]
  *   the row of dot 3 leaves     spans 2-3, 7-8         rows none
  *   everything, at tick 8       spans 0-8              rows [7, …]
  */
 export interface Delta {
-  /** In order. */
+  /** In ascending order. */
   readonly spans: readonly Span[];
   readonly rows: readonly DeltaRow[];
 }
 
 // -- the replica -------------------------------------------------------------------------------------
 
-/** Names a replica, and which start of it. */
+/** Identifies a replica since its last start. */
 export interface ReplicaRef {
   /** Name of its node. */
   readonly node: string;
-  /** Its member of that node. A number is used again, under another incarnation. */
+  /** Number of its member. It may be reused, with another incarnation. */
   readonly member: number;
-  /** Drawn at each start. */
+  /** Random number, drawn at each start. */
   readonly incarnation: number;
 }
 
-/** A replica, and what is known of it. */
+/** A replica, and what is known about it. */
 export class Replica {
   readonly ref: ReplicaRef;
   readonly id: string;
   status: "up" | "down" = "up";
   readonly seen = new Seen();
-  /** By their dots; this shard's own rows are in the order of their dots. */
+  /** Rows by dot. Rows of this shard are in the order of their dots. */
   readonly rows = new Map<number, Row>();
-  /** Its clock, as far as it has told it. */
+  /** The highest clock that it has reported. */
   clock = 0;
-  /** When it was heard last. */
+  /** When its last message arrived. */
   heardMs = 0;
-  /** When it was asked last for what is missing; -Infinity: nothing is. */
+  /** When it was last asked for what is missing; -Infinity if nothing is. */
   askedMs = -Infinity;
 
   constructor(ref: ReplicaRef) {
@@ -167,7 +167,7 @@ export class Replica {
   }
 }
 
-/** Returns the name of a replica, whatever its incarnation. */
+/** Returns the id of a replica, which does not depend on its incarnation. */
 export function replicaId({ node, member }: Omit<ReplicaRef, "incarnation">): string {
   return `${member}@${node}`;
 }

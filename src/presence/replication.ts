@@ -1,16 +1,15 @@
 /**
- * What one replica tells the others of its presence, and what it does with what they tell.
+ * Messages of one replica to the others of its presence, and from them.
  *
- * Within the node each change is told at once, in the order of everything else that its thread
- * sends; other nodes are told what changed within a period together. Nothing is acknowledged. A
- * replica that gets a message and finds that it has not seen all of the sender's clock asks for the
- * rest; it also asks when PubSub reports that something was lost, and when it begins. Only the
- * replica itself answers for what it did, so every row comes from where it is true, and nobody
- * relays.
+ * Within the node each change is sent at once, in order with everything else that its thread sends.
+ * Other nodes get the changes of a period together. Nothing is acknowledged. If a message shows that a
+ * replica has not seen all of the sender's clock, it asks for the rest. It also asks when PubSub
+ * reports a loss, and when it starts. Only a replica itself answers for its changes, so every row
+ * comes from its writer, and nothing is relayed.
  *
  * Runs on: shard; one for each presence.
- * Owns: the time of each replica's last word, and who was asked when.
- * Full: what is sent goes in parts (`answers`).
+ * Owns: the time of each replica's last message, and of the last request to it.
+ * Full: large answers are sent in parts (`answers`).
  * Slow: a thread that is lapped loses parts, and asks again, at most every `MISSED_MS`.
  */
 
@@ -38,11 +37,11 @@ import { replicaId, type Delta, type Replica, type ReplicaRef } from "./replica.
 import type { ShardPresence } from "./shard-presence.ts";
 import type { State } from "./state.ts";
 
-/** Pause between two requests to everybody. */
+/** Shortest time between two requests to all replicas. */
 const MISSED_MS = 250;
 const NOTHING: Delta = { spans: [], rows: [] };
 
-/** One replica's end of the conversation. */
+/** The replication of one presence on one shard. */
 export class Replication implements Listener {
   readonly #presence: ShardPresence;
   readonly #state: State;
@@ -50,16 +49,16 @@ export class Replication implements Listener {
   readonly #topic: string;
   readonly #inbox: string;
   readonly #answers: Answers;
-  /** Up to which tick of the own clock other nodes have been told. */
+  /** Other nodes have been sent the changes up to this tick of the own clock. */
   #toldNodes = 0;
-  /** As many as may be, so that the first period ends with a sign of life. */
+  /** Starts at the maximum, so that the first period ends with a heartbeat. */
   #silentPeriods: number;
   #tickMs: number;
   #ticker: NodeJS.Timeout | undefined;
-  /** When everybody was asked last, and the next time if that was too recent. */
+  /** When all replicas were last asked, and a timer if they are to be asked again. */
   #askedAllMs = -Infinity;
   #askingAll: NodeJS.Timeout | undefined;
-  /** By id: the incarnation that does not come back, and since when that is known. */
+  /** By id: the incarnation that will not come back, and since when that is known. */
   readonly #gone = new Map<string, { readonly incarnation: number; readonly sinceMs: number }>();
   #isRunning = false;
 
@@ -75,7 +74,7 @@ export class Replication implements Listener {
     this.#tickMs = now();
   }
 
-  /** Begins to hear the others, and asks them for what they have. */
+  /** Subscribes to the messages of the others, and asks them for what they have. */
   start(): void {
     const { settings, pubsub, now } = this.#presence;
     this.#isRunning = true;
@@ -84,7 +83,7 @@ export class Replication implements Listener {
     pubsub.member.onRetired((member) => this.#retired(member));
     this.#askAll();
     this.#tickMs = now();
-    // Shards that start together must not speak together forever.
+    // Shards that start together must not send at the same moments forever.
     const firstMs = settings.broadcastPeriodMs * (0.75 + Math.random() / 4);
     this.#ticker = setTimeout(() => {
       this.#ticker = setInterval(() => this.tick(), settings.broadcastPeriodMs).unref();
@@ -92,14 +91,14 @@ export class Replication implements Listener {
     }, firstMs).unref();
   }
 
-  /** Tells what is left to be told, and stops hearing the others. */
+  /** Sends what is left to other nodes, and stops. */
   stop(): void {
     if (!this.#isRunning) return;
     this.#tellNodes();
     this.close();
   }
 
-  /** Tells everybody that this replica does not come back, and stops. */
+  /** Tells all others that this replica will not come back, and stops. */
   permdown(): void {
     if (!this.#isRunning) return;
     const { ref } = this.#state.own;
@@ -107,7 +106,7 @@ export class Replication implements Listener {
     this.close();
   }
 
-  /** Stops without a word. */
+  /** Stops without sending anything. */
   close(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
@@ -119,7 +118,7 @@ export class Replication implements Listener {
     pubsub.unsubscribe(this.#inbox, this);
   }
 
-  /** Tells the other threads of the node what this replica just did. */
+  /** Sends a change of this replica to the other threads of the node. */
   changed(delta: Delta): void {
     const { own, clock } = this.#state;
     if (!this.#isRunning || !this.#hasSiblings()) return;
@@ -131,7 +130,7 @@ export class Replication implements Listener {
     if (this.#state.clock > this.#toldNodes) {
       this.#tellNodes();
     } else if (this.#silentPeriods >= this.#presence.settings.maxSilentPeriods) {
-      this.#tell(GOSSIP.delta, this.#signOfLife(), "cluster");
+      this.#tell(GOSSIP.delta, this.#heartbeat(), "cluster");
       this.#silentPeriods = 0;
     } else {
       this.#silentPeriods += 1;
@@ -139,7 +138,7 @@ export class Replication implements Listener {
     this.#watch();
   }
 
-  // -- what others tell --------------------------------------------------------------------------
+  // -- from the others ---------------------------------------------------------------------------
 
   receive({ event, payload }: Broadcast): void {
     if (event === GOSSIP.delta) this.#takeDelta(unpackDelta(payload));
@@ -147,7 +146,7 @@ export class Replication implements Listener {
     else if (event === GOSSIP.permdown) this.#takePermdown(unpackPermdown(payload));
   }
 
-  /** Asks everybody: something was lost on its way to this thread, and nobody knows whose it was. */
+  /** Asks all replicas, because something was lost on its way to this thread, whoever had sent it. */
   missed(): void {
     if (this.#askingAll) return;
     const waitMs = this.#askedAllMs + MISSED_MS - this.#presence.now();
@@ -177,7 +176,7 @@ export class Replication implements Listener {
     this.#askIfBehind(replica);
     const mine = clocks.find(({ ref }) => isSame(ref, this.#state.own.ref));
     const since = mine?.through ?? 0;
-    // A replica that does not know this one is answered in any case, so that both know each other.
+    // A replica that does not know this one is always answered, so that both know each other.
     if (mine && since >= this.#state.clock) return;
     this.#answers.tell(from, since);
   }
@@ -188,22 +187,22 @@ export class Replication implements Listener {
     this.#bury(gone);
   }
 
-  /** Drops the replica of a member of this node that was retired: it does not come back. */
+  /** Drops the replica of a retired member of this node, which will not come back. */
   #retired(member: number): void {
     const { node } = this.#presence.pubsub.member;
     const replica = this.#state.find({ node, member });
     if (!replica) return;
     this.#bury(replica.ref);
-    // The other nodes hear it from each thread of this one, as any of them may be the last.
+    // Every thread of this node tells the other nodes, since any of them may be the last.
     this.#tell(GOSSIP.permdown, packPermdown(this.#state.own.ref, replica.ref), "otherNodes");
   }
 
   /**
-   * Finds the replica that speaks. One that was down or unknown is up now; one of an earlier start
-   * is gone.
+   * Finds the sender of a message. A replica that was down or unknown is up now; an earlier incarnation
+   * of it is gone.
    *
-   * @param isAsking - whether it gets an answer anyway
-   * @returns undefined for this replica itself, and for one that does not come back
+   * @param isAsking - true if the message is a request, which is answered anyway
+   * @returns undefined for this replica itself, and for one that will not come back
    */
   #hear(ref: ReplicaRef, isAsking: boolean): Replica | undefined {
     const state = this.#state;
@@ -228,20 +227,20 @@ export class Replication implements Listener {
     replica.heardMs = nowMs;
     this.#noteStatus(ref, "up");
     if (isAsking) return replica;
-    // It was there when everybody was asked just now, and its answer is on the way.
+    // It was running when all were asked a moment ago, so its answer is on the way.
     if (nowMs - this.#askedAllMs < MISSED_MS) replica.askedMs = this.#askedAllMs;
     if (this.#state.clock > 0) this.#greet(replica);
     return replica;
   }
 
-  /** Shows a thread of this node that it may have missed something. */
+  /** Sends a new thread of this node this replica's clock, which shows it what it has missed. */
   #greet({ ref }: Replica): void {
     const { name, pubsub } = this.#presence;
     if (ref.node !== pubsub.member.node) return;
-    this.#tell(GOSSIP.delta, this.#signOfLife(), "otherThreads", inboxTopic(name, ref));
+    this.#tell(GOSSIP.delta, this.#heartbeat(), "otherThreads", inboxTopic(name, ref));
   }
 
-  // -- what is asked, and told -------------------------------------------------------------------
+  // -- to the others -----------------------------------------------------------------------------
 
   #askIfBehind(replica: Replica): void {
     const { name, settings, pubsub, now } = this.#presence;
@@ -249,7 +248,8 @@ export class Replication implements Listener {
       replica.askedMs = -Infinity;
       return;
     }
-    // It was asked, and answers: this came before the answer. If that is lost too, see `#watch`.
+    // It was asked already, and this message was sent before its answer. `#watch` asks again if the
+    // answer is lost.
     if (now() - replica.askedMs < settings.broadcastPeriodMs) return;
     replica.askedMs = now();
     const { ref, seen } = replica;
@@ -283,7 +283,7 @@ export class Replication implements Listener {
     this.#toldNodes = clock;
   }
 
-  #signOfLife(): object {
+  #heartbeat(): object {
     const { own, clock } = this.#state;
     return packDelta(own.ref, NOTHING, clock);
   }
@@ -292,9 +292,9 @@ export class Replication implements Listener {
     this.#presence.pubsub.broadcast(topic, event, payload, scope);
   }
 
-  // -- which replicas are silent -------------------------------------------------------------------
+  // -- silent replicas -----------------------------------------------------------------------------
 
-  /** Looks for replicas that owe an answer, and for silent replicas of other nodes. */
+  /** Asks replicas whose answer is missing again, and finds silent replicas of other nodes. */
   #watch(): void {
     const { settings, pubsub, now } = this.#presence;
     const state = this.#state;
@@ -305,9 +305,9 @@ export class Replication implements Listener {
     this.#tickMs = now();
     for (const replica of state.others()) {
       if (replica.status === "up") this.#askIfBehind(replica);
-      // A thread of this node lives until main says otherwise, however busy it is.
+      // A thread of this node is alive until main retires it, however busy it is.
       if (replica.ref.node === pubsub.member.node) continue;
-      // This thread stood still: what they said meanwhile is still to be read.
+      // If this thread was blocked, messages from that time have not been read yet.
       if (lateMs > settings.broadcastPeriodMs) {
         replica.heardMs = Math.min(now(), replica.heardMs + lateMs);
       }
@@ -322,7 +322,7 @@ export class Replication implements Listener {
     }
   }
 
-  /** Drops a replica that does not come back, and ignores what of it is late. */
+  /** Drops a replica that will not come back, and ignores its late messages from now on. */
   #bury(ref: ReplicaRef): void {
     const { incarnation } = ref;
     this.#gone.set(replicaId(ref), { incarnation, sinceMs: this.#presence.now() });

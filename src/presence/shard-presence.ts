@@ -1,5 +1,5 @@
 /**
- * One presence on one shard: its definition and options, and what it uses of the shard.
+ * What all parts of a presence share on one shard: definition, options, and the shard's services.
  *
  * Runs on: shard. Types only.
  */
@@ -8,7 +8,7 @@ import type { Member } from "../pubsub/member.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { AnyCallbacks, PresenceContext, PresenceSettings } from "./definition.ts";
 
-/** The shard's PubSub and its member, as presences use them. Tests replace them by a net. */
+/** The shard's PubSub and member, as presences use them. Tests replace them by a simulated network. */
 export type PresencePubSub = Pick<
   PubSub,
   "subscribe" | "unsubscribe" | "count" | "broadcast" | "directBroadcast"
@@ -19,7 +19,7 @@ export type PresencePubSub = Pick<
   >;
 };
 
-/** Whether an owner of presences lives; a stranger cannot own any. */
+/** State of an owner of presences; a stranger is not an owner. */
 export type OwnerState = "alive" | "ended" | "stranger";
 
 /** What all parts of a tracker share. */

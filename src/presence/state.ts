@@ -1,13 +1,14 @@
 /**
- * Who is there: this replica's own rows, and those of all others as far as they are known.
+ * All presences that are known: this replica's own rows, and those of all others.
  *
- * A conflict-free replicated set. Deltas may be lost, late, doubled and in any order: states that
- * have seen the same of every replica have the same rows. What one has not seen shows in its clocks,
- * and asking the replica for everything since then closes the hole. No delta touches the own rows.
+ * A conflict-free replicated set. Deltas may be lost, late, duplicated and in any order: states that
+ * have seen the same ticks of every replica have the same rows. If a state has missed something, its
+ * clocks show that, and asking the replica for everything since then fills the hole. No delta changes
+ * this replica's own rows.
  *
  * Runs on: shard. Pure: no clock, no I/O.
- * Full: a bounded number of own removals is remembered (`Removals`); rows have no bound but the
- *       app's.
+ * Full: a bounded number of own removals is remembered (`Removals`). The number of rows is up to the
+ *       app.
  */
 
 import { Diff } from "./diff.ts";
@@ -22,9 +23,9 @@ import {
   type Span,
 } from "./replica.ts";
 
-/** One thing that this replica did. */
+/** One change of this replica. */
 export interface Change {
-  /** What others merge. */
+  /** For the other replicas to merge. */
   readonly delta: Delta;
   readonly diff: Diff;
 }
@@ -36,13 +37,13 @@ export class State {
   readonly #others = new Map<string, Replica>();
   readonly #topics = new TopicIndex();
 
-  /** @param maxDeltaSize - own removals that are remembered for replicas that missed them */
+  /** @param maxDeltaSize - how many own removals are remembered for replicas that missed them */
   constructor(own: ReplicaRef, maxDeltaSize: number) {
     this.own = new Replica(own);
     this.#removals = new Removals(maxDeltaSize);
   }
 
-  /** How many things this replica has done. */
+  /** Number of changes of this replica. */
   get clock(): number {
     return this.own.seen.through;
   }
@@ -79,12 +80,12 @@ export class State {
     return { diff, delta: { spans: spansOf([row.dot], tick - 1, tick), rows: [] } };
   }
 
-  /** Returns what this replica did since a tick: what a replica that has seen up to it lacks. */
+  /** Returns the changes of this replica since a tick. */
   since(tick: number): Delta {
     const { rows } = this.own;
     const removed = this.#removals.since(tick);
     const later = removed ? [...rows.values()].filter(({ dot }) => dot > tick) : [];
-    // Everything says the same, in less space if little of it is left.
+    // The delta of everything has the same effect, and is shorter if few rows are left.
     if (!removed || later.length + removed.length > rows.size) {
       return { spans: [[0, this.clock]], rows: [...rows.values()] };
     }
@@ -104,7 +105,7 @@ export class State {
 
   // -- other replicas ----------------------------------------------------------------------------
 
-  /** All other replicas that are known. */
+  /** Iterates over all other replicas that are known. */
   others(): Iterable<Replica> {
     return this.#others.values();
   }
@@ -114,14 +115,14 @@ export class State {
     return this.#others.get(replicaId(ref));
   }
 
-  /** Adds a replica that was not known. */
+  /** Adds an unknown replica. */
   add(ref: ReplicaRef): Replica {
     const replica = new Replica(ref);
     this.#others.set(replica.id, replica);
     return replica;
   }
 
-  /** Merges what another replica did. The replica must be up: its rows are there. */
+  /** Merges changes of another replica, which must be up. Returns the joins and leaves. */
   merge(replica: Replica, delta: Delta): Diff {
     const diff = new Diff();
     if (replica === this.own) return diff;
@@ -141,7 +142,7 @@ export class State {
     return diff;
   }
 
-  /** Marks a replica as down: it is heard no more, and its rows are kept but not seen. */
+  /** Marks a replica as down, because it is silent. Its rows are kept, but hidden. */
   hide(replica: Replica): Diff {
     const diff = new Diff();
     if (replica.status === "down") return diff;
@@ -153,7 +154,7 @@ export class State {
     return diff;
   }
 
-  /** Marks a replica as up: it is heard again, and its rows are there again. */
+  /** Marks a replica as up again, and shows its rows. */
   show(replica: Replica): Diff {
     const diff = new Diff();
     if (replica.status === "up") return diff;
@@ -174,7 +175,7 @@ export class State {
 
   // -- rows --------------------------------------------------------------------------------------
 
-  /** Goes through the rows of a topic, those of a key together. */
+  /** Iterates over the rows of a topic, grouped by key. */
   rowsOf(topic: string): Iterable<Row> {
     return this.#topics.rowsOf(topic);
   }
@@ -197,16 +198,16 @@ export class State {
   }
 }
 
-/** Returns the spans of single dots, in order, and the span after a tick up to the clock. */
+/** Returns a span for each dot, in order, and then the span between two ticks. */
 function spansOf(dots: readonly number[], after: number, to: number): Span[] {
   const spans: Span[] = dots.map((dot) => [dot - 1, dot]);
   if (to > after) spans.push([after, to]);
   return spans;
 }
 
-/** Returns the rows of a replica within a span, found by the shorter way. */
+/** Returns the rows of a replica within a span. Searches either the rows or the span, if shorter. */
 function rowsIn({ rows, seen }: Replica, [after, to]: Span): Row[] {
-  // What was not seen has no row here, so there is nothing to look for in what is new.
+  // Ticks that were not seen have no rows here.
   const end = Math.min(to, seen.last);
   if (end - after > rows.size) {
     return [...rows.values()].filter(({ dot }) => dot > after && dot <= end);
@@ -220,19 +221,18 @@ function rowsIn({ rows, seen }: Replica, [after, to]: Span): Row[] {
 }
 
 /**
- * Which of its own rows a replica removed, and when, so that a replica that missed something is
- * told only that.
+ * The removals of a replica's own rows, so that another replica that missed some is sent only those.
  *
- * Others keep what they sent, merged in three sizes. This keeps two numbers for each row that went:
- * with the rows that stand, they give exactly what was done since any tick. Beyond the bound the
- * oldest are forgotten; a replica that missed more than is remembered is sent everything.
+ * There are two numbers for each removed row. Together with the rows that still exist, they yield
+ * exactly the changes since any tick. (Phoenix keeps merged deltas of three sizes instead.) Beyond the
+ * bound the oldest are forgotten; a replica that missed more is sent everything.
  */
 export class Removals {
   readonly #bound: number;
-  /** Ticks at which rows went, and the dots of these rows, both in order of the ticks. */
+  /** Ticks at which rows were removed, and the dots of these rows, both in the order of the ticks. */
   #ticks: number[] = [];
   #dots: number[] = [];
-  /** Index of the first that is remembered. */
+  /** Index of the first that is still remembered. */
   #front = 0;
   /** Removals up to this tick may be forgotten. */
   #base = 0;
@@ -242,14 +242,14 @@ export class Removals {
     this.#bound = bound;
   }
 
-  /** Notes that the row of a dot went. Ticks come in order. */
+  /** Adds the removal of a row, by its dot. Ticks must ascend. */
   add(tick: number, dot: number): void {
     this.#ticks.push(tick);
     this.#dots.push(dot);
     if (this.#ticks.length - this.#front <= this.#bound) return;
     this.#base = this.#ticks[this.#front] as number;
     this.#front += 1;
-    // Moving the rest down only once half has left keeps this cheap.
+    // Moving the rest down only after half has been forgotten keeps this cheap.
     if (this.#front * 2 < this.#ticks.length) return;
     this.#ticks = this.#ticks.slice(this.#front);
     this.#dots = this.#dots.slice(this.#front);
@@ -259,7 +259,7 @@ export class Removals {
   /**
    * Returns the dots whose rows a replica that has seen everything up to a tick may still hold.
    *
-   * @returns in order; undefined if not all of them are remembered
+   * @returns the dots in ascending order; undefined if not all of them are remembered
    */
   since(tick: number): number[] | undefined {
     if (tick < this.#base) return undefined;
@@ -273,11 +273,11 @@ export class Removals {
   }
 }
 
-/** Rows that are there, by topic and key. Most keys have one row, and keep it without a set. */
+/** The visible rows, by topic and key. Most keys have one row, which needs no set. */
 export class TopicIndex {
   readonly #topics = new Map<string, Map<string, Row | Set<Row>>>();
 
-  /** Topics that have a row. */
+  /** Number of topics with a row. */
   get size(): number {
     return this.#topics.size;
   }
@@ -305,7 +305,7 @@ export class TopicIndex {
   }
 
   /**
-   * Goes through the rows of a topic, those of a key together, the older first.
+   * Iterates over the rows of a topic, grouped by key, oldest first.
    *
    * @yields each row
    */

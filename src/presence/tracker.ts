@@ -1,11 +1,11 @@
 /**
- * The presences of one shard under one definition: what is tracked here, and who is there anywhere.
+ * One shard's part of a presence: tracks its own presences, and lists those of all shards and nodes.
  *
- * Everything done here changes the state first; then the other threads are told, and then this
+ * Each change is made in the state first, then sent to the other threads, and then announced to this
  * thread's subscribers.
  *
  * Runs on: shard; one for each presence of its endpoint.
- * Owns:    its replica of the state. An owner that ends (a channel) takes its presences along.
+ * Owns:    its replica of the state. When an owner (a channel) ends, its presences leave.
  * Full:    a presence larger than `maxBytes` is refused. How many are tracked is up to the app.
  */
 
@@ -25,7 +25,7 @@ import { State, type Change } from "./state.ts";
 
 const INCARNATION_BYTES = 6;
 
-/** One shard's end of a presence. */
+/** The tracker of one shard. */
 export class Tracker {
   readonly #presence: ShardPresence;
   readonly #state: State;
@@ -47,44 +47,44 @@ export class Tracker {
     this.#replication = new Replication(presence, this.#state, this.#announcements);
   }
 
-  /** Begins to talk to the other replicas. They hear then of what was tracked before. */
+  /** Starts the exchange with other replicas, which also get what was tracked before. */
   start(): void {
     this.#replication.start();
   }
 
-  /** Tells the others what is left to be told. What nothing has ended stays there for them. */
+  /** Sends what is left to other nodes. Presences that have not ended remain visible there. */
   stop(): void {
-    // If nothing is left to be seen, a farewell spares the others the wait for this replica.
+    // If no rows are left, other nodes need not wait until this replica counts as down.
     const isGone = this.#presence.settings.permdownOnShutdown || this.#state.own.rows.size === 0;
     if (isGone) this.gracefulPermdown();
     else this.#replication.stop();
   }
 
-  /** Tells everybody that nothing that was tracked here is there any more, and tracks no more. */
+  /** Stops tracking. Everything that was tracked here leaves, on all shards and nodes. */
   gracefulPermdown(): void {
     this.#isOver = true;
     this.#replication.permdown();
   }
 
-  /** Ends the tracker without a word. */
+  /** Ends the tracker without sending anything. */
   close(): void {
     this.#isOver = true;
     this.#replication.close();
     this.#announcements.close();
   }
 
-  /** Handles the end of an owner: what it had tracked leaves. */
+  /** Handles the end of an owner: its presences leave. */
   ended(owner: object): void {
     for (const row of this.#owners.take(owner)) {
       const { diff } = this.#leave(row);
-      // At once: a channel that takes its place on the topic must not hear of it.
+      // At once, so that a channel that replaces it on the topic does not get this diff.
       this.#announcements.announce(diff);
     }
   }
 
-  // -- what is tracked here ----------------------------------------------------------------------
+  // -- tracking ----------------------------------------------------------------------------------
 
-  /** Tracks. @returns the meta's phx_ref */
+  /** Tracks a presence. @returns the meta's phx_ref */
   track(owner: object, topic: string, key: string, given: unknown): string {
     const { name, settings, pubsub } = this.#presence;
     this.#checkOwner(owner);
@@ -105,7 +105,7 @@ export class Tracker {
     return meta.phx_ref;
   }
 
-  /** Ends a presence. Nothing happens if there is none. */
+  /** Ends a presence. Does nothing if there is none. */
   untrack(owner: object, topic: string, key: string): void {
     const row = this.#owners.get(owner, topic, key);
     if (!row) return;
@@ -114,13 +114,13 @@ export class Tracker {
     this.#announcements.announceSoon(diff);
   }
 
-  /** Replaces a meta. @returns the new one's phx_ref */
+  /** Replaces a meta. @returns the new meta's phx_ref */
   update(owner: object, topic: string, key: string, given: unknown): string {
     const before = this.#find(owner, topic, key);
     const made: unknown = typeof given === "function" ? given(before.meta) : given;
     const meta = metaOf(made, this.#refs.next(), before.meta.phx_ref);
     checkSize(topic, key, meta, this.#presence.settings.maxBytes);
-    // The function may have done anything, even ended what it was asked about.
+    // The function may have done anything, even untracked this presence.
     if (this.#find(owner, topic, key) !== before) {
       throw refused("meta must not be updated within the function that makes it");
     }
@@ -131,15 +131,15 @@ export class Tracker {
     return meta.phx_ref;
   }
 
-  // -- who is there ------------------------------------------------------------------------------
+  // -- listing -----------------------------------------------------------------------------------
 
-  /** Returns who is there on a topic, with what `fetch` adds. */
+  /** Returns the presences of a topic, with what `fetch` adds. */
   list(topic: string): Presences | Promise<Presences> {
     this.#announcements.announceDue();
     return this.#fetching.fetch(topic, presencesOf(this.#state.rowsOf(topic)));
   }
 
-  /** Returns who is there under a key. */
+  /** Returns the presences under a key. */
   getByKey(
     topic: string,
     key: string,
@@ -155,7 +155,7 @@ export class Tracker {
     const row = this.#owners.get(owner, topic, key);
     if (row) return row;
     const what = `${JSON.stringify(key)} on ${topic}`;
-    const message = `presence ${this.#presence.name} must have been tracked by this owner, got ${what}`;
+    const message = `presence ${this.#presence.name} must be tracked by this owner, got ${what}`;
     throw makeError("SIM_ERR_NO_PRESENCE", message);
   }
 
@@ -184,15 +184,14 @@ async function entryOf(
 }
 
 /**
- * Who tracked which of a replica's own rows, so that the rows leave when their owner ends.
+ * The owners of a replica's own rows, so that rows are removed when their owner ends.
  *
- * Most owners have one presence, and keep it without a map. An owner that tracks nothing is not
- * here, and costs nothing.
+ * Most owners have one presence, which needs no map. Owners that track nothing have no entry.
  */
 export class Owners {
   readonly #owned = new Map<object, Row | Map<string, Row>>();
 
-  /** Finds what an owner has tracked under a key of a topic. */
+  /** Returns the row that an owner has tracked under a key of a topic. */
   get(owner: object, topic: string, key: string): Row | undefined {
     const owned = this.#owned.get(owner);
     if (owned === undefined) return undefined;
@@ -200,7 +199,7 @@ export class Owners {
     return owned.topic === topic && owned.key === key ? owned : undefined;
   }
 
-  /** Notes what an owner has tracked, in place of what it had there before. */
+  /** Stores the row that an owner has tracked, and replaces an earlier one. */
   set(owner: object, row: Row): void {
     const owned = this.#owned.get(owner);
     if (owned instanceof Map) owned.set(nameOf(row.topic, row.key), row);
@@ -212,7 +211,7 @@ export class Owners {
     }
   }
 
-  /** Forgets one presence. */
+  /** Removes one row of an owner. */
   delete(owner: object, row: Row): void {
     const owned = this.#owned.get(owner);
     if (owned instanceof Map) {
@@ -223,7 +222,7 @@ export class Owners {
     }
   }
 
-  /** Forgets an owner. @returns what it had tracked */
+  /** Removes an owner. @returns its rows */
   take(owner: object): Row[] {
     const owned = this.#owned.get(owner);
     if (owned === undefined) return [];
@@ -232,7 +231,7 @@ export class Owners {
   }
 }
 
-/** Joins topic and key so that no two pairs are the same, whatever characters they have. */
+/** Joins topic and key so that different pairs never give the same string. */
 function nameOf(topic: string, key: string): string {
   return `${topic.length}:${topic}${key}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The presences of a shard: a tracker for each that its endpoint names.
+ * The presences of a shard: a tracker for each presence of its endpoint.
  *
  * Runs on: shard.
  */
@@ -11,7 +11,7 @@ import { isPresence, type AnyPresence, type DefinedPresence } from "./presence.t
 import type { OwnerState, PresencePubSub } from "./shard-presence.ts";
 import { Tracker } from "./tracker.ts";
 
-/** The presences of an endpoint, and what they use of the shard. */
+/** The dependencies of Trackers. */
 export interface TrackersOptions {
   readonly presences: readonly AnyPresence[];
   readonly options: ResolvedOptions;
@@ -20,12 +20,12 @@ export interface TrackersOptions {
   readonly ownerState: (owner: object) => OwnerState;
 }
 
-/** Who is there, for another thread. */
+/** The presences of a topic, for another thread. */
 export type PresenceAnswer =
-  /** As JSON: what clients would get can cross threads, whatever `fetch` added. */
+  /** As JSON, since not everything that `fetch` may add can cross threads. */
   | { readonly presences: string }
   | { readonly failed: ErrorReport }
-  /** The endpoint has no presence of that name, only these. */
+  /** Names of the endpoint's presences, if none has the requested name. */
   | { readonly names: readonly string[] };
 
 /** The trackers of one shard. */
@@ -33,7 +33,7 @@ export class Trackers {
   readonly #context: PresenceContext;
   readonly #trackers: readonly (readonly [DefinedPresence, Tracker])[];
 
-  /** @throws SIM_ERR_OPTION_INVALID if options of a presence do not fit each other */
+  /** @throws SIM_ERR_OPTION_INVALID if options of a presence contradict each other */
   constructor({ presences, options, context, pubsub, ownerState }: TrackersOptions) {
     this.#context = context;
     this.#trackers = presences.filter(isPresence).map((presence) => {
@@ -45,17 +45,17 @@ export class Trackers {
     for (const [presence, tracker] of this.#trackers) presence.attach(context, tracker);
   }
 
-  /** Begins to talk to other shards. */
+  /** Starts the exchange with other shards. */
   start(): void {
     for (const [, tracker] of this.#trackers) tracker.start();
   }
 
-  /** Tells the others what is left to be told. */
+  /** Sends what is left to other nodes. */
   stop(): void {
     for (const [, tracker] of this.#trackers) tracker.stop();
   }
 
-  /** Lets go of everything. */
+  /** Ends all trackers, and detaches them from their presences. */
   close(): void {
     for (const [presence, tracker] of this.#trackers) {
       tracker.close();
@@ -63,7 +63,7 @@ export class Trackers {
     }
   }
 
-  /** Handles the end of a channel, which may have tracked. */
+  /** Handles the end of an owner, such as a channel. */
   ended(owner: object): void {
     for (const [, tracker] of this.#trackers) tracker.ended(owner);
   }

@@ -61,7 +61,7 @@ describe("A meta", () => {
     assert.throws(() => metaOf(new Date(0), "r"), { ...CODE, message: /in JSON too, got string/ });
     const nothing = { toJSON: () => undefined };
     assert.throws(() => metaOf(nothing, "r"), { ...CODE, message: /in JSON too, got nothing/ });
-    assert.throws(() => metaOf({ n: 1n }, "r"), { ...CODE, message: /JSON can write/ });
+    assert.throws(() => metaOf({ n: 1n }, "r"), { ...CODE, message: /JSON can represent/ });
     const circle: Record<string, unknown> = {};
     circle["itself"] = circle;
     assert.throws(() => metaOf(circle, "r"), CODE);
@@ -73,7 +73,7 @@ describe("A meta", () => {
     checkSize("room", "ann", meta, bytes);
     assert.throws(() => checkSize("room", "ann", meta, bytes - 1), {
       ...CODE,
-      message: `topic, key and meta must together have as JSON at most ${bytes - 1} (bytes), got ${bytes}`,
+      message: `topic, key and meta as JSON must have at most ${bytes - 1} (bytes) together, got ${bytes}`,
     });
   });
 });

@@ -443,7 +443,7 @@ describe("A fetch", () => {
     [
       "gives nothing",
       () => undefined as never,
-      /must give an object of entries by key, got undefined/,
+      /must return an object of entries by key, got undefined/,
     ],
     [
       "gives entries without metas",

@@ -245,7 +245,7 @@ describe("A link", () => {
     adapter.onBroadcast("room:2", envelope);
     host.drain();
     assert.deepEqual(missed, ["room:2"]);
-    assert.match(errors.join(), /too large, got 4000 \(bytes\)/);
+    assert.match(errors.join(), /must fit into overflowBytes, got 4000 \(bytes\)/);
     await stop();
   });
 
