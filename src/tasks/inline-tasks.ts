@@ -1,8 +1,8 @@
 /**
- * Runs tasks on the thread that asks for them: for tests of channels, which have no pool.
+ * Runs tasks on the thread that requests them, for tests of channels, which have no pool.
  *
- * A TaskClient whose messages come back here. As between threads, input and result are cloned, and
- * errors cross as reports.
+ * It uses a TaskClient, and handles its messages itself. As between threads, input and result are
+ * cloned, and errors are passed as reports.
  *
  * Runs on: the thread of a test.
  */

@@ -51,7 +51,7 @@ export function makePiscina(options: PiscinaOptions): Piscina {
   return new (loadPiscina().Piscina)(options);
 }
 
-/** Marks what a thread returns, so that parts of it are handed over instead of copied. */
+/** Marks a thread's result so that parts of it are handed over instead of copied. */
 export function handOver<Value>(value: Value, transfer: readonly HandedOver[]): Value {
   if (transfer.length === 0) return value;
   return loadPiscina().move({

@@ -95,7 +95,7 @@ export class TaskClient implements Tasks {
   }
 }
 
-/** Returns a signal's reason as it is: the caller that aborts knows what to expect. */
+/** Returns a signal's reason unchanged, since it comes from the caller. */
 function reasonOf(signal: AbortSignal): Error {
   return signal.reason as Error;
 }

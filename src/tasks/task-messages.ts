@@ -25,7 +25,7 @@ export type TaskAnswer =
     }
   | { readonly kind: "taskFailed"; readonly id: number; readonly error: ErrorReport };
 
-/** Which task to call, and with what. */
+/** A task to call, and its input. */
 export interface TaskTarget {
   /** URL of the tasks module. */
   readonly module: string;

@@ -5,12 +5,12 @@
  *      |                             |
  *      +-- cancelled                 +-- cancelled, or too long (answered with an error)
  *      v                             v
- *     gone                        stopping --it ends by itself--> gone
+ *     gone                        stopping --ends by itself--> gone
  *                                    |
- *                                    +--it goes on--> its thread is ended
+ *                                    +--goes on--> its thread is terminated
  *
  * The pool starts with the first task. It never gets more tasks than it has threads: all others wait
- * here, first come first served. So `maxTaskQueue`, `taskTimeoutMs` and cancelling are exact.
+ * here, first come, first served. So `maxTaskQueue`, `taskTimeoutMs` and cancelling are exact.
  *
  * Runs on: main.
  * Full: if `maxTaskQueue` tasks wait already, one more is refused at once.
@@ -50,7 +50,7 @@ interface Job {
   readonly abort: AbortController;
   readonly givenMs: number;
   begunMs: number;
-  /** Fires at the time limit; once the task is to end, when its thread is to be terminated. */
+  /** Fires at the time limit. Once the task has been told to end, fires to terminate its thread. */
   timer: NodeJS.Timeout | undefined;
   /** The pool that runs the task. */
   pool: Piscina | undefined;
@@ -65,7 +65,7 @@ const IDLE_MS = 30_000;
 const GRACE_MS = 1_000;
 /**
  * How long a task that does not listen may go on. It may be nearly done, and a new thread costs about
- * as much. So a client that requests work and leaves, again and again, costs at most twice the work.
+ * as much. So even a client that keeps requesting work and leaving causes at most twice the work.
  */
 const REMAINDER_MS = 200;
 /** Counter of each way in which a task ends. */
@@ -191,7 +191,7 @@ export class TaskPool {
     this.#ended(job, performance.now());
   }
 
-  /** Answers a task that has run to its end, if its owner still waits. */
+  /** Answers a task that has finished, if its owner still waits. */
   #settle(job: Job, outcome: TaskOutcome): void {
     if (job.end !== undefined) return;
     this.#drop(job);

@@ -63,7 +63,7 @@ async function loadTask(module: string, name: string): Promise<CallableTask> {
   );
 }
 
-/** The context of one run, and what the task has done with it. */
+/** The context of one run, and what the task has handed over. */
 class TaskRun {
   readonly #flag: TaskFlag;
   /** Made when the task first reads its signal. */

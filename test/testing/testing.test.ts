@@ -414,7 +414,7 @@ describe("assertPush", () => {
     channel.push("crash");
     await assertCrashed(channel);
     const lines = (await messageOf(assertPush(channel, "pushed", { n: 2 }, SHORT))).split("\n");
-    assert.equal(lines[0], '"pushed" with { n: 2 } must come on room:1 within 20 (ms)');
+    assert.equal(lines[0], '"pushed" with { n: 2 } must arrive on room:1 within 20 (ms)');
     assert.deepEqual(lines.slice(1, 5), [
       "this client received:",
       '  ["1","1","room:1","phx_reply",{"status":"ok","response":{"topic":"room:1"}}]',
@@ -443,7 +443,7 @@ describe("assertPush", () => {
     channel.push("push", { n: 1 });
     assert.match(
       await refuted,
-      /^"pushed" with \{ n: 1 \} must not come on room:1, got \{ n: 1 \}/,
+      /^"pushed" with \{ n: 1 \} must not arrive on room:1, got \{ n: 1 \}/,
     );
   });
 });

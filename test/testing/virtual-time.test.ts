@@ -210,7 +210,7 @@ describe("virtual time", () => {
     const channel = await joined(app);
     channel.push("after", { ms: 10, n: 1 });
     const message = await messageOf(assertPush(channel, "info"));
-    assert.match(message, /^"info" must come on room:1 within 0 \(ms\) of virtual time\n/);
+    assert.match(message, /^"info" must arrive on room:1 within 0 \(ms\) of virtual time\n/);
     assert.match(
       await messageOf(assertPush(channel, "info", undefined, { timeoutMs: 9 })),
       /within 9 \(ms\) of virtual time/,
@@ -231,7 +231,7 @@ describe("virtual time", () => {
       assert.equal(app.nowMs, START_MS + HOUR_MS);
       assert.match(
         await messageOf(refutePush(channel, "info", undefined, { timeoutMs: 1 })),
-        /^"info" must not come on room:1, got \{ n: 1, at: 3600001 \}/,
+        /^"info" must not arrive on room:1, got \{ n: 1, at: 3600001 \}/,
       );
     });
   });

@@ -78,7 +78,7 @@ describe("verifyPhoenixToken", () => {
       [
         Token.sign(SECRET, SALT, 7, { signedAtMs: 1_700_000_000_000 }),
         "expired",
-        "the token is older than it may be",
+        "the token is too old",
       ],
     ];
     for (const [token, reason, detail] of refusals) {
