@@ -11,7 +11,7 @@ const JOIN_CRASHED =
 const CRASHED = '["11","11","room:1","phx_error",{"reason":"channel_crash"}]';
 const CLOSED = '["11","11","room:1","phx_close",{}]';
 
-/** A frame of the joined client. */
+/** A frame from the joined client. */
 function push(event: string, ref = "2", payload: unknown = {}): string {
   return JSON.stringify(["11", ref, "room:1", event, payload]);
 }
@@ -24,7 +24,7 @@ function boom(): never {
   throw new Error("boom");
 }
 
-/** What a handler may give that is no result of its kind. */
+/** Values that are not valid results of a handler. */
 const NO_RESULTS: readonly [unknown, string][] = [
   [null, "null"],
   [true, "boolean"],
@@ -35,7 +35,7 @@ const NO_RESULTS: readonly [unknown, string][] = [
 ];
 
 describe("a join", () => {
-  it("that is accepted is answered with what it was accepted with", () => {
+  it("that is accepted is answered with the payload of ok", () => {
     for (const [result, response] of [
       [ok(), {}],
       [ok({ hello: "world" }), { hello: "world" }],
@@ -65,7 +65,7 @@ describe("a join", () => {
     }
   });
 
-  it("gets the payload, and a socket that says who it is", () => {
+  it("gets the payload, and a socket with topic, id and assigns", () => {
     const seen: unknown[] = [];
     const join = channel({
       join: (socket, payload) => {
@@ -92,7 +92,7 @@ describe("a join", () => {
     ]);
   });
 
-  it("that throws, or gives no result, is answered with join crashed", () => {
+  it("that throws, or returns an invalid result, is answered with join crashed", () => {
     for (const [join, message] of [
       [
         (): never => {
@@ -119,7 +119,7 @@ describe("a join", () => {
     }
   });
 
-  it("whose answer JSON cannot write is answered with join crashed, and only that", () => {
+  it("whose answer cannot be written as JSON is answered with join crashed, and nothing else", () => {
     for (const result of [ok({ n: 1n }), error({ n: 1n })]) {
       const world = new World({ channels: { "room:*": channel({ join: () => result }) } });
       const client = world.connect();
@@ -131,7 +131,7 @@ describe("a join", () => {
     }
   });
 
-  it("may be asynchronous, and settle any way", async () => {
+  it("may be asynchronous, and settle in any way", async () => {
     for (const [settle, frame] of [
       [(join: Deferred): void => join.resolve(ok()), JOINED],
       [(join: Deferred): void => join.resolve(error({})), replied({}, "error", "1")],
@@ -151,7 +151,7 @@ describe("a join", () => {
     }
   });
 
-  it("may not push or broadcast, and says what to do instead", () => {
+  it("may not push or broadcast, and gets an error that says what to do instead", () => {
     const messages: string[] = [];
     for (const name of ["push", "broadcast", "broadcastFrom"] as const) {
       const world = new World({
@@ -195,7 +195,7 @@ describe("a join", () => {
     assert.deepEqual(world.connect().asked(JOIN), [JOINED, '["11",null,"room:1","after_join",{}]']);
   });
 
-  it("does not hear what it broadcasts through the context, nor what came before its answer", async () => {
+  it("does not receive what it broadcasts through the context, nor what came before its answer", async () => {
     const join = new Deferred();
     const world = new World({
       channels: { "room:*": channel({ join: () => join.promise as never }) },
@@ -209,7 +209,7 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), [JOINED, '[null,null,"room:1","late",{}]']);
   });
 
-  it("that takes too long is answered with join timeout, and what it gives later is ignored", async () => {
+  it("that takes too long is answered with join timeout, and its later result is ignored", async () => {
     const join = new Deferred();
     const ended: unknown[] = [];
     const world = new World({
@@ -240,7 +240,7 @@ describe("a join", () => {
     await world.callbacks.live.allGone();
   });
 
-  it("that took too long can do nothing later that its channel could have done", async () => {
+  it("that took too long cannot do later what its channel could have done", async () => {
     const join = new Deferred();
     const world = new World({
       channels: {
@@ -267,14 +267,14 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), []);
   });
 
-  it("that took too long leaves its topic free: the next join is one of its own", async () => {
+  it("that took too long leaves its topic free, and the next join is independent", async () => {
     const joins = [new Deferred(), new Deferred(), new Deferred()];
     let next = 0;
     const world = new World({
       channels: { "room:*": channel({ join: () => joins[next++]?.promise as never }) },
     });
     const client = world.connect();
-    // The second one waits behind the first, as a client's own retry does.
+    // The second one waits behind the first, like a client's own retry.
     client.send(JOIN, '["12","2","room:1","phx_join",{}]');
     assert.equal(next, 1);
     world.passTime(1_001);
@@ -293,7 +293,7 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), ['[null,null,"room:1","e",{}]']);
   });
 
-  it("has the time that its channel gives it", () => {
+  it("has the time limit of its channel", () => {
     const never = new Deferred();
     const join = (): never => never.promise as never;
     const world = new World({
@@ -359,7 +359,7 @@ describe("a join", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
   });
 
-  it("has locals of its own, made when they are first used", () => {
+  it("has its own locals, created when they are first used", () => {
     let made = 0;
     const world = new World({
       channels: {
@@ -382,7 +382,7 @@ describe("a join", () => {
     assert.equal(made, 1);
   });
 
-  it("has locals whose maker may throw: that is the handler's crash", () => {
+  it("crashes the handler if its locals function throws", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -432,7 +432,7 @@ describe("a handler", () => {
     }
   });
 
-  it("that gives no result crashes its channel, and the log lists what it may give", async () => {
+  it("that returns an invalid result crashes its channel, and the log lists the valid ones", async () => {
     for (const [result, got] of NO_RESULTS) {
       for (const handle of [(): unknown => result, async (): Promise<unknown> => result]) {
         const world = new World({
@@ -451,7 +451,7 @@ describe("a handler", () => {
     }
   });
 
-  it("whose stop has no reply for a reply crashes its channel, and sends no broken frame", () => {
+  it("whose stop has an invalid reply crashes its channel, and sends no broken frame", () => {
     const world = new World({
       channels: {
         "room:*": channel({ handleIn: { do: () => stop("normal", { body: 1 } as never) } }),
@@ -460,7 +460,7 @@ describe("a handler", () => {
     assert.deepEqual(world.joined().asked(push("do")), [CRASHED]);
   });
 
-  it("whose status is no string crashes its channel, and sends no broken frame", () => {
+  it("whose status is not a string crashes its channel, and sends no broken frame", () => {
     for (const status of [undefined, 5, null, {}]) {
       const world = new World({
         channels: { "room:*": channel({ handleIn: { do: () => reply(status as never) } }) },
@@ -469,7 +469,7 @@ describe("a handler", () => {
     }
   });
 
-  it("whose payload JSON cannot write crashes its channel, without a reply", () => {
+  it("whose payload cannot be written as JSON crashes its channel, without a reply", () => {
     for (const result of [
       ok({ n: 1n }),
       stop(
@@ -532,7 +532,7 @@ describe("a handler", () => {
     }
   });
 
-  it("may have any name, also one that every object has", () => {
+  it("may have any name, including those of every object's properties", () => {
     const handleIn = Object.fromEntries(
       ["constructor", "toString", "__proto__", "phx_reply", ""].map((name) => [
         name,
@@ -545,7 +545,7 @@ describe("a handler", () => {
     }
   });
 
-  it("sees the ref of its message, and none outside", async () => {
+  it("sees the ref of its message, and none outside a handler", async () => {
     const refs: unknown[] = [];
     const note = (socket: { readonly ref: unknown }): void => void refs.push(socket.ref);
     const handle = new Deferred();
@@ -578,7 +578,7 @@ describe("a handler", () => {
     assert.deepEqual(refs, ["2", null, [7], "3", "3", null]);
   });
 
-  it("sees no ref in terminate after it crashed", async () => {
+  it("leaves no ref for terminate after it crashed", async () => {
     const refs: unknown[] = [];
     for (const isAsync of [false, true]) {
       const world = new World({
@@ -601,7 +601,7 @@ describe("a handler", () => {
     assert.deepEqual(frames, ['["11",null,"room:1","phx_reply",{"status":"ok","response":{}}]']);
   });
 
-  it("that is asynchronous holds up its channel's messages, in order, and no other channel's", async () => {
+  it("that is asynchronous delays messages of its own channel, in order, and of no other channel", async () => {
     const slow = new Deferred();
     const room = channel({
       handleIn: {
@@ -625,7 +625,7 @@ describe("a handler", () => {
     assert.deepEqual(client.taken(), rest);
   });
 
-  it("may give a thenable that throws, calls back twice, at once, or both ways", async () => {
+  it("may return a thenable that throws, calls back twice, calls back synchronously, or does both", async () => {
     /* oxlint-disable unicorn/no-thenable */
     const thenables: readonly [unknown, string][] = [
       [
@@ -683,7 +683,7 @@ describe("a handler", () => {
     }
   });
 
-  it("that never settles ends its channel with handler timeout, and what it gives later is ignored", async () => {
+  it("that never settles ends its channel with handler timeout, and its later result is ignored", async () => {
     const slow = new Deferred();
     const ended: unknown[] = [];
     const world = new World({
@@ -711,7 +711,7 @@ describe("a handler", () => {
     assert.equal(world.count, 0);
   });
 
-  it("has its time anew for each message", async () => {
+  it("has the full time limit for each message", async () => {
     const handles = [new Deferred(), new Deferred()];
     let next = 0;
     const world = new World({
@@ -752,7 +752,7 @@ describe("a mailbox", () => {
     assert.equal(world.count, 0);
   });
 
-  it("that is full still takes a leave", async () => {
+  it("that is full still accepts a leave", async () => {
     const slow = new Deferred();
     const world = new World({
       channels: {
@@ -767,7 +767,7 @@ describe("a mailbox", () => {
     assert.deepEqual(client.taken(), [replied({}), replied({}, "ok", "4"), CLOSED]);
   });
 
-  it("that a handler fills by itself ends the channel once the handler has returned", () => {
+  it("that a handler fills itself ends the channel once the handler has returned", () => {
     const calls: string[] = [];
     const world = new World({
       channels: {
@@ -792,7 +792,7 @@ describe("a mailbox", () => {
     assert.equal(world.count, 0);
   });
 
-  it("that an asynchronous handler fills at once ends the channel once, and frees it once", async () => {
+  it("that an asynchronous handler fills at once ends the channel once, and releases it once", async () => {
     const never = new Deferred();
     const other = new Deferred();
     const world = new World({
@@ -814,7 +814,7 @@ describe("a mailbox", () => {
     assert.deepEqual(client.taken(), [
       '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
     ]);
-    // Whatever the handler still does has no say: only the other channel is left to wait for.
+    // The handler no longer matters: only the other channel is still waited for.
     client.socket.end(1012, { shutdown: "draining" });
     let isEnded = false;
     const ended = world.callbacks.live.allGone().then(() => (isEnded = true));
@@ -848,7 +848,7 @@ describe("a mailbox", () => {
 });
 
 describe("handleInfo", () => {
-  it("answers who asks within the shard by what the message carries, in the channel's order", async () => {
+  it("answers a caller in the shard through a function in the message, in the channel's order", async () => {
     interface Question {
       readonly answer: (count: unknown) => void;
     }
@@ -873,7 +873,7 @@ describe("handleInfo", () => {
     assert.equal(await asked, 2);
   });
 
-  it("gets what the channel sends itself, after what waits already", () => {
+  it("gets what the channel sends itself, after everything that waits already", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -897,7 +897,7 @@ describe("handleInfo", () => {
     ]);
   });
 
-  it("may stop the channel, crash it, or give no result, which crashes it", async () => {
+  it("may stop the channel, crash it, or return an invalid result, which crashes it", async () => {
     for (const [result, frame] of [
       [stop("normal"), CLOSED],
       [stop("other"), CRASHED],
@@ -921,7 +921,7 @@ describe("handleInfo", () => {
     }
   });
 
-  it("names what it may give", () => {
+  it("lists its valid results", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -934,7 +934,7 @@ describe("handleInfo", () => {
     assert.equal(world.lastError(), "handleInfo must return nothing or stop(reason), got object");
   });
 
-  it("that is missing is a warning, and the channel goes on", () => {
+  it("that is missing causes a warning, and the channel goes on", () => {
     const world = new World({
       channels: {
         "room:*": channel({ handleIn: { do: (socket) => socket.send([]), echo: () => ok() } }),
@@ -949,7 +949,7 @@ describe("handleInfo", () => {
     });
   });
 
-  it("refuses a delay that no timer has", () => {
+  it("refuses a delay that timers do not support", () => {
     const refused: unknown[] = [];
     const world = new World({
       channels: {
@@ -973,7 +973,7 @@ describe("handleInfo", () => {
     assert.deepEqual(refused, [`${subject} -1`, `${subject} 2147483648`, `${subject} NaN`]);
   });
 
-  it("gets a message after a time, unless it is cancelled, or the channel ends", (test) => {
+  it("gets a message after a delay, unless it is cancelled or the channel ends", (test) => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
     const seen: unknown[] = [];
     const world = new World({
@@ -1003,7 +1003,7 @@ describe("handleInfo", () => {
     assert.deepEqual(seen, ["first"]);
   });
 
-  it("takes no timer of a channel that has ended", (test) => {
+  it("gets no timer's message after its channel has ended", (test) => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
     const sockets: { sendAfter: (delayMs: number, message: unknown) => () => void }[] = [];
     const world = new World({
@@ -1017,7 +1017,7 @@ describe("handleInfo", () => {
     assert.deepEqual(world.troubles(), []);
   });
 
-  it("gets broadcasts of further topics, once for each time it subscribed", () => {
+  it("gets broadcasts of other topics, once for each subscription", () => {
     const seen: unknown[] = [];
     const world = new World({
       channels: {
@@ -1048,7 +1048,7 @@ describe("handleInfo", () => {
     assert.equal(world.member.pubsub.registry.get("news"), undefined);
   });
 
-  it("hears of further topics while its join is awaited, and gets them after the answer", async () => {
+  it("gets broadcasts of other topics from before its join was answered, after the answer", async () => {
     const join = new Deferred();
     const world = new World({
       channels: {
@@ -1073,7 +1073,7 @@ describe("handleInfo", () => {
     ]);
   });
 
-  it("gets nothing of further topics once the channel has ended, however it did", () => {
+  it("gets nothing from other topics once the channel has ended, however it ended", () => {
     const room = channel({
       join: (socket, payload) => {
         socket.subscribe("news");
@@ -1105,7 +1105,7 @@ describe("a task of a channel", () => {
     },
   });
 
-  it("gives its result to the handler that waits for it; other messages wait as well", async () => {
+  it("returns its result to the handler that awaits it; other messages wait as well", async () => {
     const world = new World({ channels: { "room:*": room } });
     const client = world.joined();
     client.send(push("work", "2", 4), push("echo", "3"));
@@ -1118,7 +1118,7 @@ describe("a task of a channel", () => {
     assert.equal(task?.isCancelled, false);
   });
 
-  it("that fails crashes the channel whose handler waits for it", async () => {
+  it("that fails crashes the channel whose handler awaits it", async () => {
     const world = new World({ channels: { "room:*": room } });
     const client = world.joined();
     client.send(push("work"));
@@ -1128,7 +1128,7 @@ describe("a task of a channel", () => {
     assert.equal(world.lastError(), "no");
   });
 
-  it("is cancelled when its channel ends, and is not begun after that", async () => {
+  it("is cancelled when its channel ends, and is not started after that", async () => {
     const sockets: { task: (name: string) => Promise<unknown> }[] = [];
     const world = new World({
       channels: {
@@ -1152,7 +1152,7 @@ describe("a task of a channel", () => {
 });
 
 describe("intercept", () => {
-  it("gets its event instead of the client, and may push what it likes", () => {
+  it("gets its event instead of the client, and may push anything", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -1167,7 +1167,7 @@ describe("intercept", () => {
       },
     });
     const client = world.joined();
-    // The handler's reply first: the channel is busy with it (WIRE §1.8).
+    // The handler's reply is first: the channel is busy with it (WIRE §1.8).
     assert.deepEqual(client.asked(push("shout", "2", { n: 1 })), [
       replied({}),
       '["11",null,"room:1","told",{"n":1}]',
@@ -1176,7 +1176,7 @@ describe("intercept", () => {
     assert.deepEqual(client.taken(), ['[null,null,"room:1","plain",{}]']);
   });
 
-  it("is given a payload of its own for each channel", () => {
+  it("gets a separate payload for each channel", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -1227,7 +1227,7 @@ describe("intercept", () => {
     assert.equal(world.log.at(-1)?.fields["event"], "e");
   });
 
-  it("gets every event of the channel's own topic that it subscribed to again", () => {
+  it("gets every event of the channel's own topic if the channel also subscribed to it", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -1250,7 +1250,7 @@ describe("intercept", () => {
     assert.equal(world.lastError(), 'no handler in intercept for "other"');
   });
 
-  it("does not get what its own channel sent to the others", () => {
+  it("does not get what its own channel sent with broadcastFrom", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -1265,7 +1265,7 @@ describe("intercept", () => {
     assert.deepEqual(other.taken(), ['["11",null,"room:1","told",{}]']);
   });
 
-  it("may broadcast, which spoils nothing that is still to be delivered", () => {
+  it("may broadcast without affecting what is still to be delivered", () => {
     const world = new World({
       channels: {
         "room:*": channel({
