@@ -18,7 +18,7 @@ import {
   unstrippableMessage,
 } from "./typescript.ts";
 
-/** Hooks on the importing thread: Node.js 22.15 and later. The types of Node.js 20 lack them. */
+/** Hooks on the importing thread, in Node.js 22.15 and later. The types of Node.js 20 lack them. */
 interface SyncHooks {
   resolve(
     specifier: string,
@@ -102,7 +102,7 @@ function describeImportError(error: unknown, file: string, subject: string): str
   return `${subject} must be free of syntax errors, got ${what}; ${advice}`;
 }
 
-/** Returns what Node.js could not strip, and where, which only the first line of the stack says. */
+/** Returns what Node.js could not strip, and where. Only the first line of the stack has the place. */
 function describeNodeError(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const place = error.stack?.split("\n", 1)[0];

@@ -1,5 +1,5 @@
 /**
- * Module hooks for TypeScript, for a Node.js that runs hooks on a thread of their own.
+ * Module hooks for TypeScript, for releases of Node.js that run hooks on a separate thread.
  *
  * Runs on: the thread on which Node.js runs the module hooks of one shard.
  */

@@ -7,10 +7,10 @@
  * Enums, namespaces and parameter properties need generated code, and are refused.
  *
  *   "./room.ts"   that file
- *   "./room.js"   room.js if it exists, else room.ts, because tsc wants imports written this way
+ *   "./room.js"   room.js if it exists, otherwise room.ts, because tsc wants such imports
  *   a package     whatever Node.js finds: packages ship JavaScript, node_modules is never stripped
  *
- * Node.js and other hooks go first. These hooks handle only what they cannot.
+ * Node.js and other hooks run first. These hooks handle only what the others cannot.
  */
 
 import { readFileSync } from "node:fs";
@@ -54,7 +54,7 @@ export function typeScriptFor(url: string): string | undefined {
 }
 
 /**
- * Returns a TypeScript module without its types, after Node.js did not know its extension.
+ * Returns a TypeScript module without its types, if Node.js did not know its extension.
  *
  * @throws the given error, if it is another one
  * @throws SIM_ERR_APP_MODULE if the types cannot be stripped
@@ -96,7 +96,7 @@ function stripTypes(source: string, file: string): string {
   }
 }
 
-/** Returns what the stripper has thrown, a plain object, with its place. */
+/** Describes an error of the stripper, which is a plain object, with its place. */
 function describeStripError(error: unknown, file: string): string {
   if (typeof error !== "object" || error === null || !("message" in error)) {
     return `${String(error)} in ${file}`;

@@ -16,7 +16,7 @@ import {
   type RequestOptions,
 } from "./reply.ts";
 
-/** A socket of the official client; the part that is used here, of any release and any types of it. */
+/** A socket of the official client, of any release and with any types; the part that is used here. */
 export interface PhoenixSocket {
   channel(topic: string, params?: object): PhoenixChannel;
 }
@@ -34,8 +34,8 @@ export interface PhoenixChannel {
 }
 
 /**
- * Type of a value after it was sent: as JSON, or an ArrayBuffer for bytes, which is what the official
- * client sends and receives.
+ * Type of a value after it was sent: as JSON leaves it, or an ArrayBuffer for bytes, as the official
+ * client sends and receives them.
  */
 export type Serialized<Value> = unknown extends Value
   ? Value
@@ -166,16 +166,16 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
    * Sends an event whose handler replies, and waits for the reply.
    *
    * @returns the payload of a reply with status `ok`
-   * @throws SIM_ERR_REPLY_REFUSED, SIM_ERR_REPLY_TIMEOUT, or the signal's reason; SIM_ERR_REPLY_LOST
-   *   if the channel ended or the connection broke before the reply: the handler may have run or
-   *   not; as rejections
+   * @throws as rejections: SIM_ERR_REPLY_REFUSED, SIM_ERR_REPLY_TIMEOUT, or the signal's reason;
+   *   SIM_ERR_REPLY_LOST if the channel ended or the connection broke before the reply (the handler
+   *   may have run or not)
    */
   async request<Event extends RequestEvent<Types["in"]>>(
     event: Event,
     ...[payload, options = {}]: RequestArguments<PayloadOf<Types["in"][Event]>>
   ): Promise<ReplyOf<Types["in"][Event]>> {
     options.signal?.throwIfAborted();
-    // A push before the join is answered is kept, and sent after the next join: it cannot be lost.
+    // A push before the join is answered cannot be lost: it is sent after the next successful join.
     const open = this.channel.state === "joined" ? this.#open : undefined;
     const push = this.channel.push(event, payload ?? {}, options.timeoutMs);
     return awaitReply(`${event} on ${this.topic}`, push, options, open);

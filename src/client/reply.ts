@@ -14,9 +14,9 @@ export interface PhoenixPush {
 
 /** How long to wait for a reply. */
 export interface RequestOptions {
-  /** Longest time until the reply (ms). By default the socket's `timeout`, which is 10 000. */
+  /** How long to wait for the reply (ms). Default: the socket's `timeout`, which is 10 000. */
   readonly timeoutMs?: number;
-  /** Ends the wait when it is aborted. The server may still handle what was sent. */
+  /** Aborting it ends the wait. The server may still handle what was sent. */
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +44,7 @@ export function replyError(
  * Waits for the reply to a push.
  *
  * @param what - what was sent, for messages
- * @param open - gets a function that rejects the reply, while it is waited for
+ * @param open - contains a function that rejects the reply, as long as it is waited for
  * @throws ReplyError, or the signal's reason; as rejections
  */
 export async function awaitReply<Response>(

@@ -1,9 +1,9 @@
 /**
  * Assertions about what a client receives, and what it does not.
  *
- * Each waits: `assert…` until the message comes, `refute…` for the whole time. A message that was found
- * is taken out, so the next assertion does not see it again. Under virtual time each lets its
- * `timeoutMs` pass, or no time without one.
+ * Each waits: `assert…` until the message arrives, `refute…` for the whole time. A message that was
+ * found is taken out, so the next assertion does not see it again. Under virtual time each lets its
+ * `timeoutMs` pass, or no time if it has none.
  *
  * Runs on: the thread of a test.
  */
@@ -73,7 +73,7 @@ export async function refuteReply(
  * ```
  *
  * @param pattern - what the payload must contain. Keys of objects may be left out. A function is called
- *   with the value in its place and must return true; a regular expression must match a string
+ *   with the value at its place and must return true; a regular expression must match a string
  * @returns the payload
  */
 export async function assertPush(
@@ -87,7 +87,7 @@ export async function assertPush(
   if (message) return message.payload;
   return fail(socketOf(at), {
     operator: "assertPush",
-    message: `"${event}"${shownPattern(pattern)} must come${placeOf(at)} ${shownWait(socketOf(at), wait)}`,
+    message: `"${event}"${shownPattern(pattern)} must arrive${placeOf(at)} ${shownWait(socketOf(at), wait)}`,
     actual: lastPayload(socketOf(at).inbox.all, event),
     expected: pattern,
   });
@@ -104,7 +104,7 @@ export async function refutePush(
   if (!message) return;
   fail(socketOf(at), {
     operator: "refutePush",
-    message: `"${event}"${shownPattern(pattern)} must not come${placeOf(at)}, got ${shown(message.payload)}`,
+    message: `"${event}"${shownPattern(pattern)} must not arrive${placeOf(at)}, got ${shown(message.payload)}`,
     actual: message.payload,
   });
 }

@@ -37,7 +37,7 @@ export interface SocketOptions extends IdentifiedOptions {
 export interface ConnectOptions extends IdentifiedOptions {
   /** Parameters of the connection, for the socket's `connect`. */
   readonly params?: SoloRequest["params"];
-  /** What the socket's `connect` learns of the client. Default: a client on this machine. */
+  /** Connect info for the socket's `connect`. Default: a client on this machine. */
   readonly connectInfo?: SoloRequest["connectInfo"];
 }
 
@@ -48,7 +48,7 @@ export interface Joined {
 }
 
 const TIMEOUT_MS = 100;
-/** Close code of a client that leaves. */
+/** Close code of a client that closes its connection. */
 const NORMAL_CLOSE = 1000;
 
 /**
@@ -224,7 +224,7 @@ async function joinAs(
 ): Promise<Joined> {
   const joinRef = socket.takeRef();
   const push = socket.push(joinRef, topic, EVENT.join, payload);
-  // The channel may exist at once and be gone before the reply, or wait for an earlier join.
+  // The channel may exist now and be gone before the reply, or may be created after an earlier join.
   const early = socket.connection.channel(topic, joinRef);
   const reply = await push.firstReply();
   const channel = early ?? socket.connection.channel(topic, joinRef);

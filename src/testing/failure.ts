@@ -1,5 +1,5 @@
 /**
- * Messages of failed assertions: what was expected, everything that came, and the log.
+ * Messages of failed assertions: what was expected, everything that was received, and the log.
  *
  * Runs on: the thread of a test.
  */
@@ -15,7 +15,7 @@ export interface Evidence {
   readonly log: readonly LogLine[];
 }
 
-/** What an assertion wanted, and what it got. */
+/** What an assertion expected, and what it got. */
 export interface Failure {
   /** Name of the assertion. */
   readonly operator: string;
@@ -30,7 +30,7 @@ const MOST_CHARACTERS = 300;
 export function fail({ frames, log }: Evidence, failure: Failure): never {
   const { operator, message, actual, expected } = failure;
   throw new AssertionError({
-    message: [message, ...cameLines(frames), ...logLines(log)].join("\n"),
+    message: [message, ...frameLines(frames), ...logLines(log)].join("\n"),
     operator,
     actual,
     expected,
@@ -47,7 +47,7 @@ export function shownPattern(pattern: unknown): string {
   return pattern === undefined ? "" : ` with ${shown(pattern)}`;
 }
 
-function cameLines(frames: readonly string[]): string[] {
+function frameLines(frames: readonly string[]): string[] {
   if (frames.length === 0) return ["this client received nothing"];
   return ["this client received:", ...frames.map((frame) => `  ${cut(frame)}`)];
 }

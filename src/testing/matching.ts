@@ -34,7 +34,7 @@ export function matches(actual: unknown, pattern: unknown): boolean {
   );
 }
 
-// Within a pattern, undefined stands for itself. JSON has no undefined, so it never matches.
+// Within a pattern, undefined means undefined. It never matches a payload, since JSON has no undefined.
 function isAs(actual: unknown, pattern: unknown): boolean {
   return pattern === undefined ? actual === undefined : matches(actual, pattern);
 }

@@ -22,11 +22,11 @@ export const REAL = {
 export interface Wait {
   /** The assertion's own `timeoutMs`, if it has one. */
   readonly timeoutMs: number | undefined;
-  /** Used without one. Under virtual time: how much real time threads, files and networks get. */
+  /** Used if it has none. Under virtual time: how much real time threads, files and networks get. */
   readonly patienceMs: number;
 }
 
-/** Starts a wait that calls back when it is over. Returns a function that cancels it. */
+/** Starts a wait, and calls `over` when it is over. Returns a function that cancels it. */
 export type Waiting = (over: () => void) => () => void;
 
 /** The time of an app in a test. */
@@ -54,7 +54,7 @@ export const REAL_TIME: TestTime = {
 /**
  * Waits in real time until a condition is true.
  *
- * @returns false if it was not within `patienceMs`
+ * @returns false if it did not become true within `patienceMs`
  */
 export async function holdsWithin(patienceMs: number, claim: () => boolean): Promise<boolean> {
   const deadlineMs = REAL.now() + patienceMs;

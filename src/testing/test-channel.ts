@@ -1,5 +1,5 @@
 /**
- * A topic that a test has joined or was refused, and a test's own subscription to a topic.
+ * The client's side of a channel in a test, and a test's own subscription to a topic.
  *
  * Runs on: the thread of a test.
  */
@@ -18,7 +18,7 @@ export class TestSubscriber {
   readonly socket: TestSocket;
   readonly topic: string;
   readonly broadcasts = new Inbox<TestBroadcast>();
-  /** Its handler in the registry, by which a broadcast can leave it out. */
+  /** Its handler in the registry, which identifies it if a broadcast is to leave it out. */
   readonly handler: SoloSubscriber = (broadcast) => this.broadcasts.add(broadcast);
 
   constructor(socket: TestSocket, topic: string) {
@@ -28,7 +28,7 @@ export class TestSubscriber {
   }
 }
 
-/** What a TestChannel has. */
+/** The fields of a TestChannel. */
 export interface TestChannelParts {
   readonly socket: TestSocket;
   readonly topic: string;
@@ -65,7 +65,7 @@ export class TestChannel {
     return this.channel?.hasEnded ?? true;
   }
 
-  /** Sends an event to the channel, as the client does. The payload goes as JSON, bytes as a binary frame. */
+  /** Sends an event to the channel, like a client: as JSON, or as a binary frame if the payload is bytes. */
   push(event: string, payload: unknown = {}): TestPush {
     return this.socket.push(this.joinRef, this.topic, event, payload);
   }

@@ -1,5 +1,5 @@
 /**
- * A client's connection in a test: what it sends, and everything that came over it.
+ * A client's connection in a test: what it sends, and everything that it receives.
  *
  * Runs on: the thread of a test.
  */
@@ -87,12 +87,12 @@ export class TestSocket implements SoloClient {
     throw makeError("SIM_ERR_INTERNAL", "a test's socket without its connection");
   }
 
-  /** Sets the server's side. Called once, after `connect` has accepted. */
+  /** Sets the server's side of the connection. Called once, after `connect` has accepted. */
   attach(connection: SoloConnection): void {
     this.#connection = connection;
   }
 
-  /** Returns a ref that was not used yet. */
+  /** Returns an unused ref. */
   takeRef(): string {
     const ref = String(this.#nextRef);
     this.#nextRef += 1;
@@ -126,7 +126,7 @@ export class TestSocket implements SoloClient {
 /** A message that a test has sent, and the replies to it. */
 export class TestPush {
   readonly socket: TestSocket;
-  /** Number that the replies carry on the wire. */
+  /** Ref of the message, by which replies name it. */
   readonly ref: string;
   readonly topic: string;
   readonly event: string;
@@ -139,12 +139,12 @@ export class TestPush {
     this.event = event;
   }
 
-  /** The first reply. Rejects with an AssertionError if none comes within the socket's `timeoutMs`. */
+  /** The first reply. Rejects with an AssertionError if none arrives within the socket's `timeoutMs`. */
   get reply(): Promise<TestReply> {
     return this.firstReply();
   }
 
-  /** Returns the first reply, which assertions still find. Rejects as `reply` does. */
+  /** Returns the first reply, which assertions can still find. Rejects like `reply`. */
   async firstReply(): Promise<TestReply> {
     const { socket } = this;
     const wait = { timeoutMs: undefined, patienceMs: socket.timeoutMs };

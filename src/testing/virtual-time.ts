@@ -3,8 +3,8 @@
  *
  * While it is installed, it replaces the clocks and timers of the process: setTimeout, setInterval,
  * Date, performance.now, and those of `node:timers` and `node:timers/promises`. So it works for all
- * code of an app, and no code has to know of it. Not replaced: process.hrtime, AbortSignal.timeout,
- * files, networks, threads.
+ * code of an app without changes. Not replaced: process.hrtime, AbortSignal.timeout, files, networks,
+ * threads.
  *
  *   off --begin--> standing --pass--> moving --time has passed, or nobody waits--> standing
  *                       ^                  |
@@ -26,7 +26,7 @@ import { VirtualTimers } from "./virtual-timers.ts";
 
 /** Most turns of the event loop to wait for code that sets immediates again and again. */
 const MOST_TURNS = 1_000;
-/** Turns to wait in any case, because some promises of the runtime need one to settle. */
+/** Fewest turns to wait, because some promises of the runtime need one to settle. */
 const LEAST_TURNS = 2;
 
 /** True while virtual time is installed. */
@@ -40,7 +40,7 @@ export class VirtualTime implements TestTime {
   readonly #startedAt = REAL.now();
   readonly #restore: (() => void)[] = [];
   #isInstalled = false;
-  /** Settles when the time does not move. */
+  /** Settles when the time stands still again. */
   #moved: Promise<unknown> = Promise.resolve();
 
   /** @param startsAtMs - first result of `Date.now()` */

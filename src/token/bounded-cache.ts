@@ -15,7 +15,7 @@ export class BoundedCache<Name, Value> {
     this.#bound = bound;
   }
 
-  /** Returns the value of a name, and makes it if it is missing. @throws what `make` throws */
+  /** Returns the value of a name; makes it if it is missing. @throws what `make` throws */
   get(name: Name, make: () => Value): Value {
     const known = this.#values.get(name);
     if (known !== undefined) return known;

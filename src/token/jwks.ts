@@ -88,7 +88,7 @@ function checkTime(name: keyof Settings, value: unknown): void {
   throw invalidOption(`jwks.${name} must be ${rule}, got ${String(value)}`);
 }
 
-/** Thrown when there are no keys of an issuer. */
+/** The error if the keys of an issuer are not available. */
 export class KeysUnavailable extends Error {}
 
 /** The keys of one issuer. */
@@ -187,7 +187,7 @@ function isOfFetch(error: unknown): error is Error {
   );
 }
 
-/** Fetches a JWKS as text. @throws what is wrong with the answer */
+/** Fetches a JWKS as text. @throws an error that says what is wrong with the answer */
 async function fetchText(url: string, init: RequestInit): Promise<string> {
   const response = await fetch(url, init);
   if (response.status !== 200) {

@@ -1,10 +1,10 @@
 /**
  * Options of `verifyJwt`: the keys, the algorithms, and the claims that a token must have.
  *
- * The kind of key decides which algorithms are possible, and never the token. So a token with the
- * algorithm `none`, or with HS256 where the options have a public key, is refused before a key is used.
+ * The kind of key decides which algorithms are possible, never the token. So a token with the algorithm
+ * `none`, or with HS256 if the options have a public key, is refused before a key is used.
  *
- * Runs on: any thread. Pure but for a cache of parsed keys.
+ * Runs on: any thread. Pure except for a cache of parsed keys.
  */
 
 import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";

@@ -42,7 +42,7 @@ export type PayloadResult =
  * Writes the payload of a token.
  *
  * @param maxAgeMs - how long it is valid, or Infinity; written in seconds, with a fraction if needed
- * @throws SIM_ERR_TERM if the data has no form as a term
+ * @throws SIM_ERR_TERM if the data cannot be written as a term
  */
 export function packPayload(data: unknown, signedAtMs: number, maxAgeMs: number): Buffer {
   const age = maxAgeMs === Infinity ? INFINITY : maxAgeMs / MS_PER_SECOND;
@@ -89,7 +89,7 @@ function partsOf(term: Term): Parts | undefined {
   return { data, signedAtMs: term.get(SIGNED), lifetimeMs: DEFAULT_MAX_AGE_MS };
 }
 
-/** Returns the lifetime that a token has for its `max_age`, which is in seconds (ms). */
+/** Returns the lifetime of a token (ms) from its `max_age`, which is in seconds. */
 function ownLifetimeOf(maxAge: Term | undefined): number | undefined {
   if (maxAge === undefined) return DEFAULT_MAX_AGE_MS;
   if (maxAge === INFINITY) return Infinity;

@@ -3,7 +3,7 @@
  *
  * The result has the time at which the token expires.
  *
- * Runs on: any thread; pure but for the cache of keys.
+ * Runs on: any thread. Pure except for the cache of keys.
  */
 
 import type { TokenRefusal } from "./payload.ts";
@@ -57,7 +57,7 @@ export interface PhoenixTokenFailure {
 const DETAILS: Readonly<Record<TokenRefusal, string>> = {
   missing: "there is no token",
   invalid: "the token was not made with this secret, salt and derivation, or was changed",
-  expired: "the token is older than it may be",
+  expired: "the token is too old",
 };
 
 const OWN_OPTIONS = ["salt", "encrypted", "schema", ...VERIFY_OPTIONS] as const;

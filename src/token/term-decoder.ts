@@ -238,7 +238,7 @@ class TermReader {
     return Uint8Array.from(this.#bytes.subarray(start, this.#offset));
   }
 
-  /** Checks that there is at least one byte for each thing that is announced. */
+  /** Checks that there is at least one byte for each announced element or byte. */
   #checkRoom(count: number): void {
     const left = this.#bytes.length - this.#offset;
     if (count > left) throw refused(`have what it announces, ${count} (bytes)`, left);

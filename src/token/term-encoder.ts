@@ -19,7 +19,7 @@ const FORMS =
 /**
  * Encodes a value as an external term.
  *
- * @throws SIM_ERR_TERM if the value has no form as a term, or is above the bounds
+ * @throws SIM_ERR_TERM if the value cannot be written as a term, or is above the bounds
  */
 export function encodeTerm(value: unknown): Buffer {
   const writer = new TermWriter();

@@ -1,7 +1,7 @@
 /**
  * Values of Erlang and Elixir that have no counterpart in JavaScript.
  *
- * This folder's README has the table of all forms.
+ * The README of this folder has a table of how values are converted.
  *
  * Runs on: any thread.
  */

@@ -47,7 +47,7 @@ const MAX_TOKEN_LENGTH = Math.ceil((MAX_TERM_BYTES * 4) / 3) + 256;
  * @param salt - what the token is for, as in "user auth"; needed to verify it
  * @param data - `src/token/README.md` has a table of its forms
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM if the data has no form as a term
+ * @throws SIM_ERR_TERM if the data cannot be written as a term
  */
 function sign(
   secretKeyBase: string,
@@ -79,7 +79,7 @@ function verify(
  * Encrypts data, so that nobody else can read or change it. Takes what `sign` takes.
  *
  * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM if the data has no form as a term
+ * @throws SIM_ERR_TERM if the data cannot be written as a term
  */
 function encrypt(
   secretKeyBase: string,

@@ -76,7 +76,7 @@ function shortNonceOf(nonce: Buffer): Buffer {
   return Buffer.concat([Buffer.alloc(4), nonce.subarray(NONCE_HEAD_BYTES)]);
 }
 
-/** Derives a key from a key and the first 16 bytes of a nonce (§2.2 of the draft). */
+/** Derives a subkey from a key and the first 16 bytes of a nonce (§2.2 of the draft). */
 export function hchacha20(key: Buffer, nonceHead: Buffer): Buffer {
   const state = new Uint32Array(16);
   state.set(CONSTANTS, 0);
