@@ -16,13 +16,13 @@ import { FIGURE_TABLES, TABLES, withGenerated } from "../scripts/docs-tables.ts"
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS_OF_OTHERS = ["node_modules", "dist", "build", "coverage", "transcripts"];
 const HEADINGS = [
-  "What this is",
-  "How it is used",
-  "Who lives how long, on which thread",
-  "Data, step by step",
+  "Overview",
+  "Usage",
+  "Lifetimes and threads",
+  "Data flow",
   "States",
-  "Promises of order",
-  "How it is tested",
+  "Ordering guarantees",
+  "Testing",
   "Limits and assumptions",
 ];
 const MOST_LINES = 150;

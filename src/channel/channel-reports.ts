@@ -1,5 +1,5 @@
 /**
- * What the log and the telemetry hear of channels.
+ * Log lines and telemetry events about channels.
  *
  * Runs on: shard.
  */
@@ -11,7 +11,7 @@ import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import { shown, type ExitReason } from "../callbacks/results.ts";
 
-/** A channel that is reported on. */
+/** A channel to report on. */
 interface Reported {
   readonly topic: string;
 }
@@ -26,7 +26,7 @@ interface HandleInLevel {
   readonly logHandleIn: LineLevel | false;
 }
 
-/** Topics that begin so are no user's, and are not logged (WIRE §8.5). */
+/** Topics with this prefix are reserved, and are not logged (WIRE §8.5). */
 const UNLOGGED_PREFIX = "phoenix";
 
 /** Reports on channels. */
@@ -37,7 +37,7 @@ export class ChannelReports {
     this.#logger = logger;
   }
 
-  /** Reports whether anyone is interested in how long a channel's handlers take. */
+  /** Reports whether the log or a subscriber needs to know how long a channel's handlers take. */
   wantsHandled({ logHandleIn }: HandleInLevel): boolean {
     if (telemetry.channel_handled_in.hasSubscribers) return true;
     return this.#logger.isOn("handledIn", logHandleIn);
@@ -79,8 +79,8 @@ export class ChannelReports {
   }
 
   crashed({ topic }: Reported, event: unknown, error: unknown): void {
-    // No fault of the channel's, and said once for all channels: a slow client, or a loss that may
-    // concern all channels of a shard that is behind already.
+    // Neither is the channel's fault. A slow client has its own log line; a loss is logged at debug
+    // level only, since it may affect every channel of a shard that is already behind.
     if (hasCode(error, "SIM_ERR_LAPPED")) this.#logger.log("channelLapped", { topic });
     else if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
       this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
@@ -125,7 +125,7 @@ function isLogged(topic: string): boolean {
   return !topic.startsWith(UNLOGGED_PREFIX);
 }
 
-/** Gives an error for whatever was thrown or stopped with. */
+/** Returns an error for whatever was thrown, or given as the reason of a stop. */
 export function asError(cause: unknown): Error {
   if (cause instanceof Error) return cause;
   return new Error(`ended with ${shown(cause)}`);

@@ -16,14 +16,14 @@ import type {
 /** Tasks of a channel that declares none: any name, any input. */
 export type AnyTasks = TasksDefinition<Readonly<Record<string, (input: unknown) => unknown>>>;
 
-/** A payload behind its event; it may be left out where an empty object fits. */
+/** The payload argument after an event; optional if an empty object is a valid payload. */
 export type PayloadArgument<Payload> = object extends Payload
   ? [payload?: Payload]
   : [payload: Payload];
 
 /**
- * A channel as its callbacks see it. What it may send, to others and to itself, and which tasks it
- * may have done, follows from `out`, `info` and `tasks` of its definition.
+ * A channel as its callbacks see it. `out`, `info` and `tasks` of its definition determine what it
+ * may send to others and to itself, and which tasks it may run.
  */
 export interface ChannelSocket<
   Assigns = object,
@@ -37,92 +37,93 @@ export interface ChannelSocket<
   readonly topic: string;
   /** The socket's id, or null. */
   readonly id: string | null;
-  /** What `connect` gave, with the route's `assigns` over it. Frozen; see `assign`. */
+  /** What `connect` returned, overridden by the route's `assigns`. Frozen; see `assign`. */
   readonly assigns: Readonly<Assigns>;
-  /** This channel's own state: what `locals` of its definition made, or an empty object. */
+  /** This channel's own state: what `locals` of its definition returned, or an empty object. */
   readonly locals: Locals;
-  /** The client's name for this join, any JSON value: its join_ref, or its ref where it sent none. */
+  /** The join's join_ref, any JSON value; the join's ref if the client sent no join_ref. */
   readonly joinRef: unknown;
-  /** The client's name for the message that is being handled, or null. */
+  /** The ref of the message that is being handled, or null. */
   readonly ref: unknown;
-  /** `websocket`, or another transport's name. */
+  /** `websocket`, `longpoll`, or the name of a custom transport. */
   readonly transport: string;
-  /** Index of the shard that serves it. */
+  /** Index of the shard that serves the channel. */
   readonly shard: number;
-  /** The shard's context, with what `start` of the endpoint added. */
+  /** The shard's context, including what `start` of the endpoint returned. */
   readonly context: AppContext<Context>;
 
   /**
-   * Replaces assigns of this channel; the socket's other channels keep theirs.
+   * Merges changes into the assigns of this channel; the socket's other channels keep theirs.
    *
-   * @param changes - the new ones, or a function that gives them of those that there are
+   * @param changes - the changes, or a function that returns them for the current assigns
    */
   assign(changes: Partial<Assigns> | ((assigns: Readonly<Assigns>) => Partial<Assigns>)): void;
 
   /**
-   * Sends a message to this client: an object as JSON; a Uint8Array, a Buffer or an ArrayBuffer as a
-   * binary frame, which clients of version 1 cannot have.
+   * Sends a message to this client. A Uint8Array, Buffer or ArrayBuffer is sent as a binary frame,
+   * which clients on version 1 cannot receive; anything else is sent as JSON.
    *
-   * @throws SIM_ERR_NOT_JOINED before the join was answered; SIM_ERR_PAYLOAD for what cannot be sent
+   * @throws SIM_ERR_NOT_JOINED before the join was answered; SIM_ERR_PAYLOAD if the payload cannot
+   *   be sent
    */
   push<Event extends keyof Out & string>(
     event: Event,
     ...payload: PayloadArgument<Out[Event]>
   ): void;
-  /** Sends to all subscribers of the topic on all nodes, this one included. Throws as `push`. */
+  /** Sends to all subscribers of the topic on all nodes, including this one. Throws like `push`. */
   broadcast<Event extends keyof Out & string>(
     event: Event,
     ...payload: PayloadArgument<Out[Event]>
   ): void;
-  /** Sends to all subscribers of the topic on all nodes but this one. Throws as `push`. */
+  /** Sends to all subscribers of the topic on all nodes, except this one. Throws like `push`. */
   broadcastFrom<Event extends keyof Out & string>(
     event: Event,
     ...payload: PayloadArgument<Out[Event]>
   ): void;
-  /** Gives this channel a message: its `handleInfo` gets it after what waits already. */
+  /** Sends this channel a message. `handleInfo` gets it after everything that waits already. */
   send(message: Info): void;
   /**
-   * Gives this channel a message after a time.
+   * Sends this channel a message after a delay.
    *
    * @param delayMs - 0 to 2 147 483 647
-   * @returns a function that cancels it; the end of the channel does so as well
+   * @returns a function that cancels it; the end of the channel cancels it too
    */
   sendAfter(delayMs: number, message: Info): () => void;
   /**
-   * Listens to a further topic: its broadcasts come to `handleInfo` as `{topic, event, payload}`.
+   * Subscribes to another topic. Its broadcasts arrive in `handleInfo` as `{topic, event, payload}`.
    *
-   * Each channel gets a payload of its own, parsed for it alone; where thousands of a shard listen
-   * to one busy topic, have them join it instead, which costs no parse.
+   * Each channel gets its own copy of the payload, parsed for it alone. If thousands of channels of
+   * a shard need one busy topic, let their clients join that topic, which costs no parsing.
    */
   subscribe(topic: string): void;
-  /** Stops listening to a further topic. */
+  /** Unsubscribes from a topic that was passed to `subscribe`. */
   unsubscribe(topic: string): void;
 
-  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  /** When the connection expires (ms since 1970); undefined: never. */
   readonly expiresAtMs: number | undefined;
   /**
-   * Has the whole connection last longer, or shorter: its client has shown a new token.
+   * Changes when the whole connection expires, for a client that has presented a new token.
    *
-   * @param assigns - what channels that are joined from now on get of the connection, as `connect`
-   *   would give it. Those that are joined keep theirs, this one too: see `assign`
-   * @returns false, and nothing has changed, where the socket's `id` says that these assigns are
-   *   somebody else's, or the connection is gone
-   * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+   * @param assigns - assigns of channels that join from now on, as `connect` would return them.
+   *   Channels that have joined keep theirs, including this one: see `assign`
+   * @returns false, with nothing changed, if the socket's `id` differs for these assigns (they
+   *   belong to somebody else), or if the connection is gone
+   * @throws SIM_ERR_OPTION_INVALID if `until` has no time in milliseconds
    */
   renew(assigns: Assigns, until: Until): boolean;
 
   /**
-   * Has a task of the endpoint's tasks module run on another thread, for work that would hold
-   * this one. Where the handler returns the promise or awaits it, the channel's next message waits
-   * for it; `void socket.task(…).then((result) => socket.send(result))` lets it come as a message.
+   * Runs a task of the endpoint's tasks module on another thread, for work that would block this
+   * one. If the handler returns or awaits the promise, the channel's next message waits for it. To
+   * get the result as a message, use `void socket.task(…).then((result) => socket.send(result))`.
    *
-   * When the channel ends, its tasks are cancelled and their promises never settle: what must be
-   * given back then is given back in `terminate`.
+   * When the channel ends, its tasks are cancelled and their promises never settle. Release
+   * resources in `terminate`.
    *
-   * @param input - the task's argument, which must survive a structured clone; behind it options:
-   *   a `signal` that ends the task, and what is to be handed over instead of copied (`transfer`)
+   * @param input - the task's argument, which must survive a structured clone. Options follow it: a
+   *   `signal` that cancels the task, and `transfer`, which lists what to hand over, not copy
    * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, what the task threw,
-   *   or the reason of the signal; as rejections
+   *   or the reason of the signal; all as rejections
    */
   task<Name extends TaskName<Tasks>>(
     name: Name,

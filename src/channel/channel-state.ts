@@ -9,7 +9,7 @@
  *   joining  `join` runs; nothing may be pushed yet
  *   open     messages are handled, one at a time
  *   ending   `terminate` runs; it may still push
- *   closed   nothing of it reaches the client any more
+ *   closed   nothing more is sent to the client
  *
  * Runs on: the shard that owns the connection.
  */
@@ -30,12 +30,12 @@ const STEPS: Record<ChannelState, Partial<Record<ChannelStep, ChannelState>>> = 
   [STATE.closed]: {},
 };
 
-/** Who has such a state: a channel of either kind. */
+/** A channel of either kind. */
 interface Stateful {
   state: ChannelState;
 }
 
-/** Takes a channel to the state after a step. @throws SIM_ERR_INTERNAL where it cannot happen */
+/** Moves a channel to the state after a step. @throws SIM_ERR_INTERNAL if the step is not allowed */
 export function takeStep(channel: Stateful, step: ChannelStep): void {
   const state = nextState(channel.state, step);
   if (state === undefined) {
@@ -44,7 +44,7 @@ export function takeStep(channel: Stateful, step: ChannelStep): void {
   channel.state = state;
 }
 
-/** Gives the state after a step, or undefined where that step cannot happen. */
+/** Returns the state after a step, or undefined if the step is not allowed. */
 export function nextState(state: ChannelState, step: ChannelStep): ChannelState | undefined {
   return STEPS[state][step];
 }

@@ -10,14 +10,14 @@
  *   close         terminate                         the connection ends
  *   kill          nothing                           a rejoin replaces the channel
  *
- * User callbacks get the channel itself, as a ChannelSocket: that interface has what is theirs.
+ * User callbacks get the channel itself. Its type there is ChannelSocket, the public part.
  *
  * Runs on: the shard that owns the connection.
- * Owns: nothing before it is used: mailbox, timers, locals, tasks and further topics are created on
- *       demand. Methods are `private` to the compiler only, as a #method costs each object a field.
- * Full: a mailbox beyond `maxMailbox`, a callback beyond `handlerTimeoutMs`: the channel crashes
- *       with a reason of its own. A join beyond `joinTimeoutMs` is answered with an error, and its
- *       topic is free.
+ * Owns: mailbox, timers, locals, tasks and further topics, each created when it is first needed.
+ *       Methods are `private` for the compiler only, since a #method adds a field to each object.
+ * Full: if the mailbox exceeds `maxMailbox`, or a callback `handlerTimeoutMs`, the channel crashes
+ *       with a reason of its own. A join that exceeds `joinTimeoutMs` is answered with an error,
+ *       and its topic is free again.
  */
 
 import { FAILED, type Callee } from "../callbacks/callbacks.ts";
@@ -209,7 +209,7 @@ export class Channel
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    // A channel that has ended hears of no task, as of those that its end has cancelled.
+    // As with the tasks that the channel's end has cancelled: the promise never settles.
     if (this.state === STATE.closed) return new Promise(() => {});
     const tasks = (this.tasks ??= new Set());
     const task = this.shared.tasks.run(name, input, options);
@@ -241,7 +241,7 @@ export class Channel
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
-    // First in the mailbox: it runs before anything that waits for the answer.
+    // Goes first into the mailbox, so that it runs before any message that waits for the answer.
     if (definition.joined) callbacks.keepAlways(this, JOINED);
     const result = callbacks.run(this, EVENT.join, definition.join, payload);
     if (result === FAILED) return;
@@ -280,7 +280,7 @@ export class Channel
     this.shared.callbacks.flush(this);
   }
 
-  /** The close of the connection is all that its client is told. */
+  /** Does nothing: the client is told by the close of its connection. */
   drain(): void {}
 
   expiring(leftMs: number): void {
@@ -303,7 +303,7 @@ export class Channel
   }
 
   tooSlow(): void {
-    const message = "the client must read its broadcasts, more of them wait than allowed";
+    const message = "the client must read its broadcasts faster: more of them wait than allowed";
     this.crash(null, makeError("SIM_ERR_SLOW_CLIENT", message));
   }
 
@@ -315,7 +315,7 @@ export class Channel
 
   /** Handles a broadcast of a topic that it has subscribed to in code. */
   receive(broadcast: Broadcast): void {
-    // Its own topic, subscribed to once more, is as if every event were intercepted (WIRE §5.5).
+    // A subscription to its own topic acts as if every event were intercepted (WIRE §5.5).
     if (broadcast.topic === this.topic) this.receiveOut(broadcast.event, broadcast.payload);
     else this.send(broadcast);
   }
@@ -413,7 +413,7 @@ export class Channel
     else this.finishIn(event, payload, result, startedMs);
   }
 
-  // Apart from handleIn, which would else make its closure for each message.
+  // Separate from handleIn, so that synchronous messages create no closure.
   private awaitIn(
     promise: PromiseLike<unknown>,
     event: unknown,
@@ -491,12 +491,12 @@ export class Channel
       return;
     }
     reports.joined(this, result.status, params, startedMs);
-    // Subscribed before the answer leaves: what is broadcast after the client saw it comes here.
+    // Subscribe before the answer leaves: what is broadcast after the client saw it must arrive.
     if (result.status === "ok") this.attach();
     try {
       this.answerJoin(result.status, result.payload);
     } catch (error) {
-      // An answer that cannot be encoded is the join's own crash.
+      // An answer that cannot be encoded counts as a crash of the join.
       this.failJoin(error);
       return;
     }
@@ -509,7 +509,7 @@ export class Channel
       this.ref = null;
       counters.add(COUNTER.channels);
     }
-    // Before its own pushes the client must see the end of the channel that this one replaces.
+    // The client must see the end of the channel that this one replaces before this one's pushes.
     this.owner.joinSettled(this);
     if (this.owner.isSerial) callbacks.flushLater(this);
     else callbacks.flush(this);
@@ -550,7 +550,7 @@ export class Channel
     else this.crash(event, reason);
   }
 
-  /** Ends it gracefully: its client is told, and does not join again. */
+  /** Ends it gracefully: the client is told, and does not join again. */
   private end(reason: ExitReason): void {
     this.beginEnd();
     this.sendEnd(EVENT.close, {});
@@ -559,7 +559,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends it with its connection: its client is told nothing. */
+  /** Ends it with its connection: nothing is sent to the client. */
   private endWithConnection(reason: ExitReason): void {
     this.beginEnd();
     this.owner.channelGone(this);
@@ -567,7 +567,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends it by an error: its client is told why, and joins again. */
+  /** Ends it after an error: the client is told why, and joins again. */
   private crash(event: unknown, cause: unknown): void {
     if (this.state !== STATE.open) return;
     const { reports, callbacks } = this.shared;
@@ -584,8 +584,9 @@ export class Channel
     reports.ended(this, reason);
   }
 
-  // Broadcasts did not reach it. A topic that it subscribed to in `join` is told of once it is joined,
-  // and a callback that broadcasts what its own channel cannot receive is not ended while it runs.
+  // Handles lost broadcasts. They wait in the mailbox until the join is answered (`join` may have
+  // subscribed to the topic) or until the running callback ends (it may have broadcast something that
+  // its own channel cannot receive).
   private lose(error: Error): void {
     const isLater = this.state === STATE.joining || this.isRunning;
     if (isLater) this.shared.callbacks.keepAlways(this, { kind: "lost", error });
@@ -604,11 +605,11 @@ export class Channel
       done();
     };
     const isAwaited = callbacks.terminate(this, this.definition.terminate, reason, done, failed);
-    // Meanwhile the same connection may join the topic again, and must not be subscribed twice.
+    // The connection may join the topic again meanwhile, and must not be subscribed twice.
     if (isAwaited) this.detach();
   }
 
-  /** The end of every channel: nothing of it is left, and nothing more reaches its client. */
+  /** Releases everything that is left of it, however it ended. Nothing more is sent to the client. */
   private ended(): void {
     const { callbacks, pubsub, onEnded } = this.shared;
     if (this.state === STATE.ending) takeStep(this, "ended");
@@ -636,7 +637,7 @@ export class Channel
     connection.send(serializer.reply(this.joinRefJson, ref, this.topicJson, status, payload));
   }
 
-  // With the join_ref as it came, where other frames have the join's ref in place of a missing one.
+  // Uses the join_ref as the client sent it. In other frames the join's ref replaces a missing one.
   private answerJoin(status: string, payload: unknown): void {
     const { connection, serializer } = this.owner;
     const joinRef = refJson(this.sentJoinRef);
@@ -667,7 +668,7 @@ export class Channel
 
 const JOINED: ChannelLetter = { kind: "joined" };
 
-/** Returns the reason that the client is told: Phoenix's, or the limit of ours that was reached. */
+/** Returns the reason for the client: Phoenix's, or one that names the limit that was exceeded. */
 function wireReasonOf(cause: unknown): string {
   if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
   if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;

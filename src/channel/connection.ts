@@ -1,15 +1,15 @@
 /**
  * PORT: what a channel needs of the connection of its client. Implemented by each transport.
  *
- * A transport implements what it can do. WebSocket alone is native: the engine publishes to all of its
- * connections at once. Other transports send each frame to each connection.
+ * Only WebSocket connections are native: the engine publishes to all of them at once. Other
+ * transports send each frame to each connection.
  *
  * Runs on: shard.
  */
 
 /** Something that waits until a connection has room. */
 export interface RoomWaiter {
-  /** Sends, now that there is room. If that is not enough, it waits again. */
+  /** Sends what waits. If the room is not enough, it waits again. */
   resume(): void;
 }
 
@@ -21,7 +21,7 @@ export interface Connection {
   readonly transport: string;
   /** False once it ended; everything below then does nothing. */
   readonly isOpen: boolean;
-  /** What the engine can do for it; undefined: frames are sent to it one by one. */
+  /** The engine's publish and subscribe; undefined: frames are sent to it one by one. */
   readonly native: NativeConnection | undefined;
 
   /** Sends a string as a text frame, bytes as a binary frame. Bytes are copied before it returns. */
@@ -29,18 +29,18 @@ export interface Connection {
   /** Sends a frame whose payload is encoded as bytes, which are copied before it returns. */
   sendEncoded(payload: Uint8Array, isBinary: boolean): void;
 
-  /** Asks the client for a pong. Absent if the transport has no such thing. */
+  /** Sends a ping, which the client answers with a pong. Absent if the transport has no pings. */
   ping?(data: string | Uint8Array): void;
 
   /**
-   * False while so much waits for this client that what may wait elsewhere should. What is sent
-   * all the same is kept.
+   * False while so much waits for this client that senders should hold back what they can. What is
+   * sent nevertheless is kept.
    */
   readonly hasRoom: boolean;
   /** Calls `resume` once, when there is room again; never, if the connection ends first. */
   awaitRoom(waiter: RoomWaiter): void;
 
-  /** Runs `work` so that frames which it sends leave together. */
+  /** Runs `work`, and sends the frames of `work` together. */
   cork(work: () => void): void;
 
   /** Closes with a code of `protocol/reserved`. */
@@ -49,21 +49,23 @@ export interface Connection {
 
 /** A connection that the engine publishes to. */
 export interface NativeConnection {
-  /** True if frames may be compressed on their way. */
+  /** True if frames to this client may be compressed. */
   readonly isCompressed: boolean;
 
-  /** Sends frames that are published to this native topic to this connection, from now on. */
+  /** Subscribes the connection to a native topic. */
   subscribe(nativeTopic: string): void;
-  /** Ends what `subscribe` began. */
+  /** Unsubscribes the connection from a native topic. */
   unsubscribe(nativeTopic: string): void;
 
-  /** Publishes to all subscribers of a native topic but this connection. */
+  /** Publishes to all subscribers of a native topic, except this connection. */
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
 }
 
-/** Publishes to all connections of the shard that have a native topic. */
+/** The engine's publish, to all connections of a shard. */
 export interface Publisher {
   /**
+   * Publishes to all subscribers of a native topic.
+   *
    * @param receivers - how many there are, for the counters
    * @param isCompressed - true if the receivers' connections may compress it
    */

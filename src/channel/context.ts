@@ -1,7 +1,7 @@
 /**
- * What a shard gives to the app: its data, its number, and ways to reach all subscribers.
+ * The context of a shard: its data and number, broadcasts, tasks.
  *
- * Runs on: shard, which makes it; one object for each, the same for `start`, `stop`, routes and callbacks.
+ * Runs on: shard. Each shard creates one, which `start`, `stop`, routes and callbacks share.
  */
 
 import type { ContextBroadcastOptions } from "../pubsub/broadcast-options.ts";
@@ -11,19 +11,19 @@ import type { TaskOptions } from "./tasks/tasks.ts";
 /** A shard's context, with what `start` of the endpoint returned. */
 export type AppContext<Own> = ShardContext & Own;
 
-/** What `start` of an endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+/** What `start` of an endpoint adds to the context, as in `typed<ContextOf<typeof start>>()`. */
 export type ContextOf<Start extends (...given: never) => unknown> = Awaited<ReturnType<Start>>;
 
-/** A shard's context. `start` may put its own things on it. */
+/** A shard's context. `start` may add to it. */
 export interface ShardContext {
-  /** What the host handed to `serve` as `data`, cloned. */
+  /** A clone of the `data` that the host passed to `serve`. */
   readonly data: unknown;
   /** Index of this shard, from 0. */
   readonly shard: number;
   readonly shards: number;
   /**
-   * True while the node takes clients: false until it listens, from the beginning of its drain on,
-   * and while no shard is in the deal. What a health check is to be told.
+   * True while the node accepts clients, for health checks. False until it listens, once it drains,
+   * and while no shard is taking connections.
    */
   readonly isReady: boolean;
   /** Secret that tokens are derived from. */
@@ -32,7 +32,8 @@ export interface ShardContext {
    * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
    * Schema that the topic's channel declares for the event applies as to its own broadcasts.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID; then nobody gets it
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID; nobody receives it
+   *   then
    */
   broadcast(
     topic: string,
@@ -40,23 +41,23 @@ export interface ShardContext {
     payload?: unknown,
     options?: ContextBroadcastOptions,
   ): void;
-  /** Closes all connections of a socket id, on all nodes, with 1001. */
+  /** Closes all connections with a socket id, on all nodes, with code 1001. */
   disconnect(id: string): void;
   /**
-   * Has broadcasts of a topic handled by this shard's code; each shard that subscribes gets each.
+   * Calls a handler with every broadcast of a topic. Each shard that subscribes gets all of them.
    *
-   * @param onGap - called where some were lost on their way to this shard
-   * @returns what ends it
+   * @param onGap - called if broadcasts were lost on their way to this shard
+   * @returns a function that unsubscribes
    */
   subscribe(topic: string, handler: BroadcastHandler, onGap?: () => void): () => void;
   /**
-   * Has a task run, as `socket.task` does, for a route or `start`. It is cancelled where the shard
-   * ends; for a request that goes away, `{ signal: request.signal }`.
+   * Runs a task, as `socket.task` does, for a route or `start`. It is cancelled when the shard ends.
+   * To cancel it when the client disconnects, pass `{ signal: request.signal }`.
    *
-   * @throws as `socket.task`; SIM_ERR_SERVER_CLOSED where the shard ends first
+   * @throws like `socket.task`; SIM_ERR_SERVER_CLOSED if the shard ends first
    */
   task(name: string, input?: unknown, options?: TaskOptions): Promise<unknown>;
-  /** Subscribers that a topic has on this shard; on all of the node, ask the server. */
+  /** Returns how many subscribers a topic has on this shard; `server.subscribers` counts the node. */
   subscribers(topic: string): number;
   [name: string]: unknown;
 }

@@ -1,7 +1,7 @@
 /**
- * How a user defines a channel, and the types by which everything in it is inferred.
+ * `defineChannel`, and the types from which everything in a channel is inferred.
  *
- * Runs on: shard; the definition is made once for each, and serves all joins.
+ * Runs on: shard. Each shard makes a definition once, for all joins.
  */
 
 import {
@@ -41,13 +41,13 @@ declare const CONTEXT: unique symbol;
 declare const TYPES: unique symbol;
 declare const SOCKET: unique symbol;
 
-/** A socket's definition, which says what its channels find: assigns, and the shard's context. */
+/** A socket's definition, from which its channels infer the types of assigns and context. */
 export interface HasAssigns<Assigns, Context = object> {
   readonly [ASSIGNS]?: Assigns;
   readonly [CONTEXT]?: Context;
 }
 
-/** A channel's definition, which says what it must find. Exists at compile time only. */
+/** The assigns and the context that a channel requires. Exists at compile time only. */
 export interface DefinedFor<Assigns, Context> {
   readonly [SOCKET]?: (assigns: Assigns, context: Context) => void;
 }
@@ -65,116 +65,120 @@ export interface ChannelCallbacks<
   Handlers = InCallbacks<Socket, In>,
 > {
   /**
-   * Schema, or type, of the join's parameters. Those that do not fit are refused with
+   * Schema or type of the join's parameters. Parameters that do not match are refused with
    * `{reason: "invalid_payload", issues}`, and `join` is not called.
    */
   readonly params?: Params;
   /**
-   * By event that clients send: a schema, a type, or an InEvent that has more to say. A payload that
-   * does not fit is answered with error `{reason: "invalid_payload", issues}`, one with more than
-   * `maxBytes` with `{reason: "payload_too_large", max_bytes}`, one beyond its `rate` with
-   * `{reason: "rate_limited", retry_after}`, and the handler is not called.
+   * What clients send, by event: a schema, a type, or an InEvent with further rules. A message that
+   * breaks them is answered with error, and its handler is not called:
+   * `{reason: "invalid_payload", issues}` if the payload does not match,
+   * `{reason: "payload_too_large", max_bytes}` if it has more than `maxBytes`,
+   * `{reason: "rate_limited", retry_after}` if the client exceeds the `rate`.
    */
   readonly in?: In;
   /**
-   * By event that the channel sends: a type, or a JSON Schema. With these no other event can be
-   * pushed or broadcast by the channel, as far as the compiler sees. A JSON Schema that has an
-   * object with `additionalProperties: false` is compiled, and what it does not name is not sent.
+   * What the channel sends, by event: a type or a JSON Schema. The compiler then rejects pushes and
+   * broadcasts of all other events. A JSON Schema is compiled if one of its objects has
+   * `additionalProperties: false`; properties that it does not name are then not sent.
    */
   readonly out?: Out;
-  /** Type of what `send` and `sendAfter` may give to `handleInfo`: `typed<"tick">()`. */
+  /** Type of the messages that `send` and `sendAfter` take, as in `typed<"tick">()`. */
   readonly info?: Typed<Info>;
-  /** Type of the tasks module: `typed<typeof tasks>()`. */
+  /** Type of the tasks module, as in `typed<typeof tasks>()`. */
   readonly tasks?: Typed<Tasks>;
-  /** Makes `locals` of a channel when they are first used. */
+  /** Creates `locals` of a channel when they are first used. */
   locals?(): Locals;
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
   join(socket: Socket, payload: InPayload<Params>): Joined | Promise<Joined>;
   /**
-   * Runs after the client was sent the answer of an accepted join, before anything else of the
-   * channel: here it may push and broadcast.
+   * Runs after an accepted join was answered, before any other callback. From here on the channel
+   * may push and broadcast.
    */
   joined?(socket: Socket): HandleOutResult | Promise<HandleOutResult>;
   /**
-   * A handler for each event of the client. Its payload is what JSON gave, or a Uint8Array of its
-   * own where the client sent bytes; `verbatim` makes one that gets it as the client wrote it. An
-   * event without a handler crashes the channel.
+   * Handlers of the client's messages, by event. The payload is parsed JSON, or a Uint8Array that
+   * belongs to the handler if the client sent bytes. `verbatim` makes a handler that gets the
+   * payload as the client wrote it. An event without a handler crashes the channel.
    */
   readonly handleIn?: Handlers;
-  /** Broadcasts of these events are not sent, but handed to the handler, which may push. */
+  /**
+   * Handlers of broadcasts, by event. These broadcasts go to the handler instead of the client; the
+   * handler may push.
+   */
   readonly intercept?: {
     readonly [Event in keyof Out]?: OutCallback<Socket, Sent<Out[Event]>>;
   };
-  /** Takes what `send`, `sendAfter` and `subscribe` bring. */
+  /** Handles messages from `send` and `sendAfter`, and broadcasts of topics from `subscribe`. */
   handleInfo?(socket: Socket, message: Info): HandleOutResult | Promise<HandleOutResult>;
   /**
-   * Is told that the connection has so much time left (ms), unless it is renewed: the socket's
-   * `expiringMs` before its end, or when half of its time is left where that is later. Each joined
-   * channel is told that has this; one that may push is enough.
+   * Runs before the connection expires, with the time left (ms): the socket's `expiringMs` before
+   * the end, or when half of the time is left if that is later. A renewal moves it. It runs in each
+   * joined channel that defines it; it is enough if one of them can push to the client.
    */
   expiring?(socket: Socket, leftMs: number): HandleOutResult | Promise<HandleOutResult>;
-  /** Runs when the channel ends; not where a rejoin of the same topic replaces it. */
+  /** Runs when the channel ends, unless a rejoin of the same topic replaces it. */
   terminate?(socket: Socket, reason: ExitReason): void | Promise<void>;
   /**
-   * Lets a client that does not take the broadcasts of this channel in time miss some of them,
-   * where otherwise the `slowClients` of its socket decides. `conflate` keeps the latest of each
-   * event, `drop-oldest` the latest of all. Only broadcasts are left out: pushes, replies, and
-   * events that are intercepted are not, and overtake those that wait.
+   * Lets a client that is too slow for the broadcasts of this channel miss some of them. Without
+   * it, `slowClients` of the socket applies. `conflate` keeps the latest of each event,
+   * `drop-oldest` the latest of all. Only broadcasts are left out. Pushes, replies and intercepted
+   * events are not, and overtake broadcasts that wait.
    */
   readonly slow?: SlowPolicy;
-  /** With `slow`: broadcasts that may wait for one client; 64 without. */
+  /** With `slow`: how many broadcasts may wait for one client. Default: 64. */
   readonly queue?: number;
   /**
-   * With `slow`: runs when the client has taken again all that waited, and had missed some. What
-   * is pushed here comes after that.
+   * With `slow`: runs when a client that has missed broadcasts has been sent all that waited. What
+   * it pushes arrives after those.
    */
   missed?(socket: Socket, count: number): HandleOutResult | Promise<HandleOutResult>;
   /**
-   * Time that an asynchronous `join` may take (ms); the server's `joinTimeoutMs` without. Then the
-   * client is told `join timeout` and may join again. What the late join still gives is dropped,
-   * and no `terminate` runs, as with one that throws: what it took it must give back itself.
+   * Time limit of an asynchronous `join` (ms). Default: `joinTimeoutMs` of the server. After it the
+   * client gets `join timeout` and may join again. The result of the late join is ignored and
+   * `terminate` does not run, as for a join that throws: `join` must release its resources itself.
    */
   readonly joinTimeoutMs?: number;
-  /** Rate limits of one connection on one topic; none without. */
+  /** Rate limits of one connection on one topic. Default: none. */
   readonly limits?: ChannelLimits;
-  /** Level at which joins are logged, `info` without; false: not at all. */
+  /** Level at which joins are logged; false: not at all. Default: `info`. */
   readonly logJoin?: LineLevel | false;
-  /** Level at which handled messages are logged, `debug` without; false: not at all. */
+  /** Level at which handled messages are logged; false: not at all. Default: `debug`. */
   readonly logHandleIn?: LineLevel | false;
 }
 
-/** Which broadcasts are left out for a client that does not take them in time. */
+/** Which broadcasts are kept for a client that is too slow for them. */
 export type SlowPolicy = "conflate" | "drop-oldest";
 
-/** What a channel does for a client that does not take its broadcasts in time. */
+/** How a channel treats a client that is too slow for its broadcasts. */
 export interface SlowChannel {
   readonly policy: SlowPolicy;
   /** Broadcasts that may wait. */
   readonly bound: number;
 }
 
-/** A channel's definition. By default the type of any, whatever its types and its socket. */
+/** A channel's definition. Without type arguments, any definition. */
 export interface ChannelDefinition<
   Types extends ChannelTypes = ChannelTypes,
   Assigns = never,
   Context = never,
 > extends DefinedFor<Assigns, Context> {
-  /** What clients and the host may know of it. Exists at compile time only. */
+  /** Types for clients and the host. Exists at compile time only. */
   readonly [TYPES]?: Types;
   readonly locals: () => unknown;
   readonly join: (socket: object, payload: unknown) => unknown;
   readonly joined: ((socket: object, nothing: unknown) => unknown) | undefined;
   readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
-  /** Undefined: all that it sends is written by JSON.stringify. */
+  /** Undefined: JSON.stringify writes all payloads. */
   readonly writers: OutWriters | undefined;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
   readonly expiring: ((socket: object, leftMs: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
-  /** Undefined: the socket's policy holds. */
+  /** Undefined: the socket's policy applies. */
   readonly slow: SlowChannel | undefined;
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
-  /** Undefined: the server's. */
+  /** Undefined: the server's applies. */
   readonly joinTimeoutMs: number | undefined;
   /** Undefined: it has no rate limits. */
   readonly limiter: ChannelLimiter | undefined;
@@ -183,13 +187,13 @@ export interface ChannelDefinition<
 }
 
 /**
- * Defines a channel for the connections of a socket. All types follow from what is given.
+ * Defines a channel for the connections of a socket. All types are inferred from the arguments.
  *
- * @param _socket - the definition of the socket that it will be mounted under: its assigns and its
- *   context are known in every callback
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, a declaration no schema, an
- *   event of `in` has no handler, `slow` is no policy, `queue` no number of broadcasts, or a level
- *   none of the log; SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
+ * @param _socket - the definition of the socket that it will be mounted under, which gives the
+ *   callbacks the types of assigns and context
+ * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function, a declaration is not a schema,
+ *   an event of `in` has no handler, or `slow`, `queue` or a log level is invalid;
+ *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of the option's range
  */
 export function defineChannel<
   Assigns,
@@ -269,13 +273,13 @@ function slowOf(policy: unknown, given: unknown): SlowChannel | undefined {
 
 type Handler = (socket: object, payload: unknown) => unknown;
 
-// Maps, so that an event called `constructor` or `__proto__` finds what the user wrote, or nothing.
+// A map, so that an event called `constructor` or `__proto__` finds a handler of the user or nothing.
 function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<string, Handler> {
   const found = new Map<string, Handler>();
   for (const [event, handler] of Object.entries(given)) {
     checkFunction(`intercept.${event}`, handler);
     if (isVerbatim(handler)) {
-      throw invalid(`intercept.${event} must take its payload parsed, got a verbatim handler`);
+      throw invalid(`intercept.${event} must be an ordinary handler, got a verbatim one`);
     }
     found.set(event, handler as Handler);
   }

@@ -1,13 +1,15 @@
 /**
- * Delivers broadcasts past the channels, straight to their connections.
+ * Delivers broadcasts straight to the connections, bypassing the channels.
  *
- * A plain lane gets the bytes in one native publish. A lane that intercepts the event hands it to its
- * channels, decoded for each, so that no channel can change what another sees. Channels that may miss
- * broadcasts are never subscribed natively, as the engine cannot take back what it has queued: each
- * is sent the bytes if its connection has room; otherwise they wait in a queue of its own. A binary
- * broadcast has no form in version 1, so channels on that version end, and their clients join again.
- * A user's own serializer gets the broadcast decoded, and writes it once for its lane.
- * Broadcasts of this thread to plain lanes are held while its window takes them.
+ * A plain lane gets the bytes in one native publish. Broadcasts of this thread to plain lanes may be
+ * held until the end of a window (`held-broadcasts`).
+ *
+ * A lane that intercepts the event passes it to its channels, decoded for each, so that no channel can
+ * change what another sees. Channels that may miss broadcasts are never subscribed natively, because
+ * the engine cannot take back what it has queued: each is sent the bytes if its connection has room;
+ * otherwise they wait in the channel's queue. Version 1 cannot represent a binary broadcast, so
+ * channels on that version end, and their clients join again. A user's own serializer gets the
+ * broadcast decoded, and writes it once for its lane.
  *
  * Runs on: shard.
  */
@@ -47,7 +49,7 @@ interface Decoded {
   readonly isReceived: boolean;
 }
 
-const NO_FORM = "a binary broadcast has no form for a client of version 1";
+const NO_FORM = "a binary broadcast cannot be encoded for a client on version 1";
 
 /** The lanes of all topics of a shard. */
 export class Fastlane implements Dispatcher<Lane> {
@@ -70,10 +72,10 @@ export class Fastlane implements Dispatcher<Lane> {
     let lane = entry.lanes.find((other) => other.kind === kind);
     if (!lane) {
       lane = new Lane(kind, entry.topic);
-      // `concat` takes the room that it needs, a spread more.
+      // `concat` allocates exactly what it needs; a spread allocates more.
       entry.lanes = entry.lanes.length === 0 ? [lane] : entry.lanes.concat(lane);
     }
-    // Held broadcasts are older than this subscription.
+    // Held broadcasts are older than this subscription, so they are published first.
     this.#letGo(lane);
     lane.add(channel);
     if (kind.isNative) channel.owner.connection.native?.subscribe(lane.nativeTopic);
@@ -100,7 +102,7 @@ export class Fastlane implements Dispatcher<Lane> {
       if (isIntercepted || !hasForm(serializer, envelope)) others = [...(others ?? []), lane];
       else this.#deliver(lane, frameFor(serializer, envelope), envelope, sender);
     }
-    // Last: user code that runs for these may broadcast, which overwrites the bytes.
+    // These come last: they run user code, which may broadcast and so overwrite the bytes.
     if (!others) return;
     event ??= envelope.event();
     this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
@@ -117,20 +119,20 @@ export class Fastlane implements Dispatcher<Lane> {
     if (kind.isQueued) {
       this.#enqueue(lane, outgoing, frame, from);
     } else if (!kind.isNative) {
-      // A copy: a connection that ends within the call removes its channel from the lane.
+      // Copied, because a connection that ends during the call removes its channel from the lane.
       for (const channel of lane.subscribers.slice()) {
         if (channel !== from) channel.owner.connection.sendEncoded(frame, isBinary);
       }
     } else if (this.#held && !outgoing.isReceived && this.#held.takes()) {
       this.#held.hold(lane, frame, isBinary, from);
     } else {
-      // A broadcast of another thread must not overtake one that is held here, such as a presence diff.
+      // A broadcast from another thread must not overtake one that is held here, such as a presence diff.
       this.#letGo(lane);
       lane.publish(this.#publisher, frame, isBinary, from);
     }
   }
 
-  // For lanes that cannot take the bytes as they are. Everything is decoded before user code runs.
+  // For lanes that cannot use the bytes as they are. Everything is decoded before user code runs.
   #dispatchDecoded(
     lanes: readonly Lane[],
     { topic, event, envelope }: Named,
@@ -156,7 +158,7 @@ export class Fastlane implements Dispatcher<Lane> {
     if (skipped.length > 0) this.#skip(skipped);
   }
 
-  // Encodes a broadcast by a user's serializer, which may throw.
+  // Encodes a broadcast with a user's serializer, which may throw.
   #encode(
     topic: string,
     { lane, event, payload, isReceived }: Decoded,
@@ -185,7 +187,7 @@ export class Fastlane implements Dispatcher<Lane> {
     for (const channel of channels) channel.noForm(NO_FORM);
   }
 
-  // Queues share one copy: the frame itself may be in a ring.
+  // All queues share one copy. It is needed because the frame itself may be in a ring.
   #enqueue(lane: Lane, outgoing: Outgoing, frame: Uint8Array, from: Subscriber | undefined): void {
     const { isBinary } = outgoing;
     let kept: QueuedBroadcast | undefined;
@@ -238,7 +240,7 @@ interface Intercepted {
   readonly payload: unknown;
 }
 
-/** Reports whether the bytes of a broadcast, or a part of them, are its form. */
+/** Reports whether a serializer's clients can be sent the bytes of a broadcast, or a part of them. */
 function hasForm(serializer: Serializer, envelope: Envelope): boolean {
   return serializer.broadcast === undefined && !(envelope.isBinary && serializer === jsonV1);
 }

@@ -1,14 +1,14 @@
 /**
- * Broadcasts of this thread that wait for the end of a window (`pubsub/holding-windows`), and are
- * then published together, which the engine sends with few system calls per client.
+ * Broadcasts of this thread that wait for the end of a window (`pubsub/holding-windows`).
  *
- * Whatever else a client gets after them must not overtake them: who sends to it, and who takes
- * it off a lane or puts it on one, lets go of all first where one of its lanes is held.
+ * They are published together, so that the engine needs few system calls per client. Frames that are
+ * sent later must not overtake them: before something is sent to a client on a held lane, or its
+ * channel is added to such a lane or removed, all held broadcasts are flushed.
  *
  * Runs on: shard.
- * Owns: a copy of each frame, in a buffer that is filled again in each window.
- * Order: that in which they came, over all topics.
- * Full: the buffer holds 256 KiB; what finds no room in it lets go of all before it.
+ * Owns: a copy of each frame, in a buffer that is reused in each window.
+ * Order: the order of the broadcasts, across all topics.
+ * Full: the buffer holds 256 KiB. A frame that does not fit flushes everything before it.
  */
 
 import type { HoldingWindow } from "../pubsub/holding-windows.ts";
@@ -25,12 +25,12 @@ interface Held {
   isBinary: boolean;
 }
 
-/** What is held of a shard's broadcasts. */
+/** The held broadcasts of a shard. */
 export class HeldBroadcasts {
   readonly #window: HoldingWindow;
   readonly #publisher: Publisher;
   readonly #bytes = new Uint8Array(BUFFER_BYTES);
-  /** The first `#count` are in use; the others wait to be used again. */
+  /** The first `#count` are in use; the others are kept for reuse. */
   readonly #held: Held[] = [];
   #count = 0;
   #end = 0;
@@ -45,12 +45,12 @@ export class HeldBroadcasts {
     return this.#count === 0;
   }
 
-  /** Whether the broadcast that comes now is to be held; asked once for each. */
+  /** Reports whether the next broadcast is to be held. Call it once for each. */
   takes(): boolean {
     return this.#window.takes();
   }
 
-  /** Holds a frame for the channels of a native lane, but for the one that it is from. */
+  /** Holds a frame for all channels of a native lane except its sender. */
   hold(lane: Lane, frame: Uint8Array, isBinary: boolean, from: Subscriber | undefined): void {
     if (this.#end + frame.length > BUFFER_BYTES) this.flush();
     if (frame.length > BUFFER_BYTES) {
@@ -70,7 +70,7 @@ export class HeldBroadcasts {
     this.#window.open();
   }
 
-  /** Lets go of all. */
+  /** Publishes everything that is held. */
   flush(): void {
     const count = this.#count;
     this.#count = 0;

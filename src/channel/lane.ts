@@ -1,12 +1,12 @@
 /**
  * The subscribers of one topic that receive broadcasts in the same form.
  *
- * The form is a class: the serializer, how frames leave (published by the engine, sent one by one, or
- * through a queue; compressed or not), and which events are intercepted. A broadcast is encoded and
- * published once per lane.
+ * The form depends on the serializer, on how frames leave (published by the engine, sent one by one,
+ * or through a queue; compressed or not), and on which events are intercepted. A broadcast is encoded
+ * and published once per lane.
  *
  * Runs on: shard.
- * Owns: `lane` and `laneAt` of its subscribers, so that one leaves without a search.
+ * Owns: `lane` and `laneAt` of its subscribers, so that one is removed without a search.
  */
 
 import type { Serializer } from "../protocol/serializer.ts";
@@ -14,20 +14,20 @@ import type { Connection, Publisher } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
 import type { QueueOwner } from "./send-queue.ts";
 
-/** A channel, as far as broadcasts of its topic are concerned. */
+/** A channel, as a receiver of its topic's broadcasts. */
 export interface Subscriber extends QueueOwner {
   readonly owner: { readonly connection: Connection; readonly serializer: Serializer };
   readonly definition: {
     readonly intercept: ReadonlyMap<string, unknown>;
     readonly slow: SlowChannel | undefined;
   };
-  /** The lane that it is on, and its place there. */
+  /** The lane that it is on, and its index there. */
   lane: Lane | undefined;
   laneAt: number;
 
   /** Handles a broadcast of an event that it intercepts. */
   receiveOut(event: string, payload: unknown): void;
-  /** Called when a broadcast has no form for its client, with the reason. */
+  /** Called when a broadcast cannot be encoded for its client, with the reason. */
   noForm(reason: string): void;
   /** Called when broadcasts were lost between threads. */
   missed(): void;
@@ -38,7 +38,7 @@ export interface LaneClass {
   readonly serializer: Serializer;
   readonly isNative: boolean;
   readonly isCompressed: boolean;
-  /** True if broadcasts wait in a queue of each subscriber while there is no room. Never native. */
+  /** True if each subscriber has a queue, where broadcasts wait for room. Never native. */
   readonly isQueued: boolean;
   /** Events that go to the channel instead of the client. */
   readonly intercepts: ReadonlyMap<string, unknown>;
@@ -74,14 +74,14 @@ export class Lane {
   add(subscriber: Subscriber): void {
     subscriber.lane = this;
     subscriber.laneAt = this.#subscribers.length;
-    // Most topics of most apps have few subscribers, and an array that is pushed to takes room for
-    // 17: 128 bytes too many. `concat` takes what it needs.
+    // Most topics have few subscribers. `push` makes an array reserve 17 elements, 128 bytes too
+    // many; `concat` allocates exactly what it needs.
     if (this.#subscribers.length === 0) this.#subscribers = [subscriber];
     else if (this.#subscribers.length < 4) this.#subscribers = this.#subscribers.concat(subscriber);
     else this.#subscribers.push(subscriber);
   }
 
-  /** Publishes a frame to all subscribers of a native lane but the one that it is from. */
+  /** Publishes a frame to all subscribers of a native lane except its sender. */
   publish(
     publisher: Publisher,
     frame: Uint8Array,
@@ -91,8 +91,8 @@ export class Lane {
     const { nativeTopic, size } = this;
     const sender = from?.lane === this ? from.owner.connection : undefined;
     if (sender?.isOpen === true && sender.native) {
-      // Leaves out the connection, which is the same here: it has joined the topic just once. A
-      // connection that is gone publishes nothing, and receives nothing that all others receive.
+      // This leaves out the sender's connection, which has joined the topic only once. A closed
+      // connection cannot publish; the other branch does, and it receives nothing anyway.
       sender.native.publish(nativeTopic, frame, isBinary, size - 1);
     } else {
       publisher.publish(nativeTopic, frame, isBinary, size, this.kind.isCompressed);

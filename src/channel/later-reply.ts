@@ -1,5 +1,5 @@
 /**
- * The means to answer a message later, from anywhere in the shard.
+ * `LaterReply`: answers a message later, from anywhere in the shard.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -9,7 +9,7 @@ import { STATUS } from "../protocol/reserved.ts";
 import type { ChannelOwner } from "./routed-channel.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
 
-/** The payload of a reply: typed with status ok, any other payload with other statuses. */
+/** Payload argument of a reply: typed for status ok, anything for other statuses. */
 export type LaterPayload<Status, Answer> = Status extends "ok"
   ? object extends Answer
     ? [payload?: Answer]
@@ -17,15 +17,15 @@ export type LaterPayload<Status, Answer> = Status extends "ok"
   : [payload?: unknown];
 
 /**
- * Answers one message, any number of times, also after its channel has ended (WIRE §5.3). Phoenix's
- * name for it is `socket_ref`.
+ * An object that answers one message, any number of times, even after its channel has ended (WIRE
+ * §5.3). Phoenix calls it `socket_ref`.
  */
 export class LaterReply<Answer = unknown> {
   readonly #owner: ChannelOwner;
   readonly #joinRefJson: string;
   readonly #topicJson: string;
   readonly #ref: Ref;
-  /** Writes replies with ok if the event declares them by a JSON Schema. */
+  /** Writes ok replies, if the event declares a JSON Schema for them. */
   readonly #write: PayloadWriter | undefined;
 
   constructor(

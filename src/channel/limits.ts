@@ -1,7 +1,7 @@
 /**
- * How a user limits a channel: what one connection may do on one topic.
+ * Rate limits of a channel: what one connection may do on one topic.
  *
- * Runs on: shard; made once for each definition, serves all its channels.
+ * Runs on: shard; one limiter per definition, for all of its channels.
  * Owns: the buckets of a channel, from its first message on.
  */
 
@@ -11,23 +11,23 @@ import type { Buckets, Counted } from "../limits/own-limits.ts";
 import { RateLimit, spentOn, type Rate } from "../limits/rate.ts";
 import type { Message } from "../protocol/message.ts";
 
-/** What a connection may do on one topic in how much time; without a limit, whatever it can. */
+/** Rate limits of a connection on one topic. What is left out is not limited. */
 export interface ChannelLimits {
-  /** Its messages, but for join and leave. */
+  /** Its messages, except joins and leaves. */
   readonly messages?: Rate;
-  /** Bytes of the frames in which these come; of binary ones, of their payloads. */
+  /** Bytes of the frames of these messages; of binary frames, only the payload counts. */
   readonly bytes?: Rate;
-  /** Joins of channels of this definition, on whichever topics of one connection. */
+  /** Joins of channels of this definition by one connection, over all topics. */
   readonly joins?: Rate;
 }
 
 interface EventLimit {
   readonly limit: RateLimit;
-  /** Place of its bucket. */
+  /** Index of its bucket. */
   readonly at: number;
 }
 
-/** What limits keep with a channel. */
+/** A channel with the state of its limits. */
 export interface LimitedChannel {
   buckets?: Buckets;
 }
@@ -36,15 +36,15 @@ export interface LimitedChannel {
 export class ChannelLimiter {
   readonly #own: OwnLimits;
   readonly #events = new Map<unknown, EventLimit>();
-  /** Of joins, whose buckets are the sockets'. */
+  /** Limit of joins. The sockets keep its buckets. */
   readonly joins: RateLimit | undefined;
-  /** Whose limit refused last, and what it counts. */
+  /** Scope of the limit that refused last, and what it counts. */
   scope: "channel" | "event" = "channel";
   refusedBy: Counted = "messages";
 
   /**
    * @param events - rates of single events
-   * @throws SIM_ERR_DEFINITION_INVALID where they cannot be
+   * @throws SIM_ERR_DEFINITION_INVALID if a limit is invalid
    */
   constructor(limits: ChannelLimits, events: ReadonlyMap<string, Rate>) {
     checkKeys("limits", limits, OWN_KEYS);
@@ -56,16 +56,16 @@ export class ChannelLimiter {
     }
   }
 
-  /** True where the text of a frame is wanted. */
+  /** True if `take` needs the text of frames. */
   get countsBytes(): boolean {
     return this.#own.countsBytes;
   }
 
   /**
-   * Takes a message of a channel, if it is within the limits of both.
+   * Counts a message of a channel if it is within the limits of the channel and of its event.
    *
-   * @param frame - the text in which it came; undefined for bytes
-   * @returns 0 where it passes; else the ms after which it would
+   * @param frame - the text frame that it came in; undefined for a binary frame
+   * @returns 0 if it passes; otherwise the time until it would pass (ms)
    */
   take(
     channel: LimitedChannel,
@@ -96,14 +96,14 @@ export class ChannelLimiter {
     return 0;
   }
 
-  /** Gives the buckets of a channel, and makes them the first time. */
+  /** Returns the buckets of a channel; creates them the first time. */
   bucketsOf(channel: LimitedChannel): Buckets {
     channel.buckets ??= fullBuckets(this.#events.size);
     return channel.buckets;
   }
 }
 
-/** Makes the limits of a definition; undefined: it has none. */
+/** Makes the limiter of a definition; returns undefined if it has no limits. */
 export function channelLimiterOf(
   limits: ChannelLimits | undefined,
   events: ReadonlyMap<string, Rate>,

@@ -4,14 +4,14 @@
  *   joining --accept--> open --close, fail, crash, end of the connection, rejoin--> closed
  *      +--refuse, crash, join timeout, end of the connection------------------------> closed
  *
- * There is no mailbox: order, and how much waits, are up to the user. The channel ensures that the
- * client sees Phoenix's order (the answer of the join before all else, one end), and that an error in
- * user code costs its own channel alone.
+ * There is no mailbox: user code decides in which order it handles messages, and how many may wait.
+ * The channel ensures that the client sees Phoenix's order (first the answer of the join, and only
+ * one end), and that an error in user code ends only its own channel.
  *
- * Runs on: the shard that owns the connection. Methods are `private` to the compiler only, as a
- *       #method costs each object a field.
- * Full: a join that is not answered within `joinTimeoutMs` is answered with `join timeout`; an `end`
- *       that does not settle within `handlerTimeoutMs` is not waited for.
+ * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
+ *       #method adds a field to each object.
+ * Full: a join that is not answered within `joinTimeoutMs` is answered with `join timeout`. An `end`
+ *       that does not settle within `handlerTimeoutMs` is no longer waited for.
  */
 
 import type { Until } from "../callbacks/expiry.ts";
@@ -59,7 +59,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   answered: "ok" | "error" | undefined = undefined;
   /** True while `start` is on the stack. */
   isStarting = false;
-  /** Why it ended within `start`, which has not returned its handlers yet. */
+  /** Why it ended during `start`, before its handlers were known. */
   startEnd: ExitReason | undefined = undefined;
   isLeaving = false;
   pending: PendingJoin | undefined = undefined;
@@ -169,7 +169,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
 
   // -- RoutedChannel: for the socket -------------------------------------------------------------
 
-  /** It is on no lane: it subscribes to its topic itself, if it wants its broadcasts. */
+  /** False, as it is on no lane. It subscribes to its topic itself if it wants the broadcasts. */
   get isHeld(): boolean {
     return false;
   }
@@ -219,7 +219,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     this.receiveIn(message);
   }
 
-  /** Nothing waits: each message is handled when it is read. */
+  /** Does nothing: each message is handled as soon as it is read. */
   flush(): void {}
 
   tooSlow(): void {}
@@ -252,7 +252,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
       this.shared.reports.crashed(this, null, missedError(topic));
       this.fail(REASON.missed);
     }
-    // Its client has not been told of the topic yet: the join has failed.
+    // Before the join is answered, a loss makes the join fail.
     else this.failJoin(missedError(topic), REASON.joinCrashed);
   }
 
@@ -265,7 +265,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     }
     if (handlers === undefined && this.answered === STATUS.error) return;
     ignoreOutcome(handlers);
-    const allowed = "{ receive, … } at once, or nothing after it has refused";
+    const allowed = "{ receive, … } synchronously, or nothing after it has refused";
     throw badResult("start", allowed, handlers);
   }
 
@@ -308,7 +308,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
       if (status === STATUS.ok) this.opened();
       else this.refused();
     } else if (status === STATUS.ok) {
-      // Now, so that the end of a channel that this one replaces leaves before its own pushes.
+      // Now, so that the end of a channel that this one replaces is sent before its own pushes.
       this.owner.joinSettled(this);
     }
   }
@@ -368,7 +368,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     throw makeError("SIM_ERR_NOT_JOINED", `${name} must be called after the join was accepted`);
   }
 
-  // With the join_ref as it came, where later frames have the join's ref in place of a missing one.
+  // Uses the join_ref as the client sent it. In later frames the join's ref replaces a missing one.
   private sendAnswer(status: "ok" | "error", payload: unknown): void {
     const { connection, serializer } = this.owner;
     const joinRef = refJson(this.sentJoinRef);
@@ -384,7 +384,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     this.tell(() => connection.send(serializer.end(joinRef, this.topicJson, event, payload)));
   }
 
-  // A user's serializer may throw, which is no fault of the channel's.
+  // If a user's serializer throws, the client cannot be told: its connection is closed.
   private tell(tell: () => void): void {
     try {
       tell();

@@ -1,7 +1,7 @@
 /**
- * How a user defines a raw channel: one that does itself what others have done for them (WIRE §4.4).
+ * `defineRawChannel`: channels that leave everything to user code (WIRE §4.4).
  *
- * Runs on: shard; the definition is made once for each, and serves all joins.
+ * Runs on: shard. Each shard makes a definition once, for all joins.
  */
 
 import { checkCallbacks } from "../definition-checks.ts";
@@ -16,113 +16,114 @@ import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason } from "../callbacks/results.ts";
 
 /**
- * One connection's membership of one topic, as a raw channel holds it.
+ * One connection's membership of one topic, as user code sees it.
  *
- * It may be kept, and used from anywhere in the shard. Once the channel has ended nothing of it
- * does anything.
+ * It may be stored and used from anywhere in the shard. Once the channel has ended, its methods do
+ * nothing.
  */
 export interface RawChannelHandle<Assigns = object, Context = object> {
   readonly topic: string;
   /** The socket's id, or null. */
   readonly id: string | null;
-  /** What `connect` gave, with the route's `assigns` over it. Frozen. */
+  /** What `connect` returned, overridden by the route's `assigns`. Frozen. */
   readonly assigns: Readonly<Assigns>;
-  /** What the route has as `options`. */
+  /** `options` of its route. */
   readonly options: unknown;
-  /** The client's name for this join, any JSON value: its join_ref, or its ref where it sent none. */
+  /** The join's join_ref, any JSON value; the join's ref if the client sent no join_ref. */
   readonly joinRef: unknown;
   readonly transport: string;
-  /** Index of the shard that serves it. */
+  /** Index of the shard that serves the channel. */
   readonly shard: number;
-  /** The shard's context, with what `start` of the endpoint added. */
+  /** The shard's context, including what `start` of the endpoint returned. */
   readonly context: AppContext<Context>;
-  /** True from `accept` to the end. */
+  /** True from `accept` until the channel ends. */
   readonly isOpen: boolean;
 
   /**
-   * Answers the join with ok. Messages of the client come after that; until then they wait.
+   * Answers the join with ok. Messages from the client wait until then.
    *
-   * @throws SIM_ERR_JOIN_ANSWERED where it was answered; SIM_ERR_PAYLOAD, and then it was not
+   * @throws SIM_ERR_JOIN_ANSWERED if the join has been answered; SIM_ERR_PAYLOAD if the payload
+   *   cannot be sent, and the join stays unanswered
    */
   accept(payload?: unknown): void;
-  /** Answers the join with error, which ends the channel. Throws as `accept`. */
+  /** Answers the join with error, which ends the channel. Throws like `accept`. */
   refuse(payload?: unknown): void;
   /**
    * Sends a message to this client.
    *
-   * @throws SIM_ERR_NOT_JOINED before `accept`; SIM_ERR_PAYLOAD for what cannot be sent
+   * @throws SIM_ERR_NOT_JOINED before `accept`; SIM_ERR_PAYLOAD if the payload cannot be sent
    */
   push(event: string, payload?: unknown): void;
-  /** Answers a message, any number of times. Throws as `push`. */
+  /** Answers a message, any number of times. Throws like `push`. */
   reply(message: { readonly ref: unknown }, status: string, payload?: unknown): void;
-  /** Sends a frame as it stands, encoded for the client's version. Throws as `push`. */
+  /** Sends a frame that is already encoded for the client's version. Throws like `push`. */
   sendFrame(frame: Frame): void;
-  /** Ends the channel; its client is told by phx_close, and does not come back. */
+  /** Ends the channel with phx_close: the client does not rejoin. */
   close(): void;
-  /** Ends the channel; its client is told by phx_error, and joins anew. */
+  /** Ends the channel with phx_error: the client rejoins. */
   fail(reason?: string): void;
-  /** Listens to a topic, its own or another: `broadcast` of what `start` returned gets all of it. */
+  /** Subscribes to a topic, its own or another. Its broadcasts go to the `broadcast` handler. */
   subscribe(topic: string): void;
-  /** Stops listening to a topic. */
+  /** Unsubscribes from a topic. */
   unsubscribe(topic: string): void;
-  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  /** When the connection expires (ms since 1970); undefined: never. */
   readonly expiresAtMs: number | undefined;
-  /** Has the whole connection last longer, or shorter: as `renew` of other channels. */
+  /** Changes when the whole connection expires, like `renew` of ChannelSocket. */
   renew(assigns: Assigns, until: Until): boolean;
 }
 
-/** What `start` of a raw channel returns. */
+/** Handlers that `start` of a raw channel returns. */
 export interface RawChannelHandlers {
   /**
-   * Takes a message of the client, `phx_leave` among them: answer that, and `close`.
+   * Handles a message from the client. To `phx_leave`, reply and then `close`.
    *
-   * One may come while the promise of another has not settled.
+   * It may be called while the promise of an earlier call has not settled.
    */
   receive(message: Message): void | Promise<void>;
-  /** Takes a broadcast of a topic that it listens to. */
+  /** Handles a broadcast of a topic that it has subscribed to. */
   broadcast?(broadcast: Broadcast): void | Promise<void>;
   /**
-   * Is told that broadcasts of a topic it listens to were lost on their way to this thread.
-   * Without it the channel ends with phx_error `missed broadcasts`.
+   * Called if broadcasts of a subscribed topic were lost on their way to this thread. Without it the
+   * channel ends with phx_error `missed broadcasts`.
    */
   missed?(topic: string): void | Promise<void>;
-  /** Is told that the connection has so much time left (ms), unless it is renewed. */
+  /** Called before the connection expires, with the time left (ms), unless it is renewed. */
   expiring?(leftMs: number): void | Promise<void>;
-  /** Is told that the connection is about to be closed, as the shard closes. It may still push. */
+  /** Called before the connection is closed because the shard closes. It may still push. */
   drain?(): void;
-  /** Runs once, when the channel has ended, whatever ended it. */
+  /** Runs once when the channel has ended, for any reason. */
   end?(reason: ExitReason): void | Promise<void>;
 }
 
 /** The callbacks and options of a raw channel. */
 export interface RawChannelCallbacks<Assigns, Context = object> {
   /**
-   * Begins a channel. It answers the join by `accept` or `refuse` of its channel, at once or
-   * later, and returns who takes what comes; nothing, where it has refused.
+   * Starts a channel. It answers the join by `accept` or `refuse`, at once or later, and returns the
+   * channel's handlers, or nothing if it has refused.
    *
-   * What this or a handler throws, or rejects with, is as in other channels: error `join crashed`
-   * where the join was not answered, else phx_error.
+   * If it or a handler throws or rejects, the client is told as by other channels: with error
+   * `join crashed` if the join has not been answered, otherwise with phx_error.
    */
   start(
     channel: RawChannelHandle<Assigns, Context>,
     payload: unknown,
   ): RawChannelHandlers | undefined;
   /**
-   * Time in which the join must be answered (ms); the server's `joinTimeoutMs` without. Then the
-   * client is told `join timeout`, and the channel ends.
+   * Time in which the join must be answered (ms). Default: `joinTimeoutMs` of the server. After it
+   * the client gets `join timeout`, and the channel ends.
    */
   readonly joinTimeoutMs?: number;
-  /** Level at which joins are logged, `info` without; false: not at all. */
+  /** Level at which joins are logged; false: not at all. Default: `info`. */
   readonly logJoin?: LineLevel | false;
 }
 
-/** A raw channel's definition. By default the type of any, whatever its socket. */
+/** A raw channel's definition. Without type arguments, any definition. */
 export interface RawChannelDefinition<Assigns = never, Context = never> extends DefinedFor<
   Assigns,
   Context
 > {
   readonly start: (channel: object, payload: unknown) => unknown;
-  /** Undefined: the server's. */
+  /** Undefined: the server's applies. */
   readonly joinTimeoutMs: number | undefined;
   readonly logJoin: LineLevel | false;
 }
@@ -130,9 +131,9 @@ export interface RawChannelDefinition<Assigns = never, Context = never> extends 
 /**
  * Defines a raw channel for the connections of a socket.
  *
- * @param _socket - the socket's definition: its assigns are known in `start`
- * @throws SIM_ERR_DEFINITION_INVALID where `start` is no function, or `logJoin` no level;
- *   SIM_ERR_OPTION_INVALID where `joinTimeoutMs` is out of the option's range
+ * @param _socket - the socket's definition, which gives `start` the types of assigns and context
+ * @throws SIM_ERR_DEFINITION_INVALID if `start` is not a function or `logJoin` is not a log level;
+ *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of the option's range
  */
 export function defineRawChannel<Assigns, Context>(
   _socket: HasAssigns<Assigns, Context>,
@@ -151,7 +152,7 @@ export function defineRawChannel<Assigns, Context>(
 
 const OPTIONAL = ["broadcast", "missed", "expiring", "drain", "end"] as const;
 
-/** True for what `start` may return of a channel that goes on. */
+/** Reports whether a value has the form of handlers. */
 export function areHandlers(value: unknown): value is RawChannelHandlers {
   if (typeof value !== "object" || value === null) return false;
   const given = value as Readonly<Record<string, unknown>>;

@@ -1,7 +1,6 @@
 /**
- * PORT: what a socket needs of its channels, and channels of their socket. An ordinary channel
- * (`channel`) and one that leaves everything to user code (`raw-channel`) implement the first, the
- * socket the second.
+ * PORT: what a socket needs of its channels, and what they need of their socket. The classes of
+ * `channel` and `raw-channel` implement the first part, the socket implements the second.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -18,17 +17,17 @@ import type { ChannelLimiter } from "./limits.ts";
 /** A channel, as its socket knows it. */
 export interface RoutedChannel {
   readonly topic: string;
-  /** The client's name for the join. */
+  /** The join's join_ref, or its ref if the client sent no join_ref. */
   readonly joinRef: Ref;
   /** join_ref of the join as sent, or null: messages are compared with it, and the end names it. */
   readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;
-  /** True from the client's leave on. */
+  /** True once the client has asked to leave. */
   readonly isLeaving: boolean;
   /** True if the engine publishes broadcasts of its topic to the client. */
   readonly isPublished: boolean;
-  /** True while such broadcasts are held for the end of a window. */
+  /** True while such broadcasts are held until the end of a window. */
   readonly isHeld: boolean;
   /** Set while the join is not answered. Written by the socket. */
   pending: PendingJoin | undefined;
@@ -47,17 +46,17 @@ export interface RoutedChannel {
   receiveIn(message: Message, frame: string | undefined): void;
   /** Handles the client's leave. */
   leave(message: Message): void;
-  /** Handles now what waits for it, unless a callback of it is running. */
+  /** Handles now what waits for it, unless one of its callbacks is running. */
   flush(): void;
   /** Called before its connection is closed because the shard closes. */
   drain(): void;
   /** Called when its connection is about to expire. */
   expiring(leftMs: number): void;
-  /** Ends it because its connection ends, after what waits for it already. */
+  /** Ends it because its connection ends. Messages that wait already are handled first. */
   connectionEnded(reason: ExitReason): void;
   /** Ends it at once, and sends nothing: a rejoin replaces it. */
   kill(): void;
-  /** Ends it because its client reads too slowly what is published to it. */
+  /** Ends it because its client is too slow for the broadcasts that are published to it. */
   tooSlow(): void;
 }
 
@@ -70,7 +69,7 @@ export interface WaitingMessage {
 
 /** State of a join that has not been answered. */
 export interface PendingJoin {
-  /** Messages for the topic that came meanwhile. */
+  /** Messages for the topic that have arrived since. */
   readonly backlog: WaitingMessage[];
   /** The channel that this one replaces. */
   readonly replaced: { readonly joinRef: Ref } | undefined;
@@ -95,7 +94,7 @@ export interface ChannelOwner {
   readonly isSerial: boolean;
   /** When the connection expires (ms since 1970); undefined: never. */
   readonly expiresAtMs: number | undefined;
-  /** Moves the expiry and replaces the assigns, unless they are somebody else's. */
+  /** Moves the expiry and replaces the assigns, unless these belong to another `id`. */
   renew(assigns: unknown, until: Until): boolean;
   /** Called when a channel has left its topic, which is free again. */
   channelGone(channel: RoutedChannel): void;

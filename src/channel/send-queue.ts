@@ -1,5 +1,5 @@
 /**
- * Broadcasts that wait for one channel's client, and of which some may give way to later ones.
+ * Broadcasts that wait for one channel's client. Later ones may replace earlier ones.
  *
  *   conflate      the latest of each event is kept; of more events than the bound, the latest ones
  *   drop-oldest   the latest broadcasts are kept, up to the bound
@@ -7,8 +7,8 @@
  * Runs on: shard. Created when the first broadcast finds no room, dropped when none waits.
  * Order: broadcasts leave in the order in which they came. Pushes and replies of the channel never
  *        wait here, and overtake them.
- * Full: a broadcast that gives way is counted at once. The channel is told how many there were when
- *       the client has taken those that were kept, so that what it then pushes is the newest.
+ * Full: a broadcast is left out, and counted at once. The channel is told how many were left out
+ *       after those that were kept have been sent, so that whatever it pushes then arrives last.
  */
 
 import type { Counters } from "../memory/counters.ts";
@@ -23,12 +23,12 @@ export interface QueuedBroadcast {
   readonly isBinary: boolean;
 }
 
-/** A channel that broadcasts may wait for. */
+/** A channel with such a queue. */
 export interface QueueOwner {
   readonly owner: { readonly connection: Connection };
   /** Its queue, while broadcasts wait. */
   queue: SendQueue | undefined;
-  /** Called when the queue has left out broadcasts, and is empty again or ends. */
+  /** Called when the queue is empty again or ends, if it has left out broadcasts. */
   receiveMissed(count: number): void;
 }
 
@@ -55,7 +55,7 @@ export class SendQueue implements RoomWaiter {
     return this.#broadcasts.size;
   }
 
-  /** Adds a broadcast; an older one gives way if there are too many. */
+  /** Adds a broadcast. If there are too many, the oldest is left out. */
   put(broadcast: QueuedBroadcast): void {
     const key = this.#slow.policy === "conflate" ? broadcast.event : this.#next;
     this.#next += 1;
@@ -82,7 +82,7 @@ export class SendQueue implements RoomWaiter {
     if (channel.queue === this) this.#close();
   }
 
-  /** Drops all that waits: the channel ends. */
+  /** Drops everything that waits, because the channel ends. */
   end(): void {
     this.#broadcasts.clear();
     this.#close();

@@ -1,5 +1,5 @@
 /**
- * What all channels of a shard share, so that each of them needs one pointer only.
+ * What all channels of a shard share, so that each of them needs only one pointer.
  *
  * Runs on: shard; one for all its channels, raw ones included.
  */
@@ -15,7 +15,7 @@ import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import type { Tasks } from "./tasks/tasks.ts";
 
-/** Options that channels follow. */
+/** Options that channels use. */
 export type ChannelOptions = Pick<ResolvedOptions, "handlerTimeoutMs" | "joinTimeoutMs">;
 
 /** A join that user code has not answered yet. */
@@ -37,7 +37,7 @@ export class ShardChannels {
   readonly counters: Counters;
   readonly options: ChannelOptions;
   readonly reports: ChannelReports;
-  /** Called with each channel that has ended, or was never joined: nothing reaches its client. */
+  /** Called with each channel that has ended, or whose join has failed. */
   readonly onEnded: (channel: object) => void;
   /** Joins of raw channels that have not been answered. */
   readonly openJoins = new Set<OpenJoin>();

@@ -1,5 +1,5 @@
 /**
- * `verbatim`: handlers that are given what a client wrote, and pass it on as it is.
+ * `verbatim`: handlers that get a payload as the client wrote it, to pass it on unchanged.
  *
  * Runs on: shard.
  */
@@ -15,10 +15,10 @@ import type { AnswersLater } from "./schemas/declarations.ts";
 import type { HandleInResult } from "../callbacks/results.ts";
 
 /**
- * A handler of `handleIn` that is given payloads verbatim.
+ * A handler of `handleIn` that gets payloads verbatim.
  *
- * The parts of a socket, not a socket that has them: so they are inferred where a definition stands
- * around it. Its payload is `never`, which fits whatever `in` declares: what it is given is text.
+ * The type parameters are the parts of a socket, because a surrounding definition can infer those.
+ * The payload is `never`, which is assignable to whatever `in` declares; the handler gets text.
  */
 export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context = object> = (
   socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks, Context> & AnswersLater,
@@ -28,9 +28,9 @@ export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context =
 const made = new WeakSet<object>();
 
 /**
- * Makes a handler of `handleIn` that is given the payload as the client wrote it: a `JsonText`, or
- * the bytes of a binary frame, as any handler. Pushed, broadcast or replied with, the text goes out
- * as it came, and no JSON is written.
+ * Makes a handler of `handleIn` that gets the payload as the client wrote it: a `JsonText`, or, as
+ * in any handler, the bytes of a binary frame. When the handler pushes, broadcasts or replies with
+ * this text, it is sent unchanged and no JSON is written.
  *
  * ```ts
  * handleIn: {
@@ -38,10 +38,10 @@ const made = new WeakSet<object>();
  * },
  * ```
  *
- * It is for payloads that nobody looks at: what the client wrote is what others get, with whatever
- * else it wrote. Where you decide by what `json()` gives, send that.
+ * Use it for payloads that you do not inspect: others receive everything that the client wrote. If
+ * you validate what `json()` returns, send that instead of the text.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where the handler is no function
+ * @throws SIM_ERR_DEFINITION_INVALID if the handler is not a function
  */
 export function verbatim<
   Assigns,
@@ -60,18 +60,18 @@ export function verbatim<
   if (typeof handler !== "function") {
     throw invalid(`verbatim must be given a function, got ${kindOf(handler)}`);
   }
-  // A function of its own: the one that was given may be an ordinary handler elsewhere.
+  // A new function, because the given one may also be used as an ordinary handler.
   const own: typeof handler = (socket, payload) => handler(socket, payload);
   made.add(own);
   return own;
 }
 
-/** True for what `verbatim` made. */
+/** Reports whether `verbatim` made a handler. */
 export function isVerbatim(handler: unknown): boolean {
   return typeof handler === "function" && made.has(handler);
 }
 
-/** What a handler is given of a message. */
+/** The part of a message that concerns its handler. */
 export interface Incoming {
   readonly event: unknown;
   readonly payload: unknown;
@@ -79,9 +79,9 @@ export interface Incoming {
 }
 
 /**
- * Gives a message with its payload verbatim.
+ * Returns a message with its payload verbatim.
  *
- * @param frame - the text frame that it came in; undefined for bytes
+ * @param frame - the text frame that it came in; undefined for a binary frame
  */
 export function asVerbatim(
   { owner }: RoutedTo,
@@ -91,7 +91,7 @@ export function asVerbatim(
   const { event, payload, ref } = message;
   if (bytesOf(payload)) return message;
   const text = frame === undefined ? undefined : owner.serializer.payloadText?.(frame, message);
-  // What has no text of its own is written where somebody asks for it.
+  // A payload that has no text in the frame is encoded when its text is first read.
   return { event, ref, payload: text === undefined ? JsonText.of(payload) : new JsonText(text) };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Types derived from the type of an app: its topics, and the events and payloads of its channels.
  *
- * Runs on: nowhere; types only.
+ * Runs on: any thread. Types only.
  */
 
 import type { ChannelDefinition } from "../channel/definition.ts";

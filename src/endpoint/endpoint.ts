@@ -167,6 +167,7 @@ const ROUTE_KEYS = [
   "assigns",
   "options",
 ] as const satisfies readonly (keyof ChannelRoute)[];
+
 /**
  * Defines an endpoint.
  *

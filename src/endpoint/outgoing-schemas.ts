@@ -21,7 +21,7 @@ interface Pattern {
   readonly writers: OutWriters | undefined;
 }
 
-/** Returns the schemas of an endpoint, by mount. */
+/** Returns the schemas of each mount of an endpoint. */
 export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSchemas[][] {
   return Object.values(sockets).map((mount) => {
     if (isRawMountDefinition(mount)) return [];

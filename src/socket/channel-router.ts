@@ -1,7 +1,7 @@
 /**
  * Finds the channel of a topic: the first pattern that matches, in order of declaration.
  *
- * Runs on: shard. Made once for each socket mount.
+ * Runs on: shard; one per mount.
  */
 
 import type { ChannelDefinition } from "../channel/definition.ts";
@@ -9,16 +9,16 @@ import type { RawChannelDefinition } from "../channel/raw-definition.ts";
 import { makeError } from "../errors.ts";
 import { isOwnTopic } from "../protocol/reserved.ts";
 
-/** A channel and what its route adds. */
+/** A channel, and what its route adds. */
 export interface ChannelRoute {
   readonly channel: AnyChannelDefinition;
   /** Merged over the socket's assigns at each join. */
   readonly assigns?: object;
-  /** Handed on to a raw channel as it is. */
+  /** Passed to a raw channel unchanged. */
   readonly options?: unknown;
 }
 
-/** A channel of either kind, as it was defined. */
+/** The definition of a channel of either kind. */
 export type AnyChannelDefinition = ChannelDefinition | RawChannelDefinition;
 
 interface Pattern {
@@ -30,12 +30,12 @@ interface Pattern {
 /** The routes of one mount. */
 export class ChannelRouter {
   readonly #patterns: readonly Pattern[];
-  /** True where some handler has to know how a payload was written. */
+  /** True if a handler or a limit needs the text of frames. */
   readonly keepsFrames: boolean;
 
   /**
    * @param routes - by pattern: an exact topic, or a prefix that ends with `*`
-   * @throws SIM_ERR_TOPIC_PATTERN where a `*` is not the last character
+   * @throws SIM_ERR_TOPIC_PATTERN if a `*` is not the last character
    */
   constructor(routes: Readonly<Record<string, ChannelRoute>>) {
     this.#patterns = Object.entries(routes).map(([pattern, route]) => {
@@ -50,7 +50,7 @@ export class ChannelRouter {
     this.keepsFrames = this.#patterns.some(({ route }) => needsFrames(route.channel));
   }
 
-  /** Gives the route of a topic, or undefined. No pattern matches a topic of the server's own. */
+  /** Returns the route of a topic, or undefined. Patterns never match the server's own topics. */
   match(topic: string): ChannelRoute | undefined {
     if (isOwnTopic(topic)) return undefined;
     for (const { text, isPrefix, route } of this.#patterns) {

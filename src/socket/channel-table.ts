@@ -1,8 +1,9 @@
 /**
  * The channels of one connection, by topic.
  *
- * Most connections have a handful: up to 8 stand in an array, which costs a tenth of a Map. A table
- * is that array or that Map itself, and no object around it, as every connection has one.
+ * Most connections have only a few, so up to 8 are in an array, which takes a tenth of the memory of
+ * a Map. A table is the array or the Map itself, without an object around it, because every
+ * connection has one.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -11,10 +12,10 @@ import type { RoutedChannel } from "../channel/routed-channel.ts";
 
 const MOST_IN_ARRAY = 8;
 
-/** A map from topics to channels. To be changed by the functions of this file only. */
+/** A map from topics to channels. Only the functions of this file may change it. */
 export type ChannelTable = readonly RoutedChannel[] | Map<string, RoutedChannel>;
 
-/** A table that has none. */
+/** The empty table. */
 export const NO_CHANNELS: ChannelTable = [];
 
 export function countChannels(table: ChannelTable): number {
@@ -27,16 +28,16 @@ export function findChannel(table: ChannelTable, topic: string): RoutedChannel |
   return undefined;
 }
 
-/** Gives the table with one more channel, in the place of the table. Its topic must be free. */
+/** Adds a channel, whose topic must be free. Returns the table to use from now on. */
 export function withChannel(table: ChannelTable, channel: RoutedChannel): ChannelTable {
   if (!isArray(table)) return table.set(channel.topic, channel);
-  // `concat` takes the room that it needs; a spread or a push takes room for 17.
+  // `concat` allocates exactly what it needs; a spread or a push reserves 17 elements.
   const more = table.length === 0 ? [channel] : table.concat(channel);
   if (more.length <= MOST_IN_ARRAY) return more;
   return new Map(more.map((known) => [known.topic, known]));
 }
 
-/** Gives the table without a channel, in its place. Where the topic has another, that one stays. */
+/** Removes a channel, unless another has its topic. Returns the table to use from now on. */
 export function withoutChannel(table: ChannelTable, channel: RoutedChannel): ChannelTable {
   if (isArray(table)) {
     const left = table.filter((other) => other !== channel);
@@ -46,17 +47,17 @@ export function withoutChannel(table: ChannelTable, channel: RoutedChannel): Cha
   return table;
 }
 
-/** Whether one of the channels is so. */
+/** Reports whether any channel matches. */
 export function someChannel(
   table: ChannelTable,
-  isSo: (channel: RoutedChannel) => boolean,
+  matches: (channel: RoutedChannel) => boolean,
 ): boolean {
-  if (isArray(table)) return table.some(isSo);
-  for (const channel of table.values()) if (isSo(channel)) return true;
+  if (isArray(table)) return table.some(matches);
+  for (const channel of table.values()) if (matches(channel)) return true;
   return false;
 }
 
-/** Gives all channels, as they are now. */
+/** Returns a copy of the list of all channels. */
 export function listChannels(table: ChannelTable): RoutedChannel[] {
   return isArray(table) ? [...table] : [...table.values()];
 }

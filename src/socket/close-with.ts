@@ -1,5 +1,5 @@
 /**
- * What a raw socket's callback returns to close its connection with a code of its own.
+ * `closeWith`: what a raw socket's callback returns to close the connection with a certain code.
  *
  * Runs on: shard. Pure.
  */
@@ -8,7 +8,7 @@ import type { ExitReason } from "../callbacks/results.ts";
 import { invalidOption } from "../definition-checks.ts";
 import { CLOSE } from "../protocol/reserved.ts";
 
-/** A close frame, and what `terminate` is told. */
+/** A close frame, and the reason for `terminate`. */
 export class CloseWith {
   readonly code: number;
   readonly text: string;
@@ -21,19 +21,19 @@ export class CloseWith {
   }
 }
 
-/** Code of an end that is as it should be. */
+/** Code of a normal closure (RFC 6455 §7.4.1). */
 const NORMAL_CODE = 1000;
-/** What a close frame has room for beside its code (RFC 6455 §5.5). */
+/** Bytes that a close frame has left for text after the code (RFC 6455 §5.5). */
 const MOST_TEXT_BYTES = 123;
 
 /**
  * Closes the connection of a raw socket with a code.
  *
- * @param code - 3000 to 4999, or one of RFC 6455 that an endpoint may send: 1000 to 1003, 1007 to
- *   1014. Over long-poll, which has no codes, the session ends
+ * @param code - 3000 to 4999, or a code that RFC 6455 lets an endpoint send: 1000 to 1003, 1007 to
+ *   1014. Over long-poll, which has no codes, the session ends without one
  * @param text - at most 123 bytes, which clients see as the reason
  * @param reason - what `terminate` gets
- * @throws SIM_ERR_OPTION_INVALID for a code or a text that no close frame has
+ * @throws SIM_ERR_OPTION_INVALID if a close frame cannot carry the code or the text
  */
 export function closeWith(code: number, text = "", reason: ExitReason = "normal"): CloseWith {
   if (!mayBeSent(code)) {
@@ -48,7 +48,7 @@ export function closeWith(code: number, text = "", reason: ExitReason = "normal"
   return new CloseWith(code, text, reason);
 }
 
-/** Gives the code for a `stop` with a reason, which says nothing of codes (WIRE §2.7). */
+/** Returns the close code for the reason of a `stop` (WIRE §2.7). */
 export function closeCodeOf(reason: ExitReason): number {
   if (reason === "normal") return NORMAL_CODE;
   const isRestart =

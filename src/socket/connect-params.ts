@@ -10,13 +10,13 @@ import { invalid } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 
-/** `connect`, whatever its types. */
+/** `connect` of any socket. */
 export type ConnectCallback = (request: ConnectRequest) => unknown;
 
 /**
- * Returns a `connect` that runs with parameters that match the schema, and refuses others.
+ * Makes `connect` run only if the parameters match a schema. Others are refused.
  *
- * @throws SIM_ERR_DEFINITION_INVALID if `params` is no schema
+ * @throws SIM_ERR_DEFINITION_INVALID if `params` is not a schema
  */
 export function connectOf(connect: ConnectCallback, params: unknown): ConnectCallback {
   if (params === undefined) return connect;

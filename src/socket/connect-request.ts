@@ -7,57 +7,57 @@
 import type { AppContext } from "../channel/context.ts";
 import type { InPayload, InSchema } from "../channel/schemas/declarations.ts";
 
-/** Parameters that `connect` gets under a schema; without one, as they were sent. */
+/** Parameters that `connect` gets: the output of the schema, or if there is none, as they were sent. */
 export type ParamsOf<Schema> = Schema extends InSchema ? InPayload<Schema> : Params;
 
-/** Parameters of a connection: strings, or nested as `a[b]=1` and `a[]=1` nest them. */
+/** Parameters of a connection: strings, objects for `a[b]=1`, and arrays for `a[]=1`. */
 export type Params = Readonly<Record<string, string | undefined>> &
   Readonly<Record<string, unknown>>;
 
-/** What `connect` may decide by. */
+/** A request to connect, as `connect` gets it. */
 export interface ConnectRequest<Given = Params, Context = object> {
   /**
-   * Query parameters and path variables, which take precedence; with a schema (`params`), what the
-   * schema returned.
+   * Query parameters and path variables; path variables take precedence. With a schema (`params`),
+   * its output.
    */
   readonly params: Given;
   /** What the mount's `connectInfo` asks for. */
   readonly connectInfo: ConnectInfo;
-  /** The shard's context, with what `start` of the endpoint added. */
+  /** The shard's context, including what `start` of the endpoint returned. */
   readonly context: AppContext<Context>;
-  /** `websocket`, `longpoll`, or the name of a transport of yours. */
+  /** `websocket`, `longpoll`, or the name of a custom transport. */
   readonly transport: string;
 }
 
 /**
- * What the transport knows of a client: what the mount's `connectInfo` asks for, and no more.
+ * What the transport knows about a client. It contains only what the mount's `connectInfo` asks for.
  *
- * Nothing of it is kept: what is wanted later, `connect` puts into the assigns.
+ * It is not kept. Copy what you need later into the assigns.
  */
 export interface ConnectInfo {
   readonly peerData?: { readonly address: string };
   readonly uri?: RequestUri;
   readonly userAgent?: string | null;
-  /** Headers whose name starts with `x-`, in their order. A proxy may have made them, or the client. */
+  /** Headers whose name starts with `x-`, in order. A proxy or the client may have set them. */
   readonly xHeaders?: readonly (readonly [name: string, value: string])[];
   /** Headers whose name starts with `sec-websocket-`, without the auth token. */
   readonly secWebsocketHeaders?: readonly (readonly [name: string, value: string])[];
   /** `traceparent` and `tracestate`. */
   readonly traceContextHeaders?: readonly (readonly [name: string, value: string])[];
-  /** The client's `authToken`, with `authToken` of the mount; null: it sent none. */
+  /** The client's `authToken`, if the mount has `authToken`; null if the client sent none. */
   readonly authToken?: string | null;
-  /** The session of the page's application; null: none, or not proven by its CSRF token. */
+  /** The session of the page's application; null if there is none, or its CSRF token is not valid. */
   readonly session?: Readonly<Record<string, unknown>> | null;
-  /** The mount's own pairs. */
+  /** Pairs that the mount itself adds. */
   readonly [name: string]: unknown;
 }
 
-/** Where a request went. Behind a proxy, what the proxy made of it. */
+/** The URI of a request. Behind a proxy, the URI that the proxy requested. */
 export interface RequestUri {
   readonly scheme: string;
   readonly host: string;
   readonly port: number;
   readonly path: string;
-  /** Without its question mark. */
+  /** Without the question mark. */
   readonly query: string;
 }

@@ -1,11 +1,11 @@
 /**
- * Decides on a connection: the version it speaks, then the user's `connect` and `id` (WIRE §4.1).
+ * Decides whether a client may connect: protocol version, then the user's `connect` and `id` (WIRE
+ * §4.1).
  *
- * A raw socket knows no versions: what its clients speak is between them and the user.
+ * Raw sockets have no versions; their protocol is up to user code.
  *
  * Runs on: shard.
- * Full: a `connect` that does not settle within `handlerTimeoutMs` has failed; what it gives later
- *       is ignored.
+ * Full: a `connect` that does not settle within `handlerTimeoutMs` fails, and its result is ignored.
  */
 
 import { kindOf } from "../errors.ts";
@@ -21,32 +21,32 @@ import type { ConnectInfo, Params } from "./connect-request.ts";
 import type { AnyIdentity, Identity, RawIdentity } from "./identity.ts";
 import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";
 
-/** What became of a request to connect. */
+/** The decision on a request to connect. */
 export type Decision =
   | { readonly result: "ok"; readonly identity: AnyIdentity }
-  /** The reason is that of the user's `error(reason)`; undefined: without one, or not the user's. */
+  /** The reason of the user's `error(reason)`; undefined if it has none or user code did not refuse. */
   | { readonly result: "refused"; readonly reason: unknown }
-  /** Over a rate limit, until so many ms later. */
+  /** Refused by a rate limit, which would let it pass after this time. */
   | { readonly result: "limited"; readonly retryAfterMs: number }
   | { readonly result: "failed" };
 
 /** A request to connect. */
 export interface ConnectCall {
   readonly mount: AnyMount;
-  /** Of the mount's transport; a raw socket has none. */
+  /** Serializers of the mount's transport. Raw sockets do not use them. */
   readonly serializers: SerializerList;
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
-  /** As the transport sees it, where it does. */
+  /** Null if the transport does not know it. */
   readonly peerAddress: string | null;
   readonly context: ShardContext;
 }
 
-/** Makes an identity of what `connect` gave; undefined where there is none, which was logged. */
+/** Makes an identity from the payload of `connect`; undefined, and logged, if `id` is invalid. */
 type Identify = (payload: unknown) => AnyIdentity | undefined;
 
-/** Runs the decision. Never throws: what the user's code throws is logged, and `failed`. */
+/** Decides on a request. Never throws: if user code throws, that is logged, and the result `failed`. */
 export function decide(call: ConnectCall, logger: Logger): Decision | Promise<Decision> {
   const { mount } = call;
   if (isRawMount(mount)) {
@@ -63,7 +63,7 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   return decideBy(call, logger, (payload) => identify(mount, serializer, payload, address, logger));
 }
 
-/** Gives the address by which a client is limited; or the decision, where it comes too often. */
+/** Returns the address by which a client is limited, or the decision if it connects too often. */
 function limitedBy(
   { limiter, path }: SocketMount,
   { params, connectInfo, context, transport, peerAddress }: ConnectCall,
@@ -120,7 +120,7 @@ function decisionOf(
 ): Decision {
   if (result instanceof OkUntil) {
     const { payload, expiresAtMs } = result;
-    // Over already: a token that lasted no longer than its check took.
+    // The token expired while it was being checked.
     if (isPast(expiresAtMs)) return { result: "refused", reason: { reason: REASON.expired } };
     return accepted(mount, identified(payload), expiresAtMs);
   }
@@ -162,7 +162,7 @@ function identify(
   return id === undefined ? undefined : { mount, serializer, assigns, id, address };
 }
 
-/** Gives what `connect` gave, frozen; where that is nothing, one object for all connections. */
+/** Returns the payload of `connect`, frozen. If it is empty, all connections share one object. */
 export function assignsOf(payload: unknown): object {
   if (typeof payload !== "object" || payload === null) return NO_ASSIGNS;
   const isPlain = Object.getPrototypeOf(payload) === Object.prototype;
@@ -186,7 +186,7 @@ function checkedId(mount: AnyMount, id: unknown, logger: Logger): string | null 
   return undefined;
 }
 
-/** Reports what `connect` decided. */
+/** Reports the decision of `connect`. */
 function reportConnected(
   call: ConnectCall,
   result: "ok" | "error",

@@ -1,7 +1,7 @@
 /**
- * How a user defines a socket: who may connect, and who they are.
+ * `defineSocket`: who may connect, and who they are.
  *
- * Runs on: shard; the definition is made once for each.
+ * Runs on: shard. Each shard makes a definition once.
  */
 
 import type { HasAssigns } from "../channel/definition.ts";
@@ -20,44 +20,44 @@ type ConnectResult<Assigns> = Ok<Assigns> | Refused;
 /** The callbacks and options of a socket. */
 export interface SocketCallbacks<Assigns, Schema = undefined, Context = object> {
   /**
-   * Schema, or type, of the parameters: of any Standard Schema library, or `typed()`. A request that
+   * Schema or type of the parameters: of any Standard Schema library, or `typed()`. A request that
    * does not match is refused with reason `{reason: "invalid_params", issues}`, and `connect` does not
    * run. The schema gets all parameters as strings, including the client's `vsn`.
    */
   readonly params?: Schema;
-  /** Type of what `start` of the endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+  /** Type of what the endpoint's `start` adds to the context: `typed<ContextOf<typeof start>>()`. */
   readonly context?: Typed<Context>;
   /** Accepts with `ok(assigns)` or refuses with `error(reason?)`. */
   connect(
     request: ConnectRequest<ParamsOf<Schema>, Context>,
   ): ConnectResult<Assigns> | Promise<ConnectResult<Assigns>>;
-  /** Name by which all connections of, say, a user are disconnected; null: none. */
+  /** Returns the id by which, say, all connections of a user can be disconnected; null for none. */
   id?(socket: { readonly assigns: NoInfer<Assigns> }): string | null;
   /**
-   * Is told of pings, which the transport has answered, and of pongs. Over WebSocket only. What it
-   * throws closes the connection with 1011.
+   * Called with pings, which the transport has answered already, and with pongs. WebSocket only. If
+   * it throws, the connection is closed with 1011.
    */
   handleControl?(socket: ControlSocket<NoInfer<Assigns>>, frame: ControlFrame): void;
   /**
-   * `async` (default): a slow join holds up its own topic only. `serial`: Phoenix's way, a
-   * connection does one thing after the other, and reads all that came before channels run.
+   * `async` (default): a slow join delays its own topic only. `serial`: as in Phoenix, a connection
+   * handles one message after the other, and reads everything that has arrived before channels run.
    */
   readonly joins?: "async" | "serial";
   /**
-   * What meets a client for which more than `maxBackpressureBytes` wait, and do not get less.
-   * `close` (default): its connection is cut, and it connects and joins anew. `error`: its
-   * channels end with phx_error `client too slow`, which it reads when it has taken what waits,
-   * and joins them anew; the connection stays. Channels with `slow` are neither's affair.
+   * What happens to a client that reads too slowly: more than `maxBackpressureBytes` wait for it, and
+   * do not get less. `close` (default): its connection is cut; it connects and joins again. `error`:
+   * the connection stays and the channels end with phx_error `client too slow`; the client reads that
+   * after everything that waits, and joins again. Channels with `slow` are not affected.
    */
   readonly slowClients?: SlowClientPolicy;
-  /** Rate limits of its connections, of users and of addresses; none without. */
+  /** Rate limits of its connections, ids and addresses. Default: none. */
   readonly limits?: SocketLimits;
   /**
-   * How long before its end a connection that ends at a time has its channels told, by their
-   * `expiring` (ms); 60 000 without, 0 for never. See `ok(assigns, { expiresAtMs })`.
+   * How long before a connection expires `expiring` of its channels runs (ms); 0: never. Default:
+   * 60 000. See `ok(assigns, { expiresAtMs })`.
    */
   readonly expiringMs?: number;
-  /** Level at which connections are logged, `info` without; false: not at all. */
+  /** Level at which connections are logged; false: not at all. Default: `info`. */
   readonly log?: LineLevel | false;
 }
 
@@ -68,7 +68,7 @@ export interface ControlSocket<Assigns> {
   readonly transport: string;
 }
 
-/** What meets a client that reads too slowly. */
+/** What happens to a client that reads too slowly. */
 export type SlowClientPolicy = "close" | "error";
 
 /** A socket's definition. */
@@ -90,9 +90,9 @@ const DEFAULT_EXPIRING_MS = 60_000;
 const LONGEST_EXPIRING_MS = 86_400_000;
 
 /**
- * Gives how long before its end a connection is warned.
+ * Returns how long before it expires a connection is warned.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where that is no time
+ * @throws SIM_ERR_DEFINITION_INVALID if the value is out of range
  */
 export function expiringMsOf(value: unknown = DEFAULT_EXPIRING_MS): number {
   if (typeof value === "number" && value >= 0 && value <= LONGEST_EXPIRING_MS) return value;
@@ -103,7 +103,7 @@ export function expiringMsOf(value: unknown = DEFAULT_EXPIRING_MS): number {
 /**
  * Defines a socket.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or an option none of its values
+ * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function or an option is invalid
  */
 export function defineSocket<
   Assigns,

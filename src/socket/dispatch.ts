@@ -8,7 +8,7 @@
  *   any other event        unmatched 11    wait      deliver 8, or stale 9
  *
  * Numbers are those of WIRE's rows. A message is stale if its join_ref is that of an earlier join of
- * the topic. One without a join_ref is for the channel that there is.
+ * the topic. A message without a join_ref is for the current channel.
  *
  * Runs on: shard. Pure.
  */

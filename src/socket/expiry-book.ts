@@ -1,42 +1,42 @@
 /**
- * Which connections of a shard end at a time, and who of them is to be warned before.
+ * The connections of a shard that expire: when to warn them, and when to close them.
  *
- * A connection without an expiry is not in it, and has no field, timer or entry for it. Those that have
- * one are looked at by the shard's sweep: they are warned, and end, at most one of its ticks late (a
- * second by default). The time is that of the wall clock, as it is in tokens.
+ * A connection that does not expire has no entry, field or timer. The shard's sweep checks the others,
+ * so they are warned and closed at most one tick late (a second by default). Times are those of the
+ * wall clock, as in tokens.
  *
  * Runs on: shard; one for all its sockets, of either kind.
- * Full: where more end at once than one turn of the loop should, the rest ends in the next turns.
+ * Full: if too many expire at once for one turn of the loop, the rest is closed in the next turns.
  */
 
-/** Whose time may be over. */
-export interface Mortal {
-  /** How long before its end it is to be warned (ms); 0: not at all. */
+/** A socket that may expire. */
+export interface Expirable {
+  /** How long before its expiry it is warned (ms); 0: not at all. */
   readonly expiringMs: number;
-  /** Is told that so much time is left (ms). */
+  /** Called before it expires, with the time left (ms). */
   expiring(leftMs: number): void;
-  /** Its time has been over for so long (ms). It ends, and is forgotten. */
+  /** Called once it has expired, with how long ago that was (ms). It is no longer in the book. */
   expired(lateMs: number): void;
 }
 
-interface Entry<M> {
-  readonly mortal: M;
+interface Entry<S> {
+  readonly socket: S;
   readonly expiresAtMs: number;
-  /** When it is to be looked at: for the warning, then for the end. */
+  /** When it is due: for the warning, later for the end. */
   dueMs: number;
 }
 
-/** Connections that one turn of the loop warns or ends. */
+/** Most sockets that one turn of the loop warns or closes. */
 const MOST_PER_TURN = 500;
-/** Entries that were replaced may be as many as these and those that hold. */
+/** The heap is compacted if replaced entries outnumber the others by more than this. */
 const SPARE_ENTRIES = 64;
 
 /** The expiries of a shard's connections. */
-export class ExpiryBook<M extends Mortal> {
+export class ExpiryBook<S extends Expirable> {
   readonly #now: () => number;
-  readonly #entries = new Map<M, Entry<M>>();
-  /** A binary heap, the one that is due first in front; those that were replaced leave it when due. */
-  #heap: Entry<M>[] = [];
+  readonly #entries = new Map<S, Entry<S>>();
+  /** A binary heap by due time. Entries that were replaced stay in it until they are due. */
+  #heap: Entry<S>[] = [];
   #isLooking = false;
 
   /** @param now - the time (ms since 1970) */
@@ -44,40 +44,40 @@ export class ExpiryBook<M extends Mortal> {
     this.#now = now;
   }
 
-  /** Connections that have an expiry. */
+  /** Number of sockets that expire. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Until when one may last; undefined: for ever. */
-  get(mortal: M): number | undefined {
-    return this.#entries.get(mortal)?.expiresAtMs;
+  /** Returns when a socket expires (ms since 1970); undefined: never. */
+  get(socket: S): number | undefined {
+    return this.#entries.get(socket)?.expiresAtMs;
   }
 
-  /** Sets, moves or takes away an expiry. */
-  set(mortal: M, expiresAtMs: number | undefined): void {
+  /** Sets, moves or removes an expiry. */
+  set(socket: S, expiresAtMs: number | undefined): void {
     if (expiresAtMs === undefined) {
-      this.forget(mortal);
+      this.forget(socket);
       return;
     }
     const leftMs = expiresAtMs - this.#now();
-    // One that lasts shorter than the warning is early must have joined something to be warned.
-    const warningMs = Math.min(mortal.expiringMs, leftMs / 2);
+    // If little time is left, the warning must not come before the client has joined its channels.
+    const warningMs = Math.min(socket.expiringMs, leftMs / 2);
     const dueMs = warningMs > 0 ? expiresAtMs - warningMs : expiresAtMs;
-    const entry = { mortal, expiresAtMs, dueMs };
-    this.#entries.set(mortal, entry);
+    const entry = { socket, expiresAtMs, dueMs };
+    this.#entries.set(socket, entry);
     this.#push(entry);
     if (this.#heap.length > this.#entries.size * 2 + SPARE_ENTRIES) this.#compact();
   }
 
-  /** Forgets one that has ended. */
-  forget(mortal: M): void {
-    if (this.#entries.size > 0) this.#entries.delete(mortal);
+  /** Removes a socket that has ended. */
+  forget(socket: S): void {
+    if (this.#entries.size > 0) this.#entries.delete(socket);
   }
 
-  /** Warns, and ends, those whose time it is. Called from the shard's sweep. */
+  /** Warns and closes the sockets that are due. Called from the shard's sweep. */
   look(): void {
-    // The rest of the last look is still to come.
+    // Otherwise the rest of the last look is already scheduled.
     if (!this.#isLooking) this.#look();
   }
 
@@ -88,32 +88,32 @@ export class ExpiryBook<M extends Mortal> {
       const [first] = this.#heap;
       if (!first || first.dueMs > nowMs) return;
       this.#pop();
-      if (this.#entries.get(first.mortal) === first) this.#due(first, nowMs);
+      if (this.#entries.get(first.socket) === first) this.#due(first, nowMs);
     }
     this.#isLooking = true;
     setImmediate(() => this.#look());
   }
 
-  #due(entry: Entry<M>, nowMs: number): void {
-    const { mortal, expiresAtMs } = entry;
+  #due(entry: Entry<S>, nowMs: number): void {
+    const { socket, expiresAtMs } = entry;
     if (nowMs >= expiresAtMs) {
-      this.#entries.delete(mortal);
-      mortal.expired(nowMs - expiresAtMs);
+      this.#entries.delete(socket);
+      socket.expired(nowMs - expiresAtMs);
       return;
     }
-    // First: the user's code runs, and may renew it.
+    // Pushed first, because `expiring` runs user code, which may renew it.
     entry.dueMs = expiresAtMs;
     this.#push(entry);
-    mortal.expiring(expiresAtMs - nowMs);
+    socket.expiring(expiresAtMs - nowMs);
   }
 
   #compact(): void {
-    const live = this.#heap.filter((entry) => this.#entries.get(entry.mortal) === entry);
-    // What is in order is a heap.
+    const live = this.#heap.filter((entry) => this.#entries.get(entry.socket) === entry);
+    // A sorted array is a heap.
     this.#heap = live.toSorted((one, other) => one.dueMs - other.dueMs);
   }
 
-  #push(entry: Entry<M>): void {
+  #push(entry: Entry<S>): void {
     const heap = this.#heap;
     let at = heap.length;
     heap.push(entry);

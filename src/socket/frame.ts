@@ -1,5 +1,5 @@
 /**
- * Frames as raw sockets get and give them.
+ * Frames that raw sockets receive and send.
  *
  * Runs on: shard. Pure.
  */
@@ -7,23 +7,23 @@
 import type { Connection } from "../channel/connection.ts";
 import { kindOf, makeError } from "../errors.ts";
 
-/** Kind of a control frame that a client may send and code may see. */
+/** Kind of a client's control frame that user code may see. */
 export type ControlOpcode = "ping" | "pong";
 
-/** A frame of a client, whose data is the receiver's own. */
+/** A frame from a client. Its data belongs to the receiver. */
 export type DataFrame =
   | { readonly opcode: "text"; readonly data: string }
   | { readonly opcode: "binary"; readonly data: Uint8Array };
 
-/** A ping or a pong of a client; without data, its bytes are none. The transport answers pings. */
+/** A ping or a pong from a client; its data may be empty. The transport answers pings. */
 export interface ControlFrame {
   readonly opcode: ControlOpcode;
   readonly data: Uint8Array;
 }
 
 /**
- * A frame to a client: a string is text, bytes are binary. In the long form data may be either, and
- * `ping` asks a client over WebSocket for a pong; other transports have no such thing.
+ * A frame to a client. A string is sent as text, bytes as binary. In the long form, `opcode` decides
+ * that, and `data` may be either. A `ping` is sent over WebSocket only.
  */
 export type OutgoingFrame =
   | string
@@ -34,10 +34,10 @@ export type OutgoingFrame =
       readonly data?: string | Uint8Array | undefined;
     };
 
-/** Most bytes of a control frame (RFC 6455 §5.5). */
+/** Longest data of a control frame (RFC 6455 §5.5). */
 const MOST_CONTROL_BYTES = 125;
 
-/** True for what `sendFrame` takes. */
+/** Reports whether `sendFrame` accepts a value. */
 export function isFrame(value: unknown): value is OutgoingFrame {
   if (isData(value)) return true;
   if (typeof value !== "object" || value === null || !("opcode" in value)) return false;
@@ -51,7 +51,7 @@ export function isFrame(value: unknown): value is OutgoingFrame {
 /**
  * Sends a frame.
  *
- * @throws SIM_ERR_PAYLOAD for what is none
+ * @throws SIM_ERR_PAYLOAD if it is not a frame
  */
 export function sendFrame(connection: Connection, frame: OutgoingFrame): void {
   if (!isFrame(frame)) throw makeError("SIM_ERR_PAYLOAD", noFrame(frame));

@@ -1,7 +1,7 @@
 /**
- * How a user limits the connections of a socket.
+ * Definition of a socket's rate limits.
  *
- * Runs on: shard. Checked once for each definition.
+ * Runs on: shard; checked once per definition.
  */
 
 import { checkChoice, checkFunction, checkKeys } from "../definition-checks.ts";
@@ -9,21 +9,21 @@ import { checkOwnRates, OWN_KEYS, type OwnRates } from "../limits/own-limits.ts"
 import { checkSharedRates, type SharedRates } from "../limits/shared-limits.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 
-/** What connections may do in how much time; without a limit, whatever they can. */
+/** Rate limits of each connection, and of connections together. What is left out is not limited. */
 export interface SocketLimits extends OwnRates {
-  /** Of all connections of this node that have one id. */
+  /** All connections to this node with the same id, together. */
   readonly perId?: SharedRates;
-  /** Of all connections of this node from one address, or from one /64 of version 6. */
+  /** All connections to this node from the same address (for IPv6, the same /64), together. */
   readonly perAddress?: SharedRates;
   /**
-   * Gives a client's address for `perAddress`; null: it is not limited by any. Without it, that of
-   * the peer, which behind a proxy is the proxy's, for all.
+   * Returns a client's address for `perAddress`; null: the client has no address limits. Default: the
+   * address of the peer, which behind a proxy is that of the proxy for every client.
    */
   address?(request: ConnectRequest): string | null;
   /**
-   * What meets a client that goes on so far above its limits that it is not told so any more.
-   * `ignore` (default): what it sends is dropped, most of it unread. `close`: its connection is
-   * closed with 1008.
+   * What happens to a client that exceeds its limits so far that it is no longer told. `ignore`
+   * (default): its messages are dropped, most of them undecoded. `close`: its connection is closed
+   * with 1008.
    */
   readonly flood?: "ignore" | "close";
 }

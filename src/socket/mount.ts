@@ -1,7 +1,7 @@
 /**
  * A socket at a path of the endpoint: its definition, its routes, its limits.
  *
- * Runs on: shard; made once for each mount.
+ * Runs on: shard; one per mount.
  */
 
 import type { ChannelRouter } from "./channel-router.ts";
@@ -15,7 +15,7 @@ export interface SocketMount {
   readonly path: string;
   readonly definition: SocketDefinition;
   readonly router: ChannelRouter;
-  /** Time that an asynchronous `connect` may take. */
+  /** Time limit of an asynchronous `connect`. */
   readonly connectTimeoutMs: number;
   readonly maxChannels: number;
   /** Undefined: its connections have no rate limits. */
@@ -32,7 +32,7 @@ export interface RawSocketMount {
 /** A mounted socket of either kind. */
 export type AnyMount = SocketMount | RawSocketMount;
 
-/** True for the mount of a raw socket. */
+/** Reports whether a mount is that of a raw socket. */
 export function isRawMount(mount: AnyMount): mount is RawSocketMount {
   return !("router" in mount);
 }

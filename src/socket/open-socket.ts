@@ -11,7 +11,7 @@ import type { ServedSocket } from "./served-socket.ts";
 import type { ShardSockets } from "./shard-sockets.ts";
 import { Socket } from "./socket.ts";
 
-/** Returns the socket of a connection; which kind it is follows from the mount. */
+/** Creates the socket of a connection. Its mount determines which kind it is. */
 export function openSocket(
   shared: ShardSockets,
   connection: Connection,

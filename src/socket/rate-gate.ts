@@ -1,14 +1,14 @@
 /**
- * Where messages meet rate limits: those of their socket, of their channel's definition, and of
- * their channel.
+ * Applies rate limits to messages: those of the socket, of the channel's definition, and of the
+ * channel.
  *
  *   within all limits                                  -> handled
- *   beyond one, while the client may still be told     -> answered `rate_limited`, if it has a ref
- *   beyond that too: the client floods                 -> dropped, or the connection is closed;
+ *   over a limit, while the client may still be told   -> answered `rate_limited`, if it has a ref
+ *   over that limit too: the client floods             -> dropped, or the connection is closed;
  *                                                         long frames are not even decoded
  *
- * Heartbeats and leaves are under no limit unless their frames are long: their payload, which nobody
- * reads, could carry any number of bytes past all limits.
+ * Heartbeats and leaves in short frames are not limited. In long frames they are, because their
+ * payload, which is never read, could otherwise carry any number of bytes past all limits.
  *
  * Runs on: shard; one for all its sockets.
  */
@@ -25,8 +25,8 @@ import { bucketsOf, takeJoin, type LimitedSocket } from "./socket-buckets.ts";
 import type { SocketLimiter } from "./socket-limiter.ts";
 
 /**
- * What becomes of a message: PASS, IGNORED, FLOOD, or the ms after which it would pass, which its
- * client is to be told.
+ * The verdict on a message: PASS, IGNORED, FLOOD, or the time until it would pass (ms), which the
+ * client is told.
  */
 export type Verdict = number;
 /** The message is handled. */
@@ -42,10 +42,10 @@ export interface GatedSocket extends LimitedSocket {
   readonly connection: { readonly id: number };
 }
 
-/** A shorter frame may be a heartbeat, and is decoded even from a client that floods. */
+/** A frame up to this length may be a heartbeat, and is decoded even if its client floods. */
 const SHORT_FRAME = 256;
 
-/** Applies the rate limits to what a shard's clients send. */
+/** The gate that all messages from a shard's clients pass. */
 export class RateGate {
   readonly #refusals: Refusals;
 
@@ -53,7 +53,7 @@ export class RateGate {
     this.#refusals = refusals;
   }
 
-  /** Returns false for a frame of a client that floods, which is then not decoded. */
+  /** Returns false if a client floods and its frame is not to be decoded. */
   takesFrame(
     { buckets }: LimitedSocket,
     limiter: SocketLimiter,
@@ -61,7 +61,7 @@ export class RateGate {
   ): boolean {
     if (!buckets || length <= SHORT_FRAME) return true;
     const nowMs = this.#refusals.clock();
-    // A text has at least as many bytes as UTF-16 units.
+    // A string has at least as many bytes in UTF-8 as UTF-16 units.
     const isRefused = isFlooding(buckets.own, nowMs) && !limiter.mayPass(buckets, nowMs, length);
     if (isRefused) this.#refusals.ignored();
     return !isRefused;

@@ -1,7 +1,7 @@
 /**
- * How a user defines a raw socket: one that gets frames as they are, without channels (WIRE §4.5).
+ * `defineRawSocket`: a socket that gets frames as they are, without channels (WIRE §4.5).
  *
- * Runs on: shard; the definition is made once for each, and serves all connections.
+ * Runs on: shard. Each shard makes a definition once, for all connections.
  */
 
 import type { AppContext } from "../channel/context.ts";
@@ -21,57 +21,57 @@ import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
 /**
  * One connection, as the callbacks of a raw socket see it.
  *
- * It may be kept, and used from a timer, from other sockets and channels of the shard. Once the
- * connection is gone nothing of it does anything.
+ * It may be stored and used from timers and from other sockets and channels of the shard. Once the
+ * connection is gone, its methods do nothing.
  */
 export interface RawSocketHandle<State = unknown, Context = object> {
-  /** What `connect` gave; the callbacks' own to change or replace. */
+  /** What `connect` returned. Callbacks may change or replace it. */
   state: State;
-  /** What `id` gave, or null. */
+  /** What `id` returned, or null. */
   readonly id: string | null;
-  /** Number of the connection, as `server.sockets` has it. */
+  /** Number of the connection, as in `server.sockets`. */
   readonly number: number;
-  /** `websocket`, `longpoll`, or the name of a transport of yours. */
+  /** `websocket`, `longpoll`, or the name of a custom transport. */
   readonly transport: string;
-  /** Index of the shard that serves it. */
+  /** Index of the shard that serves the connection. */
   readonly shard: number;
-  /** The shard's context, with what `start` of the endpoint added. */
+  /** The shard's context, including what `start` of the endpoint returned. */
   readonly context: AppContext<Context>;
-  /** False once the connection is gone, or about to go. */
+  /** False once the connection is closed or about to close. */
   readonly isOpen: boolean;
-  /** False while so much waits for the client that what may be left out should be. */
+  /** False while so much waits for the client that optional frames should be left out. */
   readonly hasRoom: boolean;
 
-  /** Until when the connection may last (ms since 1970); undefined: for ever. */
+  /** When the connection expires (ms since 1970); undefined: never. */
   readonly expiresAtMs: number | undefined;
   /**
-   * Has the connection last longer, or shorter: its client has shown a new token.
+   * Changes when the connection expires, for a client that has presented a new token.
    *
-   * @param state - what `connect` would give; it replaces `state`
-   * @returns false, and nothing has changed, where `id` says that this is somebody else's, or the
-   *   connection is gone
-   * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+   * @param state - what `connect` would return; it replaces `state`
+   * @returns false, with nothing changed, if `id` differs for this state (it belongs to somebody
+   *   else), or if the connection is gone
+   * @throws SIM_ERR_OPTION_INVALID if `until` has no time in milliseconds
    */
   renew(state: State, until: Until): boolean;
 
-  /** Sends a frame. @throws SIM_ERR_PAYLOAD for what is none */
+  /** Sends a frame. @throws SIM_ERR_PAYLOAD if it is not a frame */
   push(frame: OutgoingFrame): void;
-  /** Gives this socket a message: its `handleInfo` gets it after what waits already. */
+  /** Sends this socket a message. `handleInfo` gets it after everything that waits already. */
   send(message: unknown): void;
   /**
-   * Gives this socket a message after a time.
+   * Sends this socket a message after a delay.
    *
    * @param delayMs - 0 to 2 147 483 647
-   * @returns a function that cancels it; the end of the connection does so as well
+   * @returns a function that cancels it; the end of the connection cancels it too
    */
   sendAfter(delayMs: number, message: unknown): () => void;
-  /** Listens to a topic: its broadcasts come to `handleInfo` as `{topic, event, payload}`. */
+  /** Subscribes to a topic. Its broadcasts arrive in `handleInfo` as `{topic, event, payload}`. */
   subscribe(topic: string): void;
-  /** Stops listening to a topic. */
+  /** Unsubscribes from a topic. */
   unsubscribe(topic: string): void;
 }
 
-/** What `handleIn` and `handleControl` may give. */
+/** Result of `handleIn` and `handleControl`. */
 export type RawInResult =
   | void
   | undefined
@@ -80,71 +80,71 @@ export type RawInResult =
   | Refused
   | Stop
   | CloseWith;
-/** What `init`, `handleInfo` and `missed` may give. */
+/** Result of `init`, `handleInfo`, `missed` and `expiring`. */
 export type RawInfoResult = void | undefined | Stop | CloseWith;
 
 type MaybeAsync<Value> = Value | Promise<Value>;
 
 /** The callbacks and options of a raw socket. */
 export interface RawSocketCallbacks<State, Schema = undefined, Context = object> {
-  /** Schema, or type, of the parameters, as of `defineSocket`. */
+  /** Schema or type of the parameters, as in `defineSocket`. */
   readonly params?: Schema;
-  /** Type of what `start` of the endpoint adds to the context: `typed<ContextOf<typeof start>>()`. */
+  /** Type of what the endpoint's `start` adds to the context: `typed<ContextOf<typeof start>>()`. */
   readonly context?: Typed<Context>;
   /**
    * Accepts with `ok(state)` or refuses with `error(reason?)`. It may run before there is a
-   * connection, and where there will be none.
+   * connection, and the connection may still fail afterwards.
    */
   connect(request: ConnectRequest<ParamsOf<Schema>, Context>): MaybeAsync<Ok<State> | Refused>;
-  /** Name by which all connections of, say, a user are disconnected; null: none. */
+  /** Returns the id by which, say, all connections of a user can be disconnected; null for none. */
   id?(socket: { readonly state: NoInfer<State> }): string | null;
   /** Runs when the connection is open, before its first frame is handled. */
   init?(socket: RawSocketHandle<NoInfer<State>, Context>): MaybeAsync<RawInfoResult>;
-  /** Takes a frame of the client. */
+  /** Handles a frame from the client. */
   handleIn(
     socket: RawSocketHandle<NoInfer<State>, Context>,
     frame: DataFrame,
   ): MaybeAsync<RawInResult>;
-  /** Is told of pings, which the transport has answered, and of pongs. Over WebSocket only. */
+  /** Handles pings, which the transport has answered already, and pongs. WebSocket only. */
   handleControl?(
     socket: RawSocketHandle<NoInfer<State>, Context>,
     frame: ControlFrame,
   ): MaybeAsync<RawInResult>;
-  /** Takes what `send`, `sendAfter` and `subscribe` bring. */
+  /** Handles messages from `send` and `sendAfter`, and broadcasts of topics from `subscribe`. */
   handleInfo?(
     socket: RawSocketHandle<NoInfer<State>, Context>,
     message: unknown,
   ): MaybeAsync<RawInfoResult>;
   /**
-   * Is told that broadcasts of a topic it listens to were lost on their way to this thread.
-   * Without it the connection is closed with 1011, and the client connects anew.
+   * Called if broadcasts of a subscribed topic were lost on their way to this thread. Without it the
+   * connection is closed with 1011, and the client connects again.
    */
   missed?(
     socket: RawSocketHandle<NoInfer<State>, Context>,
     topic: string,
   ): MaybeAsync<RawInfoResult>;
-  /** Is told that the connection has so much time left (ms), unless it is renewed. */
+  /** Called before the connection expires, with the time left (ms), unless it is renewed. */
   expiring?(
     socket: RawSocketHandle<NoInfer<State>, Context>,
     leftMs: number,
   ): MaybeAsync<RawInfoResult>;
   /**
-   * Runs when the connection has ended, once, where `init` was to run. The reason is what `stop`
-   * or `closeWith` gave, or else:
+   * Runs once when a connection that was open has ended. The reason is that of `stop` or `closeWith`,
+   * or one of these:
    *
-   * - `remote`: the client closed it; `closed`: it broke, or was cut as the client reads too slowly
-   * - `timeout`: nothing came for the idle timeout; `{ shutdown: "inactive" }`: it did not poll
-   * - `shutdown`: the shard closes; `{ shutdown: "disconnected" }`: it was, by its id
-   * - `{ shutdown: "expired" }`: its time was over
-   * - an error: a callback threw, or a limit was passed
+   * - `remote`: the client closed it; `closed`: it broke, or was cut for a client that is too slow
+   * - `timeout`: the client was idle for too long; `{ shutdown: "inactive" }`: it stopped polling
+   * - `shutdown`: the shard closes; `{ shutdown: "disconnected" }`: it was disconnected by its id
+   * - `{ shutdown: "expired" }`: it expired
+   * - an error: a callback threw, or a limit was exceeded
    */
   terminate?(
     socket: RawSocketHandle<NoInfer<State>, Context>,
     reason: ExitReason,
   ): MaybeAsync<void>;
-  /** How long before its end `expiring` runs (ms); 60 000 without, 0 for never. */
+  /** How long before the expiry `expiring` runs (ms); 0: never. Default: 60 000. */
   readonly expiringMs?: number;
-  /** Level at which connections are logged, `info` without; false: not at all. */
+  /** Level at which connections are logged; false: not at all. Default: `info`. */
   readonly log?: LineLevel | false;
 }
 
@@ -163,7 +163,7 @@ export interface RawSocketDefinition<Context = unknown> extends HasAssigns<unkno
   readonly log: LineLevel | false;
 }
 
-/** Callbacks that may be left out. */
+/** Optional callbacks. */
 const OPTIONAL = [
   "id",
   "init",
@@ -175,10 +175,10 @@ const OPTIONAL = [
 ] as const;
 
 /**
- * Defines a raw socket. One callback of a connection runs at a time, also where it is
- * asynchronous; what one throws closes its connection with 1011, and harms no other.
+ * Defines a raw socket. One callback of a connection runs at a time, even if it is asynchronous. If
+ * one throws, its connection is closed with 1011; no other connection is affected.
  *
- * @throws SIM_ERR_DEFINITION_INVALID where a callback is no function, or `log` no level
+ * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function or `log` is not a log level
  */
 export function defineRawSocket<
   State,

@@ -1,5 +1,5 @@
 /**
- * One connection's raw socket: frames as they are, handled by the user's callbacks.
+ * One connection's raw socket, whose frames are handled by the user's callbacks.
  *
  *   open --opened--> begun --stop, crash, end, closed--> ended --all that waited is handled--> over
  *
@@ -7,12 +7,12 @@
  * wait in the mailbox. In `ended` the connection is gone, or has been told to go; `terminate` runs
  * when the socket is over. A stop and a crash drop what waits.
  *
- * User callbacks get the socket itself, as a RawSocketHandle: that interface has what is theirs.
+ * User callbacks get the socket itself. Its type there is RawSocketHandle, the public part.
  *
  * Runs on: the shard that owns the connection.
- * Owns: nothing before it is used: mailbox, timers and topics are created on demand. Methods are
- *       `private` to the compiler only, as a #method costs each object a field.
- * Full: a mailbox beyond `maxMailbox`, a callback beyond `handlerTimeoutMs`: the connection is
+ * Owns: mailbox, timers and topics, each created when it is first needed. Methods are `private` for
+ *       the compiler only, since a #method adds a field to each object.
+ * Full: if the mailbox exceeds `maxMailbox`, or a callback `handlerTimeoutMs`, the connection is
  *       closed with 1011, and `terminate` gets the error.
  */
 
@@ -31,7 +31,7 @@ import { CLOSE, EVENT, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
 import type { Listener } from "../pubsub/registry.ts";
 import { closeCodeOf, CloseWith } from "./close-with.ts";
 import type { SlowClientPolicy } from "./definition.ts";
-import type { Mortal } from "./expiry-book.ts";
+import type { Expirable } from "./expiry-book.ts";
 import { isFrame, sendFrame } from "./frame.ts";
 import type { ControlFrame, ControlOpcode, DataFrame, OutgoingFrame } from "./frame.ts";
 import type { RawIdentity } from "./identity.ts";
@@ -54,16 +54,22 @@ const NO_CHANNELS: readonly RoutedChannel[] = [];
 
 /** A raw socket. */
 export class RawSocket
-  implements RawSocketHandle, ServedSocket, Listener, Callee<RawSocketLetter>, TimerOwner, Mortal
+  implements
+    RawSocketHandle,
+    ServedSocket,
+    Listener,
+    Callee<RawSocketLetter>,
+    TimerOwner,
+    Expirable
 {
   state: unknown;
   readonly connection: Connection;
   readonly identity: RawIdentity;
   readonly shared: ShardSockets;
-  /** True from `opened` on: `init` runs, or has run, and so will `terminate`. */
+  /** True once `opened` was called: `init` runs or waits, and `terminate` will run. */
   hasBegun = false;
   isEnded = false;
-  /** True once `terminate` is to run: nothing more is handled. */
+  /** True once `terminate` runs: nothing more is handled. */
   isOver = false;
   isRunning = false;
   isBusy = false;
@@ -163,7 +169,7 @@ export class RawSocket
     return this.identity.mount.path;
   }
 
-  /** It has no channels whose clients could be told instead. */
+  /** `close`, since there are no channels that could end instead. */
   get slowClients(): SlowClientPolicy {
     return "close";
   }
@@ -227,7 +233,7 @@ export class RawSocket
     if (!this.isEnded) this.shared.channels.callbacks.tell(this, { kind: "missed", topic });
   }
 
-  // -- Mortal: for the book of expiries ----------------------------------------------------------
+  // -- Expirable: for the book of expiries -------------------------------------------------------
 
   get expiringMs(): number {
     return this.definition.expiringMs;
@@ -357,12 +363,12 @@ export class RawSocket
       this.connection.close(code, text);
       this.ended(code, reason);
     };
-    // If a request brought the frame, it is answered as handled before the end is known.
+    // If the frame came in an HTTP request, that is answered before the connection is closed.
     if (this.connection.native) close();
     else setImmediate(close);
   }
 
-  /** Ends it by an error, and drops what waits. */
+  /** Ends it after an error, and drops what waits. */
   private crash(callback: string, error: unknown): void {
     if (this.isOver) return;
     const err = asError(error);
@@ -376,7 +382,7 @@ export class RawSocket
 
   private endWith(code: number, reason: ExitReason): void {
     if (this.isEnded) return;
-    // First: the transport calls `closed` from within `close`, with another reason.
+    // Set first, because the transport calls `closed` from within `close`, with another reason.
     this.isEnded = true;
     this.connection.close(code, "");
     this.ended(code, reason);
@@ -410,7 +416,7 @@ export class RawSocket
   }
 }
 
-/** Listens to the topic of a raw socket's id, to which user code may have subscribed as well. */
+/** The listener to the topic of a raw socket's id. User code may subscribe to that topic as well. */
 export class IdListener {
   readonly #socket: ServedSocket;
 
@@ -450,7 +456,7 @@ function mayReply(callback: string): boolean {
   return callback === "handleIn" || callback === "handleControl";
 }
 
-/** Returns what `terminate` is told if a transport or the shard ends a connection (WIRE §4.5). */
+/** Returns the reason for `terminate` if a transport or the shard ends a connection (WIRE §4.5). */
 function reasonOfEnd(code: number, reason: ExitReason): ExitReason {
   if (typeof reason !== "object" || !("shutdown" in reason)) return reason;
   if (reason.shutdown === "draining") return "shutdown";

@@ -1,6 +1,6 @@
 /**
- * PORT: what a transport needs of a connection's socket. A socket with channels (`socket`) is one,
- * a raw one that leaves frames to user code (`raw-socket`) another.
+ * PORT: what a transport needs of a connection's socket. Implemented by `socket`, which has channels,
+ * and by `raw-socket`, which leaves frames to user code.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -22,20 +22,20 @@ export interface ServedSocket {
   readonly slowClients: SlowClientPolicy;
   /** True once it has ended; it ignores everything from then on. */
   readonly isEnded: boolean;
-  /** True if a message is to be passed on only when the one before is finished, if possible. */
+  /** True if the transport should pass on a message only when the previous one is finished. */
   readonly isSerial: boolean;
   /** True while a message that was passed on is not finished. */
   readonly isHeldUp: boolean;
   /** Called when nothing is held up any more: for a transport that answers requests. */
   onIdle: (() => void) | undefined;
 
-  /** True while broadcasts are held that the engine is to publish to its client. */
+  /** True while broadcasts are held that the engine will publish to its client. */
   readonly hasHeldBroadcasts: boolean;
 
   /** Returns its channels, as they are now. */
   allChannels(): readonly RoutedChannel[];
 
-  /** Called when the connection is open: what it sends from now on arrives. */
+  /** Called when the connection is open, and frames can be sent. */
   opened(): void;
   /** Handles a text frame. */
   receiveText(frame: string): void;
@@ -49,9 +49,9 @@ export interface ServedSocket {
   /** Called when the connection is gone. */
   closed(code: number, reason: ExitReason): void;
   /**
-   * Ends the channels of a client that reads too slowly what is published to it.
+   * Ends the channels whose published broadcasts its client reads too slowly.
    *
-   * @returns how many channels that were
+   * @returns the number of channels that ended
    */
   tooSlow(): number;
 }

@@ -1,5 +1,5 @@
 /**
- * What all sockets of a shard share, so that each of them needs one pointer only.
+ * What all sockets of a shard share, so that each of them needs only one pointer.
  *
  * Runs on: shard; one for all its sockets, raw ones included.
  */
@@ -7,13 +7,13 @@
 import type { ShardChannels } from "../channel/shard-channels.ts";
 import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../log/logger.ts";
-import type { ExpiryBook, Mortal } from "./expiry-book.ts";
+import type { Expirable, ExpiryBook } from "./expiry-book.ts";
 import { RateGate } from "./rate-gate.ts";
 
 /** The dependencies and the common state of a shard's sockets. */
 export class ShardSockets {
   readonly channels: ShardChannels;
-  readonly expiries: ExpiryBook<Mortal>;
+  readonly expiries: ExpiryBook<Expirable>;
   readonly logger: Logger;
   readonly gate: RateGate;
   /** Messages that may wait behind one join. */
@@ -23,7 +23,7 @@ export class ShardSockets {
 
   constructor(given: {
     readonly channels: ShardChannels;
-    readonly expiries: ExpiryBook<Mortal>;
+    readonly expiries: ExpiryBook<Expirable>;
     readonly logger: Logger;
     readonly refusals: Refusals;
     readonly maxMailbox: number;

@@ -1,5 +1,5 @@
 /**
- * What rate limits keep of a connection.
+ * State of a connection's rate limits.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -9,30 +9,30 @@ import { fullBuckets, type Buckets } from "../limits/own-limits.ts";
 import { spentOn, type RateLimit } from "../limits/rate.ts";
 import type { SharedKey } from "../limits/shared-limits.ts";
 
-/** A connection's buckets, and where those are that it shares. */
+/** A connection's own buckets, and the keys of those that it shares. */
 export class SocketBuckets {
   readonly own: Buckets = fullBuckets();
   idKey: SharedKey | undefined = undefined;
   addressKey: SharedKey | undefined = undefined;
-  /** When the bucket of joins is full, for each definition of channels that limits them. */
+  /** When the bucket of joins is full again, by channel definition, for those that limit joins. */
   joins: Map<ChannelDefinition, number> | undefined = undefined;
 }
 
-/** What has buckets, once it needs them. */
+/** A socket that gets buckets once it needs them. */
 export interface LimitedSocket {
   buckets?: SocketBuckets;
 }
 
-/** Gives the buckets of a socket, and makes them the first time. */
+/** Returns the buckets of a socket; creates them the first time. */
 export function bucketsOf(socket: LimitedSocket): SocketBuckets {
   socket.buckets ??= new SocketBuckets();
   return socket.buckets;
 }
 
 /**
- * Takes a join of a definition that limits them, if it is within that limit.
+ * Counts a join if it is within the limit of its channel definition.
  *
- * @returns 0 where it passes; else the ms after which it would
+ * @returns 0 if it passes; otherwise the time until it would pass (ms)
  */
 export function takeJoin(
   socket: LimitedSocket,

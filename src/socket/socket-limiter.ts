@@ -1,14 +1,13 @@
 /**
- * Holds the connections of a mount to the limits of its socket: their own, those of their id, those
- * of their address, and who may connect.
+ * Applies the limits of a socket to the connections of its mount: per connection, id and address.
  *
- * A message costs one of `messages` and its `bytes`, a join costs one of `joins` as well. What a
- * limit refuses costs the connection's own nothing; of shared ones, those that had let it pass keep
- * what it cost.
+ * A message counts as one of `messages` and by its `bytes`; a join also counts as one of `joins`. A
+ * refused message does not count against the connection's own limits. It does count against shared
+ * limits that it passed before another limit refused it.
  *
  * Runs on: shard; one for each mount with limits.
- * Owns: the buckets of a socket: from its first message on, or from its start where messages of
- *       addresses are limited, as its address is known then only.
+ * Owns: the buckets of a socket. They are created by its first message, or when it opens if messages
+ *       are limited per address, since the address is known only then.
  */
 
 import { addressKey } from "../limits/address-key.ts";
@@ -19,7 +18,7 @@ import type { ConnectRequest } from "./connect-request.ts";
 import type { SocketLimits } from "./limits.ts";
 import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
 
-/** What a SocketLimiter is made of. */
+/** The dependencies of a SocketLimiter. */
 export interface SocketLimiterParts {
   readonly path: string;
   readonly limits: SocketLimits;
@@ -27,7 +26,7 @@ export interface SocketLimiterParts {
   readonly refusals: Refusals;
 }
 
-/** A socket, as far as its limits are concerned. */
+/** A socket, as its limiter knows it. */
 export interface IdentifiedSocket extends LimitedSocket {
   readonly id: string | null;
 }
@@ -35,7 +34,7 @@ export interface IdentifiedSocket extends LimitedSocket {
 /** The limits of a mount's connections. */
 export class SocketLimiter {
   readonly closesFloods: boolean;
-  /** Whose limit refused last, and what it counts. */
+  /** Scope of the limit that refused last, and what it counts. */
   scope: LimitScope = "socket";
   refusedBy: Counted = "messages";
   readonly #own: OwnLimits;
@@ -56,18 +55,18 @@ export class SocketLimiter {
     this.#refusals = refusals;
   }
 
-  /** True where the transport must say what a client's address is. */
+  /** True if the transport must provide the address of the peer. */
   get wantsPeer(): boolean {
     return this.#perAddress !== undefined && this.#addressOf === undefined;
   }
 
-  /** True where limits use the table that shards share. */
+  /** True if a limit uses the table that all shards share. */
   get isShared(): boolean {
     return this.#perId !== undefined || this.#perAddress !== undefined;
   }
 
   /**
-   * Gives the address by which a client is limited, or null.
+   * Returns the address by which a client is limited, or null.
    *
    * @throws what the user's function throws
    */
@@ -77,32 +76,32 @@ export class SocketLimiter {
     return typeof address === "string" && address !== "" ? addressKey(address) : null;
   }
 
-  /** Takes a request to connect from an address. @returns 0, or after how many ms to come again */
+  /** Counts a connect from an address. @returns 0 if it passes; otherwise the time to wait (ms) */
   connectFrom(address: string | null): number {
     if (!this.#perAddress || address === null) return 0;
     return this.#connect(this.#perAddress, "address", address, null);
   }
 
-  /** Takes a request to connect with an id. @returns 0, or after how many ms to come again */
+  /** Counts a connect with an id. @returns 0 if it passes; otherwise the time to wait (ms) */
   connectAs(id: string | null): number {
     return this.#perId && id !== null ? this.#connect(this.#perId, "id", id, id) : 0;
   }
 
-  /** A connection is open. Its address is not known later on. */
+  /** Called when a connection is open, with its address, which is not known later. */
   opened(socket: LimitedSocket, address: string | null): void {
     if (address === null || this.#perAddress?.countsMessages !== true) return;
     bucketsOf(socket).addressKey = this.#perAddress.keyOf(address);
   }
 
-  /** False where a message of at least so many bytes would be refused by the connection's own limits. */
+  /** Reports whether a message of so many bytes could pass the connection's own limits. */
   mayPass({ own }: SocketBuckets, nowMs: number, bytes: number): boolean {
     return this.#own.waitMs(own, nowMs, bytes, false) === 0;
   }
 
   /**
-   * Takes a message, if it is within all limits.
+   * Counts a message if it is within all limits.
    *
-   * @returns 0 where it is; else the ms after which it would be, by the limit that refused it
+   * @returns 0 if it is; otherwise the time until it would pass the limit that refused it (ms)
    */
   take(
     socket: IdentifiedSocket,

@@ -1,5 +1,5 @@
 /**
- * What the log and the telemetry hear of connections.
+ * Log lines and telemetry events about connections.
  *
  * Runs on: shard.
  */
@@ -8,7 +8,7 @@ import type { LineLevel, Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ServedSocket } from "./served-socket.ts";
 
-/** Reports that a connection is closed as its time is over. */
+/** Reports that a connection is closed because it has expired. */
 export function reportExpired(
   socket: ServedSocket,
   lateMs: number,

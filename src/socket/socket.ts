@@ -3,12 +3,12 @@
  *
  * It decodes frames, answers heartbeats, and dispatches messages by topic (`dispatch`). While a
  * topic's join is not answered, messages for the topic wait behind it, and are dispatched afterwards
- * as if they came then. On a serial socket all messages wait, as in Phoenix.
+ * as if they had just arrived. On a serial socket all messages wait, as in Phoenix.
  *
- * Runs on: the shard that owns the connection. Methods are `private` to the compiler only, as a
- *       #method costs each object a field.
- * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error; a
- *       backlog behind a join beyond `maxMailbox` closes the connection.
+ * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
+ *       #method adds a field to each object.
+ * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error. If
+ *       more than `maxMailbox` messages wait behind a join, the connection is closed.
  */
 
 import { expiryOf, type Until } from "../callbacks/expiry.ts";
@@ -37,7 +37,7 @@ import {
 import { assignsOf } from "./connect.ts";
 import type { SlowClientPolicy } from "./definition.ts";
 import { ACTION, actionOf, type Action } from "./dispatch.ts";
-import type { Mortal } from "./expiry-book.ts";
+import type { Expirable } from "./expiry-book.ts";
 import type { ControlOpcode } from "./frame.ts";
 import type { Identity } from "./identity.ts";
 import type { SocketMount } from "./mount.ts";
@@ -48,7 +48,7 @@ import type { SocketBuckets } from "./socket-buckets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
 /** A socket with channels. */
-export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
+export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   readonly connection: Connection;
   readonly mount: SocketMount;
   readonly serializer: Serializer;
@@ -57,7 +57,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
   readonly id: string | null;
   readonly shared: ShardSockets;
   channels: ChannelTable = NO_CHANNELS;
-  /** The channel whose join all messages wait for, on a serial socket. */
+  /** On a serial socket, the channel whose join all messages wait for. */
   joining: RoutedChannel | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
   isEnded = false;
@@ -66,7 +66,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
 
   constructor(shared: ShardSockets, connection: Connection, identity: Identity) {
     this.connection = connection;
-    // Its parts, not the identity: that would be one more object for each connection.
+    // The identity is not kept, since that would be one more object per connection.
     this.mount = identity.mount;
     this.serializer = identity.serializer;
     this.assigns = identity.assigns;
@@ -103,7 +103,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
     return listChannels(this.channels);
   }
 
-  /** A socket sends nothing before its client has sent something. */
+  /** Does nothing: a socket sends nothing before its client does. */
   opened(): void {}
 
   receiveText(frame: string): void {
@@ -135,10 +135,10 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
     if (this.isEnded) return;
     if (code === CLOSE.restart) {
       for (const channel of this.allChannels()) channel.drain();
-      // User code has run, and may have disconnected it.
+      // User code ran, and may have disconnected it.
       if (this.isEnded) return;
     }
-    // First: the transport calls `closed` from within `close`, with another reason.
+    // Set first, because the transport calls `closed` from within `close`, with another reason.
     this.isEnded = true;
     this.connection.close(code, "");
     this.ended(code, reason);
@@ -165,8 +165,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
 
   // -- frames ------------------------------------------------------------------------------------
 
-  // Text, or bytes that are valid only during the call. A malformed frame closes the connection
-  // (WIRE §2.7).
+  // Handles text, or bytes that are valid only during the call. A malformed frame closes the
+  // connection (WIRE §2.7).
   private receiveFrame(frame: string | Uint8Array): void {
     const { limiter } = this.mount;
     const { gate } = this.shared;
@@ -201,7 +201,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
     this.end(CLOSE.internalError, { shutdown: "closed" });
   }
 
-  // User code is wrapped where it is called. Anything else that throws costs this connection only.
+  // User code is wrapped where it is called. Any other exception ends only this connection.
   private take(message: Message, frame: string | undefined): void {
     try {
       if (!this.isEnded) this.dispatch(message, frame);
@@ -248,7 +248,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
     if (channel.limiter !== undefined) {
       const verdict = this.shared.gate.takeIn(this, channel, message, frame);
       if (verdict !== PASS) {
-        // Named as all that a channel answers: by its join, also if the message names none.
+        // Like every answer of a channel it carries the join's ref, even if the message has none.
         this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
         return;
       }
@@ -275,7 +275,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
   /** Answers a message that is over a rate limit, or closes the connection of a client that floods. */
   private refuse(verdict: Verdict, message: Message, joinRef: Ref): void {
     if (verdict === FLOOD) this.end(CLOSE.policyViolation, { shutdown: "closed" });
-    // Without a ref nobody waits for an answer.
+    // Without a ref the client expects no answer.
     if (verdict <= PASS || message.ref === null) return;
     try {
       const response = { reason: REASON.rateLimited, retry_after: verdict };
@@ -296,14 +296,14 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
 
   private rejoin(channel: RoutedChannel, message: Message): void {
     const { topic, sentJoinRef } = channel;
-    // A leave that was read before this join is older, and comes first.
+    // A leave that was read before this join must be handled first.
     if (channel.isLeaving) channel.flush();
     if (findChannel(this.channels, topic) !== channel) {
       this.join(message);
       return;
     }
     const route = this.mount.router.match(topic);
-    // A join that comes too often changes nothing: the channel that there is goes on.
+    // A join that is over a limit changes nothing: the current channel goes on.
     if (route && !this.mayJoin(route, message)) return;
     this.shared.logger.log("duplicateJoin", { topic });
     channel.kill();
@@ -392,7 +392,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Mortal {
     return true;
   }
 
-  // -- Mortal: for the book of expiries ----------------------------------------------------------
+  // -- Expirable: for the book of expiries -------------------------------------------------------
 
   get expiringMs(): number {
     return this.mount.definition.expiringMs;

@@ -33,7 +33,7 @@ describe("a channel's definition", () => {
     refused({ join, intercept: { e: "x" } }, "intercept.e must be a function, got string");
     refused(
       { join, intercept: { e: verbatim(() => {}) } },
-      "intercept.e must take its payload parsed, got a verbatim handler",
+      "intercept.e must be an ordinary handler, got a verbatim one",
     );
     refused({ join, handleInfo: {} }, "handleInfo must be a function, got object");
     refused({ join, terminate: 1 }, "terminate must be a function, got number");

@@ -136,7 +136,7 @@ describe("the fastlane", () => {
     const BINARY = hex("02 06 01 726f6f6d3a31 65 00ff");
     const MISSED_V1 =
       '{"topic":"room:1","event":"phx_error","payload":{"reason":"missed broadcasts"},"ref":null}';
-    const SKIPPED = "a binary broadcast has no form for a client of version 1";
+    const SKIPPED = "a binary broadcast cannot be encoded for a client on version 1";
 
     it("sends a binary frame, natively and one by one, to all but who is left out", () => {
       const handleIn = { from: (socket: Room) => socket.broadcastFrom("e", BYTES) };

@@ -310,7 +310,7 @@ describe("a raw channel", () => {
   it("says what start must return", () => {
     const world = new World({ channels: { "raw:*": raw(() => undefined) } });
     world.connect().send(JOIN);
-    const allowed = "{ receive, … } at once, or nothing after it has refused";
+    const allowed = "{ receive, … } synchronously, or nothing after it has refused";
     assert.equal(world.lastError(), `start must return ${allowed}, got undefined`);
   });
 

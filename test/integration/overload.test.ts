@@ -140,7 +140,7 @@ describe("An overloaded server", () => {
     await client.close();
   });
 
-  it("takes a shard out of the deal, answers 503 where all are out, and puts them back", async () => {
+  it("takes a shard out of the rotation, answers 503 where all are out, and puts them back", async () => {
     server = await startServer("slow", {
       shards: 2,
       overloadLagMs: LAG_MS,

@@ -50,7 +50,7 @@ async function enterOn(
     }
     await one.disconnect();
   }
-  return assert.fail(`no connection was dealt to shard ${shard}`);
+  return assert.fail(`no connection was assigned to shard ${shard}`);
 }
 
 afterEach(async () => {

@@ -326,7 +326,7 @@ describe("A shard that is restarted", () => {
     assert.equal((await restarted(1)).shard, 1);
   });
 
-  it("gets two turns of the deal until it has its share", async () => {
+  it("gets two turns of the rotation until it has its share", async () => {
     await start({ shards: 3 });
     await joinMany(30);
     await restarted(0);

@@ -141,7 +141,7 @@ describe("a plan of capacity", () => {
     );
   });
 
-  it("deals members out to places by chance", () => {
+  it("assigns members to places at random", () => {
     close(placesReached(1, 8), 1);
     close(placesReached(2, 2), 1.5);
     close(placesReached(20, 1), 1);

@@ -79,7 +79,7 @@ describe("the drain of a node", () => {
     mock.timers.reset();
   });
 
-  it("says that the node is not ready, closes the deal, lets sockets arrive, closes the doors, drains", async () => {
+  it("says that the node is not ready, ends the rotation, lets sockets arrive, closes the doors, drains", async () => {
     assert.equal(drain.hasBegun, false);
     const done = begin();
     assert.equal(drain.hasBegun, true);
@@ -121,7 +121,7 @@ describe("the drain of a node", () => {
     assert.deepEqual(calls, ["leave", "stopAccepting"]);
   });
 
-  it("waits for no sockets where no shard was in the deal", async () => {
+  it("waits for no sockets where no shard was in the rotation", async () => {
     wasAccepting = false;
     void begin();
     await turn();

@@ -14,7 +14,7 @@ function made(): { readonly overload: Overload; readonly steps: string[] } {
 }
 
 function lag(overload: Overload, ...lagsMs: readonly number[]): void {
-  for (const lagMs of lagsMs) overload.look({ lagMs, heapBytes: 0 });
+  for (const lagMs of lagsMs) overload.update({ lagMs, heapBytes: 0 });
 }
 
 function times(count: number, value: number): number[] {
@@ -82,21 +82,21 @@ describe("overload", () => {
 
   it("counts the larger of the shares that lag and heap have of their thresholds", () => {
     const { overload } = made();
-    for (let n = 0; n < 2; n += 1) overload.look({ lagMs: 0, heapBytes: 1_000_000 });
+    for (let n = 0; n < 2; n += 1) overload.update({ lagMs: 0, heapBytes: 1_000_000 });
     assert.equal(overload.level, "refusing");
     // One is low, the other is not: it does not fall.
-    for (let n = 0; n < 20; n += 1) overload.look({ lagMs: 0, heapBytes: 800_000 });
-    for (let n = 0; n < 20; n += 1) overload.look({ lagMs: 80, heapBytes: 0 });
+    for (let n = 0; n < 20; n += 1) overload.update({ lagMs: 0, heapBytes: 800_000 });
+    for (let n = 0; n < 20; n += 1) overload.update({ lagMs: 80, heapBytes: 0 });
     assert.equal(overload.level, "refusing");
-    for (let n = 0; n < 10; n += 1) overload.look({ lagMs: 70, heapBytes: 700_000 });
+    for (let n = 0; n < 10; n += 1) overload.update({ lagMs: 70, heapBytes: 700_000 });
     assert.equal(overload.level, "normal");
   });
 
   it("tells what was measured at the step", () => {
     const told: unknown[] = [];
     const overload = new Overload(LIMITS, (_step, _from, _to, measures) => told.push(measures));
-    overload.look({ lagMs: 100, heapBytes: 1 });
-    overload.look({ lagMs: 101, heapBytes: 2 });
+    overload.update({ lagMs: 100, heapBytes: 1 });
+    overload.update({ lagMs: 101, heapBytes: 2 });
     assert.deepEqual(told, [{ lagMs: 101, heapBytes: 2 }]);
   });
 });

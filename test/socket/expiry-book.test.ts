@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
+import { ExpiryBook, type Expirable } from "../../src/socket/expiry-book.ts";
 import { turn } from "../support/world.ts";
 
 /** A book, its clock, and what it says. */
 class Bench {
   nowMs = 1_000_000;
   readonly said: string[] = [];
-  readonly book = new ExpiryBook<Mortal>(() => this.nowMs);
+  readonly book = new ExpiryBook<Expirable>(() => this.nowMs);
 
   /** Makes one that is to be warned so long before its end. */
-  one(name: string, expiringMs = 100): Mortal {
+  one(name: string, expiringMs = 100): Expirable {
     return {
       expiringMs,
       expiring: (leftMs) => void this.said.push(`${name} has ${leftMs}`),
@@ -80,7 +80,7 @@ describe("the book of expiries", () => {
   it("lets one that is warned renew itself, or forget another", () => {
     const bench = new Bench();
     const bob = bench.one("bob");
-    const ann: Mortal = {
+    const ann: Expirable = {
       ...bench.one("ann"),
       expiring: () => {
         bench.book.set(ann, 1_008_000);
@@ -99,9 +99,9 @@ describe("the book of expiries", () => {
     // Numbers that are in no order, and the same in each run.
     const times = Array.from({ length: 400 }, (_, at) => 1_001_000 + ((at * 7_919) % 1_009));
     const all = times.map((time, at) => [bench.one(String(at), 0), time, at] as const);
-    for (const [mortal] of all) bench.book.set(mortal, 1_000_500);
-    for (const [mortal, time] of all) bench.book.set(mortal, time);
-    for (const [mortal, , at] of all) if (at % 5 === 0) bench.book.forget(mortal);
+    for (const [socket] of all) bench.book.set(socket, 1_000_500);
+    for (const [socket, time] of all) bench.book.set(socket, time);
+    for (const [socket, , at] of all) if (at % 5 === 0) bench.book.forget(socket);
     const expected = all
       .filter(([, , at]) => at % 5 !== 0)
       .toSorted(([, one], [, other]) => one - other)

@@ -29,7 +29,7 @@ import type { AnyChannelDefinition, ChannelRoute } from "../../src/socket/channe
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketLimits } from "../../src/socket/limits.ts";
 import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
-import { ExpiryBook, type Mortal } from "../../src/socket/expiry-book.ts";
+import { ExpiryBook, type Expirable } from "../../src/socket/expiry-book.ts";
 import { ShardSockets } from "../../src/socket/shard-sockets.ts";
 import { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
@@ -98,7 +98,7 @@ export class World {
   readonly tasks = new RecordingTasks();
   /** The clock of expiries and rate limits (ms since 1970). */
   nowMs = 1_800_000_000_000;
-  readonly expiries = new ExpiryBook<Mortal>(() => this.nowMs);
+  readonly expiries = new ExpiryBook<Expirable>(() => this.nowMs);
   /** Holds broadcasts if there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
   /** Topics of channels that have ended. */

@@ -136,12 +136,12 @@ describe("a slow client", () => {
   it("is one that has more than the limit, and after its time no less", () => {
     const { ws } = joined("close");
     ws.buffered = MAX_BYTES;
-    for (const ms of [0, 100, 200]) slowClients.lookAtAll(ms);
+    for (const ms of [0, 100, 200]) slowClients.checkAll(ms);
     ws.buffered = MAX_BYTES + 1;
-    slowClients.lookAtAll(300);
-    slowClients.lookAtAll(300 + PATIENCE_MS - 1);
+    slowClients.checkAll(300);
+    slowClients.checkAll(300 + PATIENCE_MS - 1);
     assert.equal(ws.isCut, false);
-    slowClients.lookAtAll(300 + PATIENCE_MS);
+    slowClients.checkAll(300 + PATIENCE_MS);
     assert.equal(ws.isCut, true);
     assert.equal(shared.counter("slowCut"), 1);
     assert.deepEqual(logged(), [
@@ -153,23 +153,23 @@ describe("a slow client", () => {
     const { ws } = joined("close");
     ws.buffered = 5_000;
     for (const ms of [0, 50, 100, 150, 200]) {
-      slowClients.lookAtAll(ms);
+      slowClients.checkAll(ms);
       ws.buffered -= 1;
     }
     ws.buffered = MAX_BYTES;
-    slowClients.lookAtAll(250);
+    slowClients.checkAll(250);
     ws.buffered = 6_000;
-    slowClients.lookAtAll(300);
+    slowClients.checkAll(300);
     assert.equal(ws.isCut, false);
   });
 
   it("is given no time beyond eight times the limit", () => {
     const { ws } = joined("close");
     ws.buffered = 8 * MAX_BYTES;
-    slowClients.lookAtAll(0);
+    slowClients.checkAll(0);
     assert.equal(ws.isCut, false);
     ws.buffered += 1;
-    slowClients.lookAtAll(1);
+    slowClients.checkAll(1);
     assert.equal(ws.isCut, true);
   });
 
@@ -196,17 +196,17 @@ describe("a slow client", () => {
 
   it("is looked for at a tick only where what was sent since the last look can have made it one", () => {
     const { ws, connection } = joined("close");
-    slowClients.lookAtAll(0);
+    slowClients.checkAll(0);
     ws.looks = 0;
-    slowClients.lookWhereDue(1);
+    slowClients.checkIfDue(1);
     slowClients.published(MAX_BYTES / 2);
-    slowClients.lookWhereDue(2);
+    slowClients.checkIfDue(2);
     assert.equal(ws.looks, 0);
     // Of a text no more is known than how many units it has, of three bytes at most.
     connection.send("x".repeat(MAX_BYTES / 6));
     ws.buffered = MAX_BYTES + 1;
-    slowClients.lookWhereDue(3);
-    slowClients.lookWhereDue(3 + PATIENCE_MS);
+    slowClients.checkIfDue(3);
+    slowClients.checkIfDue(3 + PATIENCE_MS);
     assert.equal(ws.isCut, true);
   });
 
@@ -222,7 +222,7 @@ describe("a slow client", () => {
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         begin();
         const clients = [joined("error"), joined("error"), joined("error")] as const;
-        slowClients.lookAtAll(0);
+        slowClients.checkAll(0);
         for (const { to, bytes, isPublished, taken, isTick } of steps) {
           const { ws } = clients[to as 0 | 1 | 2];
           ws.buffered = Math.max(ws.buffered - taken, 0) + bytes;
@@ -231,7 +231,7 @@ describe("a slow client", () => {
           for (const client of clients) client.ws.looks = 0;
           if (!isTick) continue;
           // No time goes by: who is beyond the limit stays to be looked at.
-          slowClients.lookWhereDue(0);
+          slowClients.checkIfDue(0);
           for (const { ws: other } of clients) {
             assert.ok(other.buffered <= MAX_BYTES || other.looks > 0, JSON.stringify(steps));
           }
@@ -242,29 +242,29 @@ describe("a slow client", () => {
 
   it("is found as well where a look came before the engine's turn ended, and so what was published", () => {
     const { ws } = joined("close");
-    slowClients.lookAtAll(0);
+    slowClients.checkAll(0);
     slowClients.published(MAX_BYTES - 32);
     // Seen in the turn in which it was published: with the engine, and not yet with the connection.
     slowClients.published(1);
-    slowClients.lookWhereDue(1);
+    slowClients.checkIfDue(1);
     ws.buffered = MAX_BYTES + 1;
-    slowClients.lookWhereDue(2);
-    slowClients.lookWhereDue(2 + PATIENCE_MS);
+    slowClients.checkIfDue(2);
+    slowClients.checkIfDue(2 + PATIENCE_MS);
     assert.equal(ws.isCut, true);
   });
 
   it("is looked for no more, once a whole turn has gone by in which nothing was sent", () => {
     const { ws } = joined("close");
     slowClients.published(MAX_BYTES);
-    for (const ms of [1, 2]) slowClients.lookWhereDue(ms);
+    for (const ms of [1, 2]) slowClients.checkIfDue(ms);
     ws.looks = 0;
-    slowClients.lookWhereDue(3);
+    slowClients.checkIfDue(3);
     assert.equal(ws.looks, 0);
   });
 
   it("is found by what it is pinged with, too", async () => {
     const { ws, connection } = joined("close");
-    slowClients.lookAtAll(0);
+    slowClients.checkAll(0);
     ws.buffered = 9 * MAX_BYTES;
     connection.ping("sent");
     await turn();
@@ -291,7 +291,7 @@ describe("a slow client", () => {
     for (const policy of ["close", "error"] as const) {
       const { ws } = joined(policy, ["fast:1", "latest:1"]);
       ws.buffered = 9 * MAX_BYTES;
-      slowClients.lookAtAll(0);
+      slowClients.checkAll(0);
       ws.buffered = 0;
     }
     unsubscribe("simurgh:slow_client", listen);
@@ -316,7 +316,7 @@ describe("the policy error", () => {
     const { ws } = joined("error", ["fast:1", "latest:1", "fast:2"]);
     assert.equal(ws.topics.size, 2);
     ws.buffered = 9 * MAX_BYTES;
-    slowClients.lookAtAll(0);
+    slowClients.checkAll(0);
     assert.deepEqual(ws.taken(), [errorOn("fast:1"), errorOn("fast:2")]);
     assert.deepEqual(
       [ws.topics.size, ws.isCut, shared.counter("slowEnded"), world.count],
@@ -325,7 +325,7 @@ describe("the policy error", () => {
     // Said once for both, and no channel is said to have crashed.
     assert.equal(shared.log.length, 1);
     assert.deepEqual(world.troubles(), []);
-    slowClients.lookAtAll(1);
+    slowClients.checkAll(1);
     assert.equal(shared.log.length, 1);
   });
 

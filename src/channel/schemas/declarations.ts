@@ -1,5 +1,5 @@
 /**
- * What a channel declares of its events, and the types that follow.
+ * What a channel declares about its events, and the types that are derived from it.
  *
  * Runs on: nowhere; types only.
  */
@@ -11,20 +11,20 @@ import type { LaterReply } from "../later-reply.ts";
 import type { JsonSchema, JsonSchemaValue } from "./json-schema.ts";
 import type { HandleInResult, HandleOutResult, Stop } from "../../callbacks/results.ts";
 
-/** Declares a payload that comes in: a schema of any library of Standard Schema, or `typed()`. */
+/** Schema of an incoming payload: a Standard Schema of any library, or `typed()`. */
 export type InSchema = StandardTypedV1;
-/** Declares a payload that goes out: a JSON Schema, or a type by a Standard Schema or `typed()`. */
+/** Schema of an outgoing payload: a JSON Schema, or just a type (Standard Schema or `typed()`). */
 export type OutSchema = StandardTypedV1 | JsonSchema;
 
-/** An incoming event with more to say of it than its payload. */
+/** Rules for an incoming event. */
 export interface InEvent {
   readonly payload?: InSchema;
   /** Payload of the reply with status ok. */
   readonly reply?: OutSchema;
-  /** Most bytes that the payload may have, as the client wrote it: 1 to 2 147 483 647. */
+  /** Maximum size of the payload as the client wrote it, in bytes: 1 to 2 147 483 647. */
   readonly maxBytes?: number;
   /**
-   * How often a client may send it on one topic; beyond that it is answered with error
+   * How often a client may send it on one topic. Messages beyond that are answered with error
    * `{reason: "rate_limited", retry_after}`, and the handler is not called.
    */
   readonly rate?: Rate;
@@ -37,11 +37,11 @@ export type OutDeclarations = Readonly<Record<string, OutSchema>>;
 /** `out` of a channel that declares none: any event, any payload. */
 export type AnyOut = Readonly<Record<string, StandardTypedV1>>;
 
-/** What fits a schema before it is parsed: what a sender gives. */
+/** Input type of a schema: the payload as it is sent. */
 export type Sent<Schema> = Schema extends StandardTypedV1
   ? StandardTypedV1.InferInput<Schema>
   : JsonSchemaValue<Schema>;
-/** What a schema makes of it: what a handler gets. */
+/** Output type of a schema: the payload as a handler gets it. */
 type Parsed<Schema> = Schema extends StandardTypedV1
   ? StandardTypedV1.InferOutput<Schema>
   : unknown;
@@ -64,7 +64,7 @@ export type DeclaredReply<Declaration> = Declaration extends StandardTypedV1
     ? Sent<Schema>
     : unknown;
 
-/** Payloads by event of what a channel sends. Through `infer`: so that errors show the payloads. */
+/** Payloads that a channel sends, by event. `infer` makes compiler errors show the payloads. */
 export type OutPayloads<Declarations> = Declarations extends infer Given
   ? { readonly [Event in keyof Given]: Sent<Given[Event]> }
   : never;
@@ -80,7 +80,7 @@ export interface AnswersLater<Answer = unknown> {
   replyLater(): LaterReply<Answer>;
 }
 
-// Methods, so that a handler may say what its payload is: `echo(socket, payload: { n: number })`.
+// Method types, so that a handler may declare its payload: `echo(socket, payload: { n: number })`.
 
 /** A handler of `handleIn`. */
 export type InCallback<Socket, Payload, Answer> = {
@@ -95,7 +95,7 @@ export type OutCallback<Socket, Payload> = {
   handle(socket: Socket, payload: Payload): HandleOutResult | Promise<HandleOutResult>;
 }["handle"];
 
-/** `handleIn` of a channel: a handler for each event that is declared, and others beside. */
+/** `handleIn` of a channel: a handler for each declared event, and any others. */
 export type InCallbacks<Socket, In> = {
   readonly [Event in keyof In & string]: InCallback<
     Socket,
@@ -104,7 +104,7 @@ export type InCallbacks<Socket, In> = {
   >;
 } & Readonly<Record<string, InCallback<Socket, unknown, unknown>>>;
 
-// -- what a client may know ------------------------------------------------------------------------
+// -- types for clients -----------------------------------------------------------------------------
 
 /** What a client sends and gets for one event. */
 export interface ClientCall<Payload, Answer> {
@@ -112,7 +112,7 @@ export interface ClientCall<Payload, Answer> {
   readonly reply: Answer;
 }
 
-/** What a client may know of a channel. */
+/** Types of a channel, for its clients. */
 export interface ChannelTypes {
   /** Parameters of the join. */
   readonly params: unknown;
@@ -124,7 +124,7 @@ export interface ChannelTypes {
   readonly out: Readonly<Record<string, unknown>>;
 }
 
-/** Payload of the replies with ok among what a handler gives; never: it gives none. */
+/** Payload of the ok replies among a handler's results; `never` if there are none. */
 export type OkPayload<Result> =
   Result extends Stop<infer Payload>
     ? Payload
@@ -134,27 +134,27 @@ export type OkPayload<Result> =
         : never
       : never;
 
-/** What a client may know of the events that a channel handles. Through `infer`, as above. */
+/** Types of the events that a channel handles, for its clients. `infer` as above. */
 export type ClientCalls<In, Handlers> = Handlers extends infer Given
   ? {
-      // A channel without `handleIn` is inferred to have an index: it handles nothing.
+      // Without `handleIn` the inferred type has a string index; such a channel handles nothing.
       readonly [
         Event in keyof Given as string extends Event ? never : Event
       ]: Event extends keyof In
         ? ClientCall<SentPayload<In[Event]>, AnswerOf<In[Event], Given[Event]>>
-        : ClientCall<TakenBy<Given[Event]>, GivenBy<Given[Event]>>;
+        : ClientCall<PayloadOf<Given[Event]>, ReplyOf<Given[Event]>>;
     }
   : never;
 
 type AnswerOf<Declaration, Handler> = Declaration extends { readonly reply: infer Schema }
   ? Sent<Schema>
-  : GivenBy<Handler>;
-// A verbatim handler's is never, which says nothing.
-type TakenBy<Handler> = Handler extends (socket: never, payload: infer Payload) => unknown
+  : ReplyOf<Handler>;
+// The payload of a verbatim handler is `never`, and says nothing about what clients send.
+type PayloadOf<Handler> = Handler extends (socket: never, payload: infer Payload) => unknown
   ? [Payload] extends [never]
     ? unknown
     : Payload
   : unknown;
-type GivenBy<Handler> = Handler extends (...given: never) => infer Result
+type ReplyOf<Handler> = Handler extends (...given: never) => infer Result
   ? OkPayload<Awaited<Result>>
   : never;

@@ -1,5 +1,5 @@
 /**
- * Makes the handlers of a channel's events from `handleIn` and what `in` declares of them.
+ * Makes the handlers of a channel's events from `handleIn` and the declarations in `in`.
  *
  * Runs on: shard; made with the definition.
  */
@@ -26,17 +26,17 @@ import { asVerbatim, isVerbatim, type Incoming } from "../verbatim.ts";
 export interface InHandler {
   readonly handle: PayloadCallback;
   /**
-   * Gives what it is handed of a message, from the frame that it came in; undefined: the message as
-   * it is, for which no frame has to be kept.
+   * Prepares a message for the handler, using the frame that it came in. Undefined: the handler gets
+   * the message as it is, and the frame need not be kept.
    */
   readonly intake: Intake | undefined;
-  /** How often a client may send it; undefined: as often as it can. */
+  /** How often a client may send it; undefined: not limited. */
   readonly rate: Rate | undefined;
 }
 
 /** A channel whose event has a writer for its replies. */
 export interface WritesReplies {
-  /** Writes the replies with ok to the message that is handled, where they have a JSON Schema. */
+  /** Writes ok replies to the message that is being handled, if they have a JSON Schema. */
   replyWriter?: PayloadWriter | undefined;
 }
 
@@ -47,8 +47,8 @@ const EVENT_KEYS = ["payload", "reply", "maxBytes", "rate"];
 const MOST_BYTES = 2_147_483_647;
 
 /**
- * Makes the handlers, in a map, so that an event called `constructor` finds what the user wrote, or
- * nothing.
+ * Makes the handlers by event. It returns a map, so that an event called `constructor` finds a
+ * handler of the user or nothing.
  *
  * @throws SIM_ERR_DEFINITION_INVALID
  */
@@ -66,26 +66,26 @@ export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<un
   return found;
 }
 
-/** Gives the rates of events that have one. */
+/** Returns the rates of the events that have one. */
 export function ratesOf(handlers: ReadonlyMap<unknown, InHandler>): Map<string, Rate> {
   const found = new Map<string, Rate>();
   for (const [event, { rate }] of handlers) if (rate) found.set(String(event), rate);
   return found;
 }
 
-/** Has `join` called with parameters that fit. @throws SIM_ERR_DEFINITION_INVALID */
+/** Makes `join` run only if its parameters match a schema. @throws SIM_ERR_DEFINITION_INVALID */
 export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback {
   if (params === undefined) return join;
   if (!isSchema(params)) throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
   return checksPayloads(params) ? checked(params, join) : join;
 }
 
-/** True for what a library of Standard Schema made, or `typed`. */
+/** Reports whether a value is a Standard Schema of any library, or was made by `typed`. */
 export function isSchema(value: unknown): value is StandardSchemaV1 {
   return (isAnObject(value) || typeof value === "function") && "~standard" in value;
 }
 
-/** What may be declared, as errors name it. */
+/** What a schema may be, as error messages put it. */
 export const SCHEMA = "a Standard Schema or typed()";
 
 function inHandlerOf(event: string, handler: PayloadCallback, declaration: unknown): InHandler {
@@ -95,7 +95,7 @@ function inHandlerOf(event: string, handler: PayloadCallback, declaration: unkno
   let handle = handler;
   if (checksPayloads(payload)) {
     if (isRaw) {
-      const message = `${subject} must be typed() where its handler is verbatim, got a schema`;
+      const message = `${subject} must be typed() because its handler is verbatim, got a schema`;
       throw invalid(message);
     }
     handle = checked(payload, handle);
@@ -144,7 +144,7 @@ function isAnObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** Reports whether a schema checks payloads, rather than only say their type. */
+/** Reports whether a schema checks payloads instead of only declaring their type. */
 export function checksPayloads(schema: StandardSchemaV1 | undefined): schema is StandardSchemaV1 {
   return schema !== undefined && "validate" in schema["~standard"];
 }
@@ -173,7 +173,7 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
     const isOk = result instanceof Reply && result.status === "ok";
     return isOk ? new Reply("ok", write(result.payload)) : result;
   };
-  // While the handler runs; where it throws, or its promise is rejected, its channel ends.
+  // Set while the handler runs. If it throws or rejects, its channel ends, and nothing is reset.
   return (socket: WritesReplies, payload) => {
     socket.replyWriter = write;
     const result = handle(socket, payload);

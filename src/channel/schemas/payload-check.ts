@@ -1,8 +1,8 @@
 /**
- * Holds what clients send against what a channel declares: by a schema, and by size.
+ * Checks the payloads of clients against what a channel declares: a schema, and a size.
  *
  * Runs on: shard; made with the definition.
- * Full: a payload with more bytes than its event may have never reaches its schema or handler.
+ * Full: a payload larger than `maxBytes` of its event reaches neither schema nor handler.
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
@@ -14,15 +14,15 @@ import type { Serializer } from "../../protocol/serializer.ts";
 import { isThenable } from "../../callbacks/promises.ts";
 import { error, type Refused } from "../../callbacks/results.ts";
 
-/** A callback with the payload that it is given. */
+/** A callback that takes a payload. */
 export type PayloadCallback = (socket: object, payload: unknown) => unknown;
 
-/** Whose serializer knows how a frame was written. */
+/** A channel, with the serializer of its client's frames. */
 export interface SentBy {
   readonly owner: { readonly serializer: Serializer };
 }
 
-/** Stands for a payload that was too large, so that it is refused when it is its turn. */
+/** Replaces a payload that was too large, so that the message is refused in its turn. */
 export class OversizePayload {
   readonly maxBytes: number;
 
@@ -30,21 +30,21 @@ export class OversizePayload {
     this.maxBytes = maxBytes;
   }
 
-  /** Gives the answer to it. */
+  /** Returns the answer to the message. */
   refusal(): Refused {
     return error({ reason: "payload_too_large", max_bytes: this.maxBytes });
   }
 }
 
-/** Returns a callback that runs with payloads that match a schema, and answers others. */
+/** Makes a callback run only if its payload matches a schema. Other payloads get an error reply. */
 export function checked(schema: StandardSchemaV1, callback: PayloadCallback): PayloadCallback {
   const check = checkedBy(schema, "invalid_payload");
   return (socket, payload) => check(payload, (value) => callback(socket, value));
 }
 
 /**
- * Returns a check of values: `use` gets what the schema returned for one that matches; another is
- * refused with a reason, and a list of what is wrong.
+ * Returns a function that checks a value. If it matches, `use` gets the output of the schema;
+ * otherwise the function returns a refusal with the reason and the list of issues.
  */
 export function checkedBy(
   schema: StandardSchemaV1,
@@ -59,7 +59,7 @@ export function checkedBy(
   };
 }
 
-/** True for a payload, as its client wrote it, of more bytes than may be. */
+/** Reports whether a payload, as its client wrote it, has more than `maxBytes`. */
 export function isOversize(
   { owner }: SentBy,
   message: Message,
@@ -68,7 +68,7 @@ export function isOversize(
 ): boolean {
   const bytes = bytesOf(message.payload);
   if (bytes) return bytes.length > maxBytes;
-  // A unit of a string has at most three bytes: most frames need no closer look.
+  // A UTF-16 code unit has at most three bytes in UTF-8, so most frames need no closer look.
   if (frame !== undefined && frame.length * 3 <= maxBytes) return false;
   const text = frame === undefined ? undefined : owner.serializer.payloadText?.(frame, message);
   return Buffer.byteLength(text ?? jsonOf(message.payload)) > maxBytes;
@@ -78,7 +78,7 @@ function refusal(reason: string, issues: readonly StandardSchemaV1.Issue[]): Ref
   return error({ reason, issues: issues.map(issueOf) });
 }
 
-/** What a client is told of an issue: no more than where, and what. */
+/** Returns the part of an issue that the client is told: path and message. */
 function issueOf({ message, path = [] }: StandardSchemaV1.Issue): object {
   return { path: path.map(segmentOf), message };
 }

@@ -1,10 +1,10 @@
 /**
- * Writes payloads that have a JSON Schema: only what the schema names, and faster than
+ * Writes payloads that have a JSON Schema: only the properties that the schema names, and faster than
  * JSON.stringify (`node dist/scripts/micro/payload-writer.js`).
  *
- * A schema is compiled where an object in it forbids further properties, for then the writing of a
- * compiled schema is what the schema says. One that forbids none would have to look at all that is
- * there, which JSON.stringify does as well.
+ * A schema is compiled only if an object in it forbids additional properties. The compiled writer
+ * then skips them, as the schema says. For other schemas it would have to visit every property, and
+ * JSON.stringify is just as fast at that.
  *
  * Runs on: shard; each schema is compiled once, with the definition.
  */
@@ -16,7 +16,7 @@ import { kindOf, makeError } from "../../errors.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 
-/** Gives what is sent for a payload: bytes as they are, else its JSON. */
+/** Returns what is sent for a payload: bytes unchanged, anything else as JSON text. */
 export type PayloadWriter = (payload: unknown) => unknown;
 
 type Compile = (schema: object) => (value: unknown) => string;
@@ -26,14 +26,14 @@ const require = createRequire(import.meta.url);
 /**
  * Compiles a schema.
  *
- * @param subject - what it is the schema of, for messages
- * @returns undefined where it forbids nothing; else what throws SIM_ERR_PAYLOAD for a payload that
- *   lacks what the schema requires, or cannot be converted to it
- * @throws SIM_ERR_DEFINITION_INVALID where it is no JSON Schema that compiles
+ * @param subject - what the schema describes, for error messages
+ * @returns a writer, or undefined if the schema forbids nothing. The writer throws SIM_ERR_PAYLOAD
+ *   if a payload lacks a required property or cannot be converted
+ * @throws SIM_ERR_DEFINITION_INVALID if it is not a JSON Schema that compiles
  */
 export function payloadWriter(subject: string, schema: object): PayloadWriter | undefined {
   if (!forbidsProperties(schema)) return undefined;
-  // Loaded by who uses it: most programs have no such schema.
+  // Loaded when first needed: most programs have no such schema.
   const compile = require("fast-json-stringify") as Compile;
   let write: (value: unknown) => string;
   try {
@@ -47,16 +47,16 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
     if (bytesOf(payload)) return payload;
     const value =
       payload instanceof JsonText ? payload.json() : payload === undefined ? {} : payload;
-    // The compiler would make an object of it.
+    // The compiled writer would convert it to an object.
     if (isObject && (typeof value !== "object" || value === null)) {
-      const message = `${subject} must fit its schema: an object, got ${kindOf(value)}`;
+      const message = `${subject} must match its schema: an object, got ${kindOf(value)}`;
       throw makeError("SIM_ERR_PAYLOAD", message);
     }
     let text: string;
     try {
       text = write(value);
     } catch (cause) {
-      throw makeError("SIM_ERR_PAYLOAD", `${subject} must fit its schema: ${String(cause)}`, {
+      throw makeError("SIM_ERR_PAYLOAD", `${subject} must match its schema: ${String(cause)}`, {
         cause,
       });
     }
@@ -64,9 +64,9 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
   };
 }
 
-/** Keywords whose value is no schema, whatever it looks like. */
+/** Keywords whose value is never a schema, even if it looks like one. */
 const LITERALS: ReadonlySet<string> = new Set(["const", "enum", "default", "examples", "required"]);
-/** Keywords whose value has schemas by names, which are no keywords. */
+/** Keywords whose value maps names to schemas. These names are not keywords. */
 const BY_NAME: ReadonlySet<string> = new Set([
   "properties",
   "patternProperties",
@@ -74,7 +74,7 @@ const BY_NAME: ReadonlySet<string> = new Set([
   "$defs",
 ]);
 
-/** The schemas of a schema's keyword. */
+/** Returns the schemas within the value of a keyword. */
 function partsOf(keyword: string, value: unknown): readonly unknown[] {
   if (LITERALS.has(keyword) || typeof value !== "object" || value === null) return [];
   return Array.isArray(value) || BY_NAME.has(keyword) ? Object.values(value) : [value];
@@ -89,8 +89,8 @@ function forbidsProperties(schema: unknown): boolean {
 }
 
 /**
- * Gives a schema in which objects say that they allow what they do not forbid: what the compiler
- * takes to be forbidden where nothing is said.
+ * Returns a schema whose objects explicitly allow additional properties unless they forbid them. The
+ * compiler would otherwise treat them as forbidden.
  */
 function withOpenObjects(schema: unknown): unknown {
   if (typeof schema !== "object" || schema === null) return schema;
@@ -110,7 +110,7 @@ function withOpenParts(keyword: string, value: unknown): unknown {
   );
 }
 
-/** True for `type: "object"`, a list that has it, or properties of no type. */
+/** Reports whether a schema has `type: "object"`, alone or in a list, or properties without a type. */
 function mayBeObject({ type, properties }: Readonly<Record<string, unknown>>): boolean {
   if (type === undefined) return properties !== undefined;
   return type === "object" || (Array.isArray(type) && type.includes("object"));

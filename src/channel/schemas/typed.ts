@@ -1,19 +1,19 @@
 /**
- * `typed`: what says the type of a payload, and checks nothing.
+ * `typed`: declares the type of a payload without checking it.
  *
- * Runs on: shard; made once for each.
+ * Runs on: shard.
  */
 
 import type { StandardTypedV1 } from "@standard-schema/spec";
 
-/** A type, where otherwise a schema stands. */
+/** A type, in place of a schema. */
 export type Typed<Payload> = StandardTypedV1<Payload>;
 
 const TYPED: Typed<never> = { "~standard": { version: 1, vendor: "simurgh" } };
 
 /**
- * Declares a type where a schema may stand: of an event, of join's parameters, of what a channel
- * sends itself, of its tasks. Nothing is checked when it runs.
+ * Declares a type in place of a schema: of an event, of join parameters, of messages that a channel
+ * sends itself, of its tasks. Nothing is checked at run time.
  *
  * ```ts
  * out: { moved: typed<{ x: number; y: number }>() },

@@ -238,7 +238,7 @@ describe("a declaration", () => {
     refuses({ in: { say: typed() } }, "in.say must have a handler in handleIn, got none");
     refuses(
       { in: { say: z.string() }, handleIn: { say: verbatim(() => {}) } },
-      "in.say must be typed() where its handler is verbatim, got a schema",
+      "in.say must be typed() because its handler is verbatim, got a schema",
     );
     define({ in: { say: typed() }, handleIn: { say: verbatim(() => {}) } });
   });

@@ -102,10 +102,10 @@ describe("an event with a JSON Schema", () => {
 
   it("that lacks what is required, or is another type, crashes the handler that sends it", () => {
     for (const [event, why] of [
-      ["lacks", 'out.user must fit its schema: Error: "id" is required!'],
+      ["lacks", 'out.user must match its schema: Error: "id" is required!'],
       [
         "differs",
-        'out.user must fit its schema: Error: The value "one" cannot be converted to an integer.',
+        'out.user must match its schema: Error: The value "one" cannot be converted to an integer.',
       ],
     ] as const) {
       const { world, client } = joined();
@@ -205,7 +205,7 @@ describe("a compiled schema", () => {
     ] as const) {
       assert.throws(() => written(schema, value), {
         code: "SIM_ERR_PAYLOAD",
-        message: `it must fit its schema: an object, got ${name}`,
+        message: `it must match its schema: an object, got ${name}`,
       });
     }
     assert.equal(written({ ...schema, type: ["object", "null"] }, null), "null");

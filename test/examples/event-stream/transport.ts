@@ -19,7 +19,7 @@ interface OpenStream {
 
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const STATUS = { refused: 403, limited: 429, failed: 500, unavailable: 503 };
-const FORWARD_MS = 2_000;
+const FORWARD_MS = 1_000;
 
 /** Server-sent events: a GET opens a stream of frames, and each POST sends frames, one per line. */
 export function eventStream(socket: string): TransportDefinition {

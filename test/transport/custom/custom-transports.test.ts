@@ -386,7 +386,7 @@ describe("a transport of the user's own", () => {
     const http = { method: "GET", path: "/" } as RouteRequest;
     await assert.rejects(host.connect({ path: "/socket", http }), {
       code: "SIM_ERR_OPTION_INVALID",
-      message: "http must be the request that a route was given, got object",
+      message: "http must be the request passed to a route, got object",
     });
   });
 
@@ -467,7 +467,7 @@ describe("a transport of the user's own", () => {
   });
 
   it("wants a name of its own, and functions", () => {
-    const names = "name must be a name other than websocket and longpoll";
+    const names = "name must be a string other than websocket and longpoll";
     refused({ start }, `${names}, got undefined`);
     refused({ start, name: "" }, `${names}, got ""`);
     refused({ start, name: "longpoll" }, `${names}, got "longpoll"`);

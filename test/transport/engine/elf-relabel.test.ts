@@ -91,9 +91,9 @@ describe("relabelElf", () => {
   it("refuses a binary that does not ask for 2.38, or has no base version", () => {
     const { stringsOffset } = readSymbols(SOURCE);
     const missing = SOURCE.indexOf("GLIBC_2.38\0", stringsOffset);
-    refused(withBytes(missing + 9, "7".charCodeAt(0)), /ask for GLIBC_2.38, got a binary that/);
+    refused(withBytes(missing + 9, "7".charCodeAt(0)), /require GLIBC_2.38, got one that does not/);
     const base = SOURCE.indexOf("GLIBC_2.2.5\0", stringsOffset);
-    refused(withBytes(base + 10, "6".charCodeAt(0)), /ask for GLIBC_2.2.5, got one without it/);
+    refused(withBytes(base + 10, "6".charCodeAt(0)), /require GLIBC_2.2.5, got one that does not/);
   });
 
   it("refuses tables that point out of the file or never end", () => {

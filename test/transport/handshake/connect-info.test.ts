@@ -150,11 +150,14 @@ describe("connect info", () => {
   it("is of kinds that there are, and pairs of other names", () => {
     refused("uri", "connectInfo of /s must be a list, got string");
     refused({ session: 1 }, "connectInfo of /s must be a list, got object");
-    refused(["peer_data"], /^connectInfo of \/s must have of peerData, .*, got "peer_data"$/);
+    refused(["peer_data"], /^connectInfo of \/s must be a list of peerData, .*, got "peer_data"$/);
     refused(["toString"], /, got "toString"$/);
-    refused([null], "connectInfo of /s must have names and pairs, got null");
-    refused([["uri"]], "connectInfo of /s must have names and pairs, got array");
-    refused([{ uri: true }], "connectInfo of /s must have uri by its name alone, got a pair");
+    refused([null], "connectInfo of /s must be a list of names and objects, got null");
+    refused([["uri"]], "connectInfo of /s must be a list of names and objects, got array");
+    refused(
+      [{ uri: true }],
+      "connectInfo of /s must list uri by name, got it as a key of an object",
+    );
     refused([{ session: true }], /^session in connectInfo of \/s must have the cookie's name/);
   });
 });

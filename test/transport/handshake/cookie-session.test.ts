@@ -106,8 +106,8 @@ describe("a session", () => {
 
   it("is defined by what it can be read with", () => {
     const definition = "SIM_ERR_DEFINITION_INVALID";
-    refused({ signingSalt: "x" }, definition, /cookie's name as its key, got undefined$/);
-    refused(null, definition, /cookie's name as its key, got undefined$/);
+    refused({ signingSalt: "x" }, definition, /must have the cookie's name as key, got undefined$/);
+    refused(null, definition, /must have the cookie's name as key, got undefined$/);
     refused({ key: "x", store: 1 }, definition, /^store of .* must be a function, got number$/);
     refused(
       { key: "x", store: () => null, signingSalt: "x" },

@@ -235,18 +235,18 @@ describe("forwarded requests", () => {
 
   it("that nobody accepts count as those of an unknown session", () => {
     const { got } = call();
-    asker.forwarding.look(performance.now() + LIMITS.acceptMs - 500);
+    asker.forwarding.check(performance.now() + LIMITS.acceptMs - 500);
     assert.equal(got.length, 0);
-    asker.forwarding.look(performance.now() + LIMITS.acceptMs + 1);
+    asker.forwarding.check(performance.now() + LIMITS.acceptMs + 1);
     assert.equal(got[0]?.status, STATUS.unknown);
   });
 
   it("that are accepted have longer, and then end as late ones", () => {
     const { got } = call();
     settle();
-    asker.forwarding.look(performance.now() + LIMITS.acceptMs + 1);
+    asker.forwarding.check(performance.now() + LIMITS.acceptMs + 1);
     assert.equal(got.length, 0);
-    asker.forwarding.look(performance.now() + LIMITS.answerMs + 1);
+    asker.forwarding.check(performance.now() + LIMITS.answerMs + 1);
     assert.equal(got[0]?.status, LIMITS.lateStatus);
     settle();
     assert.equal(keeper.forgotten, 1);
@@ -285,7 +285,7 @@ describe("forwarded requests", () => {
     // The reserve is full: this waits, and goes when there is room.
     accepted.cancel?.();
     settle();
-    asker.forwarding.look(performance.now());
+    asker.forwarding.check(performance.now());
     settle();
     assert.equal(keeper.forgotten, 1);
   });
@@ -294,8 +294,8 @@ describe("forwarded requests", () => {
 /** Lets time pass on both sides. */
 function pass(ms: number): void {
   const nowMs = performance.now() + ms;
-  asker.forwarding.look(nowMs);
-  keeper.forwarding.look(nowMs);
+  asker.forwarding.check(nowMs);
+  keeper.forwarding.check(nowMs);
   settle();
 }
 
@@ -361,7 +361,7 @@ describe("requests that are forwarded to another node", () => {
     const { got } = call();
     settle();
     const settled = answerBatch();
-    asker.forwarding.look(performance.now() + LIMITS.answerMs + 1);
+    asker.forwarding.check(performance.now() + LIMITS.answerMs + 1);
     settle();
     assert.equal(got[0]?.status, LIMITS.lateStatus);
     assert.deepEqual(settled, [false]);

@@ -110,11 +110,11 @@ describe("a long-poll session", () => {
 
   it("answers with 204 when a window is over, and not before", () => {
     const poll = polled();
-    session.look(performance.now() + WINDOW_MS - 500);
+    session.check(performance.now() + WINDOW_MS - 500);
     assert.deepEqual(poll.answers, []);
-    session.look(performance.now() + WINDOW_MS);
+    session.check(performance.now() + WINDOW_MS);
     assert.deepEqual(poll.answers, [`${STATUS.none} []`]);
-    session.look(performance.now() + WINDOW_MS);
+    session.check(performance.now() + WINDOW_MS);
     assert.equal(poll.answers.length, 1);
   });
 
