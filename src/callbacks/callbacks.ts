@@ -12,7 +12,7 @@
  *
  * Runs on: shard; one for all its channels and raw sockets.
  * Full: a letter that finds the mailbox full (`maxMailbox`), and a callback that does not settle in
- *       time (`handlerTimeoutMs`, `joinTimeoutMs`), end the callee by its `failed`.
+ *       time (`handlerTimeoutMs`, `joinTimeoutMs`), end the callee through its `failed`.
  */
 
 import { makeError } from "../errors.ts";
@@ -67,7 +67,7 @@ interface Awaited {
   readonly failed: (error: unknown) => void;
 }
 
-/** The callbacks of a shard. */
+/** The runner of a shard's callbacks. */
 export class Callbacks {
   /** Channels and raw sockets whose last callback has not finished. */
   readonly live = new LiveCount();
@@ -130,12 +130,12 @@ export class Callbacks {
     this.#schedule(callee);
   }
 
-  /** Handles what waits for a callee now, unless a callback of it is running. */
+  /** Handles now what waits for a callee, unless one of its callbacks is running. */
   flush<Letter>(callee: Callee<Letter>): void {
     if (callee.mailbox) this.#runMailbox(callee);
   }
 
-  /** Handles what waits for a callee when the loop has read all input that is there. */
+  /** Handles what waits for a callee once the loop has read all input that has arrived. */
   flushLater<Letter>(callee: Callee<Letter>): void {
     if (callee.mailbox) this.#turns.add(callee);
   }
@@ -195,8 +195,8 @@ export class Callbacks {
   }
 
   /**
-   * Waits for the promise of a callback, and goes on with `settled` or `failed`, corked. Neither is
-   * called once the callee was forgotten: user code may settle its promise at any time.
+   * Waits for the promise of a callback, then calls `settled` or `failed`, corked. Neither is called
+   * after `forget`, since user code may settle its promise at any time.
    *
    * @param joinTimeoutMs - for a join, how long it may take; `handlerTimeoutMs` if left out
    */
@@ -222,7 +222,7 @@ export class Callbacks {
       this.forget(callee);
       callee.cork(() => next(value));
     };
-    // Through a promise of our own: a thenable of the user's may throw, or call back at once.
+    // Wrapped in our own promise, because a user's thenable may throw or call back synchronously.
     Promise.resolve(promise).then(goOn(settled), goOn(failed));
   }
 
@@ -263,7 +263,7 @@ export class Callbacks {
     this.#awaited.delete(callee);
   }
 
-  /** Fails callbacks that have had more than their time. Called from the shard's sweep. */
+  /** Fails callbacks that have exceeded their time limit. Called from the shard's sweep. */
   checkTimeouts(nowMs: number): void {
     const late = [...this.#awaited].filter(
       ([callee, { limitMs }]) => nowMs - callee.busySince >= limitMs,

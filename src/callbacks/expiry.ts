@@ -1,5 +1,5 @@
 /**
- * Until when a connection may last: what `ok` of `connect`, and `renew`, are told.
+ * When a connection expires, as passed to `ok` in `connect` and to `renew`.
  *
  * Runs on: shard. Pure.
  */
@@ -7,24 +7,24 @@
 import { invalidOption } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 
-/** How long something holds. */
+/** When a connection expires. */
 export interface Until {
   /**
-   * Milliseconds since 1970, as `Date.now()` has them; undefined or Infinity: for ever. The `exp` of a
-   * JWT is in seconds; `verifyJwt` and `verifyPhoenixToken` give `expiresAtMs` as it is wanted here.
+   * Milliseconds since 1970, as in `Date.now()`; undefined or Infinity: never. The `exp` of a JWT is
+   * in seconds, but `verifyJwt` and `verifyPhoenixToken` return `expiresAtMs` in milliseconds.
    */
   readonly expiresAtMs: number | undefined;
 }
 
-/** In milliseconds this was in 1973; in seconds it is far off. */
+/** A time in 1973. A smaller value is most likely in seconds. */
 const EARLIEST_MS = 100_000_000_000;
-/** The last that a Date can be. */
+/** The latest time that a Date can represent. */
 const LATEST_MS = 8_640_000_000_000_000;
 
 /**
- * Gives the time of an expiry, or undefined where there is none. One that is past is a time as any.
+ * Returns the time of an expiry, which may be in the past, or undefined if there is none.
  *
- * @throws SIM_ERR_OPTION_INVALID for what is no time in milliseconds
+ * @throws SIM_ERR_OPTION_INVALID if it is not a time in milliseconds
  */
 export function expiryOf(until: Until): number | undefined {
   const { expiresAtMs } = checkedUntil(until);
@@ -47,7 +47,7 @@ export function expiryOf(until: Until): number | undefined {
 }
 
 function checkedUntil(until: unknown): { readonly expiresAtMs?: unknown } {
-  // A name that is wrong would be a connection that lasts for ever.
+  // With a misspelt name, the connection would never expire.
   if (typeof until === "object" && until !== null && "expiresAtMs" in until) return until;
   throw invalidOption(`until must have expiresAtMs, got ${kindOf(until)}`);
 }

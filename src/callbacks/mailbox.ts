@@ -29,7 +29,7 @@ export class Mailbox<Letter> {
     return true;
   }
 
-  /** Adds a letter, also to a full mailbox. */
+  /** Adds a letter, even to a full mailbox. */
   put(letter: Letter): void {
     this.#letters.push(letter);
   }

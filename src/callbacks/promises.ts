@@ -28,7 +28,7 @@ export async function settledInTime(
 ): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    // Unreferenced: it must not keep a thread alive that has closed in the meantime.
+    // Unreferenced, so that it does not keep a thread alive that has closed in the meantime.
     timer = setTimeout(() => reject(handlerTimeout(timeoutMs)), timeoutMs).unref();
   });
   try {

@@ -7,7 +7,7 @@
 import { kindOf, makeError } from "../errors.ts";
 import { expiryOf, type Until } from "./expiry.ts";
 
-/** An answer with a status. `ok` and `error` are what clients know; any other string may be used. */
+/** An answer with a status. Clients know `ok` and `error`; any other string may be used. */
 export class Reply<Status extends string = string, Payload = unknown> {
   readonly status: Status;
   readonly payload: Payload;
@@ -18,17 +18,17 @@ export class Reply<Status extends string = string, Payload = unknown> {
   }
 }
 
-/** What accepts a connection or a join. */
+/** A result that accepts a connection or a join. */
 export interface Ok<Payload> {
   readonly status: "ok";
   readonly payload: Payload;
 }
 
-/** What accepts a connection for a time. */
+/** A result that accepts a connection until it expires. */
 export class OkUntil<Payload = unknown> implements Ok<Payload> {
   readonly status = "ok";
   readonly payload: Payload;
-  /** Undefined: for ever. */
+  /** Undefined: never. */
   readonly expiresAtMs: number | undefined;
 
   constructor(payload: Payload, expiresAtMs: number | undefined) {
@@ -37,19 +37,19 @@ export class OkUntil<Payload = unknown> implements Ok<Payload> {
   }
 }
 
-/** What refuses a connection or a join. */
+/** A result that refuses a connection or a join. */
 export interface Refused {
   readonly status: "error";
   readonly payload: unknown;
 }
 
 /**
- * Why a channel ends. `normal`, `shutdown` and `{ shutdown }` close it, and the client does not
- * come back; anything else is a crash, after which it joins anew (WIRE §1.8, Stop).
+ * Why a channel ends. `normal`, `shutdown` and `{ shutdown }` close it, and the client does not join
+ * again. Anything else is a crash, after which the client joins again (WIRE §1.8, Stop).
  */
 export type ExitReason = string | { readonly shutdown: string } | Error;
 
-/** An end, with or without a reply before it. */
+/** A result that ends a channel, with or without a reply before. */
 export class Stop<Payload = unknown> {
   readonly reason: ExitReason;
   readonly reply: Reply<string, Payload> | undefined;
@@ -60,7 +60,7 @@ export class Stop<Payload = unknown> {
   }
 }
 
-/** What `handleIn` may give; `Payload` is that of its reply with ok. */
+/** Result of `handleIn`. `Payload` is the payload of its ok reply. */
 export type HandleInResult<Payload = unknown> =
   | void
   | undefined
@@ -68,17 +68,18 @@ export type HandleInResult<Payload = unknown> =
   | Ok<Payload>
   | Refused
   | Stop<Payload>;
-/** What `intercept` and `handleInfo` may give. */
+/** Result of `intercept`, `handleInfo` and other callbacks that answer no message. */
 export type HandleOutResult = void | undefined | Stop;
-/** What `join` may give. */
+/** Result of `join`. */
 export type JoinResult = Ok<unknown> | Refused;
 
 /**
- * Accepts. In `connect` the payload becomes the assigns, elsewhere it is sent to the client.
+ * Accepts a connection or a join, or answers a message with ok. In `connect` the payload becomes the
+ * assigns; elsewhere it is sent to the client.
  *
- * @param until - in `connect`: how long the connection may last; then it is closed with 3000, unless
- *   `renew` has come before. One that is past refuses the connection.
- * @throws SIM_ERR_OPTION_INVALID where `until` has no time in milliseconds
+ * @param until - in `connect`: when the connection expires. It is closed with 3000 then, unless
+ *   `renew` was called before. A time in the past refuses the connection
+ * @throws SIM_ERR_OPTION_INVALID if `until` has no time in milliseconds
  */
 export function ok<Payload>(payload: Payload, until: Until): OkUntil<Payload>;
 export function ok(): Ok<object>;
@@ -87,10 +88,10 @@ export function ok(payload: unknown = {}, until?: Until): Reply | OkUntil {
   return until === undefined ? new Reply("ok", payload) : new OkUntil(payload, expiryOf(until));
 }
 
-/** Payload of an `error()` without one; a single object, so that `connect` can tell it from `{}`. */
+/** Payload of `error()` without an argument. A single object, which `connect` can tell from `{}`. */
 export const NO_REASON: object = Object.freeze({});
 
-/** Refuses, or answers a message with error. The payload is sent to the client. */
+/** Refuses a connection or a join, or answers a message with error. The client gets the payload. */
 export function error(payload: unknown = NO_REASON): Refused {
   return new Reply("error", payload);
 }
@@ -103,7 +104,7 @@ export function reply<Status extends string, const Payload = object>(
   return new Reply(status, (payload === undefined ? {} : payload) as Payload);
 }
 
-/** Ends the channel. A reply goes out first; see ExitReason for what the client sees then. */
+/** Ends the channel. The reply, if any, is sent first. ExitReason says what the client sees then. */
 export function stop<Payload = never>(
   reason: ExitReason,
   answer?: Reply<string, Payload> | Ok<Payload> | Refused,
@@ -111,31 +112,31 @@ export function stop<Payload = never>(
   return new Stop(reason, answer as Reply<string, Payload> | undefined);
 }
 
-/** True for the reasons that close a channel rather than crash it. */
+/** Reports whether a reason closes a channel rather than crashes it. */
 export function isGraceful(reason: ExitReason): boolean {
   if (reason === "normal" || reason === "shutdown") return true;
   const isObject = typeof reason === "object" && reason !== null;
   return isObject && !(reason instanceof Error) && "shutdown" in reason;
 }
 
-/** Makes the error of a callback that gave something else. */
+/** Makes the error for an invalid result of a callback. */
 export function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
 }
 
-/** Makes the error of a handler of `handleIn` that gave something else. */
+/** Makes the error for an invalid result of a handler of `handleIn`. */
 export function badAnswer(event: unknown, got: unknown): Error {
   const allowed =
     "nothing, ok(payload?), error(payload?), reply(status, payload?) or stop(reason, reply?)";
   return badResult(`handleIn of ${shown(event)}`, allowed, got);
 }
 
-/** Makes the error of an event that has no handler. */
+/** Makes the error for an event without a handler. */
 export function noHandler(name: string, event: unknown): Error {
   return makeError("SIM_ERR_NO_HANDLER", `no handler in ${name} for ${shown(event)}`);
 }
 
-/** Shows an event, a reason or a result in a message: text as it is, else what it is. */
+/** Returns an event, a reason or a result as messages show it: a string in quotes, else its kind. */
 export function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
 }

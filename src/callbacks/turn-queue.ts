@@ -1,7 +1,7 @@
 /**
- * Channels and raw sockets with mail, which run once the loop has read all input that was there.
+ * Channels and raw sockets whose mailboxes are handled once the loop has read all pending input.
  *
- * One immediate serves all of them. Frames that one sends in its turn leave corked.
+ * One immediate serves all of them. The frames that one sends in its turn leave together.
  *
  * Runs on: shard.
  */
@@ -14,7 +14,7 @@ export interface TurnTaker {
   cork(work: () => void): void;
 }
 
-/** A queue for the end of the loop's turn. */
+/** A queue that is handled at the end of the loop's turn. */
 export class TurnQueue<Taker extends TurnTaker> {
   readonly #run: (taker: Taker) => void;
   readonly #drain = (): void => this.#drainAll();
@@ -24,7 +24,7 @@ export class TurnQueue<Taker extends TurnTaker> {
   #takers: Taker[] = [];
   #current: Taker | undefined;
 
-  /** @param run - handles the mail of one member */
+  /** @param run - handles the mailbox of one member */
   constructor(run: (taker: Taker) => void) {
     this.#run = run;
   }
@@ -50,7 +50,7 @@ export class TurnQueue<Taker extends TurnTaker> {
       }
     } finally {
       this.#current = undefined;
-      // If one threw, by a bug of ours, the others still get their turn.
+      // If one threw, which would be a bug of ours, the others still get their turn.
       if (done < takers.length) this.#resume(takers.slice(done));
     }
   }

@@ -1,23 +1,26 @@
 /**
- * Tells this thread's subscribers who came and who went: `presence_diff`, then `handleMetas`.
+ * Announces joins and leaves to this thread's subscribers: `presence_diff`, then `handleMetas`.
  *
- *   diff --no fetch, or one with a result at once, and nothing of the topic waits--> broadcast
+ *   diff --no fetch or a synchronous one, and no earlier diff of the topic waits--> broadcast
  *     |
- *     +--fetch is under way--> waits for its turn --> broadcast
- *     +--as many wait as may--> gathered into one --none waits--> fetch
- *     +--as many were announced in this turn of the event loop as may be--> gathered --next turn-->
+ *     +--fetch pending--> waits for the earlier diffs --> broadcast
+ *     +--MOST_WAITING diffs already wait--> merged into one --queue empty--> fetch
+ *     +--MOST_IN_A_TURN diffs announced in this turn of the event loop--> merged --next turn-->
  *
- * Diffs of a topic go out in the order in which they arose; other topics do not wait for them.
+ * Diffs of a topic are sent in the order in which they arose. Other topics do not wait for them.
  *
- * What a callback of a channel does is announced when it has returned and its result was replied: a
- * client sees the reply before the diff, as with Phoenix. Unless the callback lists before that:
- * then the diff comes before the list. Everything else is announced at once.
+ * Changes made by a channel callback are announced after the callback has returned and its reply
+ * was sent, so a client sees the reply before the diff, as with Phoenix. The exception: if the
+ * callback calls `list` before it returns, the diff is sent before the list. All other changes are
+ * announced immediately.
  *
  * Runs on: shard; one for each presence.
- * Order:   the state has changed before a diff of it is announced.
- * Full:    `MOST_WAITING` diffs of a topic wait for their fetches, and `MOST_IN_A_TURN` go out by
- *          themselves: if a thousand leave at once, nobody is told a thousand times.
- * Slow:    a fetch that fails, or takes too long, costs the diff what it would have added (`fetching`).
+ * Order:   the state has changed before a diff of the change is announced.
+ * Full:    at most `MOST_WAITING` diffs of a topic wait for their fetches, and at most
+ *          `MOST_IN_A_TURN` are sent separately in one turn; later ones are merged. If a thousand
+ *          users leave at once, subscribers do not receive a thousand messages.
+ * Slow:    if a fetch fails or exceeds its time limit, the diff is sent without the data that
+ *          `fetch` would have added (`fetching`).
  */
 
 import { telemetry } from "../telemetry.ts";
@@ -26,28 +29,28 @@ import { emptyRecord, presenceDiffOf, TopicDiff, type Diff } from "./diff.ts";
 import type { Fetching } from "./fetching.ts";
 import type { ShardPresence } from "./shard-presence.ts";
 
-/** A diff whose fetch is under way, or whose turn has not come. */
+/** A diff whose fetch is pending, or that waits for earlier diffs. */
 interface Waiting {
   readonly diff: TopicDiff;
-  /** Undefined while the fetch is under way. */
+  /** Undefined while the fetch is pending. */
   fetched: PresenceDiff | undefined;
 }
 
 /** The diffs of a topic that wait for fetches. */
 interface TopicQueue {
   readonly waiting: Waiting[];
-  /** What came when as many waited as may. */
+  /** Diffs that arrived while MOST_WAITING diffs were waiting, merged. */
   gathered: TopicDiff | undefined;
 }
 
-/** What was announced of a topic in this turn of the event loop. */
+/** The diffs of a topic that were announced in this turn of the event loop. */
 interface TopicTurn {
   count: number;
-  /** What came after that. */
+  /** Diffs beyond MOST_IN_A_TURN, merged. */
   gathered: TopicDiff | undefined;
 }
 
-/** Name of the event by which clients are told. */
+/** Name of the event that clients receive. */
 const PRESENCE_DIFF = "presence_diff";
 const MOST_WAITING = 32;
 const MOST_IN_A_TURN = 32;
@@ -57,7 +60,7 @@ export class Announcements {
   readonly #presence: ShardPresence;
   readonly #fetching: Fetching;
   readonly #handling: MetasHandling | undefined;
-  /** What is announced when the callback has returned. */
+  /** Diffs to be announced after the current callback has returned. */
   #due: Diff[] = [];
   #turn = new Map<string, TopicTurn>();
   readonly #queues = new Map<string, TopicQueue>();
@@ -69,19 +72,19 @@ export class Announcements {
     this.#handling = presence.callbacks.handleMetas && new MetasHandling(presence);
   }
 
-  /** Announces who came and went, topic by topic, after what is due. */
+  /** Announces a diff topic by topic, after the diffs that are due. */
   announce(diff: Diff): void {
     if (this.#due.length > 0) this.announceDue();
     for (const [topic, one] of diff.topics) if (!one.isEmpty) this.#announce(topic, one);
   }
 
-  /** Announces who came and went when the callback on the stack has returned. */
+  /** Announces a diff after the current callback has returned. */
   announceSoon(diff: Diff): void {
     this.#due.push(diff);
     if (this.#due.length === 1) queueMicrotask(() => this.announceDue());
   }
 
-  /** Announces what is due. */
+  /** Announces the diffs that are due. */
   announceDue(): void {
     const due = this.#due;
     this.#due = [];
@@ -96,12 +99,13 @@ export class Announcements {
     this.#queues.clear();
   }
 
-  // -- in this turn ------------------------------------------------------------------------------
+  // -- turn of the event loop --------------------------------------------------------------------
 
   #announce(topic: string, diff: TopicDiff): void {
     if (this.#isClosed) return;
-    // A later subscriber lists what there is. But behind diffs that wait, this one must go out too:
-    // they reach whoever subscribes meanwhile, who would not learn that they are outdated.
+    // Without subscribers, a diff can be skipped, because later subscribers list the current state.
+    // It cannot be skipped if earlier diffs still wait: a client that subscribes in the meantime
+    // would receive those, but not this one.
     const turn = this.#turn.get(topic);
     const isAwaited = turn?.gathered !== undefined || this.#queues.has(topic);
     if (!isAwaited && !this.#handling && this.#presence.pubsub.count(topic) === 0) return;
@@ -131,7 +135,7 @@ export class Announcements {
     }
   }
 
-  // -- after its fetch ---------------------------------------------------------------------------
+  // -- fetch -------------------------------------------------------------------------------------
 
   #fetchThenPublish(topic: string, diff: TopicDiff): void {
     const queue = this.#queues.get(topic);
@@ -183,7 +187,7 @@ export class Announcements {
     if (queue.gathered && !queue.gathered.isEmpty) this.#fetchThenPublish(topic, queue.gathered);
   }
 
-  // -- at last -----------------------------------------------------------------------------------
+  // -- publication -------------------------------------------------------------------------------
 
   #publish(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
     const { name, callbacks } = this.#presence;
@@ -222,15 +226,15 @@ export class Announcements {
 type Metas = Record<string, readonly TrackedMeta[]>;
 
 /**
- * Calls `handleMetas` with one diff after the other, and with who is there after each.
+ * Calls `handleMetas` with each diff in turn, and with the presences after that diff.
  *
- * The state may be further by the time that a slow `fetch` has returned, so who is there is kept
- * separately, and only for presences that have the callback.
+ * By the time a slow `fetch` has returned, the state may have changed further. So the presences are
+ * tracked separately here, but only if the definition has the callback.
  */
 class MetasHandling {
   readonly #presence: ShardPresence;
   readonly #topics = new Map<string, Metas>();
-  /** What it has not been told: the callback may track, which adds more. */
+  /** Diffs not yet passed to the callback. The callback may track presences, which adds more. */
   readonly #untold: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
   #isTelling = false;
   #state: { readonly value: unknown } | undefined;
@@ -239,7 +243,7 @@ class MetasHandling {
     this.#presence = presence;
   }
 
-  /** Tells of a diff: now, or when the callback has returned if this is called from within it. */
+  /** Passes a diff to the callback; if the callback is running, after it has returned. */
   tell(topic: string, diff: PresenceDiff): void {
     this.#untold.push({ topic, diff });
     if (this.#isTelling) return;
@@ -262,7 +266,7 @@ class MetasHandling {
     }
   }
 
-  /** Adds a diff. @returns who is there on its topic now */
+  /** Applies a diff. @returns the topic's presences after it */
   #add(topic: string, { joins, leaves }: PresenceDiff): Metas {
     const metas = this.#topics.get(topic) ?? emptyRecord<readonly TrackedMeta[]>();
     for (const [key, { metas: joined }] of Object.entries(joins)) {

@@ -1,36 +1,35 @@
 /**
  * PORT: the link to other nodes.
  *
- * Each broadcast costs at most one message to each other node. What is lost on the way is reported:
- * a node whose link was overtaken sends a *gap* in place of what it lost, and the channels concerned
- * on other nodes are ended with phx_error, so that their clients rejoin. A gap is bytes that the
- * adapter carries and does not read (`gap.ts` draws them).
+ * Each broadcast costs at most one message to each other node. Losses are reported: a node whose link
+ * was overtaken sends a *gap* in place of what was lost, and the channels concerned on other nodes end
+ * with phx_error, so that their clients rejoin. To the adapter a gap is just bytes (`gap.ts` draws
+ * them).
  *
  * Runs on: link.
  */
 
-/** Takes a broadcast of another node. The callee may keep and change `envelope`. */
+/** Handles a broadcast from another node. The callee may keep and change `envelope`. */
 export type RemoteBroadcastHandler = (topic: string, envelope: Uint8Array) => void;
 
 /**
- * Handles a loss of broadcasts of another node. `gap` is what that node sent; it is empty if the
- * adapter itself knows that it lost something, and not what: then all topics are told.
+ * Handles a loss of broadcasts from another node. `gap` is what that node sent. It is empty if the
+ * adapter knows that something was lost, but not what; then all topics are told.
  */
 export type RemoteGapHandler = (gap: Uint8Array) => void;
 
-/** What an adapter reports to the link, in addition to what comes from other nodes. */
+/** What an adapter reports to the link about itself. */
 export interface AdapterReports {
   /**
-   * Reports that broadcasts that were taken did not get to the other nodes, or may not have: their
-   * topics, one for each broadcast; "all" if the topics are not known. The link tells the other
-   * nodes.
+   * Reports that accepted broadcasts did not reach the other nodes, or may not have. `topics` has one
+   * entry for each broadcast; it is "all" if the topics are not known. The link tells the other nodes.
    */
   onLost(topics: readonly string[] | "all"): void;
-  /** Reports that the adapter is connected, or is again. */
+  /** Reports that the adapter is connected, or connected again. */
   onConnected(address: string): void;
-  /** Reports that the adapter is no longer connected, or could not connect, and tries again. */
+  /** Reports that the adapter is disconnected, or could not connect, and will try again. */
   onDisconnected(address: string, error: unknown): void;
-  /** Reports a failure that ends nothing. */
+  /** Reports any other failure. The link goes on. */
   onError(error: unknown): void;
 }
 
@@ -40,10 +39,10 @@ export interface Adapter {
   readonly nodeName: string;
 
   /**
-   * Starts the link. What other nodes send goes to the handlers from then on.
+   * Starts the link. From then on the handlers get what other nodes send.
    *
-   * An adapter that cannot connect now, and may later, resolves all the same: the node is alone
-   * meanwhile. It rejects if trying again would be in vain.
+   * If the adapter cannot connect now but may later, the promise still resolves, and the node is alone
+   * meanwhile. It rejects if trying again would be pointless.
    */
   start(
     onBroadcast: RemoteBroadcastHandler,
@@ -54,19 +53,19 @@ export interface Adapter {
   /**
    * Sends to every other node, never to this one. `envelope` is valid only during the call.
    *
-   * @throws if nothing can be sent. The link sends a gap once it can, and logs the error, unless it
-   *   is SIM_ERR_NOT_SENT: an adapter throws that after `onDisconnected`, or while it is full
+   * @throws if nothing can be sent. The link sends a gap once it can. It logs the error, unless that
+   *   is SIM_ERR_NOT_SENT, which an adapter throws after `onDisconnected` or while it is full
    */
   broadcast(topic: string, envelope: Uint8Array): void;
 
   /**
-   * Sends to one node, whether anybody there subscribed to the topic or not: mail between members
-   * goes this way too, under a name that is nobody's topic. Nothing happens if the node is unknown.
-   * Throws as `broadcast` does.
+   * Sends to one node, even if nobody there has subscribed to the topic: mail between members is sent
+   * this way too, under a name that is not a topic. Does nothing if the node is unknown. Throws like
+   * `broadcast`.
    */
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void;
 
-  /** Sends a gap to every other node, after what was sent before. Throws as `broadcast` does. */
+  /** Sends a gap to every other node, after what was sent before. Throws like `broadcast`. */
   gap(gap: Uint8Array): void;
 
   /** Stops the link. No handler is called after the promise has resolved. */

@@ -1,5 +1,5 @@
 /**
- * A broadcast of the app's own code, outside any channel: how far it goes, and who is left out.
+ * Broadcasts by the app's code outside a channel: how far they go, and who is left out.
  *
  * Runs on: main, shard.
  */
@@ -8,16 +8,16 @@ import { invalidOption, shown } from "../definition-checks.ts";
 import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import type { PubSub } from "./pubsub.ts";
 
-/** Options of a broadcast. Phoenix has functions of their own for these. */
+/** Options of a broadcast. Phoenix has separate functions for them. */
 export interface BroadcastOptions {
   /**
    * `cluster` (default): subscribers on all nodes. `node`: on this node (Phoenix's `local_broadcast`).
-   * `thread`: on this thread only, a shard or main.
+   * `thread`: on this thread only, which is a shard or main.
    */
   readonly scope?: "cluster" | "node" | "thread";
   /**
-   * Name of one node: its subscribers only (Phoenix's `direct_broadcast`). Nothing happens if no node
-   * has that name. Not together with `scope`.
+   * Name of a node: only its subscribers (Phoenix's `direct_broadcast`). Does nothing if no node has
+   * that name. Cannot be combined with `scope`.
    */
   readonly node?: string;
 }
@@ -33,7 +33,7 @@ const SCOPES: readonly unknown[] = ["cluster", "node", "thread"];
 /**
  * Broadcasts as the options say.
  *
- * @throws SIM_ERR_OPTION_INVALID; SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE. Then nobody gets it
+ * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nobody receives it then
  */
 export function broadcastTo(
   pubsub: PubSub<unknown>,

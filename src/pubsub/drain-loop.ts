@@ -8,8 +8,8 @@
  *
  * Runs on: a member's thread.
  * Order:   arms the doorbell, looks for work again, then sleeps (see memory/doorbell.ts).
- *          setImmediate is between turns, never only a resolved promise, so that sockets are
- *          served between them.
+ *          Between turns there is a setImmediate, not just a resolved promise, so that sockets are
+ *          served.
  */
 
 import type { Doorbell } from "../memory/doorbell.ts";
@@ -28,7 +28,7 @@ export class DrainLoop {
   readonly #member: number;
   readonly #work: DrainLoopWork;
   #isRunning = false;
-  /** Whether a call of `#run` will come, by setImmediate or by a press. */
+  /** True if `#run` will be called, by setImmediate or by a press. */
   #isPending = false;
   readonly #onImmediate = (): void => this.#run();
   readonly #onPressed = (): void => {
@@ -42,7 +42,7 @@ export class DrainLoop {
     this.#work = work;
   }
 
-  /** Begins the first turn soon. */
+  /** Schedules the first turn. */
   start(): void {
     this.#isRunning = true;
     if (this.#isPending) return;
@@ -52,7 +52,7 @@ export class DrainLoop {
   /** Ends the loop: no turn begins after this call. */
   stop(): void {
     this.#isRunning = false;
-    // So that no wait is left behind; the pending call of #run ends it.
+    // Ends a wait for the doorbell; the call of #run that follows does nothing.
     this.#doorbell.pressAlways(this.#member);
   }
 
@@ -68,7 +68,7 @@ export class DrainLoop {
     try {
       isMore = this.#work.turn();
     } finally {
-      // Even if the turn threw: the next one goes on after what was read.
+      // Even if the turn threw: the next one continues after what was read.
       if (isMore && this.#isRunning) this.#yield();
     }
     if (!isMore && this.#isRunning) this.#sleep();

@@ -10,13 +10,13 @@
  *     offsets  in bytes from the start of the header; all words little-endian
  *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8
  *
- * The parts are what the frame contains. In a text frame that is JSON, topic and event without their
- * quotes; a binary frame, which its first byte identifies, has topic and event as plain UTF-8 and
- * the payload as it is.
+ * The offsets point into the frame. A text frame contains JSON; topic and event are without their
+ * quotes. A binary frame, which its first byte identifies, contains topic and event as plain UTF-8,
+ * and the bytes of the payload.
  *
  * Runs on: any thread.
- * Owns: nothing. An Envelope points into a sender's buffer or a ring, and is valid only during
- *       the call that it was read for; what must last is taken out by `topic`, `event`, `payload`.
+ * Owns: nothing. An Envelope points into a sender's buffer or a ring, and is valid only during the
+ *       call that it was read for. `topic`, `event` and `payload` return copies that last longer.
  */
 
 import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
@@ -42,10 +42,10 @@ export interface Broadcast {
   readonly payload: unknown;
 }
 
-/** Takes the broadcasts of a topic. An error it throws is logged. */
+/** Handles the broadcasts of a topic. An error it throws is logged. */
 export type BroadcastHandler = (broadcast: Broadcast) => void;
 
-/** Reads the envelope at a place in some bytes. One object is used again and again. */
+/** A view of an envelope within some bytes. One object is used for many envelopes. */
 export class Envelope implements BroadcastParts {
   bytes: Uint8Array = new Uint8Array(0);
   /** Where the header begins. */
@@ -60,10 +60,10 @@ export class Envelope implements BroadcastParts {
   payloadOffset = 0;
   payloadLength = 0;
   frameLength = 0;
-  /** Whether another thread has sent it. */
+  /** True if another thread has sent it. */
   readonly isReceived: boolean;
 
-  /** @param isReceived - whether it reads what other threads send */
+  /** @param isReceived - true if it reads what other threads send */
   constructor(isReceived = false) {
     this.isReceived = isReceived;
   }
@@ -84,18 +84,18 @@ export class Envelope implements BroadcastParts {
     return this;
   }
 
-  /** Whether the frame is a binary one, and the payload bytes. */
+  /** True if the frame is binary, and the payload is bytes. */
   get isBinary(): boolean {
     return this.bytes[this.offset + HEADER_BYTES] === BINARY_FRAME;
   }
 
-  /** The frame, not copied. */
+  /** Returns the frame, not copied. */
   frame(): Uint8Array {
     const start = this.offset + HEADER_BYTES;
     return this.bytes.subarray(start, start + this.frameLength);
   }
 
-  /** Name of the node that a direct broadcast is for. */
+  /** Returns the name of the node that a direct broadcast is for. */
   node(): string {
     const start = this.offset + HEADER_BYTES + this.frameLength;
     return textOf(this.bytes, start, this.offset + this.length - start);
@@ -109,7 +109,7 @@ export class Envelope implements BroadcastParts {
     return this.#text(this.eventOffset, this.eventLength);
   }
 
-  /** The payload, parsed or copied at each call: receivers share no objects. */
+  /** Returns the payload, parsed or copied at each call, so that receivers share no objects. */
   payload(): unknown {
     if (this.isBinary) {
       const end = this.payloadOffset + this.payloadLength;
@@ -119,7 +119,7 @@ export class Envelope implements BroadcastParts {
   }
 
   /**
-   * Reports whether this is the topic.
+   * Reports whether the envelope has this topic.
    *
    * @param json - the topic in quotes
    * @param length - bytes between the quotes
@@ -128,7 +128,7 @@ export class Envelope implements BroadcastParts {
     if (this.isBinary) return JSON.stringify(this.topic()) === json;
     if (length !== this.topicLength) return false;
     const { bytes, topicOffset } = this;
-    // Characters beyond ASCII take more bytes than units: such topics are decoded.
+    // Characters beyond ASCII have more bytes than UTF-16 units: such topics are decoded.
     if (length !== json.length - 2) {
       return textOf(bytes, topicOffset, length) === json.slice(1, -1);
     }
@@ -162,7 +162,7 @@ export function rehash(envelope: Uint8Array, hash: number): void {
   setWord(envelope, 0, hash);
 }
 
-// By bytes: fragments are put together at offsets that are not aligned for an Int32Array.
+// Reads bytes, because reassembled fragments are at offsets that are not aligned for an Int32Array.
 function word(bytes: Uint8Array, at: number): number {
   return (
     (bytes[at] as number) |

@@ -1,5 +1,5 @@
 /**
- * Layout of the exchange: what all members share, and how a record says what it is.
+ * Layout of the exchange: its shared memory, and the types of its records.
  *
  * One SharedArrayBuffer for each consumer, with a ring from each producer in it:
  *
@@ -8,8 +8,8 @@
  *   | words of ring 0, 1 | records of    | records of    |
  *   | ... members - 1    | ring 0        | ring 1        | ...
  *   +--------------------+---------------+---------------+--
- *     ring p: from producer p to this consumer. A member's ring to itself is never touched, and
- *     like any ring that is never used it takes addresses, but no memory.
+ *     ring p: from producer p to this consumer. A member's ring to itself is never used. Like any
+ *     unused ring, it takes address space but no memory.
  *
  *   generations   one word for each member, written by main only: how often its number
  *                 was retired. Records carry the low 16 bits.
@@ -58,10 +58,10 @@ export const FIRST_EXCHANGE_KIND = 0xf0;
 /** Kind of a record that is a part of a larger one. */
 export const FRAGMENT_KIND = 0xf0;
 
-/** Kind of a record that tells of lost ones. */
+/** Kind of a record that reports lost ones. */
 export const LAPPED_KIND = 0xf1;
 
-/** Bytes of a fragment's payload before its part. */
+/** Length of the header in a fragment's payload. */
 export const FRAGMENT_HEADER_BYTES = 12;
 
 const PAGE_BYTES = 4096;
@@ -94,27 +94,27 @@ function firstRecordsOffset(members: number): number {
   return Math.ceil((members * RING_WORDS_BYTES) / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** Combines a kind (below FIRST_EXCHANGE_KIND) and flags (8 bits) as `publish` takes them. */
+/** Combines a kind (below FIRST_EXCHANGE_KIND) and flags (8 bits), for `publish`. */
 export function kindAndFlags(kind: number, flags: number): number {
   return (flags << 8) | kind;
 }
 
-/** Returns the kind in what `kindAndFlags` made. */
+/** Returns the kind from a result of `kindAndFlags`. */
 export function kindOf(type: number): number {
   return type & 0xff;
 }
 
-/** Returns the flags in what `kindAndFlags` made. */
+/** Returns the flags from a result of `kindAndFlags`. */
 export function flagsOf(type: number): number {
   return (type >>> 8) & 0xff;
 }
 
-/** Adds a generation, for a ring. */
+/** Combines kind and flags with a generation, for a ring. */
 export function packType(type: number, generation: number): number {
   return (type << 16) | (generation & GENERATION_MASK);
 }
 
-/** Returns kind and flags of a type in a ring. */
+/** Returns kind and flags from a type in a ring. */
 export function unpackType(packed: number): number {
   return packed >>> 16;
 }

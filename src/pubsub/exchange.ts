@@ -5,10 +5,10 @@
  * Owns:    the producer's side of the rings from this member, the consumer's side of the rings to
  *          it. Main alone writes generations, and the words of rings whose member has ended.
  * Order:   records of one member to another arrive in the order in which they were written.
- * Full:    the producer waits for a moment (`patience`), then the record waits in a queue of the
- *          producer's. Beyond `overflowBytes` for one member or `overflowTotalBytes` for all, the
- *          record is lost, and the member is told in which slots it lost records (`onLapped`).
- *          Control records have a reserve of their own.
+ * Full:    the producer waits for a moment (`patience`), then queues the record. Beyond
+ *          `overflowBytes` for one member or `overflowTotalBytes` for all, the record is lost, and the
+ *          member is told in which slots it lost records (`onLapped`). Control records have a reserve
+ *          of their own.
  */
 
 import { makeError } from "../errors.ts";
@@ -34,7 +34,7 @@ export type { ExchangeHandler } from "./inbound.ts";
 export type { LappedNotice } from "./outgoing-records.ts";
 export { CONTROL_SLOT } from "./outgoing-records.ts";
 
-/** An exchange's shared memory, whose end it is, and its bounds. */
+/** The dependencies of an Exchange. */
 export interface ExchangeOptions {
   readonly memory: ExchangeMemory;
   readonly member: number;
@@ -42,9 +42,9 @@ export interface ExchangeOptions {
   readonly counters: Counters;
   readonly logger: Logger;
   readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
-  /** If there is one, members are woken for broadcasts at its end. */
+  /** If given, members are woken for broadcasts at its end. */
   readonly window?: CoalescingWindow | undefined;
-  /** Records that one turn hands over before it lets the event loop go on. */
+  /** How many records one turn delivers before it yields to the event loop. */
   readonly maxRecordsPerTurn?: number;
 }
 
@@ -75,7 +75,7 @@ export class Exchange {
   #nextFrom = 0;
   /** The member whose ring is being drained. */
   #drainingFrom = NO_MEMBER;
-  /** The gauge of what waits for room, as it was set last. */
+  /** Last value of the gauge `overflowBytes`. */
   #shownOverflowBytes = 0;
   #onSent: (() => void) | undefined;
 
@@ -149,39 +149,39 @@ export class Exchange {
     return this.#outbound[member] !== undefined;
   }
 
-  /** Reports whether a record of this length is more than may wait for a member: nobody gets it. */
+  /** Reports whether a record is longer than what may wait for a member, and so cannot be sent. */
   isTooLarge(length: number): boolean {
     return queuedBytes(length) > this.#budget.overflowBytes;
   }
 
-  /** Hands records to a handler from now on, in turns of this thread's event loop. */
+  /** Starts passing records to a handler, in turns of this thread's event loop. */
   start(handler: ExchangeHandler): void {
     this.attach(handler);
     this.#loop.start();
   }
 
-  /** Stops handing over records. What others write from now on waits, and then laps. */
+  /** Stops passing records on. What others write from now on waits, and is finally lapped. */
   stop(): void {
     this.#stalls.stop();
     this.#loop.stop();
   }
 
-  /** Takes a handler without starting the loop; `drainNow` and `drainFrom` hand it records. */
+  /** Sets the handler without starting the loop; `drainNow` and `drainFrom` pass it records. */
   attach(handler: ExchangeHandler): void {
     this.#handler = handler;
   }
 
   /**
-   * Does one turn at once: moves what waits into rings, hands over records.
+   * Runs one turn at once: moves what waits into rings, and passes records to the handler.
    *
-   * @returns how many records were read, fragments counted each
+   * @returns how many records were read; each fragment counts as one
    */
   drainNow(limit: number = Number.MAX_SAFE_INTEGER): number {
     this.#flush();
     return this.#drain(limit);
   }
 
-  /** Hands over everything that a member has written, before it is forgotten. */
+  /** Passes on everything that a member has written, before it is forgotten. */
   drainFrom(member: number): void {
     const inbound = this.#inbound[member];
     if (inbound === undefined) return;
@@ -189,8 +189,8 @@ export class Exchange {
   }
 
   /**
-   * Drops what waits for a member and the part of a large record from it, and sends it nothing
-   * until its number has a new generation.
+   * Drops what waits for a member, and the part of a large record that has arrived from it. Nothing is
+   * sent to it until its number has a new generation.
    */
   forget(member: number): void {
     this.#outbound[member]?.forget();
@@ -233,14 +233,14 @@ export class Exchange {
     });
   }
 
-  /** Bytes that wait for room in the ring to a member. */
+  /** Returns how many bytes wait for room in the ring to a member. */
   queuedBytesTo(member: number): number {
     return this.#outbound[member]?.queuedBytes ?? 0;
   }
 
   #makeLatePresses(window: CoalescingWindow | undefined): LatePresses | undefined {
     if (window === undefined) return undefined;
-    // Other windows end now as well: what has arrived leaves with what was held here.
+    // Other windows end now as well: what has arrived is sent together with what was held here.
     window.onEnd(() => {
       if (this.#handler) this.drainNow(this.#maxRecordsPerTurn);
     });
@@ -276,10 +276,10 @@ export class Exchange {
     });
   }
 
-  /** Makes a record the one that `#offer` offers. @returns false if it is too large */
+  /** Prepares a record for `#offer`. @returns false if it is too large */
   #hold(slot: number, type: number, bytes: Uint8Array, length: number, bound: number): boolean {
     if (kindOf(type) >= FIRST_EXCHANGE_KIND) {
-      throw makeError("SIM_ERR_INTERNAL", `kind of a caller's record, kind=${kindOf(type)}`);
+      throw makeError("SIM_ERR_INTERNAL", `kind reserved for the exchange, kind=${kindOf(type)}`);
     }
     if (queuedBytes(length) > bound) return false;
     this.#record.slot = slot;
@@ -296,7 +296,7 @@ export class Exchange {
     if (this.#forgotten[to] !== 0 && this.#isForgotten(to)) return false;
     const mayWait = this.#mayPressLater(to);
     const outcome = outbound.offer(this.#record);
-    // Whatever became of this record, earlier records may have moved into the ring.
+    // Whatever the outcome, earlier records may have moved into the ring.
     if (!mayWait || outcome !== Offered.written) this.#press(to, outbound);
     if (outcome === Offered.written) {
       this.#counters.add(COUNTER.records);
@@ -345,7 +345,7 @@ export class Exchange {
     if (hasFlushed) this.#countOverflow();
   }
 
-  /** Goes once round the rings, beginning where the last call ended, so that none starves. */
+  /** Visits each ring once, starting where the last call ended, so that none starves. */
   #drain(limit: number): number {
     const { members } = this.#memory;
     let left = limit;
@@ -376,7 +376,7 @@ export class Exchange {
     const handler = this.#handler;
     if (handler === undefined || this.#drainingFrom !== NO_MEMBER) {
       const state = `attached=${handler !== undefined} draining=${this.#drainingFrom}`;
-      throw makeError("SIM_ERR_INTERNAL", `drain without a handler or within one, ${state}`);
+      throw makeError("SIM_ERR_INTERNAL", `drain without a handler or within a drain, ${state}`);
     }
     this.#drainingFrom = from;
     try {
@@ -387,14 +387,14 @@ export class Exchange {
     }
   }
 
-  /** Wakes a member for which there may be something in its ring. */
+  /** Wakes a member whose ring may have something to read. */
   #press(to: number, outbound: Outbound): void {
     this.#doorbell.press(to);
-    // A member that stands still takes out what is there once it is asked for room.
+    // A member that naps takes records out of its ring once it is asked for room.
     if (outbound.isWaiting) this.#doorbell.wakeNapper(to);
   }
 
-  /** Wakes a producer that waits for room, if there is some, whether it sleeps or stands still. */
+  /** Wakes a producer that waits for room if there is some now, whether it sleeps or naps. */
   #giveRoom(from: number, inbound: Inbound): void {
     if (!inbound.isRoomWanted) return;
     this.#doorbell.press(from);

@@ -6,11 +6,11 @@
  *   | seed     | index bits | slots, an int32 each; an empty list means all slots
  *   +----------+------------+----------------------------------------------------
  *
- * Every node hashes topics with a seed of its own, so its slots mean nothing elsewhere. But with the
- * seed and the bits each thread can compute in which slots of that node its own topics are. So only
- * the topics concerned are told, and a few that share a slot with one. An empty gap, without even a
- * seed, concerns all topics: it is for an adapter that knows only that something of another node
- * was lost.
+ * Every node hashes topics with a seed of its own, so its slots mean nothing elsewhere. With the seed
+ * and the bits, however, each thread can compute in which slots of that node its own topics are. So
+ * only the topics concerned are told, and a few that share a slot with one of them. An empty gap,
+ * without even a seed, concerns all topics: it is for an adapter that knows only that something from
+ * another node was lost.
  *
  * Runs on: link, which packs and forwards gaps; any thread that has subscribers.
  */
@@ -20,9 +20,9 @@ import type { LappedNotice } from "./outgoing-records.ts";
 import { slotOf } from "./subscription-index-layout.ts";
 
 /**
- * Slot by which a gap reaches every thread that may have subscribers: each has its bit set there
- * for life. A thread that lost records of this slot may have lost a gap, and acts as if that had
- * concerned all topics.
+ * Slot through which a gap reaches every thread that may have subscribers: each has its bit set there
+ * as long as it lives. A thread that lost records of this slot may have lost a gap, and acts as if all
+ * topics were concerned.
  */
 export const GAP_SLOT = 0;
 
@@ -35,7 +35,7 @@ export interface TopicSlots {
   readonly indexBits: number;
 }
 
-/** Packs a gap of this node for the others. */
+/** Encodes a gap of this node for the others. */
 export function packGap({ seed, indexBits }: TopicSlots, slots: LappedNotice): Uint8Array {
   const words = Int32Array.from([seed, indexBits, ...(slots === "all" ? EMPTY : slots)]);
   return new Uint8Array(words.buffer);
@@ -48,7 +48,7 @@ export function unpackGap(
   length: number,
 ): (topic: string) => boolean {
   if (length <= HEADER_BYTES) return () => true;
-  // A copy: the bytes may be at any offset, and in memory that others write.
+  // Copied, because the bytes may be at any offset, and in memory that others write.
   const copy = new Uint8Array(length & ~3);
   copy.set(bytes.subarray(offset, offset + copy.length));
   const [seed = 0, indexBits = 0, ...slots] = new Int32Array(copy.buffer);

@@ -1,17 +1,17 @@
 /**
- * Times in which broadcasts and presses of doorbells are held, so that they leave together.
+ * Windows in which broadcasts and presses of doorbells are held, so that they leave together.
  *
- *   CoalescingWindow   with `coalesceMs`: holds everything, until a moment that all threads share
- *   BurstWindow        without it: holds what follows the first broadcasts of a turn, until it ends
- *   LatePresses        the doorbells that wait for the end of a coalescing window
+ *   CoalescingWindow   with `coalesceMs`: holds everything until a moment that all threads share
+ *   BurstWindow        without it: after the first broadcasts of a turn, holds the rest until it ends
+ *   LatePresses        the doorbells that are pressed at the end of a coalescing window
  *
  * Runs on: shard; one window for each. `LatePresses` is part of the shard's exchange.
  * Order:   what was held first leaves first; tasks run in the order in which they were added.
  */
 
-/** A time in which broadcasts are held. Open while something is held. */
+/** A window in which broadcasts are held. It is open while something is held. */
 export interface HoldingWindow {
-  /** Calls a task at each end of the window: the task lets go of what it holds. */
+  /** Calls a task whenever the window ends. The task publishes what it holds. */
   onEnd(task: () => void): void;
   /** Reports whether the next broadcast is to be held. Call it once for each. */
   takes(): boolean;
@@ -27,10 +27,9 @@ const NS_PER_MS = 1_000_000;
 /**
  * The window of a shard that coalesces.
  *
- * Windows of all threads end at the same moments, the multiples of their length on the system's
- * monotonic clock. What the threads hold therefore meets in the others' loops, and a thread wakes
- * once for everything that would have woken it. A broadcast waits half a window on average, and a
- * whole window at most.
+ * The windows of all threads end at the same moments: at the multiples of their length on the system's
+ * monotonic clock. So a thread gets what all others have held at about the same time, and wakes once
+ * for all of it. A broadcast waits half a window on average, and a whole window at most.
  */
 export class CoalescingWindow implements HoldingWindow {
   readonly #lengthMs: number;
@@ -46,14 +45,14 @@ export class CoalescingWindow implements HoldingWindow {
     this.#tasks.push(task);
   }
 
-  /** It holds every broadcast. */
+  /** Returns true: every broadcast is held. */
   takes(): boolean {
     return true;
   }
 
   open(): void {
     if (this.#timer !== undefined) return;
-    // The one clock that all threads of a process read alike.
+    // The only clock that is the same for all threads of a process.
     const [seconds, nanoseconds] = process.hrtime();
     const nowMs = seconds * MS_PER_SECOND + nanoseconds / NS_PER_MS;
     this.#timer = setTimeout(this.#onTimer, leftMs(nowMs, this.#lengthMs));
@@ -77,23 +76,23 @@ export function makeCoalescingWindow(lengthMs: number): CoalescingWindow | undef
   return lengthMs > 0 ? new CoalescingWindow(lengthMs) : undefined;
 }
 
-/** Broadcasts that leave at once before one opens the window: half of what the engine keeps. */
+/** How many broadcasts leave at once before the window opens: half of what the engine keeps. */
 export const BURST = 16;
 
 /**
- * The window of a shard that does not coalesce: the rest of a turn in which many broadcasts came.
+ * The window of a shard that does not coalesce: the rest of a turn with many broadcasts.
  *
- * The engine keeps 32 messages for each subscriber. Messages beyond that make room by sending, and
- * within the callback of another socket, whose answers the engine gathers, each of the 32 costs a
- * system call of its own. So many broadcasts in one turn wait for its end, when the engine gathers
- * for each subscriber. A few broadcasts leave at once, at the cost of a counter: only every
- * seventeenth opens the window.
+ * The engine keeps 32 messages for each subscriber. One more makes it send them. Within the callback
+ * of another socket, which the engine corks, each of the 32 then costs a system call of its own. So if
+ * a turn has many broadcasts, the rest waits for the end of the turn, when the engine can cork each
+ * subscriber. The first 16 broadcasts leave at once, at the cost of a counter; the next one opens the
+ * window.
  */
 export class BurstWindow implements HoldingWindow {
   readonly #tasks: (() => void)[] = [];
   readonly #onTurn = (): void => this.end();
   #immediate: NodeJS.Immediate | undefined;
-  /** Broadcasts since the window was last open, possibly over several turns. */
+  /** Broadcasts since the window last ended, possibly over several turns. */
   #count = 0;
 
   onEnd(task: () => void): void {
@@ -120,15 +119,15 @@ export class BurstWindow implements HoldingWindow {
 }
 
 /**
- * The members that a producer has written to and not woken: their doorbells are pressed at the end
- * of the coalescing window. A member is woken earlier if half of its ring would be written without
- * a press, so that no producer waits for a member that sleeps.
+ * The members that a producer has written to but not woken. Their doorbells are pressed at the end of
+ * the coalescing window. A member is woken earlier if more than half of its ring would be written
+ * without a press, so that no producer waits for a member that sleeps.
  */
 export class LatePresses {
   readonly #window: CoalescingWindow;
   readonly #press: (member: number) => void;
   readonly #mostBytes: number;
-  /** By member: what was written to it since the last press. */
+  /** By member: bytes written to it since the last press. */
   readonly #bytes: Float64Array;
 
   /** @param press - wakes a member, if it sleeps */
@@ -147,8 +146,8 @@ export class LatePresses {
   /**
    * Notes that a record is about to be written.
    *
-   * @param recordBytes - what it takes in the ring
-   * @returns whether its press may wait; if not, what was written before has been pressed for
+   * @param recordBytes - its length in the ring
+   * @returns whether its press may wait. If not, the member was woken for what was written before
    */
   mayWait(member: number, recordBytes: number): boolean {
     const bytes = (this.#bytes[member] ?? 0) + recordBytes;

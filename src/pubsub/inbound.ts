@@ -1,12 +1,12 @@
 /**
- * The way from one other member to this one: its ring, and the large record that arrives in it.
+ * The path from another member to this one: its ring, and the large record that arrives in it.
  *
  * Runs on: the consumer's thread.
  * Owns:    the consumer's side of the ring.
- * Order:   what was taken out of the ring is handed over before what is in it. A producer's
- *          fragments arrive in order, with nothing between them.
- * Full:    at most a ring's worth is taken out, or 64 KiB if a ring is smaller; the rest stays in
- *          the ring, whose producer then finds no room, as with any member that does not read.
+ * Order:   what was taken out of the ring is delivered before what is in it. A producer's fragments
+ *          arrive in order, with nothing between them.
+ * Full:    at most a ring's worth is taken out, or 64 KiB if a ring is smaller. The rest stays in the
+ *          ring, and its producer finds no room, as with any member that does not read.
  */
 
 import type { Counters } from "../memory/counters.ts";
@@ -25,10 +25,10 @@ import {
 } from "./exchange-layout.ts";
 import { unpackLapped, type LappedNotice } from "./outgoing-records.ts";
 
-/** Takes the records that other members wrote: a PubSub, or a link. */
+/** The receiver of records from other members: a PubSub or a Link. */
 export interface ExchangeHandler {
   /**
-   * Takes one record. An error it throws costs this record only, and goes to `onError`.
+   * Handles one record. An error it throws affects only this record, and is passed to `onError`.
    *
    * @param bytes - shared memory or a buffer of the exchange; valid during the call only
    */
@@ -39,13 +39,13 @@ export interface ExchangeHandler {
     offset: number,
     length: number,
   ): void;
-  /** Called when records of these slots were lost, between those before and those after. */
+  /** Called in place of lost records, with their slots. */
   onLapped(from: number, slots: LappedNotice): void;
-  /** Called with what the other two threw. */
+  /** Called with errors that the other two have thrown. */
   onError(error: unknown, from: number): void;
 }
 
-/** More than a small ring's worth may be taken out: else it would carry one ring's worth a turn. */
+/** This much may be taken out of a smaller ring too, or it would carry only its capacity per turn. */
 const MIN_TAKEN_BYTES = 65_536;
 
 /** The receiving side of one ordered pair of members. */
@@ -81,13 +81,13 @@ export class Inbound {
     return this.#taken.usedBytes === 0 && this.#ring.usedBytes() === 0;
   }
 
-  /** Whether the producer asked for room and has it now. */
+  /** True if the producer asked for room, and has it now. */
   get isRoomWanted(): boolean {
     return this.#ring.isRoomWanted();
   }
 
   /**
-   * Hands over records, up to a limit, and up to about a quarter of the ring.
+   * Passes records to a handler, up to a limit, and up to about a quarter of the ring.
    *
    * @returns how many were read (a fragment counts as one); 0 only if there were none
    */
@@ -105,7 +105,7 @@ export class Inbound {
    * Takes records out of the ring if their producer asks for room, and keeps them for `drain`.
    * Must not be called from within `drain`.
    *
-   * @returns whether it took any: the producer has room now, and is to be told
+   * @returns whether it took any. If so, the producer has room, and must be woken
    */
   takeOut(): boolean {
     if (!this.#ring.isRoomAskedFor()) return false;
@@ -167,7 +167,7 @@ const KEEP_BYTES = 262_144;
 
 const NOTHING = new Uint8Array(0);
 
-/** One producer's large record while it arrives: its fragments, put together in one buffer. */
+/** A large record that is arriving: its fragments, put together in one buffer. */
 class Reassembly {
   /** The record's bytes from 0 on, once it is complete. */
   bytes: Uint8Array = NOTHING;
@@ -180,7 +180,7 @@ class Reassembly {
   /**
    * Adds one fragment.
    *
-   * @returns "complete" with the last; "stray" for one whose beginning was dropped
+   * @returns "complete" for the last one; "stray" for a fragment whose beginning was dropped
    */
   add(
     words: Int32Array,
@@ -202,7 +202,7 @@ class Reassembly {
     return this.#filledBytes === this.length ? "complete" : "more";
   }
 
-  /** Forgets what has arrived of a record. Called after a complete one too. */
+  /** Forgets what has arrived of a record. Also called after a complete one. */
   clear(): void {
     this.#filledBytes = 0;
     this.length = 0;

@@ -1,19 +1,19 @@
 /**
  * Carries broadcasts between this node and the others: one more producer, one more consumer.
  *
- * What the members of this node broadcast comes here as records, and goes to the adapter with its
- * topic; what the adapter brings goes to the members that the index names. Only the topic is
- * decoded. Mail goes to the one node and the one member that it names.
+ * Broadcasts of this node's members arrive here as records, and are passed to the adapter with their
+ * topic. Broadcasts from the adapter are written to the members that the index names. Only the topic
+ * is decoded. Mail is sent to the node and the member that it names.
  *
  * Runs on: link.
- * Full: as for any member: a broadcast of another node that finds no room waits, and then laps.
- *       The other nodes are told of what was lost on its way to them by a gap, before the next
+ * Full: as for any member: a broadcast from another node that finds no room waits, and is finally
+ *       lapped. What was lost on the way to other nodes is reported to them by a gap, before the next
  *       broadcast: what members lost on the way here, what the adapter could not send, and what it
- *       reports as lost afterwards. A broadcast of another node that is larger than the overflow
+ *       reports as lost afterwards. A broadcast from another node that is larger than the overflow
  *       bound of this one is reported here by a gap. A link that replaces one that ended tells all
  *       topics, on both sides.
- *       Mail that finds no room, or no adapter that takes it, is lost: whoever waits for an answer
- *       to it has a time limit.
+ *       Mail that finds no room, or that the adapter refuses, is lost. Senders that wait for an answer
+ *       have a time limit.
  */
 
 import { hasCode } from "../errors.ts";
@@ -28,9 +28,9 @@ import type { Member } from "./member.ts";
 import { isMail, unpackMail } from "./node-mail.ts";
 import { LappedSlots } from "./outgoing-records.ts";
 
-/** What an adapter is given as the topic of mail. */
+/** The name under which mail is passed to the adapter, in place of a topic. */
 const MAIL = "mail";
-/** How soon a gap that could not be sent is tried again, if nothing else is sent meanwhile. */
+/** How soon a gap that could not be sent is sent again, if nothing else is sent before. */
 const RETRY_MS = 1_000;
 const ALL_TOPICS = new Uint8Array(0);
 const NO_SLOTS = new Int32Array(0);
@@ -40,7 +40,7 @@ export class Link implements ExchangeHandler {
   readonly #member: Member;
   readonly #adapter: Adapter;
   readonly #envelope = new Envelope();
-  /** What other nodes did not get and have not been told. */
+  /** Slots of broadcasts that other nodes did not get, and have not been told about. */
   readonly #lost = new LappedSlots();
   #retry: NodeJS.Timeout | undefined = undefined;
 
@@ -52,8 +52,8 @@ export class Link implements ExchangeHandler {
   /**
    * Connects, and carries broadcasts from then on.
    *
-   * @param isReplacement - whether another thread was the link before: what was broadcast between
-   *   the two did not cross, in either direction and of unknown topics, so both sides are told
+   * @param isReplacement - true if another thread was the link before. Broadcasts between the two did
+   *   not cross, in either direction. Their topics are unknown, so all topics on both sides are told
    */
   async start(isReplacement = false): Promise<void> {
     await this.#adapter.start(
@@ -157,7 +157,7 @@ export class Link implements ExchangeHandler {
     logger.log("linkDisconnected", { address, err: error });
   }
 
-  /** Logs an error, unless the adapter has reported its state: there may be many. */
+  /** Logs an error, unless it is one of many that follow a state that the adapter has reported. */
   #report(error: unknown): void {
     if (!hasCode(error, "SIM_ERR_NOT_SENT")) this.onError(error);
   }
@@ -183,7 +183,7 @@ export class Link implements ExchangeHandler {
       try {
         this.#sendGap();
       } catch {
-        // Reported when it failed first, and by whatever else fails.
+        // The first failure was reported already.
         this.#retryLater();
       }
     }, RETRY_MS).unref();
@@ -209,19 +209,19 @@ export class Link implements ExchangeHandler {
     const type = kindAndFlags(KIND.broadcast, 0);
     if (exchange.publish(slot, type, envelope, envelope.length, NO_MEMBER)) return;
     this.#deliverGap(this.#gapOf(Int32Array.of(slot)));
-    const message = `a broadcast of another node is too large, got ${envelope.length} (bytes)`;
+    const message = `a broadcast of another node must fit into overflowBytes, got ${envelope.length} (bytes)`;
     this.onError(new Error(message));
   }
 
   #deliverMail(mail: Uint8Array): void {
     const { exchange, index } = this.#member;
     const { member } = unpackMail(mail).to;
-    // A number may have no thread at the moment, and a node that came back may have fewer numbers
-    // than before: what is written there would never be read.
+    // The member may have no thread at the moment, or this node may have restarted with fewer members:
+    // what is written there would never be read.
     if (!exchange.reaches(member) || !index.has(GAP_SLOT, member)) return;
     const type = kindAndFlags(KIND.mail, 0);
     if (exchange.send(member, CONTROL_SLOT, type, mail, mail.length)) return;
-    this.onError(new Error(`mail of another node could not be handed on, member=${member}`));
+    this.onError(new Error(`mail of another node could not be delivered, member=${member}`));
   }
 
   #deliverGap(gap: Uint8Array): void {

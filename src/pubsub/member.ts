@@ -1,15 +1,14 @@
 /**
- * A member: one thread's place in its node, by which the other threads reach it.
+ * A member: one thread's place in its node, through which the other threads reach it.
  *
  *   number     finds the member's bit in the index, its rings, its doorbell and its counters
  *   index      which members may have subscribers to a topic
  *   exchange   records to and from the other members
  *
- * What the records are for is built on top of it: a `PubSub` on main and shards, a `Link` on the
- * link.
+ * A `PubSub` on main and shards, and a `Link` on the link, handle the records.
  *
  * Runs on: main, shard, link; one for each.
- * Order:   a number is free again only when nobody has anything left of its last owner. When the
+ * Order:   a number can be reused only when no member holds anything from its last owner. When the
  *          thread of member m has ended, (1) main clears m's bits in the index; (2) main calls
  *          `retire(m)` and tells the other members, which do the same and answer; (3) when all have
  *          answered, main empties m's rings and raises its generation (`Exchange.resetMember`).
@@ -37,14 +36,14 @@ export interface MemberMemory {
   readonly nodeName: string;
 }
 
-/** Which member, and what it needs. */
+/** The dependencies of a Member. */
 export interface MemberOptions {
   readonly memory: MemberMemory;
   readonly member: number;
   readonly counters: Counters;
   readonly logger: Logger;
   readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
-  /** If there is one, other members are woken for broadcasts at its end. */
+  /** If given, other members are woken for broadcasts at its end. */
   readonly window?: CoalescingWindow | undefined;
 }
 
@@ -83,30 +82,30 @@ export class Member {
     });
   }
 
-  /** Whether there can be other nodes. */
+  /** True if there can be other nodes. */
   get hasNodes(): boolean {
     return this.link !== NO_MEMBER;
   }
 
-  /** Takes a handler, without handing it records yet: from now on members can be retired. */
+  /** Sets the handler, but passes it no records yet. From now on members can be retired. */
   attach(handler: ExchangeHandler): void {
     this.#handler = handler;
     this.exchange.attach(handler);
   }
 
-  /** Hands records to a handler from now on. */
+  /** Starts passing records to a handler. */
   start(handler: ExchangeHandler): void {
     this.#handler = handler;
     this.exchange.start(handler);
   }
 
-  /** Takes no more records, and is no subscriber to anything any more. */
+  /** Stops passing records on, and removes this member's subscriptions from the index. */
   stop(): void {
     this.exchange.stop();
     this.index.clear();
   }
 
-  /** Calls a task with the number of each member that is retired, once all it wrote is delivered. */
+  /** Calls a task with each member that is retired, after all its records have been delivered. */
   onRetired(task: (member: number) => void): void {
     this.#retireTasks.push(task);
   }
@@ -115,8 +114,7 @@ export class Member {
    * Forgets another member, whose thread has ended: delivers what it had written, and drops what
    * waits for it.
    *
-   * @param hasLost - whether it ended with records that it had not sent; then everything of it
-   *   counts as lapped
+   * @param hasLost - true if it ended with unsent records. Then all its slots count as lapped
    */
   retire(member: number, hasLost: boolean): void {
     this.exchange.drainFrom(member);

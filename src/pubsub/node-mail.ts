@@ -1,5 +1,5 @@
 /**
- * Mail: bytes from a member of one node to a member of another, by way of the two links.
+ * Mail: bytes from a member of one node to a member of another, through both links.
  *
  *   0      4      8         10        12         14         16
  *   +------+------+---------+---------+----------+----------+---------+---------+--------
@@ -7,12 +7,12 @@
  *   |      |      | it is   | it is   | of the   | of the   | is for  | is from |
  *   |      |      | for     | from    | former   | latter   |         |         |
  *   +------+------+---------+---------+----------+----------+---------+---------+--------
- *     0        in the place where the envelope of a broadcast has the offset of its topic, which is
- *              never 0: by this a link tells mail from broadcasts
+ *     0        tells mail from broadcasts: an envelope has the offset of its topic here, which is
+ *              never 0
  *     lengths  in bytes of UTF-8; all numbers little-endian
  *
  * It has no topic, so nobody can subscribe to it. It is delivered at most once, and in order for one
- * sender; senders must tolerate its loss.
+ * sender. Senders must tolerate its loss.
  *
  * Runs on: any thread. Pure.
  */
@@ -23,11 +23,11 @@ export interface MailAddress {
   readonly member: number;
 }
 
-/** Mail that was read. */
+/** Decoded mail. */
 export interface Mail {
   readonly to: MailAddress;
   readonly from: MailAddress;
-  /** Where its body begins in the bytes that it was read from; it ends where they end. */
+  /** Offset of the body in the bytes that were read. It extends to their end. */
   readonly bodyOffset: number;
 }
 
@@ -35,12 +35,12 @@ const HEADER_BYTES = 16;
 const MARK_OFFSET = 4;
 const MARK_BYTES = 4;
 
-/** Writes mail. */
+/** Encodes mail. */
 export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): Uint8Array {
   const toNode = Buffer.from(to.node);
   const fromNode = Buffer.from(from.node);
   const bodyOffset = HEADER_BYTES + toNode.length + fromNode.length;
-  // Not pooled: the sender reads it as words.
+  // Not from the pool, because the sender reads it as words, which must be aligned.
   const mail = Buffer.alloc(bodyOffset + body.length);
   mail.writeUInt16LE(to.member, 8);
   mail.writeUInt16LE(from.member, 10);
@@ -52,17 +52,17 @@ export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): 
   return mail;
 }
 
-/** Reports whether bytes that another node sent are mail, rather than a broadcast. */
+/** Reports whether bytes from another node are mail rather than a broadcast. */
 export function isMail(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_BYTES) return false;
-  // By bytes: this is called for each broadcast of another node, and would make a view for each.
+  // Reads bytes, because a view would be an allocation for each broadcast of another node.
   for (let at = MARK_OFFSET; at < MARK_OFFSET + MARK_BYTES; at += 1) {
     if (bytes[at] !== 0) return false;
   }
   return true;
 }
 
-/** Reads mail. */
+/** Decodes mail. */
 export function unpackMail(bytes: Uint8Array): Mail {
   const view = viewOf(bytes);
   const fromOffset = HEADER_BYTES + view.readUInt16LE(12);

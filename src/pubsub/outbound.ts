@@ -1,5 +1,5 @@
 /**
- * The way from this member to one other: its ring, and behind it what waits for room.
+ * The path from this member to another: its ring, and behind it what waits for room.
  *
  *   offer --room--> ring                          nothing waits: the hot path
  *     |
@@ -15,7 +15,7 @@
  * Full:    a topic's record beyond the bounds is lost as a whole, and its slot is reported; a
  *          control record beyond its own bound is refused.
  * Slow:    before a record is queued, this thread waits for room as long as its `Patience` allows:
- *          only for a member that moves, and for at most a moment in each turn of the event loop.
+ *          only for a member that is moving, and for at most 1 ms in each turn of the event loop.
  */
 
 import { RingProducer } from "../memory/ring.ts";
@@ -33,7 +33,7 @@ import {
 } from "./outgoing-records.ts";
 import { Pace, type Patience, type WatchedWay } from "./patience.ts";
 
-/** What became of an offered record. */
+/** Outcomes of an offer. */
 export const Offered = {
   /** In the ring. */
   written: 0,
@@ -41,14 +41,14 @@ export const Offered = {
   queued: 1,
   /** Lost, and its slot will be reported. */
   lapped: 2,
-  /** Not taken, and not reported. */
+  /** Neither sent nor reported. */
   refused: 3,
 } as const;
 
 /** One of the values of `Offered`. */
 export type OfferedOutcome = (typeof Offered)[keyof typeof Offered];
 
-/** Where an outbound leads to, and what it shares with the producer's others. */
+/** The dependencies of an Outbound. */
 export interface OutboundOptions {
   /** The member at the other end. */
   readonly to: number;
@@ -62,7 +62,7 @@ export interface OutboundOptions {
 
 /** The sending side of one ordered pair of members. */
 export class Outbound implements WatchedWay {
-  /** How the other member takes what is written to it. */
+  /** Whether the other member reads what is written to it. */
   readonly pace: Pace;
   readonly #to: number;
   readonly #patience: Patience;
@@ -72,9 +72,9 @@ export class Outbound implements WatchedWay {
   readonly #queue: OverflowQueue;
   readonly #lapped = new LappedSlots();
   readonly #maxFragmentBytes: number;
-  /** Bytes of the record being written that have gone, in fragments. */
+  /** How many bytes of the current record have been written, in fragments. */
   #sentBytes = 0;
-  /** Whether something waits, in the queue or as lapped slots. */
+  /** True if something waits, in the queue or as lapped slots. */
   #isWaiting = false;
 
   constructor({ to, views, place, generation, budget, patience }: OutboundOptions) {
@@ -88,27 +88,27 @@ export class Outbound implements WatchedWay {
     this.#maxFragmentBytes = (this.#ring.maxPayloadBytes - FRAGMENT_HEADER_BYTES) & ~3;
   }
 
-  /** Whether something waits for room. */
+  /** True if something waits for room. */
   get isWaiting(): boolean {
     return this.#isWaiting;
   }
 
-  /** Whether a flush would bring something into the ring. Looks at the head again. */
+  /** True if a flush would write something into the ring. Loads the head again. */
   get canFlush(): boolean {
     return this.#isWaiting && this.#ring.hasRoom();
   }
 
-  /** Whether the other member has not read everything in the ring yet. */
+  /** True if the other member has not yet read everything in the ring. */
   get isUnread(): boolean {
     return this.#ring.freeBytes() < this.#ring.capacityBytes;
   }
 
-  /** Bytes that wait, of topics' and control records. */
+  /** Bytes of all records that wait. */
   get queuedBytes(): number {
     return this.#queue.topicBytes + this.#queue.controlBytes;
   }
 
-  /** Takes a record, if it can. Whatever the outcome, earlier records may have moved on. */
+  /** Writes or queues a record, if it can. Whatever the outcome, earlier records may have moved. */
   offer(record: OutgoingRecord): OfferedOutcome {
     do {
       if (this.#isWaiting && this.#ring.hasRoom()) this.flush();
@@ -119,7 +119,7 @@ export class Outbound implements WatchedWay {
 
   /**
    * Moves what waits into the ring, at most a ring's worth, and asks for room for the rest.
-   * Before it sleeps, the caller must look at `canFlush`: there may be room by then.
+   * Before it sleeps, the caller must check `canFlush`, since there may be room by then.
    *
    * @returns whether the consumer has something new to read
    */
@@ -127,7 +127,7 @@ export class Outbound implements WatchedWay {
     let hasWritten = false;
     let movedBytes = 0;
     while (movedBytes < this.#ring.capacityBytes) {
-      // Beyond the bounds if necessary: at most one notice, and nothing else waits here.
+      // This may exceed the bounds, but only by one notice, since nothing else waits here.
       if (this.#queue.isEmpty && !this.#lapped.isEmpty) this.#queue.push(this.#lapped.takeNotice());
       const record = this.#queue.front();
       if (record === undefined) {
@@ -147,7 +147,7 @@ export class Outbound implements WatchedWay {
     return hasWritten;
   }
 
-  /** Drops all that waits. */
+  /** Drops everything that waits. */
   forget(): void {
     this.#queue.clear();
     this.#lapped.clear();
@@ -156,10 +156,10 @@ export class Outbound implements WatchedWay {
     this.#ring.stopAskingForRoom();
   }
 
-  /** Writes a record, or a part of it. @returns whether it is in the ring to its end */
+  /** Writes a record or a part of it. @returns whether all of it is in the ring */
   #tryWrite(record: OutgoingRecord): boolean {
     if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
-    // Once begun, it must be finished: there must be room for all of it, or a queue.
+    // A record that was begun must be finished, so all of it must fit into the ring or the queue.
     const mayBegin =
       this.#sentBytes > 0 ||
       this.#ring.freeBytes() >= this.#ringBytesOf(record.length) ||
@@ -170,12 +170,12 @@ export class Outbound implements WatchedWay {
   /** Waits for room as long as the patience allows. @returns whether there is room */
   #awaitRoom(): boolean {
     const hasRoom = this.#patience.waitFor(this.#to, this.#ring, this.pace);
-    // The wait asked for it, and nothing waits any more.
+    // The wait has asked for room, but nothing waits any more.
     if (!this.#isWaiting) this.#ring.stopAskingForRoom();
     return hasRoom;
   }
 
-  /** Puts a record behind what waits, or gives it up. */
+  /** Queues a record behind what waits, or gives it up. */
   #wait(record: OutgoingRecord): OfferedOutcome {
     const isControl = record.slot === CONTROL_SLOT;
     const noticeBytes = this.#lapped.isEmpty ? 0 : queuedBytes(this.#lapped.noticeBytes);
@@ -209,14 +209,14 @@ export class Outbound implements WatchedWay {
     return this.#budget.topicBytesWaiting + newBytes <= this.#budget.overflowTotalBytes;
   }
 
-  /** Most bytes that a record can take in the ring, in fragments and with padding. */
+  /** Returns the most bytes that a record can take in the ring, in fragments and with padding. */
   #ringBytesOf(length: number): number {
     const fragments = Math.ceil(length / this.#maxFragmentBytes);
     const headers = fragments * align(HEADER_BYTES + FRAGMENT_HEADER_BYTES);
     return align(length) + headers + this.#ring.maxPayloadBytes + HEADER_BYTES;
   }
 
-  /** Writes a record, or continues one. @returns whether it is in the ring to its end */
+  /** Writes a record or continues one. @returns whether all of it is in the ring */
   #write(record: OutgoingRecord): boolean {
     if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
     while (this.#sentBytes < record.length) {

@@ -17,10 +17,10 @@ const WORD_COPY_BYTES = 256;
 /** Slot of a record that belongs to no topic, and is never lapped. */
 export const CONTROL_SLOT = -1;
 
-/** What a queued record costs in addition to its bytes, roughly: the objects that hold it. */
+/** Approximate size of the objects that hold a queued record, in addition to its bytes. */
 const QUEUED_OVERHEAD_BYTES = 256;
 
-/** Returns what a record of this length counts against the bounds of a queue. */
+/** Returns how many bytes a record of this length counts against the bounds of a queue. */
 export function queuedBytes(length: number): number {
   return length + QUEUED_OVERHEAD_BYTES;
 }
@@ -45,7 +45,7 @@ export class OutgoingRecord {
   /** The same bytes as words, if they are aligned. */
   #words: Int32Array = new Int32Array(0);
 
-  /** Points at other bytes. Fast for the same buffer as before, so callers keep one. */
+  /** Points this record at bytes. Fast if the buffer is the same as before, so callers keep one. */
   set(bytes: Uint8Array, length: number): void {
     this.length = length;
     this.waiting = undefined;
@@ -75,7 +75,7 @@ export class OutgoingRecord {
     copy.type = this.type;
     copy.slot = this.slot;
     copy.length = this.length;
-    // Not slice: a Buffer's would be a view of the caller's bytes.
+    // Not `slice`, which for a Buffer returns a view of the caller's bytes.
     copy.#bytes = new Uint8Array(this.length);
     copy.#bytes.set(this.#bytes.subarray(0, this.length));
     this.waiting = copy;
@@ -154,7 +154,7 @@ export class OverflowQueue {
     if (record === undefined) return;
     this.#release(record);
     this.#front += 1;
-    // Moving the rest down only once half has left keeps this cheap for a long queue.
+    // Moving the rest down only after half has left keeps this cheap for a long queue.
     if (this.#front * 2 < this.#records.length) return;
     this.#records.splice(0, this.#front);
     this.#front = 0;
@@ -190,7 +190,7 @@ export type LappedNotice = Int32Array | "all";
 /** Most slots that a notice names. */
 const MAX_LAPPED_SLOTS = 1_024;
 
-/** The slots whose records one member lost, until it can be told. */
+/** The slots of records that a member has lost, until it can be told. */
 export class LappedSlots {
   readonly #slots = new Set<number>();
   #isAll = false;
@@ -213,7 +213,7 @@ export class LappedSlots {
     this.#slots.clear();
   }
 
-  /** Notes what another member reported as lost. */
+  /** Notes slots that another member reported as lost. */
   addAll(notice: LappedNotice): void {
     if (notice === "all") {
       this.#isAll = true;

@@ -1,27 +1,27 @@
 /**
- * How long a producer waits for room in other members' rings, and which members stand still.
+ * How long a producer waits for room in other members' rings, and which members are stalled.
  *
  * A producer that finds no room waits before it queues a record: at most MAX_WAIT_MS in one turn of
  * the event loop, for all members together, and only for a member whose head has moved since the
- * last wait for it. So a member that takes its records slows its producers down to its own speed,
- * and a member that stands still costs each of them one wait, and nothing after that.
+ * last wait for it. So a member that reads its records slows its producers down to its own speed,
+ * and a member that stands still costs each of them only one wait.
  *
  *   moving --head still and no room for STALLED_AFTER_MS--> stalled
  *     ^                                                       |
  *     +---------------- head moved, or nothing waits ---------+
  *
  * Runs on: the producer's thread, main included: the wait is in the caller of a broadcast. The
- *          watch looks by a timer, only while something waits, and keeps no thread alive.
- * Order:   the wait is a nap on this member's own doorbell: (1) asks for room, (2) says that it naps,
- *          (3) looks at the ring's head and at its own rings, (4) stands still. The consumer wakes
+ *          watch has a timer only while something waits, and keeps no thread alive.
+ * Order:   the wait is a nap on this member's own doorbell. The producer (1) asks for room, (2) stores
+ *          that it naps, (3) checks the ring's head and its own rings, (4) sleeps. The consumer wakes
  *          it when there is room, other members when they want room in a ring to it.
- * Full:    if no room came in time, the record is queued as if there had been no wait.
+ * Full:    if there is no room in time, the record is queued as if there had been no wait.
  *
- * Members that wait for each other make progress: meanwhile each empties those of its own rings
- * whose producers ask for room (`Inbound.takeOut`), so their heads move and they have room. Only
- * the ring that is being drained at that moment is left alone; its head moves after that drain,
- * which ends after a quarter of the ring. A wait ends after MAX_WAIT_MS whatever happens, so no two
- * members can wait forever, however full all their rings are.
+ * Members that wait for each other make progress: while one waits, it empties those of its own rings
+ * whose producers ask for room (`Inbound.takeOut`), so their heads move and they have room. The only
+ * exception is a ring that is just being drained; its head moves after that drain, which ends after a
+ * quarter of the ring. Every wait ends after MAX_WAIT_MS, so no two members can wait forever, however
+ * full their rings are.
  */
 
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -34,20 +34,20 @@ import { telemetry } from "../telemetry.ts";
 /** Longest wait in one turn of the event loop. */
 const MAX_WAIT_MS = 1;
 
-/** A member whose head stands still for this long, with records before it, is stalled. */
+/** A member is stalled if its head stands still for this long while records wait. */
 export const STALLED_AFTER_MS = 50;
 
 // -- one member --------------------------------------------------------------------------------------
 
-/** What a look at a member's head found. */
+/** A change that `look` has found. */
 export type PaceChange = "stalled" | "goes on" | undefined;
 
-/** How one member takes what is written to it: whether its head moves. */
+/** Whether a member reads what is written to it, judged by its head. */
 export class Pace {
   readonly #ring: RingProducer;
   /** The head at the last wait for this member. */
   #headAtWait: number | undefined = undefined;
-  /** The head at the last look, and since when it has been there. */
+  /** The head at the last look, and when it was first seen there. */
   #head: number;
   #sinceMs = 0;
   #isBehind = false;
@@ -62,7 +62,7 @@ export class Pace {
     return this.#isStalled;
   }
 
-  /** When the head came to where it is, in the time that `look` was given. */
+  /** When `look` first saw the head where it is now. */
   get sinceMs(): number {
     return this.#sinceMs;
   }
@@ -83,7 +83,7 @@ export class Pace {
   /**
    * Looks at the head again.
    *
-   * @param isBehind - whether something waits for room that is not there
+   * @param isBehind - true if something waits and there is no room for it
    */
   look(isBehind: boolean, nowMs: number): PaceChange {
     const head = this.#ring.head();
@@ -104,7 +104,7 @@ export class Pace {
 
 // -- the wait ----------------------------------------------------------------------------------------
 
-/** The patience of one producer. */
+/** The waits of one producer. */
 export class Patience {
   readonly #doorbell: Doorbell;
   readonly #counters: Counters;
@@ -128,7 +128,7 @@ export class Patience {
   /**
    * Waits for room in a ring, if a wait is allowed.
    *
-   * @param to - the ring's consumer, which is woken: it may not know yet what was written before
+   * @param to - the ring's consumer. It is woken, as it may not know yet what was written before
    * @returns whether there is room for any record
    */
   waitFor(to: number, ring: RingProducer, pace: Pace): boolean {
@@ -154,18 +154,18 @@ export class Patience {
 
 // -- the watch ---------------------------------------------------------------------------------------
 
-/** A member that stalled, or goes on. */
+/** A report that a member has stalled or goes on. */
 export interface Stall {
   readonly member: number;
   /** False: it goes on, or its number was retired. */
   readonly isStalled: boolean;
-  /** How long it stood still, roughly. */
+  /** How long it stood still, approximately. */
   readonly forMs: number;
-  /** What waits for it. */
+  /** Bytes that wait for it. */
   readonly queuedBytes: number;
 }
 
-/** The way to one member, as its watch sees it (`Outbound`). */
+/** The path to one member, as its watch sees it (`Outbound`). */
 export interface WatchedWay {
   readonly pace: Pace;
   readonly isWaiting: boolean;
@@ -173,10 +173,10 @@ export interface WatchedWay {
   readonly queuedBytes: number;
 }
 
-/** Twice as often as what it looks for, so that no stall is seen much too late. */
+/** Half the time after which a member is stalled, so that no stall is noticed much too late. */
 const LOOK_EVERY_MS = STALLED_AFTER_MS / 2;
 
-/** Watches the members that something waits for; logs when one stalls, and when it goes on. */
+/** Watches the members that something waits for. Logs when one stalls, and when it goes on. */
 export class StallWatch {
   readonly #ways: readonly (WatchedWay | undefined)[];
   readonly #counters: Counters;
@@ -191,7 +191,7 @@ export class StallWatch {
     this.#logger = logger;
   }
 
-  /** Begins to look, unless it does already: something waits. */
+  /** Starts looking at the members, unless it does already. Called when something waits. */
   start(): void {
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(this.#onTimer, LOOK_EVERY_MS).unref();

@@ -3,7 +3,7 @@
  *
  * A broadcast is encoded once, as the bytes of a frame, and goes (1) into the rings of the members
  * that the index names, and of the link, (2) to the lanes of this thread, as bytes, (3) to its
- * listeners, decoded. In this order nothing of the encoder's buffer is needed once user code runs,
+ * listeners, decoded. In this order the encoder's buffer is no longer needed when user code runs,
  * which may broadcast itself.
  *
  * Runs on: main, shard; one for each.
@@ -27,8 +27,8 @@ import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
 /**
- * How far a broadcast goes: to every node, to this one only, to this thread only; or to all others,
- * of this node's threads or of the nodes.
+ * How far a broadcast goes: to every node, this node only, this thread only, all other threads of this
+ * node, or all other nodes.
  */
 export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes";
 
@@ -45,7 +45,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   readonly #encoder = new BroadcastEncoder(HEADER_BYTES);
   readonly #sent = new Envelope();
   readonly #received = new Envelope(true);
-  readonly #tellings: Tellings;
+  readonly #deliveries: Deliveries;
 
   /** @param dispatcher - delivers frames to this thread's lanes; undefined: it has listeners only */
   constructor(member: Member, dispatcher?: Dispatcher<Lane>) {
@@ -54,13 +54,13 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.#exchange = member.exchange;
     this.#dispatcher = dispatcher;
     this.registry = new Registry(member.hashSeed);
-    this.#tellings = new Tellings((error, topic) => this.#listenerFailed(error, topic));
+    this.#deliveries = new Deliveries((error, topic) => this.#listenerFailed(error, topic));
     member.index.add(GAP_SLOT);
   }
 
   // -- subscribers -------------------------------------------------------------------------------
 
-  /** Counts one subscriber in. From the first on, broadcasts of all threads come here. */
+  /** Counts one more subscriber. With the first one, broadcasts of all threads start to arrive. */
   acquire(topic: string): TopicEntry<Lane> {
     const entry = this.registry.ensure(topic);
     if (entry.count === 0) this.#index.add(this.#index.slotOf(entry.hash));
@@ -68,7 +68,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     return entry;
   }
 
-  /** Counts one subscriber out. */
+  /** Counts one subscriber less. */
   release(entry: TopicEntry<Lane>): void {
     entry.count -= 1;
     if (entry.count > 0) return;
@@ -84,9 +84,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   }
 
   /**
-   * Adds a handler, and a function that is called when broadcasts were lost.
+   * Adds a handler of broadcasts, and a function that is called if some were lost.
    *
-   * @returns the function that removes both
+   * @returns a function that removes both
    */
   listen(topic: string, handler: BroadcastHandler, onGap: () => void): () => void {
     const listener: Listener = { receive: handler, missed: onGap };
@@ -124,10 +124,10 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /**
    * Broadcasts.
    *
-   * @param topic - the topic's entry if the sender has it, else its name
+   * @param topic - the topic's entry if the sender has it, otherwise its name
    * @param payload - an object, or bytes
    * @param from - the subscriber of this thread to leave out
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, and then nobody gets it
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nobody receives it then
    */
   broadcast(
     topic: TopicEntry<Lane> | string,
@@ -144,20 +144,20 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     if (!this.#publish(hash, scope)) throw tooLarge(encoder.length);
     this.member.counters.add(COUNTER.broadcasts);
     if (scope === "otherThreads" || scope === "otherNodes") {
-      // Messages between threads have no client that could be sent several at a time.
+      // Messages between threads are not held, since no client's frames could be batched.
       this.#exchange.pressNow();
       return;
     }
-    // An entry whose last subscriber left is no longer registered, and has nobody to deliver to.
+    // An entry whose last subscriber has left has nobody to deliver to.
     if (entry && entry.count > 0) {
       this.#deliver(entry, this.#sent.read(encoder.bytes, 0, encoder.length), from);
     }
   }
 
   /**
-   * Broadcasts to the subscribers of one node. Nothing happens if the node is unknown.
+   * Broadcasts to the subscribers of one node. Does nothing if the node is unknown.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, and then nobody gets it
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nobody receives it then
    */
   directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
     if (node === this.member.node) {
@@ -172,7 +172,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const { link } = this.member;
     if (link === NO_MEMBER) return;
     if (this.#exchange.isTooLarge(length)) throw tooLarge(length);
-    // Not taken while the link is replaced: the next one tells the other nodes of a gap.
+    // Refused while the link is being replaced. The new link sends the other nodes a gap.
     this.#exchange.send(link, this.#index.slotOf(hash), DIRECT_TYPE, encoder.bytes, length);
   }
 
@@ -190,7 +190,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     }
     if (link === NO_MEMBER) return true;
     if (this.#exchange.isTooLarge(length)) return false;
-    // Not taken while the link is replaced: the next one tells the other nodes of a gap.
+    // Refused while the link is being replaced. The new link sends the other nodes a gap.
     this.#exchange.send(link, slot, BROADCAST_TYPE, bytes, length);
     return true;
   }
@@ -211,13 +211,13 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     else this.member.counters.add(COUNTER.recordsWithoutSubscriber);
   }
 
-  /** Tells all subscribers of the topics in these index slots that they missed something. */
+  /** Tells all subscribers of topics in these index slots that broadcasts were lost. */
   onLapped(from: number, slots: LappedNotice): void {
     const count = slots === "all" ? slots : slots.length;
     this.member.logger.log("lapped", { from, slots: count });
     if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
     const lost = slots === "all" ? undefined : new Set(slots);
-    // A gap may have been lost, and then nobody knows which topics it was about.
+    // A gap may have been lost, and it is unknown which topics it concerned.
     const isAll = lost === undefined || lost.has(GAP_SLOT);
     this.#tellMissed(({ hash }) => isAll || lost.has(this.#index.slotOf(hash)));
   }
@@ -227,9 +227,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.member.logger.log("recordFailed", { from, err: error });
   }
 
-  /** Tells the subscribers of topics that they missed something. @returns of how many topics */
+  /** Tells the subscribers of topics that broadcasts were lost. @returns the number of topics */
   #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean): number {
-    // Telling may end channels, which changes the registry: first find, then tell.
+    // Telling may end channels, which changes the registry, so the topics are collected first.
     const concerned = this.registry.all().filter(isConcerned);
     for (const entry of concerned) {
       this.#tell(entry, () => this.#dispatcher?.missed(entry));
@@ -240,7 +240,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     return concerned.length;
   }
 
-  // An error of one of them must not leave the others untold.
+  // If one of them throws, the others must still be told.
   #tell({ topic }: TopicEntry<Lane>, tell: () => void): void {
     try {
       tell();
@@ -254,13 +254,13 @@ export class PubSub<Lane = never> implements ExchangeHandler {
       this.#dispatcher?.dispatch(entry, envelope, from);
       return;
     }
-    // Decoded before anything is delivered: a lane's user code may use the encoder's buffer again.
+    // Decoded before anything is delivered: user code of a lane may reuse the encoder's buffer.
     const listeners = listenersOf(entry);
     const payloads = listeners.map(() => envelope.payload());
     const { topic } = entry;
-    this.#tellings.add({ topic, event: envelope.event(), listeners, payloads, from });
+    this.#deliveries.add({ topic, event: envelope.event(), listeners, payloads, from });
     this.#dispatcher?.dispatch(entry, envelope, from);
-    this.#tellings.tell();
+    this.#deliveries.run();
   }
 
   #listenerFailed(error: unknown, topic: string): void {
@@ -275,11 +275,11 @@ function tooLarge(length: number): Error {
   );
 }
 
-/** After so many, listeners that answer each other without end let the event loop go on. */
+/** After so many deliveries the event loop runs, even if listeners answer each other endlessly. */
 const MOST_IN_A_ROW = 1_000;
 
 /** A broadcast for the listeners of its topic, decoded for each of them. */
-interface Telling {
+interface Delivery {
   readonly topic: string;
   readonly event: string;
   readonly listeners: readonly Listener[];
@@ -289,45 +289,45 @@ interface Telling {
 }
 
 /**
- * The broadcasts that are still to be handed to listeners, in the order in which they were begun.
+ * Broadcasts that wait for delivery to listeners, in order.
  *
- * What a listener broadcasts while it hears something is handed on when everybody has heard that:
- * else a listener that comes after it would hear the answer before the question.
+ * If a listener broadcasts, that broadcast is delivered only after all listeners have received the
+ * current one. Otherwise a later listener would receive the answer before the question.
  */
-class Tellings {
+class Deliveries {
   readonly #onError: (error: unknown, topic: string) => void;
-  readonly #waiting: Telling[] = [];
-  #isTelling = false;
+  readonly #waiting: Delivery[] = [];
+  #isRunning = false;
 
-  /** @param onError - called with what a listener threw; the others are told all the same */
+  /** @param onError - called with what a listener threw; the others still receive the broadcast */
   constructor(onError: (error: unknown, topic: string) => void) {
     this.#onError = onError;
   }
 
-  /** Takes a broadcast, for the next `tell`. */
-  add(telling: Telling): void {
-    this.#waiting.push(telling);
+  /** Adds a broadcast, for the next `run`. */
+  add(delivery: Delivery): void {
+    this.#waiting.push(delivery);
   }
 
-  /** Hands on what waits, unless a call further up the stack is doing that. */
-  tell(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let told = 0; told < MOST_IN_A_ROW; told += 1) {
-      const telling = this.#waiting.shift();
-      if (!telling) {
-        this.#isTelling = false;
+  /** Delivers what waits, unless a call further up the stack is doing that. */
+  run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let done = 0; done < MOST_IN_A_ROW; done += 1) {
+      const delivery = this.#waiting.shift();
+      if (!delivery) {
+        this.#isRunning = false;
         return;
       }
-      this.#tellOne(telling);
+      this.#deliver(delivery);
     }
     setImmediate(() => {
-      this.#isTelling = false;
-      this.tell();
+      this.#isRunning = false;
+      this.run();
     });
   }
 
-  #tellOne({ topic, event, listeners, payloads, from }: Telling): void {
+  #deliver({ topic, event, listeners, payloads, from }: Delivery): void {
     for (const [at, listener] of listeners.entries()) {
       if (listener === from) continue;
       try {

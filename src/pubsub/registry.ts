@@ -1,7 +1,7 @@
 /**
- * The topics that this thread has subscribers of, and the subscribers.
+ * The topics that have subscribers on this thread, and these subscribers.
  *
- * Topics are found by the hash that travels with a record, so none is decoded to be delivered.
+ * Topics are found by the hash in a record, so no topic is decoded for delivery.
  *
  * Runs on: main, shard; one for each.
  */
@@ -11,7 +11,7 @@ import type { Broadcast, Envelope } from "./envelope.ts";
 
 /** A subscriber in code. */
 export interface Listener {
-  /** Takes a broadcast. An error it throws is logged, and reaches no other listener. */
+  /** Handles a broadcast. An error it throws is logged, and does not affect other listeners. */
   receive(broadcast: Broadcast): void;
   /** Called when broadcasts of the topic were lost on their way to this thread. */
   missed(topic: string): void;
@@ -25,11 +25,11 @@ export class TopicEntry<Lane> {
   readonly json: string;
   /** Bytes between the quotes. */
   readonly jsonLength: number;
-  /** Subscribers of both kinds. At 0 the entry is forgotten. */
+  /** Number of subscribers of both kinds. At 0 the entry is removed. */
   count = 0;
   /**
-   * The listeners, and how often each was added; undefined: there are none. Adding and removing is
-   * one step, even if thousands of sockets share one id. A dispatch goes through a copy.
+   * The listeners, and how often each was added; undefined if there are none. Adding and removing take
+   * constant time, even if thousands of sockets share an id. A dispatch iterates over a copy.
    */
   listeners: Map<Listener, number> | undefined = undefined;
   /** The subscribers that get frames, as the dispatcher keeps them. Replaced, never changed. */
@@ -47,7 +47,7 @@ export class TopicEntry<Lane> {
 
 const NO_LANES: readonly never[] = [];
 
-/** Returns the listeners as they are now, each as often as it was added. */
+/** Returns a copy of the listeners, each as often as it was added. */
 export function listenersOf({ listeners }: TopicEntry<unknown>): Listener[] {
   const all: Listener[] = [];
   for (const [listener, times] of listeners ?? NOBODY) {
@@ -69,7 +69,7 @@ export class Registry<Lane> {
     this.#seed = seed;
   }
 
-  /** Topics that have a subscriber. */
+  /** Number of topics. */
   get size(): number {
     return this.#size;
   }
@@ -93,7 +93,7 @@ export class Registry<Lane> {
     return entry;
   }
 
-  /** Returns the entry of a topic; makes it if there is none. The caller counts itself in. */
+  /** Returns the entry of a topic; creates it if there is none. The caller increments `count`. */
   ensure(topic: string): TopicEntry<Lane> {
     const known = this.get(topic);
     if (known) return known;
@@ -104,7 +104,7 @@ export class Registry<Lane> {
     return entry;
   }
 
-  /** Forgets a topic. */
+  /** Removes a topic. */
   delete(entry: TopicEntry<Lane>): void {
     const first = this.#entries.get(entry.hash);
     this.#size -= 1;
@@ -118,13 +118,13 @@ export class Registry<Lane> {
     if (before) before.next = entry.next;
   }
 
-  /** All topics as they are now. Takes time: it does not belong on the path of a message. */
+  /** Returns a copy of the list of all topics. Too slow for the path of a message. */
   all(): TopicEntry<Lane>[] {
     return [...this.entries()];
   }
 
   /**
-   * Goes through all topics, which must not change meanwhile.
+   * Iterates over all topics, which must not change meanwhile.
    *
    * @yields each topic's entry
    */

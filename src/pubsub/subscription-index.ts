@@ -1,5 +1,5 @@
 /**
- * Which members may have subscribers to a topic: a filter that all members share.
+ * A filter that all members share: which members may have subscribers to a topic.
  *
  * A member sets its bit in a topic's slot with its first subscription there, and clears it after
  * its last; it counts its own subscriptions privately. Topics whose hashes share a slot share the
@@ -16,12 +16,12 @@ import { makeError } from "../errors.ts";
 import { slotOf, wordsPerSlot } from "./subscription-index-layout.ts";
 import type { SubscriptionIndexLayout } from "./subscription-index-layout.ts";
 
-/** How full an index is. */
+/** The fill of an index. */
 export interface SubscriptionIndexStats {
   readonly slots: number;
   /** Slots in which at least one member has its bit set. */
   readonly used: number;
-  /** Share of used slots, 0 to 1: how likely a topic without subscribers seems to have some. */
+  /** Share of used slots, 0 to 1: the probability that a topic without subscribers seems to have some. */
   readonly fill: number;
 }
 
@@ -77,7 +77,7 @@ export class SubscriptionIndex {
     return Atomics.load(this.#words, slot * this.wordsPerSlot + word);
   }
 
-  /** Reports whether a member, of those that there can be, is in the set of a slot. */
+  /** Reports whether a member is in the set of a slot. */
   has(slot: number, member: number): boolean {
     return (Atomics.load(this.#words, this.#wordOf(slot, member)) & (1 << (member & 31))) !== 0;
   }
@@ -86,7 +86,7 @@ export class SubscriptionIndex {
   clear(): void {
     this.#hasEnded = true;
     for (let slot = 0; slot < this.slots; slot += 1) {
-      // By its own counts rather than the shared words: most of them were never touched.
+      // Checks its own counts rather than the shared words, most of which were never touched.
       if (this.#counts[slot] === 0) continue;
       this.#counts[slot] = 0;
       Atomics.and(this.#words, this.#wordOf(slot, this.#member), ~(1 << (this.#member & 31)));

@@ -1,7 +1,7 @@
 /**
  * How many subscribers topics have: the first topics by name, up to a limit.
  *
- * By name, so that the first topics of several threads can be joined: a topic that is among the
+ * The order by name makes it possible to merge the lists of several threads: a topic that is among the
  * first of all is among the first of each thread that has it, so its sum is exact.
  *
  * Runs on: any thread. Pure.
@@ -13,7 +13,7 @@ export interface TopicCount {
   readonly subscribers: number;
 }
 
-/** Returns the first topics with a prefix, out of any number, in memory for twice `limit`. */
+/** Returns the first topics with a prefix. Keeps at most 2 * `limit` topics in memory. */
 export function firstTopics(
   topics: Iterable<{ readonly topic: string; readonly count: number }>,
   prefix: string,
@@ -29,7 +29,7 @@ export function firstTopics(
   return first.toSorted(byName).slice(0, limit);
 }
 
-/** Joins the first topics of several threads to those of all. */
+/** Merges the first topics of several threads. */
 export function joinTopics(parts: readonly (readonly TopicCount[])[], limit: number): TopicCount[] {
   const sums = new Map<string, number>();
   for (const { topic, subscribers } of parts.flat()) {
@@ -39,7 +39,7 @@ export function joinTopics(parts: readonly (readonly TopicCount[])[], limit: num
   return joined.toSorted(byName).slice(0, limit);
 }
 
-// By units, which is the same everywhere: the order of a locale is not.
+// Compares UTF-16 units, because the order of a locale is not the same everywhere.
 function byName(one: TopicCount, other: TopicCount): number {
   if (one.topic === other.topic) return 0;
   return one.topic < other.topic ? -1 : 1;

@@ -84,7 +84,7 @@ describe("Exchange", () => {
   it("refuses a kind of its own", () => {
     const { a } = threeMembers();
     assert.throws(() => a.exchange.publish(0, 0xf1, new Uint8Array(0), 0, -1), {
-      message: "kind of a caller's record, kind=241",
+      message: "kind reserved for the exchange, kind=241",
     });
   });
 
@@ -120,7 +120,7 @@ describe("Exchange", () => {
     });
     send(a, 1, 0, "x");
     exchange.drainNow();
-    assert.match(String(errors[0]), /drain without a handler or within one/);
+    assert.match(String(errors[0]), /drain without a handler or within a drain/);
   });
 
   it("goes on with the next ring after the limit, so that no producer starves", () => {

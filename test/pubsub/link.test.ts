@@ -162,7 +162,7 @@ describe("the link", () => {
     adapter.handler("t", new Uint8Array(70_000).fill(1));
     assert.match(
       String(errors[0]),
-      /a broadcast of another node is too large, got 70000 \(bytes\)/,
+      /a broadcast of another node must fit into overflowBytes, got 70000 \(bytes\)/,
     );
     member.broadcast("t", "e", { n: 1 });
     assert.equal(heard.length, 1);
@@ -225,7 +225,7 @@ describe("the link", () => {
     for (let count = 0; count < 10 && errors.length === 0; count += 1) {
       adapter.handler("mail", packMail({ node: "here", member: 0 }, from, Buffer.alloc(8_192)));
     }
-    const message = "mail of another node could not be handed on, member=0";
+    const message = "mail of another node could not be delivered, member=0";
     assert.deepEqual(errors, [new Error(message)]);
     await link.stop();
   });

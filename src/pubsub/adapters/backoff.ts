@@ -1,10 +1,10 @@
 /**
- * How long to wait before the next try: longer each time, and never the same for all nodes.
+ * How long to wait before the next attempt: longer each time, and different for each node.
  *
  * Runs on: link.
  */
 
-/** Delays between tries. */
+/** Delays between attempts. */
 export class Backoff {
   readonly #firstMs: number;
   readonly #mostMs: number;
@@ -12,8 +12,8 @@ export class Backoff {
   #tries = 0;
 
   /**
-   * @param firstMs - before the second try
-   * @param mostMs - however many tries there were
+   * @param firstMs - delay before the second attempt
+   * @param mostMs - longest delay
    * @param random - from 0 to 1
    */
   constructor(firstMs: number, mostMs: number, random: () => number = Math.random) {
@@ -22,14 +22,14 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Returns the next delay: half of it is fixed, half of it random. */
+  /** Returns the next delay, half of which is random. */
   nextMs(): number {
     const fullMs = Math.min(this.#mostMs, this.#firstMs * 2 ** this.#tries);
     if (fullMs < this.#mostMs) this.#tries += 1;
     return (fullMs / 2) * (1 + this.#random());
   }
 
-  /** Begins again with the first delay: a try succeeded. */
+  /** Starts again with the first delay. Called after an attempt has succeeded. */
   reset(): void {
     this.#tries = 0;
   }

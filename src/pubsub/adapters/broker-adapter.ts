@@ -1,30 +1,30 @@
 /**
- * An adapter over a broker: all nodes of one cluster name that use one such server hear each other.
+ * An adapter over a broker: it links all nodes that have the same cluster name and use the same server.
  *
  *   start ----connected, name is free----> connected <--connected, both sides told--+
  *     |                                        |                                    |
- *     +--server away--> alone <---- lost ------+--> … tries again, ever later ------+
+ *     +--server down--> alone <---- lost ------+--> … retries, with longer delays --+
  *     +--refused, name taken, no client package: start fails
  *
- * There are two channels: one that every node hears, and one for each node alone, so direct
- * broadcasts and mail are sent once and reach nobody else. What a node sends to all comes back to it
- * as well (brokers leave nobody out), and is ignored there.
+ * Each node subscribes to two channels: one for all nodes, and one of its own, through which direct
+ * broadcasts and mail reach only that node. What a node sends to all nodes comes back to it as well
+ * (brokers leave nobody out), and is ignored.
  *
  * One connection publishes everything, in the order of the calls. It is pipelined, so a second one
- * would carry no more, and would break the order of a sender. What one turn of the link sends goes
- * out as one parcel.
+ * would not carry more, and would break the order of a sender. What one turn of the link sends is
+ * published as one parcel.
  *
- * **What is lost is reported.** What the server has not taken when the connection is lost goes to
- * `onLost`; what cannot be sent while there is none is thrown. The link then tells the other nodes
- * which topics it concerns, once it can. The others may have sent something that did not come here:
- * after each loss, before anything else is delivered, all topics of this node are told.
+ * **Losses are reported.** If the connection is lost, what the server has not acknowledged goes to
+ * `onLost`; while there is no connection, sending throws. The link tells the other nodes which topics
+ * are concerned, once it can. Other nodes may have sent something that did not arrive here: after each
+ * loss, before anything else is delivered, all topics of this node are told.
  *
- * **Signs of life** go to the node's own channel. If none comes back in time, the connection is
- * dead. One of another boot means another node of the same name: a node that starts asks first
- * (hello), and fails if a node that serves answers (here).
+ * **Keepalives** are sent to the node's own channel. If none comes back in time, the connection is
+ * dead. A keepalive with another boot comes from another node of the same name: a node that starts asks
+ * first (hello), and fails if a node that serves answers (here).
  *
  * Runs on: link.
- * Full: what waits for the server's answer is bounded by `clusterQueueBytes`; beyond it broadcasts
+ * Full: what waits for the server's answer is bounded by `clusterQueueBytes`. Beyond it broadcasts
  *       throw, and are reported as lost. If the server cuts the connection because this node reads
  *       too slowly (Redis: client-output-buffer-limit), the connection is lost.
  */
@@ -43,39 +43,39 @@ import { Backoff } from "./backoff.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
 
-/** The options of a node that concern its cluster. */
+/** Options of a node that concern its cluster. */
 export type ClusterOptions = Pick<
   ResolvedOptions,
   "clusterUrl" | "clusterName" | "clusterQueueBytes" | "nodeName"
 >;
 
-/** How patient an adapter is. Tests are less so. */
+/** Time limits of an adapter. Tests use shorter ones. */
 export interface BrokerPatience {
   /** How long the server may take to accept a connection and its subscriptions. */
   readonly answerMs: number;
-  /** From one sign of life to the next. */
-  readonly signMs: number;
+  /** Interval of keepalives. */
+  readonly keepaliveMs: number;
   /** How long a node of the same name may take to answer at the start. */
   readonly claimMs: number;
-  /** Before the second try to connect, and at most. */
+  /** Delay before the second attempt to connect, and the longest delay. */
   readonly firstRetryMs: number;
   readonly mostRetryMs: number;
   /** How long `stop` waits until the server has taken what was sent. */
   readonly stopMs: number;
 }
 
-/** Signs of life that may be missing before the connection counts as dead. */
-const MISSING_SIGNS = 3;
+/** How many keepalives may be missed before the connection counts as dead. */
+const MOST_MISSED = 3;
 const PATIENCE: BrokerPatience = {
   answerMs: 10_000,
-  signMs: 5_000,
+  keepaliveMs: 5_000,
   claimMs: 1_000,
   firstRetryMs: 100,
   mostRetryMs: 5_000,
   stopMs: 1_000,
 };
 const ALL_TOPICS = new Uint8Array(0);
-// Made once: while the server is away one is thrown for each broadcast, and its stack is not read.
+// Made once: while the server is down one is thrown for each broadcast, and nobody reads its stack.
 const NO_CONNECTION = notSent("no connection to the server");
 const NO_ROOM = notSent("clusterQueueBytes of what waits for the server's answer");
 
@@ -83,7 +83,7 @@ function notSent(got: string): Error {
   return makeError("SIM_ERR_NOT_SENT", `an adapter must be able to send, got ${got}`);
 }
 
-/** A start that waits whether another node says that the name is taken. */
+/** A start that waits for another node to say that the name is taken. */
 interface Claim {
   reject(error: Error): void;
 }
@@ -106,27 +106,27 @@ export class BrokerAdapter implements Adapter {
   readonly #self = Buffer.from(`${hostname()}, pid ${process.pid}`);
   readonly #parcel: Parcel;
   readonly #backoff: Backoff;
-  /** Nodes of the same name that were reported. */
+  /** Boots of nodes with the same name that were reported. */
   readonly #namesakes = new Set<string>();
   #parcelChannel = "";
   #handlers: Handlers | undefined = undefined;
-  /** Ends the attempt to connect that is under way. */
+  /** Aborts the current attempt to connect. */
   #connecting = new AbortController();
   #connection: BrokerConnection | undefined = undefined;
   #claim: Claim | undefined = undefined;
-  /** Whether broadcasts of other nodes may have been missed, and nobody here has been told. */
+  /** True if broadcasts of other nodes may have been missed, and nobody here has been told. */
   #hasMissed = false;
   /** Bytes and messages that the server has not answered. */
   #waitingBytes = 0;
   #waiting = 0;
   #onAnswered: (() => void) | undefined = undefined;
-  #missingSigns = 0;
-  #signs: NodeJS.Timeout | undefined = undefined;
+  #missedKeepalives = 0;
+  #keepalives: NodeJS.Timeout | undefined = undefined;
   #retry: NodeJS.Timeout | undefined = undefined;
-  /** What was reported last: the same is not reported twice. */
-  #lastSaid = "";
+  /** What was reported last. The same is not reported twice in a row. */
+  #lastReport = "";
 
-  /** @param patience - of tests */
+  /** @param patience - shorter time limits, for tests */
   constructor(broker: Broker, options: ClusterOptions, patience?: Partial<BrokerPatience>) {
     const { clusterName, nodeName, clusterQueueBytes } = options;
     this.nodeName = nodeName;
@@ -142,7 +142,7 @@ export class BrokerAdapter implements Adapter {
   }
 
   /**
-   * Connects. If the server is away, the node is alone until it is there, and that is reported.
+   * Connects. If the server is down, that is reported, and the node is alone until it is up.
    *
    * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE, SIM_ERR_NODE_NAME
    */
@@ -178,7 +178,7 @@ export class BrokerAdapter implements Adapter {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#signs);
+    clearInterval(this.#keepalives);
     clearTimeout(this.#retry);
     this.#flush();
     this.#handlers = undefined;
@@ -202,9 +202,9 @@ export class BrokerAdapter implements Adapter {
       return undefined;
     }
     this.#connection = connection;
-    this.#missingSigns = 0;
-    this.#signs = setInterval(() => this.#sign(handlers), this.#patience.signMs);
-    this.#lastSaid = "";
+    this.#missedKeepalives = 0;
+    this.#keepalives = setInterval(() => this.#keepalive(handlers), this.#patience.keepaliveMs);
+    this.#lastReport = "";
     this.#backoff.reset();
     this.#tellMissed(handlers);
     handlers.onConnected(this.#broker.address);
@@ -215,7 +215,7 @@ export class BrokerAdapter implements Adapter {
     const { answerMs } = this.#patience;
     const connecting = new AbortController();
     this.#connecting = connecting;
-    // The timer keeps the thread alive meanwhile: a connection that is being made must not.
+    // The timer keeps the thread alive meanwhile, since a pending connection must not.
     const timer = setTimeout(() => connecting.abort(), answerMs);
     try {
       return await this.#broker.connect([this.#toAll, this.#own], listener, connecting.signal);
@@ -238,7 +238,7 @@ export class BrokerAdapter implements Adapter {
     outcome.catch(() => {});
     try {
       const hearers = await this.#hello(connection);
-      // One is this node itself. Another may be a dead connection that the server still has.
+      // One is this node itself. Another may be a dead connection that the server has not noticed.
       if (hearers > 1) await outcome;
     } finally {
       clearTimeout(timer);
@@ -254,16 +254,16 @@ export class BrokerAdapter implements Adapter {
 
   #lost(handlers: Handlers, error: Error): void {
     this.#connection = undefined;
-    clearInterval(this.#signs);
+    clearInterval(this.#keepalives);
     this.#dropParcel(handlers);
     this.#alone(handlers, error);
   }
 
   #alone(handlers: Handlers, error: unknown): void {
     this.#hasMissed = true;
-    const said = String(error);
-    if (said !== this.#lastSaid) handlers.onDisconnected(this.#broker.address, error);
-    this.#lastSaid = said;
+    const report = String(error);
+    if (report !== this.#lastReport) handlers.onDisconnected(this.#broker.address, error);
+    this.#lastReport = report;
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.#reconnect(handlers), this.#backoff.nextMs());
   }
@@ -271,8 +271,8 @@ export class BrokerAdapter implements Adapter {
   async #reconnect(handlers: Handlers): Promise<void> {
     try {
       const connection = await this.#connect(handlers);
-      // A node that has taken the name meanwhile says so, and that is reported: both serve. If the
-      // connection is lost again, it says so itself.
+      // If another node has taken the name meanwhile, it answers, and that is reported: both go on
+      // serving. A failure needs no handling: if the connection is lost again, `onLost` is called.
       if (connection) this.#hello(connection).catch(() => {});
     } catch (error) {
       if (this.#handlers === handlers) this.#alone(handlers, error);
@@ -298,7 +298,7 @@ export class BrokerAdapter implements Adapter {
     const queuedBytes = this.#waitingBytes + this.#parcel.lengthWith(topic, body);
     const isOnly = this.#waiting === 0 && this.#parcel.isEmpty;
     if (queuedBytes > this.#clusterQueueBytes && !isOnly) throw NO_ROOM;
-    // After the turn: what else it sends is in the same parcel.
+    // After the turn, so that whatever else it sends is in the same parcel.
     if (this.#parcel.isEmpty) queueMicrotask(() => this.#flush());
     this.#parcelChannel = channel;
     this.#parcel.add(kind, topic, body);
@@ -306,7 +306,7 @@ export class BrokerAdapter implements Adapter {
 
   #flush(): void {
     const [connection, handlers] = [this.#connection, this.#handlers];
-    // Without a connection there is no parcel: what was in it was lost with the connection.
+    // Without a connection the parcel is empty: its contents were lost with the connection.
     if (this.#parcel.isEmpty || !connection || !handlers) return;
     void this.#publish(handlers, connection, this.#parcel.take());
   }
@@ -322,7 +322,7 @@ export class BrokerAdapter implements Adapter {
     let failure: { readonly error: unknown } | undefined;
     try {
       await connection.publish(this.#parcelChannel, parcel.bytes);
-      this.#missingSigns = 0;
+      this.#missedKeepalives = 0;
     } catch (error) {
       failure = { error };
     }
@@ -334,11 +334,11 @@ export class BrokerAdapter implements Adapter {
     this.#failed(handlers, connection, failure.error);
   }
 
-  /** Reports that the server refused a message. A connection that is lost says so itself. */
+  /** Reports that the server refused a message. A lost connection is reported by `onLost`. */
   #failed(handlers: Handlers, connection: BrokerConnection, error: unknown): void {
-    const said = String(error);
-    if (this.#connection !== connection || said === this.#lastSaid) return;
-    this.#lastSaid = said;
+    const report = String(error);
+    if (this.#connection !== connection || report === this.#lastReport) return;
+    this.#lastReport = report;
     handlers.onError(error);
   }
 
@@ -360,10 +360,11 @@ export class BrokerAdapter implements Adapter {
 
   #receive(handlers: Handlers, channel: string, bytes: Buffer): void {
     if (this.#handlers !== handlers) return;
-    this.#missingSigns = 0;
+    this.#missedKeepalives = 0;
     const boot = bootOf(bytes);
     if (!boot) {
-      this.#say(handlers, `a message on ${channel} must be of a node of this version, got another`);
+      const message = `a message on ${channel} must come from a node of this version, got another`;
+      this.#report(handlers, message);
       return;
     }
     const isOwn = this.#boot.equals(boot);
@@ -375,29 +376,31 @@ export class BrokerAdapter implements Adapter {
         else if (kind === RECORD_KIND.gap) handlers.onGap(body);
         else if (!isOwn) this.#namesake(handlers, kind, boot, body.toString());
       });
-      if (!isWhole) this.#say(handlers, `a message on ${channel} must be whole, got a part of one`);
+      if (!isWhole) {
+        this.#report(handlers, `a message on ${channel} must be complete, got a part of one`);
+      }
     } catch (error) {
-      // It must not reach the client library, which would take it for a fault of the connection.
+      // It must not reach the client library, which would take it for an error of the connection.
       handlers.onError(error);
     }
   }
 
-  #say(handlers: Handlers, message: string): void {
-    if (message === this.#lastSaid) return;
-    this.#lastSaid = message;
+  #report(handlers: Handlers, message: string): void {
+    if (message === this.#lastReport) return;
+    this.#lastReport = message;
     handlers.onError(new TypeError(message));
   }
 
-  // -- signs of life ----------------------------------------------------------------------------
+  // -- keepalives -------------------------------------------------------------------------------
 
-  #sign(handlers: Handlers): void {
-    if (this.#missingSigns >= MISSING_SIGNS) {
-      const silentMs = this.#missingSigns * this.#patience.signMs;
+  #keepalive(handlers: Handlers): void {
+    if (this.#missedKeepalives >= MOST_MISSED) {
+      const silentMs = this.#missedKeepalives * this.#patience.keepaliveMs;
       this.#connection?.close();
-      this.#lost(handlers, new Error(`nothing was heard for ${silentMs} ms`));
+      this.#lost(handlers, new Error(`nothing was received for ${silentMs} ms`));
       return;
     }
-    this.#missingSigns += 1;
+    this.#missedKeepalives += 1;
     this.#here();
   }
 
@@ -409,12 +412,12 @@ export class BrokerAdapter implements Adapter {
     }
   }
 
-  /** Handles a sign of another node with this node's name. */
+  /** Handles a keepalive of another node with this node's name. */
   #namesake(handlers: Handlers, kind: number, boot: Buffer, who: string): void {
-    const message = `nodeName must be unique in its cluster, got ${this.nodeName}, which is that of ${who} as well`;
+    const message = `nodeName must be unique in its cluster, got ${this.nodeName}, which ${who} has as well`;
     const error = makeError("SIM_ERR_NODE_NAME", message);
     const isStarting = kind === RECORD_KIND.hello;
-    // Of two that start at once one must give way, and both must agree which.
+    // If two start at the same time, one must give way, and both must agree on which.
     if (this.#claim && (!isStarting || Buffer.compare(boot, this.#boot) < 0)) {
       this.#claim.reject(error);
       return;
@@ -439,7 +442,7 @@ const NO_REPORTS: AdapterReports = {
 
 function tellLost(handlers: Handlers, { topics, hasGap }: TakenParcel): void {
   if (topics.length > 0) handlers.onLost(topics);
-  // A gap has slots that this node cannot read.
+  // The slots of a gap cannot be turned back into topics.
   if (hasGap) handlers.onLost("all");
 }
 
@@ -449,7 +452,7 @@ function isFinal(error: unknown): boolean {
 }
 
 /**
- * Loads the client library of a kind of server, which an app installs only if it uses one.
+ * Loads the client library of a kind of server. Apps install it only if they need it.
  *
  * @param scheme - of the URLs that need it, such as `redis:`
  * @param load - imports the package
@@ -463,7 +466,7 @@ export async function loadClient<Library>(
   try {
     return await load();
   } catch (cause) {
-    // A package that is installed and does not load says so itself.
+    // Other errors come from a package that is installed but does not load.
     if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
       throw cause;
     }

@@ -1,19 +1,19 @@
 /**
- * PORT: a server through which nodes send each other messages by channels, such as Redis.
+ * PORT: a server through whose channels nodes send each other messages, such as Redis.
  *
- * `broker-adapter` contains everything that an adapter over such a server does; what is particular
- * to one kind of server is behind this.
+ * `broker-adapter` contains everything that adapters over such servers have in common. What is
+ * specific to one kind of server is behind this port.
  *
  * Runs on: link.
  */
 
-/** Handles what comes by a connection. */
+/** Receives the events of a connection. */
 export interface BrokerListener {
-  /** Takes a message of a channel. The callee may keep and change `bytes`. */
+  /** Handles a message on a channel. The callee may keep and change `bytes`. */
   onMessage(channel: string, bytes: Buffer): void;
   /**
-   * Called when the connection is lost: nothing comes or goes any more. Called once, after
-   * `connect` has resolved, and not for a connection that was closed.
+   * Called once if the connection is lost after `connect` has resolved. Not called for a connection
+   * that was closed.
    */
   onLost(error: Error): void;
 }
@@ -21,27 +21,27 @@ export interface BrokerListener {
 /** One connection to the server, from when it is subscribed until it is lost or closed. */
 export interface BrokerConnection {
   /**
-   * Sends a message to a channel. Messages of one connection keep their order, over all channels.
+   * Sends a message to a channel. Messages of one connection keep their order, across all channels.
    *
-   * @param bytes - the connection's from now on
-   * @returns how many connections it was delivered to, this one included; Infinity if the server
-   *   does not say. Rejects if that is not known, or the message was refused
+   * @param bytes - belongs to the connection from now on
+   * @returns how many connections it was delivered to, including this one; Infinity if the server
+   *   does not tell. Rejects if delivery is uncertain, or the message was refused
    */
   publish(channel: string, bytes: Buffer): Promise<number>;
   /** Ends the connection at once. */
   close(): void;
 }
 
-/** A kind of server, and which one. */
+/** A server of some kind. */
 export interface Broker {
-  /** What log lines call it, without any password, such as `redis://host:6379`. */
+  /** Its name in log lines, without a password, such as `redis://host:6379`. */
   readonly address: string;
   /**
-   * Connects, and subscribes to channels. Resolves when messages come.
+   * Connects, and subscribes to channels. Resolves when messages are being received.
    *
-   * @param signal - aborted when it takes too long, or is not wanted any more: then nothing of it
-   *   must keep the thread alive
-   * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE if another try would be in vain; any
+   * @param signal - aborted if it takes too long, or is no longer wanted. After that, the attempt must
+   *   not keep the thread alive
+   * @throws SIM_ERR_BROKER_REFUSED or SIM_ERR_CLIENT_PACKAGE if another attempt would be pointless; any
    *   other error if it would not
    */
   connect(

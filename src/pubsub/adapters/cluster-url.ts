@@ -1,7 +1,7 @@
 /**
  * Chooses the adapter for the option `clusterUrl`, by the URL's scheme.
  *
- * Runs on: main, before anything starts. Loads no adapter: the link's thread does.
+ * Runs on: main, before anything starts. The adapter is loaded by the link's thread.
  */
 
 import { CLUSTER_SCHEMES, NO_CLUSTER } from "../../options/cluster-schemes.ts";
@@ -12,7 +12,7 @@ import type { ClusterOptions } from "./broker-adapter.ts";
 export function clusterAdapter(options: ClusterOptions): AdapterSpec | undefined {
   const { clusterUrl, clusterName, clusterQueueBytes, nodeName } = options;
   if (clusterUrl === NO_CLUSTER) return undefined;
-  // The option was checked: there is a row for its scheme.
+  // The option has been checked, so there is a row for its scheme.
   const scheme = CLUSTER_SCHEMES[new URL(clusterUrl).protocol];
   if (!scheme) return undefined;
   return {

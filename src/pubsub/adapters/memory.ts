@@ -1,7 +1,7 @@
 /**
  * Links the nodes of one process, for tests and experiments.
  *
- * The links of a hub find each other by a BroadcastChannel of its name.
+ * The links of a hub share a BroadcastChannel that is named after it.
  *
  * Runs on: link.
  */
@@ -11,21 +11,21 @@ import type { Adapter, AdapterSpec, RemoteBroadcastHandler, RemoteGapHandler } f
 
 /** Options of the in-memory adapter. */
 export interface MemoryAdapterOptions {
-  /** Nodes of one hub hear each other. */
+  /** Name of the hub. Nodes of one hub are linked. */
   readonly hub: string;
   readonly nodeName: string;
 }
 
 interface Packet {
-  /** Only this node takes it; absent: every one. */
+  /** Name of the only node that it is for; undefined: all. */
   readonly to: string | undefined;
-  /** Of a broadcast; absent in a gap. */
+  /** Topic of a broadcast; undefined for a gap. */
   readonly topic: string | undefined;
   /** An envelope, or a gap. */
   readonly bytes: Uint8Array;
 }
 
-/** Returns the adapter that links nodes of one process, for the option `adapter` of `serve`. */
+/** Returns an adapter that links nodes of one process, for the option `adapter` of `serve`. */
 export function memoryAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }

@@ -1,5 +1,5 @@
 /**
- * Parcels: what one turn of the link sends to one channel of a broker, as one message.
+ * Parcels: messages that contain what one turn of the link sends to one channel of a broker.
  *
  *   0         1         4                12
  *   +---------+---------+----------------+----------
@@ -12,12 +12,11 @@
  *   | kind    | topic length | body length | topic   | body …
  *   +---------+--------------+-------------+---------+--------
  *     lengths in bytes of UTF-8 and of the body; all numbers little-endian
- *     body    an envelope, a gap, or the words of a sign of life
+ *     body    an envelope, a gap, or the text of a keepalive
  *
- * A broker and its subscribers do work for each message. Broadcasts come in bursts (a ring is
- * drained by up to 256 records a turn), so that a burst becomes a few messages. The version goes up
- * when this form changes, or that of envelopes, gaps or mail: nodes ignore parcels of another
- * version.
+ * A broker and its subscribers do work for each message. Broadcasts come in bursts (up to 256 records
+ * of a ring are read in one turn), and so a burst becomes a few messages. The version must be raised
+ * when this format changes, or that of envelopes, gaps or mail: nodes ignore parcels of another version.
  *
  * Runs on: link.
  * Owns: the parcel's bytes until they are taken.
@@ -25,34 +24,37 @@
 
 import { randomBytes } from "node:crypto";
 
-/** Version of the form that is drawn above, and of what is in the records. */
+/** Version of the format drawn above, and of the contents of the records. */
 const VERSION = 1;
 const HEADER_BYTES = 12;
 const BOOT_OFFSET = 4;
 const RECORD_HEADER_BYTES = 12;
-/** A parcel is full from here on; one record may be larger. */
+/** A parcel of this length is full. A single record may be longer. */
 const FULL_BYTES = 65_536;
 
-/** Kinds of record: a broadcast, a gap, or a sign of life of a node that starts or serves. */
+/** Kinds of record: a broadcast, a gap, or a keepalive of a node that starts (hello) or serves (here). */
 export const RECORD_KIND = { broadcast: 1, gap: 2, hello: 3, here: 4 } as const;
 
-/** Takes the records of a parcel, one by one. `body` is part of the parcel's bytes. */
+/** Handles a record of a parcel. `body` is a part of the parcel's bytes. */
 export type RecordHandler = (kind: number, topic: string, body: Buffer) => void;
 
-/** A parcel that was taken. */
+/** A finished parcel. */
 export interface TakenParcel {
   readonly bytes: Buffer;
-  /** Topics of its broadcasts, one for each. */
+  /** Topics of its broadcasts, one entry for each broadcast. */
   readonly topics: readonly string[];
   readonly hasGap: boolean;
 }
 
-/** Makes a boot: it tells apart the adapters of one node name, of two nodes or one after the other. */
+/**
+ * Makes a boot, which identifies one run of an adapter. It differs between two nodes of the same name,
+ * and after a restart.
+ */
 export function makeBoot(): Buffer {
   return randomBytes(HEADER_BYTES - BOOT_OFFSET);
 }
 
-/** A parcel that is being packed, again and again. */
+/** The parcel that is being packed. Used for one parcel after the other. */
 export class Parcel {
   readonly #boot: Buffer;
   #bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
@@ -60,7 +62,7 @@ export class Parcel {
   #topics: string[] = [];
   #hasGap = false;
 
-  /** @param boot - of the adapter that packs it */
+  /** @param boot - the boot of the adapter that packs it */
   constructor(boot: Buffer) {
     this.#boot = boot;
   }
@@ -73,7 +75,7 @@ export class Parcel {
     return this.#length >= FULL_BYTES;
   }
 
-  /** Returns the bytes that it would have with such a record. */
+  /** Returns the length that it would have with another record. */
   lengthWith(topic: string, body: Uint8Array): number {
     return this.#length + RECORD_HEADER_BYTES + Buffer.byteLength(topic) + body.length;
   }
@@ -98,14 +100,14 @@ export class Parcel {
     else if (kind === RECORD_KIND.gap) this.#hasGap = true;
   }
 
-  /** Returns what was packed, to keep, and begins the next parcel. */
+  /** Returns the finished parcel, which the caller may keep, and begins the next. */
   take(): TakenParcel {
     this.#bytes.fill(0, 0, HEADER_BYTES);
     this.#bytes.writeUInt8(VERSION);
     this.#bytes.set(this.#boot, BOOT_OFFSET);
     const packed = this.#bytes.subarray(0, this.#length);
     const isLarge = this.#bytes.length > FULL_BYTES;
-    // The parcel lives until it is written: a small one must not hold a large buffer.
+    // The parcel lives until it has been written, and a small one must not hold a large buffer.
     const bytes = isLarge ? packed : Buffer.from(packed);
     if (isLarge) this.#bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
     const taken = { bytes, topics: this.#topics, hasGap: this.#hasGap };
@@ -123,9 +125,9 @@ export function bootOf(bytes: Buffer): Buffer | undefined {
 }
 
 /**
- * Hands the records of a parcel to a handler.
+ * Passes the records of a parcel to a handler.
  *
- * @returns false if the bytes end within a record: the sender is no node
+ * @returns false if the bytes end within a record, so that the sender is not a node
  */
 export function readParcel(bytes: Buffer, onRecord: RecordHandler): boolean {
   let at = HEADER_BYTES;

@@ -1,11 +1,11 @@
 /**
- * Links nodes through a Redis server, or another that speaks RESP3 (Valkey), by its channels.
+ * Links nodes through the channels of a Redis server, or another that speaks RESP3 (Valkey).
  *
- * One connection does everything: with version 3 of its protocol Redis pushes messages between the
- * answers to commands, so what is published and what is heard are lost together or not at all. The
- * client library (the package `@redis/client`) is loaded here, on the link's thread, at the first
- * attempt to connect; an app that does not use Redis need not install it. Its own reconnecting is
- * off: it would send again what may have arrived, and never reports what did not.
+ * One connection does everything. With version 3 of its protocol, Redis pushes messages between the
+ * answers to commands, so publishing and receiving are lost together or not at all. The client library
+ * (the package `@redis/client`) is loaded here, on the link's thread, at the first attempt to connect;
+ * apps that do not use Redis need not install it. Its own reconnecting is turned off, because it would
+ * send again what may have arrived, and never report what did not.
  *
  * Runs on: link.
  * Full: the server cuts a connection that reads too slowly (client-output-buffer-limit pubsub).
@@ -25,10 +25,10 @@ import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 
 /** How long a TCP connection may take. */
 const CONNECT_MS = 10_000;
-/** Errors of a server that will be there soon: it starts, fails over, or has too many clients. */
-const PASSING =
+/** Temporary errors: the server is starting, failing over, or has too many clients. */
+const TEMPORARY =
   /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY)\b|max number of clients/;
-/** What CLIENT SETNAME takes. */
+/** Names that CLIENT SETNAME accepts. */
 const CLIENT_NAME = /^[!-~]+$/;
 
 /** Makes the adapter, in the link thread. */
@@ -36,7 +36,7 @@ export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter
   return makeRedisAdapter(options as unknown as ClusterOptions);
 }
 
-/** Makes an adapter, as patient as tests want it. */
+/** Makes an adapter, with the time limits of a test if given. */
 export function makeRedisAdapter(
   options: ClusterOptions,
   patience?: Partial<BrokerPatience>,
@@ -78,7 +78,7 @@ class Redis implements Broker {
     });
     const explained = (error: unknown): unknown => {
       if (error instanceof ErrorReply) return this.#refusal(error);
-      // Of a host with several addresses: one error says enough.
+      // A host with several addresses yields several errors; one is enough.
       return error instanceof AggregateError ? error.errors[0] : error;
     };
     let isConnected = false;
@@ -95,7 +95,7 @@ class Redis implements Broker {
     const hear = (bytes: Buffer, channel: Buffer): void => {
       if (!isClosed) listener.onMessage(channel.toString(), bytes);
     };
-    // A connection that is being made cannot be ended, so it must not keep the thread alive.
+    // A pending connection cannot be aborted, so it must not keep the thread alive.
     client.unref();
     signal.addEventListener("abort", close, { once: true });
     try {
@@ -116,6 +116,6 @@ class Redis implements Broker {
   }
 
   #refusal(error: Error): Error {
-    return PASSING.test(error.message) ? error : brokerRefused(this, error);
+    return TEMPORARY.test(error.message) ? error : brokerRefused(this, error);
   }
 }

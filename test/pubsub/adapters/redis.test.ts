@@ -186,18 +186,18 @@ describe("The Redis adapter", { skip: noRedis }, () => {
   });
 
   it("notices a server that says nothing any more, and tells", async () => {
-    const ant = await start("ant", {}, { signMs: 50 });
+    const ant = await start("ant", {}, { keepaliveMs: 50 });
     redis.freeze();
     say(ant, "t", "lost");
     const lines = await ant.told.upTo("lost t");
     assert.deepEqual(lines, ["disconnected", "lost t"]);
-    assert.match(String(ant.told.errors[0]), /nothing was heard for 150 ms/);
+    assert.match(String(ant.told.errors[0]), /nothing was received for 150 ms/);
     redis.thaw();
     await ant.told.upTo("connected");
   });
 
   it("stays connected where nothing is sent but signs of life", async () => {
-    const ant = await start("ant", {}, { signMs: 20 });
+    const ant = await start("ant", {}, { keepaliveMs: 20 });
     // Each is heard by who subscribes to the node's own channel.
     const signs = await redis.withClient(async (client) => {
       let count = 0;
@@ -338,8 +338,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     const { started } = begin("ant");
     await assert.rejects(within(started, "the refusal", DEADLINE_MS), {
       code: "SIM_ERR_NODE_NAME",
-      message:
-        /^nodeName must be unique in its cluster, got ant, which is that of .+, pid \d+ as well$/,
+      message: /^nodeName must be unique in its cluster, got ant, which .+, pid \d+ has as well$/,
     });
     say(bee, "t", "hello");
     assert.deepEqual(await ant.told.upTo("t hello"), ["t hello"]);
@@ -368,9 +367,9 @@ describe("The Redis adapter", { skip: noRedis }, () => {
   });
 
   it("reports another node of its name that came while neither could know", async () => {
-    const ant = await start("ant", {}, { signMs: 50 });
+    const ant = await start("ant", {}, { keepaliveMs: 50 });
     await redis.kill();
-    const other = begin("ant", {}, { signMs: 50 });
+    const other = begin("ant", {}, { keepaliveMs: 50 });
     await within(other.started, "the start without a server", DEADLINE_MS);
     await redis.start();
     for (const { told } of [ant, other]) {
@@ -388,8 +387,8 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     });
     say(bee, "t", "hello");
     assert.deepEqual(await ant.told.upTo("t hello"), ["error", "error", "t hello"]);
-    assert.match(String(ant.told.errors[0]), /must be of a node of this version/);
-    assert.match(String(ant.told.errors[1]), /must be whole/);
+    assert.match(String(ant.told.errors[0]), /must come from a node of this version/);
+    assert.match(String(ant.told.errors[1]), /must be complete/);
   });
 
   it("sends what is left before it stops", async () => {
