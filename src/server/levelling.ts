@@ -37,7 +37,7 @@ export class Levelling {
   readonly #behind = new Set<LevelledThread>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param serving - returns the threads that serve */
+  /** @param serving - returns the serving threads */
   constructor(rotation: Rotation, serving: () => Iterable<LevelledThread>) {
     this.#rotation = rotation;
     this.#serving = serving;

@@ -98,7 +98,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#launched = Array.from({ length: options.shards }, () => 0);
   }
 
-  /** Returns the shard threads that can have connections: those that serve or drain. */
+  /** Returns the shard threads that can have connections: those that are serving or draining. */
   shardThreads(): MemberThread[] {
     return [...this.#threads].filter(
       ({ shard, descriptor }) => shard >= 0 && descriptor !== undefined,
