@@ -1,10 +1,11 @@
 /**
- * Prepares what tests need besides Node.js: Chromium for the browser tests, Redis for the tests of linked nodes,
- * and the load generator in `native-bench` for the tests of load tests.
+ * Prepares the programs that tests need besides Node.js: Chromium for the browser tests, Redis for
+ * the tests of linked nodes, and the load generator in `native-bench` for the tests of load tests.
  *
- * On Debian, Chromium and Redis are installed with apt-get if that needs no password; SIMURGH_NO_INSTALL=1
- * prevents it. The load generator is built here because tests that build it at the same time would interfere. If
- * something is missing, the tests that need it are skipped, with the reason printed.
+ * On Debian, Chromium and Redis are installed with apt-get if this requires no password;
+ * SIMURGH_NO_INSTALL=1 prevents the installation. The load generator is built here because tests
+ * that build it at the same time would interfere. If something is missing, the tests that need it
+ * are skipped, with the reason printed.
  *
  * Runs on: `npm test`, before the tests.
  */
@@ -14,11 +15,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 
-/** Debian packages, the files that tests use of them (one of these is enough), and the tests. */
+/** Debian packages, the files from them that tests use (one of these is enough), and the tests. */
 const NEEDS = [
   { name: "chromium", files: ["/usr/bin/chromium"], tests: "the browser tests" },
   {
-    // Not redis-server, which installs a service: see test/support/redis.ts.
+    // The package redis-server is avoided, because it installs a service; see
+    // test/support/redis.ts.
     name: "redis-tools",
     files: ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"],
     tests: "the tests with Redis",
@@ -45,7 +47,7 @@ buildGenerator();
 function buildGenerator() {
   if (!has("make") || !has("g++")) return;
   const make = ["make", "-C", NATIVE_BENCH, "--silent", `-j${availableParallelism()}`];
-  // `--question` builds nothing, and fails if there is something to build.
+  // `--question` builds nothing, and fails if anything has to be built.
   if (run([...make, "--question"], 10_000)) return;
   say("building native-bench (once)");
   if (!run(make, BUILD_MS)) say(`native-bench cannot be built: make -C ${NATIVE_BENCH} says why`);
@@ -55,7 +57,7 @@ function isMissing({ files }) {
   return !files.some((file) => existsSync(file));
 }
 
-/** Returns why nothing may be installed here; undefined if it may. */
+/** Returns the reason why nothing may be installed here; undefined if packages may be installed. */
 function problemOf() {
   if (process.env.SIMURGH_NO_INSTALL) return "SIMURGH_NO_INSTALL is set";
   // On other systems these packages have other names or contents.
@@ -78,7 +80,7 @@ function install(needs) {
     "Acquire::Retries=3",
   ];
   run([...apt, "update"], UPDATE_MS);
-  // One by one, so that a failure does not affect the others.
+  // Installed one by one, so that a failure does not affect the other packages.
   for (const { name } of needs)
     run([...apt, "install", "-y", "--no-install-recommends", name], INSTALL_MS);
 }

@@ -10,7 +10,7 @@
 import { listOf, type Header, type RequestHead } from "../http/request-head.ts";
 import { SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 
-/** Header with the token, for clients that can set one: those of long-poll. */
+/** Header with the token, for clients that can set headers, which are those of long-poll. */
 export const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
 
 const PREFIX = "base64url.bearer.phx.";
