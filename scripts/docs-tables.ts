@@ -3,6 +3,8 @@
  *
  *   <!-- options -->                     a table generated from src/options/options.ts
  *   <!-- /options -->
+ *   <!-- figures peers -->               a table generated from scripts/bench/figures.json
+ *   <!-- /figures peers -->
  *   <!-- file test/examples/x.ts -->     the code block that follows is that file
  *
  * Runs on: `npm run docs`, which writes them, and a test, which compares them.
@@ -14,10 +16,15 @@ import { OPTIONS, type OptionName } from "../src/options/options.ts";
 import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
 import { GENERATIONS, type Abilities } from "../test/support/clients/generations.ts";
+import { readFigures, type ServerFigures } from "./bench/figures.ts";
+import type { ServerName } from "./bench/servers.ts";
+import { WORKS, type WorkName } from "./bench/works.ts";
 
 type Row = readonly string[];
 
-/** What clients differ in, as described in the reference. */
+const FIGURES_OF_FILE = readFigures();
+
+/** The abilities in which clients differ, as described in the reference. */
 const ABILITIES: Readonly<Record<keyof Abilities, string>> = {
   binary: "sends and receives bytes",
   tellsJoinsApart: "can join a topic a second time; only the older channel ends",
@@ -75,6 +82,130 @@ export const TABLES: Readonly<Record<string, () => string>> = {
     ),
 };
 
+/** Name of a server in the documents. */
+const SERVERS = {
+  bare: "bare engine",
+  simurgh: "Simurgh",
+  serial: '`joins: "serial"`',
+  ws: "`ws`",
+  "socket.io": "Socket.IO",
+  "socket.io-uws": "Socket.IO on uWebSockets.js",
+  bun: "Bun",
+} as const satisfies Partial<Record<ServerName, string>>;
+
+type ShownServer = keyof typeof SERVERS;
+
+/** Name of a work in the documents. */
+const WORK_TITLES: Readonly<Record<WorkName, string>> = {
+  echo: "echo, 200 connections",
+  fanout: "fan-out, 2 000 connections on 100 topics",
+  "fanout-2": "the same over two shards",
+  memory: "memory of one more joined connection",
+  readers: "200 that read",
+  "readers-slow": "180 beside 20 that never read",
+};
+
+/** Each table of measured figures, by the name in its marker. */
+export const FIGURE_TABLES: Readonly<Record<string, () => string>> = {
+  "figures peers": () =>
+    figureTable(["echo", "fanout", "memory"], ["simurgh", "ws", "socket.io", "bun"], relationCell),
+  "figures bench": () =>
+    figureTable(
+      ["echo", "fanout", "fanout-2", "memory"],
+      ["bare", "simurgh", "serial", "ws"],
+      spreadCell,
+    ),
+  "figures latency": () => {
+    const shown: readonly ShownServer[] = ["bare", "simurgh", "ws"];
+    const closed = shown.map((server) => String(figuresOf("readers-slow", server).deafClosed));
+    return (
+      figureTable(["readers", "readers-slow"], shown, figureCell) +
+      rowOf(["of the 20, cut", ...closed])
+    );
+  },
+  "figures all peers": () =>
+    table(
+      [
+        "Server",
+        "Echo: CPU a message",
+        "p99",
+        "Fan-out: CPU a message",
+        "p99",
+        "A joined connection",
+      ],
+      (["bare", "simurgh", "ws", "socket.io", "socket.io-uws", "bun"] as const).map((server) => [
+        SERVERS[server],
+        ...(["echo", "fanout"] as const).flatMap((work) => [
+          spreadCell(work, server),
+          milliseconds(figuresOf(work, server).latencyP99Us),
+        ]),
+        spreadCell("memory", server),
+      ]),
+    ),
+};
+
+/** Returns a table with a row for each work and a column for each server. */
+function figureTable(
+  works: readonly WorkName[],
+  servers: readonly ShownServer[],
+  cellOf: (work: WorkName, server: ShownServer) => string,
+): string {
+  return table(
+    ["", ...servers.map((server) => SERVERS[server])],
+    works.map((work) => [WORK_TITLES[work], ...servers.map((server) => cellOf(work, server))]),
+  );
+}
+
+function figuresOf(work: WorkName, server: ShownServer): ServerFigures {
+  return FIGURES_OF_FILE[work]?.servers[server] ?? {};
+}
+
+/** Formats the relation to the bare engine: `1.08×`, `+0.9 KB`. */
+function relationCell(work: WorkName, server: ShownServer): string {
+  const { relation } = figuresOf(work, server);
+  if (relation === undefined) return "–";
+  if (WORKS[work].figure !== "bytesPerConnection") return `${relation.median.toFixed(2)}×`;
+  return `${signOf(relation.median)}${(Math.abs(relation.median) / 1_000).toFixed(1)} KB`;
+}
+
+/** Formats the bare engine's own figure, and the others' relation to it with its range. */
+function spreadCell(work: WorkName, server: ShownServer): string {
+  if (server === "bare") return figureCell(work, server);
+  const { relation } = figuresOf(work, server);
+  if (relation === undefined) return "–";
+  const { median, min, max } = relation;
+  if (WORKS[work].figure === "bytesPerConnection") return `${signOf(median)}${bytes(median)}`;
+  const range = min === undefined || max === undefined ? "" : ` (${fixed(min)} – ${fixed(max)})`;
+  return `${fixed(median)}×${range}`;
+}
+
+/** Formats a server's own figure. */
+function figureCell(work: WorkName, server: ShownServer): string {
+  const { figure } = figuresOf(work, server);
+  if (figure === undefined) return "–";
+  const kind = WORKS[work].figure;
+  if (kind === "latencyP99Us") return milliseconds(figure);
+  return kind === "bytesPerConnection" ? bytes(figure) : `${figure.toFixed(1)} µs`;
+}
+
+function milliseconds(us: number | undefined): string {
+  return us === undefined ? "–" : `${(us / 1_000).toFixed(1)} ms`;
+}
+
+/** Formats bytes with groups of three digits: `2 702 B`. */
+function bytes(count: number): string {
+  const digits = String(Math.round(Math.abs(count)));
+  return `${digits.replaceAll(/(?<=\d)(?=(?:\d{3})+$)/g, " ")} B`;
+}
+
+function fixed(ratio: number): string {
+  return ratio.toFixed(2);
+}
+
+function signOf(difference: number): string {
+  return difference < 0 ? "−" : "+";
+}
+
 /**
  * Returns a document with its tables and quoted files updated from the sources.
  *
@@ -82,7 +213,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
  */
 export function withGenerated(document: string, read: (path: string) => string): string {
   let text = document;
-  for (const [name, make] of Object.entries(TABLES)) {
+  for (const [name, make] of Object.entries({ ...TABLES, ...FIGURE_TABLES })) {
     const region = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`, "g");
     text = text.replace(region, (_, open: string, close: string) => open + make() + close);
   }
@@ -93,8 +224,11 @@ export function withGenerated(document: string, read: (path: string) => string):
 }
 
 function table(head: Row, rows: readonly Row[]): string {
-  const line = (cells: Row): string => `| ${cells.map(cell).join(" | ")} |\n`;
-  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
+  return rowOf(head) + rowOf(head.map(() => "---")) + rows.map(rowOf).join("");
+}
+
+function rowOf(cells: Row): string {
+  return `| ${cells.map(cell).join(" | ")} |\n`;
 }
 
 /** Formats a range with its unit: `4096 to 67108864 bytes, a power of two`. */

@@ -15,6 +15,7 @@ const DOCUMENTS = [
   "src/REFERENCE.md",
   ...readmesIn("src/"),
   ...readmesIn("test/examples/"),
+  ...readmesIn("scripts/"),
 ];
 
 for (const path of DOCUMENTS) {

@@ -1,11 +1,10 @@
 /**
- * Prepares what tests need beyond Node.js: Chromium for the tests with a browser, Redis for the tests of
- * linked nodes, and the load generator in `native-bench` for the tests of load tests.
+ * Prepares what tests need besides Node.js: Chromium for the browser tests, Redis for the tests of linked nodes,
+ * and the load generator in `native-bench` for the tests of load tests.
  *
- * On Debian, Chromium and Redis are installed with apt-get if that needs no password; nothing is installed if
- * SIMURGH_NO_INSTALL=1 is set. The load generator is built here, once, because tests that build it at the same
- * time would disturb each other. Whatever fails here, the tests run: those that need what is missing are
- * skipped, and say so.
+ * On Debian, Chromium and Redis are installed with apt-get if that needs no password; SIMURGH_NO_INSTALL=1
+ * prevents it. The load generator is built here because tests that build it at the same time would interfere. If
+ * something is missing, the tests that need it are skipped, with the reason printed.
  *
  * Runs on: `npm test`, before the tests.
  */
@@ -15,7 +14,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 
-/** Debian's packages; a file of each, any of which is enough; and the tests that need it. */
+/** Debian packages, the files that tests use of them (one of these is enough), and the tests. */
 const NEEDS = [
   { name: "chromium", files: ["/usr/bin/chromium"], tests: "the browser tests" },
   {
@@ -79,7 +78,7 @@ function install(needs) {
     "Acquire::Retries=3",
   ];
   run([...apt, "update"], UPDATE_MS);
-  // One by one, so that one that fails does not keep the others away.
+  // One by one, so that a failure does not affect the others.
   for (const { name } of needs)
     run([...apt, "install", "-y", "--no-install-recommends", name], INSTALL_MS);
 }

@@ -1,9 +1,9 @@
 /**
- * Failed tests as text that fits a screen: the name, where it is, the message and the frames of our own.
+ * Describes failed tests so that they fit on a screen: name, location, message, and our own stack frames.
  *
  * Runs on: the runner's process.
  *
- * Tests run compiled. Places are given in the sources, by the source maps that lie beside the compiled files.
+ * Tests run compiled. Locations refer to the sources, using the source maps next to the compiled files.
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -13,27 +13,30 @@ import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** Lines of all failures together. */
+/** Maximum lines of all failures together. */
 const SCREEN_LINES = 48;
-/** Lines of one failure, at least and at most. */
-const MIN_LINES = 4;
+/** Minimum and maximum lines of one failure. */
+const MIN_LINES = 5;
 const MAX_LINES = 24;
+/** So many failures are described, and so many have their names printed. */
+const MOST_DESCRIBED = 10;
+const MOST_NAMED = 40;
 const MAX_LINE_LENGTH = 160;
 const MAX_FRAMES = 3;
 const FRAME = /\(?(?:file:\/\/)?(\/[^\s():]+\.js):(\d+):(\d+)\)?$/;
 
 /** A test that failed. */
 export interface Failure {
-  /** The source of its file, from the package's folder. */
+  /** The source of its file, relative to the package's folder. */
   readonly file: string;
-  /** Names of its suites, and its own. Empty: the file itself failed. */
+  /** Names of its suites and its own name. Empty if the file itself failed. */
   readonly name: string;
   readonly error: unknown;
-  /** What the file wrote to stderr; shown if the file itself failed. */
+  /** The file's output on stderr; shown if the file itself failed. */
   readonly stderr: string;
 }
 
-/** Returns the source of a compiled file, from the package's folder. */
+/** Returns the source of a compiled file, relative to the package's folder. */
 export function sourceOf(file: string): string {
   const path = file.startsWith("file:") ? fileURLToPath(file) : file;
   return relative(ROOT, path)
@@ -41,14 +44,26 @@ export function sourceOf(file: string): string {
     .replace(/\.js$/, ".ts");
 }
 
-/** Writes all failures of a run. The more there are, the fewer lines each has. */
+/** Describes all failures of a run. The more there are, the fewer lines each gets, and some only have a name. */
 export function describeFailures(failures: readonly Failure[]): string {
   const share = Math.floor(SCREEN_LINES / Math.max(1, failures.length));
   const lines = Math.min(MAX_LINES, Math.max(MIN_LINES, share));
-  return failures.map((failure, at) => describe(failure, at + 1, lines)).join("\n");
+  const described = failures.slice(0, MOST_DESCRIBED);
+  const named = failures.slice(MOST_DESCRIBED, MOST_NAMED);
+  const more = failures.length - described.length - named.length;
+  const titles = [...named.map(titleOf), ...(more > 0 ? [`and ${more} more`] : [])];
+  return [
+    ...described.map((failure, at) => describe(failure, at + 1, lines)),
+    ...(titles.length > 0 ? [titles.map((title) => `${title}\n`).join("")] : []),
+  ].join("\n");
 }
 
-function describe({ file, name, error, stderr }: Failure, number: number, most: number): string {
+function titleOf({ file, name }: Failure): string {
+  return name === "" ? file : `${file} › ${name}`;
+}
+
+function describe(failure: Failure, number: number, most: number): string {
+  const { name, error, stderr } = failure;
   const cause = causeOf(error);
   const frames = framesOf(cause).slice(0, MAX_FRAMES);
   const message = linesOf(messageOf(cause));
@@ -57,11 +72,10 @@ function describe({ file, name, error, stderr }: Failure, number: number, most: 
   const shown = [...message, ...written];
   const cut = shown.length > room ? [...shown.slice(0, room - 1), "…"] : shown;
   const body = [...cut, ...frames.map((frame) => `at ${frame}`)];
-  const title = name === "" ? file : `${file} › ${name}`;
-  return `${number}. ${title}\n${body.map((line) => `   ${shorten(line)}\n`).join("")}`;
+  return `${number}. ${titleOf(failure)}\n${body.map((line) => `   ${shorten(line)}\n`).join("")}`;
 }
 
-/** The runner wraps what a test threw, and sends it from process to process. */
+/** Returns the error that a test threw, which the runner wraps to send it between processes. */
 function causeOf(error: unknown): unknown {
   return error instanceof Error && "failureType" in error && error.cause !== undefined
     ? error.cause
@@ -83,7 +97,7 @@ function framesOf(cause: unknown): string[] {
   });
 }
 
-/** Returns the place in the sources, as editors take it: `test/a.test.ts:12`. */
+/** Returns a location in the sources in the form that editors accept: `test/a.test.ts:12`. */
 function placeOf(file: string, row: number, column: number): string {
   const map = `${file}.map`;
   if (!existsSync(map)) return `${relative(ROOT, file)}:${row}`;

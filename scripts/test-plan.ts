@@ -1,35 +1,36 @@
 /**
- * Which test files `npm test` runs, which of them at the same time, and in which order.
+ * Plans which test files `npm test` runs, which of them run at the same time, and in which order.
  *
- * Runs on: the runner's process. Pure: sources in, lists out.
+ * Runs on: the runner's process. Pure.
  *
- * The header of a test file may say two things about its pace:
+ * The header of a test file may contain two marks:
  *
- *   Alone: why   It measures time or load that others would disturb. Nothing runs beside it.
- *   Slow: why    It takes longer than `SLOW_MS`. It starts before the files that are not slow.
+ *   Alone: why   It measures time or load that other files would disturb, so it runs by itself.
+ *   Slow: why    It takes longer than `SLOW_MS` by itself, so it starts before files that are not slow.
  *
- * `--quick` runs every file whose header says neither. That is the whole rule, and the only place where
- * it is written. After a run of all tests the report names the files whose header does not fit the time
- * that they took, so the rule stays true.
+ * `--quick` runs all files with neither mark. After a run of all tests, the report names the files whose marks
+ * do not match the time that they took.
  */
 
-/** A file that takes longer than this must say why in its header. */
-export const SLOW_MS = 5_000;
-/** A file that says it is slow, and takes less than this, is not. Machines differ. */
-const QUICK_MS = 1_500;
+import { basename, dirname } from "node:path";
+
+/** A file that takes longer than this by itself must be marked as slow. */
+export const SLOW_MS = 3_000;
+/** Files that run beside others take longer, and machines differ: a mark is right within this factor. */
+const TOLERANCE = 3;
 
 /** A test file. */
 export interface TestFile {
-  /** Path of the TypeScript file, from the package's folder. */
+  /** Path of the TypeScript file, relative to the package's folder. */
   readonly path: string;
   readonly source: string;
 }
 
-/** What a run does. */
+/** The plan of a run. */
 export interface TestPlan {
   /** Files that may run at the same time, in the order in which they start. */
   readonly together: readonly string[];
-  /** Files that run one after the other, after the others. */
+  /** Files that then run one after the other. */
   readonly alone: readonly string[];
   /** Files that `--quick` leaves out. */
   readonly leftOut: readonly string[];
@@ -41,7 +42,7 @@ export type TestTimes = ReadonlyMap<string, number>;
 /**
  * Plans a run.
  *
- * @param times - of earlier runs: files that took longer start earlier
+ * @param times - of earlier runs; files that took longer start earlier
  */
 export function planTests(
   files: readonly TestFile[],
@@ -65,17 +66,31 @@ export function planTests(
   };
 }
 
-/** Returns a line for each file whose header does not fit the time that it took. */
-export function complaintsOf(files: readonly TestFile[], times: TestTimes): string[] {
+/**
+ * Returns a line for each file whose marks do not match the time that it took.
+ *
+ * @param load - how many threads wanted each core; with more than one, everything takes longer
+ */
+export function complaintsOf(files: readonly TestFile[], times: TestTimes, load: number): string[] {
   return files.flatMap((file) => {
-    const ms = times.get(file.path);
-    if (ms === undefined || isMarked(file, "Alone")) return [];
+    const ms = (times.get(file.path) ?? Number.NaN) / Math.max(1, load);
+    if (Number.isNaN(ms) || isMarked(file, "Alone")) return [];
     const took = `${file.path} took ${(ms / 1_000).toFixed(1)} s`;
     const isSlow = isMarked(file, "Slow");
-    if (!isSlow && ms > SLOW_MS)
+    if (!isSlow && ms > SLOW_MS * TOLERANCE)
       return [`${took}: make it faster, or say "Slow: why" in its header`];
-    return isSlow && ms < QUICK_MS ? [`${took}: remove "Slow:" from its header`] : [];
+    return isSlow && ms < SLOW_MS / TOLERANCE ? [`${took}: remove "Slow:" from its header`] : [];
   });
+}
+
+/** Returns a line for each folder of some files: `test/litmus: index, ring`. */
+export function byFolder(paths: readonly string[]): string[] {
+  const folders = new Map<string, string[]>();
+  for (const path of paths.toSorted()) {
+    const [folder, name] = [dirname(path), basename(path, ".test.ts")];
+    folders.set(folder, [...(folders.get(folder) ?? []), name]);
+  }
+  return [...folders].map(([folder, names]) => `${folder}: ${names.join(", ")}`);
 }
 
 function isMarked({ source }: TestFile, mark: "Slow" | "Alone"): boolean {

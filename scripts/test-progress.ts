@@ -1,5 +1,5 @@
 /**
- * How far a run of tests is: one line that is rewritten on a terminal, and a line now and then elsewhere.
+ * Shows the progress of a test run: on a terminal, one line that is rewritten; elsewhere, a line now and then.
  *
  * Runs on: the runner's process.
  */
@@ -9,12 +9,12 @@ import type { TestEvent } from "node:test/reporters";
 import { sourceOf } from "./test-failures.ts";
 import type { TestTimes } from "./test-plan.ts";
 
-/** Where there is no terminal, a line comes this often. */
+/** Interval between lines without a terminal. */
 const LINE_INTERVAL_MS = 10_000;
 const TERMINAL_INTERVAL_MS = 200;
 const CLEAR_LINE = "\r\u001B[K";
 
-/** Where progress is written: stdout, or what stands for it in a test. */
+/** Where progress is written: stdout, or a replacement in tests. */
 export interface ProgressSink {
   readonly isTTY?: boolean | undefined;
   write(text: string): unknown;
@@ -22,7 +22,7 @@ export interface ProgressSink {
 
 /** Shows the progress of a run from its first event until `end`. */
 export class TestProgress {
-  /** Milliseconds that each finished file took. */
+  /** The time that each finished file took, in milliseconds. */
   readonly times: TestTimes;
   readonly #times = new Map<string, number>();
   readonly #sink: ProgressSink;
@@ -33,7 +33,7 @@ export class TestProgress {
   #tests = 0;
   #failed = 0;
 
-  /** @param total - how many files there are */
+  /** @param total - number of files */
   constructor(sink: ProgressSink, total: number) {
     this.times = this.#times;
     this.#sink = sink;
@@ -42,7 +42,7 @@ export class TestProgress {
     this.#timer = setInterval(() => this.#show(), intervalMs);
   }
 
-  /** Takes one event of the runner. */
+  /** Adds an event of the runner. */
   add({ type, data }: TestEvent): void {
     if (type === "test:pass" || type === "test:fail") this.#count(type, data.details.type);
     if (type !== "test:dequeue" && type !== "test:complete") return;
@@ -54,7 +54,7 @@ export class TestProgress {
     } else if (isFile) this.#finish(path, data.details.passed);
   }
 
-  /** Shows nothing more. */
+  /** Stops showing progress. */
   end(): void {
     clearInterval(this.#timer);
     if (this.#sink.isTTY) this.#sink.write(CLEAR_LINE);

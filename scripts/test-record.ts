@@ -1,12 +1,12 @@
 /**
- * What a run of Node.js's test runner has run, put together from its events.
+ * The tests of a run and their outcomes, collected from the events of Node.js's test runner.
  *
  * Runs on: the reporter's thread. Owns the names, outcomes and times of all tests of one run.
  *
  * The runner reports tests in the order in which they are defined: the start of a suite, then its tests,
- * then the end of the suite. So the suites of a test are those that have started and not ended. A test
- * belongs to the file that starts the outermost of them: a test of a contract to the file that calls the
- * contract inside a suite of its own, or to the contract's file if there is no such suite.
+ * then the end of the suite. The suites around a test are therefore those that have started and not ended. A
+ * test belongs to the file that starts the outermost suite: a test of a contract belongs to the file that calls
+ * the contract within a suite of its own or, without such a suite, to the contract's file.
  */
 
 import type { TestEvent } from "node:test/reporters";
@@ -15,9 +15,9 @@ import { JOINT } from "../test/conformance/checklist.ts";
 import type { Outcome, TestName, TestRun } from "../test/conformance/checklist.ts";
 import { sourceOf, type Failure } from "./test-failures.ts";
 
-/** Of several tests with one name, the one with the highest weight counts. */
+/** Of several tests with the same name, the outcome with the highest weight counts. */
 const WEIGHTS = { passed: 0, skipped: 1, failed: 2 };
-/** Of what a file writes to stderr, this much of the end is kept. */
+/** How much of the end of a file's output on stderr is kept. */
 const STDERR_LENGTH = 4_096;
 
 /** A test and how long it took. */
@@ -35,7 +35,7 @@ export class TestRecord implements TestRun {
   readonly #begun: string[] = [];
   #file = "";
 
-  /** Takes one event of the runner. Events must come in the runner's order. */
+  /** Adds an event of the runner. Events must be added in order. */
   add({ type, data }: TestEvent): void {
     if (type === "test:stderr") this.#keepStderr(sourceOf(data.file ?? ""), data.message);
     if (type === "test:start") {
@@ -70,7 +70,7 @@ export class TestRecord implements TestRun {
 
   #addFailure(name: string, details: object): void {
     const error: unknown = "error" in details ? details.error : undefined;
-    // The tests inside it say more.
+    // The failures of its tests are more informative.
     if (isOfSubtests(error)) return;
     const isFile = sourceOf(name) === this.#file;
     this.failures.push({

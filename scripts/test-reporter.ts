@@ -1,10 +1,10 @@
 /**
- * What `npm test` prints: how far it is, the tests that failed, rows of CHECKLIST.md without a proof, notes,
- * and last the runner's own summary.
+ * The report of `npm test`: progress, failed tests, rows of CHECKLIST.md without a proof, notes, and finally the
+ * runner's own summary.
  *
  * Runs on: the runner's process.
  *
- * The report of Node.js, with a line for each test, goes to a file, and to the terminal if asked for.
+ * Node.js's own report, with a line for each test, goes to a file and, if requested, to the terminal.
  */
 
 import { readFileSync } from "node:fs";
@@ -22,31 +22,33 @@ import { TestRecord } from "./test-record.ts";
 
 const SUMMARY = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
-/** As many rows of the checklist are named. */
+/** Maximum number of checklist rows to name. */
 const MOST_PROBLEMS = 20;
 
-/** What is to be reported, and where. */
+/** What to report, and where. */
 export interface ReportSettings {
   readonly out: ProgressSink;
-  /** Where the report of Node.js goes. */
+  /** Destinations of Node.js's own report. */
   readonly listings: readonly Writable[];
-  /** How many files run. */
+  /** Number of files that run. */
   readonly files: number;
   /** Path of CHECKLIST.md. */
   readonly checklist: string;
-  /** `whole`: all tests were to run; `part`: all tests of some files; `none`: no row can be checked. */
+  /** `whole` if all tests were to run, `part` for all tests of some files, `none` if no row can be checked. */
   readonly scope: "whole" | "part" | "none";
+  /** Aborted if the run is interrupted. Nothing is said of what did not run, then. */
+  readonly interrupted: AbortSignal;
   /** Returns lines to print before the summary. */
   readonly notes: (result: ReportResult) => readonly string[];
 }
 
-/** What a run was. */
+/** The result of a run. */
 export interface ReportResult {
   readonly record: TestRecord;
   readonly times: TestTimes;
 }
 
-/** Reports a run. @returns whether everything passed, and all rows have their proof */
+/** Reports a run. @returns whether everything passed and all rows have their proof */
 export async function report(
   events: AsyncIterable<TestEvent>,
   settings: ReportSettings,
@@ -74,11 +76,14 @@ export async function report(
   const name = basename(settings.checklist);
   writeLines(
     out,
-    problems.length > 0 ? [`✖ ${name} rests on what did not run:`, ...firstOf(problems)] : [],
+    problems.length > 0
+      ? [`✖ ${name} relies on tests that did not run:`, ...firstOf(problems)]
+      : [],
   );
   writeLines(out, notes({ record, times: progress.times }));
+  if (settings.interrupted.aborted) summary.push("✖ interrupted");
   writeLines(out, summary);
-  return failures.length === 0 && problems.length === 0;
+  return !settings.interrupted.aborted && failures.length === 0 && problems.length === 0;
 }
 
 type Diagnostic = Extract<TestEvent, { readonly type: "test:diagnostic" }>;
@@ -88,14 +93,17 @@ function isSummary(event: TestEvent): event is Diagnostic {
   return type === "test:diagnostic" && data.nesting === 0 && SUMMARY.test(data.message);
 }
 
-/** Returns a line for each row of the checklist that rests on what did not run. */
-function problemsOf(record: TestRecord, { checklist, scope }: ReportSettings): string[] {
-  if (scope === "none") return [];
+/** Returns a line for each row of the checklist that relies on tests that did not run. */
+function problemsOf(
+  record: TestRecord,
+  { checklist, scope, interrupted }: ReportSettings,
+): string[] {
+  if (scope === "none" || interrupted.aborted) return [];
   const rows = readRows(readFileSync(checklist, "utf8"));
   return problemsOfRun(rows, record, scope === "whole").map((problem) => `✖ ${problem}`);
 }
 
-/** Cuts a list that is too long to be read. */
+/** Shortens a list that is too long to read. */
 function firstOf(lines: readonly string[]): readonly string[] {
   const more = lines.length - MOST_PROBLEMS;
   return more > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${more} more`] : lines;

@@ -1,22 +1,23 @@
 /**
- * `npm test`: runs the compiled tests with the runner of Node.js.
+ * `npm test`: runs the compiled tests with Node.js's test runner.
  *
  * Runs on: the runner's process. Each test file runs in a process of its own.
  *
- * The runner may start several files at the same time, but has no lanes. So it runs twice: first the files
- * that may run together, then those that must run alone (`test-plan.ts`). Both runs make one report.
+ * The runner can run files concurrently, but cannot keep some of them apart. It is therefore started twice: first
+ * with the files that may run together, then with those that must run alone (`test-plan.ts`). Both runs produce
+ * one report.
  */
 
 import { setMaxListeners } from "node:events";
 import { createWriteStream, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
 import type { TestEvent } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
+import { byFolder, complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
 import { report, type ReportResult, type ReportSettings } from "./test-reporter.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -24,7 +25,7 @@ const TIMES = join(ROOT, "dist/test-times.json");
 const LISTING = "dist/test-report.txt";
 /** A file that hangs fails after this time. */
 const FILE_TIMEOUT_MS = 300_000;
-/** Many tests wait more than they compute, so one more file runs than there are cores. */
+/** One more than the number of cores, because many tests spend most of their time waiting. */
 const CONCURRENCY = availableParallelism() + 1;
 const CHECKLIST = "test/conformance/CHECKLIST.md";
 const SLOWEST = 30;
@@ -32,19 +33,19 @@ const SLOWEST = 30;
 const HELP = `npm test -- [options] [files]
 
   --only PART                  files whose path contains PART; may be repeated
-  --quick                      an answer within 90 seconds: leaves out the files whose header says
-                               that they are slow or must run alone
+  --quick                      a result within 90 seconds: skips files that are marked as slow or
+                               that must run alone
   --test-name-pattern PATTERN  tests whose name matches; may be repeated
-  --test-concurrency COUNT     files at the same time, ${CONCURRENCY} unless set
-  --test-timeout MS            for each file, ${FILE_TIMEOUT_MS} unless set
-  --verbose                    the report of Node.js, with a line for each test; it is in
-                               ${LISTING} as well
-  --times                      the slowest files and tests, at the end
+  --test-concurrency COUNT     files at the same time (${CONCURRENCY})
+  --test-timeout MS            timeout of each file (${FILE_TIMEOUT_MS})
+  --verbose                    also print Node.js's own report, with a line for each test; it is
+                               always written to ${LISTING}
+  --times                      list the slowest files and tests at the end
 `;
 
-/** What the arguments ask for. */
+/** The choices made by the arguments. */
 interface Choice {
-  /** Paths of files; none: all of them. */
+  /** Paths of files; empty for all files. */
   readonly named: readonly string[];
   readonly only: readonly string[];
   readonly patterns: readonly string[];
@@ -68,7 +69,7 @@ export async function runTests(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Returns what the arguments ask for; undefined: the help. */
+/** Parses the arguments; returns undefined for the help. */
 function choiceOf(args: readonly string[]): Choice | undefined {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -109,18 +110,24 @@ async function runChosen(choice: Choice): Promise<number> {
   const times = readTimes();
   const plan = planTests(files, isQuick, times);
   const listing = createWriteStream(join(ROOT, LISTING));
+  const abort = new AbortController();
+  // Each file adds a listener.
+  setMaxListeners(0, abort.signal);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());
   const settings: ReportSettings = {
     out: isVerbose ? { write: (text) => process.stdout.write(text) } : process.stdout,
     listings: isVerbose ? [listing, process.stdout] : [listing],
     files: plan.together.length + plan.alone.length,
     checklist: join(ROOT, CHECKLIST),
     scope: scopeOf(choice),
+    interrupted: abort.signal,
     notes: (result) => {
-      writeTimes(new Map([...times, ...result.times]));
+      // With a pattern, files run in part.
+      if (choice.patterns.length === 0) writeTimes(new Map([...times, ...result.times]));
       return notesOf(result, { files, plan, choice });
     },
   };
-  const hasPassed = await report(eventsOf(plan, choice), settings);
+  const hasPassed = await report(eventsOf(plan, choice, abort.signal), settings);
   listing.end();
   return hasPassed ? 0 : 1;
 }
@@ -131,9 +138,9 @@ function scopeOf({ named, only, isQuick, patterns }: Choice): ReportSettings["sc
   return named.length === 0 && only.length === 0 && !isQuick ? "whole" : "part";
 }
 
-/** Returns paths of all test files in a folder, from the package's folder. */
+/** Returns the paths of all test files in a folder, relative to the package's folder. */
 function testsIn(folder: string): string[] {
-  // From the sources: dist may still have tests whose source is gone.
+  // Listed from the sources, because dist may still have tests whose source was deleted.
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".test.ts"))
     .map((path) => join(folder, path))
@@ -156,30 +163,32 @@ function compiledOf(path: string): string {
 }
 
 /**
- * Runs both lanes.
+ * Runs both groups of files.
  *
- * @yields the events of both, as those of one run
+ * @yields the events of both, as if they were one run
  */
-async function* eventsOf(plan: TestPlan, choice: Choice): AsyncGenerator<TestEvent> {
-  const abort = new AbortController();
-  // Each file adds a listener.
-  setMaxListeners(0, abort.signal);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());
+async function* eventsOf(
+  plan: TestPlan,
+  choice: Choice,
+  interrupted: AbortSignal,
+): AsyncGenerator<TestEvent> {
   const totals = new Map<string, number>();
   const lanes = [
     { paths: plan.together, concurrency: choice.concurrency },
     { paths: plan.alone, concurrency: 1 },
   ];
   for (const { paths, concurrency } of lanes) {
-    if (paths.length === 0 || abort.signal.aborted) continue;
+    if (paths.length === 0) continue;
     const events = run({
       files: paths.map(compiledOf),
       concurrency,
       timeout: choice.timeoutMs,
       testNamePatterns: choice.patterns,
-      signal: abort.signal,
+      signal: interrupted,
     }) as AsyncIterable<TestEvent>;
     for await (const event of events) {
+      // From here on, tests that did not run are reported as failed.
+      if (interrupted.aborted) return;
       const [name, count] = totalOf(event) ?? [];
       if (name === undefined) yield event;
       else totals.set(name, (totals.get(name) ?? 0) + Number(count));
@@ -199,7 +208,7 @@ function secondsOf(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`.padStart(8);
 }
 
-/** What `npm test` says before the summary. */
+/** Returns the lines to print before the summary. */
 function notesOf(
   { record, times }: ReportResult,
   { files, plan, choice }: { files: readonly TestFile[]; plan: TestPlan; choice: Choice },
@@ -215,12 +224,12 @@ function notesOf(
       "",
     );
   }
-  notes.push(...complaintsOf(files, times));
+  notes.push(...complaintsOf(files, times, (loadavg()[0] ?? 0) / availableParallelism()));
   if (plan.leftOut.length > 0) {
-    notes.push(`--quick left out ${plan.leftOut.length} of ${files.length} files:`);
-    notes.push(...plan.leftOut.map((path) => `  ${path}`));
+    notes.push(`--quick skipped ${plan.leftOut.length} of ${files.length} files:`);
+    notes.push(...byFolder(plan.leftOut).map((line) => `  ${line}`));
   }
-  if (record.failures.length > 0) notes.push(`all that the tests said is in ${LISTING}`);
+  if (record.failures.length > 0) notes.push(`the full report is in ${LISTING}`);
   return notes;
 }
 

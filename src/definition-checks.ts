@@ -1,30 +1,31 @@
 /**
- * Checks of definitions. They run while the app module loads, so that the stack shows the location.
+ * Checks for definitions and options.
  *
- * A definition is checked when it is made, so that the stack of the error names the user's line.
+ * A definition is checked when it is created, so that the stack trace of an error includes the line
+ * in the user's code.
  *
- * Runs on: any thread. `check…` throw SIM_ERR_DEFINITION_INVALID.
+ * Runs on: any thread. The `check…` functions throw SIM_ERR_DEFINITION_INVALID.
  */
 
 import { kindOf, makeError, type SimurghError } from "./errors.ts";
 
-/** Makes the error of a wrong definition. */
+/** Creates the error for an invalid definition. */
 export function invalid(message: string, options?: ErrorOptions): SimurghError {
   return makeError("SIM_ERR_DEFINITION_INVALID", message, options);
 }
 
-/** Makes the error of a wrong option or argument. */
+/** Creates the error for an invalid option or argument. */
 export function invalidOption(message: string, options?: ErrorOptions): SimurghError {
   return makeError("SIM_ERR_OPTION_INVALID", message, options);
 }
 
-/** Returns a value as messages show it: a number, a boolean or a quoted string, else its kind. */
+/** Formats a value for error messages: a number, boolean or quoted string; otherwise its type. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
 }
 
-/** Checks that a value is an object, and not an array. */
+/** Checks that a value is an object and not an array. */
 export function checkObject(
   subject: string,
   value: unknown,
@@ -34,7 +35,7 @@ export function checkObject(
   throw invalid(`${subject} must be ${form}, got ${kindOf(value)}`);
 }
 
-/** Checks that a value is an object without other keys than these. */
+/** Checks that a value is an object that contains only known keys. */
 export function checkKeys(
   subject: string,
   value: unknown,
@@ -52,15 +53,15 @@ export function checkFunction(subject: string, value: unknown): void {
   throw invalid(`${subject} must be a function, got ${kindOf(value)}`);
 }
 
-/** Names of callbacks. */
+/** The names of the callbacks to check. */
 export interface CallbackNames {
   readonly required?: readonly string[];
   readonly optional?: readonly string[];
-  /** Follows a name in messages, as in `init of presence chat`. */
+  /** Owner of the callbacks in error messages, as in `init of presence chat`. */
   readonly owner?: string;
 }
 
-/** Checks that callbacks are functions; optional ones may be undefined. */
+/** Checks that callbacks are functions. Optional callbacks may be undefined. */
 export function checkCallbacks(
   given: object,
   { required = [], optional = [], owner }: CallbackNames,
@@ -72,7 +73,7 @@ export function checkCallbacks(
   }
 }
 
-/** Checks that a value is one of a few. */
+/** Checks that a value is one of the given choices. */
 export function checkChoice(subject: string, value: unknown, choices: readonly unknown[]): void {
   if (choices.includes(value)) return;
   const names = choices.map(shown);
@@ -86,13 +87,13 @@ export function checkBoolean(subject: string, value: unknown): void {
   checkChoice(subject, value, [true, false]);
 }
 
-/** Checks that a value is an integer from 1 to a bound. */
+/** Checks that a value is an integer from 1 to `max`. */
 export function checkCount(subject: string, value: unknown, max: number, unit: string): void {
   if (isCount(value, max)) return;
   throw invalid(`${subject} must be an integer from 1 to ${max} (${unit}), got ${shown(value)}`);
 }
 
-/** Reports whether a value is an integer from 1 to a bound. */
+/** Reports whether a value is an integer from 1 to `max`. */
 export function isCount(value: unknown, max: number): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max;
 }

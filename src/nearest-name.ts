@@ -1,12 +1,12 @@
 /**
- * The known name that a misspelt one is nearest to, for messages.
+ * Finds the known name that is closest to a misspelled one, for error messages.
  *
  * Runs on: any thread. Pure functions.
  */
 
 /**
- * Returns what a message says after an unknown name: `; did you mean shards?`, or nothing if no
- * known name is near.
+ * Returns a hint to append to an error message about an unknown name: `; did you mean shards?`.
+ * Returns an empty string if no known name is close.
  */
 export function nearestHint(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
@@ -14,8 +14,8 @@ export function nearestHint(name: string, known: readonly string[]): string {
 }
 
 /**
- * Returns the known name with the fewest edits from a name; undefined if half of the longer one or
- * more would have to change. Upper and lower case count as the same.
+ * Returns the known name with the smallest edit distance to a name, ignoring case. Returns
+ * undefined if at least half of the longer name would have to change.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
@@ -30,8 +30,8 @@ export function nearestName(name: string, known: readonly string[]): string | un
 }
 
 /**
- * Counts the edits that turn one text into another: to insert, delete or change a character, or to
- * swap two neighbours (optimal string alignment).
+ * Returns the edit distance between two strings: the number of insertions, deletions,
+ * substitutions, and swaps of adjacent characters (optimal string alignment).
  */
 function editsBetween(from: string, to: string): number {
   let beforePrevious: number[] = [];

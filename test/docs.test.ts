@@ -11,18 +11,18 @@ import { basename, dirname, join, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { TABLES, withGenerated } from "../scripts/docs-tables.ts";
+import { FIGURE_TABLES, TABLES, withGenerated } from "../scripts/docs-tables.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS_OF_OTHERS = ["node_modules", "dist", "build", "coverage", "transcripts"];
 const HEADINGS = [
-  "What this is",
-  "How it is used",
-  "Who lives how long, on which thread",
-  "Data, step by step",
+  "Overview",
+  "Usage",
+  "Lifetimes and threads",
+  "Data flow",
   "States",
-  "Promises of order",
-  "How it is tested",
+  "Ordering guarantees",
+  "Testing",
   "Limits and assumptions",
 ];
 const MOST_LINES = 150;
@@ -87,6 +87,13 @@ describe("the documents", () => {
         new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`),
         name,
       );
+    }
+  });
+
+  it("take measured figures from one file", () => {
+    const all = DOCUMENTS.map(read).join("");
+    for (const name of Object.keys(FIGURE_TABLES)) {
+      assert.match(all, new RegExp(`<!-- ${name} -->\n\\|[\\s\\S]*\\|\n<!-- /${name} -->`), name);
     }
   });
 

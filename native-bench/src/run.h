@@ -92,9 +92,9 @@ class Run final {
   Live live_;
   LivePhase phase_ = LivePhase::open;
 
-  /** Threads that have not obeyed the last order yet. */
+  /** Threads that have not carried out the last order yet. */
   std::size_t awaited_ = 0;
-  /** When the last thread obeyed. */
+  /** When the last thread carried out the order. */
   Nanoseconds obeyedAt_ = 0;
   /** The window that the last order belongs to; null if it is not measured. */
   Window* window_ = nullptr;

@@ -24,7 +24,7 @@ class StreamListener {
  public:
   virtual void onConnected() = 0;
   /**
-   * Called when bytes have arrived, with those in front that the last call did not consume.
+   * Called when bytes have arrived; those that the last call did not consume come first.
    *
    * @returns how many bytes were consumed; the rest is passed again with what follows
    */

@@ -10,6 +10,7 @@
  */
 
 import { compare, type Round } from "./comparison.ts";
+import { describeRun, readFigures, withMeasured, writeFigures } from "./figures.ts";
 import { buildGenerator } from "./generator.ts";
 import { makeHelp, parseBenchOptions, type BenchCommand, type BenchOptions } from "./options.ts";
 import { runProgram, tell } from "./program.ts";
@@ -65,6 +66,10 @@ async function run(options: BenchOptions): Promise<number> {
     }
   }
   (options.json ? process.stderr : process.stdout).write(makeTable(results, absences));
+  if (options.save) {
+    const measuredOn = describeRun(options.pairs, options.seconds);
+    writeFigures(withMeasured(readFigures(), results, measuredOn));
+  }
   if (options.json) process.stdout.write(`${makeJson(results, options, absences)}\n`);
   return 0;
 }

@@ -20,6 +20,8 @@ export interface BenchOptions {
   /** Measured seconds of each turn. */
   readonly seconds: number;
   readonly json: boolean;
+  /** Whether the figures are kept for the documents. */
+  readonly save: boolean;
   readonly help: boolean;
 }
 
@@ -59,6 +61,7 @@ export function makeHelp({ name, works, servers }: BenchCommand): string {
   --pairs N         rounds of each work, 1 to 100 (3)
   --seconds N       measured seconds of each turn, 1 to 60 (3)
   --json            one line of JSON on stdout, the table on stderr
+  --save            keep the figures in scripts/bench/figures.json, for npm run docs
   --help            show this
 `;
 }
@@ -78,6 +81,7 @@ export function parseBenchOptions(
       pairs: { type: "string", default: "3" },
       seconds: { type: "string", default: "3" },
       json: { type: "boolean", default: false },
+      save: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -94,6 +98,7 @@ export function parseBenchOptions(
     pairs: readCount("pairs", values.pairs, 100),
     seconds: readCount("seconds", values.seconds, 60),
     json: values.json,
+    save: values.save,
     help: values.help,
   };
 }

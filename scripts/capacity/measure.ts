@@ -173,7 +173,7 @@ async function measureJoins(): Promise<Joins> {
   };
 }
 
-/** @throws Error if it may not be read; root may */
+/** @throws Error if this process may not read it; root may */
 function readKernelBytes(): number {
   const slabs = readSlabs(readFileSync("/proc/slabinfo", "utf8"));
   return [...slabs.values()].reduce((sum, bytes) => sum + bytes, 0);

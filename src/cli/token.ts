@@ -31,7 +31,7 @@ without a JSON form: {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
 Options
   --salt <text>          purpose of the token, such as "user auth"; required
   --secret-file <file>   file that contains only the secret
-  --max-age-ms <ms>      or infinity; default: 86400000, to read: the token's own
+  --max-age-ms <ms>      or infinity; default: 86400000, to read: as signed
   --signed-at-ms <ms>    since 1970, only to sign or encrypt; default: now
   --key-digest <name>    sha256, sha384 or sha512; default: sha256
   --key-iterations <n>   default: 1000

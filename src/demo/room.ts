@@ -27,9 +27,14 @@ export const room = defineChannel(chatSocket, {
     const name = checkName(payload);
     if ("reason" in name) return error(name);
     socket.locals.name = name.text;
-    // Broadcasting is not allowed before the join has been answered, so continue in handleInfo.
-    socket.send("entered");
     return ok({ shard: socket.shard, shards: socket.context.shards });
+  },
+
+  joined(socket) {
+    const { locals, shard } = socket;
+    presence.track(socket, locals.key, { name: locals.name, shard });
+    socket.push("presence_state", presence.list(socket));
+    socket.broadcastFrom("entered", { name: locals.name, shard });
   },
 
   handleIn: {
@@ -52,13 +57,6 @@ export const room = defineChannel(chatSocket, {
       socket.broadcast("renamed", { before, name: name.text });
       return ok();
     },
-  },
-
-  handleInfo(socket) {
-    const { locals, shard } = socket;
-    presence.track(socket, locals.key, { name: locals.name, shard });
-    socket.push("presence_state", presence.list(socket));
-    socket.broadcastFrom("entered", { name: locals.name, shard });
   },
 
   terminate(socket) {

@@ -1,7 +1,7 @@
 /**
  * Types derived from the type of an app: its topics, and the events and payloads of its channels.
  *
- * Runs on: nowhere; types only.
+ * Runs on: any thread. Types only.
  */
 
 import type { ChannelDefinition } from "../channel/definition.ts";
@@ -64,7 +64,9 @@ export type BroadcastEvent<App, Topic> = [AppChannel<App, Topic>] extends [never
   ? string
   : KeysOfEach<AppChannel<App, Topic>["out"]> & string;
 
-/** The payload of a broadcast, which may be left out if an empty object matches, and its options. */
+/**
+ * The payload of a broadcast, which may be left out if an empty object matches, and its options.
+ */
 export type BroadcastArguments<Payload> = object extends Payload
   ? [payload?: Payload, options?: BroadcastOptions]
   : [payload: Payload, options?: BroadcastOptions];

@@ -167,6 +167,7 @@ const ROUTE_KEYS = [
   "assigns",
   "options",
 ] as const satisfies readonly (keyof ChannelRoute)[];
+
 /**
  * Defines an endpoint.
  *
@@ -242,8 +243,7 @@ function checkPresences(presences: unknown): void {
   throw invalid(`presences must have unique names, got ${JSON.stringify(duplicate)} twice`);
 }
 
-// Checked while the app module loads, so that the stack shows the mount, and not at the first
-// client.
+// Checked while the app module loads, not at the first client, so that the stack shows the mount.
 function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);

@@ -1,14 +1,14 @@
 /**
- * What channels declare of the events that they send, by topic: for broadcasts of the host and of
- * other code, whose payloads are written as if the channel had sent them.
+ * Schemas of the events that channels send, by topic. Broadcasts by the host and other code use
+ * them too, so that their payloads are written as if the channel had sent them.
  *
- * Runs on: shard, which has the endpoint; main, which gets the schemas as data when a shard is ready.
+ * Runs on: shard, which has the endpoint; main, which receives the schemas when a shard is ready.
  */
 
 import { OutWriters } from "../channel/schemas/out-writers.ts";
 import { isRawMountDefinition, routeOf, type EndpointDefinition } from "./endpoint.ts";
 
-/** One pattern of a mount, with the JSON Schemas that its channel declares. Can be cloned. */
+/** A pattern of a mount with the JSON Schemas that its channel declares. Can be cloned. */
 export interface OutgoingSchemas {
   /** An exact topic, or a prefix that ends with `*`. */
   readonly pattern: string;
@@ -21,7 +21,7 @@ interface Pattern {
   readonly writers: OutWriters | undefined;
 }
 
-/** Returns the schemas of an endpoint, by mount. */
+/** Returns the schemas of each mount of an endpoint. */
 export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSchemas[][] {
   return Object.values(sockets).map((mount) => {
     if (isRawMountDefinition(mount)) return [];
@@ -33,9 +33,9 @@ export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSche
   });
 }
 
-/** Writes payloads of broadcasts that no channel sends. */
+/** Writes the payloads of broadcasts that are not sent by a channel. */
 export class TopicWriters {
-  /** Undefined if no channel declares a schema that has to be applied. */
+  /** Undefined if no channel declares a schema. */
   readonly #mounts: readonly (readonly Pattern[])[] | undefined;
 
   constructor(mounts: readonly (readonly OutgoingSchemas[])[]) {
@@ -45,8 +45,8 @@ export class TopicWriters {
   }
 
   /**
-   * Returns what is sent as the payload of an event: written by the channel that the topic belongs to.
-   * If several mounts have the topic, the first counts whose channel declares a schema.
+   * Returns the payload of an event as the topic's channel would write it. If several mounts have
+   * the topic, the first one whose channel declares a schema for the event is used.
    *
    * @throws SIM_ERR_PAYLOAD if the payload does not match the schema
    */

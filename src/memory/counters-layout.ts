@@ -1,5 +1,5 @@
 /**
- * Layout of the counters: a block of doubles per member, and the table of counter names.
+ * Layout of the counters: a block of doubles for each member, and the table of counter names.
  *
  *   member 0              member 1              ...
  *   0                     COUNTERS_BYTES
@@ -9,22 +9,23 @@
  *   | ...                 | ...                 |     read by any thread
  *   +---------------------+---------------------+--
  *
- * A block fills whole pairs of cache lines, so members do not share lines (no false sharing).
- * To add a counter, add a row here.
+ * A block consists of whole pairs of cache lines, so members do not share lines (no false sharing).
+ * To add a counter, add a row to the table.
  *
  * Runs on: any thread. Constants and arithmetic only.
  */
 
 interface CounterRow {
   /**
-   * A total only grows; a gauge is a current value; a peak is the highest value so far. A level is
-   * a current value too, but threads are combined by taking the highest, not the sum.
+   * A total only increases. A gauge is a current value. A peak is the highest value so far. A level
+   * is a current value too, but the levels of several threads are combined by taking the maximum
+   * instead of the sum.
    */
   readonly kind: "total" | "gauge" | "peak" | "level";
   readonly about: string;
 }
 
-/** The counters of a member: the kind of each and what it counts. */
+/** The counters of a member: for each, its kind and a description. */
 export const COUNTERS = {
   connections: { kind: "gauge", about: "Open connections." },
   channels: { kind: "gauge", about: "Joined channels." },
@@ -112,7 +113,7 @@ export const COUNTERS = {
 /** Name of a counter. */
 export type CounterName = keyof typeof COUNTERS;
 
-/** Names of all counters, in the order of a block. */
+/** Names of all counters, in the order in which they are stored in a block. */
 export const COUNTER_NAMES = Object.keys(COUNTERS) as CounterName[];
 
 /** Index of each counter in a block. */
@@ -125,11 +126,11 @@ export const COUNTER = Object.freeze(
 
 const CACHE_LINE_PAIR_BYTES = 128;
 
-/** Bytes of one member's block. */
+/** Size of one member's block (bytes). */
 export const COUNTERS_BYTES =
   Math.ceil((COUNTER_NAMES.length * 8) / CACHE_LINE_PAIR_BYTES) * CACHE_LINE_PAIR_BYTES;
 
-/** Returns the size of the counters for a number of members (bytes). */
+/** Returns the size of the counters for a given number of members (bytes). */
 export function countersBytes(members: number): number {
   return members * COUNTERS_BYTES;
 }

@@ -6,13 +6,13 @@
 
 /** A URL scheme. */
 interface ClusterScheme {
-  /** Module in `pubsub/adapters` without its extension. It exports `makeAdapter`. */
+  /** Module in `pubsub/adapters`, without its extension. The module exports `makeAdapter`. */
   readonly adapter: string;
-  /** Example URL in messages and in the reference. */
+  /** Example URL for error messages and the reference. */
   readonly form: string;
   /** Pattern of valid paths. */
   readonly path: RegExp;
-  /** What a valid path is, for error messages. */
+  /** Description of a valid path, for error messages. */
   readonly pathIs: string;
 }
 
@@ -22,13 +22,13 @@ export const CLUSTER_SCHEMES: Readonly<Record<string, ClusterScheme>> = {
     adapter: "redis",
     form: "redis://user:password@host:6379",
     path: /^\/?\d*$/,
-    pathIs: "the number of a database",
+    pathIs: "a database number",
   },
   "rediss:": {
     adapter: "redis",
     form: "rediss://… (TLS)",
     path: /^\/?\d*$/,
-    pathIs: "the number of a database",
+    pathIs: "a database number",
   },
 };
 
@@ -37,18 +37,18 @@ export const CLUSTER_FORMS = Object.values(CLUSTER_SCHEMES)
   .map(({ form }) => form)
   .join(" or ");
 
-/** Value of `clusterUrl` without an adapter. */
+/** Value of `clusterUrl` for a node without an adapter. */
 export const NO_CLUSTER = "none";
 
-/** Checks `clusterUrl`. Messages do not show it, because it can contain a password. */
+/** Checks `clusterUrl`. Messages do not contain the URL, because it may include a password. */
 export function clusterUrlRule(text: string): string | undefined {
   if (text === NO_CLUSTER) return undefined;
-  const must = `must be ${NO_CLUSTER}, or a URL like ${CLUSTER_FORMS}, got`;
+  const must = `must be ${NO_CLUSTER} or a URL such as ${CLUSTER_FORMS}, got`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url) return `${must} no URL`;
+  if (!url) return `${must} an invalid URL`;
   const scheme = CLUSTER_SCHEMES[url.protocol];
-  if (!scheme) return `${must} a URL of ${url.protocol}`;
+  if (!scheme) return `${must} the scheme ${url.protocol}`;
   if (url.hostname === "") return `${must} a URL without a host`;
-  // Otherwise the client library would fail later, without the name of the option.
+  // The client library would fail later, without naming the option.
   return scheme.path.test(url.pathname) ? undefined : `${must} a path that is not ${scheme.pathIs}`;
 }

@@ -1,7 +1,7 @@
 /**
  * All options of a server in one table: environment variable, default, unit, range and limit.
  *
- * Runs on: any thread. A table, and a check of one value against it.
+ * Runs on: any thread. Contains the table, and a function that checks a single value against it.
  */
 
 import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";

@@ -18,7 +18,7 @@ import {
 import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
 import { checkVariables, isServiceAddress } from "./variables.ts";
 
-/** Members besides the shards: main, the link, and a spare for replacing a shard. */
+/** Number of members besides the shards: main, the link, and a spare for replacing a shard. */
 export const EXTRA_MEMBERS = 3;
 
 /** Provides the defaults that depend on the machine. */
@@ -33,15 +33,16 @@ export interface AutomaticValues {
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
 const MIB = 1_048_576;
-/** Above 2 GiB the garbage collector lets heaps grow to more than twice what is in use. */
+/** Above 2 GiB, the garbage collector lets a heap grow to more than twice the memory in use. */
 const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
- * Fills in defaults and checks every name and every value.
+ * Checks all names and values, and fills in the defaults.
  *
- * @param given - options passed to `serve`; other properties are ignored
+ * @param given - options passed to `serve`
  * @param environment - usually `process.env`
- * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of range
+ * @throws SIM_ERR_OPTION_INVALID if an option or a variable is unknown, or its value is out of
+ *   range
  */
 export function resolveOptions(
   given: Options,
@@ -65,7 +66,7 @@ export function resolveOptions(
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
   if (resolved["oldGenerationMb"] === "auto") {
-    // By default, a worker may use as much as the main thread.
+    // By default, each worker may use as much memory as the main thread.
     const { heap_size_limit: limit } = getHeapStatistics();
     resolved["oldGenerationMb"] = Math.min(Math.floor(limit / MIB), AUTOMATIC_HEAP_MB);
   }
@@ -94,7 +95,7 @@ function checkNames(given: object): void {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS, name));
   if (unknown === undefined) return;
   const hint = nearestHint(unknown, Object.keys(OPTIONS));
-  throw invalidOption(`option must be one of the server's, got ${unknown}${hint}`);
+  throw invalidOption(`option must be a server option, got ${unknown}${hint}`);
 }
 
 function resolveOne(
@@ -105,7 +106,7 @@ function resolveOne(
 ): number | string {
   if (own === undefined && subject === OPTIONS.port.env && isServiceAddress(text)) {
     throw invalidOption(
-      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} yourself, or enableServiceLinks to false`,
+      `${subject} must be a port, got ${text}, which Kubernetes and Docker set for a service named simurgh; set ${subject} explicitly, or enableServiceLinks: false`,
     );
   }
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
@@ -120,7 +121,7 @@ export function automaticRingBytes(members: number): number {
   return Math.min(Math.max(floor, 65_536), 1_048_576);
 }
 
-/** Returns the default of a down period (ms): twice as long as a replica may be silent. */
+/** Returns the default down period (ms): twice the time that a replica may be silent. */
 export function automaticDownMs(periodMs: number, silentPeriods: number): number {
   // Heartbeats are up to silentPeriods + 1 periods apart, and may be late.
   return periodMs * Math.max(2 * silentPeriods, silentPeriods + 2);
@@ -137,7 +138,7 @@ function checkTotalHoldsPair(
   );
 }
 
-/** Returns the option's name for error messages: its variable if the value comes from there. */
+/** Returns an option's name for error messages: its variable if the value was set there. */
 function subjectOf(
   name: OptionName,
   own: unknown,

@@ -1,24 +1,26 @@
 /**
  * Announces joins and leaves to this thread's subscribers: `presence_diff`, then `handleMetas`.
  *
- *   diff --no fetch or a synchronous one, and nothing of the topic waits--> broadcast
+ *   diff --no fetch or a synchronous one, and no earlier diff of the topic waits--> broadcast
  *     |
- *     +--fetch is pending--> waits for its turn --> broadcast
- *     +--MOST_WAITING wait already--> merged into one --none waits--> fetch
- *     +--MOST_IN_A_TURN announced in this turn of the loop--> merged into one --next turn-->
+ *     +--fetch pending--> waits for the earlier diffs --> broadcast
+ *     +--MOST_WAITING diffs already wait--> merged into one --queue empty--> fetch
+ *     +--MOST_IN_A_TURN diffs announced in this turn of the event loop--> merged --next turn-->
  *
- * Diffs of a topic are broadcast in the order in which they arose. Other topics do not wait for them.
+ * Diffs of a topic are sent in the order in which they arose. Other topics do not wait for them.
  *
- * Changes made by a callback of a channel are announced when it has returned and its reply was sent:
- * clients see the reply before the diff, as in Phoenix. If the callback lists the topic before that,
- * the diff is announced before the list. All other changes are announced at once.
+ * Changes made by a channel callback are announced after the callback has returned and its reply
+ * was sent, so a client sees the reply before the diff, as with Phoenix. The exception: if the
+ * callback calls `list` before it returns, the diff is sent before the list. All other changes are
+ * announced immediately.
  *
  * Runs on: shard; one for each presence.
- * Order:   the state changes before a diff of it is announced.
+ * Order:   the state has changed before a diff of the change is announced.
  * Full:    at most `MOST_WAITING` diffs of a topic wait for their fetches, and at most
- *          `MOST_IN_A_TURN` are announced separately in a turn. If a thousand leave at once, clients do
- *          not get a thousand messages.
- * Slow:    if a fetch fails or takes too long, the diff is announced without its result (`fetching`).
+ *          `MOST_IN_A_TURN` are sent separately in one turn; later ones are merged. If a thousand
+ *          users leave at once, subscribers do not receive a thousand messages.
+ * Slow:    if a fetch fails or exceeds its time limit, the diff is sent without the data that
+ *          `fetch` would have added (`fetching`).
  */
 
 import { telemetry } from "../telemetry.ts";
@@ -27,7 +29,7 @@ import { emptyRecord, presenceDiffOf, TopicDiff, type Diff } from "./diff.ts";
 import type { Fetching } from "./fetching.ts";
 import type { ShardPresence } from "./shard-presence.ts";
 
-/** A diff whose fetch is pending, or whose turn has not come. */
+/** A diff whose fetch is pending, or that waits for earlier diffs. */
 interface Waiting {
   readonly diff: TopicDiff;
   /** Undefined while the fetch is pending. */
@@ -37,18 +39,18 @@ interface Waiting {
 /** The diffs of a topic that wait for fetches. */
 interface TopicQueue {
   readonly waiting: Waiting[];
-  /** Later diffs, merged into one because MOST_WAITING wait. */
-  merged: TopicDiff | undefined;
+  /** Diffs that arrived while MOST_WAITING diffs were waiting, merged. */
+  gathered: TopicDiff | undefined;
 }
 
-/** Announcements of a topic in this turn of the event loop. */
+/** The diffs of a topic that were announced in this turn of the event loop. */
 interface TopicTurn {
   count: number;
-  /** Later diffs, merged into one because there were MOST_IN_A_TURN. */
-  merged: TopicDiff | undefined;
+  /** Diffs beyond MOST_IN_A_TURN, merged. */
+  gathered: TopicDiff | undefined;
 }
 
-/** The event that clients get. */
+/** Name of the event that clients receive. */
 const PRESENCE_DIFF = "presence_diff";
 const MOST_WAITING = 32;
 const MOST_IN_A_TURN = 32;
@@ -58,7 +60,7 @@ export class Announcements {
   readonly #presence: ShardPresence;
   readonly #fetching: Fetching;
   readonly #handling: MetasHandling | undefined;
-  /** Diffs that are announced when the callback has returned. */
+  /** Diffs to be announced after the current callback has returned. */
   #due: Diff[] = [];
   #turn = new Map<string, TopicTurn>();
   readonly #queues = new Map<string, TopicQueue>();
@@ -70,13 +72,13 @@ export class Announcements {
     this.#handling = presence.callbacks.handleMetas && new MetasHandling(presence);
   }
 
-  /** Announces a diff, topic by topic, after those that are due. */
+  /** Announces a diff topic by topic, after the diffs that are due. */
   announce(diff: Diff): void {
     if (this.#due.length > 0) this.announceDue();
     for (const [topic, one] of diff.topics) if (!one.isEmpty) this.#announce(topic, one);
   }
 
-  /** Announces a diff when the callback on the stack has returned. */
+  /** Announces a diff after the current callback has returned. */
   announceSoon(diff: Diff): void {
     this.#due.push(diff);
     if (this.#due.length === 1) queueMicrotask(() => this.announceDue());
@@ -97,12 +99,13 @@ export class Announcements {
     this.#queues.clear();
   }
 
-  // -- in this turn ------------------------------------------------------------------------------
+  // -- turn of the event loop --------------------------------------------------------------------
 
   #announce(topic: string, diff: TopicDiff): void {
     if (this.#isClosed) return;
-    // Without subscribers there is nobody to tell. But if earlier diffs wait, they reach clients that
-    // subscribe in the meantime, and those need this diff too.
+    // Without subscribers, a diff can be skipped, because later subscribers list the current state.
+    // It cannot be skipped if earlier diffs still wait: a client that subscribes in the meantime
+    // would receive those, but not this one.
     const turn = this.#turn.get(topic);
     const isAwaited = turn?.merged !== undefined || this.#queues.has(topic);
     if (!isAwaited && !this.#handling && this.#presence.pubsub.count(topic) === 0) return;
@@ -132,7 +135,7 @@ export class Announcements {
     }
   }
 
-  // -- after its fetch ---------------------------------------------------------------------------
+  // -- fetch -------------------------------------------------------------------------------------
 
   #fetchThenPublish(topic: string, diff: TopicDiff): void {
     const queue = this.#queues.get(topic);
@@ -184,7 +187,7 @@ export class Announcements {
     if (queue.merged && !queue.merged.isEmpty) this.#fetchThenPublish(topic, queue.merged);
   }
 
-  // -- broadcast ---------------------------------------------------------------------------------
+  // -- publication -------------------------------------------------------------------------------
 
   #publish(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
     const { name, callbacks } = this.#presence;
@@ -223,30 +226,30 @@ export class Announcements {
 type Metas = Record<string, readonly TrackedMeta[]>;
 
 /**
- * Calls `handleMetas` with each diff in order, and with the presences after it.
+ * Calls `handleMetas` with each diff in turn, and with the presences after that diff.
  *
- * While a slow `fetch` runs, the state may change further. So the presences after each diff are kept
- * here separately, but only if there is a `handleMetas`.
+ * By the time a slow `fetch` has returned, the state may have changed further. So the presences are
+ * tracked separately here, but only if the definition has the callback.
  */
 class MetasHandling {
   readonly #presence: ShardPresence;
   readonly #topics = new Map<string, Metas>();
-  /** Diffs that it has not been called with. The callback may track, which adds more. */
-  readonly #waiting: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
-  #isRunning = false;
+  /** Diffs not yet passed to the callback. The callback may track presences, which adds more. */
+  readonly #untold: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
+  #isTelling = false;
   #state: { readonly value: unknown } | undefined;
 
   constructor(presence: ShardPresence) {
     this.#presence = presence;
   }
 
-  /** Calls the callback with a diff: now, or when it has returned if it is running. */
-  handle(topic: string, diff: PresenceDiff): void {
-    this.#waiting.push({ topic, diff });
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      this.#handleOne(next.topic, next.diff);
+  /** Passes a diff to the callback; if the callback is running, after it has returned. */
+  tell(topic: string, diff: PresenceDiff): void {
+    this.#untold.push({ topic, diff });
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
+      this.#tellOne(next.topic, next.diff);
     }
     this.#isRunning = false;
   }
@@ -263,7 +266,7 @@ class MetasHandling {
     }
   }
 
-  /** Applies a diff. @returns the metas of its topic afterwards */
+  /** Applies a diff. @returns the topic's presences after it */
   #add(topic: string, { joins, leaves }: PresenceDiff): Metas {
     const metas = this.#topics.get(topic) ?? emptyRecord<readonly TrackedMeta[]>();
     for (const [key, { metas: joined }] of Object.entries(joins)) {

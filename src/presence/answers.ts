@@ -1,14 +1,17 @@
 /**
- * Answers to replicas that have missed something, and how much of them is sent at a time.
+ * Sends other replicas the changes that they missed, in limited portions.
  *
- * A thread of this node is answered at once. When another node starts or misses something, its threads
- * ask one after the other. One answer, sent a moment later, is for all of them.
+ * A thread of this node is answered immediately. When another node starts or has missed changes,
+ * its threads send their requests one after the other. They are answered together, after a short
+ * delay.
  *
  * Runs on: shard; one for each presence.
- * Full: an answer of more than `MOST_AT_ONCE` parts continues after a pause. So even an answer with
- *       everything neither blocks the loop nor fills the rings, which broadcasts need too.
- * Slow: a replica that asks again during an answer gets no second one, unless it lacks more. The last
- *       part contains the clock, so the replica sees what it still lacks then.
+ * Full: an answer of more than `MOST_AT_ONCE` parts continues after a pause, so that sending a
+ *       shard's whole state neither blocks its event loop nor fills the rings, which broadcasts
+ *       need too.
+ * Slow: a replica that sends another request while its answer is in progress receives no second
+ *       answer, unless it needs older changes as well. The last part contains the clock, which
+ *       shows the replica whether it still lacks anything.
  */
 
 import { GOSSIP, gossipTopic, inboxTopic, packDelta } from "./gossip.ts";
@@ -25,24 +28,24 @@ import type { State } from "./state.ts";
 
 /** One answer. */
 interface Answer {
-  /** It contains everything after this tick. */
+  /** The receiver has seen everything up to this tick; the answer contains the rest. */
   readonly since: number;
   readonly send: (payload: object) => void;
-  /** The parts that are left; undefined until it has begun. */
+  /** Parts not yet sent; undefined before the first part. */
   rest: Iterator<AnswerPart, undefined> | undefined;
 }
 
-/** A part of an answer. */
+/** One part of an answer, ready to send. */
 interface AnswerPart {
   readonly payload: object;
   readonly isLast: boolean;
 }
 
-/** Approximate size of a part: far less than may wait for a thread. */
+/** Approximate size of the data in one record; far less than the queue to a thread may hold. */
 const PART_BYTES = 32_768;
-/** How many parts are sent before the event loop and the receivers get their turn. */
+/** Parts sent before the event loop and the receivers get a chance to run. */
 const MOST_AT_ONCE = 16;
-/** How long an answer to another node, and the next parts of a long answer, are delayed. */
+/** Delay before an answer to another node, and between the portions of a long answer. */
 const PAUSE_MS = 50;
 
 /** The answers of one replica. */
@@ -50,7 +53,7 @@ export class Answers {
   readonly #name: string;
   readonly #pubsub: PresencePubSub;
   readonly #state: State;
-  /** By receiver: a node, or a thread of this one. */
+  /** Answers by receiver: another node, or a thread of this node. */
   readonly #answers = new Map<string, Answer>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -60,7 +63,7 @@ export class Answers {
     this.#state = state;
   }
 
-  /** Sends the changes since a tick to a thread of this node, or to all threads of another. */
+  /** Sends the changes since a tick to a thread of this node, or to all threads of another node. */
   tell(to: ReplicaRef, since: number): void {
     if (to.node === this.#pubsub.member.node) {
       const topic = inboxTopic(this.#name, to);
@@ -95,7 +98,7 @@ export class Answers {
     }, PAUSE_MS).unref();
   }
 
-  /** Sends the next parts: one of each answer in turn. */
+  /** Sends the next parts, taking one from each answer in turn. */
   #goOn(): void {
     for (let sent = 0; sent < MOST_AT_ONCE && this.#answers.size > 0;) {
       for (const [whose, answer] of this.#answers) {
@@ -111,9 +114,9 @@ export class Answers {
 }
 
 /**
- * Iterates over the changes of a replica since a tick, as payloads of deltas.
+ * Yields the changes that a replica has made since a tick, as payloads of deltas.
  *
- * @yields the parts; the last contains the clock
+ * @yields each part on demand; the last one contains the clock
  */
 export function* partsSince(state: State, tick: number): Generator<AnswerPart, undefined> {
   const { own, clock } = state;
@@ -130,11 +133,11 @@ export function* partsSince(state: State, tick: number): Generator<AnswerPart, u
 const SPAN_BYTES = 20;
 
 /**
- * Splits a delta into parts that can be merged separately. A part is larger than the limit only if a
- * single row is.
+ * Splits a delta into parts that can be merged independently. A part exceeds the maximum size only
+ * if it contains a single large row.
  *
- * @param maxBytes - limit for the rows and spans of one part, as JSON
- * @yields the parts, at least one
+ * @param maxBytes - maximum size of the rows and spans in one part, as JSON
+ * @yields each part on demand; at least one
  */
 export function* partsOf({ spans, rows }: Delta, maxBytes: number): Generator<Delta, undefined> {
   let part = emptyPart();

@@ -1,9 +1,10 @@
 /**
- * Runs the user's `fetch`, which adds data for clients to the metas.
+ * Runs the user's `fetch`, which adds data for clients to the metas. If it fails, the presences are
+ * used as tracked.
  *
  * Runs on: shard; one for each presence.
- * Slow: for a diff, a fetch that takes longer than `fetchTimeoutMs` fails, and the diff is sent with
- *       the metas alone. A caller of `list` waits as long as it takes.
+ * Slow: for a diff, a fetch that exceeds `fetchTimeoutMs` counts as failed. For `list`, there is no
+ *       time limit: the caller waits until the fetch settles.
  */
 
 import { makeError } from "../errors.ts";
@@ -21,7 +22,7 @@ export class Fetching {
     this.#presence = presence;
   }
 
-  /** Runs `fetch` for presences. @throws what `fetch` throws; SIM_ERR_BAD_RESULT */
+  /** Runs `fetch` for presences. @throws whatever `fetch` throws; SIM_ERR_BAD_RESULT */
   fetch(topic: string, presences: Presences): Presences | Promise<Presences> {
     const { callbacks, context } = this.#presence;
     if (!callbacks.fetch) return presences;
@@ -30,7 +31,7 @@ export class Fetching {
   }
 
   /**
-   * Runs `fetch` for a diff. Never fails: without a result, the presences are as they were tracked.
+   * Runs `fetch` for a diff. Never fails. If `fetch` fails, the presences are returned as tracked.
    *
    * @returns a promise only if `fetch` returned one
    */
@@ -41,7 +42,7 @@ export class Fetching {
     return { joins, leaves };
   }
 
-  /** Reports that a fetch failed, or that its result cannot be used. */
+  /** Reports a fetch that failed or whose result cannot be used. */
   failed(topic: string, error: unknown): void {
     const { name, pubsub } = this.#presence;
     pubsub.member.logger.log("presenceFetchFailed", { presence: name, topic, err: error });
@@ -57,7 +58,7 @@ export class Fetching {
       return fetched instanceof Promise ? this.#inTime(topic, rows, fetched) : fetched;
     } catch (error) {
       this.failed(topic, error);
-      // Grouped again, because the fetch may have changed the presences that it was given.
+      // Group the rows again, because the fetch may have changed the presences passed to it.
       return presencesOf(rows);
     }
   }

@@ -2,19 +2,20 @@
  * Messages between replicas, as payloads of broadcasts on reserved topics.
  *
  *   event      payload
- *   delta      from, spans, rows, clock    changes of `from`. The last of several parts has its clock:
- *                                          the receiver should then have seen everything up to it.
- *                                          Without spans it is a heartbeat
- *   request    from, clock, clocks         how far `from` has seen each replica that it knows. A
- *                                          replica that has done more answers with that; one that
- *                                          is not named answers with everything
- *   permdown   from, gone                  `gone` will not come back
+ *   delta      from, spans, rows, clock    changes made by `from`. The last of several parts
+ *                                          contains its clock: by then, the receiver must have seen
+ *                                          all changes up to that tick. Without spans, the message
+ *                                          is a heartbeat
+ *   request    from, clock, clocks         how much `from` has seen of each replica that it knows.
+ *                                          A replica that has made more changes sends them; a
+ *                                          replica that is not listed sends everything
+ *   permdown   from, gone                  a replica that will not return
  *
- *   topic                                  subscribers
+ *   topic                                  received by
  *   phx_presence:<name>                    all replicas
  *   phx_presence:<name>:<member>@<node>    one replica
  *
- * The server refuses joins and broadcasts of user code on these topics (`protocol/reserved`).
+ * The server does not allow users to join these topics or broadcast to them (`protocol/reserved`).
  *
  * Runs on: shard. Pure.
  */
@@ -29,39 +30,39 @@ import {
   type Span,
 } from "./replica.ts";
 
-/** Names of the messages. */
+/** Event names of the messages. */
 export const GOSSIP = { delta: "delta", request: "request", permdown: "permdown" } as const;
 
-/** Fields of every message. */
+/** Fields common to all messages. */
 interface Message {
   readonly from: ReplicaRef;
 }
 
-/** Changes of a replica. */
+/** A message with changes made by a replica. */
 export interface DeltaMessage extends Message {
   readonly delta: Delta;
-  /** Clock of the sender; undefined: more parts follow. */
+  /** The sender's clock; undefined if more parts follow. */
   readonly clock: number | undefined;
 }
 
-/** A request of a replica, with what it has seen. */
+/** A message that says what a replica has seen, and requests the rest. */
 export interface RequestMessage extends Message {
   readonly clock: number;
   readonly clocks: readonly Clock[];
 }
 
-/** The report that a replica will not come back. */
+/** A message that says that a replica will not return. */
 export interface PermdownMessage extends Message {
   readonly gone: ReplicaRef;
 }
 
-/** How far the clock of a replica was seen. */
+/** The tick up to which all changes of a replica have been seen. */
 export interface Clock {
   readonly ref: ReplicaRef;
   readonly through: number;
 }
 
-/** Version of these messages. Messages of another version are not understood. */
+/** Version of the message format. Messages with another version cannot be read. */
 const VERSION = 1;
 
 /** Returns the topic that all replicas of a presence subscribe to. */
@@ -69,7 +70,7 @@ export function gossipTopic(name: string): string {
   return `phx_presence:${name}`;
 }
 
-/** Returns the topic that one replica of a presence subscribes to. */
+/** Returns the topic that a single replica of a presence subscribes to. */
 export function inboxTopic(name: string, ref: Omit<ReplicaRef, "incarnation">): string {
   return `phx_presence:${name}:${replicaId(ref)}`;
 }
@@ -88,7 +89,7 @@ export function packPermdown(from: ReplicaRef, gone: ReplicaRef): object {
   return { v: VERSION, from: packRef(from), gone: packRef(gone) };
 }
 
-/** Decodes the payload of a delta. @throws if it is malformed */
+/** Parses the payload of a delta. @throws if the payload is malformed */
 export function unpackDelta(payload: unknown): DeltaMessage {
   const { from, spans, rows, clock } = fieldsOf(payload);
   return {
@@ -98,7 +99,7 @@ export function unpackDelta(payload: unknown): DeltaMessage {
   };
 }
 
-/** Decodes the payload of a request. @throws if it is malformed */
+/** Parses the payload of a request. @throws if the payload is malformed */
 export function unpackRequest(payload: unknown): RequestMessage {
   const { from, clock, clocks } = fieldsOf(payload);
   return {
@@ -108,7 +109,7 @@ export function unpackRequest(payload: unknown): RequestMessage {
   };
 }
 
-/** Decodes the payload of a permdown. @throws if it is malformed */
+/** Parses the payload of a permdown. @throws if the payload is malformed */
 export function unpackPermdown(payload: unknown): PermdownMessage {
   const { from, gone } = fieldsOf(payload);
   return { from: refOf(from), gone: refOf(gone) };

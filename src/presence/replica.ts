@@ -1,22 +1,23 @@
 /**
- * One replica of a presence: a shard of this or another node, and what is known about it.
+ * One replica of a presence: a shard that tracks presences, on this node or another, and its known
+ * state.
  *
- *   (unknown) --heard--> up --silent for downPeriodMs--> down --silent for permdownPeriodMs--> gone
+ *   (unknown) -message-> up --silent for downPeriodMs--> down --silent for permdownPeriodMs--> gone
  *                        | ^                               | |
- *                        | +-------------heard-------------+ |
+ *                        | +------------message------------+ |
  *                        +--permdown, another incarnation----+--> gone
  *
- *   up     its rows are shown
+ *   up     its rows are visible
  *   down   its rows are kept, but hidden
- *   gone   it is forgotten
+ *   gone   its rows are removed
  *
- * A replica's clock advances by one with each change: a presence that joins, leaves, or is updated.
- * The tick at which a row was added is the row's *dot*. Together with the replica it identifies the
- * row. Every row has one writer, its replica, which alone adds and removes it. So the knowledge about
- * a replica is a pair: the ticks that were seen, and the rows from those ticks that still exist. Two
- * such pairs are merged by dropping every row that one side has seen but no longer has (an add-wins
- * set with dots and a causal context). The result does not depend on the order of the merges, on how
- * often they happen, or on the route of the messages.
+ * A replica increments its clock with each change: a join, a leave or an update. The tick at which
+ * a row was added is the row's *dot*. The dot and the replica identify the row. Every row has a
+ * single writer, its replica, which alone adds and removes it. So the known state of a replica is a
+ * pair: the ticks that have been seen, and the rows of those ticks that still exist. To merge two
+ * such pairs, each row is removed that the other side has seen but no longer has (an add-wins set
+ * with dots and a causal context). The result does not depend on the order, number or route of the
+ * messages.
  *
  * Runs on: shard.
  * Owns: `clock`, `heardMs` and `askedMs` belong to the replication, everything else to the state.
@@ -24,26 +25,26 @@
 
 import type { TrackedMeta } from "./definition.ts";
 
-// -- what was seen of a clock ------------------------------------------------------------------------
+// -- seen ticks --------------------------------------------------------------------------------------
 
-/** A range of ticks: those after `after`, up to and including `to`. */
+/** The ticks after `after`, up to and including `to`. */
 export type Span = readonly [after: number, to: number];
 
 /**
- * The ticks of a replica's clock that have been seen: all up to one, and spans beyond it.
+ * The ticks of a replica's clock that have been seen: all ticks up to one, and spans beyond it.
  *
  *   0 ...... through    after .. to     after .. to
  *   |###########|.........|#######|.......|####|        # seen
  *
- * If a span has been seen, all its changes are known. Spans may arrive twice, late or never. The set
- * only grows, and a hole in it shows what was missed.
+ * A receiver that has seen a span knows every change made in it. Spans may arrive twice, late or
+ * never. The set of seen ticks only grows, and a gap in it shows which changes were missed.
  */
 export class Seen {
   #through = 0;
-  /** Spans beyond `#through`, in order and apart. Empty unless something was missed. */
+  /** Spans after `through`, sorted and disjoint. Empty unless changes have been missed. */
   #beyond: readonly Span[] = [];
 
-  /** All ticks up to this one have been seen. */
+  /** The tick up to which every tick has been seen. */
   get through(): number {
     return this.#through;
   }
@@ -53,12 +54,12 @@ export class Seen {
     return this.#beyond.at(-1)?.[1] ?? this.#through;
   }
 
-  /** Reports whether a tick was seen. */
+  /** Reports whether a tick has been seen. */
   has(tick: number): boolean {
     return tick <= this.#through || this.#beyond.some(([after, to]) => tick > after && tick <= to);
   }
 
-  /** Adds a span. */
+  /** Marks a span as seen. */
   add([after, to]: Span): void {
     if (to <= after || to <= this.#through) return;
     if (after <= this.#through && this.#beyond.length === 0) {
@@ -76,7 +77,7 @@ export class Seen {
     this.#beyond = apart.toSorted(([one], [other]) => one - other);
   }
 
-  /** Returns all spans that have been seen, in order. */
+  /** Returns all seen spans, in order. */
   spans(): Span[] {
     return this.#through === 0 ? [...this.#beyond] : [[0, this.#through], ...this.#beyond];
   }
@@ -84,24 +85,24 @@ export class Seen {
 
 // -- rows --------------------------------------------------------------------------------------------
 
-/** A meta: plain data, frozen, with its refs. */
+/** A meta: plain data with its refs, frozen. */
 export type Meta = TrackedMeta;
 
-/** A row in a delta. */
+/** A row as sent to other replicas. */
 export interface DeltaRow {
-  /** Tick of its replica's clock at which it was added. */
+  /** Tick of its replica's clock at which the row was added. */
   readonly dot: number;
   readonly topic: string;
   readonly key: string;
   readonly meta: Meta;
 }
 
-/** Returns the size of a row as JSON, in bytes. */
+/** Returns the size of a row as JSON (bytes). */
 export function bytesOf({ dot, topic, key, meta }: DeltaRow): number {
   return Buffer.byteLength(JSON.stringify([dot, topic, key, meta]));
 }
 
-/** One presence, tracked by one owner under a key of a topic. */
+/** One presence: the meta that one owner has tracked under a key of a topic. */
 export class Row implements DeltaRow {
   readonly replica: Replica;
   readonly dot: number;
@@ -119,46 +120,47 @@ export class Row implements DeltaRow {
 }
 
 /**
- * The changes of a replica in some spans of its clock, as they are sent and merged: the spans, and the
- * rows with dots in them that still exist. A delta may contain one change, a period, or everything;
- * only the spans differ. A row that was added and removed within the spans is not in it. A removed row
- * is reported by the span of its dot: it was seen, but is not among the rows.
+ * The changes that a replica made in some spans of its clock, as the rows of those spans that still
+ * exist. Deltas are sent and merged as a unit. A delta can contain a single change, the changes of
+ * a period, or the whole state; only the spans differ. A row that was added and removed within the
+ * spans is left out. A removed row is represented only by the span of its dot, which is seen but
+ * has no row.
  *
- *   one joins at tick 7         spans 6-7              rows [7, …]
- *   the row of dot 3 leaves     spans 2-3, 7-8         rows none
- *   everything, at tick 8       spans 0-8              rows [7, …]
+ *   a join at tick 7              spans 6-7              rows [7, …]
+ *   the row with dot 3 leaves     spans 2-3, 7-8         no rows
+ *   whole state at tick 8         spans 0-8              rows [7, …]
  */
 export interface Delta {
-  /** In ascending order. */
+  /** Sorted. */
   readonly spans: readonly Span[];
   readonly rows: readonly DeltaRow[];
 }
 
-// -- the replica -------------------------------------------------------------------------------------
+// -- replicas ----------------------------------------------------------------------------------------
 
-/** Identifies a replica since its last start. */
+/** Identifies a replica and one start of it. */
 export interface ReplicaRef {
-  /** Name of its node. */
+  /** Name of the node. */
   readonly node: string;
-  /** Number of its member. It may be reused, with another incarnation. */
+  /** Number of the member on that node. A number is reused with another incarnation. */
   readonly member: number;
-  /** Random number, drawn at each start. */
+  /** Random number generated at each start. */
   readonly incarnation: number;
 }
 
-/** A replica, and what is known about it. */
+/** A replica and its known state. */
 export class Replica {
   readonly ref: ReplicaRef;
   readonly id: string;
   status: "up" | "down" = "up";
   readonly seen = new Seen();
-  /** Rows by dot. Rows of this shard are in the order of their dots. */
+  /** Rows by dot; this shard's own rows are in the order of their dots. */
   readonly rows = new Map<number, Row>();
-  /** The highest clock that it has reported. */
+  /** The highest clock that the replica has reported. */
   clock = 0;
-  /** When its last message arrived. */
+  /** Time of the last message from the replica. */
   heardMs = 0;
-  /** When it was last asked for what is missing; -Infinity if nothing is. */
+  /** Time of the last request for missing changes; -Infinity if nothing is missing. */
   askedMs = -Infinity;
 
   constructor(ref: ReplicaRef) {
@@ -167,7 +169,7 @@ export class Replica {
   }
 }
 
-/** Returns the id of a replica, which does not depend on its incarnation. */
+/** Returns the id of a replica, which is the same for all its incarnations. */
 export function replicaId({ node, member }: Omit<ReplicaRef, "incarnation">): string {
   return `${member}@${node}`;
 }

@@ -1,16 +1,18 @@
 /**
- * Messages of one replica to the others of its presence, and from them.
+ * Exchanges the changes of one presence with other replicas.
  *
- * Within the node each change is sent at once, in order with everything else that its thread sends.
- * Other nodes get the changes of a period together. Nothing is acknowledged. If a message shows that a
- * replica has not seen all of the sender's clock, it asks for the rest. It also asks when PubSub
- * reports a loss, and when it starts. Only a replica itself answers for its changes, so every row
- * comes from its writer, and nothing is relayed.
+ * Within the node, each change is sent immediately, in order with all other messages of its thread.
+ * To other nodes, the changes of a period are sent together. There are no acknowledgements. If a
+ * message shows that a replica has not seen all ticks of the sender's clock, it requests the
+ * missing changes. It also sends requests when it starts, and when PubSub reports that messages
+ * were lost. Only the replica that made a change sends it. Changes are never relayed, so a row
+ * always comes from its only writer.
  *
  * Runs on: shard; one for each presence.
- * Owns: the time of each replica's last message, and of the last request to it.
- * Full: large answers are sent in parts (`answers`).
- * Slow: a thread that is lapped loses parts, and asks again, at most every `MISSED_MS`.
+ * Owns: the times of the last message from each replica and of the last request to it.
+ * Full: long answers are sent in parts (`answers`).
+ * Slow: a thread that is lapped loses parts, and requests them again, at most once every
+ *       `MISSED_MS`.
  */
 
 import type { Broadcast } from "../pubsub/envelope.ts";
@@ -37,7 +39,7 @@ import { replicaId, type Delta, type Replica, type ReplicaRef } from "./replica.
 import type { ShardPresence } from "./shard-presence.ts";
 import type { State } from "./state.ts";
 
-/** Shortest time between two requests to all replicas. */
+/** Minimum time between two requests to all replicas. */
 const MISSED_MS = 250;
 const NOTHING: Delta = { spans: [], rows: [] };
 
@@ -49,16 +51,16 @@ export class Replication implements Listener {
   readonly #topic: string;
   readonly #inbox: string;
   readonly #answers: Answers;
-  /** Other nodes have been sent the changes up to this tick of the own clock. */
+  /** Tick of this replica's clock up to which changes have been sent to other nodes. */
   #toldNodes = 0;
-  /** Starts at the maximum, so that the first period ends with a heartbeat. */
+  /** Starts at its maximum, so that the first period ends with a heartbeat. */
   #silentPeriods: number;
   #tickMs: number;
   #ticker: NodeJS.Timeout | undefined;
-  /** When all replicas were last asked, and a timer if they are to be asked again. */
+  /** Time of the last request to all replicas. */
   #askedAllMs = -Infinity;
   #askingAll: NodeJS.Timeout | undefined;
-  /** By id: the incarnation that will not come back, and since when that is known. */
+  /** By replica id: the incarnation that will not return, and when this became known. */
   readonly #gone = new Map<string, { readonly incarnation: number; readonly sinceMs: number }>();
   #isRunning = false;
 
@@ -74,7 +76,7 @@ export class Replication implements Listener {
     this.#tickMs = now();
   }
 
-  /** Subscribes to the messages of the others, and asks them for what they have. */
+  /** Subscribes to the other replicas' messages, and requests their state. */
   start(): void {
     const { settings, pubsub, now } = this.#presence;
     this.#isRunning = true;
@@ -83,7 +85,7 @@ export class Replication implements Listener {
     pubsub.member.onRetired((member) => this.#retired(member));
     this.#askAll();
     this.#tickMs = now();
-    // Shards that start together must not send at the same moments forever.
+    // Spread the periods of shards that start together, so that they do not all send at once.
     const firstMs = settings.broadcastPeriodMs * (0.75 + Math.random() / 4);
     this.#ticker = setTimeout(() => {
       this.#ticker = setInterval(() => this.tick(), settings.broadcastPeriodMs).unref();
@@ -91,14 +93,14 @@ export class Replication implements Listener {
     }, firstMs).unref();
   }
 
-  /** Sends what is left to other nodes, and stops. */
+  /** Sends the remaining changes to other nodes and unsubscribes. */
   stop(): void {
     if (!this.#isRunning) return;
     this.#tellNodes();
     this.close();
   }
 
-  /** Tells all others that this replica will not come back, and stops. */
+  /** Announces that this replica will not return, and stops. */
   permdown(): void {
     if (!this.#isRunning) return;
     const { ref } = this.#state.own;
@@ -125,7 +127,7 @@ export class Replication implements Listener {
     this.#tell(GOSSIP.delta, packDelta(own.ref, delta, clock), "otherThreads");
   }
 
-  /** Does what is due at the end of a period. */
+  /** Performs the work due at the end of a period. */
   tick(): void {
     if (this.#state.clock > this.#toldNodes) {
       this.#tellNodes();
@@ -138,7 +140,7 @@ export class Replication implements Listener {
     this.#watch();
   }
 
-  // -- from the others ---------------------------------------------------------------------------
+  // -- received messages -------------------------------------------------------------------------
 
   receive({ event, payload }: Broadcast): void {
     if (event === GOSSIP.delta) this.#takeDelta(unpackDelta(payload));
@@ -146,7 +148,7 @@ export class Replication implements Listener {
     else if (event === GOSSIP.permdown) this.#takePermdown(unpackPermdown(payload));
   }
 
-  /** Asks all replicas, because something was lost on its way to this thread, whoever had sent it. */
+  /** Requests changes from all replicas, because messages from unknown senders were lost. */
   missed(): void {
     if (this.#askingAll) return;
     const waitMs = this.#askedAllMs + MISSED_MS - this.#presence.now();
@@ -176,7 +178,7 @@ export class Replication implements Listener {
     this.#askIfBehind(replica);
     const mine = clocks.find(({ ref }) => isSame(ref, this.#state.own.ref));
     const since = mine?.through ?? 0;
-    // A replica that does not know this one is always answered, so that both know each other.
+    // Always answer a replica that does not know this one yet, so that it adds this replica.
     if (mine && since >= this.#state.clock) return;
     this.#answers.tell(from, since);
   }
@@ -187,22 +189,22 @@ export class Replication implements Listener {
     this.#bury(gone);
   }
 
-  /** Drops the replica of a retired member of this node, which will not come back. */
+  /** Removes the replica of a retired member of this node, because it will not return. */
   #retired(member: number): void {
     const { node } = this.#presence.pubsub.member;
     const replica = this.#state.find({ node, member });
     if (!replica) return;
     this.#bury(replica.ref);
-    // Every thread of this node tells the other nodes, since any of them may be the last.
+    // Every thread of this node sends this, because any of them may be the last one that runs.
     this.#tell(GOSSIP.permdown, packPermdown(this.#state.own.ref, replica.ref), "otherNodes");
   }
 
   /**
-   * Finds the sender of a message. A replica that was down or unknown is up now; an earlier incarnation
-   * of it is gone.
+   * Returns the replica that sent a message. A replica that was down or unknown is marked as up. An
+   * earlier incarnation of it is removed.
    *
-   * @param isAsking - true if the message is a request, which is answered anyway
-   * @returns undefined for this replica itself, and for one that will not come back
+   * @param isAsking - whether the message is a request, which is answered anyway
+   * @returns undefined for this replica itself, and for a replica that will not return
    */
   #hear(ref: ReplicaRef, isAsking: boolean): Replica | undefined {
     const state = this.#state;
@@ -227,20 +229,20 @@ export class Replication implements Listener {
     replica.heardMs = nowMs;
     this.#noteStatus(ref, "up");
     if (isAsking) return replica;
-    // It was running when all were asked a moment ago, so its answer is on the way.
+    // The replica received the recent request to all replicas, so its answer is on the way.
     if (nowMs - this.#askedAllMs < MISSED_MS) replica.askedMs = this.#askedAllMs;
     if (this.#state.clock > 0) this.#greet(replica);
     return replica;
   }
 
-  /** Sends a new thread of this node this replica's clock, which shows it what it has missed. */
+  /** Sends this replica's clock to a thread of this node, which may have missed changes. */
   #greet({ ref }: Replica): void {
     const { name, pubsub } = this.#presence;
     if (ref.node !== pubsub.member.node) return;
     this.#tell(GOSSIP.delta, this.#heartbeat(), "otherThreads", inboxTopic(name, ref));
   }
 
-  // -- to the others -----------------------------------------------------------------------------
+  // -- sent messages -----------------------------------------------------------------------------
 
   #askIfBehind(replica: Replica): void {
     const { name, settings, pubsub, now } = this.#presence;
@@ -248,8 +250,8 @@ export class Replication implements Listener {
       replica.askedMs = -Infinity;
       return;
     }
-    // It was asked already, and this message was sent before its answer. `#watch` asks again if the
-    // answer is lost.
+    // This message was sent before the answer to the last request, which is still on the way. If
+    // the answer is lost, `#watch` sends another request.
     if (now() - replica.askedMs < settings.broadcastPeriodMs) return;
     replica.askedMs = now();
     const { ref, seen } = replica;
@@ -294,7 +296,7 @@ export class Replication implements Listener {
 
   // -- silent replicas -----------------------------------------------------------------------------
 
-  /** Asks replicas whose answer is missing again, and finds silent replicas of other nodes. */
+  /** Checks for replicas whose answers are overdue, and for silent replicas of other nodes. */
   #watch(): void {
     const { settings, pubsub, now } = this.#presence;
     const state = this.#state;
@@ -305,9 +307,9 @@ export class Replication implements Listener {
     this.#tickMs = now();
     for (const replica of state.others()) {
       if (replica.status === "up") this.#askIfBehind(replica);
-      // A thread of this node is alive until main retires it, however busy it is.
+      // However busy a thread of this node is, it counts as up until main retires it.
       if (replica.ref.node === pubsub.member.node) continue;
-      // If this thread was blocked, messages from that time have not been read yet.
+      // This thread was blocked, so messages from other nodes may still be waiting to be read.
       if (lateMs > settings.broadcastPeriodMs) {
         replica.heardMs = Math.min(now(), replica.heardMs + lateMs);
       }
@@ -322,7 +324,7 @@ export class Replication implements Listener {
     }
   }
 
-  /** Drops a replica that will not come back, and ignores its late messages from now on. */
+  /** Removes a replica that will not return. Messages from it that arrive later are ignored. */
   #bury(ref: ReplicaRef): void {
     const { incarnation } = ref;
     this.#gone.set(replicaId(ref), { incarnation, sinceMs: this.#presence.now() });

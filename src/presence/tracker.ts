@@ -1,12 +1,12 @@
 /**
- * One shard's part of a presence: tracks its own presences, and lists those of all shards and nodes.
+ * One presence on one shard: the presences tracked here, and those known from other replicas.
  *
- * Each change is made in the state first, then sent to the other threads, and then announced to this
- * thread's subscribers.
+ * Every operation changes the state first. Then the change is sent to other threads, and then to
+ * this thread's subscribers.
  *
  * Runs on: shard; one for each presence of its endpoint.
  * Owns:    its replica of the state. When an owner (a channel) ends, its presences leave.
- * Full:    a presence larger than `maxBytes` is refused. How many are tracked is up to the app.
+ * Full:    a presence larger than `maxBytes` is refused. The number of presences is not limited.
  */
 
 import { randomBytes } from "node:crypto";
@@ -25,7 +25,7 @@ import { State, type Change } from "./state.ts";
 
 const INCARNATION_BYTES = 6;
 
-/** The tracker of one shard. */
+/** Tracks one presence on one shard. */
 export class Tracker {
   readonly #presence: ShardPresence;
   readonly #state: State;
@@ -47,20 +47,20 @@ export class Tracker {
     this.#replication = new Replication(presence, this.#state, this.#announcements);
   }
 
-  /** Starts the exchange with other replicas, which also get what was tracked before. */
+  /** Starts the replication. The other replicas then receive what has already been tracked. */
   start(): void {
     this.#replication.start();
   }
 
-  /** Sends what is left to other nodes. Presences that have not ended remain visible there. */
+  /** Sends the remaining changes. Other nodes keep the presences that are still tracked. */
   stop(): void {
-    // If no rows are left, other nodes need not wait until this replica counts as down.
+    // Announce a permdown if no presences remain, so that others need not wait for this replica.
     const isGone = this.#presence.settings.permdownOnShutdown || this.#state.own.rows.size === 0;
     if (isGone) this.gracefulPermdown();
     else this.#replication.stop();
   }
 
-  /** Stops tracking. Everything that was tracked here leaves, on all shards and nodes. */
+  /** Announces that all presences of this shard have left, and tracks no more. */
   gracefulPermdown(): void {
     this.#isOver = true;
     this.#replication.permdown();
@@ -77,7 +77,7 @@ export class Tracker {
   ended(owner: object): void {
     for (const row of this.#owners.take(owner)) {
       const { diff } = this.#leave(row);
-      // At once, so that a channel that replaces it on the topic does not get this diff.
+      // Announce immediately, so that a channel that replaces the owner does not receive this diff.
       this.#announcements.announce(diff);
     }
   }
@@ -105,7 +105,7 @@ export class Tracker {
     return meta.phx_ref;
   }
 
-  /** Ends a presence. Does nothing if there is none. */
+  /** Stops tracking a presence. Does nothing if it is not tracked. */
   untrack(owner: object, topic: string, key: string): void {
     const row = this.#owners.get(owner, topic, key);
     if (!row) return;
@@ -114,13 +114,13 @@ export class Tracker {
     this.#announcements.announceSoon(diff);
   }
 
-  /** Replaces a meta. @returns the new meta's phx_ref */
+  /** Replaces a meta. @returns the phx_ref of the new meta */
   update(owner: object, topic: string, key: string, given: unknown): string {
     const before = this.#find(owner, topic, key);
     const made: unknown = typeof given === "function" ? given(before.meta) : given;
     const meta = metaOf(made, this.#refs.next(), before.meta.phx_ref);
     checkSize(topic, key, meta, this.#presence.settings.maxBytes);
-    // The function may have done anything, even untracked this presence.
+    // The function may have had side effects; it may even have untracked the presence.
     if (this.#find(owner, topic, key) !== before) {
       throw refused("meta must not be updated within the function that makes it");
     }
@@ -133,13 +133,13 @@ export class Tracker {
 
   // -- listing -----------------------------------------------------------------------------------
 
-  /** Returns the presences of a topic, with what `fetch` adds. */
+  /** Returns the presences on a topic, including data added by `fetch`. */
   list(topic: string): Presences | Promise<Presences> {
     this.#announcements.announceDue();
     return this.#fetching.fetch(topic, presencesOf(this.#state.rowsOf(topic)));
   }
 
-  /** Returns the presences under a key. */
+  /** Returns the entry for a key, including data added by `fetch`. */
   getByKey(
     topic: string,
     key: string,
@@ -184,9 +184,10 @@ async function entryOf(
 }
 
 /**
- * The owners of a replica's own rows, so that rows are removed when their owner ends.
+ * The owner of each of a replica's own rows, so that the rows can be removed when their owner ends.
  *
- * Most owners have one presence, which needs no map. Owners that track nothing have no entry.
+ * Most owners have a single presence, which is stored without a map. Owners that track nothing are
+ * not stored.
  */
 export class Owners {
   readonly #owned = new Map<object, Row | Map<string, Row>>();
@@ -199,7 +200,7 @@ export class Owners {
     return owned.topic === topic && owned.key === key ? owned : undefined;
   }
 
-  /** Stores the row that an owner has tracked, and replaces an earlier one. */
+  /** Stores a row of an owner, replacing its previous row for the same topic and key. */
   set(owner: object, row: Row): void {
     const owned = this.#owned.get(owner);
     if (owned instanceof Map) owned.set(nameOf(row.topic, row.key), row);
@@ -222,7 +223,7 @@ export class Owners {
     }
   }
 
-  /** Removes an owner. @returns its rows */
+  /** Removes an owner. @returns the rows that it had tracked */
   take(owner: object): Row[] {
     const owned = this.#owned.get(owner);
     if (owned === undefined) return [];
@@ -231,7 +232,7 @@ export class Owners {
   }
 }
 
-/** Joins topic and key so that different pairs never give the same string. */
+/** Joins a topic and a key into one string. Different pairs always give different strings. */
 function nameOf(topic: string, key: string): string {
   return `${topic.length}:${topic}${key}`;
 }

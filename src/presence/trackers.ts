@@ -1,5 +1,5 @@
 /**
- * The presences of a shard: a tracker for each presence of its endpoint.
+ * All presences of a shard, with a tracker for each presence of its endpoint.
  *
  * Runs on: shard.
  */
@@ -11,7 +11,7 @@ import { isPresence, type AnyPresence, type DefinedPresence } from "./presence.t
 import type { OwnerState, PresencePubSub } from "./shard-presence.ts";
 import { Tracker } from "./tracker.ts";
 
-/** The dependencies of Trackers. */
+/** The presences of an endpoint, and the parts of the shard that they use. */
 export interface TrackersOptions {
   readonly presences: readonly AnyPresence[];
   readonly options: ResolvedOptions;
@@ -20,12 +20,12 @@ export interface TrackersOptions {
   readonly ownerState: (owner: object) => OwnerState;
 }
 
-/** The presences of a topic, for another thread. */
+/** Result of listing presences for another thread. */
 export type PresenceAnswer =
-  /** As JSON, since not everything that `fetch` may add can cross threads. */
+  /** The result as JSON, which can be sent to other threads whatever `fetch` has added. */
   | { readonly presences: string }
   | { readonly failed: ErrorReport }
-  /** Names of the endpoint's presences, if none has the requested name. */
+  /** The endpoint has no presence with the requested name; these are the names that exist. */
   | { readonly names: readonly string[] };
 
 /** The trackers of one shard. */
@@ -45,17 +45,17 @@ export class Trackers {
     for (const [presence, tracker] of this.#trackers) presence.attach(context, tracker);
   }
 
-  /** Starts the exchange with other shards. */
+  /** Starts the replication of all presences. */
   start(): void {
     for (const [, tracker] of this.#trackers) tracker.start();
   }
 
-  /** Sends what is left to other nodes. */
+  /** Sends the remaining changes of all presences. */
   stop(): void {
     for (const [, tracker] of this.#trackers) tracker.stop();
   }
 
-  /** Ends all trackers, and detaches them from their presences. */
+  /** Ends all trackers and detaches them. */
   close(): void {
     for (const [presence, tracker] of this.#trackers) {
       tracker.close();
@@ -63,12 +63,12 @@ export class Trackers {
     }
   }
 
-  /** Handles the end of an owner, such as a channel. */
+  /** Handles the end of a channel, which may have tracked presences. */
   ended(owner: object): void {
     for (const [, tracker] of this.#trackers) tracker.ended(owner);
   }
 
-  /** Lists a topic of a presence, or one key of it, for another thread. */
+  /** Lists a topic of a presence, or one key of the topic, for another thread. */
   async answer(name: string, topic: string, key: string | undefined): Promise<PresenceAnswer> {
     const found = this.#trackers.find(([presence]) => presence.name === name);
     if (!found) return { names: this.#trackers.map(([presence]) => presence.name) };

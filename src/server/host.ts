@@ -27,7 +27,7 @@ export class Host {
     this.member.start(this.pubsub);
   }
 
-  /** Sets what channels declare of the events that they send, as the newest shard has it. */
+  /** Sets the schemas of the events that channels send, as declared in the newest shard. */
   setOutgoing(outgoing: readonly (readonly OutgoingSchemas[])[]): void {
     this.#writers = new TopicWriters(outgoing);
   }

@@ -60,7 +60,7 @@ export class MemberThread {
   #drained: Promise<MemberMessage> | undefined;
   #finished: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
-  /** What its app declares of the events that channels send. */
+  /** Schemas of the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
   hasEnded = false;
   /** Whether the thread is overloaded and must get no new connections. */

@@ -97,11 +97,11 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
-   * Schema that the topic's channel declares for the event applies as to its own broadcasts.
+   * Broadcasts to the subscribers of a topic, on all nodes unless the options say otherwise. If the
+   * topic's channel declares a JSON Schema for the event, it applies to this broadcast too.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED;
-   *   then nobody gets it
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID,
+   *   SIM_ERR_SERVER_CLOSED
    */
   broadcast<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
     topic: Topic,

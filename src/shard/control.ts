@@ -1,27 +1,28 @@
 /**
- * What main and a shard, or the link, tell each other about their lives. No broadcast goes here.
+ * Control messages between main and a shard or the link. Broadcasts never use them.
  *
  *   main                         shard
  *     |  workerData: MemberStart   |
- *     |--------------------------->|  loads the app module, runs start
- *     |<------------- ready -------|  with the app's descriptor, and its outgoing schemas
+ *     |--------------------------->|  loads the app module, runs `start`
+ *     |<------------- ready -------|  with the engine app's descriptor, and the outgoing schemas
  *     |                            |  … serves …
- *     |-- drain ------------------>|  closes connections, ends channels
- *     |-- drain ------------------>|  again: at another pace
- *     |<----------- drained -------|  with what it closed
- *     |-- finish ----------------->|  runs stop, sends what waits for other threads
+ *     |-- cut -------------------->|  closes all connections at once
+ *     |-- drain ------------------>|  closes connections in batches, ends channels
+ *     |-- drain ------------------>|  again: changes the pace
+ *     |<----------- drained -------|  with counts
+ *     |-- finish ----------------->|  runs `stop`, sends records that wait for other threads
  *     |<---------- finished -------|
- *     |-- stop ------------------->|  closes the app; the thread runs dry
- *     |<---------- leaving --------|  or: it must end by itself (process.exit)
- *     |<---------- rotation -------|  overloaded: no new connections; recovered: some again
- *     |-- retire n --------------->|  another member ended: forget it
+ *     |-- stop ------------------->|  closes the engine's app; the thread ends
+ *     |<---------- leaving --------|  the thread ends by itself (process.exit)
+ *     |<---------- rotation -------|  take it out of the rotation (overloaded), or put it back
+ *     |-- retire n --------------->|  member n ended: forget it
  *     |<---------- retired n ------|
  *     |<---------- task i ---------|  for the pool; or taskCancel i
  *     |-- taskDone i ------------->|  or taskFailed i
- *     |-- ask i ------------------>|  what it has: subscribers, sockets
+ *     |-- ask i ------------------>|  a question, such as the number of subscribers
  *     |<---------- answer i -------|
  *
- * Runs on: main and shards, link. Types only.
+ * Runs on: main, shards, link. Types only.
  */
 
 import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
@@ -45,59 +46,59 @@ export type {
   SocketInfo,
 } from "./introspection.ts";
 
-/** Shared memory of a node: what each of its threads is given. */
+/** The shared memory of a node, which each of its threads gets. */
 export interface NodeMemory extends MemberMemory {
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
-  /** Buckets of rate limits that all shards share. */
+  /** Buckets of the rate limits that all shards share. */
   readonly rates: RateTableMemory;
 }
 
-/** What a shard's thread is started with. */
+/** The `workerData` of a shard. */
 export interface ShardStart {
   readonly memory: NodeMemory;
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly shard: number;
-  /** How many threads of this shard there were before. */
+  /** How many threads this shard had before this one. */
   readonly predecessors: number;
   /** URL of the app module. */
   readonly app: string;
   readonly data: unknown;
 }
 
-/** What the link's thread is started with. */
+/** The `workerData` of the link. */
 export interface LinkStart {
   readonly memory: NodeMemory;
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly adapter: AdapterSpec;
-  /** Whether another thread was the link before. */
+  /** Whether this thread replaces an earlier link. */
   readonly isReplacement: boolean;
 }
 
-/** What a shard closed in its drain. */
+/** What a shard closed in a drain. */
 export interface ShardDrain extends DrainCounts {
-  /** Of the connections, long-poll sessions. */
+  /** How many of the connections were long-poll sessions. */
   readonly sessions: number;
-  /** Channels that were joined as it began. */
+  /** Channels that were joined when the drain began. */
   readonly channels: number;
-  /** Channels whose `terminate` has not settled in time. */
+  /** Channels and raw sockets whose `terminate` did not settle in time. */
   readonly unsettled: number;
 }
 
-/** From main. */
+/** A message from main. */
 export type MainMessage =
   | { readonly kind: "drain"; readonly pace: DrainPace }
   | { readonly kind: "finish" }
   | { readonly kind: "cut" }
   | { readonly kind: "stop" }
-  /** `hasLost`: it ended with records that were still to come. */
+  /** `hasLost`: the member ended with records that it had not sent yet. */
   | { readonly kind: "retire"; readonly member: number; readonly hasLost: boolean }
   | { readonly kind: "ask"; readonly id: number; readonly question: Question }
   | TaskAnswer;
 
-/** To main. */
+/** A message to main. */
 export type MemberMessage =
   | {
       readonly kind: "ready";
@@ -113,7 +114,7 @@ export type MemberMessage =
   | AnswerMessage
   | TaskMessage;
 
-/** To main: what a shard has, as it was asked. */
+/** A shard's answer to a question. */
 export interface AnswerMessage {
   readonly kind: "answer";
   readonly id: number;

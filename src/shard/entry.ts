@@ -1,9 +1,9 @@
 /**
- * Entry of a shard's thread: starts it, obeys main, and sees that it never ends with open sockets.
+ * Entry point of a shard's thread: starts the shard, and handles messages of main.
  *
  * Runs on: shard.
- * Order: the app is closed before the thread may end, whatever ends it; else the engine aborts the
- *        process (DESIGN of the engine, see src/README.md).
+ * Order: the engine's app is always closed before the thread ends. Otherwise the engine would abort the
+ *        process (see src/README.md).
  */
 
 import { parentPort, workerData } from "node:worker_threads";
@@ -24,7 +24,7 @@ import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
 import { TaskClient } from "../tasks/task-client.ts";
 
-/** How long a shard that ends by itself waits to be taken out of the deal. */
+/** How long a shard that ends by itself waits for main to take it out of the rotation. */
 const RELEASE_MS = 1_000;
 
 const start = workerData as ShardStart;
@@ -40,7 +40,7 @@ process.on("uncaughtException", (error) => {
 });
 guardExit();
 void life.stopped().then(closeNow);
-parentPort?.on("message", (message: MainMessage) => void obey(message));
+parentPort?.on("message", (message: MainMessage) => void handleMain(message));
 
 try {
   await startShard();
@@ -50,7 +50,7 @@ try {
   parentPort?.close();
 }
 
-/** Starts the shard. Main may change its mind meanwhile: then the thread runs dry. */
+/** Starts the shard. Main may stop it meanwhile; then this returns early, and the thread ends. */
 async function startShard(): Promise<void> {
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (isClosed) return;
@@ -75,7 +75,7 @@ function endpointOf(value: unknown): EndpointDefinition {
   );
 }
 
-async function obey(message: MainMessage): Promise<void> {
+async function handleMain(message: MainMessage): Promise<void> {
   switch (message.kind) {
     case "drain":
       await drain(message.pace);
@@ -118,14 +118,14 @@ async function answer(id: number, question: Question): Promise<void> {
 function closeNow(): void {
   if (isClosed) return;
   isClosed = true;
-  // What is idle still takes the code that tells it to come back.
+  // Clients without unsent bytes still get the code that tells them to reconnect.
   shard?.cut();
   tasks?.close();
   shard?.close();
   life.close(start.member);
 }
 
-/** Replaces `process.exit`, which would end this thread under the engine's feet. */
+/** Replaces `process.exit`, which would end this thread while the engine's app is open. */
 function guardExit(): void {
   const exitThread = process.exit.bind(process);
   process.exit = (code): never => {

@@ -1,9 +1,9 @@
 /**
- * Carries the records of forwarded long-poll requests: through the rings of the exchange, and to
- * other nodes as mail by the link.
+ * Carries the records of forwarded long-poll requests: through the exchange's rings, and as mail over
+ * the link to other nodes.
  *
  * Runs on: shard; one for each.
- * Full: control records have a reserve of their own; if that is full, `send` says so.
+ * Full: control records have a reserve of their own; if that is full, `send` returns false.
  */
 
 import { KIND } from "../pubsub/envelope.ts";
@@ -13,28 +13,28 @@ import { packMail, unpackMail } from "../pubsub/node-mail.ts";
 import type { ForwardingPort, ShardAddress } from "../transport/longpoll/forwarding-port.ts";
 import type { NodeMemory } from "./control.ts";
 
-/** Kind of these records within a node; those of PubSub come before it. */
+/** The kind of these records within a node. PubSub uses the kinds below it. */
 const FORWARDING_KIND = 16;
 const TYPE = kindAndFlags(FORWARDING_KIND, 0);
 const MAIL_TYPE = kindAndFlags(KIND.mail, 0);
 
-/** Reports whether an ExchangeForwarding wrote a record, on this node or another. */
+/** Reports whether a record was written by an ExchangeForwarding, of this node or another. */
 export function isForwardingRecord(type: number): boolean {
   const kind = kindOf(type);
   return kind === FORWARDING_KIND || kind === KIND.mail;
 }
 
-/** A record as it was sent, and by which shard. */
+/** A forwarding record, and the shard that sent it. */
 export interface ForwardingDelivery {
   readonly from: ShardAddress;
-  /** A part of the bytes that carried it. */
+  /** A view of the bytes that carried it. */
   readonly record: Uint8Array;
 }
 
 /**
- * Takes a record out of what carried it.
+ * Extracts a forwarding record, and its sender, from a record of the exchange.
  *
- * @param carrier - the member of this node that it came from: the sender, or for mail the link
+ * @param carrier - the member of this node that wrote the bytes: the sender, or the link for mail
  */
 export function deliveryOf(
   carrier: ShardAddress,
@@ -46,7 +46,7 @@ export function deliveryOf(
   return { from, record: bytes.subarray(bodyOffset) };
 }
 
-/** The exchange as the way to other shards. */
+/** Sends forwarding records through the exchange. */
 export class ExchangeForwarding implements ForwardingPort {
   readonly address: ShardAddress;
   readonly #exchange: Exchange;

@@ -1,7 +1,7 @@
 /**
- * What a shard says of itself: subscribers, topics, sockets, channels and presences (WIRE §8.6).
+ * Answers questions about a shard: its subscribers, topics, sockets, channels and presences (WIRE §8.6).
  *
- * Runs on: shard. Each answer is of one moment; those of several shards are not of the same.
+ * Runs on: shard. An answer is a snapshot. Shards take their snapshots at different moments.
  */
 
 import { inspect } from "node:util";
@@ -13,32 +13,32 @@ import type { PresenceAnswer, Trackers } from "../presence/trackers.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 
-/** One connection. */
+/** A connection. */
 export interface SocketInfo {
-  /** Number of the connection. */
+  /** The connection's number. */
   readonly connection: number;
-  /** What the socket's `id` gave. */
+  /** What the socket's `id` returned. */
   readonly id: string | null;
   readonly shard: number;
   readonly transport: string;
-  /** Path that the socket is mounted at. */
+  /** The socket's path in the endpoint. */
   readonly path: string;
 }
 
-/** One channel of a connection. */
+/** A channel of a connection. */
 export interface ChannelInfo {
   readonly topic: string;
   readonly status: "joining" | "joined" | "leaving";
 }
 
-/** One channel, and what it knows of its connection. */
+/** A channel in detail, with its connection. */
 export interface ChannelDetails extends ChannelInfo, SocketInfo {
   readonly joinRef: unknown;
-  /** Its assigns as they are now; as text, where they cannot be given to another thread. */
+  /** The channel's current assigns; as text, if they cannot be sent to another thread. */
   readonly assigns: unknown;
 }
 
-/** What main may ask. */
+/** A question of main. */
 export type Question =
   | { readonly about: "subscribers"; readonly topic: string }
   | { readonly about: "topics"; readonly prefix: string; readonly limit: number }
@@ -47,7 +47,7 @@ export type Question =
   | { readonly about: "channel"; readonly connection: number; readonly topic: string }
   | PresenceQuestion;
 
-/** Who is there: on a topic, or under a key of it. */
+/** A question about the presences on a topic, or under one of its keys. */
 export interface PresenceQuestion {
   readonly about: "presences";
   readonly name: string;
@@ -55,24 +55,24 @@ export interface PresenceQuestion {
   readonly key: string | undefined;
 }
 
-/** What each question is answered with. */
+/** The type of the answer to each question. */
 export interface Answers {
   readonly subscribers: number;
-  /** The first topics by their names. */
+  /** The first topics in order of their names. */
   readonly topics: readonly TopicCount[];
-  /** The first connections by their numbers. */
+  /** The first connections in order of their numbers. */
   readonly sockets: readonly SocketInfo[];
-  /** Undefined: there is no such connection. */
+  /** Undefined if the connection does not exist. */
   readonly channels: readonly ChannelInfo[] | undefined;
-  /** Undefined: there is no such channel. */
+  /** Undefined if the channel does not exist. */
   readonly channel: ChannelDetails | undefined;
   readonly presences: PresenceAnswer;
 }
 
-/** An answer, in the form of its question. */
+/** An answer to any question. */
 export type Answer = Answers[keyof Answers];
 
-/** What is asked about. */
+/** The parts of a shard that questions are about. */
 export interface Introspected {
   readonly shard: number;
   readonly pubsub: {
@@ -141,7 +141,7 @@ function channelInfo(channel: RoutedChannel): ChannelInfo {
   return { topic: channel.topic, status: statusOf(channel) };
 }
 
-/** Gives what can be given to another thread, of whatever the user made. */
+/** Returns the assigns as they can be sent to another thread: as a clone, or else as text. */
 function sendable(assigns: object): unknown {
   try {
     return structuredClone(assigns);

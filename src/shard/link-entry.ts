@@ -1,5 +1,5 @@
 /**
- * Entry of the link's thread: makes the adapter, starts the link, obeys main.
+ * Entry point of the link's thread: creates the adapter, starts the link, handles messages of main.
  *
  * Runs on: link.
  */
@@ -26,13 +26,13 @@ process.on("uncaughtException", (error) => {
   counters.add(COUNTER.uncaught);
   logger.log("uncaught", { thread: "link", err: error });
 });
-// It has no connections of the engine: main need not wait for it.
+// The link has no engine: main does not need to wait for it before the process exits.
 new Life(memory.life).close(number);
 
 try {
   const link = new Link(member, await makeAdapter());
   await link.start(isReplacement);
-  parentPort?.on("message", (message: MainMessage) => void obey(link, message));
+  parentPort?.on("message", (message: MainMessage) => void handleMain(link, message));
   tell({ kind: "ready", descriptor: 0, outgoing: [] });
 } catch (error) {
   tell({ kind: "failed", error: reportOf(error) });
@@ -50,7 +50,7 @@ async function makeAdapter(): Promise<Adapter> {
   );
 }
 
-async function obey(link: Link, message: MainMessage): Promise<void> {
+async function handleMain(link: Link, message: MainMessage): Promise<void> {
   if (message.kind === "retire") {
     member.retire(message.member, message.hasLost);
     tell({ kind: "retired", member: message.member });

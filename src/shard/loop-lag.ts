@@ -1,13 +1,13 @@
 /**
- * How late this thread's event loop runs: by a timer, and how much too late it fires.
+ * Measures the lag of this thread's event loop, by how late a timer fires.
  *
  * Runs on: shard.
  */
 
-/** Time between two samples: ten a second cost nothing that can be measured. */
+/** Time between two samples. Ten a second have no measurable cost. */
 const SAMPLE_MS = 100;
 
-/** Samples the lag of the event loop. */
+/** Samples the event loop's lag. */
 export class LoopLag {
   readonly #onSample: (lagMs: number) => void;
   readonly #sample = (): void => this.#take();

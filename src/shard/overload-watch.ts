@@ -1,8 +1,8 @@
 /**
- * Measures a shard's overload, and tells those who have to know.
+ * Samples a shard's load, and reports changes of its overload level.
  *
  * Runs on: shard.
- * Order: the level is set before anybody is told of it.
+ * Order: the level is set before a change is reported.
  */
 
 import { getHeapStatistics } from "node:v8";
@@ -21,27 +21,27 @@ import {
   type OverloadStep,
 } from "./overload.ts";
 
-/** What it is made of. */
+/** The dependencies of an OverloadWatch. */
 export interface OverloadWatchParts {
   readonly limits: OverloadLimits;
   readonly counters: Counters;
   readonly logger: Logger;
-  /** Called where the shard is to be taken out of the deal (false), or put back (true). */
+  /** Called when main should take the shard out of the rotation (false), or put it back (true). */
   readonly onRotation: (isIn: boolean) => void;
 }
 
-/** The watch over one shard. */
+/** Watches the overload of one shard. */
 export class OverloadWatch {
   readonly #parts: OverloadWatchParts;
   readonly #overload: Overload;
-  readonly #lag = new LoopLag((lagMs) => this.#look(lagMs));
+  readonly #lag = new LoopLag((lagMs) => this.#sample(lagMs));
 
   constructor(parts: OverloadWatchParts) {
     this.#parts = parts;
-    this.#overload = new Overload(parts.limits, (...step) => this.#stepped(...step));
+    this.#overload = new Overload(parts.limits, (...step) => this.#report(...step));
   }
 
-  /** False while joins are to be refused. */
+  /** False while joins must be refused. */
   get takesJoins(): boolean {
     return this.#overload.level === "normal";
   }
@@ -54,15 +54,15 @@ export class OverloadWatch {
     this.#lag.stop();
   }
 
-  #look(lagMs: number): void {
+  #sample(lagMs: number): void {
     const { counters } = this.#parts;
     const heapBytes = getHeapStatistics().used_heap_size;
     counters.set(COUNTER.loopLagMs, lagMs);
     counters.set(COUNTER.heapBytes, heapBytes);
-    this.#overload.look({ lagMs, heapBytes });
+    this.#overload.update({ lagMs, heapBytes });
   }
 
-  #stepped(
+  #report(
     step: OverloadStep,
     from: OverloadLevel,
     to: OverloadLevel,

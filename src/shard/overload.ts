@@ -1,25 +1,25 @@
 /**
- * How overloaded a shard is, and every step between the levels.
+ * The overload levels of a shard, and all steps between them.
  *
  *            rise               rise
  *   normal --------> refusing --------> withdrawn
  *          <--------          <--------
  *            fall               fall
  *
- *   normal     everything is taken
- *   refusing   joins are answered with error `overloaded`
- *   withdrawn  and new connections are dealt to other shards; where all are withdrawn, main
- *              answers them with 503
+ *   normal     serves everything
+ *   refusing   answers joins with error `overloaded`
+ *   withdrawn  in addition gets no new connections; if all shards are withdrawn, main answers these
+ *              with 503
  *
- * What is looked at are the loop's lag and the heap, each as a share of its threshold; the larger
- * share counts. It rises to `refusing` at 1, to `withdrawn` at a second share of its own, when two
- * looks in a row find that: one callback that held the loop once is no overload. It falls when
- * ten looks in a row find less than three quarters of what it took to rise.
+ * The load is the larger of two ratios: the event loop's lag and the heap, each divided by its
+ * threshold. The level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two samples
+ * in a row reach that: one slow callback is not an overload. It falls if ten samples in a row are below
+ * three quarters of what it took to rise.
  *
- * Runs on: shard. No clock and no timer of its own: whoever measures calls `look`.
+ * Runs on: shard. Has no clock or timer; the caller of `update` takes the samples.
  */
 
-/** Level of overload. */
+/** A level of overload. */
 export type OverloadLevel = "normal" | "refusing" | "withdrawn";
 /** A step between two levels. */
 export type OverloadStep = "rise" | "fall";
@@ -30,29 +30,29 @@ const STEPS: Record<OverloadLevel, Partial<Record<OverloadStep, OverloadLevel>>>
   withdrawn: { fall: "refusing" },
 };
 
-/** Levels by their number, as the counter has it. */
+/** The levels; a level's index is the value of the counter. */
 export const OVERLOAD_LEVELS: readonly OverloadLevel[] = ["normal", "refusing", "withdrawn"];
 
-/** Gives the level after a step, or undefined where that step cannot happen. */
+/** Returns the level after a step, or undefined if that step is impossible. */
 export function nextLevel(level: OverloadLevel, step: OverloadStep): OverloadLevel | undefined {
   return STEPS[level][step];
 }
 
-/** What a shard's overload is measured by. */
+/** The thresholds of overload. */
 export interface OverloadLimits {
   readonly overloadLagMs: number;
   readonly overloadHeapBytes: number;
-  /** Second threshold, in percent of the first. */
+  /** The threshold for `withdrawn`, in percent of the one for `refusing`. */
   readonly withdrawPercent: number;
 }
 
-/** What a look found. */
+/** A sample of a shard's load. */
 export interface OverloadMeasures {
   readonly lagMs: number;
   readonly heapBytes: number;
 }
 
-/** Is told of each step. */
+/** Called after each step. */
 export type OverloadHandler = (
   step: OverloadStep,
   from: OverloadLevel,
@@ -60,17 +60,18 @@ export type OverloadHandler = (
   measures: OverloadMeasures,
 ) => void;
 
-const LOOKS_TO_RISE = 2;
-const LOOKS_TO_FALL = 10;
-const FALL_SHARE = 0.75;
+const SAMPLES_TO_RISE = 2;
+const SAMPLES_TO_FALL = 10;
+const FALL_RATIO = 0.75;
 
 /** The overload of one shard. */
 export class Overload {
   readonly #limits: OverloadLimits;
   readonly #onStep: OverloadHandler;
   #level: OverloadLevel = "normal";
-  /** Looks in a row that asked for a rise, and for a fall. */
+  /** How many samples in a row called for a rise. */
   #high = 0;
+  /** How many samples in a row called for a fall. */
   #low = 0;
 
   constructor(limits: OverloadLimits, onStep: OverloadHandler) {
@@ -82,20 +83,20 @@ export class Overload {
     return this.#level;
   }
 
-  /** Takes what was measured; at most one step follows. */
-  look(measures: OverloadMeasures): void {
+  /** Takes a sample into account. At most one step follows. */
+  update(measures: OverloadMeasures): void {
     const { overloadLagMs, overloadHeapBytes } = this.#limits;
-    const share = Math.max(measures.lagMs / overloadLagMs, measures.heapBytes / overloadHeapBytes);
-    const isHigh = share >= this.#shareOf(nextLevel(this.#level, "rise"));
-    const isLow = this.#level !== "normal" && share < this.#shareOf(this.#level) * FALL_SHARE;
+    const ratio = Math.max(measures.lagMs / overloadLagMs, measures.heapBytes / overloadHeapBytes);
+    const isHigh = ratio >= this.#ratioOf(nextLevel(this.#level, "rise"));
+    const isLow = this.#level !== "normal" && ratio < this.#ratioOf(this.#level) * FALL_RATIO;
     this.#high = isHigh ? this.#high + 1 : 0;
     this.#low = isLow ? this.#low + 1 : 0;
-    if (this.#high >= LOOKS_TO_RISE) this.#step("rise", measures);
-    else if (this.#low >= LOOKS_TO_FALL) this.#step("fall", measures);
+    if (this.#high >= SAMPLES_TO_RISE) this.#step("rise", measures);
+    else if (this.#low >= SAMPLES_TO_FALL) this.#step("fall", measures);
   }
 
-  /** Share of the thresholds at which a level begins. */
-  #shareOf(level: OverloadLevel | undefined): number {
+  /** Returns the load, relative to the thresholds, at which a level begins. */
+  #ratioOf(level: OverloadLevel | undefined): number {
     if (level === "refusing") return 1;
     return level === "withdrawn" ? this.#limits.withdrawPercent / 100 : Infinity;
   }

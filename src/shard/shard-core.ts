@@ -1,9 +1,9 @@
 /**
- * The part of a shard that knows no engine: its member and PubSub, channels and sockets, presences,
- * and the app's context.
+ * The part of a shard that is independent of the engine: its member and PubSub, its channels, sockets
+ * and presences, and the app's context.
  *
- * Frames come in through `sockets`, and go out through whatever connections and publisher it is
- * given. A shard puts the engine around it, tests of channels put nothing around it.
+ * Frames enter through `sockets`, and leave through the connections and the publisher that it is given.
+ * `Shard` adds the engine to it. `SoloShard`, for tests of channels, does without one.
  *
  * Runs on: shard.
  */
@@ -50,7 +50,7 @@ import { isRawMountDefinition, routeOf } from "../endpoint/endpoint.ts";
 import type { AnyMountDefinition, EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf, TopicWriters } from "../endpoint/outgoing-schemas.ts";
 
-/** What the core of a shard is made of. */
+/** The dependencies of a ShardCore. */
 export interface ShardCoreParts {
   readonly start: Omit<ShardStart, "app" | "predecessors">;
   readonly counters: Counters;
@@ -58,11 +58,11 @@ export interface ShardCoreParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   readonly endpoint: EndpointDefinition;
-  /** Of rate limits. */
+  /** The clock of rate limits. */
   readonly clock: Clock;
-  /** Reports whether further joins are taken. */
+  /** Reports whether joins are accepted. */
   readonly takesJoins: () => boolean;
-  /** Takes a record of a long-poll request that another shard forwards, or answers. */
+  /** Handles a record of a long-poll request that another shard forwards or answers. */
   readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
 
@@ -80,7 +80,7 @@ export class ShardCore {
   readonly sockets: SocketOpener = {
     open: (connection, identity) => openSocket(this.#sockets, connection, identity),
   };
-  /** What holds broadcasts: all of a coalescing window, or those of a burst. */
+  /** Broadcasts that are held until the end of a coalescing window or of a burst's turn. */
   readonly held: HeldBroadcasts;
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
@@ -144,31 +144,31 @@ export class ShardCore {
     });
   }
 
-  /** Takes no records yet, but lets members be retired: before `start`. */
+  /** Allows members to be retired. Called before `start`, when no records are received yet. */
   attach(): void {
     this.member.attach(this.#handler);
   }
 
-  /** Begins to take records, and to share presences. */
+  /** Starts to receive records, and to share presences. */
   start(): void {
     this.member.start(this.#handler);
     this.presences.start();
   }
 
-  /** Has all that is held leave now. */
+  /** Publishes all broadcasts that are held. */
   endWindow(): void {
     this.#window.end();
   }
 
-  /** Takes no more records, and is no subscriber any more. */
+  /** Stops receiving records, and ends all subscriptions. */
   stop(): void {
     this.presences.close();
     this.member.stop();
   }
 
   /**
-   * Ends what asynchronous callbacks kept too long, and connections whose time is over. Called from
-   * the shard's sweep.
+   * Ends channels, raw sockets and joins whose callbacks take too long, and connections that have
+   * expired. Called by the shard's sweep.
    */
   checkTimeouts(nowMs: number): void {
     this.#callbacks.checkTimeouts(nowMs);
@@ -176,22 +176,22 @@ export class ShardCore {
     this.#expiries.look();
   }
 
-  /** Gives back what is long past of the limits that shards share. Called from the shard's sweep. */
+  /** Resets long-past buckets of the rate limits that shards share. Called by the shard's sweep. */
   refreshRates(): void {
     if (this.#sharesRates) this.#rates.refresh(this.#parts.clock());
   }
 
   /**
-   * Waits until nothing of the user's runs for a connection: all have ended.
+   * Waits until all channels and raw sockets have ended, including their `terminate`.
    *
-   * @param limitMs - the longest time; without it, for as long as it takes
-   * @returns how many channels and raw sockets are left then
+   * @param limitMs - the longest time to wait; without it there is no limit
+   * @returns how many channels and raw sockets have not ended
    */
   async allEnded(limitMs?: number): Promise<number> {
     return this.#callbacks.live.allGone(limitMs);
   }
 
-  /** Makes what a socket's connections need of its definition at a path. */
+  /** Creates the mount of a socket at a path. */
   makeMount(path: string, mount: AnyMountDefinition): AnyMount {
     const { options } = this.#parts.start;
     const connectTimeoutMs = options.handlerTimeoutMs;
@@ -211,7 +211,7 @@ export class ShardCore {
     return limiter;
   }
 
-  /** Reports whether a channel, or the context, can own presences. */
+  /** Returns the state of an owner of presences: a channel, or the context. */
   #ownerState(owner: object): OwnerState {
     if (owner === this.context) return "alive";
     if (!(owner instanceof Channel)) return "stranger";

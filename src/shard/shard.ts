@@ -1,6 +1,6 @@
 /**
- * A shard: the composition root of all that one worker thread owns: the core, and around it the
- * engine with its transports, and the clock.
+ * A shard: the composition root of one worker thread. It consists of the core, the engine's app with the
+ * transports and routes, and the sweep.
  *
  * Runs on: shard.
  */
@@ -38,7 +38,7 @@ import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
-/** One shard. */
+/** A shard. */
 export class Shard {
   readonly app: EngineApp;
   readonly #start: ShardStart;
@@ -66,7 +66,7 @@ export class Shard {
     readonly engine: Engine;
     readonly tasks: Tasks;
     readonly logger: Logger;
-    /** Called when the shard is to be taken out of the deal (false), or put back (true). */
+    /** Called when main should take the shard out of the rotation (false), or put it back (true). */
     readonly onRotation: (isIn: boolean) => void;
   }) {
     const { memory, options, member } = start;
@@ -103,11 +103,11 @@ export class Shard {
     ];
   }
 
-  /** Runs the app's `start`, mounts sockets and routes, and begins to take records. */
+  /** Runs the app's `start`, mounts sockets and routes, and starts to receive records. */
   async start(): Promise<void> {
     const endpoint = this.#endpoint;
     const { context } = this.#core;
-    // Before its first turn: a member may have to be forgotten while the app starts.
+    // First of all, because a member may have to be retired while the app starts.
     this.#core.attach();
     await startApp(endpoint, context);
     if (this.#isClosed) return;
@@ -122,13 +122,13 @@ export class Shard {
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();
-    // Last: from now on clients may come.
+    // Last, because clients may connect from here on.
     for (const transport of this.#transports) await transport.start?.();
   }
 
   /**
-   * Closes all connections, and ends all channels; takes no more, and goes on with routes. Called
-   * again, it goes on at the new pace.
+   * Closes all connections and ends all channels. Accepts no more of them, but still serves routes. A
+   * second call changes the pace.
    */
   async drain(pace: DrainPace): Promise<ShardDrain> {
     if (this.#drained) void this.#drainTransports(pace);
@@ -136,40 +136,40 @@ export class Shard {
     return this.#drained;
   }
 
-  /** Runs the app's `stop`, and sees that what was broadcast last is on its way. */
+  /** Runs the app's `stop`, and waits until the last broadcasts are in the rings. */
   async finish(): Promise<void> {
     this.#finished ??= this.#finish();
     return this.#finished;
   }
 
-  /** Ends all connections at once. */
+  /** Closes all connections at once. */
   cut(): void {
     for (const transport of this.#transports) transport.cut();
   }
 
-  /** Closes the app and lets go of what keeps the thread alive. Nothing is served after it. */
+  /** Closes the engine's app, and everything that keeps the thread alive. Serves nothing after that. */
   close(): void {
     this.#isClosed = true;
     this.#sweep.stop();
     this.#overload.stop();
     this.#core.endWindow();
     this.app.close();
-    // The engine closes its own sockets, and knows nothing of other connections.
+    // `app.close` closes the engine's sockets. This closes all other connections.
     this.cut();
     this.#core.stop();
   }
 
   /**
-   * Forgets a member that ended, after what it had written was delivered.
+   * Delivers what a member had written before it ended, and then forgets it.
    *
-   * @param hasLost - whether it ended with records that were still to come
+   * @param hasLost - whether the member ended with records that it had not sent yet
    */
   retire(member: number, hasLost: boolean): void {
     this.#core.member.retire(member, hasLost);
     for (const transport of this.#transports) transport.memberGone?.(member);
   }
 
-  /** Answers what main asks. */
+  /** Answers a question of main. */
   async answer(question: Question): Promise<Answer> {
     const { shard } = this.#start;
     const sockets = (): Iterable<ServedSocket> =>
@@ -208,7 +208,7 @@ export class Shard {
     await member.exchange.sent(this.#start.options.shutdownMs);
   }
 
-  /** Returns a pace at which the sweep notices every time limit of the shard early enough. */
+  /** Returns an interval at which the sweep enforces each time limit of the shard soon enough. */
   #tickMs(): number {
     const { options } = this.#start;
     const limitsMs = Object.values(this.#endpoint.sockets).flatMap((mount) => [
@@ -220,7 +220,7 @@ export class Shard {
   }
 }
 
-/** Returns what the connections of a shard have in common. */
+/** Returns what all connections of a shard share. */
 function sharedOf(start: ShardStart, counters: Counters, logger: Logger): SharedByConnections {
   const { memory, options, shard, predecessors } = start;
   const life = new Life(memory.life);
@@ -233,7 +233,7 @@ function sharedOf(start: ShardStart, counters: Counters, logger: Logger): Shared
   };
 }
 
-/** Returns the time limits of joins that a mount's channels have of their own (ms). */
+/** Returns the join timeouts (ms) that a mount's channels set themselves. */
 function joinTimeoutsOf(mount: AnyMountDefinition): number[] {
   if (isRawMountDefinition(mount)) return [];
   const channels = Object.values(mount.channels).map((it) => routeOf(it).channel);

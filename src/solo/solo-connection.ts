@@ -1,5 +1,5 @@
 /**
- * A connection without a network: frames go in and out by calls.
+ * A connection without a network, which exchanges frames by method calls.
  *
  * Runs on: the thread of a test.
  */
@@ -10,24 +10,24 @@ import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { Socket } from "../socket/socket.ts";
 import type { CustomConnection } from "../transport/custom/custom-connection.ts";
 
-/** The other end of a connection. */
+/** The client's end of a connection. */
 export interface SoloClient {
-  /** Takes a frame of the server: text, or the bytes of a binary one, which are its own. */
+  /** Called with each frame from the server: text, or bytes that it may keep. */
   onFrame(frame: string | Uint8Array): void;
   /** Called when the server closes the connection. */
   onClose(code: number): void;
 }
 
-/** A channel of a connection, as it is inside. */
+/** The server's side of a channel. */
 export interface SoloChannel {
   readonly assigns: object;
-  /** True once nothing of it is left: its `terminate` has settled. */
+  /** True once the channel has ended and its `terminate` has settled. */
   readonly hasEnded: boolean;
-  /** Sends it a message for its `handleInfo`; a raw channel has none. */
+  /** Sends a message to the channel's `handleInfo`. Ignored by a raw channel, which has none. */
   send(message: unknown): void;
 }
 
-/** A connection whose client is code in the same thread. */
+/** The server's side of a connection whose client is code in the same thread. */
 export class SoloConnection {
   readonly #connection: CustomConnection;
 
@@ -35,7 +35,7 @@ export class SoloConnection {
     this.#connection = connection;
   }
 
-  /** False once either side has closed it. */
+  /** False once either side has closed the connection. */
   get isOpen(): boolean {
     return this.#connection.isOpen;
   }
@@ -51,17 +51,17 @@ export class SoloConnection {
     return socket instanceof Socket ? socket.assigns : {};
   }
 
-  /** Takes a frame of the client. */
+  /** Receives a frame from the client. */
   receive(frame: string | Uint8Array): void {
     this.#connection.receive(frame);
   }
 
-  /** Ends the connection of a client that is gone. */
+  /** Ends the connection as if the client had gone away with a close code. */
   lose(code: number): void {
     this.#connection.closed(code);
   }
 
-  /** Finds the channel of a join, settled or not. */
+  /** Returns the channel of a join, even if the join is still pending. */
   channel(topic: string, joinRef: string): SoloChannel | undefined {
     const channels = this.#connection.socket?.allChannels() ?? [];
     const channel = channels.find((one) => one.topic === topic && one.sentJoinRef === joinRef);

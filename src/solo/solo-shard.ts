@@ -1,9 +1,8 @@
 /**
- * A shard that is alone, without an engine and without threads: what tests of channels run on.
+ * A shard without an engine or threads, on which the tests of channels run.
  *
- * It is the core of every shard, over memory that it shares with nobody, and so what channels do
- * here they do in a server. Unless it is told to tick, `handlerTimeoutMs` ends no channel and
- * `joinTimeoutMs` no join.
+ * It has the same core as every shard, over memory that it does not share, so channels behave as they do
+ * in a server. Without `ticks`, there is no sweep, and timeouts of callbacks and joins have no effect.
  *
  * Runs on: the thread of a test.
  */
@@ -45,7 +44,7 @@ import { SoloConnection, type SoloClient } from "./solo-connection.ts";
 
 export type { ShardContext } from "../channel/context.ts";
 
-/** Who a connection is, without being asked. */
+/** What a socket's `connect` and `id` would return. */
 export interface SoloIdentity {
   readonly id: string | null;
   readonly assigns: unknown;
@@ -53,24 +52,24 @@ export interface SoloIdentity {
 
 /** A request to connect. */
 export interface SoloRequest {
-  /** Of the socket: as the endpoint has it, or with values for its variables. */
+  /** The socket's path, with or without values for its variables; undefined: the only socket. */
   readonly path: string | undefined;
   readonly params: Readonly<Record<string, unknown>>;
-  /** What the mount asks for and is not given is that of a client on this machine. */
+  /** Overrides the connect info of a client on this machine. */
   readonly connectInfo: Partial<ConnectInfo>;
-  /** Stands for what the socket's `connect` and `id` would give; undefined: they are asked. */
+  /** Used instead of calling `connect` and `id`, if it is set. */
   readonly identity: SoloIdentity | undefined;
 }
 
-/** What became of a request to connect. */
+/** The outcome of a request to connect. */
 export type SoloDecision =
   | { readonly result: "ok"; readonly connection: SoloConnection }
   | Exclude<TransportDecision, { readonly result: "ok" }>;
 
-/** Takes broadcasts of a topic. */
+/** Called with each broadcast of a topic. */
 export type SoloSubscriber = (broadcast: Broadcast) => void;
 
-/** A mount, and what its sockets are told of a client: what they are told over WebSocket. */
+/** A mount, with the handshake policy of its WebSocket. */
 interface SoloMount {
   readonly path: string;
   readonly mount: AnyMount;
@@ -79,7 +78,7 @@ interface SoloMount {
 
 const MEMBER = 0;
 const VSN = "2.0.0";
-/** Tests limit a handful of ids and addresses. */
+/** A small rate table: tests limit few ids and addresses. */
 const SOLO_RATE_BITS = 12;
 
 /** A shard without an engine. */
@@ -90,11 +89,11 @@ export class SoloShard {
   readonly #mounts: readonly SoloMount[];
   readonly #sweep: Sweep;
   readonly #ticks: boolean;
-  /** How many connections had an identity. */
+  /** The number of connections with a given identity. */
   #identified = 0;
   readonly #listeners = new Map<SoloSubscriber, object>();
   readonly #open: ConnectionSet<CustomConnection>;
-  /** Carries the test's connections as it would those of a transport of the app's own. */
+  /** The tests' connections are those of a custom transport. */
   readonly #connections: CustomConnections;
 
   constructor({
@@ -108,7 +107,7 @@ export class SoloShard {
     readonly options: ResolvedOptions;
     readonly data: unknown;
     readonly logger: Logger;
-    /** Whether it looks now and then at what takes too long, as a shard does. */
+    /** Whether the sweep runs, so that timeouts take effect. */
     readonly ticks: boolean;
   }) {
     const memory = makeSoloMemory(options);
@@ -143,7 +142,7 @@ export class SoloShard {
       const mount = this.#core.makeMount(path, given);
       const websocket = websocketOptionsOf(given) ?? {};
       const whole = handshakePolicyOf(path, endpoint, given, websocket);
-      // Tests speak version 2, whatever else the mount knows.
+      // Tests use version 2, whatever serializers the mount has.
       const policy = { ...whole, serializers: DEFAULT_SERIALIZERS };
       this.#connections.mount(mount, policy);
       return { path, mount, policy };
@@ -161,7 +160,7 @@ export class SoloShard {
     await startApp(this.#endpoint, this.context);
   }
 
-  /** Closes all connections, ends all channels, runs the app's `stop`. */
+  /** Closes all connections, waits until all channels have ended, and runs the app's `stop`. */
   async stop(): Promise<void> {
     this.#open.cut();
     await this.#core.allEnded();
@@ -171,7 +170,7 @@ export class SoloShard {
   }
 
   /**
-   * Has the socket's `connect` and `id` decide, unless the request has an identity.
+   * Connects a client. Calls the socket's `connect` and `id` unless the request has an identity.
    *
    * @throws SIM_ERR_OPTION_INVALID if no socket has the path
    */
@@ -200,7 +199,7 @@ export class SoloShard {
     this.#core.pubsub.subscribe(topic, listener);
   }
 
-  /** Broadcasts to all subscribers but one. */
+  /** Broadcasts to all subscribers of a topic except `from`. */
   broadcastFrom(
     from: SoloSubscriber | undefined,
     topic: string,
@@ -211,7 +210,7 @@ export class SoloShard {
     this.#core.pubsub.broadcast(topic, event, payload ?? {}, "cluster", left);
   }
 
-  /** Mounts a socket again, as one that knows already who its connections are. */
+  /** Mounts a socket under another path, with callbacks that return the given identity. */
   #mountOf({ mount, policy }: SoloMount, { id, assigns }: SoloIdentity): string {
     this.#identified += 1;
     const path = `${mount.path}/identified/${this.#identified}`;
@@ -236,7 +235,7 @@ export class SoloShard {
   }
 }
 
-/** The head of a request that a client on this machine would make. */
+/** Returns the head of a request from a client on this machine. */
 function localHead(path: string): RequestHead {
   return {
     method: "GET",
@@ -248,7 +247,7 @@ function localHead(path: string): RequestHead {
   };
 }
 
-/** Memory of a node of one member, which has nobody to send to. */
+/** Allocates the memory of a node with a single member. */
 function makeSoloMemory(options: ResolvedOptions): NodeMemory {
   const indexLayout = { indexBits: options.indexBits, members: 1 };
   return {

@@ -1,8 +1,8 @@
 /**
- * The open connections of one transport, and what all transports do with theirs.
+ * The open connections of one transport, and the work that all transports have in common.
  *
- * A transport makes its connections and carries their frames. The set numbers, counts and lists them,
- * finds the slow ones, and ends them in a drain.
+ * A transport creates its connections and carries their frames. The set numbers, counts and lists the
+ * connections, finds the slow ones, and ends them in a drain.
  *
  * Runs on: shard; one for each transport.
  * Owns: the set of open connections, and the shard's counters of connections and frames.
@@ -18,13 +18,13 @@ import type { ConnectionNumbers } from "./connection-numbers.ts";
 import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import { roomWithin, SlowClients, type SlowConnection } from "./slow-clients.ts";
 
-/** What the connections of a shard have in common, whatever carries them. */
+/** What all connections of a shard share, whatever their transport. */
 export interface SharedByConnections {
   readonly counters: Counters;
   readonly logger: Logger;
   readonly numbers: ConnectionNumbers;
   readonly options: Pick<ResolvedOptions, "maxBackpressureBytes" | "slowClientMs">;
-  /** Reports whether the node drains: then no shard accepts connections. */
+  /** Reports whether the whole node is draining, so that no shard accepts connections. */
   readonly isNodeDrained: () => boolean;
 }
 
@@ -32,9 +32,9 @@ export interface SharedByConnections {
 export class ConnectionSet<C extends SlowConnection> {
   readonly slowClients: SlowClients<C>;
   readonly logger: Logger;
-  /** Beyond this much that waits (bytes) a client may be slow. */
+  /** A client with more unsent bytes than this may be slow. */
   readonly maxBackpressureBytes: number;
-  /** While less than this waits (bytes), a connection has room. */
+  /** A connection with fewer unsent bytes than this has room. */
   readonly roomBytes: number;
   readonly #open = new Set<C>();
   readonly #counters: Counters;
@@ -43,7 +43,7 @@ export class ConnectionSet<C extends SlowConnection> {
   readonly #drain: Drain<C>;
   #isClosing = false;
 
-  /** @param transport - its name, for telemetry */
+  /** @param transport - the transport's name, for telemetry */
   constructor(transport: string, shared: SharedByConnections) {
     const { counters, logger, numbers, options, isNodeDrained } = shared;
     this.logger = logger;
@@ -59,12 +59,12 @@ export class ConnectionSet<C extends SlowConnection> {
     });
   }
 
-  /** How many are open. */
+  /** The number of open connections. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** True once connections are ended, here or on the whole node: none is to be accepted. */
+  /** True once this shard or the whole node drains: no more connections may be accepted. */
   get isDraining(): boolean {
     return this.#isClosing || this.#isNodeDrained();
   }
@@ -74,7 +74,7 @@ export class ConnectionSet<C extends SlowConnection> {
   }
 
   /**
-   * Goes through the sockets of all connections, in the order in which they were opened.
+   * Iterates over the sockets of all connections, in the order in which they were opened.
    *
    * @yields each socket
    */
@@ -87,7 +87,7 @@ export class ConnectionSet<C extends SlowConnection> {
     return this.#numbers.take();
   }
 
-  /** Adds a connection that was opened. */
+  /** Adds an open connection. */
   add(connection: C): void {
     this.#open.add(connection);
     this.#counters.add(COUNTER.connections, 1);
@@ -101,44 +101,44 @@ export class ConnectionSet<C extends SlowConnection> {
     this.#drain.closed(connection);
   }
 
-  /** Counts a frame of a client (bytes, or UTF-16 units of text that is received as such). */
+  /** Counts a frame from a client; the length is in bytes, or UTF-16 units if it came as a string. */
   received(length: number): void {
     this.#counters.add(COUNTER.framesIn, 1);
     this.#counters.add(COUNTER.bytesIn, length);
   }
 
-  /** Counts a frame that was sent to one connection (bytes, or UTF-16 units of text). */
+  /** Counts a frame sent to one connection; the length is in bytes, or UTF-16 units if it is text. */
   sent(length: number): void {
     this.#counters.add(COUNTER.framesOut, 1);
     this.#counters.add(COUNTER.bytesOut, length);
     this.slowClients.sent(length);
   }
 
-  /** Counts a frame that the engine publishes to so many connections. */
+  /** Counts a frame that the engine publishes to `receivers` connections. */
   published(receivers: number, bytes: number): void {
     this.#counters.add(COUNTER.framesOut, receivers);
     this.#counters.add(COUNTER.bytesOut, receivers * bytes);
     this.slowClients.published(bytes);
   }
 
-  /** Notes that a client has taken some of what waited for it: a drain may have been waiting. */
+  /** Notes that some of a connection's unsent bytes were sent: a drain may be waiting for that. */
   taken(connection: C): void {
     this.#drain.taken(connection);
   }
 
-  /** Ends a connection with the code that tells its client to come back. */
+  /** Ends a connection with the close code that tells its client to reconnect. */
   restart({ socket }: C): void {
     socket?.end(CLOSE.restart, { shutdown: "draining" });
   }
 
-  /** Ends all connections in batches; resolves when none is left. Called again, it changes the pace. */
+  /** Ends all connections in batches; resolves when none is left. A second call changes the pace. */
   async drain(pace: DrainPace): Promise<DrainCounts> {
-    // First: a client that is told to come back must not come back here.
+    // First of all: a client that is told to reconnect must not get in here again.
     this.#isClosing = true;
     return this.#drain.run(pace);
   }
 
-  /** Ends all connections at once. Clients that have taken everything are told to come back. */
+  /** Ends all connections at once. Clients without unsent bytes are told to reconnect. */
   cut(): void {
     this.#isClosing = true;
     this.#drain.endAll();

@@ -1,16 +1,16 @@
 /**
- * Ends all connections of a transport in batches, so that their clients do not all come back at once.
+ * Ends all connections of a transport in batches, so that their clients do not all reconnect at once.
  *
- *   open --its batch is due, all is sent--> ended with 1012
+ *   open --batch due, nothing unsent--> ended with 1012
  *     |
- *     +--its batch is due, bytes are unsent--> leaving --they are taken--> ended with 1012
- *                                                 +------the deadline----> cut
+ *     +--batch due, bytes unsent--> leaving --client reads them--> ended with 1012
+ *                                      +--------deadline---------> cut
  *
- * Whoever plans a drain says into how many rounds it is split, the same for all transports of all
- * shards; each ends its share of its own connections in each round, and knows nothing of the others.
+ * The main thread splits a drain into rounds, the same for all transports of all shards. In each round
+ * every transport ends its share of its own connections, without coordinating with the others.
  *
  * Runs on: shard; once in the life of each transport.
- * Full: a client that does not take its last bytes is cut `deadlineMs` after the last batch.
+ * Full: a client that does not read its last bytes is cut `deadlineMs` after the last batch.
  */
 
 import { telemetry } from "../telemetry.ts";
@@ -19,49 +19,49 @@ import { telemetry } from "../telemetry.ts";
 export interface DrainPace {
   /** Batches that the connections are split into; at least 1. */
   readonly rounds: number;
-  /** From the beginning of one batch to that of the next. */
+  /** Time from the start of one batch to the start of the next. */
   readonly intervalMs: number;
-  /** Time over which those of a batch are ended, at random moments; 0: all at once. */
+  /** Time over which a batch is spread, each connection at a random moment; 0: all at once. */
   readonly spreadMs: number;
-  /** Time for a client to take its last bytes, from the last batch on. */
+  /** Time after the last batch in which clients may read their last bytes. */
   readonly deadlineMs: number;
-  /** False if the other shards go on, and clients may go there. */
+  /** True if the whole node drains; false if clients may reconnect to other shards of it. */
   readonly isOfNode: boolean;
 }
 
-/** What became of the connections that there were. */
+/** What became of the connections that were open. Those in neither count were closed by their clients. */
 export interface DrainCounts {
   readonly connections: number;
-  /** Ended with the code that tells the client to come back. */
+  /** Ended with the code that tells the client to reconnect. */
   readonly closed: number;
-  /** Cut, with bytes unsent. The others went by themselves. */
+  /** Cut with bytes unsent. */
   readonly cut: number;
 }
 
-/** What a drain needs of a connection. */
+/** What a drain needs to know about a connection. */
 export interface Drainable {
   readonly bufferedBytes: number;
 }
 
 /** The ways in which a drain ends a connection. */
 export interface DrainEnds<C> {
-  /** Ends it with the code that tells its client to come back. */
+  /** Ends a connection with the code that tells its client to reconnect. */
   restart(connection: C): void;
-  /** Ends the connection of a client that takes nothing. */
+  /** Ends the connection of a client that does not read. */
   cut(connection: C): void;
 }
 
-/** The time and the chance that a drain goes by. */
+/** The clock and the random numbers of a drain; tests pass their own. */
 export interface DrainClock {
-  /** Returns the time (ms), from any beginning. */
+  /** Returns a monotonic time in milliseconds. */
   now(): number;
-  /** Returns a random number from 0 to 1, without 1. */
+  /** Returns a random number in [0, 1). */
   random(): number;
 }
 
-/** Connections that are ended before others get a turn. */
+/** Connections that are ended in one turn of the event loop. */
 const CLOSES_PER_TURN = 500;
-/** Moments within a batch are this far apart. */
+/** Time between two slots of a batch. */
 const SLOT_MS = 10;
 const CLOCK: DrainClock = { now: () => performance.now(), random: () => Math.random() };
 
@@ -82,8 +82,8 @@ export class Drain<C extends Drainable> {
   #cut = 0;
 
   /**
-   * @param transport - its name, for telemetry
-   * @param connections - those that are open, now and later
+   * @param transport - the transport's name, for telemetry
+   * @param connections - the live set of open connections
    */
   constructor(
     transport: string,
@@ -98,8 +98,8 @@ export class Drain<C extends Drainable> {
   }
 
   /**
-   * Ends all connections; resolves when none is left. Called again, those that are left go at the
-   * new pace.
+   * Ends all connections; resolves when none is left. A second call sets a new pace for those that
+   * are left.
    */
   async run(pace: DrainPace): Promise<DrainCounts> {
     this.#pace = pace;
@@ -111,7 +111,7 @@ export class Drain<C extends Drainable> {
     return this.#drained;
   }
 
-  /** Ends all that are left at once. Clients that have taken all their bytes are told the code. */
+  /** Ends all that are left at once. Those without unsent bytes are told to reconnect. */
   endAll(): void {
     this.#endPause();
     for (const connection of this.#connections) {
@@ -120,7 +120,7 @@ export class Drain<C extends Drainable> {
     }
   }
 
-  /** Ends a connection that was leaving, if its client has now taken everything. */
+  /** Ends a connection that was leaving, if all of its bytes have now been sent. */
   taken(connection: C): void {
     if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
@@ -131,7 +131,7 @@ export class Drain<C extends Drainable> {
     if (this.#connections.size === 0) this.#onEmpty();
   }
 
-  /** Connections whose batch was not due so far. */
+  /** The number of connections whose batch is not due yet. */
   get #notDue(): number {
     return this.#connections.size - this.#leaving.size;
   }
@@ -158,7 +158,7 @@ export class Drain<C extends Drainable> {
     return { connections: total, closed: this.#closed, cut: this.#cut };
   }
 
-  /** Ends the connections that are not due yet, round by round, until the pace changes. */
+  /** Ends the connections that are not leaving yet, round by round, until the pace changes. */
   async #endBatches(pace: DrainPace): Promise<void> {
     const { rounds, intervalMs } = pace;
     const total = this.#notDue;
@@ -176,10 +176,10 @@ export class Drain<C extends Drainable> {
     }
   }
 
-  /** Ends the connections of one batch, each at its moment. */
+  /** Ends the connections of one batch, each in its slot. */
   async #endBatch(pace: DrainPace, count: number, startMs: number): Promise<void> {
-    const moments = this.#momentsOf(count, pace.spreadMs);
-    for (const [slot, some] of moments.entries()) {
+    const slots = this.#drawSlots(count, pace.spreadMs);
+    for (const [slot, some] of slots.entries()) {
       if (some === 0) continue;
       if (slot > 0) await this.#pauseUntil(startMs + slot * SLOT_MS);
       if (pace !== this.#pace) return;
@@ -187,19 +187,19 @@ export class Drain<C extends Drainable> {
     }
   }
 
-  /** Draws a moment for each of so many connections; gives how many there are at each. */
-  #momentsOf(count: number, spreadMs: number): Uint32Array {
-    const moments = new Uint32Array(Math.max(1, Math.floor(spreadMs / SLOT_MS)));
+  /** Draws a random slot for each connection; returns the number of connections in each slot. */
+  #drawSlots(count: number, spreadMs: number): Uint32Array {
+    const slots = new Uint32Array(Math.max(1, Math.floor(spreadMs / SLOT_MS)));
     for (let drawn = 0; drawn < count; drawn += 1) {
-      const slot = Math.floor(this.#clock.random() * moments.length);
-      moments[slot] = (moments[slot] as number) + 1;
+      const slot = Math.floor(this.#clock.random() * slots.length);
+      slots[slot] = (slots[slot] as number) + 1;
     }
-    return moments;
+    return slots;
   }
 
   async #endSome(count: number): Promise<void> {
     let done = 0;
-    // The set as it is at each step: those that have ended meanwhile are passed over.
+    // The iterator follows the live set, so connections that end meanwhile are skipped.
     for (const connection of this.#connections) {
       if (this.#leaving.has(connection)) continue;
       if (connection.bufferedBytes === 0) this.#restart(connection);
@@ -220,7 +220,7 @@ export class Drain<C extends Drainable> {
     this.#ends.cut(connection);
   }
 
-  /** In Phoenix's words: this batch of so many has `count` of the `total`. */
+  /** Publishes the telemetry event of a batch, with the same fields as Phoenix's. */
   #report(batch: DrainBatch): void {
     if (!telemetry.socket_drain.hasSubscribers) return;
     telemetry.socket_drain.publish({ transport: this.#transport, ...batch });
@@ -233,7 +233,7 @@ export class Drain<C extends Drainable> {
 
   async #pauseUntil(atMs: number): Promise<void> {
     const pauseMs = atMs - this.#clock.now();
-    // Behind time: others get their turn all the same.
+    // Behind schedule: still let the event loop turn.
     if (pauseMs <= 0) return nextTurn();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pauseMs);
@@ -252,7 +252,7 @@ interface DrainBatch {
   readonly rounds: number;
 }
 
-/** Returns how many of `total` are ended once a round is over: each round has an even share. */
+/** Returns how many of `total` connections are due after a round; all rounds have an even share. */
 function dueAfter(index: number, rounds: number, total: number): number {
   return Math.ceil(((index + 1) * total) / rounds);
 }

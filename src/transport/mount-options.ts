@@ -1,6 +1,6 @@
 /**
- * What a mount says of the transports that it is reached by: one key for each built-in transport, and
- * what they have in common.
+ * The transport options of a mount: one key for each built-in transport, and the options that apply to
+ * all of them.
  *
  * Runs on: shard.
  */
@@ -23,20 +23,23 @@ import {
   type WebSocketMountOptions,
 } from "./websocket/websocket-options.ts";
 
-/** What a mount says of its transports, whatever its socket. */
+/** The transport options of a mount, whatever its socket. */
 export interface MountOptions extends HandshakeOptions {
-  /** Options of the WebSocket at `<path>/websocket`; true, the default: the server's; false: none. */
+  /**
+   * WebSocket at `<path>/websocket`. True (the default): with the server's options; an object
+   * overrides them; false: off.
+   */
   readonly websocket?: boolean | WebSocketMountOptions;
-  /** Whether clients may poll at `<path>/longpoll`, and how; false by default. */
+  /** Long-poll at `<path>/longpoll`, likewise. Default: false. */
   readonly longpoll?: boolean | LongPollMountOptions;
   /**
-   * True: clients may send a token (`authToken` of the official client), as a subprotocol or a
-   * header, and `connectInfo.authToken` has it.
+   * Whether clients may send a token (`authToken` of the official client), as a subprotocol or in a
+   * header. It is passed to `connect` as `connectInfo.authToken`.
    */
   readonly authToken?: boolean;
 }
 
-/** Names of these. */
+/** The names of all transport options. */
 export const MOUNT_OPTION_KEYS = [
   "websocket",
   "longpoll",
@@ -45,7 +48,7 @@ export const MOUNT_OPTION_KEYS = [
 ] as const satisfies readonly (keyof MountOptions)[];
 
 /**
- * Checks what a mount says of its transports.
+ * Checks the transport options of a mount.
  *
  * @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID
  */
@@ -56,12 +59,12 @@ export function checkMountOptions(
 ): void {
   checkWebSocketOptions(path, mount.websocket);
   checkLongPollOptions(path, mount.longpoll);
-  // What the mount says for all must be right without any of them, too.
+  // A transport that is off is checked as {}, so that the mount's own options are always checked.
   const transports = [websocketOptionsOf(mount) ?? {}, longpollOptionsOf(mount) ?? {}];
   for (const transport of transports) handshakePolicyOf(path, endpoint, mount, transport);
 }
 
-/** Returns the time limits of a mount that the shard's sweep has to notice (ms). */
+/** Returns the time limits of a mount (ms) that the shard's sweep enforces. */
 export function timeLimitsOf(
   mount: MountOptions,
   options: Pick<ResolvedOptions, "idleTimeoutMs" | "longpollWindowMs" | "longpollTimeoutMs">,

@@ -1,29 +1,33 @@
 /**
- * Finds clients that read too slowly, and does with them what their socket's policy says.
+ * Finds clients that read too slowly, and applies the policy of their socket.
  *
- *   behind    more than `maxBackpressureBytes` wait, and after `slowClientMs` not less than before;
- *             or so much at once that no reader is given the time
- *   skipped   the engine, whose own limit lies far above ours, has skipped frames
- *   full      what it refused, and we keep in its place, has grown beyond our limit
+ *   behind    more than `maxBackpressureBytes` are unsent, and no fewer `slowClientMs` later; or
+ *             more than eight times that, at once
+ *   skipped   the engine skipped frames, at its own limit, which is far above ours
+ *   full      frames that the engine refused, and that we keep, exceed our limit
  *
- * A burst larger than the limit makes no client slow: what counts is looked at when the loop's
- * turn ends and the system has taken what it takes, and then the client is given its time.
+ * A burst larger than the limit does not make a client slow. Its connection is checked at the end of
+ * the turn, when the system has taken what fits into its buffers, and then the client has time to read.
  *
- * What builds up by publishing alone is found by looking at all connections, when more than the
- * limit was published since the last look. At a tick of the sweep those that were beyond the limit
- * are looked at again. All are looked at if what waited for one of them at the last look, and all that
- * was sent to anybody since, may together be more than the limit. So clients that read cost nothing.
- * The engine gives connections what was published as its turn ends; so a look may have come before
- * that, and what was published until then counts once more.
+ * Backlogs that build up by publishing alone are found by checking all connections, whenever more than
+ * the limit was published since the last check. Each tick of the sweep checks the connections that were
+ * over the limit. It checks all connections if the largest backlog at the last check, plus everything
+ * sent since, may exceed the limit. So clients that read cost nothing. The engine hands published frames to
+ * connections at the end of its turn, possibly after the check; so what was published before a check is
+ * counted again in the next.
+ *
+ * Policies:
+ *
+ *   close   The connection is cut. The client sees 1006, reconnects and joins again.
+ *   error   Channels whose broadcasts the engine publishes end at once with phx_error `client too
+ *           slow`. The client reads it after all that is unsent, and has missed nothing before it
+ *           unless the engine skipped frames. The connection stays open.
+ *
+ * `full` cuts the connection under either policy: no room is left for a phx_error.
  *
  * Runs on: shard.
- * Owns: the policy `close` (the connection is cut; the client sees 1006, comes back and joins
- *       again) and `error` (the channels that are published to end with phx_error `client too
- *       slow`, at once; it reaches the client when that has taken what waits before it. Where
- *       nothing was skipped it has missed nothing until then. The connection stays). `full` cuts
- *       under both: there is nowhere left to keep what would tell the client.
- * Full: the engine calls `dropped` once for a whole batch, with its first message, and may not be
- *       called from there: it is noted, and taken for a loss on all topics of the connection.
+ * Full: the engine calls `dropped` once for a batch, with its first message, and must not be called
+ *       from there. So the connection is only noted, and is taken to have lost frames on all topics.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -34,32 +38,32 @@ import type { SlowClientPolicy } from "../socket/definition.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 
-/** What is wrong with a connection, from the least to the worst. */
+/** Why a client is slow, in order of severity. */
 const CAUSES = ["behind", "skipped", "full"] as const;
 export type SlowCause = (typeof CAUSES)[number];
 
-/** What is looked at: a connection that knows what waits for its client. */
+/** A connection that knows how many bytes are unsent. */
 export interface SlowConnection {
   readonly id: number;
   readonly isOpen: boolean;
   readonly socket: ServedSocket | undefined;
-  /** Bytes that wait for a client which does not take them. */
+  /** Bytes that could not be sent yet. */
   readonly bufferedBytes: number;
-  /** Runs `work` so that frames which it sends leave together. */
+  /** Runs `work`, and sends the frames that it produced together. */
   cork(work: () => void): void;
-  /** Ends it without a word. */
+  /** Ends the connection without a close frame. */
   cut(): void;
 }
 
-/** Beyond this, or a quarter of the limit, what may wait elsewhere does. */
-const MOST_ROOM_BYTES = 65_536;
-/** So many times the limit, and no reader is given time. */
+/** A connection has room below this, or below a quarter of the limit, whichever is less. */
+const MAX_ROOM_BYTES = 65_536;
+/** A client that is over this many times the limit is slow at once. */
 const HARD_FACTOR = 8;
-/** Time between two looks at all connections because of what was published. */
-const LOOK_PAUSE_MS = 100;
-/** Upper bound of what a frame has beside its data: a header, and what compression may add. */
+/** Minimum time between checks of all connections that are triggered by publishing. */
+const CHECK_PAUSE_MS = 100;
+/** Upper bound of a frame's overhead: its header, and what compression may add. */
 const FRAME_EXTRA_BYTES = 32;
-/** Most bytes of a UTF-16 unit. */
+/** Maximum number of UTF-8 bytes per UTF-16 unit. */
 const UNIT_BYTES = 3;
 
 interface Watched {
@@ -67,32 +71,32 @@ interface Watched {
   sinceMs: number;
 }
 
-/** The slow clients of a transport of a shard. */
+/** The slow clients of one transport. */
 export class SlowClients<C extends SlowConnection> {
   readonly #connections: ReadonlySet<C>;
   readonly #maxBackpressureBytes: number;
   readonly #slowClientMs: number;
   readonly #counters: Counters;
   readonly #logger: Logger;
-  /** Noted within this turn. */
+  /** Connections noted in this turn. */
   readonly #suspects = new Map<C, SlowCause>();
-  /** Beyond the limit when they were looked at last. */
+  /** Connections that were over the limit at their last check. */
   readonly #watched = new Map<C, Watched>();
-  readonly #endTurn = (): void => this.#lookAtSuspects();
-  /** Published since the last look at all. */
+  readonly #endTurn = (): void => this.#checkSuspects();
+  /** Published since the last check of all connections. */
   #publishedBytes = 0;
   /** Sent to single connections since then. */
   #sentBytes = 0;
-  /** Published before that look, some of it perhaps in its own turn: then it was not seen. */
+  /** Published before that check; it did not see what was published within its own turn. */
   #unseenBytes = 0;
-  /** Most that has waited for one connection when it was looked at, then or later. */
-  #mostBytes = 0;
-  #lookedAtMs = 0;
+  /** The largest backlog found by that check, or by one of a single connection since. */
+  #largestBytes = 0;
+  #checkedAtMs = 0;
   #isTurnScheduled = false;
 
   /**
-   * @param connections - those that are open, now and later
-   * @param options - how much may wait, and for how long
+   * @param connections - the live set of open connections
+   * @param options - how much may be unsent, and for how long
    */
   constructor(
     connections: ReadonlySet<C>,
@@ -107,7 +111,7 @@ export class SlowClients<C extends SlowConnection> {
     this.#logger = logger;
   }
 
-  /** Notes a connection, from anywhere; it is looked at when the turn ends. */
+  /** Notes a connection to be checked at the end of the turn. May be called from anywhere. */
   note(connection: C, cause: SlowCause): void {
     const known = this.#suspects.get(connection) ?? "behind";
     const isWorse = CAUSES.indexOf(cause) > CAUSES.indexOf(known);
@@ -115,39 +119,39 @@ export class SlowClients<C extends SlowConnection> {
     this.#scheduleTurn();
   }
 
-  /** Notes that bytes were published to connections that are not known here. */
+  /** Counts a published frame; which connections receive it is not known. */
   published(bytes: number): void {
     this.#publishedBytes += bytes + FRAME_EXTRA_BYTES;
     if (this.#publishedBytes > this.#maxBackpressureBytes) this.#scheduleTurn();
   }
 
-  /** Notes that a frame of this length (text in UTF-16 units) was sent to one connection. */
+  /** Counts a frame sent to one connection; the length of text is in UTF-16 units. */
   sent(length: number): void {
     this.#sentBytes += length * UNIT_BYTES + FRAME_EXTRA_BYTES;
   }
 
   /**
-   * Looks at all connections if one of them may be slow, and else at none. To be called by
-   * setImmediate: a turn of the engine has ended since the last look then.
+   * Checks all connections if one of them may be slow, and otherwise only those over the limit. Must
+   * be called by setImmediate, so that a turn of the engine has ended since the last check.
    */
-  lookWhereDue(nowMs = performance.now()): void {
+  checkIfDue(nowMs = performance.now()): void {
     const publishedBytes = this.#unseenBytes + this.#publishedBytes;
-    const mayWaitBytes = this.#mostBytes + publishedBytes + this.#sentBytes;
-    if (mayWaitBytes > this.#maxBackpressureBytes) this.lookAtAll(nowMs);
-    else for (const connection of this.#watched.keys()) this.#look(connection, nowMs);
+    const maxUnsentBytes = this.#largestBytes + publishedBytes + this.#sentBytes;
+    if (maxUnsentBytes > this.#maxBackpressureBytes) this.checkAll(nowMs);
+    else for (const connection of this.#watched.keys()) this.#check(connection, nowMs);
   }
 
-  /** Looks at all connections. */
-  lookAtAll(nowMs = performance.now()): void {
+  /** Checks all connections. */
+  checkAll(nowMs = performance.now()): void {
     this.#unseenBytes = this.#publishedBytes;
     this.#publishedBytes = 0;
     this.#sentBytes = 0;
-    this.#mostBytes = 0;
-    this.#lookedAtMs = nowMs;
-    for (const connection of this.#connections) this.#look(connection, nowMs);
+    this.#largestBytes = 0;
+    this.#checkedAtMs = nowMs;
+    for (const connection of this.#connections) this.#check(connection, nowMs);
   }
 
-  /** Cuts the connection of a client that is slow, whatever its socket's policy, and reports it. */
+  /** Cuts the connection of a slow client, whatever its socket's policy, and reports it. */
   cut(connection: C, cause: SlowCause, bufferedBytes: number): void {
     const channels = connection.socket?.allChannels().length ?? 0;
     this.#counters.add(COUNTER.slowCut, 1);
@@ -155,7 +159,7 @@ export class SlowClients<C extends SlowConnection> {
     connection.cut();
   }
 
-  /** Forgets a connection that is gone. */
+  /** Forgets a connection that ended. */
   forget(connection: C): void {
     this.#suspects.delete(connection);
     this.#watched.delete(connection);
@@ -167,23 +171,23 @@ export class SlowClients<C extends SlowConnection> {
     setImmediate(this.#endTurn);
   }
 
-  #lookAtSuspects(): void {
+  #checkSuspects(): void {
     this.#isTurnScheduled = false;
     const nowMs = performance.now();
     const suspects = [...this.#suspects];
     this.#suspects.clear();
     for (const [connection, cause] of suspects) {
-      if (cause === "behind") this.#look(connection, nowMs);
+      if (cause === "behind") this.#check(connection, nowMs);
       else if (connection.isOpen) this.#judge(connection, cause);
     }
-    const isDue = nowMs - this.#lookedAtMs >= LOOK_PAUSE_MS;
-    if (isDue && this.#publishedBytes > this.#maxBackpressureBytes) this.lookAtAll(nowMs);
+    const isDue = nowMs - this.#checkedAtMs >= CHECK_PAUSE_MS;
+    if (isDue && this.#publishedBytes > this.#maxBackpressureBytes) this.checkAll(nowMs);
   }
 
-  #look(connection: C, nowMs: number): void {
+  #check(connection: C, nowMs: number): void {
     const maxBytes = this.#maxBackpressureBytes;
     const { bufferedBytes } = connection;
-    if (bufferedBytes > this.#mostBytes) this.#mostBytes = bufferedBytes;
+    if (bufferedBytes > this.#largestBytes) this.#largestBytes = bufferedBytes;
     if (bufferedBytes <= maxBytes) {
       if (this.#watched.size > 0) this.#watched.delete(connection);
       return;
@@ -228,7 +232,7 @@ interface Finding {
   readonly channels: number;
 }
 
-/** Returns how much may wait for a client that still has room (bytes). */
+/** Returns how many bytes may be unsent to a client that still has room. */
 export function roomWithin(maxBackpressureBytes: number): number {
-  return Math.min(maxBackpressureBytes / 4, MOST_ROOM_BYTES);
+  return Math.min(maxBackpressureBytes / 4, MAX_ROOM_BYTES);
 }

@@ -1,25 +1,25 @@
 /**
- * The shard's one coarse clock: what must be looked at now and then is looked at here.
+ * The shard's coarse clock, which runs all periodic checks.
  *
  * Runs on: shard.
  */
 
-/** Something that is looked at on each tick. */
+/** A check that runs on each tick. */
 export type SweepTask = (tick: number) => void;
 
-/** Ticks at a fixed pace and calls each task. */
+/** A clock that calls each of its tasks at a fixed interval. */
 export class Sweep {
   readonly tickMs: number;
   readonly #tasks: SweepTask[] = [];
   #timer: NodeJS.Timeout | undefined;
   #tick = 0;
 
-  /** @param tickMs - time between two looks */
+  /** @param tickMs - time between two ticks */
   constructor(tickMs: number) {
     this.tickMs = tickMs;
   }
 
-  /** Ticks since the start: the time that costs nothing to read. */
+  /** Ticks since the start: a time that costs nothing to read. */
   get tick(): number {
     return this.#tick;
   }
@@ -40,7 +40,7 @@ export class Sweep {
   }
 }
 
-/** Returns a pace at which a time limit is noticed at most a quarter late. */
+/** Returns an interval (ms) at which each time limit is noticed at most a quarter late. */
 export function tickFor(...limitsMs: readonly number[]): number {
   return Math.min(Math.max(Math.min(...limitsMs) / 8, 10), 1_000);
 }

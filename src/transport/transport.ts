@@ -1,9 +1,9 @@
 /**
- * PORT: what brings clients to a shard. WebSocket, long-poll, and those of the app's own together.
+ * PORT: a transport of a shard. Implemented by WebSocket, long-poll, and all custom ones together.
  *
- * A shard has a list of transports and knows no more of one than is here. A transport keeps its
- * connections in a `ConnectionSet`, which is most of `sockets`, `drain` and `cut`; what else it has to
- * do now and then, it adds to the shard's sweep.
+ * A shard has a list of transports, and knows of each only what is in this file. A transport keeps its
+ * connections in a `ConnectionSet`, which does most of `sockets`, `drain` and `cut`. It adds its
+ * periodic work to the shard's sweep.
  *
  * Runs on: shard; one of each kind.
  */
@@ -19,32 +19,32 @@ import type { EndpointHandshake } from "./handshake/handshake-options.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
 
-/** A way by which clients come to a shard. */
+/** A way for clients to connect to a shard. */
 export interface Transport {
-  /** Serves a socket at a path, if its mount is reached by this transport. Called before `start`. */
+  /** Serves a mount, if its options turn this transport on. Called before `start`. */
   mount(served: ServedMount): void;
-  /** Lets clients come: the shard serves. Absent if they come by themselves. */
+  /** Lets clients connect, once the shard serves. Absent if there is nothing to start. */
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
   /** Ends all connections in batches, and accepts no more; resolves when none is left. */
   drain(pace: DrainPace): Promise<DrainCounts>;
-  /** Answers what still waits for an answer: the shard is about to end. Absent if nothing does. */
+  /** Answers pending requests, as the shard is about to end. Absent if there are none. */
   finish?(): void;
   /** Ends all connections at once, and accepts no more. */
   cut(): void;
-  /** Forgets a member of this node that ended. Absent if it knows none. */
+  /** Forgets a member of this node that ended. Absent if the transport does not know members. */
   memberGone?(member: number): void;
 }
 
-/** A socket at a path of the endpoint, and on which terms it is reached. */
+/** A mounted socket with its transport options. */
 export interface ServedMount {
   readonly mount: AnyMount;
   readonly options: MountOptions;
   readonly endpoint: EndpointHandshake;
 }
 
-/** A shard, as its transports know it. */
+/** What a transport needs of its shard. */
 export interface TransportShard extends SharedByConnections {
   readonly app: EngineApp;
   readonly context: ShardContext;

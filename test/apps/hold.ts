@@ -1,20 +1,20 @@
 /**
- * Holds up a thread, as user code does that computes for long, but takes no CPU from other tests.
+ * Blocks a thread like user code that computes for a long time, but without taking CPU from other tests.
  *
- * Runs on: the thread that is held up.
+ * Runs on: the thread that is blocked.
  */
 
 /**
- * Holds the calling thread's loop.
+ * Blocks the loop of the calling thread.
  *
- * @param ms - at most so long
- * @param release - a word of 0: it is held until the word changes, and the thread is notified
+ * @param ms - the longest time
+ * @param release - a word that is 0; the thread is blocked until `releaseLoop` changes it
  */
 export function holdLoop(ms: number, release = new SharedArrayBuffer(4)): void {
   Atomics.wait(new Int32Array(release), 0, 0, ms);
 }
 
-/** Lets go whoever is held up by a word. */
+/** Releases the threads that are blocked by a word. */
 export function releaseLoop(release: SharedArrayBuffer): void {
   const word = new Int32Array(release);
   Atomics.store(word, 0, 1);

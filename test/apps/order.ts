@@ -78,7 +78,7 @@ const room = defineChannel(socket, {
       channel.sendAfter(AFTER_WINDOW_MS, ms);
     },
   },
-  /** Holds the loop, at most so long; the flag in the host's data says that this has begun, and ends it. */
+  /** Blocks the loop for at most `ms`. The flag in the host's data reports the start, and can end it. */
   handleInfo({ context }, ms) {
     const { spins } = context.data as { spins: SharedArrayBuffer };
     const flag = new Int32Array(spins);

@@ -1,5 +1,5 @@
 /**
- * An app whose channel declares what it sends by a JSON Schema.
+ * An app whose channel declares its outgoing events with a JSON Schema.
  *
  * Runs on: every shard, which loads it by its URL.
  */

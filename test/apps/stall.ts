@@ -25,7 +25,7 @@ const room = defineChannel(socket, {
   handleIn: {
     echo: (_channel, payload) => reply("ok", payload),
 
-    /** Holds up the shard, once the reply is out; until the host lets go, if it has given a word for it. */
+    /** Blocks the shard after the reply has left, until the host releases it if it has passed a word. */
     spin({ context }, { ms }: { ms: number }) {
       const release = context.data as SharedArrayBuffer | undefined;
       setTimeout(() => holdLoop(ms, release), 50);

@@ -11,20 +11,20 @@ import { holdLoop } from "./hold.ts";
 /** The topic whose first broadcast stalls the link. */
 export const STALLING_TOPIC = "room:stall";
 const STALL_MS = 3_000;
-/** Nobody is held up for longer, whatever becomes of the test that should let go. */
+/** The longest time for which the thread is blocked, even if the test does not release it. */
 const HELD_MS = 60_000;
 
 interface StallingOptions extends MemoryAdapterOptions {
-  /** The link stands still until this lets go (`releaseLoop`), or for `STALL_MS` without it. */
+  /** Releases the link (`releaseLoop`). Without it, the link is blocked for `STALL_MS`. */
   readonly release?: SharedArrayBuffer;
 }
 
-/** Returns the adapter, for the option `adapter` of `serve`. */
+/** Returns the spec of the adapter, for the option `adapter` of `serve`. */
 export function stallingAdapter(options: StallingOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }
 
-/** Creates the adapter, in the link thread. */
+/** Makes the adapter on the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   return new StallingAdapter(options as unknown as StallingOptions);
 }

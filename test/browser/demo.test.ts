@@ -2,6 +2,7 @@
  * The demo page in a real browser, with the official `phoenix` client unchanged.
  *
  * Runs on: the test's thread; the server and Chromium are processes of their own.
+ * Slow: it starts a browser.
  */
 
 import assert from "node:assert/strict";

@@ -1,3 +1,9 @@
+/**
+ * Commands of `simurgh` that fail: what they say, and their exit codes.
+ *
+ * Runs on: the test's thread; each command is a process of its own.
+ * Slow: each test starts a process.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -56,7 +62,7 @@ describe("simurgh with wrong arguments exits with 2 and one line", () => {
 
   it("that names the variable nearest to a misspelt one", async () => {
     const rule =
-      "environment variables that start with SIMURGH_ must be options (`simurgh serve --help` lists them)";
+      "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help`)";
     const hint = "SIMURGH_SHARD (did you mean SIMURGH_SHARDS?)";
     const environment = { SIMURGH_SHARD: "4" };
     await refuses(`${rule}, got ${hint}`, ["demo", "--port", "0"], environment);
@@ -69,7 +75,7 @@ describe("simurgh with wrong arguments exits with 2 and one line", () => {
     assert.equal(code, 2);
     assert.match(
       err,
-      /^simurgh: SIMURGH_PORT must be a port, got tcp:\/\/10\.0\.0\.11:4000, which Kubernetes .* set SIMURGH_PORT yourself/,
+      /^simurgh: SIMURGH_PORT must be a port, got tcp:\/\/10\.0\.0\.11:4000, which Kubernetes .* set SIMURGH_PORT explicitly/,
     );
   });
 

@@ -2,6 +2,7 @@
  * `simurgh serve` when it is told to restart its shards.
  *
  * Runs on: the test's thread.
+ * Slow: each test starts a process.
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";

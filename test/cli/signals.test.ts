@@ -1,3 +1,9 @@
+/**
+ * `simurgh serve`, told to stop by signals.
+ *
+ * Runs on: the test's thread; the server is a process of its own.
+ * Slow: each test starts a process.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,3 +1,9 @@
+/**
+ * `simurgh token`: tokens signed and read on the command line.
+ *
+ * Runs on: the test's thread; each command is a process of its own.
+ * Slow: each test starts a process.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

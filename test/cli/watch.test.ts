@@ -2,6 +2,7 @@
  * `simurgh serve --watch`: an app whose files are saved while clients are connected.
  *
  * Runs on: the test's thread; the server is a separate process.
+ * Slow: each test starts a process, which reloads its app.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";

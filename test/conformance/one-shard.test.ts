@@ -1,5 +1,5 @@
 /**
- * The recorded scenarios of Phoenix, played on one shard; and that the exceptions name what there is.
+ * Replays the recorded scenarios of Phoenix on one shard, and checks the names in the list of exceptions.
  *
  * Runs on: the main thread of the tests.
  */

@@ -1,17 +1,18 @@
 /**
- * The recorded scenarios of Phoenix, played against the conformance app in one variant.
+ * Replays the recorded scenarios of Phoenix against the conformance app, in one variant.
  *
  * Runs on: the main thread of the tests.
  *
- * Scenarios share topics, so most of them are played one after the other. Those that last as long as they
- * lasted when they were recorded start early, away from the others, and their tests wait for the outcome:
+ * Scenarios share topics, so most of them run one after the other. Scenarios that take as long as their recording
+ * start early, apart from the others, and their tests wait for the outcome:
  *
  *   with signals        each against a process of its own
- *   without a topic     against a server of their transcript, all at once, as they hear of nobody
- *   with a topic        against the same server, one after the other
+ *   without a topic     all at once, against a server for their transcript, because they cannot affect each other
+ *   with a topic        one after the other, against the same server
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { startChild } from "../support/child.ts";
 import { startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
@@ -38,15 +39,15 @@ const unplayable = new Map(
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Environment of the app in which a transcript was recorded, if it was not empty. */
+/** Environment variables with which a transcript was recorded, if there were any. */
 const ENVIRONMENTS: Readonly<Record<string, Environment>> = {
   "08-origin-check-on": { CHECK_ORIGIN: "true" },
 };
 const EMPTY: Environment = {};
-/** The app in a process of its own, for a scenario that ends its server. */
+/** The app as a process of its own, for scenarios that end the server. */
 const MAIN = "conformance.main";
 
-/** Scenarios that last long. */
+/** Scenarios that take long. */
 const EARLY = transcriptNames()
   .filter((transcript) => !missingByTranscript.has(transcript))
   .flatMap((transcript) => readTranscript(transcript))
@@ -56,12 +57,12 @@ const EARLY_TRANSCRIPTS = [
   ...new Set(EARLY.filter((each) => !hasSignals(each)).map(({ transcript }) => transcript)),
 ];
 
-/** Defines a test for each scenario, in the suite that calls this. */
+/** Defines a test for each scenario, in the calling suite. */
 export function playScenarios({ shards, coalesceMs }: Variant): void {
   const started: Server[] = [];
-  /** Ports of the servers of the scenarios that do not start early, by their environment. */
+  /** Ports of the servers for scenarios that do not start early, by environment. */
   const ports = new Map<Environment, number>();
-  /** Outcomes of the scenarios that start early. */
+  /** Outcomes of scenarios that start early. */
   const early = new Map<string, Promise<Arrivals>>();
 
   before(async () => {
@@ -81,7 +82,7 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
     for (const server of started) await server.close();
   });
 
-  /** Starts a server for each, one after the other, as their environment is that of this process. */
+  /** Starts a server for each, one after the other, because they inherit the environment of this process. */
   async function startFor<Each>(
     all: readonly Each[],
     environmentOf: (each: Each) => Environment,
@@ -108,7 +109,7 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
     }
   }
 
-  /** Keeps an outcome for its test. @returns what settles with it, and never rejects */
+  /** Keeps an outcome for its test. @returns a promise that settles with it and never rejects */
   function keep(scenario: Scenario, outcome: Promise<Arrivals>): Promise<unknown> {
     early.set(nameOf(scenario), outcome);
     return outcome.catch(() => undefined);
@@ -130,6 +131,8 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
           const port = ports.get(ENVIRONMENTS[transcript] ?? EMPTY);
           assert.ok(port !== undefined);
           const arrived = await (early.get(nameOf(scenario)) ?? play(scenario, port));
+          // A broadcast that is still held would reach the next scenario, whose topics are the same.
+          if (coalesceMs > 0) await delay(2 * coalesceMs);
           assert.equal(judge(scenario, arrived, EXCEPTIONS).join("\n"), "");
         });
       }

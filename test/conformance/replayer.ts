@@ -47,7 +47,7 @@ const PUT_OFF_MS: Readonly<Record<string, number>> = {
   slow: 200,
 };
 
-/** What the acts say that have the conformance app broadcast. */
+/** Matches acts that make the conformance app broadcast. */
 const BROADCASTS = /shout|"intercepted"|"order"|room:push_on_join/;
 
 /**
@@ -148,17 +148,17 @@ export function hasSignals({ steps }: Scenario): boolean {
   return steps.some((step) => "act" in step && step.act.kind === "signal");
 }
 
-/** Reports whether a scenario has a long silence, and so takes as long as it took Phoenix. */
+/** Reports whether a scenario has a long silence, and so takes as long as with Phoenix. */
 export function hasSilence({ steps }: Scenario): boolean {
   return steps.some((step, i) => step.at - (steps[i - 1]?.at ?? 0) >= SILENCE_MS);
 }
 
-/** Reports whether a scenario joins a topic, and so hears what others say there. */
+/** Reports whether a scenario joins a topic, and so receives what others broadcast there. */
 export function hasTopic(scenario: Scenario): boolean {
   return wordsOf(scenario).includes("phx_join");
 }
 
-/** Who takes part: a client's connection, or the server's process. */
+/** A party of a scenario: a client's connection, or the server's process. */
 interface Party {
   readonly arrivals: readonly Arrival[];
   /** Whether nothing more can arrive. */
@@ -244,7 +244,7 @@ class Replay {
     this.#due.set(step.conn, (this.#due.get(step.conn) ?? 0) + 1);
   }
 
-  /** Waits for all that is due. Returns false if it does not come: then the rest of the scenario means nothing. */
+  /** Waits for everything that is due. Returns false after a timeout, which makes the rest meaningless. */
   async #arrived(recordedMs: number): Promise<boolean> {
     const late = (): Party[] =>
       [...this.#due].flatMap(([conn, due]) => {
@@ -339,7 +339,7 @@ function isTimed(scenario: Scenario): boolean {
   return isOnShortTimeout || hasSilence(scenario);
 }
 
-/** Returns what the acts of a scenario say, as one text. */
+/** Returns the texts of all acts of a scenario, as one text. */
 function wordsOf({ steps }: Scenario): string {
   return steps
     .flatMap((step) => {
@@ -352,7 +352,7 @@ function wordsOf({ steps }: Scenario): string {
     .join("\n");
 }
 
-/** How long the end of a scenario has to stay quiet, in ms; 0 where the fences have proved it. */
+/** Returns how long to wait at the end of a scenario, in ms; 0 if fences have covered everything. */
 function quietAfter(scenario: Scenario): number {
   const { steps } = scenario;
   const acts = steps.flatMap((step) => ("act" in step ? [step.act] : []));
@@ -362,7 +362,7 @@ function quietAfter(scenario: Scenario): number {
     .map(([, ms]) => ms);
   // Raw connections are not fenced either, because all their frames come from the scenario.
   const isRaw = acts.some(({ kind }) => kind === "raw");
-  // What a scenario broadcasts last must not reach the clients of the next one.
+  // The last broadcasts of a scenario must not reach the clients of the next one.
   const hasTravel =
     isRaw ||
     acts.filter(({ kind }) => kind === "open" || kind === "http").length > 1 ||

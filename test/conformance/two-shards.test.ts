@@ -1,8 +1,8 @@
 /**
- * The recorded scenarios of Phoenix, played on two shards.
+ * Replays the recorded scenarios of Phoenix on two shards.
  *
  * Runs on: the main thread of the tests.
- * Slow: scenarios with a silence take as long as they took Phoenix.
+ * Slow: scenarios with a silence take as long as with Phoenix.
  */
 import { describe } from "node:test";
 import { playScenarios } from "./played.ts";

@@ -8,7 +8,7 @@
 export interface Variant {
   /** Name of the suite. */
   readonly name: string;
-  /** The test file that plays it. */
+  /** The test file that replays it. */
   readonly file: string;
   readonly shards: number;
   readonly coalesceMs: number;
@@ -20,7 +20,7 @@ function variant(file: string, shards: number, coalesceMs: number): Variant {
   return { name, file: `test/conformance/${file}.test.ts`, shards, coalesceMs };
 }
 
-/** All of them. */
+/** All variants. */
 export const VARIANTS = {
   oneShard: variant("one-shard", 1, 0),
   twoShards: variant("two-shards", 2, 0),

@@ -245,7 +245,10 @@ describe("an endpoint's definition", () => {
       'checkOrigin of /s must be true, false, "conn", a list of origins or a function, got "*"',
     );
     refused({ checkOrigin: ["x"], ...mountedWith({}) }, /^checkOrigin of \/s must have entries/);
-    refused(mountedWith({ connectInfo: ["uris"] }), /^connectInfo of \/s must have of peerData/);
+    refused(
+      mountedWith({ connectInfo: ["uris"] }),
+      /^connectInfo of \/s must be a list of peerData/,
+    );
     refused(mountedWith({ connectInfo: "uri", authToken: true }), /must be a list, got string$/);
     refused(mountedWith({ subprotocols: "a" }), /^subprotocols of \/s must be a list/);
     refused(

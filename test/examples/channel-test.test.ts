@@ -38,9 +38,9 @@ const room = defineChannel(userSocket, {
     if (socket.topic === "room:secret" && payload.key !== "sesame") {
       return error({ reason: "unauthorized" });
     }
-    socket.send("joined");
     return ok({ you: socket.assigns.name });
   },
+  joined: (socket) => socket.broadcast("joined", { name: socket.assigns.name }),
   handleIn: {
     new_msg(socket, { body }: { body: string }) {
       if (body.length === 0) return error({ reason: "empty" });
@@ -56,7 +56,6 @@ const room = defineChannel(userSocket, {
       if (name !== socket.assigns.name) socket.push("joined", { name });
     },
   },
-  handleInfo: (socket) => socket.broadcast("joined", { name: socket.assigns.name }),
   terminate: (socket) => socket.broadcast("left", { name: socket.assigns.name }),
 });
 

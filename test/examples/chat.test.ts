@@ -84,7 +84,7 @@ describe("the example of a chat", () => {
   afterEach(() => leave(...guests.splice(0)));
   after(() => server.close());
 
-  /** Enters as many guests as there are shards: one on each, because connections are dealt out in turn. */
+  /** Enters as many guests as there are shards: one on each, because connections are assigned in turn. */
   async function entered(room: string, ...users: readonly string[]): Promise<Guest[]> {
     const entering: Guest[] = [];
     for (const user of users) entering.push(await Guest.entered(server.port, user, room));

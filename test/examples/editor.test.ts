@@ -3,6 +3,7 @@
  *
  * Runs on: the test's thread; the server's shards are threads of the same process, and Chromium is a
  * process of its own.
+ * Slow: it starts a browser.
  */
 
 import assert from "node:assert/strict";

@@ -2,6 +2,7 @@
  * The examples of a job with progress, in an Express and a Fastify application.
  *
  * Runs on: the test's thread; the applications and Chromium are processes of their own.
+ * Slow: it starts a browser and two servers.
  */
 
 import assert from "node:assert/strict";

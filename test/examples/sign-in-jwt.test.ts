@@ -2,6 +2,7 @@
  * The example of signing in with JSON Web Tokens: an issuer over HTTP, and the official client on two shards.
  *
  * Runs on: the test's thread; the server's shards are threads of the same process.
+ * Slow: tokens expire in seconds.
  */
 
 import assert from "node:assert/strict";

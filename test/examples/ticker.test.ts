@@ -3,6 +3,7 @@
  *
  * Runs on: the test's thread; the server's shards are threads of the same process, or the server has a
  * process of its own.
+ * Slow: 100 000 topics.
  */
 
 import assert from "node:assert/strict";

@@ -2,6 +2,7 @@
  * The example of tests with vitest, which vitest runs as for a user.
  *
  * Runs on: the test's thread; vitest and the compiler are processes of their own.
+ * Slow: it runs the type checker, and vitest.
  */
 
 import assert from "node:assert/strict";

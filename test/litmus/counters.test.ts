@@ -5,6 +5,8 @@
  *   different halves      forbidden
  *
  * Seen to fail with: the double stored as two words, one after the other.
+ *
+ * Slow: a race needs many rounds.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

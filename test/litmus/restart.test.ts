@@ -7,6 +7,8 @@
  *
  * Seen to fail with: a thread that ends with records in its queues (no `exchange.sent` in its drain);
  * a number that is free before every other member has forgotten it.
+ *
+ * Slow: a race needs many rounds.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

@@ -7,6 +7,8 @@
  *
  * Seen to fail with: the rings to the number not emptied; its queues not dropped; records sent to it
  * between its end and the next generation; what it wrote not drained; the generation not raised.
+ *
+ * Slow: a race needs many rounds.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

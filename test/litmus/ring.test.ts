@@ -7,6 +7,8 @@
  *
  * Seen to fail with: the tail stored before the bytes; the head stored before the records are read;
  * the head not loaded before a claim.
+ *
+ * Slow: a race needs many rounds.
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";

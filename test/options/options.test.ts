@@ -160,11 +160,11 @@ describe("options", () => {
       assert.equal(resolved({ clusterUrl: url }).clusterUrl, url);
     }
     const must =
-      "clusterUrl must be none, or a URL like redis://user:password@host:6379 or rediss://… (TLS), got";
-    assert.equal(refused({ clusterUrl: "localhost" }), `${must} no URL`);
-    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} a URL of http:`);
+      "clusterUrl must be none or a URL such as redis://user:password@host:6379 or rediss://… (TLS), got";
+    assert.equal(refused({ clusterUrl: "localhost" }), `${must} an invalid URL`);
+    assert.equal(refused({ clusterUrl: "http://u:secret@h" }), `${must} the scheme http:`);
     assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} a URL without a host`);
-    const path = `${must} a path that is not the number of a database`;
+    const path = `${must} a path that is not a database number`;
     assert.equal(refused({ clusterUrl: "redis://h/zero" }), path);
   });
 
@@ -267,7 +267,7 @@ describe("options", () => {
   });
 
   it("refuses an option or a variable that there is not, and names the nearest", () => {
-    const unknown = "option must be one of the server's, got";
+    const unknown = "option must be a server option, got";
     assert.equal(refused({ shard: 4 }), `${unknown} shard; did you mean shards?`);
     assert.equal(refused({ constructor: 4 }), `${unknown} constructor`);
     assert.match(

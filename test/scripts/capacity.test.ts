@@ -1,3 +1,8 @@
+/**
+ * `npm run capacity`: the plan, the simulation and the check of both.
+ *
+ * Runs on: the test's thread; the server of the check is a process of its own.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -136,7 +141,7 @@ describe("a plan of capacity", () => {
     );
   });
 
-  it("deals members out to places by chance", () => {
+  it("assigns members to places at random", () => {
     close(placesReached(1, 8), 1);
     close(placesReached(2, 2), 1.5);
     close(placesReached(20, 1), 1);

@@ -2,6 +2,7 @@
  * `npm run load` from end to end: real servers, the real generator, and the page in a real browser.
  *
  * Runs on: the test's thread; load test, server, generator and Chromium are processes of their own.
+ * Slow: it runs load tests and a browser.
  */
 
 import assert from "node:assert/strict";

@@ -1,3 +1,9 @@
+/**
+ * `npm run load:shards`: its turns, its advice and its page.
+ *
+ * Runs on: the test's thread; servers, generators and Chromium are processes of their own.
+ * Slow: it runs a load test and a browser.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

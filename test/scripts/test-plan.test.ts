@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { complaintsOf, planTests } from "../../scripts/test-plan.ts";
+import { byFolder, complaintsOf, planTests } from "../../scripts/test-plan.ts";
 
 const FILES = [
   { path: "a", source: "/**\n * Is quick.\n */" },
@@ -47,18 +47,29 @@ describe("a plan of tests", () => {
 describe("the times of a run", () => {
   it("show which headers are wrong", () => {
     const times = new Map([
-      ["a", 6_000],
-      ["b", 1_000],
+      ["a", 9_500],
+      ["b", 900],
       ["c", 20_000],
-      ["d", 4_000],
+      ["d", 8_500],
     ]);
-    assert.deepEqual(complaintsOf(FILES, times), [
-      'a took 6.0 s: make it faster, or say "Slow: why" in its header',
-      'b took 1.0 s: remove "Slow:" from its header',
+    assert.deepEqual(complaintsOf(FILES, times, 1), [
+      'a took 9.5 s: make it faster, or say "Slow: why" in its header',
+      'b took 0.9 s: remove "Slow:" from its header',
     ]);
   });
 
+  it("count for less on a machine that had more to do", () => {
+    assert.deepEqual(complaintsOf(FILES, new Map([["a", 25_000]]), 4), []);
+  });
+
   it("show nothing of files that did not run", () => {
-    assert.deepEqual(complaintsOf(FILES, NO_TIMES), []);
+    assert.deepEqual(complaintsOf(FILES, NO_TIMES, 1), []);
+  });
+});
+
+describe("a list of files", () => {
+  it("has a line for each folder", () => {
+    const paths = ["test/litmus/ring.test.ts", "test/a.test.ts", "test/litmus/index.test.ts"];
+    assert.deepEqual(byFolder(paths), ["test: a", "test/litmus: index, ring"]);
   });
 });

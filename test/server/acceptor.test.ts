@@ -38,7 +38,7 @@ function makeApp(onRequest: () => void): EngineApp {
 }
 
 async function asked(port: number, method = "GET"): Promise<Response> {
-  // A new connection each time: one that is kept alive stays with the app that it was dealt to.
+  // A new connection each time: one that is kept alive stays with the app that it was assigned to.
   const init = { method, headers: { connection: "close" } };
   const answer = await within(fetch(`http://127.0.0.1:${port}/`, init), "an answer");
   await answer.arrayBuffer();
@@ -55,7 +55,7 @@ function refused(taken: number): void {
 }
 
 describe("the acceptor", () => {
-  it("answers 503 with Retry-After while no shard is in the deal, and counts that", async () => {
+  it("answers 503 with Retry-After while no shard is in the rotation, and counts that", async () => {
     let turnedAway = 0;
     await withAcceptor(
       async (acceptor, port) => {
@@ -71,7 +71,7 @@ describe("the acceptor", () => {
     assert.equal(turnedAway, 3);
   });
 
-  it("deals connections to the shards in turn, until they are removed", async () => {
+  it("assigns connections to the shards in turn, until they are removed", async () => {
     await withAcceptor(async (acceptor, port) => {
       const counts = [0, 0];
       const apps = counts.map((_, at) =>
@@ -114,7 +114,7 @@ describe("the acceptor", () => {
     });
   });
 
-  it("deals to a shard twice in each round while it has two turns", async () => {
+  it("gives a shard two connections in each round while it has two turns", async () => {
     await withAcceptor(async (acceptor, port) => {
       const counts = [0, 0];
       const apps = counts.map((_, at) =>
@@ -125,7 +125,7 @@ describe("the acceptor", () => {
       const [first = 0, second = 0] = apps.map((app) => app.getDescriptor());
       acceptor.add(first);
       acceptor.setTurns(second, 2);
-      assert.equal(acceptor.has(second), false, "one that is not in the deal has no turns");
+      assert.equal(acceptor.has(second), false, "one that is not in the rotation has no turns");
       acceptor.add(second);
       acceptor.setTurns(second, 2);
       for (let n = 0; n < 6; n += 1) await asked(port);
@@ -141,7 +141,7 @@ describe("the acceptor", () => {
     });
   });
 
-  it("is ready while it listens with a shard in the deal", async () => {
+  it("is ready while it listens with a shard in the rotation", async () => {
     const said: boolean[] = [];
     const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
     const now = (): boolean | undefined => said.at(-1);

@@ -8,13 +8,13 @@ interface Thread {
   connections: number;
 }
 
-let dealt: Set<number>;
+let inRotation: Set<number>;
 let calls: string[];
 let serving: Thread[];
 let levelling: Levelling;
 
 function thread(descriptor: number, connections: number): Thread {
-  dealt.add(descriptor);
+  inRotation.add(descriptor);
   const made = { descriptor, connections };
   serving.push(made);
   return made;
@@ -23,12 +23,12 @@ function thread(descriptor: number, connections: number): Thread {
 describe("Levelling", () => {
   beforeEach(() => {
     mock.timers.enable({ apis: ["setInterval"] });
-    dealt = new Set();
+    inRotation = new Set();
     calls = [];
     serving = [];
     levelling = new Levelling(
       {
-        has: (descriptor) => dealt.has(descriptor),
+        has: (descriptor) => inRotation.has(descriptor),
         setTurns: (descriptor, turns) => void calls.push(`${descriptor}: ${turns}`),
       },
       () => serving,
@@ -63,13 +63,13 @@ describe("Levelling", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("forgets a thread that has left the deal", () => {
+  it("forgets a thread that has left the rotation", () => {
     thread(1, 4);
     levelling.begin(thread(2, 0));
     calls.splice(0);
-    dealt.delete(2);
+    inRotation.delete(2);
     mock.timers.tick(250);
-    dealt.add(2);
+    inRotation.add(2);
     mock.timers.tick(250);
     assert.deepEqual(calls, []);
   });

@@ -79,7 +79,7 @@ describe("the drain of a node", () => {
     mock.timers.reset();
   });
 
-  it("makes the node not ready, closes the deal, waits for pending sockets, closes the doors, and drains", async () => {
+  it("makes the node not ready, ends the rotation, waits for pending sockets, closes the doors, and drains", async () => {
     assert.equal(drain.hasBegun, false);
     const done = begin();
     assert.equal(drain.hasBegun, true);
@@ -121,7 +121,7 @@ describe("the drain of a node", () => {
     assert.deepEqual(calls, ["leave", "stopAccepting"]);
   });
 
-  it("does not wait for sockets if no shard was in the deal", async () => {
+  it("does not wait for sockets if no shard was in the rotation", async () => {
     wasAccepting = false;
     void begin();
     await turn();

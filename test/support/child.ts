@@ -50,7 +50,11 @@ export async function startChild(
     child.stderr?.on("data", read);
     void exit.then(({ code }) => reject(new Error(`${main} ended with ${code}\n${output()}`)));
   });
-  const port = await within(serving, `the port of ${main}`);
+  const port = await within(serving, `the port of ${main}`).catch((cause: unknown) => {
+    // A process that starts too slowly would keep the test file running.
+    child.kill("SIGKILL");
+    throw new Error(`${String(cause)}\n${output()}`, { cause });
+  });
   const exited = (withinMs = 10_000): Promise<Exit> =>
     within(exit, `the end of ${main}`, withinMs).catch((cause: unknown) => {
       child.kill("SIGKILL");

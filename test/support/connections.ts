@@ -1,5 +1,5 @@
 /**
- * What the connections of a shard have in common, without the shard.
+ * The part of a shard that its connections share, without the shard itself.
  *
  * Runs on: the test's thread.
  */
@@ -11,7 +11,7 @@ import { ConnectionNumbers } from "../../src/transport/connection-numbers.ts";
 import type { SharedByConnections } from "../../src/transport/connection-set.ts";
 import type { LogEntry } from "./world.ts";
 
-/** A shard, as far as a ConnectionSet needs one. */
+/** A shard as seen by a ConnectionSet. */
 export class TestConnections implements SharedByConnections {
   readonly #memory = makeCountersMemory(1);
   readonly counters = new Counters(this.#memory, 0);
@@ -19,7 +19,7 @@ export class TestConnections implements SharedByConnections {
   readonly log: LogEntry[] = [];
   readonly logger: Logger;
   readonly options: SharedByConnections["options"];
-  /** What `isNodeDrained` returns. */
+  /** The return value of `isNodeDrained`. */
   isDrained = false;
 
   constructor(options: SharedByConnections["options"]) {

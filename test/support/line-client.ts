@@ -19,13 +19,14 @@ async function connected(port: number): Promise<Socket> {
     const tcp = connect(port, "127.0.0.1");
     try {
       await once(tcp, "connect");
-      // While nobody listens, the system may assign the target port to the client itself, which then
+      // While nothing listens, the system may assign the target port to the client itself, which then
       // connects to itself.
       if (tcp.localPort !== port) return tcp;
       tcp.destroy();
     } catch (cause) {
       if ((cause as { code?: string }).code !== "ECONNREFUSED") throw cause;
-      if (performance.now() > deadlineMs) throw new Error("nobody listens", { cause });
+      if (performance.now() > deadlineMs)
+        throw new Error(`nothing listens on port ${port}`, { cause });
     }
   }
 }

@@ -19,7 +19,7 @@ import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layo
 
 const NOTED: readonly string[] = [LOG_LINES.recordFailed.text, LOG_LINES.adapterFailed.text];
 
-/** Sizes of a test's node. */
+/** The sizes of a test's node. */
 export interface NodeSizes {
   readonly members?: number;
   readonly ringBytes?: number;
@@ -63,12 +63,12 @@ export class TestNode {
     return this.memory.exchange;
   }
 
-  /** Makes a member, and its PubSub, with a dispatcher if it has lanes. */
+  /** Makes a member with its PubSub, and with a dispatcher if it has lanes. */
   member<Lane = never>(member: number, dispatcher?: Dispatcher<Lane>): TestMember<Lane> {
     return new TestMember<Lane>(this, member, dispatcher);
   }
 
-  /** Makes a member alone; errors of records and of an adapter are noted. */
+  /** Makes a member without PubSub. Errors of records and of an adapter are recorded. */
   bare(member: number, errors: unknown[]): Member {
     const note = (fields: object, text: string): void => {
       if ("err" in fields && NOTED.includes(text)) errors.push(fields.err);
@@ -84,10 +84,10 @@ export class TestNode {
   }
 }
 
-/** One member of a test's node, with its PubSub. */
+/** A member of a test's node, with its PubSub. */
 export class TestMember<Lane = never> {
   readonly pubsub: PubSub<Lane>;
-  /** What listeners threw, and what could not be delivered. */
+  /** Errors of listeners, and of failed deliveries. */
   readonly errors: unknown[] = [];
   readonly #node: TestNode;
 

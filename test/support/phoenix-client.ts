@@ -1,6 +1,6 @@
 /**
- * The official `phoenix` package, unchanged, on `ws`: promises instead of its callbacks, and nothing else.
- * One exception: a push that nobody answers times out after 10 s, and the process does not wait for that.
+ * The official `phoenix` package, unchanged, on `ws`, with promises instead of its callbacks.
+ * One exception: unanswered pushes, which time out after 10 s, do not keep the process alive.
  *
  * Runs on: the main thread of the tests.
  */

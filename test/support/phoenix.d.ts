@@ -18,7 +18,7 @@ declare module "phoenix" {
   export const LongPoll: unknown;
 
   export class Push {
-    /** Runs until the reply, or until the push has timed out. */
+    /** The timer of the push, which runs until the reply or the timeout. */
     readonly timeoutTimer: NodeJS.Timeout | null;
     receive(status: string, callback: (response: unknown) => void): Push;
   }

@@ -88,7 +88,7 @@ export class PresenceNet {
   }
 }
 
-/** One shard, as its presence knows it: the net in place of its PubSub. */
+/** A shard as seen by its presence, with the test's network instead of a PubSub. */
 export class PresenceShard implements PresencePubSub {
   readonly node: string;
   readonly member: PresencePubSub["member"];
@@ -101,7 +101,7 @@ export class PresenceShard implements PresencePubSub {
   /** Everything that was broadcast to its subscribers. */
   readonly sent: (readonly [event: string, payload: unknown])[] = [];
   readonly ended = new Set<object>();
-  /** Subscribers of each topic. */
+  /** Number of subscribers of each topic. */
   subscribers = 1;
   readonly #net: PresenceNet;
   readonly #listeners = new Map<string, Listener>();
@@ -142,12 +142,12 @@ export class PresenceShard implements PresencePubSub {
     return `${this.node}${this.member.number}`;
   }
 
-  /** Presences that are tracked here. */
+  /** Number of presences tracked here. */
   get tracked(): number {
     return readCounters(this.#counters, 0).presences;
   }
 
-  /** Retires a member of its node, as main has all threads do. */
+  /** Retires a member of its node, as every thread does when main tells it to. */
   retire(member: number): void {
     for (const task of this.#retireTasks) task(member);
   }

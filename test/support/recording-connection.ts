@@ -45,7 +45,7 @@ export class RecordingPublisher implements Publisher {
   }
 }
 
-/** One client's connection, and what it was sent. */
+/** A client's connection, and the frames that it was sent. */
 export class RecordingConnection implements Connection, NativeConnection {
   readonly id: number;
   readonly transport = "recording";

@@ -56,7 +56,7 @@ export async function startShard(
   try {
     await shard.start();
   } catch (cause) {
-    // As a shard's thread does if it cannot start.
+    // A shard thread that cannot start does the same.
     shard.close();
     throw cause;
   }

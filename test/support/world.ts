@@ -38,7 +38,7 @@ import { RecordingConnection, RecordingPublisher } from "./recording-connection.
 
 type ChannelOptions = ChannelCallbacks<ChannelSocket<Record<string, unknown>>>;
 
-/** Defines a channel that lets everybody join, and what else a test wants of it. */
+/** Defines a channel that everybody may join, with further callbacks of a test. */
 export function channel(callbacks: Partial<ChannelOptions> = {}): ChannelDefinition {
   return defineChannel(ANY_SOCKET, { join: () => ok(), ...callbacks });
 }
@@ -101,9 +101,9 @@ export class World {
   readonly expiries = new ExpiryBook<Expirable>(() => this.nowMs);
   /** Holds broadcasts if there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
-  /** Topics of the channels that have ended. */
+  /** Topics of channels that have ended. */
   readonly closed: string[] = [];
-  /** Whether joins are taken. */
+  /** Whether joins are accepted. */
   takesJoins = true;
   readonly #counters = makeCountersMemory(1);
   readonly #options: WorldOptions;
@@ -164,27 +164,27 @@ export class World {
     });
   }
 
-  /** Channels that are joined, as the counters have it. */
+  /** Number of joined channels, by the counters. */
   get count(): number {
     return readCounters(this.#counters, 0).channels;
   }
 
-  /** Channels that a binary broadcast skipped. */
+  /** Number of channels that a binary broadcast skipped. */
   get skipped(): number {
     return readCounters(this.#counters, 0).skippedOnV1;
   }
 
-  /** Broadcasts that queues of channels left out. */
+  /** Number of broadcasts that queues of channels dropped. */
   get leftOut(): number {
     return readCounters(this.#counters, 0).leftOut;
   }
 
-  /** Joins that were refused because none were accepted. */
+  /** Number of joins refused because none were accepted. */
   get joinsRefused(): number {
     return readCounters(this.#counters, 0).joinsOverloaded;
   }
 
-  /** Messages refused by rate limits, those of them that were not answered, and connects. */
+  /** Refusals by rate limits: messages, those among them that were not answered, and connects. */
   get limited(): { readonly refused: number; readonly ignored: number; readonly connects: number } {
     const { rateLimited, floodIgnored, connectsLimited } = readCounters(this.#counters, 0);
     return { refused: rateLimited, ignored: floodIgnored, connects: connectsLimited };

@@ -1,3 +1,9 @@
+/**
+ * The pool of threads that run tasks.
+ *
+ * Runs on: the test's thread; the pool's threads are workers of it.
+ * Slow: each test starts threads, and some wait for a time limit.
+ */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { EventEmitter, once } from "node:events";

@@ -77,7 +77,7 @@ export function makeTailScale(lowest: number): Scale & { readonly isTail: true }
   return { ticks, place, isTail: true };
 }
 
-/** Choices of ticks, the finest first: steps within a power of ten, and every how many powers. */
+/** Choices of ticks, the finest first: steps within a power of ten, for every `every`-th power. */
 const LOG_TICKS: readonly { readonly steps: readonly number[]; readonly every: number }[] = [
   { steps: [1, 2, 5], every: 1 },
   { steps: [1, 3], every: 1 },

@@ -1,9 +1,9 @@
 /**
- * One connection of a transport of the user's: frames go in and out by calls.
+ * One connection of a custom transport, which exchanges frames with it by method calls.
  *
  * Runs on: the shard that it was opened on.
- * Slow: the transport says what waits (`bufferedBytes`), and `slow-clients` what becomes of the
- *       client. The transport keeps what `send` is given.
+ * Slow: the transport reports unsent bytes (`bufferedBytes`), and `slow-clients` applies the policy.
+ *       The transport itself keeps the frames that it has not sent.
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
@@ -15,9 +15,9 @@ import type { SlowConnection } from "../slow-clients.ts";
 import type { TransportClient, TransportConnection } from "./definition.ts";
 
 const NO_BYTES = new Uint8Array(0);
-const NOBODY: RoomWaiter[] = [];
+const NO_WAITERS: RoomWaiter[] = [];
 
-/** A connection that a user's transport carries. */
+/** A connection of a custom transport. */
 export class CustomConnection implements Connection, TransportConnection, SlowConnection {
   readonly id: number;
   readonly transport: string;
@@ -25,7 +25,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   readonly #connections: ConnectionSet<CustomConnection>;
   socket: ServedSocket | undefined = undefined;
   isOpen = true;
-  #waiters: RoomWaiter[] = NOBODY;
+  #waiters: RoomWaiter[] = NO_WAITERS;
 
   constructor(
     id: number,
@@ -70,7 +70,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   drained(): void {
     if (this.#waiters.length === 0 || !this.hasRoom) return;
-    // Those for whom there is not enough wait again.
+    // Waiters that still have too little room wait again.
     for (const waiter of this.#waiters.splice(0)) waiter.resume();
   }
 
@@ -107,7 +107,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   }
 
   awaitRoom(waiter: RoomWaiter): void {
-    if (this.#waiters === NOBODY) this.#waiters = [];
+    if (this.#waiters === NO_WAITERS) this.#waiters = [];
     this.#waiters.push(waiter);
   }
 
@@ -121,7 +121,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     this.#call(() => this.#client.close(code, reason));
   }
 
-  /** Ends it without a word, which a client that takes nothing would not hear. */
+  /** Ends the connection without a close code, which a client that does not read would not see. */
   cut(): void {
     this.close(NO_CLOSE_FRAME, "");
     this.socket?.closed(NO_CLOSE_FRAME, { shutdown: "closed" });
@@ -129,7 +129,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   #end(): void {
     this.isOpen = false;
-    this.#waiters = NOBODY;
+    this.#waiters = NO_WAITERS;
     this.#connections.remove(this);
   }
 
@@ -141,16 +141,16 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     }
   }
 
-  /** Ends the connection: the transport's own code threw. */
+  /** Ends the connection because the transport's own code threw. */
   #failed(error: unknown): void {
     const fields = { connection: this.id, transport: this.transport, err: error };
     this.#connections.logger.log("transportFailed", fields);
-    // Not at once: the caller may be going through the channels that would end.
+    // Deferred, because the caller may be iterating over the channels that this ends.
     setImmediate(() => this.cut());
   }
 }
 
-/** Returns a frame as the transport may keep it: bytes may lie in a ring, and be gone at once. */
+/** Returns a copy that the transport may keep: the bytes may be in a ring that is reused at once. */
 function ownFrame(frame: string | Uint8Array, isBinary: boolean): string | Uint8Array {
   if (typeof frame === "string") return frame;
   return isBinary ? new Uint8Array(frame) : Buffer.from(frame).toString("utf8");

@@ -1,11 +1,12 @@
 /**
- * The connections of transports of the user's own: which clients get one, and all that are open.
+ * The connections of all custom transports: decides which clients may connect, and opens connections.
  *
- * Runs on: shard; one for each.
- * Full: a client for which too much waits is a slow one, as far as its transport says what waits.
+ * Runs on: shard; one for all custom transports.
+ * Full: a client with too many unsent bytes is slow, if its transport reports them.
  */
 
-import { kindOf, makeError } from "../../errors.ts";
+import { invalidOption } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
 import type { Params } from "../../socket/connect-request.ts";
@@ -21,7 +22,7 @@ import type { TransportShard } from "../transport.ts";
 import { CustomConnection } from "./custom-connection.ts";
 import type { TransportClient, TransportDecision, TransportRequest } from "./definition.ts";
 
-/** A decision whose connection is known in full here. */
+/** A decision whose `open` returns the whole connection, not only the transport's view of it. */
 export type CustomDecision =
   | Exclude<TransportDecision, { readonly result: "ok" }>
   | {
@@ -30,7 +31,7 @@ export type CustomDecision =
       open(client: TransportClient): CustomConnection;
     };
 
-/** A shard, as far as they need one. */
+/** What custom connections need of their shard. */
 type CustomShard = Pick<TransportShard, "context" | "logger" | "sockets" | "sweep">;
 
 interface CustomMount {
@@ -41,7 +42,7 @@ interface CustomMount {
 const REFUSED: Decision = { result: "refused", reason: undefined };
 const FAILED: Decision = { result: "failed" };
 
-/** All connections of a shard that transports of the user's own carry. */
+/** The connections of a shard's custom transports. */
 export class CustomConnections {
   readonly #connections: ConnectionSet<CustomConnection>;
   readonly #shard: CustomShard;
@@ -50,19 +51,19 @@ export class CustomConnections {
   constructor(connections: ConnectionSet<CustomConnection>, shard: CustomShard) {
     this.#connections = connections;
     this.#shard = shard;
-    // At all of them: what waits grows as their transports say, not only by what was sent.
-    shard.sweep.add(() => connections.slowClients.lookAtAll());
+    // Always all: a transport reports `bufferedBytes`, which may grow without anything being sent.
+    shard.sweep.add(() => connections.slowClients.checkAll());
   }
 
-  /** Lets transports connect to a socket. */
+  /** Lets custom transports reach a mounted socket. */
   mount(mount: AnyMount, policy: HandshakePolicy): void {
     this.#mounts.push({ mount, policy });
   }
 
   /**
-   * Asks a socket's `connect` and `id` about a client of a transport.
+   * Calls a socket's `connect` and `id` for a client of a custom transport.
    *
-   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, or `http` is no request of a route
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, or `http` is not a request of a route
    */
   async connect(transport: string, request: TransportRequest): Promise<CustomDecision> {
     const { variables, ...found } = this.#find(request.path);
@@ -74,7 +75,7 @@ export class CustomConnections {
     let isOpened = false;
     const open = (client: TransportClient): CustomConnection => {
       if (isOpened) {
-        throw makeError("SIM_ERR_OPTION_INVALID", "open must be called once, got twice");
+        throw invalidOption("open must be called once, got twice");
       }
       isOpened = true;
       return this.#open(transport, identity, client);
@@ -122,11 +123,11 @@ export class CustomConnections {
       if (variables) return { ...found, variables };
     }
     const paths = this.#mounts.map(({ mount }) => mount.path).join(", ");
-    throw makeError("SIM_ERR_OPTION_INVALID", `path must be one of ${paths}, got ${path}`);
+    throw invalidOption(`path must be one of ${paths}, got ${path}`);
   }
 }
 
-/** Decides on a request over HTTP, which may come from a page, as WebSocket and long-poll do. */
+/** Decides on an HTTP request, which may come from a web page, as WebSocket and long-poll do. */
 function decideByHead(
   handshake: Handshake,
   head: RequestHead,
@@ -141,9 +142,9 @@ function decideByHead(
   return handshake.decide(head, { ...params, ...given }, authToken);
 }
 
-// A copy of a request would pass for one that no page can send.
+// Only the route's own request: a copy could carry headers that the client never sent.
 function headOf(http: RouteRequest): RequestHead {
   if (http instanceof IncomingRequest) return http.head;
-  const message = `http must be the request that a route was given, got ${kindOf(http)}`;
-  throw makeError("SIM_ERR_OPTION_INVALID", message);
+  const message = `http must be the request passed to a route, got ${kindOf(http)}`;
+  throw invalidOption(message);
 }

@@ -1,5 +1,5 @@
 /**
- * The transports of the user's own: started and stopped with the shard.
+ * The custom transports of an endpoint, which start and stop with the shard.
  *
  * Runs on: shard; one for all of them.
  */
@@ -16,7 +16,7 @@ import type { CustomConnection } from "./custom-connection.ts";
 import { CustomConnections } from "./custom-connections.ts";
 import type { TransportDefinition, TransportHost } from "./definition.ts";
 
-/** All transports of the user's own in a shard. */
+/** All custom transports of a shard. */
 export class CustomTransports implements Transport {
   readonly #shard: TransportShard;
   readonly #definitions: readonly TransportDefinition[];
@@ -42,11 +42,11 @@ export class CustomTransports implements Transport {
     this.#connections.mount(mount, handshakePolicyOf(mount.path, endpoint, options, {}));
   }
 
-  /** Starts them, one after the other. @throws what one of them throws */
+  /** Starts the transports, one after the other. @throws what one of them throws */
   async start(): Promise<void> {
     for (const definition of this.#definitions) {
       if (this.#isStopped) return;
-      // First: one that fails halfway may have something to stop.
+      // Before the call: a transport whose start fails halfway is stopped too.
       this.#started.push(definition);
       await definition.start(this.#hostFor(definition.name));
     }

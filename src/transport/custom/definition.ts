@@ -1,8 +1,8 @@
 /**
- * How a user defines a transport of their own: whatever brings frames of clients to a shard, and
- * takes frames for them, as WebSocket and long-poll do (WIRE §4.5).
+ * Definition of a custom transport: user code that carries frames between clients and a shard, as
+ * WebSocket and long-poll do (WIRE §4.5).
  *
- * Runs on: shard; the definition is made once for each.
+ * Runs on: shard; each shard loads its own definition.
  */
 
 import type { ShardContext } from "../../channel/context.ts";
@@ -11,130 +11,132 @@ import type { ConnectInfo, Params } from "../../socket/connect-request.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
 
-/** A request to connect, as the transport has read it. */
+/** A client's request to connect, as read by the transport. */
 export interface TransportRequest {
-  /** Path of a socket of the endpoint, with values in the place of its variables. */
+  /** Path of a socket of the endpoint, with its variables filled in. */
   readonly path: string;
-  /** Parameters of the connection, as `connect` gets them; `vsn` among them, or it is 1.0.0. */
+  /** Parameters for `connect`. They include `vsn`, which is 1.0.0 if it is missing. */
   readonly params?: Params;
-  /** What `connect` is told of the client: whatever the transport knows. */
+  /** What the transport knows about the client, for `connect`. Not used if `http` is set. */
   readonly connectInfo?: ConnectInfo;
   /**
-   * The request of a route by which the client asks. The mount's handshake applies, as it does to
-   * WebSocket: `checkOrigin` is asked, the query is parsed into `params`, and `connectInfo` is what
-   * the mount wants to know.
+   * The request of a route over which the client connects. The mount's handshake then applies, as for
+   * WebSocket: `checkOrigin` is checked, parameters of the query are added to `params`, and
+   * `connectInfo` contains what the mount asks for.
    */
   readonly http?: RouteRequest;
 }
 
-/** What became of a request to connect. */
+/** The outcome of a request to connect. */
 export type TransportDecision =
   | {
       readonly result: "ok";
       /** The socket's id, or null. */
       readonly id: string | null;
-      /** Opens the connection, once: from now on frames go both ways. */
+      /** Opens the connection. Must be called at most once; frames flow both ways from then on. */
       open(client: TransportClient): TransportConnection;
     }
-  /** The reason is that of `error(reason)` of the socket's `connect`; undefined: none. */
+  /** `connect` returned `error(reason)`; the reason is undefined if it passed none. */
   | { readonly result: "refused"; readonly reason: unknown }
-  /** Over a rate limit: the client may come again after that. */
+  /** Over a rate limit: the client may try again after this time. */
   | { readonly result: "limited"; readonly retryAfterMs: number }
-  /** `connect` threw, which was logged. */
+  /** `connect` threw, and the exception was logged. */
   | { readonly result: "failed" }
-  /** The shard closes, or the node does: the client is to come back. */
+  /** The shard or the node is closing: the client should reconnect. */
   | { readonly result: "unavailable" };
 
-/** A client, as the transport gives it. What one of these throws ends the connection. */
+/** A client, implemented by the transport. If `send`, `close` or `ping` throws, the connection ends. */
 export interface TransportClient {
-  /** Sends a frame: text, or bytes of its own. Not once `close` was called. */
+  /** Sends a frame: text, or bytes that it may keep. Not called after `close`. */
   send(frame: string | Uint8Array): void;
   /**
-   * Ends the connection: a code and a text, for clients that can be told. 1006 tells nobody: the
-   * client takes nothing.
+   * Ends the connection. The code and the text are for clients that can be told. 1006 means that the
+   * client does not read, and must not be told anything.
    */
   close(code: number, text: string): void;
-  /** Asks the client for a pong. Absent if the transport has no such thing. */
+  /** Sends a ping to the client. Absent if the transport has no pings. */
   ping?(data: Uint8Array): void;
   /**
-   * Bytes that wait for the client to take them; without it there are none. Beyond
-   * `maxBackpressureBytes` the client is a slow one.
+   * Bytes that could not be sent to the client yet; absent: always 0. A client with more than
+   * `maxBackpressureBytes` may be slow.
    */
   readonly bufferedBytes?: number;
 }
 
-/** A connection, as the transport holds it. */
+/** A connection, as the transport sees it. */
 export interface TransportConnection {
-  /** Its number, as `server.sockets` has it. */
+  /** The connection's number, as in `server.sockets`. */
   readonly number: number;
-  /** False once it has ended, whoever ended it. */
+  /** False once the connection has ended on either side. */
   readonly isOpen: boolean;
-  /** Takes a frame of the client: text, or bytes, which may be used again when this returns. */
+  /** Passes on a frame from the client. Bytes may be reused as soon as this returns. */
   receive(frame: string | Uint8Array): void;
-  /** Takes a ping of the client, which the transport has answered, or a pong. */
+  /** Passes on a pong from the client, or a ping that the transport has answered. */
   control(opcode: ControlOpcode, data?: Uint8Array): void;
-  /** Notes that the client has taken some of what waited for it. */
+  /** Notes that some unsent bytes were sent to the client. */
   drained(): void;
   /**
-   * Ends the connection of a client that is gone, with the code that it gave; 1006 by default.
-   * `close` of the client is not called for that.
+   * Ends the connection after the client went away, with the client's close code or 1006. Does not
+   * call the client's `close`.
    */
   closed(code?: number): void;
 }
 
-/** What a transport is given. */
+/** What a shard offers to a transport. */
 export interface TransportHost {
-  /** The shard's context, as `start` of the endpoint left it. */
+  /** The shard's context, with what the endpoint's `start` added. */
   readonly context: ShardContext;
   /**
-   * Asks a socket's `connect` and `id` whether a client may connect.
+   * Calls a socket's `connect` and `id` to decide whether a client may connect.
    *
-   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, as a rejection
+   * @throws SIM_ERR_OPTION_INVALID (rejects) if no socket has the path, or `http` is not a request of a
+   *   route
    */
   connect(request: TransportRequest): Promise<TransportDecision>;
   /**
-   * Answers HTTP requests on the server's port, as `routes` of the endpoint do. They come to any
-   * shard: two requests of one client may come to different ones.
+   * Adds an HTTP route on the server's port, as `routes` of the endpoint do. Requests reach any shard,
+   * so two requests of one client may reach different shards.
    *
-   * @param name - method and path, as in `GET /events/:room`
-   * @throws SIM_ERR_DEFINITION_INVALID for a name that is none, or of a route that there is already
+   * @param name - method and path, such as `GET /events/:room`
+   * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid or the route exists already
    */
   route(name: string, handler: Route<ShardContext>): void;
 }
 
 /** The callbacks of a transport. */
 export interface TransportCallbacks {
-  /** What sockets call it: `transport` of `connect`, sockets and channels. */
+  /** The value of `transport` in `connect`, sockets and channels. */
   readonly name: string;
   /**
-   * Begins to bring clients. It runs in each shard, after the endpoint's `start`; what it throws
-   * fails `serve`. While a shard is restarted two threads run it.
+   * Starts to accept clients. Runs in each shard, after the endpoint's `start`. If it throws, `serve`
+   * fails. While a shard is being restarted, both of its threads run the transport.
    */
   start(host: TransportHost): void | Promise<void>;
-  /** Brings no more clients. It runs once, as the shard closes; connections are ended for it. */
+  /** Stops accepting clients. Runs once, when the shard closes, which ends the connections itself. */
   stop?(): void | Promise<void>;
 }
 
-/** A transport's definition, as a shard uses it. */
+/** A defined transport, as a shard uses it. */
 export interface TransportDefinition {
   readonly name: string;
   readonly start: (host: TransportHost) => unknown;
   readonly stop: () => unknown;
 }
 
-/** Names that sockets know others by. */
+/** Names of the built-in transports. */
 const TAKEN: readonly string[] = ["websocket", "longpoll"];
 
 /**
- * Defines a transport, to be listed as one of `transports` of the endpoint.
+ * Defines a custom transport, for the endpoint's `transports`.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for a name that is none or taken, or a callback that is no
- *   function
+ * @throws SIM_ERR_DEFINITION_INVALID if the name is missing or taken, or a callback is not a function
  */
 export function defineTransport(callbacks: TransportCallbacks): TransportDefinition {
   const { name } = callbacks as { readonly name: unknown };
   if (typeof name !== "string" || name === "" || TAKEN.includes(name)) {
-    throw invalid(`name must be a name other than ${TAKEN.join(" and ")}, got ${shown(name)}`);
+    throw invalid(
+      `name must be a non-empty string other than ${TAKEN.join(" and ")}, got ${shown(name)}`,
+    );
   }
   checkCallbacks(callbacks, { required: ["start"], optional: ["stop"] });
   return {

@@ -1,12 +1,12 @@
 /**
- * The private copy of an engine binary that was relabelled for this C library.
+ * The private copy of an engine binary, relabelled for this machine's C library.
  *
- * Runs on: main, before any shard starts; a shard whose copy was cleaned away.
- * Owns: `.cache` in the engine's folder, or a folder of ours among the temporary files.
- * Order: a copy is written under a name of its own, then renamed; so a copy under its
- *        final name is whole, however many processes write it at once. Files are replaced,
- *        never changed or removed: another process may have the old one mapped.
- * Full: where neither folder can be written, the error has both causes.
+ * Runs on: main, before any shard starts; a shard, if main's copy was deleted since.
+ * Owns: `.cache` in the engine's folder, or a private folder among the temporary files.
+ * Order: a copy is written under a unique name, then renamed. So a file with the final name is
+ *        complete, even if several processes write it at once. Files are replaced, never changed or
+ *        removed, because another process may have the old one mapped.
+ * Full: if neither folder is writable, the error contains both causes.
  */
 
 import { createHash, randomUUID } from "node:crypto";
@@ -34,16 +34,16 @@ const KEY_DIGITS = 32;
 
 /** Where a copy may be kept. */
 export interface CacheFolders {
-  /** The engine package's own folder. Whoever can write there can change the engine anyway. */
+  /** The engine package's folder. Anyone who can write there could replace the engine itself. */
   readonly package: string;
-  /** A folder that anyone may write to, for when the package's cannot be. */
+  /** A folder that anyone may write to, used if the package's is read-only. */
   readonly temporary: string;
 }
 
 /**
- * Gives the path of the relabelled copy of an engine binary, written if need be.
+ * Returns the path of the relabelled copy of an engine binary, and writes the copy if necessary.
  *
- * @throws SIM_ERR_ENGINE_UNAVAILABLE when the binary cannot be relabelled or kept anywhere
+ * @throws SIM_ERR_ENGINE_UNAVAILABLE if the binary cannot be relabelled, or no folder is writable
  */
 export function relabelledCopy(sourceFile: string, folders: CacheFolders): string {
   const source = readFileSync(sourceFile);
@@ -99,12 +99,12 @@ function replaceFile(file: string, copy: Uint8Array): void {
   }
 }
 
-/** Gives a folder among the temporary files that only this user can read or write. */
+/** Returns a folder among the temporary files that only this user can read or write. */
 function privateFolder(temporaryFolder: string): string {
   const userId = process.getuid?.() ?? 0;
   const folder = join(temporaryFolder, `simurgh-engine-${userId}`);
   mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
-  // The name can be guessed, so another user may have made it first, or a link in its place.
+  // The name is predictable, so another user may have created it first, or a link in its place.
   const stats = lstatSync(folder);
   if (stats.isDirectory() && stats.uid === userId && (stats.mode & OTHERS_MODE_BITS) === 0) {
     return folder;

@@ -1,11 +1,11 @@
 /**
- * A shared object for 64-bit Linux, read as its loader reads it, never past its end.
+ * A bounds-checked view of a shared object for 64-bit Linux.
  *
- * Runs on: any thread. Bytes only: no file, no engine.
+ * Runs on: any thread. Reads bytes only: no file, no engine.
  *
- * Everything is found through the program headers and the dynamic table, which is what
- * the loader uses too; section headers may be missing or lie. Each read is checked, so
- * bytes that are cut short or hostile end in a refusal and never in a wild read.
+ * Everything is found through the program headers and the dynamic table, as the system's loader does;
+ * section headers may be missing or wrong. Each access is checked, so truncated or malicious input
+ * causes an error, never a read out of bounds.
  */
 
 import { makeError } from "../../errors.ts";
@@ -43,12 +43,12 @@ interface Segment {
   readonly fileBytes: number;
 }
 
-/** Refuses the bytes, and says why. */
+/** Throws the error for a binary that cannot be used. */
 export function refuse(must: string, got: string): never {
   throw makeError("SIM_ERR_ENGINE_UNAVAILABLE", `engine binary must ${must}, got ${got}`);
 }
 
-/** A view of a shared object's bytes; writes go to the bytes that it was given. */
+/** A shared object's bytes. Writes change the bytes that were passed to the constructor. */
 export class ElfImage {
   readonly machine: Machine;
   readonly #view: DataView;
@@ -84,25 +84,27 @@ export class ElfImage {
     this.#view.setUint32(this.#within(offset, 4), value, true);
   }
 
-  /** Gives the ASCII string at an offset, which must end before `endOffset`. */
+  /** Returns the ASCII string at an offset, which must end before `endOffset`. */
   readString(offset: number, endOffset: number): string {
     this.#within(offset, 1);
     const end = this.#bytes.indexOf(0, offset);
-    if (end === -1 || end >= endOffset) refuse("end its strings", `an open one at ${offset}`);
+    if (end === -1 || end >= endOffset)
+      refuse("end its strings", `an unterminated one at ${offset}`);
     return LATIN1.decode(this.#bytes.subarray(offset, end));
   }
 
-  /** Gives the offset in the file of what the loader maps at an address. */
+  /** Returns the file offset that the loader maps to an address. */
   offsetOf(address: number): number {
     const segment = this.#segments.find(
       ({ type, address: start, fileBytes }) =>
         type === SEGMENT_LOAD && address >= start && address < start + fileBytes,
     );
-    if (segment === undefined) refuse("map what it names", `address 0x${address.toString(16)}`);
+    if (segment === undefined)
+      refuse("map its tables", `address 0x${address.toString(16)} unmapped`);
     return this.#within(segment.fileOffset + (address - segment.address), 1);
   }
 
-  /** Gives the values of the dynamic table by their tags; the first of a tag wins. */
+  /** Returns the values of the dynamic table by tag. If a tag occurs twice, the first one counts. */
   readDynamicTable(): ReadonlyMap<number, number> {
     const segment = this.#segments.find(({ type }) => type === SEGMENT_DYNAMIC);
     if (segment === undefined) refuse("have a dynamic table", "none");
@@ -146,7 +148,7 @@ export class ElfImage {
     });
   }
 
-  /** Checks that some bytes lie within the file, and gives their offset back. */
+  /** Checks that a range is within the file, and returns its offset. */
   #within(offset: number, length: number): number {
     if (offset + length > this.#bytes.byteLength) {
       refuse(`hold ${length} bytes at ${offset}`, `a file of ${this.#bytes.byteLength} bytes`);

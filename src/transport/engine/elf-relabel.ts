@@ -1,17 +1,17 @@
 /**
- * Makes an engine binary that asks for glibc 2.38 content with an older glibc.
+ * Makes an engine binary that requires glibc 2.38 load with an older glibc.
  *
  * Runs on: any thread. Bytes in, bytes out: no compiler, no file, no engine.
  *
- * The binary asks for 2.38 by a few symbols only, `__isoc23_strtol` and its like: the C23
- * forms of functions as old as C itself, which read one more number prefix (0b). So each of
- * them is asked for under its old name and version instead:
+ * The binary requires 2.38 only for a few symbols such as `__isoc23_strtol`: the C23 forms of functions
+ * as old as C itself, which accept one more number prefix (0b). So each of these symbols is replaced by
+ * its old name and version:
  *
  *   .dynsym         st_name   "__isoc23_strtol"  ->  "strtol", the tail of the same string
  *   .gnu.version    index     GLIBC_2.38         ->  the base version of the same library
- *   .gnu.version_r  vna_flags GLIBC_2.38         ->  weak: the loader goes on without it
+ *   .gnu.version_r  vna_flags GLIBC_2.38         ->  weak: the loader continues without it
  *
- * A binary that needs anything else of 2.38 is refused: there is no older name for it.
+ * A binary that requires anything else from 2.38 is refused, because there is no older name for it.
  */
 
 import { ElfImage, refuse } from "./elf-image.ts";
@@ -29,13 +29,13 @@ const SYMBOL_BYTES = 24;
 const SYMBOL_SECTION_OFFSET = 6;
 const SECTION_UNDEFINED = 0;
 const VERSION_BYTES = 2;
-/** Bit of a version's index that hides a symbol; the rest is the index. */
+/** Mask of a version's index. The bit above it hides the symbol. */
 const VERSION_INDEX_MASK = 0x7fff;
 const FLAG_WEAK = 2;
 
 const PREFIX = "__isoc23_";
 const RENAMED: ReadonlySet<string> = new Set(["strtol", "strtoul", "sscanf"]);
-/** The version that asks for more than the C library has. */
+/** The glibc version that an older system does not have. */
 export const MISSING_VERSION = "GLIBC_2.38";
 const BASE_VERSIONS: Record<Machine, string> = { x64: "GLIBC_2.2.5", arm64: "GLIBC_2.17" };
 
@@ -46,11 +46,11 @@ interface Tables {
   readonly versions: number;
   readonly neededVersions: number;
   readonly neededCount: number;
-  /** Symbols before the first one that is exported; all that are asked for are among them. */
+  /** The number of symbols before the first exported one. All imported symbols are among them. */
   readonly unexportedCount: number;
 }
 
-/** One version that the binary asks one library for. */
+/** A version that the binary requires of a library. */
 interface NeededVersion {
   readonly flagsOffset: number;
   readonly index: number;
@@ -58,10 +58,10 @@ interface NeededVersion {
 }
 
 /**
- * Gives a copy of an engine binary that loads with glibc 2.36 and later.
+ * Returns a copy of an engine binary that loads with glibc 2.36 and later.
  *
  * @param source - a shared object for Linux on x64 or arm64; not changed
- * @throws SIM_ERR_ENGINE_UNAVAILABLE when the bytes are no such object, or it needs more
+ * @throws SIM_ERR_ENGINE_UNAVAILABLE if it is no such object, or requires anything else from glibc 2.38
  */
 export function relabelElf(source: Uint8Array): Uint8Array {
   const bytes = source.slice();
@@ -93,24 +93,24 @@ function findTables(image: ElfImage): Tables {
     versions: image.offsetOf(value(TAG_VERSIONS)),
     neededVersions: image.offsetOf(value(TAG_NEEDED_VERSIONS)),
     neededCount: value(TAG_NEEDED_COUNT),
-    // Second word of the hash table: it leaves out what is only asked for, and that comes first.
+    // The second word of the hash table is the index of the first exported symbol.
     unexportedCount: image.readWord32(image.offsetOf(value(TAG_GNU_HASH)) + 4),
   };
 }
 
-/** Points a symbol's name past its prefix, where the older name stands. */
+/** Moves a symbol's name past its prefix, to the older name. */
 function renameSymbol(image: ElfImage, tables: Tables, symbolOffset: number): void {
   const nameOffset = image.readWord32(symbolOffset);
   const name = image.readString(tables.strings + nameOffset, tables.stringsEnd);
   if (!name.startsWith(PREFIX) || !RENAMED.has(name.slice(PREFIX.length))) {
-    refuse(`need nothing of ${MISSING_VERSION} but C23 number parsing`, name);
+    refuse(`need only C23 number parsing from ${MISSING_VERSION}`, name);
   }
   const section = image.readWord16(symbolOffset + SYMBOL_SECTION_OFFSET);
-  if (section !== SECTION_UNDEFINED) refuse(`only ask for ${name}`, "a definition of it");
+  if (section !== SECTION_UNDEFINED) refuse(`import ${name}`, "a definition of it");
   image.writeWord32(symbolOffset, nameOffset + PREFIX.length);
 }
 
-/** Gives all versions asked of the library that a version is asked of. */
+/** Returns all versions required of the library that has to provide `version`. */
 function findLibraryOf(image: ElfImage, tables: Tables, version: string): NeededVersion[] {
   let at = tables.neededVersions;
   for (let library = 0; library < tables.neededCount; library += 1) {
@@ -120,7 +120,7 @@ function findLibraryOf(image: ElfImage, tables: Tables, version: string): Needed
     if (nextBytes === 0) break;
     at += nextBytes;
   }
-  return refuse(`ask for ${version}`, "a binary that does not");
+  return refuse(`require ${version}`, "one that does not");
 }
 
 function readLibrary(image: ElfImage, tables: Tables, libraryOffset: number): NeededVersion[] {
@@ -142,6 +142,7 @@ function readLibrary(image: ElfImage, tables: Tables, libraryOffset: number): Ne
 
 function versionNamed(needed: readonly NeededVersion[], name: string): NeededVersion {
   return (
-    needed.find((version) => version.name === name) ?? refuse(`ask for ${name}`, "one without it")
+    needed.find((version) => version.name === name) ??
+    refuse(`require ${name}`, "one that does not")
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Types of the engine: the package's own, and the calls that they leave out.
+ * Types of the engine: the package's own, and the functions that these leave out.
  *
  * Runs on: any thread. Types only; nothing is loaded.
  */
@@ -25,45 +25,45 @@ export type {
 } from "uWebSockets.js";
 
 /**
- * What an app is known by on other threads, to be passed on untouched.
+ * Identifies an app to other threads. Must be passed on unchanged.
  *
- * The bits of an address, seen as a double: a message or a Float64Array keeps them,
- * arithmetic and text do not.
+ * It is an address whose bits are read as a double. `postMessage` and a Float64Array preserve them;
+ * arithmetic and conversion to text do not.
  */
 export type AppDescriptor = number;
 
-/** Called once with the listening socket, or false where host and port cannot be had. */
+/** Called once with the listening socket, or with false if host and port are not available. */
 export type ListenHandler = (listenSocket: us_listen_socket | false) => void;
 
 /** One thread's server: routes, sockets and topics. */
 export interface EngineApp extends Omit<TemplatedApp, "listen"> {
-  /** Listens on a host and port; handler is called before this returns. */
+  /** Listens on a host and port. The handler is called before this returns. */
   listen(host: RecognizedString, port: number, options: number, handler: ListenHandler): EngineApp;
-  /** Gives what `addChildAppDescriptor` of an app on another thread takes. */
+  /** Returns the descriptor for `addChildAppDescriptor` of an app on another thread. */
   getDescriptor(): AppDescriptor;
-  /** Deals accepted sockets out to the app so described too, in turns. */
+  /** Adds an app on another thread to the round robin of accepted sockets. */
   addChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
-  /** Deals no more sockets to that app; the turns begin again at the first. */
+  /** Removes that app from the round robin, which starts again at the first app. */
   removeChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
 }
 
-/** One WebSocket, from `open` to `close`. Sending in pieces is missing from the package's types. */
+/** A WebSocket, from `open` to `close`. The package's types leave out fragments. */
 export interface EngineWebSocket<UserData> extends WebSocket<UserData> {
-  /** Sends the first piece of a message; result as of `send`. */
+  /** Sends the first fragment of a message. The result is that of `send`. */
   sendFirstFragment(piece: RecognizedString, isBinary?: boolean, compress?: boolean): number;
-  /** Sends a further piece, neither first nor last. */
+  /** Sends a fragment that is neither first nor last. */
   sendFragment(piece: RecognizedString, compress?: boolean): number;
-  /** Sends the last piece. */
+  /** Sends the last fragment. */
   sendLastFragment(piece: RecognizedString, compress?: boolean): number;
 }
 
-/** The engine, as loaded. */
+/** The loaded engine. */
 export interface Engine {
-  /** Makes an app. Without a `ws` route its `publish` and `numSubscribers` end the process. */
+  /** Creates an app. If it has no `ws` route, its `publish` and `numSubscribers` crash the process. */
   App(options?: AppOptions): EngineApp;
   us_listen_socket_close(listenSocket: us_listen_socket): void;
   us_socket_local_port(socket: us_socket | us_listen_socket): number;
-  /** Option of `listen`: a taken port is a failure, not shared in silence. */
+  /** Option of `listen`: fails if the port is in use, instead of sharing it silently. */
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
   readonly DISABLED: CompressOptions;
   readonly SHARED_COMPRESSOR: CompressOptions;

@@ -1,11 +1,11 @@
 /**
  * Loads the engine, uWebSockets.js, once for each thread.
  *
- * Runs on: main first, then each shard. It alone imports the package.
+ * Runs on: main first, then each shard. No other file imports the package.
  * Owns: the environment data `simurgh.engine`, by which shards find main's copy.
  *
- * The package is tried as it is. If, and only if, the loader says that GLIBC_2.38 is
- * missing, a relabelled private copy is made (elf-relabel.ts, engine-cache.ts) and loaded.
+ * The package is loaded as it is. If, and only if, this fails because GLIBC_2.38 is missing, a
+ * relabelled private copy is made (elf-relabel.ts, cache.ts) and loaded instead.
  */
 
 import { createRequire } from "node:module";
@@ -22,27 +22,27 @@ import type { Engine } from "./engine-types.ts";
 
 const PACKAGE = "uWebSockets.js";
 const COPY_KEY = "simurgh.engine";
-/** Variable that the engine reads while it is loaded into the process, and never again. */
+/** Environment variable that the engine reads only when it is first loaded into the process. */
 const HEADERS_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
 
-/** What can only be chosen before the engine is loaded. */
+/** Options that can only be set before the engine is loaded. */
 export interface EngineOptions {
-  /** Bytes of a request's headers above which it is answered with 431; the engine's own is 4 096. */
+  /** Requests with more bytes of headers are answered with 431. The engine's default is 4 096. */
   readonly maxHeaderBytes?: number;
 }
 
-/** Where the engine comes from; tests put another in its place. */
+/** Where the engine is loaded from; tests pass their own. */
 export interface EngineSite {
   readonly packageFolder: string;
   readonly temporaryFolder: string;
   readonly platform: Platform;
-  /** The copy that the thread which loaded first has made, if it had to. */
+  /** The relabelled copy that the first thread to load the engine made, if one was needed. */
   readonly knownCopy: string | undefined;
-  /** Loads a module by its name or file, as `require` does. */
+  /** Loads a module by name or file, as `require` does. */
   readonly load: (nameOrFile: string) => unknown;
 }
 
-/** An engine and the private copy that it came from, if it did. */
+/** A loaded engine, and the private copy that it was loaded from, if any. */
 export interface LoadedEngine {
   readonly engine: Engine;
   readonly copyFile: string | undefined;
@@ -52,10 +52,10 @@ let loaded: LoadedEngine | undefined;
 let loadedMaxHeaderBytes: number | undefined;
 
 /**
- * Gives the engine, and loads it on the thread's first call.
+ * Returns the engine. The first call on a thread loads it.
  *
- * @throws SIM_ERR_ENGINE_UNAVAILABLE when it cannot be loaded; says where it can
- * @throws SIM_ERR_OPTION_INVALID when `maxHeaderBytes` comes too late to be heeded
+ * @throws SIM_ERR_ENGINE_UNAVAILABLE if it cannot be loaded; the message lists where it can
+ * @throws SIM_ERR_OPTION_INVALID if `maxHeaderBytes` is set too late to take effect
  */
 export function loadEngine(options: EngineOptions = {}): Engine {
   checkInTime(options.maxHeaderBytes);
@@ -70,7 +70,7 @@ export function loadEngine(options: EngineOptions = {}): Engine {
   return loaded.engine;
 }
 
-/** Loads the engine from a site: the package itself, or else a relabelled copy of it. */
+/** Loads the engine from a site: the package itself, or a relabelled copy of it. */
 export function openEngine(site: EngineSite): LoadedEngine {
   const known = loadKnownCopy(site);
   if (known !== undefined) return known;
@@ -90,13 +90,13 @@ export function openEngine(site: EngineSite): LoadedEngine {
   }
 }
 
-/** Loads the copy that is known of; undefined where there is none, or none any more. */
+/** Loads the known copy. Returns undefined if there is none, or if it was deleted. */
 function loadKnownCopy({ knownCopy, load }: EngineSite): LoadedEngine | undefined {
   if (knownCopy === undefined) return undefined;
   try {
     return { engine: asEngine(load(knownCopy)), copyFile: knownCopy };
   } catch {
-    // Temporary files are cleaned away under long-lived processes: made again, same name.
+    // Temporary files get cleaned up under long-lived processes. The copy is made again.
     return undefined;
   }
 }
@@ -137,7 +137,7 @@ function checkInTime(maxHeaderBytes: number | undefined): void {
   if (!isMainThread) {
     throw makeError(
       "SIM_ERR_OPTION_INVALID",
-      `maxHeaderBytes must be set on the main thread, where the engine loads first, got ${maxHeaderBytes} on another`,
+      `maxHeaderBytes must be set on the main thread, which loads the engine first, got ${maxHeaderBytes} on another thread`,
     );
   }
   if (loaded !== undefined && loadedMaxHeaderBytes !== maxHeaderBytes) {
@@ -148,7 +148,7 @@ function checkInTime(maxHeaderBytes: number | undefined): void {
   }
 }
 
-/** Has the engine see the limit while it loads, and leaves the environment as it was. */
+/** Sets the engine's variable while it loads, and restores the environment. */
 function withMaxHeaderBytes<Result>(bytes: number | undefined, load: () => Result): Result {
   if (bytes === undefined) return load();
   const before = process.env[HEADERS_VARIABLE];

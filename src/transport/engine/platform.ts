@@ -1,12 +1,12 @@
 /**
- * What the engine runs on, and what this machine is, for the error that compares them.
+ * Compares this machine with the platforms that the engine runs on, for the error message.
  *
  * Runs on: the thread on which the engine did not load.
  */
 
 import { readdirSync } from "node:fs";
 
-/** Node.js versions by the number of their binary interface, of those that the engine is built for. */
+/** The Node.js versions that the engine is built for, by ABI number. */
 const NODE_VERSIONS: ReadonlyMap<string, string> = new Map([
   ["115", "20"],
   ["127", "22"],
@@ -14,22 +14,22 @@ const NODE_VERSIONS: ReadonlyMap<string, string> = new Map([
   ["141", "25"],
 ]);
 const BINARY = /^uws_(?<platform>\w+?)_(?<processor>\w+)_(?<modules>\d+)\.node$/;
-/** The oldest C library that has all a relabelled binary asks for: `arc4random` came with it. */
+/** The oldest glibc with all that a relabelled binary requires; it introduced `arc4random`. */
 const OLDEST_GLIBC = "2.36";
 const NO_GLIBC = "none";
 
-/** What this process runs on, in the words of the engine's file names. */
+/** What a process runs on, in the terms of the engine's file names. */
 export interface Platform {
   readonly platform: string;
   readonly processor: string;
-  /** Number of Node.js' binary interface. */
+  /** The ABI number of Node.js. */
   readonly modules: string;
   readonly nodeVersion: string;
-  /** Gives glibc's version, or undefined where the C library is another one. Takes a while. */
+  /** Returns the version of glibc, or undefined with another C library. Slow. */
   readonly glibcVersion: () => string | undefined;
 }
 
-/** Gives what this process runs on. */
+/** Returns what this process runs on. */
 export function currentPlatform(): Platform {
   return {
     platform: process.platform,
@@ -40,12 +40,12 @@ export function currentPlatform(): Platform {
   };
 }
 
-/** Gives the name of the binary for a platform, as the engine's package names it. */
+/** Returns the file name of the engine's binary for a platform. */
 export function binaryName({ platform, processor, modules }: Platform): string {
   return `uws_${platform}_${processor}_${modules}.node`;
 }
 
-/** Gives the message of the error for an engine that did not load. */
+/** Returns the error message for an engine that could not be loaded. */
 export function unavailableMessage(packageFolder: string, here: Platform): string {
   const supported = supportedPlatforms(packageFolder);
   const library = here.platform === "linux" ? (here.glibcVersion() ?? NO_GLIBC) : undefined;
@@ -56,7 +56,7 @@ export function unavailableMessage(packageFolder: string, here: Platform): strin
   return `the engine must run on one of ${supported.join("; ")}; got ${got}; ${adviceFor(here, library, supported)}`;
 }
 
-/** Gives, for each system and processor, the Node.js versions that there are binaries for. */
+/** Returns, for each system and processor, the Node.js versions with a binary. */
 function supportedPlatforms(packageFolder: string): string[] {
   const versions = new Map<string, string[]>();
   for (const name of readFolder(packageFolder)) {
@@ -97,7 +97,7 @@ function adviceFor(
   if (library !== undefined && isOlder(library, OLDEST_GLIBC)) {
     return "use a newer system, such as Debian 12 or Ubuntu 24.04";
   }
-  return "see the cause for what the loader said";
+  return "see the cause for the loader's message";
 }
 
 function isOlder(version: string, than: string): boolean {

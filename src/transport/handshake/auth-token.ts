@@ -1,8 +1,8 @@
 /**
- * The token by which a client says who it is, outside of the URL, which ends up in logs.
+ * The auth token of a client, which is not sent in the URL because URLs end up in logs.
  *
- * A browser lets a page set no header of a WebSocket but the offered subprotocols; so it is an
- * entry `base64url.bearer.phx.<token>` among these (WIRE §2.5).
+ * The only header that a browser lets a page set on a WebSocket is the list of subprotocols. So the
+ * token is an entry of that list: `base64url.bearer.phx.<token>` (WIRE §2.5).
  *
  * Runs on: shard. Pure.
  */
@@ -10,23 +10,24 @@
 import { listOf, type Header, type RequestHead } from "../http/request-head.ts";
 import { SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 
-/** Header of the token where a client can set one: with long-poll. */
+/** Header with the token, for clients that can set one: those of long-poll. */
 export const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
 
 const PREFIX = "base64url.bearer.phx.";
-/** Both alphabets: the client's is the standard one, whatever the prefix says. */
+/** Accepts both alphabets: the official client uses the standard one, despite the prefix. */
 const BASE64 = /^[\w+/-]*={0,2}$/;
 
-/** A token, and the head without it. */
+/** A token, and the request head without it. */
 export interface TakenToken {
   readonly token: string | null;
   readonly head: RequestHead;
 }
 
 /**
- * Takes the token out of the offered subprotocols.
+ * Removes the token from the offered subprotocols.
  *
- * @returns undefined where it is no base64. No token, and the head as it is, where there are none or several
+ * @returns undefined if the token is not base64; a null token and the unchanged head if there is no
+ *   token, or more than one
  */
 export function tryTakeAuthToken(head: RequestHead): TakenToken | undefined {
   const at = head.headers.findIndex(([name]) => name === SUBPROTOCOL_HEADER);
@@ -47,7 +48,7 @@ function tryDecode(encoded: string): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    // What `btoa` made of a text beyond ASCII.
+    // `btoa` encodes characters beyond ASCII as Latin-1.
     return bytes.toString("latin1");
   }
 }

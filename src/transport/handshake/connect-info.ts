@@ -1,7 +1,7 @@
 /**
- * What `connect` is told of a client beyond its parameters: only what the mount asks for.
+ * Connect info: what the mount asks to be told about a client, in addition to its parameters.
  *
- * Cookies and other headers are never shown: a page of anybody's makes the browser send them.
+ * Cookies and other headers are never passed on, because any web page can make the browser send them.
  *
  * Runs on: shard; one plan for each transport of each mount.
  */
@@ -18,7 +18,7 @@ import {
 } from "./cookie-session.ts";
 import { defaultPortOf, tryParseHost } from "../http/uri.ts";
 
-/** A request, and what was found out about it already. */
+/** A request, with its auth token. */
 export interface InfoRequest extends CookieSessionRequest {
   readonly authToken: string | null;
 }
@@ -35,7 +35,7 @@ const X_PREFIX = "x-";
 const WEBSOCKET_PREFIX = "sec-websocket-";
 const TRACE_HEADERS: readonly string[] = ["traceparent", "tracestate"];
 
-/** Each kind: what it needs of the request, and what it is. */
+/** The kinds: which parts of the request each needs, and how it is collected. */
 const KINDS = {
   peerData: {
     wants: { isPeerWanted: true },
@@ -61,29 +61,29 @@ const KINDS = {
   authToken: { wants: {}, collect: ({ authToken }) => authToken },
 } as const satisfies Record<string, Kind>;
 
-/** What can be asked for by its name. */
+/** The name of a kind of connect info. */
 export type ConnectInfoKind = keyof typeof KINDS;
 
-/** A session to be read, and things of the app's own, which are handed on as they are. */
+/** A session to read, and any other values of the app's own, which are passed on unchanged. */
 export interface ConnectInfoPairs {
   readonly session?: SessionSource;
   readonly [name: string]: unknown;
 }
 
-/** What a mount asks for, as in `["uri", "userAgent", { session: { key, signingSalt } }]`. */
+/** What a mount asks for, such as `["uri", "userAgent", { session: { key, signingSalt } }]`. */
 export type ConnectInfoRequest = readonly (ConnectInfoKind | ConnectInfoPairs)[];
 
 const NOTHING: ConnectInfo = Object.freeze({});
 
-/** What a mount asks for, ready to be collected. */
+/** Collects the connect info that a mount asks for. */
 export class ConnectInfoPlan {
   readonly #collectors: readonly (readonly [name: string, collect: Collect])[];
-  /** What it needs of a request's head. */
+  /** The parts of a request's head that it needs. */
   readonly wants: HeadWants;
 
   /**
-   * @param subject - what messages call it, as in `connectInfo of /socket`
-   * @throws SIM_ERR_DEFINITION_INVALID for a kind that there is not
+   * @param subject - the name for error messages, such as `connectInfo of /socket`
+   * @throws SIM_ERR_DEFINITION_INVALID for an unknown kind
    */
   constructor(subject: string, asked: ConnectInfoRequest, checkCsrf: boolean) {
     if (!Array.isArray(asked)) throw invalid(`${subject} must be a list, got ${kindOf(asked)}`);
@@ -111,7 +111,7 @@ export class ConnectInfoPlan {
     this.wants = mergeWants(wants);
   }
 
-  /** Collects it. A session that cannot be read is null, and logged where a store threw. */
+  /** Collects the info of a request. A session that cannot be read is null. Errors of a store are logged. */
   collect(request: InfoRequest, logger: Logger): ConnectInfo {
     if (this.#collectors.length === 0) return NOTHING;
     const info: Record<string, unknown> = {};
@@ -127,7 +127,7 @@ export class ConnectInfoPlan {
   }
 }
 
-/** Puts together what several want of a head. */
+/** Merges several wants into one. */
 export function mergeWants(all: readonly Partial<HeadWants>[]): HeadWants {
   return {
     names: new Set(all.flatMap(({ names }) => [...(names ?? [])])),
@@ -145,15 +145,15 @@ function uriOf(head: RequestHead): RequestUri {
 function kindNamed(subject: string, name: string): Kind {
   if (Object.hasOwn(KINDS, name)) return KINDS[name as ConnectInfoKind];
   const names = Object.keys(KINDS).join(", ");
-  throw invalid(`${subject} must have of ${names}, or pairs, got ${JSON.stringify(name)}`);
+  throw invalid(`${subject} must be a list of ${names} or objects, got ${JSON.stringify(name)}`);
 }
 
 function pairsOf(subject: string, entry: unknown): [string, unknown][] {
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
-    throw invalid(`${subject} must have names and pairs, got ${kindOf(entry)}`);
+    throw invalid(`${subject} must be a list of names and objects, got ${kindOf(entry)}`);
   }
   const pairs = Object.entries(entry);
   const taken = pairs.find(([name]) => Object.hasOwn(KINDS, name));
   if (!taken) return pairs;
-  throw invalid(`${subject} must have ${taken[0]} by its name alone, got a pair`);
+  throw invalid(`${subject} must list ${taken[0]} by name, got it as a key of an object`);
 }

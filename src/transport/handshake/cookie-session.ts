@@ -1,10 +1,10 @@
 /**
- * The session of the application whose page connects: a cookie, and a CSRF token to prove the page.
+ * The cookie session of a web application, which its pages share with their connections.
  *
- * A cookie alone proves nothing: the browser sends it for any page that connects here. So without
- * a token that belongs to the session there is no session, unless `checkCsrf` is off.
+ * A cookie alone proves nothing, because the browser sends it for any page that connects here. So the
+ * page must also send a CSRF token that belongs to the session, unless `checkCsrf` is off.
  *
- * It has nothing to do with the session of a long-poll client, which is a connection.
+ * A long-poll session is something else: it is a connection.
  *
  * Runs on: shard.
  */
@@ -16,31 +16,31 @@ import { Token } from "../../token/token.ts";
 import { CSRF_PARAM, DEFAULT_CSRF_KEY, isCsrfTokenValid } from "./csrf.ts";
 import { headersOf, type RequestHead } from "../http/request-head.ts";
 
-/** A session, by key. */
+/** The contents of a session. */
 export type Session = Readonly<Record<string, unknown>>;
 
-/** How the application keeps its sessions: in signed, or encrypted, cookies, as Plug does. */
+/** Sessions in signed or encrypted cookies, as Plug writes them. */
 export interface CookieSession extends Omit<SessionOptions, "secretKeyBase"> {
-  /** Name of the cookie, as in `_my_app_key`. */
+  /** Name of the cookie, such as `_my_app_key`. */
   readonly key: string;
-  /** Secret of the application; the server's own without. */
+  /** The application's secret; defaults to the server's. */
   readonly secretKeyBase?: string;
-  /** Key of the CSRF state within the session; `_csrf_token` without. */
+  /** The session's key for the CSRF state; defaults to `_csrf_token`. */
   readonly csrfTokenKey?: string;
 }
 
-/** Sessions that are kept anywhere else. */
+/** Sessions in a store of the application. */
 export interface StoredSession {
   readonly key: string;
   readonly csrfTokenKey?: string;
-  /** Finds the session of a cookie's value; null: there is none. */
+  /** Returns the session for a cookie's value, or null if there is none. */
   readonly store: (cookie: string) => Session | null;
 }
 
-/** How sessions are found. */
+/** Where sessions are read from. */
 export type SessionSource = CookieSession | StoredSession;
 
-/** A request that may belong to a session. */
+/** A request that may have a session. */
 export interface CookieSessionRequest {
   readonly head: RequestHead;
   readonly params: Readonly<Record<string, unknown>>;
@@ -48,25 +48,25 @@ export interface CookieSessionRequest {
 }
 
 const STORED_KEYS: readonly string[] = ["key", "csrfTokenKey", "store"];
-/** Stands for the server's secret, which is not known where an endpoint is defined. */
+/** Placeholder for the server's secret, which is not known when an endpoint is defined. */
 const ANY_SECRET = "x".repeat(64);
 
-/** Finds sessions in one way. */
+/** Reads the sessions of one source. */
 export class CookieSessionReader {
   readonly #key: string;
   readonly #csrfKey: string | undefined;
   readonly #read: (cookie: string, secretKeyBase: string) => Session | null;
 
   /**
-   * @param subject - what messages call it
-   * @param checkCsrf - false: the cookie alone will do
-   * @throws SIM_ERR_DEFINITION_INVALID without a key; SIM_ERR_OPTION_INVALID for what cannot be the
-   *   application's options
+   * @param subject - the name for error messages
+   * @param checkCsrf - whether the client must also send a CSRF token
+   * @throws SIM_ERR_DEFINITION_INVALID if the key is missing; SIM_ERR_OPTION_INVALID for invalid cookie
+   *   options
    */
   constructor(subject: string, source: SessionSource, checkCsrf: boolean) {
     if (typeof source !== "object" || source === null || typeof source.key !== "string") {
       const got = kindOf((source as { key?: unknown } | null)?.key);
-      throw invalid(`${subject} must have the cookie's name as its key, got ${got}`);
+      throw invalid(`${subject} must have the cookie's name as key, got ${got}`);
     }
     this.#key = source.key;
     this.#csrfKey = checkCsrf ? (source.csrfTokenKey ?? DEFAULT_CSRF_KEY) : undefined;
@@ -74,7 +74,7 @@ export class CookieSessionReader {
   }
 
   /**
-   * Gives the session of a request, or null.
+   * Returns the session of a request, or null.
    *
    * @throws what a `store` throws
    */
@@ -90,7 +90,7 @@ export class CookieSessionReader {
 
 function cookieReader(source: CookieSession): (cookie: string, secret: string) => Session | null {
   const { key: _key, csrfTokenKey: _csrfTokenKey, secretKeyBase: own, ...options } = source;
-  // Says at once what would be wrong with every cookie.
+  // Throws now if the options are invalid, instead of failing for every cookie.
   Token.verifySession(undefined, { ...options, secretKeyBase: own ?? ANY_SECRET });
   return (cookie, secretKeyBase) => {
     const read = Token.verifySession(cookie, { ...options, secretKeyBase: own ?? secretKeyBase });
@@ -111,7 +111,7 @@ function storeOf(subject: string, source: StoredSession): (cookie: string) => Se
   };
 }
 
-/** Gives a cookie by its name: the first, which is that of the longest path (RFC 6265 §5.4). */
+/** Returns the first cookie of this name, which has the longest path (RFC 6265 §5.4). */
 function cookieOf(head: RequestHead, name: string): string | undefined {
   for (const header of headersOf(head, "cookie")) {
     for (const pair of header.split(";")) {

@@ -1,24 +1,24 @@
 /**
- * CSRF tokens, as Plug makes them: what a page of ours was given, and no other page can know.
+ * CSRF tokens in Plug's format. They are rendered into a page, where no other page can read them.
  *
  *   state, in the session   24 characters: url-safe base64 of 18 random bytes
- *   token, in the page      32 characters: url-safe base64 of (state XOR mask), then the mask, 24
+ *   token, in the page      32 characters: url-safe base64 of (state XOR mask); then 24: the mask
  *
  * Runs on: shard. Pure.
  */
 
 import { timingSafeEqual } from "node:crypto";
 
-/** Parameter that has the token. */
+/** The parameter with the token. */
 export const CSRF_PARAM = "_csrf_token";
-/** Key of the state in the session, where the application chose no other. */
+/** The default key of the state in the session. */
 export const DEFAULT_CSRF_KEY = "_csrf_token";
 
 const STATE_LENGTH = 24;
 const MASKED_LENGTH = 32;
 const MASKED = /^[\w-]{32}$/;
 
-/** Tells whether a token was made for a session's state. */
+/** Reports whether a token was made for a session's state. */
 export function isCsrfTokenValid(state: unknown, token: unknown): boolean {
   if (typeof state !== "string" || typeof token !== "string") return false;
   const expected = Buffer.from(state);

@@ -1,7 +1,7 @@
 /**
- * What a mount's transport asks of clients that connect: as users give it, and ready to be asked.
+ * Handshake options, and the policy that results from them for one transport of a mount.
  *
- * The options of a transport win over those of its mount, and these over the endpoint's.
+ * The options of a transport override those of its mount, which override the endpoint's.
  *
  * Runs on: shard; parsed once for each transport of each mount.
  */
@@ -17,29 +17,32 @@ import { ConnectInfoPlan, type ConnectInfoRequest } from "./connect-info.ts";
 import { OriginPolicy, type CheckOrigin } from "./origin.ts";
 import { checkSubprotocols } from "./subprotocols.ts";
 
-/** Answers a client that `connect` refused with a reason; over WebSocket only. */
+/** Returns the HTTP response for a WebSocket client that `connect` refused with a reason. */
 export type ErrorHandler = (reason: unknown) => RouteResponse;
 
-/** Options of a mount's transport. */
+/** Options for the handshakes of a mount, or of one of its transports. */
 export interface HandshakeOptions {
-  /** Which pages may connect; the endpoint's without. */
+  /** Which pages may connect. Default: the endpoint's. */
   readonly checkOrigin?: CheckOrigin;
-  /** Whether a session needs a CSRF token; true without. Not both this and `checkOrigin` may be off. */
+  /**
+   * Whether a session requires a CSRF token. Default: true. It must not be false if `checkOrigin` is
+   * false.
+   */
   readonly checkCsrf?: boolean;
-  /** What `connect` is told of a client; nothing without. */
+  /** What `connect` is told about a client. Default: nothing. */
   readonly connectInfo?: ConnectInfoRequest;
-  /** Names of subprotocols that a WebSocket may speak, the best first. */
+  /** Subprotocols that a WebSocket may use, in order of preference. */
   readonly subprotocols?: readonly string[];
   /**
-   * Forms of messages, each with the versions of clients that get it, the first match first; those
-   * of Phoenix without. A raw socket has none.
+   * Serializers, each with the client versions that it serves. The first match is used. Default: those
+   * of Phoenix. Not for raw sockets.
    */
   readonly serializers?: readonly SerializerChoice[];
-  /** Makes of the reason of a refusal what a client by WebSocket is answered; 403 without. */
+  /** Returns the response for a WebSocket client refused with a reason. Default: 403. */
   readonly errorHandler?: ErrorHandler;
 }
 
-/** Names of these. */
+/** The names of all handshake options. */
 export const HANDSHAKE_KEYS = [
   "checkOrigin",
   "checkCsrf",
@@ -49,19 +52,19 @@ export const HANDSHAKE_KEYS = [
   "errorHandler",
 ] as const satisfies readonly (keyof HandshakeOptions)[];
 
-/** What an endpoint says for all of its mounts. */
+/** Options of an endpoint for all of its mounts. */
 export interface EndpointHandshake extends Pick<HandshakeOptions, "checkOrigin"> {
-  /** Host of the endpoint's own pages; null: any; `localhost` without. */
+  /** Host of the endpoint's own pages; null: any. Default: `localhost`. */
   readonly urlHost?: string | null;
 }
 
-/** What a mount says for all of its transports. */
+/** Options of a mount for all of its transports. */
 export interface MountHandshake extends HandshakeOptions {
-  /** True: clients may send a token, and `connectInfo` has it. */
+  /** Whether clients may send a token, which `connectInfo` then contains. */
   readonly authToken?: boolean;
 }
 
-/** The options, ready to be asked. */
+/** The resolved options of one transport of a mount. */
 export interface HandshakePolicy {
   readonly origin: OriginPolicy;
   readonly connectInfo: ConnectInfoPlan;
@@ -71,18 +74,18 @@ export interface HandshakePolicy {
   readonly errorHandler: ErrorHandler | undefined;
 }
 
-/** Subprotocol of the client that sends a token among its subprotocols. */
+/** The subprotocol that the official client offers if it sends a token. */
 const TOKEN_SUBPROTOCOL = "phoenix";
 
-/** Host of pages during development, which are served from the machine that they are written on. */
+/** The host of pages during development. */
 const DEFAULT_URL_HOST = "localhost";
 
 /**
- * Makes the policy of one transport of a mount.
+ * Resolves the options of one transport of a mount.
  *
- * @param path - of the mount, for messages
- * @throws SIM_ERR_DEFINITION_INVALID for options that do not fit together, SIM_ERR_OPTION_INVALID for
- *   options of a session
+ * @param path - the mount's path, for error messages
+ * @throws SIM_ERR_DEFINITION_INVALID for options that are invalid or contradict each other,
+ *   SIM_ERR_OPTION_INVALID for invalid session options
  */
 export function handshakePolicyOf(
   path: string,
@@ -130,7 +133,7 @@ function servedSubprotocols(
 }
 
 function withAuthToken(asked: ConnectInfoRequest, hasAuthToken: boolean): ConnectInfoRequest {
-  // What is no list is for the plan to refuse.
+  // If it is not a list, the plan throws.
   return hasAuthToken && Array.isArray(asked) ? [...asked, "authToken"] : asked;
 }
 

@@ -1,10 +1,10 @@
 /**
- * The steps by which a request becomes a connection, whatever carries it (WIRE §2.2, §3.2).
+ * The steps from a request to a connection that all transports share (WIRE §2.2, §3.2).
  *
  *   parameters -> origin -> auth token -> connect info -> version, connect and id
  *
- * A transport takes the steps in its order, and answers in its own way: one has a status for a
- * refusal, another a body. Each has its own place for the token.
+ * Each transport takes these steps in its own order and answers refusals in its own way, by a status or
+ * in a body. Each also receives the auth token in its own place.
  *
  * Runs on: shard; one for each transport of each mount.
  */
@@ -19,13 +19,13 @@ import type { HandshakePolicy } from "./handshake-options.ts";
 import { parseQuery } from "../http/query.ts";
 import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
 
-/** What became of the check of a request's origin; failed: the user's function threw. */
+/** The result of the origin check; failed: the user's function threw. */
 export type OriginVerdict = "allowed" | "refused" | "failed";
 
-/** Of a text that a client sent, at most this much is logged. */
-const MOST_LOGGED = 200;
+/** At most this many characters of an origin are logged. */
+const MAX_LOGGED_LENGTH = 200;
 
-/** The handshakes of a mount by one transport. */
+/** The handshakes of one transport of a mount. */
 export class Handshake {
   readonly policy: HandshakePolicy;
   readonly logger: Logger;
@@ -33,7 +33,7 @@ export class Handshake {
   readonly #transport: string;
   readonly #context: ShardContext;
 
-  /** @param transport - its name, as sockets see it */
+  /** @param transport - the transport's name, as sockets see it */
   constructor(
     mount: AnyMount,
     policy: HandshakePolicy,
@@ -52,7 +52,7 @@ export class Handshake {
     return this.#mount.path;
   }
 
-  /** Returns what these steps, and those of the transport itself, look at in a head. */
+  /** Returns the parts of a head that these steps need, plus the headers in `names`. */
   wants(names: readonly string[]): HeadWants {
     const { origin, connectInfo } = this.policy;
     const mount = this.#mount;
@@ -63,13 +63,16 @@ export class Handshake {
     ]);
   }
 
-  /** Returns the parameters: of the query, and of the path, which win; undefined: they are malformed. */
+  /**
+   * Returns the parameters of the query and the path; those of the path take precedence. Returns
+   * undefined if the query is malformed.
+   */
   tryParams(head: RequestHead): Params | undefined {
     const query = parseQuery(head.query);
     return query && Object.assign(query, head.pathParams);
   }
 
-  /** Reports whether the page of a request may connect, and logs a refusal. */
+  /** Checks whether the page of a request may connect. Logs a refusal. */
   checkOrigin(head: RequestHead): OriginVerdict {
     const { path } = this;
     const transport = this.#transport;
@@ -79,12 +82,12 @@ export class Handshake {
       this.logger.log("originCheckFailed", { path, transport, err: error });
       return "failed";
     }
-    const origin = headerOf(head, "origin")?.slice(0, MOST_LOGGED);
+    const origin = headerOf(head, "origin")?.slice(0, MAX_LOGGED_LENGTH);
     this.logger.log("originRefused", { path, transport, origin });
     return "refused";
   }
 
-  /** Asks the socket's `connect` and `id`, which see what the mount lets them see. */
+  /** Calls the socket's `connect` and `id` with what the mount lets them see. */
   decide(
     head: RequestHead,
     params: Params,
@@ -92,7 +95,7 @@ export class Handshake {
   ): Decision | Promise<Decision> {
     const { policy, logger } = this;
     const context = this.#context;
-    // The server's own; an application whose secret is another says so in its mount.
+    // The server's secret; a mount can set another one for its session.
     const { secretKeyBase } = context;
     const connectInfo = policy.connectInfo.collect(
       { head, params, authToken, secretKeyBase },

@@ -1,10 +1,11 @@
 /**
- * Which pages may connect: the `Origin` header against a mount's `checkOrigin` (WIRE §2.4).
+ * The origin check: which pages may connect, according to a mount's `checkOrigin` (WIRE §2.4).
  *
- * A browser sends the header with every WebSocket, whichever page opened it, and the user's
- * cookies too; so without this check any page could act as the user. What sends none is no page.
+ * A browser opens a WebSocket for any page and sends the user's cookies along, so without this check
+ * any page could act as the user. It also sends the page's `Origin`. Clients that send none are not
+ * web pages, and are let in.
  *
- * Runs on: shard; one policy for each transport of each mount, parsed once and shared by none.
+ * Runs on: shard; one policy for each transport of each mount.
  */
 
 import { invalid, shown } from "../../definition-checks.ts";
@@ -12,20 +13,20 @@ import { kindOf, makeError } from "../../errors.ts";
 import { headerOf, type RequestHead } from "../http/request-head.ts";
 import { defaultPortOf, parseUri, tryParseHost, type UriParts } from "../http/uri.ts";
 
-/** The origin of a request: the header, and what it says. `null` and `file://` have no host. */
+/** The origin of a request, as text and parsed. `null` and `file://` have no host. */
 export interface Origin extends UriParts {
   readonly text: string;
 }
 
 /**
- * Who may connect, of those that say where they come from.
+ * Which pages may connect.
  *
  * - `true`: pages of the endpoint's `urlHost`, with any scheme and port
- * - `false`: all; then `checkCsrf` must be on
- * - a list: pages of these, as in `"https://example.com"`, `"//localhost:4000"`,
- *   `"//*.example.com"` (which is `example.com` too); scheme and port count where they are given
- * - `"conn"`: pages of the host and port that the request itself went to, over http
- * - a function: those for which it returns true
+ * - `false`: all pages; `checkCsrf` must then be true
+ * - a list: pages of these origins, such as `"https://example.com"`, `"//localhost:4000"` or
+ *   `"//*.example.com"` (which includes `example.com`); scheme and port are compared if they are given
+ * - `"conn"`: http pages of the host and port to which the request was sent
+ * - a function: pages for which it returns true
  */
 export type CheckOrigin = boolean | "conn" | readonly string[] | ((origin: Origin) => boolean);
 
@@ -34,16 +35,16 @@ type Match = (origin: Origin, head: RequestHead) => boolean;
 const OWN_SCHEME = "http";
 const WILDCARD = "*.";
 
-/** A `checkOrigin`, ready to be asked. */
+/** A parsed `checkOrigin`. */
 export class OriginPolicy {
   readonly #match: Match | undefined;
-  /** Headers that it looks at. */
+  /** The headers that the check needs. */
   readonly headers: readonly string[];
 
   /**
-   * @param subject - what messages call it, as in `checkOrigin of /socket`
+   * @param subject - the name for error messages, such as `checkOrigin of /socket`
    * @param urlHost - host of the endpoint's own pages; null: any
-   * @throws SIM_ERR_DEFINITION_INVALID for what is none of the forms, or an entry without a host
+   * @throws SIM_ERR_DEFINITION_INVALID if it has none of the forms, or an entry without a host
    */
   constructor(subject: string, given: CheckOrigin, urlHost: string | null) {
     this.#match = matchOf(subject, given, urlHost);
@@ -52,9 +53,9 @@ export class OriginPolicy {
   }
 
   /**
-   * Tells whether a request may connect.
+   * Reports whether a request may connect.
    *
-   * @throws what a `checkOrigin` function throws; SIM_ERR_BAD_RESULT where it gives no boolean
+   * @throws what a `checkOrigin` function throws; SIM_ERR_BAD_RESULT if it does not return a boolean
    */
   allows(head: RequestHead): boolean {
     if (!this.#match) return true;
@@ -86,7 +87,7 @@ function parseEntry(subject: string, entry: unknown): UriParts {
   const parsed = parseUri(typeof entry === "string" ? entry : "");
   const { host } = parsed;
   const name = host?.startsWith(WILDCARD) ? host.slice(WILDCARD.length) : host;
-  // A star elsewhere would stand for itself, and so for no host at all.
+  // Elsewhere a star would be taken literally, and match no host.
   if (name !== null && name !== "" && !name.includes("*")) return parsed;
   const forms = '"https://example.com", "//example.com:4000" or "//*.example.com"';
   throw invalid(`${subject} must have entries with a host, as in ${forms}, got ${shown(entry)}`);
@@ -106,7 +107,7 @@ function isHostMatch(host: string | null, wanted: string | null): boolean {
   return host === wanted.slice(WILDCARD.length) || host.endsWith(wanted.slice(1));
 }
 
-// A promise would be as good as true: so what is no boolean is a fault.
+// A promise would be truthy, so anything but a boolean is an error.
 function resultOf(result: unknown): boolean {
   if (typeof result === "boolean") return result;
   const message = `checkOrigin must return true or false, got ${kindOf(result)}`;

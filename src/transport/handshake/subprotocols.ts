@@ -1,5 +1,5 @@
 /**
- * Which subprotocol a WebSocket speaks, of those that the client offers (WIRE §2.5).
+ * The choice of a WebSocket's subprotocol from those that the client offers (WIRE §2.5).
  *
  * Runs on: shard. Pure.
  */
@@ -7,18 +7,18 @@
 import { invalid, shown } from "../../definition-checks.ts";
 import { listOf } from "../http/request-head.ts";
 
-/** Header of the offer, and of the answer. */
+/** Header of both the offer and the choice. */
 export const SUBPROTOCOL_HEADER = "sec-websocket-protocol";
 
-/** A token of HTTP (RFC 9110 §5.6.2), which a subprotocol has to be (RFC 6455 §4.1). */
+/** An HTTP token (RFC 9110 §5.6.2), as each subprotocol must be (RFC 6455 §4.1). */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /**
  * Chooses a subprotocol.
  *
  * @param offered - the client's header
- * @param served - ours, the best first; without any the header means nothing
- * @returns the name to answer with, "" for none, undefined where the request is to be refused
+ * @param served - the mount's, in order of preference; undefined: the header is ignored
+ * @returns the chosen name; "" for none; undefined if the request must be refused
  */
 export function chooseSubprotocol(
   offered: string | undefined,
@@ -32,7 +32,7 @@ export function chooseSubprotocol(
 /**
  * Checks the subprotocols of a mount.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for what is no list of names
+ * @throws SIM_ERR_DEFINITION_INVALID if they are not a list of names
  */
 export function checkSubprotocols(subject: string, given: unknown): void {
   const wrong = Array.isArray(given) ? given.find((name) => !isName(name)) : given;

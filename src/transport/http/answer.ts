@@ -1,5 +1,5 @@
 /**
- * Answers to HTTP requests that users' code gives: checked, and written.
+ * HTTP answers: those of the server, and those of user code, which are checked before they are sent.
  *
  * Runs on: shard.
  */
@@ -10,7 +10,7 @@ import { makeError } from "../../errors.ts";
 import { RETRY_AFTER_S } from "../../protocol/reserved.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 
-/** What a route, or an `errorHandler`, answers. */
+/** The answer of a route or an `errorHandler`. */
 export interface RouteResponse {
   /** HTTP status, 200 to 599. */
   readonly status: number;
@@ -19,7 +19,7 @@ export interface RouteResponse {
   readonly body?: unknown;
 }
 
-/** An answer as it is sent. */
+/** An answer that is ready to be sent. */
 export interface PreparedAnswer {
   readonly status: number;
   readonly lines: readonly (readonly [string, string])[];
@@ -28,27 +28,27 @@ export interface PreparedAnswer {
 
 const MS_PER_S = 1_000;
 
-/** Returns an answer of a status alone, or with a text that says why. */
+/** Returns an answer with a status, and optionally a text body. */
 export function plainAnswer(status: number, body = ""): PreparedAnswer {
   const isEmpty = body === "";
   return { status, lines: isEmpty ? [] : [["content-type", "text/plain; charset=utf-8"]], body };
 }
 
-/** Returns the answer to a client that is to come again, to another node or shard. */
+/** Returns the answer to a client that should try again, on another node or shard. */
 export function unavailableAnswer(): PreparedAnswer {
   return { status: 503, lines: [["retry-after", RETRY_AFTER_S]], body: "" };
 }
 
-/** Returns the answer to a client that comes too often. */
+/** Returns the answer to a client that is over a rate limit. */
 export function limitedAnswer(retryAfterMs: number): PreparedAnswer {
   const retryAfterS = String(Math.ceil(retryAfterMs / MS_PER_S));
   return { status: 429, lines: [["retry-after", retryAfterS]], body: "" };
 }
 
 /**
- * Checks an answer and makes of it what is sent: once sending has begun it is too late.
+ * Checks an answer of user code and prepares it for sending.
  *
- * @param subject - the function that returned it
+ * @param subject - the function that returned it, for the error message
  * @throws SIM_ERR_BAD_RESULT if it cannot be sent
  */
 export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer {
@@ -64,28 +64,28 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
   if (!isTyped) lines.unshift(["content-type", "application/json; charset=utf-8"]);
   const text = JSON.stringify(body) as string | undefined;
   if (text === undefined) {
-    throw badAnswer(subject, `with a body that JSON can write, got ${typeof body}`);
+    throw badAnswer(subject, `with a body that JSON supports, got ${typeof body}`);
   }
   return { status, lines, body: text };
 }
 
 /**
- * Sends an answer. The response must be corked, or its callback still running.
+ * Sends an answer. Must be called from within `cork`, or from the engine's callback for the request.
  *
- * @param isLast - true: the connection is closed after it
+ * @param isLast - whether to close the connection afterwards
  */
 export function sendAnswer(response: HttpResponse, answer: PreparedAnswer, isLast = false): void {
   writeHead(response, answer);
   response.end(answer.body, isLast);
 }
 
-/** Writes the status and the headers of an answer, as `sendAnswer` does. */
+/** Writes the status and headers of an answer. The response must be corked, as for `sendAnswer`. */
 export function writeHead(response: HttpResponse, { status, lines }: PreparedAnswer): void {
   response.writeStatus(statusLine(status));
   for (const [name, value] of lines) response.writeHeader(name, value);
 }
 
-/** Returns a status as it is in the first line of an answer. */
+/** Returns a status with its reason phrase, such as `404 Not Found`. */
 export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`;
 }
@@ -95,7 +95,7 @@ function checkStatus(subject: string, status: unknown): void {
   throw badAnswer(subject, `with a status from 200 to 599, got ${shown(status)}`);
 }
 
-// The engine writes what it is given: a line break would begin another header.
+// The engine does not escape: a line break would start another header.
 function checkHeader(subject: string, name: string, value: unknown): void {
   const isText = typeof value === "string" && !/[\r\n\0]/.test(value);
   if (isText && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;

@@ -1,10 +1,10 @@
 /**
- * Paths with variables, as in `/rooms/:id/socket`, which the engine matches and we name.
+ * Paths with variables, such as `/rooms/:id/socket`. The engine matches them, and knows no names.
  *
  * Runs on: shard.
  */
 
-/** Names of a path's variables, in their order. */
+/** Returns the names of a path's variables, in order. */
 export function variablesOf(path: string): string[] {
   return path
     .split("/")
@@ -13,9 +13,9 @@ export function variablesOf(path: string): string[] {
 }
 
 /**
- * Returns the ways to write a path that a client is served at. Phoenix drops empty parts wherever they
- * are; these are the two that come: a slash at the end, and the one too many that the official
- * client makes of `new Socket("/socket/")`.
+ * Returns the spellings of a path under which clients are served. Phoenix ignores all empty segments.
+ * Two of these occur in practice: a trailing slash, and the double slash that the official client makes
+ * of `new Socket("/socket/")`.
  */
 export function spellingsOf(path: string): readonly string[] {
   const parts = path.split("/").filter((part) => part !== "");
@@ -24,12 +24,12 @@ export function spellingsOf(path: string): readonly string[] {
   return [`${before}/${last}`, `${before}/${last}/`, `${before}//${last}`];
 }
 
-/** Joins the path of a mount and that of one of its transports, as in `/socket` and `/websocket`. */
+/** Joins the path of a mount and that of a transport, such as `/socket` and `/websocket`. */
 export function joinPaths(mount: string, transport: string): string {
   return `${mount === "/" ? "" : mount}${transport}`;
 }
 
-/** Returns the variables of a request; those that start with `_` are not exposed (WIRE §2.1). */
+/** Returns a request's path variables, without those whose names start with `_` (WIRE §2.1). */
 export function pathParams(
   request: { getParameter(at: number): string | undefined },
   variables: readonly string[],
@@ -43,8 +43,8 @@ export function pathParams(
 }
 
 /**
- * Returns the variables of a path by a mount's own, as in `/org/:org/socket`; undefined if it is
- * another path.
+ * Matches a path against a mount's path, such as `/org/:org/socket`. Returns the variables, or undefined
+ * if it does not match.
  */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
   if (pattern === path) return {};

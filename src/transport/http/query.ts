@@ -1,26 +1,26 @@
 /**
- * Parses query strings as Plug does: `a=1`, `a[b]=1` and `a[]=1`, the last of two names wins.
+ * Parses query strings as Plug does: `a=1`, `a[b]=1` and `a[]=1`. If a name repeats, the last one wins.
  *
  * Runs on: any thread. Pure.
  */
 
-/** Nesting beyond this is refused: it is never a form, and always an attack. */
-const MOST_DEPTH = 32;
-const MOST_PAIRS = 1_000;
+/** Deeper nesting is refused: no form has it, only an attack. */
+const MAX_DEPTH = 32;
+const MAX_PAIRS = 1_000;
 
-/** Parameters by name. Without a prototype: `__proto__` is a name like any other. */
+/** Parameters by name. They have no prototype, so `__proto__` is a name like any other. */
 export type QueryParams = Record<string, unknown>;
 
 /**
- * Parses a query string, without its question mark.
+ * Parses a query string without its question mark.
  *
- * @returns undefined where it is malformed: a bad escape, too deep, too many
+ * @returns undefined if it has an invalid escape, too many pairs, or is nested too deeply
  */
 export function parseQuery(query: string): QueryParams | undefined {
   const params = makeParams();
   if (query === "") return params;
   const pairs = query.split("&");
-  if (pairs.length > MOST_PAIRS) return undefined;
+  if (pairs.length > MAX_PAIRS) return undefined;
   for (const pair of pairs) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
@@ -28,7 +28,7 @@ export function parseQuery(query: string): QueryParams | undefined {
     const value = decoded(equals < 0 ? "" : pair.slice(equals + 1));
     if (name === undefined || value === undefined) return undefined;
     const path = pathOf(name);
-    if (path.length > MOST_DEPTH) return undefined;
+    if (path.length > MAX_DEPTH) return undefined;
     assign(params, path, value);
   }
   return params;
@@ -42,7 +42,7 @@ function decoded(text: string): string | undefined {
   }
 }
 
-// `a[b][c]` is the path a, b, c; `a[]` ends with an empty name; anything else is one plain name.
+// `a[b][c]` becomes a, b, c; `a[]` becomes a and an empty name; anything else is a plain name.
 function pathOf(name: string): string[] {
   const open = name.indexOf("[");
   if (open <= 0 || !name.endsWith("]")) return [name];

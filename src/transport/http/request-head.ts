@@ -1,5 +1,5 @@
 /**
- * What we keep of an HTTP request: the engine's own object dies when its callback returns.
+ * A copy of an HTTP request's head. The engine's own object is only valid during its callback.
  *
  * Runs on: shard.
  */
@@ -7,37 +7,37 @@
 import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
 import { pathParams } from "./path.ts";
 
-/** A header: its name in lower case, and its value. */
+/** A header, with its name in lower case. */
 export type Header = readonly [name: string, value: string];
 
 /** The head of a request. */
 export interface RequestHead {
-  /** Upper case. */
+  /** In upper case. */
   readonly method: string;
   readonly path: string;
-  /** Without its question mark. */
+  /** Without the question mark. */
   readonly query: string;
   /** Variables of the path. */
   readonly pathParams: Readonly<Record<string, string>>;
-  /** Those that were wanted, in their order; a name may come more than once. */
+  /** The wanted headers, in order. A name may repeat. */
   readonly headers: readonly Header[];
-  /** Empty where it was not wanted. */
+  /** Empty if it is not wanted. */
   readonly peerAddress: string;
 }
 
-/** What of a request's head somebody will look at. The rest is not kept, not even for a moment. */
+/** The parts of a request's head that are needed. The rest is never copied. */
 export interface HeadWants {
   /** Names of headers, in lower case. */
   readonly names: ReadonlySet<string>;
-  /** Beginnings of names. */
+  /** Prefixes of names of headers, in lower case. */
   readonly prefixes: readonly string[];
   readonly isPeerWanted: boolean;
 }
 
-/** All of it. */
+/** The whole head. */
 export const WHOLE_HEAD: HeadWants = { names: new Set(), prefixes: [""], isPeerWanted: true };
 
-/** Copies the head of a request, as far as it is wanted. */
+/** Copies the wanted parts of a request's head. */
 export function readHead(
   response: HttpResponse,
   request: HttpRequest,
@@ -45,7 +45,7 @@ export function readHead(
   wants: HeadWants,
 ): RequestHead {
   const headers: Header[] = [];
-  // In one pass: asking by names costs the same, and tells an empty header from none only so.
+  // One pass costs no more than look-ups by name, which cannot tell an empty header from a missing one.
   request.forEach((name, value) => {
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
@@ -61,17 +61,17 @@ export function readHead(
   };
 }
 
-/** Gives a header by its lower-case name: the first, where there are several. */
+/** Returns the first header of this lower-case name. */
 export function headerOf({ headers }: RequestHead, name: string): string | undefined {
   return headers.find(([each]) => each === name)?.[1];
 }
 
-/** Gives all headers of a lower-case name. */
+/** Returns all headers of this lower-case name. */
 export function headersOf({ headers }: RequestHead, name: string): string[] {
   return headers.filter(([each]) => each === name).map(([, value]) => value);
 }
 
-/** Splits a header that is a list. */
+/** Splits the value of a comma-separated header. */
 export function listOf(value: string): string[] {
   return value
     .split(",")
@@ -79,7 +79,7 @@ export function listOf(value: string): string[] {
     .filter((entry) => entry !== "");
 }
 
-// The package's types do not say that a request without a question mark has no query at all.
+// The engine returns undefined if there is no question mark, contrary to the package's types.
 function queryOf(request: { getQuery(): string | undefined }): string {
   return request.getQuery() ?? "";
 }

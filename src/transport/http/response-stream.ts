@@ -1,36 +1,35 @@
 /**
- * A response that is written piece by piece, for as long as its client stays: server-sent events, or
- * a long download.
+ * A response that is written piece by piece, such as server-sent events or a long download.
  *
  *   write -> the engine -> the client
  *     |         |
- *     |         +-- the client takes too little: the engine keeps the piece
- *     +-- and we the pieces after it, until the engine is rid of that one
+ *     |         +-- if the client reads too slowly, the engine keeps the piece
+ *     +-- later pieces wait here, until the engine has sent that one
  *
  * Runs on: shard.
- * Owns: the engine's response, until it ended; afterwards any call on it throws.
- * Slow: `bufferedBytes` says what waits. A client that takes none of it for about 30 s is cut by the
- *       engine.
+ * Owns: the engine's response until it ends; after that, any call on it throws.
+ * Slow: `bufferedBytes` reports unsent bytes. The engine cuts a client that reads nothing for about
+ *       30 s.
  */
 
 import type { Logger } from "../../log/logger.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import { writeHead, type PreparedAnswer } from "./answer.ts";
 
-/** A response in pieces, as a route returns it. */
+/** A streamed response, as returned by a route. */
 export interface StreamedResponse {
   /** HTTP status, 200 to 599. */
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Called at once. The head is sent with the first piece. What it throws cuts the connection. */
+  /** Called at once. The head is sent with the first piece. If it throws, the connection is cut. */
   stream(out: ResponseStream): StreamListener | void;
 }
 
-/** Called with what becomes of a stream. What one of these throws cuts the connection. */
+/** Callbacks of a stream. If one of them throws, the connection is cut. */
 export interface StreamListener {
-  /** The client has taken what waited for it. */
+  /** Called when all pieces that had to wait were sent. */
   drained?(): void;
-  /** The client went away before the end. Nothing can be written any more. */
+  /** Called when the client goes away before the end. Nothing can be written after that. */
   closed?(): void;
 }
 
@@ -40,31 +39,31 @@ export class ResponseStream {
   readonly #path: string;
   readonly #logger: Logger;
   #listener: StreamListener = {};
-  /** Pieces that the engine was not given, and their bytes. */
+  /** Pieces that were not passed to the engine yet, and their total length. */
   #waiting: (string | Uint8Array)[] = [];
   #waitingBytes = 0;
-  /** Of the piece that the engine keeps, as far as is known; 0: it has room. */
+  /** Length of the piece that the engine keeps, of which it may have sent a part; 0: it has room. */
   #keptBytes = 0;
   #isOpen = true;
 
-  /** @param path - of the request, for the log */
+  /** @param path - the request's path, for the log */
   constructor(response: HttpResponse, path: string, logger: Logger) {
     this.#response = response;
     this.#path = path;
     this.#logger = logger;
   }
 
-  /** False once it was ended, or the client went away. */
+  /** False once the response has ended or the client went away. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Bytes that wait for the client to take them. */
+  /** Bytes that could not be sent yet. */
   get bufferedBytes(): number {
     return this.#waitingBytes + this.#keptBytes;
   }
 
-  /** Sends a piece: text, or bytes, which may be used again when this returns. */
+  /** Sends a piece. Bytes may be reused as soon as this returns. */
   write(piece: string | Uint8Array): void {
     // An empty piece would end the response.
     if (!this.#isOpen || piece.length === 0) return;
@@ -76,7 +75,7 @@ export class ResponseStream {
     this.#waitingBytes += Buffer.byteLength(piece);
   }
 
-  /** Ends the response, after what waits and a last piece. */
+  /** Ends the response, after all unsent pieces and a last one. */
   end(piece: string | Uint8Array = ""): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -87,7 +86,7 @@ export class ResponseStream {
     this.#forget();
   }
 
-  /** Cuts the connection: the client sees that the response is not whole. */
+  /** Cuts the connection, so that the client sees an incomplete response. */
   abort(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -95,7 +94,7 @@ export class ResponseStream {
     this.#forget();
   }
 
-  /** Sends the head, and lets the route write. Called once, by what serves routes. */
+  /** Sends the head, and calls the route's `stream`. Called once, by `Routes`. */
   begin(head: PreparedAnswer, streamed: StreamedResponse): void {
     this.#response.onWritable(() => {
       this.#drain();
@@ -107,7 +106,7 @@ export class ResponseStream {
     });
   }
 
-  /** Handles the end of the connection. Called by what serves routes. */
+  /** Handles the end of the connection. Called by `Routes`. */
   gone(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -123,7 +122,7 @@ export class ResponseStream {
   #drain(): void {
     if (!this.#isOpen) return;
     this.#keptBytes = 0;
-    // Also if nothing waits here: the engine sends on what it keeps only when it is corked.
+    // Also if nothing waits here: the engine only sends the rest of what it keeps from within a cork.
     this.#response.cork(() => this.#handWaiting());
     if (this.#keptBytes === 0) this.#guard(() => this.#listener.drained?.());
   }
@@ -146,7 +145,7 @@ export class ResponseStream {
     this.#listener = {};
   }
 
-  /** Runs code of the user's. */
+  /** Calls user code. */
   #guard(work: () => void): void {
     try {
       work();

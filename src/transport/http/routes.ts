@@ -1,9 +1,9 @@
 /**
  * HTTP routes on the server's port: the app's own, and those of its transports.
  *
- * Runs on: shard: each request on the one that the engine dealt its connection to.
- * Full: a body beyond 8 MB is answered with 413, a route that does not settle within
- *       `handlerTimeoutMs` with 503; what it returns later is ignored.
+ * Runs on: the shard that the engine gave the request's connection to.
+ * Full: a body of more than 8 MB is answered with 413. A route that does not settle within
+ *       `handlerTimeoutMs` is answered with 503, and its later result is ignored.
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
@@ -33,15 +33,15 @@ export interface RouteRequest {
   readonly query: Readonly<Record<string, string | undefined>>;
   /** Address of the client. */
   readonly peerAddress: string;
-  /** Returns a header by its name, in any case. */
+  /** Returns a header by its case-insensitive name. */
   header(name: string): string | undefined;
   /** Reads the whole body. Rejects if the client goes away. */
   body(): Promise<Uint8Array>;
-  /** Aborted if the client goes away, or the route does not settle in time. */
+  /** Aborted if the client goes away or the route does not settle in time. */
   readonly signal: AbortSignal;
 }
 
-/** What a route returns: a whole answer, or one in pieces. */
+/** The result of a route: a whole response or a streamed one. */
 export type RouteResult = RouteResponse | StreamedResponse;
 
 /** Answers requests of one method and path. */
@@ -51,9 +51,9 @@ export type Route<Context> = (
 ) => RouteResult | Promise<RouteResult>;
 
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
-const MOST_BODY_BYTES = 8_000_000;
+const MAX_BODY_BYTES = 8_000_000;
 
-/** The routes of a shard. What matches none is answered with 404. */
+/** The routes of a shard. Requests that match none are answered with 404. */
 export class Routes<Context> {
   readonly #app: EngineApp;
   readonly #context: Context;
@@ -79,8 +79,8 @@ export class Routes<Context> {
   /**
    * Adds a route.
    *
-   * @param name - method and path, as in `GET /healthz`
-   * @throws SIM_ERR_DEFINITION_INVALID for a name that is none, or of a route that there is already
+   * @param name - method and path, such as `GET /healthz`
+   * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid or the route exists already
    */
   add(name: string, route: Route<Context>): void {
     const { method, path } = parseName(name);
@@ -94,7 +94,7 @@ export class Routes<Context> {
   }
 
   async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
-    // Registered at once: the engine takes a callback that returns without an answer only so.
+    // First of all: without an abort handler, the engine expects an answer before the callback returns.
     const body = new BodyReader(response);
     let answer: PreparedAnswer;
     let streamed: StreamedResponse | undefined;
@@ -136,7 +136,7 @@ function failureStatus(error: unknown): number {
   return hasCode(error, "SIM_ERR_HANDLER_TIMEOUT") ? 503 : 500;
 }
 
-/** A request, with the head that it came with. */
+/** The request passed to a route, with its head. */
 export class IncomingRequest implements RouteRequest {
   readonly head: RequestHead;
   readonly method: string;
@@ -172,7 +172,7 @@ export class IncomingRequest implements RouteRequest {
   }
 }
 
-/** Collects a request's body from the moment it begins to arrive. */
+/** Collects a request's body as it arrives, whether the route reads it or not. */
 class BodyReader {
   readonly whole: Promise<Uint8Array>;
   isAborted = false;
@@ -190,7 +190,7 @@ class BodyReader {
       resolve = resolveWhole;
       reject = rejectWhole;
     });
-    // A route that never reads its body must not make an aborted request an unhandled rejection.
+    // If the route never reads the body, an aborted request must not cause an unhandled rejection.
     this.whole.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
@@ -201,18 +201,18 @@ class BodyReader {
     });
     response.onData((chunk, isLast) => {
       length += chunk.byteLength;
-      if (length > MOST_BODY_BYTES) {
+      if (length > MAX_BODY_BYTES) {
         this.isTooLarge = true;
-        reject(new Error(`a body must have at most ${MOST_BODY_BYTES} (bytes), got more`));
+        reject(new Error(`a body must have at most ${MAX_BODY_BYTES} (bytes), got more`));
         return;
       }
-      // The engine takes its buffer back when this returns.
+      // The engine reuses its buffer when this returns.
       chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
       if (isLast) resolve(Buffer.concat(chunks));
     });
   }
 
-  /** Made when a route asks for it. */
+  /** The abort signal, created on first use. */
   get signal(): AbortSignal {
     if (!this.#abort) {
       this.#abort = new AbortController();
@@ -221,7 +221,7 @@ class BodyReader {
     return this.#abort.signal;
   }
 
-  /** Nobody waits for the route any more. */
+  /** Aborts the signal, because the route's result is no longer needed. */
   abort(reason: unknown): void {
     this.#abort?.abort(reason);
   }

@@ -1,19 +1,19 @@
 /**
- * URIs, as Elixir reads them: of scheme, host and port only the scheme is lower-cased.
+ * Parses URIs as Elixir does: the scheme is lower-cased, the host is not.
  *
  * Runs on: any thread. Pure.
  */
 
-/** The parts of a URI that say whose it is. What is not there is null. */
+/** The parts of a URI that make up its origin. Missing parts are null. */
 export interface UriParts {
   readonly scheme: string | null;
   /** Without the brackets of an IPv6 address. */
   readonly host: string | null;
-  /** As given, or that of the scheme. */
+  /** The given port, or the scheme's default. */
   readonly port: number | null;
 }
 
-/** A host, and the port that was given with it. */
+/** A host, with the port if one was given. */
 export interface HostAndPort {
   readonly host: string;
   readonly port: number | null;
@@ -23,7 +23,7 @@ const URI = /^(?:([a-z][a-z\d+.-]*):)?(?:\/\/([^/?#]*))?/i;
 const HOST_AND_PORT = /^(\[[\da-z:.]*\]|[^:]*)(?::(\d*))?$/i;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, ws: 80, wss: 443 };
 
-/** Parses a URI. Never throws: what is none has no host. */
+/** Parses a URI. Never throws: if the text is not a URI, the host is null. */
 export function parseUri(text: string): UriParts {
   const [, givenScheme, authority = ""] = URI.exec(text) ?? [];
   const scheme = givenScheme?.toLowerCase() ?? null;
@@ -32,7 +32,7 @@ export function parseUri(text: string): UriParts {
   return { scheme, host: own?.host ?? null, port };
 }
 
-/** Parses a host with or without a port, as a `Host` header has it; undefined: there is none. */
+/** Parses a `Host` header, with or without a port. Returns undefined if there is no host. */
 export function tryParseHost(text: string): HostAndPort | undefined {
   const [, host = "", digits = ""] = HOST_AND_PORT.exec(text) ?? [];
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
@@ -40,7 +40,7 @@ export function tryParseHost(text: string): HostAndPort | undefined {
   return { host: bare, port: digits === "" ? null : Number(digits) };
 }
 
-/** Gives the port that a scheme implies, or null. */
+/** Returns the default port of a scheme, or null. */
 export function defaultPortOf(scheme: string | null): number | null {
   return scheme !== null && Object.hasOwn(DEFAULT_PORTS, scheme)
     ? (DEFAULT_PORTS[scheme] as number)

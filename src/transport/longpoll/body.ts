@@ -1,16 +1,16 @@
 /**
- * The frames in the body of a POST: lines of text and base64, or one text.
+ * The frames in the body of a POST: lines of text and base64, or a single text.
  *
  * Runs on: shard. Pure.
- * Full: a body of more than 8 MB is refused, as Phoenix does; of the lines of a body the first 100
- *       count, which is what the official client sends at most.
+ * Full: a body of more than 8 MB is refused, as in Phoenix. Only the first 100 lines are read; the
+ *       official client never sends more.
  */
 
 import { isUtf8 } from "node:buffer";
 
-/** Most bytes of a body. */
+/** Maximum length of a body. */
 export const MAX_BODY_BYTES = 8_000_000;
-/** Most lines of a body that count. */
+/** Lines after this many are ignored. */
 export const MAX_LINES = 100;
 
 const NDJSON = "application/x-ndjson";
@@ -19,20 +19,20 @@ const CARRIAGE_RETURN = 0x0d;
 const OPENING_BRACKET = 0x5b;
 const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/;
 
-/** Stands for a text whose bytes are no UTF-8, which no text frame may be. */
+/** A text frame whose bytes are not valid UTF-8. */
 export const NO_TEXT = Symbol("no text");
 
-/** A frame of a client: text, the bytes of a binary one, or undefined for a line that is neither. */
+/** A client's frame: text, the bytes of a binary frame, or undefined if a line is neither. */
 export type BodyFrame = string | Uint8Array | typeof NO_TEXT | undefined;
 
-/** True for a content type whose body is lines; parameters behind it do not matter. */
+/** Reports whether a content type is that of a body with lines. Parameters are ignored. */
 export function isNdjson(contentType: string | undefined): boolean {
   const [type = ""] = (contentType ?? "").split(";", 1);
   return type.trim().toLowerCase() === NDJSON;
 }
 
 /**
- * Reads the frames of a body, one by one: a line is not looked at before its turn.
+ * Reads the frames of a body lazily, line by line.
  *
  * @yields each frame
  */

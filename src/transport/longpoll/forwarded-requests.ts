@@ -1,9 +1,9 @@
 /**
- * The requests of this shard's clients whose sessions are on other shards.
+ * Requests of this shard's clients that are forwarded to the shards with their sessions.
  *
  * Runs on: shard; one for each.
- * Full: a request that the other shard does not accept in time, or whose shard ends, is answered as
- *       one whose session is not there.
+ * Full: if the other shard ends or does not accept a request in time, the request is answered as if its
+ *       session did not exist.
  */
 
 import { randomInt } from "node:crypto";
@@ -20,13 +20,13 @@ import {
 import { isSameShard, type ForwardingSender } from "./forwarding-sender.ts";
 import { STATUS, type Caller } from "./request.ts";
 
-/** How long a forwarded request may take. */
+/** Time limits of a forwarded request. */
 export interface ForwardingLimits {
-  /** Until the other shard says that it has the whole request (ms). */
+  /** Time for the other shard to confirm that it has the whole request. */
   readonly acceptMs: number;
-  /** From then on (ms). */
+  /** Time for its answer, after that. */
   readonly answerMs: number;
-  /** Status if it says so and then nothing more. */
+  /** Status of the answer to the client if the other shard accepts the request but does not answer. */
   readonly lateStatus: number;
 }
 
@@ -42,7 +42,7 @@ interface Call {
   untilMs: number;
 }
 
-/** Numbers of calls are used again after so many. */
+/** Call numbers are 32 bits, and wrap around. */
 const NUMBERS = 2 ** 32;
 const DELIVERED = 1;
 
@@ -50,23 +50,23 @@ const DELIVERED = 1;
 export class ForwardedRequests {
   readonly #sender: ForwardingSender;
   readonly #calls = new Map<number, Call>();
-  // A node that comes back begins with other numbers: nobody takes it for what it was before.
+  // Random, so that records for an earlier process of this node do not match a call of this one.
   #nextNumber = randomInt(NUMBERS);
 
   constructor(sender: ForwardingSender) {
     this.#sender = sender;
   }
 
-  /** How many have no answer yet. */
+  /** The number of requests without an answer. */
   get size(): number {
     return this.#calls.size;
   }
 
   /**
-   * Sends a request to the shard that has the session.
+   * Sends a request to the shard with its session.
    *
-   * @param generation - of that member; the thread must be the one that the session began on
-   * @returns what to call when the client goes away; undefined if too much waits already
+   * @param generation - that member's generation when the session was opened
+   * @returns a function to call if the client goes away; undefined if there is no room for the request
    */
   tryForward(
     to: ShardAddress,
@@ -92,16 +92,16 @@ export class ForwardedRequests {
     return () => this.#cancel(call);
   }
 
-  /** Takes a record of a shard that has a session. */
+  /** Handles a record from a shard with a session. */
   receive(from: ShardAddress, record: ForwardingRecord): void {
     const call = this.#calls.get(record.call);
-    // Of a call that was given up: the other shard is told so, and keeps a batch that it sent.
+    // Undefined if it was cancelled. The other shard is told so, and keeps the batch that it sent.
     if (!call || !isSameShard(call.to, from)) return;
     if (record.type === RECORD.next) this.#goOn(call);
     else this.#takeAnswer(call, record);
   }
 
-  /** Answers requests for the sessions of a member of this node that ended: they are gone. */
+  /** Answers the requests for sessions of a member that ended: their sessions are gone. */
   memberGone(member: number): void {
     for (const call of this.#calls.values()) {
       if (this.#sender.isMember(call.to, member) && this.#calls.delete(call.number)) {
@@ -110,7 +110,7 @@ export class ForwardedRequests {
     }
   }
 
-  /** Gives up the requests whose time is over. */
+  /** Gives up requests that are over their time limit. */
   expire(nowMs: number): void {
     for (const call of this.#calls.values()) {
       if (nowMs < call.untilMs) continue;
@@ -118,7 +118,7 @@ export class ForwardedRequests {
     }
   }
 
-  /** Gives up all requests: this shard closes. The sessions lose nothing. */
+  /** Gives up all requests, because this shard closes. Their sessions lose nothing. */
   giveUpAll(): void {
     for (const call of this.#calls.values()) this.#giveUp(call, call.limits.lateStatus);
   }

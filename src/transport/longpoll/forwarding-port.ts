@@ -1,25 +1,25 @@
 /**
- * PORT: carries records between shards, for requests that one forwards to another. Implemented by the
- * shard, over its exchange.
+ * PORT: carries the records of forwarded requests between shards. Implemented by the shard, over its
+ * exchange.
  *
  * Runs on: shard.
  */
 
-/** Where a shard is. */
+/** The address of a shard in the cluster. */
 export interface ShardAddress {
   readonly node: string;
-  /** Number of its member there. */
+  /** Number of the shard's member on that node. */
   readonly member: number;
 }
 
-/** The way to other shards. Within a node nothing is lost; on the way to another node it may be. */
+/** The connection to other shards. Records are never lost within a node, but may be between nodes. */
 export interface ForwardingPort {
-  /** Address of this shard. */
+  /** This shard's address. */
   readonly address: ShardAddress;
-  /** Reports whether there is a way to a node, this one included. */
+  /** Reports whether records can be sent to a node; always true for this one. */
   reaches(node: string): boolean;
-  /** Returns how often a number was retired on this node; undefined: there is no such member. */
+  /** Returns how often a member's number was retired on this node, or undefined for no member. */
   generationOf(member: number): number | undefined;
-  /** Sends a record, which is copied. @returns false if it was refused: too much waits already */
+  /** Sends a copy of a record. @returns false if there was no room */
   send(to: ShardAddress, record: Uint8Array): boolean;
 }

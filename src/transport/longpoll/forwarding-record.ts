@@ -1,7 +1,7 @@
 /**
- * Layout of what two shards tell each other about a request that one forwards to the other.
+ * Protocol and layout of the records by which a shard forwards a request to another.
  *
- *   the shard that has the client            the shard that has the session
+ *   the shard with the client               the shard with the session
  *     |-- request, part by part ------------------>|
  *     |<------------------------------------ next -|  after each part; after the last: accepted
  *     |<------------------ answer, part by part ---|
@@ -16,30 +16,30 @@
  *   | type | last   | generation | call   | value     | –        | part …
  *   +------+--------+------------+--------+-----------+----------+--------
  *     last         1 in the last part of a request or an answer
- *     generation   of the member that it is for, 16 bits: a mismatch is meant for an earlier thread
- *     call         the number that the client's shard gave the request
+ *     generation   of the receiving member, 16 bits; if it differs, the record is for an earlier thread
+ *     call         number of the request, chosen by the client's shard
  *     value        request: generation of the client's shard; answer: status; settled: 1 for delivered
  *
- * A request, in its parts:
+ * A request, put together from its parts:
  *
  *   0       1       2      4           12               28
  *   +-------+-------+------+-----------+----------------+--------
  *   | kind  | lines | –    | number    | secret         | body …
  *   +-------+-------+------+-----------+----------------+--------
  *     kind     1 a poll, 2 a post
- *     lines    1 if the body is lines
+ *     lines    1 if the body has lines
  *     number   of the session, a double
  *     secret   of the session, 16 characters of base64url
  *
- * Requests and answers travel in parts, each sent when the one before has arrived. So whatever their
- * length, only one part of each is on its way at a time.
+ * Each part of a request or an answer is sent after the previous one has arrived. So only one part of
+ * each is in transit at a time, whatever their length.
  *
  * Runs on: shard. Pure.
  */
 
 import type { LongPollRequest } from "./request.ts";
 
-/** What a record says. The first four come from the client's shard, the others from the session's. */
+/** Types of records. The first four are sent by the client's shard, the others by the session's. */
 export const RECORD = {
   request: 1,
   more: 2,
@@ -49,10 +49,10 @@ export const RECORD = {
   answer: 6,
 } as const;
 
-/** One of them. */
+/** A type of record. */
 export type RecordType = (typeof RECORD)[keyof typeof RECORD];
 
-/** One record. */
+/** A record. */
 export interface ForwardingRecord {
   readonly type: RecordType;
   readonly isLast: boolean;
@@ -62,7 +62,7 @@ export interface ForwardingRecord {
   readonly part: Uint8Array;
 }
 
-/** Most bytes of a part: it fits into the smallest reserve that control records can have. */
+/** Maximum length of a part. It fits into the smallest possible reserve for control records. */
 export const PART_BYTES = 8_192;
 
 const RECORD_HEADER_BYTES = 12;
@@ -75,12 +75,12 @@ const SECRET_OFFSET = 12;
 const POLL = 1;
 const POST = 2;
 
-/** Returns the bits of a generation that are in a record. */
+/** Returns the bits of a generation that a record contains. */
 export function shortGeneration(generation: number): number {
   return generation & GENERATION_MASK;
 }
 
-/** Writes a record. What is left out is nothing, or false. */
+/** Writes a record. Fields that are left out are 0, false or empty. */
 export function packRecord(
   type: RecordType,
   generation: number,
@@ -88,7 +88,7 @@ export function packRecord(
   rest: Partial<Pick<ForwardingRecord, "isLast" | "value" | "part">> = {},
 ): Uint8Array {
   const { isLast = false, value = 0, part = NOTHING } = rest;
-  // Not pooled: the exchange lays words over it.
+  // Not pooled, because the exchange reads it as aligned words.
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES + part.length);
   bytes[0] = type;
   bytes[1] = isLast ? 1 : 0;
@@ -134,7 +134,7 @@ export function unpackRequest(bytes: Uint8Array): LongPollRequest {
   return { kind: "post", number, secret, body, hasLines: view[1] === 1 };
 }
 
-/** Bytes on their way out. */
+/** Bytes that are sent in parts. */
 export class OutgoingParts {
   readonly #bytes: Uint8Array;
   #offset = 0;
@@ -149,7 +149,7 @@ export class OutgoingParts {
     return this.#isBegun && this.#offset >= this.#bytes.length;
   }
 
-  /** Takes the next part. Empty bytes have one empty part. */
+  /** Takes the next part. Empty input has one empty part. */
   take(): Uint8Array {
     const part = this.#bytes.subarray(this.#offset, this.#offset + PART_BYTES);
     this.#isBegun = true;
@@ -158,7 +158,7 @@ export class OutgoingParts {
   }
 }
 
-/** Bytes that have come in so far. */
+/** Bytes that are received in parts. */
 export class IncomingParts {
   readonly #parts: Uint8Array[] = [];
 
@@ -166,7 +166,7 @@ export class IncomingParts {
     this.#parts.push(part);
   }
 
-  /** Returns all of them, in one piece. */
+  /** Returns all parts in one buffer. */
   whole(): Buffer {
     return Buffer.concat(this.#parts);
   }

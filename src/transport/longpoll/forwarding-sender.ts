@@ -1,9 +1,9 @@
 /**
- * Sends records to other shards, in order; those that find no room it sends again.
+ * Sends records to other shards, in order, and retries when there was no room.
  *
  * Runs on: shard; one for each.
- * Full: the first record of a request may be refused, and its client is answered with 503. All that
- *       come after it wait here: one for each open request, of at most a part.
+ * Full: the first record of a request may be refused; its client is then answered with 503. Later
+ *       records wait here, at most one for each open request, with at most one part.
  */
 
 import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
@@ -15,7 +15,7 @@ interface WaitingRecord {
   readonly record: Uint8Array;
 }
 
-/** The way out of a shard. */
+/** The outgoing records of a shard. */
 export class ForwardingSender {
   readonly #port: ForwardingPort;
   #waiting: WaitingRecord[] = [];
@@ -24,12 +24,12 @@ export class ForwardingSender {
     this.#port = port;
   }
 
-  /** How often this shard's own number had been retired when it began. */
+  /** The generation of this shard's member. */
   get generation(): number {
     return shortGeneration(this.#port.generationOf(this.#port.address.member) ?? 0);
   }
 
-  /** Reports whether a shard is on another node: what is sent there may be lost. */
+  /** Reports whether a shard is on another node, so that records to it may be lost. */
   isFar(address: ShardAddress): boolean {
     return address.node !== this.#port.address.node;
   }
@@ -39,17 +39,17 @@ export class ForwardingSender {
     return address.member === member && !this.isFar(address);
   }
 
-  /** Sends a record, if there is room for it and none waits before it. */
+  /** Sends a record unless there is no room, or other records to that shard are waiting. */
   trySend(to: ShardAddress, record: Uint8Array): boolean {
     return !this.#isWaitingFor(to) && this.#port.send(to, record);
   }
 
-  /** Sends a record, now or as soon as there is room, to the thread of this generation. */
+  /** Sends a record to the thread of this generation, now or as soon as there is room. */
   send(to: ShardAddress, generation: number, record: Uint8Array): void {
     if (!this.trySend(to, record)) this.#waiting.push({ to, generation, record });
   }
 
-  /** Sends what waits. */
+  /** Sends the waiting records. */
   flush(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
@@ -71,7 +71,7 @@ export class ForwardingSender {
   }
 }
 
-/** Reports whether two addresses are of one shard. */
+/** Reports whether two addresses are those of the same shard. */
 export function isSameShard(a: ShardAddress, b: ShardAddress): boolean {
   return a.member === b.member && a.node === b.node;
 }

@@ -1,8 +1,8 @@
 /**
- * Takes requests of long-poll clients to the shards that have their sessions, and brings the answers.
+ * Forwards requests of long-poll clients to the shards with their sessions, and returns the answers.
  *
- * A session lives on the shard that opened it, but its client's requests come to any: a client
- * opens connections as it likes, a balancer chooses the node, and the engine deals them out.
+ * A session stays on the shard that opened it, but its client's requests arrive at any: each may use a
+ * new connection, a balancer chooses the node, and the engine the shard.
  *
  * Runs on: shard; one for each.
  */
@@ -14,25 +14,25 @@ import { ForwardingSender } from "./forwarding-sender.ts";
 import { ReceivedRequests, type Serve } from "./received-requests.ts";
 import type { Caller } from "./request.ts";
 
-/** Both ends of all requests that are forwarded from and to a shard. */
+/** All requests that are forwarded from or to a shard. */
 export class Forwarding {
   readonly #sender: ForwardingSender;
   readonly #forwarded: ForwardedRequests;
   readonly #received: ReceivedRequests;
 
-  /** @param longpollTimeoutMs - how long a shard of another node may take for its next step */
+  /** @param longpollTimeoutMs - time limit for each step of a shard on another node */
   constructor(port: ForwardingPort, serve: Serve, longpollTimeoutMs: number) {
     this.#sender = new ForwardingSender(port);
     this.#forwarded = new ForwardedRequests(this.#sender);
     this.#received = new ReceivedRequests(this.#sender, serve, longpollTimeoutMs);
   }
 
-  /** Requests on their way, in either direction. */
+  /** The number of open requests in both directions. */
   get size(): number {
     return this.#forwarded.size + this.#received.size;
   }
 
-  /** Does what `ForwardedRequests.tryForward` does. */
+  /** See `ForwardedRequests.tryForward`. */
   tryForward(
     to: ShardAddress,
     generation: number,
@@ -43,11 +43,11 @@ export class Forwarding {
     return this.#forwarded.tryForward(to, generation, request, caller, limits);
   }
 
-  /** Takes a record of another shard; the bytes are read during the call only. */
+  /** Handles a record from another shard. The bytes are not kept. */
   receive(from: ShardAddress, bytes: Uint8Array): void {
     const record = unpackRecord(bytes);
     const isOfClient = record.type <= RECORD.cancel;
-    // Meant for the thread that had this number before.
+    // A record for an earlier thread with this member's number.
     if (record.generation !== this.#sender.generation) this.#received.refuse(from, record);
     else if (isOfClient) this.#received.receive(from, record);
     else this.#forwarded.receive(from, record);
@@ -59,13 +59,13 @@ export class Forwarding {
     this.#received.memberGone(member);
   }
 
-  /** Answers all clients here that wait for other shards: this one closes. */
+  /** Answers all clients here that wait for other shards, because this one closes. */
   giveUpAll(): void {
     this.#forwarded.giveUpAll();
   }
 
-  /** Sends what found no room, and gives up the requests whose time is over. */
-  look(nowMs: number): void {
+  /** Sends waiting records, and gives up requests that are over their time limit. */
+  check(nowMs: number): void {
     this.#sender.flush();
     this.#forwarded.expire(nowMs);
     this.#received.expire(nowMs);

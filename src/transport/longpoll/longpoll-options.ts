@@ -9,26 +9,26 @@ import { checkOption } from "../../options/options.ts";
 import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../../token/token-options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
 
-/** A mount's options for long-poll. */
+/** Options of long-poll. */
 export interface LongPollOptions {
-  /** How long a request may wait: a poll for messages, a POST for its messages to be handled (ms). */
+  /** How long a poll waits for messages, and a POST for the handling of each message (ms). */
   readonly windowMs: number;
-  /** How long another shard may take to find a session (ms). */
+  /** Time for another shard to find a session (ms). */
   readonly pubsubTimeoutMs: number;
-  /** How long a session may be used (ms). */
+  /** How long the token of a session is valid (ms). */
   readonly maxAgeMs: number;
-  /** How the key of sessions' tokens is derived: Phoenix's `crypto`, whose max_age is `maxAgeMs`. */
+  /** How the key of the tokens is derived: Phoenix's `crypto`, with `maxAgeMs` for `max_age`. */
   readonly crypto: KeyOptions;
 }
 
-/** Options of a mount's long-poll. They win over those of the mount. */
+/** Options of a mount's long-poll. They override those of the mount. */
 export interface LongPollMountOptions
   extends Partial<LongPollOptions>, Pick<HandshakeOptions, LongPollHandshakeKey> {
-  /** Path behind that of the mount, which may have variables; default `/longpoll`. */
+  /** Path after that of the mount; may contain variables. Default: `/longpoll`. */
   readonly path?: string;
 }
 
-/** Options that need an answer which long-poll cannot give are for WebSocket only. */
+/** Subprotocols and custom refusals exist for WebSocket only. */
 type LongPollHandshakeKey = Exclude<keyof HandshakeOptions, "subprotocols" | "errorHandler">;
 
 const KEYS: readonly string[] = [
@@ -40,7 +40,7 @@ const KEYS: readonly string[] = [
   ...HANDSHAKE_KEYS.filter((key) => key !== "subprotocols" && key !== "errorHandler"),
 ];
 
-/** Returns the options of a mount's long-poll; undefined if it has none. */
+/** Returns the options of a mount's long-poll, or undefined if it is off. */
 export function longpollOptionsOf({
   longpoll = false,
 }: {

@@ -1,23 +1,23 @@
 /**
- * One client that polls: a connection whose frames wait until a request fetches them.
+ * A long-poll session: a connection whose frames are buffered until its client polls.
  *
- *   frames -> buffer -> a poll takes all of it -> in flight -> delivered, and forgotten
- *                ^                                   |
- *                +------- its request was aborted ---+
+ *   frames -> buffer -> taken by a poll -> in flight -> delivered, and forgotten
+ *                ^                             |
+ *                +------ request aborted ------+
  *
- * Of several polls the newest gets what comes; the others run to their windows. While a batch is in
- * flight a poll waits: whether the batch was delivered decides what it gets. If that cannot be known
- * the session ends, and its client joins again: nothing is lost in silence, or comes twice.
+ * The newest poll gets the next batch; older ones wait until the end of their window. While a batch is
+ * in flight all polls wait, because the next batch depends on whether it was delivered. If that cannot
+ * be known, the session ends and its client joins again, so that no frame is lost silently or delivered
+ * twice.
  *
- * The messages of a POST are handled one after the other. On a serial socket the next is handed over
- * when the one before is done with: the join that holds up everything has settled, and what the
- * channels make of it has left.
+ * The messages of a POST are handled in order. On a serial socket, the next one waits until the one
+ * before is done: a join that holds up the socket has settled, and the channels' frames were sent.
  *
  * Runs on: the shard that the session was opened on.
- * Slow: a frame that finds more than `maxBackpressureBytes` waiting ends the session: its client
- *       hears so from its next request, and connects again.
- * Full: a message of a POST that takes longer than the window ends the POST with 408. What comes
- *       behind it is not handled, and its client connects again.
+ * Slow: the session ends if a frame is sent while more than `maxBackpressureBytes` wait. The client
+ *       learns of it from its next request, and reconnects.
+ * Full: a POST with a message that takes longer than the window is answered with 408. Its remaining
+ *       messages are not handled, and the client reconnects.
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
@@ -28,10 +28,10 @@ import type { SlowConnection } from "../slow-clients.ts";
 import { framesOf, NO_TEXT, type BodyFrame } from "./body.ts";
 import { STATUS, type Caller } from "./request.ts";
 
-/** What a mount's sessions have in common. */
+/** What all sessions of a mount share. */
 export interface LongPollKind {
   readonly sessions: ConnectionSet<LongPollSession>;
-  /** How long a request may wait (ms). */
+  /** How long a request may wait. */
   readonly windowMs: number;
 }
 
@@ -40,10 +40,11 @@ interface Waiting {
   readonly untilMs: number;
 }
 
-const WINDOWS_OF_LIFE = 1.5;
+/** A session without polls is inactive after this many windows. */
+const INACTIVE_AFTER_WINDOWS = 1.5;
 const NONE: readonly string[] = [];
 
-/** A session, and its connection. */
+/** A long-poll session. */
 export class LongPollSession implements Connection, SlowConnection {
   readonly id: number;
   readonly secret: string;
@@ -52,11 +53,11 @@ export class LongPollSession implements Connection, SlowConnection {
   isOpen = true;
   #buffer: string[] = [];
   #inFlight: readonly string[] = NONE;
-  /** Of the buffer and what is in flight. */
+  /** Length of the buffer and the batch in flight, in UTF-16 units. */
   #length = 0;
-  /** All that wait, the newest last. */
+  /** Waiting polls, the newest last. */
   #polls: Waiting[] = [];
-  /** Those whose messages are not all handled. */
+  /** POSTs with messages that are not handled yet. */
   readonly #posts = new Set<LongPollPost>();
   #newest: Caller | undefined = undefined;
   #polledAtMs = performance.now();
@@ -64,7 +65,7 @@ export class LongPollSession implements Connection, SlowConnection {
   #isTooSlow = false;
   #roomWaiters: RoomWaiter[] = [];
 
-  /** @param secret - what its client proves itself by */
+  /** @param secret - known to the session's client only */
   constructor(id: number, secret: string, kind: LongPollKind) {
     this.id = id;
     this.secret = secret;
@@ -83,12 +84,12 @@ export class LongPollSession implements Connection, SlowConnection {
     return this.#length < this.kind.sessions.maxBackpressureBytes / 4;
   }
 
-  /** What waits for the client to fetch it, of text in UTF-16 units. */
+  /** Length of all frames that the client has not fetched yet, in UTF-16 units. */
   get bufferedLength(): number {
     return this.#length;
   }
 
-  /** Nothing holds up the end of a session: for what its client has not fetched, it joins again. */
+  /** Always 0: a drain does not wait for a session, whose client joins again anyway. */
   get bufferedBytes(): number {
     return 0;
   }
@@ -96,12 +97,12 @@ export class LongPollSession implements Connection, SlowConnection {
   send(frame: string | Uint8Array): void {
     if (!this.isOpen || this.#isTooSlow) return;
     if (this.#length > this.kind.sessions.maxBackpressureBytes) {
-      // Not at once: the caller may be going through the channels that would end.
+      // Deferred, because the caller may be iterating over the channels that this ends.
       this.#isTooSlow = true;
       setImmediate(() => this.#cutAsSlow());
       return;
     }
-    // As in Phoenix: the bytes of a binary frame are in the batch as if they were text.
+    // As in Phoenix, a batch contains the bytes of a binary frame as if they were text.
     const text = typeof frame === "string" ? frame : textOf(frame);
     this.#buffer.push(text);
     this.#length += text.length;
@@ -109,7 +110,7 @@ export class LongPollSession implements Connection, SlowConnection {
     this.#scheduleFlush();
   }
 
-  // The batch has no place for the difference: Phoenix writes both as text.
+  // A batch does not tell text from bytes: Phoenix writes both as text.
   sendEncoded(payload: Uint8Array): void {
     this.send(payload);
   }
@@ -122,7 +123,7 @@ export class LongPollSession implements Connection, SlowConnection {
     work();
   }
 
-  /** Ends the session: requests that wait are told that it is gone. No code reaches a client here. */
+  /** Ends the session, and answers waiting requests that it is gone. Long-poll has no close codes. */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -135,12 +136,12 @@ export class LongPollSession implements Connection, SlowConnection {
     this.kind.sessions.remove(this);
   }
 
-  /** Ends the session of a client that does not fetch what waits for it. */
+  /** Ends the session of a client that does not fetch its frames. */
   cut(): void {
     this.socket?.end(NO_CLOSE_FRAME, { shutdown: "closed" });
   }
 
-  /** Takes a poll: what waits at once, else what comes within the window. */
+  /** Answers a poll: at once if frames are waiting, otherwise when one is sent or the window ends. */
   poll(caller: Caller): void {
     this.#polledAtMs = performance.now();
     this.#polls.push({ caller, untilMs: this.#polledAtMs + this.kind.windowMs });
@@ -148,26 +149,26 @@ export class LongPollSession implements Connection, SlowConnection {
     this.#flush();
   }
 
-  /** Forgets a caller: its request was aborted. */
+  /** Forgets a request that was aborted. */
   forget(caller: Caller): void {
     this.#polls = this.#polls.filter((waiting) => waiting.caller !== caller);
     for (const post of this.#posts) if (post.caller === caller) post.forget();
     if (this.#newest === caller) this.#newest = undefined;
   }
 
-  /** Takes the messages of a POST, and answers when they are handled. */
+  /** Handles the messages of a POST, and then answers it. */
   post(caller: Caller, body: Uint8Array, hasLines: boolean): void {
     const post = new LongPollPost(caller, this, body, hasLines);
     this.#posts.add(post);
     post.run();
   }
 
-  /** Forgets a POST that needs nothing more. */
+  /** Forgets a POST that is done. */
   finished(post: LongPollPost): void {
     this.#posts.delete(post);
   }
 
-  /** Hands a frame of the client to the socket. */
+  /** Passes a frame from the client to the socket. */
   receive(frame: string | Uint8Array): void {
     const { socket } = this;
     if (!socket) return;
@@ -177,33 +178,33 @@ export class LongPollSession implements Connection, SlowConnection {
     if (socket.isHeldUp) socket.onIdle ??= () => this.#resumePosts();
   }
 
-  /** Ends the session of a client that sent what is no frame. */
+  /** Ends the session of a client that sent an invalid text frame. */
   refuse(): void {
     this.socket?.end(CLOSE.internalError, { shutdown: "closed" });
   }
 
   /** Answers requests whose window is over. */
-  look(nowMs: number): void {
+  check(nowMs: number): void {
     const polls = this.#polls.filter(({ untilMs }) => nowMs >= untilMs);
     for (const { caller } of polls) {
       this.forget(caller);
       this.#polledAtMs = nowMs;
       caller.answer(STATUS.none, "[]");
     }
-    for (const post of this.#posts) post.look(nowMs);
+    for (const post of this.#posts) post.check(nowMs);
   }
 
-  /** Reports whether no poll has come for so long that none will. */
+  /** Reports whether the client has stopped polling. */
   isInactive(nowMs: number): boolean {
-    const lifeMs = this.kind.windowMs * WINDOWS_OF_LIFE;
-    return this.#polls.length === 0 && nowMs - this.#polledAtMs >= lifeMs;
+    const limitMs = this.kind.windowMs * INACTIVE_AFTER_WINDOWS;
+    return this.#polls.length === 0 && nowMs - this.#polledAtMs >= limitMs;
   }
 
   #resumePosts(): void {
     for (const post of this.#posts) post.resume();
   }
 
-  // What a turn of the loop makes leaves in one batch.
+  // Deferred, so that all frames of one turn of the loop are in one batch.
   #scheduleFlush(): void {
     if (this.#newest === undefined || this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
@@ -255,7 +256,7 @@ class LongPollPost {
   readonly caller: Caller;
   readonly #session: LongPollSession;
   readonly #frames: Iterator<BodyFrame>;
-  /** What is handed over next. */
+  /** The next frame to pass to the socket. */
   #next: IteratorResult<BodyFrame>;
   #untilMs = 0;
   #isDone = false;
@@ -268,7 +269,7 @@ class LongPollPost {
     this.#next = this.#frames.next();
   }
 
-  /** Hands over messages, as far as that is to be done now. */
+  /** Passes on messages, all of them or, on a serial socket, the next one. */
   run(): void {
     const { socket, kind } = this.#session;
     while (!this.#isDone) {
@@ -283,7 +284,7 @@ class LongPollPost {
     }
   }
 
-  /** Goes on in the next turn of the loop. */
+  /** Continues in the next turn of the loop. */
   resume(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -293,7 +294,7 @@ class LongPollPost {
     });
   }
 
-  /** Answers, and hands over nothing more. */
+  /** Answers the request, and passes on nothing more. */
   finish(status: number): void {
     if (this.#isDone) return;
     this.#isDone = true;
@@ -301,14 +302,14 @@ class LongPollPost {
     this.caller.answer(status, "");
   }
 
-  /** Forgets the client, which is gone. What it sent is handled all the same, as far as it was. */
+  /** Forgets the request of a client that went away. Messages that were passed on are still handled. */
   forget(): void {
     this.#isDone = true;
     this.#session.finished(this);
   }
 
   /** Gives up a message that takes too long. */
-  look(nowMs: number): void {
+  check(nowMs: number): void {
     if (nowMs >= this.#untilMs) this.finish(STATUS.late);
   }
 
@@ -316,7 +317,7 @@ class LongPollPost {
     return this.#next.done !== true;
   }
 
-  /** @returns false if the next line is no frame */
+  /** @returns false if the next line is not a frame */
   #handOver(): boolean {
     const frame = this.#next.value as BodyFrame;
     const session = this.#session;

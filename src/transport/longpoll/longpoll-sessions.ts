@@ -1,5 +1,5 @@
 /**
- * The long-poll sessions of a shard, found by their numbers.
+ * The long-poll sessions of a shard, by number.
  *
  * Runs on: shard; one for each.
  */
@@ -24,10 +24,10 @@ export class LongPollSessions extends ConnectionSet<LongPollSession> {
   constructor(shard: TransportShard) {
     super("longpoll", shard);
     this.#shard = shard;
-    shard.sweep.add(() => this.#look(performance.now()));
+    shard.sweep.add(() => this.#check(performance.now()));
   }
 
-  /** Opens a session for a client that was let in. */
+  /** Opens a session for a client that `connect` accepted. */
   open(identity: AnyIdentity, kind: LongPollKind): LongPollSession {
     const secret = randomBytes(SECRET_BYTES).toString("base64url");
     const session = new LongPollSession(this.takeNumber(), secret, kind);
@@ -46,9 +46,9 @@ export class LongPollSessions extends ConnectionSet<LongPollSession> {
   }
 
   /**
-   * Has a session answer a request.
+   * Passes a request to its session, which answers it.
    *
-   * @returns what to call if the request is aborted
+   * @returns a function to call if the request is aborted
    */
   serve(request: LongPollRequest, caller: Caller): () => void {
     const session = this.#find(request);
@@ -77,16 +77,16 @@ export class LongPollSessions extends ConnectionSet<LongPollSession> {
     try {
       session.post(caller, request.body, request.hasLines);
     } catch (error) {
-      // A fault of ours. It costs this session, and no other.
+      // A bug in Simurgh. It must end this session only.
       this.logger.log("receiveFailed", { connection: session.id, err: error });
       session.socket?.end(CLOSE.internalError, { shutdown: "closed" });
       caller.answer(STATUS.late, "");
     }
   }
 
-  #look(nowMs: number): void {
+  #check(nowMs: number): void {
     for (const session of this) {
-      session.look(nowMs);
+      session.check(nowMs);
       if (session.isInactive(nowMs)) endInactive(session);
     }
   }

@@ -1,9 +1,9 @@
 /**
- * The token by which a client's requests find its long-poll session: where it is, signed.
+ * The signed token that tells where a client's long-poll session is.
  *
  *   {:v1, node, member, generation, number, secret}
- *     member, generation   which thread of the node has it
- *     number, secret       which session there; the secret is of this session alone
+ *     member, generation   the thread of the node that has the session
+ *     number, secret       the session there; each session has its own secret
  *
  * Runs on: shard; one for each mount.
  */
@@ -13,18 +13,18 @@ import type { KeyOptions, VerifyOptions } from "../../token/token-options.ts";
 import { Token } from "../../token/token.ts";
 import type { ShardAddress } from "./forwarding-port.ts";
 
-/** Where a session is. */
+/** The location of a session. */
 export interface LongPollPlace extends ShardAddress {
-  /** How often the member's number had been retired when the session began. */
+  /** The member's generation when the session was opened. */
   readonly generation: number;
-  /** Number of the connection. */
+  /** The session's number. */
   readonly number: number;
   readonly secret: string;
 }
 
-/** Header of the token. It wins over the parameter. */
+/** Header with the token. It takes precedence over the parameter. */
 export const LONGPOLL_TOKEN_HEADER = "x-phoenix-longpoll-token";
-/** Parameter of the token; the last one of a query counts. */
+/** Parameter with the token. If a query has several, the last one counts. */
 export const LONGPOLL_TOKEN_PARAM = "token";
 
 const SALT = "simurgh long-poll";
@@ -36,8 +36,8 @@ export class LongPollTokens {
   readonly #options: VerifyOptions;
 
   /**
-   * @param maxAgeMs - how long a token holds, however often it is used
-   * @param crypto - how its key is derived
+   * @param maxAgeMs - how long a token is valid after it was signed
+   * @param crypto - how the key is derived
    */
   constructor(secretKeyBase: string, maxAgeMs: number, crypto: KeyOptions = {}) {
     this.#secretKeyBase = secretKeyBase;
@@ -49,7 +49,7 @@ export class LongPollTokens {
     return Token.sign(this.#secretKeyBase, SALT, data, this.#options);
   }
 
-  /** Returns the place that a token names; undefined for a token that is none of ours, or too old. */
+  /** Returns the place in a token, or undefined if the token is invalid or too old. */
   tryRead(token: unknown): LongPollPlace | undefined {
     const read = Token.verify(this.#secretKeyBase, SALT, token, this.#options);
     return read.ok ? placeOf(read.data) : undefined;
@@ -65,7 +65,7 @@ function placeOf(data: Term): LongPollPlace | undefined {
     typeof member === "number" &&
     typeof generation === "number" &&
     typeof secret === "string";
-  // Beyond 32 bits a term's integers are read as bigints.
+  // Integers of more than 32 bits are decoded as bigints.
   const isNumber = typeof number === "number" || typeof number === "bigint";
   return isPlace && isNumber
     ? { node, member, generation, number: Number(number), secret }

@@ -1,14 +1,14 @@
 /**
- * The long-poll transport: mounts sockets at paths that are asked again and again (WIRE §3).
+ * The long-poll transport: serves sockets to clients that poll by HTTP requests (WIRE §3).
  *
  *   GET      a poll, or a new session if there is none
  *   POST     messages for a session
- *   OPTIONS  a page of another origin asks whether it may
+ *   OPTIONS  a CORS preflight
  *
- *   parameters -> origin -> method -> token -> the session, here, on another shard, on another node
+ *   parameters -> origin -> method -> token -> the session, here or on another shard or node
  *
- * Runs on: shard; one for each. A session lives where it was opened; any shard takes its requests.
- * Full: if the way to a session's shard is full, 503.
+ * Runs on: shard; one for each. A session stays where it was opened; its requests may reach any shard.
+ * Full: if a request cannot be forwarded for lack of room, it is answered with 503.
  */
 
 import { COUNTER } from "../../memory/counters-layout.ts";
@@ -39,24 +39,24 @@ import {
 import { STATUS, type Caller, type LongPollRequest } from "./request.ts";
 import { LongPollResponse } from "./response.ts";
 
-/** A mount, as its requests need it. */
+/** What the requests of a mount need. */
 interface Mount {
   readonly handshake: Handshake;
   readonly tokens: LongPollTokens;
   readonly kind: LongPollKind;
-  /** How long another shard may take to find a session (ms). */
+  /** Time for another shard to find a session. */
   readonly pubsubTimeoutMs: number;
 }
 
-/** A request on its way. */
+/** A request that is being handled. */
 interface Request {
   readonly mount: Mount;
   readonly head: RequestHead;
   readonly params: Params;
   readonly response: LongPollResponse;
-  /** As the client sent it: whatever it is. */
+  /** As the client sent it, unchecked. */
   readonly token: unknown;
-  /** Where its session is, if the token holds. */
+  /** The session's place, if the token is valid. */
   readonly place: LongPollPlace | undefined;
 }
 
@@ -66,16 +66,16 @@ const CONTENT_TYPE = "content-type";
 const HEADERS = [CONTENT_TYPE, REQUESTED_HEADERS, LONGPOLL_TOKEN_HEADER];
 const NO_MESSAGES = "[]";
 const BUSY = 503;
-/** After these a client has no session here. */
+/** After these statuses a client has no session here. */
 const ENDS: ReadonlySet<number> = new Set([STATUS.gone, BUSY]);
 
-/** All long-poll sessions of a shard, and requests for those of others. */
+/** The long-poll sessions of a shard, and requests for sessions on others. */
 export class LongPollTransport implements Transport {
   readonly #shard: TransportShard;
   readonly #port: ForwardingPort;
   readonly #sessions: LongPollSessions;
   readonly #forwarding: Forwarding;
-  /** While it drains: whether clients whose sessions go on stay, as no other shard could serve them. */
+  /** During a drain: whether clients with sessions on other shards are still served here. */
   #staysHere = true;
   readonly #isLast = (status: number): boolean =>
     this.#sessions.isDraining && (!this.#staysHere || ENDS.has(status));
@@ -89,7 +89,7 @@ export class LongPollTransport implements Transport {
       (request, caller) => this.#sessions.serve(unpackRequest(request), caller),
       shard.options.longpollTimeoutMs,
     );
-    shard.sweep.add(() => this.#forwarding.look(performance.now()));
+    shard.sweep.add(() => this.#forwarding.check(performance.now()));
   }
 
   mount({ mount, options, endpoint }: ServedMount): void {
@@ -105,10 +105,10 @@ export class LongPollTransport implements Transport {
   }
 
   /**
-   * Ends all sessions, in batches, and opens no more: clients that poll are told, and come back.
+   * Ends all sessions in batches, and opens no more. Clients that poll are answered, and reconnect.
    *
-   * A client whose session is on another shard asks again, on a connection to another shard. If all
-   * shards drain there is none to be had, and it is served here until its session's batch is due.
+   * Clients of sessions on other shards are sent away too, to connect to another shard. But if the whole
+   * node drains, no other shard accepts them, and they are served here until their sessions end.
    */
   async drain(pace: DrainPace): Promise<DrainCounts> {
     this.#staysHere = pace.isOfNode;
@@ -130,7 +130,7 @@ export class LongPollTransport implements Transport {
     this.#forwarding.memberGone(member);
   }
 
-  /** Takes a record of a request that another shard forwards, or answers. */
+  /** Handles a record of a request that another shard forwards or answers. */
   receive(from: ShardAddress, record: Uint8Array): void {
     this.#forwarding.receive(from, record);
   }
@@ -216,7 +216,7 @@ export class LongPollTransport implements Transport {
     });
   }
 
-  /** Has the session answer, wherever it is. */
+  /** Passes a request to its session, wherever it is. */
   #ask(
     { mount, response }: Request,
     place: LongPollPlace,
@@ -244,7 +244,7 @@ export class LongPollTransport implements Transport {
     else if (response.isOpen) response.onAborted = cancel;
   }
 
-  /** False if the thread that had a session is known to have ended, or no way leads there. */
+  /** Returns false if the session's thread is known to have ended, or its node cannot be reached. */
   #mayExist({ node, member, generation }: LongPollPlace): boolean {
     if (node !== this.#port.address.node) return this.#port.reaches(node);
     return this.#port.generationOf(member) === generation;

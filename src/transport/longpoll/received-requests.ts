@@ -1,11 +1,11 @@
 /**
- * Requests of other shards' clients whose sessions are on this shard.
+ * Requests that other shards forward to sessions on this one.
  *
  * Runs on: shard; one for each.
- * Owns: a batch in an answer, until the other shard says whether it was delivered.
- * Slow: a shard of another node that does not take its next step in time is forgotten, as what it
- *       sent, or was sent, may be lost. If it may have delivered a batch, nobody can know, and the
- *       session ends: its client joins again.
+ * Owns: the batch in an answer, until the other shard reports whether it was delivered.
+ * Slow: if a shard of another node does not take its next step in time, a record may have been lost, and
+ *       the request is forgotten. If it may have delivered a batch, the session ends, and the client
+ *       joins again.
  */
 
 import type { ShardAddress } from "./forwarding-port.ts";
@@ -19,7 +19,7 @@ import {
 import type { ForwardingSender } from "./forwarding-sender.ts";
 import { STATUS, type Caller, type Settled } from "./request.ts";
 
-/** Has a session of this shard answer a request; returns what to call if it is given up. */
+/** Passes a request to its session on this shard. Returns a function to call if it is given up. */
 export type Serve = (request: Uint8Array, caller: Caller) => () => void;
 
 interface Received {
@@ -31,11 +31,11 @@ interface Received {
   answer: OutgoingParts | undefined;
   status: number;
   settled: Settled | undefined;
-  /** Until when the other shard may take its next step; never, while the next is this one's. */
+  /** Deadline for the other shard's next step; Infinity while it is this shard's turn. */
   untilMs: number;
 }
 
-/** All requests that a shard has from others. */
+/** All requests that other shards forward to a shard. */
 export class ReceivedRequests {
   readonly #sender: ForwardingSender;
   readonly #serve: Serve;
@@ -43,19 +43,19 @@ export class ReceivedRequests {
   /** By shard and call. */
   readonly #requests = new Map<string, Received>();
 
-  /** @param longpollTimeoutMs - how long a shard of another node may take for its next step */
+  /** @param longpollTimeoutMs - time limit for each step of a shard on another node */
   constructor(sender: ForwardingSender, serve: Serve, longpollTimeoutMs: number) {
     this.#sender = sender;
     this.#serve = serve;
     this.#longpollTimeoutMs = longpollTimeoutMs;
   }
 
-  /** How many are not done with. */
+  /** The number of open requests. */
   get size(): number {
     return this.#requests.size;
   }
 
-  /** Takes a record of a shard that has a client. */
+  /** Handles a record from a shard with a client. */
   receive(from: ShardAddress, record: ForwardingRecord): void {
     const received = this.#requests.get(keyOf(from, record.call));
     switch (record.type) {
@@ -74,8 +74,8 @@ export class ReceivedRequests {
   }
 
   /**
-   * Takes a record for the thread that had this number before. Within a node every shard knows that
-   * it ended; a shard of another node is told that the session is not here.
+   * Handles a record for an earlier thread with this member's number. Shards of this node know that it
+   * ended; a shard of another node is told that the session is not here.
    */
   refuse(from: ShardAddress, { type, call, value: generation }: ForwardingRecord): void {
     if (type !== RECORD.request || !this.#sender.isFar(from)) return;
@@ -83,18 +83,18 @@ export class ReceivedRequests {
     this.#sender.send(from, generation, packRecord(RECORD.answer, generation, call, rest));
   }
 
-  /** Forgets the requests of a member of this node that ended: nobody waits for their answers. */
+  /** Forgets the requests of a member of this node that ended. */
   memberGone(member: number): void {
     for (const received of this.#requests.values()) {
       if (this.#sender.isMember(received.from, member)) this.#end(received, false);
     }
   }
 
-  /** Forgets the requests of shards of other nodes whose time is over. */
+  /** Forgets requests from other nodes that are over their time limit. */
   expire(nowMs: number): void {
     for (const received of this.#requests.values()) {
       if (nowMs < received.untilMs) continue;
-      // All of the answer was sent: it may have been delivered.
+      // If all of the answer was sent, it may have been delivered.
       this.#end(received, received.answer?.isDone ? undefined : false);
     }
   }
@@ -150,7 +150,7 @@ export class ReceivedRequests {
     this.#awaitNextStep(received, true);
   }
 
-  // Within a node nothing is lost, and a shard that ended is known to have ended.
+  // No limit within a node: nothing is lost there, and `memberGone` reports a shard that ended.
   #awaitNextStep(received: Received, isOfOther: boolean): void {
     const isLimited = isOfOther && this.#sender.isFar(received.from);
     received.untilMs = isLimited ? performance.now() + this.#longpollTimeoutMs : Infinity;

@@ -1,22 +1,22 @@
 /**
- * A request of a long-poll client for its session, and the client that waits for its answer: here, or
- * on another shard.
+ * A long-poll client's request to its session, and the caller that waits for the answer, on this shard
+ * or another.
  *
  * Runs on: shard. Types and constants only.
  */
 
-/** What a client asks of its session. */
+/** A request to a session. */
 export type LongPollRequest = {
-  /** Of the session. */
+  /** The session's number. */
   readonly number: number;
-  /** Of the session: its client alone knows it. */
+  /** The session's secret, known to its client only. */
   readonly secret: string;
 } & (
   | { readonly kind: "poll" }
   | { readonly kind: "post"; readonly body: Uint8Array; readonly hasLines: boolean }
 );
 
-/** Statuses in the body of an answer; `unknown` is between shards only. */
+/** Statuses in the body of an answer. `unknown` is only used between shards. */
 export const STATUS = {
   messages: 200,
   done: 200,
@@ -27,16 +27,16 @@ export const STATUS = {
   badLine: 500,
 } as const;
 
-/** Called with whether a batch reached the client; undefined: nobody can know. */
+/** Called with true if a batch reached the client, false if not, undefined if that is unknown. */
 export type Settled = (isDelivered: boolean | undefined) => void;
 
-/** The client of a request, wherever it is to be answered. */
+/** The client that waits for an answer. */
 export interface Caller {
   /**
    * Answers the request, once.
    *
-   * @param messages - JSON: the batch of a poll, or nothing
-   * @param settled - called with what became of the batch
+   * @param messages - a batch as JSON, or ""
+   * @param settled - called with the outcome of the batch
    */
   answer(status: number, messages: string, settled?: Settled): void;
 }

@@ -1,8 +1,8 @@
 /**
- * The answer to one request of a long-poll client (WIRE §3.2).
+ * The response to a request of a long-poll client (WIRE §3.2).
  *
  * Runs on: shard.
- * Owns: the engine's response, until it was answered or aborted; afterwards any call on it throws.
+ * Owns: the engine's response until it is sent or aborted; after that, any call on it throws.
  */
 
 import {
@@ -23,7 +23,7 @@ const JSON_HEADERS: readonly Header[] = [
 ];
 const PREFLIGHT_MAX_AGE = "3600";
 
-/** An answer that is still to be given. */
+/** A response that is sent once. */
 export class LongPollResponse {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
@@ -31,7 +31,7 @@ export class LongPollResponse {
   /** Called if the client goes away before it is answered. */
   onAborted: (() => void) | undefined = undefined;
 
-  /** @param isLast - reports, by its status, whether an answer is the last on its connection */
+  /** @param isLast - reports whether to close the connection after an answer with a status */
   constructor(response: HttpResponse, isLast: (status: number) => boolean) {
     this.#response = response;
     this.#isLast = isLast;
@@ -42,7 +42,7 @@ export class LongPollResponse {
     });
   }
 
-  /** False once it was answered, or the client is gone. */
+  /** False once the request was answered or aborted. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -50,7 +50,7 @@ export class LongPollResponse {
   /**
    * Collects the body.
    *
-   * @param done - gets it, or undefined as soon as it is larger than that
+   * @param done - called with the body, or with undefined as soon as it exceeds `maxBytes`
    */
   readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
     const chunks: Buffer[] = [];
@@ -63,21 +63,22 @@ export class LongPollResponse {
         done(undefined);
         return;
       }
-      // The engine takes its buffer back when this returns.
+      // The engine reuses its buffer when this returns.
       chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
       if (isLast) done(Buffer.concat(chunks));
     });
   }
 
-  /** Answers with the status in a body, as almost all answers are. @returns false if the client is gone */
+  /** Answers 200 with the status in a JSON body. @returns false if the client is gone */
   status(status: number): boolean {
     return this.#json(status, `{"status":${status}}`);
   }
 
   /**
-   * Answers a poll, or opens a session.
+   * Answers a poll, or a request that opened a session.
    *
-   * @param messages - JSON, an array
+   * @param messages - a JSON array
+   * @returns false if the client is gone
    */
   batch(status: number, token: string, messages: string): boolean {
     return this.#json(
@@ -86,7 +87,7 @@ export class LongPollResponse {
     );
   }
 
-  /** Answers a page that asks whether it may ask. */
+  /** Answers a CORS preflight. */
   preflight(requestedHeaders: string): void {
     const lines: Header[] = [
       ALLOW_ORIGIN,
@@ -97,22 +98,22 @@ export class LongPollResponse {
     this.#send({ status: 200, lines, body: "" });
   }
 
-  /** Answers with an HTTP status and nothing more; pages of other origins cannot see it. */
+  /** Answers with an HTTP status alone. Without CORS headers, pages of other origins cannot read it. */
   fail(status: number): void {
     this.#send(plainAnswer(status));
   }
 
-  /** Answers a client that is to come again later. */
+  /** Answers a client that should try again later. */
   unavailable(): void {
     this.#send(unavailableAnswer());
   }
 
-  /** Answers a client that comes too often. */
+  /** Answers a client that is over a rate limit. */
   limited(retryAfterMs: number): void {
     this.#send(limitedAnswer(retryAfterMs));
   }
 
-  /** Answers a method that there is not. */
+  /** Answers a request with an unsupported method. */
   badMethod(): void {
     this.#send({ status: 400, lines: [ALLOW_ORIGIN], body: "" });
   }
@@ -121,7 +122,7 @@ export class LongPollResponse {
     return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
   }
 
-  /** @param status - which the client goes by: that of HTTP, or in the body */
+  /** @param status - the one that clients act on: of HTTP, or in the body */
   #send(answer: PreparedAnswer, status = answer.status): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;

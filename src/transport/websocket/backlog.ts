@@ -1,13 +1,13 @@
 /**
- * What waits on our side for a connection that takes too little: frames, and waiters for room.
+ * The backlog of a slow connection: frames that the engine refused, and waiters for room.
  *
- * The engine refuses a frame when far more than our limit waits already. Broadcasts that it was to
- * publish are lost then; what we send to one client is kept here, so that a reply, or the
- * phx_error that tells of the loss, is not.
+ * The engine refuses a frame if far more than our limit is unsent. Broadcasts that it would have
+ * published are then lost. Frames to this client alone are kept here, so that neither a reply nor the
+ * phx_error that reports the loss gets lost.
  *
- * Runs on: shard. Made when something has to wait.
- * Order: frames leave in the order in which they came, then the waiters get their turn.
- * Full: `length` says how much waits; the transport cuts the connection beyond its limit.
+ * Runs on: shard. Created when something has to wait.
+ * Order: frames are sent in order; then the waiters resume.
+ * Full: the transport cuts the connection when `length` exceeds its limit.
  */
 
 import type { RoomWaiter } from "../../channel/connection.ts";
@@ -23,7 +23,7 @@ export class Backlog {
   #waiters: RoomWaiter[] = [];
   #length = 0;
 
-  /** Sum of the lengths of all frames (text in UTF-16 units). */
+  /** Total length of all frames (bytes, or UTF-16 units of text). */
   get length(): number {
     return this.#length;
   }
@@ -32,18 +32,18 @@ export class Backlog {
     return this.#frames.length > 0;
   }
 
-  /** Keeps a frame; bytes are copied. */
+  /** Keeps a copy of a frame. */
   keep(data: string | Uint8Array, isBinary: boolean): void {
     this.#frames.push({ data: typeof data === "string" ? data : new Uint8Array(data), isBinary });
     this.#length += data.length;
   }
 
-  /** Keeps a waiter for room. */
+  /** Adds a waiter for room. */
   wait(waiter: RoomWaiter): void {
     this.#waiters.push(waiter);
   }
 
-  /** Sends frames, for as long as there is room. */
+  /** Sends frames while there is room. */
   flush(
     hasRoom: () => boolean,
     send: (data: string | Uint8Array, isBinary: boolean) => void,
@@ -58,7 +58,7 @@ export class Backlog {
     this.#frames.splice(0, count);
   }
 
-  /** Takes out all waiters. */
+  /** Removes and returns all waiters. */
   takeWaiters(): readonly RoomWaiter[] {
     const waiters = this.#waiters;
     this.#waiters = [];

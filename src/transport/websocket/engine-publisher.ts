@@ -1,5 +1,5 @@
 /**
- * Publishes by the engine: one call for all connections that have a native topic.
+ * Publishes through the engine, by one call for all connections that subscribe to a native topic.
  *
  * Runs on: shard.
  */
@@ -9,7 +9,7 @@ import type { ConnectionSet } from "../connection-set.ts";
 import type { EngineApp } from "../engine/engine-types.ts";
 import { mayCompress, type WebSocketConnection } from "./websocket-connection.ts";
 
-/** The engine's topics as a publisher. */
+/** A publisher over the engine's topics. */
 export class EnginePublisher implements Publisher {
   readonly #app: EngineApp;
   readonly #connections: ConnectionSet<WebSocketConnection>;

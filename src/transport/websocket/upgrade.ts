@@ -1,14 +1,14 @@
 /**
- * The way from a request to a WebSocket, in the order of WIRE §2.2.
+ * The steps from a request to a WebSocket, in the order of WIRE §2.2.
  *
  *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> version and connect
  *          -> upgrade headers -> 101
  *
- * The engine calls `upgrade` for a request with a key of 24 characters and `any` for all others;
- * both come here, so that every request gets the same answers in the same order.
+ * The engine calls `upgrade` for requests with a key of 24 characters, and `any` for all others. Both
+ * call this file, so that the checks and their answers are the same for all requests.
  *
  * Runs on: shard.
- * Full: a shard that drains answers 503, also on connections that were kept alive.
+ * Full: a shard that drains answers 503, also on kept-alive connections.
  */
 
 import type { Decision } from "../../socket/connect.ts";
@@ -39,18 +39,18 @@ import type { WebSocketConnection } from "./websocket-connection.ts";
 export interface Upgrades {
   readonly handshake: Handshake;
   readonly connections: ConnectionSet<WebSocketConnection>;
-  /** Makes the WebSocket's data; called just before the 101. */
+  /** Creates the WebSocket's data, just before the 101. */
   readonly accept: (identity: AnyIdentity) => object;
 }
 
-/** A request on its way. */
+/** A request that is being handled. */
 interface Upgrade {
   readonly response: HttpResponse;
   readonly head: RequestHead;
-  /** Absent if the engine saw no key. */
+  /** Undefined if the request has no valid key. */
   readonly context: UpgradeContext | undefined;
   readonly mount: Upgrades;
-  /** Name to answer with, or "". */
+  /** The chosen name, or "". */
   readonly subprotocol: string;
 }
 
@@ -65,13 +65,13 @@ const HEADERS = [
   EXTENSIONS_HEADER,
 ];
 
-/** Returns what an upgrade looks at in a head. */
+/** Returns the parts of a head that an upgrade needs. */
 export function upgradeWants(handshake: Handshake): HeadWants {
   const isOffered = handshake.policy.subprotocols !== undefined;
   return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
 }
 
-/** Answers a request for a WebSocket. `context` is absent if the engine saw no key. */
+/** Handles a request for a WebSocket. `context` is undefined if the request has no valid key. */
 export function handleUpgrade(
   response: HttpResponse,
   givenHead: RequestHead,
@@ -119,10 +119,11 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   });
   const settled = await decision;
   if (isAborted) return;
-  // Never upgraded within the response's own cork: the engine looks afterwards at what it takes for the
-  // request's state, and if the socket stayed in its place, that is the new connection's. Now and
-  // then it closes it (uWebSockets pull request 1929). While another socket is corked, it does not look.
-  // Its binding warns if no response is being corked, so without another one it warns.
+  // An upgrade must not run within the response's own cork. After the cork, the engine reads what it
+  // takes for the request's state. If the upgrade did not move the socket in memory, that is the new
+  // connection's state, and sometimes the engine closes the connection (uWebSockets pull request
+  // 1929). It does not read the state while another socket is corked, so we cork another one around
+  // it. If there is no other connection, we upgrade without a cork, and the engine's binding warns.
   const work = (): void => finish(upgrade, settled);
   const [another] = mount.connections;
   if (settled.result !== "ok") response.cork(work);
@@ -136,7 +137,7 @@ function finish(upgrade: Upgrade, decision: Decision): void {
     sendAnswer(response, refusalOf(decision, mount.handshake));
     return;
   }
-  // It may have begun while `connect` was at work.
+  // The drain may have started while `connect` ran.
   if (mount.connections.isDraining) {
     sendAnswer(response, unavailableAnswer(), true);
     return;
@@ -170,7 +171,7 @@ function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake):
   }
 }
 
-/** Returns what keeps a request from being an upgrade (RFC 6455 §4.2.1); undefined: nothing. */
+/** Returns why a request is not a valid upgrade (RFC 6455 §4.2.1), or undefined if it is. */
 function upgradeProblem(head: RequestHead): string | undefined {
   return (
     missingToken(head, "connection", "upgrade") ??

@@ -1,11 +1,11 @@
 /**
- * One WebSocket of the engine, as channels see it.
+ * A WebSocket connection, over the engine's WebSocket object.
  *
- * Runs on: the shard that the engine dealt it to.
- * Owns: the engine's object from `open` to `close`; afterwards any call on that would throw, so
- *       it is let go first.
- * Slow: the engine skips nothing until far above our own limit; what it then refuses of what we
- *       send is kept in a backlog. What meets the client, slow-clients decides.
+ * Runs on: the shard that the engine gave it to.
+ * Owns: the engine's object from `open` to `close`. After that, any call on it would throw, so the
+ *       reference is dropped first.
+ * Slow: the engine does not skip frames until far above our limit. Frames to this client that it then
+ *       refuses are kept in a backlog. `slow-clients` decides what happens to the client.
  */
 
 import type { Connection, NativeConnection, RoomWaiter } from "../../channel/connection.ts";
@@ -16,40 +16,40 @@ import type { EngineWebSocket } from "../engine/engine-types.ts";
 import type { SlowConnection } from "../slow-clients.ts";
 import { Backlog } from "./backlog.ts";
 
-/** What the engine keeps with a WebSocket, from `upgrade` on. */
+/** The user data of the engine's WebSocket, set by `upgrade`. */
 export interface WebSocketData {
   readonly connection: WebSocketConnection;
 }
 
-/** A WebSocket of the engine, with our connection on it. */
+/** The engine's WebSocket, with our connection as a property. */
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
-/** What the connections of a mount have in common. */
+/** What all connections of a mount share. */
 export interface WebSocketKind {
   readonly connections: ConnectionSet<WebSocketConnection>;
-  /** Broadcasts that are held for a moment: nothing that is sent later may overtake them. */
+  /** Broadcasts that are being coalesced. No later frame may overtake them. */
   readonly held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
-  /** Ticks of the sweep that it may be silent. */
+  /** Ticks of the sweep that a connection may be silent. */
   readonly idleTicks: number;
-  /** True if frames are compressed for clients that agreed to it. */
+  /** Whether frames are compressed for clients that negotiated it. */
   readonly isCompressed: boolean;
 }
 
-/** Shorter frames grow when they are compressed, or gain too little for the work. */
+/** Compressing shorter frames makes them longer, or saves too little. */
 const COMPRESS_FROM_LENGTH = 128;
 
-/** Results of the engine's `send` and `ping`. Where it skips a frame it calls `dropped` as well. */
+/** Results of the engine's `send` and `ping`. When it skips a frame, it also calls `dropped`. */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
 
-/** A connection over WebSocket. */
+/** A WebSocket connection. */
 export class WebSocketConnection implements Connection, NativeConnection, SlowConnection {
   readonly id: number;
   readonly kind: WebSocketKind;
   #ws: OurWebSocket | undefined = undefined;
   #backlog: Backlog | undefined = undefined;
   socket: ServedSocket | undefined = undefined;
-  /** Tick of the sweep at which something last came in. */
+  /** Tick of the sweep when a frame was last received. */
   lastInboundTick: number;
 
   constructor(id: number, kind: WebSocketKind, nowTick: number) {
@@ -74,14 +74,14 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     return this.#ws !== undefined;
   }
 
-  /** Tick of the sweep at which it is too long silent, should nothing more come in. */
+  /** Tick of the sweep when the connection is idle, if nothing more is received. */
   get idleTick(): number {
     return this.lastInboundTick + this.kind.idleTicks + 1;
   }
 
   /**
-   * What waits for a client that does not take it, with the engine and here. What was published,
-   * or corked, within this turn is not among it.
+   * Bytes that the client has not taken yet, in the engine and in the backlog. Frames that were published
+   * or corked in this turn are not included.
    */
   get bufferedBytes(): number {
     return (this.#ws?.getBufferedAmount() ?? 0) + (this.#backlog?.length ?? 0);
@@ -98,17 +98,17 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     this.#backlog.wait(waiter);
   }
 
-  /** The engine has got rid of something: sends on what waits here. */
+  /** Called when the engine has sent some of its buffer. Sends from the backlog. */
   drained(): void {
     if (this.#backlog) this.#ws?.cork(() => this.#sendBacklog());
   }
 
-  /** Takes the engine's object. */
+  /** Attaches the engine's object. */
   attach(ws: OurWebSocket): void {
     this.#ws = ws;
   }
 
-  /** Lets it go: the engine closed it. */
+  /** Drops the engine's object, which is closed. */
   detach(): void {
     this.#ws = undefined;
     this.#backlog = undefined;
@@ -124,13 +124,14 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
 
   #send(frame: string | Uint8Array, isBinary: boolean): void {
     if (!this.#ws) return;
-    this.#letGoOfHeld();
+    this.#flushHeld();
     if (this.#backlog?.hasFrames === true) {
       this.#keep(this.#backlog, frame, isBinary);
       return;
     }
     const result = this.#ws.send(frame, isBinary, mayCompress(this.isCompressed, frame.length));
     if (result === SEND_SKIPPED) {
+      this.#leaveAllTopics(this.#ws);
       this.#keep((this.#backlog ??= new Backlog()), frame, isBinary);
       return;
     }
@@ -166,19 +167,25 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   }
 
   close(code: number, reason: string): void {
-    this.#letGoOfHeld();
+    this.#flushHeld();
     // The engine calls the close handler from within `end`.
     this.#ws?.end(code, reason);
   }
 
-  /** Ends it without a close frame, which a client that reads nothing would never see. */
+  /** Ends the connection without a close frame, which a client that does not read would not see. */
   cut(): void {
     this.#ws?.close();
   }
 
-  #letGoOfHeld(): void {
+  #flushHeld(): void {
     const { held } = this.kind;
     if (!held.isEmpty && this.socket?.hasHeldBroadcasts === true) held.flush();
+  }
+
+  // So that no later broadcast overtakes the frame that the engine refused. The engine has reported the
+  // skip, so the connection is cut, or its channels are told, when the turn ends.
+  #leaveAllTopics(ws: OurWebSocket): void {
+    for (const topic of ws.getTopics()) ws.unsubscribe(topic);
   }
 
   #keep(backlog: Backlog, frame: string | Uint8Array, isBinary: boolean): void {
@@ -197,13 +204,13 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
       },
     );
     if (!backlog || !this.hasRoom) return;
-    // Those for whom there is not enough wait again, in another backlog.
+    // Waiters that still have too little room wait again, in a new backlog.
     this.#backlog = undefined;
     for (const waiter of backlog.takeWaiters()) waiter.resume();
   }
 }
 
-/** Reports whether a frame of this length (text in UTF-16 units) is worth compressing. */
+/** Reports whether a frame of this length (bytes, or UTF-16 units of text) may be compressed. */
 export function mayCompress(isCompressed: boolean, length: number): boolean {
   return isCompressed && length >= COMPRESS_FROM_LENGTH;
 }

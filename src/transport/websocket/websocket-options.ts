@@ -1,5 +1,5 @@
 /**
- * Options of a mount's WebSocket, as users give them.
+ * Options of a mount's WebSocket.
  *
  * Runs on: shard.
  */
@@ -9,19 +9,19 @@ import { kindOf } from "../../errors.ts";
 import { checkOption } from "../../options/options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
 
-/** A mount's options for WebSocket. */
+/** Options of WebSocket. */
 export interface WebSocketOptions {
-  /** Silence after which a connection is closed (ms). */
+  /** A connection that sends nothing for this long is closed (ms). */
   readonly timeoutMs: number;
-  /** Largest message of a client (bytes), with the 6 to 14 of a frame's header. */
+  /** Largest message that a client may send, including the 6 to 14 bytes of a frame's header. */
   readonly maxFrameBytes: number;
-  /** True: frames are compressed both ways (permessage-deflate) for clients that offer it. */
+  /** Whether frames are compressed in both directions for clients that offer permessage-deflate. */
   readonly compress: boolean;
 }
 
-/** Options of a mount's WebSocket. They win over those of the mount. */
+/** Options of a mount's WebSocket. They override those of the mount. */
 export interface WebSocketMountOptions extends Partial<WebSocketOptions>, HandshakeOptions {
-  /** Path behind that of the mount, which may have variables; default `/websocket`. */
+  /** Path after that of the mount; may contain variables. Default: `/websocket`. */
   readonly path?: string;
 }
 
@@ -33,7 +33,7 @@ const KEYS = [
   ...HANDSHAKE_KEYS,
 ] as const satisfies readonly (keyof WebSocketMountOptions)[];
 
-/** Returns the options of a mount's WebSocket; undefined: it has none. */
+/** Returns the options of a mount's WebSocket, or undefined if it is off. */
 export function websocketOptionsOf({
   websocket = true,
 }: {

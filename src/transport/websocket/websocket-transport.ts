@@ -1,9 +1,9 @@
 /**
- * The WebSocket transport: mounts sockets on the engine's app and runs their connections.
+ * The WebSocket transport: mounts sockets on the engine's app and serves their connections.
  *
  * Runs on: shard; one for each.
- * Full: a message beyond the limit closes with 1009, silence with 1002 (WIRE §2.7); slow clients
- *       see slow-clients.
+ * Full: a message over the limit closes the connection with 1009, silence closes it with 1002 (WIRE
+ *       §2.7). For slow clients see `slow-clients`.
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
@@ -35,25 +35,25 @@ import {
 import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.ts";
 
 const DEFAULT_PATH = "/websocket";
-/** Up to this much beyond our limit the engine hands messages over, so that we can say 1009. */
+/** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
 const FRAME_SLACK_BYTES = 1_048_576;
-/** The engine's own limit of what it keeps for a client: so far above ours that ours decide. */
+/** The engine's own limit for unsent bytes is far above ours, so that ours takes effect first. */
 const CEILING_FACTOR = 16;
-const LEAST_CEILING_BYTES = 16_777_216;
-/** The engine keeps it as a 32-bit integer. */
-const MOST_CEILING_BYTES = 2_147_483_647;
+const MIN_CEILING_BYTES = 16_777_216;
+/** The engine stores its limit as a 32-bit integer. */
+const MAX_CEILING_BYTES = 2_147_483_647;
 
-/** All WebSocket connections of a shard. */
+/** The WebSocket connections of a shard. */
 export class WebSocketTransport implements Transport {
   readonly #shard: TransportShard;
   readonly #connections: ConnectionSet<WebSocketConnection>;
   readonly #engine: Engine;
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
-  readonly #lookAtSlow = (): void => this.#connections.slowClients.lookWhereDue();
-  /** No connection can have been silent for too long before this tick of the sweep. */
+  readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
+  /** No connection can be idle before this tick of the sweep. */
   #nextIdleTick = Infinity;
 
-  /** @param held - broadcasts that are held for a moment */
+  /** @param held - broadcasts that are being coalesced */
   constructor(
     shard: TransportShard,
     connections: ConnectionSet<WebSocketConnection>,
@@ -64,7 +64,7 @@ export class WebSocketTransport implements Transport {
     this.#connections = connections;
     this.#engine = engine;
     this.#held = held;
-    shard.sweep.add((tick) => this.#look(tick));
+    shard.sweep.add((tick) => this.#check(tick));
   }
 
   mount({ mount, options, endpoint }: ServedMount): void {
@@ -174,14 +174,14 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  // The engine answers a ping itself: with the same bytes, which wait if the client does not read.
+  // The engine answers a ping itself, with the same bytes. They are unsent if the client does not read.
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
     connection.lastInboundTick = this.#shard.sweep.tick;
     if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);
     connection.socket?.receiveControl(opcode, new Uint8Array(data));
   }
 
-  // Called from within the engine's `send` and `publish`: nothing but notes may be made here.
+  // Called from within the engine's `send` and `publish`, where the engine must not be called again.
   #skipped(connection: WebSocketConnection): void {
     this.#shard.counters.add(COUNTER.engineSkips);
     this.#connections.slowClients.note(connection, "skipped");
@@ -198,9 +198,9 @@ export class WebSocketTransport implements Transport {
     connection.socket?.closed(code, { shutdown: "closed" });
   }
 
-  #look(tick: number): void {
+  #check(tick: number): void {
     if (tick >= this.#nextIdleTick) this.#endIdle(tick);
-    setImmediate(this.#lookAtSlow);
+    setImmediate(this.#checkSlow);
   }
 
   #endIdle(tick: number): void {
@@ -217,13 +217,13 @@ export class WebSocketTransport implements Transport {
   }
 }
 
-/** Returns the engine's limit of what may wait for a client (bytes). */
+/** Returns the engine's limit for the unsent bytes of a client. */
 function ceilingOf(maxBackpressureBytes: number): number {
-  const ceilingBytes = Math.max(maxBackpressureBytes * CEILING_FACTOR, LEAST_CEILING_BYTES);
-  return Math.min(ceilingBytes, MOST_CEILING_BYTES);
+  const ceilingBytes = Math.max(maxBackpressureBytes * CEILING_FACTOR, MIN_CEILING_BYTES);
+  return Math.min(ceilingBytes, MAX_CEILING_BYTES);
 }
 
-/** Returns the bytes of a client's frame, header and mask included: what Phoenix's limit counts. */
+/** Returns the length of a client's frame with header and mask, which Phoenix's limit includes. */
 function frameBytes(payloadBytes: number): number {
   if (payloadBytes < 126) return payloadBytes + 6;
   return payloadBytes + (payloadBytes < 65_536 ? 8 : 14);

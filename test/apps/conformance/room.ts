@@ -10,7 +10,7 @@ import { defineChannel, error, ok, reply, stop, type LaterReply } from "../../..
 import { asBytes, asObject, hexAt, numberAt } from "./payload.ts";
 import { userSocket } from "./socket.ts";
 
-/** What a room sends to itself, at once or after a while. */
+/** A message that a room sends to itself, at once or later. */
 type RoomMessage =
   | { readonly kind: "afterJoin" }
   | { readonly kind: "ackShout"; readonly payload: unknown }

@@ -5,6 +5,7 @@
  * replace `wrong.txt` by the compiler's new output for `wrong.ts`.
  *
  * Runs on: the test's thread; the compiler is a separate process.
+ * Slow: it runs the type checker.
  */
 
 import assert from "node:assert/strict";

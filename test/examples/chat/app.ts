@@ -15,11 +15,8 @@ const userSocket = defineSocket({
 });
 
 const room = defineChannel(userSocket, {
-  join(socket) {
-    socket.send("joined"); // Nothing can be pushed before the join is answered.
-    return ok({ history: history.of(socket.topic) });
-  },
-  handleInfo(socket) {
+  join: (socket) => ok({ history: history.of(socket.topic) }),
+  joined(socket) {
     presence.track(socket, socket.assigns.user, {});
     socket.push("presence_state", presence.list(socket));
   },

@@ -10,7 +10,7 @@ const room = defineChannel(userSocket, {
   handleIn: {
     say: (socket, { text }: { text: string }) =>
       socket.broadcast("said", { text, from: socket.assigns.user }),
-    // Bytes as they are: a picture, or a sound.
+    // Broadcasts bytes unchanged, such as a picture or a sound.
     show: (socket, bytes: Uint8Array) => socket.broadcast("shown", bytes),
   },
 });

@@ -1,4 +1,4 @@
-/** One event of a stream: its name, and its data. */
+/** An event of a stream. */
 interface StreamEvent {
   readonly name: string;
   readonly data: string;
@@ -9,7 +9,7 @@ const [CONNECTING, OPEN, CLOSED] = [0, 1, 3];
 /**
  * Server-sent events for the official client: `new Socket("/socket", { transport: EventStream })`.
  *
- * Made of `fetch` alone, it runs in browsers and in Node.js, and reconnects as the client says.
+ * It only uses `fetch`, so it runs in browsers and in Node.js. The official client handles reconnects.
  */
 export class EventStream {
   onopen: () => void = () => {};
@@ -25,7 +25,7 @@ export class EventStream {
 
   constructor(endPoint: string) {
     this.#url = endPoint.replace(/^ws/, "http").replace("/websocket", "/events");
-    // The client gives its callbacks first.
+    // Deferred, because the client sets its callbacks after the constructor.
     setTimeout(() => void this.#read(), 0);
   }
 
@@ -61,7 +61,7 @@ export class EventStream {
     } else this.onmessage({ data: data.startsWith("=") ? fromBase64(data.slice(1)) : data });
   }
 
-  // One request at a time, so that no frame overtakes another.
+  // Sends one request at a time, so that no frame overtakes another.
   async #post(): Promise<void> {
     this.#isPosting = true;
     try {
@@ -85,7 +85,7 @@ export class EventStream {
 }
 
 /**
- * Reads events: lines `name: value`, and an empty one behind each event.
+ * Parses events: lines `name: value`, with an empty line after each event.
  *
  * @yields each event
  */

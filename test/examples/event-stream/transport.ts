@@ -5,7 +5,7 @@ import type { RouteRequest, ShardContext } from "simurgh";
 import type { RouteResult } from "simurgh/raw";
 import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh/raw";
 
-/** Frames that came to another shard than the one that has the stream. */
+/** Frames that arrived at a shard other than the one with the stream. */
 interface Forwarded {
   readonly frames: readonly string[];
   readonly inbox: string;
@@ -19,9 +19,9 @@ interface OpenStream {
 
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const STATUS = { refused: 403, limited: 429, failed: 500, unavailable: 503 };
-const FORWARD_MS = 2_000;
+const FORWARD_MS = 1_000;
 
-/** Server-sent events: a GET opens a stream of frames, each POST brings frames, a line each. */
+/** Server-sent events: a GET opens a stream of frames, and each POST sends frames, one per line. */
 export function eventStream(socket: string): TransportDefinition {
   return defineTransport({
     name: "event-stream",
@@ -39,8 +39,9 @@ class Streams {
   readonly #context: ShardContext;
   readonly #socket: string;
   readonly #open = new Map<string, OpenStream>();
-  /** Where other shards say that they have taken frames, and who waits for that here. */
+  /** Topic on which other shards confirm that they have received frames. */
   readonly #inbox = topicOf(randomUUID());
+  /** Called when frames are confirmed, by `ask`. */
   readonly #waiting = new Map<string, () => void>();
 
   constructor(host: TransportHost, socket: string) {
@@ -59,7 +60,7 @@ class Streams {
       status: 200,
       headers: HEADERS,
       stream: (out) => {
-        // A secret: whoever knows it can send in the name of this client.
+        // A secret: anyone who knows it can send on behalf of this client.
         const id = randomUUID();
         out.write(`event: open\ndata: ${this.#socket}/events/${id}\n\n`);
         const connection = decision.open({
@@ -73,7 +74,7 @@ class Streams {
             return out.bufferedBytes;
           },
         });
-        // The shard may be closing.
+        // Not open if the shard is closing.
         if (connection.isOpen) this.#keep(id, connection);
         return {
           drained: () => connection.drained(),
@@ -86,7 +87,7 @@ class Streams {
     };
   }
 
-  // POSTs come to any shard of any node: the others send their frames here.
+  // POSTs may arrive at any shard of any node, which then forwards their frames here.
   #keep(id: string, connection: TransportConnection): void {
     const unsubscribe = this.#context.subscribe(topicOf(id), ({ payload }) => {
       const { frames, inbox, ask } = payload as Forwarded;
@@ -113,7 +114,7 @@ class Streams {
     return { status: 204 };
   }
 
-  /** The answer waits for the other shard: the client's next frames must not overtake these. */
+  /** Forwards frames and waits for the other shard, so that the client's next frames do not overtake these. */
   async #forward(id: string, frames: readonly string[]): Promise<boolean> {
     const ask = randomUUID();
     const taken = new Promise<boolean>((resolve) => {
@@ -137,7 +138,7 @@ function receive(connection: TransportConnection, frames: readonly string[]): vo
   }
 }
 
-/** A frame of channels is one line of JSON, or bytes, which are sent as base64. */
+/** Encodes a frame as an event. Text frames are a line of JSON; bytes are sent as base64. */
 function eventOf(frame: string | Uint8Array): string {
   const data = typeof frame === "string" ? frame : `=${Buffer.from(frame).toString("base64")}`;
   return `data: ${data}\n\n`;

@@ -16,19 +16,18 @@ const userSocket = defineSocket({
 });
 
 const room = defineChannel(userSocket, {
-  info: typed<"after_join" | Broadcast>(),
+  info: typed<Broadcast>(),
   locals: () => ({ said: 0 }),
   join(socket) {
     if (socket.topic === "room:private") return error({ reason: "unauthorized" });
-    socket.send("after_join");
     socket.subscribe("news");
     return ok({ you: socket.assigns.userId });
   },
-  handleInfo(socket, message) {
-    if (message !== "after_join") return socket.push(message.event, message.payload);
+  joined(socket) {
     presence.track(socket, socket.assigns.userId, { at: Date.now() });
-    return socket.push("presence_state", presence.list(socket));
+    socket.push("presence_state", presence.list(socket));
   },
+  handleInfo: (socket, { event, payload }) => socket.push(event, payload),
   handleIn: {
     say(socket, { text }: { text: string }) {
       socket.broadcast("said", { text, from: socket.assigns.userId });

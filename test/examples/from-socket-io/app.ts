@@ -16,10 +16,9 @@ const room = defineChannel(userSocket, {
   join(socket) {
     if (socket.topic === "room:staff" && socket.assigns.user !== "ann")
       return error({ reason: "no" });
-    socket.send("joined"); // Tells the others once the join is answered.
     return ok();
   },
-  handleInfo: (socket) => socket.broadcastFrom("joined", { user: socket.assigns.user }),
+  joined: (socket) => socket.broadcastFrom("joined", { user: socket.assigns.user }),
   handleIn: {
     // socket.on("say", (text, callback) => { … })
     say(socket, { text }: { text: string }) {

@@ -7,12 +7,13 @@ const userSocket = defineSocket({
 });
 
 const room = defineChannel(userSocket, {
-  join(socket, { device = "unknown" }: { device?: string }) {
-    socket.send(device); // Nothing can be pushed before the join is answered.
+  locals: () => ({ device: "unknown" }),
+  join(socket, { device }: { device?: string }) {
+    if (device !== undefined) socket.locals.device = device;
     return ok();
   },
-  handleInfo(socket, device) {
-    presence.track(socket, socket.assigns.user, { device: String(device) });
+  joined(socket) {
+    presence.track(socket, socket.assigns.user, { device: socket.locals.device });
     socket.push("presence_state", presence.list(socket));
   },
 });

@@ -25,10 +25,8 @@ const room = defineChannel(userSocket, {
   // What it sends itself.
   info: typed<"tick">(),
 
-  join(socket, { since }) {
-    socket.send("tick");
-    return ok({ hello: socket.assigns.user, since });
-  },
+  join: (socket, { since }) => ok({ hello: socket.assigns.user, since }),
+  joined: (socket) => socket.send("tick"),
   handleIn: {
     // The mail address is not in the schema, so it is not sent.
     say: (socket, { body }) => socket.broadcast("said", { body, ...socket.assigns }),

@@ -155,7 +155,7 @@ export class PageChannel {
 
   #of(event: string): Arrivals<unknown> {
     const arrivals = this.#heard.get(event);
-    if (!arrivals) throw new Error(`nobody listens to ${event}`);
+    if (!arrivals) throw new Error(`the test does not listen to ${event}`);
     return arrivals;
   }
 }

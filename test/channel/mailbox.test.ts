@@ -1,0 +1,127 @@
+/**
+ * The mailbox of a channel: what waits for its callback, and what happens when it is full.
+ *
+ * Runs on: the test's thread.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { ok } from "../../src/callbacks/results.ts";
+import { CLOSED, push, replied } from "../support/channel-frames.ts";
+import { channel, Deferred, turn, World } from "../support/world.ts";
+
+describe("a mailbox", () => {
+  it("that is full ends its channel with mailbox full", async () => {
+    const slow = new Deferred();
+    const world = new World({
+      channels: { "room:*": channel({ handleIn: { slow: () => slow.promise as never } }) },
+      maxMailbox: 3,
+    });
+    const client = world.joined();
+    client.send(push("slow"), push("a", "3"), push("b", "4"), push("c", "5"));
+    assert.deepEqual(client.taken(), []);
+    client.send(push("d", "6"));
+    assert.deepEqual(client.taken(), [
+      '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
+    ]);
+    assert.equal(world.lastError(), "the mailbox must hold at most 3 (messages)");
+    slow.resolve(ok());
+    await turn();
+    assert.deepEqual(client.taken(), []);
+    assert.equal(world.count, 0);
+  });
+
+  it("that is full still takes a leave", async () => {
+    const slow = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({ handleIn: { slow: () => slow.promise as never, a: () => undefined } }),
+      },
+      maxMailbox: 1,
+    });
+    const client = world.joined();
+    client.send(push("slow"), push("a", "3"), push("phx_leave", "4"));
+    slow.resolve(ok());
+    await turn();
+    assert.deepEqual(client.taken(), [replied({}), replied({}, "ok", "4"), CLOSED]);
+  });
+
+  it("that a handler fills by itself ends the channel once the handler has returned", () => {
+    const calls: string[] = [];
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: {
+            flood: (socket) => {
+              for (let n = 0; n < 4; n += 1) socket.send(n);
+              calls.push("flooded");
+              return ok();
+            },
+          },
+          handleInfo: () => void calls.push("info"),
+          terminate: () => void calls.push("terminate"),
+        }),
+      },
+      maxMailbox: 3,
+    });
+    const client = world.joined();
+    const frames = client.asked(push("flood"));
+    assert.equal(frames.at(-1), '["11","11","room:1","phx_error",{"reason":"mailbox full"}]');
+    assert.deepEqual(calls, ["flooded", "terminate"]);
+    assert.equal(world.count, 0);
+  });
+
+  it("that an asynchronous handler fills at once ends the channel once, and frees it once", async () => {
+    const never = new Deferred();
+    const other = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: {
+            flood: async (socket) => {
+              for (let n = 0; n < 4; n += 1) socket.send(n);
+              await never.promise;
+            },
+          },
+        }),
+        "slow:*": channel({ terminate: () => other.promise as never }),
+      },
+      maxMailbox: 3,
+    });
+    const client = world.joined(["room:1", "slow:1"]);
+    client.send(push("flood"));
+    assert.deepEqual(client.taken(), [
+      '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
+    ]);
+    // Whatever the handler still does has no say: only the other channel is left to wait for.
+    client.socket.end(1012, { shutdown: "draining" });
+    let isEnded = false;
+    const ended = world.callbacks.live.allGone().then(() => (isEnded = true));
+    never.resolve(undefined);
+    await turn();
+    assert.equal(isEnded, false);
+    other.resolve(undefined);
+    await ended;
+  });
+
+  it("lets other channels run while one keeps sending to itself", async () => {
+    let count = 0;
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: { loop: (socket) => socket.send("again"), echo: () => ok() },
+          handleInfo: (socket) => {
+            count += 1;
+            if (count < 1_000) socket.send("again");
+          },
+        }),
+      },
+    });
+    const client = world.joined(["room:1", "room:2"]);
+    client.send(push("loop"), '["12","3","room:2","echo",{}]');
+    assert.equal(client.taken().length, 1);
+    assert.ok(count > 0 && count < 1_000, `${count} messages were handled at once`);
+    for (let turns = 0; turns < 10; turns += 1) await turn();
+    assert.equal(count, 1_000);
+  });
+});
