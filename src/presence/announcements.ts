@@ -39,18 +39,18 @@ interface Waiting {
 /** The diffs of a topic that wait for fetches. */
 interface TopicQueue {
   readonly waiting: Waiting[];
-  /** Diffs that arrived while MOST_WAITING diffs were waiting, merged. */
-  gathered: TopicDiff | undefined;
+  /** Later diffs, merged into one because MOST_WAITING wait. */
+  merged: TopicDiff | undefined;
 }
 
-/** The diffs of a topic that were announced in this turn of the event loop. */
+/** Announcements of a topic in this turn of the event loop. */
 interface TopicTurn {
   count: number;
-  /** Diffs beyond MOST_IN_A_TURN, merged. */
-  gathered: TopicDiff | undefined;
+  /** Later diffs, merged into one because there were MOST_IN_A_TURN. */
+  merged: TopicDiff | undefined;
 }
 
-/** Name of the event that clients receive. */
+/** The event that clients get. */
 const PRESENCE_DIFF = "presence_diff";
 const MOST_WAITING = 32;
 const MOST_IN_A_TURN = 32;
@@ -234,22 +234,22 @@ type Metas = Record<string, readonly TrackedMeta[]>;
 class MetasHandling {
   readonly #presence: ShardPresence;
   readonly #topics = new Map<string, Metas>();
-  /** Diffs not yet passed to the callback. The callback may track presences, which adds more. */
-  readonly #untold: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
-  #isTelling = false;
+  /** Diffs that it has not been called with. The callback may track, which adds more. */
+  readonly #waiting: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
+  #isRunning = false;
   #state: { readonly value: unknown } | undefined;
 
   constructor(presence: ShardPresence) {
     this.#presence = presence;
   }
 
-  /** Passes a diff to the callback; if the callback is running, after it has returned. */
-  tell(topic: string, diff: PresenceDiff): void {
-    this.#untold.push({ topic, diff });
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
-      this.#tellOne(next.topic, next.diff);
+  /** Calls the callback with a diff: now, or when it has returned if it is running. */
+  handle(topic: string, diff: PresenceDiff): void {
+    this.#waiting.push({ topic, diff });
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#handleOne(next.topic, next.diff);
     }
     this.#isTelling = false;
   }

@@ -1,5 +1,5 @@
 /**
- * Messages of failed assertions: what was expected, everything that was received, and the log.
+ * Messages for failed assertions: what was expected, everything that was received, and the log.
  *
  * Runs on: the thread of a test.
  */
@@ -9,13 +9,13 @@ import { inspect } from "node:util";
 
 import type { LogLine } from "./test-app.ts";
 
-/** What a failed assertion quotes: a client's frames, and the app's log. */
+/** Evidence quoted by a failed assertion: a client's frames and the app's log. */
 export interface Evidence {
   readonly frames: readonly string[];
   readonly log: readonly LogLine[];
 }
 
-/** What an assertion expected, and what it got. */
+/** The expectation of a failed assertion, and what was received instead. */
 export interface Failure {
   /** Name of the assertion. */
   readonly operator: string;

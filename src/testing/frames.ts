@@ -1,6 +1,6 @@
 /**
- * Frames of version 2 on the client's side: encodes messages, decodes those of the server (WIRE §1.3,
- * §1.4).
+ * Version 2 frames on the client's side: writes client messages and reads server messages (WIRE
+ * §1.3, §1.4).
  *
  * Runs on: the thread of a test. Pure.
  */
@@ -17,7 +17,7 @@ export interface ServerMessage {
   readonly payload: unknown;
 }
 
-/** Encodes a client's message: as a binary frame if the payload is bytes, otherwise as text. */
+/** Writes a client's message: a binary frame if the payload is bytes, otherwise text. */
 export function clientFrame(
   joinRef: string | null,
   ref: string,

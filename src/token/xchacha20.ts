@@ -49,7 +49,10 @@ export function seal(key: Buffer, nonce: Buffer, additional: Buffer, plaintext: 
   return { ciphertext, tag: cipher.getAuthTag() };
 }
 
-/** Decrypts a message. Returns undefined if any bit of it, or of the additional data, was changed. */
+/**
+ * Decrypts a message. Returns undefined if any bit of the message or the additional data was
+ * changed.
+ */
 export function tryOpen(
   key: Buffer,
   nonce: Buffer,
