@@ -12,7 +12,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   try {
     return "then" in value && typeof value.then === "function";
   } catch {
-    // A getter of the user's threw: the object is not a promise, nor a valid result.
+    // A user's getter threw: the object is neither a promise nor a valid result.
     return false;
   }
 }

@@ -67,7 +67,7 @@ export const FRAGMENT_HEADER_BYTES = 12;
 const PAGE_BYTES = 4096;
 const GENERATION_MASK = 0xffff;
 
-/** Makes the shared memory of an exchange. @throws SIM_ERR_INTERNAL for a bad ringBytes */
+/** Makes the shared memory of an exchange. @throws SIM_ERR_INTERNAL if ringBytes is invalid */
 export function makeExchangeMemory(sizes: { members: number; ringBytes: number }): ExchangeMemory {
   const { members, ringBytes } = sizes;
   checkCapacity(ringBytes);

@@ -46,7 +46,7 @@ export interface ConnectCall {
 /** Makes an identity from the payload of `connect`; undefined, and logged, if `id` is invalid. */
 type Identify = (payload: unknown) => AnyIdentity | undefined;
 
-/** Decides on a request. Never throws: if user code throws, that is logged, and the result `failed`. */
+/** Decides on a request. Never throws: if user code throws, that is logged, and the result is `failed`. */
 export function decide(call: ConnectCall, logger: Logger): Decision | Promise<Decision> {
   const { mount } = call;
   if (isRawMount(mount)) {

@@ -53,8 +53,8 @@ export interface SocketCallbacks<Assigns, Schema = undefined, Context = object> 
   /** Rate limits of its connections, ids and addresses. Default: none. */
   readonly limits?: SocketLimits;
   /**
-   * How long before a connection expires `expiring` of its channels runs (ms); 0: never. Default:
-   * 60 000. See `ok(assigns, { expiresAtMs })`.
+   * When `expiring` of the channels runs: this long before the connection expires (ms); 0: never.
+   * Default: 60 000. See `ok(assigns, { expiresAtMs })`.
    */
   readonly expiringMs?: number;
   /** Level at which connections are logged; false: not at all. Default: `info`. */

@@ -45,7 +45,7 @@ export interface GatedSocket extends LimitedSocket {
 /** A frame up to this length may be a heartbeat, and is decoded even if its client floods. */
 const SHORT_FRAME = 256;
 
-/** The gate that all messages from a shard's clients pass. */
+/** The gate that all messages from a shard's clients pass through. */
 export class RateGate {
   readonly #refusals: Refusals;
 

@@ -132,7 +132,7 @@ export interface RawSocketCallbacks<State, Schema = undefined, Context = object>
    * Runs once when a connection that was open has ended. The reason is that of `stop` or `closeWith`,
    * or one of these:
    *
-   * - `remote`: the client closed it; `closed`: it broke, or was cut for a client that is too slow
+   * - `remote`: the client closed it; `closed`: it broke, or was cut because the client was too slow
    * - `timeout`: the client was idle for too long; `{ shutdown: "inactive" }`: it stopped polling
    * - `shutdown`: the shard closes; `{ shutdown: "disconnected" }`: it was disconnected by its id
    * - `{ shutdown: "expired" }`: it expired

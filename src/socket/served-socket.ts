@@ -1,5 +1,5 @@
 /**
- * PORT: what a transport needs of a connection's socket. Implemented by `socket`, which has channels,
+ * PORT: what a transport needs from a connection's socket. Implemented by `socket`, which has channels,
  * and by `raw-socket`, which leaves frames to user code.
  *
  * Runs on: the shard that owns the connection.
@@ -32,7 +32,7 @@ export interface ServedSocket {
   /** True while broadcasts are held that the engine will publish to its client. */
   readonly hasHeldBroadcasts: boolean;
 
-  /** Returns its channels, as they are now. */
+  /** Returns a copy of the list of its channels. */
   allChannels(): readonly RoutedChannel[];
 
   /** Called when the connection is open, and frames can be sent. */

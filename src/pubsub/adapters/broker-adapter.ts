@@ -93,7 +93,7 @@ interface Handlers extends AdapterReports {
   onGap: RemoteGapHandler;
 }
 
-/** An adapter whose nodes meet at a broker. */
+/** An adapter over any broker. */
 export class BrokerAdapter implements Adapter {
   readonly nodeName: string;
   readonly #broker: Broker;
@@ -380,7 +380,7 @@ export class BrokerAdapter implements Adapter {
         this.#report(handlers, `a message on ${channel} must be complete, got a part of one`);
       }
     } catch (error) {
-      // It must not reach the client library, which would take it for an error of the connection.
+      // The error must not reach the client library, which would take it for one of the connection.
       handlers.onError(error);
     }
   }
@@ -408,7 +408,7 @@ export class BrokerAdapter implements Adapter {
     try {
       this.#send(this.#own, RECORD_KIND.here, "", this.#self);
     } catch {
-      // The next one comes soon enough.
+      // The next one will be sent soon.
     }
   }
 
