@@ -40,7 +40,7 @@ import type { RingPlace } from "../memory/ring-layout.ts";
 
 /** What all members of an exchange share. Can be sent to a worker as it is. */
 export interface ExchangeMemory {
-  /** How many members there can be, spares included. */
+  /** Maximum number of members, including spares. */
   readonly members: number;
   readonly ringBytes: number;
   /** For each consumer, the rings to it. */
@@ -58,7 +58,7 @@ export const FIRST_EXCHANGE_KIND = 0xf0;
 /** Kind of a record that is a part of a larger one. */
 export const FRAGMENT_KIND = 0xf0;
 
-/** Kind of a record that reports lost ones. */
+/** Kind of a record that reports the loss of others. */
 export const LAPPED_KIND = 0xf1;
 
 /** Length of the header in a fragment's payload. */

@@ -44,7 +44,7 @@ export interface ExchangeOptions {
   readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
   /** If given, members are woken for broadcasts at its end. */
   readonly window?: CoalescingWindow | undefined;
-  /** How many records one turn delivers before it yields to the event loop. */
+  /** Number of records that one turn delivers before it yields to the event loop. */
   readonly maxRecordsPerTurn?: number;
 }
 

@@ -11,7 +11,7 @@
 
 /** A socket that may expire. */
 export interface Expirable {
-  /** How long before its expiry it is warned (ms); 0: not at all. */
+  /** Time between the warning and the expiry (ms); 0: no warning. */
   readonly expiringMs: number;
   /** Called before it expires, with the time left (ms). */
   expiring(leftMs: number): void;

@@ -142,7 +142,7 @@ export interface RawSocketCallbacks<State, Schema = undefined, Context = object>
     socket: RawSocketHandle<NoInfer<State>, Context>,
     reason: ExitReason,
   ): MaybeAsync<void>;
-  /** How long before the expiry `expiring` runs (ms); 0: never. Default: 60 000. */
+  /** Time between the call of `expiring` and the expiry (ms); 0: no call. Default: 60 000. */
   readonly expiringMs?: number;
   /** Level at which connections are logged; false: not at all. Default: `info`. */
   readonly log?: LineLevel | false;

@@ -93,7 +93,7 @@ export class SocketLimiter {
     bucketsOf(socket).addressKey = this.#perAddress.keyOf(address);
   }
 
-  /** Reports whether a message of so many bytes could pass the connection's own limits. */
+  /** Reports whether a message of this size could pass the connection's own limits. */
   mayPass({ own }: SocketBuckets, nowMs: number, bytes: number): boolean {
     return this.#own.waitMs(own, nowMs, bytes, false) === 0;
   }

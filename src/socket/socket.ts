@@ -303,7 +303,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       return;
     }
     const route = this.mount.router.match(topic);
-    // A join that is over a limit changes nothing: the current channel goes on.
+    // A join that exceeds a limit changes nothing: the current channel continues.
     if (route && !this.mayJoin(route, message)) return;
     this.shared.logger.log("duplicateJoin", { topic });
     channel.kill();

@@ -36,7 +36,7 @@ describe("handleInfo", () => {
     assert.equal(await asked, 2);
   });
 
-  it("gets what the channel sends itself, after everything that waits already", () => {
+  it("gets what the channel sends to itself, after everything that was already waiting", () => {
     const world = new World({
       channels: {
         "room:*": channel({

@@ -219,7 +219,7 @@ describe("a join", () => {
     await world.callbacks.live.allGone();
   });
 
-  it("that took too long cannot do later what its channel could have done", async () => {
+  it("that took too long can no longer subscribe, send or push", async () => {
     const join = new Deferred();
     const world = new World({
       channels: {

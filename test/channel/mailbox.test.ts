@@ -93,7 +93,7 @@ describe("a mailbox", () => {
     assert.deepEqual(client.taken(), [
       '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
     ]);
-    // The handler no longer matters: only the other channel is still waited for.
+    // The shutdown no longer waits for this handler, only for the other channel.
     client.socket.end(1012, { shutdown: "draining" });
     let isEnded = false;
     const ended = world.callbacks.live.allGone().then(() => (isEnded = true));

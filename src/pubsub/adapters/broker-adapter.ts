@@ -51,20 +51,20 @@ export type ClusterOptions = Pick<
 
 /** Time limits of an adapter. Tests use shorter ones. */
 export interface BrokerPatience {
-  /** How long the server may take to accept a connection and its subscriptions. */
+  /** Time limit for the server to accept a connection and its subscriptions. */
   readonly answerMs: number;
   /** Interval of keepalives. */
   readonly keepaliveMs: number;
-  /** How long a node of the same name may take to answer at the start. */
+  /** Time limit for a node with the same name to answer at the start. */
   readonly claimMs: number;
   /** Delay before the second attempt to connect, and the longest delay. */
   readonly firstRetryMs: number;
   readonly mostRetryMs: number;
-  /** How long `stop` waits until the server has taken what was sent. */
+  /** Time limit for the server to accept, during `stop`, what is still to be sent. */
   readonly stopMs: number;
 }
 
-/** How many keepalives may be missed before the connection counts as dead. */
+/** Number of missed keepalives after which the connection counts as dead. */
 const MOST_MISSED = 3;
 const PATIENCE: BrokerPatience = {
   answerMs: 10_000,
@@ -215,7 +215,7 @@ export class BrokerAdapter implements Adapter {
     const { answerMs } = this.#patience;
     const connecting = new AbortController();
     this.#connecting = connecting;
-    // The timer keeps the thread alive meanwhile, since a pending connection must not.
+    // The timer keeps the thread alive, since a pending connection must not.
     const timer = setTimeout(() => connecting.abort(), answerMs);
     try {
       return await this.#broker.connect([this.#toAll, this.#own], listener, connecting.signal);
@@ -271,8 +271,8 @@ export class BrokerAdapter implements Adapter {
   async #reconnect(handlers: Handlers): Promise<void> {
     try {
       const connection = await this.#connect(handlers);
-      // If another node has taken the name meanwhile, it answers, and that is reported: both go on
-      // serving. A failure needs no handling: if the connection is lost again, `onLost` is called.
+      // If another node has taken the name in the meantime, it answers, and that is reported: both
+      // continue to serve. A failure needs no handling: if the connection is lost again, `onLost` is called.
       if (connection) this.#hello(connection).catch(() => {});
     } catch (error) {
       if (this.#handlers === handlers) this.#alone(handlers, error);
@@ -286,7 +286,7 @@ export class BrokerAdapter implements Adapter {
     onGap(ALL_TOPICS);
   }
 
-  // -- what goes out ----------------------------------------------------------------------------
+  // -- sending ----------------------------------------------------------------------------------
 
   #channelOf(node: string): string {
     return `simurgh:node:${this.#cluster}:${encodeURIComponent(node)}`;
@@ -356,7 +356,7 @@ export class BrokerAdapter implements Adapter {
     });
   }
 
-  // -- what comes in ----------------------------------------------------------------------------
+  // -- receiving -------------------------------------------------------------------------------
 
   #receive(handlers: Handlers, channel: string, bytes: Buffer): void {
     if (this.#handlers !== handlers) return;
