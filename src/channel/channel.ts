@@ -209,7 +209,7 @@ export class Channel
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    // As with the tasks that the channel's end has cancelled: the promise never settles.
+    // The promise never settles, like those of tasks that the end of the channel cancels.
     if (this.state === STATE.closed) return new Promise(() => {});
     const tasks = (this.tasks ??= new Set());
     const task = this.shared.tasks.run(name, input, options);
@@ -605,7 +605,7 @@ export class Channel
       done();
     };
     const isAwaited = callbacks.terminate(this, this.definition.terminate, reason, done, failed);
-    // The connection may join the topic again meanwhile, and must not be subscribed twice.
+    // In the meantime the connection may join the topic again, and must not be subscribed twice.
     if (isAwaited) this.detach();
   }
 

@@ -153,7 +153,7 @@ describe("a connection that expires", () => {
     assert.equal(client.connection.closeCode, 3000);
   });
 
-  it("does not expire if it is renewed forever, and ends at the next look if renewed to the past", () => {
+  it("does not expire if renewed forever, and ends at the next sweep if renewed into the past", () => {
     const world = makeWorld();
     const [forEver, past] = [world.joined(["room:1"], ann), world.joined(["room:1"], ann)];
     forEver.asked(asked("renew", { user: "ann" }));
@@ -165,7 +165,7 @@ describe("a connection that expires", () => {
     assert.equal(forEver.connection.closeCode, undefined);
   });
 
-  it("loses only the channel that renews it with seconds", () => {
+  it("loses only the channel that renews it with a time in seconds", () => {
     const world = makeWorld();
     const client = world.joined(["room:1"], ann);
     assert.deepEqual(client.asked(asked("renew", { user: "ann", expiresAtMs: 1_800_000_900 })), [

@@ -594,7 +594,7 @@ describe("a slow join", () => {
     ]);
   });
 
-  it("that is refused leaves the messages that waited without a joined topic", async () => {
+  it("that is refused leaves the messages that waited unmatched", async () => {
     const { slow, joins } = makeSlow();
     const client = new World({ channels: { "slow:*": slow } }).connect();
     client.send(
