@@ -35,7 +35,11 @@ import {
   type HoldingWindow,
 } from "../pubsub/holding-windows.ts";
 import { Member } from "../pubsub/member.ts";
-import { broadcastTo } from "../pubsub/broadcast-options.ts";
+import {
+  broadcastTo,
+  checkBroadcastOptions,
+  CONTEXT_OPTIONS,
+} from "../pubsub/broadcast-options.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import { ExpiryBook, type Expirable } from "../socket/expiry-book.ts";
@@ -235,7 +239,8 @@ export class ShardCore {
         return life.isReady;
       },
       secretKeyBase: options.secretKeyBase,
-      broadcast: (topic, event, payload = {}, broadcastOptions = {}) => {
+      broadcast: (topic, event, payload = {}, broadcastOptions) => {
+        checkBroadcastOptions(broadcastOptions, CONTEXT_OPTIONS);
         const written = this.#writers.written(topic, event, payload);
         broadcastTo(this.pubsub, topic, event, written, broadcastOptions);
       },
