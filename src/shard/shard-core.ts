@@ -214,8 +214,7 @@ export class ShardCore {
 
   #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {
     if (!limits) return undefined;
-    const parts = { path, limits, table: this.#rates, refusals: this.#refusals };
-    const limiter = new SocketLimiter(parts);
+    const limiter = new SocketLimiter(path, limits, this.#rates, this.#refusals);
     this.#sharesRates ||= limiter.isShared;
     return limiter;
   }

@@ -267,7 +267,7 @@ function makeLimiter(
   refusals: Refusals,
 ): SocketLimiter | undefined {
   const table = new RateTable(makeRateTableMemory(8, "seed"));
-  return limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
+  return limits && new SocketLimiter("/socket", limits, table, refusals);
 }
 
 /** A client of a world. */
