@@ -15,7 +15,11 @@ describe("a broadcast of the host", () => {
     const host = new Host(makeNodeMemory(options, undefined), options, new Logger("silent"));
     host.setOutgoing([[{ pattern: "room:*", schemas: { said } }]]);
     const heard: unknown[] = [];
-    host.pubsub.listen("room:1", ({ payload }) => void heard.push(payload), () => {});
+    host.pubsub.listen(
+      "room:1",
+      ({ payload }) => void heard.push(payload),
+      () => {},
+    );
 
     const only = "options of a broadcast may only be scope, node";
     const wrong: [unknown, string][] = [
