@@ -45,7 +45,7 @@ export interface Refused {
 
 /**
  * Why a channel ends. `normal`, `shutdown` and `{ shutdown }` close it, and the client does not join
- * again. Anything else is a crash, after which the client joins again (WIRE §1.8, Stop).
+ * again. Anything else is a crash, after which the client joins again.
  */
 export type ExitReason = string | { readonly shutdown: string } | Error;
 

@@ -1,6 +1,5 @@
 /**
- * Decides whether a client may connect: protocol version, then the user's `connect` and `id` (WIRE
- * §4.1).
+ * Decides whether a client may connect: protocol version, then the user's `connect` and `id`.
  *
  * Raw sockets have no versions; their protocol is up to user code.
  *

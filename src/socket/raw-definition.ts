@@ -1,5 +1,5 @@
 /**
- * `defineRawSocket`: a socket that gets frames as they are, without channels (WIRE §4.5).
+ * `defineRawSocket`: a socket that gets frames as they are, without channels.
  *
  * Runs on: shard. Each shard makes a definition once, for all connections.
  */

@@ -1,5 +1,5 @@
 /**
- * The long-poll transport: serves sockets to clients that poll by HTTP requests (WIRE §3).
+ * The long-poll transport: serves sockets to clients that poll by HTTP requests.
  *
  *   GET      a poll, or a new session if there is none
  *   POST     messages for a session

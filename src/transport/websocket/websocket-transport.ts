@@ -2,8 +2,8 @@
  * The WebSocket transport: mounts sockets on the engine's app and serves their connections.
  *
  * Runs on: shard; one for each.
- * Full: a message over the limit closes the connection with 1009, silence closes it with 1002 (WIRE
- *       §2.7). For slow clients see `slow-clients`.
+ * Full: a message over the limit closes the connection with 1009, silence closes it with 1002.
+ *       For slow clients see `slow-clients`.
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
