@@ -203,13 +203,13 @@ export class ShardCore {
   /** Creates the mount for a socket at a path. */
   makeMount(path: string, mount: AnyMountDefinition): AnyMount {
     const { options } = this.#parts.start;
-    const connectTimeoutMs = options.handlerTimeoutMs;
-    if (isRawMountDefinition(mount)) return { path, definition: mount.socket, connectTimeoutMs };
+    const { handlerTimeoutMs } = options;
+    if (isRawMountDefinition(mount)) return { path, definition: mount.socket, handlerTimeoutMs };
     const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
     const router = new ChannelRouter(Object.fromEntries(routes));
     const limiter = this.#makeLimiter(path, socket.limits);
-    return { path, definition: socket, router, connectTimeoutMs, maxChannels, limiter };
+    return { path, definition: socket, router, handlerTimeoutMs, maxChannels, limiter };
   }
 
   #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {

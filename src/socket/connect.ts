@@ -105,7 +105,7 @@ function decideBy(
   try {
     const result = mount.definition.connect({ params, connectInfo, context, transport });
     if (!isThenable(result)) return settled(result);
-    return settledInTime(result, mount.connectTimeoutMs).then(settled, failed);
+    return settledInTime(result, mount.handlerTimeoutMs).then(settled, failed);
   } catch (error) {
     return failed(error);
   }

@@ -206,7 +206,7 @@ export class World {
       path: "/socket",
       definition: this.#definition,
       router: this.#router,
-      connectTimeoutMs: 1_000,
+      handlerTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
       limiter: this.#limiter,
     };

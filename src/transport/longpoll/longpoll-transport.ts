@@ -233,10 +233,10 @@ export class LongPollTransport implements Transport {
       if (response.isOpen) response.onAborted = forget;
       return;
     }
-    const { pubsubTimeoutMs: acceptMs, kind } = mount;
-    const answerMs = kind.windowMs * 2 + acceptMs;
+    const { pubsubTimeoutMs, kind } = mount;
+    const answerMs = kind.windowMs * 2 + pubsubTimeoutMs;
     const lateStatus = request.kind === "poll" ? STATUS.none : STATUS.late;
-    const limits = { acceptMs, answerMs, lateStatus };
+    const limits = { pubsubTimeoutMs, answerMs, lateStatus };
     const bytes = packRequest(request);
     const cancel = this.#forwarding.tryForward(place, place.generation, bytes, caller, limits);
     this.#shard.counters.add(COUNTER.requestsForwarded);
