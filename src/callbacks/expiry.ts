@@ -50,5 +50,7 @@ export function expiryOf(until: Until): number | undefined {
 function checkedUntil(until: unknown): { readonly expiresAtMs?: unknown } {
   // Checked, because with a misspelt name the connection would never expire.
   if (typeof until === "object" && until !== null && "expiresAtMs" in until) return until;
-  throw invalidOption(`until must have expiresAtMs, got ${kindOf(until)}`);
+  const isObject = typeof until === "object" && until !== null;
+  const got = isObject ? `{ ${Object.keys(until).join(", ")} }` : kindOf(until);
+  throw invalidOption(`second argument of ok and renew must have expiresAtMs, got ${got}`);
 }

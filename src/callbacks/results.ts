@@ -45,8 +45,7 @@ export interface Refused {
 
 /**
  * The reason why a channel ends. `normal`, `shutdown` and `{ shutdown }` close the channel, and the
- * client does not join again. Anything else is a crash, after which the client joins again (WIRE
- * §1.8, Stop).
+ * client does not join again. Anything else is a crash, after which the client joins again.
  */
 export type ExitReason = string | { readonly shutdown: string } | Error;
 

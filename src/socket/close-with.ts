@@ -49,7 +49,7 @@ export function closeWith(code: number, text = "", reason: ExitReason = "normal"
   return new CloseWith(code, text, reason);
 }
 
-/** Returns the close code for the reason of a `stop` (WIRE §2.7). */
+/** Returns the close code for the reason of a `stop`. */
 export function closeCodeOf(reason: ExitReason): number {
   if (reason === "normal") return NORMAL_CODE;
   const isRestart =

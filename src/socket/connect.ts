@@ -1,6 +1,6 @@
 /**
  * Decides whether a client may connect by checking the protocol version and then calling the user's
- * `connect` and `id` (WIRE §4.1).
+ * `connect` and `id`.
  *
  * Raw sockets have no versions; their protocol is up to user code.
  *
@@ -118,7 +118,7 @@ function decideBy(
   try {
     const result = mount.definition.connect({ params, connectInfo, context, transport });
     if (!isThenable(result)) return settled(result);
-    return settledInTime(result, mount.connectTimeoutMs).then(settled, failed);
+    return settledInTime(result, mount.handlerTimeoutMs).then(settled, failed);
   } catch (error) {
     return failed(error);
   }

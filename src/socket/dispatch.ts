@@ -1,6 +1,5 @@
 /**
- * Chooses a socket's action for a message, by the dispatch table of Phoenix's transport (WIRE
- * §1.7).
+ * Chooses a socket's action for a message, by the dispatch table of Phoenix's transport.
  *
  *   topic and event        no channel      joining   joined
  *   phoenix heartbeat      heartbeat 1     the same, whatever is joined
@@ -8,7 +7,7 @@
  *   phx_leave              leaveNone 10    wait      leave 6, or stale 7
  *   any other event        unmatched 11    wait      deliver 8, or stale 9
  *
- * The numbers are those of the rows in WIRE. A message is stale if its join_ref is that of an
+ * Tests name rows by these numbers. A message is stale if its join_ref is that of an
  * earlier join of the topic. A message without a join_ref is for the current channel.
  *
  * Runs on: shard. Pure.

@@ -16,7 +16,7 @@ export interface SocketMount {
   readonly definition: SocketDefinition;
   readonly router: ChannelRouter;
   /** Time limit of an asynchronous `connect`. */
-  readonly connectTimeoutMs: number;
+  readonly handlerTimeoutMs: number;
   readonly maxChannels: number;
   /** Undefined if the connections have no rate limits. */
   readonly limiter: SocketLimiter | undefined;
@@ -26,7 +26,7 @@ export interface SocketMount {
 export interface RawSocketMount {
   readonly path: string;
   readonly definition: RawSocketDefinition;
-  readonly connectTimeoutMs: number;
+  readonly handlerTimeoutMs: number;
 }
 
 /** A mounted socket of either kind. */

@@ -1,6 +1,5 @@
 /**
- * `defineRawSocket`, which defines a socket that receives plain frames, without channels (WIRE
- * §4.5).
+ * `defineRawSocket`, which defines a socket that receives plain frames, without channels.
  *
  * Runs on: shard. Each shard creates a definition once, for all connections.
  */

@@ -425,7 +425,7 @@ export class IdListener {
     this.#socket = socket;
   }
 
-  /** Only one event has a meaning on the topic of an id (WIRE §4.3). */
+  /** Only one event has a meaning on the topic of an id. */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.#disconnect();
   }
@@ -458,7 +458,7 @@ function mayReply(callback: string): boolean {
 }
 
 /**
- * Returns the reason for `terminate` when a transport or the shard ends a connection (WIRE §4.5).
+ * Returns the reason for `terminate` when a transport or the shard ends a connection.
  */
 function reasonOfEnd(code: number, reason: ExitReason): ExitReason {
   if (typeof reason !== "object" || !("shutdown" in reason)) return reason;

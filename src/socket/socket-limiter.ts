@@ -18,14 +18,6 @@ import type { ConnectRequest } from "./connect-request.ts";
 import type { SocketLimits } from "./limits.ts";
 import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
 
-/** The dependencies of a SocketLimiter. */
-export interface SocketLimiterParts {
-  readonly path: string;
-  readonly limits: SocketLimits;
-  readonly table: RateTable;
-  readonly refusals: Refusals;
-}
-
 /** A socket, as seen by its limiter. */
 export interface IdentifiedSocket extends LimitedSocket {
   readonly id: string | null;
@@ -44,7 +36,7 @@ export class SocketLimiter {
   readonly #countsBytes: boolean;
   readonly #refusals: Refusals;
 
-  constructor({ path, limits, table, refusals }: SocketLimiterParts) {
+  constructor(path: string, limits: SocketLimits, table: RateTable, refusals: Refusals) {
     const { perId, perAddress, flood } = limits;
     this.#own = new OwnLimits("limits", limits);
     this.#perId = perId && new SharedLimits(`id of ${path}`, perId, table);

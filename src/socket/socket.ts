@@ -166,7 +166,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   // -- frames ------------------------------------------------------------------------------------
 
   // Handles text, or bytes that are valid only during the call. A malformed frame closes the
-  // connection (WIRE §2.7).
+  // connection.
   private receiveFrame(frame: string | Uint8Array): void {
     const { limiter } = this.mount;
     const { gate } = this.shared;
@@ -412,7 +412,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   // -- Listener: for the topic of its id ---------------------------------------------------------
 
-  /** Only one event has a meaning on the topic of an id (WIRE §4.3). */
+  /** Only one event has a meaning on the topic of an id. */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.end(CLOSE.goingAway, { shutdown: "disconnected" });
   }

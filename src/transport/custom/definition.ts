@@ -1,6 +1,6 @@
 /**
  * Definition of a custom transport: user code that carries frames between clients and a shard, as
- * WebSocket and long-poll do (WIRE §4.5).
+ * WebSocket and long-poll do.
  *
  * Runs on: shard; each shard loads its own definition.
  */

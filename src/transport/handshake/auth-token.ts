@@ -2,7 +2,7 @@
  * The auth token of a client, which is not sent in the URL because URLs end up in logs.
  *
  * The only header that a browser lets a page set on a WebSocket is the list of subprotocols. So the
- * token is an entry of that list: `base64url.bearer.phx.<token>` (WIRE §2.5).
+ * token is an entry of that list: `base64url.bearer.phx.<token>`.
  *
  * Runs on: shard. Pure.
  */

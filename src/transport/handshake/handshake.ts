@@ -1,5 +1,5 @@
 /**
- * The steps from a request to a connection that all transports share (WIRE §2.2, §3.2).
+ * The steps from a request to a connection that all transports share.
  *
  *   parameters -> origin -> auth token -> connect info -> version, connect and id
  *

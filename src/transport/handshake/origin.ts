@@ -1,5 +1,5 @@
 /**
- * The origin check: which pages may connect, according to a mount's `checkOrigin` (WIRE §2.4).
+ * The origin check: which pages may connect, according to a mount's `checkOrigin`.
  *
  * A browser opens a WebSocket for any page and sends the user's cookies along, so without this
  * check any page could act as the user. It also sends the page's `Origin`. Clients without an

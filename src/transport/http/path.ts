@@ -30,7 +30,7 @@ export function joinPaths(mount: string, transport: string): string {
   return `${mount === "/" ? "" : mount}${transport}`;
 }
 
-/** Returns a request's path variables, without those whose names start with `_` (WIRE §2.1). */
+/** Returns a request's path variables, without those whose names start with `_`. */
 export function pathParams(
   request: { getParameter(at: number): string | undefined },
   variables: readonly string[],

@@ -23,8 +23,8 @@ import { STATUS, type Caller } from "./request.ts";
 /** Time limits of a forwarded request. */
 export interface ForwardingLimits {
   /** Time for the other shard to confirm that it has the whole request. */
-  readonly acceptMs: number;
-  /** Time for the other shard to answer after that. */
+  readonly pubsubTimeoutMs: number;
+  /** Time for its answer, after that. */
   readonly answerMs: number;
   /** Status of the answer to the client if the other shard accepts the request but does not answer. */
   readonly lateStatus: number;
@@ -85,7 +85,7 @@ export class ForwardedRequests {
       request: new OutgoingParts(request),
       answer: new IncomingParts(),
       isAccepted: false,
-      untilMs: performance.now() + limits.acceptMs,
+      untilMs: performance.now() + limits.pubsubTimeoutMs,
     };
     if (!this.#sender.trySend(to, this.#nextPart(call))) return undefined;
     this.#calls.set(number, call);
@@ -134,7 +134,7 @@ export class ForwardedRequests {
 
   #goOn(call: Call): void {
     if (!call.request.isDone) {
-      call.untilMs = performance.now() + call.limits.acceptMs;
+      call.untilMs = performance.now() + call.limits.pubsubTimeoutMs;
       this.#sender.send(call.to, call.generation, this.#nextPart(call));
     } else if (!call.isAccepted) {
       call.isAccepted = true;

@@ -1,5 +1,5 @@
 /**
- * The long-poll transport: serves sockets to clients that poll by HTTP requests (WIRE §3).
+ * The long-poll transport: serves sockets to clients that poll by HTTP requests.
  *
  *   GET      a poll, or a new session if there is none
  *   POST     messages for a session
@@ -235,10 +235,10 @@ export class LongPollTransport implements Transport {
       if (response.isOpen) response.onAborted = forget;
       return;
     }
-    const { pubsubTimeoutMs: acceptMs, kind } = mount;
-    const answerMs = kind.windowMs * 2 + acceptMs;
+    const { pubsubTimeoutMs, kind } = mount;
+    const answerMs = kind.windowMs * 2 + pubsubTimeoutMs;
     const lateStatus = request.kind === "poll" ? STATUS.none : STATUS.late;
-    const limits = { acceptMs, answerMs, lateStatus };
+    const limits = { pubsubTimeoutMs, answerMs, lateStatus };
     const bytes = packRequest(request);
     const cancel = this.#forwarding.tryForward(place, place.generation, bytes, caller, limits);
     this.#shard.counters.add(COUNTER.requestsForwarded);

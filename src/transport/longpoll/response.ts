@@ -1,5 +1,5 @@
 /**
- * The response to a request of a long-poll client (WIRE §3.2).
+ * The response to a request of a long-poll client.
  *
  * Runs on: shard.
  * Owns: the engine's response until it is sent or aborted; after that, any call on it throws.

@@ -1,5 +1,5 @@
 /**
- * The steps from a request to a WebSocket, in the order of WIRE §2.2.
+ * The steps from a request to a WebSocket, in the order of Phoenix.
  *
  *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> version and connect
  *          -> upgrade headers -> 101

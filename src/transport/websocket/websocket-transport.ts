@@ -3,7 +3,7 @@
  *
  * Runs on: shard; one instance per shard.
  * Full: a message over the limit closes the connection with 1009, and silence closes it with 1002
- *       (WIRE §2.7). For slow clients, see `slow-clients`.
+ *. For slow clients, see `slow-clients`.
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
