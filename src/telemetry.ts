@@ -33,7 +33,7 @@ export const EVENTS = {
   lapped: "from, slots: records from another thread were lost",
   gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:
-    "member, isStalled (true, false), forMs, queuedBytes: a thread stopped reading the records that wait for it, or recovered",
+    "member, isStalled (true, false), forMs, queuedBytes: a thread stopped reading the records waiting for it, or recovered",
   task_ended:
     "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task left the pool (published on main)",
   presence_diff:

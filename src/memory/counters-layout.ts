@@ -33,7 +33,7 @@ export const COUNTERS = {
   sessions: { kind: "gauge", about: "Open long-poll sessions; also counted as connections." },
   requestsForwarded: {
     kind: "total",
-    about: "Long-poll requests forwarded to the shard that has the session.",
+    about: "Long-poll requests forwarded to the shard that owns the session.",
   },
   framesIn: { kind: "total", about: "Frames received from clients." },
   framesOut: { kind: "total", about: "Frames sent to clients." },
@@ -64,20 +64,24 @@ export const COUNTERS = {
   rateLimited: { kind: "total", about: "Messages and joins refused by a rate limit." },
   floodIgnored: {
     kind: "total",
-    about: "Refused messages and joins left unanswered: the client was far above its limits.",
+    about:
+      "Refused messages and joins left unanswered because the client was far above its limits.",
   },
   connectsLimited: { kind: "total", about: "Connection requests refused by a rate limit." },
   turnedAway: {
     kind: "total",
-    about: "Requests answered with 503 by the main thread: no shard accepts connections.",
+    about: "Requests answered with 503 by the main thread because no shard accepts connections.",
   },
-  overflowBytes: { kind: "gauge", about: "Bytes waiting for room in other members' rings." },
-  waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for room." },
+  overflowBytes: { kind: "gauge", about: "Bytes waiting for space in other members' rings." },
+  waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for space." },
   stalledMembers: {
     kind: "gauge",
-    about: "Other members that read nothing although records wait for them.",
+    about: "Other members that do not read the records waiting for them.",
   },
-  ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
+  ringHighWaterBytes: {
+    kind: "peak",
+    about: "Maximum number of bytes seen in a ring to this member.",
+  },
   droppedStale: {
     kind: "total",
     about: "Records dropped because their sender's number was retired.",
@@ -102,11 +106,11 @@ export const COUNTERS = {
   tasksWaitedMs: { kind: "total", about: "Milliseconds that tasks waited for a thread." },
   tasksRanMs: { kind: "total", about: "Milliseconds that tasks occupied a thread." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
-  loopLagMs: { kind: "level", about: "How late this thread's event loop runs (ms)." },
+  loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
   overloadLevel: {
     kind: "level",
-    about: "0: normal; 1: refuses joins; 2: also gets no new connections.",
+    about: "0: normal; 1: refuses joins; 2: also receives no new connections.",
   },
 } as const satisfies Record<string, CounterRow>;
 

@@ -39,18 +39,18 @@ interface Waiting {
 /** The diffs of a topic that wait for fetches. */
 interface TopicQueue {
   readonly waiting: Waiting[];
-  /** Diffs that arrived while MOST_WAITING diffs were waiting, merged. */
-  gathered: TopicDiff | undefined;
+  /** Later diffs, merged into one because MOST_WAITING wait. */
+  merged: TopicDiff | undefined;
 }
 
-/** The diffs of a topic that were announced in this turn of the event loop. */
+/** Announcements of a topic in this turn of the event loop. */
 interface TopicTurn {
   count: number;
-  /** Diffs beyond MOST_IN_A_TURN, merged. */
-  gathered: TopicDiff | undefined;
+  /** Later diffs, merged into one because there were MOST_IN_A_TURN. */
+  merged: TopicDiff | undefined;
 }
 
-/** Name of the event that clients receive. */
+/** The event that clients get. */
 const PRESENCE_DIFF = "presence_diff";
 const MOST_WAITING = 32;
 const MOST_IN_A_TURN = 32;
@@ -107,11 +107,11 @@ export class Announcements {
     // It cannot be skipped if earlier diffs still wait: a client that subscribes in the meantime
     // would receive those, but not this one.
     const turn = this.#turn.get(topic);
-    const isAwaited = turn?.gathered !== undefined || this.#queues.has(topic);
+    const isAwaited = turn?.merged !== undefined || this.#queues.has(topic);
     if (!isAwaited && !this.#handling && this.#presence.pubsub.count(topic) === 0) return;
     if (turn && turn.count >= MOST_IN_A_TURN) {
-      turn.gathered ??= new TopicDiff();
-      turn.gathered.add(diff);
+      turn.merged ??= new TopicDiff();
+      turn.merged.add(diff);
       return;
     }
     this.#countInTurn(topic, turn);
@@ -124,14 +124,14 @@ export class Announcements {
       return;
     }
     if (this.#turn.size === 0) setImmediate(() => this.#endTurn());
-    this.#turn.set(topic, { count: 1, gathered: undefined });
+    this.#turn.set(topic, { count: 1, merged: undefined });
   }
 
   #endTurn(): void {
     const turn = this.#turn;
     this.#turn = new Map();
-    for (const [topic, { gathered }] of turn) {
-      if (gathered && !gathered.isEmpty) this.#announce(topic, gathered);
+    for (const [topic, { merged }] of turn) {
+      if (merged && !merged.isEmpty) this.#announce(topic, merged);
     }
   }
 
@@ -139,16 +139,16 @@ export class Announcements {
 
   #fetchThenPublish(topic: string, diff: TopicDiff): void {
     const queue = this.#queues.get(topic);
-    if (queue && (queue.gathered || queue.waiting.length >= MOST_WAITING)) {
-      queue.gathered ??= new TopicDiff();
-      queue.gathered.add(diff);
+    if (queue && (queue.merged || queue.waiting.length >= MOST_WAITING)) {
+      queue.merged ??= new TopicDiff();
+      queue.merged.add(diff);
       return;
     }
     const fetched = this.#fetching.fetchDiff(topic, diff);
     if (queue) this.#enqueue(topic, queue, diff, fetched);
     else if (!(fetched instanceof Promise)) this.#publish(topic, diff, fetched);
     else {
-      const first: TopicQueue = { waiting: [], gathered: undefined };
+      const first: TopicQueue = { waiting: [], merged: undefined };
       this.#queues.set(topic, first);
       this.#enqueue(topic, first, diff, fetched);
     }
@@ -160,10 +160,10 @@ export class Announcements {
     diff: TopicDiff,
     fetched: PresenceDiff | Promise<PresenceDiff>,
   ): void {
-    const isUnderWay = fetched instanceof Promise;
-    const waiting: Waiting = { diff, fetched: isUnderWay ? undefined : fetched };
+    const isPending = fetched instanceof Promise;
+    const waiting: Waiting = { diff, fetched: isPending ? undefined : fetched };
     queue.waiting.push(waiting);
-    if (isUnderWay) void this.#publishWhenFetched(topic, queue, waiting, fetched);
+    if (isPending) void this.#publishWhenFetched(topic, queue, waiting, fetched);
   }
 
   async #publishWhenFetched(
@@ -184,7 +184,7 @@ export class Announcements {
     }
     if (queue.waiting.length > 0) return;
     this.#queues.delete(topic);
-    if (queue.gathered && !queue.gathered.isEmpty) this.#fetchThenPublish(topic, queue.gathered);
+    if (queue.merged && !queue.merged.isEmpty) this.#fetchThenPublish(topic, queue.merged);
   }
 
   // -- publication -------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ export class Announcements {
       const [joins, leaves] = [diff.joins.size, diff.leaves.size];
       telemetry.presence_diff.publish({ presence: name, topic, joins, leaves });
     }
-    this.#handling?.tell(topic, fetched);
+    this.#handling?.handle(topic, fetched);
   }
 
   #broadcast(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
@@ -234,27 +234,27 @@ type Metas = Record<string, readonly TrackedMeta[]>;
 class MetasHandling {
   readonly #presence: ShardPresence;
   readonly #topics = new Map<string, Metas>();
-  /** Diffs not yet passed to the callback. The callback may track presences, which adds more. */
-  readonly #untold: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
-  #isTelling = false;
+  /** Diffs that it has not been called with. The callback may track, which adds more. */
+  readonly #waiting: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
+  #isRunning = false;
   #state: { readonly value: unknown } | undefined;
 
   constructor(presence: ShardPresence) {
     this.#presence = presence;
   }
 
-  /** Passes a diff to the callback; if the callback is running, after it has returned. */
-  tell(topic: string, diff: PresenceDiff): void {
-    this.#untold.push({ topic, diff });
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
-      this.#tellOne(next.topic, next.diff);
+  /** Calls the callback with a diff: now, or when it has returned if it is running. */
+  handle(topic: string, diff: PresenceDiff): void {
+    this.#waiting.push({ topic, diff });
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#handleOne(next.topic, next.diff);
     }
-    this.#isTelling = false;
+    this.#isRunning = false;
   }
 
-  #tellOne(topic: string, diff: PresenceDiff): void {
+  #handleOne(topic: string, diff: PresenceDiff): void {
     const { name, callbacks, context, pubsub } = this.#presence;
     const metas = this.#add(topic, diff);
     try {

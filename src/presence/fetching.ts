@@ -92,7 +92,7 @@ export class Fetching {
   #checked(fetched: Presences): Presences {
     const problem = problemOf(fetched);
     if (problem === undefined) return fetched;
-    const subject = `fetch of presence ${this.#presence.name} must give`;
+    const subject = `fetch of presence ${this.#presence.name} must return`;
     throw makeError("SIM_ERR_BAD_RESULT", `${subject} ${problem}`);
   }
 }

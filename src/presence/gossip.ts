@@ -155,9 +155,9 @@ function numberOf(value: unknown): number {
 
 function textOf(value: unknown): string {
   if (typeof value === "string") return value;
-  throw malformed("a text", value);
+  throw malformed("a string", value);
 }
 
 function malformed(wanted: string, got: unknown): Error {
-  return new TypeError(`what a replica says must have ${wanted} there, got ${String(got)}`);
+  return new TypeError(`a message between replicas must have ${wanted}, got ${String(got)}`);
 }

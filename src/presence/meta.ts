@@ -26,8 +26,8 @@ const NAMES_OF_OBJECTS: ReadonlySet<string> = new Set(Object.getOwnPropertyNames
 export function checkKey(key: unknown, isAnyAllowed: boolean): asserts key is string {
   if (typeof key !== "string") throw refused(`key must be a string, got ${kindOf(key)}`);
   if (isAnyAllowed || !NAMES_OF_OBJECTS.has(key)) return;
-  const why = `a client of Phoenix before 1.8.9 would throw at it; keys: "any" of the presence allows it`;
-  throw refused(`key must not be a name that every object has, got ${JSON.stringify(key)}: ${why}`);
+  const why = `clients of Phoenix before 1.8.9 throw on it; to allow it, set keys: "any" of the presence`;
+  throw refused(`key must not be a property of every object, got ${JSON.stringify(key)}: ${why}`);
 }
 
 /** Checks that a value is a valid topic. @throws SIM_ERR_PRESENCE */
@@ -67,8 +67,9 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
 export function checkSize(topic: string, key: string, meta: Meta, maxBytes: number): void {
   const bytes = bytesOf({ dot: 0, topic, key, meta });
   if (bytes <= maxBytes) return;
-  const what = "topic, key and meta must together have as JSON";
-  throw refused(`${what} at most ${maxBytes} (bytes), got ${bytes}`);
+  throw refused(
+    `topic, key and meta as JSON must have at most ${maxBytes} (bytes) together, got ${bytes}`,
+  );
 }
 
 /** Creates the error for a value that cannot be tracked. */
@@ -81,7 +82,7 @@ function jsonOf(given: object): string | undefined {
   try {
     return JSON.stringify(given);
   } catch (cause) {
-    throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can write", { cause });
+    throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can represent", { cause });
   }
 }
 

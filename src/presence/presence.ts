@@ -197,7 +197,7 @@ export class DefinedPresence {
     const tracker = this.#trackers.get(owner) ?? this.#trackers.get(context ?? owner);
     if (tracker) return tracker;
     throw refused(
-      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a shard that runs`,
+      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a running shard`,
     );
   }
 
@@ -205,7 +205,7 @@ export class DefinedPresence {
     const [tracker, another] = this.#trackers.values();
     if (tracker && !another) return tracker;
     throw refused(
-      `presence ${this.name} must have one shard on this thread to list a topic without an owner, got ${this.#trackers.size}: say whose, as in list(socket) or list(context, topic)`,
+      `presence ${this.name} must have one shard on this thread to list a topic without an owner, got ${this.#trackers.size}: pass the owner, as in list(socket) or list(context, topic)`,
     );
   }
 }

@@ -155,7 +155,7 @@ export class Tracker {
     const row = this.#owners.get(owner, topic, key);
     if (row) return row;
     const what = `${JSON.stringify(key)} on ${topic}`;
-    const message = `presence ${this.#presence.name} must have been tracked by this owner, got ${what}`;
+    const message = `presence ${this.#presence.name} must be tracked by this owner, got ${what}`;
     throw makeError("SIM_ERR_NO_PRESENCE", message);
   }
 
