@@ -16,11 +16,10 @@ import { basename, dirname } from "node:path";
 
 /** A file that takes longer than this by itself must be marked as slow. */
 export const SLOW_MS = 3_000;
-/**
- * Files that run at the same time as others take longer, and machines differ, so marks are checked
- * only within this factor.
- */
+/** Files that run beside others take longer: only a file that takes longer by this factor is reported. */
 const TOLERANCE = 3;
+/** A file that takes less than this is not slow. */
+const FAST_MS = 500;
 
 /** A test file. */
 export interface TestFile {
@@ -77,13 +76,14 @@ export function planTests(
  */
 export function complaintsOf(files: readonly TestFile[], times: TestTimes, load: number): string[] {
   return files.flatMap((file) => {
-    const ms = (times.get(file.path) ?? Number.NaN) / Math.max(1, load);
-    if (Number.isNaN(ms) || isMarked(file, "Alone")) return [];
+    const ms = times.get(file.path);
+    if (ms === undefined || isMarked(file, "Alone")) return [];
     const took = `${file.path} took ${(ms / 1_000).toFixed(1)} s`;
-    const isSlow = isMarked(file, "Slow");
-    if (!isSlow && ms > SLOW_MS * TOLERANCE)
-      return [`${took}: make it faster, or say "Slow: why" in its header`];
-    return isSlow && ms < SLOW_MS / TOLERANCE ? [`${took}: remove "Slow:" from its header`] : [];
+    if (isMarked(file, "Slow"))
+      return ms < FAST_MS ? [`${took}: remove "Slow:" from its header`] : [];
+    return ms > SLOW_MS * TOLERANCE * Math.max(1, load)
+      ? [`${took}: make it faster, or say "Slow: why" in its header`]
+      : [];
   });
 }
 

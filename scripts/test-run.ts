@@ -17,6 +17,7 @@ import type { TestEvent } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { prepareTests } from "./prepare-tests.ts";
 import { byFolder, complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
 import { report, type ReportResult, type ReportSettings } from "./test-reporter.ts";
 
@@ -109,6 +110,10 @@ async function runChosen(choice: Choice): Promise<number> {
   const files = filesOf(named.length > 0 ? named : testsIn("test"), only);
   const times = readTimes();
   const plan = planTests(files, isQuick, times);
+  prepareTests(
+    files.filter(({ path }) => !plan.leftOut.includes(path)),
+    !isQuick,
+  );
   const listing = createWriteStream(join(ROOT, LISTING));
   const abort = new AbortController();
   // Each file adds a listener.

@@ -5,6 +5,7 @@
  */
 
 import { execFile, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { RunningServer } from "./servers.ts";
 import type { Work } from "./works.ts";
@@ -36,9 +37,8 @@ export interface Measurement {
 
 /** Builds the generator. @throws Error with the compiler's output if that fails */
 export function buildGenerator(): void {
-  const { status, stdout, stderr, error } = spawnSync("make", ["-C", FOLDER, "--silent"], {
-    encoding: "utf8",
-  });
+  const words = ["-C", FOLDER, "--silent", `-j${availableParallelism()}`];
+  const { status, stdout, stderr, error } = spawnSync("make", words, { encoding: "utf8" });
   if (error !== undefined) throw new Error(`make could not be run: ${error.message}`);
   if (status !== 0) throw new Error(`native-bench failed to build:\n${stdout}${stderr}`);
 }
