@@ -1,9 +1,9 @@
 /**
- * Runs user callbacks: one at a time for each channel or raw socket, and letters in order.
+ * Runs user callbacks, one at a time for each channel or raw socket, and handles letters in order.
  *
- * A letter for an idle callee is handled at once, and a synchronous callback costs no promise. While
- * a callback is running, letters wait in the callee's mailbox. The state of a callee is in its own
- * fields, so an idle one costs no object here.
+ * A letter for an idle callee is handled at once, and a synchronous callback costs no promise.
+ * While a callback is running, letters wait in the callee's mailbox. The state is kept in fields of
+ * the callee itself, so an idle callee needs no extra object.
  *
  *   idle --callback starts--> running --returned a value------------> idle
  *                                 |
@@ -11,8 +11,9 @@
  *                                                           +--timed out--> failed
  *
  * Runs on: shard; one for all its channels and raw sockets.
- * Full: if too many bytes of a connection's messages wait (`maxWaitingBytes`), it is closed. A letter that finds the mailbox full (`maxMailbox`), and a callback that does not settle in
- *       time (`handlerTimeoutMs`, `joinTimeoutMs`), end the callee through its `failed`.
+ * Full: if too many bytes of a connection's messages wait (`maxWaitingBytes`), the connection is closed.
+ *       If the mailbox is full when a letter arrives (`maxMailbox`), or a callback does not settle
+ *       in time (`handlerTimeoutMs`, `joinTimeoutMs`), the callee is ended by calling its `failed`.
  */
 
 import { makeError } from "../errors.ts";
@@ -30,38 +31,38 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   isBusy: boolean;
   /** When the promise was returned (ms, monotonic). */
   busySince: number;
-  /** Number of the promise that is awaited; one that settles under another number is ignored. */
+  /** Number of the awaited promise; a promise with another number is ignored when it settles. */
   run: number;
   /** True if the callback on the stack has filled the mailbox. */
   isOverfull: boolean;
-  /** Created when a first letter has to wait, dropped when none waits. */
+  /** Created when the first letter has to wait; dropped when no letters are waiting. */
   mailbox: Mailbox<Letter> | undefined;
 
   /** The socket of its connection. */
   readonly owner: WaitingOwner;
   /** False if letters wait for their turn even while it is idle. */
   readonly takesAtOnce: boolean;
-  /** True while letters must wait, because its join has not been answered. */
+  /** True while letters must wait because the join has not been answered. */
   readonly isWaiting: boolean;
-  /** False once letters are dropped, because it is ending. */
+  /** False once the callee is ending and drops letters. */
   readonly takesLetters: boolean;
 
-  /** Handles one letter, by `run`. */
+  /** Handles one letter by calling `run`. */
   handle(letter: Letter): void;
   /**
    * Ends the callee: a callback threw or timed out, or the mailbox is full.
    *
-   * @param event - the event or callback that failed; null if a letter found no room
+   * @param event - the event or callback that failed; null if there was no room for a letter
    */
   failed(event: unknown, error: unknown): void;
-  /** Called when no letter waits any more. */
+  /** Called when no letters are waiting any more. */
   emptied(): void;
 }
 
-/** Result of a callback that did not return one: it threw, or filled the mailbox. */
+/** Result of a callback that threw or filled the mailbox. */
 export const FAILED: unique symbol = Symbol("failed");
 
-/** Letters of one callee that are handled before others get their turn. */
+/** Maximum number of letters of one callee that are handled before other callees get a turn. */
 const LETTERS_PER_TURN = 128;
 
 interface Awaited {
@@ -182,7 +183,7 @@ export class Callbacks {
       if (letter.bytes !== undefined) this.waiting.remove(callee.owner, letter.bytes);
       callee.handle(letter);
     }
-    // A callee that keeps sending to itself must not keep the others from their turn.
+    // A callee that keeps sending letters to itself must not starve the others.
     this.#turns.add(callee);
   }
 
@@ -196,7 +197,7 @@ export class Callbacks {
   /**
    * Runs a callback and returns its result, which may be a promise.
    *
-   * @returns FAILED if it threw, or filled the mailbox; then the callee has failed
+   * @returns FAILED if the callback threw or filled the mailbox; the callee has then failed
    */
   run<Argument>(
     callee: Callee,
@@ -224,7 +225,7 @@ export class Callbacks {
    * Waits for the promise of a callback, then calls `settled` or `failed`, corked. Neither is called
    * after `forget`, since user code may settle its promise at any time.
    *
-   * @param joinTimeoutMs - for a join, how long it may take; `handlerTimeoutMs` if left out
+   * @param joinTimeoutMs - time limit if the callback is a join; defaults to `handlerTimeoutMs`
    */
   await(
     callee: Callee,
@@ -253,9 +254,10 @@ export class Callbacks {
   }
 
   /**
-   * Runs the last callback of a callee that ends, and calls `done` or `failed` when it has finished.
+   * Runs the last callback of a callee, and calls `done` or `failed` when the callback has
+   * finished.
    *
-   * @returns false if it has finished already, true if its promise is awaited
+   * @returns false if the callback has finished already, true if its promise is awaited
    */
   terminate<Reason>(
     callee: Callee,

@@ -1,6 +1,6 @@
 /**
- * PORT: what a socket needs of its channels, and what they need of their socket. The classes of
- * `channel` and `raw-channel` implement the first part, the socket implements the second.
+ * PORT: what a socket needs from its channels, and what they need from it. The classes of `channel`
+ * and `raw-channel` implement the first part, the socket implements the second.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -20,7 +20,7 @@ export interface RoutedChannel {
   readonly topic: string;
   /** The join's join_ref, or its ref if the client sent no join_ref. */
   readonly joinRef: Ref;
-  /** join_ref of the join as sent, or null: messages are compared with it, and the end names it. */
+  /** join_ref of the join as sent, or null. Messages are compared with it, and the end contains it. */
   readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;

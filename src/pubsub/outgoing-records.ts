@@ -37,7 +37,7 @@ export class OutgoingRecord {
   /** Slot of the index, reported if the record is lost; or CONTROL_SLOT. */
   slot = CONTROL_SLOT;
   length = 0;
-  /** How many queues hold this record. */
+  /** Number of queues that hold this record. */
   waiters = 0;
   /** The copy of this record that waits in queues, once there is one. */
   waiting: OutgoingRecord | undefined = undefined;

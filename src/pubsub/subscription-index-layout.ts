@@ -17,7 +17,7 @@
 export interface SubscriptionIndexLayout {
   /** The index has 2^indexBits slots; 1 to 26. */
   readonly indexBits: number;
-  /** How many members there can be, spares included. */
+  /** Maximum number of members, including spares. */
   readonly members: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * HTTP routes on the server's port: the app's own, and those of its transports.
+ * HTTP routes on the server's port, defined by the app or by its transports.
  *
  * Runs on: the shard that the engine gave the request's connection to.
  * Full: a body of more than `maxBodyBytes` is answered with 413. A route that does not settle within
@@ -24,7 +24,7 @@ import { parseQuery } from "./query.ts";
 import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 
-/** A request as a route sees it. */
+/** A request, as seen by a route. */
 export interface RouteRequest {
   readonly method: string;
   readonly path: string;
