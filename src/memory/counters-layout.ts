@@ -27,6 +27,19 @@ interface CounterRow {
 /** The counters of a member: the kind of each and what it counts. */
 export const COUNTERS = {
   connections: { kind: "gauge", about: "Open connections." },
+  tcpConnections: { kind: "gauge", about: "Open TCP connections, with a WebSocket or without." },
+  idleConnections: {
+    kind: "gauge",
+    about: "TCP connections that are no WebSocket and have no request that waits for an answer.",
+  },
+  connectionsRefused: {
+    kind: "total",
+    about: "TCP connections closed at once, by `maxConnections` or `maxIdleConnections`.",
+  },
+  listenPauses: {
+    kind: "total",
+    about: "Times that the node stopped listening, because it had no room for connections.",
+  },
   channels: { kind: "gauge", about: "Joined channels." },
   presences: { kind: "gauge", about: "Presences tracked on this member." },
   sessions: { kind: "gauge", about: "Open long-poll sessions; also counted as connections." },

@@ -174,6 +174,17 @@ export const OPTIONS = {
     atLimit:
       "A long-poll request is answered with 400, as in Phoenix, a request to a route with 413.",
   },
+  bodyTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_BODY_TIMEOUT_MS",
+    default: 30_000,
+    min: 50,
+    max: 86_400_000,
+    unit: "ms",
+    about:
+      "Time for the whole body of a long-poll request, or of a request to a route that reads it or is asynchronous.",
+    atLimit: "The request is answered with 408, and its connection is closed.",
+  },
   maxHeaderBytes: {
     kind: "integer",
     env: "SIMURGH_MAX_HEADER_BYTES",
@@ -194,6 +205,29 @@ export const OPTIONS = {
     about:
       "Time without data from a client after which its connection is closed. A mount's `timeoutMs` overrides this.",
     atLimit: "The connection is closed with 1002.",
+  },
+  maxConnections: {
+    kind: "integer",
+    env: "SIMURGH_MAX_CONNECTIONS",
+    default: "auto",
+    min: 1,
+    max: 10_000_000,
+    unit: "connections",
+    about:
+      "TCP connections of the whole node: WebSockets and HTTP. auto: the process's limit of open files (`ulimit -n`), less a reserve: 32, 16 per shard, and an eighth of the limit, at most 1,024.",
+    atLimit:
+      "The node stops listening until 5 % of the connections have ended: new ones are refused by the system. Meanwhile it is not ready. Connections that had been accepted already are closed.",
+  },
+  maxIdleConnections: {
+    kind: "integer",
+    env: "SIMURGH_MAX_IDLE_CONNECTIONS",
+    default: "auto",
+    min: 1,
+    max: 10_000_000,
+    unit: "connections",
+    about:
+      "TCP connections of the whole node without a WebSocket and without a request that waits for an answer: those whose first request is incomplete, and those kept alive between requests. auto: half of `maxConnections`, at most 10,000. Each takes up to `maxHeaderBytes`.",
+    atLimit: "New connections are closed as soon as they open.",
   },
   maxChannels: {
     kind: "integer",

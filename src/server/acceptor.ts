@@ -6,7 +6,7 @@
  *
  *   not ready --listens, and a shard is in rotation--> ready --leave()--> not ready, for good
  *       ^                                                |
- *       +---------- no shard is in rotation -------------+
+ *       +----- no shard is in rotation, or paused -------+
  *
  * Runs on: main.
  */
@@ -14,6 +14,7 @@
 import { makeError } from "../errors.ts";
 import { RETRY_AFTER_S } from "../protocol/reserved.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine-types.ts";
+import type { TcpConnections } from "../transport/tcp-connections.ts";
 
 /** Receives the events of an acceptor. */
 export interface AcceptorEvents {
@@ -31,12 +32,16 @@ export class Acceptor {
   /** Descriptors of the shards in rotation, with the turns that each has per round. */
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
+  /** Where it listens; undefined before `listen` and after `stopListening`. */
+  #place: { readonly host: string; readonly port: number } | undefined;
   #isLeaving = false;
 
-  constructor(engine: Engine, events: AcceptorEvents) {
+  /** @param tcp - counts connections that are not distributed */
+  constructor(engine: Engine, tcp: Pick<TcpConnections, "watch">, events: AcceptorEvents) {
     this.#engine = engine;
     this.#events = events;
     this.#app = engine.App();
+    tcp.watch(this.#app);
     this.#app.any("/*", (response) => {
       events.turnedAway();
       response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
@@ -82,26 +87,50 @@ export class Acceptor {
   /**
    * Listens on a host and port.
    *
-   * A port chosen by the system (0) cannot be reused for a minute after this side has closed its
-   * connections, because the engine sets SO_REUSEADDR only for explicit ports.
+   * The engine sets SO_REUSEADDR only for explicit ports. So if the system chose the port, the acceptor
+   * listens on it again by its number. Otherwise it could not be used after a pause.
    *
    * @param port - 0 lets the system choose one
    * @returns the port
    * @throws SIM_ERR_LISTEN if the address is in use or not available
    */
   listen(host: string, port: number): number {
-    const option = this.#engine.LIBUS_LISTEN_EXCLUSIVE_PORT;
-    this.#app.listen(host, port, option, (listenSocket) => {
-      if (listenSocket !== false) this.#listenSocket = listenSocket;
-    });
-    if (this.#listenSocket === undefined) {
+    let chosen = this.#tryListen(host, port);
+    if (chosen !== undefined && port === 0) {
+      this.#closeSocket();
+      chosen = this.#tryListen(host, chosen);
+    }
+    if (chosen === undefined) {
       throw makeError(
         "SIM_ERR_LISTEN",
         `host and port must be free and local, got ${host}:${port}, which is in use or not available`,
       );
     }
+    this.#place = { host, port: chosen };
     this.#tellReadiness();
-    return this.#engine.us_socket_local_port(this.#listenSocket);
+    return chosen;
+  }
+
+  /**
+   * Closes the listening socket until `resume`. The system resets connections that wait to be accepted,
+   * and refuses new ones.
+   *
+   * @returns false if it does not listen
+   */
+  pause(): boolean {
+    if (this.#listenSocket === undefined) return false;
+    this.#closeSocket();
+    this.#tellReadiness();
+    return true;
+  }
+
+  /** Listens again, on the same port. @returns false if the port is taken */
+  resume(): boolean {
+    const place = this.#place;
+    if (place === undefined || this.#listenSocket !== undefined) return true;
+    const isListening = this.#tryListen(place.host, place.port) !== undefined;
+    this.#tellReadiness();
+    return isListening;
   }
 
   /** Reports the node as not ready, but keeps accepting connections until `stopListening`. */
@@ -110,11 +139,16 @@ export class Acceptor {
     this.#tellReadiness();
   }
 
+  /** Whether it does not listen, and will not listen again. */
+  get isStopped(): boolean {
+    return this.#place === undefined;
+  }
+
   /** Stops accepting connections. */
   stopListening(): void {
-    if (this.#listenSocket === undefined) return;
-    this.#engine.us_listen_socket_close(this.#listenSocket);
-    this.#listenSocket = undefined;
+    if (this.#place === undefined) return;
+    this.#place = undefined;
+    this.#closeSocket();
     this.#tellReadiness();
   }
 
@@ -123,6 +157,20 @@ export class Acceptor {
     this.stopListening();
     for (const descriptor of this.#turns.keys()) this.remove(descriptor);
     this.#app.close();
+  }
+
+  /** @returns the port, or undefined if it is not available */
+  #tryListen(host: string, port: number): number | undefined {
+    const option = this.#engine.LIBUS_LISTEN_EXCLUSIVE_PORT;
+    this.#app.listen(host, port, option, (listenSocket) => {
+      if (listenSocket !== false) this.#listenSocket = listenSocket;
+    });
+    return this.#listenSocket && this.#engine.us_socket_local_port(this.#listenSocket);
+  }
+
+  #closeSocket(): void {
+    if (this.#listenSocket !== undefined) this.#engine.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
   }
 
   #tellReadiness(): void {

@@ -24,10 +24,12 @@ import { ConnectionSet, type SharedByConnections } from "../transport/connection
 import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
+import { BodyTimes } from "../transport/http/body-times.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
+import { TcpConnections } from "../transport/tcp-connections.ts";
 import type { Transport } from "../transport/transport.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
@@ -76,6 +78,8 @@ export class Shard {
     this.#logger = logger;
     this.app = engine.App();
     this.#overload = new OverloadWatch({ limits: options, counters, logger, onRotation });
+    const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
+    tcp.watch(this.app);
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
@@ -92,8 +96,9 @@ export class Shard {
     this.#sweep = new Sweep(this.#tickMs());
     const { context, sockets, held, member: self } = this.#core;
     const { app } = this;
-    this.#routes = new Routes(app, context, options, logger);
-    const shard = { ...shared, options, app, context, sockets, sweep: this.#sweep };
+    const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
+    this.#routes = new Routes({ app, context, options, logger, tcp, bodies });
+    const shard = { ...shared, tcp, bodies, options, app, context, sockets, sweep: this.#sweep };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     this.#transports = [
@@ -215,8 +220,8 @@ export class Shard {
       ...timeLimitsOf(mount, options),
       ...joinTimeoutsOf(mount),
     ]);
-    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs } = options;
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, ...limitsMs);
+    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs } = options;
+    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs, ...limitsMs);
   }
 }
 

@@ -16,8 +16,10 @@ import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine/engine-types.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
+import type { BodyTimes } from "./http/body-times.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
+import type { TcpConnections } from "./tcp-connections.ts";
 
 /** A way for clients to connect to a shard. */
 export interface Transport {
@@ -50,5 +52,7 @@ export interface TransportShard extends SharedByConnections {
   readonly context: ShardContext;
   readonly sockets: SocketOpener;
   readonly sweep: Sweep;
+  readonly tcp: TcpConnections;
+  readonly bodies: BodyTimes;
   readonly options: ResolvedOptions;
 }

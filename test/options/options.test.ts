@@ -27,6 +27,7 @@ function resolved(
 ): ResolvedOptions {
   return resolveOptions(given, environment, {
     parallelism: () => 3,
+    descriptorLimit: () => 4_096,
     secretKeyBase: () => SECRET,
     nodeName: () => "node-x",
   });
@@ -229,6 +230,7 @@ describe("options", () => {
     const asked: string[] = [];
     const automatic = {
       parallelism: () => asked.push("parallelism"),
+      descriptorLimit: () => asked.push("descriptorLimit"),
       secretKeyBase: () => {
         asked.push("secretKeyBase");
         return SECRET;
@@ -238,11 +240,23 @@ describe("options", () => {
         return "node";
       },
     };
-    const given = { shards: 2, taskThreads: 1, secretKeyBase: SECRET, nodeName: "ant" };
+    const given = {
+      shards: 2,
+      taskThreads: 1,
+      maxConnections: 1,
+      secretKeyBase: SECRET,
+      nodeName: "ant",
+    };
     resolveOptions(given, {}, automatic);
     assert.deepEqual(asked, []);
     resolveOptions({}, {}, automatic);
-    assert.deepEqual(asked, ["parallelism", "parallelism", "nodeName", "secretKeyBase"]);
+    assert.deepEqual(asked, [
+      "parallelism",
+      "parallelism",
+      "descriptorLimit",
+      "nodeName",
+      "secretKeyBase",
+    ]);
   });
 
   it("freezes the result", () => {

@@ -10,7 +10,7 @@ import { loadEngine } from "../../src/transport/engine/engine.ts";
 import { within } from "../support/deadline.ts";
 
 function makeAcceptor(events: Partial<AcceptorEvents> = {}): Acceptor {
-  return new Acceptor(loadEngine(), { turnedAway() {}, readiness() {}, ...events });
+  return new Acceptor(loadEngine(), { watch() {} }, { turnedAway() {}, readiness() {}, ...events });
 }
 
 /** Runs a test with an acceptor that listens. */

@@ -45,9 +45,12 @@ export class ResponseStream {
   /** Length of the piece that the engine keeps, of which it may have sent a part; 0: it has room. */
   #keptBytes = 0;
   #isOpen = true;
+  /** Called once the response has ended or its client is gone. */
+  readonly #onEnd: () => void;
 
   /** @param path - the request's path, for the log */
-  constructor(response: HttpResponse, path: string, logger: Logger) {
+  constructor(response: HttpResponse, path: string, logger: Logger, onEnd: () => void) {
+    this.#onEnd = onEnd;
     this.#response = response;
     this.#path = path;
     this.#logger = logger;
@@ -139,6 +142,7 @@ export class ResponseStream {
   }
 
   #forget(): void {
+    this.#onEnd();
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#keptBytes = 0;

@@ -151,7 +151,7 @@ export class LongPollTransport implements Transport {
     for (const spelling of spellingsOf(path)) {
       app.any(spelling, (response, request) => {
         const head = readHead(response, request, variables, wants);
-        this.#take(mount, head, new LongPollResponse(response, this.#isLast));
+        this.#take(mount, head, new LongPollResponse(response, this.#isLast, this.#shard));
       });
     }
   }

@@ -33,12 +33,14 @@ import {
   type RequestHead,
 } from "../http/request-head.ts";
 import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "../handshake/subprotocols.ts";
+import type { TcpConnections } from "../tcp-connections.ts";
 import type { WebSocketConnection } from "./websocket-connection.ts";
 
 /** The upgrades of a mount. */
 export interface Upgrades {
   readonly handshake: Handshake;
   readonly connections: ConnectionSet<WebSocketConnection>;
+  readonly tcp: Pick<TcpConnections, "requested" | "answered" | "upgraded">;
   /** Creates the WebSocket's data, just before the 101. */
   readonly accept: (identity: AnyIdentity) => object;
 }
@@ -114,11 +116,14 @@ function subprotocolOf(head: RequestHead, handshake: Handshake): string | undefi
 async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promise<void> {
   const { response, mount } = upgrade;
   let isAborted = false;
+  mount.tcp.requested();
   response.onAborted(() => {
     isAborted = true;
+    mount.tcp.answered();
   });
   const settled = await decision;
   if (isAborted) return;
+  mount.tcp.answered();
   // An upgrade must not run within the response's own cork. After the cork, the engine reads what it
   // takes for the request's state. If the upgrade did not move the socket in memory, that is the new
   // connection's state, and sometimes the engine closes the connection (uWebSockets pull request
@@ -147,6 +152,7 @@ function finish(upgrade: Upgrade, decision: Decision): void {
     sendAnswer(response, plainAnswer(400, problem));
     return;
   }
+  mount.tcp.upgraded();
   response.upgrade(
     mount.accept(decision.identity),
     headerOf(head, "sec-websocket-key") ?? "",

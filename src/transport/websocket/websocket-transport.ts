@@ -108,6 +108,7 @@ export class WebSocketTransport implements Transport {
     const steps = {
       handshake,
       connections: this.#connections,
+      tcp: this.#shard.tcp,
       accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
@@ -215,6 +216,7 @@ export class WebSocketTransport implements Transport {
 
   #closed(connection: WebSocketConnection, code: number): void {
     const { socket } = connection;
+    this.#shard.tcp.webSocketClosed();
     connection.detach();
     this.#connections.remove(connection);
     if (!socket) return;
