@@ -91,7 +91,11 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> shard": ["shard/control.ts"],
   "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],
-  "server -> transport": ["transport/engine/engine.ts", "transport/engine/engine-types.ts"],
+  "server -> transport": [
+    "transport/engine/engine.ts",
+    "transport/engine/engine-types.ts",
+    "transport/tcp-connections.ts",
+  ],
   "transport -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
   "socket -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
   "presence -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],

@@ -226,7 +226,7 @@ export const OPTIONS = {
     max: 10_000_000,
     unit: "connections",
     about:
-      "TCP connections of the whole node without a WebSocket and without a request that waits for an answer: those whose first request is incomplete, and those kept alive between requests. auto: half of `maxConnections`, at most 10,000. Each takes up to `maxHeaderBytes`.",
+      "TCP connections of the whole node without a WebSocket and without a request that waits for an answer: those whose first request is incomplete, and those kept alive between requests. auto: `maxConnections`, but at most 16,384. Each takes up to `maxHeaderBytes` of memory. Clients that reconnect all at once are idle until their shard has read their requests.",
     atLimit: "New connections are closed as soon as they open.",
   },
   maxChannels: {

@@ -34,7 +34,7 @@ export interface AutomaticValues {
 
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
-const AUTOMATIC_IDLE_CONNECTIONS = 10_000;
+const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
 const MIB = 1_048_576;
 /** Above 2 GiB the garbage collector lets heaps grow to more than twice what is in use. */
 const AUTOMATIC_HEAP_MB = 2_000;
@@ -74,8 +74,8 @@ export function resolveOptions(
     resolved["maxConnections"] = Math.max(limit - reserved, 1);
   }
   if (resolved["maxIdleConnections"] === "auto") {
-    const half = Math.ceil((resolved["maxConnections"] as number) / 2);
-    resolved["maxIdleConnections"] = Math.min(half, AUTOMATIC_IDLE_CONNECTIONS);
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
   }
   if (resolved["oldGenerationMb"] === "auto") {
     // By default, a worker may use as much as the main thread.
