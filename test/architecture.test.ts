@@ -58,7 +58,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "protocol",
     "token",
   ],
-  transport: ["socket", "channel", "callbacks", "memory", "protocol", "token"],
+  transport: ["socket", "channel", "callbacks", "limits", "memory", "protocol", "token"],
   socket: ["channel", "callbacks", "limits", "pubsub", "memory", "protocol"],
   channel: ["callbacks", "limits", "pubsub", "memory", "protocol"],
   callbacks: ["protocol"],

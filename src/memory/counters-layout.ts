@@ -83,6 +83,10 @@ export const COUNTERS = {
     about: "Refused messages and joins left unanswered: the client was far above its limits.",
   },
   connectsLimited: { kind: "total", about: "Connection requests refused by a rate limit." },
+  addressesFull: {
+    kind: "total",
+    about: "Connection requests refused with 429 by `maxConnectionsPerAddress`.",
+  },
   turnedAway: {
     kind: "total",
     about: "Requests answered with 503 by the main thread: no shard accepts connections.",

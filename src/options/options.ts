@@ -174,6 +174,17 @@ export const OPTIONS = {
     atLimit:
       "A long-poll request is answered with 400, as in Phoenix, a request to a route with 413.",
   },
+  maxConnectionsPerAddress: {
+    kind: "integer",
+    env: "SIMURGH_MAX_CONNECTIONS_PER_ADDRESS",
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: "connections",
+    about:
+      "WebSockets and long-poll sessions of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address: leave it at 0 there, and set the proxy's own limit.",
+    atLimit: "The connection request is answered with 429.",
+  },
   bodyTimeoutMs: {
     kind: "integer",
     env: "SIMURGH_BODY_TIMEOUT_MS",
@@ -401,7 +412,7 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards, and takes no memory if there are no such limits.",
+      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards, and takes no memory if there are no such limits. `maxConnectionsPerAddress` takes another such table for each thread.",
     atLimit:
       "The table is never full: ids and addresses that share a word in both rows share a limit. Of those within their limits, a fraction of (keys at their limits / words per row)² is refused wrongly.",
   },

@@ -14,8 +14,10 @@ import {
   type AnyMountDefinition,
   type EndpointDefinition,
 } from "../endpoint/endpoint.ts";
+import { AddressPlaces } from "../limits/address-places.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
+import { AddressCounts } from "../memory/address-counts.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
@@ -98,7 +100,18 @@ export class Shard {
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
     this.#routes = new Routes({ app, context, options, logger, tcp, bodies });
-    const shard = { ...shared, tcp, bodies, options, app, context, sockets, sweep: this.#sweep };
+    const places = placesOf(start, counters);
+    const shard = {
+      ...shared,
+      tcp,
+      bodies,
+      places,
+      options,
+      app,
+      context,
+      sockets,
+      sweep: this.#sweep,
+    };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     this.#transports = [
@@ -236,6 +249,17 @@ function sharedOf(start: ShardStart, counters: Counters, logger: Logger): Shared
     options,
     isNodeDrained: () => life.isDraining,
   };
+}
+
+/** Returns the places of addresses, if these are limited. */
+function placesOf(
+  { memory, member, options }: ShardStart,
+  counters: Counters,
+): AddressPlaces | undefined {
+  const { maxConnectionsPerAddress } = options;
+  if (!memory.addresses) return undefined;
+  const counts = new AddressCounts(memory.addresses, member);
+  return new AddressPlaces(counts, maxConnectionsPerAddress, counters);
 }
 
 /** Returns the join timeouts (ms) that a mount's channels set themselves. */

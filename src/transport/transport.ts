@@ -9,6 +9,7 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
+import type { AddressPlaces } from "../limits/address-places.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
@@ -54,5 +55,7 @@ export interface TransportShard extends SharedByConnections {
   readonly sweep: Sweep;
   readonly tcp: TcpConnections;
   readonly bodies: BodyTimes;
+  /** Undefined if connections per address are not limited. */
+  readonly places: AddressPlaces | undefined;
   readonly options: ResolvedOptions;
 }

@@ -33,6 +33,18 @@ function resolved(
   });
 }
 
+/** Returns the limits of connections of a process that may have so many descriptors. */
+function limits(descriptors: number, shards: number): number[] {
+  const automatic = {
+    parallelism: () => 1,
+    descriptorLimit: () => descriptors,
+    secretKeyBase: () => SECRET,
+    nodeName: () => "node",
+  };
+  const { maxConnections, maxIdleConnections } = resolveOptions({ shards }, {}, automatic);
+  return [maxConnections, maxIdleConnections];
+}
+
 function refused(
   given: Readonly<Record<string, unknown>>,
   environment: Readonly<Record<string, string>> = {},
@@ -227,19 +239,6 @@ describe("options", () => {
   });
 
   it("leaves a reserve of the descriptors: for threads, files, and what is accepted at the limit", () => {
-    const limits = (descriptors: number, shards: number): number[] => {
-      const { maxConnections, maxIdleConnections } = resolveOptions(
-        { shards },
-        {},
-        {
-          parallelism: () => 1,
-          descriptorLimit: () => descriptors,
-          secretKeyBase: () => SECRET,
-          nodeName: () => "node",
-        },
-      );
-      return [maxConnections, maxIdleConnections];
-    };
     assert.deepEqual(limits(1_024, 2), [1_024 - 32 - 2 * 16 - 128, 832]);
     assert.deepEqual(limits(1_048_576, 4), [1_048_576 - 32 - 4 * 16 - 1_024, 16_384]);
     assert.deepEqual(limits(20, 1), [1, 1]);

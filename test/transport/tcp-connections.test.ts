@@ -96,6 +96,15 @@ function upgradeOf(query = ""): string {
   ].join("\r\n");
 }
 
+function pollOf(query = ""): string {
+  return `GET /socket/longpoll?vsn=2.0.0${query} HTTP/1.1\r\nhost: localhost\r\n\r\n`;
+}
+
+/** A POST with a part of its body. */
+function postOf(path: string): string {
+  return `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf`;
+}
+
 function counts({ counter }: TestShard): { readonly tcp: number; readonly idle: number } {
   return { tcp: counter("tcpConnections"), idle: counter("idleConnections") };
 }
@@ -173,12 +182,10 @@ describe("the TCP connections of a shard", () => {
       },
     );
     const poll = new Client(shard);
-    const get = (query: string): string =>
-      `GET /socket/longpoll?vsn=2.0.0${query} HTTP/1.1\r\nhost: localhost\r\n\r\n`;
-    const opened = await poll.ask(get(""), '"messages"');
+    const opened = await poll.ask(pollOf(), '"messages"');
     const token = /"token":"([^"]+)"/.exec(opened)?.[1] ?? "";
     await counted(shard, 1, 1);
-    poll.socket.write(get(`&token=${token}`));
+    poll.socket.write(pollOf(`&token=${token}`));
     await counted(shard, 1, 0);
     const stream = new Client(shard, REQUEST.replace("now", "stream"));
     await stream.receives("begun");
@@ -202,7 +209,9 @@ describe("the TCP connections of a shard", () => {
     await counted(shard, 3, 0);
     assert.equal(shard.counter("connectionsRefused"), 50);
     assert.deepEqual(
-      shard.log.filter(({ text }) => text.includes("as soon as they open")).map((it) => it.fields),
+      shard.log
+        .filter(({ text }) => text.includes("as soon as they open"))
+        .map(({ fields }) => fields),
       [{ maxConnections: 3 }],
     );
     webSockets[0]?.socket.destroy();
@@ -247,8 +256,6 @@ describe("the TCP connections of a shard", () => {
 });
 
 describe("the body of a request", () => {
-  const post = (path: string): string =>
-    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf`;
   const reading = {
     "POST /body": async (request: { body(): Promise<Uint8Array> }) => ({
       status: 200,
@@ -258,15 +265,12 @@ describe("the body of a request", () => {
 
   it("that does not arrive in time is answered with 408, and the connection closed", async () => {
     const shard = await serving({ bodyTimeoutMs: 50 }, reading);
-    const route = new Client(shard, post("/body"));
+    const route = new Client(shard, postOf("/body"));
     await within(route.closed, "the end of the route's connection");
     assert.match(route.text, /^HTTP\/1\.1 408 /);
-    const session = await new Client(shard).ask(
-      "GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nhost: localhost\r\n\r\n",
-      '"messages"',
-    );
+    const session = await new Client(shard).ask(pollOf(), '"messages"');
     const token = /"token":"([^"]+)"/.exec(session)?.[1] ?? "";
-    const poll = new Client(shard, post(`/socket/longpoll?token=${token}`));
+    const poll = new Client(shard, postOf(`/socket/longpoll?token=${token}`));
     await within(poll.closed, "the end of the long-poll connection");
     assert.match(poll.text, /^HTTP\/1\.1 408 /);
     assert.deepEqual(
@@ -277,7 +281,7 @@ describe("the body of a request", () => {
 
   it("is late also if the client never stops sending", async () => {
     const shard = await serving({ bodyTimeoutMs: 100 }, reading);
-    const client = new Client(shard, post("/body"));
+    const client = new Client(shard, postOf("/body"));
     const dripping = setInterval(() => client.socket.write("x"), 10);
     await within(client.closed, "the end of the connection");
     clearInterval(dripping);
@@ -295,7 +299,7 @@ describe("the body of a request", () => {
         },
       },
     );
-    const client = new Client(shard, post("/slow").replace("100", "4"));
+    const client = new Client(shard, postOf("/slow").replace("100", "4"));
     assert.match(await client.receives("half"), /^HTTP\/1\.1 200 /);
   });
 });

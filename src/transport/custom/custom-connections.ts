@@ -32,7 +32,7 @@ export type CustomDecision =
     };
 
 /** What custom connections need of their shard. */
-type CustomShard = Pick<TransportShard, "context" | "logger" | "sockets" | "sweep">;
+type CustomShard = Pick<TransportShard, "context" | "logger" | "places" | "sockets" | "sweep">;
 
 interface CustomMount {
   readonly mount: AnyMount;

@@ -6,6 +6,7 @@
  */
 
 import {
+  addressFullAnswer,
   limitedAnswer,
   plainAnswer,
   sendAnswer,
@@ -133,6 +134,11 @@ export class LongPollResponse implements PendingBody {
   /** Answers a client that is over a rate limit. */
   limited(retryAfterMs: number): void {
     this.#send(limitedAnswer(retryAfterMs));
+  }
+
+  /** Answers a client whose address has all connections that it may have. */
+  addressFull(): void {
+    this.#send(addressFullAnswer());
   }
 
   /** Answers a request with an unsupported method. */

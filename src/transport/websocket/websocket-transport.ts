@@ -7,6 +7,7 @@
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
+import type { AddressPlace } from "../../limits/address-places.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
@@ -109,7 +110,9 @@ export class WebSocketTransport implements Transport {
       handshake,
       connections: this.#connections,
       tcp: this.#shard.tcp,
-      accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
+      places: this.#shard.places,
+      accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
+        this.#accept(identity, place, kind),
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
@@ -146,10 +149,15 @@ export class WebSocketTransport implements Transport {
     };
   }
 
-  #accept(identity: AnyIdentity, kind: WebSocketKind): WebSocketData {
-    const { sweep, sockets } = this.#shard;
+  #accept(
+    identity: AnyIdentity,
+    place: AddressPlace | undefined,
+    kind: WebSocketKind,
+  ): WebSocketData {
+    const { sweep, sockets, places } = this.#shard;
     const connection = new WebSocketConnection(this.#connections.takeNumber(), kind, sweep.tick);
     connection.socket = sockets.open(connection, identity);
+    if (place) places?.hold(connection, place);
     return { connection };
   }
 
@@ -217,6 +225,7 @@ export class WebSocketTransport implements Transport {
   #closed(connection: WebSocketConnection, code: number): void {
     const { socket } = connection;
     this.#shard.tcp.webSocketClosed();
+    this.#shard.places?.leave(connection);
     connection.detach();
     this.#connections.remove(connection);
     if (!socket) return;
