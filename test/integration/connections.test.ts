@@ -9,7 +9,8 @@ import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 
-import { Client } from "../support/client.ts";
+import type { Options } from "../../src/options/options.ts";
+import { Client, joined } from "../support/client.ts";
 import { CommandLine } from "../support/command-line.ts";
 import { within } from "../support/deadline.ts";
 import { startServer, type Server } from "../support/server.ts";
@@ -55,11 +56,11 @@ const DEMO = ["demo", "--host", "127.0.0.1", "--port", "0", "--shards", "1"];
 let server: Server;
 let lines: Lines;
 
-async function started(maxConnections: number): Promise<void> {
+async function started(limits: Options): Promise<void> {
   lines = new Lines();
   server = await startServer("drain", {
     shards: 2,
-    maxConnections,
+    ...limits,
     logLevel: "info",
     logger: lines.sink,
   });
@@ -69,6 +70,15 @@ async function connected(count: number): Promise<Client[]> {
   const clients: Client[] = [];
   while (clients.length < count) clients.push(await Client.connect(server.port));
   return clients;
+}
+
+/** Waits until so many requests wait for an answer, on connections that are all there are. */
+async function pendingRequests(count: number): Promise<void> {
+  for (;;) {
+    const { tcpConnections, idleConnections } = server.stats().total;
+    if (tcpConnections === count && idleConnections === 0) return;
+    await new Promise((resolve) => void setImmediate(resolve));
+  }
 }
 
 /** CPU time that a process has used (ms). */
@@ -83,7 +93,7 @@ describe("a server at its limit of connections", () => {
   });
 
   it("does not listen until there is room, and then on the port that the system chose", async () => {
-    await started(4);
+    await started({ maxConnections: 4 });
     const clients = await connected(4);
     for (let round = 1; round <= 3; round += 1) {
       await lines.until(PAUSED, round);
@@ -103,7 +113,7 @@ describe("a server at its limit of connections", () => {
   });
 
   it("waits for its port if another program has taken it meanwhile", async () => {
-    await started(1);
+    await started({ maxConnections: 1 });
     const [client] = await connected(1);
     await lines.until(PAUSED);
     const other = createServer().listen(server.port, "127.0.0.1");
@@ -118,7 +128,7 @@ describe("a server at its limit of connections", () => {
   });
 
   it("stays closed if it is drained while it does not listen", async () => {
-    await started(2);
+    await started({ maxConnections: 2 });
     const clients = await connected(2);
     await lines.until(PAUSED);
     await server.drain();
@@ -126,6 +136,49 @@ describe("a server at its limit of connections", () => {
     await assert.rejects(Client.connect(server.port));
     await server.close();
     assert.equal(lines.count(RESUMED), 0);
+  });
+});
+
+describe("the connections of an address", () => {
+  afterEach(async () => {
+    await server.closeNow();
+  });
+
+  it("are limited over all shards, and free again if their shard has ended", async () => {
+    await started({ maxConnectionsPerAddress: 4 });
+    for (let round = 0; round < 2; round += 1) {
+      const clients = await connected(4);
+      await assert.rejects(Client.connect(server.port), /429/);
+      // Both shards have two clients. One shard ends by itself, and the other is restarted.
+      const [first] = clients;
+      assert.ok(first);
+      const { shard } = (await joined(first, "room:1")) as { readonly shard: number };
+      first.push("room:1", "exit");
+      await lines.until("shard replaced", round + 1);
+      await server.restartShard(1 - shard);
+      await Promise.all(clients.map((client) => within(client.closed(), "the end of a client")));
+    }
+    await connected(4);
+    assert.equal(server.stats().total.addressesFull, 2);
+  });
+});
+
+describe("the requests of an address that a thread has not decided when it ends", () => {
+  afterEach(async () => {
+    await server.closeNow();
+  });
+
+  it("take no places from its successor", async () => {
+    await started({ maxConnectionsPerAddress: 4 });
+    const url = `http://127.0.0.1:${server.port}/socket/longpoll?vsn=2.0.0`;
+    const pending = Array.from({ length: 4 }, async () => fetch(`${url}&never=1`));
+    const failed = Promise.allSettled(pending);
+    await within(pendingRequests(4), "four requests that wait for an answer");
+    await assert.rejects(Client.connect(server.port), /429/);
+    for (const shard of [0, 1]) await server.restartShard(shard);
+    const ends = await within(failed, "the end of the requests");
+    assert.ok(ends.every(({ status }) => status === "rejected"));
+    await connected(4);
   });
 });
 
