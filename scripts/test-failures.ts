@@ -16,8 +16,11 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Maximum lines of all failures together. */
 const SCREEN_LINES = 48;
 /** Minimum and maximum lines of one failure. */
-const MIN_LINES = 4;
+const MIN_LINES = 5;
 const MAX_LINES = 24;
+/** So many failures are described, and so many have their names printed. */
+const MOST_DESCRIBED = 10;
+const MOST_NAMED = 40;
 const MAX_LINE_LENGTH = 160;
 const MAX_FRAMES = 3;
 const FRAME = /\(?(?:file:\/\/)?(\/[^\s():]+\.js):(\d+):(\d+)\)?$/;
@@ -41,14 +44,26 @@ export function sourceOf(file: string): string {
     .replace(/\.js$/, ".ts");
 }
 
-/** Describes all failures of a run. The more there are, the fewer lines each gets. */
+/** Describes all failures of a run. The more there are, the fewer lines each gets, and some only have a name. */
 export function describeFailures(failures: readonly Failure[]): string {
   const share = Math.floor(SCREEN_LINES / Math.max(1, failures.length));
   const lines = Math.min(MAX_LINES, Math.max(MIN_LINES, share));
-  return failures.map((failure, at) => describe(failure, at + 1, lines)).join("\n");
+  const described = failures.slice(0, MOST_DESCRIBED);
+  const named = failures.slice(MOST_DESCRIBED, MOST_NAMED);
+  const more = failures.length - described.length - named.length;
+  const titles = [...named.map(titleOf), ...(more > 0 ? [`and ${more} more`] : [])];
+  return [
+    ...described.map((failure, at) => describe(failure, at + 1, lines)),
+    ...(titles.length > 0 ? [titles.map((title) => `${title}\n`).join("")] : []),
+  ].join("\n");
 }
 
-function describe({ file, name, error, stderr }: Failure, number: number, most: number): string {
+function titleOf({ file, name }: Failure): string {
+  return name === "" ? file : `${file} › ${name}`;
+}
+
+function describe(failure: Failure, number: number, most: number): string {
+  const { name, error, stderr } = failure;
   const cause = causeOf(error);
   const frames = framesOf(cause).slice(0, MAX_FRAMES);
   const message = linesOf(messageOf(cause));
@@ -57,8 +72,7 @@ function describe({ file, name, error, stderr }: Failure, number: number, most: 
   const shown = [...message, ...written];
   const cut = shown.length > room ? [...shown.slice(0, room - 1), "…"] : shown;
   const body = [...cut, ...frames.map((frame) => `at ${frame}`)];
-  const title = name === "" ? file : `${file} › ${name}`;
-  return `${number}. ${title}\n${body.map((line) => `   ${shorten(line)}\n`).join("")}`;
+  return `${number}. ${titleOf(failure)}\n${body.map((line) => `   ${shorten(line)}\n`).join("")}`;
 }
 
 /** Returns the error that a test threw, which the runner wraps to send it between processes. */

@@ -36,6 +36,8 @@ export interface ReportSettings {
   readonly checklist: string;
   /** `whole` if all tests were to run, `part` for all tests of some files, `none` if no row can be checked. */
   readonly scope: "whole" | "part" | "none";
+  /** Aborted if the run is interrupted. Nothing is said of what did not run, then. */
+  readonly interrupted: AbortSignal;
   /** Returns lines to print before the summary. */
   readonly notes: (result: ReportResult) => readonly string[];
 }
@@ -79,8 +81,9 @@ export async function report(
       : [],
   );
   writeLines(out, notes({ record, times: progress.times }));
+  if (settings.interrupted.aborted) summary.push("✖ interrupted");
   writeLines(out, summary);
-  return failures.length === 0 && problems.length === 0;
+  return !settings.interrupted.aborted && failures.length === 0 && problems.length === 0;
 }
 
 type Diagnostic = Extract<TestEvent, { readonly type: "test:diagnostic" }>;
@@ -91,8 +94,11 @@ function isSummary(event: TestEvent): event is Diagnostic {
 }
 
 /** Returns a line for each row of the checklist that relies on tests that did not run. */
-function problemsOf(record: TestRecord, { checklist, scope }: ReportSettings): string[] {
-  if (scope === "none") return [];
+function problemsOf(
+  record: TestRecord,
+  { checklist, scope, interrupted }: ReportSettings,
+): string[] {
+  if (scope === "none" || interrupted.aborted) return [];
   const rows = readRows(readFileSync(checklist, "utf8"));
   return problemsOfRun(rows, record, scope === "whole").map((problem) => `✖ ${problem}`);
 }

@@ -110,19 +110,24 @@ async function runChosen(choice: Choice): Promise<number> {
   const times = readTimes();
   const plan = planTests(files, isQuick, times);
   const listing = createWriteStream(join(ROOT, LISTING));
+  const abort = new AbortController();
+  // Each file adds a listener.
+  setMaxListeners(0, abort.signal);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());
   const settings: ReportSettings = {
     out: isVerbose ? { write: (text) => process.stdout.write(text) } : process.stdout,
     listings: isVerbose ? [listing, process.stdout] : [listing],
     files: plan.together.length + plan.alone.length,
     checklist: join(ROOT, CHECKLIST),
     scope: scopeOf(choice),
+    interrupted: abort.signal,
     notes: (result) => {
       // With a pattern, files run in part.
       if (choice.patterns.length === 0) writeTimes(new Map([...times, ...result.times]));
       return notesOf(result, { files, plan, choice });
     },
   };
-  const hasPassed = await report(eventsOf(plan, choice), settings);
+  const hasPassed = await report(eventsOf(plan, choice, abort.signal), settings);
   listing.end();
   return hasPassed ? 0 : 1;
 }
@@ -162,26 +167,28 @@ function compiledOf(path: string): string {
  *
  * @yields the events of both, as if they were one run
  */
-async function* eventsOf(plan: TestPlan, choice: Choice): AsyncGenerator<TestEvent> {
-  const abort = new AbortController();
-  // Each file adds a listener.
-  setMaxListeners(0, abort.signal);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());
+async function* eventsOf(
+  plan: TestPlan,
+  choice: Choice,
+  interrupted: AbortSignal,
+): AsyncGenerator<TestEvent> {
   const totals = new Map<string, number>();
   const lanes = [
     { paths: plan.together, concurrency: choice.concurrency },
     { paths: plan.alone, concurrency: 1 },
   ];
   for (const { paths, concurrency } of lanes) {
-    if (paths.length === 0 || abort.signal.aborted) continue;
+    if (paths.length === 0) continue;
     const events = run({
       files: paths.map(compiledOf),
       concurrency,
       timeout: choice.timeoutMs,
       testNamePatterns: choice.patterns,
-      signal: abort.signal,
+      signal: interrupted,
     }) as AsyncIterable<TestEvent>;
     for await (const event of events) {
+      // From here on, tests that did not run are reported as failed.
+      if (interrupted.aborted) return;
       const [name, count] = totalOf(event) ?? [];
       if (name === undefined) yield event;
       else totals.set(name, (totals.get(name) ?? 0) + Number(count));

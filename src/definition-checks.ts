@@ -1,7 +1,8 @@
 /**
- * Checks of definitions and options.
+ * Checks for definitions and options.
  *
- * A definition is checked when it is created, so that the error's stack contains the user's line.
+ * A definition is checked when it is created, so that the stack trace of an error includes the line
+ * in the user's code.
  *
  * Runs on: any thread. The `check…` functions throw SIM_ERR_DEFINITION_INVALID.
  */
@@ -18,13 +19,13 @@ export function invalidOption(message: string, options?: ErrorOptions): SimurghE
   return makeError("SIM_ERR_OPTION_INVALID", message, options);
 }
 
-/** Formats a value for error messages: numbers, booleans and quoted strings; otherwise its type. */
+/** Formats a value for error messages: a number, boolean or quoted string; otherwise its type. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
 }
 
-/** Checks that a value is an object, and not an array. */
+/** Checks that a value is an object and not an array. */
 export function checkObject(
   subject: string,
   value: unknown,
@@ -34,7 +35,7 @@ export function checkObject(
   throw invalid(`${subject} must be ${form}, got ${kindOf(value)}`);
 }
 
-/** Checks that a value is an object without unknown keys. */
+/** Checks that a value is an object that contains only known keys. */
 export function checkKeys(
   subject: string,
   value: unknown,
@@ -52,15 +53,15 @@ export function checkFunction(subject: string, value: unknown): void {
   throw invalid(`${subject} must be a function, got ${kindOf(value)}`);
 }
 
-/** Names of callbacks. */
+/** The names of the callbacks to check. */
 export interface CallbackNames {
   readonly required?: readonly string[];
   readonly optional?: readonly string[];
-  /** The owner in error messages, as in `init of presence chat`. */
+  /** Owner of the callbacks in error messages, as in `init of presence chat`. */
   readonly owner?: string;
 }
 
-/** Checks that callbacks are functions; optional ones may be undefined. */
+/** Checks that callbacks are functions. Optional callbacks may be undefined. */
 export function checkCallbacks(
   given: object,
   { required = [], optional = [], owner }: CallbackNames,

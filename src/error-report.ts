@@ -1,5 +1,5 @@
 /**
- * Errors in a form that can be sent to another thread, since a structured clone loses the code.
+ * Errors as plain data that can be sent to another thread. A structured clone would lose the code.
  *
  * Runs on: any thread.
  */

@@ -1,6 +1,6 @@
 /**
- * `simurgh`: what most apps need. Further entries are `simurgh/token`, `simurgh/client`,
- * `simurgh/testing`, and `simurgh/raw` for parts of your own.
+ * `simurgh`: the API that most apps need. The other entry points are `simurgh/token`,
+ * `simurgh/client`, `simurgh/testing`, and `simurgh/raw` for custom components.
  */
 
 export { serve } from "./server/server.ts";

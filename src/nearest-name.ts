@@ -1,12 +1,12 @@
 /**
- * Finds the known name that is closest to a misspelt one, for error messages.
+ * Finds the known name that is closest to a misspelled one, for error messages.
  *
  * Runs on: any thread. Pure functions.
  */
 
 /**
- * Returns a hint that follows an unknown name in an error message: `; did you mean shards?`. Empty if
- * no known name is close.
+ * Returns a hint to append to an error message about an unknown name: `; did you mean shards?`.
+ * Returns an empty string if no known name is close.
  */
 export function nearestHint(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
@@ -14,8 +14,8 @@ export function nearestHint(name: string, known: readonly string[]): string {
 }
 
 /**
- * Returns the known name with the smallest edit distance to a name, ignoring case. Undefined if half
- * of the longer name or more would have to change.
+ * Returns the known name with the smallest edit distance to a name, ignoring case. Returns
+ * undefined if at least half of the longer name would have to change.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
@@ -30,8 +30,8 @@ export function nearestName(name: string, known: readonly string[]): string | un
 }
 
 /**
- * Returns the edit distance of two texts: insertions, deletions, substitutions, and swaps of two
- * neighbouring characters (optimal string alignment).
+ * Returns the edit distance between two strings: the number of insertions, deletions,
+ * substitutions, and swaps of adjacent characters (optimal string alignment).
  */
 function editsBetween(from: string, to: string): number {
   let beforePrevious: number[] = [];

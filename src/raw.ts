@@ -1,6 +1,6 @@
 /**
- * `simurgh/raw`: for parts of your own, such as raw sockets and channels, serializers, transports and
- * adapters; and the types that few programs have to name.
+ * `simurgh/raw`: the API for custom components, such as raw sockets and channels, serializers,
+ * transports and adapters; and types that few programs need to import.
  */
 
 export type { HostPresence } from "./server/server.ts";

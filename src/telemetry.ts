@@ -1,8 +1,8 @@
 /**
- * All events that this package publishes through node:diagnostics_channel, in one table.
+ * All events that this package publishes through node:diagnostics_channel, as a table.
  *
- * Subscribe in the thread in which the events occur: in the app module for shards, next to `serve`
- * for main:
+ * Subscribe on the thread on which the events occur: in the app module for events of shards, and
+ * next to `serve` for events of the main thread:
  * `diagnostics_channel.subscribe("simurgh:channel_joined", (event) => …)`.
  *
  * Runs on: any thread. Without subscribers, no event object is created.
@@ -10,7 +10,7 @@
 
 import { channel, type Channel } from "node:diagnostics_channel";
 
-/** The fields of each event, and when it is published. */
+/** The fields of each event, and when the event is published. */
 export const EVENTS = {
   socket_connected:
     "durationMs, transport, params, connectInfo, vsn, result (ok, error): connect returned",
@@ -33,7 +33,7 @@ export const EVENTS = {
   lapped: "from, slots: records from another thread were lost",
   gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:
-    "member, isStalled (true, false), forMs, queuedBytes: a thread stopped reading the records that wait for it, or recovered",
+    "member, isStalled (true, false), forMs, queuedBytes: a thread stopped reading the records waiting for it, or recovered",
   task_ended:
     "name, shard, waitMs, runMs, outcome (done, failed, cancelled, refused, timeout): a task left the pool (published on main)",
   presence_diff:
@@ -49,7 +49,7 @@ export const EVENTS = {
 /** Name of an event, without the prefix `simurgh:`. */
 export type EventName = keyof typeof EVENTS;
 
-/** The diagnostics channel of each event. */
+/** The diagnostics channel for each event. */
 export const telemetry = Object.fromEntries(
   Object.keys(EVENTS).map((name) => [name, channel(`simurgh:${name}`)]),
 ) as Readonly<Record<EventName, Channel>>;

@@ -18,7 +18,10 @@ import {
   unstrippableMessage,
 } from "./typescript.ts";
 
-/** Hooks on the importing thread: Node.js 22.15 and later. The types of Node.js 20 lack them. */
+/**
+ * Module hooks on the importing thread, available since Node.js 22.15. The types of Node.js 20 lack
+ * them.
+ */
 interface SyncHooks {
   resolve(
     specifier: string,
@@ -35,10 +38,11 @@ interface SyncHooks {
 let hasHooks = false;
 
 /**
- * Imports an app module, and returns its default export.
+ * Imports an app module and returns its default export.
  *
- * @param url - a `file:` URL. If it ends in .ts or .mts, the modules that it imports may too
- * @throws SIM_ERR_APP_MODULE if it cannot be imported (`cause` says why), or has no default export
+ * @param url - a `file:` URL. If it ends in .ts or .mts, imported modules may be TypeScript too
+ * @throws SIM_ERR_APP_MODULE if the module cannot be imported (see `cause`) or has no default
+ *   export
  */
 export async function loadAppModule(url: string): Promise<unknown> {
   const subject = "app module";
@@ -52,11 +56,12 @@ export async function loadAppModule(url: string): Promise<unknown> {
 }
 
 /**
- * Imports a module of the user, and returns its exports.
+ * Imports one of the user's modules and returns its exports.
  *
- * @param url - as for `loadAppModule`. If there is no such .js file, the .ts file of that name is used
- * @param subject - what the module is, for messages
- * @throws SIM_ERR_APP_MODULE if it cannot be imported (`cause` says why)
+ * @param url - as for `loadAppModule`. If a .js file does not exist, the .ts file with the same
+ *   name is used
+ * @param subject - description of the module, for error messages
+ * @throws SIM_ERR_APP_MODULE if the module cannot be imported (see `cause`)
  */
 export async function loadModule(url: string, subject: string): Promise<object> {
   const file = fileOf(url, subject);
@@ -102,14 +107,17 @@ function describeImportError(error: unknown, file: string, subject: string): str
   return `${subject} must be free of syntax errors, got ${what}; ${advice}`;
 }
 
-/** Returns what Node.js could not strip, and where, which only the first line of the stack says. */
+/**
+ * Returns the syntax that Node.js could not strip and its location; only the first line of the
+ * stack contains both.
+ */
 function describeNodeError(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const place = error.stack?.split("\n", 1)[0];
   return place === undefined ? undefined : `"${error.message}" at ${place}`;
 }
 
-/** Makes this thread load TypeScript from now on. */
+/** Enables TypeScript on this thread. */
 function acceptTypeScript(): void {
   if (hasHooks) return;
   hasHooks = true;

@@ -1,5 +1,5 @@
 /**
- * Module hooks for TypeScript, for a Node.js that runs hooks on a thread of their own.
+ * Module hooks for TypeScript, for Node.js versions that run hooks on a separate thread.
  *
  * Runs on: the thread on which Node.js runs the module hooks of one shard.
  */
@@ -8,7 +8,7 @@ import type { LoadHook, ResolveHook } from "node:module";
 
 import { stripModule, typeScriptBehind } from "./typescript.ts";
 
-/** Resolves a module; if it does not exist, the TypeScript file of its name. */
+/** Resolves a module or, if it does not exist, the TypeScript file with the same name. */
 export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   try {
     return await nextResolve(specifier, context);
@@ -17,7 +17,7 @@ export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   }
 };
 
-/** Loads a module. Strips its types if Node.js cannot load it. */
+/** Loads a module, stripping its types if Node.js cannot load it. */
 export const load: LoadHook = async (url, context, nextLoad) => {
   try {
     return await nextLoad(url, context);

@@ -1,16 +1,16 @@
 /**
- * TypeScript in app modules: finds the files, and strips their types.
+ * TypeScript in app modules: finds the files and strips their types.
  *
  * Runs on: a shard or a thread of the task pool, or the thread on which Node.js runs its module hooks.
  *
- * Types are replaced with blanks, so lines and columns of stack traces are those of the source.
- * Enums, namespaces and parameter properties need generated code, and are refused.
+ * Types are replaced with blanks, so that lines and columns in stack traces match the source.
+ * Enums, namespaces and parameter properties are rejected, because they need generated code.
  *
  *   "./room.ts"   that file
- *   "./room.js"   room.js if it exists, else room.ts, because tsc wants imports written this way
+ *   "./room.js"   room.js if it exists, otherwise room.ts, because tsc wants such imports
  *   a package     whatever Node.js finds: packages ship JavaScript, node_modules is never stripped
  *
- * Node.js and other hooks go first. These hooks handle only what they cannot.
+ * Node.js and other hooks run first. These hooks handle only modules that the others cannot load.
  */
 
 import { readFileSync } from "node:fs";
@@ -25,22 +25,23 @@ const TYPESCRIPT_FILE = /\.m?ts$/;
 const JAVASCRIPT_FILE = /^(?:\.{0,2}\/|file:).*\.m?js$/;
 const PACKAGES_FOLDER = "/node_modules/";
 
-/** A module, as a load hook returns it. */
+/** A module as returned by a load hook. */
 export interface StrippedModule {
   readonly format: "module";
   readonly source: string;
   readonly shortCircuit: true;
 }
 
-/** Reports whether a module's URL is that of a TypeScript file. */
+/** Reports whether a module's URL refers to a TypeScript file. */
 export function isTypeScript(url: string): boolean {
   return TYPESCRIPT_FILE.test(pathOf(url));
 }
 
 /**
- * Returns the URL of the TypeScript file for a JavaScript file that was not found.
+ * Returns the URL of the TypeScript counterpart of a JavaScript file that was not found.
  *
- * @throws the given error, if it is another one or the specifier is not a JavaScript file
+ * @throws the given error if it is a different one, or if the specifier does not name a JavaScript
+ *   file
  */
 export function typeScriptBehind(specifier: string, error: unknown): string {
   const url = codeOf(error) === "ERR_MODULE_NOT_FOUND" ? typeScriptFor(specifier) : undefined;
@@ -48,15 +49,15 @@ export function typeScriptBehind(specifier: string, error: unknown): string {
   return url;
 }
 
-/** Returns the URL of the TypeScript file for a JavaScript file; undefined for any other file. */
+/** Returns the URL of a JavaScript file's TypeScript counterpart; undefined for any other file. */
 export function typeScriptFor(url: string): string | undefined {
   return JAVASCRIPT_FILE.test(url) ? `${url.slice(0, -"js".length)}ts` : undefined;
 }
 
 /**
- * Returns a TypeScript module without its types, after Node.js did not know its extension.
+ * Returns a TypeScript module with its types stripped, after Node.js has rejected its extension.
  *
- * @throws the given error, if it is another one
+ * @throws the given error if it is a different one
  * @throws SIM_ERR_APP_MODULE if the types cannot be stripped
  */
 export function stripModule(url: string, error: unknown): StrippedModule {
@@ -75,7 +76,7 @@ export function codeOf(error: unknown): unknown {
   return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
 }
 
-/** Returns the message for a file whose types cannot be stripped, with what to do. */
+/** Returns the message for a file whose types cannot be stripped, including a way to fix this. */
 export function unstrippableMessage(what: string): string {
   return (
     `app module must be TypeScript whose types can be stripped, got ${what}; ` +
@@ -84,7 +85,8 @@ export function unstrippableMessage(what: string): string {
 }
 
 function stripTypes(source: string, file: string): string {
-  // Loaded here, because only a Node.js that cannot strip types needs its 4 MB of WebAssembly.
+  // Loaded here, because only Node.js versions that cannot strip types need its 4 MB of
+  // WebAssembly.
   const require = createRequire(import.meta.url);
   const swc = require("@swc/wasm-typescript") as typeof Swc;
   try {
@@ -96,7 +98,7 @@ function stripTypes(source: string, file: string): string {
   }
 }
 
-/** Returns what the stripper has thrown, a plain object, with its place. */
+/** Describes an error of the stripper, which is a plain object, including its location. */
 function describeStripError(error: unknown, file: string): string {
   if (typeof error !== "object" || error === null || !("message" in error)) {
     return `${String(error)} in ${file}`;

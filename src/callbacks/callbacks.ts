@@ -11,18 +11,19 @@
  *                                                           +--timed out--> failed
  *
  * Runs on: shard; one for all its channels and raw sockets.
- * Full: a letter that finds the mailbox full (`maxMailbox`), and a callback that does not settle in
+ * Full: if too many bytes of a connection's messages wait (`maxWaitingBytes`), it is closed. A letter that finds the mailbox full (`maxMailbox`), and a callback that does not settle in
  *       time (`handlerTimeoutMs`, `joinTimeoutMs`), end the callee through its `failed`.
  */
 
 import { makeError } from "../errors.ts";
 import { LiveCount } from "./live-count.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailbox, type Waitable } from "./mailbox.ts";
 import { handlerTimeout, ignoreOutcome, isThenable } from "./promises.ts";
 import { TurnQueue, type TurnTaker } from "./turn-queue.ts";
+import { WaitingBytes, type WaitingOwner } from "./waiting-bytes.ts";
 
 /** A channel or a raw socket. The fields are written by Callbacks only. */
-export interface Callee<Letter = unknown> extends TurnTaker {
+export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   /** True while a synchronous callback is on the stack. */
   isRunning: boolean;
   /** True while the promise of a callback has not settled. */
@@ -36,6 +37,8 @@ export interface Callee<Letter = unknown> extends TurnTaker {
   /** Created when a first letter has to wait, dropped when none waits. */
   mailbox: Mailbox<Letter> | undefined;
 
+  /** The socket of its connection. */
+  readonly owner: WaitingOwner;
   /** False if letters wait for their turn even while it is idle. */
   readonly takesAtOnce: boolean;
   /** True while letters must wait, because its join has not been answered. */
@@ -71,6 +74,8 @@ interface Awaited {
 export class Callbacks {
   /** Channels and raw sockets whose last callback has not finished. */
   readonly live = new LiveCount();
+  /** Bytes of messages that wait in mailboxes and behind joins. */
+  readonly waiting: WaitingBytes;
   readonly #maxMailbox: number;
   readonly #handlerTimeoutMs: number;
   readonly #awaited = new Map<Callee, Awaited>();
@@ -78,11 +83,14 @@ export class Callbacks {
 
   constructor({
     maxMailbox,
+    maxWaitingBytes,
     handlerTimeoutMs,
   }: {
     readonly maxMailbox: number;
+    readonly maxWaitingBytes: number;
     readonly handlerTimeoutMs: number;
   }) {
+    this.waiting = new WaitingBytes(maxWaitingBytes);
     this.#maxMailbox = maxMailbox;
     this.#handlerTimeoutMs = handlerTimeoutMs;
   }
@@ -90,14 +98,14 @@ export class Callbacks {
   // -- letters -----------------------------------------------------------------------------------
 
   /** Reports whether a letter would be handled at once. */
-  isFree<Letter>(callee: Callee<Letter>): boolean {
+  isFree<Letter extends Waitable>(callee: Callee<Letter>): boolean {
     return (
       !callee.isRunning && !callee.isBusy && callee.mailbox === undefined && callee.takesAtOnce
     );
   }
 
   /** Handles a letter, now or in its turn. If there is no room for it, the callee has failed. */
-  receive<Letter>(callee: Callee<Letter>, letter: Letter): void {
+  receive<Letter extends Waitable>(callee: Callee<Letter>, letter: Letter): void {
     if (this.isFree(callee)) {
       callee.handle(letter);
       this.flush(callee);
@@ -105,7 +113,7 @@ export class Callbacks {
   }
 
   /** Handles a letter that no client can send at will, for which there is always room. */
-  tell<Letter>(callee: Callee<Letter>, letter: Letter): void {
+  tell<Letter extends Waitable>(callee: Callee<Letter>, letter: Letter): void {
     if (this.isFree(callee)) {
       callee.handle(letter);
       this.flush(callee);
@@ -113,17 +121,27 @@ export class Callbacks {
   }
 
   /** Puts a letter into the mailbox. If there is no room for it, the callee has failed. */
-  keep<Letter>(callee: Callee<Letter>, letter: Letter): void {
+  keep<Letter extends Waitable>(callee: Callee<Letter>, letter: Letter): void {
     if (!callee.takesLetters) return;
+    const { owner } = callee;
+    const { bytes = 0 } = letter;
+    if (bytes > 0 && !this.waiting.add(owner, bytes)) {
+      owner.waitTooMuch();
+      return;
+    }
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
-    if (callee.mailbox.tryPut(letter)) this.#schedule(callee);
+    if (callee.mailbox.tryPut(letter)) {
+      this.#schedule(callee);
+      return;
+    }
+    this.waiting.remove(owner, bytes);
     // The callback that fills it is on the stack, and its callee ends when it returns.
-    else if (callee.isRunning) callee.isOverfull = true;
+    if (callee.isRunning) callee.isOverfull = true;
     else callee.failed(null, this.#mailboxFull());
   }
 
   /** Puts a letter into the mailbox, for which there is always room. */
-  keepAlways<Letter>(callee: Callee<Letter>, letter: Letter): void {
+  keepAlways<Letter extends Waitable>(callee: Callee<Letter>, letter: Letter): void {
     if (!callee.takesLetters) return;
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
     callee.mailbox.put(letter);
@@ -131,29 +149,37 @@ export class Callbacks {
   }
 
   /** Handles now what waits for a callee, unless one of its callbacks is running. */
-  flush<Letter>(callee: Callee<Letter>): void {
+  flush<Letter extends Waitable>(callee: Callee<Letter>): void {
     if (callee.mailbox) this.#runMailbox(callee);
   }
 
   /** Handles what waits for a callee once the loop has read all input that has arrived. */
-  flushLater<Letter>(callee: Callee<Letter>): void {
+  flushLater<Letter extends Waitable>(callee: Callee<Letter>): void {
     if (callee.mailbox) this.#turns.add(callee);
   }
 
-  #schedule<Letter>(callee: Callee<Letter>): void {
+  /** Drops the letters that wait for a callee. */
+  dropMailbox<Letter extends Waitable>(callee: Callee<Letter>): void {
+    const bytes = callee.mailbox?.bytes ?? 0;
+    callee.mailbox = undefined;
+    if (bytes > 0) this.waiting.remove(callee.owner, bytes);
+  }
+
+  #schedule<Letter extends Waitable>(callee: Callee<Letter>): void {
     const isAwaited = callee.isBusy || callee.isRunning || callee.isWaiting;
     if (!isAwaited) this.#turns.add(callee);
   }
 
-  #runMailbox<Letter>(callee: Callee<Letter>): void {
+  #runMailbox<Letter extends Waitable>(callee: Callee<Letter>): void {
     for (let count = 0; count < LETTERS_PER_TURN; count += 1) {
       if (callee.isBusy || callee.isRunning || callee.isWaiting) return;
       const letter = callee.takesLetters ? callee.mailbox?.take() : undefined;
       if (letter === undefined) {
-        callee.mailbox = undefined;
+        this.dropMailbox(callee);
         callee.emptied();
         return;
       }
+      if (letter.bytes !== undefined) this.waiting.remove(callee.owner, letter.bytes);
       callee.handle(letter);
     }
     // A callee that keeps sending to itself must not keep the others from their turn.

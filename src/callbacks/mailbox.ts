@@ -6,8 +6,15 @@
  *       at will, such as the end of the connection. Otherwise a full channel could not be left.
  */
 
+/** A letter that may wait. */
+export interface Waitable {
+  readonly kind: string;
+  /** Length of the frame that it came in, if a client sent it. */
+  readonly bytes?: number;
+}
+
 /** A queue of letters with a bound. */
-export class Mailbox<Letter> {
+export class Mailbox<Letter extends Waitable> {
   readonly #bound: number;
   #letters: Letter[] = [];
   #next = 0;
@@ -20,6 +27,13 @@ export class Mailbox<Letter> {
   /** Letters that wait. */
   get length(): number {
     return this.#letters.length - this.#next;
+  }
+
+  /** Bytes of the letters that wait. */
+  get bytes(): number {
+    let sum = 0;
+    for (const { bytes = 0 } of this.#letters.slice(this.#next)) sum += bytes;
+    return sum;
   }
 
   /** Adds a letter, unless the mailbox is full. Returns whether it was added. */

@@ -55,7 +55,13 @@ import type { Incoming } from "./verbatim.ts";
 /** What may wait in a channel's mailbox. */
 export type ChannelLetter =
   | { readonly kind: "joined" }
-  | { readonly kind: "in"; readonly event: unknown; readonly payload: unknown; readonly ref: Ref }
+  | {
+      readonly kind: "in";
+      readonly event: unknown;
+      readonly payload: unknown;
+      readonly ref: Ref;
+      readonly bytes: number;
+    }
   | { readonly kind: "out"; readonly event: string; readonly payload: unknown }
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "expiring"; readonly leftMs: number }
@@ -258,7 +264,7 @@ export class Channel
     );
   }
 
-  receiveIn(message: Message, frame: string | undefined): void {
+  receiveIn(message: Message, frame: string | undefined, bytes: number): void {
     const { callbacks } = this.shared;
     const handler = this.definition.handleIn.get(message.event);
     const incoming = handler?.intake ? handler.intake(this, message, frame) : message;
@@ -268,7 +274,7 @@ export class Channel
       return;
     }
     const { event, payload, ref } = incoming;
-    callbacks.keep(this, { kind: "in", event, payload, ref });
+    callbacks.keep(this, { kind: "in", event, payload, ref, bytes });
   }
 
   leave({ ref }: Message): void {
@@ -278,6 +284,10 @@ export class Channel
 
   flush(): void {
     this.shared.callbacks.flush(this);
+  }
+
+  dropWaiting(): void {
+    this.shared.callbacks.dropMailbox(this);
   }
 
   /** Does nothing: the client is told by the close of its connection. */
@@ -616,7 +626,7 @@ export class Channel
     else if (this.state === STATE.joining) takeStep(this, "refused");
     callbacks.forget(this);
     this.detach();
-    this.mailbox = undefined;
+    callbacks.dropMailbox(this);
     clearTimers(this);
     for (const topic of this.topics ?? []) pubsub.unsubscribe(topic, this);
     this.topics = undefined;

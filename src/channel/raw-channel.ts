@@ -222,6 +222,8 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   /** Does nothing: each message is handled as soon as it is read. */
   flush(): void {}
 
+  dropWaiting(): void {}
+
   tooSlow(): void {}
 
   drain(): void {

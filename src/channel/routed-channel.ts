@@ -7,6 +7,7 @@
 
 import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason } from "../callbacks/results.ts";
+import type { WaitingOwner } from "../callbacks/waiting-bytes.ts";
 import type { Buckets } from "../limits/own-limits.ts";
 import type { Message, Ref } from "../protocol/message.ts";
 import type { Serializer } from "../protocol/serializer.ts";
@@ -42,12 +43,15 @@ export interface RoutedChannel {
    * Handles a message of the client.
    *
    * @param frame - the text frame that it came in; undefined for a binary frame
+   * @param bytes - length of the frame
    */
-  receiveIn(message: Message, frame: string | undefined): void;
+  receiveIn(message: Message, frame: string | undefined, bytes: number): void;
   /** Handles the client's leave. */
   leave(message: Message): void;
   /** Handles now what waits for it, unless one of its callbacks is running. */
   flush(): void;
+  /** Drops what waits for it: its connection is about to be closed because of it. */
+  dropWaiting(): void;
   /** Called before its connection is closed because the shard closes. */
   drain(): void;
   /** Called when its connection is about to expire. */
@@ -65,6 +69,8 @@ export interface WaitingMessage {
   readonly message: Message;
   /** The text frame that it came in, if a channel may need it. */
   readonly frame: string | undefined;
+  /** Length of the frame. */
+  readonly bytes: number;
 }
 
 /** State of a join that has not been answered. */
@@ -86,7 +92,7 @@ export interface NewChannel {
 }
 
 /** A socket, as its channels know it. */
-export interface ChannelOwner {
+export interface ChannelOwner extends WaitingOwner {
   readonly connection: Connection;
   readonly serializer: Serializer;
   readonly id: string | null;

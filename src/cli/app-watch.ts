@@ -1,9 +1,9 @@
 /**
  * Reports which files of an app were saved.
  *
- * File system events only trigger a check. The check compares the contents of the files with those
- * of the last report. So a save during a restart is not missed, and a file that was only touched is
- * not reported.
+ * File system events only trigger a check. The check compares the contents of the files with their
+ * contents at the last report. A save during a restart is therefore not missed, and a file that was
+ * only touched is not reported.
  *
  * Runs on: main.
  */
@@ -12,7 +12,8 @@ import { FolderWatch } from "./folder-watch.ts";
 import { changedFiles, readImportGraph, type ImportGraph } from "./import-graph.ts";
 
 /**
- * Delay between the last event and the check: editors write in steps, a checkout writes many files.
+ * Delay between the last event and the check, because editors write in steps and a checkout writes
+ * many files.
  */
 const QUIET_MS = 50;
 
@@ -39,14 +40,14 @@ export class AppWatch {
     return [...this.#reported.keys()];
   }
 
-  /** Whether a call of `changed` is pending. */
+  /** Whether a call to `changed` is pending. */
   get isAwaited(): boolean {
     return this.#resolve !== undefined;
   }
 
   /**
-   * Resolves with the files that were saved since the last report, or with none after `close`. Only
-   * one call may be pending.
+   * Resolves with the files that were saved since the last report, or with an empty list after
+   * `close`. Only one call may be pending.
    */
   async changed(): Promise<string[]> {
     if (this.#isClosed) return [];
@@ -72,7 +73,7 @@ export class AppWatch {
   }
 
   #check(): void {
-    // Watch first, then read: a write in between triggers the new watchers.
+    // Watch first and read afterwards, so that a write in between triggers the new watchers.
     this.#folders.watch([...readImportGraph(this.#app).keys()]);
     const now = readImportGraph(this.#app);
     const files = changedFiles(this.#reported, now);

@@ -11,11 +11,11 @@ export interface Command {
   readonly usage: string;
   /** One-line description. */
   readonly about: string;
-  /** More lines of help, printed before the options. */
+  /** Additional lines of help, printed before the options. */
   readonly details: readonly string[];
-  /** Flags without a value. */
+  /** Flags that have no value. */
   readonly switches?: readonly string[];
-  /** The complete help of a command that does not take server options. */
+  /** The complete help text of a command that has no server options. */
   readonly help?: string;
   /** Runs the command. Resolves when it has started. If it throws, the process ends. */
   run(args: readonly string[]): Promise<void>;

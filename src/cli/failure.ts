@@ -11,7 +11,7 @@ export const EXIT_FAILED = 1;
 /** Exit code of a command with invalid arguments. */
 const EXIT_USAGE = 2;
 
-/** Most causes that are printed. */
+/** Maximum number of causes to print. */
 const MAX_CAUSES = 4;
 
 /** A failure, as shown in a terminal. */
@@ -20,7 +20,7 @@ export interface Failure {
   readonly exitCode: number;
 }
 
-/** Formats an error: a line for the error, and a line for each cause. */
+/** Formats an error: one line for the error, and one line for each cause. */
 export function failureOf(error: unknown): Failure {
   if (hasCode(error, "SIM_ERR_OPTION_INVALID")) {
     return { text: `simurgh: ${messageOf(error)}`, exitCode: EXIT_USAGE };
@@ -29,7 +29,7 @@ export function failureOf(error: unknown): Failure {
   let shown = messageOf(error);
   let cause = causeOf(error);
   for (let depth = 0; depth < MAX_CAUSES && cause !== undefined; depth += 1) {
-    // Some messages already contain that of their cause.
+    // Some messages already contain the message of their cause.
     if (!shown.includes(messageOf(cause))) lines.push(`  cause: ${messageOf(cause)}`);
     shown += messageOf(cause);
     cause = causeOf(cause);
@@ -46,7 +46,9 @@ function messageOf(error: unknown): string {
   return message.replaceAll(/\s*\n\s*/g, " ");
 }
 
-/** Returns the location of an error in the user's code. Errors of this package need none. */
+/**
+ * Returns the location of an error in the user's code. This package's own errors do not need one.
+ */
 function placeOf(error: unknown): string {
   if (!(error instanceof Error) || ("code" in error && String(error.code) in ERRORS)) return "";
   const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));

@@ -30,7 +30,7 @@ export interface Arguments {
   readonly isHelp: boolean;
   /** Switches that were given. */
   readonly switches: readonly string[];
-  /** Values of flags, by their environment variables. */
+  /** Values of flags, by environment variable. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -45,8 +45,8 @@ export const FLAGS: readonly Flag[] = NAMES.filter((option) => !SECRETS.includes
 /**
  * Parses the arguments of a command.
  *
- * @param switches - additional flags of the command without a value, such as `watch`
- * @throws SIM_ERR_OPTION_INVALID for an unknown flag, or a flag without its value
+ * @param switches - additional flags of the command that have no value, such as `watch`
+ * @throws SIM_ERR_OPTION_INVALID for an unknown flag, or a flag with a missing value
  */
 export function parseArguments(
   command: string,
@@ -63,7 +63,7 @@ export function parseArguments(
       help: { type: "boolean", short: "h" },
     },
     allowPositionals: true,
-    // Not strict: its own error messages span several lines and do not name our ranges.
+    // Not strict, because the parser's own error messages span several lines and omit valid ranges.
     strict: false,
     tokens: true,
   });
@@ -84,7 +84,7 @@ export function parseArguments(
  * Returns the options for a server. Flags override the environment, which overrides `defaults`.
  *
  * @param defaults - values of variables that are set neither by a flag nor in the environment
- * @throws SIM_ERR_OPTION_INVALID, naming the flag or the variable
+ * @throws SIM_ERR_OPTION_INVALID, naming the flag or the environment variable
  */
 export function optionsOf(
   { variables }: Arguments,

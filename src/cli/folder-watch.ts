@@ -1,8 +1,8 @@
 /**
- * Watches files for changes, independent of how an editor writes them.
+ * Watches files for changes, regardless of how an editor writes them.
  *
- * Watches the folders, not the files: a file's watcher stops working when another file is renamed
- * to its name. If a folder does not exist yet, its nearest existing parent is watched.
+ * Watches folders rather than files, because a file's watcher stops working when another file is
+ * renamed over it. If a folder does not exist yet, its nearest existing parent is watched.
  *
  * Runs on: main.
  * Owns: its watchers, which keep the process alive until `close`.
@@ -30,7 +30,7 @@ export class FolderWatch {
     const old = this.#watchers;
     this.#files = files;
     const folders = new Set(files.map((file) => existingFolder(dirname(file))));
-    // Replace all watchers. If a folder was replaced by another, its old watcher reports nothing.
+    // Replace all watchers, because the old watcher of a folder that was replaced reports nothing.
     this.#watchers = [...folders].map((folder) => this.#watchFolder(folder));
     for (const watcher of old) watcher.close();
     // A folder may have been created or removed before its parent was watched.
@@ -50,7 +50,7 @@ export class FolderWatch {
   }
 
   #startWatcher(given: string): FSWatcher {
-    // The folder may have been removed since it was checked. Then watch its parent.
+    // The folder may have been removed since it was checked. If so, watch its parent.
     for (let folder = given; ; folder = existingFolder(dirname(folder))) {
       try {
         return watch(folder, (_kind, name) => {
@@ -58,7 +58,7 @@ export class FolderWatch {
         });
       } catch (error) {
         if (!isGone(error) || dirname(folder) === folder) throw error;
-        // It may have been created again already.
+        // The folder may already have been created again.
         this.#onEvent();
       }
     }

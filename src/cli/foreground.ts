@@ -10,8 +10,8 @@
  * With --watch, if the app cannot be loaded at the start, it waits until the app is saved or a
  * signal arrives.
  *
- * SIGHUP restarts the shards, which load the app again. If it means that the terminal was closed,
- * it stops the server like the other signals.
+ * SIGHUP restarts the shards, which load the app again. If SIGHUP was sent because the terminal was
+ * closed, it stops the server like the other signals.
  *
  * Runs on: main. The only place that installs signal handlers; an embedded server has none.
  */
@@ -30,7 +30,7 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /**
  * Starts a server, and prints its address and how to stop it.
  *
- * @param watch - reports when the app was saved, so that the shards are restarted
+ * @param watch - reports when the app was saved; the shards are then restarted
  */
 export async function runInForeground(
   options: ServeOptions,
@@ -62,7 +62,7 @@ async function start(
   try {
     return await serveOnceLoadable({ ...options, logger: terminalLog(say) }, hotReload);
   } catch (error) {
-    // Its watchers would keep the process alive.
+    // The watchers would keep the process alive.
     hotReload.watch.close();
     throw error;
   }
@@ -120,7 +120,7 @@ class Stopper {
     const isStarting = this.#watch?.isAwaited !== true;
     this.#watch?.close();
     if (isStarting) say(`${signal}: stopping after the start; repeat to stop immediately`);
-    // Only waiting for an app that can be loaded, so there is nothing to close.
+    // The server is only waiting for an app that can be loaded, so there is nothing to close.
     else this.#stopped();
   }
 
@@ -137,8 +137,8 @@ class Stopper {
   #stopped(): void {
     say("stopped");
     if (!this.#isHungUp) return;
-    // End by SIGHUP, as without a handler. On a normal exit Node.js would crash while it restores
-    // the closed terminal.
+    // End by SIGHUP, as a process without a handler does. On a normal exit, Node.js would crash
+    // while restoring the closed terminal.
     process.removeAllListeners("SIGHUP");
     process.kill(process.pid, "SIGHUP");
   }
@@ -173,7 +173,7 @@ class Restarter {
 }
 
 /**
- * Restarts one shard after the other. Stops at the first failure, since the rest would fail too.
+ * Restarts the shards one by one. Stops at the first failure, because the rest would fail too.
  */
 async function restartAll(server: Server): Promise<void> {
   for (let shard = 0; shard < server.shards; shard += 1) {

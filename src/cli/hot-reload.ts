@@ -17,7 +17,7 @@ import type { AppWatch } from "./app-watch.ts";
 import { failureOf } from "./failure.ts";
 import { syntaxPlace } from "./syntax-place.ts";
 
-/** Errors that a change of the app cannot fix. */
+/** Errors that a change to the app cannot fix. */
 const NOT_OF_THE_APP = [
   "SIM_ERR_OPTION_INVALID",
   "SIM_ERR_ENGINE_UNAVAILABLE",
@@ -33,10 +33,10 @@ export interface HotReload {
 }
 
 /**
- * Starts a server. If the app cannot be loaded, tries again each time it is saved.
+ * Starts a server. If the app cannot be loaded, tries again each time the app is saved.
  *
  * @returns undefined if the watch was closed before the app could be loaded
- * @throws any error of `serve` that a change of the app cannot fix
+ * @throws any error of `serve` that a change to the app cannot fix
  */
 export async function serveOnceLoadable(
   options: ServeOptions,

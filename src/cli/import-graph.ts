@@ -4,7 +4,7 @@
  * Imports are found in the source text, by the relative specifiers of `import`, `export … from`,
  * `require` and `new URL`. This works the same on every Node.js version, does not involve the
  * threads that load the app, and also finds task modules, files that the app reads, and files that
- * do not exist yet. Specifiers in comments are watched too, which does no harm. Computed specifiers
+ * do not exist yet. Specifiers in comments are watched too, which is harmless. Computed specifiers
  * and packages are not found; use SIGHUP after changing those.
  *
  * Runs on: main.
@@ -54,7 +54,7 @@ function importsOf(file: string, content: Buffer): string[] {
   );
 }
 
-/** Returns the files that a path can refer to, such as a .ts for a .js, or a path without .js. */
+/** Returns the files that a path can refer to: for example, a .js path can refer to a .ts file. */
 function candidatesFor(path: string): string[] {
   if (extname(path) === "") return [path, `${path}.js`, `${path}.json`];
   return /\.m?js$/.test(path) ? [path, path.replace(/js$/, "ts")] : [path];
@@ -64,7 +64,7 @@ function contentOf(file: string): Buffer | undefined {
   try {
     return readFileSync(file);
   } catch {
-    // The file does not exist, or is a folder.
+    // The file does not exist or is a folder.
     return undefined;
   }
 }

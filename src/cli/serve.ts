@@ -17,7 +17,7 @@ import { runInForeground } from "./foreground.ts";
 import { packageVersion } from "./version.ts";
 
 const SWITCHES = ["watch"] as const;
-/** Default with --watch: enough to find bugs across shards, and quick to reload. */
+/** Default number of shards with --watch: enough to find cross-shard bugs, and quick to reload. */
 const WATCHED_SHARDS = "2";
 
 /** The command `serve`. */

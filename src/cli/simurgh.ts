@@ -23,8 +23,8 @@ try {
 } catch (error) {
   const { text, exitCode } = failureOf(error);
   process.stderr.write(`${text}\n`);
-  // Not process.exit, so that the text is written completely. Everything started has stopped
-  // already.
+  // Do not call process.exit, which could truncate the output. Everything that was started has
+  // already stopped.
   process.exitCode = exitCode;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Finds the location of a syntax error, since an import error names neither file nor line.
+ * Finds the location of a syntax error, because an import error contains neither the file nor the
+ * line.
  *
- * Runs on: main, in development only: each file is checked by a process.
+ * Runs on: main, in development only; each file is checked in a process of its own.
  */
 
 import { execFile } from "node:child_process";

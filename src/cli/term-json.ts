@@ -1,6 +1,6 @@
 /**
- * Erlang terms as JSON. A term without a JSON form is an object with a single key that starts with
- * `$`.
+ * Erlang terms as JSON. A term that JSON cannot represent becomes an object with a single key that
+ * starts with `$`.
  *
  *   {"$atom": "user"}   {"$tuple": ["user", 5]}   {"$bytes": base64}   {"$bigint": "1234…"}
  *   {"$map": [[key, value], …]}      a map with keys that are not text, or a key like these
@@ -49,7 +49,7 @@ export function termOfJson(json: unknown): Term {
   return Object.fromEntries(entries.map(([key, part]) => [key, termOfJson(part)]));
 }
 
-/** Parsers of the forms. They return undefined for an invalid value. */
+/** Parsers for the `$` forms. They return undefined for an invalid value. */
 const READERS = {
   $atom: (value: unknown) => (typeof value === "string" ? Atom.of(value) : undefined),
   $tuple: (value: unknown) => (Array.isArray(value) ? new Tuple(value.map(termOfJson)) : undefined),

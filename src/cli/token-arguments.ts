@@ -1,5 +1,6 @@
 /**
- * Arguments of `simurgh token`. The secret is not an argument, since others can read arguments.
+ * Arguments of `simurgh token`. The secret is not an argument, because other users can read a
+ * process's arguments.
  *
  * Runs on: main.
  */
@@ -16,7 +17,7 @@ export type TokenAction = "sign" | "encrypt" | "verify" | "decrypt";
 /** Parsed arguments. */
 export interface TokenArguments {
   readonly action: TokenAction;
-  /** Data or a token; undefined if it is read from standard input. */
+  /** Data or a token; undefined to read it from standard input. */
   readonly subject: string | undefined;
   readonly salt: string;
   readonly secretFile: string | undefined;
@@ -81,9 +82,9 @@ export function parseTokenArguments(args: readonly string[]): TokenArguments {
 }
 
 /**
- * Returns the secret from its file or, without a file, from the environment.
+ * Returns the secret from the given file or, if no file is given, from the environment.
  *
- * @throws SIM_ERR_OPTION_INVALID if there is none
+ * @throws SIM_ERR_OPTION_INVALID if there is no secret
  */
 export function secretOf(
   file: string | undefined,
@@ -96,7 +97,9 @@ export function secretOf(
   );
 }
 
-/** Replaces the name of Token's option in an error message with the flag or variable. */
+/**
+ * Replaces the option name at the start of an error message with the flag or variable that set it.
+ */
 export function withTypedNames(error: unknown, secretFile: string | undefined): unknown {
   if (!(error instanceof Error)) return error;
   const [subject = ""] = error.message.split(" ", 1);

@@ -1,5 +1,5 @@
 /**
- * `simurgh token`: creates and reads Phoenix.Token tokens, for example to debug those of clients.
+ * `simurgh token`: creates and reads Phoenix.Token tokens, for example to debug a client's token.
  *
  * Runs on: main.
  */

@@ -2,7 +2,7 @@
  * The official client with the types of an app: its channels by topic, and their events.
  *
  * Runs on: a client, in a browser or elsewhere.
- * Owns: the open replies of its channels. The socket and its connection are yours.
+ * Owns: the pending replies of its channels. The socket and its connection belong to the caller.
  */
 
 import type { PayloadArgument } from "../channel/channel-socket.ts";
@@ -16,12 +16,15 @@ import {
   type RequestOptions,
 } from "./reply.ts";
 
-/** A socket of the official client; the part that is used here, of any release and any types of it. */
+/**
+ * The part of the official client's `Socket` that is used here; compatible with any release and any
+ * of its type definitions.
+ */
 export interface PhoenixSocket {
   channel(topic: string, params?: object): PhoenixChannel;
 }
 
-/** A channel of the official client; the part that is used here. */
+/** The part of the official client's `Channel` that is used here. */
 export interface PhoenixChannel {
   readonly state: string;
   join(timeout?: number): PhoenixPush;
@@ -34,8 +37,8 @@ export interface PhoenixChannel {
 }
 
 /**
- * Type of a value after it was sent: as JSON, or an ArrayBuffer for bytes, which is what the official
- * client sends and receives.
+ * The type of a value after transmission: as parsed from JSON, or an ArrayBuffer for bytes, because
+ * the official client sends and receives bytes as ArrayBuffers.
  */
 export type Serialized<Value> = unknown extends Value
   ? Value
@@ -80,7 +83,7 @@ type RequestArguments<Payload> = object extends Payload
  * socket.connect();
  * ```
  *
- * If an app has sockets at several paths, the second type says which:
+ * If an app has sockets at several paths, the second type parameter selects one:
  * `Client<typeof app, "/socket">`.
  */
 export class Client<App, Path extends string = string> {
@@ -92,10 +95,10 @@ export class Client<App, Path extends string = string> {
   }
 
   /**
-   * Returns a channel that is not joined yet.
+   * Creates a channel, without joining it.
    *
-   * @param params - parameters of its joins. A function is called for each join; this needs release
-   *   1.3 or later of the official client
+   * @param params - join parameters, or a function that is called for each join; a function
+   *   requires release 1.3 or later of the official client
    */
   channel<const Topic extends AppTopic<App, Path>>(
     topic: Topic,
@@ -108,9 +111,9 @@ export class Client<App, Path extends string = string> {
 /** A channel of a client. */
 export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
   readonly topic: string;
-  /** The channel of the official client, for everything else. */
+  /** The official client's channel, for everything that this class does not cover. */
   readonly channel: PhoenixChannel;
-  /** Requests that are lost if the channel ends. */
+  /** Pending requests, which are lost if the channel ends. */
   readonly #open = new Set<GiveUp>();
 
   constructor(topic: string, channel: PhoenixChannel) {
@@ -125,17 +128,18 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
   }
 
   /**
-   * Joins the channel. After a rejection the official client keeps trying, until you `leave`.
+   * Joins the channel. After a rejection, the official client keeps retrying until `leave` is
+   * called.
    *
    * @returns the payload of the join's reply
-   * @throws SIM_ERR_REPLY_REFUSED, SIM_ERR_REPLY_TIMEOUT, or the signal's reason; as rejections
+   * @throws SIM_ERR_REPLY_REFUSED, SIM_ERR_REPLY_TIMEOUT or the signal's reason, as a rejection
    */
   async join(options: RequestOptions = {}): Promise<Serialized<Types["joined"]>> {
     options.signal?.throwIfAborted();
     return awaitReply(`join of ${this.topic}`, this.channel.join(options.timeoutMs), options);
   }
 
-  /** Leaves the channel. Resolves when the server has confirmed it. Throws as `join` does. */
+  /** Leaves the channel. Resolves when the server has confirmed this. Throws as `join` does. */
   async leave(options: RequestOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     await awaitReply(`leave of ${this.topic}`, this.channel.leave(options.timeoutMs), options);
@@ -144,7 +148,7 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
   /**
    * Calls a function with each payload of an event.
    *
-   * @returns a function that stops it
+   * @returns a function that removes the callback
    */
   on<Event extends keyof Types["out"] & string>(
     event: Event,
@@ -154,7 +158,7 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
     return () => this.channel.off(event, ref);
   }
 
-  /** Sends an event without waiting for a reply. Until the join is answered, the event is queued. */
+  /** Sends an event without waiting for a reply. The event is queued until the join is answered. */
   push<Event extends keyof Types["in"] & string>(
     event: Event,
     ...[payload]: PayloadArgument<PayloadOf<Types["in"][Event]>>
@@ -166,16 +170,17 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
    * Sends an event whose handler replies, and waits for the reply.
    *
    * @returns the payload of a reply with status `ok`
-   * @throws SIM_ERR_REPLY_REFUSED, SIM_ERR_REPLY_TIMEOUT, or the signal's reason; SIM_ERR_REPLY_LOST
-   *   if the channel ended or the connection broke before the reply: the handler may have run or
-   *   not; as rejections
+   * @throws SIM_ERR_REPLY_REFUSED, SIM_ERR_REPLY_TIMEOUT or the signal's reason, as a rejection;
+   *   SIM_ERR_REPLY_LOST if the channel ended or the connection broke before the reply, in which
+   *   case the handler may or may not have run
    */
   async request<Event extends RequestEvent<Types["in"]>>(
     event: Event,
     ...[payload, options = {}]: RequestArguments<PayloadOf<Types["in"][Event]>>
   ): Promise<ReplyOf<Types["in"][Event]>> {
     options.signal?.throwIfAborted();
-    // A push before the join is answered is kept, and sent after the next join: it cannot be lost.
+    // A push made before the join is answered is queued and sent after the next join, so it cannot
+    // be lost.
     const open = this.channel.state === "joined" ? this.#open : undefined;
     const push = this.channel.push(event, payload ?? {}, options.timeoutMs);
     return awaitReply(`${event} on ${this.topic}`, push, options, open);

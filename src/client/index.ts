@@ -1,7 +1,7 @@
 /**
  * `simurgh/client`: the official client with the types of an app, and replies as promises.
  *
- * Imports only types from the server, so none of it gets into a page.
+ * Imports only types from the server, so that no server code is included in a page.
  *
  * Runs on: a client, in a browser or elsewhere.
  */

@@ -2,25 +2,29 @@
  * The reply to a push of the official client, as a promise.
  *
  * Runs on: a client, in a browser or elsewhere.
- * Owns: until it settles, an entry among the channel's open replies and a listener on the signal.
+ * Owns: an entry among the channel's pending replies and a listener on the signal, until the reply
+ *       settles.
  */
 
 import type { ErrorCode } from "../errors.ts";
 
-/** A push of the official client; the part that is used here. */
+/** The part of the official client's `Push` that is used here. */
 export interface PhoenixPush {
   receive(status: string, callback: (response: unknown) => void): unknown;
 }
 
-/** How long to wait for a reply. */
+/** Options for waiting for a reply. */
 export interface RequestOptions {
-  /** Longest time until the reply (ms). By default the socket's `timeout`, which is 10 000. */
+  /** Time limit for the reply (ms). Default: the socket's `timeout`, which is 10 000 by default. */
   readonly timeoutMs?: number;
-  /** Ends the wait when it is aborted. The server may still handle what was sent. */
+  /** Stops waiting when aborted. The server may still handle the message. */
   readonly signal?: AbortSignal;
 }
 
-/** Why there is no reply. After an abort, promises reject with the signal's reason instead. */
+/**
+ * Thrown if a reply is an error or does not arrive. After an abort, promises reject with the
+ * signal's reason instead.
+ */
 export interface ReplyError extends Error {
   readonly code: ErrorCode &
     ("SIM_ERR_REPLY_REFUSED" | "SIM_ERR_REPLY_TIMEOUT" | "SIM_ERR_REPLY_LOST");
@@ -28,10 +32,10 @@ export interface ReplyError extends Error {
   readonly response: unknown;
 }
 
-/** Rejects one open reply. */
+/** Rejects a pending reply. */
 export type GiveUp = (reason: unknown) => void;
 
-/** Makes a ReplyError. */
+/** Creates a ReplyError. */
 export function replyError(
   code: ReplyError["code"],
   message: string,
@@ -43,9 +47,9 @@ export function replyError(
 /**
  * Waits for the reply to a push.
  *
- * @param what - what was sent, for messages
- * @param open - gets a function that rejects the reply, while it is waited for
- * @throws ReplyError, or the signal's reason; as rejections
+ * @param what - description of the message, for errors
+ * @param open - contains a function that rejects the reply while it is pending
+ * @throws ReplyError or the signal's reason, as a rejection
  */
 export async function awaitReply<Response>(
   what: string,

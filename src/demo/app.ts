@@ -14,7 +14,7 @@ export default defineEndpoint({
     "/socket": {
       socket: chatSocket,
       channels: { "room:*": room },
-      // Accept pages from the host of the connection, whether opened by name or by address.
+      // Accept pages from this server's own host, whether opened by name or by address.
       checkOrigin: "conn",
       // A message has at most 500 characters, so the default of 10 MB is not needed.
       websocket: { maxFrameBytes: 16_384 },

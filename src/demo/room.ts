@@ -14,7 +14,7 @@ const PREFIX = "room:";
 /** The chat's socket. Anyone may connect; users give their name when they join a room. */
 export const chatSocket = defineSocket({ connect: () => ok() });
 
-/** Who is in which room. Keys are random, since two users may have the same name. */
+/** Users by room. Keys are random, because two users may have the same name. */
 export const presence = definePresence<{ name: string; shard: number }>();
 
 /** The channel of all rooms. */

@@ -35,7 +35,7 @@ type TypesOf<Route> = Route extends { readonly channel: infer Channel }
     ? Types
     : never;
 
-// Distributes over the mounts. An exact topic takes precedence over patterns that match it too.
+// Distributes over the mounts. An exact topic takes precedence over patterns that also match it.
 type Found<Channels, Topic> = Channels extends unknown
   ? Topic extends keyof Channels
     ? TypesOf<Channels[Topic]>
@@ -65,7 +65,8 @@ export type BroadcastEvent<App, Topic> = [AppChannel<App, Topic>] extends [never
   : KeysOfEach<AppChannel<App, Topic>["out"]> & string;
 
 /**
- * The payload of a broadcast, which may be left out if an empty object matches, and its options.
+ * Arguments of a broadcast: the payload, which is optional if it may be an empty object, and
+ * options.
  */
 export type BroadcastArguments<Payload> = object extends Payload
   ? [payload?: Payload, options?: BroadcastOptions]

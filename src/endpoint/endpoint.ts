@@ -30,11 +30,11 @@ export interface MountDefinition extends MountOptions {
   // Accepts any socket; MountsOf checks that the channels were defined for it.
   readonly socket: SocketDefinition;
   /**
-   * Channels by topic pattern, each optionally with `assigns` and `options`. The first match is
-   * used.
+   * Channels by topic pattern, each optionally with `assigns` and `options`. The first matching
+   * pattern is used.
    */
   readonly channels: Readonly<Record<string, AnyChannelDefinition | ChannelRoute>>;
-  /** Topics a connection may have joined at the same time. Default: the server's `maxChannels`. */
+  /** Maximum number of joined topics per connection. Default: the server's `maxChannels`. */
   readonly maxChannels?: number;
 }
 
@@ -49,10 +49,10 @@ export type AnyMountDefinition = MountDefinition | RawMountDefinition;
 /** Sockets by path. */
 export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
 
-// Types without information, such as MountDefinition itself, are not checked.
+// Types that carry no information, such as MountDefinition itself, are not checked.
 type Known<Type, Checked> = unknown extends Type ? unknown : Checked;
 
-/** The type that the socket of a mount must have, given what `start` adds to the context. */
+/** Required type of a mount's socket, given the properties that `start` adds to the context. */
 type SocketFor<Socket, Own> =
   Socket extends HasAssigns<unknown, infer Context>
     ? [Own] extends [Context]
@@ -60,7 +60,7 @@ type SocketFor<Socket, Own> =
       : Known<Context, HasAssigns<unknown, Own>>
     : unknown;
 
-/** The type that a channel must have, given its assigns and context. */
+/** Required type of a channel, given its assigns and context. */
 type ChannelFor<Channel, Assigns, Context> =
   Channel extends DefinedFor<infer Needed, never>
     ? [Needed] extends [never]
@@ -68,7 +68,7 @@ type ChannelFor<Channel, Assigns, Context> =
       : DefinedFor<Assigns, Context>
     : unknown;
 
-/** The type that a route must have, given the assigns and context of its socket. */
+/** Required type of a route, given the assigns and context of its socket. */
 type RouteFor<Given, Assigns, Context> = Known<
   Assigns,
   Given extends { readonly channel: infer Channel; readonly assigns: infer Added }
@@ -79,8 +79,8 @@ type RouteFor<Given, Assigns, Context> = Known<
 >;
 
 /**
- * Sockets by path, each with channels that were defined for it. A channel that needs assigns or a
- * context that its socket does not have is a compile error.
+ * Sockets by path, each with channels that were defined for it. A channel that requires assigns or
+ * a context that its socket does not provide is a compile error.
  */
 export type MountsOf<Given, Own> = {
   readonly [Path in keyof Given]: Given[Path] extends {
@@ -106,9 +106,11 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object
   readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, such as `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<AppContext<NoInfer<Own>>>>>;
-  /** Host of pages that may connect if `checkOrigin` is true; null: any. Default: `localhost`. */
+  /**
+   * Host whose pages may connect if `checkOrigin` is true; null for any host. Default: `localhost`.
+   */
   readonly urlHost?: string | null;
-  /** Which pages may connect, unless the mount overrides it. Default: true. */
+  /** Controls which pages may connect; a mount can override it. Default: true. */
   readonly checkOrigin?: CheckOrigin;
   /** Presences that channels of the endpoint track: results of `definePresence`. */
   readonly presences?: readonly AnyPresence[];
@@ -122,7 +124,7 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object
    * context. If it throws, `serve` fails.
    */
   start?(context: ShardContext): Own | void | Promise<Own | void>;
-  /** Runs in each shard after the `terminate` of its last channel. */
+  /** Runs in each shard after its last channel's `terminate`. */
   stop?(context: AppContext<NoInfer<Own>>): void | Promise<void>;
   /** Receives the shard's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
@@ -195,7 +197,8 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
 }
 
 /**
- * Reports whether a value is a result of `defineEndpoint`, even of another copy of this package.
+ * Reports whether a value is a result of `defineEndpoint`, even one from another copy of this
+ * package.
  */
 export function isEndpoint(value: unknown): value is EndpointDefinition {
   return typeof value === "object" && value !== null && KIND in value;
@@ -204,7 +207,8 @@ export function isEndpoint(value: unknown): value is EndpointDefinition {
 /**
  * Runs an endpoint's `start` and adds the properties of its result to the shard's context.
  *
- * @throws SIM_ERR_BAD_RESULT if the result is not an object, or a property exists in the context
+ * @throws SIM_ERR_BAD_RESULT if the result is not an object, or the context already has one of its
+ *   properties
  */
 export async function startApp(endpoint: EndpointDefinition, context: ShardContext): Promise<void> {
   const own: unknown = await endpoint.start?.(context);
@@ -243,8 +247,8 @@ function checkPresences(presences: unknown): void {
   throw invalid(`presences must have unique names, got ${JSON.stringify(duplicate)} twice`);
 }
 
-// Checked while the app module loads, so that the stack shows the mount, and not at the first
-// client.
+// Checked while the app module loads rather than when the first client connects, so that the stack
+// trace includes the mount.
 function checkMount(path: string, mount: AnyMountDefinition): void {
   checkPath("socket path", path);
   checkObject(path, mount);

@@ -1,14 +1,17 @@
 /**
- * Schemas of the events that channels send, by topic. Broadcasts by the host and other code use
- * them too, so that their payloads are written as if the channel had sent them.
+ * Schemas for the events that channels send, by topic. They also apply to broadcasts from the host
+ * and other code, so that payloads are written as if the channel had sent them.
  *
- * Runs on: shard, which has the endpoint; main, which receives the schemas when a shard is ready.
+ * Runs on: shards, which load the endpoint; main, which receives the schemas when a shard is ready.
  */
 
 import { OutWriters } from "../channel/schemas/out-writers.ts";
 import { isRawMountDefinition, routeOf, type EndpointDefinition } from "./endpoint.ts";
 
-/** A pattern of a mount with the JSON Schemas that its channel declares. Can be cloned. */
+/**
+ * A mount's topic pattern, with the JSON Schemas that its channel declares. Supports structured
+ * clone.
+ */
 export interface OutgoingSchemas {
   /** An exact topic, or a prefix that ends with `*`. */
   readonly pattern: string;
@@ -21,7 +24,7 @@ interface Pattern {
   readonly writers: OutWriters | undefined;
 }
 
-/** Returns the schemas of each mount of an endpoint. */
+/** Returns the schemas for each mount of an endpoint. */
 export function outgoingSchemasOf({ sockets }: EndpointDefinition): OutgoingSchemas[][] {
   return Object.values(sockets).map((mount) => {
     if (isRawMountDefinition(mount)) return [];
@@ -45,7 +48,7 @@ export class TopicWriters {
   }
 
   /**
-   * Returns the payload of an event as the topic's channel would write it. If several mounts have
+   * Returns the payload of an event as the topic's channel would write it. If several mounts match
    * the topic, the first one whose channel declares a schema for the event is used.
    *
    * @throws SIM_ERR_PAYLOAD if the payload does not match the schema

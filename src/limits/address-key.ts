@@ -1,8 +1,8 @@
 /**
- * The key by which an address is limited: an IPv4 address, or the /64 network of an IPv6 address.
+ * The key for limits per address: an IPv4 address, or the /64 network of an IPv6 address.
  *
- * A client with an IPv6 address usually owns its whole /64, and could use another bucket for each
- * address.
+ * A client with an IPv6 address usually controls a whole /64 network. With limits for single
+ * addresses, it could use a new bucket for each address.
  *
  * Runs on: shard. Pure.
  */
@@ -10,10 +10,10 @@
 import { isIPv6 } from "node:net";
 
 const GROUPS = 8;
-/** Groups in the prefix of a /64. */
+/** Number of 16-bit groups in the prefix of a /64 network. */
 const NETWORK_GROUPS = 4;
 
-/** Returns the IPv4 address, even if it is mapped into IPv6; otherwise the /64 network. */
+/** Returns the IPv4 address, including one mapped into IPv6; otherwise the /64 network. */
 export function addressKey(address: string): string {
   if (!address.includes(":") || !isIPv6(address)) return address;
   const groups = groupsOf(address);
@@ -34,7 +34,7 @@ function groupsOf(address: string): number[] {
   return [...head, ...between, ...tail];
 }
 
-/** Parses groups; the last may be an IPv4 address. */
+/** Parses groups. The last one may be an IPv4 address. */
 function parseGroups(text: string): number[] {
   if (text === "") return [];
   return text.split(":").flatMap((group) => {

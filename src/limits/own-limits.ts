@@ -1,8 +1,8 @@
 /**
- * Limits whose buckets belong to one connection or channel. They take no shared memory.
+ * Limits whose buckets belong to a single connection or channel. They use no shared memory.
  *
  * Runs on: shard; one per definition.
- * Owns: nothing. Connections and channels own their buckets, created when first needed.
+ * Owns: nothing. Connections and channels own their buckets, which are created on first use.
  */
 
 import { checkedRate, RateLimit, spentOn, type Rate } from "./rate.ts";
@@ -11,7 +11,7 @@ import { checkedRate, RateLimit, spentOn, type Rate } from "./rate.ts";
 export interface OwnRates {
   /** Messages, including joins. */
   readonly messages?: Rate;
-  /** Bytes of the frames that contain messages. */
+  /** Total size of the frames that contain messages (bytes). */
   readonly bytes?: Rate;
   readonly joins?: Rate;
 }
@@ -19,12 +19,12 @@ export interface OwnRates {
 /** The keys of OwnRates. */
 export const OWN_KEYS = ["messages", "bytes", "joins"] as const satisfies (keyof OwnRates)[];
 
-/** What a limit counts. Only shared limits count connects. */
+/** The quantity that a limit counts. Only shared limits count `connects`. */
 export type Counted = "messages" | "bytes" | "joins" | "connects";
 
 /**
- * The buckets of an owner, each the time at which it is full: first those of OWN_KEYS, then the
- * bucket of answers, then any others.
+ * The buckets of an owner. Each is the time at which it will be full. Those of OWN_KEYS come first,
+ * then the bucket for answers, then additional ones.
  */
 export type Buckets = number[];
 
@@ -32,30 +32,30 @@ export type Buckets = number[];
 const MESSAGES_AT = 0;
 const BYTES_AT = 1;
 const JOINS_AT = 2;
-/** Index of the bucket of answers. */
+/** Index of the bucket for answers. */
 export const ANSWERS_AT = OWN_KEYS.length;
 /** Index of the first additional bucket. */
 export const OTHERS_AT = ANSWERS_AT + 1;
 
 /**
- * A time in the distant past. Not an integer, so that V8 makes the array one of doubles from the
+ * A time in the distant past. It is not an integer, so that V8 creates an array of doubles from the
  * start.
  */
 const FULL = -0.5;
 
-/** Creates full buckets, plus a number of additional ones. */
+/** Creates full buckets, including a number of additional ones. */
 export function fullBuckets(others = 0): Buckets {
   return Array.from({ length: OTHERS_AT + others }, () => FULL);
 }
 
-/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
+/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if a rate is invalid */
 export function checkOwnRates(subject: string, given: OwnRates): void {
   for (const counted of OWN_KEYS) {
     if (given[counted] !== undefined) checkedRate(`${subject}.${counted}`, given[counted]);
   }
 }
 
-/** The limits of a definition, applied to the buckets of each owner. */
+/** The limits of a definition, which are applied to the buckets of each owner. */
 export class OwnLimits {
   readonly #messages: RateLimit | undefined;
   readonly #bytes: RateLimit | undefined;
@@ -71,15 +71,15 @@ export class OwnLimits {
     this.#joins = joins && new RateLimit(`${subject}.joins`, joins, "ones");
   }
 
-  /** Whether the length of frames matters. */
+  /** Whether any limit counts bytes. */
   get countsBytes(): boolean {
     return this.#bytes !== undefined;
   }
 
   /**
-   * Checks whether a message passes, without spending.
+   * Checks whether a message passes, without spending its cost.
    *
-   * @returns 0 if it passes; otherwise how long until it would (ms)
+   * @returns 0 if the message passes; otherwise the time until it would pass (ms)
    */
   waitMs(buckets: Buckets, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs);
@@ -91,7 +91,7 @@ export class OwnLimits {
     return Math.max(waitMs, waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs));
   }
 
-  /** Returns which limit refuses a message that does not pass; if several do, one of them. */
+  /** Returns the limit that refuses a message. Must only be called if the message does not pass. */
   refusedBy(buckets: Buckets, nowMs: number, isJoin: boolean): Counted {
     if (isJoin && waitOf(this.#joins, buckets[JOINS_AT] as number, nowMs) > 0) return "joins";
     return waitOf(this.#messages, buckets[MESSAGES_AT] as number, nowMs) > 0 ? "messages" : "bytes";

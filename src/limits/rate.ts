@@ -1,15 +1,15 @@
 /**
- * A rate limit as apps define it, and the arithmetic of its buckets.
+ * A rate limit as defined by apps, and the arithmetic of its buckets.
  *
- * A bucket is one number, `fullAtMs`: when it will be full again (in GCRA, the theoretical arrival
- * time). It works like a token bucket, but needs no timer to refill it:
+ * A bucket is a single number, `fullAtMs`: the time at which it will be full again (in GCRA, the
+ * theoretical arrival time). It is equivalent to a token bucket, but needs no timer for refilling:
  *
- *   spent = max(fullAtMs - now, 0)            as the time it takes to refill
+ *   spent = max(fullAtMs - now, 0)            as the time needed to refill
  *   passes if spent + cost <= tolerance       otherwise: retry after spent + cost - tolerance
  *   then fullAtMs = max(fullAtMs, now) + cost
  *
  * Times are whole milliseconds. Costs are multiples of a power of two, so that doubles represent
- * them exactly. In any span of time at most burst + span / perMs × limit pass, and `retry_after` is
+ * them exactly. In any time span, at most burst + span / perMs × limit pass, and `retry_after` is
  * exact to the millisecond.
  *
  * Runs on: shard. Pure.
@@ -20,13 +20,13 @@ import { UNITS_PER_MS } from "../memory/rate-table-layout.ts";
 
 /** A rate limit, such as `{ limit: 10, perMs: 1_000, burst: 20 }`. */
 export interface Rate {
-  /** Messages (or bytes) that may pass per `perMs` on average: 1 to 1 000 000 000. */
+  /** Average number of messages (or bytes) that may pass per `perMs`: 1 to 1 000 000 000. */
   readonly limit: number;
-  /** Period of `limit`: 1 to 3 600 000 (ms). */
+  /** Period for `limit`: 1 to 3 600 000 (ms). */
   readonly perMs: number;
   /**
-   * How many may pass at once after a pause: 1 to 1 000 000 000; defaults to `limit`. A used-up
-   * burst must refill within an hour.
+   * Number that may pass at once after a pause: 1 to 1 000 000 000; defaults to `limit`. An
+   * exhausted burst must refill within an hour.
    */
   readonly burst?: number;
 }
@@ -38,20 +38,20 @@ const MAX_PERIOD_MS = 3_600_000;
 /** Costs are rounded up to multiples of this (ms). */
 const QUANTUM_MS = 2 ** -16;
 
-/** A checked rate, for use with buckets. */
+/** A validated rate, for use with buckets. */
 export class RateLimit {
   readonly #limit: number;
   readonly #perMs: number;
   /** Cost of one message or byte (ms). */
   readonly oneMs: number;
-  /** How far `fullAtMs` may be ahead of now (ms). */
+  /** Maximum distance of `fullAtMs` from now (ms). */
   readonly toleranceMs: number;
   /** The tolerance in units of the shared table. */
   readonly toleranceUnits: number;
 
   /**
    * @param subject - name of the option in error messages, such as `limits.messages`
-   * @param counts - whether a message costs one or its bytes
+   * @param counts - `ones` if the rate counts messages; `bytes` if it counts their sizes
    * @throws SIM_ERR_DEFINITION_INVALID if the rate is invalid
    */
   constructor(subject: string, rate: Rate, counts: "ones" | "bytes") {
@@ -59,8 +59,8 @@ export class RateLimit {
     this.#limit = limit;
     this.#perMs = perMs;
     this.oneMs = this.costMs(1);
-    // The cost of a message is rounded up. A burst is a multiple of it, so that a full burst
-    // passes.
+    // The cost of a message is rounded up. The tolerance for a burst must be a multiple of that
+    // cost, so that a full burst passes.
     this.toleranceMs = counts === "ones" ? burst * this.oneMs : this.costMs(burst);
     this.toleranceUnits = counts === "ones" ? burst * this.costUnits(1) : this.costUnits(burst);
   }
@@ -76,9 +76,10 @@ export class RateLimit {
   }
 
   /**
-   * Checks whether a cost passes now. A cost above the tolerance passes if the bucket is full.
+   * Checks whether a cost can be spent now. A cost above the tolerance passes if the bucket is
+   * full.
    *
-   * @returns 0 if it passes; otherwise how long until it would (ms)
+   * @returns 0 if the cost passes; otherwise the time until it would pass (ms)
    */
   waitMs(fullAtMs: number, nowMs: number, costMs: number): number {
     const spentMs = Math.max(fullAtMs - nowMs, 0);
@@ -87,7 +88,7 @@ export class RateLimit {
   }
 }
 
-/** Returns `fullAtMs` after a cost was spent. */
+/** Returns the new `fullAtMs` after a cost has been spent. */
 export function spentOn(fullAtMs: number, nowMs: number, costMs: number): number {
   return Math.max(fullAtMs, nowMs) + costMs;
 }

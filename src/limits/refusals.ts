@@ -2,8 +2,9 @@
  * Reports refusals by rate limits to the log, telemetry and counters.
  *
  * Runs on: shard; one for all limits.
- * Full: the first refusal is logged immediately, then at most one line every 10 s with a count, so
- *       that a flood of messages does not flood the log.
+ * Full: the first refusal is logged immediately. After that, at most one line with a count is
+ * logged
+ *       every 10 s, so that a flood of messages does not flood the log.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -13,14 +14,14 @@ import { telemetry } from "../telemetry.ts";
 import type { Clock } from "./clock.ts";
 import type { Counted } from "./own-limits.ts";
 
-/** What the limit applies to. */
+/** The scope of a limit. */
 export type LimitScope = "socket" | "channel" | "event" | "id" | "address";
 
-/** A message, join or connect that was refused. */
+/** A refused message, join or connection request. */
 export interface Refusal {
   readonly scope: LimitScope;
   readonly counted: Counted;
-  /** Number of the connection; undefined if there is none yet. */
+  /** Number of the connection; undefined if it does not exist yet. */
   readonly connection: number | undefined;
   readonly id: string | null;
   readonly topic: unknown;
@@ -36,7 +37,7 @@ export class Refusals {
   readonly #counters: Counters;
   readonly #logger: Logger;
   #nextLineMs = -Infinity;
-  /** Refusals since the last line. */
+  /** Number of refusals since the last line. */
   #count = 0;
 
   constructor(counters: Counters, logger: Logger, clock: Clock) {
@@ -45,13 +46,13 @@ export class Refusals {
     this.clock = clock;
   }
 
-  /** Reports a refused message or join that the client is told about. */
+  /** Reports a refused message or join. The client receives an error reply. */
   refused(refusal: Refusal): void {
     this.#counters.add(COUNTER.rateLimited);
     this.#report(refusal);
   }
 
-  /** Counts a refused message of a flooding client, which gets no answer. */
+  /** Counts a refused message from a flooding client, which receives no answer. */
   ignored(): void {
     this.#counters.add(COUNTER.rateLimited);
     this.#counters.add(COUNTER.floodIgnored);

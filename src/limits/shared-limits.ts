@@ -1,5 +1,5 @@
 /**
- * Limits of a key, such as a user id or an address, that apply across all shards of the node.
+ * Limits per key, such as a user id or an address, that apply across all shards of the node.
  *
  * Runs on: shard; one per mount. The buckets are in the node's rate table.
  */
@@ -13,7 +13,7 @@ import { checkedRate, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
 export type { RateTable } from "../memory/rate-table.ts";
 
-/** Rates that can be limited for all connections of a key together. */
+/** Rates that can be limited for all connections with the same key together. */
 export interface SharedRates extends OwnRates {
   /** Connection requests. */
   readonly connects?: Rate;
@@ -21,7 +21,7 @@ export interface SharedRates extends OwnRates {
 
 const SHARED_KEYS = [...OWN_KEYS, "connects"] as const satisfies (keyof SharedRates)[];
 
-/** A hashed key, which locates its buckets: two int32 hashes. */
+/** A hashed key: two int32 hashes, which locate its buckets. */
 export interface SharedKey {
   readonly hash0: number;
   readonly hash1: number;
@@ -29,19 +29,19 @@ export interface SharedKey {
 
 interface SharedLimit {
   readonly limit: RateLimit;
-  /** Salts that give each limit of a key its own buckets. */
+  /** Salts that give each limit its own buckets for a key. */
   readonly salt0: number;
   readonly salt1: number;
 }
 
-/** The limits of one kind of key at one mount. */
+/** The limits for one kind of key on one mount. */
 export class SharedLimits {
   readonly #table: RateTable;
   readonly #limits: Partial<Record<Counted, SharedLimit>> = {};
   /** The limit that refused the last request. */
   refusedBy: Counted = "messages";
 
-  /** @param name - unique for each kind of key and mount */
+  /** @param name - unique for each kind of key on each mount */
   constructor(name: string, rates: SharedRates, table: RateTable) {
     this.#table = table;
     for (const counted of SHARED_KEYS) {
@@ -57,21 +57,22 @@ export class SharedLimits {
     return this.#limits.bytes !== undefined;
   }
 
-  /** Whether anything except connects is limited. */
+  /** Whether there is a limit for anything other than connects. */
   get countsMessages(): boolean {
     return OWN_KEYS.some((counted) => this.#limits[counted] !== undefined);
   }
 
-  /** Hashes a key. Takes a few µs, so keep the result with the connection. */
+  /** Hashes a key. This takes a few µs, so store the result with the connection. */
   keyOf(text: string): SharedKey {
     return hashKey(this.#table, text);
   }
 
   /**
-   * Spends the cost of a message if it is within all limits. If one limit refuses it, the limits
-   * that were checked before keep the cost.
+   * Spends the cost of a message if it is within all limits. If a limit refuses the message, the
+   * cost is not returned to the limits that were checked before.
    *
-   * @returns 0 if it passes; otherwise how long until the refusing limit would let it pass (ms)
+   * @returns 0 if the message passes; otherwise the time until the refusing limit would let it pass
+   *   (ms)
    */
   take(key: SharedKey, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = isJoin ? this.#spend("joins", key, nowMs, 1) : 0;
@@ -79,7 +80,7 @@ export class SharedLimits {
     return waitMs === 0 ? this.#spend("bytes", key, nowMs, bytes) : waitMs;
   }
 
-  /** Spends a connection request of a key. Returns the same as `take`. */
+  /** Spends a connection request for a key. Returns the same values as `take`. */
   takeConnect(text: string, nowMs: number): number {
     return this.#limits.connects ? this.#spend("connects", this.keyOf(text), nowMs, 1) : 0;
   }
@@ -99,7 +100,7 @@ export class SharedLimits {
   }
 }
 
-/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if one is invalid */
+/** Checks the rates of a definition. @throws SIM_ERR_DEFINITION_INVALID if a rate is invalid */
 export function checkSharedRates(subject: string, given: SharedRates): void {
   checkKeys(subject, given, SHARED_KEYS);
   for (const counted of SHARED_KEYS) {
@@ -115,7 +116,8 @@ function costOf(counted: Counted): "ones" | "bytes" {
   return counted === "bytes" ? "bytes" : "ones";
 }
 
-// Keyed by the node's secret, so that a client cannot choose a key that hits another key's buckets.
+// The hash uses the node's secret, so that a client cannot choose a key that shares another key's
+// buckets.
 function hashKey({ seed }: RateTable, text: string): SharedKey {
   const digest = createHmac("sha256", seed).update(text).digest();
   return { hash0: digest.readInt32LE(0), hash1: digest.readInt32LE(4) };

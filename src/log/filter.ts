@@ -2,41 +2,41 @@
  * Filters client parameters before they are logged (WIRE §8.5).
  *
  * Runs on: shard; one per logger.
- * Full: long strings, lists and objects are shortened, and deeply nested values left out, so that a
- *       client cannot cause huge log lines.
+ * Full: long strings, lists and objects are shortened, and deeply nested values are left out, so
+ *       that a client cannot cause huge log lines.
  */
 
 import { invalid } from "../definition-checks.ts";
 
 /**
- * Which parameters are logged as `[FILTERED]`.
+ * Parameters whose values are logged as `[FILTERED]`.
  *
- * With a list or `discard`: values whose key contains one of these strings, and strings that
- * contain one of them followed by `=`. With `keep`: everything except the values of exactly these
- * keys.
+ * A list or `discard` filters values whose key contains one of the given strings, and strings that
+ * contain one of them followed by `=`. `keep` filters everything except the values of exactly the
+ * given keys.
  */
 export type FilterParameters =
   | readonly string[]
   | { readonly discard: readonly string[] }
   | { readonly keep: readonly string[] };
 
-/** Discarded unless configured otherwise. */
+/** Parameters that are filtered by default. */
 export const DEFAULT_FILTER: readonly string[] = ["password", "token"];
 
 const FILTERED = "[FILTERED]";
 const TOO_DEEP = "[NESTED]";
-/** Longest string (UTF-16 units). */
+/** Maximum length of a string (UTF-16 units). */
 const MAX_UNITS = 1_024;
-/** Most items of a list, or keys of an object. */
+/** Maximum number of list items or object keys. */
 const MAX_ITEMS = 50;
 const MAX_LEVELS = 8;
 
-/** Checks `filterParameters`. @throws SIM_ERR_DEFINITION_INVALID if they are invalid */
+/** Checks the option `filterParameters`. @throws SIM_ERR_DEFINITION_INVALID if it is invalid */
 export function checkFilter(chosen: unknown): void {
   if (chosen !== undefined) parseFilter(chosen);
 }
 
-/** Filters parameters for one logger. */
+/** Filters parameters for a logger. */
 export class LogFilter {
   readonly #terms: readonly string[];
   readonly #isKeeping: boolean;

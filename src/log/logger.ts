@@ -9,10 +9,10 @@ import { pino } from "pino";
 import { checkChoice } from "../definition-checks.ts";
 import { LogFilter, type FilterParameters } from "./filter.ts";
 
-/** Level of a line. */
+/** Level of a log line. */
 export type LineLevel = "debug" | "info" | "warn" | "error";
 
-/** The level and text of each line, by its name. The fields vary from line to line. */
+/** The level and text of each line, by name. Each line has fields of its own. */
 export const LOG_LINES = {
   secretIsRandom: {
     level: "warn",
@@ -126,6 +126,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "a client sent more than may wait while its shard was busy: connection cut",
   },
+  waitingFull: {
+    level: "warn",
+    text: "too many bytes of a client's messages wait for joins and handlers: the connection was closed",
+  },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",
@@ -165,10 +169,10 @@ export const LOG_LINES = {
   routeFailed: { level: "error", text: "a route threw or did not settle in time" },
 } as const satisfies Record<string, { level: LineLevel; text: string }>;
 
-/** Name of a line. */
+/** Name of a log line. */
 export type LogLine = keyof typeof LOG_LINES;
 
-/** Writes lines: pino, console, or the user's own. */
+/** Destination of log lines: pino, console, or a user's object. */
 export interface LogSink {
   debug(fields: object, text: string): void;
   info(fields: object, text: string): void;
@@ -176,7 +180,7 @@ export interface LogSink {
   error(fields: object, text: string): void;
 }
 
-/** Writes the lines of the table. */
+/** Writes the log lines of the table. */
 export class Logger {
   readonly #sink: LogSink;
   readonly #minRank: number;
@@ -186,7 +190,7 @@ export class Logger {
   /**
    * @param level - lowest level to write, one of LOG_LEVELS
    * @param sink - defaults to JSON on standard error, written synchronously
-   * @param filter - which client parameters are not written
+   * @param filter - selects client parameters that must not be logged
    */
   constructor(level: string, sink: LogSink = makeSink(), filter?: FilterParameters) {
     this.#sink = sink;
@@ -195,21 +199,21 @@ export class Logger {
   }
 
   /**
-   * Reports whether a line would be written. Check this before building costly fields.
+   * Reports whether a line would be written. Check this before computing expensive fields.
    *
-   * @param level - overrides the level of the table; false turns the line off
+   * @param level - overrides the level from the table; false disables the line
    */
   isOn(line: LogLine, level: LineLevel | false = LOG_LINES[line].level): boolean {
     return level !== false && LEVELS.indexOf(level) >= this.#minRank;
   }
 
-  /** Returns a client's parameters, filtered for the log. */
+  /** Returns a copy of a client's parameters, filtered for the log. */
   filtered(params: unknown): unknown {
     return this.#filter.apply(params);
   }
 
   /**
-   * Writes a line; never throws. An error goes into `fields.err`, and is written with its stack.
+   * Writes a line; never throws. Pass an error as `fields.err`; it is written with its stack.
    *
    * @param level - as in `isOn`
    */
@@ -219,7 +223,7 @@ export class Logger {
     try {
       this.#sink[level](fields, text);
     } catch (error) {
-      // The user's sink threw. The caller, such as a channel that is ending, must still finish.
+      // The user's sink threw. The caller, such as an ending channel, must still be able to finish.
       const { level: own, text: ownText } = LOG_LINES.sinkFailed;
       this.#ownSink ??= makeSink();
       this.#ownSink[own]({ err: error }, ownText);
@@ -231,9 +235,9 @@ export class Logger {
 const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 
 /**
- * Checks a line's level in a definition: a level, false or undefined.
+ * Checks the level of a line in a definition: a log level, false or undefined.
  *
- * @throws SIM_ERR_DEFINITION_INVALID for anything else
+ * @throws SIM_ERR_DEFINITION_INVALID for any other value
  */
 export function checkLogLevel(subject: string, level: unknown): void {
   if (level === undefined) return;
@@ -241,9 +245,9 @@ export function checkLogLevel(subject: string, level: unknown): void {
 }
 
 function makeSink(): LogSink {
-  // Synchronous, so that a line about the end of a thread is written before the thread ends.
+  // Synchronous, so that a line about a thread's end is written before the thread ends.
   const destination = pino.destination({ fd: 2, sync: true });
-  // Standard error may be a closed terminal. That must not end the process.
+  // Standard error may be a closed terminal. Such an error must not end the process.
   destination.on("error", () => {});
   return pino({ level: "debug", base: null }, destination);
 }

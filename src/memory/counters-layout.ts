@@ -1,5 +1,5 @@
 /**
- * Layout of the counters: a block of doubles per member, and the table of counter names.
+ * Layout of the counters: a block of doubles for each member, and the table of counter names.
  *
  *   member 0              member 1              ...
  *   0                     COUNTERS_BYTES
@@ -9,22 +9,23 @@
  *   | ...                 | ...                 |     read by any thread
  *   +---------------------+---------------------+--
  *
- * A block fills whole pairs of cache lines, so members do not share lines (no false sharing).
- * To add a counter, add a row here.
+ * A block consists of whole pairs of cache lines, so members do not share lines (no false sharing).
+ * To add a counter, add a row to the table.
  *
  * Runs on: any thread. Constants and arithmetic only.
  */
 
 interface CounterRow {
   /**
-   * A total only grows; a gauge is a current value; a peak is the highest value so far. A level is
-   * a current value too, but threads are combined by taking the highest, not the sum.
+   * A total only increases. A gauge is a current value. A peak is the highest value so far. A level
+   * is a current value too, but the levels of several threads are combined by taking the maximum
+   * instead of the sum.
    */
   readonly kind: "total" | "gauge" | "peak" | "level";
   readonly about: string;
 }
 
-/** The counters of a member: the kind of each and what it counts. */
+/** The counters of a member: for each, its kind and a description. */
 export const COUNTERS = {
   connections: { kind: "gauge", about: "Open connections." },
   tcpConnections: { kind: "gauge", about: "Open TCP connections, with a WebSocket or without." },
@@ -45,7 +46,7 @@ export const COUNTERS = {
   sessions: { kind: "gauge", about: "Open long-poll sessions; also counted as connections." },
   requestsForwarded: {
     kind: "total",
-    about: "Long-poll requests forwarded to the shard that has the session.",
+    about: "Long-poll requests forwarded to the shard that owns the session.",
   },
   framesIn: { kind: "total", about: "Frames received from clients." },
   framesOut: { kind: "total", about: "Frames sent to clients." },
@@ -80,7 +81,8 @@ export const COUNTERS = {
   rateLimited: { kind: "total", about: "Messages and joins refused by a rate limit." },
   floodIgnored: {
     kind: "total",
-    about: "Refused messages and joins left unanswered: the client was far above its limits.",
+    about:
+      "Refused messages and joins left unanswered because the client was far above its limits.",
   },
   connectsLimited: { kind: "total", about: "Connection requests refused by a rate limit." },
   addressesFull: {
@@ -89,15 +91,18 @@ export const COUNTERS = {
   },
   turnedAway: {
     kind: "total",
-    about: "Requests answered with 503 by the main thread: no shard accepts connections.",
+    about: "Requests answered with 503 by the main thread because no shard accepts connections.",
   },
-  overflowBytes: { kind: "gauge", about: "Bytes waiting for room in other members' rings." },
-  waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for room." },
+  overflowBytes: { kind: "gauge", about: "Bytes waiting for space in other members' rings." },
+  waitedMs: { kind: "total", about: "Milliseconds that broadcasts waited for space." },
   stalledMembers: {
     kind: "gauge",
-    about: "Other members that read nothing although records wait for them.",
+    about: "Other members that do not read the records waiting for them.",
   },
-  ringHighWaterBytes: { kind: "peak", about: "Most bytes seen in a ring to this member." },
+  ringHighWaterBytes: {
+    kind: "peak",
+    about: "Maximum number of bytes seen in a ring to this member.",
+  },
   droppedStale: {
     kind: "total",
     about: "Records dropped because their sender's number was retired.",
@@ -122,18 +127,18 @@ export const COUNTERS = {
   tasksWaitedMs: { kind: "total", about: "Milliseconds that tasks waited for a thread." },
   tasksRanMs: { kind: "total", about: "Milliseconds that tasks occupied a thread." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
-  loopLagMs: { kind: "level", about: "How late this thread's event loop runs (ms)." },
+  loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
   overloadLevel: {
     kind: "level",
-    about: "0: normal; 1: refuses joins; 2: also gets no new connections.",
+    about: "0: normal; 1: refuses joins; 2: also receives no new connections.",
   },
 } as const satisfies Record<string, CounterRow>;
 
 /** Name of a counter. */
 export type CounterName = keyof typeof COUNTERS;
 
-/** Names of all counters, in the order of a block. */
+/** Names of all counters, in the order in which they are stored in a block. */
 export const COUNTER_NAMES = Object.keys(COUNTERS) as CounterName[];
 
 /** Index of each counter in a block. */
@@ -146,11 +151,11 @@ export const COUNTER = Object.freeze(
 
 const CACHE_LINE_PAIR_BYTES = 128;
 
-/** Bytes of one member's block. */
+/** Size of one member's block (bytes). */
 export const COUNTERS_BYTES =
   Math.ceil((COUNTER_NAMES.length * 8) / CACHE_LINE_PAIR_BYTES) * CACHE_LINE_PAIR_BYTES;
 
-/** Returns the size of the counters for a number of members (bytes). */
+/** Returns the size of the counters for a given number of members (bytes). */
 export function countersBytes(members: number): number {
   return members * COUNTERS_BYTES;
 }

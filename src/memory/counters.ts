@@ -1,28 +1,28 @@
 /**
- * Numbers that one member writes and any thread may read at any time.
+ * Counters that are written by one member and can be read by any thread at any time.
  *
- * Runs on:  any thread; one Counters per member, used by that member's thread only.
+ * Runs on:  any thread; one Counters per member, used only by that member's thread.
  * Owns:     a member writes only its own block; main clears it after the thread has ended.
  * Order:    none. A reader may see the new value of one counter and the old value of another.
- *           A single value is never torn on the platforms the engine supports (x64, arm64),
- *           because an aligned double is stored and loaded by one instruction. JavaScript
- *           itself guarantees this for 32 bits only; a litmus test checks it for doubles.
+ *           A single value is never torn on the platforms that the engine supports (x64, arm64),
+ *           because an aligned double is loaded and stored by one instruction. JavaScript itself
+ *           guarantees this only for 32-bit values; a litmus test checks it for doubles.
  *
- * A double is exact for integers up to 2^53: a million a second for 285 years.
+ * A double represents integers up to 2^53 exactly: a million increments per second for 285 years.
  */
 
 import { COUNTER, COUNTERS_BYTES, COUNTER_NAMES, countersBytes } from "./counters-layout.ts";
 import type { CounterName } from "./counters-layout.ts";
 
-/** A counter's name, or its index in `COUNTER`, which is faster. */
+/** The name of a counter, or its index in `COUNTER`, which is faster. */
 export type CounterRef = CounterName | number;
 
-/** Allocates zeroed counters for a number of members. */
+/** Allocates zeroed counters for a given number of members. */
 export function makeCountersMemory(members: number): SharedArrayBuffer {
   return new SharedArrayBuffer(countersBytes(members));
 }
 
-/** The counters of one member, for that member to write. */
+/** The counters of one member, for writing. */
 export class Counters {
   readonly #values: Float64Array;
 
@@ -41,7 +41,7 @@ export class Counters {
     this.#values[typeof counter === "number" ? counter : COUNTER[counter]] = value;
   }
 
-  /** Raises a peak to a value if it was lower. */
+  /** Raises a peak to a value if the peak is lower. */
   raise(counter: CounterRef, value: number): void {
     const index = typeof counter === "number" ? counter : COUNTER[counter];
     if (value > (this.#values[index] as number)) this.#values[index] = value;
@@ -79,7 +79,7 @@ export function readCounters(
   return read;
 }
 
-/** Sets all counters of a member to 0. Called by main after the member's thread has ended. */
+/** Resets all counters of a member to 0. Called by main after the member's thread has ended. */
 export function clearCounters(shared: SharedArrayBuffer, member: number): void {
   valuesOf(shared, member).fill(0);
 }

@@ -1,27 +1,27 @@
 /**
- * Wakes a member's thread if it sleeps. If it is awake, a press costs one atomic load.
+ * Wakes a member's thread if it is asleep. If it is awake, a press costs one atomic load.
  *
- * Runs on:  any thread; one Doorbell per member, used by that member's thread only.
- * Owns:     a member writes its own sleeping word; any member that presses adds to the sequence.
+ * Runs on:  any thread; one Doorbell per member, used only by that member's thread.
+ * Owns:     a member writes its own sleeping word. Any member that presses adds to the sequence.
  * Order:    The sleeper (S1) loads its sequence, (S2) stores it in its sleeping word, (S3) checks
  *           for work again, (S4) waits for the sequence to differ from S1, (S5) stores AWAKE.
  *           The presser (P1) stores its work, such as a ring's tail, (P2) loads the sleeping word,
  *           (P3) if the word contains the current sequence, adds to the sequence and notifies.
  *
- * No press is lost. All of these operations are Atomics and have a single total order.
+ * No press is lost, because all of these operations are Atomics and have a single total order:
  *
- * - If P2 loads the value from before S2, then P1 came before S2, and S3 finds the work.
- * - If P2 loads the value of S2 and the sequence is still the same, P3 wakes the sleeper.
- * - If P2 loads the value of S2 but the sequence has changed, another member has pressed since
- *   S1, and S4 returns. Before the sleeper sleeps again it repeats S2 and S3. That S2 comes after
- *   P2, so S3 finds the work.
+ * - If P2 loads a value from before S2, then P1 came before S2, and S3 finds the work.
+ * - If P2 loads the value stored by S2 and the sequence is unchanged, P3 wakes the sleeper.
+ * - If P2 loads the value stored by S2 but the sequence has changed, another member has pressed
+ *   since S1, and S4 returns. Before the sleeper sleeps again, it repeats S2 and S3. The repeated
+ *   S2 comes after P2, so S3 finds the work.
  *
- * So one sleep costs one notify, however many members press. S5 is only an optimization: it saves
- * the presses that an awake member does not need.
+ * So each sleep costs a single notify, however many members press. S5 is only an optimization. It
+ * avoids unnecessary presses while the member is awake.
  *
- * A nap blocks the whole thread for a short time, with the same steps on two other words, even
- * while the event loop waits on the sequence. Records are frequent and do not end a nap. Only
- * `wakeNapper` does, when there is room in a ring or another member is blocked as well.
+ * A nap blocks the whole thread for a short time, even if its event loop is already waiting on the
+ * sequence. A nap follows the same steps with two other words. Records are frequent and do not end
+ * a nap. Only `wakeNapper` does, when a ring has room again or another member is blocked as well.
  */
 
 import {
@@ -35,14 +35,14 @@ import {
   SLEEPING_WORD,
 } from "./doorbell-layout.ts";
 
-/** A member's doorbell. It can also press the doorbells of other members. */
+/** A member's doorbell, which can also press the doorbells of other members. */
 export class Doorbell {
   readonly #words: Int32Array;
   readonly #sequenceWord: number;
   readonly #sleepingWord: number;
   readonly #napsWord: number;
   readonly #nappingWord: number;
-  /** The sequence that `arm` loaded. */
+  /** The sequence loaded by `arm`. */
   #armedSequence = 0;
 
   constructor(shared: SharedArrayBuffer, member: number) {
@@ -53,7 +53,7 @@ export class Doorbell {
     this.#nappingWord = member * DOORBELL_WORDS + NAPPING_WORD;
   }
 
-  /** Announces that this member goes to sleep (S1, S2). The caller then checks for work (S3). */
+  /** Announces that this member will sleep (S1, S2). The caller then checks for work (S3). */
   arm(): void {
     this.#armedSequence = Atomics.load(this.#words, this.#sequenceWord);
     Atomics.store(this.#words, this.#sleepingWord, this.#armedSequence | SLEEPING_BIT);
@@ -65,27 +65,28 @@ export class Doorbell {
   }
 
   /**
-   * Waits for a press after `arm` (S4) without blocking the event loop. A pending promise does
+   * Waits for a press after `arm` (S4) without blocking the event loop. The pending promise does
    * not keep the thread alive.
    *
-   * @returns undefined if the doorbell has already been pressed
+   * @returns undefined if the doorbell has been pressed already
    */
   wait(): Promise<string> | undefined {
     const waiting = Atomics.waitAsync(this.#words, this.#sequenceWord, this.#armedSequence);
     return waiting.async ? waiting.value : undefined;
   }
 
-  /** Blocks the thread until a press after `arm` (S4). @returns false if the time ran out */
+  /** Blocks the thread until a press after `arm` (S4). @returns false if the wait timed out */
   waitBlocking(timeoutMs: number): boolean {
     const outcome = Atomics.wait(this.#words, this.#sequenceWord, this.#armedSequence, timeoutMs);
     return outcome !== "timed-out";
   }
 
   /**
-   * Blocks the thread until `wakeNapper`, whether or not the event loop waits on this doorbell.
+   * Blocks the thread until `wakeNapper` is called, whether or not the event loop is waiting on
+   * this doorbell.
    *
    * @param hasWork - called once, after the nap is visible to other members; true cancels the nap
-   * @returns false if the time ran out
+   * @returns false if the nap timed out
    */
   nap(hasWork: () => boolean, timeoutMs: number): boolean {
     const naps = Atomics.load(this.#words, this.#napsWord);
@@ -95,7 +96,7 @@ export class Doorbell {
     return outcome !== "timed-out";
   }
 
-  /** Wakes a member from its nap. @returns false if the member does not nap */
+  /** Wakes a member from its nap. @returns false if the member is not napping */
   wakeNapper(member: number): boolean {
     const first = member * DOORBELL_WORDS;
     if (Atomics.load(this.#words, first + NAPPING_WORD) === 0) return false;
@@ -104,7 +105,7 @@ export class Doorbell {
     return true;
   }
 
-  /** Wakes a member if it sleeps and has not been woken yet. @returns whether it was pressed */
+  /** Wakes a member if it is asleep and has not been woken yet. @returns whether it was pressed */
   press(member: number): boolean {
     const first = member * DOORBELL_WORDS;
     const sleeping = Atomics.load(this.#words, first + SLEEPING_WORD);
@@ -115,7 +116,7 @@ export class Doorbell {
     return true;
   }
 
-  /** Wakes a member whatever its sleeping word says: to stop it, or after a presser has died. */
+  /** Wakes a member regardless of its sleeping word: to stop it, or after a presser has died. */
   pressAlways(member: number): void {
     const word = member * DOORBELL_WORDS + SEQUENCE_WORD;
     Atomics.add(this.#words, word, SEQUENCE_STEP);

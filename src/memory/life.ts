@@ -1,10 +1,10 @@
 /**
- * Shared words that coordinate shutdown, even when an event loop no longer runs.
+ * Shared words that coordinate shutdown, even if an event loop is no longer running.
  *
  * If a thread ends while the engine has open connections on it, the whole process aborts. So when
- * the process exits, main stores `stop` and blocks until each shard has closed; and a shard that
- * has to end on its own blocks until main sends it no more connections. Whether the node is ready
- * is stored here too, so any thread can read it at any time.
+ * the process exits, main stores `stop` and blocks until each shard has closed. A shard that has to
+ * end on its own blocks until main stops sending it connections. The ready word is stored here too,
+ * so that any thread can read it at any time.
  *
  * Runs on: main, shard, link.
  * Order:   `closed` is stored after the app is closed, `released` after the app is removed from
@@ -32,7 +32,7 @@ export class Life {
     if (waiting.async) await waiting.value;
   }
 
-  /** Whether the node accepts clients, as last set by main. */
+  /** Whether the node accepts clients, as set by main. */
   get isReady(): boolean {
     return Atomics.load(this.#words, READY_WORD) === 1;
   }
@@ -43,24 +43,24 @@ export class Life {
   }
 
   /**
-   * Whether the node drains. Shared by all shards, so that a client that one shard closes is not
-   * accepted by another.
+   * Whether the node is draining. All shards share this word, so that a client whose connection is
+   * closed by one shard is not accepted by another.
    */
   get isDraining(): boolean {
     return Atomics.load(this.#words, DRAINING_WORD) === 1;
   }
 
-  /** Makes all shards refuse new clients. Called by main before it tells them to drain. */
+  /** Makes all shards refuse new clients. Called by main before it sends them the drain message. */
   drain(): void {
     Atomics.store(this.#words, DRAINING_WORD, 1);
   }
 
-  /** Announces that a member gets no more connections. Called by main. */
+  /** Announces that a member receives no more connections. Called by main. */
   release(member: number): void {
     this.#set(releasedWord(member));
   }
 
-  /** Blocks until this member gets no more connections. @returns false if the time ran out */
+  /** Blocks until this member receives no more connections. @returns false if the wait timed out */
   waitReleased(member: number, timeoutMs: number): boolean {
     return this.#wait(releasedWord(member), timeoutMs);
   }
@@ -74,7 +74,7 @@ export class Life {
     return Atomics.load(this.#words, closedWord(member)) === 1;
   }
 
-  /** Blocks until a member's app is closed. @returns false if the time ran out */
+  /** Blocks until a member's app is closed. @returns false if the wait timed out */
   waitClosed(member: number, timeoutMs: number): boolean {
     return this.#wait(closedWord(member), timeoutMs);
   }

@@ -1,22 +1,22 @@
 /**
- * Rate limit buckets that all shards of a node share, one for each key (such as a user) of a limit.
+ * Rate limit buckets shared by all shards of a node. Each key (such as a user) has one per limit.
  *
- * A bucket is a single time, namely when it will be full again (GCRA, the generic cell rate
+ * A bucket is a single time: the time at which it will be full again (GCRA, the generic cell rate
  * algorithm). Spending moves that time forward by the cost. A request that would move it further
- * ahead of now than the limit's tolerance is refused. No work is needed to refill a bucket.
+ * ahead than the limit's tolerance is refused. Refilling a bucket requires no work.
  *
- * A key has one word in each row, found by two hashes, and is refused only if both rows refuse
- * (a count-min sketch of times). Keys that share a word spend from it together. So a key can be
- * refused wrongly only if other keys exhaust its words in both rows at once. A key never gets more
- * than its limit.
+ * A key has one word in each row, found by two hashes. It is refused only if both rows refuse it
+ * (a count-min sketch of times). Keys that share a word spend from the same bucket. So a key is
+ * refused wrongly only if other keys exhaust its words in both rows at the same time. A key can
+ * never exceed its limit.
  *
  * Runs on:  any thread; one RateTable per shard.
  * Owns:     nothing. Any shard may change any word, by compareExchange from the value it has read.
- * Order:    a cost is added to the other row first, then to the row that decides, where the request
- *           can still be refused. Of any two requests that pass, the later one sees the cost of the
- *           earlier one in the row that decides it. So they cannot both take the last token.
- * Full:     a request is refused if both rows refuse it; the caller learns when it would pass. A
- *           refusal writes nothing, unless another shard spends at the same moment.
+ * Order:    a cost is added first to the other row, then to the deciding row, where the request can
+ *           still be refused. Of any two requests that pass, the later one sees the cost of the
+ *           earlier one in its deciding row. So they cannot both take the last token.
+ * Full:     a request is refused if both rows refuse it, and the caller receives the time until it
+ *           would pass. A refusal writes nothing, unless another shard spends at the same moment.
  */
 
 import {
@@ -35,12 +35,12 @@ import {
 /** Shared memory of a rate table. */
 export interface RateTableMemory {
   readonly words: SharedArrayBuffer;
-  /** Secret seed of the key hashes, so that a client cannot choose a key that shares words. */
+  /** Secret seed of the key hashes, so that a client cannot choose keys that share words. */
   readonly seed: string;
 }
 
 /**
- * Allocates a table. Pages that are never used take address space, but no memory.
+ * Allocates a table. Pages that are never used reserve address space but no memory.
  *
  * @param bits - each row has 2^bits slots
  */
@@ -48,7 +48,7 @@ export function makeRateTableMemory(bits: number, seed: string): RateTableMemory
   return { words: new SharedArrayBuffer(rateTableBytes(bits)), seed };
 }
 
-/** The buckets of a node, as one shard sees them. */
+/** The buckets of a node, used by one shard. */
 export class RateTable {
   readonly seed: string;
   readonly #words: Int32Array;
@@ -67,7 +67,7 @@ export class RateTable {
    * @param hash0 - int32 hash of the key and the limit; selects the word in row 0
    * @param hash1 - a second, independent hash; selects the word in row 1
    * @param costUnits - a cost above the tolerance passes if the bucket is full, and leaves a debt
-   * @returns 0 if the cost was spent; otherwise how long until it could be (ms)
+   * @returns 0 if the cost was spent; otherwise the time until it would pass (ms)
    */
   spend(
     hash0: number,
@@ -87,15 +87,15 @@ export class RateTable {
     if (excess > 0) return msOf(excess);
     const cost = Math.min(costUnits, MAX_DEBT_UNITS);
     const isDecidedBy0 = spent0 <= spent1;
-    // A row above the tolerance does not decide for this limit until it has fallen below it. It is
-    // not raised further; otherwise keys that share the word could push it ahead indefinitely.
+    // A row above the tolerance cannot decide for this limit until it has fallen below it. Its time
+    // is not moved further ahead, because keys that share the word could do so indefinitely.
     this.#add(isDecidedBy0 ? word1 : word0, now, cost, toleranceUnits);
     return msOf(this.#add(isDecidedBy0 ? word0 : word1, now, cost, mostSpent));
   }
 
   /**
-   * Resets the words among the next 1/4096 of the table that are long in the past. If at least one
-   * shard calls this once a second, no word gets old enough to look like a time in the future.
+   * Checks the next 1/4096 of the table and resets words that are far in the past. If at least one
+   * shard calls this every second, no word becomes old enough to be read as a time in the future.
    */
   refresh(nowMs: number): void {
     const { length } = this.#words;
@@ -109,15 +109,15 @@ export class RateTable {
     }
   }
 
-  /** Returns how much of a bucket is spent (units). */
+  /** Returns the amount spent from a bucket (units). */
   #spent(word: number, now: number): number {
     return spentOf(Atomics.load(this.#words, word), now);
   }
 
   /**
-   * Adds a cost to a bucket of which at most `mostSpent` units are spent.
+   * Adds a cost to a bucket if at most `mostSpent` units have been spent from it.
    *
-   * @returns 0 if it was added; otherwise by how much the bucket exceeds `mostSpent` (units)
+   * @returns 0 if the cost was added; otherwise the excess over `mostSpent` (units)
    */
   #add(word: number, now: number, cost: number, mostSpent: number): number {
     for (;;) {

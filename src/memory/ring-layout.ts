@@ -1,8 +1,8 @@
 /**
  * Layout of a ring: the words of its two sides, and its records.
  *
- * A ring's words and records can be in different places. So the words of many rings share a
- * few pages, and a ring that is never used takes no memory for its records.
+ * The words and the records of a ring can be stored in different places. So the words of many rings
+ * can share a few pages, and a ring that is never used needs no memory for its records.
  *
  *   words, RING_WORDS_BYTES; each side writes its own pair of cache lines
  *     +0   tail         written only by the producer
@@ -23,13 +23,13 @@
  *     length   bytes of header and payload, before alignment
  *     type     type of the payload; PADDING_TYPE in a record that only fills the end
  *
- * A record takes at most an eighth of the ring. Including the padding that it may need at the
- * end of the ring, it always fits if a quarter of the ring is free, wherever the tail is.
+ * A record occupies at most an eighth of the ring. Including any padding required at the end of the
+ * ring, a record always fits if a quarter of the ring is free, regardless of the tail's position.
  *
  * Runs on: any thread. Constants and arithmetic only.
  *
- * Four measures, never mixed:
- *   position  bytes written (or read) since the ring was made; wraps at 2^32
+ * Four units, never mixed:
+ *   position  bytes written (or read) since the ring was created; wraps at 2^32
  *   offset    bytes from the start of the shared memory
  *   word      index into an Int32Array: offset >> 2
  *   length    bytes
@@ -37,40 +37,40 @@
 
 import { makeError } from "../errors.ts";
 
-/** Bytes of a record's header. */
+/** Size of a record's header (bytes). */
 export const HEADER_BYTES = 8;
 
-/** Records are aligned to this. */
+/** Alignment of records (bytes). */
 const ALIGNMENT_BYTES = 8;
 
-/** Word of the producer's position. */
+/** Index of the word that contains the producer's position. */
 export const TAIL_WORD = 0;
 
-/** Word with which the producer asks for room; on the producer's cache lines. */
+/** Index of the word with which the producer requests room; on the producer's cache lines. */
 export const WANTS_ROOM_WORD = 1;
 
-/** Word of the consumer's position, two cache lines further. */
+/** Index of the word that contains the consumer's position, two cache lines further on. */
 export const HEAD_WORD = 32;
 
-/** Bytes of a ring's words. */
+/** Size of a ring's words (bytes). */
 export const RING_WORDS_BYTES = 256;
 
-/** Type of a record that contains no message and only fills the end of the ring. */
+/** Type of a record that carries no message and only fills the end of the ring. */
 export const PADDING_TYPE = -1;
 
-/** Smallest capacity of a ring; an eighth of it is a header and six words. */
+/** Smallest capacity of a ring. An eighth of it holds a header and six words. */
 const MIN_CAPACITY_BYTES = 256;
 
-/** Largest capacity of a ring, so that lengths and differences of positions stay positive. */
+/** Largest capacity of a ring. It keeps lengths and differences of positions positive. */
 const MAX_CAPACITY_BYTES = 2 ** 30;
 
-/** The place of a ring in a SharedArrayBuffer. */
+/** Location of a ring in a SharedArrayBuffer. */
 export interface RingPlace {
-  /** Offset of the ring's words; a multiple of 4, ideally of 128. */
+  /** Offset of the ring's words; a multiple of 4, preferably of 128. */
   readonly wordsOffset: number;
   /** Offset of the ring's records; a multiple of 8. */
   readonly recordsOffset: number;
-  /** Bytes of the records; a power of two. */
+  /** Size of the records area; a power of two. */
   readonly capacityBytes: number;
 }
 
@@ -79,12 +79,12 @@ export function align(length: number): number {
   return (length + (ALIGNMENT_BYTES - 1)) & ~(ALIGNMENT_BYTES - 1);
 }
 
-/** Returns the most payload bytes that a record of a ring may have. */
+/** Returns the maximum payload of a record in a ring (bytes). */
 export function maxPayloadBytes(capacityBytes: number): number {
   return (capacityBytes >> 3) - HEADER_BYTES;
 }
 
-/** Checks that a ring can have this capacity. @throws SIM_ERR_INTERNAL if it cannot */
+/** Checks that a capacity is valid for a ring. @throws SIM_ERR_INTERNAL if it is not */
 export function checkCapacity(capacityBytes: number): void {
   const isPowerOfTwo = (capacityBytes & (capacityBytes - 1)) === 0;
   const isInRange = capacityBytes >= MIN_CAPACITY_BYTES && capacityBytes <= MAX_CAPACITY_BYTES;

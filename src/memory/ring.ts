@@ -1,16 +1,17 @@
 /**
- * A ring from one producer thread to one consumer thread, in shared memory.
+ * A ring in shared memory, with one producer thread and one consumer thread.
  *
  * Runs on:  any thread; one RingProducer and one RingConsumer per ring.
  * Owns:     the producer writes records, the tail and wants-room; the consumer writes the head.
- * Order:    the producer writes a record's bytes before it stores the tail; the consumer loads the
- *           tail before it reads them. The consumer reads a record before it stores the head; the
- *           producer loads the head before it writes there again. Tail and head are Atomics, so
- *           everything done before a store is visible after the load that sees it.
- * Full:     `claim` and `tryWrite` write nothing and report it. They never wait. A producer that
- *           wants to sleep until there is room calls `askForRoom`, checks `freeBytes` again, and
- *           then sleeps. The consumer calls `isRoomWanted` after each drain and wakes the producer.
- *           Whichever store comes first, at least one side sees the other's.
+ * Order:    the producer writes a record's bytes before it stores the tail. The consumer loads the
+ *           tail before it reads the record, and reads the record before it stores the head. The
+ *           producer loads the head before it overwrites the record. Tail and head are Atomics, so
+ *           everything done before a store is visible after a load that sees the store.
+ * Full:     `claim` and `tryWrite` write nothing and report that the ring is full. They never wait.
+ *           A producer that wants to sleep until there is room calls `askForRoom`, checks
+ *           `freeBytes` again, and then sleeps. The consumer calls `isRoomWanted` after each drain
+ *           and wakes the producer. Whichever store comes first, at least one side sees the
+ *           other's.
  */
 
 import { makeError } from "../errors.ts";
@@ -33,11 +34,11 @@ export interface RingViews {
 }
 
 /**
- * Receives one record.
+ * Handles one record.
  *
  * @param bytes - the memory that contains the record; the record is valid only during the call
  * @param offset - offset of the payload in `bytes`, a multiple of 8
- * @param length - bytes of the payload
+ * @param length - length of the payload (bytes)
  * @param words - the same memory as `bytes`
  */
 export type RingHandler = (
@@ -53,7 +54,7 @@ export function makeRingViews(shared: SharedArrayBuffer): RingViews {
   return { words: new Int32Array(shared), bytes: new Uint8Array(shared) };
 }
 
-/** Empties a ring. Neither side may be using it. */
+/** Empties a ring. Neither side may use the ring at the same time. */
 export function emptyRing(views: RingViews, place: RingPlace): void {
   const first = place.wordsOffset >> 2;
   Atomics.store(views.words, first + WANTS_ROOM_WORD, 0);
@@ -64,7 +65,7 @@ export function emptyRing(views: RingViews, place: RingPlace): void {
 export class RingProducer {
   readonly views: RingViews;
   readonly capacityBytes: number;
-  /** Largest payload of a record. */
+  /** Maximum payload of a record. */
   readonly maxPayloadBytes: number;
   readonly #words: Int32Array;
   readonly #recordsOffset: number;
@@ -72,11 +73,11 @@ export class RingProducer {
   readonly #tailWord: number;
   readonly #headWord: number;
   readonly #wantsRoomWord: number;
-  /** The tail; no other thread writes it. */
+  /** The tail, which only this thread writes. */
   #tail: number;
   /** The tail after the claimed record. */
   #claimedTail: number;
-  /** The head when last loaded. It only moves forward, so this never overstates the room. */
+  /** The head as last loaded. The head only moves forward, so the room is never overestimated. */
   #headSeen: number;
 
   constructor(views: RingViews, place: RingPlace) {
@@ -96,12 +97,13 @@ export class RingProducer {
   }
 
   /**
-   * Claims room for one record. The caller fills it and then calls `commit`. A claim that is not
-   * committed is discarded by the next claim.
+   * Claims room for one record. The caller writes the payload and then calls `commit`. A claim that
+   * has not been committed is discarded by the next claim.
    *
    * @param type - type of the payload; any int32 except PADDING_TYPE
-   * @param length - bytes of the payload; at most `maxPayloadBytes`
-   * @returns offset of the payload in `views.bytes`, a multiple of 8; -1 if the ring is too full
+   * @param length - length of the payload (bytes); at most `maxPayloadBytes`
+   * @returns offset of the payload in `views.bytes`, a multiple of 8; -1 if there is too little
+   *   room
    */
   claim(type: number, length: number): number {
     if (length > this.maxPayloadBytes) {
@@ -136,7 +138,7 @@ export class RingProducer {
     Atomics.store(this.#words, this.#tailWord, this.#tail);
   }
 
-  /** Writes one record if there is room for all of it. @returns false if there is not */
+  /** Writes one record if the whole record fits. @returns false if it does not fit */
   tryWrite(type: number, payload: Uint8Array): boolean {
     const offset = this.claim(type, payload.length);
     if (offset < 0) return false;
@@ -151,22 +153,22 @@ export class RingProducer {
     return this.#headSeen;
   }
 
-  /** Loads the head and returns how many bytes are free. */
+  /** Loads the head and returns the number of free bytes. */
   freeBytes(): number {
     return this.capacityBytes - ((this.#tail - this.head()) | 0);
   }
 
-  /** Loads the head and reports whether a quarter is free, which is room for any record. */
+  /** Loads the head and reports whether a quarter of the ring is free, enough for any record. */
   hasRoom(): boolean {
     return this.freeBytes() >= this.capacityBytes >> 2;
   }
 
-  /** Asks the consumer to wake this producer once a quarter is free. */
+  /** Requests that the consumer wake this producer once a quarter of the ring is free. */
   askForRoom(): void {
     Atomics.store(this.#words, this.#wantsRoomWord, 1);
   }
 
-  /** Withdraws `askForRoom`. */
+  /** Withdraws the request made by `askForRoom`. */
   stopAskingForRoom(): void {
     Atomics.store(this.#words, this.#wantsRoomWord, 0);
   }
@@ -196,13 +198,13 @@ export class RingConsumer {
   }
 
   /**
-   * Reads records in the order they were written. Stops at the limit or after a quarter of the
-   * ring, so that the producer gets room back early. To read everything, call it until it
+   * Reads records in the order in which they were written. Stops at the limit or after a quarter of
+   * the ring, so that the producer regains room early. To read all records, call it until it
    * returns 0.
    *
    * @param handler - called for each record; an exception ends the drain after that record
-   * @param limit - the most records to read
-   * @returns how many records were read; 0 only if there were none
+   * @param limit - maximum number of records to read
+   * @returns the number of records read; 0 only if the ring was empty
    */
   drain(handler: RingHandler, limit: number): number {
     const words = this.#words;
@@ -230,12 +232,12 @@ export class RingConsumer {
   }
 
   /**
-   * Takes records out of the ring without handling them, so that the producer gets its room back.
+   * Removes records from the ring without handling them, so that the producer regains their room.
    * Must not be called during a drain of this ring.
    *
-   * @param limitBytes - the most bytes to take, including headers and padding
-   * @returns a copy of whole records in order, as laid out in the ring; undefined if there are
-   *   none or the first one exceeds the limit
+   * @param limitBytes - maximum number of bytes to remove, including headers and padding
+   * @returns a copy of whole records in order, as laid out in the ring; undefined if the ring is
+   *   empty or the first record exceeds the limit
    */
   takeOut(limitBytes: number): Uint8Array | undefined {
     const head = Atomics.load(this.#words, this.#headWord);
@@ -253,24 +255,24 @@ export class RingConsumer {
     return taken;
   }
 
-  /** Returns how many bytes wait to be read, including headers and padding. */
+  /** Returns the number of bytes waiting to be read, including headers and padding. */
   usedBytes(): number {
     const tail = Atomics.load(this.#words, this.#tailWord);
     return (tail - Atomics.load(this.#words, this.#headWord)) | 0;
   }
 
-  /** Reports whether the producer asked for room, even if there is none yet. */
+  /** Reports whether the producer has requested room, even if there is none yet. */
   isRoomAskedFor(): boolean {
     return Atomics.load(this.#words, this.#wantsRoomWord) !== 0;
   }
 
-  /** Reports whether the producer asked for room and a quarter is free. */
+  /** Reports whether the producer has requested room and a quarter of the ring is free. */
   isRoomWanted(): boolean {
     if (!this.isRoomAskedFor()) return false;
     return this.capacityBytes - this.usedBytes() >= this.capacityBytes >> 2;
   }
 
-  /** Returns the bytes of the whole records, from the head on, that fit within a limit. */
+  /** Returns the total size of the whole records from the head that fit within a limit (bytes). */
   #recordsWithin(head: number, limitBytes: number): number {
     const usedBytes = (Atomics.load(this.#words, this.#tailWord) - head) | 0;
     if (usedBytes <= limitBytes) return usedBytes;

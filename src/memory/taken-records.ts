@@ -1,8 +1,8 @@
 /**
- * Records that were taken out of a ring early and wait, in order, to be handled.
+ * Records that were removed from a ring early and wait, in order, to be handled.
  *
  * Runs on: the consumer's thread, in its own memory.
- * Full:    unbounded; the caller checks `usedBytes` before it takes out more.
+ * Full:    the size is unlimited; the caller checks `usedBytes` before it removes more records.
  */
 
 import type { RingHandler } from "./ring.ts";
@@ -13,30 +13,30 @@ interface Block {
   readonly words: Int32Array;
 }
 
-/** The records taken out of one ring. */
+/** The records removed from one ring. */
 export class TakenRecords {
   readonly #blocks: Block[] = [];
   /** Offset of the next record in the first block. */
   #offset = 0;
   #usedBytes = 0;
 
-  /** Bytes kept here. A block counts until its last record has been read. */
+  /** Number of bytes stored. A block counts until its last record has been read. */
   get usedBytes(): number {
     return this.#usedBytes;
   }
 
-  /** Appends a result of `RingConsumer.takeOut`. Takes ownership of the bytes. */
+  /** Appends a block returned by `RingConsumer.takeOut`. Takes ownership of the bytes. */
   add(bytes: Uint8Array): void {
     this.#blocks.push({ bytes, words: new Int32Array(bytes.buffer) });
     this.#usedBytes += bytes.length;
   }
 
   /**
-   * Reads records in the order they were written.
+   * Reads records in the order in which they were written.
    *
    * @param handler - called for each record; an exception ends the drain after that record
-   * @param limit - the most records to read
-   * @returns how many records were read
+   * @param limit - maximum number of records to read
+   * @returns the number of records read
    */
   drain(handler: RingHandler, limit: number): number {
     let count = 0;

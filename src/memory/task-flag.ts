@@ -1,5 +1,5 @@
 /**
- * Shared flag of a running task: whether it was cancelled, and whether it checks for that.
+ * Shared flag of a running task: whether the task was cancelled, and whether it checks the flag.
  *
  *   word
  *   0   cancelled   1 once the result is no longer needed; written by main
@@ -40,20 +40,20 @@ export class TaskFlag {
   }
 
   /**
-   * Reports whether main has cancelled the task. Called by the task's thread. From the first call
-   * on, main expects the task to check.
+   * Reports whether main has cancelled the task. Called by the task's thread. After the first call,
+   * main expects the task to keep checking.
    */
   isCancelled(): boolean {
     if (this.#words[LISTENS] === 0) Atomics.store(this.#words, LISTENS, 1);
     return Atomics.load(this.#words, CANCELLED) === 1;
   }
 
-  /** Resolves when main cancels the task, or at `end`. Called by the task's thread. */
+  /** Resolves when main cancels the task, or when `end` is called. Called by the task's thread. */
   async changed(): Promise<void> {
     if (!this.isCancelled()) await Atomics.waitAsync(this.#words, CANCELLED, 0).value;
   }
 
-  /** Releases pending `changed` promises. Called by the task's thread when the task is done. */
+  /** Resolves pending `changed` promises. Called by the task's thread when the task is done. */
   end(): void {
     Atomics.notify(this.#words, CANCELLED);
   }

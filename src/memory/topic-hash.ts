@@ -1,12 +1,12 @@
 /**
- * Hash of a topic, by which all members find the same slot of the index.
+ * Hash of a topic, with which all members find the same slot of the topic index.
  *
- * Each UTF-16 unit is xored in and mixed by a multiplication and a shift. The last step is the
- * 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain), so every bit of the result
- * depends on every unit. The hash does not resist chosen topics. It need not: topics that share
- * a slot only cause records that find no subscriber.
+ * Each UTF-16 unit is combined by XOR and mixed by a multiplication and a shift. The last step is
+ * the 32-bit finalizer of MurmurHash3 (Austin Appleby, public domain), so every bit of the result
+ * depends on every unit. The hash does not resist deliberately chosen topics. That is acceptable,
+ * because topics that share a slot only cause records to be sent to members without a subscriber.
  *
- * Runs on: any thread; the seed must be the same on all. Pure.
+ * Runs on: any thread; all threads must use the same seed. Pure.
  */
 
 /**

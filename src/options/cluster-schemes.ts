@@ -6,13 +6,13 @@
 
 /** A URL scheme. */
 interface ClusterScheme {
-  /** Module in `pubsub/adapters` without its extension. It exports `makeAdapter`. */
+  /** Module in `pubsub/adapters`, without its extension. The module exports `makeAdapter`. */
   readonly adapter: string;
-  /** Example URL in messages and in the reference. */
+  /** Example URL for error messages and the reference. */
   readonly form: string;
   /** Pattern of valid paths. */
   readonly path: RegExp;
-  /** What a valid path is, for error messages. */
+  /** Description of a valid path, for error messages. */
   readonly pathIs: string;
 }
 
@@ -40,7 +40,7 @@ export const CLUSTER_FORMS = Object.values(CLUSTER_SCHEMES)
 /** Value of `clusterUrl` for a node without an adapter. */
 export const NO_CLUSTER = "none";
 
-/** Checks `clusterUrl`. Messages do not contain it, because it may include a password. */
+/** Checks `clusterUrl`. Messages do not contain the URL, because it may include a password. */
 export function clusterUrlRule(text: string): string | undefined {
   if (text === NO_CLUSTER) return undefined;
   const must = `must be ${NO_CLUSTER} or a URL such as ${CLUSTER_FORMS}, got`;

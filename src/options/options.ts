@@ -1,7 +1,7 @@
 /**
  * All options of a server in one table: environment variable, default, unit, range and limit.
  *
- * Runs on: any thread. A table, and a check of one value against it.
+ * Runs on: any thread. Contains the table, and a function that checks a single value against it.
  */
 
 import { CLUSTER_FORMS, clusterUrlRule, NO_CLUSTER } from "./cluster-schemes.ts";
@@ -34,7 +34,7 @@ export const OPTIONS = {
     min: 0,
     max: 65_535,
     unit: "port",
-    about: "Port to listen on; 0 lets the system choose one.",
+    about: "Port to listen on; 0 lets the system choose a free port.",
     atLimit: "`serve` fails with SIM_ERR_LISTEN if the port is taken.",
   },
   shards: {
@@ -46,7 +46,7 @@ export const OPTIONS = {
     unit: "shards",
     about:
       "Worker threads that serve connections. auto: the smaller of the machine's parallelism and the container's CPU quota.",
-    atLimit: "New connections are distributed to the shards in turn.",
+    atLimit: "New connections are distributed among the shards in turn.",
   },
   youngGenerationMb: {
     kind: "integer",
@@ -68,9 +68,9 @@ export const OPTIONS = {
     max: 1_048_576,
     unit: "MiB",
     about:
-      "Size of the old generation of each shard's JavaScript heap, where long-lived objects are kept. auto: the default of Node.js, but at most 2,000. Below 2 GiB the garbage collector lets a heap grow to twice what is in use, above that to four times.",
+      "Size of the old generation of each shard's JavaScript heap, where long-lived objects are kept. auto: the default of Node.js, but at most 2,000. Below 2 GiB, the garbage collector lets a heap grow to twice the memory in use; above that, to four times.",
     atLimit:
-      "The process ends, as always when JavaScript runs out of memory. See `overloadHeapBytes`.",
+      "The process ends, as it always does when JavaScript runs out of memory. See `overloadHeapBytes`.",
   },
   startTimeoutMs: {
     kind: "integer",
@@ -95,7 +95,7 @@ export const OPTIONS = {
     about:
       "Capacity of the ring from one thread to another, a power of two. auto: 256 MiB divided by the number of rings, from 64 KiB to 1 MiB.",
     atLimit:
-      "The sender waits for room, at most 1 ms per turn of its event loop. Then the record is queued in its overflow queue.",
+      "The sender waits for space, at most 1 ms per turn of its event loop. Then the record is added to its overflow queue.",
   },
   overflowBytes: {
     kind: "integer",
@@ -104,9 +104,9 @@ export const OPTIONS = {
     min: 65_536,
     max: 1_073_741_824,
     unit: "bytes",
-    about: "Bytes that may wait for room in the ring from one thread to another.",
+    about: "Maximum number of bytes waiting for space in the ring from one thread to another.",
     atLimit:
-      "Further records are lost for that thread, and its channels on these topics get phx_error. A single broadcast larger than this is refused with an error.",
+      "Further records are lost for that thread, and its channels on these topics get phx_error. A single broadcast larger than this is rejected with an error.",
   },
   overflowTotalBytes: {
     kind: "integer",
@@ -115,7 +115,7 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "Total bytes that may wait for room in all rings of a sending thread.",
+    about: "Maximum number of bytes waiting for space in all rings of a sending thread.",
     atLimit: "Same as for `overflowBytes`.",
   },
   coalesceMs: {
@@ -126,7 +126,7 @@ export const OPTIONS = {
     max: 1_000,
     unit: "ms",
     about:
-      "How long a shard collects broadcasts, to send them to a client in one system call and to wake other shards only once. 0: only broadcasts within one turn of the event loop are sent together. Broadcasts are delayed by half of this on average and keep their order relative to replies and pushes.",
+      "Time for which a shard collects broadcasts, in order to send them to a client in one system call and to wake other shards only once. 0: only broadcasts within one turn of the event loop are sent together. Broadcasts are delayed by half of this time on average and keep their order relative to replies and pushes.",
     atLimit:
       "Broadcasts are sent. This happens earlier if a shard has collected more than 256 KiB of frames, or half a ring of records for another shard.",
   },
@@ -137,8 +137,9 @@ export const OPTIONS = {
     min: 8,
     max: 26,
     unit: "bits",
-    about: "Size of the subscription index: 2^indexBits slots, each of 4 bytes per 32 threads.",
-    atLimit: "Topics that share a slot cause records that find no subscriber. Nothing is lost.",
+    about: "Size of the subscription index: 2^indexBits slots of 4 bytes per 32 threads each.",
+    atLimit:
+      "If topics share a slot, some records are sent to threads without a subscriber. Nothing is lost.",
   },
   maxFrameBytes: {
     kind: "integer",
@@ -203,7 +204,8 @@ export const OPTIONS = {
     min: 4_096,
     max: 1_048_576,
     unit: "bytes",
-    about: "Largest head of an HTTP request. The first server sets it for the whole process.",
+    about:
+      "Maximum size of the head of an HTTP request. The first server sets this limit for the whole process.",
     atLimit: "The request is answered with 431.",
   },
   idleTimeoutMs: {
@@ -247,7 +249,7 @@ export const OPTIONS = {
     min: 1,
     max: 100_000,
     unit: "channels",
-    about: "Topics that a connection may have joined at the same time.",
+    about: "Maximum number of joined topics per connection.",
     atLimit: "Further joins are answered with error `too many channels joined`.",
   },
   maxMailbox: {
@@ -257,8 +259,19 @@ export const OPTIONS = {
     min: 1,
     max: 1_000_000,
     unit: "messages",
-    about: "Messages that may wait for a channel while its handler is busy.",
+    about: "Maximum number of messages waiting for a channel while its handler is busy.",
     atLimit: "The channel ends with phx_error `mailbox full`.",
+  },
+  maxWaitingBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_WAITING_BYTES",
+    default: 1_048_576,
+    min: 1_024,
+    max: 268_435_456,
+    unit: "bytes",
+    about:
+      "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much.",
+    atLimit: "The connection is closed with 1008.",
   },
   handlerTimeoutMs: {
     kind: "integer",
@@ -268,7 +281,7 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time limit of an asynchronous callback: of a channel (except `join`), of `connect`, or of a route.",
+      "Time limit for asynchronous callbacks: `connect`, routes, and all callbacks of a channel except `join`.",
     atLimit:
       "The channel ends with phx_error `handler timeout`, the connection is refused with 500, or the request is answered with 503.",
   },
@@ -280,7 +293,7 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Time limit of an asynchronous `join`. A channel's `joinTimeoutMs` overrides this. The official client gives up after 10 s by default.",
+      "Time limit for an asynchronous `join`. A channel's `joinTimeoutMs` overrides this. The official client gives up after 10 s by default.",
     atLimit:
       "The join is answered with error `join timeout` and the topic is free again. A later result is discarded.",
   },
@@ -292,7 +305,7 @@ export const OPTIONS = {
     max: 256,
     unit: "threads",
     about:
-      "Threads that run tasks for all shards; started with the first task. auto: one less than the number of CPUs, but at least 1.",
+      "Number of threads that run tasks for all shards; they start with the first task. auto: the number of CPUs minus 1, but at least 1.",
     atLimit: "A task waits for a free thread.",
   },
   maxTaskQueue: {
@@ -302,7 +315,7 @@ export const OPTIONS = {
     min: 0,
     max: 1_000_000,
     unit: "tasks",
-    about: "Tasks that may wait for a thread.",
+    about: "Maximum number of tasks waiting for a thread.",
     atLimit: "Further tasks are rejected immediately.",
   },
   taskTimeoutMs: {
@@ -312,7 +325,7 @@ export const OPTIONS = {
     min: 50,
     max: 86_400_000,
     unit: "ms",
-    about: "Time limit of a task, measured from when a thread starts it.",
+    about: "Time limit for a task, measured from the moment a thread starts it.",
     atLimit:
       "The task is rejected. If it does not react to its signal, its thread is terminated and replaced.",
   },
@@ -323,9 +336,9 @@ export const OPTIONS = {
     min: 16_384,
     max: 1_073_741_824,
     unit: "bytes",
-    about: "Bytes that may wait for a client that reads too slowly.",
+    about: "Maximum number of bytes waiting for a client that reads too slowly.",
     atLimit:
-      "If they do not decrease within `slowClientMs`, or as soon as they reach 8 times this limit, the socket's `slowClients` decides: the connection is cut, or its channels get phx_error `client too slow`. The client then joins again.",
+      "If the number does not decrease within `slowClientMs`, or as soon as it reaches 8 times this limit, the socket's `slowClients` applies: the connection is cut, or its channels get phx_error `client too slow`. The client then joins again.",
   },
   slowClientMs: {
     kind: "integer",
@@ -335,7 +348,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time in which a client above `maxBackpressureBytes` must have read some of the waiting bytes.",
+      "Time within which a client above `maxBackpressureBytes` must read some of the waiting bytes.",
     atLimit: "The client counts as too slow; see `maxBackpressureBytes`.",
   },
   longpollWindowMs: {
@@ -346,7 +359,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long a long-poll request may wait. A mount's `windowMs` overrides this. Clients give up after 20 s.",
+      "Maximum time that a long-poll request waits. A mount's `windowMs` overrides this. Clients give up after 20 s.",
     atLimit:
       "A poll is answered with 204, a POST with 408. A session that is not polled for 1.5 times this long ends.",
   },
@@ -358,9 +371,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long the shard that owns a long-poll session, on this node or another, may take to answer. A mount's `pubsubTimeoutMs` overrides this.",
+      "Time limit for an answer from the shard that owns a long-poll session, on this node or another. A mount's `pubsubTimeoutMs` overrides this.",
     atLimit:
-      "The session counts as gone, and the client connects again. If a shard of another node takes longer to confirm a batch, the session ends.",
+      "The session is considered gone, and the client reconnects. If a shard on another node takes longer to confirm a batch, the session ends.",
   },
   longpollMaxAgeMs: {
     kind: "integer",
@@ -369,8 +382,8 @@ export const OPTIONS = {
     min: 1_000,
     max: 31_536_000_000,
     unit: "ms",
-    about: "How long a long-poll session may be used. A mount's `maxAgeMs` overrides this.",
-    atLimit: "The session counts as gone, and the client connects again.",
+    about: "Maximum age of a long-poll session. A mount's `maxAgeMs` overrides this.",
+    atLimit: "The session is considered gone, and the client reconnects.",
   },
   overloadLagMs: {
     kind: "integer",
@@ -379,7 +392,7 @@ export const OPTIONS = {
     min: 1,
     max: 3_600_000,
     unit: "ms",
-    about: "Event loop lag above which a shard is overloaded, if it persists.",
+    about: "Event loop lag above which a shard is overloaded if the lag persists.",
     atLimit: "Joins are answered with error `overloaded` until the lag is well below this.",
   },
   overloadHeapBytes: {
@@ -402,7 +415,7 @@ export const OPTIONS = {
     about:
       "Second threshold of overload, as a percentage of `overloadLagMs` and `overloadHeapBytes`.",
     atLimit:
-      "The shard gets no new connections until it is well below this. If all shards are above it, requests get 503 with Retry-After.",
+      "The shard receives no new connections until its load is well below this threshold. If all shards are above it, requests are answered with 503 and Retry-After.",
   },
   rateTableBits: {
     kind: "integer",
@@ -412,9 +425,9 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards, and takes no memory if there are no such limits. `maxConnectionsPerAddress` takes another such table for each thread.",
+      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards and uses no memory if there are no such limits. `maxConnectionsPerAddress` takes another such table for each thread.",
     atLimit:
-      "The table is never full: ids and addresses that share a word in both rows share a limit. Of those within their limits, a fraction of (keys at their limits / words per row)² is refused wrongly.",
+      "The table is never full: ids and addresses that share a word in both rows share a limit. A fraction of (keys at their limits / words per row)² of the keys within their limits is refused incorrectly.",
   },
   presencePeriodMs: {
     kind: "integer",
@@ -424,8 +437,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How often other nodes are told about changed presences. A presence's `broadcastPeriodMs` overrides this. Threads of the same node hear of each change immediately.",
-    atLimit: "All changes of a period are sent together.",
+      "Interval at which changed presences are sent to other nodes. A presence's `broadcastPeriodMs` overrides this. Threads of the same node receive each change immediately.",
+    atLimit: "All changes within a period are sent together.",
   },
   presenceSilentPeriods: {
     kind: "integer",
@@ -446,8 +459,8 @@ export const OPTIONS = {
     max: 86_400_000,
     unit: "ms",
     about:
-      "Silence of another node's shard after which its presences are hidden. auto: twice the silent periods, at least three periods. A presence's `downPeriodMs` overrides this.",
-    atLimit: "Its presences leave. They join again when the shard is heard again.",
+      "Time without messages from another node's shard after which its presences are hidden. auto: twice the silent periods, but at least three periods. A presence's `downPeriodMs` overrides this.",
+    atLimit: "Its presences leave. They join again when the shard is reachable again.",
   },
   presencePermdownMs: {
     kind: "integer",
@@ -457,8 +470,8 @@ export const OPTIONS = {
     max: 604_800_000,
     unit: "ms",
     about:
-      "Silence of another node's shard after which its presences are forgotten. A presence's `permdownPeriodMs` overrides this.",
-    atLimit: "If the shard is heard again, it is asked for all its presences.",
+      "Time without messages from another node's shard after which its presences are forgotten. A presence's `permdownPeriodMs` overrides this.",
+    atLimit: "If the shard becomes reachable again, all its presences are requested from it.",
   },
   presenceDeltaSize: {
     kind: "integer",
@@ -468,8 +481,8 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "leaves",
     about:
-      "How many of its own leaves a shard remembers, for replicas that missed them. A presence's `maxDeltaSize` overrides this.",
-    atLimit: "A replica that missed more gets all presences of the shard.",
+      "Maximum number of its own leaves that a shard remembers for replicas that missed them. A presence's `maxDeltaSize` overrides this.",
+    atLimit: "A replica that missed more leaves receives all presences of the shard.",
   },
   presenceMaxBytes: {
     kind: "integer",
@@ -479,7 +492,7 @@ export const OPTIONS = {
     max: 32_768,
     unit: "bytes",
     about:
-      "Largest presence as JSON: topic, key and meta together. A presence's `maxBytes` overrides this.",
+      "Maximum size of a presence as JSON: topic, key and meta together. A presence's `maxBytes` overrides this.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
   presenceFetchMs: {
@@ -489,7 +502,7 @@ export const OPTIONS = {
     min: 20,
     max: 86_400_000,
     unit: "ms",
-    about: "Time limit of a presence's `fetch`. The presence's `fetchTimeoutMs` overrides this.",
+    about: "Time limit for a presence's `fetch`. The presence's `fetchTimeoutMs` overrides this.",
     atLimit: "The diff is sent with the tracked metas only, and the failure is logged.",
   },
   drainMs: {
@@ -499,7 +512,7 @@ export const OPTIONS = {
     min: 0,
     max: 3_600_000,
     unit: "ms",
-    about: "Time for clients to receive their last bytes, after the last batch of a drain.",
+    about: "Time for clients to receive their last bytes after the last batch of a drain.",
     atLimit: "Connections with unsent bytes are cut.",
   },
   drainBatch: {
@@ -510,7 +523,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "Connections that one batch of a drain closes on the whole node, in `drain`, `close` and the restart of a shard. Phoenix: `batch_size`.",
+      "Number of connections that one batch of a drain closes on the whole node, in `drain`, `close` and the restart of a shard. Phoenix: `batch_size`.",
     atLimit: "The next batch is closed `drainIntervalMs` later.",
   },
   drainIntervalMs: {
@@ -542,7 +555,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about: "Time limit for all batches of a drain. Phoenix: `shutdown`.",
-    atLimit: "Batches are made larger than `drainBatch`, so that they fit.",
+    atLimit: "Batches are made larger than `drainBatch`, so that all of them fit.",
   },
   drainDelayMs: {
     kind: "integer",
@@ -552,7 +565,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "How long a draining node still accepts connections while it reports that it is not ready. Gives a load balancer time to notice.",
+      "Time for which a draining node still accepts connections while it reports that it is not ready, so that a load balancer can react.",
     atLimit: "New connections are refused, and the first batch is closed.",
   },
   controlTimeoutMs: {
@@ -564,7 +577,7 @@ export const OPTIONS = {
     unit: "ms",
     about:
       "Time for a shard to answer a question from the host about subscribers, topics, sockets, channels or presences.",
-    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, which names the shard.",
+    atLimit: "The question is rejected with SIM_ERR_SHARD_BUSY, naming the shard.",
   },
   shutdownMs: {
     kind: "integer",
@@ -574,8 +587,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time limit of each of a shard's last steps after its last connection has closed: the `terminate` of its channels, the app's `stop`, the end of its thread.",
-    atLimit: "The next step begins. After the last one the thread is terminated.",
+      "Time limit for each of a shard's final steps after its last connection has closed: its channels' `terminate`, the app's `stop`, and the end of its thread.",
+    atLimit: "The next step begins. After the last step, the thread is terminated.",
   },
   nodeName: {
     kind: "text",
@@ -598,7 +611,7 @@ export const OPTIONS = {
     rule: clusterUrlRule,
     about: `Server that connects the nodes of a cluster, such as ${CLUSTER_FORMS}. ${NO_CLUSTER}: a single node.`,
     atLimit:
-      "While it is unreachable, the node works alone and keeps reconnecting. Then all topics are told that they missed broadcasts.",
+      "While the server is unreachable, the node works alone and keeps trying to reconnect. Afterwards, all topics are notified that they missed broadcasts.",
   },
   clusterName: {
     kind: "text",
@@ -607,7 +620,7 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 255,
     about:
-      "Name of the cluster. Only nodes with the same cluster name are connected, so that several clusters can share a server.",
+      "Name of the cluster. Only nodes with the same cluster name are connected, so several clusters can share a server.",
     atLimit: "Nodes with another name do not receive broadcasts of this cluster.",
   },
   clusterQueueBytes: {
@@ -617,9 +630,9 @@ export const OPTIONS = {
     min: 65_536,
     max: 4_294_967_296,
     unit: "bytes",
-    about: "Bytes that may wait for a response from the server of `clusterUrl`.",
+    about: "Maximum number of bytes waiting for a response from the server of `clusterUrl`.",
     atLimit:
-      "Further broadcasts are lost for other nodes, and their channels on these topics get phx_error.",
+      "Further broadcasts to other nodes are lost, and the channels on these topics there get phx_error.",
   },
   secretKeyBase: {
     kind: "text",
@@ -638,8 +651,8 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 16,
     choices: LOG_LEVELS,
-    about: "Lowest level of lines to log.",
-    atLimit: "Lines below it are not logged.",
+    about: "Lowest level of log lines to write.",
+    atLimit: "Lines below this level are not written.",
   },
 } as const satisfies Record<string, IntegerOption | TextOption>;
 

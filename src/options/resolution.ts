@@ -18,7 +18,7 @@ import {
 import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
 import { checkVariables, isServiceAddress } from "./variables.ts";
 
-/** Members besides the shards: main, the link, and a spare for replacing a shard. */
+/** Number of members besides the shards: main, the link, and a spare for replacing a shard. */
 export const EXTRA_MEMBERS = 3;
 
 /** Provides the defaults that depend on the machine. */
@@ -36,11 +36,11 @@ const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
 const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
 const MIB = 1_048_576;
-/** Above 2 GiB the garbage collector lets heaps grow to more than twice what is in use. */
+/** Above 2 GiB, the garbage collector lets a heap grow to more than twice the memory in use. */
 const AUTOMATIC_HEAP_MB = 2_000;
 
 /**
- * Fills in defaults and checks every name and value.
+ * Checks all names and values, and fills in the defaults.
  *
  * @param given - options passed to `serve`
  * @param environment - usually `process.env`
@@ -78,7 +78,7 @@ export function resolveOptions(
     resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
   }
   if (resolved["oldGenerationMb"] === "auto") {
-    // By default, a worker may use as much as the main thread.
+    // By default, each worker may use as much memory as the main thread.
     const { heap_size_limit: limit } = getHeapStatistics();
     resolved["oldGenerationMb"] = Math.min(Math.floor(limit / MIB), AUTOMATIC_HEAP_MB);
   }
@@ -141,7 +141,7 @@ export function automaticRingBytes(members: number): number {
   return Math.min(Math.max(floor, 65_536), 1_048_576);
 }
 
-/** Returns the default of a down period (ms): twice as long as a replica may be silent. */
+/** Returns the default down period (ms): twice the time that a replica may be silent. */
 export function automaticDownMs(periodMs: number, silentPeriods: number): number {
   // Heartbeats are up to silentPeriods + 1 periods apart, and may be late.
   return periodMs * Math.max(2 * silentPeriods, silentPeriods + 2);
@@ -158,7 +158,7 @@ function checkTotalHoldsPair(
   );
 }
 
-/** Returns the option's name for error messages: its variable if the value comes from there. */
+/** Returns an option's name for error messages: its variable if the value was set there. */
 function subjectOf(
   name: OptionName,
   own: unknown,

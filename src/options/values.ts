@@ -1,5 +1,5 @@
 /**
- * The types of options, and the checks of their values.
+ * The types of options, and the checks for their values.
  *
  * Runs on: any thread. Pure functions.
  */
@@ -43,7 +43,7 @@ export interface TextOption {
   readonly maxBytes: number;
   readonly choices?: readonly string[];
   readonly secret?: true;
-  /** Checks further rules. Returns `must …, got …` if the text breaks one, otherwise undefined. */
+  /** Checks further rules. Returns `must …, got …` if a rule is violated, otherwise undefined. */
   readonly rule?: (text: string) => string | undefined;
   readonly about: string;
   readonly atLimit: string;
@@ -59,7 +59,7 @@ export function rangeOf(option: IntegerOption | TextOption): string {
   return `${option.minBytes} to ${option.maxBytes} bytes`;
 }
 
-/** Parses the value of a variable. Returns the text itself if it is not an integer. */
+/** Parses the value of a variable. Returns the text itself if it does not contain an integer. */
 export function integerOf(text: string): unknown {
   return /^\s*\d[\d_]*\s*$/.test(text) ? Number(text.replaceAll("_", "")) : text;
 }
@@ -107,7 +107,7 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
   return value as string;
 }
 
-/** Names that Phoenix gives to unnamed nodes. They would not be unique. */
+/** Names that Phoenix gives to unnamed nodes. They are rejected because they are not unique. */
 const NO_NAME = /^nonode(?:@nohost)?$/;
 
 /** Checks `nodeName`. */

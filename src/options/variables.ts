@@ -1,5 +1,5 @@
 /**
- * Checks the names of environment variables that start with SIMURGH_. Without this, a misspelt
+ * Checks the names of environment variables that start with SIMURGH_. Without this, a misspelled
  * variable would silently leave an option at its default.
  *
  * Runs on: main, once, before anything starts. Pure functions.
@@ -12,21 +12,21 @@ import { OPTIONS } from "./options.ts";
 const PREFIX = "SIMURGH_";
 const OPTION_VARIABLES: readonly string[] = Object.values(OPTIONS).map(({ env }) => env);
 
-/** Known variables that are not options; used by the scripts of this repository. */
+/** Known variables that are not options. The scripts of this repository use them. */
 export const OTHER_VARIABLES: readonly string[] = ["SIMURGH_NO_INSTALL"];
 
 /**
- * Variables that Kubernetes and Docker set for a service whose name is or starts with simurgh, such
- * as SIMURGH_SERVICE_HOST and SIMURGH_PORT_4000_TCP_ADDR.
+ * Variables that Kubernetes and Docker set for a service whose name is `simurgh` or starts with it,
+ * such as SIMURGH_SERVICE_HOST and SIMURGH_PORT_4000_TCP_ADDR.
  */
 const SERVICE_VARIABLE =
   /_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/;
 const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
 
 /**
- * Checks that all variables that start with SIMURGH_ are known.
+ * Checks that all variables with the prefix SIMURGH_ are known.
  *
- * @throws SIM_ERR_OPTION_INVALID, with the nearest known name for each unknown one
+ * @throws SIM_ERR_OPTION_INVALID, with the nearest known name for each unknown variable
  */
 export function checkVariables(environment: Readonly<Record<string, string | undefined>>): void {
   const unknown = Object.keys(environment)
@@ -45,8 +45,8 @@ function isKnown(name: string, value: string | undefined): boolean {
 }
 
 /**
- * Reports whether a value has the form that Kubernetes and Docker give to `<NAME>_PORT`. For a
- * service named simurgh, this is the variable of the option `port`.
+ * Reports whether a value has the form that Kubernetes and Docker use for `<NAME>_PORT`. For a
+ * service named `simurgh`, that variable collides with the option `port`.
  */
 export function isServiceAddress(value: string | undefined): boolean {
   return value !== undefined && SERVICE_ADDRESS.test(value);

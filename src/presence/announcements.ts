@@ -1,23 +1,26 @@
 /**
- * Tells this thread's subscribers who came and who went: `presence_diff`, then `handleMetas`.
+ * Announces joins and leaves to this thread's subscribers: `presence_diff`, then `handleMetas`.
  *
- *   diff --no fetch, or one with a result at once, and nothing of the topic waits--> broadcast
+ *   diff --no fetch or a synchronous one, and no earlier diff of the topic waits--> broadcast
  *     |
- *     +--fetch is under way--> waits for its turn --> broadcast
- *     +--as many wait as may--> gathered into one --none waits--> fetch
- *     +--as many were announced in this turn of the event loop as may be--> gathered --next turn-->
+ *     +--fetch pending--> waits for the earlier diffs --> broadcast
+ *     +--MOST_WAITING diffs already wait--> merged into one --queue empty--> fetch
+ *     +--MOST_IN_A_TURN diffs announced in this turn of the event loop--> merged --next turn-->
  *
- * Diffs of a topic go out in the order in which they arose; other topics do not wait for them.
+ * Diffs of a topic are sent in the order in which they arose. Other topics do not wait for them.
  *
- * What a callback of a channel does is announced when it has returned and its result was replied: a
- * client sees the reply before the diff, as with Phoenix. Unless the callback lists before that:
- * then the diff comes before the list. Everything else is announced at once.
+ * Changes made by a channel callback are announced after the callback has returned and its reply
+ * was sent, so a client sees the reply before the diff, as with Phoenix. The exception: if the
+ * callback calls `list` before it returns, the diff is sent before the list. All other changes are
+ * announced immediately.
  *
  * Runs on: shard; one for each presence.
- * Order:   the state has changed before a diff of it is announced.
- * Full:    `MOST_WAITING` diffs of a topic wait for their fetches, and `MOST_IN_A_TURN` go out by
- *          themselves: if a thousand leave at once, nobody is told a thousand times.
- * Slow:    a fetch that fails, or takes too long, costs the diff what it would have added (`fetching`).
+ * Order:   the state has changed before a diff of the change is announced.
+ * Full:    at most `MOST_WAITING` diffs of a topic wait for their fetches, and at most
+ *          `MOST_IN_A_TURN` are sent separately in one turn; later ones are merged. If a thousand
+ *          users leave at once, subscribers do not receive a thousand messages.
+ * Slow:    if a fetch fails or exceeds its time limit, the diff is sent without the data that
+ *          `fetch` would have added (`fetching`).
  */
 
 import { telemetry } from "../telemetry.ts";
@@ -26,28 +29,28 @@ import { emptyRecord, presenceDiffOf, TopicDiff, type Diff } from "./diff.ts";
 import type { Fetching } from "./fetching.ts";
 import type { ShardPresence } from "./shard-presence.ts";
 
-/** A diff whose fetch is under way, or whose turn has not come. */
+/** A diff whose fetch is pending, or that waits for earlier diffs. */
 interface Waiting {
   readonly diff: TopicDiff;
-  /** Undefined while the fetch is under way. */
+  /** Undefined while the fetch is pending. */
   fetched: PresenceDiff | undefined;
 }
 
 /** The diffs of a topic that wait for fetches. */
 interface TopicQueue {
   readonly waiting: Waiting[];
-  /** What came when as many waited as may. */
-  gathered: TopicDiff | undefined;
+  /** Later diffs, merged into one because MOST_WAITING wait. */
+  merged: TopicDiff | undefined;
 }
 
-/** What was announced of a topic in this turn of the event loop. */
+/** Announcements of a topic in this turn of the event loop. */
 interface TopicTurn {
   count: number;
-  /** What came after that. */
-  gathered: TopicDiff | undefined;
+  /** Later diffs, merged into one because there were MOST_IN_A_TURN. */
+  merged: TopicDiff | undefined;
 }
 
-/** Name of the event by which clients are told. */
+/** The event that clients get. */
 const PRESENCE_DIFF = "presence_diff";
 const MOST_WAITING = 32;
 const MOST_IN_A_TURN = 32;
@@ -57,7 +60,7 @@ export class Announcements {
   readonly #presence: ShardPresence;
   readonly #fetching: Fetching;
   readonly #handling: MetasHandling | undefined;
-  /** What is announced when the callback has returned. */
+  /** Diffs to be announced after the current callback has returned. */
   #due: Diff[] = [];
   #turn = new Map<string, TopicTurn>();
   readonly #queues = new Map<string, TopicQueue>();
@@ -69,19 +72,19 @@ export class Announcements {
     this.#handling = presence.callbacks.handleMetas && new MetasHandling(presence);
   }
 
-  /** Announces who came and went, topic by topic, after what is due. */
+  /** Announces a diff topic by topic, after the diffs that are due. */
   announce(diff: Diff): void {
     if (this.#due.length > 0) this.announceDue();
     for (const [topic, one] of diff.topics) if (!one.isEmpty) this.#announce(topic, one);
   }
 
-  /** Announces who came and went when the callback on the stack has returned. */
+  /** Announces a diff after the current callback has returned. */
   announceSoon(diff: Diff): void {
     this.#due.push(diff);
     if (this.#due.length === 1) queueMicrotask(() => this.announceDue());
   }
 
-  /** Announces what is due. */
+  /** Announces the diffs that are due. */
   announceDue(): void {
     const due = this.#due;
     this.#due = [];
@@ -96,18 +99,19 @@ export class Announcements {
     this.#queues.clear();
   }
 
-  // -- in this turn ------------------------------------------------------------------------------
+  // -- turn of the event loop --------------------------------------------------------------------
 
   #announce(topic: string, diff: TopicDiff): void {
     if (this.#isClosed) return;
-    // A later subscriber lists what there is. But behind diffs that wait, this one must go out too:
-    // they reach whoever subscribes meanwhile, who would not learn that they are outdated.
+    // Without subscribers, a diff can be skipped, because later subscribers list the current state.
+    // It cannot be skipped if earlier diffs still wait: a client that subscribes in the meantime
+    // would receive those, but not this one.
     const turn = this.#turn.get(topic);
-    const isAwaited = turn?.gathered !== undefined || this.#queues.has(topic);
+    const isAwaited = turn?.merged !== undefined || this.#queues.has(topic);
     if (!isAwaited && !this.#handling && this.#presence.pubsub.count(topic) === 0) return;
     if (turn && turn.count >= MOST_IN_A_TURN) {
-      turn.gathered ??= new TopicDiff();
-      turn.gathered.add(diff);
+      turn.merged ??= new TopicDiff();
+      turn.merged.add(diff);
       return;
     }
     this.#countInTurn(topic, turn);
@@ -120,31 +124,31 @@ export class Announcements {
       return;
     }
     if (this.#turn.size === 0) setImmediate(() => this.#endTurn());
-    this.#turn.set(topic, { count: 1, gathered: undefined });
+    this.#turn.set(topic, { count: 1, merged: undefined });
   }
 
   #endTurn(): void {
     const turn = this.#turn;
     this.#turn = new Map();
-    for (const [topic, { gathered }] of turn) {
-      if (gathered && !gathered.isEmpty) this.#announce(topic, gathered);
+    for (const [topic, { merged }] of turn) {
+      if (merged && !merged.isEmpty) this.#announce(topic, merged);
     }
   }
 
-  // -- after its fetch ---------------------------------------------------------------------------
+  // -- fetch -------------------------------------------------------------------------------------
 
   #fetchThenPublish(topic: string, diff: TopicDiff): void {
     const queue = this.#queues.get(topic);
-    if (queue && (queue.gathered || queue.waiting.length >= MOST_WAITING)) {
-      queue.gathered ??= new TopicDiff();
-      queue.gathered.add(diff);
+    if (queue && (queue.merged || queue.waiting.length >= MOST_WAITING)) {
+      queue.merged ??= new TopicDiff();
+      queue.merged.add(diff);
       return;
     }
     const fetched = this.#fetching.fetchDiff(topic, diff);
     if (queue) this.#enqueue(topic, queue, diff, fetched);
     else if (!(fetched instanceof Promise)) this.#publish(topic, diff, fetched);
     else {
-      const first: TopicQueue = { waiting: [], gathered: undefined };
+      const first: TopicQueue = { waiting: [], merged: undefined };
       this.#queues.set(topic, first);
       this.#enqueue(topic, first, diff, fetched);
     }
@@ -156,10 +160,10 @@ export class Announcements {
     diff: TopicDiff,
     fetched: PresenceDiff | Promise<PresenceDiff>,
   ): void {
-    const isUnderWay = fetched instanceof Promise;
-    const waiting: Waiting = { diff, fetched: isUnderWay ? undefined : fetched };
+    const isPending = fetched instanceof Promise;
+    const waiting: Waiting = { diff, fetched: isPending ? undefined : fetched };
     queue.waiting.push(waiting);
-    if (isUnderWay) void this.#publishWhenFetched(topic, queue, waiting, fetched);
+    if (isPending) void this.#publishWhenFetched(topic, queue, waiting, fetched);
   }
 
   async #publishWhenFetched(
@@ -180,10 +184,10 @@ export class Announcements {
     }
     if (queue.waiting.length > 0) return;
     this.#queues.delete(topic);
-    if (queue.gathered && !queue.gathered.isEmpty) this.#fetchThenPublish(topic, queue.gathered);
+    if (queue.merged && !queue.merged.isEmpty) this.#fetchThenPublish(topic, queue.merged);
   }
 
-  // -- at last -----------------------------------------------------------------------------------
+  // -- publication -------------------------------------------------------------------------------
 
   #publish(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
     const { name, callbacks } = this.#presence;
@@ -193,7 +197,7 @@ export class Announcements {
       const [joins, leaves] = [diff.joins.size, diff.leaves.size];
       telemetry.presence_diff.publish({ presence: name, topic, joins, leaves });
     }
-    this.#handling?.tell(topic, fetched);
+    this.#handling?.handle(topic, fetched);
   }
 
   #broadcast(topic: string, diff: TopicDiff, fetched: PresenceDiff): void {
@@ -222,35 +226,35 @@ export class Announcements {
 type Metas = Record<string, readonly TrackedMeta[]>;
 
 /**
- * Calls `handleMetas` with one diff after the other, and with who is there after each.
+ * Calls `handleMetas` with each diff in turn, and with the presences after that diff.
  *
- * The state may be further by the time that a slow `fetch` has returned, so who is there is kept
- * separately, and only for presences that have the callback.
+ * By the time a slow `fetch` has returned, the state may have changed further. So the presences are
+ * tracked separately here, but only if the definition has the callback.
  */
 class MetasHandling {
   readonly #presence: ShardPresence;
   readonly #topics = new Map<string, Metas>();
-  /** What it has not been told: the callback may track, which adds more. */
-  readonly #untold: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
-  #isTelling = false;
+  /** Diffs that it has not been called with. The callback may track, which adds more. */
+  readonly #waiting: { readonly topic: string; readonly diff: PresenceDiff }[] = [];
+  #isRunning = false;
   #state: { readonly value: unknown } | undefined;
 
   constructor(presence: ShardPresence) {
     this.#presence = presence;
   }
 
-  /** Tells of a diff: now, or when the callback has returned if this is called from within it. */
-  tell(topic: string, diff: PresenceDiff): void {
-    this.#untold.push({ topic, diff });
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let next = this.#untold.shift(); next; next = this.#untold.shift()) {
-      this.#tellOne(next.topic, next.diff);
+  /** Calls the callback with a diff: now, or when it has returned if it is running. */
+  handle(topic: string, diff: PresenceDiff): void {
+    this.#waiting.push({ topic, diff });
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#handleOne(next.topic, next.diff);
     }
-    this.#isTelling = false;
+    this.#isRunning = false;
   }
 
-  #tellOne(topic: string, diff: PresenceDiff): void {
+  #handleOne(topic: string, diff: PresenceDiff): void {
     const { name, callbacks, context, pubsub } = this.#presence;
     const metas = this.#add(topic, diff);
     try {
@@ -262,7 +266,7 @@ class MetasHandling {
     }
   }
 
-  /** Adds a diff. @returns who is there on its topic now */
+  /** Applies a diff. @returns the topic's presences after it */
   #add(topic: string, { joins, leaves }: PresenceDiff): Metas {
     const metas = this.#topics.get(topic) ?? emptyRecord<readonly TrackedMeta[]>();
     for (const [key, { metas: joined }] of Object.entries(joins)) {

@@ -1,14 +1,17 @@
 /**
- * What this replica sends to replicas that ask for what they missed, and how much of it at a time.
+ * Sends other replicas the changes that they missed, in limited portions.
  *
- * A thread of this node is answered at once. The threads of another node that begins, or missed
- * something, ask one after the other: one answer, a moment later, is for all of them.
+ * A thread of this node is answered immediately. When another node starts or has missed changes,
+ * its threads send their requests one after the other. They are answered together, after a short
+ * delay.
  *
  * Runs on: shard; one for each presence.
- * Full: an answer of more than `MOST_AT_ONCE` parts goes on after a pause, so that everything a
- *       shard has neither holds its loop nor fills the rings, which broadcasts need too.
- * Slow: a replica that asks again while its answer is under way gets no second answer, unless it
- *       lacks more: what it still lacks at the end it sees by the last part, which has the clock.
+ * Full: an answer of more than `MOST_AT_ONCE` parts continues after a pause, so that sending a
+ *       shard's whole state neither blocks its event loop nor fills the rings, which broadcasts
+ *       need too.
+ * Slow: a replica that sends another request while its answer is in progress receives no second
+ *       answer, unless it needs older changes as well. The last part contains the clock, which
+ *       shows the replica whether it still lacks anything.
  */
 
 import { GOSSIP, gossipTopic, inboxTopic, packDelta } from "./gossip.ts";
@@ -25,24 +28,24 @@ import type { State } from "./state.ts";
 
 /** One answer. */
 interface Answer {
-  /** A replica that has seen everything up to this tick lacks nothing but what it contains. */
+  /** The receiver has seen everything up to this tick; the answer contains the rest. */
   readonly since: number;
   readonly send: (payload: object) => void;
-  /** What is still to be sent; undefined: it has not begun. */
+  /** Parts not yet sent; undefined before the first part. */
   rest: Iterator<AnswerPart, undefined> | undefined;
 }
 
-/** A part of what was done, as it is sent. */
+/** One part of an answer, ready to send. */
 interface AnswerPart {
   readonly payload: object;
   readonly isLast: boolean;
 }
 
-/** Bytes of what one record carries, roughly: far less than may wait for a thread. */
+/** Approximate size of the data in one record; far less than the queue to a thread may hold. */
 const PART_BYTES = 32_768;
-/** Parts that are sent before the loop, and the receivers, get their turn. */
+/** Parts sent before the event loop and the receivers get a chance to run. */
 const MOST_AT_ONCE = 16;
-/** How long another node waits for an answer, and a long answer for its next parts. */
+/** Delay before an answer to another node, and between the portions of a long answer. */
 const PAUSE_MS = 50;
 
 /** The answers of one replica. */
@@ -50,7 +53,7 @@ export class Answers {
   readonly #name: string;
   readonly #pubsub: PresencePubSub;
   readonly #state: State;
-  /** By receiver: a node, or a thread of this one. */
+  /** Answers by receiver: another node, or a thread of this node. */
   readonly #answers = new Map<string, Answer>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -60,7 +63,7 @@ export class Answers {
     this.#state = state;
   }
 
-  /** Tells a thread of this node, or all of another, what was done since a tick. */
+  /** Sends the changes since a tick to a thread of this node, or to all threads of another node. */
   tell(to: ReplicaRef, since: number): void {
     if (to.node === this.#pubsub.member.node) {
       const topic = inboxTopic(this.#name, to);
@@ -95,7 +98,7 @@ export class Answers {
     }, PAUSE_MS).unref();
   }
 
-  /** Sends the next parts: of several answers one part each in turn, and at least one. */
+  /** Sends the next parts, taking one from each answer in turn. */
   #goOn(): void {
     for (let sent = 0; sent < MOST_AT_ONCE && this.#answers.size > 0;) {
       for (const [whose, answer] of this.#answers) {
@@ -111,9 +114,9 @@ export class Answers {
 }
 
 /**
- * Goes through what a replica has done since a tick, as payloads of deltas.
+ * Yields the changes that a replica has made since a tick, as payloads of deltas.
  *
- * @yields each part as it is asked for; the last has the clock
+ * @yields each part on demand; the last one contains the clock
  */
 export function* partsSince(state: State, tick: number): Generator<AnswerPart, undefined> {
   const { own, clock } = state;
@@ -126,15 +129,15 @@ export function* partsSince(state: State, tick: number): Generator<AnswerPart, u
   return undefined;
 }
 
-/** What a span takes as JSON, roughly. */
+/** Approximate size of a span as JSON. */
 const SPAN_BYTES = 20;
 
 /**
- * Cuts a delta into parts of about a size, which are merged each by itself. A part is larger only
- * if a single row is.
+ * Splits a delta into parts that can be merged independently. A part exceeds the maximum size only
+ * if it contains a single large row.
  *
- * @param maxBytes - of the rows and spans of one part, as JSON
- * @yields each part as it is asked for, at least one
+ * @param maxBytes - maximum size of the rows and spans in one part, as JSON
+ * @yields each part on demand; at least one
  */
 export function* partsOf({ spans, rows }: Delta, maxBytes: number): Generator<Delta, undefined> {
   let part = emptyPart();

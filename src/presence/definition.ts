@@ -1,8 +1,8 @@
 /**
- * What a user writes to define a presence: its callbacks and options, and the types by which the
- * rest is inferred.
+ * The definition of a presence: its callbacks, its options, and the types that are inferred from
+ * them.
  *
- * Runs on: shard; the definition is made once for each.
+ * Runs on: shard; the definition is created once per shard.
  */
 
 import {
@@ -18,36 +18,36 @@ import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
 import { checkOption, type OptionName, type ResolvedOptions } from "../options/options.ts";
 import { automaticDownMs } from "../options/resolution.ts";
 
-// -- what is tracked, and shown ----------------------------------------------------------------------
+// -- tracked and listed data -------------------------------------------------------------------------
 
-/** A tracked meta as it is shown: with the refs by which clients tell metas apart. Frozen. */
+/** A tracked meta as clients see it, with the refs that distinguish metas. Frozen. */
 export type TrackedMeta<Meta extends object = Record<string, unknown>> = Readonly<Meta> & {
   readonly phx_ref: string;
-  /** Ref of the meta that an update replaced. */
+  /** Ref of the meta that an update replaced with this one. */
   readonly phx_ref_prev?: string;
 };
 
-/** Who is there under one key. */
+/** The presences under one key. */
 export interface PresenceEntry<Meta extends object = Record<string, unknown>> {
-  /** What was tracked under the key: one meta for each channel that did. */
+  /** The metas tracked under the key, one for each channel that tracks it. */
   metas: readonly TrackedMeta<Meta>[];
-  /** What `fetch` added. */
+  /** Data added by `fetch`. */
   [fetched: string]: unknown;
 }
 
-/** Who is there, by key. Has no prototype, so any string can be a key. */
+/** Presences by key. The object has no prototype, so any string can be a key. */
 export type Presences<Meta extends object = Record<string, unknown>> = Record<
   string,
   PresenceEntry<Meta>
 >;
 
-/** Who came and who went. */
+/** The presences that joined and left. */
 export interface PresenceDiff<Meta extends object = Record<string, unknown>> {
   readonly joins: Presences<Meta>;
   readonly leaves: Presences<Meta>;
 }
 
-/** A shard's context, as presences know it: an endpoint's `ShardContext`. */
+/** The part of an endpoint's `ShardContext` that presences use. */
 export interface PresenceContext {
   readonly data: unknown;
   readonly shard: number;
@@ -57,61 +57,66 @@ export interface PresenceContext {
 
 // -- callbacks and options ---------------------------------------------------------------------------
 
-/** Options of a presence; an option that is not given here is the server's. */
+/** Options of a presence. Options that are not given default to those of the server. */
 export interface PresenceOptions {
-  /** How often changes are told to other nodes (ms). */
+  /** Interval at which changes are sent to other nodes (ms). */
   readonly broadcastPeriodMs?: number;
-  /** Periods without a change after which other nodes get a sign of life. */
+  /** Number of periods without a change after which a heartbeat is sent to other nodes. */
   readonly maxSilentPeriods?: number;
-  /** Silence of another node's shard after which its presences are not shown (ms). */
+  /** Time without a message from another node's shard until its presences are hidden (ms). */
   readonly downPeriodMs?: number;
-  /** Silence of another node's shard after which its presences are forgotten (ms). */
+  /** Time without a message from another node's shard until its presences are removed (ms). */
   readonly permdownPeriodMs?: number;
-  /** Removals that a shard remembers for shards that missed them. */
+  /** Number of removals that a shard remembers for shards that missed them. */
   readonly maxDeltaSize?: number;
-  /** Largest presence: topic, key and meta as JSON (bytes). */
+  /** Maximum size of a presence: its topic, key and meta as JSON (bytes). */
   readonly maxBytes?: number;
-  /** Time for `fetch` to settle (ms). */
+  /** Time limit for `fetch` (ms). */
   readonly fetchTimeoutMs?: number;
   /**
-   * True: what is still tracked when a shard ends in order leaves at once, everywhere. Otherwise
-   * other nodes show it until `downPeriodMs` has passed. Channels have ended by then, and left.
+   * If true, the presences that are still tracked when a shard shuts down cleanly leave everywhere
+   * immediately. Otherwise other nodes show them until `downPeriodMs` has passed. Presences of
+   * channels are not affected: they have left by then, because their channels have ended.
    */
   readonly permdownOnShutdown?: boolean;
   /**
-   * `any`: keys may be names that every object of JavaScript has, such as `constructor`. Clients of
-   * Phoenix before 1.8.9 throw on them; by default they are refused.
+   * `any` also allows keys that are property names of every JavaScript object, such as
+   * `constructor`. They are refused by default, because Phoenix clients before 1.8.9 throw on them.
    */
   readonly keys?: "any";
 }
 
-/** What `fetch` may return. */
+/** Types that `fetch` may return. */
 export type FetchResult<Meta extends object = Record<string, unknown>> =
   | Presences<Meta>
   | Promise<Presences<Meta>>;
 
-/** The callbacks of a presence, and its options. */
+/** The callbacks and options of a presence. */
 export interface PresenceCallbacks<
   Meta extends object,
   Listed extends FetchResult<Meta>,
   State,
 > extends PresenceOptions {
-  /** Tells the presences of one endpoint apart; the same on all nodes. Default: `presence`. */
+  /**
+   * Name that distinguishes the presences of one endpoint; the same on all nodes. Defaults to
+   * `presence`.
+   */
   readonly name?: string;
   /**
-   * Adds to each entry what clients are to see in addition to its metas. Called with everybody by
-   * `list` and `getByKey`; for a diff with those who came, and with those who went. An error costs
-   * the diff what `fetch` would have added, and is logged: metas go out as they were tracked.
+   * Adds data for clients to each entry. `list` and `getByKey` call it with all entries of the
+   * result; for a diff, it is called once with the joins and once with the leaves. If it throws,
+   * the error is logged and the diff is sent with the tracked metas only.
    *
-   * If it returns promises, diffs of a topic still go out in their order, and `list` returns a
-   * promise too.
+   * If it returns promises, diffs of a topic are still sent in order, and `list` returns a promise
+   * too.
    */
   fetch?(topic: string, presences: Presences<Meta>, context: PresenceContext): Listed;
   /**
-   * Sends a diff in another way than as `presence_diff`: under another name, or as a number.
+   * Sends a diff in a custom form instead of as `presence_diff`: under another event name, for
+   * example, or as a number.
    *
-   * @param send - broadcasts to the topic's subscribers on this shard; each other shard does the
-   *   same for its own
+   * @param send - broadcasts to the topic's subscribers on this shard; every other shard calls
+   *   `dispatch` for its own subscribers
    */
   dispatch?(
     topic: string,
@@ -119,13 +124,13 @@ export interface PresenceCallbacks<
     send: (event: string, payload: object) => void,
     context: PresenceContext,
   ): void;
-  /** Makes the first state of `handleMetas`, on each shard, before its first diff. */
+  /** Creates the initial state for `handleMetas`, on each shard, before its first diff. */
   init?(context: PresenceContext): State;
   /**
-   * Handles each diff, after its broadcast, on every shard of every node. Not asynchronous: it may
-   * begin what takes time, and does not wait for it.
+   * Handles each diff after its broadcast, on every shard of every node. Synchronous: it may start
+   * asynchronous work, but does not wait for it.
    *
-   * @param metas - who is there now, by key; must not be kept
+   * @param metas - the presences after the diff, by key; must not be kept
    * @returns the next state
    */
   handleMetas?(
@@ -136,12 +141,12 @@ export interface PresenceCallbacks<
   ): State;
 }
 
-/** The callbacks of any presence, as the runtime uses them. */
+/** The callbacks of a presence with any types, as used by the runtime. */
 export type AnyCallbacks = PresenceCallbacks<Record<string, unknown>, FetchResult, unknown>;
 
 // -- checks --------------------------------------------------------------------------------------------
 
-/** The server's option that is the default of each. */
+/** The server option that provides the default of each presence option. */
 const SERVER_OPTION = {
   broadcastPeriodMs: "presencePeriodMs",
   maxSilentPeriods: "presenceSilentPeriods",
@@ -159,7 +164,7 @@ const NAME = /^[\w.-]{1,64}$/;
 const CALLBACKS = ["fetch", "dispatch", "init", "handleMetas"] as const;
 const KEYS: readonly string[] = ["name", ...CALLBACKS, ...INTEGERS, "permdownOnShutdown", "keys"];
 
-/** Checks what a user defines. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
+/** Checks a user's definition. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */
 export function checkDefinition(name: unknown, callbacks: AnyCallbacks): void {
   checkKeys("presence", callbacks, KEYS);
   if (typeof name !== "string" || !NAME.test(name)) {
@@ -187,7 +192,7 @@ function checkOptions(name: string, given: PresenceOptions): void {
 
 // -- resolution ----------------------------------------------------------------------------------------
 
-/** The options of one presence on a server, all of them. */
+/** The resolved options of one presence on a server. */
 export type PresenceSettings = Readonly<Record<IntegerName, number>> & {
   readonly permdownOnShutdown: boolean;
   readonly isAnyKey: boolean;

@@ -1,5 +1,5 @@
 /**
- * Who came and who went, and the form in which clients get it: `{ key: { metas: [...] } }`.
+ * Joins and leaves, and the form in which clients receive them: `{ key: { metas: [...] } }`.
  *
  * Runs on: shard. Pure.
  */
@@ -8,7 +8,7 @@ import { kindOf } from "../errors.ts";
 import type { PresenceDiff, Presences } from "./definition.ts";
 import type { Meta, Row } from "./replica.ts";
 
-/** Who came to one topic, and who went. */
+/** The joins and leaves on one topic. */
 export class TopicDiff {
   readonly joins = new Set<Row>();
   readonly leaves = new Set<Row>();
@@ -17,24 +17,24 @@ export class TopicDiff {
     return this.joins.size === 0 && this.leaves.size === 0;
   }
 
-  /** Notes a row that came. One that had gone within this diff is as if it had not. */
+  /** Records a join. Cancels a leave of the same row in this diff. */
   join(row: Row): void {
     if (!this.leaves.delete(row)) this.joins.add(row);
   }
 
-  /** Notes a row that went. One that had come within this diff is as if it had not. */
+  /** Records a leave. Cancels a join of the same row in this diff. */
   leave(row: Row): void {
     if (!this.joins.delete(row)) this.leaves.add(row);
   }
 
-  /** Adds what came after this. */
+  /** Adds a later diff. */
   add(later: TopicDiff): void {
     for (const row of later.leaves) this.leave(row);
     for (const row of later.joins) this.join(row);
   }
 }
 
-/** Who came and went, by topic. */
+/** The joins and leaves, by topic. */
 export class Diff {
   readonly topics = new Map<string, TopicDiff>();
 
@@ -53,7 +53,7 @@ export class Diff {
   }
 }
 
-/** Groups rows by key. Entries and their lists are new, metas are not. */
+/** Groups rows by key. The entries and their lists are new objects; the metas are shared. */
 export function presencesOf(rows: Iterable<Row>): Presences {
   const presences = emptyRecord<Presences[string]>();
   for (const { key, meta } of rows) {
@@ -69,7 +69,7 @@ export function presenceDiffOf({ joins, leaves }: TopicDiff): PresenceDiff {
   return { joins: presencesOf(joins), leaves: presencesOf(leaves) };
 }
 
-/** Describes what is wrong with the result of a `fetch`; undefined: nothing. */
+/** Describes why the result of a `fetch` is invalid; returns undefined if it is valid. */
 export function problemOf(fetched: unknown): string | undefined {
   if (typeof fetched !== "object" || fetched === null || Array.isArray(fetched)) {
     return `an object of entries by key, got ${kindOf(fetched)}`;
@@ -83,8 +83,8 @@ export function problemOf(fetched: unknown): string | undefined {
 }
 
 /**
- * Makes an object without a prototype: any string is a key, `__proto__` too, and finds nothing but
- * what was tracked under it.
+ * Creates an object without a prototype. Any string can be a key, even `__proto__`, and a lookup
+ * finds only keys that were added.
  */
 export function emptyRecord<Value>(): Record<string, Value> {
   return Object.create(null) as Record<string, Value>;

@@ -1,10 +1,10 @@
 /**
- * Runs the user's `fetch`, which adds what clients are to see in addition to the metas, and does
- * without its result if it fails.
+ * Runs the user's `fetch`, which adds data for clients to the metas. If it fails, the presences are
+ * used as tracked.
  *
  * Runs on: shard; one for each presence.
- * Slow: for a diff, a fetch that takes longer than `fetchTimeoutMs` has failed. A caller of `list`
- *       waits as long as it takes.
+ * Slow: for a diff, a fetch that exceeds `fetchTimeoutMs` counts as failed. For `list`, there is no
+ *       time limit: the caller waits until the fetch settles.
  */
 
 import { makeError } from "../errors.ts";
@@ -22,7 +22,7 @@ export class Fetching {
     this.#presence = presence;
   }
 
-  /** Fetches what belongs to presences. @throws what `fetch` throws; SIM_ERR_BAD_RESULT */
+  /** Runs `fetch` for presences. @throws whatever `fetch` throws; SIM_ERR_BAD_RESULT */
   fetch(topic: string, presences: Presences): Presences | Promise<Presences> {
     const { callbacks, context } = this.#presence;
     if (!callbacks.fetch) return presences;
@@ -31,7 +31,7 @@ export class Fetching {
   }
 
   /**
-   * Fetches what belongs to a diff. Does not fail: what could not be fetched is as it was tracked.
+   * Runs `fetch` for a diff. Never fails. If `fetch` fails, the presences are returned as tracked.
    *
    * @returns a promise only if `fetch` returned one
    */
@@ -42,7 +42,7 @@ export class Fetching {
     return { joins, leaves };
   }
 
-  /** Reports that the result of a fetch is of no use. */
+  /** Reports a fetch that failed or whose result cannot be used. */
   failed(topic: string, error: unknown): void {
     const { name, pubsub } = this.#presence;
     pubsub.member.logger.log("presenceFetchFailed", { presence: name, topic, err: error });
@@ -58,7 +58,7 @@ export class Fetching {
       return fetched instanceof Promise ? this.#inTime(topic, rows, fetched) : fetched;
     } catch (error) {
       this.failed(topic, error);
-      // Grouped again: the fetch may have changed the presences that it was given.
+      // Group the rows again, because the fetch may have changed the presences passed to it.
       return presencesOf(rows);
     }
   }
@@ -92,7 +92,7 @@ export class Fetching {
   #checked(fetched: Presences): Presences {
     const problem = problemOf(fetched);
     if (problem === undefined) return fetched;
-    const subject = `fetch of presence ${this.#presence.name} must give`;
+    const subject = `fetch of presence ${this.#presence.name} must return`;
     throw makeError("SIM_ERR_BAD_RESULT", `${subject} ${problem}`);
   }
 }

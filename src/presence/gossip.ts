@@ -1,20 +1,21 @@
 /**
- * What replicas tell each other, as payloads of broadcasts on topics of their own.
+ * Messages between replicas, as payloads of broadcasts on reserved topics.
  *
  *   event      payload
- *   delta      from, spans, rows, clock    what `from` did; the last of several parts has its clock,
- *                                          up to which the other now must have seen everything.
- *                                          Without spans it is a sign of life
- *   request    from, clock, clocks         how far `from` has seen each that it knows: a replica
- *                                          that has done more sends it, one that is not named
- *                                          sends everything
- *   permdown   from, gone                  a replica that will not come back
+ *   delta      from, spans, rows, clock    changes made by `from`. The last of several parts
+ *                                          contains its clock: by then, the receiver must have seen
+ *                                          all changes up to that tick. Without spans, the message
+ *                                          is a heartbeat
+ *   request    from, clock, clocks         how much `from` has seen of each replica that it knows.
+ *                                          A replica that has made more changes sends them; a
+ *                                          replica that is not listed sends everything
+ *   permdown   from, gone                  a replica that will not return
  *
- *   topic                                  heard by
+ *   topic                                  received by
  *   phx_presence:<name>                    all replicas
  *   phx_presence:<name>:<member>@<node>    one replica
  *
- * The server refuses joins and broadcasts of users on such topics (`protocol/reserved`).
+ * The server does not allow users to join these topics or broadcast to them (`protocol/reserved`).
  *
  * Runs on: shard. Pure.
  */
@@ -29,47 +30,47 @@ import {
   type Span,
 } from "./replica.ts";
 
-/** Names of the messages. */
+/** Event names of the messages. */
 export const GOSSIP = { delta: "delta", request: "request", permdown: "permdown" } as const;
 
-/** Fields of every message. */
+/** Fields common to all messages. */
 interface Message {
   readonly from: ReplicaRef;
 }
 
-/** What a replica did. */
+/** A message with changes made by a replica. */
 export interface DeltaMessage extends Message {
   readonly delta: Delta;
-  /** Clock of the sender; undefined: more parts follow. */
+  /** The sender's clock; undefined if more parts follow. */
   readonly clock: number | undefined;
 }
 
-/** What a replica has seen. */
+/** A message that says what a replica has seen, and requests the rest. */
 export interface RequestMessage extends Message {
   readonly clock: number;
   readonly clocks: readonly Clock[];
 }
 
-/** A replica that will not come back. */
+/** A message that says that a replica will not return. */
 export interface PermdownMessage extends Message {
   readonly gone: ReplicaRef;
 }
 
-/** How far a replica was seen. */
+/** The tick up to which all changes of a replica have been seen. */
 export interface Clock {
   readonly ref: ReplicaRef;
   readonly through: number;
 }
 
-/** Form of these messages. One with another number is of a version that this one does not know. */
+/** Version of the message format. Messages with another version cannot be read. */
 const VERSION = 1;
 
-/** Returns the topic that all replicas of a presence hear. */
+/** Returns the topic that all replicas of a presence subscribe to. */
 export function gossipTopic(name: string): string {
   return `phx_presence:${name}`;
 }
 
-/** Returns the topic that one replica of a presence hears. */
+/** Returns the topic that a single replica of a presence subscribes to. */
 export function inboxTopic(name: string, ref: Omit<ReplicaRef, "incarnation">): string {
   return `phx_presence:${name}:${replicaId(ref)}`;
 }
@@ -88,7 +89,7 @@ export function packPermdown(from: ReplicaRef, gone: ReplicaRef): object {
   return { v: VERSION, from: packRef(from), gone: packRef(gone) };
 }
 
-/** Reads the payload of a delta. @throws if it has another form */
+/** Parses the payload of a delta. @throws if the payload is malformed */
 export function unpackDelta(payload: unknown): DeltaMessage {
   const { from, spans, rows, clock } = fieldsOf(payload);
   return {
@@ -98,7 +99,7 @@ export function unpackDelta(payload: unknown): DeltaMessage {
   };
 }
 
-/** Reads the payload of a request. @throws if it has another form */
+/** Parses the payload of a request. @throws if the payload is malformed */
 export function unpackRequest(payload: unknown): RequestMessage {
   const { from, clock, clocks } = fieldsOf(payload);
   return {
@@ -108,7 +109,7 @@ export function unpackRequest(payload: unknown): RequestMessage {
   };
 }
 
-/** Reads the payload of a permdown. @throws if it has another form */
+/** Parses the payload of a permdown. @throws if the payload is malformed */
 export function unpackPermdown(payload: unknown): PermdownMessage {
   const { from, gone } = fieldsOf(payload);
   return { from: refOf(from), gone: refOf(gone) };
@@ -154,9 +155,9 @@ function numberOf(value: unknown): number {
 
 function textOf(value: unknown): string {
   if (typeof value === "string") return value;
-  throw malformed("a text", value);
+  throw malformed("a string", value);
 }
 
 function malformed(wanted: string, got: unknown): Error {
-  return new TypeError(`what a replica says must have ${wanted} there, got ${String(got)}`);
+  return new TypeError(`a message between replicas must have ${wanted}, got ${String(got)}`);
 }

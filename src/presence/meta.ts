@@ -1,45 +1,45 @@
 /**
- * What may be tracked: keys, and metas, which are taken as JSON has them and frozen, with their refs.
+ * Checks keys and prepares metas: each meta is converted through JSON, given its refs, and frozen.
  *
- * So every replica has the same, nobody can change what others see, and the given object stays the
- * caller's.
+ * So all replicas have the same meta, no code can change a meta that others see, and the object
+ * passed by the caller is not modified.
  *
  * Runs on: shard.
- * Full: a presence that is too large as JSON is refused.
+ * Full: a presence whose JSON is too large is refused.
  */
 
 import { kindOf, makeError } from "../errors.ts";
 import { bytesOf, type Meta } from "./replica.ts";
 
 /**
- * Names that every plain object has. Clients of Phoenix before 1.8.9 look presences up in one, and
- * throw on a key that is such a name (CVE-2026-56812).
+ * Property names of every plain object. Phoenix clients before 1.8.9 keep presences in a plain
+ * object, and throw on a key that is one of these names (CVE-2026-56812).
  */
 const NAMES_OF_OBJECTS: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 
 /**
- * Refuses a value that is no key.
+ * Checks that a value is a valid key.
  *
- * @param isAnyAllowed - whether names that every object has are keys too
+ * @param isAnyAllowed - whether property names of every object are allowed too
  * @throws SIM_ERR_PRESENCE
  */
 export function checkKey(key: unknown, isAnyAllowed: boolean): asserts key is string {
   if (typeof key !== "string") throw refused(`key must be a string, got ${kindOf(key)}`);
   if (isAnyAllowed || !NAMES_OF_OBJECTS.has(key)) return;
-  const why = `a client of Phoenix before 1.8.9 would throw at it; keys: "any" of the presence allows it`;
-  throw refused(`key must not be a name that every object has, got ${JSON.stringify(key)}: ${why}`);
+  const why = `clients of Phoenix before 1.8.9 throw on it; to allow it, set keys: "any" of the presence`;
+  throw refused(`key must not be a property of every object, got ${JSON.stringify(key)}: ${why}`);
 }
 
-/** Refuses a value that is no topic. @throws SIM_ERR_PRESENCE */
+/** Checks that a value is a valid topic. @throws SIM_ERR_PRESENCE */
 export function checkTopic(topic: unknown): asserts topic is string {
   if (typeof topic !== "string") throw refused(`topic must be a string, got ${kindOf(topic)}`);
 }
 
 /**
- * Takes a meta, and gives it its refs.
+ * Creates a tracked meta from the caller's object, and adds its refs.
  *
- * @param phxRefPrev - the ref of the meta that it replaces, if any
- * @throws SIM_ERR_PRESENCE if it is no object, or JSON has no form for it
+ * @param phxRefPrev - ref of the meta that it replaces, if any
+ * @throws SIM_ERR_PRESENCE if the value is not an object or cannot be written as JSON
  */
 export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Meta {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -50,8 +50,8 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
     const kind = text === undefined ? "nothing" : kindOf(JSON.parse(text));
     throw refused(`meta must be an object in JSON too, got ${kind}`);
   }
-  // Refs are written behind the text, where they win over the user's. An object that was parsed is
-  // compact; one that was put together is not.
+  // Refs are appended to the text, so that they override refs in the user's object. An object
+  // that JSON.parse created is compact in memory; one assembled from other objects is not.
   const refs =
     phxRefPrev === undefined
       ? `"phx_ref":"${phxRef}"}`
@@ -63,29 +63,30 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
   return frozen(meta) as Meta;
 }
 
-/** Refuses a presence that is too large to be sent in one record. @throws SIM_ERR_PRESENCE */
+/** Checks that a presence is small enough for one record. @throws SIM_ERR_PRESENCE */
 export function checkSize(topic: string, key: string, meta: Meta, maxBytes: number): void {
   const bytes = bytesOf({ dot: 0, topic, key, meta });
   if (bytes <= maxBytes) return;
-  const what = "topic, key and meta must together have as JSON";
-  throw refused(`${what} at most ${maxBytes} (bytes), got ${bytes}`);
+  throw refused(
+    `topic, key and meta as JSON must have at most ${maxBytes} (bytes) together, got ${bytes}`,
+  );
 }
 
-/** Makes the error for what cannot be tracked. */
+/** Creates the error for a value that cannot be tracked. */
 export function refused(message: string): Error {
   return makeError("SIM_ERR_PRESENCE", message);
 }
 
-/** @returns undefined if the object's `toJSON` says that it has no form */
+/** Writes an object as JSON. @returns undefined if its `toJSON` returns undefined */
 function jsonOf(given: object): string | undefined {
   try {
     return JSON.stringify(given);
   } catch (cause) {
-    throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can write", { cause });
+    throw makeError("SIM_ERR_PRESENCE", "meta must be a value that JSON can represent", { cause });
   }
 }
 
-/** Freezes plain data, and everything in it. */
+/** Freezes plain data recursively. */
 export function frozen(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   for (const part of Object.values(value)) frozen(part);
@@ -93,26 +94,26 @@ export function frozen(value: unknown): unknown {
 }
 
 /**
- * Makes the `phx_ref` of each meta of one replica, by which clients tell metas apart.
+ * Generates the `phx_ref` of each meta of one replica. Clients use it to distinguish metas.
  *
  *   0                    8                    16
  *   +--------------------+--------------------+
- *   | the incarnation    | a count            |   16 characters, base64 of 6 bytes each
- *   +--------------------+--------------------+   in the alphabet that is safe in URLs
+ *   | incarnation        | count              |   16 characters; each half is 6 bytes
+ *   +--------------------+--------------------+   in URL-safe base64
  *
- * No two are the same: incarnations are drawn from 2^48, and a replica counts its own.
+ * Refs are unique: incarnations are drawn from 2^48 values, and each replica increments its count.
  */
 export class PhxRefs {
   readonly #prefix: string;
   readonly #bytes = Buffer.alloc(6);
   #count = 0;
 
-  /** @param incarnation - of the replica: an integer of 6 bytes */
+  /** @param incarnation - incarnation of the replica, a 6-byte integer */
   constructor(incarnation: number) {
     this.#prefix = this.#encoded(incarnation);
   }
 
-  /** Makes the next ref. */
+  /** Returns the next ref. */
   next(): string {
     const ref = this.#prefix + this.#encoded(this.#count);
     this.#count += 1;

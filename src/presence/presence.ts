@@ -1,8 +1,8 @@
 /**
- * A presence: who is where, on all shards and nodes, as users track and list it.
+ * The public interface of a presence: tracking and listing across all shards and nodes.
  *
- * Runs on: shard. One object for each definition; each shard attaches a tracker, found by its
- *          context.
+ * Runs on: shard. One object for each definition. Each shard attaches a tracker, which is found by
+ *          the shard's context.
  */
 
 import {
@@ -17,25 +17,25 @@ import {
 import { refused } from "./meta.ts";
 import type { Tracker } from "./tracker.ts";
 
-/** A channel's socket, as presences know it. */
+/** The part of a channel's socket that presences use. */
 export interface PresenceSocket {
   readonly topic: string;
   readonly context: object;
 }
 
-/** What a presence belongs to, and ends with: a channel's socket, or the shard's context. */
+/** Owner of presences: a channel's socket or the shard's context. Its presences end with it. */
 export type PresenceOwner = PresenceSocket | PresenceContext;
 
-/** A new meta, or a function that makes it of the old one. */
+/** A new meta, or a function that returns it given the old meta. */
 export type MetaUpdate<Meta extends object> = Meta | ((meta: TrackedMeta<Meta>) => Meta);
 
-/** Result of `getByKey`: what `list` returns for the key. */
+/** Result of `getByKey`: the value that `list` returns for the key. */
 export type Found<Listed> =
   Listed extends Promise<infer All>
     ? Promise<All[keyof All] | undefined> | undefined
     : Listed[keyof Listed] | undefined;
 
-/** A presence: tracks who is where, on all shards and nodes. */
+/** A presence: tracks who is present on each topic, across all shards and nodes. */
 export interface Presence<
   Meta extends object = Record<string, unknown>,
   Listed extends FetchResult<Meta> = Presences<Meta>,
@@ -43,59 +43,63 @@ export interface Presence<
   readonly name: string;
 
   /**
-   * Tracks a presence on the channel's topic, for as long as the channel lives. All subscribers of
-   * the topic are told by `presence_diff`, the channel's own client included.
+   * Tracks a presence on the channel's topic until the channel ends. All subscribers of the topic
+   * receive a `presence_diff`, including the channel's own client.
    *
-   * @param key - whose presence it is: several channels of one user have several metas under one key
-   * @param meta - plain data about this one of them; taken as JSON has it
+   * @param key - identifies who is present, such as a user id. Each channel that tracks the key
+   *   adds a meta
+   * @param meta - plain data about this presence; stored as its JSON form
    * @returns the meta's `phx_ref`
    * @throws SIM_ERR_ALREADY_TRACKED, SIM_ERR_PRESENCE
    */
   track(socket: PresenceSocket, key: string, meta: Meta): string;
-  /** Tracks a presence on any topic, for as long as the owner lives. */
+  /** Tracks a presence on any topic until the owner ends. */
   track(owner: PresenceOwner, topic: string, key: string, meta: Meta): string;
 
-  /** Ends a presence. Nothing happens if it was not tracked. */
+  /** Stops tracking a presence. Does nothing if it is not tracked. */
   untrack(socket: PresenceSocket, key: string): void;
   untrack(owner: PresenceOwner, topic: string, key: string): void;
 
   /**
-   * Replaces a meta: others see the new one come and the old one go, in one diff.
+   * Replaces a meta. Subscribers receive one diff, with the new meta as a join and the old one as a
+   * leave.
    *
-   * @param meta - the new one, or a function that makes it of the old one
-   * @returns the new meta's `phx_ref`; its `phx_ref_prev` is the old one's
-   * @throws SIM_ERR_NO_PRESENCE if it is not tracked; SIM_ERR_PRESENCE
+   * @param meta - the new meta, or a function that returns it given the old meta
+   * @returns the `phx_ref` of the new meta; its `phx_ref_prev` is the ref of the old meta
+   * @throws SIM_ERR_NO_PRESENCE if the presence is not tracked; SIM_ERR_PRESENCE
    */
   update(socket: PresenceSocket, key: string, meta: MetaUpdate<Meta>): string;
   update(owner: PresenceOwner, topic: string, key: string, meta: MetaUpdate<Meta>): string;
 
   /**
-   * Returns who is there, with what `fetch` adds: what clients expect as `presence_state`.
+   * Returns the presences on a topic, including data added by `fetch`, in the form that clients
+   * expect as `presence_state`.
    *
-   * @param at - a channel's socket, for its topic; or a topic, if one shard runs on this thread
+   * @param at - a channel's socket, which selects its topic; or a topic, if only one shard runs on
+   *   this thread
    */
   list(at: PresenceSocket | string): Listed;
   list(owner: PresenceOwner, topic: string): Listed;
 
-  /** Returns who is there under a key, or undefined. */
+  /** Returns the entry for a key, or undefined if nothing is tracked under it. */
   getByKey(at: PresenceSocket | string, key: string): Found<Listed>;
   getByKey(owner: PresenceOwner, topic: string, key: string): Found<Listed>;
 
   /**
-   * Tells all others that this shard no longer tracks: what it had tracked leaves at once. For the
-   * endpoint's `stop`.
+   * Announces that this shard no longer tracks presences. All its presences leave immediately. To
+   * be called in the endpoint's `stop`.
    */
   gracefulPermdown(owner: PresenceOwner): void;
 }
 
-/** A presence, whatever it tracks: what an endpoint takes. */
+/** A presence with any types of metas, as passed to an endpoint. */
 export type AnyPresence = Pick<Presence, "name">;
 
 const KIND = Symbol.for("simurgh.presence");
 const DEFAULT_NAME = "presence";
 
 /**
- * Defines a presence, which an endpoint then names in `presences`.
+ * Defines a presence. List it under `presences` of an endpoint.
  *
  * ```ts
  * export const presence = definePresence();
@@ -119,19 +123,19 @@ export function definePresence<
   return new DefinedPresence(name, any) as unknown as Presence<Meta, Listed>;
 }
 
-/** Reports whether a value was made by `definePresence`, even in another copy of this package. */
+/** Reports whether a value was created by `definePresence`, even by another copy of the package. */
 export function isPresence(value: unknown): value is DefinedPresence {
   return typeof value === "object" && value !== null && KIND in value;
 }
 
 type Place = readonly [tracker: Tracker, topic: string, key: string];
 
-/** A presence, and its trackers. */
+/** A presence and its trackers. */
 export class DefinedPresence {
   readonly [KIND] = true;
   readonly name: string;
   readonly callbacks: AnyCallbacks;
-  /** By the context of their shard: one, except in tests that run several shards on a thread. */
+  /** Trackers by shard context. There is one, unless a test runs several shards on a thread. */
   readonly #trackers = new Map<object, Tracker>();
 
   constructor(name: string, callbacks: AnyCallbacks) {
@@ -181,7 +185,7 @@ export class DefinedPresence {
     this.#trackerOf(owner).gracefulPermdown();
   }
 
-  /** Separates a key alone from a topic and a key. The tracker checks what they are. */
+  /** Accepts `(key)` or `(topic, key)`. The tracker checks the types. */
   #placeOf(owner: PresenceOwner, given: readonly unknown[]): Place {
     const tracker = this.#trackerOf(owner);
     const [topic, key] = given.length > 1 ? given : [topicOf(owner), given[0]];
@@ -193,7 +197,7 @@ export class DefinedPresence {
     const tracker = this.#trackers.get(owner) ?? this.#trackers.get(context ?? owner);
     if (tracker) return tracker;
     throw refused(
-      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a shard that runs`,
+      `presence ${this.name} must be in presences of the endpoint, and be used with the socket of a channel or the context of a running shard`,
     );
   }
 
@@ -201,7 +205,7 @@ export class DefinedPresence {
     const [tracker, another] = this.#trackers.values();
     if (tracker && !another) return tracker;
     throw refused(
-      `presence ${this.name} must have one shard on this thread to list a topic without an owner, got ${this.#trackers.size}: say whose, as in list(socket) or list(context, topic)`,
+      `presence ${this.name} must have one shard on this thread to list a topic without an owner, got ${this.#trackers.size}: pass the owner, as in list(socket) or list(context, topic)`,
     );
   }
 }

@@ -1,22 +1,23 @@
 /**
- * One replica of a presence: a shard that tracks, here or on another node, and what is known of it.
+ * One replica of a presence: a shard that tracks presences, on this node or another, and its known
+ * state.
  *
- *   (unknown) --heard--> up --silent for downPeriodMs--> down --silent for permdownPeriodMs--> gone
+ *   (unknown) -message-> up --silent for downPeriodMs--> down --silent for permdownPeriodMs--> gone
  *                        | ^                               | |
- *                        | +-------------heard-------------+ |
+ *                        | +------------message------------+ |
  *                        +--permdown, another incarnation----+--> gone
  *
- *   up     its rows are there
- *   down   its rows are kept, and nobody sees them
- *   gone   nothing is left of it
+ *   up     its rows are visible
+ *   down   its rows are kept, but hidden
+ *   gone   its rows are removed
  *
- * A replica's clock goes up by one with each thing it does: a presence that comes, goes, or is
- * updated. The tick at which a row came is the row's *dot*: together with the replica, its identity.
- * Every row has one writer, its replica, which alone says when the row comes and goes. So what is
- * known of a replica is a pair: the ticks that were seen, and the rows of those ticks that still
- * stand. Two such pairs are merged by leaving out every row that the other has seen and does not
- * have (an add-wins set with dots and a causal context). It makes no difference in which order, how
- * often and by which way they arrive.
+ * A replica increments its clock with each change: a join, a leave or an update. The tick at which
+ * a row was added is the row's *dot*. The dot and the replica identify the row. Every row has a
+ * single writer, its replica, which alone adds and removes it. So the known state of a replica is a
+ * pair: the ticks that have been seen, and the rows of those ticks that still exist. To merge two
+ * such pairs, each row is removed that the other side has seen but no longer has (an add-wins set
+ * with dots and a causal context). The result does not depend on the order, number or route of the
+ * messages.
  *
  * Runs on: shard.
  * Owns: `clock`, `heardMs` and `askedMs` belong to the replication, everything else to the state.
@@ -24,41 +25,41 @@
 
 import type { TrackedMeta } from "./definition.ts";
 
-// -- what was seen of a clock ------------------------------------------------------------------------
+// -- seen ticks --------------------------------------------------------------------------------------
 
-/** The ticks after one, up to another. */
+/** The ticks after `after`, up to and including `to`. */
 export type Span = readonly [after: number, to: number];
 
 /**
- * Which ticks of a replica's clock have been seen: all up to one, and spans beyond it.
+ * The ticks of a replica's clock that have been seen: all ticks up to one, and spans beyond it.
  *
  *   0 ...... through    after .. to     after .. to
  *   |###########|.........|#######|.......|####|        # seen
  *
- * Whoever has seen a span knows everything that was done in it. Spans may arrive twice, late or
- * never: what was seen only grows, and a hole in it shows what was missed.
+ * A receiver that has seen a span knows every change made in it. Spans may arrive twice, late or
+ * never. The set of seen ticks only grows, and a gap in it shows which changes were missed.
  */
 export class Seen {
   #through = 0;
-  /** Spans beyond, in order; none touches another. There are some only while something is missed. */
+  /** Spans after `through`, sorted and disjoint. Empty unless changes have been missed. */
   #beyond: readonly Span[] = [];
 
-  /** Every tick up to this one was seen. */
+  /** The tick up to which every tick has been seen. */
   get through(): number {
     return this.#through;
   }
 
-  /** The last tick that was seen. */
+  /** The last tick that has been seen. */
   get last(): number {
     return this.#beyond.at(-1)?.[1] ?? this.#through;
   }
 
-  /** Reports whether a tick was seen. */
+  /** Reports whether a tick has been seen. */
   has(tick: number): boolean {
     return tick <= this.#through || this.#beyond.some(([after, to]) => tick > after && tick <= to);
   }
 
-  /** Notes that a span was seen. */
+  /** Marks a span as seen. */
   add([after, to]: Span): void {
     if (to <= after || to <= this.#through) return;
     if (after <= this.#through && this.#beyond.length === 0) {
@@ -76,7 +77,7 @@ export class Seen {
     this.#beyond = apart.toSorted(([one], [other]) => one - other);
   }
 
-  /** Returns everything that was seen, in order. */
+  /** Returns all seen spans, in order. */
   spans(): Span[] {
     return this.#through === 0 ? [...this.#beyond] : [[0, this.#through], ...this.#beyond];
   }
@@ -84,24 +85,24 @@ export class Seen {
 
 // -- rows --------------------------------------------------------------------------------------------
 
-/** A meta: plain data, frozen, with its refs. */
+/** A meta: plain data with its refs, frozen. */
 export type Meta = TrackedMeta;
 
-/** A row as it travels. */
+/** A row as sent to other replicas. */
 export interface DeltaRow {
-  /** Tick of its replica's clock at which it came. */
+  /** Tick of its replica's clock at which the row was added. */
   readonly dot: number;
   readonly topic: string;
   readonly key: string;
   readonly meta: Meta;
 }
 
-/** Returns the bytes of a row as JSON. */
+/** Returns the size of a row as JSON (bytes). */
 export function bytesOf({ dot, topic, key, meta }: DeltaRow): number {
   return Buffer.byteLength(JSON.stringify([dot, topic, key, meta]));
 }
 
-/** One presence: what one owner has tracked under a key of a topic. */
+/** One presence: the meta that one owner has tracked under a key of a topic. */
 export class Row implements DeltaRow {
   readonly replica: Replica;
   readonly dot: number;
@@ -119,46 +120,47 @@ export class Row implements DeltaRow {
 }
 
 /**
- * What a replica did in some spans of its clock, and the rows of them that stand, by their dots: the
- * unit that is sent and merged. It may be one thing, a period of them, or everything; only the spans
- * differ. A row that came and went within the spans is not in it. A row that went is told by the
- * span of its dot alone: seen, and no longer there.
+ * The changes that a replica made in some spans of its clock, as the rows of those spans that still
+ * exist. Deltas are sent and merged as a unit. A delta can contain a single change, the changes of
+ * a period, or the whole state; only the spans differ. A row that was added and removed within the
+ * spans is left out. A removed row is represented only by the span of its dot, which is seen but
+ * has no row.
  *
- *   one joins at tick 7         spans 6-7              rows [7, …]
- *   the row of dot 3 leaves     spans 2-3, 7-8         rows none
- *   everything, at tick 8       spans 0-8              rows [7, …]
+ *   a join at tick 7              spans 6-7              rows [7, …]
+ *   the row with dot 3 leaves     spans 2-3, 7-8         no rows
+ *   whole state at tick 8         spans 0-8              rows [7, …]
  */
 export interface Delta {
-  /** In order. */
+  /** Sorted. */
   readonly spans: readonly Span[];
   readonly rows: readonly DeltaRow[];
 }
 
-// -- the replica -------------------------------------------------------------------------------------
+// -- replicas ----------------------------------------------------------------------------------------
 
-/** Names a replica, and which start of it. */
+/** Identifies a replica and one start of it. */
 export interface ReplicaRef {
-  /** Name of its node. */
+  /** Name of the node. */
   readonly node: string;
-  /** Its member of that node. A number is used again, under another incarnation. */
+  /** Number of the member on that node. A number is reused with another incarnation. */
   readonly member: number;
-  /** Drawn at each start. */
+  /** Random number generated at each start. */
   readonly incarnation: number;
 }
 
-/** A replica, and what is known of it. */
+/** A replica and its known state. */
 export class Replica {
   readonly ref: ReplicaRef;
   readonly id: string;
   status: "up" | "down" = "up";
   readonly seen = new Seen();
-  /** By their dots; this shard's own rows are in the order of their dots. */
+  /** Rows by dot; this shard's own rows are in the order of their dots. */
   readonly rows = new Map<number, Row>();
-  /** Its clock, as far as it has told it. */
+  /** The highest clock that the replica has reported. */
   clock = 0;
-  /** When it was heard last. */
+  /** Time of the last message from the replica. */
   heardMs = 0;
-  /** When it was asked last for what is missing; -Infinity: nothing is. */
+  /** Time of the last request for missing changes; -Infinity if nothing is missing. */
   askedMs = -Infinity;
 
   constructor(ref: ReplicaRef) {
@@ -167,7 +169,7 @@ export class Replica {
   }
 }
 
-/** Returns the name of a replica, whatever its incarnation. */
+/** Returns the id of a replica, which is the same for all its incarnations. */
 export function replicaId({ node, member }: Omit<ReplicaRef, "incarnation">): string {
   return `${member}@${node}`;
 }

@@ -1,17 +1,18 @@
 /**
- * What one replica tells the others of its presence, and what it does with what they tell.
+ * Exchanges the changes of one presence with other replicas.
  *
- * Within the node each change is told at once, in the order of everything else that its thread
- * sends; other nodes are told what changed within a period together. Nothing is acknowledged. A
- * replica that gets a message and finds that it has not seen all of the sender's clock asks for the
- * rest; it also asks when PubSub reports that something was lost, and when it begins. Only the
- * replica itself answers for what it did, so every row comes from where it is true, and nobody
- * relays.
+ * Within the node, each change is sent immediately, in order with all other messages of its thread.
+ * To other nodes, the changes of a period are sent together. There are no acknowledgements. If a
+ * message shows that a replica has not seen all ticks of the sender's clock, it requests the
+ * missing changes. It also sends requests when it starts, and when PubSub reports that messages
+ * were lost. Only the replica that made a change sends it. Changes are never relayed, so a row
+ * always comes from its only writer.
  *
  * Runs on: shard; one for each presence.
- * Owns: the time of each replica's last word, and who was asked when.
- * Full: what is sent goes in parts (`answers`).
- * Slow: a thread that is lapped loses parts, and asks again, at most every `MISSED_MS`.
+ * Owns: the times of the last message from each replica and of the last request to it.
+ * Full: long answers are sent in parts (`answers`).
+ * Slow: a thread that is lapped loses parts, and requests them again, at most once every
+ *       `MISSED_MS`.
  */
 
 import type { Broadcast } from "../pubsub/envelope.ts";
@@ -38,11 +39,11 @@ import { replicaId, type Delta, type Replica, type ReplicaRef } from "./replica.
 import type { ShardPresence } from "./shard-presence.ts";
 import type { State } from "./state.ts";
 
-/** Pause between two requests to everybody. */
+/** Minimum time between two requests to all replicas. */
 const MISSED_MS = 250;
 const NOTHING: Delta = { spans: [], rows: [] };
 
-/** One replica's end of the conversation. */
+/** The replication of one presence on one shard. */
 export class Replication implements Listener {
   readonly #presence: ShardPresence;
   readonly #state: State;
@@ -50,16 +51,16 @@ export class Replication implements Listener {
   readonly #topic: string;
   readonly #inbox: string;
   readonly #answers: Answers;
-  /** Up to which tick of the own clock other nodes have been told. */
+  /** Tick of this replica's clock up to which changes have been sent to other nodes. */
   #toldNodes = 0;
-  /** As many as may be, so that the first period ends with a sign of life. */
+  /** Starts at its maximum, so that the first period ends with a heartbeat. */
   #silentPeriods: number;
   #tickMs: number;
   #ticker: NodeJS.Timeout | undefined;
-  /** When everybody was asked last, and the next time if that was too recent. */
+  /** Time of the last request to all replicas. */
   #askedAllMs = -Infinity;
   #askingAll: NodeJS.Timeout | undefined;
-  /** By id: the incarnation that does not come back, and since when that is known. */
+  /** By replica id: the incarnation that will not return, and when this became known. */
   readonly #gone = new Map<string, { readonly incarnation: number; readonly sinceMs: number }>();
   #isRunning = false;
 
@@ -75,7 +76,7 @@ export class Replication implements Listener {
     this.#tickMs = now();
   }
 
-  /** Begins to hear the others, and asks them for what they have. */
+  /** Subscribes to the other replicas' messages, and requests their state. */
   start(): void {
     const { settings, pubsub, now } = this.#presence;
     this.#isRunning = true;
@@ -84,7 +85,7 @@ export class Replication implements Listener {
     pubsub.member.onRetired((member) => this.#retired(member));
     this.#askAll();
     this.#tickMs = now();
-    // Shards that start together must not speak together forever.
+    // Spread the periods of shards that start together, so that they do not all send at once.
     const firstMs = settings.broadcastPeriodMs * (0.75 + Math.random() / 4);
     this.#ticker = setTimeout(() => {
       this.#ticker = setInterval(() => this.tick(), settings.broadcastPeriodMs).unref();
@@ -92,14 +93,14 @@ export class Replication implements Listener {
     }, firstMs).unref();
   }
 
-  /** Tells what is left to be told, and stops hearing the others. */
+  /** Sends the remaining changes to other nodes and unsubscribes. */
   stop(): void {
     if (!this.#isRunning) return;
     this.#tellNodes();
     this.close();
   }
 
-  /** Tells everybody that this replica does not come back, and stops. */
+  /** Announces that this replica will not return, and stops. */
   permdown(): void {
     if (!this.#isRunning) return;
     const { ref } = this.#state.own;
@@ -107,7 +108,7 @@ export class Replication implements Listener {
     this.close();
   }
 
-  /** Stops without a word. */
+  /** Stops without sending anything. */
   close(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
@@ -119,19 +120,19 @@ export class Replication implements Listener {
     pubsub.unsubscribe(this.#inbox, this);
   }
 
-  /** Tells the other threads of the node what this replica just did. */
+  /** Sends a change of this replica to the other threads of the node. */
   changed(delta: Delta): void {
     const { own, clock } = this.#state;
     if (!this.#isRunning || !this.#hasSiblings()) return;
     this.#tell(GOSSIP.delta, packDelta(own.ref, delta, clock), "otherThreads");
   }
 
-  /** Does what is due at the end of a period. */
+  /** Performs the work due at the end of a period. */
   tick(): void {
     if (this.#state.clock > this.#toldNodes) {
       this.#tellNodes();
     } else if (this.#silentPeriods >= this.#presence.settings.maxSilentPeriods) {
-      this.#tell(GOSSIP.delta, this.#signOfLife(), "cluster");
+      this.#tell(GOSSIP.delta, this.#heartbeat(), "cluster");
       this.#silentPeriods = 0;
     } else {
       this.#silentPeriods += 1;
@@ -139,7 +140,7 @@ export class Replication implements Listener {
     this.#watch();
   }
 
-  // -- what others tell --------------------------------------------------------------------------
+  // -- received messages -------------------------------------------------------------------------
 
   receive({ event, payload }: Broadcast): void {
     if (event === GOSSIP.delta) this.#takeDelta(unpackDelta(payload));
@@ -147,7 +148,7 @@ export class Replication implements Listener {
     else if (event === GOSSIP.permdown) this.#takePermdown(unpackPermdown(payload));
   }
 
-  /** Asks everybody: something was lost on its way to this thread, and nobody knows whose it was. */
+  /** Requests changes from all replicas, because messages from unknown senders were lost. */
   missed(): void {
     if (this.#askingAll) return;
     const waitMs = this.#askedAllMs + MISSED_MS - this.#presence.now();
@@ -177,7 +178,7 @@ export class Replication implements Listener {
     this.#askIfBehind(replica);
     const mine = clocks.find(({ ref }) => isSame(ref, this.#state.own.ref));
     const since = mine?.through ?? 0;
-    // A replica that does not know this one is answered in any case, so that both know each other.
+    // Always answer a replica that does not know this one yet, so that it adds this replica.
     if (mine && since >= this.#state.clock) return;
     this.#answers.tell(from, since);
   }
@@ -188,22 +189,22 @@ export class Replication implements Listener {
     this.#bury(gone);
   }
 
-  /** Drops the replica of a member of this node that was retired: it does not come back. */
+  /** Removes the replica of a retired member of this node, because it will not return. */
   #retired(member: number): void {
     const { node } = this.#presence.pubsub.member;
     const replica = this.#state.find({ node, member });
     if (!replica) return;
     this.#bury(replica.ref);
-    // The other nodes hear it from each thread of this one, as any of them may be the last.
+    // Every thread of this node sends this, because any of them may be the last one that runs.
     this.#tell(GOSSIP.permdown, packPermdown(this.#state.own.ref, replica.ref), "otherNodes");
   }
 
   /**
-   * Finds the replica that speaks. One that was down or unknown is up now; one of an earlier start
-   * is gone.
+   * Returns the replica that sent a message. A replica that was down or unknown is marked as up. An
+   * earlier incarnation of it is removed.
    *
-   * @param isAsking - whether it gets an answer anyway
-   * @returns undefined for this replica itself, and for one that does not come back
+   * @param isAsking - whether the message is a request, which is answered anyway
+   * @returns undefined for this replica itself, and for a replica that will not return
    */
   #hear(ref: ReplicaRef, isAsking: boolean): Replica | undefined {
     const state = this.#state;
@@ -228,20 +229,20 @@ export class Replication implements Listener {
     replica.heardMs = nowMs;
     this.#noteStatus(ref, "up");
     if (isAsking) return replica;
-    // It was there when everybody was asked just now, and its answer is on the way.
+    // The replica received the recent request to all replicas, so its answer is on the way.
     if (nowMs - this.#askedAllMs < MISSED_MS) replica.askedMs = this.#askedAllMs;
     if (this.#state.clock > 0) this.#greet(replica);
     return replica;
   }
 
-  /** Shows a thread of this node that it may have missed something. */
+  /** Sends this replica's clock to a thread of this node, which may have missed changes. */
   #greet({ ref }: Replica): void {
     const { name, pubsub } = this.#presence;
     if (ref.node !== pubsub.member.node) return;
-    this.#tell(GOSSIP.delta, this.#signOfLife(), "otherThreads", inboxTopic(name, ref));
+    this.#tell(GOSSIP.delta, this.#heartbeat(), "otherThreads", inboxTopic(name, ref));
   }
 
-  // -- what is asked, and told -------------------------------------------------------------------
+  // -- sent messages -----------------------------------------------------------------------------
 
   #askIfBehind(replica: Replica): void {
     const { name, settings, pubsub, now } = this.#presence;
@@ -249,7 +250,8 @@ export class Replication implements Listener {
       replica.askedMs = -Infinity;
       return;
     }
-    // It was asked, and answers: this came before the answer. If that is lost too, see `#watch`.
+    // This message was sent before the answer to the last request, which is still on the way. If
+    // the answer is lost, `#watch` sends another request.
     if (now() - replica.askedMs < settings.broadcastPeriodMs) return;
     replica.askedMs = now();
     const { ref, seen } = replica;
@@ -283,7 +285,7 @@ export class Replication implements Listener {
     this.#toldNodes = clock;
   }
 
-  #signOfLife(): object {
+  #heartbeat(): object {
     const { own, clock } = this.#state;
     return packDelta(own.ref, NOTHING, clock);
   }
@@ -292,9 +294,9 @@ export class Replication implements Listener {
     this.#presence.pubsub.broadcast(topic, event, payload, scope);
   }
 
-  // -- which replicas are silent -------------------------------------------------------------------
+  // -- silent replicas -----------------------------------------------------------------------------
 
-  /** Looks for replicas that owe an answer, and for silent replicas of other nodes. */
+  /** Checks for replicas whose answers are overdue, and for silent replicas of other nodes. */
   #watch(): void {
     const { settings, pubsub, now } = this.#presence;
     const state = this.#state;
@@ -305,9 +307,9 @@ export class Replication implements Listener {
     this.#tickMs = now();
     for (const replica of state.others()) {
       if (replica.status === "up") this.#askIfBehind(replica);
-      // A thread of this node lives until main says otherwise, however busy it is.
+      // However busy a thread of this node is, it counts as up until main retires it.
       if (replica.ref.node === pubsub.member.node) continue;
-      // This thread stood still: what they said meanwhile is still to be read.
+      // This thread was blocked, so messages from other nodes may still be waiting to be read.
       if (lateMs > settings.broadcastPeriodMs) {
         replica.heardMs = Math.min(now(), replica.heardMs + lateMs);
       }
@@ -322,7 +324,7 @@ export class Replication implements Listener {
     }
   }
 
-  /** Drops a replica that does not come back, and ignores what of it is late. */
+  /** Removes a replica that will not return. Messages from it that arrive later are ignored. */
   #bury(ref: ReplicaRef): void {
     const { incarnation } = ref;
     this.#gone.set(replicaId(ref), { incarnation, sinceMs: this.#presence.now() });

@@ -1,5 +1,5 @@
 /**
- * One presence on one shard: its definition and options, and what it uses of the shard.
+ * One presence on one shard: its definition, its options, and the parts of the shard that it uses.
  *
  * Runs on: shard. Types only.
  */
@@ -8,7 +8,7 @@ import type { Member } from "../pubsub/member.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { AnyCallbacks, PresenceContext, PresenceSettings } from "./definition.ts";
 
-/** The shard's PubSub and its member, as presences use them. Tests replace them by a net. */
+/** The parts of PubSub and its member that presences use. Tests use a fake network. */
 export type PresencePubSub = Pick<
   PubSub,
   "subscribe" | "unsubscribe" | "count" | "broadcast" | "directBroadcast"
@@ -19,10 +19,10 @@ export type PresencePubSub = Pick<
   >;
 };
 
-/** Whether an owner of presences lives; a stranger cannot own any. */
+/** Whether an owner of presences is alive. A `stranger` is a value that cannot own presences. */
 export type OwnerState = "alive" | "ended" | "stranger";
 
-/** What all parts of a tracker share. */
+/** Data shared by all parts of a tracker. */
 export interface ShardPresence {
   readonly name: string;
   readonly callbacks: AnyCallbacks;
@@ -30,6 +30,6 @@ export interface ShardPresence {
   readonly context: PresenceContext;
   readonly pubsub: PresencePubSub;
   readonly ownerState: (owner: object) => OwnerState;
-  /** Returns the monotonic time (ms). */
+  /** Returns the time of a monotonic clock (ms). */
   readonly now: () => number;
 }

@@ -1,13 +1,14 @@
 /**
- * Who is there: this replica's own rows, and those of all others as far as they are known.
+ * The state of a presence: this replica's own rows, and the known rows of all other replicas.
  *
- * A conflict-free replicated set. Deltas may be lost, late, doubled and in any order: states that
- * have seen the same of every replica have the same rows. What one has not seen shows in its clocks,
- * and asking the replica for everything since then closes the hole. No delta touches the own rows.
+ * The state is a conflict-free replicated set. Deltas may be lost, delayed, duplicated or
+ * reordered. States that have seen the same ticks of every replica have the same rows. Missed
+ * changes are visible as gaps in a replica's clock, and are requested from that replica. No delta
+ * changes the own rows.
  *
  * Runs on: shard. Pure: no clock, no I/O.
- * Full: a bounded number of own removals is remembered (`Removals`); rows have no bound but the
- *       app's.
+ * Full: only a limited number of own removals is remembered (`Removals`). The number of rows is
+ *       limited only by the app.
  */
 
 import { Diff } from "./diff.ts";
@@ -22,9 +23,9 @@ import {
   type Span,
 } from "./replica.ts";
 
-/** One thing that this replica did. */
+/** One change that this replica made. */
 export interface Change {
-  /** What others merge. */
+  /** The change as sent to other replicas, which merge it. */
   readonly delta: Delta;
   readonly diff: Diff;
 }
@@ -36,13 +37,13 @@ export class State {
   readonly #others = new Map<string, Replica>();
   readonly #topics = new TopicIndex();
 
-  /** @param maxDeltaSize - own removals that are remembered for replicas that missed them */
+  /** @param maxDeltaSize - number of own removals remembered for replicas that missed them */
   constructor(own: ReplicaRef, maxDeltaSize: number) {
     this.own = new Replica(own);
     this.#removals = new Removals(maxDeltaSize);
   }
 
-  /** How many things this replica has done. */
+  /** Number of changes that this replica has made. */
   get clock(): number {
     return this.own.seen.through;
   }
@@ -58,7 +59,7 @@ export class State {
     return { row, diff, delta: { spans: [[dot - 1, dot]], rows: [row] } };
   }
 
-  /** Replaces the meta of a row of this replica, in one step. */
+  /** Replaces the meta of a row of this replica, as a single change. */
   update(before: Row, meta: Meta): Change & { readonly row: Row } {
     const { topic, key } = before;
     const dot = this.#tick();
@@ -79,12 +80,12 @@ export class State {
     return { diff, delta: { spans: spansOf([row.dot], tick - 1, tick), rows: [] } };
   }
 
-  /** Returns what this replica did since a tick: what a replica that has seen up to it lacks. */
+  /** Returns the changes of this replica since a tick. */
   since(tick: number): Delta {
     const { rows } = this.own;
     const removed = this.#removals.since(tick);
     const later = removed ? [...rows.values()].filter(({ dot }) => dot > tick) : [];
-    // Everything says the same, in less space if little of it is left.
+    // The whole state is equivalent, and is smaller if few rows remain.
     if (!removed || later.length + removed.length > rows.size) {
       return { spans: [[0, this.clock]], rows: [...rows.values()] };
     }
@@ -104,24 +105,24 @@ export class State {
 
   // -- other replicas ----------------------------------------------------------------------------
 
-  /** All other replicas that are known. */
+  /** All other known replicas. */
   others(): Iterable<Replica> {
     return this.#others.values();
   }
 
-  /** Finds another replica, of any incarnation. */
+  /** Finds another replica, whatever its incarnation. */
   find(ref: Omit<ReplicaRef, "incarnation">): Replica | undefined {
     return this.#others.get(replicaId(ref));
   }
 
-  /** Adds a replica that was not known. */
+  /** Adds a replica that was unknown. */
   add(ref: ReplicaRef): Replica {
     const replica = new Replica(ref);
     this.#others.set(replica.id, replica);
     return replica;
   }
 
-  /** Merges what another replica did. The replica must be up: its rows are there. */
+  /** Merges changes of another replica. The replica must be up, because its rows become visible. */
   merge(replica: Replica, delta: Delta): Diff {
     const diff = new Diff();
     if (replica === this.own) return diff;
@@ -141,7 +142,7 @@ export class State {
     return diff;
   }
 
-  /** Marks a replica as down: it is heard no more, and its rows are kept but not seen. */
+  /** Marks a replica as down. Its rows are kept but hidden. */
   hide(replica: Replica): Diff {
     const diff = new Diff();
     if (replica.status === "down") return diff;
@@ -153,7 +154,7 @@ export class State {
     return diff;
   }
 
-  /** Marks a replica as up: it is heard again, and its rows are there again. */
+  /** Marks a replica as up. Its rows become visible again. */
   show(replica: Replica): Diff {
     const diff = new Diff();
     if (replica.status === "up") return diff;
@@ -165,7 +166,7 @@ export class State {
     return diff;
   }
 
-  /** Forgets a replica that is gone, and its rows. */
+  /** Removes a replica and its rows. */
   drop(replica: Replica): Diff {
     const diff = this.hide(replica);
     this.#others.delete(replica.id);
@@ -174,12 +175,12 @@ export class State {
 
   // -- rows --------------------------------------------------------------------------------------
 
-  /** Goes through the rows of a topic, those of a key together. */
+  /** Iterates over the rows of a topic, grouped by key. */
   rowsOf(topic: string): Iterable<Row> {
     return this.#topics.rowsOf(topic);
   }
 
-  /** Returns the rows of a key. */
+  /** Returns the rows under a key of a topic. */
   get(topic: string, key: string): readonly Row[] {
     return this.#topics.get(topic, key);
   }
@@ -197,16 +198,16 @@ export class State {
   }
 }
 
-/** Returns the spans of single dots, in order, and the span after a tick up to the clock. */
+/** Returns a span for each dot, in order, followed by the span from `after` to `to`. */
 function spansOf(dots: readonly number[], after: number, to: number): Span[] {
   const spans: Span[] = dots.map((dot) => [dot - 1, dot]);
   if (to > after) spans.push([after, to]);
   return spans;
 }
 
-/** Returns the rows of a replica within a span, found by the shorter way. */
+/** Returns the rows of a replica within a span, by whichever search is shorter. */
 function rowsIn({ rows, seen }: Replica, [after, to]: Span): Row[] {
-  // What was not seen has no row here, so there is nothing to look for in what is new.
+  // Ticks that have not been seen have no rows, so the search ends at the last seen tick.
   const end = Math.min(to, seen.last);
   if (end - after > rows.size) {
     return [...rows.values()].filter(({ dot }) => dot > after && dot <= end);
@@ -220,36 +221,37 @@ function rowsIn({ rows, seen }: Replica, [after, to]: Span): Row[] {
 }
 
 /**
- * Which of its own rows a replica removed, and when, so that a replica that missed something is
- * told only that.
+ * The rows that a replica has removed itself, and when, so that a replica that missed changes is
+ * sent only those changes.
  *
- * Others keep what they sent, merged in three sizes. This keeps two numbers for each row that went:
- * with the rows that stand, they give exactly what was done since any tick. Beyond the bound the
- * oldest are forgotten; a replica that missed more than is remembered is sent everything.
+ * Phoenix keeps its sent deltas, merged in three sizes. This class keeps two numbers for each
+ * removed row. Together with the rows that still exist, they determine exactly the changes since
+ * any tick. Beyond the limit, the oldest removals are forgotten. A replica that missed a forgotten
+ * removal is sent the whole state.
  */
 export class Removals {
   readonly #bound: number;
-  /** Ticks at which rows went, and the dots of these rows, both in order of the ticks. */
+  /** Ticks at which rows were removed, and the dots of those rows, both in tick order. */
   #ticks: number[] = [];
   #dots: number[] = [];
-  /** Index of the first that is remembered. */
+  /** Index of the first removal that is remembered. */
   #front = 0;
-  /** Removals up to this tick may be forgotten. */
+  /** Removals up to this tick may have been forgotten. */
   #base = 0;
 
-  /** @param bound - how many are remembered */
+  /** @param bound - maximum number of removals to remember */
   constructor(bound: number) {
     this.#bound = bound;
   }
 
-  /** Notes that the row of a dot went. Ticks come in order. */
+  /** Records the removal of the row with a dot. Ticks must be increasing. */
   add(tick: number, dot: number): void {
     this.#ticks.push(tick);
     this.#dots.push(dot);
     if (this.#ticks.length - this.#front <= this.#bound) return;
     this.#base = this.#ticks[this.#front] as number;
     this.#front += 1;
-    // Moving the rest down only once half has left keeps this cheap.
+    // Compact the arrays only after half of their entries have been dropped, to keep this cheap.
     if (this.#front * 2 < this.#ticks.length) return;
     this.#ticks = this.#ticks.slice(this.#front);
     this.#dots = this.#dots.slice(this.#front);
@@ -257,9 +259,10 @@ export class Removals {
   }
 
   /**
-   * Returns the dots whose rows a replica that has seen everything up to a tick may still hold.
+   * Returns the dots of removed rows that a replica may still have, if it has seen everything up to
+   * a tick.
    *
-   * @returns in order; undefined if not all of them are remembered
+   * @returns the dots in order; undefined if some of the removals have been forgotten
    */
   since(tick: number): number[] | undefined {
     if (tick < this.#base) return undefined;
@@ -273,11 +276,11 @@ export class Removals {
   }
 }
 
-/** Rows that are there, by topic and key. Most keys have one row, and keep it without a set. */
+/** The visible rows, by topic and key. Most keys have a single row, which needs no set. */
 export class TopicIndex {
   readonly #topics = new Map<string, Map<string, Row | Set<Row>>>();
 
-  /** Topics that have a row. */
+  /** Number of topics that have rows. */
   get size(): number {
     return this.#topics.size;
   }
@@ -305,7 +308,7 @@ export class TopicIndex {
   }
 
   /**
-   * Goes through the rows of a topic, those of a key together, the older first.
+   * Iterates over the rows of a topic, grouped by key, oldest first.
    *
    * @yields each row
    */
@@ -316,7 +319,7 @@ export class TopicIndex {
     }
   }
 
-  /** Returns the rows of a key. */
+  /** Returns the rows under a key of a topic. */
   get(topic: string, key: string): readonly Row[] {
     const rows = this.#topics.get(topic)?.get(key);
     if (rows === undefined) return [];

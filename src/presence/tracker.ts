@@ -1,12 +1,12 @@
 /**
- * The presences of one shard under one definition: what is tracked here, and who is there anywhere.
+ * One presence on one shard: the presences tracked here, and those known from other replicas.
  *
- * Everything done here changes the state first; then the other threads are told, and then this
- * thread's subscribers.
+ * Every operation changes the state first. Then the change is sent to other threads, and then to
+ * this thread's subscribers.
  *
  * Runs on: shard; one for each presence of its endpoint.
- * Owns:    its replica of the state. An owner that ends (a channel) takes its presences along.
- * Full:    a presence larger than `maxBytes` is refused. How many are tracked is up to the app.
+ * Owns:    its replica of the state. When an owner (a channel) ends, its presences leave.
+ * Full:    a presence larger than `maxBytes` is refused. The number of presences is not limited.
  */
 
 import { randomBytes } from "node:crypto";
@@ -25,7 +25,7 @@ import { State, type Change } from "./state.ts";
 
 const INCARNATION_BYTES = 6;
 
-/** One shard's end of a presence. */
+/** Tracks one presence on one shard. */
 export class Tracker {
   readonly #presence: ShardPresence;
   readonly #state: State;
@@ -47,44 +47,44 @@ export class Tracker {
     this.#replication = new Replication(presence, this.#state, this.#announcements);
   }
 
-  /** Begins to talk to the other replicas. They hear then of what was tracked before. */
+  /** Starts the replication. The other replicas then receive what has already been tracked. */
   start(): void {
     this.#replication.start();
   }
 
-  /** Tells the others what is left to be told. What nothing has ended stays there for them. */
+  /** Sends the remaining changes. Other nodes keep the presences that are still tracked. */
   stop(): void {
-    // If nothing is left to be seen, a farewell spares the others the wait for this replica.
+    // Announce a permdown if no presences remain, so that others need not wait for this replica.
     const isGone = this.#presence.settings.permdownOnShutdown || this.#state.own.rows.size === 0;
     if (isGone) this.gracefulPermdown();
     else this.#replication.stop();
   }
 
-  /** Tells everybody that nothing that was tracked here is there any more, and tracks no more. */
+  /** Announces that all presences of this shard have left, and tracks no more. */
   gracefulPermdown(): void {
     this.#isOver = true;
     this.#replication.permdown();
   }
 
-  /** Ends the tracker without a word. */
+  /** Ends the tracker without sending anything. */
   close(): void {
     this.#isOver = true;
     this.#replication.close();
     this.#announcements.close();
   }
 
-  /** Handles the end of an owner: what it had tracked leaves. */
+  /** Handles the end of an owner: its presences leave. */
   ended(owner: object): void {
     for (const row of this.#owners.take(owner)) {
       const { diff } = this.#leave(row);
-      // At once: a channel that takes its place on the topic must not hear of it.
+      // Announce immediately, so that a channel that replaces the owner does not receive this diff.
       this.#announcements.announce(diff);
     }
   }
 
-  // -- what is tracked here ----------------------------------------------------------------------
+  // -- tracking ----------------------------------------------------------------------------------
 
-  /** Tracks. @returns the meta's phx_ref */
+  /** Tracks a presence. @returns the meta's phx_ref */
   track(owner: object, topic: string, key: string, given: unknown): string {
     const { name, settings, pubsub } = this.#presence;
     this.#checkOwner(owner);
@@ -105,7 +105,7 @@ export class Tracker {
     return meta.phx_ref;
   }
 
-  /** Ends a presence. Nothing happens if there is none. */
+  /** Stops tracking a presence. Does nothing if it is not tracked. */
   untrack(owner: object, topic: string, key: string): void {
     const row = this.#owners.get(owner, topic, key);
     if (!row) return;
@@ -114,13 +114,13 @@ export class Tracker {
     this.#announcements.announceSoon(diff);
   }
 
-  /** Replaces a meta. @returns the new one's phx_ref */
+  /** Replaces a meta. @returns the phx_ref of the new meta */
   update(owner: object, topic: string, key: string, given: unknown): string {
     const before = this.#find(owner, topic, key);
     const made: unknown = typeof given === "function" ? given(before.meta) : given;
     const meta = metaOf(made, this.#refs.next(), before.meta.phx_ref);
     checkSize(topic, key, meta, this.#presence.settings.maxBytes);
-    // The function may have done anything, even ended what it was asked about.
+    // The function may have had side effects; it may even have untracked the presence.
     if (this.#find(owner, topic, key) !== before) {
       throw refused("meta must not be updated within the function that makes it");
     }
@@ -131,15 +131,15 @@ export class Tracker {
     return meta.phx_ref;
   }
 
-  // -- who is there ------------------------------------------------------------------------------
+  // -- listing -----------------------------------------------------------------------------------
 
-  /** Returns who is there on a topic, with what `fetch` adds. */
+  /** Returns the presences on a topic, including data added by `fetch`. */
   list(topic: string): Presences | Promise<Presences> {
     this.#announcements.announceDue();
     return this.#fetching.fetch(topic, presencesOf(this.#state.rowsOf(topic)));
   }
 
-  /** Returns who is there under a key. */
+  /** Returns the entry for a key, including data added by `fetch`. */
   getByKey(
     topic: string,
     key: string,
@@ -155,7 +155,7 @@ export class Tracker {
     const row = this.#owners.get(owner, topic, key);
     if (row) return row;
     const what = `${JSON.stringify(key)} on ${topic}`;
-    const message = `presence ${this.#presence.name} must have been tracked by this owner, got ${what}`;
+    const message = `presence ${this.#presence.name} must be tracked by this owner, got ${what}`;
     throw makeError("SIM_ERR_NO_PRESENCE", message);
   }
 
@@ -184,15 +184,15 @@ async function entryOf(
 }
 
 /**
- * Who tracked which of a replica's own rows, so that the rows leave when their owner ends.
+ * The owner of each of a replica's own rows, so that the rows can be removed when their owner ends.
  *
- * Most owners have one presence, and keep it without a map. An owner that tracks nothing is not
- * here, and costs nothing.
+ * Most owners have a single presence, which is stored without a map. Owners that track nothing are
+ * not stored.
  */
 export class Owners {
   readonly #owned = new Map<object, Row | Map<string, Row>>();
 
-  /** Finds what an owner has tracked under a key of a topic. */
+  /** Returns the row that an owner has tracked under a key of a topic. */
   get(owner: object, topic: string, key: string): Row | undefined {
     const owned = this.#owned.get(owner);
     if (owned === undefined) return undefined;
@@ -200,7 +200,7 @@ export class Owners {
     return owned.topic === topic && owned.key === key ? owned : undefined;
   }
 
-  /** Notes what an owner has tracked, in place of what it had there before. */
+  /** Stores a row of an owner, replacing its previous row for the same topic and key. */
   set(owner: object, row: Row): void {
     const owned = this.#owned.get(owner);
     if (owned instanceof Map) owned.set(nameOf(row.topic, row.key), row);
@@ -212,7 +212,7 @@ export class Owners {
     }
   }
 
-  /** Forgets one presence. */
+  /** Removes one row of an owner. */
   delete(owner: object, row: Row): void {
     const owned = this.#owned.get(owner);
     if (owned instanceof Map) {
@@ -223,7 +223,7 @@ export class Owners {
     }
   }
 
-  /** Forgets an owner. @returns what it had tracked */
+  /** Removes an owner. @returns the rows that it had tracked */
   take(owner: object): Row[] {
     const owned = this.#owned.get(owner);
     if (owned === undefined) return [];
@@ -232,7 +232,7 @@ export class Owners {
   }
 }
 
-/** Joins topic and key so that no two pairs are the same, whatever characters they have. */
+/** Joins a topic and a key into one string. Different pairs always give different strings. */
 function nameOf(topic: string, key: string): string {
   return `${topic.length}:${topic}${key}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The presences of a shard: a tracker for each that its endpoint names.
+ * All presences of a shard, with a tracker for each presence of its endpoint.
  *
  * Runs on: shard.
  */
@@ -11,7 +11,7 @@ import { isPresence, type AnyPresence, type DefinedPresence } from "./presence.t
 import type { OwnerState, PresencePubSub } from "./shard-presence.ts";
 import { Tracker } from "./tracker.ts";
 
-/** The presences of an endpoint, and what they use of the shard. */
+/** The presences of an endpoint, and the parts of the shard that they use. */
 export interface TrackersOptions {
   readonly presences: readonly AnyPresence[];
   readonly options: ResolvedOptions;
@@ -20,12 +20,12 @@ export interface TrackersOptions {
   readonly ownerState: (owner: object) => OwnerState;
 }
 
-/** Who is there, for another thread. */
+/** Result of listing presences for another thread. */
 export type PresenceAnswer =
-  /** As JSON: what clients would get can cross threads, whatever `fetch` added. */
+  /** The result as JSON, which can be sent to other threads whatever `fetch` has added. */
   | { readonly presences: string }
   | { readonly failed: ErrorReport }
-  /** The endpoint has no presence of that name, only these. */
+  /** The endpoint has no presence with the requested name; these are the names that exist. */
   | { readonly names: readonly string[] };
 
 /** The trackers of one shard. */
@@ -33,7 +33,7 @@ export class Trackers {
   readonly #context: PresenceContext;
   readonly #trackers: readonly (readonly [DefinedPresence, Tracker])[];
 
-  /** @throws SIM_ERR_OPTION_INVALID if options of a presence do not fit each other */
+  /** @throws SIM_ERR_OPTION_INVALID if options of a presence contradict each other */
   constructor({ presences, options, context, pubsub, ownerState }: TrackersOptions) {
     this.#context = context;
     this.#trackers = presences.filter(isPresence).map((presence) => {
@@ -45,17 +45,17 @@ export class Trackers {
     for (const [presence, tracker] of this.#trackers) presence.attach(context, tracker);
   }
 
-  /** Begins to talk to other shards. */
+  /** Starts the replication of all presences. */
   start(): void {
     for (const [, tracker] of this.#trackers) tracker.start();
   }
 
-  /** Tells the others what is left to be told. */
+  /** Sends the remaining changes of all presences. */
   stop(): void {
     for (const [, tracker] of this.#trackers) tracker.stop();
   }
 
-  /** Lets go of everything. */
+  /** Ends all trackers and detaches them. */
   close(): void {
     for (const [presence, tracker] of this.#trackers) {
       tracker.close();
@@ -63,12 +63,12 @@ export class Trackers {
     }
   }
 
-  /** Handles the end of a channel, which may have tracked. */
+  /** Handles the end of a channel, which may have tracked presences. */
   ended(owner: object): void {
     for (const [, tracker] of this.#trackers) tracker.ended(owner);
   }
 
-  /** Lists a topic of a presence, or one key of it, for another thread. */
+  /** Lists a topic of a presence, or one key of the topic, for another thread. */
   async answer(name: string, topic: string, key: string | undefined): Promise<PresenceAnswer> {
     const found = this.#trackers.find(([presence]) => presence.name === name);
     if (!found) return { names: this.#trackers.map(([presence]) => presence.name) };

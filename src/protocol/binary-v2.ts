@@ -6,8 +6,8 @@
  *   reply           1 | J | R | T | S | join_ref | ref | topic | status | payload …
  *   broadcast       2 | T | E         |                  topic | event  | payload …
  *
- * The kind and each length take one byte. Lengths count bytes of UTF-8; the payload is the rest.
- * A null ref is encoded as no bytes, and no bytes are decoded as "".
+ * The kind and each length occupy one byte. Lengths are in UTF-8 bytes; the payload is the rest of
+ * the frame. A null ref is encoded as an empty string, and an empty string is decoded as "".
  *
  * Runs on: any thread. Pure functions.
  */
@@ -20,19 +20,19 @@ import { textOfList, type Message, type Ref } from "./message.ts";
 /** First byte of a binary frame. */
 export const FRAME_KIND = { push: 0, reply: 1, broadcast: 2 } as const;
 
-/** Bytes of a broadcast before its topic. */
+/** Size of a broadcast's header before the topic (bytes). */
 export const BROADCAST_LENGTHS_BYTES = 3;
 
 const CLIENT_LENGTHS_BYTES = 5;
 const MAX_PART_BYTES = 255;
 
-/** Returns the bytes of a binary payload, not copied; undefined if it is sent as JSON. */
+/** Returns a binary payload without copying it; undefined if the payload is sent as JSON. */
 export function bytesOf(payload: unknown): Uint8Array | undefined {
   if (payload instanceof Uint8Array) return payload;
   return payload instanceof ArrayBuffer ? new Uint8Array(payload) : undefined;
 }
 
-/** Decodes a client's frame; undefined if it is malformed. The payload is a copy. */
+/** Decodes a client's frame; returns undefined if it is malformed. The payload is a copy. */
 export function decodeBinary(frame: Uint8Array): Message | undefined {
   if (frame.length < CLIENT_LENGTHS_BYTES || frame[0] !== FRAME_KIND.push) return undefined;
   const refOffset = CLIENT_LENGTHS_BYTES + (frame[1] as number);
@@ -43,9 +43,9 @@ export function decodeBinary(frame: Uint8Array): Message | undefined {
   const joinRef = textOf(frame, CLIENT_LENGTHS_BYTES, refOffset);
   const ref = textOf(frame, refOffset, topicOffset);
   const topic = textOf(frame, topicOffset, eventOffset);
-  // These are echoed to the client, and invalid UTF-8 would come back changed.
+  // These parts are echoed to the client, and invalid UTF-8 would not be echoed unchanged.
   if (joinRef === undefined || ref === undefined || topic === undefined) return undefined;
-  // An event is not echoed; invalid UTF-8 simply matches no handler.
+  // An event is not echoed. If it is invalid UTF-8, it does not match any handler.
   const event = viewOf(frame, eventOffset, payloadOffset).toString("utf8");
   const payload = new Uint8Array(frame.subarray(payloadOffset));
   return { joinRef, ref, topic, event, payload };
@@ -54,7 +54,7 @@ export function decodeBinary(frame: Uint8Array): Message | undefined {
 /**
  * Encodes a message without a ref.
  *
- * @param joinRef - as JSON text, like the topic
+ * @param joinRef - JSON text, like the topic
  * @throws SIM_ERR_PAYLOAD if a part has more than 255 bytes
  */
 export function binaryPush(
@@ -70,7 +70,7 @@ export function binaryPush(
   ]);
 }
 
-/** Encodes a reply. Otherwise like `binaryPush`. */
+/** Encodes a reply. Parameters and errors are those of `binaryPush`. */
 export function binaryReply(
   joinRef: string,
   ref: Ref,
@@ -99,7 +99,8 @@ export function textOfJson(json: string): string {
   return json.includes("\\") ? (JSON.parse(json) as string) : json.slice(1, -1);
 }
 
-// Like Elixir's to_string. A ref can be any JSON value, but a binary header contains only text.
+// Equivalent to Elixir's to_string. A ref can be any JSON value, but a binary header can only
+// contain text.
 function textOfRef(ref: Ref): string {
   if (typeof ref === "string") return ref;
   if (ref === null || ref === undefined) return "";

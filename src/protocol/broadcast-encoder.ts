@@ -1,9 +1,9 @@
 /**
- * Encodes a broadcast once, as the bytes of a version 2 frame with room for a header before it.
+ * Encodes a broadcast once, as a version 2 frame with room for a header before it.
  *
- * The frame is text, or binary if the payload is bytes.
+ * The frame is binary if the payload is bytes, otherwise text.
  *
- * Runs on: any thread; one per thread.
+ * Runs on: any thread; one encoder per thread.
  * Owns: its buffer. The result of `encode` is valid until the next call.
  */
 
@@ -15,7 +15,7 @@ import { isOwnTopic } from "./reserved.ts";
 import type { BroadcastParts } from "./serializer.ts";
 
 const INITIAL_BYTES = 16_384;
-/** A buffer that has grown beyond this is released at the next small broadcast. */
+/** If the buffer has grown beyond this size, the next small broadcast releases it (bytes). */
 const MAX_KEPT_BYTES = 1_048_576;
 const MAX_EVENTS = 1_024;
 
@@ -24,20 +24,20 @@ interface EventName {
   readonly length: number;
 }
 
-/** A topic as encoded in frames. */
+/** A topic in its encoded forms. */
 export interface TopicName {
-  /** The topic as JSON, with quotes. */
+  /** The topic as JSON, including quotes. */
   readonly json: string;
-  /** Bytes between the quotes. */
+  /** Length of the JSON without its quotes (bytes). */
   readonly jsonLength: number;
 }
 
-/** Encodes broadcasts. Its fields describe the last one. */
+/** Encodes broadcasts. The fields describe the last encoded broadcast. */
 export class BroadcastEncoder implements BroadcastParts {
   readonly #headroom: number;
   readonly #events = new Map<string, EventName>();
   bytes: Buffer;
-  /** Bytes of the headroom and the frame. */
+  /** Total length of the headroom and the frame (bytes). */
   length = 0;
   topicOffset = 0;
   topicLength = 0;
@@ -46,17 +46,17 @@ export class BroadcastEncoder implements BroadcastParts {
   payloadOffset = 0;
   payloadLength = 0;
 
-  /** @param headroom - bytes to leave free before the frame, for the caller's header */
+  /** @param headroom - number of bytes to reserve before the frame, for the caller's header */
   constructor(headroom: number) {
     this.#headroom = headroom;
     this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
   /**
-   * Encodes a broadcast and sets this object's offsets and lengths to its parts.
+   * Encodes a broadcast and stores the offsets and lengths of its parts in this object's fields.
    *
-   * @throws SIM_ERR_PAYLOAD if the event is not a string, the payload is not an object or cannot be
-   *   written as JSON; with a payload of bytes, if topic or event has more than 255 bytes
+   * @throws SIM_ERR_PAYLOAD if the event is not a string, or if the payload is not an object or
+   *   cannot be written as JSON; for a binary payload, if topic or event exceeds 255 bytes
    */
   encode(topic: TopicName, event: string, payload: unknown): void {
     const bytes = bytesOf(payload);
@@ -105,7 +105,7 @@ export class BroadcastEncoder implements BroadcastParts {
   /**
    * Appends text after the frame.
    *
-   * @returns total bytes of the headroom, the frame and the text
+   * @returns total length of the headroom, the frame and the text (bytes)
    */
   append(text: string): number {
     this.#ensure(this.length + text.length * 3, this.length);
@@ -128,14 +128,14 @@ export class BroadcastEncoder implements BroadcastParts {
     checkEvent(event);
     const json = JSON.stringify(event);
     const name = { json, length: Buffer.byteLength(json) - 2 };
-    // There are few events. Bound the cache all the same, in case names are built from data.
+    // Apps use few event names. The cache is still limited, in case names are built from data.
     if (this.#events.size >= MAX_EVENTS) this.#events.clear();
     this.#events.set(event, name);
     return name;
   }
 }
 
-/** Checks that an event is a string. @throws SIM_ERR_PAYLOAD */
+/** Checks that an event is a string. @throws SIM_ERR_PAYLOAD if it is not */
 export function checkEvent(event: unknown): void {
   checkText("event", event);
 }
@@ -145,7 +145,7 @@ function checkText(name: string, value: unknown): void {
   throw makeError("SIM_ERR_PAYLOAD", `${name} must be a string, got ${kindOf(value)}`);
 }
 
-/** Checks that a topic is a string and not reserved by the server. @throws SIM_ERR_PAYLOAD */
+/** Checks that a topic is a string and is not reserved. @throws SIM_ERR_PAYLOAD if it is invalid */
 export function checkUsersTopic(topic: string): void {
   checkText("topic", topic);
   if (!isOwnTopic(topic)) return;

@@ -1,5 +1,5 @@
 /**
- * User-defined serializers, which read and write messages in a format of their own.
+ * User-defined serializers, which encode and decode messages in a custom format.
  *
  * Runs on: shard; one per shard.
  */
@@ -11,19 +11,19 @@ import type { Message } from "./message.ts";
 import { EVENT } from "./reserved.ts";
 import type { Frame, Serializer } from "./serializer.ts";
 
-/** A message to a client, before it is encoded. */
+/** A message to a client that has not been encoded yet. */
 export interface ServerMessage {
   /**
    * Ref of the join that the message belongs to; null for broadcasts and messages without a join.
    */
   readonly joinRef: unknown;
-  /** Ref of the message that this one replies to, or null. */
+  /** Ref of the message that this message replies to, or null. */
   readonly ref: unknown;
-  /** A string, or the value that a client has sent as the topic. */
+  /** A string, or whatever value the client sent as the topic. */
   readonly topic: unknown;
   /** `phx_reply` for a reply; `phx_close` or `phx_error` when a channel ends. */
   readonly event: string;
-  /** For a reply `{ status, response }`. The payload or the response can be bytes. */
+  /** For a reply, `{ status, response }`. The payload or the response can be bytes. */
   readonly payload: unknown;
 }
 
@@ -37,14 +37,14 @@ export interface SerializerCallbacks {
   /** Encodes a message as text, or as the bytes of a binary frame. */
   encode(message: ServerMessage): Frame;
   /**
-   * Encodes a broadcast once for all subscribers of a shard that use this serializer. Defaults to
-   * `encode`. If it throws, these subscribers get phx_error `missed broadcasts`.
+   * Encodes a broadcast once for all subscribers on a shard that use this serializer. Defaults to
+   * `encode`. If it throws, these subscribers receive phx_error `missed broadcasts`.
    */
   fastlane?(broadcast: ServerMessage): Frame;
 }
 
 /**
- * Defines a serializer. List it with a version under `serializers` of a mount.
+ * Defines a serializer. List it with a version requirement under `serializers` of a mount.
  *
  * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function
  */
@@ -53,7 +53,7 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
   const encode = (message: ServerMessage): Frame => checkFrame(callbacks.encode(message), "encode");
   return {
     decode: (frame) => normalize(callbacks.decode(frame)),
-    // Copied, since the engine reuses its bytes.
+    // Copy the frame, because the engine reuses its memory.
     decodeBytes: (frame) => normalize(callbacks.decode(new Uint8Array(frame))),
     reply: (joinRef, ref, topic, status, response = {}) =>
       encode({
@@ -81,7 +81,8 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
   };
 }
 
-// The built-in serializers take these as JSON text, so that they are escaped only once. Parse them.
+// The built-in serializers take these parts as JSON text, so that they are escaped only once.
+// Custom serializers receive values.
 function partsOf(joinRef: string, topic: string): Pick<ServerMessage, "joinRef" | "topic"> {
   return { joinRef: JSON.parse(joinRef), topic: JSON.parse(topic) };
 }

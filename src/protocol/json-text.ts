@@ -1,5 +1,5 @@
 /**
- * Values as JSON text, and payloads that are passed on as the text that the client sent.
+ * Values as JSON text, and payloads that are forwarded as the text that the client sent.
  *
  * Runs on: any thread.
  */
@@ -7,18 +7,18 @@
 import { kindOf, makeError } from "../errors.ts";
 
 /**
- * A client's payload as the JSON text that the client sent. It can be kept, sent like any other
+ * A client's payload as the JSON text that the client sent. It can be stored, sent like any other
  * payload, or nested in a payload.
  *
- * Receivers get exactly what the client wrote, including unknown keys, duplicate keys, and numbers
+ * Receivers get exactly what the client sent, including unknown keys, duplicate keys, and numbers
  * that JavaScript cannot represent.
  */
 export class JsonText {
   #text: string | undefined;
-  /** The value to be written when `text` is first read, if there is no text. */
+  /** If there is no text, the value that is written when `text` is first read. */
   #value: unknown;
 
-  /** @param text - one JSON value without surrounding whitespace */
+  /** @param text - a single JSON value without surrounding whitespace */
   constructor(text: string | undefined) {
     this.#text = text;
   }
@@ -35,12 +35,12 @@ export class JsonText {
     return (this.#text ??= jsonOf(this.#value));
   }
 
-  /** Parses the text. Each call returns a new value, which may be changed. Throws like `text`. */
+  /** Parses the text. Each call returns a new, modifiable value. Throws the same errors as `text`. */
   json(): unknown {
     return JSON.parse(this.text);
   }
 
-  /** Called by JSON.stringify, if this is part of another value. */
+  /** Called by JSON.stringify if this object is nested in another value. */
   toJSON(): unknown {
     return this.json();
   }
@@ -53,7 +53,7 @@ export class JsonText {
 }
 
 /**
- * Writes a value as JSON; undefined becomes `{}`.
+ * Writes a value as JSON. Undefined is written as `{}`.
  *
  * @throws SIM_ERR_PAYLOAD if the value cannot be written as JSON
  */
@@ -73,10 +73,10 @@ export function jsonOf(value: unknown): string {
 }
 
 /**
- * Writes an object as JSON. Pushes and broadcasts of version 2 must be objects.
+ * Writes an object as JSON. In version 2, the payloads of pushes and broadcasts must be objects.
  *
- * @throws SIM_ERR_PAYLOAD if the value or its JSON is not an object (the JSON of a Date is a
- *   string)
+ * @throws SIM_ERR_PAYLOAD if the value or its JSON is not an object; for example, the JSON of a
+ *   Date is a string
  */
 export function objectJson(value: unknown): string {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -13,21 +13,21 @@ import { statusJson, tryParse } from "./json-v2.ts";
 import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
 
-/** The serializer of version 1. It never sends a join_ref, and accepts any payload. */
+/** The serializer of version 1. It never sends a join_ref and accepts any payload. */
 export const jsonV1: Serializer = {
   decode(frame) {
     const parts = tryParse(frame);
     if (typeof parts !== "object" || parts === null || Array.isArray(parts)) return undefined;
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as V1Object;
-    // A key may be null, but must not be missing.
+    // A key may be null but must be present.
     if (topic === undefined || event === undefined) return undefined;
     if (payload === undefined || ref === undefined) return undefined;
     if (!canEcho(joinRef) || !canEcho(ref) || !mayBeTopic(topic, event)) return undefined;
     return { joinRef, ref, topic, event, payload } satisfies Message;
   },
 
-  // Version 1 accepts JSON in binary frames as well. The engine validates UTF-8 in text frames
-  // only.
+  // Version 1 also accepts JSON in binary frames, whose UTF-8 must be validated here. The engine
+  // validates text frames only.
   decodeBytes(frame) {
     if (!isUtf8(frame)) return undefined;
     return jsonV1.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString());
@@ -47,7 +47,7 @@ export const jsonV1: Serializer = {
   },
 };
 
-/** Writes a payload as JSON. @throws SIM_ERR_PAYLOAD for bytes and values without a JSON form */
+/** Writes a payload as JSON. @throws SIM_ERR_PAYLOAD if it is bytes or cannot be written as JSON */
 function textualJson(payload: unknown): string {
   if (!bytesOf(payload)) return jsonOf(payload);
   const message = "payload must be a JSON value for a client on protocol version 1, got bytes";

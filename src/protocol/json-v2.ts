@@ -1,7 +1,8 @@
 /**
- * Protocol version 2: `[join_ref, ref, topic, event, payload]` as JSON (WIRE §1.3).
+ * Protocol version 2: each message is a JSON array `[join_ref, ref, topic, event, payload]`
+ * (WIRE §1.3).
  *
- * A payload of bytes is sent as a binary frame (binary-v2).
+ * A binary payload is sent in a binary frame (binary-v2).
  *
  * Runs on: any thread. Pure functions.
  */
@@ -13,7 +14,7 @@ import { canEcho, mayBeTopic, type Message } from "./message.ts";
 import { payloadText } from "./payload-text.ts";
 import { refJson, type Serializer } from "./serializer.ts";
 
-/** Start of a broadcast, before its topic: it has no join_ref and no ref. */
+/** Start of a broadcast up to its topic. It has no join_ref and no ref. */
 export const BROADCAST_HEAD = "[null,null,";
 
 /** The serializer of version 2. */
@@ -54,8 +55,8 @@ export const jsonV2: Serializer = {
 };
 
 /**
- * Parses a frame; undefined if it is not JSON or contains a lone surrogate. JSON.parse accepts lone
- * surrogates, but Phoenix does not.
+ * Parses a frame. Returns undefined if it is not JSON or contains a lone surrogate, which
+ * JSON.parse accepts but Phoenix does not.
  */
 export function tryParse(frame: string): unknown {
   try {
@@ -66,13 +67,13 @@ export function tryParse(frame: string): unknown {
   }
 }
 
-/** Checks the escapes of a JSON text. Other characters arrived as valid UTF-8. */
+/** Checks the escape sequences in a JSON text. All other characters are already valid UTF-8. */
 function hasLoneSurrogate(json: string): boolean {
   let at = json.indexOf("\\");
   while (at >= 0) {
     const kind = surrogateAt(json, at);
     if (kind === "low") return true;
-    // A pair is two escapes of six units each.
+    // A surrogate pair consists of two escape sequences of six units each.
     if (kind === "high" && surrogateAt(json, at + 6) !== "low") return true;
     at = json.indexOf("\\", at + (kind === "high" ? 12 : 2));
   }

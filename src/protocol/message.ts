@@ -6,7 +6,7 @@
 
 import { EVENT } from "./reserved.ts";
 
-/** The ref that a client gave to a message. Opaque: any JSON value, echoed unchanged. */
+/** The ref that a client assigned to a message. Opaque: any JSON value, echoed unchanged. */
 export type Ref = unknown;
 
 /** A message from a client. Within a topic, only `phx_join` and `phx_leave` are special. */
@@ -15,20 +15,20 @@ export interface Message {
   readonly ref: Ref;
   /** Usually a string. Any other value matches no topic, but is echoed. */
   readonly topic: unknown;
-  /** Usually a string. Anything else matches no handler. */
+  /** Usually a string. Any other value matches no handler. */
   readonly event: unknown;
   readonly payload: unknown;
   /** Whether the frame had additional elements, which are ignored. */
   readonly hasMore?: boolean;
 }
 
-/** Longest JSON text (UTF-16 units) of a list or an object that is echoed to the client. */
+/** Maximum length of a list or object that is echoed to the client, as JSON (UTF-16 units). */
 const MAX_ECHOED_UNITS = 4_096;
 
 /**
  * Reports whether a ref or topic can be echoed to the client.
  *
- * Lists and objects are bounded: JSON is parsed at any depth, but written recursively.
+ * The size of lists and objects is limited, because JSON.stringify is recursive, unlike JSON.parse.
  */
 export function canEcho(part: unknown): boolean {
   if (typeof part !== "object" || part === null) return true;
@@ -40,9 +40,9 @@ export function canEcho(part: unknown): boolean {
 }
 
 /**
- * Reports whether a message may have this topic. Lists and objects match no channel, but are
- * echoed like any topic. Only a join is malformed if its topic has no text form (as in Phoenix,
- * which logs the topic of a join).
+ * Reports whether a message may have this topic. Lists and objects match no channel, but are echoed
+ * like any other topic. A join is malformed if its topic has no text form, as in Phoenix, which
+ * logs the topic of a join.
  */
 export function mayBeTopic(topic: unknown, event: unknown): boolean {
   if (typeof topic !== "object" || topic === null) return true;
@@ -53,7 +53,7 @@ export function mayBeTopic(topic: unknown, event: unknown): boolean {
 export function textOfList(list: unknown): string | undefined {
   if (!Array.isArray(list)) return undefined;
   let text = "";
-  // Flattened without recursion, since a client can nest lists at any depth.
+  // Flatten the list without recursion, because a client can nest lists to any depth.
   const rest: unknown[] = list.toReversed();
   while (rest.length > 0) {
     const item = rest.pop();
@@ -71,8 +71,8 @@ function isCodePoint(value: unknown): value is number {
 }
 
 /**
- * Returns the join_ref under which a channel sends: the join's join_ref, or its ref if the
- * join_ref is null or `false` (as with `||` in Elixir).
+ * Returns the join_ref for a channel's messages: the join_ref of its join, or the ref of the join
+ * if that is null or `false` (like `||` in Elixir).
  */
 export function nameOfJoin(joinRef: Ref, ref: Ref): Ref {
   return joinRef === null || joinRef === undefined || joinRef === false ? ref : joinRef;

@@ -1,10 +1,10 @@
 /**
- * Finds the text of the payload in a frame of version 2.
+ * Extracts the text of the payload from a frame of version 2.
  *
  *   [ "1" , "2" , "room:1" , "say" , { "text": "hi" } ]
  *     `---- four scalars ---------´   `-- payload ---´
  *
- * The frame has already been parsed by JSON.parse and has five elements, so nothing is checked
+ * The frame must have been parsed by JSON.parse and have five elements, so nothing is validated
  * here. Four scalars are skipped; the rest, up to the last bracket, is the payload.
  *
  * Runs on: any thread. Pure functions.
@@ -13,11 +13,11 @@
 /** Number of elements before the payload. */
 const HEAD_PARTS = 4;
 /**
- * Deepest nesting of a payload that is passed on as text. JSON is parsed at any depth, but written
- * recursively, and a receiver may parse the payload and write it again.
+ * Maximum nesting depth of a payload that is forwarded as text. JSON.parse accepts any depth, but
+ * JSON.stringify is recursive, and a receiver may parse the payload and write it again.
  */
 const MAX_LEVELS = 2_048;
-/** A shorter text cannot be nested too deeply, since each level takes two units. */
+/** Length below which a text cannot be nested too deeply, since each level requires two units. */
 const MIN_UNITS_TOO_DEEP = MAX_LEVELS * 2;
 
 const SPACE = 0x20;
@@ -27,8 +27,9 @@ const BRACKET = 0x5b;
 const BRACE = 0x7b;
 
 /**
- * Returns the text of the payload. Undefined if a ref or the topic is a list or an object, or if
- * the payload may be nested too deeply; then the payload has to be written from its value.
+ * Returns the text of the payload. Returns undefined if a ref or the topic is a list or an object,
+ * or if the payload may be nested too deeply. The caller must then write the payload from its
+ * value.
  */
 export function payloadText(frame: string): string | undefined {
   let at = frame.indexOf("[") + 1;
@@ -41,7 +42,7 @@ export function payloadText(frame: string): string | undefined {
   return onOneLine(text);
 }
 
-/** Skips a scalar and the comma after it; returns -1 at a list or an object. */
+/** Skips a scalar and the comma after it. Returns -1 if there is a list or an object instead. */
 function afterScalar(frame: string, start: number): number {
   let at = start;
   while (frame.charCodeAt(at) <= SPACE) at += 1;
@@ -75,7 +76,7 @@ function mayBeDeep(text: string): boolean {
 
 /**
  * Replaces line breaks, which occur only between tokens. Frames from the server must not contain
- * any, because transports may send each frame as a line.
+ * line breaks, because transports may send each frame as a line.
  */
 function onOneLine(text: string): string {
   if (!text.includes("\n") && !text.includes("\r")) return text;

@@ -7,15 +7,15 @@
 /** Topic of the connection itself. */
 export const PHOENIX_TOPIC = "phoenix";
 
-/** Prefix of topics that only the server uses. Nobody else can join or broadcast to them. */
+/** Prefix of topics that only the server uses. Clients and apps cannot use them. */
 const OWN_TOPICS = "phx_presence:";
 
-/** Reports whether only the server may use a topic. */
+/** Reports whether a topic is reserved for the server. */
 export function isOwnTopic(topic: string): boolean {
   return topic.startsWith(OWN_TOPICS);
 }
 
-/** Events with a meaning in the protocol (WIRE §1.6). */
+/** Events that have a meaning in the protocol (WIRE §1.6). */
 export const EVENT = {
   heartbeat: "heartbeat",
   join: "phx_join",
@@ -26,10 +26,10 @@ export const EVENT = {
   disconnect: "disconnect",
 } as const;
 
-/** Statuses of replies that clients know; any other string is allowed too. */
+/** Reply statuses that clients recognize. Any other string is allowed too. */
 export const STATUS = { ok: "ok", error: "error" } as const;
 
-/** Reasons in replies and errors: first those of Phoenix, then ours. */
+/** Reasons in replies and errors. Those of Phoenix come first, then those of this package. */
 export const REASON = {
   unmatchedTopic: "unmatched topic",
   joinCrashed: "join crashed",
@@ -46,8 +46,8 @@ export const REASON = {
 } as const;
 
 /**
- * Close codes. Clients reconnect after each of them (WIRE §8.9). 1000 is not used, because
- * clients up to 1.8.12 do not reconnect after it.
+ * WebSocket close codes. Clients reconnect after each of them (WIRE §8.9). 1000 is not used,
+ * because clients up to 1.8.12 do not reconnect after it.
  */
 export const CLOSE = {
   goingAway: 1001,
@@ -60,14 +60,15 @@ export const CLOSE = {
   expired: 3000,
 } as const;
 
-/** Code of a connection that ended without a close frame (RFC 6455 §7.1.5). Never sent. */
+/** Code of a connection that ended without a close frame (RFC 6455 §7.1.5). It is never sent. */
 export const NO_CLOSE_FRAME = 1006;
 
-/** When each code is sent. The table in the reference is generated from this. */
+/** When each close code is sent. The table in the reference is generated from this. */
 export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: "The app disconnected the connection by its socket id.",
   idle: "Nothing was received within the idle timeout.",
-  policyViolation: "A client stayed far above its rate limits, and `limits.flood` is `close`.",
+  policyViolation:
+    "A client stayed far above its rate limits, and `limits.flood` is `close`; or it sent more while a join or handler was busy than `maxWaitingBytes` allows.",
   tooLarge: "A message was larger than `maxFrameBytes`.",
   internalError:
     "A frame could not be decoded, too many messages waited behind a join, or a raw socket failed.",

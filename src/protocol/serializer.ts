@@ -1,15 +1,15 @@
 /**
- * Converts between frames and messages, for one version of the protocol.
+ * Converts between frames and messages in one version of the protocol.
  *
  * Parts that a channel sends with every message (join_ref and topic) are passed as JSON text, so
- * that they are escaped once per channel and not once per message.
+ * that they are escaped once per channel instead of once per message.
  *
  * Runs on: any thread. Pure functions.
  */
 
 import type { Message, Ref } from "./message.ts";
 
-/** A broadcast as a frame of version 2, with the offsets and lengths of its parts. */
+/** A broadcast as a version 2 frame, with the offsets and lengths of its parts. */
 export interface BroadcastParts {
   readonly bytes: Uint8Array;
   readonly topicOffset: number;
@@ -25,20 +25,20 @@ export type Frame = string | Uint8Array;
 
 /** Encodes and decodes one version of the protocol. */
 export interface Serializer {
-  /** Decodes a text frame; undefined if it is malformed. */
+  /** Decodes a text frame; returns undefined if it is malformed. */
   decode(frame: string): Message | undefined;
 
-  /** Decodes a binary frame; undefined if it is malformed. Keeps no reference to the frame. */
+  /** Decodes a binary frame; returns undefined if it is malformed. Keeps no reference to it. */
   decodeBytes(frame: Uint8Array): Message | undefined;
 
   /**
-   * Returns the text of the payload in a decoded frame. If it returns undefined, or is absent, the
-   * payload is written from its value.
+   * Returns the text of the payload in a decoded frame. If this method is absent or returns
+   * undefined, the payload is written from its value.
    */
   readonly payloadText?: (frame: string, message: Message) => string | undefined;
 
   /**
-   * Encodes a reply: text for any JSON value, a binary frame for bytes.
+   * Encodes a reply as text; a response of bytes is encoded as a binary frame.
    *
    * @throws SIM_ERR_PAYLOAD if the response cannot be sent
    */
@@ -47,23 +47,23 @@ export interface Serializer {
   /** Encodes a message without a ref. @throws SIM_ERR_PAYLOAD if the payload cannot be sent */
   push(joinRef: string, topic: string, event: string, payload: unknown): Frame;
 
-  /** Encodes `phx_close` or `phx_error`, whose ref is the join's join_ref. */
+  /** Encodes `phx_close` or `phx_error`. Its ref is the join_ref of the join. */
   end(joinRef: string, topic: string, event: string, payload: unknown): Frame;
 
   /**
-   * Encodes a broadcast from its decoded parts. If absent, frames are made from the bytes that
-   * travel between threads.
+   * Encodes a broadcast from its decoded parts. If absent, frames are built from the encoded
+   * broadcast that is sent between threads.
    */
   readonly broadcast?: (topic: string, event: string, payload: unknown) => Frame;
 }
 
-/** Writes a ref as JSON. Most refs are short strings of digits, which need no escaping. */
+/** Writes a ref as JSON. Most refs are short strings of digits that need no escaping. */
 export function refJson(ref: Ref): string {
   if (typeof ref === "string") return isPlain(ref) ? `"${ref}"` : JSON.stringify(ref);
   return ref === null || ref === undefined ? "null" : JSON.stringify(ref);
 }
 
-/** Writes a ref that is kept in memory. Small numbers, which are common, share one string. */
+/** Writes a ref that will be kept in memory. Small numbers, which are common, share one string. */
 export function keptRefJson(ref: Ref): string {
   return (typeof ref === "string" ? SMALL_REFS.get(ref) : undefined) ?? refJson(ref);
 }

@@ -3,7 +3,7 @@
  *
  *   ~> 2.1.3   2.1.3 or later, before 2.2.0 and its pre-releases
  *   ~> 2.1     2.1.0 or later, before 3.0.0 and its pre-releases
- *   == != > >= < <=, where `and` binds tighter than `or`; a version alone means ==
+ *   == != > >= < <=, where `and` has precedence over `or`; a version without an operator means ==
  *
  * Runs on: any thread. Pure.
  */
@@ -25,10 +25,10 @@ const VERSION = new RegExp(`^${NUMBER}\\.${NUMBER}\\.${NUMBER}${PRE}${BUILD}$`);
 const TWO_PARTS = new RegExp(`^${NUMBER}\\.${NUMBER}$`);
 const COMPARISON = /^(==|!=|>=|<=|>|<|~>)?\s*(\S+)$/;
 const NUMERIC = /^(?:0|[1-9]\d*)$/;
-/** The lowest pre-release. Versions below `2.2.0-0` include no pre-release of 2.2.0. */
+/** The lowest pre-release. Versions below `2.2.0-0` do not include pre-releases of 2.2.0. */
 const LOWEST_PRE = [0];
 
-/** Parses a version; undefined if it is invalid. */
+/** Parses a version; returns undefined if it is invalid. */
 export function tryVersion(text: string): Version | undefined {
   const match = VERSION.exec(text);
   if (!match) return undefined;
@@ -39,7 +39,7 @@ export function tryVersion(text: string): Version | undefined {
   };
 }
 
-/** Parses a requirement; undefined if it is invalid. */
+/** Parses a requirement; returns undefined if it is invalid. */
 export function tryRequirement(text: string): Requirement | undefined {
   const choices = text.split(/\bor\b/).map((choice) => choice.split(/\band\b/).map(tryComparison));
   if (choices.flat().includes(undefined)) return undefined;
@@ -76,7 +76,7 @@ function tryApproximate(wanted: string): Requirement | undefined {
   return (version) => compare(version, least) >= 0 && compare(version, end) < 0;
 }
 
-/** Orders versions like a sort comparator (semver §11). */
+/** Compares two versions, for sorting (semver §11). */
 function compare(one: Version, other: Version): number {
   for (const [at, number] of one.numbers.entries()) {
     const order = number - (other.numbers[at] as number);
@@ -93,7 +93,7 @@ function compare(one: Version, other: Version): number {
 function compareIdentifiers(one: number | string, other: number | string | undefined): number {
   if (other === undefined) return 1;
   if (typeof one === "number" && typeof other === "number") return one - other;
-  // Numbers sort before names.
+  // Numeric identifiers sort before alphanumeric ones.
   if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
   if (one === other) return 0;
   return one < other ? -1 : 1;

@@ -11,18 +11,18 @@ import { jsonV2 } from "./json-v2.ts";
 import type { Serializer } from "./serializer.ts";
 import { tryRequirement, tryVersion, type Requirement } from "./version-requirement.ts";
 
-/** Version of clients that send no `vsn`. */
+/** Version assumed for clients that send no `vsn`. */
 export const DEFAULT_VSN = "1.0.0";
 
-/** A serializer and the client versions that use it. */
+/** A serializer and the requirement for the client versions that use it. */
 export interface SerializerChoice {
   /** `jsonV1`, `jsonV2`, or a result of `defineSerializer`. */
   readonly serializer: Serializer;
-  /** Requirement for the client's `vsn`, such as `~> 2.0.0`. */
+  /** Requirement that the client's `vsn` must meet, such as `~> 2.0.0`. */
   readonly version: string;
 }
 
-/** Serializers in order of preference. The first whose requirement matches is used. */
+/** Serializers in order of preference. The first one whose requirement matches is used. */
 export type SerializerList = readonly (SerializerChoice & { readonly matches: Requirement })[];
 
 /** The serializers of Phoenix. */
@@ -35,9 +35,9 @@ const PHOENIX_SERIALIZERS: readonly SerializerChoice[] = [
 export const DEFAULT_SERIALIZERS: SerializerList = serializersOf("serializers");
 
 /**
- * Returns the serializer for a version, or undefined if none matches.
+ * Returns the serializer for a version; undefined if none matches.
  *
- * @param vsn - the client's parameter, not validated; defaults to 1.0.0
+ * @param vsn - the client's `vsn` parameter, not validated; defaults to 1.0.0
  */
 export function negotiate(
   vsn: unknown = DEFAULT_VSN,
@@ -49,10 +49,10 @@ export function negotiate(
 }
 
 /**
- * Checks the serializers of a mount and parses their requirements. Defaults to Phoenix's.
+ * Checks the serializers of a mount and parses their requirements. Defaults to those of Phoenix.
  *
  * @param subject - name of the option in error messages
- * @throws SIM_ERR_DEFINITION_INVALID for an invalid serializer or requirement
+ * @throws SIM_ERR_DEFINITION_INVALID if a serializer or requirement is invalid
  */
 export function serializersOf(
   subject: string,

@@ -1,8 +1,8 @@
 /**
- * Listens, and distributes accepted sockets to the shards in rotation, one after the other.
+ * Listens, and distributes accepted sockets among the shards in rotation, in turn.
  *
- * Main serves no clients itself. If no shard is in rotation, because none is left or all are
- * overloaded, requests get 503.
+ * The main thread serves no clients itself. If no shard is in rotation, because none is running or
+ * all are overloaded, requests are answered with 503.
  *
  *   not ready --listens, and a shard is in rotation--> ready --leave()--> not ready, for good
  *       ^                                                |
@@ -29,7 +29,7 @@ export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
   readonly #events: AcceptorEvents;
-  /** Descriptors of the shards in rotation, with the turns that each has per round. */
+  /** Turns per round of each shard in rotation, by app descriptor. */
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
   /** Where it listens; undefined before `listen` and after `stopListening`. */
@@ -56,7 +56,7 @@ export class Acceptor {
 
   /** Adds a shard's app to the rotation. */
   add(descriptor: number): void {
-    // The engine would give an app that is added twice a double share.
+    // If an app is added twice, the engine gives it a double share.
     if (this.#turns.has(descriptor)) return;
     this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
@@ -73,11 +73,12 @@ export class Acceptor {
     return this.#turns.has(descriptor);
   }
 
-  /** Sets whether a shard in rotation gets one connection per round or two. */
+  /** Sets whether a shard in rotation receives one or two connections per round. */
   setTurns(descriptor: number, turns: 1 | 2): void {
     if (!this.has(descriptor) || turns === this.#turns.get(descriptor)) return;
     if (turns === 1) {
-      // Removes all turns of the app. Nothing is accepted before it is added again below.
+      // This removes all turns of the app. No connection is accepted before it is added again
+      // below.
       this.#app.removeChildAppDescriptor(descriptor);
     }
     this.#turns.set(descriptor, turns);
@@ -90,7 +91,7 @@ export class Acceptor {
    * The engine sets SO_REUSEADDR only for explicit ports. So if the system chose the port, the acceptor
    * listens on it again by its number. Otherwise it could not be used after a pause.
    *
-   * @param port - 0 lets the system choose one
+   * @param port - 0 lets the system choose a free port
    * @returns the port
    * @throws SIM_ERR_LISTEN if the address is in use or not available
    */

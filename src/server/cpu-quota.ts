@@ -1,9 +1,10 @@
 /**
  * The number of CPUs available to this process, taking the quota of a container into account.
  *
- * Node.js counts the CPUs that the process may run on, but ignores how much of their time it gets:
- * a container with `--cpus=2` on a machine with 64 CPUs sees 64. More shards than the quota allows
- * only cause throttling. The quota can be set on our control group or on any of its parents.
+ * Node.js counts the CPUs that the process may run on, but ignores CPU quotas: in a container
+ * started with `--cpus=2` on a machine with 64 CPUs, it reports 64. Starting more shards than the
+ * quota allows only causes throttling. The quota can be set on this process's control group or on
+ * any of its parents.
  *
  * Runs on: main, before any shard starts.
  */
@@ -15,7 +16,7 @@ import { dirname, join, resolve } from "node:path/posix";
 const MAX_SHARDS = 64;
 const GROUPS_FILE = "/proc/self/cgroup";
 const GROUPS_ROOT = "/sys/fs/cgroup";
-/** Line of a hierarchy: number, controllers (empty in version 2), group. */
+/** A line of /proc/self/cgroup: hierarchy number, controllers (empty in version 2), group. */
 const GROUP_LINE = /^\d+:(?<controllers>[^:]*):(?<group>\/.*)$/;
 
 /** The operating system, or its replacement in tests. */
@@ -43,7 +44,9 @@ export function availableCpus(source: CpuSource = SYSTEM): number {
   return Math.max(1, Math.floor(cpus));
 }
 
-/** Returns the smallest quota of our groups (CPUs), or Infinity if there is none. */
+/**
+ * Returns the smallest quota of this process's control groups (CPUs), or Infinity if there is none.
+ */
 function cpuQuota(readFile: CpuSource["readFile"]): number {
   const quotas = (readFile(GROUPS_FILE) ?? "").split("\n").map((line) => {
     const { controllers, group } = GROUP_LINE.exec(line)?.groups ?? {};
@@ -51,8 +54,8 @@ function cpuQuota(readFile: CpuSource["readFile"]): number {
     if (controllers === "")
       return smallestUpwards(GROUPS_ROOT, group, (at) => quotaV2(readFile, at));
     if (!controllers.split(",").includes("cpu")) return Infinity;
-    // The folder is named after all controllers of the hierarchy, and linked under the name of
-    // each.
+    // The hierarchy's folder is named after all of its controllers. Each single controller's name
+    // is a link to it.
     const roots = [join(GROUPS_ROOT, controllers), join(GROUPS_ROOT, "cpu")];
     return Math.min(
       ...roots.map((root) => smallestUpwards(root, group, (at) => quotaV1(readFile, at))),
@@ -61,7 +64,7 @@ function cpuQuota(readFile: CpuSource["readFile"]): number {
   return Math.min(...quotas);
 }
 
-/** Returns the smallest quota on the way from a group's folder up to the root. */
+/** Returns the smallest quota found between a group's folder and the root. */
 function smallestUpwards(root: string, group: string, quotaAt: (folder: string) => number): number {
   let smallest = Infinity;
   // A group outside the container's namespace begins with "/..", which resolves to the root.

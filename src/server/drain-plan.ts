@@ -1,16 +1,16 @@
 /**
- * Plans a drain: how many batches the connections are split into, and how fast these follow.
+ * Plans a drain: the number of batches, and the interval between them.
  *
  *   interval 1 s, batch 1 000, jitter 100 %   .. .: ...|:. .. ..:|. :.. .. |..
  *   the same without jitter                   #         #         #
  *                                             0 s       1 s       2 s
  *
  * A batch covers the whole node. In each round, each shard closes its share and, because of
- * rounding, up to one connection more. The pace is the same for few connections: a batch that is
- * not full takes less time.
+ * rounding, at most one additional connection. A partial batch takes proportionally less time, so
+ * the pace does not depend on the number of connections.
  *
  * Runs on: main. Pure.
- * Full: if the connections do not fit into `drainLimitMs`, batches are larger.
+ * Full: if not all connections can be closed within `drainLimitMs`, batches are made larger.
  */
 
 import { invalidOption } from "../definition-checks.ts";
@@ -26,7 +26,7 @@ const NAMES = [
   "drainDelayMs",
 ] as const satisfies readonly (keyof Options)[];
 
-/** Options of a single drain. Those left out default to the server's options. */
+/** Options for a single drain. Omitted options default to the server's options. */
 export type DrainOptions = Pick<Options, (typeof NAMES)[number]>;
 
 /** The resolved options of a drain. */
@@ -38,7 +38,7 @@ export interface DrainPlan extends Omit<DrainPace, "isOfNode"> {
   readonly spanMs: number;
 }
 
-/** Closes all connections at once, and cuts clients that have not received their last bytes. */
+/** Settings that close all connections at once and cut those with unsent bytes. */
 export const AT_ONCE: DrainSettings = {
   drainBatch: Infinity,
   drainIntervalMs: 0,
@@ -49,7 +49,7 @@ export const AT_ONCE: DrainSettings = {
 };
 
 /**
- * Checks the options passed to `drain` and fills in the server's for those left out.
+ * Validates the options passed to `drain`, and fills in omitted ones from the server's options.
  *
  * @throws SIM_ERR_OPTION_INVALID for an unknown name or a value out of range
  */
@@ -69,7 +69,7 @@ export function drainSettingsOf(given: DrainOptions, options: ResolvedOptions): 
   return settings as DrainSettings;
 }
 
-/** Plans the drain of a number of connections. */
+/** Plans the drain of the given number of connections. */
 export function planDrain(connections: number, settings: DrainSettings): DrainPlan {
   const { drainBatch, drainIntervalMs, drainJitterPercent, drainLimitMs } = settings;
   const wanted = Math.max(1, Math.ceil(connections / drainBatch));

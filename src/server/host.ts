@@ -1,5 +1,5 @@
 /**
- * The main thread's member of the exchange, with which the host broadcasts and subscribes.
+ * The main thread's member of the exchange, through which the host broadcasts and subscribes.
  *
  * Runs on: main.
  */
@@ -27,7 +27,7 @@ export class Host {
     this.member.start(this.pubsub);
   }
 
-  /** Sets the schemas of the events that channels send, as declared in the newest shard. */
+  /** Sets the schemas for events that channels send, as declared by the newest shard. */
   setOutgoing(outgoing: readonly (readonly OutgoingSchemas[])[]): void {
     this.#writers = new TopicWriters(outgoing);
   }

@@ -17,27 +17,27 @@ import type {
 import { errorOf } from "../error-report.ts";
 import type { Asked, Questions } from "./questions.ts";
 
-/** Which topics to list. */
+/** Selects the topics to list. */
 export interface TopicsRequest {
-  /** Prefix of the topics; by default all topics. */
+  /** Lists only topics with this prefix. Default: all topics. */
   readonly prefix?: string;
-  /** Most topics to return, in alphabetical order: 1 to 10,000, by default 100. */
+  /** Maximum number of topics, in alphabetical order: 1 to 10,000. Default: 100. */
   readonly limit?: number;
 }
 
-/** How many sockets to list. */
+/** Limits the list of sockets. */
 export interface SocketsRequest {
-  /** Most sockets to return, by connection number: 1 to 10,000, by default 100. */
+  /** Maximum number of sockets, ordered by connection number: 1 to 10,000. Default: 100. */
   readonly limit?: number;
 }
 
-/** Presences by key, as clients get them. Has no prototype, so that a key can be any string. */
+/** Presences by key, as sent to clients. Has no prototype, so that any string is a valid key. */
 export type HostPresences = Readonly<Record<string, HostPresenceEntry>>;
 
 /** The presences of one key. */
 export interface HostPresenceEntry {
   readonly metas: readonly Readonly<Record<string, unknown>>[];
-  /** Added by `fetch`. */
+  /** Properties added by `fetch`. */
   readonly [fetched: string]: unknown;
 }
 
@@ -57,7 +57,7 @@ export class Introspection {
   readonly #host: HostTopics;
   readonly #shards: number;
 
-  /** @param threads - returns the threads of all shards that serve or drain */
+  /** @param threads - returns the threads of all serving and draining shards */
   constructor(
     questions: Questions,
     threads: () => readonly Asked[],
@@ -105,13 +105,13 @@ export class Introspection {
     return this.#threads().filter((thread) => thread.shard === shard);
   }
 
-  /** Asks one shard for presences, since each shard knows those of all shards and nodes. */
+  /** Asks one shard for presences, because each shard knows those of all shards and nodes. */
   async presences(asked: Omit<PresenceQuestion, "about">): Promise<HostPresences> {
     // If a shard is being restarted, ask its newer thread; the older one may have left presence.
     const thread = this.#threads().at(-1);
     if (!thread) throw makeError("SIM_ERR_SHARD_BUSY", "a shard must be running, got none");
     const [answer] = await this.#questions.ask([thread], { about: "presences", ...asked });
-    // The thread has ended before it answered. Ask another one.
+    // The thread ended before it answered, so ask another one.
     if (!answer) return this.presences(asked);
     if ("failed" in answer) throw errorOf(answer.failed);
     if ("presences" in answer) return withoutPrototype(answer.presences);

@@ -1,13 +1,13 @@
 /**
- * Gives a replacement shard two turns per round until it has its share of connections.
+ * Gives a replacement shard two turns per round until it has its share of the connections.
  *
  * The new thread starts without connections, and clients that reconnect are spread over all shards.
- * Without this, the shard would have fewer connections than the others for a long time.
+ * Without levelling, the shard would have fewer connections than the others for a long time.
  *
  *   in rotation: one turn --below the others' mean--> two turns --at the mean, or alone--> one turn
  *
- * More than two turns would not help: a shard that gets most of a rush of clients is slow for all
- * of them.
+ * More than two turns would not help: a shard that received most of a rush of clients would serve
+ * all of them slowly.
  *
  * Runs on: main.
  */
@@ -15,7 +15,7 @@
 /** The rotation of shards; implemented by the acceptor. */
 export interface Rotation {
   has(descriptor: number): boolean;
-  /** Sets whether a shard gets one connection per round or two. */
+  /** Sets whether a shard receives one or two connections per round. */
   setTurns(descriptor: number, turns: 1 | 2): void;
 }
 
@@ -37,7 +37,7 @@ export class Levelling {
   readonly #behind = new Set<LevelledThread>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param serving - returns the threads that serve */
+  /** @param serving - returns the serving threads */
   constructor(rotation: Rotation, serving: () => Iterable<LevelledThread>) {
     this.#rotation = rotation;
     this.#serving = serving;
@@ -51,7 +51,7 @@ export class Levelling {
     this.#timer ??= setInterval(() => this.check(), CHECK_MS).unref();
   }
 
-  /** Compares the connections, and takes the second turn from threads that are level. */
+  /** Compares the connection counts, and removes the second turn of threads that have caught up. */
   check(): void {
     for (const thread of this.#behind) {
       const { descriptor } = thread;

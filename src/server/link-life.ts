@@ -1,13 +1,13 @@
 /**
- * The life of the link to other nodes: a single thread, replaced if it ends unexpectedly.
+ * Life cycle of the link to other nodes: a single thread that is replaced if it ends unexpectedly.
  *
  *   starting --ready--> serving --ended--> retiring --number is free--> starting
  *      |                                      ^                            |
  *      +--fails: the server fails to start    +------ failed, or ended ----+
  *
- * Without a link the node is isolated: its broadcasts reach only its own subscribers. The next
- * thread tells both sides that they missed broadcasts. If no further thread is started, only the
- * log says so.
+ * Without a link, the node is isolated: its broadcasts reach only its own subscribers. The next
+ * thread notifies both sides that broadcasts were lost. If no further thread is started, this is
+ * only logged.
  *
  * Runs on: main.
  * Full: a link that ends more than 5 times within a minute is not replaced; the node stays
@@ -48,14 +48,14 @@ export class LinkLife {
   /**
    * Starts the first thread.
    *
-   * @throws the error with which it failed
+   * @throws the error that the thread failed with
    */
   async start(): Promise<void> {
     await this.#threads.launchLink(false);
     this.#hasServed = true;
   }
 
-  /** Starts no more threads. */
+  /** Prevents further threads from being started. */
   close(): void {
     this.#isClosed = true;
   }

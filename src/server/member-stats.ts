@@ -11,7 +11,8 @@ import { COUNTERS, COUNTER_NAMES, type CounterName } from "../memory/counters-la
 export type MemberStats = Readonly<Record<CounterName, number>>;
 
 /**
- * Combines the counters of several threads: sums totals and gauges, takes the highest of others.
+ * Combines the counters of several threads: sums totals and gauges, and takes the maximum of the
+ * others.
  */
 export function joinStats(parts: readonly MemberStats[]): MemberStats {
   const joined = COUNTER_NAMES.map((name) => {
@@ -23,7 +24,7 @@ export function joinStats(parts: readonly MemberStats[]): MemberStats {
   return Object.fromEntries(joined) as MemberStats;
 }
 
-/** Counters of ended threads, by shard, so that totals never decrease. */
+/** Counters of ended threads by shard, kept so that totals never decrease. */
 export class PastStats {
   readonly #byShard = new Map<number, MemberStats>();
 
@@ -37,7 +38,7 @@ export class PastStats {
     this.#byShard.set(shard, joinStats([...this.of(shard), past]));
   }
 
-  /** Returns the counters of a shard's ended threads, as a list of at most one. */
+  /** Returns the counters of a shard's ended threads, as a list of at most one entry. */
   of(shard: number): MemberStats[] {
     const past = this.#byShard.get(shard);
     return past ? [past] : [];

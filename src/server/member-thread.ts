@@ -31,9 +31,9 @@ import { within } from "./time-limit.ts";
 
 /** Receives the events of a thread; implemented by the supervisor. */
 export interface MemberThreadEvents {
-  /** The thread is about to end, and must leave the rotation first. */
+  /** The thread is about to end, and must be removed from the rotation first. */
   onLeaving(thread: MemberThread): void;
-  /** The thread is overloaded and must leave the rotation, or has recovered. */
+  /** The thread is overloaded and must be removed from the rotation, or it has recovered. */
   onRotation(thread: MemberThread, isIn: boolean): void;
   /** The thread has forgotten a member. */
   onRetired(thread: MemberThread, member: number): void;
@@ -60,12 +60,12 @@ export class MemberThread {
   #drained: Promise<MemberMessage> | undefined;
   #finished: Promise<MemberMessage> | undefined;
   descriptor: number | undefined;
-  /** Schemas of the events that the app's channels send. */
+  /** Schemas for the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
   hasEnded = false;
-  /** Whether the thread is overloaded and must get no new connections. */
+  /** Whether the thread is overloaded and must not receive new connections. */
   isWithdrawn = false;
-  /** Whether the thread did not drain in time; `stop` then does not wait for it to finish. */
+  /** Whether the thread failed to drain in time; if so, `stop` does not wait for it to finish. */
   isLate = false;
   /** The uncaught error that ended the thread, if any. */
   failure: unknown = undefined;
@@ -104,8 +104,8 @@ export class MemberThread {
   /**
    * Resolves when the thread is ready to serve.
    *
-   * @throws the error with which it failed, or SIM_ERR_SHARD_START if it ended without one or was
-   *   not ready within `startTimeoutMs`
+   * @throws the error that the thread failed with, or SIM_ERR_SHARD_START if it ended without an
+   *   error or was not ready within `startTimeoutMs`
    */
   async ready(): Promise<void> {
     const ready = this.#next("ready");
@@ -128,7 +128,7 @@ export class MemberThread {
     });
   }
 
-  /** Open connections according to its counters. */
+  /** Number of open connections, according to the thread's counters. */
   get connections(): number {
     return this.stats().connections;
   }
@@ -141,7 +141,8 @@ export class MemberThread {
   /**
    * Makes the thread close its connections and end its channels. Call it again to change the pace.
    *
-   * @returns what was closed, once that is done; undefined if the thread ends first
+   * @returns counts of what was closed, once the drain is complete; undefined if the thread ends
+   *   first
    */
   async drain(pace: DrainPace): Promise<ShardDrain | undefined> {
     this.#drained ??= this.#next("drained");
@@ -150,7 +151,9 @@ export class MemberThread {
     return message?.kind === "drained" ? message.drain : undefined;
   }
 
-  /** Makes the thread run the app's `stop`. Resolves when that is done or the thread has ended. */
+  /**
+   * Makes the thread run the app's `stop`. Resolves when `stop` is done or the thread has ended.
+   */
   async finish(): Promise<void> {
     this.#finished ??= this.#next("finished");
     this.send({ kind: "finish" });
@@ -171,7 +174,7 @@ export class MemberThread {
     await this.#worker.terminate();
   }
 
-  /** Lets the process end even if the thread still runs. */
+  /** Lets the process end even if the thread is still running. */
   abandon(): void {
     this.#worker.unref();
   }
@@ -183,8 +186,8 @@ export class MemberThread {
   }
 }
 
-// A large young generation would keep the garbage of connecting and joining for a long time, in
-// many pages that stay resident.
+// A large young generation would keep garbage from connecting and joining for a long time, spread
+// over many pages that stay resident.
 function limitsOf({ youngGenerationMb, oldGenerationMb }: ResolvedOptions): ResourceLimits {
   return {
     maxYoungGenerationSizeMb: youngGenerationMb,

@@ -1,5 +1,5 @@
 /**
- * Allocates the shared memory of a node and assigns the numbers of its members.
+ * Allocates a node's shared memory and assigns member numbers.
  *
  *   member 0            main
  *   member 1            the link; unused without an adapter
@@ -7,7 +7,7 @@
  *   member s + 2        spare, for the next shard that replaces another
  *
  * Runs on: main; one per server.
- * Owns: which numbers are free. A number becomes free when every other member has forgotten it.
+ * Owns: the free member numbers. A number becomes free when every other member has forgotten it.
  */
 
 import { randomBytes, randomInt } from "node:crypto";
@@ -24,9 +24,9 @@ import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { NodeMemory } from "../shard/control.ts";
 
-/** Number of the main thread's member. */
+/** Member number of the main thread. */
 export const MAIN_MEMBER = 0;
-/** Number of the link's member. */
+/** Member number of the link. */
 export const LINK_MEMBER = 1;
 
 /** Allocates the shared memory of a server. */
@@ -59,7 +59,7 @@ function seed(): string {
   return randomBytes(16).toString("base64");
 }
 
-/** The member numbers of shards. */
+/** Assigns member numbers to shards. */
 export class MemberNumbers {
   readonly #free: number[];
   readonly #waiting: ((member: number | undefined) => void)[] = [];
@@ -71,11 +71,12 @@ export class MemberNumbers {
   }
 
   /**
-   * Takes a free number, waiting for one if necessary.
+   * Reserves a free number, waiting until one is available if necessary.
    *
-   * @param limitMs - how long to wait
+   * @param limitMs - maximum time to wait
    * @returns undefined after `close`
-   * @throws SIM_ERR_SHARD_BUSY if none becomes free, because a blocked thread cannot forget members
+   * @throws SIM_ERR_SHARD_BUSY if no number becomes free in time, because a blocked thread cannot
+   *   forget members
    */
   async take(limitMs: number): Promise<number | undefined> {
     if (this.#isClosed) return undefined;
@@ -95,14 +96,14 @@ export class MemberNumbers {
     });
   }
 
-  /** Gives a number back. */
+  /** Makes a number available again. */
   free(member: number): void {
     const next = this.#waiting.shift();
     if (next) next(member);
     else this.#free.push(member);
   }
 
-  /** Assigns no more numbers. Pending calls of `take` return undefined. */
+  /** Stops assigning numbers. Pending calls to `take` return undefined. */
   close(): void {
     this.#isClosed = true;
     for (const resolve of this.#waiting.splice(0)) resolve(undefined);

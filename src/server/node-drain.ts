@@ -1,15 +1,14 @@
 /**
- * The drain of a node: closes its connections in batches, so that clients reconnect elsewhere.
+ * Drains a node: closes its connections in batches, so that clients reconnect elsewhere.
  *
  *   serving --not ready, still accepts connections--> leaving --`drainDelayMs`--> not accepting
  *      --sockets on their way arrive--> draining --each shard has none left, or is late--> drained
  *
- * A drained node has no clients, but still has its threads, its host and its link. They end with
- * `close`.
+ * A drained node has no clients, but its threads, its host and its link keep running until `close`.
  *
  * Runs on: main; one per server.
- * Full: a shard that is not done in time is late. The drain ends without it, and its counts are
- *       missing from the report.
+ * Full: a shard that does not finish draining in time is reported as late. The drain ends without
+ *       it, and its counts are missing from the report.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -19,17 +18,17 @@ import { AT_ONCE, planDrain, type DrainSettings } from "./drain-plan.ts";
 import { ANSWER_MS, SETTLE_MS } from "./shard-restarts.ts";
 import { pause } from "./time-limit.ts";
 
-/** What a drain closed. */
+/** Counts of what a drain closed. */
 export interface DrainReport {
   /** Connections of all transports when the drain began. */
   readonly connections: number;
-  /** How many of these were long-poll sessions. */
+  /** Number of these connections that were long-poll sessions. */
   readonly sessions: number;
   /** Joined channels when the drain began. */
   readonly channels: number;
   /** Batches into which the connections were split. */
   readonly rounds: number;
-  /** Connections that were closed in order: with 1012, or by the answer to a poll. */
+  /** Connections that were closed normally: with 1012, or by the response to a poll. */
   readonly closed: number;
   /** Connections that were cut because their clients did not receive their last bytes in time. */
   readonly cut: number;
@@ -37,29 +36,29 @@ export interface DrainReport {
   readonly gone: number;
   /** Channels whose `terminate` did not settle in time. */
   readonly unsettled: number;
-  /** Shards that were not done in time or ended. Their connections are not counted above. */
+  /** Shards that did not finish in time or that ended. Their connections are not counted above. */
   readonly lateShards: readonly number[];
   readonly durationMs: number;
 }
 
-/** A shard's thread, as a drain sees it. */
+/** The part of a shard's thread that a drain uses. */
 export interface DrainedThread {
   readonly shard: number;
-  /** Open connections according to its counters. */
+  /** Number of open connections, according to the thread's counters. */
   readonly connections: number;
-  /** Set if the thread was not done in time, so that nothing waits for it any more. */
+  /** Whether the thread failed to finish in time, so that nothing waits for it any longer. */
   isLate: boolean;
   /** Drains the thread. Resolves with undefined if the thread ends first. */
   drain(pace: DrainPace): Promise<ShardDrain | undefined>;
 }
 
-/** The node that is drained; implemented by the supervisor. */
+/** The node being drained; implemented by the supervisor. */
 export interface DrainedNode {
   /** Marks the node as not ready. */
   leave(): void;
   /** Stops accepting connections and starting shards. Returns the threads with connections. */
   stopAccepting(): { readonly threads: readonly DrainedThread[]; readonly wasAccepting: boolean };
-  /** Makes all shards refuse clients, even on kept-alive connections. */
+  /** Makes all shards refuse clients, even on keep-alive connections. */
   refuseClients(): void;
   /** Finishes all drains immediately, by cutting connections. */
   cut(): void;
@@ -107,7 +106,7 @@ export class NodeDrain {
     this.#node.leave();
     if (settings.drainDelayMs > 0 && !this.#isHurried) await this.#pause(settings.drainDelayMs);
     const { threads, wasAccepting } = this.#node.stopAccepting();
-    // Accepted sockets may still be on their way to a shard, and nothing reports their arrival.
+    // Accepted sockets may still be in transit to a shard, and their arrival is not reported.
     if (wasAccepting) await pause(SETTLE_MS);
     const connections = threads.reduce((sum, thread) => sum + thread.connections, 0);
     const { spanMs, ...pace } = planDrain(connections, this.#isHurried ? AT_ONCE : settings);

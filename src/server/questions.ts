@@ -18,14 +18,14 @@ export interface Asked {
   send(message: MainMessage): void;
 }
 
-/** The open questions of a server. */
+/** The pending questions of a server. */
 export class Questions {
   readonly #limitMs: number;
-  /** Resolvers of the open questions, by thread and number. */
+  /** Resolvers of the pending questions, by thread and number. */
   readonly #waiting = new Map<Asked, Map<number, (answer: Answer) => void>>();
   #nextId = 0;
 
-  /** @param limitMs - time limit of an answer */
+  /** @param limitMs - time limit for an answer */
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }
@@ -33,7 +33,7 @@ export class Questions {
   /**
    * Asks several shards at once. Threads that end meanwhile are left out of the result.
    *
-   * @throws SIM_ERR_SHARD_BUSY, which names the shards that did not answer in time
+   * @throws SIM_ERR_SHARD_BUSY, naming the shards that did not answer in time
    */
   async ask<About extends Question["about"]>(
     threads: readonly Asked[],

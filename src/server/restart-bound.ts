@@ -1,5 +1,6 @@
 /**
- * Limits how often a shard is replaced, so that one that keeps failing does not occupy the machine.
+ * Limits how often a shard is replaced, so that a shard that keeps failing does not overload the
+ * machine.
  *
  * Runs on: main.
  */
@@ -11,7 +12,7 @@ const WINDOW_MS = 60_000;
 export class RestartBound {
   readonly #timesMs = new Map<number, number[]>();
 
-  /** Counts a restart. @returns false if the shard has had 5 within the last minute */
+  /** Counts a restart. @returns false if the shard was already restarted 5 times within a minute */
   tryCount(shard: number, nowMs: number): boolean {
     const recent = (this.#timesMs.get(shard) ?? []).filter((timeMs) => nowMs - timeMs < WINDOW_MS);
     const isAllowed = recent.length < MAX_RESTARTS;

@@ -1,12 +1,13 @@
 /**
  * Retires the numbers of ended members.
  *
- * A number is given to a new thread only after every other member has delivered what the old thread
- * wrote and has forgotten it.
+ * A number is reused for a new thread only after every other member has delivered the old thread's
+ * records and has forgotten the old thread.
  *
  * Runs on: main.
- * Order:   as in `pubsub/member`; the words of `Life` are reset last.
- * Full:    records that the thread had not sent when it ended are lost, and every member is told.
+ * Order:   as in `pubsub/member`; the member's words in `Life` are reset last.
+ * Full:    records that the thread had not sent when it ended are lost, and every member is
+ *          notified.
  */
 
 import type { Life } from "../memory/life.ts";
@@ -18,11 +19,11 @@ export class Retirement {
   readonly #main: Member;
   readonly #life: Life;
   readonly #onFree: (member: number) => void;
-  /** The threads that have not forgotten a retired member yet, by member. */
+  /** Threads that have not yet forgotten a retired member, by member. */
   readonly #waiting = new Map<number, Set<MemberThread>>();
 
   /**
-   * @param main - main's own member
+   * @param main - the main thread's member
    * @param onFree - called with each number that can be reused
    */
   constructor(main: Member, life: Life, onFree: (member: number) => void) {

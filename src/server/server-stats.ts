@@ -11,13 +11,13 @@ import type { MemberStats } from "./member-stats.ts";
 export interface ServerStats {
   /**
    * Counters by shard, including the totals of its ended threads. While a shard is being restarted,
-   * both threads are counted. Undefined while a shard that has ended is being replaced.
+   * both of its threads are counted. Undefined while a shard that has ended is being replaced.
    */
   readonly shards: readonly (MemberStats | undefined)[];
   readonly main: MemberStats;
-  /** The link to other nodes, since its thread started; undefined without a link. */
+  /** Counters of the link to other nodes since its thread started; undefined without a link. */
   readonly link: MemberStats | undefined;
-  /** All shards and main together. */
+  /** The combined counters of all shards and main. */
   readonly total: MemberStats;
   /** Statistics of the subscription index. Each read scans the whole index. */
   readonly index: SubscriptionIndexStats;

@@ -87,14 +87,14 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Whether the node accepts clients. False after `drain` or `close` was called, and while no shard
-   * accepts connections. Routes of the app can read it as `context.isReady`.
+   * Whether the node accepts clients. False after `drain` or `close` has been called, and while no
+   * shard accepts connections. Routes of the app can read it as `context.isReady`.
    */
   get isReady(): boolean {
     return this.#parts.life.isReady;
   }
 
-  /** Whether `close` was called. */
+  /** Whether `close` has been called. */
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
@@ -115,7 +115,7 @@ export class Server<App = unknown> {
   }
 
   /**
-   * Calls a handler for each broadcast of a topic.
+   * Calls a handler for each broadcast on a topic.
    *
    * @param onGap - called when broadcasts were lost on the way to main
    * @returns a function that removes the handler
@@ -124,12 +124,15 @@ export class Server<App = unknown> {
     return this.#host().pubsub.listen(topic, handler, onGap);
   }
 
-  /** Closes all connections with a socket id, on all nodes, with 1001. */
+  /** Closes all connections with the given socket id, on all nodes, with close code 1001. */
   disconnect(id: string): void {
     this.#host().pubsub.broadcast(id, EVENT.disconnect, {}, "cluster");
   }
 
-  /** Reads the counters of all threads without asking them. Reading `index` takes milliseconds. */
+  /**
+   * Reads the counters of all threads without interrupting them. Reading `index` takes
+   * milliseconds.
+   */
   stats(): ServerStats {
     const { memory, supervisor, host } = this.#parts;
     const shards = Array.from({ length: this.shards }, (_, shard) => supervisor.stats(shard));
@@ -149,9 +152,9 @@ export class Server<App = unknown> {
 
   /**
    * Returns the number of subscribers of a topic on this node: channels that joined it, and
-   * subscriptions in code.
+   * subscriptions made in code.
    *
-   * @throws SIM_ERR_SHARD_BUSY if a shard does not answer in time, like the next four methods
+   * @throws SIM_ERR_SHARD_BUSY if a shard does not answer in time, as do the next four methods
    */
   async subscribers(topic: string): Promise<number> {
     return this.#introspection().subscribers(topic);
@@ -200,11 +203,11 @@ export class Server<App = unknown> {
 
   /**
    * Replaces a shard's thread while the other shards keep serving. A new thread loads the current
-   * app module and gets new connections. The old thread closes its connections with 1012, in
-   * batches like `drain`, and ends. Only one restart runs at a time; others wait.
+   * app module and receives new connections. The old thread closes its connections with 1012, in
+   * batches as `drain` does, and ends. Only one restart runs at a time; others wait.
    *
-   * @returns what was closed, once the old thread has ended
-   * @throws the error with which the new thread failed (the old one then keeps serving);
+   * @returns counts of what was closed, once the old thread has ended
+   * @throws the error that the new thread failed with (the old thread then keeps serving);
    *   SIM_ERR_SHARD_BUSY if the old thread does not end; SIM_ERR_SERVER_CLOSED,
    *   SIM_ERR_OPTION_INVALID
    */
@@ -220,15 +223,15 @@ export class Server<App = unknown> {
 
   /**
    * Moves all clients to other nodes. The node is no longer ready, accepts no connections, and
-   * closes existing ones with 1012, in batches. Long-poll sessions end too, and `terminate` of each
-   * channel runs. Everything else keeps working until `close`: broadcasts, the link to other nodes,
-   * routes.
+   * closes existing ones with 1012, in batches. Long-poll sessions end too, and each channel's
+   * `terminate` runs. Everything else keeps working until `close`: broadcasts, the link to other
+   * nodes, routes.
    *
    * Later calls, and calls after `close`, return the same promise.
    *
    * @param options - override the server's options of the same names
-   * @returns what was closed, once no connection is left and each `terminate` has settled or timed
-   *   out; rejects with SIM_ERR_OPTION_INVALID without starting anything
+   * @returns counts of what was closed, once all connections are closed and each `terminate` has
+   *   settled or timed out; rejects with SIM_ERR_OPTION_INVALID without starting a drain
    */
   drain(options: DrainOptions = {}): Promise<DrainReport> {
     try {
@@ -374,8 +377,8 @@ function appUrl(app: unknown): string {
 }
 
 /**
- * Returns the adapter. One in code overrides a `clusterUrl` from the environment; both in code is
- * an error.
+ * Returns the adapter. An adapter given in code overrides a `clusterUrl` from the environment;
+ * giving both in code is an error.
  */
 function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec | undefined {
   const { adapter, clusterUrl } = given;

@@ -21,12 +21,12 @@ import { planDrain } from "./drain-plan.ts";
 import type { MemberThread } from "./member-thread.ts";
 import { pause, within } from "./time-limit.ts";
 
-/** What a restart closed. */
+/** Counts of what a restart closed. */
 export interface ShardRestart {
   readonly shard: number;
   /** Connections that were closed with 1012. */
   readonly connections: number;
-  /** Channels that ended with them. */
+  /** Channels that ended with these connections. */
   readonly channels: number;
 }
 
@@ -34,7 +34,7 @@ export interface ShardRestart {
 export interface RestartedThreads {
   /** Starts another thread of a shard. Resolves when it is ready. */
   launch(shard: number): Promise<MemberThread>;
-  /** Puts a new thread in the place of the old one, which is returned. */
+  /** Replaces a shard's thread with a new one. Returns the old thread. */
   install(thread: MemberThread): MemberThread | undefined;
   /** Ends a thread. @returns false if it cannot be ended */
   end(thread: MemberThread): Promise<boolean>;
@@ -42,9 +42,9 @@ export interface RestartedThreads {
   restartSettled(shard: number): void;
 }
 
-/** Time for sockets that are on their way to a shard when it leaves the rotation. */
+/** Time allowed for sockets in transit to a shard when it is removed from the rotation. */
 export const SETTLE_MS = 100;
-/** Additional time for a shard to report a drain that took all of its time. */
+/** Additional time for a shard to report a drain that used up its whole time limit. */
 export const ANSWER_MS = 1_000;
 
 /** The restarts of a server. */
@@ -62,7 +62,7 @@ export class ShardRestarts {
     this.#logger = logger;
   }
 
-  /** Reports whether a new thread of the shard is being started and not yet installed. */
+  /** Reports whether a new thread of the shard has been launched but not yet installed. */
   isLaunching(shard: number): boolean {
     return this.#shard === shard;
   }
@@ -70,7 +70,7 @@ export class ShardRestarts {
   /**
    * Restarts a shard.
    *
-   * @throws the error with which the new thread failed; SIM_ERR_SHARD_BUSY, SIM_ERR_SERVER_CLOSED
+   * @throws the error that the new thread failed with; SIM_ERR_SHARD_BUSY, SIM_ERR_SERVER_CLOSED
    */
   async restart(shard: number): Promise<ShardRestart> {
     const restart = this.#last.then(async () => this.#restart(shard));

@@ -2,10 +2,10 @@
  * Starts the shards and the link, replaces shards that end, and stops all threads in order.
  *
  * Runs on: main.
- * Order: a shard leaves the rotation before it may close its app. Its thread is terminated only
- *        after its app is closed; otherwise the engine would abort the process.
+ * Order: a shard is removed from the rotation before it may close its app. Its thread is terminated
+ *        only after its app is closed; otherwise the engine would abort the process.
  * Full: a shard that ends more than 5 times within a minute is not replaced, and the server
- *       continues with the others. Likewise the link; the node is then isolated.
+ *       continues with the others. The same applies to the link; the node is then isolated.
  */
 
 import { availableParallelism } from "node:os";
@@ -75,7 +75,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   readonly #shards = new Map<number, MemberThread>();
   /** All threads that have not ended, including the link and threads that start or drain. */
   readonly #threads = new Set<MemberThread>();
-  /** How many threads each shard has had. */
+  /** Number of threads that each shard has had so far. */
   readonly #launched: number[];
   readonly #replacing = new Set<number>();
   /** If set, no more shards are started. */
@@ -99,14 +99,17 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#launched = Array.from({ length: options.shards }, () => 0);
   }
 
-  /** Returns the shard threads that can have connections: those that serve or drain. */
+  /** Returns the shard threads that can have connections: those that are serving or draining. */
   shardThreads(): MemberThread[] {
     return [...this.#threads].filter(
       ({ shard, descriptor }) => shard >= 0 && descriptor !== undefined,
     );
   }
 
-  /** Returns the counters of a shard, including past threads; undefined if it has no thread now. */
+  /**
+   * Returns the counters of a shard, including past threads; undefined if it has no thread at
+   * present.
+   */
   stats(shard: number): MemberStats | undefined {
     const threads = this.shardThreads().filter((thread) => thread.shard === shard);
     if (threads.length === 0) return undefined;
@@ -120,7 +123,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   }
 
   /**
-   * Starts all threads. Resolves when all are ready, or rejects with the error of one that failed.
+   * Starts all threads. Resolves when all are ready, or rejects with the error of a thread that
+   * failed.
    */
   async start(): Promise<void> {
     const { adapter } = this.#parts;
@@ -265,7 +269,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   }
 
   restartSettled(shard: number): void {
-    // The old thread has ended while a new one was starting, and that one has failed.
+    // The old thread ended while a new one was starting, and the new thread failed.
     if (!this.#shards.has(shard)) void this.#replace(shard);
   }
 
@@ -304,7 +308,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   }
 
   /**
-   * Starts a few shards at a time. More at once is no faster, and all fail if the app cannot load.
+   * Starts a few shards at a time. Starting more at once is not faster, and all of them would fail
+   * if the app cannot be loaded.
    */
   async #startShards(): Promise<void> {
     const { shards } = this.#parts.options;
@@ -334,7 +339,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#replacing.delete(shard);
   }
 
-  /** Starts a thread for a shard that has none. @returns false if that must be tried again */
+  /** Starts a thread for a shard that has none. @returns false if the start must be retried */
   async #tryReplace(shard: number): Promise<boolean> {
     const { acceptor, logger } = this.#parts;
     if (!this.#bound.tryCount(shard, performance.now())) {
@@ -345,7 +350,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     try {
       const thread = await this.launch(shard);
       if (this.#shards.has(shard)) {
-        // A restart was faster.
+        // A restart has installed another thread in the meantime.
         void this.end(thread);
         return true;
       }

@@ -47,11 +47,11 @@ export type {
   SocketInfo,
 } from "./introspection.ts";
 
-/** The shared memory of a node, which each of its threads gets. */
+/** The shared memory of a node, which is passed to each of its threads. */
 export interface NodeMemory extends MemberMemory {
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
-  /** Buckets of the rate limits that all shards share. */
+  /** Buckets of the rate limits that apply across all shards. */
   readonly rates: RateTableMemory;
   /** Connections of each client address; undefined if they are not limited. */
   readonly addresses: AddressCountsMemory | undefined;
@@ -63,7 +63,7 @@ export interface ShardStart {
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly shard: number;
-  /** How many threads this shard had before this one. */
+  /** Number of threads that this shard had before this one. */
   readonly predecessors: number;
   /** URL of the app module. */
   readonly app: string;
@@ -80,13 +80,13 @@ export interface LinkStart {
   readonly isReplacement: boolean;
 }
 
-/** What a shard closed in a drain. */
+/** Counts of what a shard closed in a drain. */
 export interface ShardDrain extends DrainCounts {
-  /** How many of the connections were long-poll sessions. */
+  /** Number of these connections that were long-poll sessions. */
   readonly sessions: number;
-  /** Channels that were joined when the drain began. */
+  /** Number of joined channels when the drain began. */
   readonly channels: number;
-  /** Channels and raw sockets whose `terminate` did not settle in time. */
+  /** Number of channels and raw sockets whose `terminate` did not settle in time. */
   readonly unsettled: number;
 }
 
@@ -96,7 +96,7 @@ export type MainMessage =
   | { readonly kind: "finish" }
   | { readonly kind: "cut" }
   | { readonly kind: "stop" }
-  /** `hasLost`: the member ended with records that it had not sent yet. */
+  /** `hasLost`: the member ended with unsent records. */
   | { readonly kind: "retire"; readonly member: number; readonly hasLost: boolean }
   | { readonly kind: "ask"; readonly id: number; readonly question: Question }
   | TaskAnswer;

@@ -1,5 +1,5 @@
 /**
- * Entry point of a shard's thread: starts the shard, and handles messages of main.
+ * Entry point of a shard's thread: starts the shard and handles messages from main.
  *
  * Runs on: shard.
  * Order: the engine's app is always closed before the thread ends. Otherwise the engine would abort the
@@ -24,7 +24,7 @@ import type { Question } from "./introspection.ts";
 import { Shard } from "./shard.ts";
 import { TaskClient } from "../tasks/task-client.ts";
 
-/** How long a shard that ends by itself waits for main to take it out of the rotation. */
+/** Time that a shard that ends by itself waits for main to remove it from the rotation. */
 const RELEASE_MS = 1_000;
 
 const start = workerData as ShardStart;
@@ -50,7 +50,7 @@ try {
   parentPort?.close();
 }
 
-/** Starts the shard. Main may stop it meanwhile; then this returns early, and the thread ends. */
+/** Starts the shard. If main stops it meanwhile, this returns early and the thread ends. */
 async function startShard(): Promise<void> {
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (isClosed) return;

@@ -3,7 +3,7 @@
  * the link to other nodes.
  *
  * Runs on: shard; one for each.
- * Full: control records have a reserve of their own; if that is full, `send` returns false.
+ * Full: control records have a separate reserve; if it is full, `send` returns false.
  */
 
 import { KIND } from "../pubsub/envelope.ts";
@@ -13,26 +13,26 @@ import { packMail, unpackMail } from "../pubsub/node-mail.ts";
 import type { ForwardingPort, ShardAddress } from "../transport/longpoll/forwarding-port.ts";
 import type { NodeMemory } from "./control.ts";
 
-/** The kind of these records within a node. The kinds of PubSub are smaller. */
+/** The kind of forwarding records within a node. PubSub uses smaller numbers. */
 const FORWARDING_KIND = 16;
 const TYPE = kindAndFlags(FORWARDING_KIND, 0);
 const MAIL_TYPE = kindAndFlags(KIND.mail, 0);
 
-/** Reports whether a record was written by an ExchangeForwarding, of this node or another. */
+/** Reports whether a record was written by an ExchangeForwarding, on this node or another. */
 export function isForwardingRecord(type: number): boolean {
   const kind = kindOf(type);
   return kind === FORWARDING_KIND || kind === KIND.mail;
 }
 
-/** A forwarding record, and the shard that sent it. */
+/** A forwarding record and the shard that sent it. */
 export interface ForwardingDelivery {
   readonly from: ShardAddress;
-  /** A view of the bytes that carried it. */
+  /** A view of the bytes that the record arrived in. */
   readonly record: Uint8Array;
 }
 
 /**
- * Extracts a forwarding record, and its sender, from a record of the exchange.
+ * Extracts a forwarding record and its sender from a record of the exchange.
  *
  * @param carrier - the member of this node that wrote the bytes: the sender, or the link for mail
  */

@@ -1,7 +1,7 @@
 /**
  * Answers questions about a shard: its subscribers, topics, sockets, channels and presences (WIRE §8.6).
  *
- * Runs on: shard. An answer is a snapshot; the snapshots of several shards are of different moments.
+ * Runs on: shard. An answer is a snapshot; several shards take their snapshots at different times.
  */
 
 import { inspect } from "node:util";
@@ -17,7 +17,7 @@ import type { ServedSocket } from "../socket/served-socket.ts";
 export interface SocketInfo {
   /** The connection's number. */
   readonly connection: number;
-  /** What the socket's `id` returned. */
+  /** The result of the socket's `id` callback. */
   readonly id: string | null;
   readonly shard: number;
   readonly transport: string;
@@ -34,11 +34,11 @@ export interface ChannelInfo {
 /** A channel in detail, with its connection. */
 export interface ChannelDetails extends ChannelInfo, SocketInfo {
   readonly joinRef: unknown;
-  /** The channel's current assigns; as text, if they cannot be sent to another thread. */
+  /** The channel's current assigns, or text if they cannot be sent to another thread. */
   readonly assigns: unknown;
 }
 
-/** A question of main. */
+/** A question from main. */
 export type Question =
   | { readonly about: "subscribers"; readonly topic: string }
   | { readonly about: "topics"; readonly prefix: string; readonly limit: number }
@@ -58,9 +58,9 @@ export interface PresenceQuestion {
 /** The type of the answer to each question. */
 export interface Answers {
   readonly subscribers: number;
-  /** The first topics in order of their names. */
+  /** The first topics, in alphabetical order. */
   readonly topics: readonly TopicCount[];
-  /** The first connections in order of their numbers. */
+  /** The first connections, ordered by number. */
   readonly sockets: readonly SocketInfo[];
   /** Undefined if the connection does not exist. */
   readonly channels: readonly ChannelInfo[] | undefined;
@@ -72,7 +72,7 @@ export interface Answers {
 /** An answer to any question. */
 export type Answer = Answers[keyof Answers];
 
-/** The parts of a shard that questions are about. */
+/** The parts of a shard that can be inspected. */
 export interface Introspected {
   readonly shard: number;
   readonly pubsub: {
@@ -141,7 +141,10 @@ function channelInfo(channel: RoutedChannel): ChannelInfo {
   return { topic: channel.topic, status: statusOf(channel) };
 }
 
-/** Returns the assigns as they can be sent to another thread: as a clone, or else as text. */
+/**
+ * Returns the assigns in a form that can be sent to another thread: a clone or, if cloning fails,
+ * text.
+ */
 function sendable(assigns: object): unknown {
   try {
     return structuredClone(assigns);

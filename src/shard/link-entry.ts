@@ -1,5 +1,6 @@
 /**
- * Entry point of the link's thread: creates the adapter, starts the link, handles messages of main.
+ * Entry point of the link's thread: creates the adapter, starts the link, handles messages from
+ * main.
  *
  * Runs on: link.
  */

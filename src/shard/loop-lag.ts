@@ -1,10 +1,10 @@
 /**
- * Measures the lag of this thread's event loop, by how late a timer fires.
+ * Measures the lag of this thread's event loop: how late a timer fires.
  *
  * Runs on: shard.
  */
 
-/** Time between two samples. Ten a second have no measurable cost. */
+/** Time between two samples. Ten samples per second have no measurable cost. */
 const SAMPLE_MS = 100;
 
 /** Samples the event loop's lag. */

@@ -26,7 +26,7 @@ export interface OverloadWatchParts {
   readonly limits: OverloadLimits;
   readonly counters: Counters;
   readonly logger: Logger;
-  /** Called when main should take the shard out of the rotation (false), or put it back (true). */
+  /** Called when main should remove the shard from the rotation (false) or add it again (true). */
   readonly onRotation: (isIn: boolean) => void;
 }
 

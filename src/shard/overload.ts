@@ -1,5 +1,5 @@
 /**
- * The overload levels of a shard, and all steps between them.
+ * The overload levels of a shard, and all transitions between them.
  *
  *            rise               rise
  *   normal --------> refusing --------> withdrawn
@@ -8,13 +8,13 @@
  *
  *   normal     serves everything
  *   refusing   answers joins with error `overloaded`
- *   withdrawn  in addition gets no new connections; if all shards are withdrawn, main answers these
- *              with 503
+ *   withdrawn  in addition, receives no new connections; if all shards are withdrawn, main answers
+ *              new connections with 503
  *
  * The load is the larger of two ratios: the event loop's lag and the heap, each divided by its
- * threshold. The level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two samples
- * in a row reach that: one slow callback is not an overload. It falls if ten samples in a row are below
- * three quarters of what it took to rise.
+ * threshold. The level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two
+ * consecutive samples reach that value, because a single slow callback is not an overload. The
+ * level falls if ten consecutive samples are below three quarters of the value at which it rose.
  *
  * Runs on: shard. Has no clock or timer; the caller of `update` takes the samples.
  */
@@ -42,7 +42,7 @@ export function nextLevel(level: OverloadLevel, step: OverloadStep): OverloadLev
 export interface OverloadLimits {
   readonly overloadLagMs: number;
   readonly overloadHeapBytes: number;
-  /** The threshold for `withdrawn`, in percent of the one for `refusing`. */
+  /** The threshold for `withdrawn`, as a percentage of the threshold for `refusing`. */
   readonly withdrawPercent: number;
 }
 
@@ -69,9 +69,9 @@ export class Overload {
   readonly #limits: OverloadLimits;
   readonly #onStep: OverloadHandler;
   #level: OverloadLevel = "normal";
-  /** How many samples in a row called for a rise. */
+  /** Number of consecutive samples that called for a rise. */
   #high = 0;
-  /** How many samples in a row called for a fall. */
+  /** Number of consecutive samples that called for a fall. */
   #low = 0;
 
   constructor(limits: OverloadLimits, onStep: OverloadHandler) {
@@ -83,7 +83,7 @@ export class Overload {
     return this.#level;
   }
 
-  /** Takes a sample into account. At most one step follows. */
+  /** Evaluates a sample. Takes at most one step. */
   update(measures: OverloadMeasures): void {
     const { overloadLagMs, overloadHeapBytes } = this.#limits;
     const ratio = Math.max(measures.lagMs / overloadLagMs, measures.heapBytes / overloadHeapBytes);

@@ -2,8 +2,9 @@
  * The part of a shard that is independent of the engine: its member and PubSub, its channels, sockets
  * and presences, and the app's context.
  *
- * Frames enter through `sockets`, and leave through the connections and the publisher that it is given.
- * `Shard` adds the engine to it. `SoloShard`, for tests of channels, does without one.
+ * Frames enter through `sockets`, and leave through the connections and the publisher that the core
+ * receives. `Shard` adds the engine to it. `SoloShard`, which is used to test channels, has no
+ * engine.
  *
  * Runs on: shard.
  */
@@ -58,7 +59,7 @@ export interface ShardCoreParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   readonly endpoint: EndpointDefinition;
-  /** The clock of rate limits. */
+  /** Clock for rate limits. */
   readonly clock: Clock;
   /** Reports whether joins are accepted. */
   readonly takesJoins: () => boolean;
@@ -76,11 +77,13 @@ export class ShardCore {
   readonly #channels: ShardChannels;
   readonly #sockets: ShardSockets;
   readonly #expiries = new ExpiryBook<Expirable>(() => Date.now());
-  /** Opens the sockets of connections. */
+  /** Opens sockets for connections. */
   readonly sockets: SocketOpener = {
     open: (connection, identity) => openSocket(this.#sockets, connection, identity),
   };
-  /** Broadcasts that are held until the end of a coalescing window or of a burst's turn. */
+  /**
+   * Broadcasts that are held until a coalescing window, or the event loop turn of a burst, ends.
+   */
   readonly held: HeldBroadcasts;
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
@@ -144,31 +147,33 @@ export class ShardCore {
     });
   }
 
-  /** Allows members to be retired. Called before `start`, when no records are received yet. */
+  /**
+   * Allows members to be retired. Called before `start`, when no records are being received yet.
+   */
   attach(): void {
     this.member.attach(this.#handler);
   }
 
-  /** Starts to receive records, and to share presences. */
+  /** Starts receiving records and sharing presences. */
   start(): void {
     this.member.start(this.#handler);
     this.presences.start();
   }
 
-  /** Publishes all broadcasts that are held. */
+  /** Publishes all held broadcasts. */
   endWindow(): void {
     this.#window.end();
   }
 
-  /** Stops receiving records, and ends all subscriptions. */
+  /** Stops receiving records and ends all subscriptions. */
   stop(): void {
     this.presences.close();
     this.member.stop();
   }
 
   /**
-   * Ends channels, raw sockets and joins whose callbacks take too long, and connections that have
-   * expired. Called by the shard's sweep.
+   * Ends channels, raw sockets and joins whose callbacks exceed their time limit, and connections
+   * that have expired. Called by the shard's sweep.
    */
   checkTimeouts(nowMs: number): void {
     this.#callbacks.checkTimeouts(nowMs);
@@ -176,7 +181,7 @@ export class ShardCore {
     this.#expiries.look();
   }
 
-  /** Resets long-past buckets of the rate limits that shards share. Called by the shard's sweep. */
+  /** Resets stale buckets of the shared rate limits. Called by the shard's sweep. */
   refreshRates(): void {
     if (this.#sharesRates) this.#rates.refresh(this.#parts.clock());
   }
@@ -184,14 +189,14 @@ export class ShardCore {
   /**
    * Waits until all channels and raw sockets have ended, including their `terminate`.
    *
-   * @param limitMs - the longest time to wait; without it there is no limit
-   * @returns how many channels and raw sockets have not ended
+   * @param limitMs - maximum time to wait; no limit if omitted
+   * @returns the number of channels and raw sockets that have not ended
    */
   async allEnded(limitMs?: number): Promise<number> {
     return this.#callbacks.live.allGone(limitMs);
   }
 
-  /** Creates the mount of a socket at a path. */
+  /** Creates the mount for a socket at a path. */
   makeMount(path: string, mount: AnyMountDefinition): AnyMount {
     const { options } = this.#parts.start;
     const connectTimeoutMs = options.handlerTimeoutMs;
@@ -211,7 +216,7 @@ export class ShardCore {
     return limiter;
   }
 
-  /** Reports whether a channel, or the context, can own presences. */
+  /** Returns the state of an owner of presences: a channel, or the context. */
   #ownerState(owner: object): OwnerState {
     if (owner === this.context) return "alive";
     if (!(owner instanceof Channel)) return "stranger";

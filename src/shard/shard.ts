@@ -70,7 +70,9 @@ export class Shard {
     readonly engine: Engine;
     readonly tasks: Tasks;
     readonly logger: Logger;
-    /** Called when main should take the shard out of the rotation (false), or put it back (true). */
+    /**
+     * Called when main should remove the shard from the rotation (false) or add it again (true).
+     */
     readonly onRotation: (isIn: boolean) => void;
   }) {
     const { memory, options, member } = start;
@@ -121,11 +123,11 @@ export class Shard {
     ];
   }
 
-  /** Runs the app's `start`, mounts sockets and routes, and starts to receive records. */
+  /** Runs the app's `start`, mounts sockets and routes, and starts receiving records. */
   async start(): Promise<void> {
     const endpoint = this.#endpoint;
     const { context } = this.#core;
-    // First of all, because a member may have to be retired while the app starts.
+    // First, because a member may have to be retired while the app starts.
     this.#core.attach();
     await startApp(endpoint, context);
     if (this.#isClosed) return;
@@ -145,7 +147,7 @@ export class Shard {
   }
 
   /**
-   * Closes all connections and ends all channels. Accepts no more of them, but still serves routes. A
+   * Closes all connections and ends all channels. Accepts no new ones, but still serves routes. A
    * second call changes the pace.
    */
   async drain(pace: DrainPace): Promise<ShardDrain> {
@@ -165,7 +167,10 @@ export class Shard {
     for (const transport of this.#transports) transport.cut();
   }
 
-  /** Closes the engine's app, and everything that keeps the thread alive. Serves nothing after that. */
+  /**
+   * Closes the engine's app and everything that keeps the thread alive. The shard serves nothing
+   * afterwards.
+   */
   close(): void {
     this.#isClosed = true;
     this.#sweep.stop();
@@ -178,16 +183,16 @@ export class Shard {
   }
 
   /**
-   * Delivers what a member had written before it ended, and then forgets it.
+   * Delivers the records that a member wrote before it ended, and then forgets the member.
    *
-   * @param hasLost - whether the member ended with records that it had not sent yet
+   * @param hasLost - whether the member ended with unsent records
    */
   retire(member: number, hasLost: boolean): void {
     this.#core.member.retire(member, hasLost);
     for (const transport of this.#transports) transport.memberGone?.(member);
   }
 
-  /** Answers a question of main. */
+  /** Answers a question from main. */
   async answer(question: Question): Promise<Answer> {
     const { shard } = this.#start;
     const sockets = (): Iterable<ServedSocket> =>
@@ -226,7 +231,7 @@ export class Shard {
     await member.exchange.sent(this.#start.options.shutdownMs);
   }
 
-  /** Returns an interval at which the sweep notices each time limit of the shard early enough. */
+  /** Returns a sweep interval that is short enough to enforce each of the shard's time limits. */
   #tickMs(): number {
     const { options } = this.#start;
     const limitsMs = Object.values(this.#endpoint.sockets).flatMap((mount) => [
@@ -238,7 +243,7 @@ export class Shard {
   }
 }
 
-/** Returns what all connections of a shard share. */
+/** Returns the state shared by all connections of a shard. */
 function sharedOf(start: ShardStart, counters: Counters, logger: Logger): SharedByConnections {
   const { memory, options, shard, predecessors } = start;
   const life = new Life(memory.life);
@@ -262,7 +267,7 @@ function placesOf(
   return new AddressPlaces(counts, maxConnectionsPerAddress, counters);
 }
 
-/** Returns the join timeouts (ms) that a mount's channels set themselves. */
+/** Returns the join timeouts (ms) set by a mount's channels. */
 function joinTimeoutsOf(mount: AnyMountDefinition): number[] {
   if (isRawMountDefinition(mount)) return [];
   const channels = Object.values(mount.channels).map((it) => routeOf(it).channel);

@@ -43,8 +43,8 @@ import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 /** What may wait in a raw socket's mailbox. */
 export type RawSocketLetter =
   | { readonly kind: "init" }
-  | { readonly kind: "in"; readonly frame: DataFrame }
-  | { readonly kind: "control"; readonly frame: ControlFrame }
+  | { readonly kind: "in"; readonly frame: DataFrame; readonly bytes: number }
+  | { readonly kind: "control"; readonly frame: ControlFrame; readonly bytes: number }
   | { readonly kind: "info"; readonly message: unknown }
   | { readonly kind: "missed"; readonly topic: string }
   | { readonly kind: "expiring"; readonly leftMs: number }
@@ -200,17 +200,18 @@ export class RawSocket
   }
 
   receiveText(data: string): void {
-    this.handleLater({ kind: "in", frame: { opcode: "text", data } });
+    this.handleLater({ kind: "in", frame: { opcode: "text", data }, bytes: data.length });
   }
 
   receiveBytes(data: Uint8Array): void {
     const frame = { opcode: "binary", data: new Uint8Array(data) } as const;
-    this.handleLater({ kind: "in", frame });
+    this.handleLater({ kind: "in", frame, bytes: data.length });
   }
 
   receiveControl(opcode: ControlOpcode, data: Uint8Array): void {
     if (!this.definition.handleControl) return;
-    this.handleLater({ kind: "control", frame: { opcode, data: new Uint8Array(data) } });
+    const frame = { opcode, data: new Uint8Array(data) };
+    this.handleLater({ kind: "control", frame, bytes: data.length });
   }
 
   end(code: number, reason: ExitReason): void {
@@ -254,6 +255,10 @@ export class RawSocket
 
   // -- Callee: for the runner of callbacks -------------------------------------------------------
 
+  get owner(): this {
+    return this;
+  }
+
   get takesAtOnce(): boolean {
     return true;
   }
@@ -272,6 +277,12 @@ export class RawSocket
 
   emptied(): void {
     this.onIdle?.();
+  }
+
+  waitTooMuch(): void {
+    this.shared.logger.log("waitingFull", { connection: this.number });
+    this.shared.channels.callbacks.dropMailbox(this);
+    this.end(CLOSE.policyViolation, { shutdown: "closed" });
   }
 
   failed(event: unknown, error: unknown): void {
@@ -362,7 +373,7 @@ export class RawSocket
 
   private stop({ code, text, reason }: CloseWith): void {
     this.isEnded = true;
-    this.mailbox = undefined;
+    this.shared.channels.callbacks.dropMailbox(this);
     const close = (): void => {
       this.connection.close(code, text);
       this.ended(code, reason);
@@ -379,7 +390,7 @@ export class RawSocket
     const fields = { connection: this.number, path: this.path, callback, err };
     this.shared.logger.log("rawSocketFailed", fields);
     this.shared.channels.callbacks.forget(this);
-    this.mailbox = undefined;
+    this.shared.channels.callbacks.dropMailbox(this);
     if (this.isEnded) this.terminate(err);
     else this.endWith(CLOSE.internalError, err);
   }
@@ -406,9 +417,9 @@ export class RawSocket
   private terminate(reason: ExitReason): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.mailbox = undefined;
-    clearTimers(this);
     const { channels, logger } = this.shared;
+    channels.callbacks.dropMailbox(this);
+    clearTimers(this);
     const { callbacks } = channels;
     const callback = this.hasBegun ? this.definition.terminate : undefined;
     const done = (): void => callbacks.live.gone();

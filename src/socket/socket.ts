@@ -8,7 +8,8 @@
  * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
  *       #method adds a field to each object.
  * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error. If
- *       more than `maxMailbox` messages wait behind a join, the connection is closed.
+ *       more than `maxMailbox` messages wait behind a join, or more than `maxWaitingBytes` for all its
+ *       channels, the connection is closed.
  */
 
 import { expiryOf, type Until } from "../callbacks/expiry.ts";
@@ -165,7 +166,16 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     if (this.id !== null) this.shared.channels.pubsub.unsubscribe(this.id, this);
     this.shared.expiries.forget(this);
     reportDisconnected(this, code);
-    for (const channel of this.allChannels()) channel.connectionEnded(reason);
+    for (const channel of this.allChannels()) {
+      this.dropBacklog(channel);
+      channel.connectionEnded(reason);
+    }
+  }
+
+  private dropBacklog({ pending }: RoutedChannel): void {
+    if (!pending) return;
+    const { waiting } = this.shared.channels.callbacks;
+    for (const { bytes } of pending.backlog.splice(0)) waiting.remove(this, bytes);
   }
 
   // -- frames ------------------------------------------------------------------------------------
@@ -198,7 +208,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
         return;
       }
     }
-    this.take(message, typeof frame === "string" ? frame : undefined);
+    this.take(message, typeof frame === "string" ? frame : undefined, frame.length);
   }
 
   private malformed(): void {
@@ -207,24 +217,24 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   }
 
   // User code is wrapped where it is called. Any other exception ends only this connection.
-  private take(message: Message, frame: string | undefined): void {
+  private take(message: Message, frame: string | undefined, bytes: number): void {
     try {
-      if (!this.isEnded) this.dispatch(message, frame);
+      if (!this.isEnded) this.dispatch(message, frame, bytes);
     } catch (error) {
       this.failed(error);
     }
   }
 
-  private dispatch(message: Message, frame: string | undefined): void {
+  private dispatch(message: Message, frame: string | undefined, bytes: number): void {
     if (this.joining) {
-      this.wait(this.joining, message, frame);
+      this.wait(this.joining, message, frame, bytes);
       return;
     }
     const { topic } = message;
     const channel = typeof topic === "string" ? findChannel(this.channels, topic) : undefined;
     const action = actionOf(message, channel);
-    if (action === ACTION.deliver && channel) this.deliver(channel, message, frame);
-    else if (action === ACTION.wait && channel) this.wait(channel, message, frame);
+    if (action === ACTION.deliver && channel) this.deliver(channel, message, frame, bytes);
+    else if (action === ACTION.wait && channel) this.wait(channel, message, frame, bytes);
     else if (action === ACTION.rejoin && channel) this.rejoin(channel, message);
     else if (action === ACTION.leave && channel) channel.leave(message);
     else this.dispatchUnjoined(action, message);
@@ -249,7 +259,12 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     }
   }
 
-  private deliver(channel: RoutedChannel, message: Message, frame: string | undefined): void {
+  private deliver(
+    channel: RoutedChannel,
+    message: Message,
+    frame: string | undefined,
+    bytes: number,
+  ): void {
     if (channel.limiter !== undefined) {
       const verdict = this.shared.gate.takeIn(this, channel, message, frame);
       if (verdict !== PASS) {
@@ -258,17 +273,23 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
         return;
       }
     }
-    channel.receiveIn(message, frame);
+    channel.receiveIn(message, frame, bytes);
   }
 
-  private wait(channel: RoutedChannel, message: Message, frame: string | undefined): void {
+  private wait(
+    channel: RoutedChannel,
+    message: Message,
+    frame: string | undefined,
+    bytes: number,
+  ): void {
     channel.pending ??= { backlog: [], replaced: undefined };
-    if (channel.pending.backlog.length < this.shared.maxMailbox) {
+    const { backlog } = channel.pending;
+    if (backlog.length >= this.shared.maxMailbox) {
+      this.end(CLOSE.internalError, { shutdown: "closed" });
+    } else if (this.shared.channels.callbacks.waiting.add(this, bytes)) {
       const { keepsFrames } = this.mount.router;
-      channel.pending.backlog.push({ message, frame: keepsFrames ? frame : undefined });
-      return;
-    }
-    this.end(CLOSE.internalError, { shutdown: "closed" });
+      backlog.push({ message, frame: keepsFrames ? frame : undefined, bytes });
+    } else this.waitTooMuch();
   }
 
   private unmatched(message: Message): void {
@@ -374,9 +395,20 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       channel.pending = undefined;
       if (pending.replaced) this.sendClose(channel.topic, pending.replaced.joinRef);
       // One of these may be a join that is answered later: the others then wait behind it.
-      for (const { message, frame } of pending.backlog) this.take(message, frame);
+      const { waiting } = this.shared.channels.callbacks;
+      for (const { message, frame, bytes } of pending.backlog) {
+        waiting.remove(this, bytes);
+        this.take(message, frame, bytes);
+      }
     }
     if (!this.joining) this.onIdle?.();
+  }
+
+  waitTooMuch(): void {
+    this.shared.logger.log("waitingFull", { connection: this.connection.id });
+    // Otherwise a client that reconnects could have more of them waiting each time.
+    for (const channel of this.allChannels()) channel.dropWaiting();
+    this.end(CLOSE.policyViolation, { shutdown: "closed" });
   }
 
   failed(error: unknown): void {

@@ -12,7 +12,7 @@ import type { CustomConnection } from "../transport/custom/custom-connection.ts"
 
 /** The client's end of a connection. */
 export interface SoloClient {
-  /** Called with each frame from the server: text, or bytes that it may keep. */
+  /** Called with each frame from the server: text, or bytes that the callee may keep. */
   onFrame(frame: string | Uint8Array): void;
   /** Called when the server closes the connection. */
   onClose(code: number): void;
@@ -21,9 +21,12 @@ export interface SoloClient {
 /** The server's side of a channel. */
 export interface SoloChannel {
   readonly assigns: object;
-  /** True once the channel has ended and its `terminate` has settled. */
+  /** Whether the channel has ended and its `terminate` has settled. */
   readonly hasEnded: boolean;
-  /** Sends a message to the channel's `handleInfo`. Ignored by a raw channel, which has none. */
+  /**
+   * Sends a message to the channel's `handleInfo`. Ignored by a raw channel, which has no
+   * `handleInfo`.
+   */
   send(message: unknown): void;
 }
 
@@ -45,7 +48,7 @@ export class SoloConnection {
     return this.#connection.socket?.id ?? null;
   }
 
-  /** What `connect` returned. */
+  /** Assigns returned by `connect`. */
   get assigns(): object {
     const { socket } = this.#connection;
     return socket instanceof Socket ? socket.assigns : {};
@@ -56,12 +59,12 @@ export class SoloConnection {
     this.#connection.receive(frame);
   }
 
-  /** Ends the connection as if the client had gone away with a close code. */
+  /** Ends the connection as if the client had closed it with the given close code. */
   lose(code: number): void {
     this.#connection.closed(code);
   }
 
-  /** Returns the channel of a join, even if the join is still pending. */
+  /** Returns the channel created by a join, even if the join is still pending. */
   channel(topic: string, joinRef: string): SoloChannel | undefined {
     const channels = this.#connection.socket?.allChannels() ?? [];
     const channel = channels.find((one) => one.topic === topic && one.sentJoinRef === joinRef);

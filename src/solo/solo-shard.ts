@@ -1,8 +1,9 @@
 /**
- * A shard without an engine or threads, on which the tests of channels run.
+ * A shard without an engine or threads, used to test channels.
  *
- * It has the same core as every shard, over memory that it does not share, so channels behave as they do
- * in a server. Without `ticks`, there is no sweep, and timeouts of callbacks and joins have no effect.
+ * It uses the same core as every shard, on memory that is not shared, so channels behave as they do
+ * in a server. Without `ticks` there is no sweep, and timeouts of callbacks and joins have no
+ * effect.
  *
  * Runs on: the thread of a test.
  */
@@ -44,7 +45,7 @@ import { SoloConnection, type SoloClient } from "./solo-connection.ts";
 
 export type { ShardContext } from "../channel/context.ts";
 
-/** What a socket's `connect` and `id` would return. */
+/** Results to use in place of a socket's `connect` and `id`. */
 export interface SoloIdentity {
   readonly id: string | null;
   readonly assigns: unknown;
@@ -52,12 +53,14 @@ export interface SoloIdentity {
 
 /** A request to connect. */
 export interface SoloRequest {
-  /** The socket's path, with or without values for its variables; undefined: the only socket. */
+  /**
+   * The socket's path, with or without values for its variables; undefined selects the only socket.
+   */
   readonly path: string | undefined;
   readonly params: Readonly<Record<string, unknown>>;
   /** Overrides the connect info of a client on this machine. */
   readonly connectInfo: Partial<ConnectInfo>;
-  /** Used instead of calling `connect` and `id`, if it is set. */
+  /** If set, used instead of calling `connect` and `id`. */
   readonly identity: SoloIdentity | undefined;
 }
 
@@ -66,10 +69,10 @@ export type SoloDecision =
   | { readonly result: "ok"; readonly connection: SoloConnection }
   | Exclude<TransportDecision, { readonly result: "ok" }>;
 
-/** Called with each broadcast of a topic. */
+/** Called for each broadcast on a topic. */
 export type SoloSubscriber = (broadcast: Broadcast) => void;
 
-/** A mount, with the handshake policy of its WebSocket. */
+/** A mount, with its WebSocket handshake policy. */
 interface SoloMount {
   readonly path: string;
   readonly mount: AnyMount;
@@ -78,7 +81,7 @@ interface SoloMount {
 
 const MEMBER = 0;
 const VSN = "2.0.0";
-/** A small rate table: tests limit few ids and addresses. */
+/** Size of the rate table; small, because tests use few ids and addresses. */
 const SOLO_RATE_BITS = 12;
 
 /** A shard without an engine. */
@@ -89,11 +92,11 @@ export class SoloShard {
   readonly #mounts: readonly SoloMount[];
   readonly #sweep: Sweep;
   readonly #ticks: boolean;
-  /** The number of connections with a given identity. */
+  /** Number of connections created with a given identity. */
   #identified = 0;
   readonly #listeners = new Map<SoloSubscriber, object>();
   readonly #open: ConnectionSet<CustomConnection>;
-  /** The tests' connections are those of a custom transport. */
+  /** Test connections use a custom transport. */
   readonly #connections: CustomConnections;
 
   constructor({
@@ -142,7 +145,7 @@ export class SoloShard {
       const mount = this.#core.makeMount(path, given);
       const websocket = websocketOptionsOf(given) ?? {};
       const whole = handshakePolicyOf(path, endpoint, given, websocket);
-      // Tests use version 2, whatever serializers the mount has.
+      // Tests use version 2, regardless of the mount's serializers.
       const policy = { ...whole, serializers: DEFAULT_SERIALIZERS };
       this.#connections.mount(mount, policy);
       return { path, mount, policy };
@@ -172,7 +175,7 @@ export class SoloShard {
   /**
    * Connects a client. Calls the socket's `connect` and `id` unless the request has an identity.
    *
-   * @throws SIM_ERR_OPTION_INVALID if no socket has the path
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the given path
    */
   async connect(request: SoloRequest, client: SoloClient): Promise<SoloDecision> {
     const found = this.#find(request.path);

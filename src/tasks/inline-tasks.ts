@@ -1,8 +1,8 @@
 /**
- * Runs tasks on the thread that asks for them: for tests of channels, which have no pool.
+ * Runs tasks on the calling thread, for tests of channels, which have no task pool.
  *
- * A TaskClient whose messages come back here. As between threads, input and result are cloned, and
- * errors cross as reports.
+ * The class uses a TaskClient and handles its messages on the same thread. As between threads,
+ * inputs and results are cloned, and errors are converted to reports.
  *
  * Runs on: the thread of a test.
  */
@@ -14,7 +14,7 @@ import { TaskClient } from "./task-client.ts";
 import type { TaskAnswer, TaskMessage, TaskRequest } from "./task-messages.ts";
 import { callTask, resultError, type TaskReturn } from "./task-run.ts";
 
-/** Tasks without threads. */
+/** Runs tasks without threads. */
 export class InlineTasks implements Tasks {
   readonly #client: TaskClient;
   readonly #running = new Map<number, TaskFlag>();
@@ -62,6 +62,6 @@ function clonedResult({ result, transfer }: TaskReturn): unknown {
 }
 
 function cloneOf<Value>(value: Value, transfer: readonly HandedOver[]): Value {
-  // Node.js can hand over more than the web's types know.
+  // Node.js can transfer more types of objects than the web's type declarations allow.
   return structuredClone(value, { transfer: [...transfer] as never });
 }

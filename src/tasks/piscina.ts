@@ -1,10 +1,11 @@
 /**
  * The part of piscina that the task pool uses.
  *
- * Declared here because piscina's own types do not pass `exactOptionalPropertyTypes`: importing them
- * would force `skipLibCheck` on us, and on everyone who compiles against us.
+ * Declared here because piscina's own types do not compile with `exactOptionalPropertyTypes`.
+ * Importing them would require `skipLibCheck` in this package and in every project that compiles
+ * against it.
  *
- * Runs on: main makes the pool; its threads return results.
+ * Runs on: main, which creates the pool, and the threads of the pool, which return results.
  */
 
 import { createRequire } from "node:module";
@@ -27,31 +28,31 @@ export interface PiscinaOptions {
 /** A pool of threads. */
 export interface Piscina {
   /**
-   * Calls the export on a thread, and resolves with its result. If the signal is aborted, rejects at
-   * once and terminates the thread.
+   * Calls the export on a thread and resolves with its result. If the signal is aborted, rejects
+   * immediately and terminates the thread.
    */
   run(
     task: unknown,
     options: { readonly transferList: HandedOver[]; readonly signal: AbortSignal },
   ): Promise<unknown>;
-  /** Listens for errors of threads outside any task. */
+  /** Listens for errors that threads raise outside tasks. */
   on(event: "error", listener: (error: unknown) => void): this;
   /** Terminates all threads. */
   destroy(): Promise<void>;
 }
 
-/** What the package exports. Loaded at the first use, as most apps have no tasks. */
+/** The exports of the package. It is loaded on first use, because most apps have no tasks. */
 interface PiscinaPackage {
   readonly Piscina: new (options: PiscinaOptions) => Piscina;
   readonly move: (value: object) => unknown;
 }
 
-/** Makes a pool. */
+/** Creates a pool. */
 export function makePiscina(options: PiscinaOptions): Piscina {
   return new (loadPiscina().Piscina)(options);
 }
 
-/** Marks what a thread returns, so that parts of it are handed over instead of copied. */
+/** Marks parts of a thread's return value to be transferred instead of copied. */
 export function handOver<Value>(value: Value, transfer: readonly HandedOver[]): Value {
   if (transfer.length === 0) return value;
   return loadPiscina().move({

@@ -2,7 +2,7 @@
  * The tasks of one shard: sends them to main, whose pool runs them, and settles their promises.
  *
  * Runs on: shard.
- * Owns: the ids of its tasks, and its listeners on their signals.
+ * Owns: the ids of the shard's tasks, and the listeners on their abort signals.
  */
 
 import type { HandedOver, Task, TaskOptions, Tasks } from "../channel/tasks/tasks.ts";
@@ -10,7 +10,7 @@ import { errorOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
 import type { TaskAnswer, TaskMessage } from "./task-messages.ts";
 
-/** Sends a message to main. Throws if it cannot be cloned. */
+/** Sends a message to main. Throws if the message cannot be cloned. */
 export type TellTask = (message: TaskMessage, transfer?: readonly HandedOver[]) => void;
 
 interface Waiting {
@@ -20,7 +20,7 @@ interface Waiting {
   readonly forgetSignal: () => void;
 }
 
-/** The tasks of a shard that are not done. */
+/** The unfinished tasks of a shard. */
 export class TaskClient implements Tasks {
   readonly #module: string | undefined;
   readonly #tell: TellTask;
@@ -45,14 +45,14 @@ export class TaskClient implements Tasks {
     return { result, cancel: () => void this.#cancel(id) };
   }
 
-  /** Settles the task that an answer of main names, unless the task was cancelled. */
+  /** Settles the task that main's answer belongs to, unless the task was cancelled. */
   settle(answer: TaskAnswer): void {
     const waiting = this.#take(answer.id);
     if (answer.kind === "taskDone") waiting?.resolve(answer.result);
     else waiting?.reject(errorOf(answer.error));
   }
 
-  /** Rejects the tasks that are not done, and all later ones. */
+  /** Rejects all unfinished tasks and all later ones. */
   close(): void {
     this.#isClosed = true;
     for (const id of this.#waiting.keys()) this.#take(id)?.reject(closedError());
@@ -73,7 +73,7 @@ export class TaskClient implements Tasks {
     }
   }
 
-  /** Signals do not cross threads: an abort cancels the task by its id. */
+  /** Cancels the task by its id when the signal is aborted, since signals cannot cross threads. */
   #listen(id: number, signal: AbortSignal | undefined): () => void {
     if (!signal) return ignore;
     const onAbort = (): void => this.#cancel(id)?.reject(reasonOf(signal));
@@ -95,7 +95,7 @@ export class TaskClient implements Tasks {
   }
 }
 
-/** Returns a signal's reason as it is: the caller that aborts knows what to expect. */
+/** Returns a signal's reason unchanged, because the caller that aborts expects it. */
 function reasonOf(signal: AbortSignal): Error {
   return signal.reason as Error;
 }

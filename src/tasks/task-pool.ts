@@ -3,17 +3,18 @@
  *
  *   waiting --a thread is free--> running --done, failed--> answered
  *      |                             |
- *      +-- cancelled                 +-- cancelled, or too long (answered with an error)
+ *      +-- cancelled                 +-- cancelled or timed out (answered with an error)
  *      v                             v
- *     gone                        stopping --it ends by itself--> gone
+ *     gone                        stopping --returns--> gone
  *                                    |
- *                                    +--it goes on--> its thread is ended
+ *                                    +--keeps running--> its thread is terminated
  *
- * The pool starts with the first task. It never gets more tasks than it has threads: all others wait
- * here, first come first served. So `maxTaskQueue`, `taskTimeoutMs` and cancelling are exact.
+ * The pool is created for the first task. It is never given more tasks than it has threads. All
+ * other tasks wait here, in order of arrival. So `maxTaskQueue` and `taskTimeoutMs` are exact, and
+ * a waiting task can be cancelled at once.
  *
  * Runs on: main.
- * Full: if `maxTaskQueue` tasks wait already, one more is refused at once.
+ * Full: if `maxTaskQueue` tasks are already waiting, a new task is refused immediately.
  */
 
 import { reportOf } from "../error-report.ts";
@@ -34,7 +35,7 @@ import type {
   TaskRequest,
 } from "./task-messages.ts";
 
-/** A shard's thread, which requests tasks and gets their answers. */
+/** A shard's thread, which requests tasks and receives their answers. */
 export interface TaskOwner {
   readonly shard: number;
   send(answer: TaskAnswer, transfer: readonly HandedOver[]): void;
@@ -50,25 +51,29 @@ interface Job {
   readonly abort: AbortController;
   readonly givenMs: number;
   begunMs: number;
-  /** Fires at the time limit; once the task is to end, when its thread is to be terminated. */
+  /**
+   * Fires when the task reaches its time limit. After the task was told to stop, fires when its
+   * thread must be terminated.
+   */
   timer: NodeJS.Timeout | undefined;
   /** The pool that runs the task. */
   pool: Piscina | undefined;
-  /** Set as soon as the owner no longer waits. */
+  /** How the task ended. Set as soon as its owner is not waiting any longer. */
   end: TaskEnd | undefined;
 }
 
 const WORKER = new URL("./task-worker.js", import.meta.url);
-/** How long an idle thread is kept. */
+/** Time after which an idle thread ends (ms). */
 const IDLE_MS = 30_000;
-/** How long a task that listens may go on after it was told to end. */
+/** Time in which a cancelled task that checks for cancellation must stop (ms). */
 const GRACE_MS = 1_000;
 /**
- * How long a task that does not listen may go on. It may be nearly done, and a new thread costs about
- * as much. So a client that requests work and leaves, again and again, costs at most twice the work.
+ * Time in which a cancelled task that does not check for it may finish (ms). It may be nearly done,
+ * and a new thread costs about as much CPU time. So a client that repeatedly requests a task and
+ * leaves causes at most twice the work.
  */
 const REMAINDER_MS = 200;
-/** Counter of each way in which a task ends. */
+/** The counter for each way in which a task can end. */
 const COUNTER_OF: Readonly<Record<TaskEnd, number>> = {
   done: COUNTER.tasksDone,
   failed: COUNTER.tasksFailed,
@@ -83,11 +88,11 @@ export class TaskPool {
   readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #jobs = new Map<TaskOwner, Map<number, Job>>();
-  // Sets keep the order of insertion: the first job is the next to run.
+  // A set keeps its insertion order, so the first job is the next to run.
   readonly #waiting = new Set<Job>();
   readonly #running = new Set<Job>();
   #pool: Piscina | undefined;
-  /** Pools from before `renew` that still run something. */
+  /** Pools from before `renew` that are still running tasks. */
   readonly #oldPools = new Set<Piscina>();
   #isClosed = false;
 
@@ -98,7 +103,7 @@ export class TaskPool {
     this.#logger = logger;
   }
 
-  /** Handles a message of a shard. */
+  /** Handles a message from a shard. */
   take(owner: TaskOwner, message: TaskMessage): void {
     if (message.kind === "taskCancel") this.#cancel(this.#jobs.get(owner)?.get(message.id));
     else this.#accept(owner, message);
@@ -109,7 +114,7 @@ export class TaskPool {
     for (const job of this.#jobs.get(owner)?.values() ?? []) this.#cancel(job);
   }
 
-  /** Runs later tasks in new threads, which load the tasks module again. Running tasks go on. */
+  /** Runs later tasks in new threads, which reload the tasks module. Running tasks continue. */
   renew(): void {
     const old = this.#pool;
     if (!old) return;
@@ -118,7 +123,7 @@ export class TaskPool {
     this.#endIfIdle(old);
   }
 
-  /** Terminates all threads, including those that run tasks. */
+  /** Terminates all threads, even if they are running tasks. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const owner of this.#jobs.keys()) this.forget(owner);
@@ -191,7 +196,7 @@ export class TaskPool {
     this.#ended(job, performance.now());
   }
 
-  /** Answers a task that has run to its end, if its owner still waits. */
+  /** Sends the outcome of a task to its owner, if the owner is still waiting. */
   #settle(job: Job, outcome: TaskOutcome): void {
     if (job.end !== undefined) return;
     this.#drop(job);
@@ -205,7 +210,7 @@ export class TaskPool {
     try {
       job.owner.send({ kind: "taskDone", id, result, transfer }, transfer);
     } catch (error) {
-      // Some values cannot be posted a second time: a port, for example.
+      // Some values, such as a MessagePort, cannot be posted a second time.
       job.end = "failed";
       this.#fail(job, error);
     }
@@ -235,13 +240,13 @@ export class TaskPool {
     this.#ended(job, job.begunMs);
   }
 
-  /** Ends a running task. Its owner gets no answer. */
+  /** Stops a running task. Its outcome will not be sent to its owner. */
   #stop(job: Job, end: TaskEnd): void {
     job.end = end;
     this.#drop(job);
     clearTimeout(job.timer);
     const listens = new TaskFlag(job.flag).cancel();
-    // A task that ran out of time and does not listen has no more time.
+    // A task that timed out and does not check for cancellation is terminated immediately.
     if (end === "timeout" && !listens) job.abort.abort();
     else job.timer = setTimeout(() => job.abort.abort(), listens ? GRACE_MS : REMAINDER_MS);
   }
@@ -281,7 +286,8 @@ export class TaskPool {
       minThreads: 1,
       maxThreads: this.#options.taskThreads,
       idleTimeout: IDLE_MS,
-      // Otherwise an idle thread blocks its event loop, and timers and sockets of tasks stop.
+      // With other values, an idle thread blocks its event loop, which stops the tasks' timers and
+      // sockets.
       atomics: "disabled",
       recordTiming: false,
     });

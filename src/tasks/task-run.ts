@@ -1,5 +1,5 @@
 /**
- * One run of a task: finds its function in the tasks module, and calls it with a context.
+ * One run of a task: finds its function in the tasks module and calls it with a context.
  *
  * Runs on: a thread of the task pool; in tests, the thread that runs the shard.
  */
@@ -13,7 +13,7 @@ import type { TaskTarget } from "./task-messages.ts";
 
 type CallableTask = (input: unknown, context: TaskContext) => unknown;
 
-/** Result of a task, and the parts of it to hand over. */
+/** Result of a task, and the parts of it to transfer. */
 export interface TaskReturn {
   readonly result: unknown;
   readonly transfer: readonly HandedOver[];
@@ -22,9 +22,9 @@ export interface TaskReturn {
 /**
  * Calls a task.
  *
- * @param flag - set by main when nobody waits for the result any more
- * @throws SIM_ERR_APP_MODULE if the tasks module cannot be imported; SIM_ERR_TASKS if `defineTasks`
- *   did not make its default export, or it has no task of that name; whatever the task throws
+ * @param flag - set by main when the result is no longer needed
+ * @throws SIM_ERR_APP_MODULE if the tasks module cannot be imported; SIM_ERR_TASKS if its default
+ *   export was not created by `defineTasks` or has no task with that name; whatever the task throws
  */
 export async function callTask(
   { module, name, input }: TaskTarget,
@@ -39,7 +39,7 @@ export async function callTask(
   }
 }
 
-/** Makes the error for a result that no other thread can get. */
+/** Creates the error for a result that cannot be sent to another thread. */
 export function resultError(cause: DOMException): SimurghError {
   const message = `result of a task must survive a structured clone, got: ${cause.message}`;
   return makeError("SIM_ERR_TASKS", message);
@@ -63,10 +63,10 @@ async function loadTask(module: string, name: string): Promise<CallableTask> {
   );
 }
 
-/** The context of one run, and what the task has done with it. */
+/** The context of one run, and the state that the task has set through it. */
 class TaskRun {
   readonly #flag: TaskFlag;
-  /** Made when the task first reads its signal. */
+  /** Created when the task first reads its signal. */
   #abort: AbortController | undefined;
   handedOver: readonly HandedOver[] = [];
   // A plain object, so that a task can destructure it: `(input, { transfer }) => …`.
@@ -89,7 +89,7 @@ class TaskRun {
     };
   }
 
-  /** Stops listening for the flag, so that the signal can be collected. */
+  /** Stops waiting for the flag to change, so that the signal can be garbage-collected. */
   end(): void {
     if (this.#abort) this.#flag.end();
   }

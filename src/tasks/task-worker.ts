@@ -1,5 +1,5 @@
 /**
- * Entry of a thread of the task pool. Runs one task after the other.
+ * Entry module of a thread of the task pool. Runs one task at a time.
  *
  * Runs on: a thread of the task pool.
  */
@@ -12,8 +12,8 @@ import { handOver } from "./piscina.ts";
 import type { TaskCall, TaskOutcome } from "./task-messages.ts";
 import { callTask, resultError } from "./task-run.ts";
 
-// piscina posts the result after `runTask` has returned. A result that cannot be cloned ends the
-// thread there with a DOMException, and main would hear nothing of it.
+// piscina posts the result after `runTask` has returned. If the result cannot be cloned, a
+// DOMException is thrown there, which would end the thread without main receiving an error.
 process.on("uncaughtException", (error: unknown) => {
   throw error instanceof DOMException ? resultError(error) : error;
 });
@@ -29,14 +29,14 @@ export async function runTask(call: TaskCall): Promise<TaskOutcome> {
   }
 }
 
-/** Lowers the priority of this thread, so that the system prefers the shards if CPU is scarce. */
+/** Lowers the priority of this thread, so that the system prefers the shards when CPU is scarce. */
 function yieldToShards(): void {
-  // Elsewhere this would lower the priority of the whole process.
+  // On other systems, this would lower the priority of the whole process.
   if (process.platform !== "linux") return;
   try {
-    // To Linux, 0 is this thread.
+    // On Linux, 0 means the calling thread.
     setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // Some sandboxes forbid it. Tasks run all the same.
+    // Some sandboxes do not allow this. Tasks then run at normal priority.
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Assertions about what a client receives, and what it does not.
+ * Assertions about what a client receives and does not receive.
  *
- * Each waits: `assert…` until the message comes, `refute…` for the whole time. A message that was found
- * is taken out, so the next assertion does not see it again. Under virtual time each lets its
- * `timeoutMs` pass, or no time without one.
+ * Each assertion waits: `assert…` until the message arrives, `refute…` for the whole time. A
+ * message that was found is removed, so the next assertion does not see it again. Under virtual
+ * time, each assertion lets its `timeoutMs` pass, or no time if it has none.
  *
  * Runs on: the thread of a test.
  */
@@ -15,20 +15,20 @@ import { REAL_TIME, type Wait } from "./real-time.ts";
 import type { TestBroadcast, TestChannel, TestSubscriber } from "./test-channel.ts";
 import type { TestMessage, TestPush, TestReply, TestSocket } from "./test-socket.ts";
 
-/** How long an assertion waits. */
+/** Time limit of an assertion. */
 export interface WaitOptions {
   /** Time (ms). Default: the socket's `timeoutMs`; none if the app's time is virtual. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Asserts that a push gets a reply.
+ * Asserts that a push receives a reply.
  *
  * ```ts
  * await assertReply(channel.push("echo", { n: 1 }), "ok", { n: 1 });
  * ```
  *
- * @param pattern - what the response must contain; see `assertPush`
+ * @param pattern - pattern for the response; see `assertPush`
  * @returns the response
  */
 export async function assertReply(
@@ -49,7 +49,7 @@ export async function assertReply(
   });
 }
 
-/** Asserts that a push gets no such reply. */
+/** Asserts that a push receives no such reply. */
 export async function refuteReply(
   push: TestPush,
   status: string,
@@ -72,8 +72,8 @@ export async function refuteReply(
  * await assertPush(channel, "new_msg", { body: "hi", from: (name) => name !== "ann" });
  * ```
  *
- * @param pattern - what the payload must contain. Keys of objects may be left out. A function is called
- *   with the value in its place and must return true; a regular expression must match a string
+ * @param pattern - pattern for the payload. Keys of objects may be omitted. A function is called
+ *   with the corresponding value and must return true; a regular expression must match a string
  * @returns the payload
  */
 export async function assertPush(
@@ -87,7 +87,7 @@ export async function assertPush(
   if (message) return message.payload;
   return fail(socketOf(at), {
     operator: "assertPush",
-    message: `"${event}"${shownPattern(pattern)} must come${placeOf(at)} ${shownWait(socketOf(at), wait)}`,
+    message: `"${event}"${shownPattern(pattern)} must arrive${placeOf(at)} ${shownWait(socketOf(at), wait)}`,
     actual: lastPayload(socketOf(at).inbox.all, event),
     expected: pattern,
   });
@@ -104,7 +104,7 @@ export async function refutePush(
   if (!message) return;
   fail(socketOf(at), {
     operator: "refutePush",
-    message: `"${event}"${shownPattern(pattern)} must not come${placeOf(at)}, got ${shown(message.payload)}`,
+    message: `"${event}"${shownPattern(pattern)} must not arrive${placeOf(at)}, got ${shown(message.payload)}`,
     actual: message.payload,
   });
 }
@@ -158,15 +158,17 @@ export async function refuteBroadcast(
   });
 }
 
-/** Asserts that the server closes a channel: the client gets `phx_close`, and does not rejoin. */
+/**
+ * Asserts that the server closes a channel: the client receives `phx_close`, and does not rejoin.
+ */
 export async function assertClosed(channel: TestChannel, options?: WaitOptions): Promise<void> {
   await assertEnd(channel, EVENT.close, undefined, { operator: "assertClosed", options });
 }
 
 /**
- * Asserts that a channel crashes: the client gets `phx_error`, and rejoins.
+ * Asserts that a channel crashes: the client receives `phx_error`, and rejoins.
  *
- * @param pattern - of the payload, as in `{ reason: "mailbox full" }`
+ * @param pattern - pattern for the payload, such as `{ reason: "mailbox full" }`
  */
 export async function assertCrashed(
   channel: TestChannel,
@@ -245,7 +247,10 @@ async function takeReply(
   );
 }
 
-/** Reports whether a message is for a channel. As in a client, it ignores those of earlier joins. */
+/**
+ * Reports whether a message is for a channel. As in a client, messages for earlier joins are
+ * ignored.
+ */
 function isFor(at: TestSocket | TestChannel, { topic, joinRef }: TestMessage): boolean {
   if (!("joinRef" in at)) return true;
   return topic === at.topic && (joinRef === null || joinRef === at.joinRef);
@@ -267,7 +272,7 @@ function waitOf({ timeoutMs: patienceMs }: TestSocket, options: WaitOptions | un
   return { timeoutMs: options?.timeoutMs, patienceMs };
 }
 
-/** Under virtual time, an assertion that refutes does not wait in real time. */
+/** Under virtual time, `refute…` assertions do not wait in real time. */
 function refutingWaitOf({ app, timeoutMs }: TestSocket, options: WaitOptions | undefined): Wait {
   const patienceMs = app.time === REAL_TIME ? timeoutMs : 0;
   return { timeoutMs: options?.timeoutMs, patienceMs };

@@ -1,5 +1,5 @@
 /**
- * What a client does in a test: connect, join, leave, close. Also closes the app.
+ * The actions of a client in a test: connect, join, leave, close. Also closes the app.
  *
  * Runs on: the thread of a test.
  */
@@ -15,13 +15,15 @@ import { appOf, takeApp, type TestTarget } from "./test-app.ts";
 import { TestChannel, TestSubscriber } from "./test-channel.ts";
 import { TestSocket, type TestReply } from "./test-socket.ts";
 
-/** Options of every connection. */
+/** Options for every connection. */
 interface IdentifiedOptions {
-  /** Path of the socket, needed if there are several or the path has variables: `/org/7/socket`. */
+  /**
+   * Path of the socket, required if there are several or the path has variables: `/org/7/socket`.
+   */
   readonly path?: string;
-  /** `context.data` of the app. Used only by the first connection to an app, which starts it. */
+  /** The app's `context.data`. Used only by the first connection to an app, which starts it. */
   readonly data?: unknown;
-  /** How long assertions on this connection wait (ms). Default: 100. */
+  /** Time limit of assertions on this connection (ms). Default: 100. */
   readonly timeoutMs?: number;
 }
 
@@ -37,7 +39,7 @@ export interface SocketOptions extends IdentifiedOptions {
 export interface ConnectOptions extends IdentifiedOptions {
   /** Parameters of the connection, for the socket's `connect`. */
   readonly params?: SoloRequest["params"];
-  /** What the socket's `connect` learns of the client. Default: a client on this machine. */
+  /** Information about the client for the socket's `connect`. Default: a client on this machine. */
   readonly connectInfo?: SoloRequest["connectInfo"];
 }
 
@@ -48,14 +50,14 @@ export interface Joined {
 }
 
 const TIMEOUT_MS = 100;
-/** Close code of a client that leaves. */
+/** Close code of a client that closes its connection. */
 const NORMAL_CLOSE = 1000;
 
 /**
  * Connects to an app: runs the socket's `connect` and `id`, without a network.
  *
- * All connections to one definition are in one shard, and see each other's broadcasts. The first one
- * runs the endpoint's `start`, and `closeApp` its `stop`.
+ * All connections to the same definition share one shard and receive each other's broadcasts. The
+ * first connection runs the endpoint's `start`, and `closeApp` runs its `stop`.
  *
  * ```ts
  * const socket = await connect(app, { params: { user_id: "ann" } });
@@ -64,8 +66,8 @@ const NORMAL_CLOSE = 1000;
  * await assert.rejects(connect(app), { reason: { reason: "who are you?" } });
  * ```
  *
- * @throws SIM_ERR_CONNECT_REFUSED if `connect` refuses (`reason` has its payload) or throws (`cause`
- *   has the error)
+ * @throws SIM_ERR_CONNECT_REFUSED if `connect` refuses the client (`reason` contains its payload)
+ *   or throws (`cause` contains the error)
  */
 export async function connect(
   target: TestTarget,
@@ -75,7 +77,8 @@ export async function connect(
 }
 
 /**
- * Connects with given assigns, as Phoenix's `socket/3` does: without the socket's `connect` and `id`.
+ * Connects with the given assigns, as Phoenix's `socket/3` does: without the socket's `connect` and
+ * `id`.
  *
  * ```ts
  * const admin = await socketWith(app, { id: "users:ann", assigns: { name: "ann", isAdmin: true } });
@@ -90,7 +93,7 @@ export async function socketWith(
 }
 
 /**
- * Joins a topic, and waits for the reply, whatever its status.
+ * Joins a topic and waits for the reply, regardless of its status.
  *
  * ```ts
  * const { reply } = await join(socket, "room:secret", { key: "wrong" });
@@ -150,7 +153,7 @@ export function broadcastFrom(channel: TestChannel, event: string, payload: unkn
 /**
  * Leaves a channel, and waits until its `terminate` has settled.
  *
- * @throws AssertionError if it does not end in time
+ * @throws AssertionError if `terminate` does not settle in time
  */
 export async function leave(channel: TestChannel): Promise<TestReply> {
   const { socket, topic } = channel;
@@ -162,7 +165,7 @@ export async function leave(channel: TestChannel): Promise<TestReply> {
 /**
  * Closes a connection from the client's side, and waits until `terminate` of its channels has settled.
  *
- * @throws AssertionError if they do not end in time
+ * @throws AssertionError if `terminate` does not settle in time
  */
 export async function close(socket: TestSocket): Promise<void> {
   socket.connection.lose(NORMAL_CLOSE);
@@ -171,16 +174,17 @@ export async function close(socket: TestSocket): Promise<void> {
 }
 
 /**
- * Closes an app as `server.close` does: connections are closed with 1012, `terminate` of all channels
- * runs, then the endpoint's `stop`. The next connection starts the app again. Does nothing if the app
- * does not run. Virtual time passes as far as needed, and then real time is restored.
+ * Closes an app as `server.close` does: connections are closed with 1012, `terminate` of all
+ * channels runs, then the endpoint's `stop`. The next connection starts the app again. Does nothing
+ * if the app is not running. Virtual time advances as far as necessary, and then real time is
+ * restored.
  *
  * ```ts
  * afterEach(() => closeApp(app));
  * ```
  *
- * @param options - `timeoutMs`: how long the channels may take (default: 1 000)
- * @throws AssertionError if they take longer; whatever `stop` throws
+ * @param options - `timeoutMs`: time limit for ending the channels (default: 1 000)
+ * @throws AssertionError if the time limit is exceeded; whatever `stop` throws
  */
 export async function closeApp(
   target: TestTarget,
@@ -224,7 +228,7 @@ async function joinAs(
 ): Promise<Joined> {
   const joinRef = socket.takeRef();
   const push = socket.push(joinRef, topic, EVENT.join, payload);
-  // The channel may exist at once and be gone before the reply, or wait for an earlier join.
+  // The channel may exist immediately and end before the reply, or wait for an earlier join.
   const early = socket.connection.channel(topic, joinRef);
   const reply = await push.firstReply();
   const channel = early ?? socket.connection.channel(topic, joinRef);
@@ -234,7 +238,7 @@ async function joinAs(
   return { reply, channel: new TestChannel(joined) };
 }
 
-/** Waits in real time, because an end takes only a turn or two of the event loop. */
+/** Waits in real time, because ending takes only a turn or two of the event loop. */
 async function ended(socket: TestSocket, claim: () => boolean, what: string): Promise<void> {
   const { timeoutMs } = socket;
   if (await holdsWithin(timeoutMs, claim)) return;

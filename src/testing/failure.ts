@@ -1,5 +1,5 @@
 /**
- * Messages of failed assertions: what was expected, everything that came, and the log.
+ * Messages for failed assertions: what was expected, everything that was received, and the log.
  *
  * Runs on: the thread of a test.
  */
@@ -9,13 +9,13 @@ import { inspect } from "node:util";
 
 import type { LogLine } from "./test-app.ts";
 
-/** What a failed assertion quotes: a client's frames, and the app's log. */
+/** Evidence quoted by a failed assertion: a client's frames and the app's log. */
 export interface Evidence {
   readonly frames: readonly string[];
   readonly log: readonly LogLine[];
 }
 
-/** What an assertion wanted, and what it got. */
+/** The expectation of a failed assertion, and what was received instead. */
 export interface Failure {
   /** Name of the assertion. */
   readonly operator: string;
@@ -30,7 +30,7 @@ const MOST_CHARACTERS = 300;
 export function fail({ frames, log }: Evidence, failure: Failure): never {
   const { operator, message, actual, expected } = failure;
   throw new AssertionError({
-    message: [message, ...cameLines(frames), ...logLines(log)].join("\n"),
+    message: [message, ...frameLines(frames), ...logLines(log)].join("\n"),
     operator,
     actual,
     expected,
@@ -47,7 +47,7 @@ export function shownPattern(pattern: unknown): string {
   return pattern === undefined ? "" : ` with ${shown(pattern)}`;
 }
 
-function cameLines(frames: readonly string[]): string[] {
+function frameLines(frames: readonly string[]): string[] {
   if (frames.length === 0) return ["this client received nothing"];
   return ["this client received:", ...frames.map((frame) => `  ${cut(frame)}`)];
 }

@@ -1,5 +1,6 @@
 /**
- * Frames of version 2 on the client's side: writes messages, reads those of the server (WIRE §1.3, §1.4).
+ * Version 2 frames on the client's side: writes client messages and reads server messages (WIRE
+ * §1.3, §1.4).
  *
  * Runs on: the thread of a test. Pure.
  */
@@ -16,7 +17,7 @@ export interface ServerMessage {
   readonly payload: unknown;
 }
 
-/** Writes a client's message: a binary frame if the payload is bytes, else text. */
+/** Writes a client's message: a binary frame if the payload is bytes, otherwise text. */
 export function clientFrame(
   joinRef: string | null,
   ref: string,
@@ -31,7 +32,7 @@ export function clientFrame(
   return Buffer.concat([head, ...parts, bytes]);
 }
 
-/** Reads a frame from the server. */
+/** Decodes a frame from the server. */
 export function readFrame(frame: string | Uint8Array): ServerMessage {
   if (typeof frame !== "string") return readBinary(Buffer.from(frame));
   const [joinRef, ref, topic, event, payload] = JSON.parse(frame) as [

@@ -1,5 +1,5 @@
 /**
- * Items in the order in which they came, and the assertions that wait for more.
+ * Items in order of arrival, and the assertions that wait for further items.
  *
  * Runs on: the thread of a test.
  */
@@ -8,7 +8,7 @@ import type { Waiting } from "./real-time.ts";
 
 interface Waiter<Item> {
   readonly isWanted: (item: Item) => boolean;
-  /** False: the item stays in the inbox for others. */
+  /** If false, the item stays in the inbox for other assertions. */
   readonly isTaking: boolean;
   readonly resolve: (item: Item) => void;
 }
@@ -20,7 +20,7 @@ export class Inbox<Item> {
   readonly #left: Item[] = [];
   readonly #waiters = new Set<Waiter<Item>>();
 
-  /** Adds an item: hands it to a waiting assertion, or keeps it. */
+  /** Adds an item: passes it to a waiting assertion, or keeps it. */
   add(item: Item): void {
     this.all.push(item);
     for (const waiter of this.#waiters) {
@@ -32,14 +32,17 @@ export class Inbox<Item> {
     this.#left.push(item);
   }
 
-  /** Takes the first item that is wanted, and waits for it. Undefined if it does not come in time. */
+  /**
+   * Takes the first matching item, waiting for it if necessary. Returns undefined if none arrives
+   * in time.
+   */
   async take(isWanted: (item: Item) => boolean, waiting: Waiting): Promise<Item | undefined> {
     const at = this.#left.findIndex((item) => isWanted(item));
     if (at >= 0) return this.#left.splice(at, 1)[0];
     return this.#wait(isWanted, true, waiting);
   }
 
-  /** Returns the first item that ever came, and waits for it. Does not take it. */
+  /** Returns the first item that ever arrived, waiting for it if necessary. Does not take it. */
   async first(waiting: Waiting): Promise<Item | undefined> {
     return this.all[0] ?? this.#wait(() => true, false, waiting);
   }

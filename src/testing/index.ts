@@ -1,10 +1,10 @@
 /**
  * `simurgh/testing`: tests of channels without a server, a network or threads.
  *
- * A test connects to an endpoint and talks to its channels as a client does. The code is that of a
- * server, from the socket's `connect` to PubSub. Only the engine and the threads are missing, so a test
- * takes a millisecond. Use any test runner: a failed assertion throws an AssertionError of
- * `node:assert`.
+ * A test connects to an endpoint and talks to its channels as a client does. The code that runs is
+ * the server's own, from the socket's `connect` to PubSub; only the engine and the threads are
+ * missing, so a test takes about a millisecond. Use any test runner: a failed assertion throws an
+ * AssertionError of `node:assert`.
  *
  * ```ts
  * import assert from "node:assert/strict";

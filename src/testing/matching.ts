@@ -1,5 +1,5 @@
 /**
- * Patterns that payloads are compared with.
+ * Patterns that payloads are matched against.
  *
  * Runs on: the thread of a test. Pure.
  */
@@ -9,10 +9,10 @@ import { isDeepStrictEqual } from "node:util";
 /**
  * Reports whether a value matches a pattern.
  *
- *   a function            returns a true value, and does not throw
+ *   a function            returns a truthy value, and does not throw
  *   a regular expression  matches a string
  *   an object             the value has at least these keys, and each matches its pattern
- *   an array              the value has as many elements, and each matches its pattern
+ *   an array              the value has the same number of elements, and each matches its pattern
  *   undefined             any value
  *   anything else         the value is deeply equal
  */
@@ -34,7 +34,7 @@ export function matches(actual: unknown, pattern: unknown): boolean {
   );
 }
 
-// Within a pattern, undefined stands for itself. JSON has no undefined, so it never matches.
+// Within a pattern, undefined means undefined. It never matches a payload, since JSON has no undefined.
 function isAs(actual: unknown, pattern: unknown): boolean {
   return pattern === undefined ? actual === undefined : matches(actual, pattern);
 }

@@ -1,12 +1,12 @@
 /**
- * Real time, even after a test has installed fake timers.
+ * Access to real time, even after a test has installed fake timers.
  *
  * Runs on: the thread of a test.
  */
 
 import { performance } from "node:perf_hooks";
 
-/** Clocks and timers of the runtime, saved before anything could replace them. */
+/** Clocks and timers of the runtime, saved before a test can replace them. */
 export const REAL = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,
@@ -18,20 +18,23 @@ export const REAL = {
   now: performance.now.bind(performance),
 } as const;
 
-/** How long an assertion waits. */
+/** Time limits of an assertion. */
 export interface Wait {
-  /** The assertion's own `timeoutMs`, if it has one. */
+  /** The assertion's own `timeoutMs`, if given. */
   readonly timeoutMs: number | undefined;
-  /** Used without one. Under virtual time: how much real time threads, files and networks get. */
+  /**
+   * Used if there is no `timeoutMs`. Under virtual time: real time allowed for threads, files and
+   * networks.
+   */
   readonly patienceMs: number;
 }
 
-/** Starts a wait that calls back when it is over. Returns a function that cancels it. */
+/** Starts a wait and calls back when it is over. Returns a function that cancels the wait. */
 export type Waiting = (over: () => void) => () => void;
 
-/** The time of an app in a test. */
+/** The kind of time that an app uses in a test. */
 export interface TestTime {
-  /** Returns a wait, which starts when it is called. */
+  /** Returns a function that starts a wait. */
   waiting(wait: Wait): Waiting;
   /** Formats a wait for messages. */
   shown(wait: Wait): string;
@@ -54,7 +57,7 @@ export const REAL_TIME: TestTime = {
 /**
  * Waits in real time until a condition is true.
  *
- * @returns false if it was not within `patienceMs`
+ * @returns false if it did not become true within `patienceMs`
  */
 export async function holdsWithin(patienceMs: number, claim: () => boolean): Promise<boolean> {
   const deadlineMs = REAL.now() + patienceMs;

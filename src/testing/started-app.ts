@@ -1,5 +1,5 @@
 /**
- * An app that a test starts explicitly, to have virtual time or data.
+ * An app that a test starts explicitly, in order to use virtual time or data.
  *
  * Runs on: the thread of a test.
  */
@@ -22,8 +22,8 @@ import { VirtualTime } from "./virtual-time.ts";
  * await app.close();
  * ```
  *
- * @throws SIM_ERR_OPTION_INVALID if it runs already, or another app has virtual time; whatever its
- *   `start` throws
+ * @throws SIM_ERR_OPTION_INVALID if the app is already running, or another app uses virtual time;
+ *   whatever its `start` throws
  */
 export async function testApp(target: TestTarget, options: StartOptions = {}): Promise<StartedApp> {
   return new StartedApp(target, await startApp(target, options));
@@ -39,7 +39,7 @@ export class StartedApp {
     this.#app = app;
   }
 
-  /** Current time, as `Date.now()` returns it. */
+  /** Current time, as returned by `Date.now()`. */
   get nowMs(): number {
     return Date.now();
   }
@@ -49,7 +49,7 @@ export class StartedApp {
     return connect(this.#target, options);
   }
 
-  /** Connects to the app with given assigns; see `socketWith`. */
+  /** Connects to the app with the given assigns; see `socketWith`. */
   async socketWith(options?: SocketOptions): Promise<TestSocket> {
     return socketWith(this.#target, options);
   }

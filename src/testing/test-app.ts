@@ -14,12 +14,12 @@ import { REAL_TIME, type TestTime } from "./real-time.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /**
- * What a test connects to: an endpoint, a mount (`{ socket, channels }`), or a socket alone, to test
+ * The target of a test: an endpoint, a mount (`{ socket, channels }`), or a socket alone, to test
  * its `connect` and `id`.
  */
 export type TestTarget = EndpointDefinition | MountDefinition | MountDefinition["socket"];
 
-/** A warning or an error of the log. */
+/** A warning or an error from the log. */
 export interface LogLine {
   readonly text: string;
   readonly error: unknown;
@@ -27,9 +27,9 @@ export interface LogLine {
 
 /** Options of `testApp`. */
 export interface StartOptions {
-  /** `context.data` of the app. */
+  /** The app's `context.data`. */
   readonly data?: unknown;
-  /** `virtual`: all clocks and timers of the process stand still until the test moves them. */
+  /** `virtual`: all clocks and timers of the process stand still until the test advances them. */
   readonly time?: "real" | "virtual";
   /** Start of virtual time (ms since 1970). Default: now. */
   readonly nowMs?: number;
@@ -40,7 +40,7 @@ const apps = new WeakMap<TestTarget, Promise<TestApp>>();
 /** An app in a test. */
 export class TestApp {
   readonly shard: SoloShard;
-  /** Warnings and errors of the log. */
+  /** Warnings and errors from the log. */
   readonly log: LogLine[] = [];
   readonly time: TestTime;
 
@@ -64,7 +64,7 @@ export class TestApp {
     });
   }
 
-  // Keeps warnings and errors for the messages of failures. The endpoint's own logger gets all lines.
+  // Keeps warnings and errors for failure messages. The endpoint's own logger receives all lines.
   #makeSink(own: LogSink | undefined): LogSink {
     const keep = (fields: object, text: string): void => {
       this.log.push({ text, error: "err" in fields ? fields.err : undefined });
@@ -84,15 +84,15 @@ export class TestApp {
   }
 }
 
-/** Returns the app of a definition. Starts it, with `data`, if it does not run. */
+/** Returns the app for a definition. Starts it with `data` if it is not running. */
 export async function appOf(target: TestTarget, data: unknown): Promise<TestApp> {
   return apps.get(target) ?? startApp(target, { data });
 }
 
 /**
- * Starts the app of a definition.
+ * Starts the app for a definition.
  *
- * @throws SIM_ERR_OPTION_INVALID if it runs already; whatever its `start` throws
+ * @throws SIM_ERR_OPTION_INVALID if the app is already running; whatever its `start` throws
  */
 export async function startApp(target: TestTarget, options: StartOptions): Promise<TestApp> {
   if (apps.has(target)) {
@@ -108,7 +108,7 @@ export async function startApp(target: TestTarget, options: StartOptions): Promi
   }
 }
 
-/** Returns the app of a definition and forgets it; undefined if it does not run. */
+/** Returns the app for a definition and forgets it; undefined if it is not running. */
 export async function takeApp(target: TestTarget): Promise<TestApp | undefined> {
   const app = await apps.get(target);
   apps.delete(target);

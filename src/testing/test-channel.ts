@@ -1,5 +1,5 @@
 /**
- * A topic that a test has joined or was refused, and a test's own subscription to a topic.
+ * A topic that a test has joined or tried to join, and a test's own subscription to a topic.
  *
  * Runs on: the thread of a test.
  */
@@ -10,15 +10,18 @@ import type { SoloSubscriber } from "../solo/solo-shard.ts";
 import { Inbox } from "./inbox.ts";
 import type { TestPush, TestSocket } from "./test-socket.ts";
 
-/** A broadcast, as a subscription of the test sees it. */
+/** A broadcast, as received by a test's subscription. */
 export type TestBroadcast = Parameters<SoloSubscriber>[0];
 
-/** A test's own subscription to a topic, which needs no joined client. Made by `subscribe`. */
+/**
+ * A test's own subscription to a topic, which does not require a client to join. Created by
+ * `subscribe`.
+ */
 export class TestSubscriber {
   readonly socket: TestSocket;
   readonly topic: string;
   readonly broadcasts = new Inbox<TestBroadcast>();
-  /** Its handler in the registry, by which a broadcast can leave it out. */
+  /** The subscription's handler, which a broadcast can exclude. */
   readonly handler: SoloSubscriber = (broadcast) => this.broadcasts.add(broadcast);
 
   constructor(socket: TestSocket, topic: string) {
@@ -28,7 +31,7 @@ export class TestSubscriber {
   }
 }
 
-/** What a TestChannel has. */
+/** The parts of a TestChannel. */
 export interface TestChannelParts {
   readonly socket: TestSocket;
   readonly topic: string;
@@ -37,14 +40,14 @@ export interface TestChannelParts {
   readonly subscriber: TestSubscriber | undefined;
 }
 
-/** The client's side of a channel. Made by `join` and `subscribeAndJoin`. */
+/** The client's side of a channel. Created by `join` and `subscribeAndJoin`. */
 export class TestChannel {
   readonly socket: TestSocket;
   readonly topic: string;
   readonly joinRef: string;
   /** The server's side; undefined if the join was refused. */
   readonly channel: SoloChannel | undefined;
-  /** The test's subscription to the topic, if `subscribeAndJoin` made one. */
+  /** The test's subscription to the topic, if `subscribeAndJoin` created one. */
   readonly subscriber: TestSubscriber | undefined;
 
   constructor(parts: TestChannelParts) {
@@ -65,7 +68,10 @@ export class TestChannel {
     return this.channel?.hasEnded ?? true;
   }
 
-  /** Sends an event to the channel, as the client does. The payload goes as JSON, bytes as a binary frame. */
+  /**
+   * Sends an event to the channel, as a client does. The payload is sent as JSON, or as a binary
+   * frame if it is bytes.
+   */
   push(event: string, payload: unknown = {}): TestPush {
     return this.socket.push(this.joinRef, this.topic, event, payload);
   }

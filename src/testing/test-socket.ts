@@ -1,5 +1,5 @@
 /**
- * A client's connection in a test: what it sends, and everything that came over it.
+ * A client's connection in a test: sends messages, and records everything that it receives.
  *
  * Runs on: the thread of a test.
  */
@@ -13,7 +13,7 @@ import { clientFrame, readFrame } from "./frames.ts";
 import { Inbox } from "./inbox.ts";
 import type { LogLine, TestApp } from "./test-app.ts";
 
-/** A message that the server sent to the client: a push, or a broadcast on a topic it has joined. */
+/** A message that the server sent to the client: a push, or a broadcast on a joined topic. */
 export interface TestMessage {
   /** `joinRef` of the channel that pushed it; null for a broadcast. */
   readonly joinRef: string | null;
@@ -24,23 +24,23 @@ export interface TestMessage {
 
 /** A reply. */
 export interface TestReply {
-  /** `ok`, `error`, or a status of the channel's own. */
+  /** `ok`, `error`, or a custom status. */
   readonly status: string;
   readonly response: unknown;
 }
 
-/** A connection. Made by `connect`. */
+/** A connection. Created by `connect`. */
 export class TestSocket implements SoloClient {
   /**
-   * How long assertions on this connection wait by default (ms). Under virtual time: how much real
-   * time threads, files and networks get.
+   * Default time limit of assertions on this connection (ms). Under virtual time: real time allowed
+   * for threads, files and networks.
    */
   readonly timeoutMs: number;
   /** All frames from the server, in order; binary frames as hex. */
   readonly frames: string[] = [];
   /** Messages from the server that are not replies. */
   readonly inbox = new Inbox<TestMessage>();
-  /** Code with which the server closed the connection. At most one. */
+  /** Code with which the server closed the connection; at most one. */
   readonly closes = new Inbox<number>();
   /** Channels that this connection has joined, including those that have ended. */
   readonly channels = new Set<SoloChannel>();
@@ -61,7 +61,7 @@ export class TestSocket implements SoloClient {
     return this.connection.socketId;
   }
 
-  /** Assigns that `connect` returned. Those of a channel are on `TestChannel`. */
+  /** Assigns returned by `connect`. A channel's assigns are on `TestChannel`. */
   get assigns(): Readonly<Record<string, unknown>> {
     return this.connection.assigns as Readonly<Record<string, unknown>>;
   }
@@ -76,7 +76,7 @@ export class TestSocket implements SoloClient {
     return this.connection.isOpen;
   }
 
-  /** Warnings and errors that the app has logged since this connection was made. */
+  /** Warnings and errors that the app has logged since this connection was opened. */
   get log(): readonly LogLine[] {
     return this.app.log.slice(this.#logStart);
   }
@@ -87,12 +87,12 @@ export class TestSocket implements SoloClient {
     throw makeError("SIM_ERR_INTERNAL", "a test's socket without its connection");
   }
 
-  /** Sets the server's side. Called once, after `connect` has accepted. */
+  /** Sets the server's side. Called once, after `connect` has accepted the connection. */
   attach(connection: SoloConnection): void {
     this.#connection = connection;
   }
 
-  /** Returns a ref that was not used yet. */
+  /** Returns a ref that has not been used yet. */
   takeRef(): string {
     const ref = String(this.#nextRef);
     this.#nextRef += 1;
@@ -123,10 +123,10 @@ export class TestSocket implements SoloClient {
   }
 }
 
-/** A message that a test has sent, and the replies to it. */
+/** A message sent by a test, with its replies. */
 export class TestPush {
   readonly socket: TestSocket;
-  /** Number that the replies carry on the wire. */
+  /** The ref that the replies carry on the wire. */
   readonly ref: string;
   readonly topic: string;
   readonly event: string;
@@ -139,12 +139,15 @@ export class TestPush {
     this.event = event;
   }
 
-  /** The first reply. Rejects with an AssertionError if none comes within the socket's `timeoutMs`. */
+  /**
+   * The first reply. Rejects with an AssertionError if none arrives within the socket's
+   * `timeoutMs`.
+   */
   get reply(): Promise<TestReply> {
     return this.firstReply();
   }
 
-  /** Returns the first reply, which assertions still find. Rejects as `reply` does. */
+  /** Returns the first reply without removing it for assertions. Rejects as `reply` does. */
   async firstReply(): Promise<TestReply> {
     const { socket } = this;
     const wait = { timeoutMs: undefined, patienceMs: socket.timeoutMs };

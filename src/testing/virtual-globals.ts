@@ -1,5 +1,6 @@
 /**
- * Replacements for the clocks and timers of Node.js, with the same signatures, on virtual time.
+ * Replacements for the clocks and timers of Node.js, with the same signatures, based on virtual
+ * time.
  *
  * Runs on: the thread of a test.
  */
@@ -11,7 +12,7 @@ import { VirtualTimer, type VirtualTimers } from "./virtual-timers.ts";
 
 type Callback = (...args: unknown[]) => void;
 type SetTimer = (callback: Callback, delayMs?: unknown, ...args: unknown[]) => VirtualTimer;
-/** Starts something. Returns a function that cancels it. */
+/** Starts an operation. Returns a function that cancels it. */
 type Begin = (wake: () => void) => () => void;
 type Named = Readonly<Record<string, unknown>>;
 
@@ -26,9 +27,9 @@ interface SleepOptions {
 }
 
 /**
- * Makes the replacements.
+ * Creates the replacements.
  *
- * @param immediates - collects immediates that have not run yet. They are real ones
+ * @param immediates - collects pending immediates, which are real ones
  */
 export function makeVirtualGlobals(
   timers: VirtualTimers,
@@ -82,7 +83,7 @@ function timersOf(timers: VirtualTimers): Timers {
   return {
     setTimeout: set(false),
     setInterval: set(true),
-    // Timers set before the installation are real ones.
+    // Timers that were set before the installation are real ones.
     clear(timer) {
       const own = timer instanceof VirtualTimer ? timer : timers.find(timer);
       if (own) timers.clear(own);
@@ -123,7 +124,7 @@ export function makeVirtualDate(now: () => number): typeof Date {
   });
 }
 
-/** Returns a promise for a value, which an aborted signal rejects. */
+/** Returns a promise for a value. Aborting the signal rejects the promise. */
 async function promised(
   begin: Begin,
   value: unknown,

@@ -1,10 +1,10 @@
 /**
- * Virtual time: stands still until a test moves it.
+ * Virtual time, which stands still until a test advances it.
  *
  * While it is installed, it replaces the clocks and timers of the process: setTimeout, setInterval,
- * Date, performance.now, and those of `node:timers` and `node:timers/promises`. So it works for all
- * code of an app, and no code has to know of it. Not replaced: process.hrtime, AbortSignal.timeout,
- * files, networks, threads.
+ * Date, performance.now, and those of `node:timers` and `node:timers/promises`. It therefore works
+ * for all code of an app, without changes to the code. It does not replace process.hrtime,
+ * AbortSignal.timeout, files, networks or threads.
  *
  *   off --begin--> standing --pass--> moving --time has passed, or nobody waits--> standing
  *                       ^                  |
@@ -24,9 +24,9 @@ import { REAL, type TestTime, type Wait, type Waiting } from "./real-time.ts";
 import { makeVirtualDate, makeVirtualGlobals } from "./virtual-globals.ts";
 import { VirtualTimers } from "./virtual-timers.ts";
 
-/** Most turns of the event loop to wait for code that sets immediates again and again. */
+/** Maximum number of event loop turns to wait for code that keeps setting immediates. */
 const MOST_TURNS = 1_000;
-/** Turns to wait in any case, because some promises of the runtime need one to settle. */
+/** Minimum number of turns to wait, because some promises of the runtime need a turn to settle. */
 const LEAST_TURNS = 2;
 
 /** True while virtual time is installed. */
@@ -40,7 +40,7 @@ export class VirtualTime implements TestTime {
   readonly #startedAt = REAL.now();
   readonly #restore: (() => void)[] = [];
   #isInstalled = false;
-  /** Settles when the time does not move. */
+  /** Settles when no call of `pass` is in progress. */
   #moved: Promise<unknown> = Promise.resolve();
 
   /** @param startsAtMs - first result of `Date.now()` */
@@ -48,7 +48,7 @@ export class VirtualTime implements TestTime {
     this.#startedMs = startsAtMs;
   }
 
-  /** Current time, as `Date.now()` returns it. */
+  /** Current time, as returned by `Date.now()`. */
   get nowMs(): number {
     return this.#startedMs + this.#timers.nowMs;
   }
@@ -82,7 +82,7 @@ export class VirtualTime implements TestTime {
     syncBuiltinESMExports();
   }
 
-  /** Restores the process's clocks and timers. Virtual timers that still wait never fire. */
+  /** Restores the process's clocks and timers. Pending virtual timers never fire. */
   end(): void {
     if (!this.#isInstalled) return;
     this.#isInstalled = false;
@@ -92,9 +92,9 @@ export class VirtualTime implements TestTime {
   }
 
   /**
-   * Lets time pass: fires timers one by one, and lets promises settle after each.
+   * Lets time pass: fires timers one by one, and lets promises settle after each timer.
    *
-   * @param isOver - called after each timer; true if the rest is not needed
+   * @param isOver - called after each timer; returns true to skip the remaining time
    */
   async pass(durationMs: number, isOver: () => boolean = () => false): Promise<void> {
     const moved = this.#moved.then(async () => this.#pass(durationMs, isOver));

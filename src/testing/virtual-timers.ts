@@ -1,20 +1,20 @@
 /**
- * The timers of virtual time. They fire in the order in which they are due; those that are due at the
- * same time fire in the order in which they were set.
+ * The timers of virtual time. They fire in the order in which they are due; timers that are due at
+ * the same time fire in the order in which they were set.
  *
  * Runs on: the thread of a test.
  */
 
-/** Longest delay of a timer (ms). Node.js changes a longer one to 1 ms. */
+/** Maximum delay of a timer (ms). Node.js changes a longer delay to 1 ms. */
 const MAX_DELAY_MS = 2_147_483_647;
 
 /** Callback of a timer. */
 export type TimerCall = () => void;
 
-/** A timer, with the methods of a Timeout of Node.js. */
+/** A timer, with the methods of Node.js's Timeout. */
 export class VirtualTimer {
   dueMs = 0;
-  /** Counts up with each `set`, to sort timers that are due at the same time. */
+  /** Increases with each `set`, to sort timers that are due at the same time. */
   order = 0;
   readonly call: TimerCall;
   readonly delayMs: number;
@@ -78,14 +78,14 @@ export class VirtualTimers {
     return this.#nowMs;
   }
 
-  /** Makes a timer and sets it. */
+  /** Creates a timer and sets it. */
   make(call: TimerCall, delayMs: unknown, repeats: boolean): VirtualTimer {
     const timer = new VirtualTimer(this, call, usableDelay(delayMs), repeats);
     this.set(timer);
     return timer;
   }
 
-  /** Sets a timer to fire after its whole delay from now. */
+  /** Sets a timer to fire after its full delay from now. */
   set(timer: VirtualTimer): void {
     this.clear(timer);
     timer.dueMs = this.#nowMs + timer.delayMs;
@@ -114,9 +114,9 @@ export class VirtualTimers {
   }
 
   /**
-   * Moves the time to the next timer that is due until `untilMs`, and fires it.
+   * Advances the time to the next timer due by `untilMs`, and fires it.
    *
-   * @returns false if there is none; then the time is `untilMs`
+   * @returns false if there is no such timer; the time is then `untilMs`
    */
   fireNext(untilMs: number): boolean {
     const timer = this.#waiting.at(-1);
@@ -146,7 +146,7 @@ export class VirtualTimers {
   }
 }
 
-/** Returns a delay as Node.js reads it: whole milliseconds, at least 1. */
+/** Converts a delay as Node.js does: to whole milliseconds, at least 1. */
 function usableDelay(delayMs: unknown): number {
   const wholeMs = Math.trunc(Number(delayMs));
   return wholeMs >= 1 && wholeMs <= MAX_DELAY_MS ? wholeMs : 1;

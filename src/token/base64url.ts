@@ -1,5 +1,5 @@
 /**
- * Base64 for URLs without padding. Each sequence of bytes has exactly one text.
+ * Base64 for URLs, without padding. Each sequence of bytes has exactly one encoding.
  *
  * Runs on: any thread. Pure functions.
  */
@@ -12,9 +12,9 @@ export function encodeBase64Url(bytes: Uint8Array): string {
 }
 
 /**
- * Decodes bytes. Returns undefined for any text that `encodeBase64Url` does not write.
+ * Decodes bytes. Returns undefined for any text that `encodeBase64Url` would not produce.
  *
- * Unused bits at the end must be zero, so that no two texts are the same token.
+ * Unused bits at the end must be zero, so that two texts never decode to the same token.
  */
 export function tryDecodeBase64Url(text: string): Buffer | undefined {
   if (!ALPHABET.test(text)) return undefined;

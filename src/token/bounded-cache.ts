@@ -1,8 +1,8 @@
 /**
- * A cache of a bounded number of values by name.
+ * A cache with a limited number of values, by name.
  *
  * Runs on: any thread; each has its own.
- * Full: drops the oldest value, which is made again when it is next asked for.
+ * Full: drops the oldest value, which is created again when it is next needed.
  */
 
 /** Values by name. */
@@ -10,12 +10,12 @@ export class BoundedCache<Name, Value> {
   readonly #bound: number;
   readonly #values = new Map<Name, Value>();
 
-  /** @param bound - how many values are kept */
+  /** @param bound - maximum number of values */
   constructor(bound: number) {
     this.#bound = bound;
   }
 
-  /** Returns the value of a name, and makes it if it is missing. @throws what `make` throws */
+  /** Returns the value for a name, creating it if necessary. @throws whatever `make` throws */
   get(name: Name, make: () => Value): Value {
     const known = this.#values.get(name);
     if (known !== undefined) return known;

@@ -1,9 +1,9 @@
 /**
- * A term compressed with zlib, as `term_to_binary` writes it with the option `compressed`.
+ * A term compressed with zlib, as written by `term_to_binary` with the option `compressed`.
  *
  * Runs on: any thread. Pure functions.
- * Full:    a term that announces more than MAX_TERM_BYTES is refused before it is inflated. Inflating
- *          stops as soon as there is more than the term announces.
+ * Full:    a term whose announced length exceeds MAX_TERM_BYTES is rejected before it is inflated.
+ *          Inflating stops as soon as the output exceeds the announced length.
  */
 
 import { inflateSync } from "node:zlib";
@@ -11,14 +11,14 @@ import { inflateSync } from "node:zlib";
 import { makeError } from "../errors.ts";
 import { MAX_TERM_BYTES } from "./term-format.ts";
 
-/** Bytes before zlib's: version, tag and length. */
+/** Number of bytes before the zlib data: version, tag and length. */
 const HEAD_BYTES = 6;
 const LENGTH_OFFSET = 2;
 
 /**
  * Returns the term inside a compressed one, starting at its tag.
  *
- * @throws SIM_ERR_TERM if its length is not as announced, or above the bound
+ * @throws SIM_ERR_TERM if the length differs from the announced length or exceeds the limit
  */
 export function inflatedTerm(bytes: Uint8Array): Uint8Array {
   const head = Buffer.from(bytes.subarray(0, HEAD_BYTES));

@@ -1,5 +1,5 @@
 /**
- * `simurgh/token`: tokens of this server, of Phoenix, and JSON Web Tokens.
+ * `simurgh/token`: tokens of this server and of Phoenix, and JSON Web Tokens.
  *
  * Runs on: any thread.
  */

@@ -4,12 +4,13 @@
  *   none --a token--> fetched --older than cacheMs, or an unknown key--> fetched again
  *                        +--that fails--> the known keys are used for staleMs; then none
  *
- * Tokens that arrive during a fetch wait for it. Tokens with unknown keys cause one fetch per
- * `cooldownMs`, not one each. After a fetch has failed there is no other for `retryMs`, and tokens that
- * arrive meanwhile do not wait.
+ * Tokens that arrive during a fetch wait for it. Tokens with unknown keys cause at most one fetch
+ * per `cooldownMs`. After a failed fetch, no other fetch is started for `retryMs`, and tokens that
+ * arrive in the meantime do not wait.
  *
  * Runs on: any thread; each shard has its own.
- * Full: an answer above 1 MiB counts as a failed fetch. With more than 64 issuers, the oldest is dropped.
+ * Full: a response larger than 1 MiB counts as a failed fetch. With more than 64 issuers, the
+ *       oldest is dropped.
  */
 
 import type { createRemoteJWKSet } from "jose/jwks/remote";
@@ -18,19 +19,21 @@ import { invalidOption } from "../definition-checks.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { loadJose, type Jose } from "./jose.ts";
 
-/** How the keys of an issuer are cached. */
+/** Options for caching an issuer's keys. */
 export interface JwksOptions {
-  /** How long keys are used before they are fetched again (ms): 0, or at least 1 000. Default: 600 000. */
+  /** Age at which keys are fetched again (ms): 0, or at least 1 000. Default: 600 000. */
   readonly cacheMs?: number | undefined;
-  /** Shortest time between fetches for unknown keys (ms): 0, or at least 1 000. Default: 30 000. */
+  /** Minimum time between fetches for unknown keys (ms): 0, or at least 1 000. Default: 30 000. */
   readonly cooldownMs?: number | undefined;
-  /** Time limit of a fetch (ms), at least 50. Default: 5 000. */
+  /** Time limit for a fetch (ms), at least 50. Default: 5 000. */
   readonly timeoutMs?: number | undefined;
-  /** Shortest time from a failed fetch to the next (ms): 0, or at least 50. Default: 1 000. */
+  /**
+   * Minimum time between a failed fetch and the next one (ms): 0, or at least 50. Default: 1 000.
+   */
   readonly retryMs?: number | undefined;
   /**
-   * How long keys are used beyond `cacheMs` if they cannot be fetched (ms): 0, or at least 1 000.
-   * Default: 3 600 000.
+   * Time after `cacheMs` during which keys are still used if they cannot be fetched (ms): 0, or at
+   * least 1 000. Default: 3 600 000.
    */
   readonly staleMs?: number | undefined;
 }
@@ -45,7 +48,7 @@ const DEFAULTS = {
 
 type Settings = { readonly [Name in keyof typeof DEFAULTS]: number };
 
-/** Range of each time. Its lower end is above most times that are meant in seconds. */
+/** Valid range of each time. The minimum rejects most values that were meant in seconds. */
 const TIMES: Readonly<Record<keyof Settings, { leastMs: number; isZeroAllowed: boolean }>> = {
   cacheMs: { leastMs: 1_000, isZeroAllowed: true },
   cooldownMs: { leastMs: 1_000, isZeroAllowed: true },
@@ -67,7 +70,7 @@ const MOST_BYTES = 1_048_576;
 const issuers = new BoundedCache<string, RemoteKeys>(64);
 
 /**
- * Returns the keys of an issuer: the same object for the same address and settings.
+ * Returns an issuer's keys: the same object for the same address and settings.
  *
  * @throws SIM_ERR_OPTION_INVALID if the address is not a URL, or a time is out of range
  */
@@ -88,7 +91,7 @@ function checkTime(name: keyof Settings, value: unknown): void {
   throw invalidOption(`jwks.${name} must be ${rule}, got ${String(value)}`);
 }
 
-/** Thrown when there are no keys of an issuer. */
+/** Thrown when no keys are available for an issuer. */
 export class KeysUnavailable extends Error {}
 
 /** The keys of one issuer. */
@@ -104,14 +107,17 @@ export class RemoteKeys {
     this.#settings = settings;
   }
 
-  /** Returns the function that finds the key of a token. It throws KeysUnavailable, or what jose throws. */
+  /**
+   * Returns a function that finds the key for a token. It throws KeysUnavailable or whatever jose
+   * throws.
+   */
   async finder(): Promise<Find> {
     const jose = await loadJose();
     this.#set ??= this.#makeSet(jose);
     const set = this.#set;
     const failure = this.#failure?.error;
     if (failure && !set.fresh && this.#isUsable(set)) {
-      // The last fetch has failed, so no token waits for the next.
+      // The last fetch failed, so no token waits for the next one.
       set.reload().catch(() => {});
       return this.#findStale(jose, set, failure);
     }
@@ -125,7 +131,7 @@ export class RemoteKeys {
     };
   }
 
-  /** Reports whether there are keys that are not too old to use after a failed fetch. */
+  /** Reports whether the known keys are recent enough to use after a failed fetch. */
   #isUsable(set: RemoteSet): boolean {
     const { cacheMs, staleMs } = this.#settings;
     const ageMs = performance.now() - this.#fetchedAtMs;
@@ -142,7 +148,7 @@ export class RemoteKeys {
     });
   }
 
-  /** Returns the function that finds keys among those of the last fetch that succeeded. */
+  /** Returns a function that finds keys among those from the last successful fetch. */
   #findStale({ createLocalJWKSet }: Jose, set: RemoteSet, failure: Error): Find {
     const known = set.jwks();
     if (!known || !this.#isUsable(set)) throw failure;
@@ -151,7 +157,7 @@ export class RemoteKeys {
       try {
         return await find(header, token);
       } catch (error) {
-        // The key may be newer than the last fetch that succeeded.
+        // The key may be newer than the last successful fetch.
         throw hasJoseCode(error, "ERR_JWKS_NO_MATCHING_KEY") ? failure : error;
       }
     };
@@ -174,7 +180,7 @@ export class RemoteKeys {
   }
 }
 
-/** Reports whether an error is one of jose's with a code. */
+/** Reports whether an error is a jose error with the given code. */
 export function hasJoseCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
@@ -187,7 +193,7 @@ function isOfFetch(error: unknown): error is Error {
   );
 }
 
-/** Fetches a JWKS as text. @throws what is wrong with the answer */
+/** Fetches a JWKS as text. @throws an error that describes what is wrong with the response */
 async function fetchText(url: string, init: RequestInit): Promise<string> {
   const response = await fetch(url, init);
   if (response.status !== 200) {
@@ -221,7 +227,7 @@ function urlOf(given: string | URL): URL {
   throw invalidOption(`jwksUrl must be a URL of https: or http:, got ${String(given)}`);
 }
 
-/** Returns the options that are given. An undefined one means the default. */
+/** Returns the options without undefined ones, which mean the default. */
 function definedOf(options: JwksOptions): Partial<Settings> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

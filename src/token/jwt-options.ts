@@ -1,10 +1,11 @@
 /**
  * Options of `verifyJwt`: the keys, the algorithms, and the claims that a token must have.
  *
- * The kind of key decides which algorithms are possible, and never the token. So a token with the
- * algorithm `none`, or with HS256 where the options have a public key, is refused before a key is used.
+ * The kind of key, never the token, determines the possible algorithms. A token with the algorithm
+ * `none`, or with HS256 if the options contain a public key, is therefore rejected before a key is
+ * used.
  *
- * Runs on: any thread. Pure but for a cache of parsed keys.
+ * Runs on: any thread. Pure except for a cache of parsed keys.
  */
 
 import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
@@ -16,10 +17,10 @@ import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.
 import { checkSchema, type Schema } from "./token-schema.ts";
 import { checkNames } from "./token-options.ts";
 
-/** Keys that tokens are signed with: exactly one of three kinds. */
+/** Keys for verifying tokens: exactly one of three kinds. */
 export type JwtKeys =
   | {
-      /** URL of the issuer's JWKS, which has its public keys. Each shard caches them. */
+      /** URL of the issuer's JWKS, which contains its public keys. Each shard caches them. */
       readonly jwksUrl: string | URL;
       readonly jwks?: JwksOptions | undefined;
       readonly secret?: undefined;
@@ -40,24 +41,24 @@ export type JwtKeys =
       readonly secret?: undefined;
     };
 
-/** What a token must have besides a valid signature. */
+/** Requirements for a token besides a valid signature. */
 export interface JwtChecks<Claims> {
   /** Accepted issuers (`iss`). */
   readonly issuer?: string | readonly string[] | undefined;
-  /** Accepted audiences (`aud`); a token needs one of them. */
+  /** Accepted audiences (`aud`); a token must contain one of them. */
   readonly audience?: string | readonly string[] | undefined;
-  /** Accepted algorithms. Default: all that fit a public key; HS256 for a secret. */
+  /** Accepted algorithms. Default: all that a public key supports; HS256 for a secret. */
   readonly algorithms?: readonly string[] | undefined;
   /** Claims that a token must have. Default: `exp`. */
   readonly requiredClaims?: readonly string[] | undefined;
-  /** Required `typ` of the header, as in "at+jwt". */
+  /** Required `typ` in the header, such as "at+jwt". */
   readonly type?: string | undefined;
   /**
-   * Age at which a token has expired, counted from `iat`, whatever its `exp` (ms). At least 1 000,
+   * Maximum age of a token, counted from `iat` and regardless of `exp` (ms). At least 1 000,
    * because times in a JWT are whole seconds.
    */
   readonly maxAgeMs?: number | undefined;
-  /** How far the issuer's clock may be off (ms): 0, or at least 1 000. Default: 0. */
+  /** Tolerated deviation of the issuer's clock (ms): 0, or at least 1 000. Default: 0. */
   readonly clockToleranceMs?: number | undefined;
   /** A Standard Schema (zod, valibot, arktype, …) that checks the claims and types them. */
   readonly schema?: Schema<Claims> | undefined;
@@ -79,7 +80,7 @@ export interface JwtClaims {
   readonly [name: string]: unknown;
 }
 
-/** Key to verify tokens with. */
+/** A key for verifying tokens. */
 export type JwtKey =
   | { readonly kind: "remote"; readonly keys: RemoteKeys }
   | { readonly kind: "local"; readonly key: Uint8Array | KeyObject };
@@ -105,9 +106,11 @@ const ASYMMETRIC = [...RSA, ...Object.values(CURVES), ...ED25519];
 
 const MIN_SECRET_BYTES = 32;
 const MIN_RSA_BITS = 2_048;
-/** Longest time: ten years. */
+/** Maximum for times: ten years. */
 const LONGEST_MS = 315_360_000_000;
-/** Shortest time, because times in a JWT are whole seconds. A shorter one was meant in seconds. */
+/**
+ * Minimum for times, because times in a JWT are whole seconds. A lower value was meant in seconds.
+ */
 const SHORTEST_MS = 1_000;
 const KEY_NAMES = ["jwksUrl", "secret", "publicKey"] as const;
 const NAMES = [
@@ -128,7 +131,7 @@ const publicKeys = new BoundedCache<string, KeyObject>(64);
 /**
  * Checks options, and fills in defaults.
  *
- * @throws SIM_ERR_OPTION_INVALID for a wrong option; the message shows no secret and no key
+ * @throws SIM_ERR_OPTION_INVALID for an invalid option; the message contains no secret or key
  */
 export function planOf(options: JwtOptions<unknown>): JwtPlan {
   checkNames(options, NAMES);

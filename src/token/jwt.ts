@@ -1,10 +1,10 @@
 /**
  * `verifyJwt`: checks the signature, the times and the claims of a JSON Web Token.
  *
- * The result has the time at which the token expires, for `connect`. The cryptography is that of
- * `jose`; this file calls it, and turns its errors into reasons.
+ * The result includes the token's expiry time, for `connect`. This file calls `jose` for all
+ * cryptography, and translates its errors into reasons.
  *
- * Runs on: any thread; each caches the keys of issuers.
+ * Runs on: any thread; each thread caches the issuers' keys.
  */
 
 import { makeError } from "../errors.ts";
@@ -25,16 +25,18 @@ export type JwtResult<Claims = JwtClaims> =
   | {
       readonly ok: true;
       readonly claims: Claims;
-      /** When the token expires (ms since 1970), for `ok` in `connect`; undefined: never. */
+      /**
+       * Expiry time (ms since 1970), for `ok` in `connect`; undefined if the token never expires.
+       */
       readonly expiresAtMs: number | undefined;
     }
   | JwtFailure;
 
 /**
- * Why a token is refused.
+ * Reason for refusing a token.
  *
  * - `missing`: there is no token
- * - `invalid`: it is not a JWT, or not signed with a key and an algorithm of the options
+ * - `invalid`: it is not a JWT, or is not signed with an accepted key and algorithm
  * - `expired`: its `exp` is in the past, or it is older than `maxAgeMs`
  * - `early`: its `nbf` or `iat` is in the future
  * - `invalid_claims`: the signature is valid, but the issuer, the audience, the type or a required
@@ -49,20 +51,20 @@ export type JwtRefusal =
   | "invalid_claims"
   | "unavailable";
 
-/** A refusal, for a client and for a log. */
+/** Details of a refusal, for the client and for the log. */
 export interface JwtFailure {
   readonly ok: false;
   /** Safe to send to a client. */
   readonly reason: JwtRefusal;
-  /** A sentence for a log. */
+  /** A sentence for the log. */
   readonly detail: string;
-  /** Issues that the schema has found. */
+  /** Issues found by the schema. */
   readonly issues?: TokenIssues;
 }
 
 type Payload = JwtClaims & { readonly [name: string]: unknown };
 
-/** Longest token that is accepted (characters). */
+/** Maximum length of an accepted token (characters). */
 const MOST_LENGTH = 65_536;
 /** Times in a JWT, and the options of jose, are in seconds. */
 const MS_PER_SECOND = 1_000;
@@ -76,8 +78,9 @@ const MS_PER_SECOND = 1_000;
  * return ok({ user: token.claims.sub }, token);
  * ```
  *
- * @param token - whatever a client sent; null and undefined count as missing
- * @throws SIM_ERR_OPTION_INVALID for a wrong option, as a rejection; never for a token
+ * @param token - the client's value, of any type; null and undefined count as missing
+ * @throws SIM_ERR_OPTION_INVALID for an invalid option, as a rejection, but never for an invalid
+ *   token
  */
 export async function verifyJwt<Claims = JwtClaims>(
   token: unknown,
@@ -139,7 +142,7 @@ async function verifiedBy(jose: Jose, token: string, key: Key, checks: Checks): 
   return payload;
 }
 
-/** The error that jose throws for a token without a `kid`, if several keys may have signed it. */
+/** The error that jose throws for a token without a `kid` that several keys may have signed. */
 interface SeveralKeys extends Error {
   [Symbol.asyncIterator](): AsyncIterableIterator<Key>;
 }
@@ -182,7 +185,7 @@ function refusalOf(error: unknown): JwtFailure {
   }
 }
 
-/** Reports whether a claim is a time in the future, and not missing or malformed. */
+/** Reports whether a time claim is in the future, as opposed to missing or malformed. */
 function isEarly(error: Error): boolean {
   const { claim, reason } = error as { readonly claim?: unknown; readonly reason?: unknown };
   return (claim === "nbf" || claim === "iat") && reason === "check_failed";
@@ -192,7 +195,7 @@ function refused(reason: JwtRefusal, detail: string): JwtFailure {
   return { ok: false, reason, detail };
 }
 
-/** Returns when a token stops being accepted; undefined if it never does. */
+/** Returns the time at which a token stops being accepted; undefined if it never expires. */
 function endMsOf(
   { exp, iat }: Payload,
   { maxAgeMs, clockToleranceMs }: JwtPlan,

@@ -2,15 +2,15 @@
  * Keys derived from an application's secret with PBKDF2 (RFC 8018), each derived once.
  *
  * Runs on: any thread; each has its own cache.
- * Full:    drops the least recently used key, which is derived again when it is next asked for.
+ * Full:    drops the least recently used key, which is derived again when it is next needed.
  */
 
 import { pbkdf2Sync } from "node:crypto";
 
-/** Digest of a derivation, named as in Phoenix. */
+/** Digest for key derivation, named as in Phoenix. */
 export type KeyDigest = "sha256" | "sha384" | "sha512";
 
-/** How a key is derived from a secret and a salt. */
+/** Parameters for deriving a key from a secret and a salt. */
 export interface KeyShape {
   readonly iterations: number;
   readonly lengthBytes: number;
@@ -20,7 +20,7 @@ export interface KeyShape {
 /** Derived keys by secret, salt and derivation. */
 export class KeyCache {
   readonly #capacity: number;
-  // Sorted by last use, the oldest first.
+  // Sorted by last use, least recently used first.
   readonly #keys = new Map<string, Buffer>();
 
   constructor(capacity: number) {
@@ -31,7 +31,9 @@ export class KeyCache {
     return this.#keys.size;
   }
 
-  /** Returns the key of a secret and a salt. The buffer is shared: do not write to it. */
+  /**
+   * Returns the key derived from a secret and a salt. The buffer is shared, so do not write to it.
+   */
   derive(secret: string, salt: string, shape: KeyShape): Buffer {
     const { iterations, lengthBytes, digest } = shape;
     const name = JSON.stringify([secret, salt, iterations, lengthBytes, digest]);

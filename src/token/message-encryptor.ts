@@ -1,5 +1,5 @@
 /**
- * Encrypted messages of Plug.Crypto.MessageEncryptor: its current form, and that of 1.x.
+ * Encrypted messages of Plug.Crypto.MessageEncryptor, in the current form and in the form of 1.x.
  *
  *   "XCP."        nonce (24) | tag (16) | ciphertext       in base64url, as one
  *   "QTEyOEdDTQ." wrapped key "." nonce (12) "." ciphertext "." tag (16)      each in base64url
@@ -14,7 +14,7 @@ import { createDecipheriv, randomBytes } from "node:crypto";
 import { encodeBase64Url, tryDecodeBase64Url } from "./base64url.ts";
 import { KEY_BYTES, NONCE_BYTES, seal, TAG_BYTES, tryOpen } from "./xchacha20.ts";
 
-/** Additional data of every message. It has named this one algorithm since the first version. */
+/** Additional data of every message: the first version's algorithm, kept in all later versions. */
 const ADDITIONAL = Buffer.from("A128GCM");
 
 const XCHACHA_PREFIX = "XCP.";
@@ -60,7 +60,7 @@ function tryDecryptXChaCha(text: string, secret: Buffer): Buffer | undefined {
 }
 
 function tryDecryptGcm(text: string, { secret, signSecret }: MessageKeys): Buffer | undefined {
-  // One part more than a valid token has.
+  // Split into at most one part more than a valid token has.
   const parts = text.split(".", 5).map(tryDecodeBase64Url);
   const [wrapped, nonce, ciphertext, tag] = parts;
   if (parts.length !== 4 || !wrapped || !nonce || !ciphertext || !tag) return undefined;

@@ -23,9 +23,12 @@ export function signMessage(message: Buffer, key: Buffer): string {
   return `${signed}.${encodeBase64Url(hmac("sha256", key, signed))}`;
 }
 
-/** Returns the message of a token of any algorithm; undefined if it was not signed with this key. */
+/**
+ * Returns a token's message, for any of the algorithms; undefined if it was not signed with this
+ * key.
+ */
 export function tryVerifyMessage(token: string, key: Buffer): Buffer | undefined {
-  // One part more than a valid token has, so that a long text is not split further.
+  // At most one part more than a valid token has, so that a long text is not split further.
   const [algorithm = "", message, signature, ...rest] = token.split(".", 4);
   const digest = DIGESTS.get(algorithm);
   if (digest === undefined || message === undefined || signature === undefined) return undefined;

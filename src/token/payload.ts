@@ -1,5 +1,5 @@
 /**
- * The content of a token: data, when it was signed, and how long it is valid.
+ * The content of a token: the data, the time of signing and the lifetime.
  *
  *   {data, signed at (ms), max age (s)}     written and read
  *   {data, signed at (ms)}                  read: plug_crypto before 1.2
@@ -12,20 +12,20 @@ import { encodeTerm } from "./term-encoder.ts";
 import { tryDecodeTerm } from "./term-decoder.ts";
 import { Atom, Tuple, type Term } from "./terms.ts";
 
-/** Latest time that a Date can hold (ms). */
+/** Latest time that a Date can represent (ms). */
 export const LATEST_MS = 8_640_000_000_000_000;
 
-/** How long a token is valid by default (ms): a day. */
+/** Default lifetime of a token (ms): one day. */
 export const DEFAULT_MAX_AGE_MS = 86_400_000;
 
 const MS_PER_SECOND = 1_000;
 const INFINITY = Atom.of("infinity");
 const DATA = Atom.of("data");
 const SIGNED = Atom.of("signed");
-/** Lifetime of a token that has always expired. */
+/** Lifetime of a token that is always expired. */
 const NEVER_VALID = -Infinity;
 
-/** Why a token is refused: there is none, it was not made with this secret, or it is too old. */
+/** Reason for refusing a token: it is missing, was not created with this secret, or is too old. */
 export type TokenRefusal = "missing" | "invalid" | "expired";
 
 /** Result of reading a token. */
@@ -33,7 +33,7 @@ export type TokenResult =
   | { readonly ok: true; readonly data: Term }
   | { readonly ok: false; readonly reason: TokenRefusal };
 
-/** Result of reading a payload, with the time at which it expires; undefined if it never does. */
+/** Result of reading a payload, with its expiry time; undefined if it never expires. */
 export type PayloadResult =
   | { readonly ok: true; readonly data: Term; readonly expiresAtMs: number | undefined }
   | { readonly ok: false; readonly reason: TokenRefusal };
@@ -41,8 +41,8 @@ export type PayloadResult =
 /**
  * Writes the payload of a token.
  *
- * @param maxAgeMs - how long it is valid, or Infinity; written in seconds, with a fraction if needed
- * @throws SIM_ERR_TERM if the data has no form as a term
+ * @param maxAgeMs - lifetime, or Infinity; written in seconds, with a fraction if needed
+ * @throws SIM_ERR_TERM if the data cannot be represented as a term
  */
 export function packPayload(data: unknown, signedAtMs: number, maxAgeMs: number): Buffer {
   const age = maxAgeMs === Infinity ? INFINITY : maxAgeMs / MS_PER_SECOND;
@@ -52,7 +52,7 @@ export function packPayload(data: unknown, signedAtMs: number, maxAgeMs: number)
 /**
  * Reads a payload, and checks that it is still valid.
  *
- * @param maxAgeMs - how long it is valid, or Infinity; undefined: as long as the payload says
+ * @param maxAgeMs - maximum age, or Infinity; undefined uses the payload's own lifetime
  */
 export function unpackPayload(
   payload: Uint8Array,
@@ -72,7 +72,7 @@ export function unpackPayload(
 interface Parts {
   readonly data: Term;
   readonly signedAtMs: Term | undefined;
-  /** How long the token says that it is valid; undefined if that cannot be read. */
+  /** The token's own lifetime; undefined if it cannot be read. */
   readonly lifetimeMs: number | undefined;
 }
 
@@ -89,16 +89,18 @@ function partsOf(term: Term): Parts | undefined {
   return { data, signedAtMs: term.get(SIGNED), lifetimeMs: DEFAULT_MAX_AGE_MS };
 }
 
-/** Returns the lifetime that a token has for its `max_age`, which is in seconds (ms). */
+/** Converts a token's `max_age`, which is in seconds, to a lifetime (ms). */
 function ownLifetimeOf(maxAge: Term | undefined): number | undefined {
   if (maxAge === undefined) return DEFAULT_MAX_AGE_MS;
   if (maxAge === INFINITY) return Infinity;
   if (!isNumber(maxAge)) return undefined;
-  // An integer of Erlang can be too large for a number, but it is not infinity.
+  // An Erlang integer can be too large for a number, but is never infinite.
   return Math.min(lifetimeOf(Number(maxAge), MS_PER_SECOND), Number.MAX_VALUE);
 }
 
-/** Returns a lifetime in whole milliseconds. As in Phoenix, an age of 0 or less has always expired. */
+/**
+ * Returns a lifetime in whole milliseconds. As in Phoenix, a lifetime of 0 or less is always over.
+ */
 function lifetimeOf(age: number, unitMs: number): number {
   return age <= 0 ? NEVER_VALID : Math.trunc(age * unitMs);
 }
@@ -112,7 +114,7 @@ function refusalOf(
   if (lifetimeMs === undefined) return "invalid";
   if (lifetimeMs === Infinity) return undefined;
   if (lifetimeMs === NEVER_VALID) return "expired";
-  // As in Phoenix: tokens of a clock that runs ahead of ours are not valid yet.
+  // As in Phoenix, a token signed by a clock that runs ahead of this one is not valid yet.
   if (signedAtMs > nowMs) return "invalid";
   const endMs = endMsOf(Number(signedAtMs), lifetimeMs);
   return endMs !== undefined && endMs < nowMs ? "expired" : undefined;

@@ -1,9 +1,9 @@
 /**
  * `verifyPhoenixToken`: `Token.verify` for `connect`, with the server's secret and a schema.
  *
- * The result has the time at which the token expires.
+ * The result includes the token's expiry time.
  *
- * Runs on: any thread; pure but for the cache of keys.
+ * Runs on: any thread; pure except for the cache of keys.
  */
 
 import type { TokenRefusal } from "./payload.ts";
@@ -18,16 +18,18 @@ import {
   type TokenIssues,
 } from "./token-schema.ts";
 
-/** An object with the server's secret: a request to connect, a channel's socket, or a context. */
+/**
+ * An object that holds the server's secret: a request to connect, a channel's socket, or a context.
+ */
 export type SecretHolder =
   | { readonly secretKeyBase: string }
   | { readonly context: { readonly secretKeyBase: string } };
 
-/** How a token was made, and what it must contain. */
+/** How a token was created, and what it must contain. */
 export interface PhoenixTokenOptions<Data = Term> extends VerifyOptions {
-  /** What the token is for, as in "user auth"; the same salt as when it was signed. */
+  /** Purpose of the token, such as "user auth"; the salt that it was signed with. */
   readonly salt: string;
-  /** True for a token made by `encrypt`. */
+  /** True for a token created by `encrypt`. */
   readonly encrypted?: boolean | undefined;
   /** A synchronous Standard Schema (zod, valibot, arktype, …) that checks the data and types it. */
   readonly schema?: Schema<Data> | undefined;
@@ -38,32 +40,36 @@ export type PhoenixTokenResult<Data> =
   | {
       readonly ok: true;
       readonly data: Data;
-      /** When the token expires (ms since 1970), for `ok` in `connect`; undefined: never. */
+      /**
+       * Expiry time (ms since 1970), for `ok` in `connect`; undefined if the token never expires.
+       */
       readonly expiresAtMs: number | undefined;
     }
   | PhoenixTokenFailure;
 
-/** Why a token is refused. */
+/** Reason for refusing a token. */
 export interface PhoenixTokenFailure {
   readonly ok: false;
-  /** Safe to send to a client. `invalid_data`: the token is valid, but the schema refuses its data. */
+  /**
+   * Safe to send to a client. `invalid_data`: the token is valid, but the schema rejects its data.
+   */
   readonly reason: TokenRefusal | "invalid_data";
-  /** A sentence for a log. */
+  /** A sentence for the log. */
   readonly detail: string;
-  /** Issues that the schema has found. */
+  /** Issues found by the schema. */
   readonly issues?: TokenIssues;
 }
 
 const DETAILS: Readonly<Record<TokenRefusal, string>> = {
   missing: "there is no token",
   invalid: "the token was not made with this secret, salt and derivation, or was changed",
-  expired: "the token is older than it may be",
+  expired: "the token is too old",
 };
 
 const OWN_OPTIONS = ["salt", "encrypted", "schema", ...VERIFY_OPTIONS] as const;
 
 /**
- * Verifies a token made by Phoenix.Token or by `Token`, and returns its data.
+ * Verifies a token created by Phoenix.Token or by `Token`, and returns its data.
  *
  * ```ts
  * const token = verifyPhoenixToken(request, request.params["token"], { salt: "user auth", schema });
@@ -71,9 +77,9 @@ const OWN_OPTIONS = ["salt", "encrypted", "schema", ...VERIFY_OPTIONS] as const;
  * return ok({ userId: token.data }, token);
  * ```
  *
- * @param holder - has the secret: the request in `connect`, or a channel's socket
- * @param token - whatever a client sent; null and undefined count as missing
- * @throws SIM_ERR_OPTION_INVALID for a wrong option; never for a token
+ * @param holder - holds the secret: the request in `connect`, or a channel's socket
+ * @param token - the client's value, of any type; null and undefined count as missing
+ * @throws SIM_ERR_OPTION_INVALID for an invalid option, but never for an invalid token
  */
 export function verifyPhoenixToken<Data = Term>(
   holder: SecretHolder,

@@ -1,5 +1,5 @@
 /**
- * Session cookies of Plug applications, read with the application's own secret.
+ * Session cookies of Plug applications, read with the application's secret.
  *
  * Runs on: any thread.
  */
@@ -35,7 +35,7 @@ export type SessionResult =
 /**
  * Reads the session in a cookie's value.
  *
- * @throws SIM_ERR_OPTION_INVALID for wrong options
+ * @throws SIM_ERR_OPTION_INVALID for invalid options
  */
 export function readSession(
   keys: KeyCache,
@@ -50,7 +50,7 @@ export function readSession(
   if (cookie === undefined) return { ok: false, reason: "missing" };
   for (const way of ways) {
     const message = tryReadCookie(keys, cookie, secretKeyBase, way);
-    // As in Plug, the first options that the cookie was made with decide.
+    // As in Plug, the first options that match the cookie are used, even if its content is invalid.
     if (message) return sessionOf(message);
   }
   return { ok: false, reason: "invalid" };
@@ -85,7 +85,7 @@ function sessionOf(message: Buffer): SessionResult {
   return isSession(term) ? { ok: true, data: term } : { ok: false, reason: "invalid" };
 }
 
-/** Reports whether a term is a map with only text as keys, as Plug writes it. */
+/** Reports whether a term is a map whose keys are all text, as written by Plug. */
 function isSession(term: Term | undefined): term is Session {
   if (typeof term !== "object" || term === null) return false;
   return Object.getPrototypeOf(term) === Object.prototype;

@@ -2,8 +2,8 @@
  * Decodes Erlang's external term format, as `binary_to_term` does, except functions and ports.
  *
  * Runs on: any thread.
- * Full:    a term above the bounds of term-format is refused before memory is allocated for it: each
- *          length is compared with the bytes that are left.
+ * Full:    a term that exceeds the limits of term-format is rejected before memory is allocated for
+ *          it, because each length is compared with the number of remaining bytes.
  */
 
 import { hasCode, makeError, type SimurghError } from "../errors.ts";
@@ -11,7 +11,7 @@ import { inflatedTerm } from "./compressed-term.ts";
 import { MAX_DEPTH, MAX_INTEGER_BYTES, MAX_TERM_BYTES, TAG, VERSION } from "./term-format.ts";
 import { Atom, Bitstring, Identifier, ImproperList, Tuple, type Term } from "./terms.ts";
 
-/** Bytes after the node's name in a pid, or in a reference of the oldest form. */
+/** Number of bytes after the node's name in a pid, or in a reference of the oldest form. */
 const NUMBERS_BYTES = { [TAG.pid]: 9, [TAG.newPid]: 12, [TAG.reference]: 5 } as const;
 const MAX_REFERENCE_WORDS = 5;
 
@@ -20,8 +20,8 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /**
  * Decodes one external term.
  *
- * @throws SIM_ERR_TERM if the bytes are not exactly one term, it is above the bounds, or it contains
- *   a function or a port
+ * @throws SIM_ERR_TERM if the bytes are not exactly one term, or if the term exceeds the limits or
+ *   contains a function or a port
  */
 export function decodeTerm(bytes: Uint8Array): Term {
   if (bytes.length > MAX_TERM_BYTES) {
@@ -36,7 +36,7 @@ export function decodeTerm(bytes: Uint8Array): Term {
   return term;
 }
 
-/** Decodes one external term. Returns undefined where `decodeTerm` would throw. */
+/** Decodes one external term. Returns undefined if `decodeTerm` would throw. */
 export function tryDecodeTerm(bytes: Uint8Array): { readonly term: Term } | undefined {
   try {
     return { term: decodeTerm(bytes) };
@@ -109,7 +109,7 @@ class TermReader {
     }
   }
 
-  /** Reads an atom, or a term with the name of its node, which is an atom. */
+  /** Reads an atom, or a term that contains the name of its node as an atom. */
   #named(tag: number, start: number): Term {
     switch (tag) {
       case TAG.pid:
@@ -238,7 +238,7 @@ class TermReader {
     return Uint8Array.from(this.#bytes.subarray(start, this.#offset));
   }
 
-  /** Checks that there is at least one byte for each thing that is announced. */
+  /** Checks that at least one byte remains for each announced element. */
   #checkRoom(count: number): void {
     const left = this.#bytes.length - this.#offset;
     if (count > left) throw refused(`have what it announces, ${count} (bytes)`, left);

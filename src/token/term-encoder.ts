@@ -2,8 +2,8 @@
  * Encodes JavaScript values in Erlang's external term format, as `term_to_binary` does.
  *
  * Runs on: any thread.
- * Full:    refuses what the decoder would refuse: a term that is too long or too deep, and integers
- *          that are too large.
+ * Full:    rejects what the decoder would reject: a term that is too long or nested too deeply, and
+ *          integers that are too large.
  */
 
 import { makeError, type SimurghError } from "../errors.ts";
@@ -19,7 +19,7 @@ const FORMS =
 /**
  * Encodes a value as an external term.
  *
- * @throws SIM_ERR_TERM if the value has no form as a term, or is above the bounds
+ * @throws SIM_ERR_TERM if the value cannot be represented as a term, or exceeds the limits
  */
 export function encodeTerm(value: unknown): Buffer {
   const writer = new TermWriter();
@@ -68,7 +68,7 @@ class TermWriter {
   }
 
   #writeAtom(name: string): void {
-    // The form of OTP up to 25, which later releases read as well.
+    // The form written by OTP up to 25, which later releases can also read.
     if (LATIN1_ONLY.test(name)) {
       this.#addHead(TAG.atomLatin1, 2, name.length);
       this.#add(Buffer.from(name, "latin1"));
@@ -148,7 +148,7 @@ class TermWriter {
 
   #writeList(elements: readonly unknown[], tail: unknown, depth: number): void {
     if (elements.length > 0) this.#addHead(TAG.list, 4, elements.length);
-    // A hole in an array is undefined, which is refused.
+    // A hole in an array reads as undefined, which is rejected.
     for (const element of elements) this.writeTerm(element, depth + 1);
     if (tail === EMPTY) this.#add(Uint8Array.of(TAG.emptyList));
     else this.writeTerm(tail, depth + 1);
@@ -165,14 +165,15 @@ class TermWriter {
     for (const [key, value] of entries) {
       const start = this.#parts.length;
       this.writeTerm(key, depth + 1);
-      // 1 and 1n, or two equal arrays, are two keys of a Map but one key of a term.
+      // For example, 1 and 1n, or two equal arrays, are different keys in a Map but equal keys in a
+      // term.
       keys.add(Buffer.concat(this.#parts.slice(start)).toString("latin1"));
       this.writeTerm(value, depth + 1);
     }
     if (keys.size < entries.length) throw refused("have each key of a Map once", "one twice");
   }
 
-  /** Writes a map sorted by the bytes of its keys, as Erlang does for maps of up to 32 keys. */
+  /** Writes a map sorted by the bytes of its keys, as Erlang does for maps with up to 32 keys. */
   #writeEntries(entries: readonly (readonly [string, unknown])[], depth: number): void {
     this.#addHead(TAG.map, 4, entries.length);
     const sorted = entries
@@ -233,12 +234,12 @@ function hasTextKey(entry: [unknown, unknown]): entry is [string, unknown] {
   return typeof entry[0] === "string";
 }
 
-/** Reports whether a property is written. As in JSON, an undefined one is not. */
+/** Reports whether a property is written. As in JSON, undefined properties are omitted. */
 function isSet([, value]: readonly [string, unknown]): boolean {
   return value !== undefined;
 }
 
-/** Reports whether an object is a literal, of any realm, or has no prototype. */
+/** Reports whether an object is a plain object from any realm, or has no prototype. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -1,5 +1,5 @@
 /**
- * Constants of the external term format, and the bounds that encoder and decoder enforce.
+ * Constants of the external term format, and the limits that the encoder and decoder enforce.
  *
  *   131 | tag | ...                        a term
  *   131 | 80 | length u32 | zlib bytes     a compressed term; length is that of tag | ... inflated
@@ -12,7 +12,7 @@
 /** First byte of every term. */
 export const VERSION = 131;
 
-/** Byte that says what follows, as in OTP's documentation. */
+/** Tag bytes, which identify the type of a term; named as in OTP's documentation. */
 export const TAG = {
   float: 70,
   bitstring: 77,
@@ -39,9 +39,9 @@ export const TAG = {
   smallAtomUtf8: 119,
 } as const;
 
-/** Longest term, before and after inflating (bytes). */
+/** Maximum length of a term, before and after inflating (bytes). */
 export const MAX_TERM_BYTES = 1_048_576;
-/** Deepest nesting (levels): a value in a list in a list is at level 3. */
+/** Maximum nesting depth (levels): a value in a list in a list is at level 3. */
 export const MAX_DEPTH = 128;
-/** Longest integer (bytes). */
+/** Maximum length of an integer (bytes). */
 export const MAX_INTEGER_BYTES = 1_024;

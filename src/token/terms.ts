@@ -1,7 +1,7 @@
 /**
- * Values of Erlang and Elixir that have no counterpart in JavaScript.
+ * Erlang and Elixir values that have no counterpart in JavaScript.
  *
- * This folder's README has the table of all forms.
+ * This folder's README has a table of all representations.
  *
  * Runs on: any thread.
  */
@@ -34,7 +34,9 @@ export function isWellFormed(text: string): boolean {
   return !LONE_SURROGATE.test(text);
 }
 
-/** An atom, `:user` in Elixir. Each name has one object, so `===` compares atoms. */
+/**
+ * An atom, `:user` in Elixir. There is one object per name, so atoms can be compared with `===`.
+ */
 export class Atom {
   // Weak references, so that names sent by clients do not accumulate.
   static readonly #known = new Map<string, WeakRef<Atom>>();
@@ -50,9 +52,9 @@ export class Atom {
   }
 
   /**
-   * Returns the atom with a name.
+   * Returns the atom with the given name.
    *
-   * @throws SIM_ERR_TERM if the name has more than 255 characters, or a lone surrogate
+   * @throws SIM_ERR_TERM if the name has more than 255 characters or contains a lone surrogate
    */
   static of(name: string): Atom {
     const known = Atom.#known.get(name)?.deref();
@@ -90,7 +92,7 @@ export class ImproperList {
   readonly elements: readonly Term[];
   readonly tail: Term;
 
-  /** @throws SIM_ERR_TERM if there is no element, or the tail is a list */
+  /** @throws SIM_ERR_TERM if there are no elements, or the tail is a list */
   constructor(elements: readonly Term[], tail: Term) {
     if (elements.length === 0 || Array.isArray(tail) || tail instanceof ImproperList) {
       const rule = "improper list must have elements, and a tail that is not a list";
@@ -122,7 +124,10 @@ export class Bitstring {
   }
 }
 
-/** A pid or a reference. It has a meaning only for the node that made it, and is kept unchanged. */
+/**
+ * A pid or a reference. It has meaning only to the node that created it, and is preserved
+ * unchanged.
+ */
 export class Identifier {
   readonly kind: "pid" | "reference";
   /** The encoded term, starting at its tag. */

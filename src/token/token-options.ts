@@ -1,7 +1,7 @@
 /**
  * Options of tokens and session cookies: their defaults and their checks.
  *
- * A wrong option is a bug in the program, so it throws. Tokens and cookies never do.
+ * An invalid option is a bug in the program, so it throws. An invalid token or cookie never throws.
  *
  * Runs on: any thread. Pure functions.
  */
@@ -10,7 +10,7 @@ import { invalidOption, isCount } from "../definition-checks.ts";
 import { nearestHint } from "../nearest-name.ts";
 import type { KeyDigest, KeyShape } from "./key-cache.ts";
 
-/** How keys are derived. Must be the same on both sides. */
+/** Parameters for deriving keys. They must be the same on both sides. */
 export interface KeyOptions {
   /** Rounds of PBKDF2. Default: 1000. */
   readonly keyIterations?: number | undefined;
@@ -22,35 +22,35 @@ export interface KeyOptions {
 
 /** Options of `sign` and `encrypt`. */
 export interface SignOptions extends KeyOptions {
-  /** When the token was signed (ms since 1970, as `Date.now()`). Default: now. */
+  /** Time of signing (ms since 1970, as returned by `Date.now()`). Default: now. */
   readonly signedAtMs?: number | undefined;
   /**
-   * How long the token is valid (ms), or Infinity. Default: a day. `verify` can override it.
-   * Phoenix's `max_age`, which is in seconds.
+   * Lifetime of the token (ms), or Infinity. Default: one day. `verify` can override it.
+   * Corresponds to Phoenix's `max_age`, which is in seconds.
    */
   readonly maxAgeMs?: number | undefined;
 }
 
 /** Options of `verify` and `decrypt`. */
 export interface VerifyOptions extends KeyOptions {
-  /** How long after signing a token is valid (ms), or Infinity. Default: as long as the token says. */
+  /** Maximum age of a token (ms), or Infinity. Default: the token's own lifetime. */
   readonly maxAgeMs?: number | undefined;
 }
 
-/** Options of a session cookie: those of `Plug.Session` in the application. */
+/** Options for a session cookie: the same as those of `Plug.Session` in the application. */
 export interface SessionOptions extends KeyOptions {
   readonly secretKeyBase: string;
   readonly signingSalt: string;
-  /** Only if the application encrypts its cookies. */
+  /** Set this only if the application encrypts its cookies. */
   readonly encryptionSalt?: string | undefined;
-  /** Earlier options, for cookies that were made before a change. */
+  /** Earlier options, for cookies that were created before the options changed. */
   readonly rotatingOptions?: readonly RotatedOptions[] | undefined;
 }
 
-/** Options with which earlier cookies were made. */
+/** Options that earlier cookies were created with. */
 export type RotatedOptions = Omit<SessionOptions, "secretKeyBase" | "rotatingOptions">;
 
-/** Shortest secret, for tokens and for cookies (bytes). */
+/** Minimum length of a secret, for tokens and for cookies (bytes). */
 export const MIN_SECRET_BYTES = 20;
 export const MIN_SESSION_SECRET_BYTES = 64;
 
@@ -65,16 +65,16 @@ const MAX_KEY_BYTES = 1_024;
 const DEFAULT_SHAPE: KeyShape = { iterations: 1_000, lengthBytes: 32, digest: "sha256" };
 const DIGESTS: readonly unknown[] = ["sha256", "sha384", "sha512"] satisfies KeyDigest[];
 
-/** What a key is used for. */
+/** Use of a key. */
 export type KeyUse = "sign" | "encrypt" | "decrypt";
 
 const LENGTHS: Readonly<Record<Exclude<KeyUse, "sign">, readonly number[]>> = {
   encrypt: [32],
-  // Tokens of plug_crypto 1.x can have shorter keys.
+  // Tokens from plug_crypto 1.x can have shorter keys.
   decrypt: [16, 24, 32],
 };
 
-/** Checks that all options are known: a `max_age` that is ignored would be a security hole. */
+/** Checks that all options are known, because ignoring a `max_age` would be a security hole. */
 export function checkNames(options: object, names: readonly string[]): void {
   const unknown = Object.keys(options).find((name) => !names.includes(name));
   if (unknown === undefined) return;
@@ -87,7 +87,7 @@ export function checkNames(options: object, names: readonly string[]): void {
   throw invalidOption(`option must be one of ${names.join(", ")}, got ${unknown}${hint}`);
 }
 
-/** Checks a secret. The error does not show it. */
+/** Checks a secret. The error does not contain the secret. */
 export function checkSecret(secret: unknown, minBytes: number): void {
   const bytes = typeof secret === "string" ? Buffer.byteLength(secret) : typeof secret;
   if (typeof bytes === "string" || bytes < minBytes) {
@@ -103,7 +103,7 @@ export function checkSalt(name: string, salt: unknown): void {
   }
 }
 
-/** Checks how keys are derived, and fills in defaults. */
+/** Checks the parameters for deriving keys, and fills in defaults. */
 export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
   const iterations = options.keyIterations ?? DEFAULT_SHAPE.iterations;
   const lengthBytes = options.keyLength ?? DEFAULT_SHAPE.lengthBytes;
@@ -120,7 +120,7 @@ export function keyShapeOf(options: KeyOptions, use: KeyUse): KeyShape {
   return { iterations, lengthBytes, digest };
 }
 
-/** Checks options of keys. @param subject - whose options, for the message */
+/** Checks key options. @param subject - owner of the options, for the error message */
 export function checkKeyOptions(subject: string, options: KeyOptions): void {
   try {
     keyShapeOf(options, "sign");
@@ -130,13 +130,16 @@ export function checkKeyOptions(subject: string, options: KeyOptions): void {
   }
 }
 
-/** Checks how long a token is valid. */
+/** Checks a maximum age. */
 export function checkMaxAge(maxAgeMs: unknown): void {
   if (typeof maxAgeMs === "number" && !Number.isNaN(maxAgeMs) && maxAgeMs !== -Infinity) return;
   throw invalidOption(`maxAgeMs must be a number or Infinity (ms), got ${String(maxAgeMs)}`);
 }
 
-/** Seconds since 1970 of the years 2001 to 5138. Read as milliseconds, they are in 1970 to 1973. */
+/**
+ * Seconds since 1970 for the years 2001 to 5138. Read as milliseconds, they would be in 1970 to
+ * 1973.
+ */
 const SECONDS = { from: 1_000_000_000, to: 100_000_000_000 } as const;
 
 /** Returns the time of a signature in whole milliseconds. */

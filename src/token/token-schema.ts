@@ -28,7 +28,7 @@ export function checkSchema(schema: unknown): void {
   throw invalidOption(message);
 }
 
-/** Checks a value with a schema. Without one, any value passes. */
+/** Checks a value with a schema. Without a schema, any value passes. */
 export async function checkedBy<Output>(
   schema: Schema<Output> | undefined,
   value: unknown,

@@ -1,5 +1,5 @@
 /**
- * Phoenix.Token: tokens that a Phoenix application and this server make for each other.
+ * Phoenix.Token: tokens that a Phoenix application and this server create for each other.
  *
  * Runs on: any thread; each derives its keys once.
  * Full:    256 derived keys are cached; the least recently used is dropped.
@@ -37,17 +37,17 @@ import {
 
 const KEYS = new KeyCache(256);
 const NO_SIGN_SECRET = Buffer.alloc(0);
-/** Longest token (characters): the longest term in base64, with room for the rest. */
+/** Maximum length of a token (characters): the longest term in base64, plus room for the rest. */
 const MAX_TOKEN_LENGTH = Math.ceil((MAX_TERM_BYTES * 4) / 3) + 256;
 
 /**
- * Signs data. Anyone can read the token, and nobody can change it.
+ * Signs data. Anyone can read the token, but nobody can change it.
  *
  * @param secretKeyBase - the application's secret, of at least 20 bytes
- * @param salt - what the token is for, as in "user auth"; needed to verify it
- * @param data - `src/token/README.md` has a table of its forms
- * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM if the data has no form as a term
+ * @param salt - purpose of the token, such as "user auth"; needed to verify it
+ * @param data - see the table of representations in `src/token/README.md`
+ * @throws SIM_ERR_OPTION_INVALID for an invalid secret, salt or option
+ * @throws SIM_ERR_TERM if the data cannot be represented as a term
  */
 function sign(
   secretKeyBase: string,
@@ -61,10 +61,11 @@ function sign(
 }
 
 /**
- * Verifies a token made by `sign`, here or in Phoenix, and returns its data.
+ * Verifies a token created by `sign`, here or in Phoenix, and returns its data.
  *
- * @param token - whatever a client sent; null and undefined count as missing
- * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
+ * @param token - the client's value, of any type; null and undefined count as missing
+ * @throws SIM_ERR_OPTION_INVALID for an invalid secret, salt or option, but never for an invalid
+ *   token
  */
 function verify(
   secretKeyBase: string,
@@ -76,10 +77,10 @@ function verify(
 }
 
 /**
- * Encrypts data, so that nobody else can read or change it. Takes what `sign` takes.
+ * Encrypts data, so that nobody else can read or change it. Has the same parameters as `sign`.
  *
- * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option
- * @throws SIM_ERR_TERM if the data has no form as a term
+ * @throws SIM_ERR_OPTION_INVALID for an invalid secret, salt or option
+ * @throws SIM_ERR_TERM if the data cannot be represented as a term
  */
 function encrypt(
   secretKeyBase: string,
@@ -93,10 +94,11 @@ function encrypt(
 }
 
 /**
- * Decrypts a token made by `encrypt`, here or in Phoenix, and returns its data.
+ * Decrypts a token created by `encrypt`, here or in Phoenix, and returns its data.
  *
- * @param token - whatever a client sent; null and undefined count as missing
- * @throws SIM_ERR_OPTION_INVALID for a wrong secret, salt or option; never for a token
+ * @param token - the client's value, of any type; null and undefined count as missing
+ * @throws SIM_ERR_OPTION_INVALID for an invalid secret, salt or option, but never for an invalid
+ *   token
  */
 function decrypt(
   secretKeyBase: string,
@@ -107,7 +109,7 @@ function decrypt(
   return resultOf(openEncrypted(secretKeyBase, salt, token, options));
 }
 
-/** Verifies a token as `verify` does, and also returns when it expires. */
+/** Verifies a token as `verify` does, and also returns its expiry time. */
 export function openSigned(
   secretKeyBase: string,
   salt: string,
@@ -119,7 +121,7 @@ export function openSigned(
   return read(token, options, (text) => tryVerifyMessage(text, key));
 }
 
-/** Decrypts a token as `decrypt` does, and also returns when it expires. */
+/** Decrypts a token as `decrypt` does, and also returns its expiry time. */
 export function openEncrypted(
   secretKeyBase: string,
   salt: string,
@@ -133,10 +135,10 @@ export function openEncrypted(
 }
 
 /**
- * Reads the session in a cookie of a Plug application.
+ * Reads the session in a Plug application's cookie.
  *
  * @param cookie - the cookie's value, without its name
- * @throws SIM_ERR_OPTION_INVALID for a wrong option; never for a cookie
+ * @throws SIM_ERR_OPTION_INVALID for an invalid option, but never for an invalid cookie
  */
 function verifySession(cookie: unknown, options: SessionOptions): SessionResult {
   const isMissing = cookie === null || cookie === undefined;
@@ -153,7 +155,7 @@ function tuple(...elements: readonly Term[]): Tuple {
   return new Tuple(elements);
 }
 
-/** Phoenix.Token, and the values of Elixir that have no counterpart in JavaScript. */
+/** Phoenix.Token, and the Elixir values that have no counterpart in JavaScript. */
 export const Token = Object.freeze({
   sign,
   verify,
@@ -197,7 +199,9 @@ function resultOf(result: PayloadResult): TokenResult {
   return result.ok ? { ok: true, data: result.data } : result;
 }
 
-/** Returns the text of a token; "", which is never valid, for a value that cannot be one. */
+/**
+ * Returns a token as text; for a value that cannot be a token, returns "", which is never valid.
+ */
 function textOf(token: unknown): string {
   return typeof token === "string" && token.length <= MAX_TOKEN_LENGTH ? token : "";
 }

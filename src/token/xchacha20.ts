@@ -49,7 +49,10 @@ export function seal(key: Buffer, nonce: Buffer, additional: Buffer, plaintext: 
   return { ciphertext, tag: cipher.getAuthTag() };
 }
 
-/** Decrypts a message. Returns undefined if any bit of it, or of the additional data, was changed. */
+/**
+ * Decrypts a message. Returns undefined if any bit of the message or the additional data was
+ * changed.
+ */
 export function tryOpen(
   key: Buffer,
   nonce: Buffer,
@@ -76,7 +79,7 @@ function shortNonceOf(nonce: Buffer): Buffer {
   return Buffer.concat([Buffer.alloc(4), nonce.subarray(NONCE_HEAD_BYTES)]);
 }
 
-/** Derives a key from a key and the first 16 bytes of a nonce (§2.2 of the draft). */
+/** Derives a subkey from a key and the first 16 bytes of a nonce (§2.2 of the draft). */
 export function hchacha20(key: Buffer, nonceHead: Buffer): Buffer {
   const state = new Uint32Array(16);
   state.set(CONSTANTS, 0);

@@ -121,7 +121,7 @@ export class ConnectionSet<C extends SlowConnection> {
     this.slowClients.published(bytes);
   }
 
-  /** Notes that a client has read some of its unsent bytes: a drain may be waiting for that. */
+  /** Notes that some of a connection's unsent bytes were sent: a drain may be waiting for that. */
   taken(connection: C): void {
     this.#drain.taken(connection);
   }

@@ -51,7 +51,7 @@ export interface DrainEnds<C> {
   cut(connection: C): void;
 }
 
-/** The sources of time and chance of a drain; tests pass their own. */
+/** The clock and the random numbers of a drain; tests pass their own. */
 export interface DrainClock {
   /** Returns a monotonic time in milliseconds. */
   now(): number;
@@ -120,7 +120,7 @@ export class Drain<C extends Drainable> {
     }
   }
 
-  /** Ends a connection that was leaving, if its client has now read everything. */
+  /** Ends a connection that was leaving, if all of its bytes have now been sent. */
   taken(connection: C): void {
     if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
@@ -220,7 +220,7 @@ export class Drain<C extends Drainable> {
     this.#ends.cut(connection);
   }
 
-  /** Publishes the telemetry event of a batch, with the fields that Phoenix's has. */
+  /** Publishes the telemetry event of a batch, with the same fields as Phoenix's. */
   #report(batch: DrainBatch): void {
     if (!telemetry.socket_drain.hasSubscribers) return;
     telemetry.socket_drain.publish({ transport: this.#transport, ...batch });

@@ -26,11 +26,11 @@ import {
 /** The transport options of a mount, whatever its socket. */
 export interface MountOptions extends HandshakeOptions {
   /**
-   * WebSocket at `<path>/websocket`, with options of its own or (true, the default) the server's;
-   * false turns it off.
+   * WebSocket at `<path>/websocket`. True (the default): with the server's options; an object
+   * overrides them; false: off.
    */
   readonly websocket?: boolean | WebSocketMountOptions;
-  /** Long-poll at `<path>/longpoll`, with options of its own or (true) the server's; default false. */
+  /** Long-poll at `<path>/longpoll`, likewise. Default: false. */
   readonly longpoll?: boolean | LongPollMountOptions;
   /**
    * Whether clients may send a token (`authToken` of the official client), as a subprotocol or in a
@@ -59,12 +59,12 @@ export function checkMountOptions(
 ): void {
   checkWebSocketOptions(path, mount.websocket);
   checkLongPollOptions(path, mount.longpoll);
-  // Also with {}, if a transport is off: the mount's own options must be valid without any transport.
+  // A transport that is off is checked as {}, so that the mount's own options are always checked.
   const transports = [websocketOptionsOf(mount) ?? {}, longpollOptionsOf(mount) ?? {}];
   for (const transport of transports) handshakePolicyOf(path, endpoint, mount, transport);
 }
 
-/** Returns the time limits of a mount (ms) that the shard's sweep has to notice. */
+/** Returns the time limits of a mount (ms) that the shard's sweep enforces. */
 export function timeLimitsOf(
   mount: MountOptions,
   options: Pick<ResolvedOptions, "idleTimeoutMs" | "longpollWindowMs" | "longpollTimeoutMs">,

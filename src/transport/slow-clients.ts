@@ -11,8 +11,8 @@
  *
  * Backlogs that build up by publishing alone are found by checking all connections, whenever more than
  * the limit was published since the last check. Each tick of the sweep checks the connections that were
- * over the limit. It checks all of them if the largest backlog at the last check, plus everything sent
- * since, may exceed the limit. So clients that read cost nothing. The engine hands published frames to
+ * over the limit. It checks all connections if the largest backlog at the last check, plus everything
+ * sent since, may exceed the limit. So clients that read cost nothing. The engine hands published frames to
  * connections at the end of its turn, possibly after the check; so what was published before a check is
  * counted again in the next.
  *
@@ -38,7 +38,7 @@ import type { SlowClientPolicy } from "../socket/definition.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 
-/** Why a client is slow, from the least cause to the worst. */
+/** Why a client is slow, in order of severity. */
 const CAUSES = ["behind", "skipped", "full"] as const;
 export type SlowCause = (typeof CAUSES)[number];
 
@@ -47,7 +47,7 @@ export interface SlowConnection {
   readonly id: number;
   readonly isOpen: boolean;
   readonly socket: ServedSocket | undefined;
-  /** Bytes that the client has not taken yet. */
+  /** Bytes that could not be sent yet. */
   readonly bufferedBytes: number;
   /** Runs `work`, and sends the frames that it produced together. */
   cork(work: () => void): void;
@@ -59,11 +59,11 @@ export interface SlowConnection {
 const MAX_ROOM_BYTES = 65_536;
 /** A client that is over this many times the limit is slow at once. */
 const HARD_FACTOR = 8;
-/** Minimum time between two checks of all connections that publishing causes. */
+/** Minimum time between checks of all connections that are triggered by publishing. */
 const CHECK_PAUSE_MS = 100;
 /** Upper bound of a frame's overhead: its header, and what compression may add. */
 const FRAME_EXTRA_BYTES = 32;
-/** Most UTF-8 bytes of a UTF-16 unit. */
+/** Maximum number of UTF-8 bytes per UTF-16 unit. */
 const UNIT_BYTES = 3;
 
 interface Watched {

@@ -26,7 +26,7 @@ import type { TcpConnections } from "./tcp-connections.ts";
 export interface Transport {
   /** Serves a mount, if its options turn this transport on. Called before `start`. */
   mount(served: ServedMount): void;
-  /** Lets clients connect, once the shard serves. Absent if `mount` is all it takes. */
+  /** Lets clients connect, once the shard serves. Absent if there is nothing to start. */
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;

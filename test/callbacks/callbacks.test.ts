@@ -6,7 +6,7 @@ import type { Callee } from "../../src/callbacks/callbacks.ts";
 import { isThenable } from "../../src/callbacks/promises.ts";
 import { Deferred, turn } from "../support/world.ts";
 
-/** As much of a channel as is awaited. */
+/** The part of a channel that `Callbacks` needs. */
 function makeChannel(): Callee {
   return {
     run: 0,
@@ -16,6 +16,7 @@ function makeChannel(): Callee {
     isOverfull: false,
     busySince: 0,
     mailbox: undefined,
+    owner: { waitTooMuch: () => {} },
     takesAtOnce: true,
     isWaiting: false,
     takesLetters: true,
@@ -26,7 +27,7 @@ function makeChannel(): Callee {
   };
 }
 
-/** Awaits a promise for a channel, of its join where that has a time; gives what it went on with. */
+/** Awaits a promise for a channel, as a join if a time limit is given. Returns what was called. */
 function awaited(
   calls: Callbacks,
   channel: Callee,
@@ -45,8 +46,8 @@ function awaited(
 }
 
 describe("asynchronous callbacks", () => {
-  it("mark their channel busy until they settle, and go on once", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+  it("mark their channel busy until they settle, and continue once", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -59,9 +60,9 @@ describe("asynchronous callbacks", () => {
     assert.equal(outcomes.length, 1);
   });
 
-  it("go on with what they failed with", async () => {
+  it("continue with their rejection", async () => {
     const outcomes = awaited(
-      new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 }),
+      new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 }),
       makeChannel(),
       Promise.reject(new Error("x")),
     );
@@ -69,8 +70,8 @@ describe("asynchronous callbacks", () => {
     assert.deepEqual(outcomes, [["failed", new Error("x")]]);
   });
 
-  it("never go on at once: what runs now has to return first", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+  it("never continue synchronously: the current code has to return first", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -79,8 +80,8 @@ describe("asynchronous callbacks", () => {
     assert.deepEqual(outcomes, [["settled", 1]]);
   });
 
-  it("have no say once they were forgotten", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+  it("are ignored once they were forgotten", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -95,8 +96,8 @@ describe("asynchronous callbacks", () => {
     assert.deepEqual([firsts, seconds], [[], [["settled", "right"]]]);
   });
 
-  it("that had their time fail with the limit's error, once; others go on", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+  it("that exceed their time limit fail with its error, once; others go on", async () => {
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
@@ -116,14 +117,14 @@ describe("asynchronous callbacks", () => {
 });
 
 describe("an asynchronous join", () => {
-  it("has a time of its own", () => {
-    const calls = new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000 });
+  it("has a time limit of its own", () => {
+    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
     const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
     const never = new Deferred().promise;
     const usuals = awaited(calls, usual, never, 100);
     const patients = awaited(calls, patient, never, 5_000);
     const opens = awaited(calls, open, never);
-    // They began within one another's milliseconds.
+    // They started within milliseconds of each other.
     patient.busySince = usual.busySince;
     open.busySince = usual.busySince;
     calls.checkTimeouts(usual.busySince + 99);
@@ -140,7 +141,7 @@ describe("an asynchronous join", () => {
 });
 
 describe("a thenable", () => {
-  it("is an object with a method of that name", () => {
+  it("is an object with a method `then`", () => {
     /* oxlint-disable unicorn/no-thenable */
     for (const value of [Promise.resolve(1), { then: () => {} }]) assert.ok(isThenable(value));
     for (const value of [null, undefined, 1, "then", {}, { then: 1 }, () => {}]) {

@@ -12,7 +12,7 @@ function info(message: unknown): Letter {
 }
 
 describe("a mailbox", () => {
-  it("gives letters in the order they came", () => {
+  it("returns letters in the order in which they were added", () => {
     const mailbox = new Mailbox<Letter>(3);
     for (const n of [1, 2, 3]) assert.ok(mailbox.tryPut(info(n)));
     assert.deepEqual([mailbox.take(), mailbox.take()], [info(1), info(2)]);
@@ -32,7 +32,7 @@ describe("a mailbox", () => {
     assert.ok(mailbox.tryPut(info(3)));
   });
 
-  it("always has room for what is put, whatever waits", () => {
+  it("always has room for put, however many letters wait", () => {
     const mailbox = new Mailbox<Letter>(1);
     mailbox.tryPut(info(1));
     for (const kind of ["leave", "close", "missed"]) mailbox.put({ kind });
@@ -44,7 +44,7 @@ describe("a mailbox", () => {
     );
   });
 
-  it("behaves as a plain array does, however it is filled and emptied", () => {
+  it("behaves like an array, however it is filled and emptied", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 200 }),
@@ -67,7 +67,7 @@ describe("a mailbox", () => {
     );
   });
 
-  it("keeps nothing of what was taken, while it is never empty", () => {
+  it("releases letters that were taken, even if it is never empty", () => {
     const mailbox = new Mailbox<Letter>(1_000);
     const registry: WeakRef<object>[] = [];
     mailbox.tryPut(info("first"));

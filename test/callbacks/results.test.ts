@@ -13,19 +13,19 @@ describe("results of callbacks", () => {
     assert.deepEqual(reply("maybe", [1]), new Reply("maybe", [1]));
   });
 
-  it("are ends with a reason, and a reply where there is one", () => {
+  it("are stops with a reason, and a reply if one was given", () => {
     assert.deepEqual(stop("normal"), new Stop("normal", undefined));
     assert.deepEqual(stop("other", ok(1)), new Stop("other", new Reply("ok", 1)));
   });
 
-  it("tell graceful reasons from crashes", () => {
+  it("distinguish graceful reasons from crashes", () => {
     for (const reason of ["normal", "shutdown", { shutdown: "left" }])
       assert.ok(isGraceful(reason));
     const crashes = ["other", "", new Error("x"), Object.assign(new Error("x"), { shutdown: "y" })];
     for (const reason of crashes) assert.equal(isGraceful(reason), false);
   });
 
-  it("take any other reason for a crash, whatever its type said", () => {
+  it("treat any other reason as a crash, whatever its type", () => {
     for (const reason of [undefined, null, 7, {}]) {
       assert.equal(isGraceful(reason as never), false);
     }

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { TurnQueue, type TurnTaker } from "../../src/callbacks/turn-queue.ts";
 import { turn } from "../support/world.ts";
 
-/** A member of the queue, which knows whether it is run within its cork. */
+/** A member of the queue that records whether it runs within its cork. */
 interface Member extends TurnTaker {
   readonly name: string;
   isCorked: boolean;
@@ -24,8 +24,8 @@ function makeChannel(name: string): Member {
   return made;
 }
 
-describe("the queue of channels with mail", () => {
-  it("gives each its turn once, in order, corked, at the end of the loop's turn", async () => {
+describe("the queue of channels with waiting letters", () => {
+  it("runs each of them once, in order, corked, at the end of the loop's turn", async () => {
     const ran: string[] = [];
     const queue = new TurnQueue<Member>((channel) => {
       const { name, isCorked } = channel;
@@ -42,7 +42,7 @@ describe("the queue of channels with mail", () => {
     assert.deepEqual(ran, ["a", "b", "a"]);
   });
 
-  it("puts a channel that asks again in its own turn into the next one", async () => {
+  it("runs a channel that is added again during its own turn in the next one", async () => {
     const ran: string[] = [];
     const [a, b] = [makeChannel("a"), makeChannel("b")];
     const queue = new TurnQueue<Member>((channel) => {
@@ -55,7 +55,7 @@ describe("the queue of channels with mail", () => {
     assert.deepEqual(ran, ["a", "b", "a", "b", "a"]);
   });
 
-  it("gives the others their turn where one throws", async (test) => {
+  it("runs the others if one throws", async (test) => {
     const ran: string[] = [];
     const uncaught: unknown[] = [];
     const queue = new TurnQueue<Member>((channel) => {

@@ -15,7 +15,7 @@ const CLOSED = '["11","11","room:1","phx_close",{}]';
 const CRASHED = '["11","11","room:1","phx_error",{"reason":"channel_crash"}]';
 const LAST_WORDS = '["11",null,"room:1","last_words",{}]';
 
-/** A channel that says something at its end, and notes why it came. */
+/** A channel that pushes in `terminate`, and records the reason. */
 function talkative(ends: unknown[] = []): ReturnType<typeof channel> {
   return channel({
     handleIn: {
@@ -34,7 +34,7 @@ function talkative(ends: unknown[] = []): ReturnType<typeof channel> {
 }
 
 describe("the end of a channel", () => {
-  it("by a leave: the reply, phx_close, then what terminate pushes", () => {
+  it("after a leave: the reply, phx_close, then what terminate pushes", () => {
     const ends: unknown[] = [];
     const world = new World({ channels: { "room:*": talkative(ends) } });
     assert.deepEqual(world.joined().asked(LEAVE), [LEFT, CLOSED, LAST_WORDS]);
@@ -43,7 +43,7 @@ describe("the end of a channel", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
   });
 
-  it("by a crash: what terminate pushes, then phx_error", () => {
+  it("after a crash: what terminate pushes, then phx_error", () => {
     const ends: unknown[] = [];
     const world = new World({ channels: { "room:*": talkative(ends) } });
     const frames = world.joined().asked('["11","2","room:1","boom",{}]');
@@ -53,7 +53,7 @@ describe("the end of a channel", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
   });
 
-  it("by a stop: phx_close, then terminate; for another reason terminate, then phx_error", () => {
+  it("after a graceful stop: phx_close, then terminate; otherwise terminate, then phx_error", () => {
     const ends: unknown[] = [];
     const world = new World({ channels: { "room:*": talkative(ends) } });
     const asked = (event: string): string[] =>
@@ -65,7 +65,7 @@ describe("the end of a channel", () => {
     assert.equal(world.count, 0);
   });
 
-  it("by the connection's end: terminate, and no word to anybody", () => {
+  it("with the connection: terminate, and nothing is sent", () => {
     const ends: unknown[] = [];
     const world = new World({ channels: { "room:*": talkative(ends) } });
     const client = world.joined(["room:1", "room:2"]);
@@ -76,7 +76,7 @@ describe("the end of a channel", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
   });
 
-  it("by lost broadcasts: terminate, then phx_error that says so", () => {
+  it("after lost broadcasts: terminate, then phx_error with that reason", () => {
     const ends: unknown[] = [];
     const world = new World({ channels: { "room:*": talkative(ends) } });
     const client = world.joined();
@@ -86,14 +86,14 @@ describe("the end of a channel", () => {
       '["11","11","room:1","phx_error",{"reason":"missed broadcasts"}]',
     ]);
     assert.deepEqual(ends, ["broadcasts of the topic were lost between threads"]);
-    // At debug: it may concern all channels of a shard at once, of which one line tells.
+    // At debug level, since it may affect all channels of a shard at once; another line reports that once.
     const told = world.log.find(({ text }) => text.startsWith("a channel missed broadcasts"));
     assert.equal(told?.level, "debug");
     assert.ok(world.log.every(({ level }) => level !== "error"));
     assert.match(client.asked(LEAVE)[0] ?? "", /"status":"ok"/);
   });
 
-  it("by lost broadcasts of a further topic, too", () => {
+  it("after lost broadcasts of another topic that it subscribed to", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -112,7 +112,7 @@ describe("the end of a channel", () => {
     ]);
   });
 
-  it("by lost broadcasts of a further topic while its join is awaited", async () => {
+  it("after lost broadcasts of another topic while its join is awaited", async () => {
     const join = new Deferred();
     const world = new World({
       channels: {
@@ -157,7 +157,7 @@ describe("the end of a channel", () => {
     ]);
   });
 
-  it("comes after the handler on the stack, where that cuts its own connection", () => {
+  it("comes after the handler on the stack if that handler cuts its own connection", () => {
     const calls: unknown[] = [];
     const world = new World({
       channels: {
@@ -179,7 +179,7 @@ describe("the end of a channel", () => {
     assert.deepEqual(calls, ["handler", { shutdown: "disconnected" }]);
   });
 
-  it("waits for the asynchronous handler when the connection ends, and for no new message", async () => {
+  it("waits for the asynchronous handler when the connection ends, but not for new messages", async () => {
     const slow = new Deferred();
     const calls: unknown[] = [];
     const world = new World({
@@ -230,7 +230,7 @@ describe("the end of a channel", () => {
 });
 
 describe("terminate", () => {
-  it("that throws is logged, and the end goes on", async () => {
+  it("is logged if it throws, and the channel still ends", async () => {
     for (const terminate of [
       (): never => {
         throw new Error("in terminate");
@@ -251,7 +251,7 @@ describe("terminate", () => {
     }
   });
 
-  it("that is asynchronous holds up phx_error, and may push until it settles", async () => {
+  it("delays phx_error while it is awaited, and may push until it settles", async () => {
     const end = new Deferred();
     const world = new World({
       channels: {
@@ -273,7 +273,7 @@ describe("terminate", () => {
     assert.deepEqual(client.taken(), [LAST_WORDS, CRASHED]);
   });
 
-  it("that never settles is given up, and the client hears of the crash all the same", async () => {
+  it("is given up if it never settles, and the client still gets phx_error", async () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -293,7 +293,7 @@ describe("terminate", () => {
     await world.callbacks.live.allGone();
   });
 
-  it("holds up no rejoin after a leave, and hears nothing of the topic any more", async () => {
+  it("does not delay a rejoin after a leave, and gets no more broadcasts of the topic", async () => {
     const end = new Deferred();
     const world = new World({
       channels: { "room:*": channel({ terminate: () => end.promise as never }) },
@@ -313,7 +313,7 @@ describe("terminate", () => {
     assert.equal(world.count, 1);
   });
 
-  it("of a crash that a rejoin overtakes says nothing more", async () => {
+  it("sends nothing more if a rejoin overtakes it after a crash", async () => {
     const end = new Deferred();
     const world = new World({
       channels: {
@@ -334,7 +334,7 @@ describe("terminate", () => {
     assert.equal(world.count, 1);
   });
 
-  it("runs for a refused join with shutdown, and can push nothing", () => {
+  it("runs with shutdown for a refused join, and cannot push", () => {
     const ends: unknown[] = [];
     const world = new World({
       channels: {
@@ -354,7 +354,7 @@ describe("terminate", () => {
     assert.deepEqual(world.troubles(), []);
   });
 
-  it("may broadcast to the others, also where its own connection is gone", () => {
+  it("may broadcast to others even if its own connection is gone", () => {
     const world = new World({
       channels: {
         "room:*": channel({ terminate: (socket) => socket.broadcastFrom("left", { n: 1 }) }),
@@ -385,11 +385,11 @@ describe("terminate", () => {
 });
 
 describe("all channels", () => {
-  it("have ended when there are none", async () => {
+  it("have ended if there are none", async () => {
     assert.equal(await new World({ channels: {} }).callbacks.live.allGone(), 0);
   });
 
-  it("are waited for up to a time, and then those are counted that have not", async () => {
+  it("are waited for up to a time limit, and those that are left are counted", async () => {
     const ends = [new Deferred(), new Deferred(), new Deferred()];
     let next = 0;
     const world = new World({
@@ -422,7 +422,7 @@ describe("all channels", () => {
     await within(Promise.all([ended, endedToo]), "the end for both who wait for it");
   });
 
-  it("are said to have ended once each, when nothing of them reaches their clients any more", async () => {
+  it("are reported to have ended once each, when nothing more reaches their clients", async () => {
     const gate = new Deferred();
     const refused = channel({ join: () => error() });
     const slow = channel({ terminate: async () => void (await gate.promise) });
@@ -442,7 +442,7 @@ describe("all channels", () => {
     assert.deepEqual(world.closed.at(-1), "slow");
   });
 
-  it("are counted in and out, whatever ends them", async () => {
+  it("are counted when they join and when they end, for whatever reason", async () => {
     const world = new World({ channels: { "room:*": talkative() } });
     for (const ending of ["boom", "stop", "stop_other", "phx_leave", "phx_join", "nope"]) {
       const client = world.joined(["room:1", "room:2"]);

@@ -10,7 +10,7 @@ type AnySocket = ChannelSocket<Record<string, unknown>>;
 
 const CRASHED = '["11","11","room:1","phx_error",{"reason":"channel_crash"}]';
 
-/** Joins a channel and lets a test do something in one of its handlers. */
+/** Joins a channel, and runs a function of the test in one of its handlers. */
 function doing(
   work: (socket: AnySocket) => void,
   vsn: "1.0.0" | "2.0.0" = "2.0.0",
@@ -25,7 +25,7 @@ function doing(
 }
 
 describe("a push", () => {
-  it("reaches its own client, under the join_ref, without a ref", () => {
+  it("reaches its own client, with the join_ref and without a ref", () => {
     const { frames } = doing((socket) => {
       socket.push("one", { n: 1 });
       socket.push("none");
@@ -36,12 +36,12 @@ describe("a push", () => {
     ]);
   });
 
-  it("under version 1 has no join_ref, and may be anything", () => {
+  it("has no join_ref in version 1, and may be any JSON value", () => {
     const { frames } = doing((socket) => socket.push("one", [1]), "1.0.0");
     assert.deepEqual(frames, ['{"topic":"room:1","event":"one","payload":[1],"ref":null}']);
   });
 
-  it("under the join's ref where the client sent no join_ref", () => {
+  it("has the join's ref if the client sent no join_ref", () => {
     const world = new World({
       channels: { "room:*": channel({ handleIn: { do: (socket) => socket.push("e") } }) },
     });
@@ -53,7 +53,7 @@ describe("a push", () => {
     ]);
   });
 
-  it("of what cannot be sent crashes the channel, and sends no broken frame", () => {
+  it("of a payload that cannot be sent crashes the channel, and sends no broken frame", () => {
     for (const [payload, got] of [
       [[1], "array"],
       ["text", "string"],
@@ -74,7 +74,7 @@ describe("a push", () => {
     }
   });
 
-  it("of bytes under names of more than 255 crashes the channel, and sends no broken frame", () => {
+  it("of bytes with names longer than 255 crashes the channel, and sends no broken frame", () => {
     for (const [length, isSent] of [
       [255, true],
       [256, false],
@@ -85,7 +85,7 @@ describe("a push", () => {
     }
   });
 
-  it("from a channel that has ended goes nowhere", () => {
+  it("from a channel that has ended is not sent", () => {
     const sockets: AnySocket[] = [];
     const { world } = doing((socket) => void sockets.push(socket));
     const client = world.joined();
@@ -97,7 +97,7 @@ describe("a push", () => {
 });
 
 describe("a broadcast", () => {
-  it("reaches all subscribers, itself included, in each one's version", () => {
+  it("reaches all subscribers, including itself, in their versions", () => {
     const world = new World({
       channels: {
         "room:*": channel({ handleIn: { shout: (socket) => socket.broadcast("e", { n: 1 }) } }),
@@ -115,7 +115,7 @@ describe("a broadcast", () => {
     assert.deepEqual(elsewhere.taken(), []);
   });
 
-  it("comes before the reply of the handler that made it", () => {
+  it("is sent before the reply of the handler that made it", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -134,7 +134,7 @@ describe("a broadcast", () => {
     ]);
   });
 
-  it("leaves out its channel where it is from it, on this thread and on others", () => {
+  it("leaves out its channel with broadcastFrom, on this thread and on others", () => {
     const node = new TestNode();
     const room = channel({ handleIn: { shout: (socket) => socket.broadcastFrom("e", {}) } });
     const world = new World({ channels: { "room:*": room }, node });
@@ -147,7 +147,7 @@ describe("a broadcast", () => {
     assert.deepEqual(far.taken(), ['[null,null,"room:1","e",{}]']);
   });
 
-  it("of what cannot be sent crashes the sender only, and reaches nobody", () => {
+  it("of a payload that cannot be sent crashes only the sender, and reaches nobody", () => {
     for (const payload of [[1], null, "x", { n: 1n }, new Date(0)]) {
       const world = new World({
         channels: {
@@ -161,7 +161,7 @@ describe("a broadcast", () => {
     }
   });
 
-  it("that is too large crashes the sender only, and reaches nobody", () => {
+  it("that is too large crashes only the sender, and reaches nobody", () => {
     const node = new TestNode({ overflowBytes: 65_536 });
     const large = "x".repeat(70_000);
     const room = channel({ handleIn: { shout: (socket) => socket.broadcast("e", { large }) } });
@@ -175,7 +175,7 @@ describe("a broadcast", () => {
     assert.deepEqual(other.taken(), []);
   });
 
-  it("of topics and events of any text arrives as it was sent", () => {
+  it("with any text as topic and event arrives as it was sent", () => {
     const topic = 'room:"é\\\n🙂';
     const world = new World({
       channels: {
@@ -192,7 +192,7 @@ describe("a broadcast", () => {
 });
 
 describe("assigns", () => {
-  it("of a channel are its own, and frozen; changes are merged, or made by a function", () => {
+  it("belong to each channel and are frozen; changes are merged, or returned by a function", () => {
     const seen: unknown[] = [];
     const world = new World({
       channels: {

@@ -8,7 +8,7 @@ import { channel, Deferred, turn, World } from "../support/world.ts";
 
 type Published = Readonly<Record<string, unknown>>;
 
-/** Runs work and gives what was published meanwhile, by event. */
+/** Runs a function, and returns what was published meanwhile, by event. */
 async function published(
   name: EventName,
   work: () => void | Promise<void>,
@@ -42,7 +42,7 @@ const room = channel({
 });
 
 describe("telemetry of channels", () => {
-  it("tells of joins, with how they ended", async () => {
+  it("reports joins, with their results", async () => {
     const world = new World({ channels: { "room:*": room } });
     const events = await published("channel_joined", () => {
       world
@@ -55,7 +55,7 @@ describe("telemetry of channels", () => {
     ]);
   });
 
-  it("tells of handled events, also of asynchronous ones, once each", async () => {
+  it("reports handled events once each, including asynchronous ones", async () => {
     const slow = new Deferred();
     const world = new World({
       channels: {
@@ -74,7 +74,7 @@ describe("telemetry of channels", () => {
     ]);
   });
 
-  it("tells of no event that was not handled to its end, nor of what is none", async () => {
+  it("does not report events whose handling failed, or that have no handler", async () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -101,7 +101,7 @@ describe("telemetry of channels", () => {
     );
   });
 
-  it("tells of every end, once, with its reason", async () => {
+  it("reports every end once, with its reason", async () => {
     const world = new World({ channels: { "room:*": room } });
     const events = await published("channel_left", () => {
       world.joined().send('["11","2","room:1","phx_leave",{}]');
@@ -123,7 +123,7 @@ describe("telemetry of channels", () => {
     );
   });
 
-  it("tells of crashes, of the join's too", async () => {
+  it("reports crashes, including those of joins", async () => {
     const world = new World({
       channels: { "room:*": room, "bad:*": channel({ join: () => undefined as never }) },
     });
@@ -143,7 +143,7 @@ describe("telemetry of channels", () => {
     assert.equal(thrown.message, "boom");
   });
 
-  it("is made for nobody where nobody listens", () => {
+  it("is not created if nobody listens", () => {
     const world = new World({ channels: { "room:*": room } });
     world.joined().send('["11","2","room:1","echo",{}]');
     assert.deepEqual(world.troubles(), []);
@@ -151,7 +151,7 @@ describe("telemetry of channels", () => {
 });
 
 describe("the log of channels", () => {
-  it("has joins, refused and accepted, unless the channel wants none", () => {
+  it("contains accepted and refused joins, unless the channel turns that off", () => {
     const quiet = channel({ logJoin: false });
     const world = new World({ channels: { "room:*": room, "quiet:*": quiet } });
     const client = world.connect();
@@ -166,7 +166,7 @@ describe("the log of channels", () => {
     );
   });
 
-  it("has joins and handled messages at the levels that the channel wants", () => {
+  it("contains joins and handled messages at the levels of the channel", () => {
     const loud = channel({ logJoin: "warn", logHandleIn: "error", handleIn: { a: () => ok() } });
     const mute = channel({ logJoin: false, logHandleIn: false, handleIn: { a: () => ok() } });
     const plain = channel({ handleIn: { a: () => ok() } });
@@ -189,7 +189,7 @@ describe("the log of channels", () => {
     );
   });
 
-  it("has parameters without what is secret", () => {
+  it("contains parameters without secrets", () => {
     const world = new World({ channels: { "room:*": room } });
     const secret = { n: 1, token: "abc", deep: [{ my_password: "abc", page: "/?token=abc" }] };
     const shown = {
@@ -213,7 +213,7 @@ describe("the log of channels", () => {
     );
   });
 
-  it("has a crash with topic, event and stack", () => {
+  it("contains a crash with topic, event and stack", () => {
     const world = new World({ channels: { "room:*": room } });
     world.joined().send('["11","2","room:1","boom",{}]');
     const { text, fields } = world.log.at(-1) ?? { text: "", fields: {} };
@@ -223,7 +223,7 @@ describe("the log of channels", () => {
     assert.match((fields["err"] as Error).stack ?? "", /^Error: boom\n.*channel-reports\.test/s);
   });
 
-  it("says what a channel was stopped with", () => {
+  it("contains the reason of a stop", () => {
     const world = new World({ channels: { "room:*": room } });
     world.joined().send('["11","2","room:1","stop",{}]');
     assert.equal(world.lastError(), 'ended with "other"');

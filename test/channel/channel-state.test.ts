@@ -6,7 +6,7 @@ import type { ChannelState, ChannelStep } from "../../src/channel/channel-state.
 
 const STEPS: readonly ChannelStep[] = ["joined", "refused", "end", "ended", "kill"];
 
-/** Every step that there is; any other is refused. */
+/** All allowed steps. Any other is refused. */
 const TABLE: Readonly<
   Record<keyof typeof STATE, Partial<Record<ChannelStep, keyof typeof STATE>>>
 > = {

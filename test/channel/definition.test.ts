@@ -26,7 +26,7 @@ function timeOf(joinTimeoutMs?: number): unknown {
 }
 
 describe("a channel's definition", () => {
-  it("wants functions where there are callbacks, and names the one that is none", () => {
+  it("requires functions as callbacks, and names the one that is not a function", () => {
     refused({}, "join must be a function, got undefined");
     refused({ join: 1 }, "join must be a function, got number");
     refused({ join, handleIn: { e: 7 } }, "handleIn.e must be a function, got number");
@@ -41,7 +41,7 @@ describe("a channel's definition", () => {
     refused({ join, missed: 1 }, "missed must be a function, got number");
   });
 
-  it("takes a function as a verbatim handler, and nothing else", () => {
+  it("accepts only functions as verbatim handlers", () => {
     for (const [handler, got] of [
       [undefined, "undefined"],
       [{}, "object"],
@@ -54,7 +54,7 @@ describe("a channel's definition", () => {
     }
   });
 
-  it("takes a policy for slow clients and the length of its queue, and refuses what is none", () => {
+  it("accepts a policy for slow clients and the length of its queue, and refuses invalid ones", () => {
     const slowOf = (given: { slow?: "conflate" | "drop-oldest"; queue?: number }): unknown =>
       defineChannel(socket, { join, ...given }).slow;
     assert.equal(slowOf({}), undefined);
@@ -72,7 +72,7 @@ describe("a channel's definition", () => {
     }
   });
 
-  it("takes a time for its joins within the option's range", () => {
+  it("accepts a time limit for joins within the option's range", () => {
     assert.equal(timeOf(), undefined);
     assert.equal(timeOf(50), 50);
     assert.throws(() => timeOf(49), {
@@ -81,7 +81,7 @@ describe("a channel's definition", () => {
     });
   });
 
-  it("knows the socket's assigns in each callback", () => {
+  it("knows the type of the socket's assigns in each callback", () => {
     const made = defineChannel(socket, {
       join: ({ assigns }) => ok({ userId: assigns.userId + 1 }),
       handleIn: { who: ({ assigns }) => ok(assigns.userId.toFixed(0)) },
@@ -89,7 +89,7 @@ describe("a channel's definition", () => {
     assert.equal(made.handleIn.size, 1);
   });
 
-  it("may be an instance whose callbacks use this", () => {
+  it("may be an instance of a class whose callbacks use this", () => {
     class Room {
       readonly name = "instance";
       join(): ReturnType<typeof ok> {

@@ -11,7 +11,7 @@ type Room = ChannelSocket<Record<string, unknown>>;
 const PLAIN = '[null,null,"room:1","e",{"n":1}]';
 const PLAIN_V1 = '{"topic":"room:1","event":"e","payload":{"n":1},"ref":null}';
 
-/** Gives a binary frame as it is recorded. */
+/** Returns a binary frame as it is recorded. */
 function hex(bytes: string): string {
   return `hex ${bytes.replaceAll(" ", "")}`;
 }
@@ -25,7 +25,7 @@ function joinedV1(world: World): WorldClient {
 }
 
 describe("the fastlane", () => {
-  it("publishes once for all plain subscribers, whatever their channel is", () => {
+  it("publishes once for all plain subscribers, whatever their channel", () => {
     const world = new World({ channels: { "room:1": channel(), "room:*": channel() } });
     const clients = [1, 2, 3].map(() => world.joined(["room:1"]));
     world.member.broadcast("room:1", "e", { n: 1 });
@@ -36,7 +36,7 @@ describe("the fastlane", () => {
     );
   });
 
-  it("publishes once for each version, under another name", () => {
+  it("publishes once for each version, under different native topics", () => {
     const world = new World({ channels: { "room:*": channel() } });
     const clients = [world.joined(), world.joined()];
     const olds = [joinedV1(world), joinedV1(world)];
@@ -47,7 +47,7 @@ describe("the fastlane", () => {
     assert.equal(new Set(names).size, 2);
   });
 
-  it("sends frames one by one where a connection has no native topics", () => {
+  it("sends frames one by one to connections that are not native", () => {
     const world = new World({
       channels: {
         "room:*": channel({ handleIn: { from: (socket) => socket.broadcastFrom("e", { n: 1 }) } }),
@@ -72,7 +72,7 @@ describe("the fastlane", () => {
     );
   });
 
-  it("gives an intercepted event to the channels that intercept it, and to the others natively", () => {
+  it("passes an intercepted event to the channels that intercept it, and publishes it natively to the others", () => {
     const world = new World({
       channels: {
         "room:*": channel({ intercept: { e: (socket, payload) => socket.push("mine", payload) } }),
@@ -87,7 +87,7 @@ describe("the fastlane", () => {
     ]);
   });
 
-  it("hears no broadcast of a topic whose last subscriber left, and finds it again", () => {
+  it("is not called for a topic whose last subscriber has left, until it has one again", () => {
     const world = new World({ channels: { "room:*": channel() } });
     const client = world.joined();
     client.send('["11","2","room:1","phx_leave",{}]');
@@ -100,7 +100,7 @@ describe("the fastlane", () => {
     assert.deepEqual(client.taken(), [PLAIN]);
   });
 
-  it("keeps native names of topics apart, however the topics are called", () => {
+  it("keeps native topics apart, whatever the names of the topics", () => {
     const world = new World({ channels: { "*": channel() } });
     const topics = ["room:1", "0:room:1", "1:room:1", "0:0:room:1", ""];
     const clients = topics.map((topic) => world.joined([topic]));
@@ -114,7 +114,7 @@ describe("the fastlane", () => {
     assert.equal(old.taken().length, 1);
   });
 
-  it("publishes once for each way to compress", () => {
+  it("publishes once for compressed and once for uncompressed connections", () => {
     const world = new World({ channels: { "room:*": channel() } });
     const clients = [true, false, true].map((isCompressed) =>
       world.joined(["room:1"], { isCompressed }),
@@ -130,7 +130,7 @@ describe("the fastlane", () => {
     );
   });
 
-  describe("where the payload is bytes", () => {
+  describe("with bytes as payload", () => {
     const BYTES = Uint8Array.of(0, 255);
     // Kind 2, topic room:1, event e, payload 00 ff.
     const BINARY = hex("02 06 01 726f6f6d3a31 65 00ff");
@@ -138,7 +138,7 @@ describe("the fastlane", () => {
       '{"topic":"room:1","event":"phx_error","payload":{"reason":"missed broadcasts"},"ref":null}';
     const SKIPPED = "a binary broadcast cannot be encoded for a client on version 1";
 
-    it("sends a binary frame, natively and one by one, to all but who is left out", () => {
+    it("sends a binary frame, natively and one by one, to all but the sender", () => {
       const handleIn = { from: (socket: Room) => socket.broadcastFrom("e", BYTES) };
       const world = new World({ channels: { "room:*": channel({ handleIn }) } });
       const clients = [
@@ -155,7 +155,7 @@ describe("the fastlane", () => {
       assert.deepEqual(taken(), [[BINARY], [BINARY], []]);
     });
 
-    it("gives an intercepting channel bytes of its own", () => {
+    it("passes separate bytes to each intercepting channel", () => {
       const seen: unknown[] = [];
       const intercept = {
         e: (socket: Room, payload: unknown) => {
@@ -176,7 +176,7 @@ describe("the fastlane", () => {
       assert.notEqual(seen[0], seen[1]);
     });
 
-    it("skips channels on version 1, counts them, and tells them after all others have it", () => {
+    it("skips channels on version 1, counts them, and tells them after all others have received it", () => {
       const world = new World({ channels: { "room:*": channel() } });
       const olds = [joinedV1(world), joinedV1(world)];
       const client = world.joined();
@@ -186,7 +186,7 @@ describe("the fastlane", () => {
       assert.equal(world.skipped, 2);
       assert.equal(world.lastError(), SKIPPED);
       assert.equal(world.count, 1);
-      // Their connections live: they join anew, and get what has a form.
+      // Their connections stay open: clients join again, and get broadcasts that can be encoded.
       olds[0]?.send('{"topic":"room:1","event":"phx_join","payload":{},"ref":"2"}');
       olds[0]?.taken();
       // They are told once, so that nobody can keep them from staying joined.
@@ -196,7 +196,7 @@ describe("the fastlane", () => {
       assert.deepEqual(olds[0]?.taken(), [PLAIN_V1]);
     });
 
-    it("tells a channel on version 1 that broadcasts bytes itself, when its callback is done", () => {
+    it("tells a channel on version 1 that broadcasts bytes itself after its callback has returned", () => {
       const steps: string[] = [];
       const shout = (socket: Room): void => {
         socket.broadcast("e", BYTES);
@@ -216,7 +216,7 @@ describe("the fastlane", () => {
       assert.deepEqual(steps, ["broadcast", "terminate"]);
     });
 
-    it("reaches other threads, whatever the topic is called, in order with text", () => {
+    it("reaches other threads, whatever the topic, in order with text", () => {
       const node = new TestNode();
       const topics = ["room:1", 'room:"\\\n', "room:é\u0001", "room:🙂"];
       const [here, there] = [0, 1].map(
@@ -249,7 +249,7 @@ describe("the fastlane", () => {
       }
     });
 
-    it("is refused to its caller where the topic is too long for a binary frame", () => {
+    it("refuses the call if the topic is too long for a binary frame", () => {
       const world = new World({ channels: { "room:*": channel() } });
       const topic = `room:${"x".repeat(251)}`;
       const client = world.joined([topic]);
@@ -260,7 +260,7 @@ describe("the fastlane", () => {
     });
   });
 
-  it("tells all channels of a topic that they missed something", () => {
+  it("tells all channels of a topic that broadcasts were lost", () => {
     const world = new World({
       channels: { "room:*": channel({ intercept: { x: () => undefined } }) },
     });

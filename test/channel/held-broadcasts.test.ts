@@ -1,6 +1,6 @@
 /**
- * Broadcasts that are held, in a shard without a transport; that what a connection is sent itself
- * does not overtake them is in `integration/order`.
+ * Held broadcasts, in a shard without a transport. That other frames to a client do not overtake them is
+ * tested in `integration/order`.
  *
  * Runs on: the test's thread.
  */
@@ -24,7 +24,7 @@ const CHANNEL = channel({
 let window: CoalescingWindow;
 let world: World;
 
-/** Takes the numbers in what a client was sent since the last call. */
+/** Returns the numbers in what a client was sent since the last call. */
 function numbers(client: WorldClient): number[] {
   return client
     .taken()
@@ -43,7 +43,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
   });
   afterEach(() => window.end());
 
-  it("are held until it ends, and come in their order over all topics", () => {
+  it("are held until it ends, and arrive in order over all topics", () => {
     const client = world.joined(["room:1", "room:2"]);
     say(1);
     world.member.broadcast("room:2", "e", { n: 2 });
@@ -57,7 +57,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     assert.deepEqual(numbers(client), [4]);
   });
 
-  it("leave out who they are from, and nobody else where that one is gone since", () => {
+  it("leave out their sender, and nobody else if the sender is gone since", () => {
     const [from, other, gone] = [world.joined(), world.joined(), world.joined()];
     from.send('["11","2","room:1","from",{"n":1}]');
     gone.send('["11","2","room:1","from",{"n":2}]');
@@ -70,7 +70,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     );
   });
 
-  it("come to who leaves, and not to who joins, meanwhile", () => {
+  it("reach a channel that leaves meanwhile, but not one that joins", () => {
     const [stays, leaves] = [world.joined(), world.joined()];
     say(1);
     leaves.send('["11","2","room:1","phx_leave",{}]');
@@ -81,7 +81,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     assert.deepEqual([stays, leaves, joins].map(numbers), [[1, 2], [], []]);
   });
 
-  it("come at once where a serializer, an interception or a transport has them sent one by one", () => {
+  it("are sent at once if a serializer, an interception or a transport sends them one by one", () => {
     const polled = world.joined(["room:1"], { isNative: false });
     say(1);
     assert.deepEqual(numbers(polled), [1]);
@@ -90,7 +90,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     assert.deepEqual([native, polled].map(numbers), [[2], [2]]);
   });
 
-  it("that come from another thread were held there, and are not here", () => {
+  it("are not held again if they come from another thread", () => {
     const node = new TestNode();
     world = new World({ channels: { "room:*": CHANNEL }, window, node });
     const client = world.joined();
@@ -100,7 +100,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     assert.deepEqual(numbers(client), [1]);
   });
 
-  it("are copies: the sender's buffer is used again at once", () => {
+  it("are copies: the sender's buffer can be reused at once", () => {
     const client = world.joined();
     for (const filler of ["a", "bb", "ccc"]) say(filler.length, filler);
     window.end();
@@ -114,7 +114,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     );
   });
 
-  it("go before their time, in order, where they find no room", () => {
+  it("are published early, in order, if the buffer is full", () => {
     const node = new TestNode({ overflowBytes: 1_000_000 });
     world = new World({ channels: { "room:*": CHANNEL }, window, node });
     const client = world.joined();
@@ -130,7 +130,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
 });
 
 describe("broadcasts of a shard in a burst", () => {
-  it("leave at once while they are few; the rest with the turn, in their order over all topics", async () => {
+  it("leave at once while there are few; the rest leaves with the turn, in order over all topics", async () => {
     world = new World({ channels: { "room:*": CHANNEL }, window: new BurstWindow() });
     const client = world.joined(["room:1", "room:2"]);
     const all = Array.from({ length: BURST + 4 }, (_, at) => at);
@@ -140,7 +140,7 @@ describe("broadcasts of a shard in a burst", () => {
     assert.deepEqual(numbers(client), all.slice(BURST));
   });
 
-  it("are not overtaken by what another thread says after them", async () => {
+  it("are not overtaken by later broadcasts from another thread", async () => {
     const node = new TestNode();
     world = new World({ channels: { "room:*": CHANNEL }, window: new BurstWindow(), node });
     const client = world.joined();

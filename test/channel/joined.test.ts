@@ -28,7 +28,7 @@ describe("joined", () => {
     ]);
   });
 
-  it("runs before what join has sent itself, and before what the client sent meanwhile", async () => {
+  it("runs before messages that join has sent itself, and before what the client has sent meanwhile", async () => {
     for (const joins of ["async", "serial"] as const) {
       const order: unknown[] = [];
       const answer = new Deferred();
@@ -54,7 +54,7 @@ describe("joined", () => {
     }
   });
 
-  it("holds up what comes after it until its promise settles", async () => {
+  it("delays what comes after it until its promise settles", async () => {
     const order: string[] = [];
     const greeting = new Deferred();
     const world = new World({

@@ -6,7 +6,7 @@ import type { LaterReply } from "../../src/channel/later-reply.ts";
 import type { AnswersLater } from "../../src/channel/schemas/declarations.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
-/** A world whose channel keeps the refs of `keep`. */
+/** A world whose channel stores a later reply for each `keep`. */
 function makeWorld(): { world: World; refs: LaterReply[] } {
   const refs: LaterReply[] = [];
   const world = new World({
@@ -35,7 +35,7 @@ describe("a later reply", () => {
     ]);
   });
 
-  it("answers under the join that the message was for, also after that channel ended", () => {
+  it("answers under the join that the message was for, even after that channel has ended", () => {
     const { world, refs } = makeWorld();
     const client = world.joined();
     client.send('["11","2","room:1","keep",{}]', '["12","3","room:1","phx_join",{}]');
@@ -55,7 +55,7 @@ describe("a later reply", () => {
     assert.deepEqual(client.taken(), []);
   });
 
-  it("takes refs and topics of any kind", () => {
+  it("accepts refs and topics of any kind", () => {
     const { world, refs } = makeWorld();
     const topic = 'room:"é';
     const client = world.joined([topic]);
@@ -66,7 +66,7 @@ describe("a later reply", () => {
     assert.deepEqual(JSON.parse(frame), ["11", { a: [1] }, topic, "phx_reply", response]);
   });
 
-  it("throws to its caller where JSON has no form for the payload", () => {
+  it("throws to its caller if the payload cannot be written as JSON", () => {
     const { world, refs } = makeWorld();
     const client = world.joined();
     client.send('["11","2","room:1","keep",{}]');
@@ -109,7 +109,7 @@ describe("a later reply", () => {
     assert.deepEqual(codes, [notJoined, noRef, "taken", noRef, noRef, noRef]);
   });
 
-  it("may be taken after a wait in an asynchronous handler", async () => {
+  it("may be created after a wait in an asynchronous handler", async () => {
     const wait = new Deferred();
     const world = new World({
       channels: {

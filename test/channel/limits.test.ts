@@ -35,7 +35,7 @@ describe("The limits of a channel", () => {
     assert.deepEqual(world.limited, { refused: 1, ignored: 0, connects: 0 });
   });
 
-  it("let go of nothing that came in time", () => {
+  it("do not refuse messages that are within them", () => {
     const world = makeWorld({ messages: { limit: 10, perMs: 1_000, burst: 1 } });
     const client = world.joined();
     for (let count = 0; count < 20; count += 1) {
@@ -45,14 +45,14 @@ describe("The limits of a channel", () => {
     assert.equal(world.limited.refused, 0);
   });
 
-  it("count the bytes of its frames", () => {
+  it("count the bytes of frames", () => {
     const world = makeWorld({ bytes: { limit: 1_000, perMs: 1_000, burst: ECHO.length } });
     const client = world.joined();
     assert.equal(client.asked(ECHO).length, 1);
     assert.deepEqual(client.asked(ECHO), [limited("room:1", "2", ECHO.length)]);
   });
 
-  it("refuse joins of its definition, on whichever topics of a connection", () => {
+  it("refuse joins of a definition, over all topics of a connection", () => {
     const world = makeWorld({ joins: { limit: 2, perMs: 2_000 } });
     const client = world.joined(["room:1", "room:2"]);
     assert.deepEqual(client.asked('["13","3","room:3","phx_join",{}]'), [
@@ -64,7 +64,7 @@ describe("The limits of a channel", () => {
     assert.equal(world.count, 4);
   });
 
-  it("leave a channel as it is where a rejoin is refused", () => {
+  it("leave the channel as it is if a rejoin is refused", () => {
     const world = makeWorld({ joins: { limit: 1, perMs: 1_000 } });
     const client = world.joined();
     assert.deepEqual(client.asked('["12","3","room:1","phx_join",{}]'), [
@@ -78,7 +78,7 @@ describe("The limits of a channel", () => {
     ]);
   });
 
-  it("count the bytes of what waited behind the join as well", async () => {
+  it("also count the bytes of messages that waited behind the join", async () => {
     const gate = new Deferred();
     const slow = channel({
       limits: { bytes: { limit: 1_000, perMs: 1_000, burst: ECHO.length } },
@@ -123,14 +123,14 @@ describe("The limits of a channel", () => {
     assert.deepEqual(send("say"), passed);
   });
 
-  it("say so 100 times at once, and drop what is beyond", () => {
+  it("are reported 100 times at once; further messages are dropped", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
     assert.equal(client.asked(...Array.from({ length: 150 }, () => ECHO)).length, 101);
     assert.deepEqual(world.limited, { refused: 149, ignored: 49, connects: 0 });
   });
 
-  it("make no field on a channel before they concern it", () => {
+  it("add no field to a channel before they apply to it", () => {
     const [unlimited] = new World({ channels: { "room:*": channel() } })
       .joined()
       .socket.allChannels();
@@ -138,7 +138,7 @@ describe("The limits of a channel", () => {
     assert.equal(Object.hasOwn(unlimited, "buckets"), false);
   });
 
-  it("are checked where they are defined", () => {
+  it("are checked when they are defined", () => {
     assert.throws(() => channel({ limits: { connects: {} } as never }), {
       code: "SIM_ERR_DEFINITION_INVALID",
       message: "limits may only have the keys messages, bytes, joins, got connects",

@@ -10,6 +10,11 @@ import { ok } from "../../src/callbacks/results.ts";
 import { CLOSED, push, replied } from "../support/channel-frames.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
+/** Returns a frame of room:1 as a frame of room:2. */
+function toRoom2(frame: string): string {
+  return frame.replace("11", "12").replace("room:1", "room:2");
+}
+
 describe("a mailbox", () => {
   it("that is full ends its channel with mailbox full", async () => {
     const slow = new Deferred();
@@ -29,6 +34,61 @@ describe("a mailbox", () => {
     await turn();
     assert.deepEqual(client.taken(), []);
     assert.equal(world.count, 0);
+  });
+
+  it("counts the bytes of waiting messages for the whole connection, which is closed beyond the limit", async () => {
+    const slow = new Deferred();
+    const handleIn = { slow: () => slow.promise as never, a: () => ok() };
+    const world = new World({
+      channels: { "room:*": channel({ handleIn }) },
+      maxWaitingBytes: 2 * 26,
+    });
+    const [client, other] = [world.joined(["room:1", "room:2"]), world.joined()];
+    assert.equal(push("a", "3").length, 26);
+    client.send(push("slow"), toRoom2(push("slow")), push("a", "3"), toRoom2(push("a", "3")));
+    assert.equal(client.socket.isEnded, false);
+    client.send(toRoom2(push("a", "4")));
+    assert.deepEqual([client.connection.closeCode, other.socket.isEnded], [1008, false]);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("gives bytes back as its messages are handled", async () => {
+    const slow = new Deferred();
+    const handleIn = { slow: () => slow.promise as never, a: () => ok() };
+    const world = new World({
+      channels: { "room:*": channel({ handleIn }) },
+      maxWaitingBytes: 100,
+    });
+    const client = world.joined();
+    client.send(push("slow"), push("a", "3"), push("a", "4"), push("a", "5"));
+    assert.equal(world.callbacks.waiting.size, 1);
+    slow.resolve(ok());
+    await turn();
+    assert.equal(client.taken().length, 4);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("that waits behind a join counts like one that waits behind a handler", async () => {
+    const joined = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({ join: () => joined.promise as never, handleIn: { a: () => ok() } }),
+      },
+      maxWaitingBytes: 100,
+    });
+    const [one, two] = [world.connect(), world.connect()];
+    for (const client of [one, two]) client.send('["11","11","room:1","phx_join",{}]');
+    one.send(push("a", "3"), push("a", "4"), push("a", "5"));
+    two.send(push("a", "3"), push("a", "4"), push("a", "5"), push("a", "6"));
+    assert.deepEqual(
+      [one, two].map(({ connection }) => connection.closeCode),
+      [undefined, 1008],
+    );
+    assert.equal(world.callbacks.waiting.size, 1);
+    joined.resolve(ok());
+    await turn();
+    assert.equal(one.taken().length, 4);
+    assert.equal(world.callbacks.waiting.size, 0);
   });
 
   it("that is full still takes a leave", async () => {

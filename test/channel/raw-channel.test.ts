@@ -1,5 +1,5 @@
 /**
- * Raw channels without a transport: what they are told, and what their clients see.
+ * Raw channels without a transport: what their handlers get, and what their clients see.
  *
  * Runs on: the test's thread.
  */
@@ -32,7 +32,7 @@ function raw(start: Start): RawChannelDefinition {
   return defineRawChannel(defineSocket<object>({ connect: () => ok({}) }), { start });
 }
 
-/** A world with raw channels, what they were made, and how they ended. */
+/** A world with raw channels, the channels that were created, and how they ended. */
 function makeWorld(
   handlers: Partial<RawChannelHandlers> = {},
   start: (each: RawChannelHandle, payload: unknown) => void = (each) => each.accept(),
@@ -63,7 +63,7 @@ function makeWorld(
 }
 
 describe("a raw channel", () => {
-  it("gets topic, payload, and what is known of the connection", () => {
+  it("gets the topic, the payload and the data of the connection", () => {
     const seen: unknown[] = [];
     const { world, made } = makeWorld({}, (each, payload) => {
       seen.push(payload, each.isOpen);
@@ -82,7 +82,7 @@ describe("a raw channel", () => {
     assert.equal(world.count, 1);
   });
 
-  it("has its route's assigns over the socket's, and its route's options", () => {
+  it("has its route's assigns, which override the socket's, and its route's options", () => {
     const made: RawChannelHandle[] = [];
     const definition = raw((each) => {
       made.push(each);
@@ -96,7 +96,7 @@ describe("a raw channel", () => {
     assert.deepEqual(made[0]?.options, { starter: "x" });
   });
 
-  it("gets messages as they are, and answers them in every form", () => {
+  it("gets messages unchanged, and answers them in every form", () => {
     const seen: unknown[] = [];
     const { world, made } = makeWorld({
       receive(message) {
@@ -122,7 +122,7 @@ describe("a raw channel", () => {
     assert.deepEqual(seen, [message]);
   });
 
-  it("answers its leave itself, and is gone", () => {
+  it("answers its leave itself, and is then gone", () => {
     const { world, ends } = makeWorld();
     const client = world.joined(["raw:1"]);
     assert.deepEqual(client.asked('["11","2","raw:1","phx_leave",{}]'), [
@@ -136,7 +136,7 @@ describe("a raw channel", () => {
     ]);
   });
 
-  it("is not told what is stale, and lets a leave with no join_ref through", () => {
+  it("does not get stale messages, and gets a leave without a join_ref", () => {
     const { world, ends } = makeWorld();
     const client = world.joined(["raw:1"]);
     assert.deepEqual(
@@ -147,7 +147,7 @@ describe("a raw channel", () => {
     assert.deepEqual(ends, ["normal"]);
   });
 
-  it("refuses its join, at once or later, and is then no channel", () => {
+  it("refuses its join, at once or later, and does not exist afterwards", () => {
     const { world, made, ends } = makeWorld({}, (each, payload) => {
       if ((payload as { now?: boolean }).now) each.refuse({ reason: "no" });
     });
@@ -163,7 +163,7 @@ describe("a raw channel", () => {
     assert.equal(client.socket.allChannels().length, 0);
   });
 
-  it("holds up no other topic while its join is not answered, and then gets what came", () => {
+  it("delays no other topic while its join is not answered, and then gets what has arrived", () => {
     const { world, made } = makeWorld({}, () => {});
     const client = world.connect();
     assert.deepEqual(client.asked(JOIN, '["11","2","raw:1","say",{"b":2}]'), []);
@@ -177,7 +177,7 @@ describe("a raw channel", () => {
     ]);
   });
 
-  it("holds up a serial connection until its join is answered, as in Phoenix", () => {
+  it("delays all messages of a serial connection until its join is answered, as in Phoenix", () => {
     const { world, made } = makeWorld({}, () => {}, "serial");
     const client = world.connect();
     const heartbeat = '[null,"9","phoenix","heartbeat",{}]';
@@ -186,7 +186,7 @@ describe("a raw channel", () => {
     assert.deepEqual(client.taken(), [JOINED, `[null,"9","phoenix","phx_reply",${OK}]`]);
   });
 
-  it("has its join ended when it is not answered in time; what it answers later is ignored", () => {
+  it("fails to join if it does not answer in time; its later answer is ignored", () => {
     const { world, made, ends } = makeWorld({}, () => {});
     const client = world.connect();
     client.send(JOIN);
@@ -261,7 +261,7 @@ describe("a raw channel", () => {
     assert.deepEqual(ends, ["normal", "normal"]);
   });
 
-  it("gets what comes while start runs after it, and nothing once it has ended there", () => {
+  it("gets messages that arrive while start runs after it, and none if it has ended there", () => {
     for (const isClosed of [false, true]) {
       const { world } = makeWorld({}, (each) => {
         each.accept();
@@ -277,7 +277,7 @@ describe("a raw channel", () => {
     }
   });
 
-  it("fails by its own word with phx_error, for the reason it gives", () => {
+  it("ends by fail with phx_error and the given reason", () => {
     const { world, made, ends } = makeWorld();
     const client = world.joined(["raw:1", "raw:2"]);
     made[0]?.fail();
@@ -314,7 +314,7 @@ describe("a raw channel", () => {
     assert.equal(world.lastError(), `start must return ${allowed}, got undefined`);
   });
 
-  it("crashes with phx_error where start throws after it has accepted", () => {
+  it("crashes with phx_error if start throws after it has accepted", () => {
     const { world, ends } = makeWorld({}, (each) => {
       each.accept();
       throw new Error("boom");
@@ -347,7 +347,7 @@ describe("a raw channel", () => {
     });
   }
 
-  it("has messages come while one is not done with: order is its own affair", async () => {
+  it("may get a message while another is still being handled, in an order of its own", async () => {
     const gate = new Deferred<void>();
     const seen: unknown[] = [];
     const { world } = makeWorld({
@@ -360,7 +360,7 @@ describe("a raw channel", () => {
     assert.deepEqual(seen, [1, 2]);
   });
 
-  it("gets broadcasts that it listens to, of its own topic only if it does", () => {
+  it("gets broadcasts of topics that it has subscribed to, which need not include its own", () => {
     const seen: unknown[] = [];
     const { world, made } = makeWorld({ broadcast: (broadcast) => void seen.push(broadcast) });
     const client = world.joined(["raw:1"]);
@@ -382,7 +382,7 @@ describe("a raw channel", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
   });
 
-  it("is told that broadcasts were lost, or else its client joins anew", () => {
+  it("is told of lost broadcasts; without a handler, its client rejoins", () => {
     const missed: string[] = [];
     const told = makeWorld({ missed: (topic) => void missed.push(topic) });
     told.world.joined(["raw:1"]);
@@ -419,7 +419,7 @@ describe("a raw channel", () => {
     assert.equal(world.count, 0);
   });
 
-  it("is ended with its connection also while its join is not answered", () => {
+  it("ends with its connection even if its join is not answered", () => {
     const { world, made, ends } = makeWorld({}, () => {});
     const client = world.connect();
     client.send(JOIN);
@@ -430,7 +430,7 @@ describe("a raw channel", () => {
     assert.deepEqual(world.troubles(), []);
   });
 
-  it("has its end waited for, for as long as an asynchronous callback may take", async () => {
+  it("has its end awaited as long as any asynchronous callback", async () => {
     const gate = new Deferred<void>();
     const { world } = makeWorld({ end: () => gate.promise });
     const client = world.joined(["raw:1"]);
@@ -453,7 +453,7 @@ describe("a raw channel", () => {
     assert.deepEqual(states(), [["raw:1", 1, false]]);
   });
 
-  it("is logged and told to telemetry as other channels are", () => {
+  it("is reported to log and telemetry like other channels", () => {
     const events: unknown[] = [];
     const names = ["channel_joined", "channel_left"] as const;
     const take = (event: unknown, name: string | symbol): void => {
@@ -477,7 +477,7 @@ describe("a raw channel", () => {
 });
 
 describe("the definition of a raw channel", () => {
-  it("wants a start, and a level of the log", () => {
+  it("requires start, and a valid log level", () => {
     const socket = defineSocket<object>({ connect: () => ok({}) });
     const refused = (callbacks: object, message: string): void => {
       assert.throws(() => defineRawChannel(socket, callbacks as never), {

@@ -31,7 +31,7 @@ function broadcast(world: World, ...events: readonly (readonly [string, number])
   for (const [event, n] of events) world.member.broadcast("room:1", event, { n });
 }
 
-/** What a client was sent, as event and number. */
+/** What a client was sent, as events and numbers. */
 function taken(client: WorldClient): (readonly [string, unknown])[] {
   return client.taken().map((frame) => {
     const [, , , event, payload] = JSON.parse(frame) as [unknown, unknown, unknown, string, Told];
@@ -46,7 +46,7 @@ interface Told {
 }
 
 describe("a channel that may miss broadcasts", () => {
-  it("is sent them one by one and at once while there is room, and never published to", () => {
+  it("is sent them one by one and at once while there is room, and is never published to", () => {
     const world = new World({ channels: { "room:*": conflating() } });
     const [one, two] = [world.joined(), world.joined()];
     broadcast(world, ["a", 1], ["a", 2]);
@@ -60,7 +60,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.equal(world.leftOut, 0);
   });
 
-  it("conflates: keeps the latest of each event, in the order in which those came", () => {
+  it("with conflate keeps the latest of each event, in the order of the broadcasts that are kept", () => {
     const world = new World({ channels: { "room:*": conflating() } });
     const [slow, fast] = [world.joined(), world.joined()];
     slow.connection.setRoom(0);
@@ -79,7 +79,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.deepEqual(taken(slow), [["a", 7]]);
   });
 
-  it("conflates no more events than its queue holds", () => {
+  it("with conflate keeps no more events than its queue holds", () => {
     const world = new World({ channels: { "room:*": conflating(2) } });
     const slow = world.joined();
     slow.connection.setRoom(0);
@@ -92,7 +92,7 @@ describe("a channel that may miss broadcasts", () => {
     ]);
   });
 
-  it("drops the oldest: keeps the last ones, whatever their events", () => {
+  it("with drop-oldest keeps the last broadcasts, whatever their events", () => {
     const world = new World({ channels: { "room:*": dropping(3) } });
     const slow = world.joined();
     slow.connection.setRoom(0);
@@ -107,7 +107,7 @@ describe("a channel that may miss broadcasts", () => {
     ]);
   });
 
-  it("sends only what there is room for, and goes on when there is room again", () => {
+  it("is sent only what there is room for, and the rest when there is room again", () => {
     const world = new World({ channels: { "room:*": dropping(4) } });
     const slow = world.joined();
     slow.connection.setRoom(0);
@@ -117,7 +117,7 @@ describe("a channel that may miss broadcasts", () => {
       ["a", 1],
       ["a", 2],
     ]);
-    // Behind the one that waits, although there is room by now.
+    // It waits behind the other, although there is room by now.
     slow.connection.gainRoom(9);
     broadcast(world, ["a", 4]);
     assert.deepEqual(taken(slow), []);
@@ -128,7 +128,7 @@ describe("a channel that may miss broadcasts", () => {
     ]);
   });
 
-  it("sends what was broadcast, though its bytes were used anew before it could leave", () => {
+  it("is sent what was broadcast, even if the buffer was reused in the meantime", () => {
     const world = new World({ channels: { "room:*": dropping(4) } });
     const slow = world.joined();
     slow.connection.setRoom(0);
@@ -138,7 +138,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.deepEqual(taken(slow), [["first", 1]]);
   });
 
-  it("sends bytes as bytes, at once and later, between texts", () => {
+  it("is sent bytes as bytes, at once and later, between texts", () => {
     const world = new World({ channels: { "room:*": dropping(4) } });
     const slow = world.joined();
     const binary = "hex 020601726f6f6d3a316200ff";
@@ -153,7 +153,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.deepEqual(slow.taken(), [texts[0], binary, texts[1]]);
   });
 
-  it("lets pushes, and events that it intercepts, overtake what waits, and loses none", () => {
+  it("is sent pushes and intercepted events before broadcasts that wait, and loses none of them", () => {
     const world = new World({ channels: { "room:*": conflating() } });
     const slow = world.joined();
     slow.connection.setRoom(0);
@@ -169,7 +169,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.equal(world.leftOut, 0);
   });
 
-  it("leaves out the sender of broadcastFrom, whether it has room or not", () => {
+  it("is left out of its own broadcastFrom, whether it has room or not", () => {
     const world = new World({ channels: { "room:*": conflating() } });
     const [sender, other] = [world.joined(), world.joined()];
     sender.connection.setRoom(0);
@@ -178,7 +178,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.deepEqual([taken(sender), taken(other)], [[], [["mine", undefined]]]);
   });
 
-  it("keeps the two versions of the protocol apart", () => {
+  it("keeps the two protocol versions apart", () => {
     const world = new World({ channels: { "room:*": dropping(4) } });
     const old = world.connect({ vsn: "1.0.0" });
     old.send('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}');
@@ -189,7 +189,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.deepEqual(old.taken(), ['{"topic":"room:1","event":"a","payload":{"n":1},"ref":null}']);
   });
 
-  it("says what it left out when it is told, or at its end, and sends nothing after that", async () => {
+  it("learns how many were left out when the queue is empty or ends, and nothing is sent after the end", async () => {
     const told: unknown[] = [];
     const listen = (event: unknown): void => void told.push(event);
     diagnostics.subscribe("simurgh:broadcasts_missed", listen);
@@ -218,7 +218,7 @@ describe("a channel that may miss broadcasts", () => {
     );
   });
 
-  it("tells the channel in its turn, where a handler is at work", async () => {
+  it("is told in its turn if a handler is running", async () => {
     const gate = new Deferred<void>();
     const slowly = channel({
       slow: "drop-oldest",

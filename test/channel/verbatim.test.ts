@@ -1,5 +1,5 @@
 /**
- * Verbatim handlers: what they are given, and what goes over the wire of it, to the unit.
+ * Verbatim handlers: what they get, and exactly what is sent of it.
  *
  * Runs on: the test's thread.
  */
@@ -24,9 +24,9 @@ import { channel, Deferred, turn, World } from "../support/world.ts";
 import type { WorldClient } from "../support/world.ts";
 
 const CRASHED = '["11","11","room:1","phx_error",{"reason":"channel_crash"}]';
-/** Nothing that JSON.stringify would write so: keys twice, spaces, escapes, and numbers of its own. */
+/** Text that JSON.stringify would not write: duplicate keys, spaces, escapes, and unusual numbers. */
 const ODD = '{"a" :1.0,"a":\t"\\u0041\\/é\u2028", "__proto__":[], "big":12345678901234567890}';
-/** What is left of it, parsed and written. */
+/** The same after parsing and writing. */
 const PARSED = '{"a":"A/é\u2028","__proto__":[],"big":12345678901234567000}';
 
 const room = channel({
@@ -91,7 +91,7 @@ describe("a verbatim handler", () => {
     ]);
   });
 
-  it("broadcasts what the client wrote, in each one's version, on this thread and on others", () => {
+  it("broadcasts what the client wrote, in each version, on this thread and on others", () => {
     const node = new TestNode();
     const world = new World({ channels: { "room:*": room }, node });
     const remote = new World({ channels: { "room:*": room }, node, member: 1 });
@@ -112,7 +112,7 @@ describe("a verbatim handler", () => {
     for (const client of [old, farOld]) assert.deepEqual(client.taken(), v1);
   });
 
-  it("finds the payload behind topics with escapes and refs of any kind", () => {
+  it("finds the payload after topics with escapes and refs of any kind", () => {
     const client = worldOf().connect();
     const topic = '"room:\\"\\\\,[\\u00e9"';
     client.asked(`[7,7,${topic},"phx_join",{}]`);
@@ -124,7 +124,7 @@ describe("a verbatim handler", () => {
     ]);
   });
 
-  it("writes the payload anew where a frame has no single text of it", () => {
+  it("encodes the payload again if a frame has no single text for it", () => {
     const world = worldOf();
     const client = world.joined();
     assert.deepEqual(client.asked('["11","2","room:1","echo",{"n":1.0},{"m":2}]'), [
@@ -141,7 +141,7 @@ describe("a verbatim handler", () => {
     assert.deepEqual(client.taken(), ['[null,null,"room:1","shout",{"n":1}]']);
   });
 
-  it("sends no line breaks, which some transports take for the end of a frame", () => {
+  it("sends no line breaks, which some transports treat as the end of a frame", () => {
     const client = worldOf().joined();
     const frame = '["11","2","room:1","shout",{"a":\n[null,null,"room:2","said",{}]\r\n}]';
     assert.deepEqual(client.asked(frame), [
@@ -149,7 +149,7 @@ describe("a verbatim handler", () => {
     ]);
   });
 
-  it("gets bytes as they are", () => {
+  it("gets bytes unchanged", () => {
     const seen: unknown[] = [];
     const client = worldOf(
       channel({
@@ -166,7 +166,7 @@ describe("a verbatim handler", () => {
     assert.deepEqual(seen, [new Uint8Array([0x68, 0x69])]);
   });
 
-  it("crashes its channel where it pushes or broadcasts what is no object", () => {
+  it("crashes its channel if it pushes or broadcasts something that is not an object", () => {
     for (const event of ["push", "shout", "others"]) {
       for (const [json, got] of [
         ["[1]", "array"],
@@ -183,7 +183,7 @@ describe("a verbatim handler", () => {
     }
   });
 
-  it("crashes its channel where it sends on what is nested too deep to be written again", () => {
+  it("crashes its channel if the payload is nested too deep to be written again", () => {
     const deep = "[".repeat(100_000) + "]".repeat(100_000);
     const world = worldOf();
     const [client, other] = [world.joined(), world.joined()];
@@ -192,7 +192,7 @@ describe("a verbatim handler", () => {
     assert.equal(world.lastError(), "payload must be serializable as JSON");
   });
 
-  it("is not reached by frames that are malformed: they close the connection", () => {
+  it("does not get malformed frames, which close the connection", () => {
     for (const frame of [
       '["11","2","room:1","echo",{"a":1]',
       '["11","2","room:1","echo",{"a":01}]',
@@ -233,7 +233,7 @@ describe("a verbatim handler", () => {
     ]);
   });
 
-  it("gets what waited behind a join, and on serial sockets, as it was written", async () => {
+  it("gets payloads as they were written, even if they waited behind a join or on a serial socket", async () => {
     for (const joins of ["async", "serial"] as const) {
       const gate = new Deferred<ReturnType<typeof ok>>();
       const slow = channel({
@@ -250,7 +250,7 @@ describe("a verbatim handler", () => {
     }
   });
 
-  it("is told of by the log and the telemetry with the payload parsed, and filtered", () => {
+  it("appears in log and telemetry with its payload parsed and filtered", () => {
     const world = worldOf();
     const client = world.joined();
     const events: { params?: unknown }[] = [];
@@ -271,7 +271,7 @@ describe("a verbatim handler", () => {
 });
 
 describe("a verbatim payload", () => {
-  it("is parsed for whoever asks, anew each time", () => {
+  it("is parsed again by each call of json", () => {
     const kept: JsonText[] = [];
     const handleIn = { keep: verbatim((_, payload) => void kept.push(asText(payload))) };
     const world = worldOf(channel({ handleIn }));
@@ -288,13 +288,13 @@ describe("a verbatim payload", () => {
     }
   });
 
-  it("within another payload is what it says", () => {
+  it("within another payload is written as its text", () => {
     assert.deepEqual(worldOf().joined().asked('["11","2","room:1","within",{"n":1.0}]'), [
       '["11",null,"room:1","pushed",{"payload":{"n":1}}]',
     ]);
   });
 
-  it("comes parsed to who intercepts it, listens to it, or has another form", () => {
+  it("is parsed for interceptors, listeners and other serializers", () => {
     const seen: unknown[] = [];
     const listening = channel({
       join(socket) {
@@ -336,7 +336,7 @@ describe("a verbatim payload", () => {
     ]);
   });
 
-  it("goes over a WebSocket as it came, and is typed by its socket", async () => {
+  it("is sent over a WebSocket unchanged, and has the types of its socket", async () => {
     const socket = defineSocket({ connect: () => ok({ user: "ann" }) });
     const typed = defineChannel(socket, {
       locals: () => ({ drawn: 0 }),
@@ -355,7 +355,7 @@ describe("a verbatim payload", () => {
         named: verbatim((each: ChannelSocket<{ user: string }, { drawn: number }>) => {
           each.locals.drawn += 1;
         }),
-        // @ts-expect-error A payload that is given verbatim is a JsonText, or bytes.
+        // @ts-expect-error A verbatim payload is a JsonText or bytes.
         wrong: verbatim((_, payload: number) => ok(payload)),
       },
     });

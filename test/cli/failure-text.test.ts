@@ -6,7 +6,7 @@ import { localAddress } from "../../src/cli/foreground.ts";
 import { makeError } from "../../src/errors.ts";
 
 describe("failureOf", () => {
-  it("prints the causes that the message does not have already, a line each", () => {
+  it("prints the causes that the message does not contain already, one per line", () => {
     const root = new Error("connection refused\n  by the database");
     const cause = new Error("pool is empty", { cause: root });
     const { text, exitCode } = failureOf(
@@ -21,17 +21,17 @@ describe("failureOf", () => {
     assert.equal(failureOf(quoted).text, "simurgh: got Error: boom");
   });
 
-  it("says where an error of the user's code was made", () => {
+  it("shows where an error of user code was created", () => {
     assert.match(failureOf(new Error("boom")).text, /^simurgh: boom \(at .*failure-text\.test/);
   });
 
-  it("takes whatever was thrown", () => {
+  it("accepts any thrown value", () => {
     assert.deepEqual(failureOf("boom"), { text: "simurgh: boom", exitCode: 1 });
   });
 });
 
 describe("localAddress", () => {
-  it("is one that a browser on this machine can open", () => {
+  it("is an address that a browser on this machine can open", () => {
     assert.equal(localAddress("0.0.0.0", 4000), "http://localhost:4000");
     assert.equal(localAddress("::", 4000), "http://localhost:4000");
     assert.equal(localAddress("::1", 80), "http://[::1]:80");

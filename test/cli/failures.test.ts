@@ -27,7 +27,7 @@ async function run(
   return await command.ended();
 }
 
-/** Expects exit code 2 and one line. */
+/** Expects exit code 2 and one line of output. */
 async function refuses(
   line: string,
   args: readonly string[],
@@ -37,15 +37,15 @@ async function refuses(
   assert.deepEqual({ code, out, err }, { code: 2, out: "", err: `simurgh: ${line}\n` });
 }
 
-describe("simurgh, called wrongly, exits with 2 and one line", () => {
+describe("simurgh with wrong arguments exits with 2 and one line", () => {
   const RANGE = "must be an integer from 0 to 65535 (port), got";
 
-  it("that names a bad variable, its range and what was got", async () => {
+  it("that names a wrong variable, its range and its value", async () => {
     await refuses(`SIMURGH_PORT ${RANGE} "70_000x"`, ["demo"], { SIMURGH_PORT: "70_000x" });
     await refuses(`SIMURGH_PORT ${RANGE} 70000`, ["demo"], { SIMURGH_PORT: "70000" });
   });
 
-  it("that names a bad flag, which wins over its variable", async () => {
+  it("that names a wrong flag, which takes precedence over its variable", async () => {
     await refuses(`--port ${RANGE} 65536`, ["demo", "--port", "65536"], { SIMURGH_PORT: "1" });
     await refuses(`--port ${RANGE} "-1"`, ["demo", "--port", "-1"]);
     await refuses('--log-level must be one of debug, info, warn, error, silent, got "loud"', [
@@ -55,12 +55,12 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     ]);
   });
 
-  it("that names a bad variable beside a good flag", async () => {
+  it("that names a wrong variable next to a correct flag", async () => {
     const shards = "must be an integer from 1 to 64 (shards), got 0";
     await refuses(`SIMURGH_SHARDS ${shards}`, ["demo", "--port", "0"], { SIMURGH_SHARDS: "0" });
   });
 
-  it("that names the variable which a misspelt one is nearest to", async () => {
+  it("that names the variable nearest to a misspelt one", async () => {
     const rule =
       "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help`)";
     const hint = "SIMURGH_SHARD (did you mean SIMURGH_SHARDS?)";
@@ -69,7 +69,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     await refuses(`${rule}, got ${hint}`, ["token", "sign", "--salt", "x", "1"], environment);
   });
 
-  it("that says whose variable SIMURGH_PORT is, where Kubernetes has set it", async () => {
+  it("that explains SIMURGH_PORT if Kubernetes has set it", async () => {
     const environment = { SIMURGH_PORT: "tcp://10.0.0.11:4000" };
     const { code, err } = await run(["demo"], environment);
     assert.equal(code, 2);
@@ -85,7 +85,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     await refuses(`SIMURGH_SECRET_KEY_BASE ${secret}`, ["demo"], environment);
   });
 
-  it("for a flag that there is not, or that has no value", async () => {
+  it("for an unknown flag, or one without a value", async () => {
     const unknown = "option must be listed by `simurgh demo --help`, got";
     await refuses(`${unknown} --prot; did you mean --port?`, ["demo", "--prot", "1"]);
     await refuses(`${unknown} --watch`, ["demo", "--watch"]);
@@ -94,7 +94,7 @@ describe("simurgh, called wrongly, exits with 2 and one line", () => {
     await refuses("--port must be followed by a value, got none", ["demo", "--port"]);
   });
 
-  it("for a command that there is not, and for wrong arguments", async () => {
+  it("for an unknown command, and for wrong arguments", async () => {
     const command = "command must be one of serve, demo, token (see simurgh --help), got";
     await refuses(`${command} sevre; did you mean serve?`, ["sevre", "app.js"]);
     await refuses(`${command} bench`, ["bench"]);
@@ -120,8 +120,8 @@ async function fails(
   assert.match(err, expected);
 }
 
-describe("simurgh that cannot start exits with 1", () => {
-  it("and says where it looked for an app module that is not there", async () => {
+describe("simurgh exits with 1 if it cannot start", () => {
+  it("and prints where it has looked for a missing app module", async () => {
     const file = join(FOLDER, "none.js");
     await fails(
       ["serve", file],
@@ -129,17 +129,17 @@ describe("simurgh that cannot start exits with 1", () => {
     );
   });
 
-  it("and says what the app module threw", async () => {
+  it("and prints what the app module threw", async () => {
     const file = written("throws.mjs", 'throw new Error("no database");');
     await fails(["serve", file], /^simurgh: app module must load .*no database.*\n$/);
   });
 
-  it("and says what is no endpoint", async () => {
+  it("and prints that the app module is not an endpoint", async () => {
     const file = written("no-endpoint.mjs", "export default 1;");
     await fails(["serve", file], /^simurgh: default export .* defineEndpoint, got number in .*\n$/);
   });
 
-  it("and says that the port is taken", async () => {
+  it("and prints that the port is taken", async () => {
     const holder = createServer().listen(0, "127.0.0.1");
     await once(holder, "listening");
     const { port } = holder.address() as AddressInfo;

@@ -1,5 +1,5 @@
 /**
- * What is heard of files, whatever becomes of their folders.
+ * Events of files, even if their folders are removed and created.
  *
  * Runs on: the test's thread.
  */
@@ -14,7 +14,7 @@ import { Worker } from "node:worker_threads";
 import { FolderWatch } from "../../src/cli/folder-watch.ts";
 import { Watched } from "../support/watched.ts";
 
-/** Has a folder come and go until it is ended. */
+/** Creates and removes a folder until it is stopped. */
 const CHURN = `
   const { mkdirSync, rmdirSync } = require("node:fs");
   const { workerData: folder } = require("node:worker_threads");
@@ -55,7 +55,7 @@ describe("FolderWatch", () => {
     await heard.until(`an event of ${what}`, () => events > before);
   }
 
-  it("hears of a file that is written, and removed, and of no other in its folder", async () => {
+  it("reports a file that is written or removed, and no other file in its folder", async () => {
     mkdirSync(folder);
     watch.watch([file]);
     writeFileSync(join(folder, "notes.txt"), "not ours");
@@ -66,20 +66,20 @@ describe("FolderWatch", () => {
     assert.ok(events - before <= 2, `${events - before} events`);
   });
 
-  it("hears that a folder comes in which a file will be", async () => {
+  it("reports that the folder of a future file is created", async () => {
     watch.watch([file]);
     await next("the folder", () => mkdirSync(folder));
   });
 
-  it("hears that the folder itself goes, with nothing in it", async () => {
+  it("reports that the empty folder itself is removed", async () => {
     mkdirSync(folder);
     watch.watch([file]);
     await next("the folder's removal", () => rmdirSync(folder));
   });
 
-  it("goes on where a folder goes just as it is to be watched", async () => {
+  it("goes on if a folder is removed just when it is about to be watched", async () => {
     mkdirSync(folder);
-    // On another thread, since the loop of this one stands still meanwhile.
+    // On another thread, because the loop of this one is blocked meanwhile.
     const churn = new Worker(CHURN, { eval: true, workerData: folder });
     for (let count = 0; count < LOOKS; count += 1) watch.watch([file]);
     await churn.terminate();
@@ -88,7 +88,7 @@ describe("FolderWatch", () => {
     await next("the file", () => writeFileSync(file, "1"));
   });
 
-  it("hears nothing more of what it watches no more", async () => {
+  it("reports nothing about files that are no longer watched", async () => {
     mkdirSync(folder);
     watch.watch([file]);
     const other = join(root, "app.mjs");

@@ -23,18 +23,18 @@ function assertFits(text: string, rows: number): void {
 }
 
 describe("the help of simurgh", () => {
-  it("fits a screen, and lists the commands there are", async () => {
+  it("fits on a screen, and lists all commands", async () => {
     const help = await helpOf("--help");
     assertFits(help, 24);
     const commands = [...help.matchAll(/^ {2}simurgh (\w+)/gm)].map(([, name]) => name);
     assert.deepEqual(commands, ["serve", "demo", "token"]);
   });
 
-  it("is what simurgh without a command prints", async () => {
+  it("is printed by simurgh without a command", async () => {
     assert.equal(await helpOf(), await helpOf("-h"));
   });
 
-  it("of a command has a flag for each option but secrets", async () => {
+  it("of a command has a flag for each option except secrets", async () => {
     for (const command of ["serve", "demo"]) {
       const help = await helpOf(command, "--help");
       assertFits(help, OPTION_COUNT + 10);
@@ -48,7 +48,7 @@ describe("the help of simurgh", () => {
     }
   });
 
-  it("of token fits a screen, and has no flag for the secret itself", async () => {
+  it("of token fits on a screen, and has no flag for the secret itself", async () => {
     const help = await helpOf("token", "--help");
     assertFits(help, 24);
     const flags = [...help.matchAll(/^ {2}(--[\w-]+)/gm)].map(([, flag]) => flag);
@@ -58,7 +58,7 @@ describe("the help of simurgh", () => {
     assert.equal(await helpOf("token", "sign", "-h"), help);
   });
 
-  it("has the version of the package", async () => {
+  it("contains the version of the package", async () => {
     const { version } = JSON.parse(readFileSync(PACKAGE_FILE, "utf8")) as { version: string };
     assert.equal(await helpOf("--version"), `${version}\n`);
   });

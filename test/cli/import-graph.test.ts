@@ -1,5 +1,5 @@
 /**
- * Which files an app is made of, as they stand in its text.
+ * The files that an app consists of, according to their text.
  *
  * Runs on: the test's thread.
  */
@@ -31,7 +31,7 @@ describe("the import graph", () => {
     return graph.map(([file]) => relative(root, file)).toSorted();
   }
 
-  it("has what is imported, however, and what that imports", () => {
+  it("contains everything that is imported, in any form, and their imports", () => {
     const app = write(
       "app.ts",
       `import a from "./a.js";
@@ -54,12 +54,12 @@ describe("the import graph", () => {
     assert.deepEqual(filesOf(app), expected);
   });
 
-  it("has what is still to be written, as JavaScript or TypeScript", () => {
+  it("contains files that do not exist yet, as JavaScript or TypeScript", () => {
     const app = write("app.ts", `import "./later.js";`);
     assert.deepEqual(filesOf(app, false), ["later.js", "later.ts"]);
   });
 
-  it("tells files that came, went or changed, and not those that were written as they were", () => {
+  it("reports new, removed and changed files, but not those rewritten with the same content", () => {
     const app = write(
       "app.js",
       `import "./a.js"; import "./b.js"; import "./c.js"; import "./d.js";`,

@@ -1,5 +1,5 @@
 /**
- * `simurgh serve`, told to restart its shards.
+ * `simurgh serve` when it is told to restart its shards.
  *
  * Runs on: the test's thread.
  * Slow: each test starts a process.
@@ -16,7 +16,7 @@ import { CommandLine } from "../support/command-line.ts";
 import { within } from "../support/deadline.ts";
 import { Talker } from "../support/talker.ts";
 
-/** Of util-linux: it gives a command a terminal of its own. */
+/** From util-linux: runs a command in a new terminal. */
 const { output } = spawnSync("script", ["--version"], { encoding: "utf8" });
 const SCRIPT_MISSING = output?.join("").includes("util-linux")
   ? false
@@ -33,13 +33,13 @@ async function join(port: number, name: string): Promise<Talker> {
   return Talker.join(port, "room:1", name);
 }
 
-describe("simurgh, told by SIGHUP", () => {
+describe("simurgh, on SIGHUP", () => {
   beforeEach(() => {
     app = new AppFile(chatApp(1));
   });
   afterEach(() => app.remove());
 
-  it("restarts all shards in turn with the app as it is then, and goes on", async () => {
+  it("restarts all shards in turn with the current app, and goes on", async () => {
     await using command = serve();
     const port = await command.port();
     const talkers = await Promise.all([join(port, "a"), join(port, "b"), join(port, "c")]);
@@ -59,7 +59,7 @@ describe("simurgh, told by SIGHUP", () => {
     assert.deepEqual({ code, err }, { code: 0, err: "" });
   });
 
-  it("keeps the shards where the app cannot be loaded, says why, and restarts them later", async () => {
+  it("keeps the shards if the app cannot be loaded, prints why, and can restart them later", async () => {
     await using command = serve();
     const port = await command.port();
     const talker = await join(port, "a");
@@ -74,7 +74,7 @@ describe("simurgh, told by SIGHUP", () => {
     assert.equal((await join(port, "b")).joined.version, 3);
   });
 
-  it("again while it restarts, restarts all once more", async () => {
+  it("restarts all once more if it is told again while it restarts", async () => {
     await using command = serve();
     await command.port();
     command.kill("SIGHUP");
@@ -84,7 +84,7 @@ describe("simurgh, told by SIGHUP", () => {
     await command.printed(/(all shards restarted[\s\S]*){2}/);
   });
 
-  it("while it starts, restarts once it has started; told to stop meanwhile, stops", async () => {
+  it("restarts after it has started if told while it starts; if told to stop meanwhile, it stops", async () => {
     app.write(`console.log("starting");
       await new Promise((resolve) => setTimeout(resolve, 300));
       ${chatApp(1)}`);
@@ -100,18 +100,18 @@ describe("simurgh, told by SIGHUP", () => {
   });
 });
 
-describe("simurgh, whose terminal is closed", { skip: SCRIPT_MISSING }, () => {
+describe("simurgh, when its terminal is closed", { skip: SCRIPT_MISSING }, () => {
   beforeEach(() => {
     app = new AppFile(chatApp(1));
   });
   afterEach(() => app.remove());
 
-  it("tells every client and ends, rather than restarting for nobody to see", async () => {
+  it("tells every client and ends, instead of restarting unseen", async () => {
     const simurgh = fileURLToPath(new URL("../../src/cli/simurgh.js", import.meta.url));
     const command = [process.execPath, simurgh, "serve", app.path, "--host", "127.0.0.1"];
     const line = [...command, "--port", "0", "--shards", "2"].map((word) => `'${word}'`).join(" ");
     const outcome = app.writeBeside("outcome", "");
-    // The shell stays, to say how the command ended, and hands on what a terminal's end tells it.
+    // The shell stays to report how the command ended, and passes on the hangup of the terminal.
     const shell = `trap 'kill -HUP $!' HUP; ${line} </dev/tty & wait; wait $!; echo $? >'${outcome}'`;
     const terminal = spawn("script", ["-qec", shell, "/dev/null"], {
       stdio: ["pipe", "pipe", "inherit"],
@@ -134,7 +134,7 @@ describe("simurgh, whose terminal is closed", { skip: SCRIPT_MISSING }, () => {
   });
 });
 
-/** Waits until a file has something, and gives it. */
+/** Waits until a file is not empty. Returns its content. */
 async function written(path: string): Promise<string> {
   for (;;) {
     const text = readFileSync(path, "utf8");

@@ -27,7 +27,7 @@ async function connected(port: number): Promise<WebSocket> {
   return socket;
 }
 
-describe("simurgh, told to stop", () => {
+describe("simurgh, when it is told to stop", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     it(`by ${signal} closes every client with 1012 and exits with 0`, async () => {
       await using command = new CommandLine(DEMO);
@@ -56,7 +56,7 @@ describe("simurgh, told to stop", () => {
   });
 
   it("a second time stops at once", async () => {
-    // Its client reads nothing and is sent more than fits, so that an orderly end takes a minute.
+    // The client reads nothing and is sent more than fits, so an orderly end would take a minute.
     const app = join(FOLDER, "slow.mjs");
     const index = new URL("../../src/index.js", import.meta.url).href;
     writeFileSync(
@@ -91,7 +91,7 @@ describe("simurgh, told to stop", () => {
     await closed;
   });
 
-  it("while it starts, stops as soon as it has started; told twice, ends at once", async () => {
+  it("while it starts stops as soon as it has started; told twice, it ends at once", async () => {
     const app = join(FOLDER, "hangs.mjs");
     writeFileSync(app, 'console.log("starting"); await new Promise((r) => setInterval(r, 1e9));');
     await using command = new CommandLine(["serve", app, ...DEMO.slice(1)]);

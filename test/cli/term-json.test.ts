@@ -29,26 +29,26 @@ describe("terms in JSON", () => {
     });
   }
 
-  it("are never taken for a form that they only look like", () => {
+  it("are never mistaken for a form that they only resemble", () => {
     assert.deepEqual(jsonOfTerm({ $atom: "user" }), { $map: [["$atom", "user"]] });
     const read = termOfJson({ $map: [["$atom", "user"]] });
     assert.deepEqual(read, new Map([["$atom", "user"]]));
   });
 
-  it("show pids and references, and read none", () => {
+  it("show pids and references, but cannot read them", () => {
     const node = termBytes(119, 1, "n").subarray(1);
     const pid = decodeTerm(termBytes(88, node, u32(1), u32(2), u32(3)));
     assert.deepEqual(jsonOfTerm(pid), { $pid: "WHcBbgAAAAEAAAACAAAAAw==" });
     assert.throws(() => termOfJson(jsonOfTerm(pid)), { code: "SIM_ERR_OPTION_INVALID" });
   });
 
-  it("make properties of all keys, and no prototype", () => {
+  it("make every key an own property, and set no prototype", () => {
     const read = termOfJson(JSON.parse('{"__proto__":{"isAdmin":true},"a":1}'));
     assert.deepEqual(Object.keys(read as object), ["__proto__", "a"]);
     assert.equal((read as Record<string, unknown>)["isAdmin"], undefined);
   });
 
-  it("refuse a form that has not what belongs to it", () => {
+  it("refuse incomplete forms", () => {
     const wrong = [
       { $atom: 1 },
       { $tuple: "x" },
@@ -74,7 +74,7 @@ describe("terms in JSON", () => {
     assert.throws(() => termOfJson(bits), { code: "SIM_ERR_TERM" });
   });
 
-  it("are read as what was written", () => {
+  it("are read back as they were written", () => {
     fc.assert(
       fc.property(TERMS, (term) => {
         const text = JSON.stringify(jsonOfTerm(term));

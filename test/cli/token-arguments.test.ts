@@ -16,7 +16,7 @@ function salted(action: string, flag: string): string[] {
 }
 
 describe("the arguments of simurgh token", () => {
-  it("are an action, what it is done to, and options", () => {
+  it("are an action, its subject, and options", () => {
     const derivation = ["--key-iterations", "2", "--key-length=16", "--key-digest", "sha384"];
     const age = ["--max-age-ms", "0.5", "--signed-at-ms", "1700000000000"];
     assert.deepEqual(
@@ -37,7 +37,7 @@ describe("the arguments of simurgh token", () => {
     );
   });
 
-  it("may leave to standard input what it is done to", () => {
+  it("may leave the subject to standard input", () => {
     for (const args of [["verify"], ["verify", "-"]]) {
       const { subject } = parseTokenArguments([...args, "--salt", "x"]);
       assert.equal(subject, undefined);
@@ -45,12 +45,12 @@ describe("the arguments of simurgh token", () => {
     assert.equal(parseTokenArguments(["sign", "--salt", "x", "--", "-5"]).subject, "-5");
   });
 
-  it("have an age that may be infinity, or less than nothing", () => {
+  it("may contain an age of infinity, or a negative one", () => {
     assert.equal(aged("infinity"), Infinity);
     assert.equal(aged("-1"), -1);
   });
 
-  it("are refused where there is too little or too much", () => {
+  it("are refused if there are too few or too many", () => {
     const actions = "token action must be one of sign, encrypt, verify, decrypt, got";
     refuses(`${actions} none`, ["--salt", "x"]);
     refuses(`${actions} forge`, ["forge"]);
@@ -59,7 +59,7 @@ describe("the arguments of simurgh token", () => {
     refuses("--salt must be followed by a value, got none", ["sign", "--salt"]);
   });
 
-  it("are refused where an option is none, or its value no number", () => {
+  it("are refused if an option is unknown, or its value is not a number", () => {
     const unknown = "option must be listed by `simurgh token --help`, got";
     for (const flag of ["--port", "-x"]) {
       refuses(`${unknown} ${flag}`, ["sign", flag, "1", "--salt", "x"]);

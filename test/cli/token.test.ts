@@ -23,7 +23,7 @@ const SALT = "user auth";
 const SIGN = ["sign", "--salt", SALT];
 const VERIFY = ["verify", "--salt", SALT];
 
-/** Runs `simurgh token` with something on its standard input. */
+/** Runs `simurgh token` with text on its standard input. */
 async function token(
   args: readonly string[],
   input = "",
@@ -50,7 +50,7 @@ async function fails(
 }
 
 describe("simurgh token sign and encrypt", () => {
-  it("prints the token that Phoenix makes of the same data", async () => {
+  it("prints the same token as Phoenix for the same data", async () => {
     const at = ["--signed-at-ms", "1700000000000"];
     await prints(
       "SFMyNTY.g2gDaAJkAAR1c2VyYQVuBgAAaOXPiwFiAAAOEA.ZQKq1klSG_vBztzudnnhiBRbtVCu7TfLlgsZDCr1AWg",
@@ -68,7 +68,7 @@ describe("simurgh token sign and encrypt", () => {
     );
   });
 
-  it("encrypts data that is in no argument", async () => {
+  it("encrypts data from standard input", async () => {
     const { code, out } = await token(["encrypt", "--salt", SALT], '{"id":7}');
     assert.equal(code, 0);
     assert.deepEqual(Token.decrypt(SECRET, SALT, out.trimEnd()), { ok: true, data: { id: 7 } });
@@ -84,7 +84,7 @@ describe("simurgh token verify and decrypt", () => {
     await prints(shown, ["decrypt", "--salt", SALT], Token.encrypt(SECRET, SALT, data));
   });
 
-  it("says why a token does not hold, and exits with 1", async () => {
+  it("prints why a token is not valid, and exits with 1", async () => {
     await fails(1, "the token is invalid", [...VERIFY, "x"]);
     const old = Token.sign(SECRET, SALT, 1, { signedAtMs: 1_700_000_000_000 });
     await fails(1, "the token is expired", [...VERIFY, old]);
@@ -94,7 +94,7 @@ describe("simurgh token verify and decrypt", () => {
 });
 
 describe("simurgh token", () => {
-  it("takes the secret from a file, which wins over the environment", async () => {
+  it("reads the secret from a file, which takes precedence over the environment", async () => {
     const file = join(FOLDER, "secret");
     writeFileSync(file, `${"f".repeat(64)}\n`);
     const { out } = await token([...SIGN, "--secret-file", file, "7"]);
@@ -102,7 +102,7 @@ describe("simurgh token", () => {
     assert.deepEqual(read, { ok: true, data: 7 });
   });
 
-  it("needs a secret, and never shows one", async () => {
+  it("requires a secret, and never shows one", async () => {
     const none = { SIMURGH_SECRET_KEY_BASE: "" };
     const variable = "SIMURGH_SECRET_KEY_BASE must";
     await fails(
@@ -122,13 +122,13 @@ describe("simurgh token", () => {
     await fails(2, message, [...SIGN, "--secret-file", gone, "1"]);
   });
 
-  it("exits with 2 where it is called wrongly", async () => {
+  it("exits with 2 for wrong arguments", async () => {
     await fails(2, "token action must be one of sign, encrypt, verify, decrypt, got none", []);
     const iterations = "--key-iterations must be an integer from 1 to 10000000 (rounds), got 0";
     await fails(2, iterations, [...SIGN, "--key-iterations", "0", "1"]);
   });
 
-  it("exits with 2 for what is no data, and with 1 for data without a form", async () => {
+  it("exits with 2 for malformed data, and with 1 for data that cannot be a term", async () => {
     await fails(2, "data must be JSON, got {id:7}", [...SIGN, "{id:7}"]);
     const forms = "in data must have a form that `simurgh token --help` shows, got";
     await fails(2, `$atom ${forms} 5`, [...SIGN, '{"$atom":5}']);

@@ -1,7 +1,7 @@
 /**
- * `simurgh serve --watch`: an app whose files are saved while clients are there.
+ * `simurgh serve --watch`: an app whose files are saved while clients are connected.
  *
- * Runs on: the test's thread; the server is a process of its own.
+ * Runs on: the test's thread; the server is a separate process.
  * Slow: each test starts a process, which reloads its app.
  */
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ import { CommandLine } from "../support/command-line.ts";
 import { connectPhoenix, disconnect, push } from "../support/phoenix-client.ts";
 import { Watched } from "../support/watched.ts";
 
-/** Its joins tell what stands in another file, and an event runs a task. */
+/** Its joins return the content of another file, and an event runs a task. */
 const APP = `
   import { version } from "./lib/version.mjs";
   const { defineChannel, defineEndpoint, defineSocket, ok } = simurgh;
@@ -55,7 +55,7 @@ function serve(...more: readonly string[]): CommandLine {
   return new CommandLine(["serve", "--watch", app.path, ...args]);
 }
 
-/** A client that stays, and the versions that its joins told. */
+/** A client that stays connected, and the versions that its joins returned. */
 class Guest {
   readonly versions: number[] = [];
   readonly channel: Channel;
@@ -100,7 +100,7 @@ describe("simurgh serve --watch", () => {
     const line = await command.printed(
       /simurgh: lib\/version\.mjs: 2 shards reloaded in \d+ ms, (\d) clients reconnecting\n/,
     );
-    // One may have come back to the shard that was still to be restarted.
+    // A client may have returned to a shard that had not been restarted yet.
     assert.ok(Number(line[1]) >= 2);
     for (const guest of guests) await guest.joined(2);
     command.kill("SIGTERM");
@@ -118,7 +118,7 @@ describe("simurgh serve --watch", () => {
     assert.deepEqual(await push(guest.channel, "task", {}), { result: "two" });
   });
 
-  it("goes on with the app as it was where it cannot be loaded, says where, and tries the next", async () => {
+  it("keeps the old app if the new one cannot be loaded, prints where, and tries again after the next save", async () => {
     await using command = serve("--shards", "1");
     const guest = await Guest.entered(await command.port());
     await guest.joined(1);
@@ -134,7 +134,7 @@ describe("simurgh serve --watch", () => {
     await other.joined(3);
   });
 
-  it("sees what editors do: a rename into place, a removal and a new file, a folder anew", async () => {
+  it("notices what editors do: rename into place, remove and create, replace a folder", async () => {
     await using command = serve("--shards", "1");
     const guest = await Guest.entered(await command.port());
     await guest.joined(1);
@@ -154,13 +154,13 @@ describe("simurgh serve --watch", () => {
     await guest.joined(5);
     rmSync(path);
     await command.printed(/(lib\/version\.mjs: not reloaded[\s\S]*){3}/);
-    // Empty by now: nothing in it changes.
+    // It is empty by now, so nothing in it changes.
     rmSync(dirname(path), { recursive: true });
     write("lib/version.mjs", versionText(6));
     await guest.joined(6);
   });
 
-  it("loses nothing that is saved while it reloads", async () => {
+  it("misses nothing that is saved while it reloads", async () => {
     app.write(`console.log("loading " + version);${APP}`);
     await using command = serve("--shards", "1");
     const guest = await Guest.entered(await command.port());
@@ -172,13 +172,13 @@ describe("simurgh serve --watch", () => {
     await command.printed(/(shard reloaded[\s\S]*){2}/);
   });
 
-  it("does not reload for a file that says what it said, or that is none of the app's", async () => {
+  it("does not reload for a file with the same content, or outside the app", async () => {
     await using command = serve("--shards", "1");
     const guest = await Guest.entered(await command.port());
     await guest.joined(1);
     write("lib/version.mjs", versionText(1));
     write("lib/notes.mjs", "nothing");
-    // What is saved later is told of alone, and once.
+    // A later save is reported alone, and once.
     for (const name of ["two", "three"]) {
       write("tasks.mjs", tasksText(name));
       const count = name === "two" ? 1 : 2;
@@ -194,7 +194,7 @@ describe("simurgh serve --watch", () => {
     assert.deepEqual(told, ["tasks.mjs", "tasks.mjs", "app.mjs"]);
   });
 
-  it("waits, as it starts, for an app that can be loaded", async () => {
+  it("waits at the start for an app that can be loaded", async () => {
     write("lib/version.mjs", "export const version = ;");
     await using command = serve("--shards", "1");
     await command.printed(/cannot be loaded; trying again when it is saved\n.*syntax/);
@@ -203,7 +203,7 @@ describe("simurgh serve --watch", () => {
     await guest.joined(7);
   });
 
-  it("ends by a signal while it waits for such an app", async () => {
+  it("ends on a signal while it waits for such an app", async () => {
     write("lib/version.mjs", "export const version = ;");
     await using command = serve();
     await command.printed(/trying again when it is saved/);
@@ -213,7 +213,7 @@ describe("simurgh serve --watch", () => {
     assert.match(out, /simurgh: stopped\n$/);
   });
 
-  it("fails, and waits for nothing, where the app is not there, or the port is not to be had", async () => {
+  it("fails at once if the app is missing, or the port is not available", async () => {
     await using served = serve("--shards", "1");
     const port = await served.port();
     const flags = ["--shards", "1", "--host", "127.0.0.1", "--port", String(port)];

@@ -14,7 +14,7 @@ import { build } from "esbuild";
 const MOST_BYTES = 2_048;
 
 describe("a page's bundle of simurgh/client", () => {
-  it("has the client's files only, and is small", async (test) => {
+  it("contains only the client's files, and is small", async (test) => {
     const { metafile, outputFiles } = await build({
       stdin: {
         contents: 'export { Client } from "simurgh/client";',

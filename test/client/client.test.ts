@@ -1,7 +1,7 @@
 /**
- * The typed client, over the official one, against a server.
+ * The typed client, on top of the official one, against a server.
  *
- * Runs on: the test's thread; the server's shards are threads of it.
+ * Runs on: the test's thread; the server's shards are separate threads.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ after(async () => server.close());
 
 let number = 0;
 
-/** Gives a channel of a topic of its own, and its socket. */
+/** Returns a channel of a new topic, and its socket. */
 async function opened() {
   number += 1;
   const socket = await connectPhoenix(server.port);
@@ -40,13 +40,13 @@ async function joined() {
 }
 
 describe("a channel of the typed client", () => {
-  it("gives the answer to its join", async () => {
+  it("returns the answer to its join", async () => {
     const { socket, room, topic } = await opened();
     assert.deepEqual(await room.join(), { topic });
     await disconnect(socket);
   });
 
-  it("joins with parameters that are asked for at each join", async () => {
+  it("joins with parameters that are computed for each join", async () => {
     const socket = await connectPhoenix(server.port);
     let asked = 0;
     const room = new Client<typeof app>(socket).channel("room:anew", () => {
@@ -58,14 +58,14 @@ describe("a channel of the typed client", () => {
       message: 'join of room:anew must be accepted, got {"reason":"say please"}',
       response: { reason: "say please" },
     });
-    // The official client goes on trying.
+    // The official client keeps trying.
     const ticked = new Promise((resolve) => room.on("tick", resolve));
     await within(ticked, "the second join");
     assert.equal(asked, 2);
     await disconnect(socket);
   });
 
-  it("gives replies, and what they refuse", async () => {
+  it("returns replies, and rejects refusals", async () => {
     const { socket, room } = await joined();
     assert.deepEqual(await room.request("double", { n: 2 }), { n: 4 });
     await assert.rejects(room.request("double", { n: "2" as never }), {
@@ -78,7 +78,7 @@ describe("a channel of the typed client", () => {
     await disconnect(socket);
   });
 
-  it("sends and gets bytes as an ArrayBuffer", async () => {
+  it("sends and receives bytes as an ArrayBuffer", async () => {
     const { socket, room } = await joined();
     const bytes = await room.request("bytes", new Uint8Array([1, 2]).buffer);
     assert.ok(bytes instanceof ArrayBuffer);
@@ -86,7 +86,7 @@ describe("a channel of the typed client", () => {
     await disconnect(socket);
   });
 
-  it("gives each payload of an event, until it is told to stop", async () => {
+  it("calls back with each payload of an event, until it is stopped", async () => {
     const { socket, room } = await joined();
     const heard: number[] = [];
     const stop = room.on("doubled", ({ n }) => heard.push(n));
@@ -99,7 +99,7 @@ describe("a channel of the typed client", () => {
     await disconnect(socket);
   });
 
-  it("says that a reply is late", async () => {
+  it("reports that a reply is late", async () => {
     const { socket, room, topic } = await joined();
     await assert.rejects(room.request("never", {}, { timeoutMs: 20 }), {
       code: "SIM_ERR_REPLY_TIMEOUT",
@@ -108,7 +108,7 @@ describe("a channel of the typed client", () => {
     await disconnect(socket);
   });
 
-  it("leaves, and can be joined by another of its topic", async () => {
+  it("leaves, and can be joined again by another channel of its topic", async () => {
     const { socket, room } = await joined();
     await room.leave();
     assert.equal(room.channel.state, "closed");
@@ -117,7 +117,7 @@ describe("a channel of the typed client", () => {
 });
 
 describe("a request with a signal", () => {
-  it("is given up when that says so, with its reason, and listens no more", async () => {
+  it("is given up when the signal is aborted, with its reason, and removes its listener", async () => {
     const { socket, room } = await joined();
     const abort = new AbortController();
     const reason = new Error("changed my mind");
@@ -128,7 +128,7 @@ describe("a request with a signal", () => {
     await disconnect(socket);
   });
 
-  it("is not sent where that has said so before", async () => {
+  it("is not sent if the signal was aborted before", async () => {
     const { socket, room } = await joined();
     const heard: number[] = [];
     room.on("doubled", ({ n }) => heard.push(n));
@@ -140,7 +140,7 @@ describe("a request with a signal", () => {
     await disconnect(socket);
   });
 
-  it("does not keep the signal's listener when it is answered", async () => {
+  it("removes the signal's listener when it is answered", async () => {
     const { socket, room } = await joined();
     const { signal } = new AbortController();
     await room.request("double", { n: 1 }, { signal });
@@ -155,7 +155,7 @@ function lost(topic: string): object {
 }
 
 describe("a request whose channel is lost", () => {
-  it("says so where it crashes, is closed, or its connection breaks", async () => {
+  it("rejects if the channel crashes, is closed, or its connection breaks", async () => {
     for (const lose of [
       (room: Room) => room.push("crash"),
       (room: Room) => room.push("stop"),
@@ -170,7 +170,7 @@ describe("a request whose channel is lost", () => {
     }
   });
 
-  it("waits for the join where that is not answered yet", async () => {
+  it("waits for a join that is not answered yet", async () => {
     const { socket, room } = await opened();
     const join = room.join();
     assert.deepEqual(await room.request("double", { n: 3 }), { n: 6 });

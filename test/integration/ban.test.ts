@@ -1,8 +1,8 @@
 /**
- * A disconnect by id that is lost on its way, because a thread stands still, still ends what it
- * was to end: on the same node, and on another. Nobody else is cut off.
+ * A disconnect by id that is lost because a thread is stalled still ends the connections that it is for,
+ * on the same node and on another, and no others.
  *
- * Runs on: the main thread of the tests, which is the main thread of the servers too.
+ * Runs on: the main thread of the tests, which is also the main thread of the servers.
  */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -18,10 +18,10 @@ import type { Server } from "../support/server.ts";
 const SMALLEST = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
 const FLOOD = "room:flood";
 const CLOSE_MS = 20_000;
-/** A thread is let go by the test; should that fail, after this time. */
+/** The test releases a blocked thread; if that fails, it continues after this time. */
 const HELD_MS = 60_000;
 
-/** Broadcasts until main has lost something to a thread that stands still; so is what comes next. */
+/** Broadcasts until records to a stalled thread are lost, so that the next one is lost too. */
 async function lap(server: Server): Promise<void> {
   let isStalled = false;
   const onStall = (stall: unknown): void => {
@@ -34,12 +34,12 @@ async function lap(server: Server): Promise<void> {
   }
   unsubscribe("simurgh:stalled", onStall);
   while (server.stats().main.lapped === 0) {
-    // Many at a time: to read the stats takes longer than to broadcast.
+    // Many at a time, because reading the stats takes longer than a broadcast.
     for (let n = 0; n < 500; n += 1) server.broadcast(FLOOD, "n");
   }
 }
 
-/** Disconnects an id, and proves that the order itself was lost. */
+/** Disconnects an id, and checks that the record itself was lost. */
 function disconnectLost(server: Server, id: string): void {
   const before = server.stats().main.lapped;
   server.disconnect(id);
@@ -58,7 +58,7 @@ afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.cut()));
 });
 
-/** Reads what is left of the flood, and then the end of that channel. */
+/** Reads the rest of the flood, and then the end of its channel. */
 async function missed(client: Client): Promise<void> {
   for (;;) {
     const { topic, event, payload } = await client.next();
@@ -69,7 +69,7 @@ async function missed(client: Client): Promise<void> {
   }
 }
 
-it("ends the connection on a shard that stood still", async () => {
+it("ends the connection on a shard that was stalled", async () => {
   const release = new SharedArrayBuffer(4);
   const server = await startServer("stall", { shards: 1, ...SMALLEST, data: release });
   try {
@@ -92,7 +92,7 @@ it("ends the connection on a shard that stood still", async () => {
   }
 });
 
-it("ends the connection on another node, where the link stood still", async () => {
+it("ends the connection on another node whose link was stalled", async () => {
   const hub = "ban-test";
   const release = new SharedArrayBuffer(4);
   const here = await startServer("stall", {
@@ -110,7 +110,7 @@ it("ends the connection on another node, where the link stood still", async () =
     await joined(banned, "room:1");
     for (const topic of [STALLING_TOPIC, "room:1", FLOOD]) await joined(other, topic);
     here.broadcast(STALLING_TOPIC, "n");
-    // It comes before the link stands still.
+    // It arrives before the link stalls.
     assert.equal((await other.next("n")).topic, STALLING_TOPIC);
     await within(lap(here), "a loss");
     disconnectLost(here, "users:1");

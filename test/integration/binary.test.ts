@@ -1,5 +1,5 @@
 /**
- * Payloads that are bytes, with the official client: on one connection, over shards and nodes, at hosts.
+ * Payloads of bytes, with the official client: on one connection, over shards and nodes, at hosts.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  */
@@ -16,13 +16,13 @@ import type { Server } from "../support/server.ts";
 
 const BYTES = Uint8Array.of(0, 1, 128, 255);
 
-/** Gives the bytes of a payload that came over the wire. */
+/** Returns the bytes of a received payload. */
 function bytesOf(payload: unknown): number[] {
   assert.ok(payload instanceof ArrayBuffer);
   return [...new Uint8Array(payload)];
 }
 
-/** Takes the next broadcasts of a topic at a host. */
+/** Receives the next broadcasts of a topic at a host. */
 async function heardAt(server: Server, topic: string, count: number): Promise<Broadcast[]> {
   const heard: Broadcast[] = [];
   let stop: (() => void) | undefined;
@@ -56,7 +56,7 @@ for (const shards of [1, 2]) {
       return channels as [Channel, ...Channel[]];
     }
 
-    it("go to the client's channel and come back, between texts", async () => {
+    it("reach the client's channel and return, between texts", async () => {
       const [channel] = await everyone("room:echo");
       const pushed = received(channel, "pushed_bin");
       assert.deepEqual(await push(channel, "echo", { n: 1 }), { n: 1 });
@@ -95,7 +95,7 @@ for (const shards of [1, 2]) {
       ]);
     });
 
-    it("are broadcast by the host, in whatever form, however many", async () => {
+    it("are broadcast by the host, in every form, and large ones too", async () => {
       const channels = await everyone("room:host");
       const large = new Uint8Array(300_000).map((_, at) => at);
       for (const payload of [BYTES, BYTES.buffer, Buffer.from(BYTES), large]) {
@@ -109,7 +109,7 @@ for (const shards of [1, 2]) {
       });
     });
 
-    it("end a channel of version 1 that is joined to the topic, and no connection", async () => {
+    it("end a version 1 channel on the topic, and no connection", async () => {
       const [sender] = await everyone("room:mixed");
       const olds: Client[] = [];
       for (let i = 0; i < 2; i += 1) olds.push(await Client.connect(server.port, { vsn: "1.0.0" }));
@@ -129,7 +129,7 @@ for (const shards of [1, 2]) {
 }
 
 describe("Bytes between nodes", () => {
-  it("arrive as they are, at clients and hosts", async () => {
+  it("arrive unchanged at clients and hosts", async () => {
     const nodes = await Promise.all(
       ["one", "two"].map((nodeName) =>
         startServer("nodes", {

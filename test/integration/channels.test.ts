@@ -1,5 +1,5 @@
 /**
- * What a client sees of channels: every row of the dispatch table, every order, and every bound.
+ * What a client sees of channels: every row of the dispatch table, every order, and every limit.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  */
@@ -13,12 +13,12 @@ import type { Server } from "../support/server.ts";
 const UNMATCHED = { status: "error", response: { reason: "unmatched topic" } };
 const OK = { status: "ok", response: {} };
 
-/** Event and payload of a message, which is what most tests look at. */
+/** Returns a message's event and payload, which most tests check. */
 function told({ event, payload }: Message): [string, unknown] {
   return [event, payload];
 }
 
-/** Joins a room and reads its greeting, which each of them sends to itself. */
+/** Joins a room and reads the greeting that each room sends to itself. */
 async function entered(client: Client, topic: string): Promise<void> {
   await joined(client, topic);
   await client.next("welcome");
@@ -44,7 +44,7 @@ describe("A channel", () => {
     });
   }
 
-  describe("by what is sent to it", () => {
+  describe("by the message it receives", () => {
     withClient("answers a heartbeat without a joinRef, whatever came with it", async () => {
       client.sendMessage({
         joinRef: "7",
@@ -96,7 +96,7 @@ describe("A channel", () => {
       await client.next("welcome");
     });
 
-    withClient("takes a leave with its joinRef or with null", async () => {
+    withClient("accepts a leave with its joinRef or with null", async () => {
       await entered(client, "room:1");
       assert.deepEqual(await client.replyTo(client.leave("room:1")), OK);
       await client.next("phx_close");
@@ -126,43 +126,43 @@ describe("A channel", () => {
       assert.equal((await client.replyTo(client.push("room:1", "echo"))).status, "ok");
     });
 
-    withClient("takes an event with its joinRef or with null", async () => {
+    withClient("accepts an event with its joinRef or with null", async () => {
       await entered(client, "room:1");
       await client.replyTo(client.push("room:1", "echo"));
       client.sendMessage({ joinRef: null, ref: "x", topic: "room:1", event: "echo", payload: {} });
       assert.equal((await client.next("phx_reply")).joinRef, "11");
     });
 
+    withClient("ignores an event whose joinRef has another value or type", async () => {
+      await entered(client, "room:1");
+      for (const joinRef of ["99", 11, ""]) {
+        client.sendMessage({ joinRef, ref: "x", topic: "room:1", event: "echo", payload: {} });
+      }
+      await client.nothingMore();
+    });
+
     withClient(
-      "ignores an event with another joinRef, of another value or another kind",
+      "that does not exist answers a leave with ok and the client's own refs",
       async () => {
-        await entered(client, "room:1");
-        for (const joinRef of ["99", 11, ""]) {
-          client.sendMessage({ joinRef, ref: "x", topic: "room:1", event: "echo", payload: {} });
-        }
-        await client.nothingMore();
+        client.sendMessage({
+          joinRef: "5",
+          ref: "6",
+          topic: "room:1",
+          event: "phx_leave",
+          payload: {},
+        });
+        const { joinRef, ref, payload } = await client.next("phx_reply");
+        assert.deepEqual([joinRef, ref, payload], ["5", "6", OK]);
       },
     );
 
-    withClient("that is not there answers a leave with ok and the client's own refs", async () => {
-      client.sendMessage({
-        joinRef: "5",
-        ref: "6",
-        topic: "room:1",
-        event: "phx_leave",
-        payload: {},
-      });
-      const { joinRef, ref, payload } = await client.next("phx_reply");
-      assert.deepEqual([joinRef, ref, payload], ["5", "6", OK]);
-    });
-
-    withClient("that is not there answers an event with an error and no joinRef", async () => {
+    withClient("that does not exist answers an event with an error and no joinRef", async () => {
       client.sendMessage({ joinRef: "5", ref: "6", topic: "room:1", event: "echo", payload: {} });
       const { joinRef, ref, payload } = await client.next("phx_reply");
       assert.deepEqual([joinRef, ref, payload], [null, "6", UNMATCHED]);
     });
 
-    withClient("gives refs back with the JSON type that they came with", async () => {
+    withClient("returns refs with the JSON type that they had", async () => {
       for (const ref of [7, null, true, { a: [1] }]) {
         client.sendMessage({ joinRef: null, ref, topic: "room:1", event: "echo", payload: {} });
         assert.deepEqual((await client.next("phx_reply")).ref, ref);
@@ -170,13 +170,13 @@ describe("A channel", () => {
     });
   });
 
-  describe("in its order", () => {
+  describe("in order", () => {
     withClient("answers the join before it pushes", async () => {
       await joined(client, "room:1");
       assert.deepEqual((await client.next()).event, "welcome");
     });
 
-    withClient("answers a refused join and says nothing more", async () => {
+    withClient("answers a refused join, and sends nothing more", async () => {
       const response = { reason: "not today" };
       assert.deepEqual(await client.replyTo(client.join("room:refused")), {
         status: "error",
@@ -187,20 +187,20 @@ describe("A channel", () => {
     });
 
     for (const topic of ["room:throws", "room:nonsense"]) {
-      withClient(`answers a join that went wrong (${topic}) with "join crashed"`, async () => {
+      withClient(`answers a join that crashed (${topic}) with "join crashed"`, async () => {
         const response = { reason: "join crashed" };
         assert.deepEqual(await client.replyTo(client.join(topic)), { status: "error", response });
         await client.nothingMore();
       });
     }
 
-    withClient("says that push and broadcast are too early inside join", async () => {
+    withClient("reports that push and broadcast inside join are too early", async () => {
       const said = (await joined(client, "early")) as Record<string, string>;
       assert.match(said["push"] ?? "", /push .*join/);
       assert.match(said["broadcast"] ?? "", /broadcast .*join/);
     });
 
-    withClient("leaves with reply, phx_close and what terminate pushes", async () => {
+    withClient("leaves with reply, phx_close and the pushes of terminate", async () => {
       await entered(client, "room:last words");
       assert.deepEqual(await client.replyTo(client.leave("room:last words")), OK);
       assert.equal((await client.next("phx_close")).ref, "11");
@@ -211,7 +211,7 @@ describe("A channel", () => {
       assert.deepEqual(await client.replyTo(client.push("room:last words", "echo")), UNMATCHED);
     });
 
-    withClient("handles what came before a leave first", async () => {
+    withClient("handles earlier messages before a leave", async () => {
       await entered(client, "room:1");
       await entered(client, "room:2");
       const waiting = client.push("room:1", "wait", { gate: "before leave" });
@@ -222,7 +222,7 @@ describe("A channel", () => {
       await client.next("phx_close");
     });
 
-    withClient("ends before it is joined anew where leave and join follow each other", async () => {
+    withClient("ends before it is joined again if a join follows a leave", async () => {
       await entered(client, "room:1");
       const left = client.leave("room:1");
       const rejoined = client.join("room:1");
@@ -232,7 +232,7 @@ describe("A channel", () => {
       assert.equal((await client.next("welcome")).joinRef, "12");
     });
 
-    withClient("does not terminate where a join replaces it", async () => {
+    withClient("does not terminate if a join replaces it", async () => {
       await entered(client, "room:last words");
       assert.deepEqual(await client.replyTo(client.join("room:last words")), OK);
       assert.equal((await client.next("phx_close")).joinRef, "11");
@@ -240,7 +240,7 @@ describe("A channel", () => {
       await client.nothingMore();
     });
 
-    withClient("crashes with what it pushed, what terminate pushes, then phx_error", async () => {
+    withClient("crashes with its pushes, those of terminate, then phx_error", async () => {
       await entered(client, "room:last words");
       client.push("room:last words", "push_then_throw");
       await client.next("last words");
@@ -252,7 +252,7 @@ describe("A channel", () => {
     });
 
     for (const event of ["no such event", "reject", "nonsense", "constructor"]) {
-      withClient(`crashes, alone, by the event "${event}"`, async () => {
+      withClient(`crashes, alone, on the event "${event}"`, async () => {
         await entered(client, "room:1");
         await entered(client, "room:2");
         client.push("room:1", event);
@@ -262,21 +262,21 @@ describe("A channel", () => {
       });
     }
 
-    withClient("crashes where it broadcasts what is no object", async () => {
+    withClient("crashes if it broadcasts something that is not an object", async () => {
       await entered(client, "room:1");
       client.push("room:1", "shout", "text");
       assert.deepEqual((await client.next("phx_error")).payload, { reason: "channel_crash" });
     });
 
     for (const reason of ["normal", "shutdown", { shutdown: "for good" }]) {
-      withClient(`closes where it stops with ${JSON.stringify(reason)}`, async () => {
+      withClient(`closes if it stops with ${JSON.stringify(reason)}`, async () => {
         await entered(client, "room:1");
         client.push("room:1", "stop", { reason });
         assert.deepEqual((await client.next("phx_close")).payload, {});
       });
     }
 
-    withClient("errs where it stops with another reason", async () => {
+    withClient("sends phx_error if it stops with another reason", async () => {
       await entered(client, "room:1");
       client.push("room:1", "stop", { reason: "boredom" });
       assert.deepEqual((await client.next("phx_error")).payload, { reason: "channel_crash" });
@@ -297,7 +297,7 @@ describe("A channel", () => {
       await client.replyTo(shouting);
     });
 
-    withClient("gets what it intercepts after its reply, as a push", async () => {
+    withClient("pushes what it intercepts after its reply", async () => {
       await entered(client, "room:1");
       await client.replyTo(client.push("room:1", "secret_ack", { n: 1 }));
       const secret = await client.next("secret");
@@ -307,7 +307,7 @@ describe("A channel", () => {
 
   describe("among others", () => {
     withClient(
-      "reaches every member of its topic, on every shard, but not itself where it says so",
+      "reaches every member of its topic, on every shard, but not itself with broadcastFrom",
       async () => {
         const others = await Promise.all([1, 2, 3].map(() => Client.connect(server.port)));
         await Promise.all([client, ...others].map((member) => entered(member, "room:many")));
@@ -322,7 +322,7 @@ describe("A channel", () => {
       },
     );
 
-    withClient("gives each member its own form of what is intercepted", async () => {
+    withClient("sends each member its own form of an intercepted event", async () => {
       const bob = await Client.connect(server.port, { params: { user_id: "bob" } });
       await Promise.all([entered(client, "room:secret"), entered(bob, "room:secret")]);
       client.push("room:secret", "secret_ack", {});
@@ -330,7 +330,7 @@ describe("A channel", () => {
       await bob.cut();
     });
 
-    withClient("hears a further topic until it unsubscribes", async () => {
+    withClient("receives another topic until it unsubscribes", async () => {
       const other = await Client.connect(server.port);
       await Promise.all([entered(client, "room:listener"), entered(other, "room:source")]);
       await client.replyTo(client.push("room:listener", "subscribe", { topic: "room:source" }));
@@ -347,7 +347,7 @@ describe("A channel", () => {
       await other.cut();
     });
 
-    withClient("speaks version 1.0.0 to one member and 2.0.0 to another", async () => {
+    withClient("uses version 1.0.0 for one member and 2.0.0 for another", async () => {
       const old = await Client.connect(server.port, { vsn: "1.0.0" });
       await Promise.all([entered(client, "room:mixed"), entered(old, "room:mixed")]);
       old.push("room:mixed", "shout", { from: "old" });
@@ -358,13 +358,13 @@ describe("A channel", () => {
       await old.cut();
     });
 
-    withClient("says nothing where its connection is ended by the socket's id", async () => {
+    withClient("sends nothing if its connection is ended by the socket's id", async () => {
       await entered(client, "room:1");
       server.disconnect("users:ann");
       assert.equal((await client.closed()).code, 1001);
     });
 
-    withClient("ends with its connection where a frame is malformed", async () => {
+    withClient("ends with its connection if a frame is malformed", async () => {
       await entered(client, "room:1");
       client.sendText("[1,2");
       assert.equal((await client.closed()).code, 1011);
@@ -372,7 +372,7 @@ describe("A channel", () => {
   });
 
   describe("with asynchronous handlers", () => {
-    withClient("handles one message after the other, in the order in which they came", async () => {
+    withClient("handles messages one after the other, in order", async () => {
       await entered(client, "room:1");
       await entered(client, "room:2");
       const waiting = client.push("room:1", "wait", { gate: "order" });
@@ -387,7 +387,7 @@ describe("A channel", () => {
     });
 
     withClient(
-      "does not hold up another topic by a slow join, and keeps what came for it",
+      "does not delay another topic by a slow join, and keeps messages that wait for it",
       async () => {
         await entered(client, "room:1");
         const joining = client.join("room:gated", { gate: "join" });
@@ -421,7 +421,7 @@ describe("A channel", () => {
       await client.next("tick");
     });
 
-    withClient("takes its later messages with it when it ends", async () => {
+    withClient("cancels its later messages when it ends", async () => {
       await entered(client, "room:1");
       client.push("room:1", "later", { ms: 30, push: "of the old one" });
       await client.replyTo(client.leave("room:1"));
@@ -433,7 +433,7 @@ describe("A channel", () => {
   });
 
   describe("with state", () => {
-    withClient("keeps locals for itself, and makes them anew for the next join", async () => {
+    withClient("has locals of its own, created again for the next join", async () => {
       await entered(client, "room:1");
       await entered(client, "room:2");
       const counts: unknown[] = [];
@@ -450,7 +450,7 @@ describe("A channel", () => {
       });
     });
 
-    withClient("changes its own assigns and nobody else's", async () => {
+    withClient("changes only its own assigns", async () => {
       await entered(client, "room:1");
       await entered(client, "room:2");
       await client.replyTo(client.push("room:1", "paint", { color: "red" }));
@@ -464,7 +464,7 @@ describe("A channel", () => {
   });
 });
 
-describe("A bound", () => {
+describe("A limit", () => {
   let server: Server;
   let client: Client;
   before(async () => {
@@ -478,7 +478,7 @@ describe("A bound", () => {
     await server.close();
   });
 
-  it("refuses a join beyond maxChannels, until a channel was left", async () => {
+  it("refuses a join above maxChannels until a channel is left", async () => {
     await entered(client, "room:1");
     const response = { reason: "too many channels joined" };
     const refused = client.join("room:2");
@@ -504,7 +504,7 @@ describe("A bound", () => {
     const late = client.join("room:gated", { gate: "late" });
     const { status, response } = await client.replyTo(late);
     assert.deepEqual([status, response], ["error", { reason: "join timeout" }]);
-    // The late join passes its gate now, and nothing comes of it.
+    // The late join continues now, without an effect.
     client.push("room:other", "open", { gate: "late" });
     await client.nothingMore();
     assert.equal(await server.subscribers("room:gated"), 0);
@@ -518,7 +518,7 @@ describe("A bound", () => {
     await client.next("phx_close");
   });
 
-  it("ends a channel that more than maxMailbox messages wait for, and no other", async () => {
+  it("ends a channel with more than maxMailbox waiting messages, and no other", async () => {
     await entered(client, "room:flooded");
     client.push("room:flooded", "never");
     for (let n = 1; n <= 3; n += 1) client.push("room:flooded", "echo", { n });

@@ -1,7 +1,7 @@
 /**
- * A node is drained: what each kind of client sees, what the host is told, and what goes on.
+ * The drain of a node: what each kind of client sees, what is reported to the host, and what continues.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
  * Slow: each test starts a server, and some wait for a deadline.
  */
 import assert from "node:assert/strict";
@@ -27,7 +27,7 @@ type Options = NonNullable<Parameters<typeof startServer>[1]>;
 type Drain = Awaited<ReturnType<Server["drain"]>>;
 
 const DRAINING = { shutdown: "draining" };
-/** A pace that leaves the second batch to whoever hurries it. */
+/** A pace at which the second batch waits until it is hurried. */
 const ONE_BATCH = { drainIntervalMs: 600_000, drainLimitMs: 3_600_000, drainJitterPercent: 0 };
 
 const servers: Server[] = [];
@@ -58,7 +58,7 @@ async function connectMany(
   return Promise.all(some);
 }
 
-/** What the app says on the topic `log`. */
+/** What the app broadcasts on the topic `log`. */
 class Log {
   readonly entries: { readonly event: string; readonly payload: Record<string, unknown> }[] = [];
   #look: () => void = () => undefined;
@@ -88,7 +88,7 @@ class Log {
 
 type Answer = Extract<Arrival, { readonly status: number }>;
 
-/** A connection over HTTP that is kept alive, and asked one thing after the other. */
+/** A kept-alive HTTP connection, for one request after the other. */
 class KeptConnection {
   readonly #socket: RawSocket;
   readonly #unread: Arrival[] = [];
@@ -101,7 +101,7 @@ class KeptConnection {
     });
   }
 
-  /** Gives the status and the headers of the next answer. */
+  /** Returns the status and the headers of the next answer. */
   async answer(): Promise<Answer> {
     const arrived = new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -133,7 +133,7 @@ function headOf(path: string, more: readonly string[] = []): string {
   return [`GET ${path} HTTP/1.1`, "host: localhost", ...more, "", ""].join("\r\n");
 }
 
-/** Waits until something is so, turn by turn. */
+/** Waits, turn by turn, until a condition is true. */
 async function seen(isSo: () => boolean, what: string): Promise<void> {
   let isOver = false;
   const waiting = async (): Promise<void> => {
@@ -144,7 +144,7 @@ async function seen(isSo: () => boolean, what: string): Promise<void> {
   });
 }
 
-/** Tells whether the port takes connections. */
+/** Reports whether the port accepts connections. */
 async function isTaken(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {
@@ -158,7 +158,7 @@ async function isTaken(port: number): Promise<boolean> {
 }
 
 describe("A node that drains", () => {
-  it("tells every client to come back: joined or not, of either version, polling too", async () => {
+  it("tells every client to reconnect: joined or not, of either version, polling too", async () => {
     const server = await start();
     const log = new Log(server);
     const bare = await Client.connect(server.port);
@@ -171,7 +171,7 @@ describe("A node that drains", () => {
     await polling.send(["1", "1", "room:polled", "phx_join", {}]);
     await within(polling.poll().answer, "the join's reply");
     const waiting = polling.poll();
-    // On each shard a later request was answered: so the poll is there.
+    // Each shard has answered a later request, so the poll has arrived.
     for (let n = 0; n < 4; n += 1) {
       await within(ask(server.port, "OPTIONS", "/socket/longpoll").answer, "an answer");
     }
@@ -207,13 +207,13 @@ describe("A node that drains", () => {
     assert.deepEqual([total.connections, total.channels, total.sessions], [0, 0, 0]);
   });
 
-  it("of nobody is done at once", async () => {
+  it("is drained at once without clients", async () => {
     const server = await start();
     const { connections, rounds, lateShards } = await within(server.drain(), "the drain");
     assert.deepEqual([connections, rounds, lateShards], [0, 0, []]);
   });
 
-  it("takes no more connections, and says so on those that are kept alive", async () => {
+  it("accepts no more connections, and says so on kept-alive ones", async () => {
     const server = await start();
     assert.equal(server.isReady, true);
     const kept = new KeptConnection(server.port, "/healthz");
@@ -237,7 +237,7 @@ describe("A node that drains", () => {
     for (const connection of [kept, upgrading, polling]) connection.cut();
   });
 
-  it("may still take connections for a while, when it is not ready any more", async () => {
+  it("may accept connections for a while after it is no longer ready", async () => {
     const server = await start();
     const kept = new KeptConnection(server.port, "/healthz");
     await kept.answer();
@@ -293,7 +293,7 @@ describe("A node that drains", () => {
     await closing;
   });
 
-  it("goes through all batches by itself", async () => {
+  it("closes all batches by itself", async () => {
     const server = await start();
     const log = new Log(server);
     const all = await connectMany(server, 8);
@@ -311,18 +311,18 @@ describe("A node that drains", () => {
     for (const { client } of all) assert.equal((await client.closed()).code, 1012);
   });
 
-  it("counts who leaves before its batch, and who is cut as it takes nothing", async () => {
+  it("counts clients that leave before their batch, and those that are cut because they do not read", async () => {
     const server = await start({ shards: 1, maxBackpressureBytes: 1_000_000_000 });
     const log = new Log(server);
     const [deaf, , leaver] = await connectMany(server, 3);
     assert.ok(deaf && leaver);
-    // More than the kernel takes for a client that reads nothing.
+    // More than the kernel buffers for a client that reads nothing.
     const ref = deaf.client.push("room:1", "fill", { count: 30, bytes: 1_000_000 });
     await deaf.client.next("filled");
     deaf.client.pause();
     const pace = { ...ONE_BATCH, drainBatch: 2, drainMs: 0 };
     const drained = server.drain(pace);
-    // Of the first batch only one can be told.
+    // Only one client of the first batch can be told.
     await log.until("terminated", 1);
     await leaver.client.close();
     await log.until("terminated", 2);
@@ -335,7 +335,7 @@ describe("A node that drains", () => {
     assert.ok(ref);
   });
 
-  it("cuts who takes nothing by itself, and waits for nobody else", async () => {
+  it("cuts a client that does not read, and no other", async () => {
     const server = await start({ shards: 1, maxBackpressureBytes: 1_000_000_000 });
     const [deaf, other] = await connectMany(server, 2);
     assert.ok(deaf && other);
@@ -347,7 +347,7 @@ describe("A node that drains", () => {
     assert.equal((await other.client.closed()).code, 1012);
   });
 
-  it("waits for channels that end slowly up to shutdownMs, and tells how many did not", async () => {
+  it("waits up to shutdownMs for channels that end slowly, and reports how many did not end", async () => {
     const server = await start({ shutdownMs: 100 });
     const log = new Log(server);
     const topics = ["room:never ends", "room:throws", "room:1"];
@@ -360,7 +360,7 @@ describe("A node that drains", () => {
     assert.equal(log.of("stopped").length, 2, "stop runs all the same");
   });
 
-  it("waits no longer for a shard that holds its loop, and says which", async () => {
+  it("stops waiting for a shard with a blocked loop, and reports which", async () => {
     const server = await start({ shutdownMs: 100, drainMs: 0 });
     const all = await connectMany(server, 4);
     const stuck = all.find(({ shard }) => shard === 1);
@@ -374,7 +374,7 @@ describe("A node that drains", () => {
     }
   });
 
-  it("replaces no shard that ends meanwhile, and says which one's counts are missing", async () => {
+  it("replaces no shard that ends meanwhile, and reports whose counts are missing", async () => {
     const lines: string[] = [];
     const note = (_fields: object, text: string): void => void lines.push(text);
     const logger = { debug: note, info: note, warn: note, error: note };
@@ -395,7 +395,7 @@ describe("A node that drains", () => {
     assert.deepEqual(about, ["shard ended unexpectedly"]);
   });
 
-  it("drains once: again, and with close, it is the same drain", async () => {
+  it("drains once: a second call and close join the same drain", async () => {
     const server = await start();
     const log = new Log(server);
     const [client] = await connectMany(server, 1);
@@ -411,7 +411,7 @@ describe("A node that drains", () => {
     assert.equal(server.drain(), first);
   });
 
-  it("is waited for by close, which came meanwhile", async () => {
+  it("is awaited by a close that is called meanwhile", async () => {
     const server = await start();
     const log = new Log(server);
     const all = await connectMany(server, 4);
@@ -423,7 +423,7 @@ describe("A node that drains", () => {
     for (const { client } of all) assert.equal((await client.closed()).code, 1012);
   });
 
-  it("is begun by close, in batches as well", async () => {
+  it("is drained by close too, in batches", async () => {
     const server = await start({ drainBatch: 2, drainIntervalMs: 20 });
     const all = await connectMany(server, 6);
     await within(server.close(), "the end of the server");
@@ -431,7 +431,7 @@ describe("A node that drains", () => {
     assert.equal((await server.drain()).rounds, 3);
   });
 
-  it("goes on broadcasting and answering its host", async () => {
+  it("still broadcasts and answers its host", async () => {
     const server = await start();
     await connectMany(server, 2);
     await within(server.drain(), "the drain");
@@ -453,7 +453,7 @@ describe("A node that drains", () => {
     });
   });
 
-  it("begins with none of it where an option is wrong", async () => {
+  it("does not start to drain if an option is invalid", async () => {
     const server = await start();
     await assert.rejects(server.drain({ drainBatch: 0 }), { code: "SIM_ERR_OPTION_INVALID" });
     await assert.rejects(server.drain({ batch: 5 } as object), { code: "SIM_ERR_OPTION_INVALID" });
@@ -464,8 +464,8 @@ describe("A node that drains", () => {
 });
 
 /**
- * Pushes until there is an answer. A request that takes a connection which is kept alive to the first server
- * costs a client that polls its new session: then it opens another.
+ * Pushes until there is an answer. A polling client loses its new session if a request uses a kept-alive
+ * connection to the first server; it then opens another.
  */
 async function answeredAtLast(channel: Channel, payload: object): Promise<unknown> {
   const answered = async (): Promise<unknown> => {
@@ -485,7 +485,7 @@ describe("The official client of a node that drains", () => {
     ["a WebSocket", undefined],
     ["long-poll", LongPoll],
   ] as const) {
-    it(`comes back to another server, and joins anew, over ${name}`, async () => {
+    it(`reconnects to another server and joins again, over ${name}`, async () => {
       const [one, other] = [await start(), await start()];
       const balancer = await Balancer.start([one.port, other.port]);
       balancers.push(balancer);

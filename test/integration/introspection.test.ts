@@ -1,7 +1,7 @@
 /**
- * What a server says of its topics, connections and channels: exact over all shards.
+ * What a server reports about its topics, connections and channels, exact over all shards.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -33,7 +33,7 @@ describe("A server with two shards", () => {
       logLevel: "silent",
       controlTimeoutMs: 2_000,
     });
-    // In turns, so that each shard has the same.
+    // In turns, so that each shard has the same number.
     for (const [at, topics] of [["a", "b"], ["a"], ["a", "c"], ["b"], ["d"]].entries()) {
       const client = await connect(at === 4 ? "ann" : undefined);
       for (const topic of topics) await joined(client, `room:${topic}`);
@@ -51,7 +51,7 @@ describe("A server with two shards", () => {
     assert.equal(await server.subscribers("room:none"), 0);
   });
 
-  it("counts who subscribed in code, and who left no more", async () => {
+  it("counts subscribers in code, and no longer those that left", async () => {
     const end = server.subscribe("room:c", () => undefined);
     const client = await connect();
     await joined(client, "room:other");
@@ -64,7 +64,7 @@ describe("A server with two shards", () => {
     await client.close();
   });
 
-  it("has its shards count their own", async () => {
+  it("lets shards count their own subscribers", async () => {
     const [first] = clients;
     assert.ok(first);
     const { response } = await first.replyTo(first.push("room:a", "count"));
@@ -110,7 +110,7 @@ describe("A server with two shards", () => {
     assert.equal(await server.channels(4_000_000_001), undefined);
   });
 
-  it("gives a channel of a connection, with its assigns", async () => {
+  it("returns a channel of a connection, with its assigns", async () => {
     const ann = (await server.sockets()).find(({ id }) => id === "ann");
     const { connection = -1, shard } = ann ?? {};
     assert.deepEqual(await server.channel(connection, "room:d"), {
@@ -128,7 +128,7 @@ describe("A server with two shards", () => {
     assert.equal(await server.channel(4_000_000_001, "room:d"), undefined);
   });
 
-  it("takes limits from 1 to 10000", async () => {
+  it("accepts limits from 1 to 10000", async () => {
     for (const limit of [0, 1.5, 10_001]) {
       const code = "SIM_ERR_OPTION_INVALID";
       await assert.rejects(server.topics({ limit }), { code, message: /\(topics\), got / });
@@ -137,11 +137,11 @@ describe("A server with two shards", () => {
     assert.equal((await server.topics({ limit: 10_000 })).length, 5);
   });
 
-  it("says which shard does not answer in time", async () => {
+  it("reports which shard does not answer in time", async () => {
     const client = await connect();
     const { shard } = (await joined(client, "room:spin")) as { shard: number };
     client.push("room:spin", "spin", { ms: 4_000 });
-    // The next question finds the shard at it, whichever way the push takes.
+    // The shard is blocked when the next question arrives, whichever way the push takes.
     let error: unknown;
     while (error === undefined) {
       await server.subscribers("room:a").catch((caught: unknown) => {

@@ -1,6 +1,6 @@
 /**
- * Rate limits of servers: per id and address across shards, at the door, and what the official client
- * makes of them.
+ * Rate limits of servers: per id and address across shards, on connect, and how the official client
+ * handles them.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  */
@@ -18,7 +18,7 @@ import type { Server } from "../support/server.ts";
 
 const SHARDS = 2;
 const CONNECTIONS = 4;
-/** Of messages in a minute, joins among them. */
+/** Messages per minute, including joins. */
 const LIMIT = 10;
 
 describe("Rate limits, on 2 shards", () => {
@@ -43,7 +43,7 @@ describe("Rate limits, on 2 shards", () => {
     return socket;
   }
 
-  /** Connects and joins as often, and pushes from all in turns until each was refused. */
+  /** Connects and joins so often, and pushes from all in turns until each was refused. */
   async function pushedUntilRefused(path: string, id: string): Promise<number> {
     const params = { id };
     const sockets: Socket[] = [];
@@ -89,7 +89,7 @@ describe("Rate limits, on 2 shards", () => {
     await late.close();
   });
 
-  it("let the official client join by itself later where a join was refused", async () => {
+  it("let the official client join again by itself after a join was refused", async () => {
     const socket = await connectOfficial("/joins");
     const channels = ["room:1", "room:2", "room:3"].map((topic) => socket.channel(topic, {}));
     const refusals: unknown[] = [];
@@ -108,7 +108,7 @@ describe("Rate limits, on 2 shards", () => {
     await disconnect(socket);
   });
 
-  it("answer connects that come too often with 429, and when to come again", async () => {
+  it("answer too many connects with 429 and Retry-After", async () => {
     const url = `127.0.0.1:${server.port}/connects`;
     const headers = { "x-forwarded-for": "192.0.2.1" };
     async function open(id: string, from: object = headers): Promise<WebSocket | IncomingMessage> {

@@ -1,7 +1,7 @@
 /**
- * A link thread that ends by itself: that is said, and another takes its place.
+ * A link thread that ends by itself: it is reported, and replaced.
  *
- * Runs on: the main thread of the tests, which is the main thread of both nodes.
+ * Runs on: the main thread of the tests, which is also the main thread of both nodes.
  */
 
 import assert from "node:assert/strict";
@@ -41,7 +41,7 @@ const REPLACED =
   "link to other nodes replaced: broadcasts were lost meanwhile, affected channels get phx_error";
 const GIVEN_UP = "link to other nodes ended too often: not replaced, this node is isolated";
 
-/** Says something on one node and waits until the other hears it. */
+/** Broadcasts on one node until the other receives it. */
 async function crossed(from: Server, to: Server, n: number): Promise<void> {
   const heard = new Deferred();
   const end = to.subscribe("news", ({ payload }) => heard.resolve(payload));
@@ -72,7 +72,7 @@ describe("A link whose thread ends by itself", () => {
     await Promise.all([ant.close(), bee.close()]);
   });
 
-  it("is replaced, and the nodes hear each other again", async () => {
+  it("is replaced, and the nodes receive each other's broadcasts again", async () => {
     await crossed(ant, bee, 1);
     ant.broadcast(LAST_TOPIC, "now");
     await lines.seen(ENDED, 1);
@@ -81,7 +81,7 @@ describe("A link whose thread ends by itself", () => {
     await crossed(bee, ant, 3);
   });
 
-  it("has both sides told that they may have missed something", async () => {
+  it("tells subscribers on both sides that they may have missed something", async () => {
     const [antMissed, beeMissed] = [new Deferred(), new Deferred()];
     ant.subscribe(
       "news",
@@ -98,7 +98,7 @@ describe("A link whose thread ends by itself", () => {
     await within(antMissed.promise, "the gap of its own node", DEADLINE_MS);
   });
 
-  it("is given up where that happens too often, and the node goes on alone", async () => {
+  it("is given up if that happens too often, and the node continues alone", async () => {
     for (let count = 1; count <= 5; count += 1) {
       ant.broadcast(LAST_TOPIC, "now");
       await lines.seen(REPLACED, count);

@@ -1,7 +1,7 @@
 /**
- * Long-poll sessions in a cluster: requests land on every node in turns, and find the one that has the session.
+ * Long-poll sessions in a cluster: requests reach all nodes in turns, and are forwarded to the session's.
  *
- * Runs on: the main thread of the tests, which is the main thread of both nodes.
+ * Runs on: the main thread of the tests, which is also the main thread of both nodes.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -60,14 +60,14 @@ describe("Long-poll, with two nodes of two shards", () => {
     return client;
   }
 
-  /** A round trip to each shard, twice: what came there before was seen. */
+  /** Two round trips to each shard, so that all earlier messages have been handled. */
   async function everyShard(): Promise<void> {
     for (let count = 0; count < 4; count += 1) {
       for (const port of ports) await ask(port, "OPTIONS", "/socket/longpoll").answer;
     }
   }
 
-  it("pushes and gets replies, whichever node a request lands on", async () => {
+  it("pushes and gets replies, whichever node a request reaches", async () => {
     const client = await polling("room:replies");
     for (let n = 0; n < 12; n += 1) {
       const ref = String(n + 2);
@@ -78,14 +78,14 @@ describe("Long-poll, with two nodes of two shards", () => {
     assert.ok(node(1).stats().total.requestsForwarded > 0, "nothing was forwarded");
   });
 
-  it("neither loses, doubles nor reorders what is broadcast on both nodes as it polls on both", async () => {
+  it("neither loses, repeats nor reorders broadcasts of both nodes while it polls on both", async () => {
     const client = await polling("room:order");
     const speakers = [await connected(0, "room:order"), await connected(1, "room:order")];
     for (let n = 0; n < 200; n += 1) {
       for (const [from, speaker] of speakers.entries()) {
         speaker.push("room:order", "shout", { from, n });
       }
-      // So that polls come between, and some find nothing.
+      // So that some polls come in between and find nothing.
       if (n % 10 === 9) await everyShard();
     }
     const heard: number[][] = [[], []];
@@ -100,7 +100,7 @@ describe("Long-poll, with two nodes of two shards", () => {
     await Promise.all(speakers.map((speaker) => speaker.close()));
   });
 
-  it("handles the messages of posts to both nodes in order", async () => {
+  it("handles the messages of POSTs to both nodes in order", async () => {
     const client = await polling("room:posts");
     const listener = await connected(1, "room:posts");
     for (let n = 0; n < 20; n += 2) {
@@ -113,7 +113,7 @@ describe("Long-poll, with two nodes of two shards", () => {
     await listener.close();
   });
 
-  it("carries messages larger than a part both ways", async () => {
+  it("carries messages larger than a part in both directions", async () => {
     const client = await polling("room:large");
     const text = "é".repeat(100_000);
     for (const ref of ["2", "3"]) {
@@ -123,7 +123,7 @@ describe("Long-poll, with two nodes of two shards", () => {
     }
   });
 
-  it("loses nothing where polls of another node are aborted", async () => {
+  it("loses nothing if polls on another node are aborted", async () => {
     const client = await polling("room:aborted");
     const speaker = await connected(1, "room:aborted");
     for (let n = 0; n < 10; n += 1) {
@@ -137,7 +137,7 @@ describe("Long-poll, with two nodes of two shards", () => {
     await speaker.close();
   });
 
-  it("tells who polls on another node that the session was disconnected", async () => {
+  it("tells a client that polls on another node that its session was disconnected", async () => {
     const client = await polling("room:banned", "vsn=2.0.0&user_id=banned");
     const polls = [client.poll(), client.poll()];
     await everyShard();
@@ -151,7 +151,7 @@ describe("Long-poll, with two nodes of two shards", () => {
     }
   });
 
-  it("tells who polls on another node that the session's shard is restarted", async () => {
+  it("tells a client that polls on another node that its session's shard is restarted", async () => {
     const client = await polling("room:restarted");
     const polls = [client.poll(), client.poll()];
     await everyShard();
@@ -165,7 +165,7 @@ describe("Long-poll, with two nodes of two shards", () => {
     assert.notEqual(token, client.token);
   });
 
-  it("opens a new session for one of a node that is gone, in time", async () => {
+  it("opens a new session in time if the session's node is gone", async () => {
     const gone = await startNode("longpoll-nodes", "cat");
     const client = await LongPollClient.connect(gone.port);
     await gone.close();
@@ -190,7 +190,7 @@ describe("Long-poll, with two nodes of two shards", () => {
       for (let n = 0; n < 20; n += 1) nodes[n % 2]?.broadcast("room:balanced", "shout", { n });
       const heard: unknown[] = [];
       while (heard.length < 20) heard.push(await channel.next("shout"));
-      // Two senders: each is in order.
+      // Two senders, each in order.
       const numbers = heard.map((payload) => (payload as { n: number }).n);
       for (const from of [0, 1]) {
         const own = Array.from({ length: 10 }, (_, at) => at * 2 + from);
@@ -206,8 +206,8 @@ describe("Long-poll, with two nodes of two shards", () => {
   }
 });
 
-describe("Long-poll, where it is lost whether another node delivered a batch", () => {
-  it("ends the session, and its client is told", async () => {
+describe("Long-poll, if another node's report on a batch is lost", () => {
+  it("ends the session, and tells its client", async () => {
     const nodes = await Promise.all(
       ["ant", "bee"].map((nodeName) =>
         startServer("clients", {
@@ -220,7 +220,7 @@ describe("Long-poll, where it is lost whether another node delivered a batch", (
     const front = await Front.start(nodes.map(({ port }) => port));
     const [generation] = GENERATIONS;
     assert.ok(generation);
-    // The session is on the first node, and of two polls that bring something one is on the other.
+    // The session is on the first node; one of two polls with messages is on the other.
     const client = await PageClient.connect(generation, front.port, { carrier: "longpoll" });
     const channel = client.channel("room:1");
     channel.join();

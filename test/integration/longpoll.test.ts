@@ -1,5 +1,5 @@
 /**
- * Long-poll over real HTTP: sessions whose requests land on every shard, beside WebSocket clients.
+ * Long-poll over real HTTP: sessions whose requests reach every shard, beside WebSocket clients.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  * Slow: servers of 1 to 4 shards, and polls that run to their window.
@@ -32,14 +32,14 @@ for (const shards of [1, 2, 4]) {
     });
     after(() => server.close());
 
-    /** A round trip to each shard, twice: what came there before was seen, and where it was forwarded to as well. */
+    /** Two round trips to each shard, so that all earlier and all forwarded requests have been handled. */
     async function everyShard(): Promise<void> {
       for (let count = 0; count < 2 * shards; count += 1) {
         await ask(server.port, "OPTIONS", "/socket/longpoll").answer;
       }
     }
 
-    /** A client that has joined a topic, and taken the greeting of it. */
+    /** Returns a client that has joined a topic and read its greeting. */
     async function polling(topic: string, query?: string): Promise<LongPollClient> {
       const client = await LongPollClient.connect(server.port, query);
       await client.join(topic);
@@ -47,7 +47,7 @@ for (const shards of [1, 2, 4]) {
       return client;
     }
 
-    /** A client over WebSocket, likewise. */
+    /** Returns such a client over WebSocket. */
     async function connected(topic: string): Promise<Client> {
       const client = await Client.connect(server.port);
       await joined(client, topic);
@@ -55,7 +55,7 @@ for (const shards of [1, 2, 4]) {
       return client;
     }
 
-    it("joins, pushes and gets replies, whichever shard a request lands on", async () => {
+    it("joins, pushes and gets replies, whichever shard a request reaches", async () => {
       const client = await polling("room:replies");
       for (let n = 0; n < 4 * shards; n += 1) {
         const ref = String(n + 2);
@@ -65,7 +65,7 @@ for (const shards of [1, 2, 4]) {
       }
     });
 
-    it("forwards what is on another shard, and only that", async () => {
+    it("forwards only requests for sessions on another shard", async () => {
       const total = (): number => server.stats().total.requestsForwarded;
       const begun = total();
       const client = await LongPollClient.connect(server.port);
@@ -90,7 +90,7 @@ for (const shards of [1, 2, 4]) {
       await other.close();
     });
 
-    it("carries messages larger than a part both ways", async () => {
+    it("carries messages larger than a part in both directions", async () => {
       const client = await polling("room:large");
       const text = "é".repeat(200_000);
       for (let n = 0; n < shards; n += 1) {
@@ -101,7 +101,7 @@ for (const shards of [1, 2, 4]) {
       }
     });
 
-    it("loses nothing where polls are aborted", async () => {
+    it("loses nothing if polls are aborted", async () => {
       const client = await polling("room:aborted");
       const other = await connected("room:aborted");
       for (let n = 0; n < 10; n += 1) {
@@ -116,7 +116,7 @@ for (const shards of [1, 2, 4]) {
       await other.close();
     });
 
-    it("gives what comes to the newest of several polls", async () => {
+    it("answers the newest of several polls", async () => {
       const client = await polling("room:polls");
       const older = Array.from({ length: shards }, () => client.poll());
       await everyShard();
@@ -128,7 +128,7 @@ for (const shards of [1, 2, 4]) {
       for (const poll of older) poll.abort();
     });
 
-    it("tells who polls that its session was disconnected, on every shard", async () => {
+    it("tells a client that polls that its session was disconnected, on every shard", async () => {
       const client = await polling("room:banned", "vsn=2.0.0&user_id=banned");
       const polls = Array.from({ length: shards }, () => client.poll());
       await everyShard();
@@ -139,7 +139,7 @@ for (const shards of [1, 2, 4]) {
       assert.equal((await client.post("[]")).status, 410);
     });
 
-    it("has nothing for a token of another server", async () => {
+    it("does not accept a token of another server", async () => {
       const { port } = server;
       const other = await startServer("channels", { shards });
       const stranger = await LongPollClient.connect(other.port);
@@ -183,7 +183,7 @@ for (const shards of [1, 2, 4]) {
       }
     });
 
-    it("gets the broadcasts of every other connection, whatever carries them", async () => {
+    it("gets the broadcasts of every other connection, over any transport", async () => {
       const channels = await everyone("room:broadcasts");
       for (const [from, channel] of channels.entries()) {
         const heard = channels.map((other) => received(other, "shout"));
@@ -195,7 +195,7 @@ for (const shards of [1, 2, 4]) {
       }
     });
 
-    it("comes back, and joins again, when its session is gone", async () => {
+    it("reconnects and joins again when its session is gone", async () => {
       const channels = await everyone("room:again");
       const [, channel] = channels;
       assert.ok(channel);

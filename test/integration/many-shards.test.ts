@@ -1,8 +1,8 @@
 /**
- * A server of 64 shards: 67 members, and so three words in each slot of the index.
+ * A server with 64 shards: 67 members, and so three words in each slot of the index.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
- * Slow: it starts 64 shards.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: starts 64 shards.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -25,7 +25,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
     await server.close();
   });
 
-  it("serves on each of them, and what is broadcast on any reaches all", async () => {
+  it("serves on each shard, and broadcasts of any shard reach all", async () => {
     const shards: unknown[] = [];
     for (let count = 0; count < SHARDS; count += 1) {
       const client = await Client.connect(server.port);
@@ -43,7 +43,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
     for (const client of clients) {
       assert.deepEqual((await client.next("from host")).payload, { n: 1 });
     }
-    // The first, the last, and those whose bits are the last and the first of a word.
+    // The first and the last shard, and those whose bits are the last and the first of a word.
     for (const shard of [0, 29, 30, 61, 62, 63]) {
       const speaker = clients[shards.indexOf(shard)];
       speaker?.push("room:all", "shout", { shard });
@@ -51,7 +51,7 @@ describe("A server of 64 shards", { timeout: DEADLINE_MS }, () => {
         assert.deepEqual((await client.next("shout")).payload, { shard });
       }
     }
-    // A topic of one shard only sends records to no other.
+    // If only one shard has a topic, broadcasts on it cause no records to other shards.
     const { index, total } = server.stats();
     const recordsBefore = total.records;
     const [first] = clients;

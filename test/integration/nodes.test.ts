@@ -1,7 +1,7 @@
 /**
  * Three nodes in one process, each with its shards and a link thread, over the in-memory adapter.
  *
- * Runs on: the main thread of the tests, which is the main thread of all three nodes.
+ * Runs on: the main thread of the tests, which is also the main thread of all three nodes.
  */
 
 import assert from "node:assert/strict";
@@ -15,7 +15,7 @@ import { startServer, startServerWith } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
 const NAMES = ["ant", "bee", "cat"];
-/** Of each node; they need not agree. */
+/** Shards of each node; they may differ. */
 const SHARDS = [2, 2, 1];
 
 /** Reads the numbers of all shouts up to the one that ends the test. */
@@ -47,14 +47,14 @@ describe("nodes of a cluster", () => {
     await Promise.all(nodes.map((each) => each.close()));
   });
 
-  /** Gives a node by its index. */
+  /** Returns a node by its index. */
   function node(at: number): Server {
     const found = nodes[at];
     assert.ok(found);
     return found;
   }
 
-  /** Runs a test with clients, one for each of these nodes, joined to a room. */
+  /** Runs a test with a client on each of these nodes, joined to a room. */
   function withClients(
     what: string,
     at: readonly number[],
@@ -73,20 +73,20 @@ describe("nodes of a cluster", () => {
     });
   }
 
-  it("count what they sent and heard", async () => {
+  it("count what they sent and received", async () => {
     const earlier = [node(0), node(1)].map((each) => each.stats().link);
     const heard = new Promise<void>((resolve) => node(1).subscribe("counted", () => resolve()));
     node(0).broadcast("counted", "event");
     await within(heard, "the broadcast");
     const [sent, got] = [node(0), node(1)].map((each) => each.stats().link);
     assert.ok(sent && got && earlier[0] && earlier[1]);
-    // Presences' signs of life count as well.
+    // The heartbeats of presences count as well.
     assert.ok(sent.sentToNodes > earlier[0].sentToNodes);
     assert.ok(got.heardFromNodes > earlier[1].heardFromNodes);
     assert.deepEqual([sent.lostToNodes, sent.linkDown], [0, 0]);
   });
 
-  it("are alone without an adapter, and have the name of the option, or one of their own", async () => {
+  it("are alone without an adapter, with the name of the option or a generated one", async () => {
     const dog = await startServer("nodes", { shards: 1, nodeName: "dog" });
     const nameless = await startServer("nodes", { shards: 1 });
     assert.deepEqual([dog.nodeName, dog.stats().link], ["dog", undefined]);
@@ -94,7 +94,7 @@ describe("nodes of a cluster", () => {
     await Promise.all([dog.close(), nameless.close()]);
   });
 
-  it("have the adapter given in code, whatever clusterUrl the environment has", async () => {
+  it("use the adapter given in code, whatever clusterUrl the environment has", async () => {
     const adapter = memoryAdapter({ hub: "alone", nodeName: "elk" });
     const environment = { SIMURGH_CLUSTER_URL: "redis://127.0.0.1:1", SIMURGH_NODE_NAME: "dog" };
     const elk = await startServerWith(environment, "nodes", { shards: 1, adapter });
@@ -109,22 +109,30 @@ describe("nodes of a cluster", () => {
     );
   });
 
-  withClients("hear a broadcast of a channel once each, in order", [0, 0, 1, 1, 2], async (all) => {
-    for (const n of [1, 2, 3, "end"]) all[0]?.push("room:1", "shout", { n });
-    for (const client of all) assert.deepEqual(await numbersOf(client), [1, 2, 3]);
-  });
+  withClients(
+    "receive each broadcast of a channel once, in order",
+    [0, 0, 1, 1, 2],
+    async (all) => {
+      for (const n of [1, 2, 3, "end"]) all[0]?.push("room:1", "shout", { n });
+      for (const client of all) assert.deepEqual(await numbersOf(client), [1, 2, 3]);
+    },
+  );
 
-  withClients("hear each other, whatever number of shards each has", [1, 2], async (both) => {
-    const counts = nodes.map((each) => each.stats().shards.length);
-    assert.deepEqual(counts, SHARDS);
-    const [one, two] = both;
-    one?.push("room:1", "shout", { n: 1 });
-    for (const client of both) assert.deepEqual((await client.next("shout")).payload, { n: 1 });
-    two?.push("room:1", "shout", { n: 2 });
-    for (const client of both) assert.deepEqual((await client.next("shout")).payload, { n: 2 });
-  });
+  withClients(
+    "receive each other's broadcasts, whatever number of shards each has",
+    [1, 2],
+    async (both) => {
+      const counts = nodes.map((each) => each.stats().shards.length);
+      assert.deepEqual(counts, SHARDS);
+      const [one, two] = both;
+      one?.push("room:1", "shout", { n: 1 });
+      for (const client of both) assert.deepEqual((await client.next("shout")).payload, { n: 1 });
+      two?.push("room:1", "shout", { n: 2 });
+      for (const client of both) assert.deepEqual((await client.next("shout")).payload, { n: 2 });
+    },
+  );
 
-  withClients("hear a broadcast that leaves out its sender", [0, 1], async ([sender, other]) => {
+  withClients("receive a broadcast that excludes its sender", [0, 1], async ([sender, other]) => {
     assert.ok(sender && other);
     sender.push("room:1", "shout_from", { n: 1 });
     sender.push("room:1", "shout", { n: "end" });
@@ -132,19 +140,23 @@ describe("nodes of a cluster", () => {
     assert.deepEqual(await numbersOf(other), [1]);
   });
 
-  withClients("do not hear what is for one node only", [0, 0, 1], async ([sender, near, far]) => {
-    assert.ok(sender && near && far);
-    sender.push("room:1", "local", { n: 1 });
-    node(0).broadcast("room:1", "shout", { n: 2 }, { scope: "node" });
-    await near.next("shout");
-    await near.next("shout");
-    sender.push("room:1", "shout", { n: "end" });
-    assert.deepEqual(await numbersOf(near), []);
-    assert.deepEqual(await numbersOf(far), []);
-  });
+  withClients(
+    "do not receive what is for one node only",
+    [0, 0, 1],
+    async ([sender, near, far]) => {
+      assert.ok(sender && near && far);
+      sender.push("room:1", "local", { n: 1 });
+      node(0).broadcast("room:1", "shout", { n: 2 }, { scope: "node" });
+      await near.next("shout");
+      await near.next("shout");
+      sender.push("room:1", "shout", { n: "end" });
+      assert.deepEqual(await numbersOf(near), []);
+      assert.deepEqual(await numbersOf(far), []);
+    },
+  );
 
   withClients(
-    "hear a direct broadcast where it is for them",
+    "receive a direct broadcast if it is for them",
     [0, 1, 2],
     async ([one, two, three]) => {
       assert.ok(one && two && three);
@@ -158,47 +170,55 @@ describe("nodes of a cluster", () => {
     },
   );
 
-  withClients("hear their hosts, and what those send to one node", [0, 1], async ([one, two]) => {
-    assert.ok(one && two);
-    node(0).broadcast("room:1", "shout", { n: 1 });
-    node(0).broadcast("room:1", "shout", { n: 2 }, { node: "bee" });
-    node(0).broadcast("room:1", "shout", { n: 3 }, { node: "ant" });
-    node(0).broadcast("room:1", "shout", { n: "end" });
-    assert.deepEqual(await numbersOf(one), [1, 3]);
-    assert.deepEqual(await numbersOf(two), [1, 2]);
-  });
+  withClients(
+    "receive the broadcasts of hosts, also those to a single node",
+    [0, 1],
+    async ([one, two]) => {
+      assert.ok(one && two);
+      node(0).broadcast("room:1", "shout", { n: 1 });
+      node(0).broadcast("room:1", "shout", { n: 2 }, { node: "bee" });
+      node(0).broadcast("room:1", "shout", { n: 3 }, { node: "ant" });
+      node(0).broadcast("room:1", "shout", { n: "end" });
+      assert.deepEqual(await numbersOf(one), [1, 3]);
+      assert.deepEqual(await numbersOf(two), [1, 2]);
+    },
+  );
 
-  withClients("let hosts hear channels, until they unsubscribe", [0], async ([client]) => {
-    assert.ok(client);
-    const heard: [number, Broadcast][] = [];
-    let wake: (() => void) | undefined;
-    const hears = async (count: number): Promise<void> => {
-      while (heard.length < count) {
-        const woken = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        await within(woken, `broadcast ${heard.length + 1} at the hosts`);
-      }
-    };
-    const unsubscribe = nodes.map((each, at) =>
-      each.subscribe("room:1", (broadcast) => {
-        heard.push([at, broadcast]);
-        wake?.();
-      }),
-    );
-    client.push("room:1", "shout", { n: 1 });
-    await hears(3);
-    const broadcast = { topic: "room:1", event: "shout", payload: { n: 1 } };
-    assert.deepEqual(
-      heard.toSorted(([a], [b]) => a - b),
-      [0, 1, 2].map((at) => [at, broadcast]),
-    );
-    for (const end of unsubscribe.slice(0, 2)) end();
-    client.push("room:1", "shout", { n: 2 });
-    await hears(4);
-    assert.deepEqual(heard.slice(3), [[2, { ...broadcast, payload: { n: 2 } }]]);
-    unsubscribe[2]?.();
-  });
+  withClients(
+    "let hosts subscribe to channels' broadcasts, and unsubscribe",
+    [0],
+    async ([client]) => {
+      assert.ok(client);
+      const heard: [number, Broadcast][] = [];
+      let wake: (() => void) | undefined;
+      const hears = async (count: number): Promise<void> => {
+        while (heard.length < count) {
+          const woken = new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          await within(woken, `broadcast ${heard.length + 1} at the hosts`);
+        }
+      };
+      const unsubscribe = nodes.map((each, at) =>
+        each.subscribe("room:1", (broadcast) => {
+          heard.push([at, broadcast]);
+          wake?.();
+        }),
+      );
+      client.push("room:1", "shout", { n: 1 });
+      await hears(3);
+      const broadcast = { topic: "room:1", event: "shout", payload: { n: 1 } };
+      assert.deepEqual(
+        heard.toSorted(([a], [b]) => a - b),
+        [0, 1, 2].map((at) => [at, broadcast]),
+      );
+      for (const end of unsubscribe.slice(0, 2)) end();
+      client.push("room:1", "shout", { n: 2 });
+      await hears(4);
+      assert.deepEqual(heard.slice(3), [[2, { ...broadcast, payload: { n: 2 } }]]);
+      unsubscribe[2]?.();
+    },
+  );
 
   withClients(
     "disconnect a socket by its id, wherever it is",

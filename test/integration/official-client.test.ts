@@ -1,5 +1,5 @@
 /**
- * The official client of Phoenix, unchanged, against the server: on one shard, on two and on eight.
+ * Phoenix's unmodified official client, with servers of one, two and eight shards.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  * Slow: servers of 1 to 8 shards.
@@ -70,7 +70,7 @@ for (const shards of [1, 2, 8]) {
       }
     });
 
-    it("leaves, and gets no more", async () => {
+    it("leaves, and gets nothing more", async () => {
       const channels = await everyone("room:left");
       const [first, second] = channels;
       assert.ok(first && second);
@@ -89,7 +89,7 @@ for (const shards of [1, 2, 8]) {
       assert.equal(isToldAfterLeave, false);
     });
 
-    it("rejoins by itself a channel that crashed", async () => {
+    it("automatically rejoins a channel that crashed", async () => {
       const [channel] = await everyone("room:crashing");
       assert.ok(channel);
       const greeting = received(channel, "welcome");
@@ -98,7 +98,7 @@ for (const shards of [1, 2, 8]) {
       assert.deepEqual(await push(channel, "echo", { after: "crash" }), { after: "crash" });
     });
 
-    it("comes back, and joins again, after the server restarts on the same port", async () => {
+    it("reconnects and joins again after the server restarts on the same port", async () => {
       const channels = await everyone("room:restart");
       const back = channels.map((channel) => received(channel, "welcome"));
       const { port } = server;

@@ -15,24 +15,24 @@ import { within } from "../support/deadline.ts";
 import { connectPhoenix, disconnect, join } from "../support/phoenix-client.ts";
 import { startServer, type Server } from "../support/server.ts";
 
-/** The smallest: a record has at most 504 bytes, larger ones are fragments. */
+/** The smallest rings: a record has at most 504 bytes, and larger ones are fragmented. */
 const RING_BYTES = 4_096;
 const TOPIC = "room:order";
-/** A shard is let go by the test; should that fail, after this time. */
+/** The test releases a blocked shard; if that fails, it continues after this time. */
 const SPIN_MS = 60_000;
 
 let server: Server;
 let clients: Client[] = [];
-/** Says that a shard holds its loop, and when it is let go. */
+/** A shared word: a shard sets it when it blocks its loop, and the test to release the shard. */
 let spins: Int32Array;
-/** The promises hold for a server whose shards hold broadcasts for a while, too. */
+/** The promises also apply to shards that coalesce broadcasts. */
 let coalesceMs = 0;
 const WINDOWS = [
   { windowMs: 0, held: "" },
   { windowMs: 5, held: ", held for 5 ms" },
 ];
 
-/** The speaker and a listener of its shard; two listeners of the other shard, one on version 1. */
+/** The speaker and a listener on its shard; two listeners on the other shard, one with version 1. */
 interface Room {
   readonly speaker: Client;
   readonly near: Client;
@@ -60,7 +60,7 @@ async function openRoom(options: Parameters<typeof startServer>[1] = {}): Promis
   return { speaker, near, far, farV1, listeners: [near, far, farV1], farShard };
 }
 
-/** Reads numbers, which have to be these and nothing else between them. */
+/** Reads numbers, which must be exactly these. */
 async function hears(client: Client, numbers: readonly number[]): Promise<void> {
   const heard: unknown[] = [];
   for (const _ of numbers) {
@@ -70,13 +70,13 @@ async function hears(client: Client, numbers: readonly number[]): Promise<void> 
   assert.deepEqual(heard, numbers);
 }
 
-/** Lets go the shard that holds its loop. */
+/** Releases the shard that blocks its loop. */
 function release(): void {
   Atomics.store(spins, 0, SPINS.isReleased);
   Atomics.notify(spins, 0);
 }
 
-/** Waits until a shard holds its loop. */
+/** Waits until a shard blocks its loop. */
 async function begun(): Promise<void> {
   const { value } = Atomics.waitAsync(spins, 0, 0);
   await within(Promise.resolve(value), "the spin");
@@ -86,24 +86,24 @@ function from(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, at) => first + at);
 }
 
-/** As many sizes as are asked for, taken from some in turns. */
+/** Returns so many sizes, taken from `some` in turns. */
 function sizes(count: number, some: readonly number[]): number[] {
   return Array.from({ length: count }, (_, at) => some[at % some.length] as number);
 }
 
-/** Waits until a number of the server is so. */
+/** Waits until a condition on the server's counters is true. */
 async function has(isSo: () => boolean): Promise<void> {
-  // Each question has crossed to the shards and back before the next.
+  // Each question makes a round trip to the shards before the next one.
   while (!isSo()) await server.subscribers(TOPIC);
 }
 
-/** The number that a payload of text or of bytes has, if any. */
+/** Returns the number in a payload of text or bytes, if any. */
 function numberOf(payload: unknown): number | undefined {
   if (payload instanceof ArrayBuffer) return new DataView(payload).getInt32(0);
   return (payload as { n?: number }).n;
 }
 
-/** Resolves with what a channel is told, replies among it, once it is so many numbers. */
+/** Resolves with the numbers in a channel's messages, including replies, once there are so many. */
 async function numbersOf(channel: Channel, count: number): Promise<number[]> {
   const numbers: number[] = [];
   const all = new Promise<number[]>((resolve) => {
@@ -120,7 +120,7 @@ async function numbersOf(channel: Channel, count: number): Promise<number[]> {
 }
 
 for (const { windowMs, held } of WINDOWS) {
-  describe(`What one sender says on one topic${held}`, { timeout: 120_000 }, () => {
+  describe(`What one sender broadcasts on one topic${held}`, { timeout: 120_000 }, () => {
     before(() => void (coalesceMs = windowMs));
     afterEach(async () => {
       await Promise.all(clients.map(async (client) => client.cut()));
@@ -128,13 +128,13 @@ for (const { windowMs, held } of WINDOWS) {
       await server.close();
     });
 
-    it("is heard in order by every subscriber, of its own shard and of others", async () => {
+    it("arrives in order at every subscriber, of its own shard and of others", async () => {
       const { speaker, listeners } = await openRoom();
       for (let n = 1; n <= 100; n += 1) speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
       for (const listener of listeners) await hears(listener, from(1, 100));
     });
 
-    it("is heard in order where large records, in fragments, are among small ones", async () => {
+    it("arrives in order if large records, in fragments, are among small ones", async () => {
       const { speaker, listeners } = await openRoom();
       const mixed = sizes(120, [10, 3_000, 200, 450, 1_500, 0]);
       for (let at = 0; at < 120; at += 6) {
@@ -143,19 +143,19 @@ for (const { windowMs, held } of WINDOWS) {
       for (const listener of listeners) await hears(listener, from(1, 120));
     });
 
-    it("is heard in order where a record is larger than the ring itself", async () => {
+    it("arrives in order if a record is larger than the ring itself", async () => {
       const { speaker, listeners } = await openRoom();
       const large = sizes(9, [10, 50_000, 300]);
       speaker.push(TOPIC, "broadcast", { first: 1, sizes: large });
       for (const listener of listeners) await hears(listener, from(1, 9));
     });
 
-    it("is heard in order into the overflow queue, out of it, and past it again", async () => {
+    it("arrives in order into the overflow queue, out of it, and past it again", async () => {
       const { speaker, near, far, farV1, listeners, farShard } = await openRoom();
       far.push(TOPIC, "spin", { ms: SPIN_MS });
       await near.next("spins");
       await begun();
-      // The other shard spins: all but a ring of this waits in the queue.
+      // The other shard is blocked: all of this but one ring waits in the queue.
       speaker.push(TOPIC, "broadcast", { first: 1, sizes: sizes(400, [400]) });
       await hears(near, from(1, 400));
       release();
@@ -166,13 +166,13 @@ for (const { windowMs, held } of WINDOWS) {
       const peak = server.stats().shards[farShard]?.ringHighWaterBytes ?? 0;
       assert.ok(peak > RING_BYTES / 2, `the ring had at most ${peak} bytes`);
       await has(() => server.stats().total.overflowBytes === 0);
-      // Nothing waits any more: these go into the ring at once.
+      // Nothing waits any more, so these go into the ring at once.
       for (let n = 401; n <= 420; n += 1)
         speaker.push(TOPIC, "broadcast", { first: n, sizes: [10] });
       for (const listener of listeners) await hears(listener, from(401, 20));
     });
 
-    it("is heard without a gap up to phx_error, where more is said than may wait", async () => {
+    it("arrives without a gap up to phx_error if more is sent than can be queued", async () => {
       const { speaker, near, far } = await openRoom({ overflowBytes: 65_536 });
       far.push(TOPIC, "spin", { ms: SPIN_MS });
       await near.next("spins");
@@ -195,7 +195,7 @@ for (const { windowMs, held } of WINDOWS) {
       await far.nothingMore();
     });
 
-    it("is heard in order by others where the sender leaves itself out of a part", async () => {
+    it("arrives in order at others if the sender leaves itself out of a part", async () => {
       const { speaker, listeners } = await openRoom();
       speaker.push(TOPIC, "broadcast_from", { first: 1, sizes: sizes(60, [10, 2_000]) });
       for (const listener of listeners) await hears(listener, from(1, 60));
@@ -205,7 +205,7 @@ for (const { windowMs, held } of WINDOWS) {
       );
     });
 
-    it("is heard in order from the host", async () => {
+    it("arrives in order from the host", async () => {
       const { speaker, listeners } = await openRoom();
       for (const [at, bytes] of sizes(90, [10, 6_000, 450]).entries()) {
         server.broadcast(TOPIC, "n", { n: at + 1, filler: "x".repeat(bytes) });
@@ -231,7 +231,7 @@ for (const { windowMs, held } of WINDOWS) {
         { event: "mixed", isAsync: true },
       ]) {
         const how = event === "mixed_now" ? "at once" : isAsync ? "after a wait" : "in a promise";
-        it(`arrives in the order of the calls, said ${how}`, async () => {
+        it(`arrives in the order of the calls, made ${how}`, async () => {
           const { speaker, listeners } = await openRoom();
           const refs = from(0, 25).map((at) => speaker.push(TOPIC, event, { n: at * 4, isAsync }));
           for (const [at, ref] of refs.entries()) {
@@ -272,7 +272,7 @@ for (const { windowMs, held } of WINDOWS) {
       return channels as [Channel, Channel];
     }
 
-    it("that one sender broadcasts are heard in order, also in fragments", async () => {
+    it("that one sender broadcasts arrive in order, also in fragments", async () => {
       const [speaker, far] = await joinBoth();
       const all = Promise.all([speaker, far].map(async (channel) => numbersOf(channel, 60)));
       speaker.push("broadcast_bytes", { first: 1, sizes: sizes(60, [10, 20, 3_000, 6_000, 0]) });

@@ -3,7 +3,7 @@
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  *
- *   next number of that sender on that topic   allowed
+ *   the sender's next number on that topic     allowed
  *   a gap, a repeat, an older number           forbidden
  *
  * Slow: many messages between shards.
@@ -21,18 +21,18 @@ const SHARDS = 8;
 const CONNECTIONS = SHARDS * 50;
 const TOPICS = 40;
 const MESSAGES = 20;
-/** The smallest there is: rings wrap all the time and run full, so records wait in the overflow queues. */
+/** The smallest rings: they wrap all the time and fill up, so records wait in the overflow queues. */
 const RING_BYTES = 4_096;
 const DEADLINE_MS = 20_000;
 
-/** One connection: it joins two topics, speaks on both, and checks what it hears. */
+/** A connection that joins two topics, sends on both, and checks what it receives. */
 class Member {
   readonly topics: readonly string[];
   heard = 0;
   readonly wrong: string[] = [];
   readonly #number: number;
   readonly #webSocket: WebSocket;
-  /** Last number heard, by topic and sender. */
+  /** The last number received, by topic and sender. */
   readonly #last = new Map<string, number>();
   #joins = 0;
   #enough: { readonly count: number; readonly resolve: () => void } | undefined;
@@ -56,7 +56,7 @@ class Member {
     await joined;
   }
 
-  /** Waits until this many messages were heard. */
+  /** Waits until this many messages were received. */
   hears(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.#enough = { count, resolve };
@@ -125,7 +125,7 @@ describe("Broadcasts between shards", () => {
       for (const member of members) member.say(n);
       await setImmediate();
     }
-    // What is missing at the deadline, if anything, is said below, member by member.
+    // If something is missing at the deadline, it is reported below, member by member.
     await within(complete, "the last message", DEADLINE_MS).catch(() => undefined);
 
     assert.deepEqual(

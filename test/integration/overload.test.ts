@@ -1,8 +1,8 @@
 /**
- * Shards that are held up: joins are refused, then connections, and all of it comes back.
+ * Blocked shards: joins are refused, then connections, and all are accepted again later.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
- * Slow: shards are held up until they count as overloaded, and until they do no longer.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: shards are blocked until they count as overloaded, and until they have recovered.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -15,13 +15,13 @@ import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { ShardEvents } from "../support/shard-events.ts";
 
-/** Less than the app's spins hold the loop, and far more than an idle shard is late. */
+/** Less than the app blocks the loop, and far more than the lag of an idle shard. */
 const LAG_MS = 150;
 
 let events: ShardEvents;
 let server: Server;
 
-/** Lines of main's log, and who waits for one. */
+/** The lines of main's log, and waiters for one. */
 class Lines {
   readonly #seen: string[] = [];
   #wake: () => void = () => undefined;
@@ -50,7 +50,7 @@ class Lines {
   }
 }
 
-/** A request on a connection of its own. */
+/** Sends a request on a connection of its own. */
 async function get(path: string): Promise<IncomingMessage & { readonly text: string }> {
   const sent = request({ host: "127.0.0.1", port: server.port, path, agent: false });
   sent.end();
@@ -94,7 +94,7 @@ describe("An overloaded server", () => {
     events.close();
   });
 
-  it("refuses joins with a reason where a shard is held up, keeps what is joined, and takes them again", async () => {
+  it("refuses joins with a reason while a shard is blocked, keeps joined channels, and accepts joins again", async () => {
     server = await startServer("slow", {
       shards: 1,
       overloadLagMs: LAG_MS,
@@ -112,7 +112,7 @@ describe("An overloaded server", () => {
     });
     assert.equal(server.stats().total.joinsOverloaded, 1);
     assert.equal(server.stats().shards[0]?.overloadLevel, 1);
-    // What is joined goes on, and new connections are taken.
+    // Joined channels continue, and new connections are accepted.
     const echoed = await client.replyTo(client.push("room:1", "echo", { n: 1 }));
     assert.deepEqual(echoed, { status: "ok", response: { n: 1 } });
     await (await Client.connect(server.port)).close();
@@ -123,7 +123,7 @@ describe("An overloaded server", () => {
     await client.close();
   });
 
-  it("refuses joins where a shard's heap is larger than it may be", async () => {
+  it("refuses joins if a shard's heap is too large", async () => {
     server = await startServer("slow", {
       shards: 1,
       overloadHeapBytes: 1_048_576,
@@ -131,7 +131,7 @@ describe("An overloaded server", () => {
       data: { events: events.name },
     });
     const client = await Client.connect(server.port);
-    // Any heap is larger than that: the shard has refused from its first looks on.
+    // Any heap is larger than that, so the shard refuses joins from its first samples on.
     await events.until({ name: "overload_begin", level: "refusing" });
     assert.deepEqual(await client.replyTo(client.join("room:1")), {
       status: "error",
@@ -140,7 +140,7 @@ describe("An overloaded server", () => {
     await client.close();
   });
 
-  it("takes a shard out of the rotation, answers 503 where all are out, and puts them back", async () => {
+  it("takes a shard out of the rotation, answers 503 if all are out, and puts them back", async () => {
     server = await startServer("slow", {
       shards: 2,
       overloadLagMs: LAG_MS,

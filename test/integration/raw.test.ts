@@ -1,6 +1,6 @@
 /**
- * Raw sockets, raw channels and serializers of an app's own over whole servers: the official client,
- * several shards, the host.
+ * Raw sockets, raw channels and custom serializers with whole servers: the official client, several
+ * shards, the host.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  * Slow: each suite starts servers.
@@ -26,7 +26,7 @@ import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { Deferred } from "../support/world.ts";
 
-/** Collects what ends, as the app tells the topic `log`. */
+/** Collects the ends that the app broadcasts on the topic `log`. */
 async function heard(server: Server, count: number): Promise<() => Promise<unknown[]>> {
   const events: unknown[] = [];
   const all = new Deferred<unknown[]>();
@@ -74,7 +74,7 @@ for (const shards of [1, 2]) {
         assert.deepEqual(await join(again), { user: "ann", options: { n: 1 } });
       });
 
-      it("refuses a join, and other channels of the connection go on", async () => {
+      it("refuses a join, and other channels of the connection continue", async () => {
         const channel = await joined("ann", "raw:1");
         const [socket] = sockets;
         const other =
@@ -84,17 +84,17 @@ for (const shards of [1, 2]) {
         assert.deepEqual(await push(channel, "any", {}), {});
       });
 
-      it("is joined anew by the client after an error", async () => {
+      it("is joined again by the client after an error", async () => {
         const channel = await joined("ann", "raw:1");
         const failed = new Deferred();
         channel.onError((reason) => failed.resolve(reason));
         channel.push("boom", {}, 1);
         await within(failed.promise, "phx_error");
-        // It waits, with the client, until the channel is joined.
+        // The client keeps it until the channel is joined.
         assert.deepEqual(await push(channel, "any", { n: 2 }), { n: 2 });
       });
 
-      it("makes of broadcasts what it likes, whoever sends them", async () => {
+      it("pushes broadcasts in its own form, whoever sent them", async () => {
         const channels = [await joined("ann", "raw:news"), await joined("bob", "raw:news")];
         const [ann = assert.fail(), bob = assert.fail()] = channels;
         const shouts = channels.map((channel) => received(channel, "shout"));
@@ -137,7 +137,7 @@ for (const shards of [1, 2]) {
       await Promise.all(clients.map((client) => client.close()));
     });
 
-    it("ends by its id wherever it is, by its own code, and tells why", async () => {
+    it("ends by its id wherever it is, or by its own code, and learns why", async () => {
       const ends = await heard(server, 3);
       const banned = await RawWebSocketClient.connect(server.port, "user_id=ann");
       const polling = await RawLongPollClient.connect(server.port, "user_id=ann");
@@ -156,8 +156,8 @@ for (const shards of [1, 2]) {
   });
 }
 
-describe("The end of a server with raw things", () => {
-  it("is told to raw channels, which may still push, and ends all with 1012", async () => {
+describe("The end of a server with raw sockets and channels", () => {
+  it("is reported to raw channels, which may still push, and closes all with 1012", async () => {
     const server = await startServer("raw", { shards: 2 });
     const ends = await heard(server, 2);
     const client = await Client.connect(server.port);
@@ -178,14 +178,14 @@ describe("The end of a server with raw things", () => {
   });
 });
 
-describe("A serializer of a mount's own", () => {
+describe("A mount's own serializer", () => {
   let server: Server;
   before(async () => {
     server = await startServer("raw", { shards: 2 });
   });
   after(() => server.close());
 
-  it("serves the versions it is listed for, beside others, on all shards", async () => {
+  it("serves the versions that it is listed for, beside others, on all shards", async () => {
     const clients = [];
     for (let n = 0; n < 2; n += 1) {
       const client = await RawWebSocketClient.connect(server.port, "vsn=3.1.0", "/socket");
@@ -203,7 +203,7 @@ describe("A serializer of a mount's own", () => {
     await other.close();
   });
 
-  it("is the transport's own: another of the mount has those of Phoenix", async () => {
+  it("may belong to one transport, while another of the mount has Phoenix's", async () => {
     const refused = RawWebSocketClient.connect(server.port, "vsn=1.0.0", "/socket");
     await assert.rejects(refused, /403/);
     const client = await RawLongPollClient.connect(server.port, "vsn=1.0.0", "/socket");

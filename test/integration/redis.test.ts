@@ -1,6 +1,6 @@
 /**
- * Two nodes in two processes, as `simurgh serve` starts them, and a real Redis between them: what
- * clients of Phoenix's official package hear of each other, and what operators are told.
+ * Two nodes in two processes, as started by `simurgh serve`, with a real Redis between them: what official
+ * clients receive from each other, and what operators see.
  *
  * Runs on: the main thread of the tests; nodes and Redis are processes of their own.
  * Slow: processes of nodes that find and lose each other.
@@ -30,7 +30,7 @@ const SELF_SIGNED =
   );
 const noOpenssl = spawnSync("openssl", ["version"]).status === 0 ? false : "openssl is missing";
 
-/** Resolves node's import of the client library to nothing, in every thread of a process. */
+/** Makes the import of the client library fail, in every thread of a process. */
 const WITHOUT_CLIENT = `export function resolve(name, context, next) {
   if (name !== "@redis/client") return next(name, context);
   throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
@@ -53,7 +53,7 @@ function serveNode(
   });
 }
 
-/** Waits until a node logged a text, beyond what it had logged before. */
+/** Waits until a node logs a text after what it had logged before. */
 async function logged(node: CommandLine, text: string, from = 0): Promise<void> {
   const endMs = performance.now() + DEADLINE_MS;
   while (!node.err.slice(from).includes(text)) {
@@ -62,7 +62,7 @@ async function logged(node: CommandLine, text: string, from = 0): Promise<void> 
   }
 }
 
-/** What is shouted on a channel, in order, up to so many. */
+/** Resolves with the next shouts on a channel, in order. */
 function shouts({ channel }: Present, count: number): Promise<number[]> {
   const heard: number[] = [];
   const all = new Promise<number[]>((resolve) => {
@@ -76,7 +76,7 @@ function shouts({ channel }: Present, count: number): Promise<number[]> {
   return within(all, `${count} shouts`, DEADLINE_MS);
 }
 
-/** Resolves once a channel got phx_error, and has joined anew. */
+/** Resolves once a channel got phx_error and has rejoined. */
 async function rejoin({ channel }: Present): Promise<void> {
   await new Promise<void>((resolve) => channel.onError(() => resolve()));
   // The app sends it after each join.
@@ -111,7 +111,7 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
     return one;
   }
 
-  it("show each other's clients who is there, and who leaves", async () => {
+  it("show each other's clients all presences, and their leaves", async () => {
     const ann = await enter("ant", "ann", "room:who");
     const bob = await enter("bee", "bob", "room:who");
     for (const one of [ann, bob]) await one.seesOnly("ann", "bob");
@@ -119,13 +119,13 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
     await ann.seesOnly("ann");
   });
 
-  it("hear each other's broadcasts, each sender's in order", async () => {
+  it("receive each other's broadcasts, each sender's in order", async () => {
     const [ann, bob] = [
       await enter("ant", "ann", "room:shout"),
       await enter("bee", "bob", "room:shout"),
     ];
     const numbers = Array.from({ length: 100 }, (_, n) => n);
-    // Both hear both, and themselves.
+    // Both receive the broadcasts of both.
     const heard = Promise.all([shouts(ann, 200), shouts(bob, 200)]);
     for (const n of numbers) {
       ann.channel.push("track_and_shout", { n });
@@ -141,7 +141,7 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
     }
   });
 
-  it("have clients join anew where Redis was away, and hear each other again", async () => {
+  it("have clients join again after Redis was away, and receive each other's broadcasts again", async () => {
     const ann = await enter("ant", "ann", "room:away");
     const bob = await enter("bee", "bob", "room:away");
     const amy = await enter("ant", "amy", "room:alone");
@@ -151,7 +151,7 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
     await redis.kill();
     await logged(ant, "no connection to other nodes", logs[0]);
     await logged(bee, "no connection to other nodes", logs[1]);
-    // Each node goes on alone.
+    // Each node continues alone.
     const alone = shouts(amy, 1);
     amy.channel.push("track_and_shout", { n: 7 });
     assert.deepEqual(await alone, [7]);
@@ -166,7 +166,7 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
     assert.deepEqual(await heard, [8]);
   });
 
-  it("forget who was there on a node that died", async () => {
+  it("drop the presences of a node that died", async () => {
     const cat = serveNode("cat", redis.url);
     try {
       const ann = await enter("ant", "ann", "room:dead");
@@ -180,7 +180,7 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
     }
   });
 
-  it("let no other in with the name of one of them", async () => {
+  it("refuse another node with the name of one of them", async () => {
     await using other = serveNode("ant", redis.url);
     const { code, err } = await other.ended();
     assert.equal(code, 1);
@@ -189,7 +189,7 @@ describe("Nodes in two processes, over Redis", { skip: noRedis }, () => {
 });
 
 describe("A node that cannot be linked", { skip: noRedis }, () => {
-  it("ends with the reason where Redis does not let it in, and does not show the password", async () => {
+  it("ends with the reason if Redis refuses it, and does not show the password", async () => {
     const redis = await TestRedis.start(["--requirepass", "right"]);
     try {
       const url = `redis://:wrong-one@127.0.0.1:${redis.port}`;
@@ -203,7 +203,7 @@ describe("A node that cannot be linked", { skip: noRedis }, () => {
     }
   });
 
-  it("ends with what is to be installed where the client library is not there", async () => {
+  it("ends with what to install if the client library is missing", async () => {
     const hooks = `import { register } from "node:module"; register(${JSON.stringify(dataUrl(WITHOUT_CLIENT))});`;
     await using node = serveNode("ant", "redis://127.0.0.1", {
       NODE_OPTIONS: `--import=${dataUrl(hooks)}`,
@@ -216,7 +216,7 @@ describe("A node that cannot be linked", { skip: noRedis }, () => {
     );
   });
 
-  it("ends with the variable's rule where the URL is wrong, and does not show it", async () => {
+  it("ends with the variable's rule if the URL is invalid, and does not show it", async () => {
     await using node = serveNode("ant", "http://:wrong-one@127.0.0.1");
     const { code, err } = await node.ended();
     assert.equal(code, 2);
@@ -228,7 +228,7 @@ describe("A node that cannot be linked", { skip: noRedis }, () => {
   });
 
   it(
-    "speaks TLS where the URL says so, with an authority of its own",
+    "uses TLS if the URL says so, with its own certificate authority",
     { skip: noOpenssl },
     async () => {
       const folder = await mkdtemp(join(tmpdir(), "simurgh-tls-"));
@@ -258,7 +258,7 @@ describe("A node that cannot be linked", { skip: noRedis }, () => {
     },
   );
 
-  it("serves alone where Redis is away, and is linked once it comes", async () => {
+  it("serves alone while Redis is away, and is linked once it is there", async () => {
     const redis = await TestRedis.away();
     await using node = serveNode("ant", redis.url);
     try {

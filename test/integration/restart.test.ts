@@ -1,8 +1,8 @@
 /**
- * A shard is restarted while the server serves: what its clients see, and what all others do not.
+ * A shard is restarted while the server serves: what its clients see, and that others see nothing.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
- * Slow: shards are started and drained again and again, and one holds its loop for seconds.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: starts and drains many shards, and blocks one for seconds.
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -15,7 +15,7 @@ import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
 import { Talker } from "../support/talker.ts";
 
 const DEADLINE_MS = 20_000;
-/** Batches at once, and the next one only when somebody hurries it. */
+/** Batches at once, and the next one only when it is hurried. */
 const SLOWLY = { drainIntervalMs: 60_000, drainLimitMs: 3_600_000, drainJitterPercent: 0 };
 
 let app: AppFile;
@@ -45,7 +45,7 @@ async function joinMany(count: number): Promise<Talker[]> {
   return Promise.all(Array.from({ length: count }, async (_, at) => join(`t${at}`)));
 }
 
-/** What the app says on the topic `log`. */
+/** What the app broadcasts on the topic `log`. */
 function readLog(): { readonly event: string; readonly payload: unknown }[] {
   const log: { event: string; payload: unknown }[] = [];
   server.subscribe("log", ({ event, payload }) => void log.push({ event, payload }));
@@ -56,12 +56,12 @@ async function restarted(shard: number): ReturnType<Server["restartShard"]> {
   return within(server.restartShard(shard), `the restart of shard ${shard}`, DEADLINE_MS);
 }
 
-/** The talkers that this shard has, or had. */
+/** Returns the talkers that this shard has or had. */
 function ofShard(shard: number): Talker[] {
   return talkers.filter(({ joined }) => joined.shard === shard);
 }
 
-/** Has all talkers speak in turns, until something is done. */
+/** Lets all talkers send in turns until something is done. */
 async function talkUntil(done: Promise<unknown>): Promise<void> {
   let isDone = false;
   const end = done.finally(() => {
@@ -85,7 +85,7 @@ describe("A shard that is restarted", () => {
     app.remove();
   });
 
-  it("closes its clients with 1012, and they come back to the new code", async () => {
+  it("closes its clients with 1012, and they reconnect to the new code", async () => {
     await start();
     const log = readLog();
     const before = await joinMany(8);
@@ -112,13 +112,13 @@ describe("A shard that is restarted", () => {
     assert.deepEqual(log.at(-1), { event: "stopped", payload: { version: 1, shard: 0 } });
   });
 
-  it("loses nothing that is said meanwhile, and doubles nothing", async () => {
+  it("neither loses nor repeats broadcasts meanwhile", async () => {
     await start({ shards: 3 });
     await joinMany(9);
     const staying = talkers.filter(({ joined }) => joined.shard !== 1);
     await talkUntil(restarted(1));
     for (const speaker of talkers) {
-      // What a drained one said last may not have been read; what one heard of it, all did.
+      // The last messages of a drained talker may not have been read; what one received of them, all did.
       const isStaying = staying.includes(speaker);
       const last = isStaying
         ? speaker.said
@@ -136,8 +136,8 @@ describe("A shard that is restarted", () => {
     assert.ok(staying.every(({ isOpen }) => isOpen));
   });
 
-  it("ends only when what it broadcast last is on its way, however large", async () => {
-    // Larger than the ring: only a part of it can be sent within the turn of the broadcast.
+  it("ends only when its last broadcasts are in the rings, however large", async () => {
+    // Larger than the ring, so only a part of it can be sent in the turn of the broadcast.
     const filler = `"x".repeat(200_000)`;
     const words = `context.broadcast("room:1", "shout", { from: "app", n: 1, filler: ${filler} })`;
     app.write(chatApp(1, `stop(context) { ${words}; },`));
@@ -152,13 +152,13 @@ describe("A shard that is restarted", () => {
     );
   });
 
-  it("gives no connection a number that another has", async () => {
+  it("gives no two connections the same number", async () => {
     await start({ drainBatch: 1, ...SLOWLY });
     await joinMany(6);
     const before = await server.sockets();
     const restart = restarted(0);
     await Promise.race(ofShard(0).map(async ({ closed }) => closed));
-    // Of the old thread two are left, and the new one has some.
+    // The old thread has two left, and the new one has some.
     await Promise.all(Array.from({ length: 4 }, async (_, at) => join(`late ${at}`)));
     const during = await server.sockets();
     const numbers = during.map(({ connection }) => connection);
@@ -193,7 +193,7 @@ describe("A shard that is restarted", () => {
     await restart;
   });
 
-  it("goes on as it was where the new module cannot be loaded", async () => {
+  it("continues unchanged if the new module cannot be loaded", async () => {
     await start();
     const [talker] = await joinMany(4);
     app.write("export default 1 +;");
@@ -209,7 +209,7 @@ describe("A shard that is restarted", () => {
     assert.equal((await restarted(0)).connections, 2);
   });
 
-  it("keeps totals of what its old threads did", async () => {
+  it("keeps the totals of its old threads", async () => {
     await start();
     await joinMany(2);
     const framesOf = (): number => server.stats().shards[0]?.framesIn ?? -1;
@@ -223,7 +223,7 @@ describe("A shard that is restarted", () => {
     assert.equal(server.stats().shards[0]?.connections, 0);
   });
 
-  it("is restarted once at a time", async () => {
+  it("is restarted only once at a time", async () => {
     await start();
     const order: string[] = [];
     await Promise.all(
@@ -249,11 +249,11 @@ describe("A shard that is restarted", () => {
     assert.ok(back.some(({ joined }) => joined.shard === 0));
     for (const talker of talkers) talker.cut();
     await Promise.all(talkers.map(async ({ closed }) => closed));
-    // Its number is free, for this has a spare one.
+    // Its number is free, because this has a spare one.
     assert.equal((await restarted(1)).shard, 1);
   });
 
-  it("is replaced once where it dies while its new thread starts", async () => {
+  it("is replaced once if it dies while its new thread starts", async () => {
     const gate = app.writeBeside("gate", "");
     await start();
     await joinMany(2);
@@ -275,14 +275,14 @@ describe("A shard that is restarted", () => {
     assert.equal((await server.sockets()).length, 5);
   });
 
-  it("is refused once the server closes, and does not hold up the close", async () => {
+  it("is not restarted once the server closes, and does not delay the close", async () => {
     await start({ drainBatch: 1, ...SLOWLY });
     await joinMany(4);
     const [restart, next] = [server.restartShard(0), server.restartShard(1)];
     const refused = assert.rejects(next, { code: "SIM_ERR_SERVER_CLOSED" });
     const drained = ofShard(0);
     await Promise.race(drained.map(async ({ closed }) => closed));
-    // It goes at the server's pace now, not at that of the restart.
+    // It drains at the server's pace now, not at the restart's.
     void server.drain({ drainBatch: 1_000 });
     await within(server.close(), "the end of the server", DEADLINE_MS);
     await refused;
@@ -303,7 +303,7 @@ describe("A shard that is restarted", () => {
     await within(refused, "the end of the restart");
   });
 
-  it("must be one that there is", async () => {
+  it("must exist", async () => {
     await start();
     for (const shard of [-1, 2, 0.5]) {
       await assert.rejects(server.restartShard(shard), {
@@ -313,7 +313,7 @@ describe("A shard that is restarted", () => {
     }
   });
 
-  it("that holds its loop is left to itself, and the new one serves", async () => {
+  it("with a blocked loop is left alone, and the new one serves", async () => {
     await start({ shutdownMs: 500, drainMs: 50, drainIntervalMs: 0 });
     await joinMany(2);
     const [talker] = ofShard(0);
@@ -321,7 +321,7 @@ describe("A shard that is restarted", () => {
     await assert.rejects(restarted(0), { code: "SIM_ERR_SHARD_BUSY", message: /^shard 0 must/ });
     const back = await Promise.all([join("a"), join("b")]);
     assert.ok(back.some(({ joined }) => joined.shard === 0));
-    // Once it does not spin any more, it ends, and its number is free.
+    // Once it is no longer blocked, it ends, and its number is free.
     await talker?.closed;
     assert.equal((await restarted(1)).shard, 1);
   });
@@ -347,13 +347,13 @@ describe("A shard that ends with records unsent", () => {
     app.remove();
   });
 
-  it("has the channels of all others told that they missed something", async () => {
+  it("has the channels of all others told that they missed broadcasts", async () => {
     await start({ ringBytes: 4_096 });
     await joinMany(2);
     const [dying] = ofShard(0);
     const [other] = ofShard(1);
     assert.ok(dying && other);
-    // So much larger than the ring that a sender's patience ends before the other has taken it.
+    // So much larger than the ring that the sender stops waiting before the other has read it.
     dying.push("exit_after_shout", { from: "x", n: 1, filler: "x".repeat(4_000_000) });
     await other.until(() => other.wrong.length > 0, "phx_error");
     assert.deepEqual(other.wrong, ['phx_error {"reason":"missed broadcasts"}']);

@@ -1,5 +1,5 @@
 /**
- * How a server ends, and what it outlives.
+ * How a server ends, and what it survives.
  *
  * Runs on: the main thread of the tests; each server but the last is a process of its own.
  * Slow: each test starts a process.
@@ -15,14 +15,14 @@ import { within } from "../support/deadline.ts";
 import { startServer } from "../support/server.ts";
 
 const CLIENTS = 1_000;
-/** Handshakes under way at once: the listening socket has a backlog of its own. */
+/** Concurrent handshakes; the backlog of the listening socket is limited. */
 const AT_ONCE = 50;
 const BIG_BYTES = 1_000_000;
 const BIG_REPLIES = 40;
 
 let child: Child | undefined;
 
-/** Starts a child that is killed after the test, should it still be there. */
+/** Starts a child that is killed after the test if it still runs. */
 async function start(...given: Parameters<typeof startChild>): Promise<Child> {
   child = await startChild(...given);
   return child;
@@ -38,7 +38,7 @@ async function connectMany(port: number, count: number): Promise<Client[]> {
   return clients;
 }
 
-/** Joins, asks for more than the kernel buffers, and reads nothing from then on. */
+/** Joins, requests more than the kernel buffers, and reads nothing from then on. */
 async function connectDeaf(port: number): Promise<WebSocket> {
   const deaf = new WebSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`);
   await once(deaf, "open");
@@ -59,7 +59,7 @@ async function closeCodes(clients: readonly Client[]): Promise<Map<number, numbe
   return counts;
 }
 
-/** Connects until a connection is taken: a shard that is replaced is away for a moment. */
+/** Retries until a connection is accepted: a shard that is being replaced is away for a moment. */
 async function connectAtLast(port: number): Promise<Client> {
   const connected = (async (): Promise<Client> => {
     for (;;) {
@@ -76,7 +76,7 @@ describe("A server", () => {
     child = undefined;
   });
 
-  it("ends with 0 by SIGTERM, and each of 1000 joined clients sees 1012", async () => {
+  it("exits with 0 on SIGTERM, and each of 1000 joined clients sees 1012", async () => {
     const {
       port,
       process: server,
@@ -91,7 +91,7 @@ describe("A server", () => {
     assert.ok(performance.now() - startedMs < 10_000, "it took longer than the drain time");
   });
 
-  it("ends with 0 by SIGINT", async () => {
+  it("exits with 0 on SIGINT", async () => {
     const {
       port,
       process: server,
@@ -103,7 +103,7 @@ describe("A server", () => {
     assert.deepEqual(await exited(), { code: 0, signal: null });
   });
 
-  it("waits at SIGTERM for a client that reads slowly, and no more at a second SIGTERM", async () => {
+  it("waits on SIGTERM for a client that reads slowly, until a second SIGTERM", async () => {
     const {
       port,
       process: server,
@@ -122,7 +122,7 @@ describe("A server", () => {
     deaf.terminate();
   });
 
-  it("lets process.exit in the host keep its code, with clients connected", async () => {
+  it("keeps the code of process.exit in the host, with clients connected", async () => {
     const { port, process: host, exited } = await start("host.main");
     const clients = await connectMany(port, 10);
     host.send("exit");
@@ -130,7 +130,7 @@ describe("A server", () => {
     await closeCodes(clients);
   });
 
-  it("lets an uncaught throw in the host keep its code and its stack", async () => {
+  it("keeps the code and the stack of an uncaught throw in the host", async () => {
     const { port, process: host, exited, output } = await start("host.main");
     const clients = await connectMany(port, 10);
     host.send("throw");
@@ -139,7 +139,7 @@ describe("A server", () => {
     await closeCodes(clients);
   });
 
-  it("outlives a throw outside any handler, and so do the connections of that shard", async () => {
+  it("survives a throw outside any handler, and so do the connections of that shard", async () => {
     const { port, process: host, output } = await start("host.main");
     const client = await Client.connect(port);
     await joined(client, "room:1");
@@ -152,7 +152,7 @@ describe("A server", () => {
     await client.close();
   });
 
-  it("replaces a shard that calls process.exit, whose clients are cut off and can come back", async () => {
+  it("replaces a shard that calls process.exit, whose clients are cut and can reconnect", async () => {
     const { port, process: host, exited } = await start("host.main");
     const clients = await connectMany(port, 4);
     const shards: unknown[] = [];
@@ -164,7 +164,7 @@ describe("A server", () => {
     assert.ok(others.length > 0, "all connections are on one shard");
     first.push("room:shard", "exit_shard");
     const codes = await closeCodes(mates);
-    // By 1000 a client would take it that it is not to come back.
+    // After 1000 a client would not reconnect.
     assert.equal(codes.has(1000), false);
     for (const other of others) {
       const echoed = await other.replyTo(other.push("room:shard", "echo", { still: "here" }));
@@ -179,7 +179,7 @@ describe("A server", () => {
     assert.deepEqual(await exited(), { code: 7, signal: null });
   });
 
-  it("does not start on a port that is taken", async () => {
+  it("does not start on a port that is in use", async () => {
     const server = await startServer("channels", { shards: 1 });
     await assert.rejects(startServer("channels", { shards: 1, port: server.port }), {
       code: "SIM_ERR_LISTEN",

@@ -1,8 +1,8 @@
 /**
- * Clients that do not read, over real sockets: what each policy does, and that it harms nobody else.
+ * Clients that do not read, over real sockets: what each policy does, and that it affects no others.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
- * Slow: megabytes that nobody reads.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: sends megabytes that no client reads.
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -13,7 +13,7 @@ import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { ShardEvents } from "../support/shard-events.ts";
 
-/** More than the systems' buffers hold for one connection, with any limit of these tests. */
+/** More than the system's buffers and any limit of these tests, for one connection. */
 const BROADCASTS = 400;
 const PAD = "x".repeat(32_768);
 const PING = "p".repeat(125);
@@ -25,7 +25,7 @@ let events: ShardEvents;
 let server: Server;
 
 async function start(options: Parameters<typeof startServer>[1] = {}): Promise<void> {
-  // The sweep looks at least every 100 ms where a callback has 800.
+  // With a callback timeout of 800 ms, the sweep ticks at least every 100 ms.
   const defaults = { shards: 1, handlerTimeoutMs: 800, slowClientMs: 50 };
   server = await startServer("slow", { ...defaults, data: { events: events.name }, ...options });
 }
@@ -45,7 +45,7 @@ async function broadcastAll(
   const witness = await connected(["witness"]);
   for (let n = 0; n < count; n += 1) {
     server.broadcast(topic, eventOf(n), { n, pad: PAD });
-    // What the host sends leaves in order, whatever its topic.
+    // The host's broadcasts arrive in order, whatever their topic.
     if (n % 50 === 49 || n === count - 1) {
       server.broadcast("witness", "so far", { n });
       assert.equal(numberOf(await witness.next("so far")), n);
@@ -58,7 +58,7 @@ function numberOf({ payload }: Message): number {
   return (payload as { readonly n: number }).n;
 }
 
-/** Takes messages up to the first of another event, which it gives, and checks their order. */
+/** Reads messages up to the first of another event, which it returns, and checks their order. */
 async function takeOrdered(client: Client, event: string): Promise<[number, Message]> {
   for (let count = 0; ; count += 1) {
     const message = await client.next();
@@ -77,7 +77,7 @@ afterEach(async () => {
 });
 
 describe("A client that does not read", () => {
-  it("is cut where its socket says nothing else", async () => {
+  it("is cut by default", async () => {
     await start({ maxBackpressureBytes: 65_536 });
     const [deaf, reader] = [await connected(["room:1"]), await connected(["room:2"])];
     deaf.pause();
@@ -94,11 +94,11 @@ describe("A client that does not read", () => {
     await reader.close();
   });
 
-  it("is cut where all that waits for it are answers to its pings", async () => {
+  it("is cut if only the answers to its pings are unsent", async () => {
     await start({ maxBackpressureBytes: 65_536 });
     const deaf = await connected([]);
     deaf.pause();
-    // More than the systems' buffers take, and less than the engine's own limit of 16 MiB.
+    // More than the system's buffers, and less than the engine's own limit of 16 MiB.
     for (let n = 0; n < PINGS; n += 1) deaf.ping(PING);
     const [found] = await events.until({ name: "slow_client" });
     assert.deepEqual([found?.["policy"], found?.["cause"]], ["close", "behind"]);
@@ -106,7 +106,7 @@ describe("A client that does not read", () => {
     assert.equal((await deaf.closed(10_000)).code, 1006);
   });
 
-  it("gets phx_error on what is published to it, once it reads, and has missed nothing before", async () => {
+  it("gets phx_error on published topics once it reads, and has missed nothing before", async () => {
     await start({ maxBackpressureBytes: 65_536 });
     const deaf = await connected(["room:1", "room:2", "latest:1"], { path: "/telling" });
     deaf.pause();
@@ -117,10 +117,10 @@ describe("A client that does not read", () => {
       ["error", "behind", 2],
     );
     assert.equal(server.stats().total.slowEnded, 2);
-    // What is published from here on does not come: its channel has ended.
+    // Nothing published from here on arrives, because its channel has ended.
     server.broadcast("room:1", "late", {});
     deaf.resume();
-    // A quick machine has published them all before the client counts as slow.
+    // A fast machine has published them all before the client counts as slow.
     const [count, first] = await takeOrdered(deaf, "big");
     assert.ok(count > 0 && count <= BROADCASTS, `${count} of ${BROADCASTS} came`);
     const second = await deaf.next();
@@ -139,7 +139,7 @@ describe("A client that does not read", () => {
     await deaf.close();
   });
 
-  it("hears of what the engine skipped, and loses no frame that was sent to it alone", async () => {
+  it("learns what the engine skipped, and loses no frame that was sent to it alone", async () => {
     await start({ maxBackpressureBytes: 16_384 });
     const deaf = await connected(["room:1"], { path: "/telling" });
     deaf.pause();
@@ -159,7 +159,7 @@ describe("A client that does not read", () => {
     await deaf.close();
   });
 
-  it("harms no other: of 200, 180 receive everything, and 20 are cut", async () => {
+  it("affects no other: of 200, 180 receive everything, and 20 are cut", async () => {
     await start();
     const topics = ["room:all"];
     const make = (deaf: number): Promise<Client> =>
@@ -193,7 +193,7 @@ describe("A client that does not read", () => {
     await Promise.all(readers.map((reader) => reader.close()));
   });
 
-  it("misses what it may on a channel that conflates, gets the latest of each event, and is told", async () => {
+  it("misses broadcasts on a channel that conflates, gets the latest of each event, and is told", async () => {
     await start();
     const deaf = await connected(["latest:1"]);
     deaf.pause();
@@ -211,7 +211,7 @@ describe("A client that does not read", () => {
     await deaf.close();
   });
 
-  it("misses what it may on a channel that drops the oldest, gets the last ones, and is told", async () => {
+  it("misses broadcasts on a channel that drops the oldest, gets the last ones, and is told", async () => {
     await start();
     const deaf = await connected(["last:1"]);
     deaf.pause();
@@ -224,7 +224,7 @@ describe("A client that does not read", () => {
       numbers.slice(-4),
       [4, 3, 2, 1].map((back) => BROADCASTS - back),
     );
-    // One gap, where the queue began to leave out.
+    // One gap, where the queue started to drop.
     const gaps = numbers.filter((n, at) => n !== (numbers[at - 1] ?? -1) + 1);
     assert.deepEqual(gaps, [BROADCASTS - 4]);
     assert.equal(server.stats().total.leftOut, missed);
@@ -234,13 +234,13 @@ describe("A client that does not read", () => {
 });
 
 describe("A client that reads", () => {
-  it("loses nothing and is not cut by a burst of one turn that is larger than the limit", async () => {
+  it("loses nothing and is not cut by a burst in one turn that is larger than the limit", async () => {
     await start({ maxBackpressureBytes: 1_048_576, slowClientMs: 10_000 });
     const clients = await Promise.all(
       Array.from({ length: 4 }, () => connected(["room:1", "latest:1"])),
     );
     const [first] = clients;
-    // More than the systems' buffers and the limit, less than eight times that.
+    // More than the system's buffers and the limit, less than eight times the limit.
     first?.push("room:1", "burst", { count: 128, bytes: 65_536 });
     for (const client of clients) {
       const [count, next] = await takeOrdered(client, "big");
@@ -259,7 +259,7 @@ describe("A client that reads", () => {
   });
 });
 
-/** Reads again, up to where it was told how many broadcasts it missed. */
+/** Reads again, up to the message with the number of missed broadcasts. */
 async function takenAfterPause(
   client: Client,
 ): Promise<{ readonly got: readonly Message[]; readonly missed: number }> {

@@ -1,9 +1,9 @@
 /**
- * User code holds up one shard for seconds, while the other shards and the host broadcast to it.
+ * User code blocks one shard for seconds, while the other shards and the host broadcast to it.
  *
- *   the next number of its sender                                       allowed
- *   the end of the channel by phx_error, or of the connection           allowed, where bounds are small
- *   a gap or a repeat before that; neither the last number nor that     forbidden
+ *   the sender's next number                                            allowed
+ *   the end of the channel by phx_error, or of the connection           allowed if limits are small
+ *   a gap or a repeat before that; neither the last number nor an end   forbidden
  *
  * Runs on: the main thread of the tests; the server is a process of its own, so that its memory
  * can be measured.
@@ -26,10 +26,10 @@ const TOPIC = "room:flood";
 const SENDERS = ["host", "shard a", "shard b"];
 const DEADLINE_MS = 60_000;
 
-/** A client that reads numbers, and fails on what is forbidden. */
+/** A client that reads numbers, and records what is forbidden. */
 class Listener {
   readonly wrong: string[] = [];
-  /** How it was told that it missed something. */
+  /** How it learned that it missed something. */
   told: string | undefined = undefined;
   readonly last = new Map(SENDERS.map((from) => [from, 0]));
   readonly #webSocket: WebSocket;
@@ -49,7 +49,7 @@ class Listener {
     this.#webSocket.on("error", () => undefined);
   }
 
-  /** Joins a topic; gives the shard. */
+  /** Joins a topic, and returns the shard. */
   async join(topic: string): Promise<number> {
     if (this.#webSocket.readyState !== WebSocket.OPEN) await once(this.#webSocket, "open");
     const shard = new Promise<number>((resolve) => {
@@ -143,7 +143,7 @@ async function sawEnd(child: Child, said: StallReport): Promise<void> {
   while (!stalls.includes(false)) ({ stalls } = await report(child));
 }
 
-/** Stalls shard 0, and floods it from everywhere meanwhile. Gives when all is settled. */
+/** Blocks shard 0, and floods it from everywhere meanwhile. Resolves when all is settled. */
 async function flooded(stage: Stage, stallMs: number, count: number): Promise<StallReport> {
   const { child, listeners, clients } = stage;
   const [stalled, a, b] = clients;
@@ -158,7 +158,7 @@ async function flooded(stage: Stage, stallMs: number, count: number): Promise<St
   child.process.send({ ...flood, from: "host" });
   const all = Promise.all(listeners.map(({ settled }) => settled));
   await within(all, "the last number, or its loss, at all listeners", DEADLINE_MS);
-  // The server is up: every shard answers, the one that stood still too.
+  // The server is up: every shard answers, including the one that was blocked.
   for (const [at, client] of [a, b].entries()) {
     const ref = refs[at];
     assert.ok(ref !== undefined);
@@ -171,13 +171,13 @@ async function flooded(stage: Stage, stallMs: number, count: number): Promise<St
   return report(child);
 }
 
-it("keeps its memory bounded while a shard stands still, and tells who missed what", async () => {
+it("keeps its memory bounded while a shard is stalled, and tells the clients that missed something", async () => {
   const count = Math.ceil((200 * MEGABYTE) / SENDERS.length / BYTES);
   const environment = {
     SIMURGH_RING_BYTES: "262144",
     SIMURGH_OVERFLOW_BYTES: String(4 * MEGABYTE),
     SIMURGH_OVERFLOW_TOTAL_BYTES: String(4 * MEGABYTE),
-    // So that nobody is cut for reading slowly: what is told here is told for what was lapped.
+    // So that no client is cut for reading slowly: all losses here come from lapped records.
     SIMURGH_MAX_BACKPRESSURE_BYTES: String(256 * MEGABYTE),
   };
   await onStage(environment, count, async (stage) => {
@@ -187,8 +187,8 @@ it("keeps its memory bounded while a shard stands still, and tells who missed wh
       assert.equal(told, `${TOPIC}: missed broadcasts`);
     }
     assert.ok(said.lapped > 0, "nothing was lapped");
-    // Three producers queue 4 MB each, which then waits for two sockets once more; the rest is
-    // what making 200 MB of frames leaves to the garbage collectors of three threads.
+    // Three producers queue 4 MB each, which is then buffered for two sockets again. The rest is
+    // garbage of three threads that made 200 MB of frames.
     const grownBytes = said.peakRssBytes - said.rssBytes;
     assert.ok(grownBytes < 100 * MEGABYTE, `memory grew by ${grownBytes / MEGABYTE} MB`);
     assert.equal(said.stalls[0], true, "main has not seen the shard stand still");
@@ -196,7 +196,7 @@ it("keeps its memory bounded while a shard stands still, and tells who missed wh
   });
 });
 
-it("loses nothing of what the overflow queues have room for", async () => {
+it("loses nothing while the overflow queues have room", async () => {
   const count = Math.ceil((40 * MEGABYTE) / SENDERS.length / BYTES);
   const environment = {
     SIMURGH_RING_BYTES: "262144",

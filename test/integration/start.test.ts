@@ -1,7 +1,7 @@
 /**
- * What a shard's thread is started with, and for how long its start is waited for.
+ * What a shard's thread is started with, and how long the server waits for it.
  *
- * Runs on: the main thread of the tests, which is the server's main thread as well.
+ * Runs on: the main thread of the tests, which is also the server's main thread.
  */
 
 import assert from "node:assert/strict";
@@ -15,7 +15,7 @@ import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
 const DEADLINE_MS = 20_000;
 const NEVER = "await new Promise(() => {});";
 
-/** Serves an app that is written for it. */
+/** Writes an app to a file and serves it. */
 async function served(
   source: string,
   options: Partial<Parameters<typeof serve>[0]>,
@@ -45,7 +45,7 @@ describe("serve", () => {
     ],
     ["module", `${NEVER} export default simurgh.defineEndpoint({ sockets: {} });`],
   ] as const) {
-    it(`fails in time where the app's ${what} never settles`, async () => {
+    it(`fails in time if the app's ${what} never settles`, async () => {
       await assert.rejects(served(source, { startTimeoutMs: 300 }), {
         code: "SIM_ERR_SHARD_START",
         message: "shard 0 must be ready within 300 (ms) of its start",
@@ -53,7 +53,7 @@ describe("serve", () => {
     });
   }
 
-  it("refuses an app or an adapter that cannot be one, before anything is started", async () => {
+  it("refuses an invalid app or adapter before anything is started", async () => {
     const app = "app must be the URL or path of a module, got";
     const adapter = "adapter must be { module, options }, as returned by `memoryAdapter`";
     for (const [given, message] of [
@@ -68,7 +68,7 @@ describe("serve", () => {
     }
   });
 
-  it("gives each shard's heap the young generation that was asked for", async () => {
+  it("sets the young generation of each shard's heap as configured", async () => {
     const source = `
       import { resourceLimits } from "node:worker_threads";
       const limits = () => ({ status: 200, body: resourceLimits });

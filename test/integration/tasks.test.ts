@@ -1,9 +1,9 @@
 /**
- * Work that channels give to the task pool, as a client sees it.
+ * Tasks of channels on the task pool, as a client sees them.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  *
- * The pool has one thread. So an answer to a second task proves what became of a first that burns.
+ * The pool has one thread. So the answer to a second task proves that a busy first one has ended.
  *
  * Slow: each test starts a server and its pool.
  */
@@ -34,7 +34,7 @@ async function enter({ port }: Server): Promise<Client> {
   return client;
 }
 
-/** Runs a task and gives what the channel answers. */
+/** Runs a task and returns the channel's answer. */
 async function run(client: Client, name: string, input?: unknown): Promise<Answer> {
   const { status, response } = await client.replyTo(client.push("room:1", "task", { name, input }));
   return { status, ...(response as object) };
@@ -53,7 +53,7 @@ async function control(client: Client, event: string): Promise<void> {
   assert.equal((await client.replyTo(client.push("control", event))).status, "ok");
 }
 
-/** Has a task burn, for ever if need be, while its channel goes on. */
+/** Starts a busy task that may never end, while its channel continues. */
 async function burnAside(client: Client): Promise<void> {
   const { status } = await client.replyTo(client.push("room:1", "burn_aside"));
   assert.equal(status, "ok");
@@ -61,7 +61,7 @@ async function burnAside(client: Client): Promise<void> {
 }
 
 describe("A task", () => {
-  it("gives its result to the handler that awaits it", async () => {
+  it("returns its result to the handler that awaits it", async () => {
     const client = await enter(await start());
     assert.deepEqual(await run(client, "double", { n: 21 }), {
       status: "ok",
@@ -70,26 +70,26 @@ describe("A task", () => {
     });
   });
 
-  it("throws in the handler what it throws, with code and stack", async () => {
+  it("throws its own error in the handler, with code and stack", async () => {
     const client = await enter(await start());
     const { status, code, message, stack } = await run(client, "fail");
     assert.deepEqual([status, code, message], ["error", "E_FAR", "too far"]);
     assert.match(stack ?? "", /^RangeError: too far\n +at fail \(.*tasks\.work/);
   });
 
-  it("that fails ends its channel where the handler does not mind it", async () => {
+  it("that fails ends its channel if the handler does not catch the error", async () => {
     const client = await enter(await start());
     client.push("room:1", "uncaught");
     assert.deepEqual((await client.next("phx_error")).payload, { reason: "channel_crash" });
   });
 
-  it("can be handed bytes that are not copied", async () => {
+  it("can take bytes that are not copied", async () => {
     const client = await enter(await start());
     const { response } = await client.replyTo(client.push("room:1", "transfer"));
     assert.deepEqual(response, { result: 6, left: 0 });
   });
 
-  it("can hand over its result, which is not copied", async () => {
+  it("can return a result that is not copied", async () => {
     const client = await enter(await start());
     const { response } = await client.replyTo(client.push("room:1", "gives_back"));
     assert.deepEqual(response, { sum: 3, left: 0 });
@@ -102,7 +102,7 @@ describe("A task", () => {
     client.push("room:1", "abort");
     const { payload } = await client.next("result");
     assert.deepEqual(payload, { result: "Error: no patience" });
-    // On the only thread: the one that burnt is ended.
+    // It runs on the only thread, so the busy one has ended.
     assert.equal((await run(client, "double", { n: 2 })).result, 4);
   });
 
@@ -117,7 +117,7 @@ describe("A task", () => {
     assert.deepEqual([tasksDone - before, tasksFailed, tasksRunning], [2, 1, 0]);
   });
 
-  it("leaves its shard free: a heartbeat is answered while it burns", async () => {
+  it("leaves its shard free: a heartbeat is answered while it runs", async () => {
     const client = await enter(await start());
     const burn = client.push("room:1", "burn");
     await control(client, "started");
@@ -152,14 +152,14 @@ describe("A task", () => {
   });
 });
 
-describe("A task of no channel", () => {
-  it("gives its result to `start` and to routes", async () => {
+describe("A task without a channel", () => {
+  it("returns its result to `start` and to routes", async () => {
     const { port } = await start();
     const response = await fetch(`http://127.0.0.1:${port}/double`);
     assert.deepEqual(await response.json(), { result: 8, started: 6 });
   });
 
-  it("is ended with the request whose signal it has", async () => {
+  it("is ended with the request whose signal it got", async () => {
     const running = await start();
     const client = await enter(running);
     const page = new AbortController();
@@ -170,11 +170,11 @@ describe("A task of no channel", () => {
     assert.equal((await run(client, "double", { n: 2 })).result, 4);
   });
 
-  it("is ended with the time of its route", async () => {
+  it("is ended when its route times out", async () => {
     const running = await start({ handlerTimeoutMs: 200 });
     const response = await fetch(`http://127.0.0.1:${running.port}/burn`);
     assert.equal(response.status, 503);
-    // The only thread is free again, or rather a new one: that may take longer than a route may.
+    // The only thread is free again, or replaced, which may take longer than a route's timeout.
     const isAnswered = async (): Promise<boolean> =>
       (await fetch(`http://127.0.0.1:${running.port}/double`)).status === 200;
     const answered = async (): Promise<void> => {
@@ -232,19 +232,19 @@ describe("A task that a handler awaits", () => {
   });
 });
 
-/** Connects as soon as a connection is taken: a shard that is replaced is away for a moment. */
+/** Retries until a connection is accepted: a shard that is being replaced is away for a moment. */
 async function enterAtLast(running: Server): Promise<Client> {
   for (;;) {
     try {
       return await enter(running);
     } catch {
-      // There is no shard yet: main answers 503.
+      // There is no shard yet, so main answers 503.
     }
   }
 }
 
-describe("A server with tasks that burn", () => {
-  it("closes: the tasks of channels that ended are ended", async () => {
+describe("A server with busy tasks", () => {
+  it("closes, and ends the tasks of ended channels", async () => {
     const running = await start();
     const client = await enter(running);
     await burnAside(client);
@@ -252,7 +252,7 @@ describe("A server with tasks that burn", () => {
     assert.equal((await client.closed()).code, 1012);
   });
 
-  it("closes, also where a handler awaits one", async () => {
+  it("closes, even if a handler awaits one", async () => {
     const running = await start({ drainMs: 0 });
     const client = await enter(running);
     client.push("room:1", "burn");

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 
 import { RateLimit, spentOn, type Rate } from "../../src/limits/rate.ts";
 
-/** A bucket, and a clock that only goes on. */
+/** A bucket, and a clock that only advances. */
 class Bucket {
   readonly limit: RateLimit;
   nowMs: number;
@@ -16,7 +16,7 @@ class Bucket {
     this.nowMs = nowMs;
   }
 
-  /** Takes so much, if there is enough. @returns 0, or after how many ms there is */
+  /** Takes so much if there is enough. @returns 0, or the time until there is enough (ms) */
   take(count = 1): number {
     const costMs = this.limit.costMs(count);
     const waitMs = this.limit.waitMs(this.#fullAtMs, this.nowMs, costMs);
@@ -41,7 +41,7 @@ const rates = fc
   .filter(({ limit, perMs, burst }) => (burst * perMs) / limit <= 3_600_000);
 
 describe("A rate", () => {
-  it("is a limit, a time, and perhaps a burst", () => {
+  it("is a limit, a time, and optionally a burst", () => {
     refused(5, "limits.messages must be { limit, perMs, burst? }, got number");
     refused(null, "limits.messages must be { limit, perMs, burst? }, got null");
     refused(
@@ -79,18 +79,18 @@ describe("A rate", () => {
     assert.deepEqual([bucket.take(), bucket.take()], [0, 100]);
   });
 
-  it("has a burst of its limit without one", () => {
+  it("has the limit as its burst by default", () => {
     const bucket = new Bucket({ limit: 3, perMs: 1_000 });
     assert.deepEqual([bucket.take(), bucket.take(), bucket.take(), bucket.take()], [0, 0, 0, 334]);
   });
 
-  it("fills no further than its burst, however long nothing comes", () => {
+  it("fills up to its burst only, however long nothing arrives", () => {
     const bucket = new Bucket({ limit: 10, perMs: 1_000, burst: 2 });
     bucket.nowMs += 86_400_000;
     assert.deepEqual([bucket.take(), bucket.take(), bucket.take()], [0, 0, 100]);
   });
 
-  it("lets pass what is larger than its burst where it is full, and has it paid off", () => {
+  it("lets something larger than its burst pass when it is full, and refills afterwards", () => {
     const bucket = new Bucket({ limit: 1_000, perMs: 1_000, burst: 500 }, "bytes");
     assert.equal(bucket.take(2_000), 0);
     assert.equal(bucket.take(1), 1_501);
@@ -101,7 +101,7 @@ describe("A rate", () => {
     assert.equal(bucket.take(2_000), 0);
   });
 
-  it("counts bytes by the byte, where many pass in a ms", () => {
+  it("counts single bytes, even if many pass in a ms", () => {
     const bucket = new Bucket({ limit: 1_024_000, perMs: 1_000, burst: 2_048 }, "bytes");
     assert.deepEqual([bucket.take(1_024), bucket.take(1_024), bucket.take(1)], [0, 0, 1]);
     bucket.nowMs += 1;
@@ -120,7 +120,7 @@ describe("A rate", () => {
         for (const [from, fromMs] of passed.entries()) {
           for (let to = from; to < passed.length; to += 1) {
             const spanMs = (passed[to] as number) - fromMs;
-            // In whole numbers, so that the test rounds nothing.
+            // In whole numbers, so that the test does not round.
             const isWithin = (to - from + 1 - rate.burst) * rate.perMs <= spanMs * rate.limit;
             assert.ok(isWithin, `${to - from + 1} passed in ${spanMs} ms`);
           }
@@ -129,7 +129,7 @@ describe("A rate", () => {
     );
   });
 
-  it("says exactly when what it refuses would pass: a ms before it would not", () => {
+  it("reports exactly when a refused message would pass: a ms earlier it would not", () => {
     const counts = fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(rates, fc.constantFrom("ones", "bytes"), counts, (rate, kind, taken) => {

@@ -15,7 +15,7 @@ import {
 } from "../../src/memory/counters-layout.ts";
 
 describe("Counters", () => {
-  it("begin at 0, each of them", () => {
+  it("start at 0", () => {
     const read = readCounters(makeCountersMemory(1), 0);
     assert.deepEqual(Object.keys(read), COUNTER_NAMES);
     assert.deepEqual(new Set(Object.values(read)), new Set([0]));
@@ -37,7 +37,7 @@ describe("Counters", () => {
     assert.equal(read.ringHighWaterBytes, 9);
   });
 
-  it("count on past 2^32", () => {
+  it("count beyond 2^32", () => {
     const shared = makeCountersMemory(1);
     const counters = new Counters(shared, 0);
     counters.add("bytesOut", 2 ** 32 - 1);
@@ -45,7 +45,7 @@ describe("Counters", () => {
     assert.equal(readCounters(shared, 0).bytesOut, 2 ** 32 + 1);
   });
 
-  it("keep the members apart, to the last counter", () => {
+  it("keep members apart, up to the last counter", () => {
     const shared = makeCountersMemory(67);
     const last = COUNTER_NAMES.at(-1) ?? "heapBytes";
     for (let member = 0; member < 67; member += 1) new Counters(shared, member).add(last, member);
@@ -70,7 +70,7 @@ describe("Counters", () => {
     assert.equal(sum.value, (65 * 66) / 2);
   });
 
-  it("take whole pairs of cache lines for each member", () => {
+  it("occupy whole pairs of cache lines for each member", () => {
     assert.equal(COUNTERS_BYTES % 128, 0);
     assert.ok(COUNTERS_BYTES >= COUNTER_NAMES.length * 8);
     assert.equal(countersBytes(3), 3 * COUNTERS_BYTES);

@@ -20,7 +20,7 @@ describe("Doorbell", () => {
     assert.equal(makeWorld().presser.press(1), false);
   });
 
-  it("wakes its owner that waits", async () => {
+  it("wakes its owner, which waits", async () => {
     const { owner, presser } = makeWorld();
     owner.arm();
     const pressed = owner.wait();
@@ -29,7 +29,7 @@ describe("Doorbell", () => {
     await within(pressed, "the press", 5_000);
   });
 
-  it("does not wait when it was pressed between arming and waiting", () => {
+  it("does not wait if it was pressed between arming and waiting", () => {
     const { owner, presser } = makeWorld();
     owner.arm();
     presser.press(1);
@@ -46,7 +46,7 @@ describe("Doorbell", () => {
     assert.deepEqual([presser.press(1), presser.press(1)], [true, false]);
   });
 
-  it("wakes also who was left asleep by a presser that died half-way", async () => {
+  it("also wakes an owner that a presser, which died half-way, has left asleep", async () => {
     const { owner, presser } = makeWorld();
     owner.arm();
     const pressed = owner.wait();
@@ -55,7 +55,7 @@ describe("Doorbell", () => {
     await within(pressed, "the press", 5_000);
   });
 
-  it("wakes who naps, also between its look and its sleep", () => {
+  it("wakes a napping member, even between its check and its sleep", () => {
     const { owner, presser } = makeWorld();
     const woken: boolean[] = [];
     assert.equal(presser.wakeNapper(1), false);
@@ -68,7 +68,7 @@ describe("Doorbell", () => {
     assert.equal(presser.wakeNapper(1), false);
   });
 
-  it("lets nobody nap whose look finds something, or longer than the time it has", () => {
+  it("does not nap if the check finds something, or longer than the time limit", () => {
     const { owner } = makeWorld();
     assert.equal(
       owner.nap(() => true, 5_000),
@@ -80,7 +80,7 @@ describe("Doorbell", () => {
     );
   });
 
-  it("keeps a nap apart from the sleep of the event loop", async () => {
+  it("keeps a nap separate from the sleep of the event loop", async () => {
     const { owner, presser } = makeWorld();
     owner.arm();
     const pressed = owner.wait();
@@ -91,7 +91,7 @@ describe("Doorbell", () => {
   });
 
   for (const startSequence of [-2, 0x7fff_fffe]) {
-    it(`wakes where the sequence wraps past ${startSequence}`, () => {
+    it(`wakes if the sequence wraps past ${startSequence}`, () => {
       const { owner, presser } = makeWorld(startSequence);
       owner.arm();
       assert.deepEqual([presser.press(1), presser.press(1)], [true, false]);
@@ -102,7 +102,7 @@ describe("Doorbell", () => {
     });
   }
 
-  it("tells a thread that stands still whether it was pressed or the time ran out", () => {
+  it("tells a napping thread whether it was woken or the time ran out", () => {
     const { owner, presser } = makeWorld();
     owner.arm();
     assert.equal(owner.waitBlocking(1), false);

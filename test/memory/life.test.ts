@@ -15,7 +15,7 @@ import {
 import { Life } from "../../src/memory/life.ts";
 import { within } from "../support/deadline.ts";
 
-/** Starts a member's thread; resolves when it has begun. */
+/** Starts a member's thread; resolves when it runs. */
 async function started(
   shared: SharedArrayBuffer,
   member: number,
@@ -35,8 +35,8 @@ async function started(
   return { next, exited };
 }
 
-describe("the words of life", () => {
-  it("stand apart: each has its own place, and members their own cache lines", () => {
+describe("the life words", () => {
+  it("are separate: each has its own place, and each member its own cache lines", () => {
     const words = new Set([STOP_WORD, READY_WORD, DRAINING_WORD]);
     for (let member = 0; member < 5; member += 1) {
       words.add(releasedWord(member));
@@ -47,7 +47,7 @@ describe("the words of life", () => {
     assert.ok(Math.max(...words) < lifeBytes(5) / 4);
   });
 
-  it("say of each member whether it is closed, and forget it for the next of its number", () => {
+  it("show for each member whether it is closed, and are reset for the next one with its number", () => {
     const life = new Life(new SharedArrayBuffer(lifeBytes(3)));
     life.close(1);
     assert.deepEqual(
@@ -61,7 +61,7 @@ describe("the words of life", () => {
     assert.equal(life.waitReleased(1, 0), false);
   });
 
-  it("say to every thread whether the node is ready, and drains, as main says it", async () => {
+  it("show every thread whether the node is ready, and whether it drains", async () => {
     const shared = new SharedArrayBuffer(lifeBytes(2));
     const life = new Life(shared);
     assert.deepEqual([life.isReady, life.isDraining], [false, false]);
@@ -78,7 +78,7 @@ describe("the words of life", () => {
     await within(exited, "the thread's end");
   });
 
-  it("let a thread wait for as long as it may", () => {
+  it("let a thread wait up to a time limit", () => {
     const life = new Life(new SharedArrayBuffer(lifeBytes(1)));
     const beforeMs = performance.now();
     assert.equal(life.waitClosed(0, 20), false);
@@ -96,14 +96,14 @@ describe("the words of life", () => {
     await within(exited, "the thread's end");
   });
 
-  it("wake main, which waits without its event loop, when a member closes", async () => {
+  it("wake main, which blocks its event loop, when a member closes", async () => {
     const shared = new SharedArrayBuffer(lifeBytes(2));
     const { exited } = await started(shared, 1, "close");
     assert.equal(new Life(shared).waitClosed(1, 10_000), true);
     await within(exited, "the thread's end");
   });
 
-  it("have all members close where main says stop, while main blocks", async () => {
+  it("make all members close when main sets stop, while main blocks", async () => {
     const shared = new SharedArrayBuffer(lifeBytes(3));
     const threads = [await started(shared, 1, "stopped"), await started(shared, 2, "stopped")];
     const life = new Life(shared);
@@ -113,7 +113,7 @@ describe("the words of life", () => {
     for (const { exited } of threads) await within(exited, "a thread's end");
   });
 
-  it("resolve at once where stop was said already", async () => {
+  it("resolve at once if stop was set before", async () => {
     const life = new Life(new SharedArrayBuffer(lifeBytes(1)));
     life.stopAll();
     await within(life.stopped(), "stop");

@@ -1,5 +1,5 @@
 /**
- * One member's thread of the test of life words: it does what it is told, and says what it saw.
+ * One member's thread in the test of life words: does what it is told, and reports what it sees.
  *
  * Runs on: a worker thread of the test.
  */
@@ -18,7 +18,7 @@ parentPort?.postMessage("begun");
 if (work === "waitReleased") parentPort?.postMessage(life.waitReleased(member, 10_000));
 if (work === "close") life.close(member);
 if (work === "readiness") {
-  // Says what it sees each time that it is woken.
+  // Reports what it sees each time it is woken.
   for (let looks = 0; looks < 3; looks += 1) {
     life.waitReleased(member, 10_000);
     life.reset(member);
@@ -27,7 +27,7 @@ if (work === "readiness") {
   }
 }
 if (work === "stopped") {
-  // Keeps the thread alive, as a shard's own sockets do.
+  // Keeps the thread alive, like a shard's sockets.
   const alive = setInterval(() => {}, 1_000);
   await life.stopped();
   clearInterval(alive);

@@ -7,11 +7,11 @@ import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { RateTableMemory } from "../../src/memory/rate-table.ts";
 
 const UNITS = 64;
-/** One each 100 ms, and so many at once. */
+/** One per 100 ms, and so many at once. */
 const COST = 100 * UNITS;
 const BURST = 3;
 const TOLERANCE = BURST * COST;
-/** Ms after which a word says the same again. */
+/** Time after which a word has the same value again (ms). */
 const WRAP_MS = 2 ** 32 / UNITS;
 /** Just before a word becomes negative, and just before it is 0 again. */
 const EDGES_MS = [2 ** 31 / UNITS - 150, WRAP_MS - 150, 5 * WRAP_MS - 150];
@@ -19,7 +19,7 @@ const EDGES_MS = [2 ** 31 / UNITS - 150, WRAP_MS - 150, 5 * WRAP_MS - 150];
 interface Table {
   readonly table: RateTable;
   readonly memory: RateTableMemory;
-  /** Spends one of a key whose hashes these are. */
+  /** Spends one of the key with these hashes. */
   readonly spend: (nowMs: number, hash0?: number, hash1?: number) => number;
 }
 
@@ -38,7 +38,7 @@ function passes(spend: () => number): number {
 }
 
 describe("The rate table", () => {
-  it("lets a burst pass at once, and says to the ms when the next would", () => {
+  it("lets a burst pass at once, and returns to the ms when the next would pass", () => {
     const { spend } = makeTable();
     assert.equal(
       passes(() => spend(1_000)),
@@ -50,7 +50,7 @@ describe("The rate table", () => {
     assert.equal(spend(1_100), 100);
   });
 
-  it("goes on where words become negative, are 0, and wrap", () => {
+  it("works while words become negative, are 0, and wrap", () => {
     for (const edgeMs of EDGES_MS) {
       const { spend } = makeTable();
       for (let nowMs = edgeMs; nowMs < edgeMs + 1_000; nowMs += 100) {
@@ -88,7 +88,7 @@ describe("The rate table", () => {
     );
   });
 
-  it("writes nothing where it refuses", () => {
+  it("writes nothing when it refuses", () => {
     const { spend, memory } = makeTable();
     passes(() => spend(0));
     const before = Int32Array.from(new Int32Array(memory.words));
@@ -96,7 +96,7 @@ describe("The rate table", () => {
     assert.deepEqual(new Int32Array(memory.words), before);
   });
 
-  it("does not push words that keys share ever further ahead", () => {
+  it("does not move words that several keys share further and further ahead", () => {
     const { spend, memory } = makeTable();
     for (let hash1 = 0; hash1 < 16; hash1 += 1) passes(() => spend(0, 1, hash1));
     const words = new Int32Array(memory.words);
@@ -104,7 +104,7 @@ describe("The rate table", () => {
     assert.ok(most <= TOLERANCE + COST, `${most} units ahead`);
   });
 
-  it("lets pass what costs more than a bucket where that is full, and has it paid off", () => {
+  it("lets something larger than a bucket pass when that is full, and refills afterwards", () => {
     const { table } = makeTable();
     const spend = (nowMs: number): number => table.spend(1, 2, nowMs, 10 * COST, TOLERANCE);
     assert.equal(spend(0), 0);
@@ -114,11 +114,11 @@ describe("The rate table", () => {
     assert.equal(spend(1_000), 0);
   });
 
-  it("gives back words that are long past before they would seem to lie ahead", () => {
+  it("clears words that are long past before they would seem to be in the future", () => {
     const { table, spend, memory } = makeTable();
     passes(() => spend(0));
     const hourMs = 3_600_000;
-    // Every 4 096 refreshes have looked at all words: here at one by each call.
+    // 4 096 refreshes visit all words: here the same word in each call.
     for (let nowMs = 0; nowMs < 10 * hourMs; nowMs += hourMs / 64) table.refresh(nowMs);
     assert.deepEqual(
       [...new Int32Array(memory.words)].filter((word) => word !== 0),
@@ -130,14 +130,14 @@ describe("The rate table", () => {
     );
   });
 
-  it("does not give back what is still spent, or was a moment ago", () => {
+  it("does not clear words that are spent, or were a moment ago", () => {
     const { table, spend, memory } = makeTable();
     passes(() => spend(0));
     for (let count = 0; count < 64; count += 1) table.refresh(1_000);
     assert.equal([...new Int32Array(memory.words)].filter((word) => word !== 0).length, 2);
   });
 
-  it("never lets a key pass more than burst and span, whatever comes when, from whomever", () => {
+  it("never lets a key pass more than burst and span, whatever the order and the threads", () => {
     const step = fc.record({ ms: fc.nat(300), hash0: fc.nat(2), hash1: fc.nat(2) });
     const start = fc.constantFrom(0, ...EDGES_MS);
     fc.assert(

@@ -20,14 +20,14 @@ describe("Ring", () => {
     assert.deepEqual(drained(makeRing().consumer), []);
   });
 
-  it("carries an empty record and a type of any bits", () => {
+  it("transfers an empty record, and a type of any bits", () => {
     const { producer, consumer } = makeRing();
     producer.tryWrite(-2, text(""));
     producer.tryWrite(0x7fff_ffff, text(""));
     assert.deepEqual(drained(consumer), ["-2:", "2147483647:"]);
   });
 
-  it("writes nothing when the record does not fit in what is free", () => {
+  it("writes nothing if the record does not fit into the free space", () => {
     const { producer, consumer } = makeRing();
     const written: string[] = [];
     while (producer.tryWrite(1, text(LARGEST))) written.push(`1:${LARGEST}`);
@@ -45,21 +45,21 @@ describe("Ring", () => {
     assert.deepEqual(drained(consumer), ["1:0123456789"]);
   });
 
-  it("writes to the last byte without padding where the record ends there", () => {
+  it("writes up to the last byte without padding if the record ends there", () => {
     const { producer, consumer } = makeRing({ startPosition: 240 });
     producer.tryWrite(1, text("01234567"));
     assert.equal(consumer.usedBytes(), 16);
     assert.deepEqual(drained(consumer), ["1:01234567"]);
   });
 
-  it("has room for any record, wherever the tail stands, while a quarter is free", () => {
+  it("has room for any record, wherever the tail is, while a quarter is free", () => {
     for (let startPosition = 0; startPosition < 256; startPosition += 8) {
       const { producer } = makeRing({ startPosition });
       while (producer.hasRoom()) assert.equal(producer.tryWrite(1, text(LARGEST)), true);
     }
   });
 
-  it("shows a claimed record only once it is committed", () => {
+  it("makes a claimed record visible only once it is committed", () => {
     const { producer, consumer, views } = makeRing();
     const offset = producer.claim(3, 4);
     views.bytes.set(text("half"), offset);
@@ -76,14 +76,14 @@ describe("Ring", () => {
     assert.equal(producer.freeBytes(), 256);
   });
 
-  it("stops at the limit and goes on from there", () => {
+  it("stops at the limit and continues from there", () => {
     const { producer, consumer } = makeRing();
     for (const value of ["a", "b", "c"]) producer.tryWrite(1, text(value));
     assert.deepEqual(drained(consumer, 2), ["1:a", "1:b"]);
     assert.deepEqual(drained(consumer), ["1:c"]);
   });
 
-  it("gives the producer room back after a quarter of the ring", () => {
+  it("returns room to the producer after a quarter of the ring", () => {
     const { producer, consumer } = makeRing();
     while (producer.tryWrite(1, text(LARGEST)));
     assert.equal(
@@ -101,7 +101,7 @@ describe("Ring", () => {
     assert.deepEqual(drained(consumer), ["1:good"]);
   });
 
-  it("wants room only while the producer asks and a quarter is free", () => {
+  it("reports wanted room only while the producer asks and a quarter is free", () => {
     const { producer, consumer } = makeRing();
     while (producer.tryWrite(1, text(LARGEST)));
     assert.equal(consumer.isRoomWanted(), false);
@@ -138,7 +138,7 @@ describe("Ring", () => {
     assert.deepEqual(drained(consumer), ["1:new"]);
   });
 
-  it("refuses a record of more than an eighth", () => {
+  it("refuses a record larger than an eighth", () => {
     assert.throws(() => makeRing().producer.tryWrite(1, text(`${LARGEST}x`)), {
       code: "SIM_ERR_INTERNAL",
       message: "a record must have at most 24 (bytes), got 25",

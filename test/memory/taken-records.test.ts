@@ -14,7 +14,7 @@ function takeOut({ consumer }: RingEnds, taken: TakenRecords, limitBytes = 1_000
   return bytes !== undefined;
 }
 
-/** Reads what was taken, as texts; each is looked at as words too. */
+/** Reads what was taken out, as texts. Each is also compared as words. */
 function read(taken: TakenRecords, limit = 1_000): string[] {
   const seen: string[] = [];
   const count = taken.drain((type, bytes, offset, length, words) => {
@@ -36,7 +36,7 @@ for (const startPosition of [0, 0x7fff_ffe8, -24]) {
       const ring = makeRing({ startPosition });
       const taken = new TakenRecords();
       for (const round of [1, 2, 3, 4, 5]) {
-        // 24 bytes each: with 256 in the ring, padding at its end comes in all rounds but one.
+        // 24 bytes each: with 256 in the ring, there is padding at its end in all rounds but one.
         const texts = Array.from({ length: 9 }, (_, n) => `record ${round} ${n}`);
         write(ring, ...texts);
         assert.equal(takeOut(ring, taken), true);
@@ -50,7 +50,7 @@ for (const startPosition of [0, 0x7fff_ffe8, -24]) {
 }
 
 describe("Records taken out of a ring", () => {
-  it("are none where there are none", () => {
+  it("are undefined if the ring is empty", () => {
     const ring = makeRing();
     assert.equal(ring.consumer.takeOut(1_000), undefined);
     assert.deepEqual(read(new TakenRecords()), []);
@@ -67,7 +67,7 @@ describe("Records taken out of a ring", () => {
     assert.deepEqual(drained(ring.consumer), ["7:three"]);
   });
 
-  it("stand behind those that were taken before", () => {
+  it("follow those that were taken before", () => {
     const ring = makeRing();
     const taken = new TakenRecords();
     write(ring, "one", "two");
@@ -78,7 +78,7 @@ describe("Records taken out of a ring", () => {
     assert.deepEqual(read(taken), ["two", "three"]);
   });
 
-  it("are read when their handler throws", () => {
+  it("count as read if their handler throws", () => {
     const ring = makeRing();
     const taken = new TakenRecords();
     write(ring, "one", "two");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { topicHash } from "../../src/memory/topic-hash.ts";
 
-/** Puts hashes into 256 buckets by their upper or lower bits; gives the emptiest and fullest. */
+/** Sorts hashes into 256 buckets by their upper or lower bits. Returns the emptiest and the fullest. */
 function spread(hashes: readonly number[], shift: number): [number, number] {
   const buckets = new Int32Array(256);
   for (const hash of hashes) {
@@ -38,11 +38,11 @@ describe("topicHash", () => {
     assert.equal(new Set(hashes).size, hashes.length);
   });
 
-  it("spreads numbered topics evenly, by its upper bits and by its lower", () => {
+  it("spreads numbered topics evenly, by upper bits and by lower bits", () => {
     const hashes = Array.from({ length: 25_600 }, (_, n) => topicHash(0x1234, `room:${n}`));
     for (const shift of [24, 0]) {
       const [least, most] = spread(hashes, shift);
-      // 100 expected; 5 standard deviations either way.
+      // 100 are expected; 5 standard deviations either way.
       assert.ok(least > 50 && most < 150, `${least} to ${most}`);
     }
   });

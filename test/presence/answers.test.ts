@@ -1,5 +1,5 @@
 /**
- * Deltas that are cut into parts: each part by itself, and all of them together.
+ * Deltas that are split into parts: each part alone, and all of them together.
  *
  * Runs on: the test's thread.
  */
@@ -32,7 +32,7 @@ function dotsOf({ rows }: Replica): number[] {
 }
 
 describe("A delta", () => {
-  it("is one part where it is small, also where it is empty", () => {
+  it("is one part if it is small or empty", () => {
     const delta: Delta = { spans: [[0, 9]], rows: [rowOf(3), rowOf(7)] };
     assert.deepEqual(
       partsOf(delta, 1_000).map(({ rows }) => rows.length),
@@ -41,7 +41,7 @@ describe("A delta", () => {
     assert.equal(partsOf({ spans: [], rows: [] }, 1_000).length, 1);
   });
 
-  it("is cut between rows where it is larger, and each part covers what is in it", () => {
+  it("is split between rows if it is larger, and each part covers its rows", () => {
     const rows = [1, 2, 5, 9].map((dot) => rowOf(dot, "x".repeat(50)));
     const parts = partsOf({ spans: [[0, 12]], rows }, bytesOf(rowOf(1, "x".repeat(50))) + 30);
     assert.deepEqual(
@@ -55,7 +55,7 @@ describe("A delta", () => {
     );
   });
 
-  it("gives a row that is larger than a part one of its own", () => {
+  it("gives a row that is larger than a part a part of its own", () => {
     const rows = [rowOf(1), rowOf(2, "x".repeat(900)), rowOf(3)];
     const parts = partsOf({ spans: [[0, 3]], rows }, 200);
     assert.deepEqual(
@@ -64,7 +64,7 @@ describe("A delta", () => {
     );
   });
 
-  it("is in parts what it is as a whole, merged in whatever order", () => {
+  it("gives the same result in parts as in one piece, merged in any order", () => {
     const ticks = array(boolean(), { maxLength: 40 });
     check(
       property(

@@ -1,6 +1,6 @@
 /**
- * What a presence may be defined as, how its options stand to those of the server, and the types
- * that are inferred.
+ * Valid and invalid definitions of a presence, its options compared with the server's, and the inferred
+ * types.
  *
  * Runs on: the test's thread.
  */
@@ -19,7 +19,7 @@ function define(callbacks: object): () => void {
     definePresence(callbacks as PresenceCallbacks<Record<string, unknown>, Presences, undefined>);
 }
 
-/** Defines an endpoint that names these. */
+/** Defines an endpoint with these presences. */
 function endpointOf(...all: unknown[]): () => void {
   return () => defineEndpoint({ sockets: {}, presences: all as never });
 }
@@ -29,12 +29,12 @@ function settings(given: PresenceOptions, server = {}): ReturnType<typeof settin
 }
 
 describe("A presence is defined", () => {
-  it("by nothing at all, and is called presence", () => {
+  it("without any arguments, and is called presence", () => {
     assert.equal(definePresence().name, "presence");
     assert.ok(isPresence(definePresence({ name: "rooms" })));
   });
 
-  it("with keys that there are, callbacks that are functions, and a name of few characters", () => {
+  it("with known keys, functions as callbacks, and a short name of few kinds of characters", () => {
     const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
     assert.throws(define({ feth: () => ({}) }), { ...invalid, message: /got feth$/ });
     assert.throws(define({ fetch: 1 }), {
@@ -61,7 +61,7 @@ describe("A presence is defined", () => {
     assert.throws(define({ maxBytes: 32_769 }), { code: "SIM_ERR_OPTION_INVALID" });
   });
 
-  it("under a name of its own in its endpoint, which takes nothing else", () => {
+  it("under a name that is unique in its endpoint, which accepts only presences", () => {
     const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
     endpointOf(definePresence(), definePresence({ name: "rooms" }))();
     assert.throws(endpointOf(definePresence(), definePresence()), {
@@ -87,15 +87,15 @@ describe("The options of a presence", () => {
     assert.equal(settings({}, { presencePeriodMs: 2_000 }).downPeriodMs, 40_000);
   });
 
-  it("have a down period of twice the silence, where the silence is its own", () => {
+  it("have a down period of twice the silence, if the silence is the presence's own", () => {
     assert.equal(settings({ broadcastPeriodMs: 100 }).downPeriodMs, 2_000);
     assert.equal(settings({ maxSilentPeriods: 2 }).downPeriodMs, 6_000);
-    // Its signs of life are two periods apart, and any of them may be late.
+    // Its heartbeats are two periods apart, and any of them may be late.
     assert.equal(settings({ maxSilentPeriods: 1 }).downPeriodMs, 4_500);
     assert.equal(settings({ broadcastPeriodMs: 100, downPeriodMs: 500 }).downPeriodMs, 500);
   });
 
-  it("must leave a replica time to be heard", () => {
+  it("must leave a replica time to send", () => {
     const unfit = { code: "SIM_ERR_OPTION_INVALID" };
     assert.equal(settings({ downPeriodMs: 3_000 }).downPeriodMs, 3_000);
     assert.throws(() => settings({ downPeriodMs: 2_999 }), {
@@ -111,7 +111,7 @@ describe("The options of a presence", () => {
   });
 });
 
-/** Never run: what compiles, and what does not. */
+/** Never run. Shows what compiles, and what does not. */
 export function typesOf(): void {
   const socket = { topic: "t", context: {} };
   const plain = definePresence<{ device: string }>();

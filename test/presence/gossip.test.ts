@@ -1,5 +1,5 @@
 /**
- * What replicas tell each other: as payloads, and back.
+ * Messages between replicas: to payloads, and back.
  *
  * Runs on: the test's thread.
  */
@@ -34,12 +34,12 @@ function crossed(payload: object): unknown {
 }
 
 describe("Gossip", () => {
-  it("has topics of its own: one for all, and one for each", () => {
+  it("uses reserved topics: one for all replicas, and one for each", () => {
     assert.equal(gossipTopic("rooms"), "phx_presence:rooms");
     assert.equal(inboxTopic("rooms", REF), "phx_presence:rooms:3@bee");
   });
 
-  it("writes a delta with rows and spans, and a clock in its last part", () => {
+  it("encodes a delta with rows and spans, and a clock in its last part", () => {
     assert.equal(
       JSON.stringify(packDelta(REF, DELTA, 9)),
       '{"v":1,"from":["bee",3,77],"spans":[[0,1],[4,9]],"rows":[[7,"room","__proto__",{"phx_ref":"r"}]],"clock":9}',
@@ -52,12 +52,12 @@ describe("Gossip", () => {
     assert.equal(unpackDelta(crossed(packDelta(REF, DELTA, undefined))).clock, undefined);
   });
 
-  it("freezes metas that come from elsewhere", () => {
+  it("freezes metas from other replicas", () => {
     const [row] = unpackDelta(crossed(packDelta(REF, DELTA, 9))).delta.rows;
     assert.ok(Object.isFrozen(row?.meta));
   });
 
-  it("writes requests and permdowns", () => {
+  it("encodes requests and permdowns", () => {
     const request = packRequest(REF, 9, [{ ref: OTHER, through: 4 }]);
     assert.equal(
       JSON.stringify(request),
@@ -71,7 +71,7 @@ describe("Gossip", () => {
     assert.deepEqual(unpackPermdown(crossed(packPermdown(REF, OTHER))), { from: REF, gone: OTHER });
   });
 
-  it("refuses what is of another version, or of no form that it knows", () => {
+  it("refuses messages of another version, and malformed ones", () => {
     const delta = packDelta(REF, DELTA, 9);
     const broken = [
       null,

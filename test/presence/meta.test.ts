@@ -1,5 +1,5 @@
 /**
- * What may be tracked, and what becomes of it; and the refs.
+ * Keys and metas, how metas are stored, and their refs.
  *
  * Runs on: the test's thread.
  */
@@ -12,7 +12,7 @@ import { checkKey, checkSize, metaOf, PhxRefs } from "../../src/presence/meta.ts
 const CODE = { code: "SIM_ERR_PRESENCE" };
 
 describe("A meta", () => {
-  it("is what JSON has of it, frozen, with its refs", () => {
+  it("is a frozen copy through JSON, with its refs", () => {
     const given = { at: new Date(0), tags: ["a"], none: undefined, deep: { n: 1 } };
     const meta = metaOf(given, "new", "old");
     assert.deepEqual(
@@ -30,19 +30,19 @@ describe("A meta", () => {
     assert.deepEqual(meta["tags"], ["a"]);
   });
 
-  it("has no refs but those that the server makes", () => {
+  it("has only refs that the server makes", () => {
     assert.deepEqual(
       { ...metaOf({ phx_ref: "mine", phx_ref_prev: "mine" }, "r") },
       { phx_ref: "r" },
     );
   });
 
-  it("that is empty has its refs alone", () => {
+  it("that is empty has only its refs", () => {
     assert.deepEqual({ ...metaOf({}, "r") }, { phx_ref: "r" });
     assert.deepEqual({ ...metaOf({}, "r", "p") }, { phx_ref: "r", phx_ref_prev: "p" });
   });
 
-  it("may have any names, and is no less harmless for them", () => {
+  it("may have any property names, and none of them does harm", () => {
     const meta = metaOf(JSON.parse('{"__proto__": {"isAdmin": true}, "constructor": 1}'), "r");
     assert.equal((meta as { isAdmin?: boolean }).isAdmin, undefined);
     assert.equal(
@@ -51,7 +51,7 @@ describe("A meta", () => {
     );
   });
 
-  it("must be an object, and one that JSON can write", () => {
+  it("must be an object that JSON can represent", () => {
     for (const given of [undefined, null, "x", 1, [], () => {}]) {
       assert.throws(() => metaOf(given, "r"), {
         ...CODE,
@@ -61,19 +61,19 @@ describe("A meta", () => {
     assert.throws(() => metaOf(new Date(0), "r"), { ...CODE, message: /in JSON too, got string/ });
     const nothing = { toJSON: () => undefined };
     assert.throws(() => metaOf(nothing, "r"), { ...CODE, message: /in JSON too, got nothing/ });
-    assert.throws(() => metaOf({ n: 1n }, "r"), { ...CODE, message: /JSON can write/ });
+    assert.throws(() => metaOf({ n: 1n }, "r"), { ...CODE, message: /JSON can represent/ });
     const circle: Record<string, unknown> = {};
     circle["itself"] = circle;
     assert.throws(() => metaOf(circle, "r"), CODE);
   });
 
-  it("must not be larger than the limit, with its topic and key", () => {
+  it("must not exceed the size limit, together with its topic and key", () => {
     const meta = metaOf({ text: "é".repeat(20) }, "r");
     const bytes = Buffer.byteLength(JSON.stringify([0, "room", "ann", meta]));
     checkSize("room", "ann", meta, bytes);
     assert.throws(() => checkSize("room", "ann", meta, bytes - 1), {
       ...CODE,
-      message: `topic, key and meta must together have as JSON at most ${bytes - 1} (bytes), got ${bytes}`,
+      message: `topic, key and meta as JSON must have at most ${bytes - 1} (bytes) together, got ${bytes}`,
     });
   });
 });
@@ -86,7 +86,7 @@ describe("A key", () => {
     }
   });
 
-  it("must not be a name at which old clients throw, unless that is asked for", () => {
+  it("must not be a name on which old clients throw, unless that is allowed", () => {
     for (const key of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
       assert.throws(() => checkKey(key, false), { ...CODE, message: /CVE|1\.8\.9/ });
       checkKey(key, true);
@@ -96,7 +96,7 @@ describe("A key", () => {
 });
 
 describe("A phx_ref", () => {
-  it("has 16 characters that are safe in URLs, and is never the same", () => {
+  it("has 16 characters that are safe in URLs, and is unique", () => {
     const refs = [0, 1, 2 ** 48 - 1].flatMap((incarnation) => {
       const made = new PhxRefs(incarnation);
       return Array.from({ length: 300 }, () => made.next());

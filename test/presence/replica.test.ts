@@ -1,5 +1,5 @@
 /**
- * What was seen of a clock: spans in any order, against a plain set of ticks.
+ * The ticks of a clock that have been seen: spans in any order, compared with a plain set of ticks.
  *
  * Runs on: the test's thread.
  */
@@ -16,14 +16,14 @@ function seenOf(...spans: Span[]): Seen {
   return seen;
 }
 
-describe("What was seen of a clock", () => {
-  it("grows with each span that follows", () => {
+describe("The ticks that have been seen", () => {
+  it("grow with each span that follows", () => {
     const seen = seenOf([0, 1], [1, 2], [2, 5]);
     assert.equal(seen.through, 5);
     assert.deepEqual(seen.spans(), [[0, 5]]);
   });
 
-  it("has a hole where something was missed, until that comes", () => {
+  it("have a hole if something was missed, until it arrives", () => {
     const seen = seenOf([0, 2], [4, 6]);
     assert.equal(seen.through, 2);
     assert.equal(seen.last, 6);
@@ -35,16 +35,16 @@ describe("What was seen of a clock", () => {
     assert.equal(seen.through, 6);
   });
 
-  it("is nothing at first", () => {
+  it("are empty at first", () => {
     const seen = new Seen();
     assert.deepEqual([seen.through, seen.last, seen.has(1), seen.spans()], [0, 0, false, []]);
   });
 
-  it("takes an empty span for nothing", () => {
+  it("ignore an empty span", () => {
     assert.deepEqual(seenOf([3, 3], [5, 4]).spans(), []);
   });
 
-  it("is the same in whatever order, and however often, spans come", () => {
+  it("are the same in whatever order, and however often, spans arrive", () => {
     const span = tuple(nat(12), nat(5)).map(([after, length]): Span => [after, after + length]);
     check(
       property(array(span, { maxLength: 12 }), (spans) => {
@@ -61,7 +61,7 @@ describe("What was seen of a clock", () => {
         assert.equal(seen.through, through);
         const again = seenOf(...spans.toReversed(), ...spans);
         assert.deepEqual(again.spans(), seen.spans());
-        // In order, and apart from each other.
+        // In order, and not adjacent.
         const bounds = seen.spans().flat();
         assert.deepEqual(
           bounds,

@@ -1,6 +1,6 @@
 /**
- * What replicas say to each other over a net that delivers, loses and delays as a test says: how
- * they meet, agree, notice what they missed, and take leave.
+ * Messages between replicas over a simulated network that delivers, loses and delays as a test says: how
+ * they meet, agree, notice losses, and end.
  *
  * Runs on: the test's thread. Time passes when a test lets it.
  */
@@ -10,15 +10,15 @@ import { afterEach, beforeEach, describe, it, mock } from "node:test";
 
 import { PresenceNet, type PresenceShard } from "../support/presence-net.ts";
 
-/** Periods of the nets here. */
+/** Periods of the networks here. */
 const PERIOD_MS = 1_000;
 const GATHER_MS = 50;
-/** Until a long answer goes on. */
+/** Time until a long answer continues. */
 const ANSWER_PAUSE_MS = 50;
 
 let net: PresenceNet;
 
-/** Lets time pass for timers and clocks alike, and what comes of it arrive. */
+/** Lets time pass for timers and clocks, and delivers the messages that are sent. */
 function pass(ms: number): void {
   net.nowMs += ms;
   mock.timers.tick(ms);
@@ -44,7 +44,7 @@ afterEach(() => {
 });
 
 describe("Shards of one node", () => {
-  it("hear of each change at once", () => {
+  it("get each change at once", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     const owner = one.track("ann");
     net.deliver();
@@ -66,7 +66,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(two.metas("ann"), one.metas("ann"));
   });
 
-  it("learn what was tracked before they began, whoever began first", () => {
+  it("get what was tracked before they started, whichever started first", () => {
     const one = net.make("a", 2);
     one.track("early");
     one.tracker.start();
@@ -79,7 +79,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(one.keys(), ["ann", "bob", "early"]);
   });
 
-  it("know each other from then on, though none had anything to say", () => {
+  it("know each other from then on, even if neither has anything to send", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     two.track("bob");
     net.deliver();
@@ -92,7 +92,7 @@ describe("Shards of one node", () => {
     const one = net.start("a", 2);
     const two = net.make("a", 3);
     two.tracker.start();
-    // It knows nobody yet, and so tells nobody.
+    // It knows no other shard yet, so it sends nothing.
     two.track("bob");
     one.track("ann");
     net.deliver();
@@ -105,14 +105,14 @@ describe("Shards of one node", () => {
     );
   });
 
-  it("say nothing to other threads where there are none", () => {
+  it("send nothing to other threads if there are none", () => {
     const one = net.start("a", 2);
     net.taken();
     one.track("ann");
     assert.deepEqual(net.taken(), []);
   });
 
-  it("ask for what they missed as soon as they see that they did", () => {
+  it("ask for what they missed as soon as they notice it", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     net.copies = () => 0;
     const ann = one.track("ann");
@@ -126,7 +126,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(two.taken(), ["room +bob"]);
   });
 
-  it("ask all where PubSub says that something was lost, at most four times a second", () => {
+  it("ask all others when PubSub reports a loss, at most four times a second", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     pass(PERIOD_MS);
     net.copies = () => 0;
@@ -146,7 +146,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(two.keys(), ["ann", "bob"]);
   });
 
-  it("answer who asks for what it has with nothing", () => {
+  it("send no answer to a replica that has everything", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     one.track("ann");
     net.deliver();
@@ -177,7 +177,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(two.keys(), ["k1", "k2", "k3", "lost"]);
   });
 
-  it("send much in parts, each of which counts by itself", () => {
+  it("send much in parts, each of which is merged on its own", () => {
     const one = net.start("a", 2);
     const owners = Array.from({ length: 40 }, (_, at) =>
       one.track(`k${at}`, "room", { filler: "x".repeat(4_000) }),
@@ -193,13 +193,13 @@ describe("Shards of one node", () => {
     const two = net.start("a", 3);
     assert.ok(parts > 4, `${parts} parts`);
     assert.ok(two.keys().length > 20 && two.keys().length < 39, `${two.keys().length} keys`);
-    // What was lost in silence is asked for when the period ends.
+    // An unnoticed loss is asked for at the end of the period.
     pass(PERIOD_MS);
     assert.deepEqual(two.keys(), one.keys());
     assert.equal(two.keys().length, 39);
   });
 
-  it("send very much a little at a time, once, and others what they lack meanwhile", () => {
+  it("send very much a little at a time and only once, and serve others in the meantime", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     for (let at = 0; at < 250; at += 1) one.track(`k${at}`, "hall", { filler: "x".repeat(4_000) });
     net.deliver();
@@ -224,7 +224,7 @@ describe("Shards of one node", () => {
     assert.ok(parts > 30 && parts < 40, `${parts} parts`);
   });
 
-  it("send more to who turns out to lack more while an answer is under way", () => {
+  it("send more to a replica that turns out to lack more during an answer", () => {
     const [one, knowing] = [net.start("a", 2), net.start("b", 2)];
     one.track("early");
     pass(PERIOD_MS);
@@ -240,7 +240,7 @@ describe("Shards of one node", () => {
     assert.deepEqual([knowing.keys(), beginning.keys()], [one.keys(), one.keys()]);
   });
 
-  it("answer nobody any more once they have ended", () => {
+  it("send no answers after they have ended", () => {
     const one = net.start("a", 2);
     for (let at = 0; at < 250; at += 1) one.track(`k${at}`, "room", { filler: "x".repeat(4_000) });
     const two = net.start("a", 3);
@@ -251,7 +251,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(net.taken(), []);
   });
 
-  it("drop at once what a thread had that main says has ended, and tell other nodes", () => {
+  it("drop a thread's presences at once when main retires it, and tell other nodes", () => {
     const [one, two, far] = [net.start("a", 2), net.start("a", 3), net.start("b", 2)];
     one.track("ann");
     net.deliver();
@@ -266,7 +266,7 @@ describe("Shards of one node", () => {
     two.retire(7);
   });
 
-  it("hear no more of a replica that is gone, whatever is still on its way", () => {
+  it("ignore all late messages of a replica that is gone", () => {
     const [one, two, far] = [net.start("a", 2), net.start("a", 3), net.start("b", 2)];
     one.track("ann");
     pass(PERIOD_MS);
@@ -288,7 +288,7 @@ describe("Shards of one node", () => {
 });
 
 describe("Shards of several nodes", () => {
-  it("hear after a period what changed in it, together", () => {
+  it("get the changes of a period together, after it", () => {
     const [one, far] = [net.start("a", 2), net.start("b", 2)];
     pass(PERIOD_MS);
     const owner = one.track("ann");
@@ -311,7 +311,7 @@ describe("Shards of several nodes", () => {
     );
   });
 
-  it("say that they live after so many periods of silence", () => {
+  it("send a heartbeat after so many periods of silence", () => {
     net.start("a", 2, { maxSilentPeriods: 3 });
     net.start("b", 2);
     pass(PERIOD_MS);
@@ -324,7 +324,7 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(said, [0, 0, 0, 1, 0, 0, 0, 1, 0]);
   });
 
-  it("answer all threads of a node that begin at the same time once", () => {
+  it("answer all threads of a node that start at the same time with one answer", () => {
     const near = [net.start("a", 2), net.start("a", 3)];
     for (const shard of near) shard.track(`of ${shard.place}`);
     net.deliver();
@@ -343,7 +343,7 @@ describe("Shards of several nodes", () => {
     );
   });
 
-  it("answer a thread that begins just after others of its node were answered", () => {
+  it("answer a thread that starts just after others of its node were answered", () => {
     const near = net.start("a", 2);
     near.track("ann");
     const names = Array.from({ length: 20 }, (_, at) => `n${at}`);
@@ -355,7 +355,7 @@ describe("Shards of several nodes", () => {
     for (const shard of second) assert.deepEqual(shard.keys(), ["ann"]);
   });
 
-  it("answer for all threads of a node as much as the one lacks that lacks most", () => {
+  it("answer all threads of a node with as much as the one that lacks most", () => {
     const near = net.start("a", 2);
     const [knowing, late] = [net.start("b", 2), net.make("b", 3)];
     near.track("ann");
@@ -374,7 +374,7 @@ describe("Shards of several nodes", () => {
     );
   });
 
-  it("do not see a node that is silent, and see it again when it is heard", () => {
+  it("hide a node that is silent, and show it again after its next message", () => {
     const options = { downPeriodMs: 5_000, permdownPeriodMs: 60_000, maxSilentPeriods: 1 };
     const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];
     far.track("ann");
@@ -393,7 +393,7 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(statusesOf(here), ["b2 up", "b2 down", "b2 up"]);
   });
 
-  it("forget a node that is silent for good, and ask it for everything when it is back", () => {
+  it("forget a node that is silent for too long, and ask it for everything when it is back", () => {
     const options = { downPeriodMs: 2_000, permdownPeriodMs: 4_000, maxSilentPeriods: 1 };
     const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];
     far.track("ann");
@@ -407,13 +407,13 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(here.keys(), ["ann"]);
   });
 
-  it("do not take others for silent when they stood still themselves", () => {
+  it("do not treat others as silent after they were blocked themselves", () => {
     const options = { downPeriodMs: 3_000, maxSilentPeriods: 1 };
     const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];
     far.track("ann");
     pass(PERIOD_MS);
     pass(PERIOD_MS);
-    // Its loop was held: what came meanwhile waits, and its timer is late.
+    // Its loop was blocked: messages from that time wait, and its timer is late.
     net.nowMs += 20_000;
     mock.timers.tick(PERIOD_MS);
     assert.deepEqual(here.keys(), ["ann"]);
@@ -421,12 +421,12 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(statusesOf(here), ["b2 up"]);
   });
 
-  it("take a silent one for silent in time, though they stood still just after they heard it", () => {
+  it("notice silence in time, even if they were blocked just after the last message", () => {
     const options = { downPeriodMs: 3_000, maxSilentPeriods: 1 };
     const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];
     far.track("ann");
     pass(PERIOD_MS);
-    // What came while its loop was held is read before its timer is looked at.
+    // What arrived while its loop was blocked is read before its timer fires.
     net.nowMs += 20_000;
     far.miss();
     net.deliver();
@@ -435,7 +435,7 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(here.keys(), []);
   });
 
-  it("take another start of a shard for another shard", () => {
+  it("treat another start of a shard as another replica", () => {
     const [here, far] = [net.start("a", 2), net.start("b", 2)];
     far.track("ann");
     pass(PERIOD_MS);
@@ -448,7 +448,7 @@ describe("Shards of several nodes", () => {
     assert.deepEqual(here.keys(), ["bob"]);
   });
 
-  it("agree after any loss, once the net is whole again and periods pass", () => {
+  it("agree after any loss, once the network works again and periods pass", () => {
     const shards = [net.start("a", 2), net.start("a", 3), net.start("b", 2), net.start("c", 2)];
     let seed = 7;
     const random = (below: number): number => {
@@ -481,8 +481,8 @@ describe("Shards of several nodes", () => {
   });
 });
 
-describe("A shard that ends in order", () => {
-  it("says farewell where nothing that it tracked is left", () => {
+describe("A shard that shuts down", () => {
+  it("says that it will not come back if it has no rows left", () => {
     const [here, far] = [net.start("a", 2), net.start("b", 2)];
     const owner = here.track("ann");
     pass(PERIOD_MS);
@@ -493,7 +493,7 @@ describe("A shard that ends in order", () => {
     assert.deepEqual(statusesOf(far), ["a2 up", "a2 permdown"]);
   });
 
-  it("leaves what has no end where it is, until others take it for down", () => {
+  it("leaves rows that have not ended, until others count it as down", () => {
     const options = { downPeriodMs: 5_000, maxSilentPeriods: 1 };
     const [here, far] = [net.start("a", 2, options), net.start("b", 2, options)];
     here.track("service");
@@ -505,7 +505,7 @@ describe("A shard that ends in order", () => {
     assert.deepEqual(far.keys(), []);
   });
 
-  it("takes it along with permdownOnShutdown, and with gracefulPermdown at any time", () => {
+  it("removes them with permdownOnShutdown, and with gracefulPermdown at any time", () => {
     const here = net.start("a", 2, { permdownOnShutdown: true });
     const [near, far] = [net.start("a", 3), net.start("b", 2)];
     here.track("service");
@@ -520,7 +520,7 @@ describe("A shard that ends in order", () => {
     assert.deepEqual(far.keys(), []);
   });
 
-  it("hears nothing any more, and says nothing", () => {
+  it("handles no more messages, and sends none", () => {
     const [here, near] = [net.start("a", 2), net.start("a", 3)];
     const owner = here.track("ann");
     here.tracker.close();

@@ -1,6 +1,6 @@
 /**
- * The replicated set: what each change does, what merging keeps and drops, and that replicas agree
- * whatever the net does to their deltas; what it remembers of removals, and its rows by topic.
+ * The replicated set: the effect of each change and of merging, and that replicas agree whatever happens
+ * to their deltas; the removals that it remembers, and its rows by topic.
  *
  * Runs on: the test's thread.
  */
@@ -46,7 +46,7 @@ function shown({ topics }: Diff): string[] {
   ]);
 }
 
-/** A replica, and another one that hears it. */
+/** A replica, and another one that receives its deltas. */
 function pair(): { readonly here: State; readonly there: State; readonly replica: Replica } {
   const here = new State(refOf(1), REMEMBERED);
   const there = new State(refOf(2), REMEMBERED);
@@ -54,7 +54,7 @@ function pair(): { readonly here: State; readonly there: State; readonly replica
 }
 
 describe("The state of a replica", () => {
-  it("has what it joined, until that leaves", () => {
+  it("has the rows that it added, until they leave", () => {
     const { here } = pair();
     const { row, diff } = here.join("room", "ann", metaOf("r"));
     assert.deepEqual(shown(diff), ["room +ann"]);
@@ -64,7 +64,7 @@ describe("The state of a replica", () => {
     assert.equal(here.clock, 2);
   });
 
-  it("keeps several rows of one key, and gives them by the key", () => {
+  it("keeps several rows of one key, and returns them by the key", () => {
     const { here } = pair();
     const rows = [1, 2, 3].map((n) => here.join("room", "ann", metaOf(`r${n}`)).row);
     here.join("room", "bob", metaOf("b"));
@@ -84,7 +84,7 @@ describe("The state of a replica", () => {
     assert.deepEqual(here.get("elsewhere", "bob"), []);
   });
 
-  it("updates a row in one step, as one who goes and one who comes", () => {
+  it("updates a row in one step, as a leave and a join", () => {
     const { here, there, replica } = pair();
     const { row, delta } = here.join("room", "ann", metaOf("old"));
     there.merge(replica, delta);
@@ -103,7 +103,7 @@ describe("The state of a replica", () => {
     assert.deepEqual(keysOf(there), ["ann@1.2"]);
   });
 
-  it("gives what was done since a tick, and no more", () => {
+  it("returns the changes since a tick, and no more", () => {
     const { here } = pair();
     const keys = ["ann", "bob", "cat", "dan", "eve"];
     const [ann, bob] = keys.map((key) => here.join("room", key, metaOf(key)).row);
@@ -122,7 +122,7 @@ describe("The state of a replica", () => {
     assert.deepEqual(here.since(7), { spans: [], rows: [] });
   });
 
-  it("gives all there is to who missed more than it remembers", () => {
+  it("returns everything to a replica that missed more than it remembers", () => {
     const { here } = pair();
     const rows = Array.from(
       { length: REMEMBERED + 3 },
@@ -138,7 +138,7 @@ describe("The state of a replica", () => {
     );
   });
 
-  it("hides what a replica that is down has, shows it when it is up, and drops it with it", () => {
+  it("hides the rows of a replica that is down, shows them when it is up, and drops them with it", () => {
     const { here, there, replica } = pair();
     there.merge(replica, here.join("room", "ann", metaOf("a")).delta);
     there.join("room", "bob", metaOf("b"));
@@ -150,7 +150,7 @@ describe("The state of a replica", () => {
     assert.equal(there.find(refOf(1)), undefined);
   });
 
-  it("never takes a row of its own for gone, whatever others say", () => {
+  it("never removes its own rows, whatever others send", () => {
     const { here } = pair();
     here.join("room", "ann", metaOf("a"));
     const diff = here.merge(here.own, { spans: [[0, 9]], rows: [] });
@@ -159,7 +159,7 @@ describe("The state of a replica", () => {
     assert.equal(here.clock, 1);
   });
 
-  it("does not bring back what it has seen go", () => {
+  it("does not bring back rows that it has seen leave", () => {
     const { here, there, replica } = pair();
     const { row, delta: joined } = here.join("room", "ann", metaOf("a"));
     const left = here.leave(row).delta;
@@ -178,7 +178,7 @@ const OPS = array(
   },
 );
 
-/** Does one thing with what a replica has. */
+/** Makes one change of a replica. */
 function perform(state: State, { kind, pick }: Op): Delta {
   const rows = [...state.own.rows.values()];
   const row = rows[pick % Math.max(1, rows.length)];
@@ -194,7 +194,7 @@ function merged(deltas: readonly Delta[]): string[] {
 }
 
 describe("Merging", () => {
-  it("is the same in whatever order deltas come, and however often", () => {
+  it("gives the same result in whatever order, and however often, deltas arrive", () => {
     check(
       property(OPS, (ops) => {
         const { here } = pair();
@@ -215,20 +215,20 @@ describe("Merging", () => {
     );
   });
 
-  it("of two parts that were merged elsewhere is that of all that is in them", () => {
+  it("of two parts that were merged elsewhere equals that of all they contain", () => {
     check(
       property(OPS, nat(16), nat(16), (ops, one, other) => {
         const { here } = pair();
         const deltas = ops.map((op) => perform(here, op));
         const [from, to] = [Math.min(one, other), Math.max(one, other)];
-        // (a + b) + c = a + (b + c), where what lies behind a tick is one delta.
+        // (a + b) + c = a + (b + c), where everything after a tick is one delta.
         const first = merged([...deltas.slice(0, to), here.since(Math.min(from, here.clock))]);
         assert.deepEqual(first, merged(deltas));
       }),
     );
   });
 
-  it("reports each that came once, and each that went once", () => {
+  it("reports each join once, and each leave once", () => {
     check(
       property(OPS, array(nat(15), { maxLength: 30 }), (ops, arrivals) => {
         const { here, there, replica } = pair();
@@ -251,7 +251,7 @@ describe("Merging", () => {
   });
 });
 
-/** What happens among three replicas: one does something, or something that was said arrives. */
+/** A step among three replicas: one makes a change, or a message arrives. */
 const STEPS = array(
   oneof(
     record({
@@ -274,7 +274,7 @@ interface Packet {
   readonly delta: Delta;
 }
 
-/** Three replicas that know each other, and what is on its way between them. */
+/** Three replicas that know each other, and the messages between them. */
 class Three {
   readonly states = [1, 2, 3].map((member) => new State(refOf(member), REMEMBERED));
   readonly packets: Packet[] = [];
@@ -285,14 +285,14 @@ class Three {
     }
   }
 
-  /** Has one of them do something, and say it. */
+  /** Lets one of them make a change, and send it. */
   perform(at: number, op: Op): void {
     const from = this.states[at] as State;
     const delta = perform(from, op);
     for (const to of this.states) if (to !== from) this.packets.push({ from, to, delta });
   }
 
-  /** Has one packet arrive or be lost. One that is kept arrives once more, much later. */
+  /** Delivers or loses one message. A message that is kept is delivered again, much later. */
   settle(at: number, isLost: boolean, isKept: boolean): void {
     const packet = this.packets[at];
     if (!packet) return;
@@ -308,7 +308,7 @@ class Three {
     assert.deepEqual(ownKeysOf(to), own, "a word of others took away what is one's own");
   }
 
-  /** Has each ask each other for what it has not seen. */
+  /** Lets each ask each other for what it has not seen. */
   ask(): void {
     for (const to of this.states) {
       for (const from of this.states) {
@@ -324,7 +324,7 @@ function ownKeysOf(state: State): string[] {
 }
 
 describe("Replicas", () => {
-  it("agree once each has asked the others, whatever was lost, late and doubled before", () => {
+  it("agree once each has asked the others, whatever was lost, late and duplicated before", () => {
     check(
       property(STEPS, (steps) => {
         const three = new Three();
@@ -346,20 +346,20 @@ describe("Replicas", () => {
 });
 
 describe("Removals", () => {
-  it("are those of dots that who asks may still have", () => {
+  it("are returned for dots that the other replica may still have", () => {
     const removals = new Removals(10);
     removals.add(5, 2);
     removals.add(6, 1);
     removals.add(9, 8);
     assert.deepEqual(removals.since(4), [1, 2]);
     assert.deepEqual(removals.since(5), [1]);
-    // Of dot 8 who has seen all up to 6 has no row.
+    // A replica that has seen everything up to 6 has no row for dot 8.
     assert.deepEqual(removals.since(6), []);
     assert.deepEqual(removals.since(8), [8]);
     assert.deepEqual(removals.since(9), []);
   });
 
-  it("forget the oldest beyond their bound, and say so", () => {
+  it("forget the oldest beyond their bound, and report that", () => {
     const removals = new Removals(2);
     for (const tick of [11, 12, 13]) removals.add(tick, tick - 10);
     assert.equal(removals.since(10), undefined);
@@ -377,7 +377,7 @@ function rowOf(topic: string, key: string, dot: number): Row {
 }
 
 describe("The index of topics", () => {
-  it("has rows by topic and key, those of a key together and the older first", () => {
+  it("has rows by topic and key, grouped by key and oldest first", () => {
     const index = new TopicIndex();
     for (const one of [rowOf("room", "a", 1), rowOf("room", "b", 2), rowOf("room", "a", 3)])
       index.add(one);
@@ -397,7 +397,7 @@ describe("The index of topics", () => {
     assert.deepEqual([...index.rowsOf("nowhere")], []);
   });
 
-  it("keeps nothing of a topic, or of a key, when its last row goes", () => {
+  it("keeps nothing of a topic or key after its last row has left", () => {
     const index = new TopicIndex();
     const rows = [1, 2, 3].map((dot) => rowOf("room", "a", dot));
     for (const one of rows) index.add(one);

@@ -1,5 +1,5 @@
 /**
- * What a shard tracks: refs, errors, the ends of owners, and what its subscribers are told of it.
+ * Tracking on a shard: refs, errors, the ends of owners, and what its subscribers get.
  *
  * Runs on: the test's thread.
  */
@@ -24,13 +24,13 @@ function boom(): never {
   throw new Error("boom");
 }
 
-/** A fetch that gives what it can give at once. */
+/** A fetch that returns synchronously. */
 function withUser(_topic: string, presences: Presences): Presences {
   for (const [key, entry] of Object.entries(presences)) entry["user"] = key.toUpperCase();
   return presences;
 }
 
-/** What a diff says, of those that subscribers were told. */
+/** The diff in each message that subscribers got. */
 function diffOf(shard: PresenceShard, at: number): { joins: Presences; leaves: Presences } {
   const diff = shard.diffs[at];
   assert.ok(diff, `no diff ${at}`);
@@ -44,7 +44,7 @@ function errorsOf(shard: PresenceShard): string[] {
 }
 
 describe("A tracker", () => {
-  it("tracks, updates and untracks, and each time tells the subscribers of the topic", async () => {
+  it("tracks, updates and untracks, and sends subscribers of the topic a diff each time", async () => {
     const shard = alone();
     const owner = {};
     const ref = shard.tracker.track(owner, "room", "ann", { device: "phone" });
@@ -63,7 +63,7 @@ describe("A tracker", () => {
     );
   });
 
-  it("tells them once the callback has returned, so that its reply comes first", async () => {
+  it("announces after the callback has returned, so that its reply comes first", async () => {
     const shard = alone();
     shard.track("ann");
     assert.deepEqual(shard.taken(), []);
@@ -71,7 +71,7 @@ describe("A tracker", () => {
     assert.deepEqual(shard.taken(), ["room +ann"]);
   });
 
-  it("tells them before it lists, so that who is listed was announced", () => {
+  it("announces before it lists, so that everything listed was announced", () => {
     const shard = alone();
     shard.track("ann");
     void shard.tracker.list("room");
@@ -81,7 +81,7 @@ describe("A tracker", () => {
     assert.deepEqual(shard.taken(), ["room +bob"]);
   });
 
-  it("tells at once what goes with its owner, and first what that had done", () => {
+  it("announces at once what leaves with its owner, after earlier changes of that owner", () => {
     const shard = alone();
     const ann = shard.track("ann");
     shard.tracker.track(ann, "hall", "ann", {});
@@ -92,7 +92,7 @@ describe("A tracker", () => {
     assert.deepEqual([shard.taken(), shard.tracked], [[], 0]);
   });
 
-  it("lists metas by key, as a new object each time, and one key by itself", () => {
+  it("lists metas by key, as a new object each time, and returns a single key", () => {
     const shard = alone();
     for (const device of [1, 2]) shard.track("ann", "room", { device });
     shard.track("bob");
@@ -110,7 +110,7 @@ describe("A tracker", () => {
     assert.deepEqual({ ...(shard.tracker.list("nowhere") as object) }, {});
   });
 
-  it("refuses a key twice from one owner, and takes it from another", () => {
+  it("refuses a key twice from one owner, but not from another", () => {
     const shard = alone();
     const owner = shard.track("ann");
     assert.throws(() => shard.tracker.track(owner, "room", "ann", {}), {
@@ -124,7 +124,7 @@ describe("A tracker", () => {
     assert.equal(shard.tracked, 3);
   });
 
-  it("updates nothing that it does not track, and untracks it without a word", () => {
+  it("updates only what it tracks, and ignores other untracks", () => {
     const shard = alone();
     const owner = shard.track("ann");
     for (const [who, topic, key] of [
@@ -140,7 +140,7 @@ describe("A tracker", () => {
     assert.deepEqual(shard.keys(), ["ann"]);
   });
 
-  it("makes the new meta of the old one where it is given a function", () => {
+  it("makes the new meta from the old one if a function is given", () => {
     const shard = alone();
     const owner = shard.track("ann", "room", { n: 1 });
     const [before] = shard.metas("ann");
@@ -152,7 +152,7 @@ describe("A tracker", () => {
     assert.deepEqual([meta?.["n"], meta?.["phx_ref_prev"]], [2, before?.["phx_ref"]]);
   });
 
-  it("changes nothing where the function throws, ends it, or gives no meta", () => {
+  it("changes nothing if the function throws, untracks, or returns no meta", () => {
     const shard = alone();
     const owner = shard.track("ann", "room", { n: 1 });
     const { tracker } = shard;
@@ -177,7 +177,7 @@ describe("A tracker", () => {
     assert.deepEqual(shard.keys(), []);
   });
 
-  it("tracks for nobody who has ended, nor for what never lived", () => {
+  it("refuses owners that have ended, and objects that never were owners", () => {
     const shard = alone();
     const ended = {};
     shard.ended.add(ended);
@@ -190,7 +190,7 @@ describe("A tracker", () => {
     assert.equal(shard.tracked, 0);
   });
 
-  it("takes no topic, key or meta but what each must be, and keeps nothing of a refused one", () => {
+  it("requires a valid topic, key and meta, and keeps nothing of a refused one", () => {
     const shard = alone({ maxBytes: 300 });
     const refused = { code: "SIM_ERR_PRESENCE" };
     const track = (topic: unknown, key: unknown, meta: unknown) => () =>
@@ -206,7 +206,7 @@ describe("A tracker", () => {
     assert.deepEqual([shard.keys(), shard.tracked], [[], 0]);
   });
 
-  it("takes any key where it is told to, and harms nobody by it", async () => {
+  it("accepts any key if told to, without harm", async () => {
     const shard = alone({ keys: "any" });
     const keys = ["__proto__", "constructor", "10", "9", ""];
     for (const key of keys) shard.track(key);
@@ -217,7 +217,7 @@ describe("A tracker", () => {
     assert.equal(({} as { metas?: unknown }).metas, undefined);
   });
 
-  it("tells nobody where nobody listens", async () => {
+  it("announces nothing if nobody has subscribed", async () => {
     const shard = alone();
     shard.subscribers = 0;
     shard.track("ann");
@@ -228,7 +228,7 @@ describe("A tracker", () => {
 });
 
 describe("Announcements", () => {
-  it("of a topic are one diff beyond 32 in one turn of the loop, and begin anew with the next", async () => {
+  it("of a topic are one diff beyond 32 in one turn of the loop, and are separate again in the next", async () => {
     const shard = alone();
     const owners = Array.from({ length: 40 }, (_, at) => shard.track(`k${at}`));
     shard.track("elsewhere", "hall");
@@ -236,7 +236,7 @@ describe("Announcements", () => {
     await turn();
     const heard = shard.taken();
     assert.deepEqual(heard.slice(0, 2), ["room +k0", "room +k1"]);
-    // Of those that came and went within the turn nobody hears.
+    // Presences that joined and left within the turn are not announced.
     assert.deepEqual(heard.slice(31), ["room +k31", "hall +elsewhere", "room +k32 +k33"]);
     for (const owner of owners) shard.tracker.ended(owner);
     await turn();
@@ -244,7 +244,7 @@ describe("Announcements", () => {
     assert.deepEqual(shard.keys(), []);
   });
 
-  it("that were gathered go out though nobody listened for a while", async () => {
+  it("that were merged are sent even if nobody was subscribed for a while", async () => {
     const shard = alone();
     const owners = Array.from({ length: 33 }, (_, at) => shard.track(`k${at}`));
     void shard.tracker.list("room");
@@ -255,7 +255,7 @@ describe("Announcements", () => {
     assert.equal(shard.taken().at(-1), "room +k32 -k0");
   });
 
-  it("are sent as the definition says, where it says", async () => {
+  it("are sent by dispatch, if it is defined", async () => {
     const shard = alone({
       dispatch(topic, { joins, leaves }, send) {
         const came = Object.keys(joins);
@@ -278,7 +278,7 @@ describe("Announcements", () => {
 });
 
 describe("Telemetry", () => {
-  it("hears of diffs, of fetches that failed, and of replicas that come and go", async (t) => {
+  it("reports diffs, failed fetches, and replicas that come and go", async (t) => {
     const heard: unknown[] = [];
     for (const name of ["presence_diff", "presence_fetch_failed", "presence_replica"]) {
       const take = (event: unknown): void => void heard.push([name, event]);
@@ -319,7 +319,7 @@ describe("A fetch", () => {
     assert.deepEqual([joins["ann"]?.["user"], leaves["ann"]?.["user"]], ["ANN", "ANN"]);
   });
 
-  it("is not called for a side that is empty, nor where nobody listens", async () => {
+  it("is not called for an empty side, or if nobody has subscribed", async () => {
     const asked: string[] = [];
     const shard = alone({
       fetch: (topic, presences) => {
@@ -366,7 +366,7 @@ describe("A fetch", () => {
     });
   });
 
-  it("that is at work holds up no tracking, and a list is its own", async () => {
+  it("that is pending delays no tracking, and lists have fetches of their own", async () => {
     const shard = alone({ fetch: async (_topic, presences) => presences });
     const owner = shard.track("ann");
     shard.tracker.untrack(owner, "room", "ann");
@@ -378,7 +378,7 @@ describe("A fetch", () => {
     assert.deepEqual(shard.taken(), ["room +ann", "room -ann", "room +bob"]);
   });
 
-  it("has what comes while many are at work gathered into one diff", async () => {
+  it("merges the diffs that arise while many fetches are pending", async () => {
     const gates: Deferred<void>[] = [];
     const shard = alone({
       fetch: async (_topic, presences) => {
@@ -395,7 +395,7 @@ describe("A fetch", () => {
     }
     await turn();
     assert.equal(gates.length, 32);
-    // Of one that came and went unseen there is nothing to tell; who was told goes.
+    // A presence that joined and left unseen is not announced; one that was announced leaves.
     shard.tracker.ended(owners[39] as object);
     shard.tracker.ended(owners[0] as object);
     shard.track("late");
@@ -410,7 +410,7 @@ describe("A fetch", () => {
     assert.equal(heard.at(-1), "room +k32 +k33 +k34 +k35 +k36 +k37 +k38 +late -k0");
   });
 
-  it("still tells who subscribes while a diff waits that it is no longer so", async () => {
+  it("is followed by the leave, even for clients that subscribe while the join waits", async () => {
     const gate = new Deferred<Presences>();
     const shard = alone({
       fetch: (_topic, presences) => (presences["ann"] ? gate.promise : presences),
@@ -443,7 +443,7 @@ describe("A fetch", () => {
     [
       "gives nothing",
       () => undefined as never,
-      /must give an object of entries by key, got undefined/,
+      /must return an object of entries by key, got undefined/,
     ],
     [
       "gives entries without metas",
@@ -460,7 +460,7 @@ describe("A fetch", () => {
       /half way/,
     ],
   ] as const satisfies readonly (readonly [string, FetchOf, RegExp])[]) {
-    it(`that ${how} costs its own diff what it would have added, and is logged`, async () => {
+    it(`that ${how} leaves its own diff without its result, and is logged`, async () => {
       let isBroken = true;
       const shard = alone({
         fetch: (topic, presences) =>
@@ -494,7 +494,7 @@ describe("A fetch", () => {
     await assert.rejects(async () => bad.tracker.list("room"), { code: "SIM_ERR_BAD_RESULT" });
   });
 
-  it("that does not settle in time costs the same, and what waits behind it goes on", async (t) => {
+  it("that does not settle in time has the same effect, and what waits behind it goes on", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const shard = alone({
       fetchTimeoutMs: 500,
@@ -515,7 +515,7 @@ describe("A fetch", () => {
 });
 
 describe("handleMetas", () => {
-  it("is told of each diff after its broadcast, and of who is there then", async () => {
+  it("is called with each diff after its broadcast, and with the presences after it", async () => {
     const told: unknown[] = [];
     const shard: PresenceShard = alone({
       init: () => 0,
@@ -548,7 +548,7 @@ describe("handleMetas", () => {
     ]);
   });
 
-  it("is told where nobody listens, too", async () => {
+  it("is called even if nobody has subscribed", async () => {
     const told: string[] = [];
     const shard = alone({ init: () => null, handleMetas: (topic) => void told.push(topic) });
     shard.subscribers = 0;
@@ -557,7 +557,7 @@ describe("handleMetas", () => {
     assert.deepEqual([told, shard.diffs], [["room"], []]);
   });
 
-  it("may track, and is told of that in its turn", async () => {
+  it("may track, and is called with that in its turn", async () => {
     const states: unknown[] = [];
     const shard: PresenceShard = alone({
       init: () => "",
@@ -577,7 +577,7 @@ describe("handleMetas", () => {
     assert.deepEqual(states, ["", "ann.", "ann.shadow."]);
   });
 
-  it("that throws costs itself only, and is logged", async () => {
+  it("affects nothing else if it throws, which is logged", async () => {
     const states: unknown[] = [];
     const shard = alone({
       init: () => 1,
@@ -602,7 +602,7 @@ function row(topic: string, key: string, dot = 1): Row {
 }
 
 describe("Owners", () => {
-  it("have one presence, or several, and give them back once they end", () => {
+  it("have one presence or several, and return them when they end", () => {
     const owners = new Owners();
     const [ann, bob] = [{}, {}];
     const rows = [row("room", "a"), row("room", "b"), row("hall", "a")];
@@ -617,7 +617,7 @@ describe("Owners", () => {
     assert.equal(owners.take(bob).length, 1);
   });
 
-  it("have the later of two rows in one place", () => {
+  it("keep the later of two rows for the same key", () => {
     const owners = new Owners();
     const ann = {};
     for (const count of [1, 2]) {
@@ -637,7 +637,7 @@ describe("Owners", () => {
     );
   });
 
-  it("forget what is taken from them one by one", () => {
+  it("forget presences that are removed one by one", () => {
     const owners = new Owners();
     const ann = {};
     const rows = [row("room", "a"), row("room", "b")];
@@ -650,7 +650,7 @@ describe("Owners", () => {
     assert.equal(owners.take(ann).length, 1, "another row of the same place was taken for it");
   });
 
-  it("tell apart topics and keys that together read the same", () => {
+  it("distinguish topics and keys that are equal when joined", () => {
     const owners = new Owners();
     const ann = {};
     owners.set(ann, row("room:1", "0"));

@@ -11,7 +11,7 @@ import type { Frame } from "../../src/protocol/serializer.ts";
 const HEADROOM = 8;
 const HI = new Uint8Array(Buffer.from("hi"));
 
-/** Gives the bytes that are written here as hex and text in quotes. */
+/** Returns bytes that are written as hex, and as text in quotes. */
 function literal(text: string): Uint8Array {
   const parts = text.match(/"[^"]*"|[0-9a-f]{2}/g) ?? [];
   return new Uint8Array(
@@ -28,12 +28,12 @@ function plain(frame: Frame): Uint8Array {
   return new Uint8Array(frame);
 }
 
-/** Writes a reply without a payload. */
+/** Encodes a reply without a payload. */
 function reply(joinRef: string, ref: unknown): Uint8Array {
   return plain(binaryReply(joinRef, ref, '"t"', "ok", new Uint8Array(0)));
 }
 
-/** The error of a part that has one byte too many. */
+/** The error for a part that is one byte too long. */
 function refused(name: string): object {
   return {
     code: "SIM_ERR_PAYLOAD",
@@ -47,7 +47,7 @@ function broadcast(topic: string, event: string, payload: unknown): Uint8Array {
   return new Uint8Array(encoder.bytes.subarray(HEADROOM, encoder.length));
 }
 
-/** Writes a client's frame, apart from the code that is tested. */
+/** Encodes a client's frame, independently of the tested code. */
 function clientFrame(
   parts: readonly [joinRef: string, ref: string, topic: string, event: string],
   payload: Uint8Array,
@@ -58,7 +58,7 @@ function clientFrame(
 }
 
 describe("a binary frame of version 2, from the client", () => {
-  it("decodes join_ref, ref, topic, event and the bytes behind them", () => {
+  it("decodes join_ref, ref, topic, event and the bytes after them", () => {
     const frame = literal('00 01 01 06 03 "1" "2" "room:1" "bin" 00 ff 80');
     assert.deepEqual(decodeBinary(frame), {
       joinRef: "1",
@@ -69,7 +69,7 @@ describe("a binary frame of version 2, from the client", () => {
     });
   });
 
-  it("decodes parts without bytes as empty text, and an empty payload", () => {
+  it("decodes empty parts as empty strings, and an empty payload", () => {
     assert.deepEqual(decodeBinary(literal('00 00 00 06 00 "room:1"')), {
       joinRef: "",
       ref: "",
@@ -80,7 +80,7 @@ describe("a binary frame of version 2, from the client", () => {
     assert.equal(decodeBinary(literal("00 00 00 00 00"))?.topic, "");
   });
 
-  it("copies the payload, whichever view the frame came in", () => {
+  it("copies the payload, whatever view the frame is in", () => {
     const whole = Buffer.concat([Buffer.from("xxx"), literal('00 00 00 01 01 "t" "e" 07 08')]);
     const frame = whole.subarray(3);
     const payload = decodeBinary(frame)?.payload;
@@ -91,10 +91,10 @@ describe("a binary frame of version 2, from the client", () => {
     assert.equal(payload.buffer.byteLength, 2);
   });
 
-  it("counts bytes, not letters", () => {
+  it("counts bytes, not characters", () => {
     const message = decodeBinary(literal('00 00 00 09 06 "räum:1é" "ev🙂" 01'));
     assert.deepEqual([message?.topic, message?.event], ["räum:1é", "ev🙂"]);
-    // One byte less cuts the topic's last letter in two.
+    // One byte less splits the topic's last character.
     assert.equal(decodeBinary(literal('00 00 00 08 06 "räum:1é" "ev🙂" 01')), undefined);
   });
 
@@ -105,7 +105,7 @@ describe("a binary frame of version 2, from the client", () => {
     for (const frame of malformed) assert.equal(decodeBinary(literal(frame)), undefined, frame);
   });
 
-  it("refuses refs and topics that are no UTF-8; such an event matches nothing", () => {
+  it("refuses refs and topics that are not UTF-8; such an event matches nothing", () => {
     for (const parts of ["01 00 01 01 ff", "00 01 01 01 ff", "00 00 02 01 c3"]) {
       assert.equal(decodeBinary(literal(`00 ${parts} "te"`)), undefined, parts);
     }
@@ -113,7 +113,7 @@ describe("a binary frame of version 2, from the client", () => {
     assert.equal(decodeBinary(literal('00 00 00 03 01 "\ufffd" "e"'))?.topic, "\ufffd");
   });
 
-  it("decodes every frame that can be written", () => {
+  it("decodes every frame that can be encoded", () => {
     const part = fc
       .string({ unit: "grapheme", maxLength: 20 })
       .filter((text) => Buffer.byteLength(text) <= 255);
@@ -127,7 +127,7 @@ describe("a binary frame of version 2, from the client", () => {
     );
   });
 
-  it("never throws, whatever the bytes are", () => {
+  it("never throws, whatever the bytes", () => {
     const small = fc.integer({ min: 0, max: 12 });
     const almost = fc
       .tuple(small, small, small, small, fc.uint8Array({ maxLength: 48 }))
@@ -162,7 +162,7 @@ describe("a binary frame of version 2, to the client", () => {
     assert.deepEqual(broadcast("room:1", "bin", HI), literal('02 06 03 "room:1" "bin" "hi"'));
   });
 
-  it("takes bytes in every form, and the view's part of a buffer only", () => {
+  it("accepts bytes in every form, and only the view's part of a buffer", () => {
     const { buffer } = Uint8Array.of(0, 104, 105, 0);
     const forms = [HI, Buffer.from("hi"), HI.slice().buffer, new Uint8Array(buffer, 1, 2)];
     for (const form of forms) {
@@ -174,7 +174,7 @@ describe("a binary frame of version 2, to the client", () => {
     }
   });
 
-  it("has no bytes for refs that are null, and text for those that are none", () => {
+  it("has no bytes for refs that are null, and converts other refs to text", () => {
     assert.deepEqual(reply("null", null), literal('01 00 00 01 02 "tok"'));
     assert.deepEqual(reply("7", 1.5), literal('01 01 03 01 02 "7" "1.5" "tok"'));
     assert.deepEqual(reply("true", false), literal('01 04 05 01 02 "true" "false" "tok"'));
@@ -188,7 +188,7 @@ describe("a binary frame of version 2, to the client", () => {
     }
   });
 
-  it("has the topic as text, not as it stands in JSON", () => {
+  it("has the topic as plain text, not as JSON", () => {
     const topic = 'a"b\\c\né';
     const bytes = Buffer.from(topic).toString("hex");
     assert.deepEqual(broadcast(topic, '"', HI), literal(`02 08 01 ${bytes} 22 "hi"`));
@@ -196,7 +196,7 @@ describe("a binary frame of version 2, to the client", () => {
     assert.deepEqual(plain(push), literal(`00 00 08 01 ${bytes} 0a "hi"`));
   });
 
-  it("refuses parts of more than 255 bytes, and takes those of just 255", () => {
+  it("refuses parts of more than 255 bytes, and accepts those of 255", () => {
     const most = "é".repeat(127) + "x";
     const more = "é".repeat(128);
     assert.equal(broadcast(most, most, HI).length, 3 + 255 + 255 + 2);
@@ -213,7 +213,7 @@ describe("a binary frame of version 2, to the client", () => {
     });
   });
 
-  it("is what a client reads, whatever its parts are", () => {
+  it("is decoded by a client, whatever its parts", () => {
     const part = fc
       .string({ unit: "grapheme", maxLength: 20 })
       .filter((text) => Buffer.byteLength(text) <= 255);
@@ -222,7 +222,7 @@ describe("a binary frame of version 2, to the client", () => {
         const frame = plain(
           jsonV2.reply(JSON.stringify(joinRef), ref, JSON.stringify(topic), status, bytes),
         );
-        // A reply differs from a client's frame in its kind only.
+        // A reply differs from a client's frame only in its kind.
         assert.equal(frame[0], 1);
         frame[0] = 0;
         const message = { joinRef, ref, topic, event: status, payload: new Uint8Array(bytes) };

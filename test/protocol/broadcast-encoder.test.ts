@@ -7,7 +7,7 @@ import { BroadcastEncoder, topicName } from "../../src/protocol/broadcast-encode
 
 const HEADROOM = 8;
 
-/** What an encoder holds, by its own offsets. */
+/** The parts in an encoder's buffer, by its own offsets. */
 function partsOf(
   encoder: BroadcastEncoder,
 ): Record<"frame" | "topic" | "event" | "payload", string> {
@@ -28,7 +28,7 @@ function encoded(topic: string, event: string, payload: unknown): ReturnType<typ
 }
 
 describe("the encoder of broadcasts", () => {
-  it("writes the frame of version 2 behind its headroom, and says where the parts are", () => {
+  it("writes the frame of version 2 after its headroom, and reports where the parts are", () => {
     assert.deepEqual(encoded("room:1", "new_msg", { body: "hi" }), {
       frame: '[null,null,"room:1","new_msg",{"body":"hi"}]',
       topic: "room:1",
@@ -37,7 +37,7 @@ describe("the encoder of broadcasts", () => {
     });
   });
 
-  it("counts bytes, not letters", () => {
+  it("counts bytes, not characters", () => {
     assert.deepEqual(encoded("räum:€", "nächricht🙂", { ключ: "日本" }), {
       frame: '[null,null,"räum:€","nächricht🙂",{"ключ":"日本"}]',
       topic: "räum:€",
@@ -46,7 +46,7 @@ describe("the encoder of broadcasts", () => {
     });
   });
 
-  it("gives topic and event as they stand in the frame, escapes and all", () => {
+  it("has topic and event as they are in the frame, including escapes", () => {
     assert.deepEqual(encoded('a"b\\c\n', "\u0001\ud800", {}), {
       frame: '[null,null,"a\\"b\\\\c\\n","\\u0001\\ud800",{}]',
       topic: 'a\\"b\\\\c\\n',
@@ -55,11 +55,11 @@ describe("the encoder of broadcasts", () => {
     });
   });
 
-  it("has room for an empty topic and an empty event", () => {
+  it("accepts an empty topic and an empty event", () => {
     assert.equal(encoded("", "", {}).frame, '[null,null,"","",{}]');
   });
 
-  it("is right for any broadcast, whatever was encoded before", () => {
+  it("is correct for any broadcast, whatever was encoded before", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
     const text = fc.string({ unit: "binary", maxLength: 12 });
     fc.assert(
@@ -80,7 +80,7 @@ describe("the encoder of broadcasts", () => {
     );
   });
 
-  it("refuses payloads that are no objects", () => {
+  it("refuses payloads that are not objects", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
     const refused = (payload: unknown, got: string): void =>
       assert.throws(() => encoder.encode(topicName("t"), "e", payload), {
@@ -106,7 +106,7 @@ describe("the encoder of broadcasts", () => {
     }
   });
 
-  it("refuses an event that is no string", () => {
+  it("refuses an event that is not a string", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
     for (const event of [undefined, null, 5, {}]) {
       assert.throws(() => encoder.encode(topicName("t"), event as never, {}), {
@@ -127,7 +127,7 @@ describe("the encoder of broadcasts", () => {
     assert.equal(partsOf(encoder).payload, `{"large":"${large}"}`);
   });
 
-  it("lets go of a very large buffer with the next small broadcast", () => {
+  it("releases a very large buffer with the next small broadcast", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
     encoder.encode(topicName("t"), "e", { large: "x".repeat(2_000_000) });
     assert.ok(encoder.bytes.length > 2_000_000);
@@ -136,7 +136,7 @@ describe("the encoder of broadcasts", () => {
     assert.equal(partsOf(encoder).frame, '[null,null,"t","e",{"n":1}]');
   });
 
-  it("puts text behind the frame, and keeps the frame, whatever the buffer's length is", () => {
+  it("appends text after the frame, and keeps the frame, whatever the buffer's length", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
     for (const bytes of [10, 5_400, 16_000, 400_000, 2_000_000, 6_000, 10]) {
       encoder.encode(topicName("t"), "e", { large: "x".repeat(bytes) });
@@ -147,7 +147,7 @@ describe("the encoder of broadcasts", () => {
     }
   });
 
-  it("bounds the names that it keeps, and stays right when it forgets them", () => {
+  it("bounds the names that it caches, and stays correct when it drops them", () => {
     const encoder = new BroadcastEncoder(HEADROOM);
     for (let n = 0; n < 3_000; n += 1) {
       encoder.encode(topicName("t"), `ö${n}`, {});

@@ -1,5 +1,5 @@
 /**
- * Serializers of a user's own: what they are given, and what becomes of what they give.
+ * Users' own serializers: what they get, and what is done with their results.
  *
  * Runs on: the test's thread.
  */
@@ -16,7 +16,7 @@ import { negotiate, serializersOf } from "../../src/protocol/version.ts";
 import { channel, turn, World } from "../support/world.ts";
 import type { WorldClient } from "../support/world.ts";
 
-/** Words apart by spaces: join_ref, ref, topic, event, and the payload as JSON. `-` is null. */
+/** Words separated by spaces: join_ref, ref, topic, event, and the payload as JSON. `-` is null. */
 function words(more: Partial<SerializerCallbacks> = {}): Serializer {
   return defineSerializer({
     decode(frame) {
@@ -43,7 +43,7 @@ function written({ joinRef, ref, topic, event, payload }: ServerMessage): string
   return [joinRef ?? "-", ref ?? "-", topic, event, JSON.stringify(payload)].join(" ");
 }
 
-/** Words, but for messages of some events. */
+/** Words, except for messages with some events. */
 function failing(...events: readonly string[]): Serializer {
   return words({
     encode(message) {
@@ -83,8 +83,8 @@ function joined(world: World, serializer: Serializer, topic = "room:1"): WorldCl
   return client;
 }
 
-describe("a serializer of the user's own", () => {
-  it("reads and writes what goes between a client and its channels", () => {
+describe("a user's own serializer", () => {
+  it("decodes and encodes everything between a client and its channels", () => {
     const client = joined(makeWorld(), words());
     assert.deepEqual(client.asked('11 2 room:1 echo {"a":1}', "11 3 room:1 push {}"), [
       '11 2 room:1 phx_reply {"status":"ok","response":{"a":1}}',
@@ -105,7 +105,7 @@ describe("a serializer of the user's own", () => {
     ]);
   });
 
-  it("may write binary frames, and reads them", () => {
+  it("may encode binary frames, and decodes them", () => {
     const bytes = words({ encode: (message) => Buffer.from(written(message)) });
     const client = makeWorld().connect({ serializer: bytes });
     client.sendHex(Buffer.from("11 1 room:1 phx_join {}").toString("hex"));
@@ -118,7 +118,7 @@ describe("a serializer of the user's own", () => {
     assert.equal(client.taken().at(-1), `hex ${closed}`);
   });
 
-  it("writes a broadcast once for all of a topic, beside clients of other versions", () => {
+  it("encodes a broadcast once for all of a topic, next to clients on other versions", () => {
     let count = 0;
     const counting = words({
       fastlane(message) {
@@ -139,14 +139,14 @@ describe("a serializer of the user's own", () => {
     assert.deepEqual(one.taken(), ['fast - - room:1 shout {"n":3}']);
   });
 
-  it("is asked to encode a broadcast where it has no fastlane", () => {
+  it("is asked to encode a broadcast if it has no fastlane", () => {
     const world = makeWorld();
     const client = joined(world, words());
     world.member.broadcast("room:1", "said", { text: 'hé"' });
     assert.deepEqual(client.taken(), ['- - room:1 said {"text":"hé\\""}']);
   });
 
-  it("is given bytes as they are, where another version may have no form for them", () => {
+  it("gets bytes unchanged, even if another version cannot represent them", () => {
     const seen: unknown[] = [];
     const world = makeWorld();
     const client = joined(
@@ -163,7 +163,7 @@ describe("a serializer of the user's own", () => {
     assert.deepEqual(client.taken(), ["bytes"]);
   });
 
-  it("serves channels that intercept, and those with a queue", () => {
+  it("works with channels that intercept, and those with a queue", () => {
     const world = makeWorld();
     const client = joined(world, words());
     client.send("11 2 room:1 secret {}");
@@ -176,7 +176,7 @@ describe("a serializer of the user's own", () => {
     assert.deepEqual(slow.taken(), ['- - latest:1 shout {"n":2}']);
   });
 
-  it("is published natively, or sent one by one where there is no such thing", () => {
+  it("is published natively, or sent one by one on other transports", () => {
     const world = makeWorld();
     const serializer = words();
     const native = joined(world, serializer);
@@ -192,7 +192,7 @@ describe("a serializer of the user's own", () => {
     );
   });
 
-  it("may broadcast itself, and changes nothing of what others get", () => {
+  it("may broadcast itself, without affecting what others get", () => {
     let isFirst = true;
     const world = makeWorld();
     const meddling = words({
@@ -209,7 +209,7 @@ describe("a serializer of the user's own", () => {
     for (const client of clients) assert.deepEqual(client.taken(), ['- - room:1 said {"n":1}']);
   });
 
-  it("costs its subscribers a broadcast that it cannot write, and tells them", () => {
+  it("that cannot encode a broadcast leaves it out for its subscribers, and they are told", () => {
     const world = makeWorld();
     const broken = words({
       fastlane() {
@@ -224,7 +224,7 @@ describe("a serializer of the user's own", () => {
     assert.match(world.lastError(), /could not write a broadcast: Error: no form$/);
   });
 
-  it("does not end the channel whose own callback broadcasts what it cannot write, under its feet", async () => {
+  it("that cannot encode a broadcast does not end the channel during the callback that broadcasts it", async () => {
     const broken = words({
       fastlane() {
         throw new Error("no form");
@@ -236,7 +236,7 @@ describe("a serializer of the user's own", () => {
     assert.deepEqual(client.taken(), ['11 11 room:1 phx_error {"reason":"missed broadcasts"}']);
   });
 
-  it("closes its connection with 1011 by what it cannot read, and no other", () => {
+  it("that cannot decode a frame closes its connection with 1011, and no other", () => {
     for (const frame of ["malformed", "11 2 room:1 echo {"]) {
       const world = makeWorld();
       const client = joined(world, words());
@@ -247,7 +247,7 @@ describe("a serializer of the user's own", () => {
     }
   });
 
-  it("closes its connection with 1011 where it cannot write what must be told", () => {
+  it("that cannot encode an answer closes its connection with 1011", () => {
     for (const [event, frame] of [
       ["phx_close", "11 2 room:1 phx_leave {}"],
       ["phx_error", "11 2 room:1 boom {}"],
@@ -265,7 +265,7 @@ describe("a serializer of the user's own", () => {
     assert.equal(client.socket.allChannels().length, 0);
   });
 
-  it("crashes the channel whose push it cannot write", () => {
+  it("that cannot encode a push crashes the channel", () => {
     const world = makeWorld();
     const client = joined(
       world,
@@ -281,7 +281,7 @@ describe("a serializer of the user's own", () => {
     assert.equal(world.lastError(), "encode must return a string or a Uint8Array, got number");
   });
 
-  it("wants functions", () => {
+  it("must have functions", () => {
     const right = { decode: () => undefined, encode: () => "" };
     for (const name of ["decode", "encode", "fastlane"]) {
       assert.throws(() => defineSerializer({ ...right, [name]: 7 }), {
@@ -300,7 +300,7 @@ function refused(list: unknown, message: string): void {
 }
 
 describe("a list of serializers", () => {
-  it("gives the first whose requirement matches", () => {
+  it("returns the first whose requirement matches", () => {
     const [mine, other] = [words(), words()];
     const list = serializersOf("serializers", [
       { serializer: mine, version: ">= 2.0.5 and < 4.0.0" },
@@ -314,7 +314,7 @@ describe("a list of serializers", () => {
     assert.equal(negotiate(undefined, list), undefined);
   });
 
-  it("wants serializers, and requirements of versions", () => {
+  it("must contain serializers, and requirements of versions", () => {
     const form = "serializers of /socket must be a list of { serializer, version }";
     refused({}, `${form}, got object`);
     refused([], `${form}, got array`);

@@ -5,13 +5,13 @@ import { describe, it } from "node:test";
 import { jsonOf, objectJson } from "../../src/protocol/json-text.ts";
 
 describe("JSON for frames", () => {
-  it("is what JSON writes, and {} for nothing at all", () => {
+  it("is written by JSON.stringify, and {} for undefined", () => {
     assert.equal(jsonOf(undefined), "{}");
     assert.equal(jsonOf(null), "null");
     assert.equal(jsonOf({ a: [1, "é"] }), '{"a":[1,"é"]}');
   });
 
-  it("is refused where JSON has no form for it, with what it said as cause", () => {
+  it("is refused if the value cannot be written, with the error as cause", () => {
     assert.throws(
       () => jsonOf({ n: 1n }),
       (error: unknown) => {
@@ -26,7 +26,7 @@ describe("JSON for frames", () => {
     });
   });
 
-  it("of an object is refused for what is no object, or is not written as one", () => {
+  it("of an object is refused for anything else, or if it is not written as an object", () => {
     assert.equal(objectJson({}), "{}");
     assert.equal(objectJson(new Map([[1, 2]])), "{}");
     assert.throws(() => objectJson([]), { message: "payload must be an object, got array" });
@@ -39,7 +39,7 @@ describe("JSON for frames", () => {
     assert.throws(() => objectJson({ toJSON: () => null }), { code: "SIM_ERR_PAYLOAD" });
   });
 
-  it("says what a value is", () => {
+  it("reports the kind of a value", () => {
     const kinds = [null, [], {}, "", 0, undefined].map(kindOf);
     assert.deepEqual(kinds, ["null", "array", "object", "string", "number", "undefined"]);
   });

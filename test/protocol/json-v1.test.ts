@@ -14,13 +14,13 @@ describe("version 1, from the client", () => {
     );
   });
 
-  it("takes a join_ref where there is one, and keys that it does not know", () => {
+  it("accepts a join_ref if there is one, and unknown keys", () => {
     const frame = '{"topic":"t","event":"e","payload":1,"ref":null,"join_ref":7,"more":[]}';
     const message = { joinRef: 7, ref: null, topic: "t", event: "e", payload: 1 };
     assert.deepEqual(jsonV1.decode(frame), message);
   });
 
-  it("wants each key to be there, null or not", () => {
+  it("requires each key, which may be null", () => {
     const whole = { topic: "t", event: "e", payload: {}, ref: "1" };
     for (const key of Object.keys(whole)) {
       const without = Object.fromEntries(Object.entries(whole).filter(([name]) => name !== key));
@@ -29,7 +29,7 @@ describe("version 1, from the client", () => {
     }
   });
 
-  it("refuses what is no object, and joins of topics that have no text", () => {
+  it("refuses anything but an object, and joins whose topic is not a string", () => {
     const frames = ["", "nope", "null", "1", '"x"', "[]", '["1","2","t","e",{}]', "{"];
     frames.push('{"topic":{},"event":"phx_join","payload":{},"ref":"1"}');
     frames.push('{"topic":[null],"event":"phx_join","payload":{},"ref":"1"}');
@@ -40,7 +40,7 @@ describe("version 1, from the client", () => {
     for (const frame of frames) assert.equal(jsonV1.decode(frame), undefined, frame);
   });
 
-  it("does not mind a binary frame, if it is UTF-8", () => {
+  it("accepts a binary frame if it is UTF-8", () => {
     const frame = '{"topic":"räum:1","event":"e","payload":{},"ref":"1"}';
     const message = { joinRef: null, ref: "1", topic: "räum:1", event: "e", payload: {} };
     assert.deepEqual(jsonV1.decodeBytes(Buffer.from(frame)), message);
@@ -98,7 +98,7 @@ describe("version 1, to the client", () => {
     );
   });
 
-  it("refuses bytes, which it has no form for", () => {
+  it("refuses bytes, which it cannot represent", () => {
     const refused = {
       code: "SIM_ERR_PAYLOAD",
       message: "payload must be a JSON value for a client on protocol version 1, got bytes",
@@ -109,7 +109,7 @@ describe("version 1, to the client", () => {
     }
   });
 
-  it("writes an end, whose ref is the join's join_ref where it had one", () => {
+  it("writes an end, whose ref is the join's join_ref, if it had one", () => {
     assert.equal(
       jsonV1.end("null", '"room:1"', "phx_close", {}),
       '{"topic":"room:1","event":"phx_close","payload":{},"ref":null}',

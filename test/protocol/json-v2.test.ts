@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { refJson, type Frame } from "../../src/protocol/serializer.ts";
 
-/** Writes every other than ASCII character as an escape. */
+/** Writes every non-ASCII character as an escape. */
 function escaped(json: string): string {
   return json.replaceAll(
     /[^ -~]/g,
@@ -18,7 +18,7 @@ function nested(depth: number): string {
   return "[".repeat(depth) + "]".repeat(depth);
 }
 
-/** True where all strings of a JSON text are text, by another way than the decoder's. */
+/** Reports whether all strings of a JSON text are well-formed, in another way than the decoder. */
 function isWhole(json: string): boolean {
   let whole = true;
   JSON.parse(json, (key, value: unknown) => {
@@ -52,7 +52,7 @@ describe("version 2 in JSON, from the client", () => {
     });
   });
 
-  it("takes refs and payloads of every JSON kind as they are", () => {
+  it("decodes refs and payloads of every JSON kind unchanged", () => {
     for (const value of [null, 0, -1.5, "", "é\u0000", true, [1, [2]], { a: { b: 1 } }]) {
       const frame = JSON.stringify([value, value, "t", "e", value]);
       const message = { joinRef: value, ref: value, topic: "t", event: "e", payload: value };
@@ -60,7 +60,7 @@ describe("version 2 in JSON, from the client", () => {
     }
   });
 
-  it("takes topics and events that are no strings, but no objects as topics", () => {
+  it("accepts topics and events that are not strings, but not objects as topics", () => {
     assert.equal(jsonV2.decode('[null,"1",7,false,{}]')?.topic, 7);
     assert.equal(jsonV2.decode('[null,"1",7,false,{}]')?.event, false);
     assert.equal(jsonV2.decode('[null,"1",null,{"a":1},{}]')?.topic, null);
@@ -75,7 +75,7 @@ describe("version 2 in JSON, from the client", () => {
     }
   });
 
-  it("refuses halves of surrogate pairs, which are no text, wherever they are escaped", () => {
+  it("refuses lone surrogates, wherever they are escaped", () => {
     const whole = [
       "\\ud83c\\udf89",
       "\\\\ud800",
@@ -104,7 +104,7 @@ describe("version 2 in JSON, from the client", () => {
     }
   });
 
-  it("takes payloads at any depth, and refs and topics as far as they can be written again", () => {
+  it("accepts payloads at any depth, and refs and topics as deep as they can be written again", () => {
     assert.ok(jsonV2.decode(`["1","2","t","e",${nested(100_000)}]`));
     assert.ok(jsonV2.decode(`[${nested(2_000)},${nested(2_000)},${nested(2_000)},"e",{}]`));
     for (const depth of [2_049, 100_000]) {
@@ -115,17 +115,17 @@ describe("version 2 in JSON, from the client", () => {
     }
   });
 
-  it("lets more than five elements pass", () => {
+  it("accepts more than five elements", () => {
     assert.equal(jsonV2.decode('["1","2","t","e",{"n":1},"more",6]')?.event, "e");
   });
 
-  it("refuses what is no array of five", () => {
+  it("refuses anything but an array of at least five", () => {
     const frames = ["", " ", "nope", "null", "1", '"x"', "{}", "[]", '["1","2","t","e"]'];
     frames.push('{"topic":"t","event":"e","payload":{},"ref":"1"}', '["1","2","t","e",{}', "[1,]");
     for (const frame of frames) assert.equal(jsonV2.decode(frame), undefined, frame);
   });
 
-  it("agrees with JSON.parse on any text but halves of surrogate pairs", () => {
+  it("agrees with JSON.parse on any text except lone surrogates", () => {
     const strings = fc.string({ unit: "binary" });
     const part = fc.oneof(fc.jsonValue({ stringUnit: "binary" }), strings);
     const frames = fc.oneof(
@@ -198,7 +198,7 @@ describe("version 2 in JSON, to the client", () => {
     );
   });
 
-  it("refuses what JSON has no form for", () => {
+  it("refuses values that JSON cannot represent", () => {
     const loop: Record<string, unknown> = {};
     loop["self"] = loop;
     for (const value of [loop, 1n, () => {}, Symbol("s"), { n: 1n }, { toJSON: () => undefined }]) {
@@ -209,7 +209,7 @@ describe("version 2 in JSON, to the client", () => {
     }
   });
 
-  it("gives back every ref that a client may send", () => {
+  it("returns every ref that a client may send unchanged", () => {
     const refs = fc.jsonValue({ maxDepth: 2 });
     fc.assert(
       fc.property(refs, refs, fc.string(), (joinRef, ref, topic) => {

@@ -7,7 +7,7 @@ import { isSameRef } from "../../src/protocol/message.ts";
 import { refJson } from "../../src/protocol/serializer.ts";
 
 describe("refs", () => {
-  it("are the same where they are the same JSON", () => {
+  it("are the same if they are the same JSON", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
         const [aJson, bJson] = [JSON.stringify(a), JSON.stringify(b)];
@@ -25,7 +25,7 @@ describe("refs", () => {
     assert.equal(isSameRef("", null), false);
   });
 
-  it("are written as the JSON they came in", () => {
+  it("are written as the JSON that they came in", () => {
     for (const json of ['"1"', '"12345678901"', '"a\\"b"', '""', '"é"', "1", "null", "true"]) {
       assert.equal(refJson(JSON.parse(json)), json);
     }

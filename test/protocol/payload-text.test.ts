@@ -1,5 +1,5 @@
 /**
- * Payloads as clients wrote them: where they are found in a frame, and where they are not looked for.
+ * Payloads as clients wrote them: where they are found in a frame, and when they are not searched.
  *
  * Runs on: the test's thread.
  */
@@ -12,20 +12,20 @@ import * as fc from "fast-check";
 import { jsonV1 } from "../../src/protocol/json-v1.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 
-/** Gives the text of a frame's payload, as the server asks for it. */
+/** Returns the text of a frame's payload, as the server requests it. */
 function textIn(frame: string): string | undefined {
   const message = jsonV2.decode(frame);
   assert.ok(message, `${frame} is malformed`);
   return jsonV2.payloadText?.(frame, message);
 }
 
-/** A payload of so many levels, and more than 4 096 units. */
+/** A payload of so many levels, and more than 4 096 UTF-16 units. */
 function nested(levels: number): string {
   return `${"[".repeat(levels)}"${"x".repeat(4_096)}"${"]".repeat(levels)}`;
 }
 
 describe("the text of a payload", () => {
-  it("is what stands behind four scalars, to the unit", () => {
+  it("is exactly what follows four scalars", () => {
     for (const [frame, text] of [
       ['["1","2","room:1","e",{"a":1}]', '{"a":1}'],
       ['[null,null,"t","e",[1, 2]]', "[1, 2]"],
@@ -40,7 +40,7 @@ describe("the text of a payload", () => {
     }
   });
 
-  it("begins behind strings that hold quotes, commas and brackets", () => {
+  it("starts after strings that contain quotes, commas and brackets", () => {
     for (const part of [
       '"',
       "\\",
@@ -57,7 +57,7 @@ describe("the text of a payload", () => {
     assert.equal(textIn('["\\u0022,","\\/","\\\\","\\"",{"n":1}]'), '{"n":1}');
   });
 
-  it("has nothing around it, and no line breaks in it", () => {
+  it("has no spaces around it, and no line breaks in it", () => {
     assert.equal(
       textIn(' \t\r\n[ "1" ,\n"2"\t, "t" ,\r"e" , {"a": "b c"} \n] \r\n'),
       '{"a": "b c"}',
@@ -69,7 +69,7 @@ describe("the text of a payload", () => {
     assert.equal(textIn('["1","2","t","e","\\r\\n"]'), '"\\r\\n"');
   });
 
-  it("is not looked for behind more than five elements, or lists and objects as refs", () => {
+  it("is not searched after more than five elements, or after refs that are lists or objects", () => {
     assert.equal(textIn('["1","2","t","e",{"n":1},{"m":2}]'), undefined);
     assert.equal(textIn('["1","2","t","e",{"n":1},null,6]'), undefined);
     assert.equal(textIn('[["1"],"2","t","e",{}]'), undefined);
@@ -78,7 +78,7 @@ describe("the text of a payload", () => {
     assert.equal(textIn('["1","2","t",{},{}]'), undefined);
   });
 
-  it("is not taken where it may be nested deeper than what is written again", () => {
+  it("is not used if it may be nested too deep to be written again", () => {
     assert.equal(textIn(`["1","2","t","e",${nested(2_048)}]`), nested(2_048));
     assert.equal(textIn(`["1","2","t","e",${nested(2_049)}]`), undefined);
     assert.equal(
@@ -89,7 +89,7 @@ describe("the text of a payload", () => {
     assert.equal(textIn(`["1","2","t","e",${flat}]`), flat);
   });
 
-  it("has no place in version 1", () => {
+  it("does not exist in version 1", () => {
     assert.equal(jsonV1.payloadText, undefined);
   });
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import { tryRequirement, tryVersion } from "../../src/protocol/version-requirement.ts";
 
-/** Of a requirement, versions that match and versions that do not. */
+/** A requirement, with versions that match and versions that do not. */
 const CASES: Readonly<Record<string, readonly [matching: string, others: string]>> = {
   "~> 2.0.0": ["2.0.0 2.0.9 2.0.1-rc.1", "1.9.9 2.1.0 2.0.0-rc.1 2.1.0-dev 3.0.0"],
   "~> 2.1.3": ["2.1.3 2.1.10", "2.1.2 2.2.0 2.0.3"],
@@ -46,13 +46,13 @@ describe("a requirement of a version", () => {
     });
   }
 
-  it("is none where it cannot be read", () => {
+  it("is undefined if it cannot be parsed", () => {
     for (const text of NO_REQUIREMENTS) assert.equal(tryRequirement(text), undefined, text);
   });
 });
 
 describe("a version", () => {
-  it("is none where it is not of three numbers, with a pre-release and a build at most", () => {
+  it("is undefined unless it has three numbers, with at most a pre-release and a build", () => {
     for (const text of NO_VERSIONS) assert.equal(tryVersion(text), undefined, text);
     assert.deepEqual(tryVersion("1.2.3-rc.1+7"), { numbers: [1, 2, 3], pre: ["rc", 1] });
   });

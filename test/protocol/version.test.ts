@@ -18,7 +18,7 @@ describe("the version of a client", () => {
     });
   }
 
-  it("is 1.0.0 where the client names none", () => {
+  it("is 1.0.0 if the client sends none", () => {
     assert.equal(negotiate(undefined), jsonV1);
   });
 
@@ -29,7 +29,7 @@ describe("the version of a client", () => {
     });
   }
 
-  it("matches none where the parameter is no string, as with vsn[]=2.0.0", () => {
+  it("matches none if the parameter is not a string, as with vsn[]=2.0.0", () => {
     for (const vsn of [["2.0.0"], { a: "2.0.0" }, null, 2]) {
       assert.equal(negotiate(vsn), undefined);
     }

@@ -7,7 +7,7 @@ import type { ExchangeHandler } from "../../src/pubsub/exchange.ts";
 import { within } from "../support/deadline.ts";
 import { makeExchange, makeExchangeShared, makeMember, send } from "../support/exchange.ts";
 
-/** Notes the texts of records, and lets a test wait for the next one. */
+/** Records the texts of records, and lets a test wait for the next one. */
 class Listener implements ExchangeHandler {
   readonly seen: string[] = [];
   readonly #events = new EventEmitter();
@@ -24,7 +24,7 @@ class Listener implements ExchangeHandler {
     throw error;
   }
 
-  /** Waits until a record comes that has this text. */
+  /** Waits for a record with this text. */
   async record(text: string): Promise<void> {
     const arrived = (async () => {
       for await (const [seen] of on(this.#events, "record")) if (seen === text) return;
@@ -34,7 +34,7 @@ class Listener implements ExchangeHandler {
 }
 
 describe("The drain loop", () => {
-  it("hands over what was written before it started, and while it sleeps", async () => {
+  it("delivers what was written before it started, and while it sleeps", async () => {
     const shared = makeExchangeShared();
     const sender = makeMember(shared, 0);
     const { exchange } = makeExchange(shared, 1);
@@ -52,7 +52,7 @@ describe("The drain loop", () => {
     exchange.stop();
   });
 
-  it("lets the event loop go on after each bounded turn", async () => {
+  it("lets the event loop run after each bounded turn", async () => {
     const shared = makeExchangeShared({ ringBytes: 1_024, maxRecordsPerTurn: 2 });
     const sender = makeMember(shared, 0);
     const { exchange } = makeExchange(shared, 1);
@@ -68,7 +68,7 @@ describe("The drain loop", () => {
     assert.deepEqual(counts, [2, 4, 6, 8]);
   });
 
-  it("goes on behind a record whose error nobody takes", async () => {
+  it("goes on after a record whose error is not caught", async () => {
     const url = new URL("./uncaught.worker.js", import.meta.url);
     const worker = new Worker(url, { workerData: makeExchangeShared() });
     const [seen] = await within(once(worker, "message"), "the worker's report", 10_000);
@@ -76,7 +76,7 @@ describe("The drain loop", () => {
     await worker.terminate();
   });
 
-  it("begins no turn after it was stopped, and begins again", async () => {
+  it("starts no turn after it was stopped, and can be started again", async () => {
     const shared = makeExchangeShared();
     const sender = makeMember(shared, 0);
     const { exchange } = makeExchange(shared, 1);
@@ -93,7 +93,7 @@ describe("The drain loop", () => {
     exchange.stop();
   });
 
-  it("brings the rest of a burst into a full ring once there is room", async () => {
+  it("moves the rest of a burst into a full ring once there is room", async () => {
     const shared = makeExchangeShared();
     const { exchange: producer } = makeExchange(shared, 0);
     const { exchange: consumer } = makeExchange(shared, 1);

@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { BroadcastEncoder, topicName } from "../../src/protocol/broadcast-encoder.ts";
 import { Envelope, HEADER_BYTES, rehash, writeHeader } from "../../src/pubsub/envelope.ts";
 
-/** Packs a broadcast; gives it at an odd place of a shared buffer, as a ring would have it. */
+/** Packs a broadcast. Returns it at an odd offset of a shared buffer, as in a ring. */
 function packed(hash: number, topic: string, event: string, payload: unknown, node = ""): Envelope {
   const encoder = new BroadcastEncoder(HEADER_BYTES);
   encoder.encode(topicName(topic), event, payload);
@@ -19,7 +19,7 @@ function packed(hash: number, topic: string, event: string, payload: unknown, no
 }
 
 describe("an envelope", () => {
-  it("has what was packed, and the frame as it goes to clients", () => {
+  it("has the parts that were packed, and the frame for clients", () => {
     const envelope = packed(-7, "room:1", "new_msg", { body: "hi" });
     assert.equal(envelope.hash, -7);
     assert.equal(envelope.topic(), "room:1");
@@ -30,30 +30,30 @@ describe("an envelope", () => {
     assert.equal(envelope.node(), "");
   });
 
-  it("gives the frame without a copy", () => {
+  it("returns the frame without a copy", () => {
     const envelope = packed(1, "t", "e", {});
     assert.equal(envelope.frame().buffer, envelope.bytes.buffer);
   });
 
-  it("parses the payload anew each time, so that nobody shares it", () => {
+  it("parses the payload again each time, so that receivers share nothing", () => {
     const envelope = packed(1, "t", "e", { list: [] });
     assert.notEqual(envelope.payload(), envelope.payload());
   });
 
-  it("has the name of a node behind the frame, which is no part of it", () => {
+  it("has the name of a node after the frame, and not in it", () => {
     const envelope = packed(1, "t", "e", { n: 1 }, "knöten-2");
     assert.equal(envelope.node(), "knöten-2");
     assert.equal(Buffer.from(envelope.frame()).toString(), '[null,null,"t","e",{"n":1}]');
   });
 
-  it("is read again at another place, and forgets the first", () => {
+  it("can be read again at another offset, and forgets the first", () => {
     const envelope = packed(1, "first", "e", { n: 1 });
     const other = packed(2, "second", "f", { n: 2 });
     envelope.read(other.bytes, other.offset, other.length);
     assert.deepEqual([envelope.hash, envelope.topic(), envelope.event()], [2, "second", "f"]);
   });
 
-  it("is put under another hash in place", () => {
+  it("gets another hash in place", () => {
     const envelope = packed(1, "t", "e", {});
     const copy = Uint8Array.from(
       envelope.bytes.subarray(envelope.offset, envelope.offset + envelope.length),
@@ -64,7 +64,7 @@ describe("an envelope", () => {
     assert.equal(again.topic(), "t");
   });
 
-  it("knows its topic by the bytes", () => {
+  it("compares its topic by bytes", () => {
     for (const topic of ["room:1", "", 'a"b', "räum", "🙂", "日本:1"]) {
       const envelope = packed(1, topic, "e", {});
       const { json, jsonLength } = topicName(topic);
@@ -76,7 +76,7 @@ describe("an envelope", () => {
     }
   });
 
-  it("gives back any broadcast", () => {
+  it("returns any broadcast unchanged", () => {
     const text = fc.string({ unit: "binary", maxLength: 12 });
     const payloads = fc.dictionary(text, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 });
     fc.assert(
@@ -92,7 +92,7 @@ describe("an envelope", () => {
     );
   });
 
-  it("tells any two topics apart", () => {
+  it("distinguishes any two topics", () => {
     const text = fc.string({ unit: "binary", maxLength: 4 });
     fc.assert(
       fc.property(text, text, (one, other) => {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { makeMembers, send } from "../support/exchange.ts";
 import { turn } from "../support/world.ts";
 
-/** Fills the ring from member 0 to member 1, and its queue with two more. */
+/** Fills the ring from member 0 to member 1, and queues two more records. */
 function full(): ReturnType<typeof makeMembers> {
   const members = makeMembers({ members: 2, ringBytes: 256 });
   const [from] = members;
@@ -12,13 +12,13 @@ function full(): ReturnType<typeof makeMembers> {
   return members;
 }
 
-describe("what a member has sent", () => {
-  it("is sent where nothing waits", async () => {
+describe("sent", () => {
+  it("is true if nothing waits", async () => {
     const [from] = makeMembers({ members: 2 });
     assert.equal(await from?.exchange.sent(0), true);
   });
 
-  it("is sent once the last record that waited is in a ring, and the gauge says so", async () => {
+  it("is true once the last waiting record is in a ring, and the gauge is 0", async () => {
     const [from, to] = full();
     assert.ok(from && to);
     assert.ok(from.counter("overflowBytes") > 0);
@@ -37,13 +37,13 @@ describe("what a member has sent", () => {
     assert.equal(heard + to.drained().length, 20);
   });
 
-  it("is not sent where the time runs out, and the gauge says so", async () => {
+  it("is false if the time runs out, and the gauge shows what is left", async () => {
     const [from] = full();
     assert.equal(await from?.exchange.sent(1), false);
     assert.ok((from?.counter("overflowBytes") ?? 0) > 0);
   });
 
-  it("shows in the gauge also where it moved on within a later send", () => {
+  it("follows the gauge even if records move within a later send", () => {
     const [from, to] = full();
     assert.ok(from && to);
     while (from.exchange.queuedBytesTo(1) > 0) {

@@ -1,7 +1,7 @@
 /**
- * An exchange with a coalescing window: when members that sleep are woken.
+ * An exchange with a coalescing window: when sleeping members are woken.
  *
- * Runs on: the test's thread. A member sleeps where the test arms its doorbell.
+ * Runs on: the test's thread. A member sleeps if the test arms its doorbell.
  */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -25,7 +25,7 @@ let windows: readonly [CoalescingWindow, CoalescingWindow];
 let sender: TestMember;
 let receiver: TestMember;
 
-/** Has the receiver sleep. @returns how often it has been woken since */
+/** Lets the receiver sleep. @returns how often it has been woken since */
 function asleep(): () => number {
   new Doorbell(shared.memory.doorbells, 1).arm();
   const words = new Int32Array(shared.memory.doorbells);
@@ -45,7 +45,7 @@ describe("an exchange with a coalescing window", () => {
     for (const window of windows) window.end();
   });
 
-  it("wakes a member once, at the window's end, for all that was written to it", () => {
+  it("wakes a member once, at the window's end, for everything that was written to it", () => {
     const wakes = asleep();
     for (const text of ["a", "b", "c"]) send(sender, 1, SLOT, text);
     assert.equal(wakes(), 0);
@@ -54,7 +54,7 @@ describe("an exchange with a coalescing window", () => {
     assert.deepEqual(receiver.drained(), ["0:a", "0:b", "0:c"]);
   });
 
-  it("wakes nobody who has read all meanwhile", () => {
+  it("does not wake a member that has read everything in the meantime", () => {
     const wakes = asleep();
     send(sender, 1, SLOT, "a");
     assert.deepEqual(receiver.drained(), ["0:a"]);
@@ -62,7 +62,7 @@ describe("an exchange with a coalescing window", () => {
     assert.equal(wakes(), 0);
   });
 
-  it("hands over at its own window's end what others have written, unasked", () => {
+  it("delivers at the end of its own window what others have written, without a press", () => {
     send(sender, 1, SLOT, "a");
     assert.deepEqual(receiver.seen, []);
     windows[1].open();
@@ -70,7 +70,7 @@ describe("an exchange with a coalescing window", () => {
     assert.deepEqual(receiver.seen, ["0:a"]);
   });
 
-  it("wakes at once for control records, and where it is asked to", () => {
+  it("wakes a member at once for control records, and on request", () => {
     const wakes = asleep();
     send(sender, 1, CONTROL_SLOT, "now");
     assert.equal(wakes(), 1);
@@ -80,9 +80,9 @@ describe("an exchange with a coalescing window", () => {
     assert.equal(wakesAgain(), 1);
   });
 
-  it("never has a member sleep on a ring that is more than half full", () => {
+  it("never lets a member sleep on a ring that is more than half full", () => {
     const wakes = asleep();
-    // With its header a record takes 16 bytes of 256.
+    // With its header a record has 16 of 256 bytes.
     for (let count = 1; count <= 8; count += 1) send(sender, 1, SLOT, "8 bytes.");
     assert.equal(wakes(), 0);
     send(sender, 1, SLOT, "8 bytes.");

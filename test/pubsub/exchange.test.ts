@@ -12,7 +12,7 @@ import {
   send,
 } from "../support/exchange.ts";
 
-/** Three members on tiny rings: their largest record is 24 bytes, eight of them fill a ring. */
+/** Three members on tiny rings: the largest record has 24 bytes, and eight of them fill a ring. */
 function threeMembers(options: Parameters<typeof makeMembers>[0] = {}): {
   a: TestMember;
   b: TestMember;
@@ -23,7 +23,7 @@ function threeMembers(options: Parameters<typeof makeMembers>[0] = {}): {
   return { a, b, c };
 }
 
-/** Lets a producer flush and a consumer drain, in turns, until nothing moves. */
+/** Lets a producer flush and a consumer drain in turns, until nothing moves. */
 function settled(consumer: TestMember, producer: TestMember): string[] {
   do producer.exchange.drainNow();
   while (consumer.exchange.drainNow() > 0);
@@ -33,7 +33,7 @@ function settled(consumer: TestMember, producer: TestMember): string[] {
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, n) => `r${n}`);
 
 describe("Exchange", () => {
-  it("brings a record to every other member in the slot's set, and to no one else", () => {
+  it("delivers a record to every other member in the slot's set, and to no one else", () => {
     const { a, b, c } = threeMembers();
     a.index.add(1);
     b.index.add(1);
@@ -42,7 +42,7 @@ describe("Exchange", () => {
     assert.equal(a.counter("records"), 1);
   });
 
-  it("brings it to one more member, but never twice and never back", () => {
+  it("delivers it to one additional member, but never twice and never back", () => {
     const { a, b, c } = threeMembers();
     b.index.add(1);
     publish(a, 1, "x", 2);
@@ -65,7 +65,7 @@ describe("Exchange", () => {
     assert.deepEqual(reached, [31, 32, 63, 64, 66]);
   });
 
-  it("carries kind and flags, each of 8 bits", () => {
+  it("transfers kind and flags, of 8 bits each", () => {
     const shared = makeExchangeShared();
     const { exchange: sender } = makeExchange(shared, 0);
     const { exchange: receiver } = makeExchange(shared, 1);
@@ -81,14 +81,14 @@ describe("Exchange", () => {
     assert.deepEqual(types, [0xef, 0xff, 0, 1]);
   });
 
-  it("refuses a kind of its own", () => {
+  it("refuses reserved kinds", () => {
     const { a } = threeMembers();
     assert.throws(() => a.exchange.publish(0, 0xf1, new Uint8Array(0), 0, -1), {
       message: "kind reserved for the exchange, kind=241",
     });
   });
 
-  it("copies the record, whatever buffer it lies in, small or large", () => {
+  it("copies the record, whatever buffer it is in, small or large", () => {
     const { a, b } = threeMembers({ ringBytes: 4_096 });
     // The largest single record has 504 bytes; a loop copies up to 256.
     for (const length of [0, 1, 3, 4, 5, 255, 256, 257, 300, 504, 505, 3_000]) {
@@ -102,7 +102,7 @@ describe("Exchange", () => {
     }
   });
 
-  it("costs only its own record when a handler throws", () => {
+  it("loses only one record if a handler throws", () => {
     const { a, b } = threeMembers();
     for (const text of ["one", "throw", "two"]) send(a, 1, 0, text);
     assert.deepEqual(b.drained(), ["0:one", "0 threw handler", "0:two"]);
@@ -123,7 +123,7 @@ describe("Exchange", () => {
     assert.match(String(errors[0]), /drain without a handler or within a drain/);
   });
 
-  it("goes on with the next ring after the limit, so that no producer starves", () => {
+  it("continues with the next ring after the limit, so that no producer starves", () => {
     const { a, b, c } = threeMembers();
     for (const text of ["1", "2", "3", "4"]) {
       send(a, 2, 0, text);
@@ -134,7 +134,7 @@ describe("Exchange", () => {
     assert.deepEqual(c.drained(), ["0:3", "0:4", "1:3", "1:4"]);
   });
 
-  it("tells the fullest that a ring to it was", () => {
+  it("reports how full a ring to it was at most", () => {
     const { a, b } = threeMembers();
     for (const text of ["1", "2"]) send(a, 1, 0, text);
     b.drained();
@@ -146,7 +146,7 @@ describe("Exchange", () => {
 
 for (const startPosition of [0, 0x7fff_ffe8, -24]) {
   describe(`Exchange with rings at ${startPosition}`, () => {
-    it("queues in order what finds no room, and brings all of it", () => {
+    it("queues what finds no room, and delivers all of it in order", () => {
       const { a, b } = threeMembers({ startPosition });
       const texts = numbered(200);
       for (const text of texts) assert.equal(send(a, 1, 0, text), true);
@@ -160,7 +160,7 @@ for (const startPosition of [0, 0x7fff_ffe8, -24]) {
       assert.equal(a.counter("records"), 200);
     });
 
-    it("brings records of any size whole and in order, in fragments where they are large", () => {
+    it("delivers records of any size whole and in order, in fragments if they are large", () => {
       const { a, b } = threeMembers({ startPosition });
       const texts = Array.from({ length: 120 }, (_, n) =>
         `${n}:`.padEnd((n * 37) % 400, "abcdefgh"),
@@ -175,7 +175,7 @@ for (const startPosition of [0, 0x7fff_ffe8, -24]) {
 }
 
 describe("Exchange, large records", () => {
-  it("lets other producers in between the fragments of a huge one", () => {
+  it("delivers other producers' records between the fragments of a huge one", () => {
     const { a, b, c } = threeMembers();
     send(a, 2, 0, "h".repeat(1_000));
     send(b, 2, 0, "small");
@@ -185,7 +185,7 @@ describe("Exchange, large records", () => {
     assert.deepEqual(settled(c, a), [`0:${"h".repeat(1_000)}`]);
   });
 
-  it("puts records of several producers together side by side", () => {
+  it("reassembles records of several producers at the same time", () => {
     const { a, b, c } = threeMembers();
     send(a, 2, 0, "a".repeat(90));
     send(b, 2, 0, "b".repeat(90));
@@ -194,7 +194,7 @@ describe("Exchange, large records", () => {
     assert.deepEqual(seen, [`0:${"a".repeat(90)}`, `1:${"b".repeat(90)}`]);
   });
 
-  it("refuses one beyond a pair's bound before anybody gets it", () => {
+  it("refuses one that exceeds a pair's bound before anybody gets it", () => {
     const { a, b, c } = threeMembers({ overflowBytes: 1_024 });
     b.index.add(1);
     c.index.add(1);
@@ -205,14 +205,14 @@ describe("Exchange, large records", () => {
     assert.deepEqual([settled(b, a).length, settled(c, a).length], [1, 1]);
   });
 
-  it("is lost whole where the rest of it could not wait", () => {
+  it("is lost as a whole if the rest of it could not wait", () => {
     const { a, b } = threeMembers({ overflowBytes: 1_024, overflowTotalBytes: 600 });
     send(a, 1, 3, "x".repeat(500));
     assert.deepEqual(settled(b, a), ["0 lapped 3"]);
     assert.equal(a.counter("lapped"), 1);
   });
 
-  it("goes into the ring without a bound where there is room for all of it", () => {
+  it("is written to the ring without a bound if there is room for all of it", () => {
     const { a, b } = threeMembers({ overflowBytes: 1_024, overflowTotalBytes: 1 });
     send(a, 1, 3, "x".repeat(60));
     assert.deepEqual(b.drained(), [`0:${"x".repeat(60)}`]);
@@ -224,7 +224,7 @@ describe("Exchange, a full ring", () => {
     const { a, b, c } = threeMembers({ overflowBytes: 1_000, overflowTotalBytes: 1_000 });
     b.index.add(1);
     c.index.add(1);
-    // 16 bytes each: 16 of them fill a ring, and three more (256 + 4 bytes each) may wait.
+    // 16 bytes each: 16 of them fill a ring, and three more (256 + 4 bytes each) can wait.
     for (let n = 0; n < 19; n += 1) publish(a, 1, String(n).padEnd(4));
     assert.equal(a.counter("lapped"), 0);
     assert.equal(a.exchange.queuedBytesTo(1), 3 * 260);
@@ -236,7 +236,7 @@ describe("Exchange, a full ring", () => {
     assert.equal(a.counter("overflowBytes"), 0);
   });
 
-  it("laps beyond a pair's bound and names the slots in order, once each", () => {
+  it("laps records beyond a pair's bound, and names the slots in order, once each", () => {
     const { a, b } = threeMembers({ overflowBytes: 520 });
     for (let n = 0; n < 18; n += 1) send(a, 1, 1, String(n).padEnd(4));
     for (const slot of [7, 5, 7]) send(a, 1, slot, "lost");
@@ -248,7 +248,7 @@ describe("Exchange, a full ring", () => {
     assert.equal(a.counter("lapped"), 3);
   });
 
-  it("laps beyond the bound of all pairs together", () => {
+  it("laps records beyond the bound of all pairs together", () => {
     const { a, b, c } = threeMembers({ overflowBytes: 2_000, overflowTotalBytes: 520 });
     for (let n = 0; n < 18; n += 1) send(a, 1, 1, String(n).padEnd(4));
     for (let n = 0; n < 17; n += 1) send(a, 2, 1, String(n).padEnd(4));
@@ -257,7 +257,7 @@ describe("Exchange, a full ring", () => {
     assert.equal(settled(b, a).length, 18);
   });
 
-  it("puts the notice before the next record that fits, though others wait", () => {
+  it("puts the notice before the next record that fits, even if others wait", () => {
     const { a, b } = threeMembers({ overflowBytes: 1_100 });
     for (let n = 0; n < 18; n += 1) send(a, 1, 1, String(n).padEnd(4));
     send(a, 1, 6, "x".repeat(700));
@@ -266,13 +266,13 @@ describe("Exchange, a full ring", () => {
     assert.deepEqual(seen.slice(-3), ["0:17  ", "0 lapped 6", "0:fits"]);
   });
 
-  it("tells of a loss when the ring has room again, with no record after it", () => {
+  it("reports a loss when the ring has room again, even without a later record", () => {
     const { a, b } = threeMembers({ overflowBytes: 300, overflowTotalBytes: 0 });
     for (let n = 0; n < 20; n += 1) send(a, 1, n, "four");
     assert.deepEqual(settled(b, a).slice(16), ["0 lapped 16,17,18,19"]);
   });
 
-  it("says all where more than 1024 slots lost records", () => {
+  it("reports all if more than 1024 slots lost records", () => {
     for (const slots of [1_024, 1_025]) {
       const { a, b } = threeMembers({ indexBits: 12, overflowBytes: 300, overflowTotalBytes: 0 });
       for (let n = 0; n < 16; n += 1) send(a, 1, 0, "four");
@@ -283,7 +283,7 @@ describe("Exchange, a full ring", () => {
     }
   });
 
-  it("loses nothing without telling: received and lapped are what was sent", () => {
+  it("loses nothing silently: received plus lapped equals sent", () => {
     const { a, b } = threeMembers({ overflowBytes: 3_000, overflowTotalBytes: 2_500 });
     let received = 0;
     for (let n = 0; n < 3_000; n += 1) {
@@ -296,7 +296,7 @@ describe("Exchange, a full ring", () => {
     assert.equal(received + a.counter("lapped"), 3_000);
   });
 
-  it("keeps a reserve for control records, in order, and refuses beyond it", () => {
+  it("has a reserve for control records, in order, and refuses more", () => {
     const { a, b } = threeMembers({ overflowBytes: 2_080 });
     while (a.counter("lapped") === 0) send(a, 1, 9, "topic");
     assert.equal(send(a, 1, CONTROL_SLOT, "one!"), true);
@@ -325,7 +325,7 @@ describe("Exchange, retiring a member", () => {
     );
   });
 
-  it("gives the number to a new member, for whom nothing old is left", () => {
+  it("lets a new member use the number, and nothing old is left for it", () => {
     const shared = makeExchangeShared();
     const [a, main, old] = [0, 1, 2].map((member) => makeMember(shared, member));
     assert.ok(a !== undefined && main !== undefined && old !== undefined);

@@ -17,7 +17,7 @@ import type { TestMember } from "../support/members.ts";
 
 const LINK = 1;
 
-/** Another node's way to find slots: not that of the node under test. */
+/** How another node maps topics to slots, different from the node under test. */
 const ELSEWHERE = { seed: 99, indexBits: 12 };
 
 function slotElsewhere(topic: string): number {
@@ -28,7 +28,7 @@ function isIn(gap: Uint8Array): (topic: string) => boolean {
   return unpackGap(gap, 0, gap.length);
 }
 
-/** The test's end of the port. */
+/** An adapter for the test. */
 class RecordingAdapter implements Adapter {
   readonly nodeName = "here";
   /** Topics of broadcasts, and gaps. */
@@ -36,7 +36,7 @@ class RecordingAdapter implements Adapter {
   onBroadcast: RemoteBroadcastHandler = () => {};
   onGap: RemoteGapHandler = () => {};
   isDown = false;
-  /** What it throws then. */
+  /** The error that it throws then. */
   fault: Error = new Error("not connected");
 
   reports: AdapterReports | undefined;
@@ -75,14 +75,14 @@ interface Linked {
   readonly host: TestMember;
   readonly adapter: RecordingAdapter;
   readonly errors: unknown[];
-  /** What the link counted. */
+  /** Counters of the link. */
   readonly counter: (name: CounterName) => number;
-  /** Topics that the host's listeners missed something of. */
+  /** Topics whose `missed` was called on the host's listeners. */
   readonly missed: string[];
   readonly stop: () => Promise<void>;
 }
 
-/** A node with a host and a link; the host listens to topics. */
+/** A node with a host and a link. The host listens to topics. */
 async function linked(topics: readonly string[] = []): Promise<Linked> {
   const node = new TestNode({
     members: 2,
@@ -104,7 +104,7 @@ async function linked(topics: readonly string[] = []): Promise<Linked> {
   return { host, adapter, errors, counter, missed, stop: () => link.stop() };
 }
 
-/** Lets host and link go on until something is so. */
+/** Lets host and link run until a condition is true. */
 async function until(host: TestMember, what: string, isSo: () => boolean): Promise<void> {
   const endMs = performance.now() + 20_000;
   while (!isSo()) {
@@ -126,13 +126,13 @@ function throwMissed(): never {
 }
 
 describe("A gap", () => {
-  it("concerns the topics whose slots it has, by its own node's seed", () => {
+  it("concerns the topics whose slots it contains, by its own node's seed", () => {
     const gap = packGap(ELSEWHERE, Int32Array.of(slotElsewhere("room:1"), slotElsewhere("room:2")));
     const others = Array.from({ length: 50 }, (_, n) => `other:${n}`);
     assert.deepEqual(["room:1", "room:2", ...others].filter(isIn(gap)), ["room:1", "room:2"]);
   });
 
-  it("is read at any place, and keeps nothing of it", () => {
+  it("can be read at any offset, and keeps none of the bytes", () => {
     const gap = packGap(ELSEWHERE, Int32Array.of(slotElsewhere("room:1")));
     for (const offset of [1, 2, 3, 4]) {
       const bytes = Buffer.alloc(20);
@@ -143,7 +143,7 @@ describe("A gap", () => {
     }
   });
 
-  it("concerns all topics where there were too many slots, or it is empty", () => {
+  it("concerns all topics if there were too many slots, or if it is empty", () => {
     for (const gap of [packGap(ELSEWHERE, "all"), new Uint8Array(0)]) {
       assert.equal(isIn(gap)("whatever"), true);
     }
@@ -151,7 +151,7 @@ describe("A gap", () => {
 });
 
 describe("A link", () => {
-  it("tells other nodes what was lost on the way to it, before what comes after", async () => {
+  it("reports to other nodes what was lost on the way to it, before anything later", async () => {
     const { host, adapter, stop } = await linked();
     lap(host, "room:lost");
     await until(host, "room for all", () => host.counter("overflowBytes") === 0);
@@ -166,7 +166,7 @@ describe("A link", () => {
     await stop();
   });
 
-  it("tells other nodes what the adapter could not send, once it can, before the next", async () => {
+  it("reports to other nodes what the adapter could not send, once it can, before the next broadcast", async () => {
     const { host, adapter, errors, stop } = await linked();
     adapter.isDown = true;
     host.broadcast("room:lost", "event");
@@ -182,7 +182,7 @@ describe("A link", () => {
     await stop();
   });
 
-  it("tells it also where nothing comes after", async () => {
+  it("reports that even if nothing is sent later", async () => {
     const { host, adapter, errors, stop } = await linked();
     adapter.isDown = true;
     host.broadcast("room:lost", "event");
@@ -193,7 +193,7 @@ describe("A link", () => {
     await stop();
   });
 
-  it("tells other nodes what the adapter took, and then says it lost", async () => {
+  it("reports to other nodes what the adapter accepted and then lost", async () => {
     const { adapter, counter, stop } = await linked();
     adapter.reports?.onLost(["room:1", "room:2", "room:1"]);
     const [gap] = adapter.sent;
@@ -206,7 +206,7 @@ describe("A link", () => {
     await stop();
   });
 
-  it("counts what an adapter without a connection refuses, logs none, and tells once it has one", async () => {
+  it("counts what a disconnected adapter refuses, logs nothing, and reports once it is connected", async () => {
     const { host, adapter, errors, counter, stop } = await linked();
     adapter.isDown = true;
     adapter.fault = makeError("SIM_ERR_NOT_SENT", "no connection");
@@ -217,7 +217,7 @@ describe("A link", () => {
     await until(host, "both", () => counter("lostToNodes") === 2);
     adapter.isDown = false;
     adapter.reports?.onConnected("redis://h");
-    // Within the call: nobody waits for the next try.
+    // Within the call, without waiting for the next attempt.
     const [gap] = adapter.sent;
     assert.ok(gap instanceof Uint8Array);
     assert.deepEqual(["room:lost", "room:2", "room:3"].map(isIn(gap)), [true, true, false]);
@@ -228,7 +228,7 @@ describe("A link", () => {
     await stop();
   });
 
-  it("tells the topics concerned of another node's gap, and no others", async () => {
+  it("tells the topics concerned by another node's gap, and no others", async () => {
     const { host, adapter, missed, stop } = await linked(["room:1", "room:2", "room:3"]);
     adapter.onGap(packGap(ELSEWHERE, Int32Array.of(slotElsewhere("room:2"))));
     host.drain();
@@ -245,11 +245,11 @@ describe("A link", () => {
     adapter.onBroadcast("room:2", envelope);
     host.drain();
     assert.deepEqual(missed, ["room:2"]);
-    assert.match(errors.join(), /too large, got 4000 \(bytes\)/);
+    assert.match(errors.join(), /must fit into overflowBytes, got 4000 \(bytes\)/);
     await stop();
   });
 
-  it("tells all topics where a gap itself was lost", async () => {
+  it("tells all topics if a gap itself was lost", async () => {
     const { host, adapter, missed, stop } = await linked(["room:1", "room:2"]);
     const gap = packGap(ELSEWHERE, Int32Array.of(slotElsewhere("room:2")));
     for (let n = 0; n < 40; n += 1) adapter.onGap(gap);
@@ -259,8 +259,8 @@ describe("A link", () => {
   });
 });
 
-describe("Those who missed something", () => {
-  it("are all told, whatever one of them throws", () => {
+describe("The listeners of lost broadcasts", () => {
+  it("are all told, even if one of them throws", () => {
     const member = new TestNode().member(0);
     const told: string[] = [];
     member.pubsub.subscribe("room:1", { receive: () => {}, missed: throwMissed });

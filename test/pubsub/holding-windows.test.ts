@@ -14,7 +14,7 @@ import {
 } from "../../src/pubsub/holding-windows.ts";
 
 describe("a coalescing window", () => {
-  it("has its tasks called once when it ends, in the order in which they were added", async () => {
+  it("calls its tasks once when it ends, in the order in which they were added", async () => {
     const window = new CoalescingWindow(1);
     const calls: string[] = [];
     window.onEnd(() => void calls.push("first"));
@@ -32,7 +32,7 @@ describe("a coalescing window", () => {
     assert.deepEqual(calls, ["first", "second"]);
   });
 
-  it("can be ended before its time, and opened again", () => {
+  it("can be ended early, and opened again", () => {
     const window = new CoalescingWindow(60_000);
     let calls = 0;
     window.onEnd(() => void (calls += 1));
@@ -45,7 +45,7 @@ describe("a coalescing window", () => {
     }
   });
 
-  it("may be opened again by a task of its own", () => {
+  it("may be opened again by one of its tasks", () => {
     const window = new CoalescingWindow(60_000);
     let calls = 0;
     window.onEnd(() => {
@@ -58,7 +58,7 @@ describe("a coalescing window", () => {
     assert.equal(calls, 2);
   });
 
-  it("ends at the multiples of its length, for all threads alike", () => {
+  it("ends at multiples of its length, the same for all threads", () => {
     assert.deepEqual(
       [0, 0.2, 4, 4.5, 5, 7].map((nowMs) => leftMs(nowMs, 5)),
       [5, 5, 1, 1, 5, 3],
@@ -68,19 +68,19 @@ describe("a coalescing window", () => {
       fc.property(now, fc.integer({ min: 1, max: 1_000 }), (nowMs, lengthMs) => {
         const left = leftMs(nowMs, lengthMs);
         assert.ok(Number.isInteger(left) && left >= 1 && left <= lengthMs, `${left}`);
-        // Within the millisecond by which it is rounded up.
+        // Within the millisecond that comes from rounding up.
         assert.ok((nowMs + left) % lengthMs < 1.001 || lengthMs === 1, `${nowMs} ${left}`);
       }),
     );
   });
 
-  it("is none where its length is 0", () => {
+  it("does not exist if its length is 0", () => {
     assert.equal(makeCoalescingWindow(0), undefined);
     assert.ok(makeCoalescingWindow(1));
   });
 });
 
-/** Asks for so many broadcasts, and opens it for those that it takes. @returns how many it took */
+/** Asks for so many broadcasts, and opens the window for those to hold. @returns how many are held */
 function takenOf(window: BurstWindow, broadcasts: number): number {
   let taken = 0;
   for (let at = 0; at < broadcasts; at += 1) {
@@ -92,14 +92,14 @@ function takenOf(window: BurstWindow, broadcasts: number): number {
 }
 
 describe("a burst window", () => {
-  it("takes none of few broadcasts, and of many all but the first", () => {
+  it("holds none of a few broadcasts, and all but the first of many", () => {
     const window = new BurstWindow();
     assert.equal(takenOf(window, BURST), 0);
     assert.equal(takenOf(window, 50), 50);
     window.end();
   });
 
-  it("ends with the turn of the loop, once, and begins to count anew", async () => {
+  it("ends with the turn of the loop, once, and starts counting again", async () => {
     const window = new BurstWindow();
     let ends = 0;
     window.onEnd(() => void (ends += 1));
@@ -113,7 +113,7 @@ describe("a burst window", () => {
     window.end();
   });
 
-  it("is ended at once where that is asked for, and not a second time by the turn", async () => {
+  it("can be ended at once, and is then not ended again by the turn", async () => {
     const window = new BurstWindow();
     let ends = 0;
     window.onEnd(() => void (ends += 1));
@@ -150,7 +150,7 @@ describe("late presses", () => {
     assert.deepEqual(pressed, [1, 3]);
   });
 
-  it("come before half a ring is exceeded, for that member only, and it begins anew", () => {
+  it("come before half a ring is exceeded, for that member only, which then starts again", () => {
     presses.mayWait(1, 100);
     assert.equal(presses.mayWait(2, RING_BYTES / 2), true);
     assert.equal(presses.mayWait(2, 1), false);
@@ -160,13 +160,13 @@ describe("late presses", () => {
     assert.deepEqual(pressed, [2, 1, 2]);
   });
 
-  it("are none for a record larger than half a ring, which presses by itself", () => {
+  it("do not apply to a record larger than half a ring, which is pressed for at once", () => {
     assert.equal(presses.mayWait(2, RING_BYTES), false);
     window.end();
     assert.deepEqual(pressed, [2]);
   });
 
-  it("come at once when they are asked for", () => {
+  it("come at once on request", () => {
     presses.mayWait(1, 100);
     presses.pressAll();
     assert.deepEqual(pressed, [1]);

@@ -15,7 +15,7 @@ import type { TestMember } from "../support/members.ts";
 const LINK = 2;
 const MAIL_TYPE = kindAndFlags(KIND.mail, 0);
 
-/** The test's end of the port: it notes what the link sends, and brings what the test says. */
+/** An adapter for the test: records what the link sends, and delivers what the test passes. */
 class RecordingAdapter implements Adapter {
   readonly nodeName = "here";
   readonly sent: {
@@ -40,7 +40,7 @@ class RecordingAdapter implements Adapter {
     this.#note(node, topic, envelope);
   }
 
-  // What becomes of gaps is looked at in gap.test.ts.
+  // Gaps are tested in gap.test.ts.
   gap(): void {}
 
   async stop(): Promise<void> {
@@ -62,7 +62,7 @@ interface LinkedNode {
   readonly errors: unknown[];
 }
 
-/** A node with one member and a link, which has started. */
+/** A node with one member and a link that has started. */
 async function makeLinked(): Promise<LinkedNode> {
   const node = new TestNode({ link: LINK });
   const adapter = new RecordingAdapter();
@@ -96,7 +96,7 @@ function heardBy(member: TestMember, topic: string): Broadcast[] {
 }
 
 describe("the link", () => {
-  it("gives each broadcast for all nodes to the adapter once, with its topic", async () => {
+  it("passes each broadcast for all nodes to the adapter once, with its topic", async () => {
     const { member, adapter, link } = await makeLinked();
     heardBy(member, 'räum"1');
     member.broadcast('räum"1', "e", { n: 1 });
@@ -113,7 +113,7 @@ describe("the link", () => {
     );
   });
 
-  it("gives a broadcast for one node to the adapter with the node's name", async () => {
+  it("passes a broadcast for one node to the adapter with the node's name", async () => {
     const { member, adapter, link } = await makeLinked();
     member.directBroadcast("fär", "t", "e", { n: 1 });
     await sent(adapter, 1);
@@ -124,7 +124,7 @@ describe("the link", () => {
     );
   });
 
-  it("brings what another node sent to this node's subscribers, under this node's hash", async () => {
+  it("delivers broadcasts of another node to this node's subscribers, under this node's hash", async () => {
     const far = await makeLinked();
     const near = await makeLinked();
     const heard = heardBy(near.member, "t");
@@ -132,7 +132,7 @@ describe("the link", () => {
     far.member.directBroadcast("near", "t", "e", { n: 2 });
     await sent(far.adapter, 2);
     for (const { topic, bytes } of far.adapter.sent) {
-      // Another node has another seed: its hash means nothing here.
+      // Another node has another seed, so its hash means nothing here.
       bytes.set([1, 2, 3, 4], 0);
       near.adapter.handler(topic, bytes);
     }
@@ -145,7 +145,7 @@ describe("the link", () => {
     assert.deepEqual(near.adapter.sent, []);
   });
 
-  it("brings nothing to a node that has no subscriber", async () => {
+  it("delivers nothing if the node has no subscriber", async () => {
     const far = await makeLinked();
     const near = await makeLinked();
     far.member.broadcast("t", "e", {});
@@ -184,7 +184,7 @@ describe("the link", () => {
     await link.stop();
   });
 
-  it("takes mail to the node, and the member there, that it is for", async () => {
+  it("delivers mail to the node and the member that it names", async () => {
     const far = await makeLinked();
     const near = await makeLinked();
     const mail = packMail({ node: "near", member: 0 }, { node: "far", member: 0 }, Buffer.of(1, 2));
@@ -201,7 +201,7 @@ describe("the link", () => {
       onLapped: () => assert.fail("mail was lapped"),
       onError: (error) => assert.fail(String(error)),
     });
-    // A subscriber of all that there is has no part in it.
+    // A subscriber to all topics does not get it.
     const heard = heardBy(near.member, "mail");
     const [{ to, topic, bytes } = assert.fail("nothing was sent")] = far.adapter.sent;
     near.adapter.handler(topic, bytes);
@@ -211,17 +211,17 @@ describe("the link", () => {
     assert.deepEqual([far.errors, near.errors], [[], []]);
   });
 
-  it("does without mail for members that there are not, and says what finds no room", async () => {
+  it("drops mail for members that do not exist, and reports mail that finds no room", async () => {
     const { adapter, link, errors } = await makeLinked();
     const from = { node: "far", member: 0 };
-    // The link itself, one that has no thread, and two numbers that there are not.
+    // The link itself, a member without a thread, and two numbers that do not exist.
     for (const member of [LINK, 1, 3, 65_535]) {
       for (let count = 0; count < 10; count += 1) {
         adapter.handler("mail", packMail({ node: "here", member }, from, Buffer.alloc(8_192)));
       }
     }
     assert.deepEqual(errors, []);
-    // Nobody drains: the ring and the reserve fill up.
+    // Nobody drains, so the ring and the reserve fill up.
     for (let count = 0; count < 10 && errors.length === 0; count += 1) {
       adapter.handler("mail", packMail({ node: "here", member: 0 }, from, Buffer.alloc(8_192)));
     }

@@ -9,7 +9,7 @@ import { TestNode } from "../support/members.ts";
 const TYPE = kindAndFlags(1, 0);
 const SLOT = 3;
 
-/** Notes what it is given. */
+/** Records what it gets. */
 function noting(seen: string[]): ExchangeHandler {
   return {
     onRecord: (from, _type, bytes, offset, length) => {
@@ -26,13 +26,13 @@ function send(from: Member, to: number, text: string): boolean {
 }
 
 describe("a member", () => {
-  it("knows its node, its number and whether there can be other nodes", () => {
+  it("knows its node, its number, and whether there can be other nodes", () => {
     const alone = new TestNode().bare(1, []);
     assert.deepEqual([alone.node, alone.number, alone.hasNodes], ["node", 1, false]);
     assert.equal(new TestNode({ link: 2 }).bare(1, []).hasNodes, true);
   });
 
-  it("delivers what a retired one had written, forgets it, and tells who asked, in this order", () => {
+  it("delivers what a retired member had written, forgets it, and then calls the tasks", () => {
     const node = new TestNode();
     const [one, two] = [node.bare(0, []), node.bare(1, [])];
     const seen: string[] = [];
@@ -49,7 +49,7 @@ describe("a member", () => {
     assert.deepEqual(seen, ["1:c", "retired 1", "1 lapped all"]);
   });
 
-  it("is no subscriber to anything any more when it stops", () => {
+  it("has no subscriptions when it has stopped", () => {
     const node = new TestNode();
     const [one, two] = [node.bare(0, []), node.bare(1, [])];
     one.index.add(SLOT);

@@ -19,7 +19,7 @@ describe("mail between nodes", () => {
     assert.equal(Buffer.from(mail).toString("hex"), `${header}626565c3a46869`);
   });
 
-  it("is read as it was written, anywhere in a buffer (property)", () => {
+  it("is read as it was written, at any offset of a buffer (property)", () => {
     fc.assert(
       fc.property(ADDRESS, ADDRESS, fc.uint8Array(), fc.nat(7), (to, from, body, offset) => {
         const packed = packMail(to, from, body);
@@ -34,7 +34,7 @@ describe("mail between nodes", () => {
     );
   });
 
-  it("is never taken for a broadcast, nor a broadcast for it, nor what is too short for either", () => {
+  it("is never mistaken for a broadcast, nor a broadcast for mail, nor anything too short for either", () => {
     for (const topic of ["", "t", "mail", "\0\0\0\0"]) {
       for (const payload of [{}, Uint8Array.of(0)]) {
         const encoder = new BroadcastEncoder(HEADER_BYTES);

@@ -16,7 +16,7 @@ import {
 import type { TestMember } from "../support/exchange.ts";
 import { drained, makeRing } from "../support/ring.ts";
 
-/** Records of 16 bytes that a ring of 256 has room for. */
+/** Records of 16 bytes that fit into a ring of 256. */
 const FULL = 16;
 
 function fourMembers(overflowBytes = 65_536): {
@@ -31,19 +31,19 @@ function fourMembers(overflowBytes = 65_536): {
   return { a, b, c, d };
 }
 
-/** Fills the ring to a member, and offers one record more. */
+/** Fills the ring to a member, and offers one more record. */
 function overfill(from: TestMember, to: number): void {
   for (let n = 0; n <= FULL; n += 1) send(from, to, 0, "fill");
 }
 
-/** Lets the producer's next turn begin, in which it may wait again. */
+/** Starts the producer's next turn, in which it may wait again. */
 async function nextTurn(): Promise<void> {
   await setImmediate();
   await setImmediate();
 }
 
 describe("A producer that finds no room", () => {
-  it("waits before it queues, and not where there is room", () => {
+  it("waits before it queues, and not if there is room", () => {
     const { a } = fourMembers();
     for (let n = 0; n < FULL; n += 1) send(a, 1, 0, "fill");
     assert.equal(a.counter("waitedMs"), 0);
@@ -75,7 +75,7 @@ describe("A producer that finds no room", () => {
     assert.ok(a.counter("waitedMs") > firstMs);
   });
 
-  it("empties those of its own rings that are full, and hands that over in order", () => {
+  it("empties those of its own rings that are full, and delivers their records in order", () => {
     const { a, c, d } = fourMembers();
     const sent: string[] = [];
     const sendToA = (count: number): void => {
@@ -102,7 +102,7 @@ describe("A producer that finds no room", () => {
     );
   });
 
-  it("leaves alone what nobody wants room for", () => {
+  it("leaves rings alone whose producers do not ask for room", () => {
     const { a, c } = fourMembers();
     for (let n = 0; n < FULL; n += 1) send(c, 0, 0, "fill");
     overfill(a, 1);
@@ -110,7 +110,7 @@ describe("A producer that finds no room", () => {
     assert.ok(c.counter("overflowBytes") > 0, "a ring was emptied for nobody");
   });
 
-  it("wakes those who wait for room in the rings that it took out of", async () => {
+  it("wakes producers that wait for room in the rings that it has emptied", async () => {
     const shared = makeExchangeShared({ members: 3 });
     const a = makeMember(shared, 0);
     const { exchange: sleeper } = makeExchange(shared, 2);
@@ -128,7 +128,7 @@ describe("A producer that finds no room", () => {
     sleeper.stop();
   });
 
-  it("takes out so much and no more", async () => {
+  it("takes out only a bounded amount", async () => {
     const { a, b, c } = fourMembers(2 ** 23);
     const sent = 8_192;
     const mostTaken = (65_536 + 256) / 16;
@@ -152,7 +152,7 @@ describe("A producer that finds no room", () => {
     );
   });
 
-  it("leaves alone the ring that it is just draining", () => {
+  it("does not touch the ring that it is draining", () => {
     const shared = makeExchangeShared({ members: 4 });
     const [b, c] = [2, 3].map((member) => makeMember(shared, member));
     assert.ok(b && c);
@@ -171,7 +171,7 @@ describe("A producer that finds no room", () => {
     assert.deepEqual(seen, ["2:b1", "2:b2", "2:b3"]);
   });
 
-  it("hands over what it took out late in a turn, though nobody presses", async () => {
+  it("delivers what it took out late in a turn, even if nobody presses", async () => {
     const shared = makeExchangeShared({ members: 4 });
     const [early, late] = [0, 1].map((member) => makeMember(shared, member));
     assert.ok(early && late);
@@ -185,7 +185,7 @@ describe("A producer that finds no room", () => {
       onRecord: (from, type, bytes, offset, length) => {
         handler.onRecord(from, type, bytes, offset, length);
         if (from === 0) events.emit("early");
-        // The ring of member 0 was drained before, in the same turn.
+        // The ring of member 0 was drained earlier in the same turn.
         if (from === 1) {
           for (let n = 0; n <= FULL; n += 1) send(early, 2, 0, "early");
           for (let n = 0; n <= FULL; n += 1) exchange.send(3, 0, 1, new Uint8Array(4), 4);
@@ -200,9 +200,9 @@ describe("A producer that finds no room", () => {
   });
 });
 
-describe("A member that takes nothing", () => {
-  it("is told as stalled while records wait for it, and when it goes on", async () => {
-    // A number that no other test of this file writes to.
+describe("A member that reads nothing", () => {
+  it("is reported as stalled while records wait for it, and when it goes on", async () => {
+    // A number that no other test in this file writes to.
     const members = makeMembers({ members: 6 });
     const [a] = members;
     const b = members[5];
@@ -243,7 +243,7 @@ function paced(): { pace: Pace; move: () => void } {
 }
 
 describe("The pace of a member", () => {
-  it("is stalled when its head stood still for long enough while something waits", () => {
+  it("is stalled when its head has stood still for long enough while something waits", () => {
     const { pace } = paced();
     assert.equal(pace.look(true, 1_000), undefined);
     assert.equal(pace.look(true, 1_000 + STALLED_AFTER_MS - 1), undefined);
@@ -254,7 +254,7 @@ describe("The pace of a member", () => {
     assert.equal(pace.sinceMs, 1_000);
   });
 
-  it("begins anew when the head moves, or nothing waits", () => {
+  it("starts again when the head moves, or nothing waits", () => {
     const { pace, move } = paced();
     pace.look(true, 0);
     move();
@@ -277,14 +277,14 @@ describe("The pace of a member", () => {
     }
   });
 
-  it("is worth a wait once, until the head moves", () => {
+  it("allows one wait, until the head moves", () => {
     const { pace, move } = paced();
     assert.deepEqual([pace.beginWait(), pace.beginWait()], [true, false]);
     move();
     assert.deepEqual([pace.beginWait(), pace.beginWait()], [true, false]);
   });
 
-  it("is not worth a wait while it is stalled", () => {
+  it("allows no wait while it is stalled", () => {
     const { pace, move } = paced();
     pace.look(true, 0);
     pace.look(true, 50);

@@ -9,7 +9,7 @@ import type { TestMember } from "../support/members.ts";
 import { collidingTopics } from "../support/topics.ts";
 import { turn } from "../support/world.ts";
 
-/** A listener that keeps what it hears, and what it missed. */
+/** A listener that records its broadcasts, and its losses. */
 class Recorder implements Listener {
   readonly heard: Broadcast[] = [];
   readonly missedTopics: string[] = [];
@@ -28,7 +28,7 @@ class Recorder implements Listener {
     this.missedTopics.push(topic);
   }
 
-  /** Takes the payloads' numbers. */
+  /** Takes the numbers in the payloads. */
   numbers(): unknown[] {
     return this.heard.splice(0).map(({ payload }) => (payload as { n: number }).n);
   }
@@ -45,7 +45,7 @@ function makeMembers(node = new TestNode()): [TestMember, TestMember, TestMember
   return [node.member(0), node.member(1), node.member(2)];
 }
 
-/** Drains in turns, until what waits for room in the ring has come through. */
+/** Drains in turns, until everything that waits for room has arrived. */
 function drainBoth(sender: TestMember, receiver: TestMember): void {
   for (let turns = 0; turns < 100; turns += 1) {
     receiver.drain();
@@ -77,7 +77,7 @@ describe("a broadcast", () => {
     assert.deepEqual(there.numbers(), [1]);
   });
 
-  it("costs no record where nobody else has subscribed", () => {
+  it("causes no record if nobody else has subscribed", () => {
     const [one] = makeMembers();
     subscribed(one, "t");
     one.broadcast("t", "e", {});
@@ -86,7 +86,7 @@ describe("a broadcast", () => {
     assert.equal(one.counter("broadcasts"), 2);
   });
 
-  it("keeps its sender's order, also of large ones that travel in fragments", () => {
+  it("keeps its sender's order, including large ones in fragments", () => {
     const [one, two] = makeMembers();
     const there = subscribed(two, "t");
     for (let n = 0; n < 8; n += 1) one.broadcast("t", "e", { n, fill: "x".repeat((n % 3) * 900) });
@@ -109,7 +109,7 @@ describe("a broadcast", () => {
     );
   });
 
-  it("leaves out its sender also where it stays on this node, or on this thread", () => {
+  it("leaves out its sender even if it stays on this node or thread", () => {
     const node = new TestNode({ link: 2 });
     const [one, two] = [node.member(0), node.member(1)];
     const [sender, other, there] = [
@@ -126,7 +126,7 @@ describe("a broadcast", () => {
     );
   });
 
-  it("gives each listener a payload of its own", () => {
+  it("gives each listener a separate payload", () => {
     const [one] = makeMembers();
     const spoiler = new Recorder(({ payload }) => {
       (payload as { n: number }).n = 99;
@@ -137,7 +137,7 @@ describe("a broadcast", () => {
     assert.deepEqual(other.numbers(), [1]);
   });
 
-  it("that one listener cannot take reaches the others, and is reported", () => {
+  it("that makes one listener throw reaches the others, and the error is logged", () => {
     const [one] = makeMembers();
     const boom = new Error("boom");
     one.pubsub.subscribe(
@@ -165,7 +165,7 @@ describe("a broadcast", () => {
     assert.equal(one.counter("broadcasts"), 0);
   });
 
-  it("of a topic that shares its hash with others reaches its own subscribers only", () => {
+  it("on a topic whose hash other topics share reaches its own subscribers only", () => {
     const node = new TestNode();
     const [one, two] = makeMembers(node);
     const topics = collidingTopics(node.seed);
@@ -184,7 +184,7 @@ describe("a broadcast", () => {
     assert.equal(two.counter("recordsWithoutSubscriber"), 1);
   });
 
-  it("whose last subscriber left on the way finds none, which is counted", () => {
+  it("whose last subscriber leaves meanwhile finds none, which is counted", () => {
     const [one, two] = makeMembers();
     const there = subscribed(two, "t");
     one.broadcast("t", "e", { n: 1 });
@@ -198,7 +198,7 @@ describe("a broadcast", () => {
 });
 
 describe("a listener", () => {
-  it("that is there twice hears everything twice, and is removed at once", () => {
+  it("that is added twice gets everything twice, and is removed by one call", () => {
     const [one] = makeMembers();
     const recorder = subscribed(one, "t");
     one.pubsub.subscribe("t", recorder);
@@ -210,7 +210,7 @@ describe("a listener", () => {
     assert.equal(one.pubsub.registry.size, 0);
   });
 
-  it("may be removed where it is not, and nothing happens", () => {
+  it("may be removed from a topic that it was not added to", () => {
     const [one] = makeMembers();
     const recorder = subscribed(one, "t");
     one.pubsub.unsubscribe("t", new Recorder());
@@ -219,7 +219,7 @@ describe("a listener", () => {
     assert.deepEqual(recorder.numbers(), [1]);
   });
 
-  it("keeps its topic in the index until the last one leaves, on each thread for itself", () => {
+  it("keeps its topic in the index until the last one leaves, separately on each thread", () => {
     const [one, two, three] = makeMembers();
     const slot = one.index.slotOf(one.pubsub.registry.hashOf("t"));
     const [a, b, c] = [subscribed(one, "t"), subscribed(one, "t"), subscribed(two, "t")];
@@ -232,7 +232,7 @@ describe("a listener", () => {
     assert.equal(three.index.word(slot, 0), 0);
   });
 
-  it("may subscribe and unsubscribe others while it hears something", () => {
+  it("may subscribe and unsubscribe others while it handles a broadcast", () => {
     const [one] = makeMembers();
     const late = new Recorder();
     const first = new Recorder(() => {
@@ -249,7 +249,7 @@ describe("a listener", () => {
     );
   });
 
-  it("may broadcast while it hears something, from the same buffer, and spoils nothing", () => {
+  it("may broadcast, which reuses the buffer, while it handles a broadcast, and damages nothing", () => {
     const [one, two] = makeMembers();
     const echo = new Recorder(({ event }) => {
       if (event === "ask") one.broadcast("answers", "answer", { n: 2 });
@@ -268,7 +268,7 @@ describe("a listener", () => {
     );
   });
 
-  it("that broadcasts on the same topic lets the others hear both in the order they were sent", () => {
+  it("that broadcasts on the same topic lets the others get both in the order of sending", () => {
     const [one, two] = makeMembers();
     const echo = new Recorder(({ event }) => {
       if (event === "ask") one.broadcast("t", "answer", { n: 2 });
@@ -287,7 +287,7 @@ describe("a listener", () => {
     );
   });
 
-  it("that answers itself without end lets the event loop go on", async () => {
+  it("that answers itself endlessly lets the event loop run", async () => {
     const [one] = makeMembers();
     let count = 0;
     let isOver = false;
@@ -305,7 +305,7 @@ describe("a listener", () => {
     assert.deepEqual(one.errors, []);
   });
 
-  it("may broadcast while it hears something of another thread", () => {
+  it("may broadcast while it handles a broadcast from another thread", () => {
     const [one, two] = makeMembers();
     two.pubsub.subscribe("t", new Recorder(() => two.broadcast("answers", "answer", { n: 2 })));
     const answers = subscribed(one, "answers");
@@ -317,7 +317,7 @@ describe("a listener", () => {
 });
 
 describe("lost records", () => {
-  it("are told to all listeners of the topics in their slots, and to no others", () => {
+  it("are reported to all listeners of the topics in their slots, and to no others", () => {
     const [one] = makeMembers();
     const { index, pubsub } = one;
     const [lost, kept] = [subscribed(one, "t:1"), subscribed(one, "t:2")];
@@ -331,7 +331,7 @@ describe("lost records", () => {
     assert.deepEqual([lost.missedTopics, kept.missedTopics], [["t:1", "t:1"], ["t:2"]]);
   });
 
-  it("are told to all, where one of them throws or ends its subscription", () => {
+  it("are reported to all, even if one of them throws or unsubscribes", () => {
     const [one] = makeMembers();
     const boom = new Error("boom");
     const told: string[] = [];
@@ -359,7 +359,7 @@ describe("lost records", () => {
     assert.deepEqual(one.errors, [boom, boom]);
   });
 
-  it("are all those that found no room: received + told of = sent", () => {
+  it("are exactly those that found no room: received plus reported equals sent", () => {
     const node = new TestNode({ ringBytes: 4_096, overflowBytes: 8_192 });
     const [one, two] = makeMembers(node);
     const there = subscribed(two, "t");
@@ -380,7 +380,7 @@ describe("lost records", () => {
 });
 
 describe("a broadcast to one node", () => {
-  it("goes to the link alone, with the node's name behind the frame", () => {
+  it("is sent to the link alone, with the node's name after the frame", () => {
     const node = new TestNode({ link: 2 });
     const one = node.member(0);
     const two = node.member(1);
@@ -394,20 +394,20 @@ describe("a broadcast to one node", () => {
     assert.equal(link.counter("recordsWithoutSubscriber"), 1);
   });
 
-  it("goes nowhere without a link", () => {
+  it("is not sent without a link", () => {
     const [one] = makeMembers();
     one.directBroadcast("far", "t", "e", { n: 1 });
     assert.equal(one.counter("records"), 0);
   });
 
-  it("is refused where it is too large", () => {
+  it("is refused if it is too large", () => {
     const one = new TestNode({ link: 2 }).member(0);
     assert.throws(() => one.directBroadcast("far", "t", "e", { fill: "x".repeat(70_000) }), {
       code: "SIM_ERR_PAYLOAD_TOO_LARGE",
     });
   });
 
-  it("to this thread only writes no record, and to others only is not heard here", () => {
+  it("to this thread only writes no record; to other threads only, it does not arrive here", () => {
     const node = new TestNode({ link: 2 });
     const [one, two, link] = [node.member(0), node.member(1), node.member(2)];
     const [here, there] = [subscribed(one, "t"), subscribed(two, "t")];
@@ -421,7 +421,7 @@ describe("a broadcast to one node", () => {
     assert.equal(one.counter("records"), 2);
   });
 
-  it("to other nodes goes nowhere without a link, and is refused where it is too large", () => {
+  it("to other nodes is not sent without a link, and refused if it is too large", () => {
     const alone = new TestNode().member(0);
     alone.broadcast("t", "e", { n: 1 }, "otherNodes");
     assert.equal(alone.counter("records"), 0);
@@ -431,7 +431,7 @@ describe("a broadcast to one node", () => {
     });
   });
 
-  it("to all nodes has a record for the link, but none where it is for this node only", () => {
+  it("to all nodes writes a record for the link, but not if it is for this node only", () => {
     const node = new TestNode({ link: 2 });
     const one = node.member(0);
     one.broadcast("t", "e", {}, "node");
@@ -442,7 +442,7 @@ describe("a broadcast to one node", () => {
 });
 
 describe("lanes", () => {
-  it("get the frame before listeners hear of it, and the sender to leave out", () => {
+  it("get the frame before listeners are called, and the sender to leave out", () => {
     const calls: string[] = [];
     const sender = {};
     const dispatcher: Dispatcher<string> = {
@@ -470,7 +470,7 @@ describe("lanes", () => {
     ]);
   });
 
-  it("may broadcast when they get a frame; listeners hear both in the order they were sent", () => {
+  it("may broadcast when they get a frame; listeners get both in the order of sending", () => {
     const node = new TestNode();
     const one = node.member<string>(0, {
       dispatch: (_, envelope) => {
@@ -484,7 +484,7 @@ describe("lanes", () => {
     assert.deepEqual(recorder.numbers(), [1, 2]);
   });
 
-  it("are kept while they are counted in, and an entry that was let go delivers nothing", () => {
+  it("are kept while their entry has subscribers; a released entry delivers nothing", () => {
     const dispatched: string[] = [];
     const one = new TestNode().member<string>(0, {
       dispatch: ({ topic }) => void dispatched.push(topic),

@@ -17,7 +17,7 @@ function envelopeOf(registry: Registry<never>, topic: string): Envelope {
 }
 
 describe("the registry", () => {
-  it("makes an entry once, and finds it by topic and by envelope", () => {
+  it("creates an entry once, and finds it by topic and by envelope", () => {
     const registry = new Registry<never>(SEED);
     const entry = registry.ensure("room:1");
     assert.equal(registry.ensure("room:1"), entry);
@@ -27,7 +27,7 @@ describe("the registry", () => {
     assert.deepEqual([entry.topic, entry.json, entry.jsonLength], ["room:1", '"room:1"', 6]);
   });
 
-  it("finds nothing that is not there", () => {
+  it("finds no topic that was not added", () => {
     const registry = new Registry<never>(SEED);
     assert.equal(registry.get("room:1"), undefined);
     assert.equal(registry.find(envelopeOf(registry, "room:1")), undefined);
@@ -37,7 +37,7 @@ describe("the registry", () => {
     assert.deepEqual(registry.all(), []);
   });
 
-  it("keeps topics of one hash apart, whichever is forgotten first", () => {
+  it("keeps topics with the same hash apart, whichever is removed first", () => {
     const [a, b, c] = collidingTopics(SEED);
     for (const order of [
       [a, b, c],
@@ -62,7 +62,7 @@ describe("the registry", () => {
     }
   });
 
-  it("gives all topics as they are, while they are forgotten", () => {
+  it("returns a list of all topics that stays valid while they are removed", () => {
     const registry = new Registry<never>(SEED);
     const topics = [...collidingTopics(SEED), "room:1", "room:2"];
     for (const topic of topics) registry.ensure(topic);
@@ -70,7 +70,7 @@ describe("the registry", () => {
     assert.equal(registry.size, 0);
   });
 
-  it("hashes by the seed that all threads share", () => {
+  it("hashes with the seed that all threads share", () => {
     assert.equal(new Registry<never>(SEED).hashOf("room:1"), topicHash(SEED, "room:1"));
     assert.notEqual(
       new Registry<never>(1).hashOf("room:1"),

@@ -9,7 +9,7 @@ function makeIndexes(members: number, indexBits = 3): SubscriptionIndex[] {
   return Array.from({ length: members }, (_, n) => new SubscriptionIndex(shared, layout, n));
 }
 
-/** The members whose bits a slot has. */
+/** Returns the members whose bits a slot has. */
 function membersOf(index: SubscriptionIndex | undefined, slot: number): number[] {
   const found: number[] = [];
   if (index === undefined) return found;
@@ -55,7 +55,7 @@ describe("SubscriptionIndex", () => {
     assert.equal(index?.slotOf(-0x8000_0000), 4);
   });
 
-  it("clears a member out of every slot and leaves the others", () => {
+  it("removes a member from every slot, and leaves the others", () => {
     const [a, b] = makeIndexes(2);
     for (let slot = 0; slot < 8; slot += 1) b?.add(slot);
     a?.add(3);
@@ -64,7 +64,7 @@ describe("SubscriptionIndex", () => {
     assert.deepEqual(membersOf(b, 3), [0]);
   });
 
-  it("takes back in silence what ends after its member has", () => {
+  it("ignores removals after its member has ended", () => {
     const [a] = makeIndexes(1);
     a?.add(1);
     a?.add(2);
@@ -74,7 +74,7 @@ describe("SubscriptionIndex", () => {
     assert.deepEqual([membersOf(a, 1), membersOf(a, 2)], [[], []]);
   });
 
-  it("clears itself out of every slot and leaves the others", () => {
+  it("removes itself from every slot, and leaves the others", () => {
     const [a, b] = makeIndexes(2);
     for (const slot of [1, 3]) a?.add(slot);
     for (const slot of [3, 4]) b?.add(slot);
@@ -85,7 +85,7 @@ describe("SubscriptionIndex", () => {
     );
   });
 
-  it("tells how many slots are used", () => {
+  it("reports how many slots are used", () => {
     const [a, b] = makeIndexes(40);
     a?.add(0);
     b?.add(0);

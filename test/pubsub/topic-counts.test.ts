@@ -8,7 +8,7 @@ const topics = (...names: string[]): { topic: string; count: number }[] =>
   names.map((topic, at) => ({ topic, count: at + 1 }));
 
 describe("the first topics", () => {
-  it("are those with the prefix, by their names, up to the limit", () => {
+  it("are those with the prefix, by name, up to the limit", () => {
     const all = topics("room:3", "user:1", "room:1", "room:20", "room:2");
     assert.deepEqual(firstTopics(all, "room:", 3), [
       { topic: "room:1", subscribers: 3 },
@@ -17,17 +17,17 @@ describe("the first topics", () => {
     ]);
   });
 
-  it("are none of those that have no subscriber", () => {
+  it("do not include topics without subscribers", () => {
     assert.deepEqual(firstTopics([{ topic: "room:1", count: 0 }], "", 3), []);
   });
 
-  it("are none where none are wanted", () => {
+  it("are empty if the limit is 0", () => {
     assert.deepEqual(firstTopics(topics("a", "b"), "", 0), []);
   });
 });
 
 describe("the first topics of several threads", () => {
-  it("are those of all, with exact sums, however few each thread names", () => {
+  it("are those of all, with exact sums, however few each thread returns", () => {
     const names = uniqueArray(string({ maxLength: 3 }), { maxLength: 12 });
     check(
       property(array(names, { maxLength: 4 }), nat(8), (threads, limit) => {

@@ -58,4 +58,12 @@ describe("the text of failures", () => {
     assert.ok(linesOf(6).length <= 60, `${linesOf(6).length}`);
     assert.equal(linesOf(1).at(-1), "   …");
   });
+
+  it("describes the first ones, names others, and counts the rest", () => {
+    const text = describeFailures(Array.from({ length: 50 }, () => failure(thrown("no"))));
+    const lines = text.trimEnd().split("\n");
+    assert.equal(lines.filter((line) => line.includes("Error: no")).length, 10);
+    assert.equal(lines.filter((line) => line.includes("a suite › a test")).length, 40);
+    assert.equal(lines.at(-1), "and 10 more");
+  });
 });

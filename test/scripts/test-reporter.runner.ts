@@ -21,6 +21,7 @@ const hasPassed = await report(run({ files }) as AsyncIterable<TestEvent>, {
   out: process.stdout,
   listings: [stream],
   files: files.length,
+  interrupted: new AbortController().signal,
   notes: () => ["a note"],
 });
 process.exitCode = hasPassed ? 0 : 1;

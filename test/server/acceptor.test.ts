@@ -27,7 +27,7 @@ async function withAcceptor(
   }
 }
 
-/** Makes a shard's app that answers everything. */
+/** Makes a shard's app that answers every request. */
 function makeApp(onRequest: () => void): EngineApp {
   const app = loadEngine().App();
   app.any("/*", (response) => {
@@ -38,7 +38,7 @@ function makeApp(onRequest: () => void): EngineApp {
 }
 
 async function asked(port: number, method = "GET"): Promise<Response> {
-  // A connection of its own: one that is kept alive stays with the app that it was assigned to.
+  // A new connection each time: one that is kept alive stays with the app that it was assigned to.
   const init = { method, headers: { connection: "close" } };
   const answer = await within(fetch(`http://127.0.0.1:${port}/`, init), "an answer");
   await answer.arrayBuffer();
@@ -55,7 +55,7 @@ function refused(taken: number): void {
 }
 
 describe("the acceptor", () => {
-  it("answers 503 while no shard is in the rotation, says when to come back, and counts", async () => {
+  it("answers 503 with Retry-After while no shard is in the rotation, and counts that", async () => {
     let turnedAway = 0;
     await withAcceptor(
       async (acceptor, port) => {
@@ -71,7 +71,7 @@ describe("the acceptor", () => {
     assert.equal(turnedAway, 3);
   });
 
-  it("gives connections to the shards in turns, until they are taken out", async () => {
+  it("assigns connections to the shards in turn, until they are removed", async () => {
     await withAcceptor(async (acceptor, port) => {
       const counts = [0, 0];
       const apps = counts.map((_, at) =>
@@ -96,7 +96,7 @@ describe("the acceptor", () => {
     });
   });
 
-  it("gives a shard no second share where it is added again", async () => {
+  it("gives a shard no second share if it is added again", async () => {
     await withAcceptor(async (acceptor, port) => {
       let count = 0;
       const app = makeApp(() => {
@@ -141,7 +141,7 @@ describe("the acceptor", () => {
     });
   });
 
-  it("is ready while it listens with a shard in the rotation, until it leaves", async () => {
+  it("is ready while it listens with a shard in the rotation", async () => {
     const said: boolean[] = [];
     const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
     const now = (): boolean | undefined => said.at(-1);
@@ -165,7 +165,7 @@ describe("the acceptor", () => {
     app.close();
   });
 
-  it("is not ready once it stopped listening", () => {
+  it("is not ready once it has stopped listening", () => {
     const said: boolean[] = [];
     const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
     const app = makeApp(() => {});
@@ -177,7 +177,7 @@ describe("the acceptor", () => {
     app.close();
   });
 
-  it("says that a port is taken, by another program or by itself", async () => {
+  it("reports that a port is taken, by another program or by itself", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
@@ -186,13 +186,13 @@ describe("the acceptor", () => {
     await withAcceptor(async (_, own) => refused(own));
   });
 
-  it("says that a host is not ours", () => {
+  it("reports that a host is not one of this machine", () => {
     const acceptor = makeAcceptor();
     assert.throws(() => acceptor.listen("192.0.2.1", 0), { code: "SIM_ERR_LISTEN" });
     acceptor.close();
   });
 
-  it("takes no more connections once it stopped listening, and may be closed twice", async () => {
+  it("accepts no more connections once it has stopped listening, and may be closed twice", async () => {
     const acceptor = makeAcceptor();
     const port = acceptor.listen("127.0.0.1", 0);
     acceptor.stopListening();

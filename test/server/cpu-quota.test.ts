@@ -3,18 +3,18 @@ import { describe, it } from "node:test";
 
 import { availableCpus } from "../../src/server/cpu-quota.ts";
 
-/** Gives the shards of a machine with some CPUs and some files. */
+/** Returns the number of shards for a machine with these CPUs and files. */
 function shardsOn(cpus: number, files: Record<string, string>): number {
   return availableCpus({ parallelism: () => cpus, readFile: (path) => files[path] });
 }
 
-/** Gives the files of a container with a quota. */
+/** Returns the files of a container with a quota. */
 function container(max: string): Record<string, string> {
   return { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": `${max}\n` };
 }
 
 describe("availableCpus", () => {
-  it("is the parallelism where there is no quota", () => {
+  it("is the parallelism if there is no quota", () => {
     assert.equal(shardsOn(8, {}), 8);
     assert.equal(shardsOn(8, { "/proc/self/cgroup": "" }), 8);
     assert.equal(shardsOn(8, { "/proc/self/cgroup": "no such line\n0::/\n" }), 8);
@@ -31,7 +31,7 @@ describe("availableCpus", () => {
     assert.equal(shardsOn(2, container("800000 100000")), 2);
   });
 
-  it("is the smallest quota from our own group up", () => {
+  it("is the smallest quota among our own group and those above it", () => {
     const files = {
       "/proc/self/cgroup": "0::/system.slice/app.service/worker\n",
       "/sys/fs/cgroup/system.slice/app.service/cpu.max": "300000 100000\n",
@@ -45,7 +45,7 @@ describe("availableCpus", () => {
     );
   });
 
-  it("looks at the root where our group is outside of the namespace", () => {
+  it("checks the root if our group is outside of the namespace", () => {
     const files = {
       "/proc/self/cgroup": "0::/../../elsewhere\n",
       "/sys/elsewhere/cpu.max": "100000 100000\n",
@@ -67,7 +67,7 @@ describe("availableCpus", () => {
     }
   });
 
-  it("does not take another controller for the CPU's", () => {
+  it("ignores other controllers", () => {
     const files = {
       "/proc/self/cgroup": "2:cpuset:/\n1:cpuacct:/\n",
       "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000\n",

@@ -56,14 +56,14 @@ describe("Levelling", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("gives one turn to a thread that is alone, or no worse than others that have none", () => {
+  it("gives one turn to a thread that is alone, or if the others have no connections either", () => {
     levelling.begin(thread(1, 0));
     thread(2, 0);
     levelling.begin(thread(3, 0));
     assert.deepEqual(calls, []);
   });
 
-  it("forgets a thread that left the rotation", () => {
+  it("forgets a thread that has left the rotation", () => {
     thread(1, 4);
     levelling.begin(thread(2, 0));
     calls.splice(0);
@@ -74,7 +74,7 @@ describe("Levelling", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("goes on for one thread where another is level", () => {
+  it("continues for one thread after another is level", () => {
     thread(1, 4);
     const [one, other] = [thread(2, 0), thread(3, 0)];
     levelling.begin(one);

@@ -9,7 +9,7 @@ import { turn } from "../support/world.ts";
 
 const THREAD = { failure: undefined } as MemberThread;
 
-/** A link whose threads start, or fail, as the test says. */
+/** A link whose threads start or fail as the test says. */
 function makeLink(): { link: LinkLife; failures: Error[]; log: string[]; launched: () => number } {
   const log: string[] = [];
   const failures: Error[] = [];
@@ -27,7 +27,7 @@ function makeLink(): { link: LinkLife; failures: Error[]; log: string[]; launche
 }
 
 describe("the link's life", () => {
-  it("fails with what the first thread fails with, and is not tried again", async () => {
+  it("fails with the error of the first thread, and does not try again", async () => {
     const { link, failures, log, launched } = makeLink();
     failures.push(new Error("no broker"));
     await assert.rejects(link.start(), { message: "no broker" });
@@ -38,7 +38,7 @@ describe("the link's life", () => {
     assert.deepEqual(log, []);
   });
 
-  it("goes on with a new thread when the old one's number is free, after failures too", async () => {
+  it("continues with a new thread when the old one's number is free, even after failures", async () => {
     const { link, failures, log, launched } = makeLink();
     await link.start();
     failures.push(new Error("no broker"));
@@ -46,7 +46,7 @@ describe("the link's life", () => {
     assert.equal(launched(), 1);
     link.retired();
     await turn();
-    // The one that failed ends, and is retired.
+    // The thread that failed ends, and is retired.
     link.ended(THREAD);
     link.retired();
     await turn();
@@ -59,7 +59,7 @@ describe("the link's life", () => {
     ]);
   });
 
-  it("ends where the thread ends too often, and when the server closes", async () => {
+  it("ends if the thread ends too often, and when the server closes", async () => {
     const { link, log, launched } = makeLink();
     await link.start();
     for (let count = 0; count < 6; count += 1) {

@@ -12,19 +12,19 @@ function stats(some: Partial<MemberStats>): MemberStats {
 const one = stats({ framesIn: 3, connections: 2, ringHighWaterBytes: 50, loopLagMs: 7 });
 const other = stats({ framesIn: 4, connections: 5, ringHighWaterBytes: 90, loopLagMs: 1 });
 
-describe("the numbers of several threads", () => {
-  it("are sums, and the highest peak and level", () => {
+describe("the counters of several threads", () => {
+  it("are added up; peaks and levels are the highest", () => {
     const joined = stats({ framesIn: 7, connections: 7, ringHighWaterBytes: 90, loopLagMs: 7 });
     assert.deepEqual(joinStats([one, other]), joined);
   });
 
-  it("of none are 0", () => {
+  it("are 0 without threads", () => {
     assert.deepEqual(joinStats([]), stats({}));
   });
 });
 
-describe("the numbers of threads that have ended", () => {
-  it("keep totals and peaks by shard, and nothing that was of the moment", () => {
+describe("the counters of threads that have ended", () => {
+  it("keep totals and peaks by shard, but no current values", () => {
     const past = new PastStats();
     past.add(1, one);
     past.add(1, other);

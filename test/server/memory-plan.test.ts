@@ -20,24 +20,24 @@ describe("the memory of a node", () => {
     assert.equal(memory.index.byteLength, 256 * 4);
   });
 
-  it("for more than 32 members has two words in each slot of the index", () => {
+  it("has two words in each slot of the index for more than 32 members", () => {
     const memory = makeNodeMemory(smallOptions({ shards: 30 }), undefined);
     assert.equal(memory.index.byteLength, 256 * 8);
   });
 
-  it("has a link and its name where there is an adapter", () => {
+  it("has a link and its name if there is an adapter", () => {
     const adapter = memoryAdapter({ hub: "h", nodeName: "ant" });
     const { link, nodeName } = makeNodeMemory(smallOptions(), adapter);
     assert.deepEqual([link, nodeName], [LINK_MEMBER, "ant"]);
   });
 
-  it("has no link and the name of the option without", () => {
+  it("has no link and the name of the option if there is none", () => {
     const options = smallOptions();
     const { link, nodeName } = makeNodeMemory(options, undefined);
     assert.deepEqual([link, nodeName], [-1, options.nodeName]);
   });
 
-  it("has a seed of its own, an int32", () => {
+  it("has a random seed, an int32", () => {
     const seeds = Array.from(
       { length: 8 },
       () => makeNodeMemory(smallOptions(), undefined).hashSeed,
@@ -46,7 +46,7 @@ describe("the memory of a node", () => {
     for (const seed of seeds) assert.equal(seed, seed | 0);
   });
 
-  it("goes to another thread as it is", () => {
+  it("can be sent to another thread as it is", () => {
     const memory = makeNodeMemory(smallOptions(), undefined);
     const sent = structuredClone(memory);
     new Int32Array(memory.index)[3] = 7;
@@ -55,7 +55,7 @@ describe("the memory of a node", () => {
 });
 
 describe("the numbers of members", () => {
-  it("are given to each shard once, behind main's and the link's, with one to spare", async () => {
+  it("are assigned to each shard once, after main's and the link's, with one spare", async () => {
     const numbers = new MemberNumbers(2);
     const taken = [
       await numbers.take(60_000),
@@ -66,7 +66,7 @@ describe("the numbers of members", () => {
     assert.ok(!taken.includes(MAIN_MEMBER) && !taken.includes(LINK_MEMBER));
   });
 
-  it("are waited for in order where none is free", async () => {
+  it("are waited for in order if none is free", async () => {
     const numbers = new MemberNumbers(1);
     await numbers.take(60_000);
     await numbers.take(60_000);
@@ -84,7 +84,7 @@ describe("the numbers of members", () => {
     ]);
   });
 
-  it("are waited for no longer than their limit, and then not taken", async () => {
+  it("are waited for up to a time limit, and are then not assigned", async () => {
     const numbers = new MemberNumbers(1);
     await numbers.take(60_000);
     await numbers.take(60_000);
@@ -97,7 +97,7 @@ describe("the numbers of members", () => {
     assert.equal(await numbers.take(60_000), 3);
   });
 
-  it("are given to nobody once there are no more to be given", async () => {
+  it("are assigned to nobody once it is closed", async () => {
     const numbers = new MemberNumbers(1);
     await numbers.take(60_000);
     await numbers.take(60_000);

@@ -79,7 +79,7 @@ describe("the drain of a node", () => {
     mock.timers.reset();
   });
 
-  it("says that the node is not ready, ends the rotation, lets sockets arrive, closes the doors, drains", async () => {
+  it("makes the node not ready, ends the rotation, waits for pending sockets, closes the doors, and drains", async () => {
     assert.equal(drain.hasBegun, false);
     const done = begin();
     assert.equal(drain.hasBegun, true);
@@ -112,7 +112,7 @@ describe("the drain of a node", () => {
     });
   });
 
-  it("takes connections for a while where it is told to", async () => {
+  it("accepts connections for a while if configured", async () => {
     void begin({ drainDelayMs: 5_000 });
     await turn();
     await pass(4_999);
@@ -121,7 +121,7 @@ describe("the drain of a node", () => {
     assert.deepEqual(calls, ["leave", "stopAccepting"]);
   });
 
-  it("waits for no sockets where no shard was in the rotation", async () => {
+  it("does not wait for sockets if no shard was in the rotation", async () => {
     wasAccepting = false;
     void begin();
     await turn();
@@ -132,7 +132,7 @@ describe("the drain of a node", () => {
     const done = begin();
     await pass(100);
     threads[0]?.end();
-    // Three intervals, the last bytes, terminate, and the time to say so.
+    // Three intervals, the last bytes, terminate, and the time for the answer.
     await pass(3_000 + 300 + 70 + 999);
     assert.equal(threads[1]?.isLate, false);
     await pass(1);
@@ -144,7 +144,7 @@ describe("the drain of a node", () => {
     );
   });
 
-  it("is hurried before it has begun: it does all at once", async () => {
+  it("does everything at once if it is hurried before it has begun", async () => {
     drain.hurry();
     void begin({ drainDelayMs: 60_000 });
     await pass(100);
@@ -153,7 +153,7 @@ describe("the drain of a node", () => {
     assert.ok(!calls.includes("cut"));
   });
 
-  it("is hurried while it still takes connections", async () => {
+  it("can be hurried while it still accepts connections", async () => {
     void begin({ drainDelayMs: 60_000 });
     await turn();
     drain.hurry();
@@ -163,7 +163,7 @@ describe("the drain of a node", () => {
     assert.equal(threads[0]?.paces[0]?.rounds, 1);
   });
 
-  it("is hurried while it drains: who is left is cut, and shards have less time", async () => {
+  it("can be hurried while it drains: connections that are left are cut, and shards get less time", async () => {
     const done = begin();
     await pass(100);
     threads[0]?.done();

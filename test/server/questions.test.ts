@@ -25,7 +25,7 @@ function answer(questions: Questions, from: FakeThread, value: number): void {
 const QUESTION = { about: "subscribers", topic: "room:1" } as const;
 
 describe("Questions", () => {
-  it("gives the answers of all, in the order of the threads", async () => {
+  it("return the answers of all, in the order of the threads", async () => {
     const questions = new Questions(10_000);
     const [one, other] = [thread(0), thread(1)];
     const asked = questions.ask([one, other], QUESTION);
@@ -34,7 +34,7 @@ describe("Questions", () => {
     assert.deepEqual(await asked, [1, 2]);
   });
 
-  it("keeps several questions apart", async () => {
+  it("keep several questions apart", async () => {
     const questions = new Questions(10_000);
     const one = thread(0);
     const [first, second] = [questions.ask([one], QUESTION), questions.ask([one], QUESTION)];
@@ -44,7 +44,7 @@ describe("Questions", () => {
     assert.deepEqual([await first, await second], [[1], [2]]);
   });
 
-  it("goes on without the answer of a thread that ends", async () => {
+  it("go on without the answer of a thread that ends", async () => {
     const questions = new Questions(10_000);
     const [one, other] = [thread(0), thread(1)];
     const asked = questions.ask([one, other], QUESTION);
@@ -53,7 +53,7 @@ describe("Questions", () => {
     assert.deepEqual(await asked, [2]);
   });
 
-  it("names the shards that are late, and ignores what they say then", async () => {
+  it("name the shards that are late, and ignore their late answers", async () => {
     const questions = new Questions(1);
     const threads = [thread(0), thread(1), thread(2)];
     const asked = questions.ask(threads, QUESTION);
@@ -66,7 +66,7 @@ describe("Questions", () => {
     await assert.rejects(questions.ask([thread(5)], QUESTION), { message: /^shard 5 must answer/ });
   });
 
-  it("of nobody is answered by nobody", async () => {
+  it("return nothing if there is no thread to ask", async () => {
     assert.deepEqual(await new Questions(10_000).ask([], QUESTION), []);
   });
 });

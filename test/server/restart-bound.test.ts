@@ -10,7 +10,7 @@ describe("the bound of restarts", () => {
     assert.deepEqual(allowed, [true, true, true, true, true, false, false]);
   });
 
-  it("forgets what is a minute old, and what it refused", () => {
+  it("forgets restarts that are a minute old, and those that it refused", () => {
     const bound = new RestartBound();
     for (const ms of [0, 1_000, 2_000, 3_000, 4_000]) assert.ok(bound.tryCount(0, ms));
     assert.equal(bound.tryCount(0, 59_999), false);
@@ -19,7 +19,7 @@ describe("the bound of restarts", () => {
     assert.equal(bound.tryCount(0, 61_000), true);
   });
 
-  it("counts each shard for itself", () => {
+  it("counts each shard separately", () => {
     const bound = new RestartBound();
     for (let n = 0; n < 5; n += 1) bound.tryCount(0, n);
     assert.equal(bound.tryCount(0, 5), false);

@@ -8,7 +8,7 @@ import { makeNodeMemory } from "../../src/server/memory-plan.ts";
 import { Retirement } from "../../src/server/retirement.ts";
 import { smallOptions } from "../support/options.ts";
 
-/** A retirement whose calls are noted in order. */
+/** A retirement whose calls are recorded in order. */
 function makeRetirement(): {
   retirement: Retirement;
   life: Life;
@@ -50,24 +50,24 @@ describe("the retirement of a member", () => {
     assert.ok(life.isClosed(3));
     retirement.forgotten(b, 3);
     assert.deepEqual(calls, ["reset 3", "free 3"]);
-    // The next thread of this number is neither closed nor released.
+    // The next thread with this number is neither closed nor released.
     assert.equal(life.isClosed(3), false);
     assert.equal(life.waitReleased(3, 0), false);
   });
 
-  it("tells everybody that it had more to send", () => {
+  it("tells every thread that the member had unsent records", () => {
     const { retirement, calls, thread } = makeRetirement();
     retirement.begin(3, [thread("a")], true);
     assert.deepEqual(calls, ["clear 3", "retire 3 lost", "a retire 3 lost"]);
   });
 
-  it("waits for nobody where there is nobody", () => {
+  it("frees the number at once if there is no other thread", () => {
     const { retirement, calls } = makeRetirement();
     retirement.begin(3, [], false);
     assert.deepEqual(calls, ["clear 3", "retire 3", "reset 3", "free 3"]);
   });
 
-  it("waits for no thread that has ended meanwhile", () => {
+  it("does not wait for a thread that has ended meanwhile", () => {
     const { retirement, calls, thread } = makeRetirement();
     const [a, b] = [thread("a"), thread("b")];
     retirement.begin(3, [a, b], false);
@@ -77,7 +77,7 @@ describe("the retirement of a member", () => {
     assert.deepEqual(calls, ["reset 3", "free 3"]);
   });
 
-  it("of two members at once frees each when its own are done", () => {
+  it("frees each of two members at once when its own answers are complete", () => {
     const { retirement, calls, thread } = makeRetirement();
     const a = thread("a");
     retirement.begin(3, [a], false);
@@ -89,7 +89,7 @@ describe("the retirement of a member", () => {
     assert.deepEqual(calls, ["reset 3", "free 3"]);
   });
 
-  it("frees a number once, whatever is heard of it later", () => {
+  it("frees a number once, whatever answers come later", () => {
     const { retirement, calls, thread } = makeRetirement();
     const a = thread("a");
     retirement.begin(3, [a], false);

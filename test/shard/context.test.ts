@@ -24,7 +24,7 @@ import { atOnce, startShard } from "../support/shard.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
 
-/** A room whose handlers use the context; what `watch` subscribes to is heard by the test. */
+/** A room whose handlers use the context; the test gets what `watch` subscribes to. */
 const heard: Broadcast[] = [];
 let unwatch = (): void => {};
 const room = defineChannel(socket, {
@@ -79,7 +79,7 @@ describe("a shard's context", () => {
     assert.equal(first["db"], "a database");
   });
 
-  it("says whether the node is ready, as main says it", async () => {
+  it("reports whether the node is ready, as set by main", async () => {
     let context: ShardContext | undefined;
     const shard = await startShard({ sockets: {}, start: (given) => void (context = given) });
     const seen = [true, false].map((isReady) => {
@@ -90,7 +90,7 @@ describe("a shard's context", () => {
     assert.deepEqual(seen, [true, false]);
   });
 
-  it("fails the start of its shard where start throws", async () => {
+  it("fails the start of its shard if start throws", async () => {
     const boom = makeError("SIM_ERR_INTERNAL", "no database");
     for (const start of [
       (): never => {
@@ -102,7 +102,7 @@ describe("a shard's context", () => {
     }
   });
 
-  it("broadcasts to all but a channel of its own", async () => {
+  it("broadcasts to all subscribers but a channel of its own", async () => {
     const [one, two] = await Promise.all(
       [0, 1].map(async () => subscribeAndJoin(await connect(app), "room:1")),
     );
@@ -115,7 +115,7 @@ describe("a shard's context", () => {
     await closeApp(app);
   });
 
-  it("subscribes the shard's own code to a topic, until it has enough", async () => {
+  it("subscribes the shard's own code to a topic, until it unsubscribes", async () => {
     const { channel: member } = await subscribeAndJoin(await connect(app), "room:1");
     await assertReply(member.push("watch"), "ok");
     member.push("others");
@@ -130,7 +130,7 @@ describe("a shard's context", () => {
     await closeApp(app);
   });
 
-  it("broadcasts to this node's channels, and refuses what cannot be sent", async () => {
+  it("broadcasts to this node's channels, and refuses payloads that cannot be sent", async () => {
     let context: ShardContext | undefined;
     const shard = await startShard({ sockets: {}, start: (given) => void (context = given) });
     try {

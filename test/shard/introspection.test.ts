@@ -1,5 +1,5 @@
 /**
- * What a shard says of a channel whose assigns no other thread can have.
+ * A shard's answer about a channel whose assigns cannot be sent to another thread.
  *
  * Runs on: the test's thread.
  */
@@ -10,8 +10,8 @@ import { describe, it } from "node:test";
 import { answerOf } from "../../src/shard/introspection.ts";
 import { channel, World } from "../support/world.ts";
 
-describe("a channel, as a shard tells of it", () => {
-  it("has its assigns as text where they cannot be sent to another thread", async () => {
+describe("a channel in a shard's answer", () => {
+  it("has its assigns as text if they cannot be sent to another thread", async () => {
     const world = new World({ channels: { "room:*": channel() } });
     const clients = [{ n: 1 }, { work: (): void => {} }].map((assigns) =>
       world.joined(["room:1"], { assigns }),

@@ -6,7 +6,7 @@ import type { OverloadStep } from "../../src/shard/overload.ts";
 
 const LIMITS = { overloadLagMs: 100, overloadHeapBytes: 1_000_000, withdrawPercent: 200 };
 
-/** An overload, and what it said. */
+/** Returns an overload, and the steps that it reports. */
 function made(): { readonly overload: Overload; readonly steps: string[] } {
   const steps: string[] = [];
   const overload = new Overload(LIMITS, (step, from, to) => steps.push(`${step} ${from} ${to}`));
@@ -42,7 +42,7 @@ describe("the levels of overload", () => {
 });
 
 describe("overload", () => {
-  it("rises when two looks in a row are at the threshold, however far beyond one is", () => {
+  it("rises when two samples in a row reach the threshold, however high a single one is", () => {
     const { overload, steps } = made();
     lag(overload, 99, 99, 10_000, 0, 10_000, 99);
     assert.equal(overload.level, "normal");
@@ -62,7 +62,7 @@ describe("overload", () => {
     assert.deepEqual(other.steps, steps);
   });
 
-  it("falls one level at a time, when ten looks in a row are below three quarters", () => {
+  it("falls one level at a time, when ten samples in a row are below three quarters", () => {
     const { overload, steps } = made();
     lag(overload, ...times(4, 200));
     steps.length = 0;
@@ -80,11 +80,11 @@ describe("overload", () => {
     assert.deepEqual(steps, ["fall withdrawn refusing", "fall refusing normal"]);
   });
 
-  it("counts the larger of the shares that lag and heap have of their thresholds", () => {
+  it("uses the larger of lag and heap, each relative to its threshold", () => {
     const { overload } = made();
     for (let n = 0; n < 2; n += 1) overload.update({ lagMs: 0, heapBytes: 1_000_000 });
     assert.equal(overload.level, "refusing");
-    // One is low, the other is not: it does not fall.
+    // Only one of them is low, so it does not fall.
     for (let n = 0; n < 20; n += 1) overload.update({ lagMs: 0, heapBytes: 800_000 });
     for (let n = 0; n < 20; n += 1) overload.update({ lagMs: 80, heapBytes: 0 });
     assert.equal(overload.level, "refusing");
@@ -92,7 +92,7 @@ describe("overload", () => {
     assert.equal(overload.level, "normal");
   });
 
-  it("tells what was measured at the step", () => {
+  it("reports the sample at the step", () => {
     const told: unknown[] = [];
     const overload = new Overload(LIMITS, (_step, _from, _to, measures) => told.push(measures));
     overload.update({ lagMs: 100, heapBytes: 1 });

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { channel } from "../support/world.ts";
 
-/** A router of these patterns; gives the pattern that a topic matches. */
+/** Returns a function that finds the pattern of these that matches a topic. */
 function routed(...patterns: string[]): (topic: string) => string | undefined {
   const routes = patterns.map((pattern) => [pattern, { channel: channel() }] as const);
   const router = new ChannelRouter(Object.fromEntries(routes));
@@ -18,7 +18,7 @@ describe("the router of topics", () => {
     for (const topic of ["exact:1", "exac", "", "EXACT"]) assert.equal(match(topic), undefined);
   });
 
-  it("matches what begins with the pattern before its star", () => {
+  it("matches topics that start with the text before its star", () => {
     const match = routed("room:*", "foo*");
     for (const topic of ["room:", "room:1", "room:*", "room:a:b"]) {
       assert.equal(match(topic), "room:*");
@@ -27,12 +27,12 @@ describe("the router of topics", () => {
     for (const topic of ["room", "Room:1", "oom:1"]) assert.equal(match(topic), undefined);
   });
 
-  it("matches everything by a star alone", () => {
+  it("matches everything with a star alone", () => {
     assert.equal(routed("*")(""), "*");
     assert.equal(routed("*")("anything"), "*");
   });
 
-  it("matches no topic of the server's own", () => {
+  it("never matches the server's own topics", () => {
     const match = routed("*", "phx_presence:*", "phx_presence:rooms");
     for (const topic of ["phx_presence:rooms", "phx_presence:"]) {
       assert.equal(match(topic), undefined);
@@ -40,7 +40,7 @@ describe("the router of topics", () => {
     assert.equal(match("phx_presence"), "*");
   });
 
-  it("takes the first that matches, in order of declaration", () => {
+  it("uses the first pattern that matches, in order of declaration", () => {
     const match = routed("room:private", "room:*", "room:public", "*");
     assert.equal(match("room:private"), "room:private");
     assert.equal(match("room:public"), "room:*");
@@ -51,7 +51,7 @@ describe("the router of topics", () => {
     assert.equal(routed()("room:1"), undefined);
   });
 
-  it("refuses a star anywhere but at the end", () => {
+  it("refuses a star that is not at the end", () => {
     for (const pattern of ["*:room", "ro*om", "room:**", "**"]) {
       assert.throws(() => routed(pattern), {
         code: "SIM_ERR_TOPIC_PATTERN",

@@ -20,7 +20,7 @@ function makeChannel(topic: string): Channel {
 
 describe("the table of a connection's channels", () => {
   for (const count of [0, 1, 8, 9, 40]) {
-    it(`finds each of ${count}, and none that is not there`, () => {
+    it(`finds each of ${count} channels, and no other`, () => {
       let table = NO_CHANNELS;
       const channels = Array.from({ length: count }, (_, n) => makeChannel(`t${n}`));
       for (const channel of channels) table = withChannel(table, channel);
@@ -32,7 +32,7 @@ describe("the table of a connection's channels", () => {
       assert.deepEqual(listChannels(table), channels);
     });
 
-    it(`gives all of ${count} as they are, also while they are removed`, () => {
+    it(`lists all of ${count} channels, and the list stays valid while they are removed`, () => {
       let table = NO_CHANNELS;
       const channels = Array.from({ length: count }, (_, n) => makeChannel(`t${n}`));
       for (const channel of channels) table = withChannel(table, channel);
@@ -40,7 +40,7 @@ describe("the table of a connection's channels", () => {
       assert.equal(countChannels(table), 0);
     });
 
-    it(`tells whether one of ${count} is so`, () => {
+    it(`reports whether one of ${count} channels matches`, () => {
       let table = NO_CHANNELS;
       for (let n = 0; n < count; n += 1) table = withChannel(table, makeChannel(`t${n}`));
       assert.equal(
@@ -53,7 +53,7 @@ describe("the table of a connection's channels", () => {
       );
     });
 
-    it(`removes none of ${count} for another channel of the same topic`, () => {
+    it(`keeps a channel of ${count} if another one with the same topic is removed`, () => {
       let table = NO_CHANNELS;
       for (let n = 0; n < count; n += 1) table = withChannel(table, makeChannel(`t${n}`));
       const before = listChannels(table);
@@ -63,7 +63,7 @@ describe("the table of a connection's channels", () => {
     });
   }
 
-  it("behaves as a map does", () => {
+  it("behaves like a Map", () => {
     const steps = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 11 })), {
       maxLength: 80,
     });

@@ -43,7 +43,7 @@ function mountOf(definition: ReturnType<typeof defineSocket>): ConnectCall["moun
 }
 
 describe("parameters of a connection, with a schema", () => {
-  it("reach connect as the schema returned them", async () => {
+  it("reach connect as the output of the schema", async () => {
     const socket = defineSocket({
       params: PAGE,
       connect: ({ params }) => ok({ next: params.page + 1 }),
@@ -54,7 +54,7 @@ describe("parameters of a connection, with a schema", () => {
     assert.deepEqual(identity.assigns, { next: 5 });
   });
 
-  it("that do not match are refused with what is wrong, and connect does not run", async () => {
+  it("that do not match are refused with the issues, and connect does not run", async () => {
     const socket = defineSocket({ params: PAGE, connect: () => assert.fail("ran") });
     const decision = await decide(call(mountOf(socket), { page: "x", vsn: "2.0.0" }), QUIET);
     assert.equal(decision.result, "refused");
@@ -103,7 +103,7 @@ describe("parameters of a connection, with a schema", () => {
     assert.equal((await decide(call(mountOf(socket), { vsn: "2.0.0" }), QUIET)).result, "ok");
   });
 
-  it("must have a schema that is one", () => {
+  it("must have a valid schema", () => {
     assert.throws(() => defineSocket({ params: {} as never, connect: () => ok({}) }), {
       code: "SIM_ERR_DEFINITION_INVALID",
       message: "params must be a Standard Schema or typed(), got object",

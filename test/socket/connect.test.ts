@@ -22,14 +22,14 @@ const INFO = {
 
 interface Outcome {
   readonly decision: Decision;
-  /** Of each line of the log: its text, its level, its fields. */
+  /** Lines of the log, each with its text, level and fields. */
   readonly log: readonly string[];
   readonly levels: readonly string[];
   readonly fields: readonly object[];
   readonly call: ConnectCall;
 }
 
-/** Decides on a connection by these callbacks. */
+/** Runs `decide` with these callbacks. */
 async function decided(
   callbacks: Partial<SocketCallbacks<object>>,
   params: ConnectCall["params"] = { vsn: "2.0.0" },
@@ -77,7 +77,7 @@ function refused(callbacks: object, message: string): void {
   });
 }
 
-/** What connect gives, at once and later. */
+/** Results of connect, synchronous and asynchronous. */
 function bothWays(result: unknown): (() => never)[] {
   return [(): never => result as never, (): never => Promise.resolve(result) as never];
 }
@@ -107,7 +107,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("is seen by connect with parameters, connect info and context", async () => {
+  it("passes parameters, connect info and context to connect", async () => {
     let seen: unknown;
     const params = { vsn: "2.0.0", token: "t", nested: { a: "1" } } as never;
     await decided(
@@ -123,7 +123,7 @@ describe("a request to connect", () => {
     assert.deepEqual(seen, { params, connectInfo: INFO, context, transport: "websocket" });
   });
 
-  it("has no id where none is defined, or it is null", async () => {
+  it("has no id if none is defined, or if it is null", async () => {
     for (const callbacks of [{}, { id: (): null => null }]) {
       const { decision } = await decided(callbacks);
       assert.ok(decision.result === "ok");
@@ -131,7 +131,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("has empty assigns where it was accepted with none, or with what are none: the same for all", async () => {
+  it("has empty assigns, one object for all, if it was accepted without any or with an invalid value", async () => {
     const seen = new Set<object>();
     for (const result of [ok(), ok({}), ok(null), ok(7), ok("x")]) {
       const { decision } = await decided({ connect: () => result as never });
@@ -143,7 +143,7 @@ describe("a request to connect", () => {
     assert.equal(seen.size, 1);
   });
 
-  it("keeps assigns that are no plain object, or under a symbol, as they are", async () => {
+  it("keeps assigns that are not a plain object, or have symbols as keys", async () => {
     for (const assigns of [new Map(), { [Symbol("who")]: 1 }]) {
       const { decision } = await decided({ connect: () => ok(assigns) });
       assert.ok(decision.result === "ok" && "assigns" in decision.identity);
@@ -151,7 +151,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("is refused with the reason that connect gives", async () => {
+  it("is refused with the reason from connect", async () => {
     for (const [result, reason] of [
       [error(), undefined],
       [error({}), {}],
@@ -166,7 +166,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("is refused where connect gives something else, and that is logged as an error", async () => {
+  it("is refused if connect returns anything else, which is logged as an error", async () => {
     for (const result of [
       undefined,
       null,
@@ -184,7 +184,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("waits for a thenable as it does for a promise", async () => {
+  it("waits for a thenable like for a promise", async () => {
     // oxlint-disable-next-line unicorn/no-thenable
     const thenable = { then: (settle: (value: unknown) => void) => settle(ok({ n: 1 })) };
     const { decision } = await decided({ connect: () => thenable as never });
@@ -193,7 +193,7 @@ describe("a request to connect", () => {
     assert.deepEqual(decision.identity.assigns, { n: 1 });
   });
 
-  it("is refused where the id is neither a string nor null", async () => {
+  it("is refused if the id is neither a string nor null", async () => {
     for (const id of [undefined, 7, {}, true]) {
       const { decision, log } = await decided({ id: () => id as never });
       assert.deepEqual(decision, { result: "refused", reason: undefined });
@@ -201,7 +201,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("fails where connect or id throws", async () => {
+  it("fails if connect or id throws", async () => {
     const boom = new Error("boom");
     for (const callbacks of [
       {
@@ -222,7 +222,7 @@ describe("a request to connect", () => {
     }
   });
 
-  it("that does not settle in time has failed, and what it gives later is ignored", async () => {
+  it("fails if it does not settle in time, and its later result is ignored", async () => {
     const result = new Deferred<ReturnType<typeof ok<object>>>();
     const { decision, log } = await within(
       decided({ connect: () => result.promise }, undefined, 20),
@@ -234,7 +234,7 @@ describe("a request to connect", () => {
     assert.deepEqual(log, ["connect threw or did not settle in time"]);
   });
 
-  it("may last until a time, which is kept with who it is", async () => {
+  it("may have an expiry, which is kept in the identity", async () => {
     const expiresAtMs = Date.now() + 60_000;
     const { decision } = await decided({ connect: () => ok({ user: "ann" }, { expiresAtMs }) });
     assert.ok(decision.result === "ok");
@@ -244,7 +244,7 @@ describe("a request to connect", () => {
     assert.equal("expiresAtMs" in forEver.decision.identity, false);
   });
 
-  it("is refused where its time is over already, and fails where that is no time", async () => {
+  it("is refused if it has expired already, and fails if its expiry is not a time", async () => {
     const past = await decided({ connect: () => ok({}, { expiresAtMs: Date.now() - 1 }) });
     assert.deepEqual(past.decision, { result: "refused", reason: { reason: "expired" } });
     const seconds = Math.floor(Date.now() / 1_000);
@@ -253,7 +253,7 @@ describe("a request to connect", () => {
     assert.deepEqual(wrong.log, ["connect threw or did not settle in time"]);
   });
 
-  it("of no known version is refused before connect runs", async () => {
+  it("with an unknown version is refused before connect runs", async () => {
     let calls = 0;
     const connect = (): ReturnType<typeof ok<object>> => {
       calls += 1;
@@ -267,7 +267,7 @@ describe("a request to connect", () => {
     assert.equal(calls, 0);
   });
 
-  it("is told to telemetry with its result, but for a version that is not known", async () => {
+  it("is published to telemetry with its result, unless its version is unknown", async () => {
     const results: unknown[] = [];
     const take = (event: unknown): void => {
       const { result, vsn, transport, durationMs } = event as Record<string, unknown>;
@@ -287,7 +287,7 @@ describe("a request to connect", () => {
 });
 
 describe("the log of connections", () => {
-  it("has them at the socket's level, and parameters without what is secret", async () => {
+  it("is written at the socket's level, with parameters but without secrets", async () => {
     const params = { vsn: "2.0.0", token: "abc", user: "ann" };
     const { log, fields } = await decided({}, params);
     assert.deepEqual(log, ["CONNECTED TO"]);
@@ -306,7 +306,7 @@ describe("the log of connections", () => {
 });
 
 describe("a socket's definition", () => {
-  it("wants a connect, and joins of a known kind", () => {
+  it("requires connect, and a valid value for joins", () => {
     refused({}, "connect must be a function, got undefined");
     refused({ connect: () => ok(), joins: "x" }, 'joins must be "async" or "serial", got "x"');
     const policies = 'slowClients must be "close" or "error", got "drop"';
@@ -318,7 +318,7 @@ describe("a socket's definition", () => {
     refused({ connect: () => ok(), log: "silent" }, levels);
   });
 
-  it("has joins that do not wait for each other, unless it says serial", () => {
+  it("has joins that do not wait for each other, unless it is serial", () => {
     assert.equal(defineSocket({ connect: () => ok() }).isSerial, false);
     assert.equal(defineSocket({ connect: () => ok(), joins: "serial" }).isSerial, true);
     assert.equal(defineSocket({ connect: () => ok() }).slowClients, "close");

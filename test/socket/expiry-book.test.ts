@@ -4,13 +4,13 @@ import { describe, it } from "node:test";
 import { ExpiryBook, type Expirable } from "../../src/socket/expiry-book.ts";
 import { turn } from "../support/world.ts";
 
-/** A book, its clock, and what it says. */
+/** A book, its clock, and what it has called. */
 class Bench {
   nowMs = 1_000_000;
   readonly said: string[] = [];
   readonly book = new ExpiryBook<Expirable>(() => this.nowMs);
 
-  /** Makes one that is to be warned so long before its end. */
+  /** Makes a socket that is warned so long before its expiry. */
   one(name: string, expiringMs = 100): Expirable {
     return {
       expiringMs,
@@ -19,7 +19,7 @@ class Bench {
     };
   }
 
-  /** Gives what is said as the time is so much later. */
+  /** Returns what is called when the time is so much later. */
   after(ms: number): string[] {
     this.nowMs += ms;
     this.book.look();
@@ -28,7 +28,7 @@ class Bench {
 }
 
 describe("the book of expiries", () => {
-  it("warns once, and ends once", () => {
+  it("warns once, and ends a socket once", () => {
     const bench = new Bench();
     bench.book.set(bench.one("ann"), 1_001_000);
     assert.deepEqual(bench.after(899), []);
@@ -39,27 +39,27 @@ describe("the book of expiries", () => {
     assert.equal(bench.book.size, 0);
   });
 
-  it("warns at half time where there is less than the warning is early", () => {
+  it("warns at half of the time if less is left than the warning is early", () => {
     const bench = new Bench();
     bench.book.set(bench.one("ann"), 1_000_100);
     assert.deepEqual(bench.after(49), []);
     assert.deepEqual(bench.after(1), ["ann has 50"]);
   });
 
-  it("does not warn who wants no warning, or is looked at only after the end", () => {
+  it("does not warn a socket without a warning, or one that is checked only after its expiry", () => {
     const bench = new Bench();
     bench.book.set(bench.one("ann", 0), 1_001_000);
     bench.book.set(bench.one("bob"), 1_001_000);
     assert.deepEqual(bench.after(2_000), ["bob ended 1000 late", "ann ended 1000 late"]);
   });
 
-  it("ends at the next look what is over already", () => {
+  it("ends a socket that has expired already at the next look", () => {
     const bench = new Bench();
     bench.book.set(bench.one("ann"), 999_990);
     assert.deepEqual(bench.after(0), ["ann ended 10 late"]);
   });
 
-  it("moves an end, with its warning, further and nearer, and takes it away", () => {
+  it("moves an expiry with its warning, later and earlier, and removes it", () => {
     const bench = new Bench();
     const ann = bench.one("ann");
     bench.book.set(ann, 1_001_000);
@@ -77,7 +77,7 @@ describe("the book of expiries", () => {
     );
   });
 
-  it("lets one that is warned renew itself, or forget another", () => {
+  it("lets a warned socket renew itself, or forget another", () => {
     const bench = new Bench();
     const bob = bench.one("bob");
     const ann: Expirable = {
@@ -94,9 +94,9 @@ describe("the book of expiries", () => {
     assert.deepEqual([bench.book.get(ann), bench.book.size], [1_008_000, 1]);
   });
 
-  it("ends all in the order of their ends, whatever happened to them before", () => {
+  it("ends all sockets in the order of their expiries, whatever happened to them before", () => {
     const bench = new Bench();
-    // Numbers that are in no order, and the same in each run.
+    // Random numbers, the same in each run.
     const times = Array.from({ length: 400 }, (_, at) => 1_001_000 + ((at * 7_919) % 1_009));
     const all = times.map((time, at) => [bench.one(String(at), 0), time, at] as const);
     for (const [socket] of all) bench.book.set(socket, 1_000_500);
@@ -114,18 +114,18 @@ describe("the book of expiries", () => {
     assert.deepEqual(said, expected);
   });
 
-  it("keeps no more than it needs of many renewals", () => {
+  it("uses bounded memory for many renewals", () => {
     const bench = new Bench();
     const ann = bench.one("ann");
     for (let count = 1; count <= 10_000; count += 1) bench.book.set(ann, 2_000_000 + count);
     assert.deepEqual(bench.after(1_010_000), ["ann ended 0 late"]);
   });
 
-  it("ends no more in one turn of the loop than others can wait for", async () => {
+  it("ends only a bounded number of sockets in one turn of the loop", async () => {
     const bench = new Bench();
     for (let at = 0; at < 1_200; at += 1) bench.book.set(bench.one(String(at), 0), 1_000_010);
     assert.equal(bench.after(10).length, 500);
-    // The sweep comes again before the rest is done.
+    // The sweep calls it again before the rest is done.
     assert.equal(bench.after(0).length, 0);
     await turn();
     assert.equal(bench.said.length, 700);

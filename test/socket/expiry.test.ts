@@ -1,5 +1,5 @@
 /**
- * Connections that end at a time: what connect says of it, what channels are told, and renewals.
+ * Connections that expire: what connect returns, what channels are told, and renewals.
  *
  * Runs on: the test's thread.
  */
@@ -24,7 +24,7 @@ function invalid(message: RegExp): object {
   return { code: "SIM_ERR_OPTION_INVALID", message };
 }
 
-/** A world whose channels say what they are told, and renew their connection when asked. */
+/** A world whose channels report what they are told, and renew their connection when asked. */
 function makeWorld(ends: unknown[] = []): World {
   const room = channel({
     handleIn: {
@@ -51,8 +51,8 @@ function asked(event: string, payload: object = {}, ref = "2"): string {
 
 const ann = { assigns: { user: "ann" }, id: "users:ann", expiresAtMs: START_MS + 300_000 };
 
-describe("a time to end", () => {
-  it("is in milliseconds since 1970, undefined or Infinity for none; anything else is an error", () => {
+describe("an expiry", () => {
+  it("is in milliseconds since 1970, undefined or Infinity for never; anything else is an error", () => {
     assert.equal(expiryOf({ expiresAtMs: START_MS }), START_MS);
     assert.equal(expiryOf({ expiresAtMs: START_MS + 0.5 }), START_MS + 0.5);
     assert.equal(expiryOf({ expiresAtMs: undefined }), undefined);
@@ -70,11 +70,11 @@ describe("a time to end", () => {
     for (const [expiresAtMs, message] of wrong) {
       assert.throws(() => ok({}, { expiresAtMs: expiresAtMs as number }), invalid(message));
     }
-    // A name that is wrong would be a connection that lasts for ever.
+    // With a misspelt name, the connection would never expire.
     assert.throws(() => ok({}, { expiresAt: START_MS } as never), invalid(/must have expiresAtMs/));
   });
 
-  it("has a warning whose time is checked", () => {
+  it("has a warning time that is checked", () => {
     for (const expiringMs of [-1, Number.NaN, 86_400_001, "1m"]) {
       const callbacks = { connect: () => error(), expiringMs: expiringMs as number };
       assert.throws(() => defineSocket(callbacks), {
@@ -85,8 +85,8 @@ describe("a time to end", () => {
   });
 });
 
-describe("a connection that ends at a time", () => {
-  it("has its channels told before, and is closed with 3000, without a word on any of them", () => {
+describe("a connection that expires", () => {
+  it("warns its channels before, and is closed with 3000, without a frame on any of them", () => {
     const ends: unknown[] = [];
     const world = makeWorld(ends);
     const client = world.joined(["room:1", "quiet:1"], ann);
@@ -101,7 +101,7 @@ describe("a connection that ends at a time", () => {
     assert.equal(world.expiries.size, 0);
   });
 
-  it("is not in the book where it has no end, or has ended", () => {
+  it("is not in the book if it does not expire, or has ended", () => {
     const world = makeWorld();
     const { assigns, id } = ann;
     const client = world.joined(["room:1"], { assigns, id });
@@ -115,7 +115,7 @@ describe("a connection that ends at a time", () => {
     assert.equal(client.connection.closeCode, undefined);
   });
 
-  it("lasts longer where a channel renews it, and later channels have its new assigns", () => {
+  it("lasts longer if a channel renews it, and later channels have its new assigns", () => {
     const world = makeWorld();
     const { id } = ann;
     const client = world.joined(["room:1"], { ...ann, assigns: { user: "ann", role: "guest" } });
@@ -139,7 +139,7 @@ describe("a connection that ends at a time", () => {
     assert.equal(client.connection.closeCode, 3000);
   });
 
-  it("is not renewed for somebody else", () => {
+  it("is not renewed for a different id", () => {
     const world = makeWorld();
     const client = world.joined(["room:1"], ann);
     assert.deepEqual(
@@ -153,7 +153,7 @@ describe("a connection that ends at a time", () => {
     assert.equal(client.connection.closeCode, 3000);
   });
 
-  it("that is renewed for ever has no end; one that is renewed to the past ends at the next look", () => {
+  it("does not expire if it is renewed forever, and ends at the next look if renewed to the past", () => {
     const world = makeWorld();
     const [forEver, past] = [world.joined(["room:1"], ann), world.joined(["room:1"], ann)];
     forEver.asked(asked("renew", { user: "ann" }));
@@ -165,7 +165,7 @@ describe("a connection that ends at a time", () => {
     assert.equal(forEver.connection.closeCode, undefined);
   });
 
-  it("loses the channel that renews it with seconds, and nothing else", () => {
+  it("loses only the channel that renews it with seconds", () => {
     const world = makeWorld();
     const client = world.joined(["room:1"], ann);
     assert.deepEqual(client.asked(asked("renew", { user: "ann", expiresAtMs: 1_800_000_900 })), [
@@ -186,7 +186,7 @@ describe("a connection that ends at a time", () => {
     assert.deepEqual([kept?.expiresAtMs, world.expiries.size], [undefined, 0]);
   });
 
-  it("tells raw channels too, which may renew it", () => {
+  it("warns raw channels too, which may renew it", () => {
     const raw = defineRawChannel<object, object>(
       {},
       {
@@ -211,7 +211,7 @@ describe("a connection that ends at a time", () => {
     assert.equal(client.socket.expiresAtMs, START_MS + 900_000);
   });
 
-  it("tells a channel after what waits for it, also where its mailbox is full", async () => {
+  it("warns a channel after everything that waits for it, even if its mailbox is full", async () => {
     const gate = new Deferred<void>();
     const room = channel({
       handleIn: {
@@ -233,7 +233,7 @@ describe("a connection that ends at a time", () => {
     ]);
   });
 
-  it("is told to telemetry", () => {
+  it("is published to telemetry", () => {
     const seen: unknown[] = [];
     const note = (event: unknown): void => void seen.push(event);
     subscribe("simurgh:socket_expired", note);

@@ -1,5 +1,5 @@
 /**
- * Raw sockets without a transport: what is called, in which order, and what ends them.
+ * Raw sockets without a transport: which callbacks run, in which order, and what ends a socket.
  *
  * Runs on: the test's thread.
  */
@@ -22,7 +22,7 @@ import { CONTEXT, Deferred, turn, World, type LogEntry } from "../support/world.
 
 type Callbacks = RawSocketCallbacks<object>;
 
-/** One raw socket, on a connection that records. */
+/** One raw socket, on a connection that records what it is sent. */
 interface RawWorld {
   readonly socket: RawSocket;
   readonly connection: RecordingConnection;
@@ -57,7 +57,7 @@ function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null)
 }
 
 describe("a raw socket", () => {
-  it("tells its numbers, its state, and the shard's context", () => {
+  it("has numbers, a state, and the shard's context", () => {
     const { socket } = makeWorld({}, "users:1");
     const { number, shard, context, transport, id, state, isOpen, hasRoom } = socket;
     assert.deepEqual(
@@ -67,14 +67,14 @@ describe("a raw socket", () => {
     assert.deepEqual([context, isOpen, hasRoom], [CONTEXT, true, true]);
   });
 
-  it("costs no mailbox, timer or set before one is used", () => {
+  it("has no mailbox, timer or set before one is used", () => {
     const { socket } = makeWorld();
     socket.receiveText("hi");
     const { mailbox, timers, topics, idListener, onIdle } = socket;
     assert.deepEqual([mailbox, timers, topics, idListener, onIdle], Array(5).fill(undefined));
   });
 
-  it("handles what it sends itself after the callback that sends it", () => {
+  it("handles a message to itself after the callback that sends it", () => {
     const order: unknown[] = [];
     const { socket } = makeWorld({
       handleIn(each, { data }) {
@@ -88,7 +88,7 @@ describe("a raw socket", () => {
     assert.deepEqual(order, ["first", 1, 2]);
   });
 
-  it("gives others their turn where it keeps sending to itself", async () => {
+  it("lets others have their turn if it keeps sending to itself", async () => {
     let count = 0;
     const { socket, connection, ends } = makeWorld({
       handleInfo(each) {
@@ -107,7 +107,7 @@ describe("a raw socket", () => {
     assert.deepEqual(ends, ["closed"]);
   });
 
-  it("handles what had come when its connection ends, and nothing that comes later", async () => {
+  it("handles what had arrived when its connection ends, and nothing later", async () => {
     const seen: unknown[] = [];
     const gate = new Deferred<void>();
     const { socket, connection, ends } = makeWorld({
@@ -130,7 +130,7 @@ describe("a raw socket", () => {
     assert.deepEqual(connection.taken(), []);
   });
 
-  it("drops what waits where a callback fails or stops", async () => {
+  it("drops what waits if a callback fails or stops", async () => {
     for (const end of [
       () => stop("normal"),
       () => closeWith(4000),
@@ -154,7 +154,7 @@ describe("a raw socket", () => {
     }
   });
 
-  it("is over at once where it stops, also where its connection ends a little later", async () => {
+  it("ends at once if it stops, even if its connection ends a little later", async () => {
     const seen: unknown[] = [];
     const raw = makeWorld({
       handleIn(_, { data }) {
@@ -164,7 +164,7 @@ describe("a raw socket", () => {
       handleInfo: (_, message) => void seen.push(message),
     });
     const { connection, ends } = raw;
-    // As over long-poll: the request that brought the frame is answered first.
+    // As over long-poll: the request that carried the frame is answered first.
     const plain = new RecordingConnection(
       8,
       new RecordingPublisher(),
@@ -183,7 +183,7 @@ describe("a raw socket", () => {
     assert.deepEqual([ends, connection.isOpen], [["normal"], true]);
   });
 
-  it("ends once, whatever ends it in the midst of a callback", () => {
+  it("ends once, whatever ends it during a callback", () => {
     const { socket, connection, ends, member } = makeWorld(
       {
         handleIn() {
@@ -203,7 +203,7 @@ describe("a raw socket", () => {
     assert.equal(member.pubsub.registry.size, 0);
   });
 
-  it("listens to its own id's topic as to any other, and is disconnected by it all the same", () => {
+  it("may subscribe to the topic of its own id, and is disconnected through it as well", () => {
     const seen: unknown[] = [];
     const { socket, connection, member } = makeWorld(
       { handleInfo: (_, message) => void seen.push(message) },
@@ -219,7 +219,7 @@ describe("a raw socket", () => {
     assert.equal(connection.closeCode, 1001);
   });
 
-  it("gets a broadcast as often as it listens", () => {
+  it("gets a broadcast once for each subscription", () => {
     const seen: unknown[] = [];
     const { socket, member } = makeWorld({ handleInfo: (_, message) => void seen.push(message) });
     socket.subscribe("room:1");
@@ -232,7 +232,7 @@ describe("a raw socket", () => {
     assert.equal(member.pubsub.registry.size, 0);
   });
 
-  it("is told that broadcasts were lost, or else its client connects anew", () => {
+  it("is told of lost broadcasts; without a handler, its client connects again", () => {
     const missed: string[] = [];
     const told = makeWorld({ missed: (_, topic) => void missed.push(topic) });
     told.socket.subscribe("room:1");
@@ -243,7 +243,7 @@ describe("a raw socket", () => {
     untold.member.pubsub.onLapped(1, "all");
     assert.equal(untold.connection.closeCode, 1011);
     assert.equal((untold.ends[0] as { code?: string }).code, "SIM_ERR_LAPPED");
-    // One that may have been a ban.
+    // It may have been a disconnect.
     const banned = makeWorld({ missed: () => {} }, "users:1");
     banned.member.pubsub.onLapped(1, "all");
     assert.equal(banned.connection.closeCode, 1001);
@@ -263,7 +263,7 @@ describe("a raw socket", () => {
     assert.deepEqual(ends, []);
   });
 
-  it("logs what terminate throws, or rejects with, and waits for it where it must", async () => {
+  it("logs errors of terminate, and waits for its promise", async () => {
     const gate = new Deferred<void>();
     const { socket, world, log } = makeWorld({
       async terminate() {
@@ -289,14 +289,14 @@ describe("a raw socket", () => {
     assert.equal(broken.log.at(-1)?.text, "terminate threw");
   });
 
-  it("gives up a terminate that does not settle in time", async () => {
+  it("stops waiting for a terminate that does not settle in time", async () => {
     const { socket, world } = makeWorld({ terminate: () => new Promise(() => {}) });
     socket.end(1012, { shutdown: "draining" });
     world.callbacks.checkTimeouts(performance.now() + 2_000);
     await world.callbacks.live.allGone();
   });
 
-  it("has its timers end with it, and those that are cancelled", async () => {
+  it("has no timers once it has ended, or once they are cancelled", async () => {
     const seen: unknown[] = [];
     const { socket, connection } = makeWorld({
       handleInfo: (_, message) => void seen.push(message),
@@ -312,7 +312,7 @@ describe("a raw socket", () => {
     assert.deepEqual(seen, []);
   });
 
-  it("sends frames in all their forms, and refuses what is none", () => {
+  it("sends all forms of frames, and refuses anything else", () => {
     const { socket, connection } = makeWorld();
     socket.push("a");
     socket.push(Buffer.from("b"));
@@ -332,7 +332,7 @@ describe("a raw socket", () => {
     });
   });
 
-  it("names what a callback may return where it returns something else", () => {
+  it("lists the valid results if a callback returns anything else", () => {
     const forms = {
       handleIn: "nothing, reply(status, frame), stop(reason) or closeWith(code, text?)",
       handleInfo: "nothing, stop(reason) or closeWith(code, text?)",
@@ -348,7 +348,7 @@ describe("a raw socket", () => {
     }
   });
 
-  it("is told to telemetry once it has ended", () => {
+  it("is published to telemetry when it has ended", () => {
     const events: unknown[] = [];
     const take = (event: unknown): void => void events.push(event);
     subscribe("simurgh:socket_disconnected", take);
@@ -360,7 +360,7 @@ describe("a raw socket", () => {
 });
 
 describe("the definition of a raw socket", () => {
-  it("wants functions, and a level of the log", () => {
+  it("requires functions, and a valid log level", () => {
     const right = { connect: () => ok({}), handleIn: () => {} };
     const refused = (callbacks: object, message: string): void => {
       assert.throws(() => defineRawSocket({ ...right, ...callbacks }), {

@@ -10,7 +10,7 @@ import { channel, World, type WorldClient } from "../support/world.ts";
 const JOIN = '["11","1","room:1","phx_join",{}]';
 const HEARTBEAT = '[null,"9","phoenix","heartbeat",{}]';
 const ALIVE = '[null,"9","phoenix","phx_reply",{"status":"ok","response":{}}]';
-/** Answers of refusals at once, before a client floods. */
+/** How many refusals are answered at once, before a client floods. */
 const ANSWERS = 100;
 
 const handled: unknown[] = [];
@@ -41,7 +41,7 @@ function limited(ref: string, retryAfterMs: number, joinRef = "11"): string {
   return `["${joinRef}","${ref}","room:1","phx_reply",{"status":"error","response":${response}}]`;
 }
 
-/** Goes on until a client is not answered any more. */
+/** Sends until the client is no longer answered. */
 function flood(client: WorldClient): void {
   for (let count = 0; count <= ANSWERS; count += 1) client.send(echo("7"));
   client.taken();
@@ -55,7 +55,7 @@ function refused(limits: unknown, message: string): void {
 }
 
 describe("The limits of a socket", () => {
-  it("refuse a message beyond them, which never reaches its handler", () => {
+  it("refuse a message that exceeds them, which never reaches its handler", () => {
     const world = makeWorld({ messages: { limit: 2, perMs: 1_000 } });
     const client = world.joined();
     assert.deepEqual(client.asked(echo("2"), echo("3", '{"n":1}')), [
@@ -70,7 +70,7 @@ describe("The limits of a socket", () => {
     assert.deepEqual(world.limited, { refused: 2, ignored: 0, connects: 0 });
   });
 
-  it("are each connection's own", () => {
+  it("apply to each connection separately", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 1_000 } });
     world.joined();
     assert.deepEqual(world.connect().asked(JOIN), [
@@ -78,7 +78,7 @@ describe("The limits of a socket", () => {
     ]);
   });
 
-  it("refuse a join beyond those, and change nothing: a channel that there is goes on", () => {
+  it("refuse a join that exceeds them, and the current channel goes on", () => {
     const world = makeWorld({ joins: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
     assert.deepEqual(client.asked('["12","2","room:1","phx_join",{}]'), [
@@ -88,25 +88,25 @@ describe("The limits of a socket", () => {
     assert.equal(world.count, 1);
   });
 
-  it("count bytes as they are in the frame, of text and of binary ones", () => {
+  it("count the bytes of whole frames, text and binary", () => {
     const world = makeWorld({ bytes: { limit: 1_000, perMs: 1_000, burst: 200 } });
     const client = world.joined();
     world.nowMs += 1_000;
     const euros = `{"b":"${"€".repeat(50)}"}`;
     assert.equal(Buffer.byteLength(echo("2", euros)), 185);
     assert.deepEqual(client.asked(echo("2", euros)), [echoed("2", euros)]);
-    // echo("3") has 29 bytes, of which 15 are there.
+    // echo("3") has 29 bytes, and 15 are left.
     assert.deepEqual(client.asked(echo("3")), [limited("3", 14)]);
     world.nowMs += 1_000;
     const head = "00 02 01 06 04 3131 34 726f6f6d3a31 6563686f";
     client.sendHex(`${head} ${"00".repeat(182)}`);
     client.taken();
     client.sendHex(`${head} 00`);
-    // 18 bytes of head and 182: none are left, and 19 are asked for.
+    // A header of 18 bytes and 182 more: none are left, and 19 are needed.
     assert.deepEqual(client.taken(), [limited("4", 19)]);
   });
 
-  it("never concern heartbeats and leaves, which cost nothing", () => {
+  it("do not apply to heartbeats and leaves, which are free", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
     flood(client);
@@ -117,7 +117,7 @@ describe("The limits of a socket", () => {
     ]);
   });
 
-  it("hold for heartbeats and leaves that carry more than these have to", () => {
+  it("apply to heartbeats and leaves that are longer than necessary", () => {
     const world = makeWorld({ bytes: { limit: 600, perMs: 60_000 } });
     const client = world.joined();
     const heavy = `{"a":"${"x".repeat(300)}"}`;
@@ -128,7 +128,7 @@ describe("The limits of a socket", () => {
     assert.deepEqual(client.asked(HEARTBEAT), [ALIVE]);
   });
 
-  it("drop what has no ref without an answer, as nobody waits for one", () => {
+  it("drop messages without a ref without an answer", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 1_000 } });
     const client = world.joined();
     assert.deepEqual(client.asked('["11",null,"room:1","echo",{}]'), []);
@@ -136,7 +136,7 @@ describe("The limits of a socket", () => {
     assert.deepEqual(world.limited, { refused: 1, ignored: 0, connects: 0 });
   });
 
-  it("say so 100 times at once and then 50 times a second, and drop what is beyond", () => {
+  it("are reported 100 times at once and then 50 times a second; further messages are dropped", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
     const burst = Array.from({ length: 150 }, () => echo("7"));
@@ -149,17 +149,17 @@ describe("The limits of a socket", () => {
     assert.equal(client.asked(...burst).length, 50);
   });
 
-  it("leave long frames of a client that floods unread, but not its heartbeats", () => {
+  it("leave long frames of a flooding client undecoded, but not its heartbeats", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
     flood(client);
-    // It would close the connection, were it read.
+    // It would close the connection if it were decoded.
     assert.deepEqual(client.asked("x".repeat(257)), []);
     assert.deepEqual(client.asked(HEARTBEAT), [ALIVE]);
     assert.equal(world.limited.ignored, 2);
   });
 
-  it("read a long frame of a client that floods where it is within its limits again", () => {
+  it("decode a long frame of a flooding client once it is within its limits again", () => {
     const world = makeWorld({ messages: { limit: 1_000, perMs: 1_000, burst: 1 } });
     const client = world.joined();
     flood(client);
@@ -168,7 +168,7 @@ describe("The limits of a socket", () => {
     assert.deepEqual(client.asked(echo("2", payload)), [echoed("2", payload)]);
   });
 
-  it("close the connection of a client that floods with 1008, where they are to", () => {
+  it("close the connection of a flooding client with 1008, if configured", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 }, flood: "close" });
     const client = world.joined();
     for (let count = 0; count < ANSWERS; count += 1) client.send(echo("7"));
@@ -178,7 +178,7 @@ describe("The limits of a socket", () => {
     assert.equal(client.connection.closeCode, 1008);
   });
 
-  it("hold for all connections of an id, and for no others", () => {
+  it("apply to all connections of an id together, and to no others", () => {
     const world = makeWorld({ perId: { messages: { limit: 3, perMs: 3_000 } } });
     const ann = world.joined(["room:1"], { id: "users:ann" });
     const too = world.joined(["room:1"], { id: "users:ann" });
@@ -197,7 +197,7 @@ describe("The limits of a socket", () => {
     }
   });
 
-  it("hold for all connections from an address", () => {
+  it("apply to all connections from an address together", () => {
     const world = makeWorld({ perAddress: { joins: { limit: 2, perMs: 2_000 } } });
     const address = "192.0.2.1";
     world.joined(["room:1"], { address });
@@ -212,7 +212,7 @@ describe("The limits of a socket", () => {
     ]);
   });
 
-  it("make no field on a connection before they concern it", () => {
+  it("add no field to a connection before they apply to it", () => {
     const unlimited = new World({ channels: { "room:*": room } });
     const client = unlimited.joined();
     client.asked(echo("2"));
@@ -223,7 +223,7 @@ describe("The limits of a socket", () => {
     assert.equal(Object.hasOwn(limitedClient.socket, "buckets"), true);
   });
 
-  it("publish what they refuse, but not what they ignore", () => {
+  it("publish refused messages, but not ignored ones", () => {
     const seen: unknown[] = [];
     const note = (message: unknown): void => void seen.push(message);
     subscribe("simurgh:rate_limited", note);
@@ -243,7 +243,7 @@ describe("The limits of a socket", () => {
     });
   });
 
-  it("are logged at once, and then at most every 10 s, with how many there were", () => {
+  it("are logged at once, and then at most every 10 s, with the number of refusals", () => {
     const world = makeWorld({ messages: { limit: 1, perMs: 60_000 } });
     const client = world.joined();
     const lines = (): unknown[] =>
@@ -260,7 +260,7 @@ describe("The limits of a socket", () => {
     assert.deepEqual(lines(), [1, 151]);
   });
 
-  it("are checked where they are defined", () => {
+  it("are checked when they are defined", () => {
     refused([], "limits must be an object, got array");
     refused(
       { message: { limit: 1, perMs: 1 } },

@@ -174,7 +174,7 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     });
   }
 
-  it("2: a join beyond the most channels is refused, and an earlier topic may be joined anew", () => {
+  it("2: a join beyond maxChannels is refused, but an earlier topic may be joined again", () => {
     const world = makeWorld({ maxChannels: 2 });
     const client = world.joined(["room:1", "room:2"]);
     assert.deepEqual(client.asked('["13","3","room:3","phx_join",{}]'), [
@@ -189,7 +189,7 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     ]);
   });
 
-  it("2, 5: a join is refused while the shard takes none; an earlier one goes on, or is closed", () => {
+  it("2, 5: a join is refused while the shard accepts none; an earlier channel goes on, or is closed", () => {
     const world = makeWorld();
     const client = world.joined(["room:1", "room:2"]);
     world.takesJoins = false;
@@ -205,14 +205,14 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     assert.match(client.asked('["15","5","room:1","phx_join",{}]')[0] ?? "", /"status":"ok"/);
   });
 
-  it("4: comes before 2: a topic without a route is unmatched, however many there are", () => {
+  it("4: is checked before 2: a topic without a route is unmatched, however many channels there are", () => {
     const client = makeWorld({ maxChannels: 1 }).joined(["room:1"]);
     assert.deepEqual(client.asked('["13","3","nope","phx_join",{}]'), [
       `[null,"3","nope","phx_reply",${UNMATCHED}]`,
     ]);
   });
 
-  it("4, 11: what is unmatched is a warning in the log, with its topic and event", () => {
+  it("4, 11: an unmatched topic is logged as a warning, with topic and event", () => {
     const world = makeWorld();
     world.connect().send('["11","1","nope:1","phx_join",{}]', '["11","2","room:1","echo",{}]');
     assert.deepEqual(
@@ -244,7 +244,7 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     }
   });
 
-  it("that comes after the connection ended is ignored", () => {
+  it("that arrives after the connection has ended is ignored", () => {
     const world = makeWorld();
     const client = world.joined();
     client.connection.lose();
@@ -253,7 +253,7 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
     assert.deepEqual(client.taken(), []);
   });
 
-  it("reaches no other connection's channel of the topic", () => {
+  it("reaches no channel of the topic on another connection", () => {
     const world = makeWorld();
     const [one, two] = [world.joined(), world.joined()];
     one.send('["11","2","room:1","phx_leave",{}]');
@@ -262,7 +262,7 @@ describe("a frame of version 2 (WIRE §1.7)", () => {
   });
 });
 
-/** Gives a binary frame as it is recorded. */
+/** Returns a binary frame as it is recorded. */
 function hex(bytes: string): string {
   return `hex ${bytes.replaceAll(" ", "")}`;
 }
@@ -276,7 +276,7 @@ describe("a binary frame (WIRE §1.4)", () => {
   // join_ref 1, ref 2, topic room:1, event echo, payload fe ff
   const ECHO = "00 01 01 06 04 31 32 726f6f6d3a31 6563686f feff";
 
-  it("is answered with one, and mixes with text", () => {
+  it("is answered with a binary frame, and can be mixed with text", () => {
     const client = makeWorld().connect();
     client.send(JOIN);
     client.sendHex(ECHO);
@@ -288,7 +288,7 @@ describe("a binary frame (WIRE §1.4)", () => {
     ]);
   });
 
-  it("may join, leave and be a heartbeat; answers without bytes are text", () => {
+  it("may be a join, a leave or a heartbeat; answers without bytes are text", () => {
     const client = makeWorld().connect();
     client.sendHex("00 01 01 06 08 31 31 726f6f6d3a31 7068785f6a6f696e");
     client.sendHex("00 00 01 07 09 35 70686f656e6978 686561727462656174");
@@ -305,7 +305,7 @@ describe("a binary frame (WIRE §1.4)", () => {
     ]);
   });
 
-  it("without a join_ref is stale on a joined topic, as its join_ref is not null", () => {
+  it("without a join_ref is stale on a joined topic, since its join_ref is not null", () => {
     const world = makeWorld();
     const client = world.connect();
     client.send(JOIN);
@@ -332,7 +332,7 @@ describe("a binary frame (WIRE §1.4)", () => {
     }
   });
 
-  it("is text on version 1, whose channel crashes by bytes", () => {
+  it("is text on version 1, whose channel crashes if it sends bytes", () => {
     const client = makeWorld().connect({ vsn: "1.0.0" });
     client.sendHex(hexOf('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}'));
     client.sendHex(hexOf('{"topic":"room:1","event":"echo","payload":{"n":1},"ref":"2"}'));
@@ -345,7 +345,7 @@ describe("a binary frame (WIRE §1.4)", () => {
   });
 });
 
-describe("any input at all", () => {
+describe("random input", () => {
   const topics = fc.constantFrom("room:1", "phoenix", "", "nowhere", 5, null, {}, [[1, "a"]], [{}]);
   const names = ["phx_join", "phx_leave", "heartbeat", "echo", "__proto__", "nope"];
   const events = fc.oneof(fc.constantFrom<unknown>(...names, null, 7), fc.jsonValue());
@@ -370,7 +370,7 @@ describe("any input at all", () => {
     }),
   );
 
-  it("throws nothing, and costs its own connection at most", () => {
+  it("causes no exception, and affects at most its own connection", () => {
     const frames = fc.array(fc.oneof(texts, binaries), { maxLength: 6 });
     const versions = fc.constantFrom("1.0.0" as const, "2.0.0" as const);
     const world = makeWorld();
@@ -398,7 +398,7 @@ describe("any input at all", () => {
   });
 });
 
-describe("whatever else goes wrong with a message", () => {
+describe("any other failure with a message", () => {
   it("closes its connection with 1011, and no other", () => {
     const world = makeWorld();
     const [broken, other] = [world.joined(), world.joined()];
@@ -436,7 +436,7 @@ describe("a frame of version 1", () => {
     );
   });
 
-  it("is known to its channel by the ref of the join, or the join_ref that came", () => {
+  it("identifies its channel by the ref of the join, or by the join_ref that was sent", () => {
     const client = makeWorld().connect({ vsn: "1.0.0" });
     const frames = client.asked(
       '{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}',
@@ -468,7 +468,7 @@ describe("a frame of version 1", () => {
 });
 
 describe("a duplicate join", () => {
-  it("is answered, then the old channel closes, then the new one speaks; no terminate runs", () => {
+  it("is answered, then the old channel closes, then the new one pushes; terminate does not run", () => {
     const ends: unknown[] = [];
     const world = new World({
       channels: {
@@ -494,7 +494,7 @@ describe("a duplicate join", () => {
     assert.deepEqual(client.taken(), ['[null,null,"room:1","e",{}]']);
   });
 
-  it("that is refused closes the old channel all the same", () => {
+  it("that is refused still closes the old channel", () => {
     let count = 0;
     const world = new World({
       channels: { "room:*": channel({ join: () => ((count += 1) === 1 ? ok() : error()) }) },
@@ -507,7 +507,7 @@ describe("a duplicate join", () => {
     assert.equal(world.count, 0);
   });
 
-  it("stops the old channel's asynchronous handler from saying anything", async () => {
+  it("keeps the old channel's asynchronous handler from sending anything", async () => {
     const slow = new Deferred();
     const world = new World({
       channels: { "room:*": channel({ handleIn: { slow: () => slow.promise as never } }) },
@@ -522,7 +522,7 @@ describe("a duplicate join", () => {
     ]);
   });
 
-  it("while a join is awaited waits for it, and then replaces it", async () => {
+  it("while a join is awaited waits for it, and then replaces its channel", async () => {
     const { slow, joins } = makeSlow();
     const world = new World({ channels: { "slow:*": slow } });
     const client = world.connect();
@@ -540,7 +540,7 @@ describe("a duplicate join", () => {
     assert.equal(world.count, 1);
   });
 
-  it("right after a leave is a plain join", () => {
+  it("right after a leave is an ordinary join", () => {
     const client = makeWorld().joined();
     assert.deepEqual(
       client.asked('["11","2","room:1","phx_leave",{}]', '["12","3","room:1","phx_join",{}]'),
@@ -570,7 +570,7 @@ describe("a duplicate join", () => {
 });
 
 describe("a slow join", () => {
-  it("holds up what comes for its topic, in order, and nothing else", async () => {
+  it("delays messages for its topic, in order, and nothing else", async () => {
     const { slow, joins } = makeSlow();
     const world = new World({ channels: { "slow:*": slow, "room:*": room } });
     const client = world.connect();
@@ -594,7 +594,7 @@ describe("a slow join", () => {
     ]);
   });
 
-  it("that is refused leaves what waited to the topic that is not joined", async () => {
+  it("that is refused leaves the messages that waited without a joined topic", async () => {
     const { slow, joins } = makeSlow();
     const client = new World({ channels: { "slow:*": slow } }).connect();
     client.send(
@@ -611,7 +611,7 @@ describe("a slow join", () => {
     ]);
   });
 
-  it("followed by a leave and a join is what the client sees in this order", async () => {
+  it("followed by a leave and a join is answered in this order", async () => {
     const { slow, joins } = makeSlow();
     const world = new World({ channels: { "slow:*": slow } });
     const client = world.connect();
@@ -634,14 +634,14 @@ describe("a slow join", () => {
     ]);
   });
 
-  it("counts among the most channels", () => {
+  it("counts towards maxChannels", () => {
     const { slow } = makeSlow();
     const client = new World({ channels: { "slow:*": slow }, maxChannels: 1 }).connect();
     client.send('["11","1","slow:1","phx_join",{}]');
     assert.match(client.asked('["12","2","slow:2","phx_join",{}]')[0] ?? "", /too many channels/);
   });
 
-  it("behind which too much waits closes the connection", async () => {
+  it("with too many messages behind it closes the connection", async () => {
     const { slow, joins } = makeSlow();
     const world = new World({ channels: { "slow:*": slow }, maxBacklog: 2 });
     const client = world.connect();
@@ -658,7 +658,7 @@ describe("a slow join", () => {
 });
 
 describe("a serial socket", () => {
-  it("holds up everything behind a slow join, heartbeats included", async () => {
+  it("delays everything behind a slow join, including heartbeats", async () => {
     const { slow, joins } = makeSlow();
     const world = new World({ channels: { "slow:*": slow, "room:*": room }, joins: "serial" });
     const client = world.connect();
@@ -684,7 +684,7 @@ describe("a serial socket", () => {
     ]);
   });
 
-  it("answers the heartbeats of a burst before its channels do", async () => {
+  it("answers the heartbeats of a burst before its channels answer", async () => {
     const client = makeWorld({ joins: "serial" }).joined();
     client.send(
       '["11","2","room:1","echo",2]',
@@ -700,7 +700,7 @@ describe("a serial socket", () => {
     assert.equal(client.connection.corks, 1);
   });
 
-  it("does a leave before the join that came right after it", async () => {
+  it("handles a leave before the join that follows it at once", async () => {
     const client = makeWorld({ joins: "serial" }).joined();
     client.send('["11","2","room:1","phx_leave",{}]', '["12","3","room:1","phx_join",{}]');
     await turn();
@@ -734,7 +734,7 @@ describe("a serial socket", () => {
     ]);
   });
 
-  it("lets an intercepted broadcast come after the reply of the burst's handlers", async () => {
+  it("sends an intercepted broadcast after the replies of the burst's handlers", async () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -758,7 +758,7 @@ describe("a serial socket", () => {
     ]);
   });
 
-  it("that ends in the midst of a burst ends its channels after what they were sent", async () => {
+  it("that ends during a burst ends its channels after the messages that they were sent", async () => {
     const seen: unknown[] = [];
     const world = new World({
       channels: {
@@ -779,7 +779,7 @@ describe("a serial socket", () => {
 });
 
 describe("a disconnect by id", () => {
-  it("closes all connections of the id with 1001, without a word on any channel", () => {
+  it("closes all connections of the id with 1001, without a frame on any channel", () => {
     const ends: unknown[] = [];
     const world = new World({
       channels: { "room:*": channel({ terminate: (_, reason) => void ends.push(reason) }) },
@@ -818,7 +818,7 @@ describe("a disconnect by id", () => {
     assert.equal(other.connection.closeCode, undefined);
   });
 
-  it("is told to telemetry once, with the connection, its id and its channels", () => {
+  it("is published to telemetry once, with the connection, its id and its channels", () => {
     const events: unknown[] = [];
     const take = (event: unknown): void => void events.push(event);
     subscribe("simurgh:socket_disconnected", take);

@@ -63,6 +63,7 @@ export interface WorldOptions {
   readonly id?: (socket: { readonly assigns: object }) => string | null;
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
+  readonly maxWaitingBytes?: number;
   readonly maxChannels?: number;
   readonly handlerTimeoutMs?: number;
   readonly joinTimeoutMs?: number;
@@ -132,7 +133,8 @@ export class World {
     this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     const { maxMailbox = 8, handlerTimeoutMs = 1_000, joinTimeoutMs = 1_000 } = options;
-    this.callbacks = new Callbacks({ maxMailbox, handlerTimeoutMs });
+    const { maxWaitingBytes = 10_000 } = options;
+    this.callbacks = new Callbacks({ maxMailbox, maxWaitingBytes, handlerTimeoutMs });
     this.channels = new ShardChannels({
       shard: 0,
       context: CONTEXT,

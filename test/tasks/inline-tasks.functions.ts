@@ -12,28 +12,28 @@ let last: unknown;
 let cancelled = 0;
 const ends = new EventEmitter();
 
-/** Keeps what it is given, and gives it back. */
+/** Stores its input, and returns it. */
 function keep(input: unknown): object {
   last = input;
   return { kept: last };
 }
 
-/** Gives what was kept. */
+/** Returns what was stored. */
 function kept(): unknown {
   return last;
 }
 
-/** Gives a length. */
+/** Returns the length of its input. */
 function lengthOf(input: { readonly length: number }): number {
   return input.length;
 }
 
-/** Fails with a code. */
+/** Throws an error with a code. */
 function fail(): never {
   throw Object.assign(new RangeError("too far"), { code: "E_FAR" });
 }
 
-/** Returns what cannot be cloned. */
+/** Returns a value that cannot be cloned. */
 function unclonable(): () => void {
   return () => {};
 }
@@ -45,7 +45,7 @@ async function untilCancelled(_: unknown, { signal }: TaskContext): Promise<void
   ends.emit("cancelled");
 }
 
-/** Waits until so many runs of `untilCancelled` have ended, and returns how many have. */
+/** Waits until so many runs of `untilCancelled` have ended. Returns how many have. */
 async function cancelledCount(least: number): Promise<number> {
   while (cancelled < least) await once(ends, "cancelled");
   return cancelled;

@@ -8,7 +8,7 @@ const FUNCTIONS = new URL("./inline-tasks.functions.js", import.meta.url).href;
 describe("InlineTasks", () => {
   const tasks = new InlineTasks(FUNCTIONS);
 
-  it("gives a task a copy, as it is when the task is given, and gives a copy of its result", async () => {
+  it("passes a copy of the input, made when the task is requested, and returns a copy of its result", async () => {
     const input = { n: 1 };
     const task = tasks.run("keep", input, {});
     input.n = 2;
@@ -18,14 +18,14 @@ describe("InlineTasks", () => {
     assert.deepEqual(await tasks.run("kept", undefined, {}).result, { n: 1 });
   });
 
-  it("hands over what is to be transferred", async () => {
+  it("hands over what is listed in transfer", async () => {
     const bytes = new Uint8Array(3);
     const task = tasks.run("lengthOf", bytes, { transfer: [bytes.buffer] });
     assert.equal(bytes.byteLength, 0);
     assert.equal(await task.result, 3);
   });
 
-  it("gives what a task throws as it comes from another thread: with its code, of no class", async () => {
+  it("passes errors of a task like another thread would: with their code, but without their class", async () => {
     await assert.rejects(tasks.run("fail", undefined, {}).result, (error: Error) => {
       assert.equal(error instanceof RangeError, false);
       assert.deepEqual([error.name, error.message], ["RangeError", "too far"]);
@@ -53,7 +53,7 @@ describe("InlineTasks", () => {
     assert.equal(await tasks.run("cancelledCount", 2, {}).result, 2);
   });
 
-  it("never settles what was cancelled", async () => {
+  it("never settles cancelled tasks", async () => {
     const done = tasks.run("lengthOf", [], {});
     const failed = tasks.run("fail", undefined, {});
     const other = tasks.run("lengthOf", [1], {});

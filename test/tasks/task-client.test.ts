@@ -8,7 +8,7 @@ import type { TaskMessage } from "../../src/tasks/task-messages.ts";
 
 const MODULE = "file:///app/tasks.js";
 
-/** A client whose messages are kept, cloned as on their way to main. */
+/** A client whose messages are recorded, cloned as on their way to main. */
 function makeClient(): {
   client: TaskClient;
   told: TaskMessage[];
@@ -44,7 +44,7 @@ describe("TaskClient", () => {
     assert.deepEqual(told, []);
   });
 
-  it("rejects an input that cannot be cloned, and keeps nothing of it", async () => {
+  it("rejects an input that cannot be cloned, and keeps none of it", async () => {
     const { client, told } = makeClient();
     const task = client.run("double", () => {}, {});
     await assert.rejects(task.result, { code: "SIM_ERR_TASKS" });
@@ -65,7 +65,7 @@ describe("TaskClient", () => {
     assert.equal(first, "other");
   });
 
-  it("does not cancel what is done", async () => {
+  it("does not cancel a task that is done", async () => {
     const { client, told } = makeClient();
     const task = client.run("double", 1, {});
     client.settle({ kind: "taskDone", id: 0, result: 2, transfer: [] });
@@ -74,7 +74,7 @@ describe("TaskClient", () => {
     assert.equal(told.length, 1);
   });
 
-  it("rejects what is not done when it closes, and what comes then", async () => {
+  it("rejects unfinished tasks when it closes, and later ones", async () => {
     const { client } = makeClient();
     const open = client.run("double", 1, {});
     client.close();

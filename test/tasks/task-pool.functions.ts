@@ -1,5 +1,5 @@
 /**
- * Tasks of tasks.test.ts.
+ * Tasks of task-pool.test.ts.
  *
  * Runs on: a thread of the task pool.
  */
@@ -19,13 +19,13 @@ function double(n: number): number {
   return n * 2;
 }
 
-/** Fails with all that an error can have. */
+/** Throws an error with all properties that an error can have. */
 function fail(): never {
   const error = new RangeError("too far", { cause: new Error("no fuel") });
   throw Object.assign(error, { code: "E_FAR" });
 }
 
-/** Says that it runs, and holds its thread until the test lets it go. */
+/** Reports that it runs, and blocks its thread until the test lets it go. */
 function hold(shared: SharedArrayBuffer): string {
   begin(shared);
   Atomics.wait(new Int32Array(shared), WORD.released, 0);
@@ -37,12 +37,12 @@ function leave(): never {
   process.exit(3);
 }
 
-/** Gives what no other thread can have. */
+/** Returns a value that cannot be sent to another thread. */
 function unclonable(): () => void {
   return () => {};
 }
 
-/** Gives something to its thread that fails after the task is done, once the test lets it. */
+/** Starts something on its thread that fails after the task is done, when the test allows it. */
 function failLater(shared: SharedArrayBuffer): string {
   setImmediate(() => {
     Atomics.wait(new Int32Array(shared), WORD.released, 0);
@@ -56,27 +56,27 @@ function sum(bytes: Uint8Array): number {
   return bytes.reduce((total, byte) => total + byte, 0);
 }
 
-/** Gives bytes without a copy, and keeps what is left of them here. */
+/** Returns bytes without a copy, and remembers their buffer. */
 function give(length: number, { transfer }: TaskContext): Uint8Array {
   last = new Uint8Array(length).fill(7);
   return transfer(last, [last.buffer]);
 }
 
-/** Tells how many bytes are left of what `give` gave. */
+/** Returns how many bytes are left of what `give` has returned. */
 function bytesLeft(): number {
   return last.byteLength;
 }
 
-/** Goes on until it is told to end, and then takes its thread's number along. */
+/** Runs until it is told to end, and then reports its thread's number. */
 function mind(shared: SharedArrayBuffer, context: TaskContext): void {
-  // Before it is known to run: from then on it may be cancelled.
+  // Read before it reports that it runs: from then on it may be cancelled.
   if (!context.isCancelled) begin(shared);
   while (!context.isCancelled);
   Atomics.store(new Int32Array(shared), WORD.released, threadId);
   Atomics.notify(new Int32Array(shared), WORD.released);
 }
 
-/** The same, awaiting something. */
+/** The same, but asynchronous. */
 async function mindSignal(shared: SharedArrayBuffer, { signal }: TaskContext): Promise<void> {
   const aborted = once(signal, "abort");
   begin(shared);
@@ -85,12 +85,12 @@ async function mindSignal(shared: SharedArrayBuffer, { signal }: TaskContext): P
   Atomics.notify(new Int32Array(shared), WORD.released);
 }
 
-/** Asks whether it is to end, and does not mind. */
+/** Checks whether it should end, and ignores that. */
 function hearAndHold(shared: SharedArrayBuffer, { signal }: TaskContext): string {
   return signal.aborted ? "aborted" : hold(shared);
 }
 
-/** Says which thread it runs on. */
+/** Returns the number of its thread. */
 function where(): number {
   return threadId;
 }

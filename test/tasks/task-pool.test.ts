@@ -22,7 +22,7 @@ import { turn } from "../support/world.ts";
 import { WORD } from "./task-pool.functions.ts";
 
 const FUNCTIONS = new URL("./task-pool.functions.js", import.meta.url).href;
-/** Read from the source tree: compiled, it would be JavaScript. */
+/** A file of the source tree: the compiled one would be JavaScript. */
 const TYPESCRIPT = new URL("../../../test/fixtures/tasks/tasks.ts", import.meta.url).href;
 
 const MAIN = 0;
@@ -62,14 +62,14 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
   return pool;
 }
 
-/** Counters of tasks that are not 0, without what counts time. */
+/** Counters of tasks that are not 0, except those of time. */
 function counted(): Record<string, number> {
   const entries = Object.entries(readCounters(countersMemory, MAIN));
   const ours = entries.filter(([name, n]) => /^tasks.*(?<!Ms)$/.test(name) && n !== 0);
   return Object.fromEntries(ours.map(([name, n]) => [name.slice("tasks".length), n]));
 }
 
-/** A shard's thread, as the pool sees it. */
+/** A shard's thread, as the pool knows it. */
 class Owner {
   readonly shard = 0;
   readonly answers: TaskAnswer[] = [];
@@ -82,12 +82,12 @@ class Owner {
   }
 
   send(answer: TaskAnswer, transfer: readonly TransferListItem[]): void {
-    // As between threads: what cannot be cloned cannot be sent.
+    // As between threads: a value that cannot be cloned cannot be sent.
     this.answers.push(structuredClone(answer, { transfer: [...transfer] as never }));
     this.#events.emit(`answer ${answer.id}`);
   }
 
-  /** Gives a task to the pool, and its number. */
+  /** Requests a task, and returns its number. */
   begin(
     name: string,
     input?: unknown,
@@ -124,12 +124,12 @@ class Owner {
   }
 }
 
-/** What a test shares with tasks that hold their threads. */
+/** Memory that a test shares with tasks that block their threads. */
 class Hold {
   readonly shared = new SharedArrayBuffer(8);
   readonly #words = new Int32Array(this.shared);
 
-  /** Waits until so many tasks have begun. */
+  /** Waits until so many tasks have started. */
   async started(count: number): Promise<void> {
     for (;;) {
       const now = Atomics.load(this.#words, WORD.started);
@@ -139,7 +139,7 @@ class Hold {
     }
   }
 
-  /** Waits until a task has said where it ended. */
+  /** Waits until a task has reported where it ended. */
   async endedOn(): Promise<number> {
     const { value } = Atomics.waitAsync(this.#words, WORD.released, 0);
     await within(Promise.resolve(value), "the end of the task by itself");
@@ -157,12 +157,12 @@ class Hold {
 }
 
 describe("TaskPool", () => {
-  it("gives what a task gives", async () => {
+  it("returns the result of a task", async () => {
     const owner = new Owner(makePool({}));
     assert.equal(await owner.result(owner.begin("double", 21)), 42);
   });
 
-  it("gives what a task throws: with its code, stack and cause", async () => {
+  it("passes on what a task throws: with its code, stack and cause", async () => {
     const owner = new Owner(makePool({}));
     const error = await owner.failure(owner.begin("fail"));
     assert.deepEqual([error.name, error.message, error.code], ["RangeError", "too far", "E_FAR"]);
@@ -170,14 +170,14 @@ describe("TaskPool", () => {
     assert.equal(error.cause?.message, "no fuel");
   });
 
-  it("says which functions there are, where a task has another name", async () => {
+  it("lists the known tasks if there is none of the requested name", async () => {
     const owner = new Owner(makePool({}));
     const error = await owner.failure(owner.begin("toString"));
     assert.equal(error.code, "SIM_ERR_TASKS");
     assert.match(error.message, /must define a task "toString", got .*double/);
   });
 
-  it("says so, where there is no tasks module", async () => {
+  it("reports a missing tasks module", async () => {
     const owner = new Owner(makePool({}));
     const module = pathToFileURL("/nowhere/tasks.js").href;
     const error = await owner.failure(owner.begin("double", 1, { module }));
@@ -185,14 +185,14 @@ describe("TaskPool", () => {
     assert.equal(error.message, "tasks module must be a file, got none at /nowhere/tasks.js");
   });
 
-  it("runs tasks in TypeScript, named as they are or as they will be compiled", async () => {
+  it("runs tasks in TypeScript, under their own name or that of the compiled file", async () => {
     const owner = new Owner(makePool({}));
     const named = [TYPESCRIPT, TYPESCRIPT.replace(/ts$/, "js")];
     const ids = named.map((module) => owner.begin("area", { side: 3 }, { module }));
     assert.deepEqual(await Promise.all(ids.map((id) => owner.result(id))), [9, 9]);
   });
 
-  it("hands over, and does not copy, what is to be transferred", async () => {
+  it("hands over what is listed in transfer, without copying it", async () => {
     const owner = new Owner(makePool({}));
     const bytes = new Uint8Array([1, 2, 3]);
     const id = owner.begin("sum", bytes, { transfer: [bytes.buffer] });
@@ -200,7 +200,7 @@ describe("TaskPool", () => {
     assert.equal(bytes.byteLength, 0);
   });
 
-  it("refuses at once a task beyond the bound, and runs those that wait in their order", async () => {
+  it("refuses a task beyond the bound at once, and runs waiting tasks in order", async () => {
     const owner = new Owner(makePool({ maxTaskQueue: 1 }));
     const hold = new Hold();
     const first = owner.begin("hold", hold.shared);
@@ -217,7 +217,7 @@ describe("TaskPool", () => {
     assert.equal(await owner.result(owner.begin("double", 4)), 8, "there is room again");
   });
 
-  it("refuses what finds no free thread, where none may wait", async () => {
+  it("refuses a task without a free thread if none may wait", async () => {
     const owner = new Owner(makePool({ maxTaskQueue: 0 }));
     const hold = new Hold();
     const first = owner.begin("hold", hold.shared);
@@ -235,7 +235,7 @@ describe("TaskPool", () => {
     assert.equal(error.message, 'task "hold" must be done within 50 (ms)');
   });
 
-  it("does not count the wait for a thread as time of the task", async (t) => {
+  it("does not count waiting for a thread as time of the task", async (t) => {
     const owner = new Owner(makePool({ taskTimeoutMs: 1_000 }));
     const holds = [new Hold(), new Hold()];
     t.mock.timers.enable({ apis: ["setTimeout"] });
@@ -248,7 +248,7 @@ describe("TaskPool", () => {
     }
   });
 
-  it("never runs, and never answers, a task that was cancelled while it waited", async () => {
+  it("never runs or answers a task that was cancelled while it waited", async () => {
     const owner = new Owner(makePool({ maxTaskQueue: 1 }));
     const hold = new Hold();
     const first = owner.begin("hold", hold.shared);
@@ -266,18 +266,18 @@ describe("TaskPool", () => {
     );
   });
 
-  it("ends the thread of a task that is cancelled while it runs", async () => {
+  it("terminates the thread of a task that is cancelled while it runs", async () => {
     const owner = new Owner(makePool({}));
     const hold = new Hold();
     const held = owner.begin("hold", hold.shared);
     await hold.started(1);
     owner.cancel(held);
-    // The only thread held still: that there is an answer means that it was ended.
+    // The only thread was blocked, so an answer means that it was terminated.
     assert.equal(await owner.result(owner.begin("double", 1)), 2);
     assert.equal(owner.answers.length, 1);
   });
 
-  it("keeps the thread of a task that is just about to be done as it is cancelled", async () => {
+  it("keeps the thread of a task that is nearly done when it is cancelled", async () => {
     const owner = new Owner(makePool({}));
     const hold = new Hold();
     const thread = await owner.result(owner.begin("where"));
@@ -312,7 +312,7 @@ describe("TaskPool", () => {
     assert.equal(owner.answers.length, 2, "one answer to each");
   });
 
-  it("ends the thread of a task that listens and goes on all the same", async (t) => {
+  it("terminates the thread of a task that has read its signal but goes on", async (t) => {
     const owner = new Owner(makePool({}));
     const hold = new Hold();
     const held = owner.begin("hearAndHold", hold.shared);
@@ -328,7 +328,7 @@ describe("TaskPool", () => {
     assert.equal(await owner.result(next), 2);
   });
 
-  it("hands over what of a result is to be transferred", async () => {
+  it("hands over parts of a result", async () => {
     const owner = new Owner(makePool({}));
     assert.deepEqual(await owner.result(owner.begin("give", 3)), new Uint8Array([7, 7, 7]));
     assert.equal(await owner.result(owner.begin("bytesLeft")), 0);
@@ -352,13 +352,13 @@ describe("TaskPool", () => {
     await owner.result(owner.begin("double", 1));
     assert.deepEqual(counted(), { Refused: 1, Cancelled: 1, TimedOut: 1, Done: 2, Failed: 1 });
     const { tasksRanMs, tasksWaitedMs } = readCounters(countersMemory, MAIN);
-    // The first ran for longer than that; and the one behind it waited for as long, but no other did.
+    // The first ran for longer than that, and the one behind it waited as long, but no other did.
     assert.ok(tasksRanMs > heldMs, `ran for ${tasksRanMs} ms, at least ${heldMs}`);
     assert.ok(tasksWaitedMs > heldMs, `waited for ${tasksWaitedMs} ms, at least ${heldMs}`);
     assert.ok(heldMs > 1, `held for ${heldMs} ms`);
   });
 
-  it("tells, by telemetry, how each task ended and how long it took", async () => {
+  it("publishes to telemetry how each task ended and how long it took", async () => {
     const events: { name: string; shard: number; outcome: string; waitMs: number }[] = [];
     const hear = (event: unknown): void => void events.push(event as (typeof events)[number]);
     subscribe("simurgh:task_ended", hear);
@@ -385,7 +385,7 @@ describe("TaskPool", () => {
     }
   });
 
-  it("ignores a cancel that comes late, or of nothing", async () => {
+  it("ignores a late cancel, and one of an unknown task", async () => {
     const owner = new Owner(makePool({}));
     const id = owner.begin("double", 1);
     await owner.result(id);
@@ -394,7 +394,7 @@ describe("TaskPool", () => {
     assert.equal(await owner.result(owner.begin("double", 2)), 4);
   });
 
-  it("cancels what a shard that has ended had given, and no other's", async () => {
+  it("cancels the tasks of a shard that has ended, and of no other", async () => {
     const pool = makePool({});
     const ended = new Owner(pool);
     const other = new Owner(pool);
@@ -408,7 +408,7 @@ describe("TaskPool", () => {
     assert.deepEqual([ended.answers, hold.count], [[], 1]);
   });
 
-  it("goes on after a task ended its own thread, or gave what cannot be cloned", async () => {
+  it("goes on after a task has ended its own thread, or returned what cannot be cloned", async () => {
     const owner = new Owner(makePool({}));
     assert.match((await owner.failure(owner.begin("leave"))).message, /exited with code: 3/);
     const error = await owner.failure(owner.begin("unclonable"));
@@ -417,21 +417,21 @@ describe("TaskPool", () => {
     assert.equal(await owner.result(owner.begin("double", 1)), 2);
   });
 
-  it("logs what fails on a thread outside any task", async () => {
+  it("logs errors on a thread outside any task", async () => {
     const lines = new EventEmitter();
     const error = (fields: object, text: string): void => void lines.emit("line", fields, text);
     const owner = new Owner(makePool({}, { error }));
     const logged = once(lines, "line");
     const hold = new Hold();
     assert.equal(await owner.result(owner.begin("failLater", hold.shared)), "done");
-    // Only now: how a thread ends may be known before what it has sent.
+    // Only now, because the end of a thread may be reported before its last messages.
     hold.release();
     const [fields, text] = (await within(logged, "the log line")) as [{ err: Error }, string];
     assert.equal(text, "a thread of the task pool failed outside a task");
     assert.equal(fields.err.message, "after the task");
   });
 
-  it("closes whatever runs, and refuses what comes then", async () => {
+  it("closes while tasks run, and refuses later ones", async () => {
     const pool = makePool({});
     const owner = new Owner(pool);
     const hold = new Hold();

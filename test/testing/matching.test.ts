@@ -10,10 +10,10 @@ const MATCHING: readonly (readonly [what: string, actual: unknown, pattern: unkn
   ["some of the keys", { a: 1, b: 2 }, { a: 1 }],
   ["no key at all", { a: 1 }, {}],
   ["some keys of an object within", { a: { b: 1, c: 2 } }, { a: { c: 2 } }],
-  ["elements, each as its pattern says", { a: [{ b: 1, c: 2 }, 3] }, { a: [{ b: 1 }, 3] }],
-  ["a claim that is true", { n: 7 }, { n: (n: number) => n > 6 }],
-  ["a claim about the whole", { n: 7 }, (all: { n: number }) => all.n === 7],
-  ["a claim whose result is something", "x", (text: string) => text.length],
+  ["elements that each match", { a: [{ b: 1, c: 2 }, 3] }, { a: [{ b: 1 }, 3] }],
+  ["a function that returns true", { n: 7 }, { n: (n: number) => n > 6 }],
+  ["a function of the whole payload", { n: 7 }, (all: { n: number }) => all.n === 7],
+  ["a function that returns a truthy value", "x", (text: string) => text.length],
 ];
 
 const DIFFERENT: typeof MATCHING = [
@@ -28,9 +28,9 @@ const DIFFERENT: typeof MATCHING = [
   ["a longer array", [1, 2], [1]],
   ["a shorter array", [1], [1, 2]],
   ["elements in another order", [1, 2], [2, 1]],
-  ["a key that must have no value, and has one", { a: 1 }, { a: undefined }],
-  ["a claim that is false", { n: 7 }, { n: (n: number) => n > 7 }],
-  ["a claim that throws", {}, (all: { n: { m: number } }) => all.n.m === 1],
+  ["a key that must be undefined, and is not", { a: 1 }, { a: undefined }],
+  ["a function that returns false", { n: 7 }, { n: (n: number) => n > 7 }],
+  ["a function that throws", {}, (all: { n: { m: number } }) => all.n.m === 1],
 ];
 
 describe("a pattern", () => {

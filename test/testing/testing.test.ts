@@ -1,5 +1,5 @@
 /**
- * The test helpers: what they do with an app, and what they say where an assertion fails.
+ * The test helpers: what they do with an app, and the messages of failed assertions.
  *
  * Runs on: the test's thread.
  */
@@ -39,7 +39,7 @@ import {
 } from "../../src/testing/index.ts";
 import { Deferred, turn } from "../support/world.ts";
 
-/** Time for what must not come: it is waited for in full. */
+/** How long assertions wait for messages that must not arrive. They wait for all of it. */
 const SHORT = { timeoutMs: 20 };
 const FOREVER = new Promise<never>(() => {});
 
@@ -112,7 +112,7 @@ const app = defineEndpoint({
   tasks: new URL("../tasks/task-pool.functions.js", import.meta.url),
 });
 
-/** What comes has time to come, on a busy machine as well. */
+/** Long enough for messages to arrive, even on a busy machine. */
 const timeoutMs = 5_000;
 const ann = { params: { name: "ann" }, timeoutMs };
 const bob = { params: { name: "bob" }, timeoutMs };
@@ -124,7 +124,7 @@ afterEach(async () => {
   gate = new Deferred();
 });
 
-/** Gives the message with which an assertion fails. */
+/** Returns the message with which an assertion fails. */
 async function messageOf(assertion: Promise<unknown>): Promise<string> {
   try {
     await assertion;
@@ -145,7 +145,7 @@ describe("connect", () => {
     assert.equal((await connect(app, { params: { name: "nobody" } })).id, null);
   });
 
-  it("throws what a refusal says", async () => {
+  it("throws the reason of a refusal", async () => {
     await assert.rejects(connect(app), {
       code: "SIM_ERR_CONNECT_REFUSED",
       message: "connect must accept, got error({ reason: 'who?' })",
@@ -153,7 +153,7 @@ describe("connect", () => {
     });
   });
 
-  it("throws where connect threw, or gave no result of its kind", async () => {
+  it("throws if connect throws, or returns an invalid result", async () => {
     await assert.rejects(connect(app, { params: { name: "throws" } }), (failure: Error) => {
       assert.match(
         failure.message,
@@ -168,7 +168,7 @@ describe("connect", () => {
     });
   });
 
-  it("tells connect of the client, and of its own what it is not told", async () => {
+  it("passes connect info to connect, with defaults", async () => {
     const connectInfo = { userAgent: "test/1" };
     const { assigns } = await connect(app, { ...ann, connectInfo });
     assert.deepEqual([assigns["host"], assigns["agent"]], ["localhost", "test/1"]);
@@ -183,7 +183,7 @@ describe("connect", () => {
     assert.deepEqual(ends, ["start"]);
   });
 
-  it("takes a socket with its channels, and a socket alone", async () => {
+  it("accepts a socket with its channels, and a socket alone", async () => {
     const target = { socket: userSocket, channels: { "room:*": room } };
     const { reply: answer } = await join(await connect(target, ann), "room:1");
     assert.equal(answer.status, "ok");
@@ -209,7 +209,7 @@ describe("connect", () => {
     }
   });
 
-  it("starts an app anew whose start has failed", async () => {
+  it("starts an app again whose start has failed", async () => {
     let starts = 0;
     const failing = defineEndpoint({
       sockets: { "/socket": { socket: userSocket, channels: {} } },
@@ -224,7 +224,7 @@ describe("connect", () => {
 });
 
 describe("socketWith", () => {
-  it("connects as somebody, whom nobody is asked about", async () => {
+  it("connects with an identity, without calling connect", async () => {
     const socket = await socketWith(app, { id: "users:eve", assigns: { name: "eve" }, timeoutMs });
     assert.deepEqual([socket.id, socket.assigns], ["users:eve", { name: "eve" }]);
     const { channel } = await join(socket, "room:1");
@@ -235,7 +235,7 @@ describe("socketWith", () => {
     await assertDisconnected(socket, 1001);
   });
 
-  it("leaves others as they are", async () => {
+  it("does not affect other connections", async () => {
     await socketWith(app, { id: "users:eve" });
     await assert.rejects(connect(app), { code: "SIM_ERR_CONNECT_REFUSED" });
     assert.equal((await connect(app, ann)).id, "users:ann");
@@ -243,7 +243,7 @@ describe("socketWith", () => {
 });
 
 describe("join", () => {
-  it("gives the answer, whichever it is", async () => {
+  it("returns the answer, whatever its status", async () => {
     const socket = await connect(app, ann);
     const accepted = await join(socket, "room:1");
     assert.deepEqual(accepted.reply, { status: "ok", response: { topic: "room:1" } });
@@ -252,18 +252,18 @@ describe("join", () => {
     assert.throws(() => refused.channel.assigns, { code: "SIM_ERR_NOT_JOINED" });
   });
 
-  it("waits for one that is asynchronous, and says where it does not come", async () => {
+  it("waits for an asynchronous join, and fails if there is no answer", async () => {
     const socket = await connect(app, { ...ann, timeoutMs: 20 });
     const message = await messageOf(join(socket, "room:1", { late: true }));
     assert.match(message, /^"phx_join" to room:1 must be replied to within 20 \(ms\)\n/);
     gate.resolve(undefined);
-    // Behind the first, which is not answered yet.
+    // It waits behind the first, which is not answered yet.
     const { reply: answer, channel } = await join(socket, "room:1", { late: true });
     assert.equal(answer.status, "ok");
     assert.equal(channel.assigns["name"], "ann");
   });
 
-  it("replaces a channel of the topic, as a client's rejoin does", async () => {
+  it("replaces a channel of the topic, like a client's rejoin", async () => {
     const socket = await connect(app, ann);
     const first = await join(socket, "room:1");
     const second = await join(socket, "room:1");
@@ -277,14 +277,14 @@ describe("join", () => {
 });
 
 describe("subscribeAndJoin", () => {
-  it("subscribes the test, which is not the client", async () => {
+  it("subscribes the test, not the client", async () => {
     const { channel } = await subscribeAndJoin(await connect(app, ann), "room:1");
     channel.push("say_others", { n: 1 });
     assert.deepEqual(await assertBroadcast(channel, "said"), { n: 1 });
     await refutePush(channel, "said", undefined, SHORT);
   });
 
-  it("fails where the join is refused", async () => {
+  it("fails if the join is refused", async () => {
     const socket = await connect(app, ann);
     const message = await messageOf(subscribeAndJoin(socket, "room:1", { refuse: true }));
     const [first, ...others] = message.split("\n");
@@ -297,7 +297,7 @@ describe("subscribeAndJoin", () => {
 });
 
 describe("a push", () => {
-  it("has its reply to wait for, as often as one likes", async () => {
+  it("has a reply that can be awaited any number of times", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const push = channel.push("echo", { n: 1 });
     assert.deepEqual([channel.joinRef, push.ref], ["1", "2"]);
@@ -307,7 +307,7 @@ describe("a push", () => {
     await refuteReply(push, "ok", undefined, SHORT);
   });
 
-  it("may be asked for its reply before that comes", async () => {
+  it("may be asked for its reply before that arrives", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const push = channel.push("late", { n: 1 });
     const replies = Promise.all([push.reply, assertReply(push, "ok", { n: 1 })]);
@@ -315,14 +315,14 @@ describe("a push", () => {
     assert.deepEqual(await replies, [{ status: "ok", response: { n: 1 } }, { n: 1 }]);
   });
 
-  it("goes as JSON: the channel gets what a client can send", async () => {
+  it("is sent as JSON, so the channel gets what a client can send", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const payload = { gone: undefined, date: new Date(0) };
     const { response } = await channel.push("echo", payload).reply;
     assert.deepEqual(response, { date: "1970-01-01T00:00:00.000Z" });
   });
 
-  it("without a reply fails who waits for one", async () => {
+  it("without a reply fails an assertion that waits for one", async () => {
     const { channel } = await join(await connect(app, { ...ann, timeoutMs: 20 }), "room:1");
     assert.match(
       await messageOf(channel.push("quiet").reply),
@@ -335,7 +335,7 @@ describe("a push", () => {
     );
   });
 
-  it("with another reply fails who wants this one, and says which came", async () => {
+  it("with another reply fails an assertion for this one, which shows the other", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const push = channel.push("echo", { n: 2 });
     const message = await messageOf(assertReply(push, "ok", { n: 1 }, SHORT));
@@ -343,7 +343,7 @@ describe("a push", () => {
     await assertReply(push, "ok", { n: 2 });
   });
 
-  it("with a reply fails who wants none of its kind", async () => {
+  it("with a reply fails an assertion that refutes it", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const push = channel.push("echo", { n: 2 });
     await refuteReply(push, "error", undefined, SHORT);
@@ -356,7 +356,7 @@ describe("a push", () => {
 });
 
 describe("assertPush", () => {
-  it("takes what is pushed and what is broadcast, each once and in order", async () => {
+  it("takes pushes and broadcasts, each once and in order", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     channel.push("push", { n: 1 });
     channel.push("push", { n: 2 });
@@ -367,7 +367,7 @@ describe("assertPush", () => {
     await refutePush(channel, "pushed", undefined, SHORT);
   });
 
-  it("takes what a text is like", async () => {
+  it("matches strings with a regular expression", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     channel.push("push", { text: "hello, ann", n: 7 });
     await refutePush(channel, "pushed", { text: /^ann/ }, SHORT);
@@ -375,7 +375,7 @@ describe("assertPush", () => {
     await assertPush(channel, "pushed", { text: /ann$/ });
   });
 
-  it("looks behind what does not match", async () => {
+  it("skips messages that do not match", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     channel.push("push", { n: 1 });
     channel.push("push", { n: 2 });
@@ -383,7 +383,7 @@ describe("assertPush", () => {
     await assertPush(channel, "pushed", { n: 1 });
   });
 
-  it("waits for what comes later", async () => {
+  it("waits for later messages", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const pushed = assertPush(channel, "info", { message: "later" });
     channel.send("now");
@@ -392,14 +392,14 @@ describe("assertPush", () => {
     await assertPush(channel, "info", { message: "now" });
   });
 
-  it("that failed takes nothing any more", async () => {
+  it("that has failed takes no more messages", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     await messageOf(assertPush(channel, "pushed", undefined, SHORT));
     channel.push("push", { n: 1 });
     await assertPush(channel, "pushed", { n: 1 });
   });
 
-  it("of a socket takes from all its topics, of a channel from its own", async () => {
+  it("takes messages of all topics for a socket, and of its own topic for a channel", async () => {
     const socket = await connect(app, ann);
     const one = await join(socket, "room:1");
     const two = await join(socket, "room:2");
@@ -408,13 +408,13 @@ describe("assertPush", () => {
     await assertPush(socket, "pushed", { n: 1 });
   });
 
-  it("says what came instead, and what was logged", async () => {
+  it("shows what was received instead, and what was logged", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     channel.push("push", { n: 1 });
     channel.push("crash");
     await assertCrashed(channel);
     const lines = (await messageOf(assertPush(channel, "pushed", { n: 2 }, SHORT))).split("\n");
-    assert.equal(lines[0], '"pushed" with { n: 2 } must come on room:1 within 20 (ms)');
+    assert.equal(lines[0], '"pushed" with { n: 2 } must arrive on room:1 within 20 (ms)');
     assert.deepEqual(lines.slice(1, 5), [
       "this client received:",
       '  ["1","1","room:1","phx_reply",{"status":"ok","response":{"topic":"room:1"}}]',
@@ -426,7 +426,7 @@ describe("assertPush", () => {
     assert.match(lines[7] ?? "", /^ +at .*testing\.test/);
   });
 
-  it("shows the difference to what came last under the event", async () => {
+  it("shows the difference to the last payload of the event", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     channel.push("push", { n: 1 });
     await assert.rejects(assertPush(channel, "pushed", { n: 2 }, SHORT), {
@@ -437,19 +437,19 @@ describe("assertPush", () => {
     });
   });
 
-  it("is refuted as soon as it comes", async () => {
+  it("is refuted as soon as the message arrives", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const refuted = messageOf(refutePush(channel, "pushed", { n: 1 }, { timeoutMs: 60_000 }));
     channel.push("push", { n: 1 });
     assert.match(
       await refuted,
-      /^"pushed" with \{ n: 1 \} must not come on room:1, got \{ n: 1 \}/,
+      /^"pushed" with \{ n: 1 \} must not arrive on room:1, got \{ n: 1 \}/,
     );
   });
 });
 
 describe("assertBroadcast", () => {
-  it("takes what is broadcast on a topic, whoever has joined", async () => {
+  it("takes broadcasts on a topic, whoever has joined", async () => {
     const socket = await connect(app, ann);
     const subscriber = subscribe(socket, "room:1");
     socket.context.broadcast("room:1", "news", { n: 1 });
@@ -458,7 +458,7 @@ describe("assertBroadcast", () => {
     await refuteBroadcast(subscriber, "news", undefined, SHORT);
   });
 
-  it("says what was broadcast instead", async () => {
+  it("shows what was broadcast instead", async () => {
     const { channel } = await subscribeAndJoin(await connect(app, ann), "room:1");
     const nothing = await messageOf(assertBroadcast(channel, "said", undefined, SHORT));
     assert.match(nothing, /^"said" must be broadcast on room:1 within 20 \(ms\), got nothing\n/);
@@ -469,14 +469,14 @@ describe("assertBroadcast", () => {
     assert.match(refuted, /must not be broadcast on room:1, got \{ n: 1 \}/);
   });
 
-  it("wants a subscription", async () => {
+  it("requires a subscription", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     assert.match(await messageOf(assertBroadcast(channel, "said")), /must be subscribed to room:1/);
   });
 });
 
 describe("broadcastFrom", () => {
-  it("reaches every client, and not the test", async () => {
+  it("reaches every client, but not the test", async () => {
     const { channel } = await subscribeAndJoin(await connect(app, ann), "room:1");
     const other = await subscribeAndJoin(await connect(app, bob), "room:1");
     broadcastFrom(channel, "news", { n: 1 });
@@ -488,7 +488,7 @@ describe("broadcastFrom", () => {
 });
 
 describe("a channel", () => {
-  it("has the assigns that it has now", async () => {
+  it("has its current assigns", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     assert.equal(channel.assigns["name"], "ann");
     channel.push("paint");
@@ -496,7 +496,7 @@ describe("a channel", () => {
     assert.equal(channel.socket.assigns["name"], "ann");
   });
 
-  it("runs its tasks on the test's thread, from copies", async () => {
+  it("runs its tasks on the test's thread, with copies", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     const { response } = await channel.push("task", { name: "double", input: 21 }).reply;
     assert.deepEqual(response, { result: 42 });
@@ -506,15 +506,15 @@ describe("a channel", () => {
   });
 });
 
-describe("the end", () => {
-  it("of a channel that is left: its terminate has settled", async () => {
+describe("an end", () => {
+  it("of a channel that is left waits until its terminate has settled", async () => {
     const { channel } = await join(await connect(app, ann), "room:1");
     assert.deepEqual(await leave(channel), { status: "ok", response: {} });
     assert.deepEqual(ends.slice(1), ['room:1 {"shutdown":"left"}']);
     await assertClosed(channel);
   });
 
-  it("of a socket that the client closes: all its channels' terminates have settled", async () => {
+  it("of a socket that the client closes waits until terminate of all its channels has settled", async () => {
     const socket = await connect(app, ann);
     await join(socket, "room:1");
     await join(socket, "room:2");
@@ -539,7 +539,7 @@ describe("the end", () => {
     );
   });
 
-  it("of a channel by the server, and by a crash", async () => {
+  it("of a channel may be a close by the server, or a crash", async () => {
     const socket = await connect(app, ann);
     const stopped = await join(socket, "room:1");
     stopped.channel.push("stop");
@@ -555,7 +555,7 @@ describe("the end", () => {
     assert.match(other, /^room:2 must end with phx_error within 20/);
   });
 
-  it("of a connection by the server", async () => {
+  it("of a connection may be a close by the server", async () => {
     const socket = await connect(app, ann);
     const still = await messageOf(assertDisconnected(socket, 1001, SHORT));
     assert.match(
@@ -569,7 +569,7 @@ describe("the end", () => {
     assert.equal(socket.isOpen, false);
   });
 
-  it("of the app: connections see 1012, channels terminate, then stop runs, and all begins anew", async () => {
+  it("of the app closes connections with 1012, ends channels, then runs stop; the app can start again", async () => {
     const socket = await connect(app, ann);
     await join(socket, "room:1");
     await closeApp(app);
@@ -583,7 +583,7 @@ describe("the end", () => {
 });
 
 describe("bytes", () => {
-  it("are sent and come as they do over the wire", async () => {
+  it("are sent and received as over the wire", async () => {
     const bytes = Uint8Array.of(0, 255);
     const { channel } = await subscribeAndJoin(await connect(app, ann), "room:1");
     await assertReply(channel.push("echo", bytes), "ok", bytes);
@@ -597,7 +597,7 @@ describe("bytes", () => {
 });
 
 describe("two tests of one app", () => {
-  it("do not see each other where the app was closed between them", async () => {
+  it("are independent if the app was closed between them", async () => {
     const first = await subscribeAndJoin(await connect(app, ann), "room:1");
     await closeApp(app);
     const second = await subscribeAndJoin(await connect(app, ann), "room:1");

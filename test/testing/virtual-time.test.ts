@@ -1,6 +1,6 @@
 /**
- * Virtual time of the test helpers: what passes, in which order, and that the process has its own
- * clocks back afterwards.
+ * Virtual time of the test helpers: how it passes, in which order things happen, and that the process gets
+ * its own clocks back afterwards.
  *
  * Runs on: the test's thread.
  */
@@ -109,14 +109,14 @@ async function messageOf(assertion: Promise<unknown>): Promise<string> {
   return assert.fail("the assertion held");
 }
 
-/** Settles when a timer of a millisecond fires by itself. */
+/** Settles when a real timer of a millisecond fires. */
 async function realTimer(): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, 1);
   });
 }
 
-/** Says what a claim takes of the machine's time to be true of no wait that was real. */
+/** Runs a function, and asserts that no real wait was part of it. */
 async function quickly(what: () => Promise<void>): Promise<void> {
   const startMs = wall();
   await what();
@@ -127,7 +127,7 @@ async function quickly(what: () => Promise<void>): Promise<void> {
 afterEach(() => closeApp(endpoint));
 
 describe("virtual time", () => {
-  it("stands still until it is moved, for the clocks too", async () => {
+  it("stands still until it is moved, including the clocks", async () => {
     const app = await started();
     const channel = await joined(app);
     const first = (await channel.push("now").reply).response as { ticks: number };
@@ -145,7 +145,7 @@ describe("virtual time", () => {
     assert.equal(app.nowMs, START_MS + 1_500);
   });
 
-  it("fires timers in their order, each when it is due, and no sooner", async () => {
+  it("fires timers in order, each when it is due and not before", async () => {
     const app = await started();
     const channel = await joined(app);
     channel.push("after", { ms: 60_000, n: "a minute" });
@@ -162,7 +162,7 @@ describe("virtual time", () => {
     assert.deepEqual(pushed(), [...early, { n: "a minute", at: 60_000 }]);
   });
 
-  it("settles what a timer causes before the next fires", async () => {
+  it("settles everything that a timer causes before the next one fires", async () => {
     const app = await started();
     const channel = await joined(app);
     const seen: string[] = [];
@@ -180,7 +180,7 @@ describe("virtual time", () => {
     assert.equal(push.replies.all.length, 1);
   });
 
-  it("has what an hour brings in no time", async () => {
+  it("lets an hour pass in no time", async () => {
     await quickly(async () => {
       const app = await started();
       const channel = await joined(app);
@@ -193,7 +193,7 @@ describe("virtual time", () => {
     });
   });
 
-  it("passes for an assertion that is told how long, until what it waits for comes", async () => {
+  it("passes during an assertion with a timeout, until its message arrives", async () => {
     await quickly(async () => {
       const app = await started();
       const channel = await joined(app);
@@ -205,12 +205,12 @@ describe("virtual time", () => {
     });
   });
 
-  it("does not pass for one that is not told, which fails without it", async () => {
+  it("does not pass during an assertion without a timeout, which fails without it", async () => {
     const app = await started();
     const channel = await joined(app);
     channel.push("after", { ms: 10, n: 1 });
     const message = await messageOf(assertPush(channel, "info"));
-    assert.match(message, /^"info" must come on room:1 within 0 \(ms\) of virtual time\n/);
+    assert.match(message, /^"info" must arrive on room:1 within 0 \(ms\) of virtual time\n/);
     assert.match(
       await messageOf(assertPush(channel, "info", undefined, { timeoutMs: 9 })),
       /within 9 \(ms\) of virtual time/,
@@ -218,7 +218,7 @@ describe("virtual time", () => {
     await assertPush(channel, "info", undefined, { timeoutMs: 1 });
   });
 
-  it("passes for what is refuted where that is told how long, and takes none of the machine's", async () => {
+  it("passes during a refutation with a timeout, without any real time", async () => {
     await quickly(async () => {
       const app = await started();
       const channel = await joined(app);
@@ -231,18 +231,18 @@ describe("virtual time", () => {
       assert.equal(app.nowMs, START_MS + HOUR_MS);
       assert.match(
         await messageOf(refutePush(channel, "info", undefined, { timeoutMs: 1 })),
-        /^"info" must not come on room:1, got \{ n: 1, at: 3600001 \}/,
+        /^"info" must not arrive on room:1, got \{ n: 1, at: 3600001 \}/,
       );
     });
   });
 
-  it("waits in the machine's time for what comes from other threads", async () => {
+  it("waits in real time for other threads", async () => {
     const app = await started();
     const channel = await joined(app);
     await assertReply(channel.push("random"), "ok", { length: 8 });
   });
 
-  it("moves for several, one after the other", async () => {
+  it("moves for several callers, one after the other", async () => {
     const app = await started();
     const channel = await joined(app);
     channel.push("after", { ms: 10, n: 1 });
@@ -254,7 +254,7 @@ describe("virtual time", () => {
     assert.equal(app.nowMs, START_MS + 17);
   });
 
-  it("lets a join, and a leave, take their time", async () => {
+  it("lets an asynchronous join or leave finish", async () => {
     const app = await started();
     const socket = await app.connect();
     const joining = join(socket, "room:slow", { late: 30_000 });
@@ -267,7 +267,7 @@ describe("virtual time", () => {
     assert.equal(channel.hasEnded, true);
   });
 
-  it("ends a handler, and a join, that takes longer than the server allows", async () => {
+  it("ends a handler or a join that exceeds the server's time limit", async () => {
     const app = await started();
     const channel = await joined(app);
     channel.push("endless");
@@ -284,7 +284,7 @@ describe("virtual time", () => {
     });
   });
 
-  it("tells of a presence without what is fetched where that takes too long", async () => {
+  it("lets a fetch of a presence time out", async () => {
     const app = await started();
     const channel = await joined(app);
     channel.push("track");
@@ -294,7 +294,7 @@ describe("virtual time", () => {
     await assertPush(channel, "presence_diff", { joins: { ann: {} } });
   });
 
-  it("passes for the end of the app, as long as its channels take", async () => {
+  it("passes during the close of the app, as long as its channels take", async () => {
     await quickly(async () => {
       const app = await started();
       await joined(app, "room:slow");
@@ -303,7 +303,7 @@ describe("virtual time", () => {
     });
   });
 
-  it("is for one app at a time, which is not started yet", async () => {
+  it("belongs to one app at a time, which has not been started", async () => {
     const app = await started();
     const other = defineEndpoint({ sockets: endpoint.sockets });
     await assert.rejects(testApp(other, { time: "virtual" }), {
@@ -322,7 +322,7 @@ describe("virtual time", () => {
     await assert.rejects(real.advance(1), { message: /to advance it, got real time$/ });
   });
 
-  it("is given back where the app does not start", async () => {
+  it("is removed if the app does not start", async () => {
     const failing = defineEndpoint({
       sockets: endpoint.sockets,
       start() {
@@ -346,7 +346,7 @@ describe("the process's clocks and timers", () => {
     "Date",
   ] as const;
 
-  it("are its own again when the app has ended", async () => {
+  it("are restored when the app has ended", async () => {
     const before = names.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
     const sleeper = sleep;
     await started();
@@ -361,7 +361,7 @@ describe("the process's clocks and timers", () => {
     await realTimer();
   });
 
-  it("have the forms of Node.js under virtual time", async () => {
+  it("have the signatures of Node.js under virtual time", async () => {
     const app = await started();
     const seen: unknown[] = [];
     const timer = setTimeout((...args) => seen.push(args), 5, "with", "arguments");
@@ -393,19 +393,19 @@ describe("the process's clocks and timers", () => {
     assert.equal(Date(), new Date().toString());
   });
 
-  it("clear timers from before, and fire none after", async () => {
+  it("clear earlier timers, and fire none afterwards", async () => {
     const before = setTimeout(() => assert.fail("it was cleared"), 1);
     const app = await started();
     clearTimeout(before);
     setTimeout(() => assert.fail("its time has ended"), 1);
     await app.close();
-    // Both of those above are as long as this one, and would fire before it.
+    // Both of the above are as long as this one, and would fire before it.
     await realTimer();
   });
 });
 
 describe("an app with real time", () => {
-  it("may be started by itself, and waits as long as it takes", async () => {
+  it("may be started explicitly, and waits in real time", async () => {
     const app = await testApp(endpoint, { data: 7 });
     const socket = await connect(endpoint);
     assert.equal(socket.context.data, 7);

@@ -1,5 +1,5 @@
 /**
- * JSON Web Tokens: which are taken, why others are not, and how often an issuer is asked for its keys.
+ * JSON Web Tokens: which are accepted, why others are refused, and how often keys are fetched.
  *
  * Runs on: the test's thread; issuers are real HTTP servers.
  */
@@ -29,13 +29,13 @@ async function startIssuer(algorithm?: string): Promise<Issuer> {
   return issuer;
 }
 
-/** What an application would ask of its issuer's tokens. */
+/** What an application would require of its issuer's tokens. */
 function optionsFor(issuer: Issuer, more: Partial<JwtOptions> = {}): JwtOptions {
   const { jwksUrl, name } = issuer;
   return { jwksUrl, issuer: name, audience: "chat", ...more } as JwtOptions;
 }
 
-/** Why a token is refused, or that it is not. */
+/** Returns why a token is refused, or that it is accepted. */
 function outcomeOf(result: JwtResult<unknown>): string {
   return result.ok ? "ok" : result.reason;
 }
@@ -48,7 +48,7 @@ function part(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
 
-/** Makes a token by hand, with a header as a forger would write it. */
+/** Makes a token by hand, with a header that a forger could write. */
 function forged(header: object, claims: object, key?: string): string {
   const text = `${part(header)}.${part(claims)}`;
   const signature =
@@ -59,7 +59,7 @@ function forged(header: object, claims: object, key?: string): string {
 const lasting = { sub: "ann", exp: 4_000_000_000 };
 
 describe("verifyJwt", () => {
-  it("gives the claims of a token, and when it ends, in milliseconds", async () => {
+  it("returns the claims of a token, and when it expires, in milliseconds", async () => {
     const issuer = await startIssuer();
     const result = await verifyJwt(await issuer.token("ann"), optionsFor(issuer));
     assert.ok(result.ok);
@@ -70,7 +70,7 @@ describe("verifyJwt", () => {
     assert.equal(ok({}, result).expiresAtMs, expiresAtMs);
   });
 
-  it("takes tokens by all algorithms of public keys", async () => {
+  it("accepts tokens with all algorithms of public keys", async () => {
     for (const algorithm of ["RS256", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"]) {
       const issuer = await startIssuer(algorithm);
       const token = await issuer.token("ann");
@@ -80,7 +80,7 @@ describe("verifyJwt", () => {
     }
   });
 
-  it("takes a public key as PEM, JWK or KeyObject", async () => {
+  it("accepts a public key as PEM, JWK or KeyObject", async () => {
     const issuer = await startIssuer();
     const token = await issuer.token("ann");
     const key = createPublicKey({ key: issuer.publicJwk, format: "jwk" });
@@ -90,14 +90,14 @@ describe("verifyJwt", () => {
     }
   });
 
-  it("takes a shared secret, as text or bytes", async () => {
+  it("accepts a shared secret, as a string or bytes", async () => {
     const token = forged({ alg: "HS256" }, lasting, SECRET);
     assert.equal(await outcome(token, { secret: SECRET }), "ok");
     assert.equal(await outcome(token, { secret: Buffer.from(SECRET) }), "ok");
     assert.equal(await outcome(token, { secret: `${SECRET}!` }), "invalid");
   });
 
-  it("says why a token is refused", async () => {
+  it("returns why a token is refused", async () => {
     const issuer = await startIssuer();
     const of = async (said: Said, more: Partial<JwtOptions> = {}): Promise<string> =>
       outcome(await issuer.token("ann", said), optionsFor(issuer, more));
@@ -120,7 +120,7 @@ describe("verifyJwt", () => {
     assert.equal(await of({ claims: { scope: "x" } }, { requiredClaims: ["scope"] }), "ok");
   });
 
-  it("says what is wrong in words, and none of them is the token", async () => {
+  it("describes what is wrong, without quoting the token", async () => {
     const issuer = await startIssuer();
     const token = await issuer.token("ann", { lastsS: -1 });
     const result = await verifyJwt(token, optionsFor(issuer));
@@ -131,7 +131,7 @@ describe("verifyJwt", () => {
     });
   });
 
-  it("wants an end of a token, unless it is told otherwise", async () => {
+  it("requires exp, unless it is told otherwise", async () => {
     const issuer = await startIssuer();
     const token = await issuer.token("ann", { lastsS: null });
     assert.equal(await outcome(token, optionsFor(issuer)), "invalid_claims");
@@ -140,7 +140,7 @@ describe("verifyJwt", () => {
     assert.equal(result.expiresAtMs, undefined);
   });
 
-  it("ends a token by its age, and says so in its end", async () => {
+  it("lets a token expire by its age, and returns that time", async () => {
     const issuer = await startIssuer();
     const iat = Math.floor(Date.now() / 1_000) - 100;
     const token = await issuer.token("ann", { claims: { iat }, lastsS: 600 });
@@ -153,7 +153,7 @@ describe("verifyJwt", () => {
     assert.equal(result.expiresAtMs, (iat + 150 + 7) * 1_000);
   });
 
-  it("takes an end that no date can be for the last that one can", async () => {
+  it("limits an expiry that no Date can represent to the latest one", async () => {
     const token = forged({ alg: "HS256" }, { exp: 1e300 }, SECRET);
     const result = await verifyJwt(token, { secret: SECRET });
     assert.ok(result.ok);
@@ -162,7 +162,7 @@ describe("verifyJwt", () => {
 });
 
 describe("verifyJwt, against forgers,", () => {
-  it("refuses tokens that are not signed", async () => {
+  it("refuses unsigned tokens", async () => {
     const issuer = await startIssuer();
     for (const alg of ["none", "None", "NONE", "", undefined]) {
       const claims = { ...lasting, iss: issuer.name, aud: "chat" };
@@ -191,13 +191,13 @@ describe("verifyJwt, against forgers,", () => {
       ]) {
         const result = await verifyJwt(token, options);
         assert.equal(outcomeOf(result), "invalid");
-        // By its algorithm already: no key is tried.
+        // Refused by the algorithm alone: no key is tried.
         assert.match(result.ok ? "" : result.detail, /"alg"/);
       }
     }
   });
 
-  it("has no algorithm that does not go with the key", async () => {
+  it("allows no algorithm that does not fit the key", async () => {
     const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
     const wrong: readonly [JwtOptions, RegExp][] = [
       [{ publicKey, algorithms: ["HS256"] }, /algorithms must be some of RS256, .*got HS256/],
@@ -215,7 +215,7 @@ describe("verifyJwt, against forgers,", () => {
     }
   });
 
-  it("takes only the algorithms that it is told", async () => {
+  it("accepts only the algorithms in its options", async () => {
     const issuer = await startIssuer("RS256");
     const token = await issuer.token("ann");
     assert.equal(await outcome(token, optionsFor(issuer, { algorithms: ["ES256"] })), "invalid");
@@ -226,7 +226,7 @@ describe("verifyJwt, against forgers,", () => {
     );
   });
 
-  it("refuses a token of which a character was changed, or that another issuer signed", async () => {
+  it("refuses a token with a changed character, or from another issuer", async () => {
     const [issuer, other] = [await startIssuer(), await startIssuer()];
     const token = await issuer.token("ann");
     const [header, , signature] = token.split(".");
@@ -236,7 +236,7 @@ describe("verifyJwt, against forgers,", () => {
     assert.equal(await outcome(await other.token("ann", said), optionsFor(issuer)), "invalid");
   });
 
-  it("takes no private key, no short secret, and no short RSA key", async () => {
+  it("refuses private keys, short secrets and short RSA keys", async () => {
     const rsa = generateKeyPairSync("rsa", { modulusLength: 1_024 });
     const { privateKey } = generateKeyPairSync("ed25519");
     const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
@@ -261,7 +261,7 @@ describe("verifyJwt, against forgers,", () => {
 });
 
 describe("options of verifyJwt", () => {
-  it("that are wrong are errors that say what is", async () => {
+  it("cause an error that says what is wrong", async () => {
     const jwksUrl = "https://x.test/jwks";
     const wrong: readonly [object, RegExp][] = [
       [{}, /options must have exactly one of jwksUrl, secret, publicKey, got none/],
@@ -294,7 +294,7 @@ describe("options of verifyJwt", () => {
     }
   });
 
-  it("have a schema, which checks the claims and says what they are", async () => {
+  it("may contain a schema, which checks the claims and types them", async () => {
     interface Claims {
       readonly sub: string;
       readonly role: "admin" | "guest";
@@ -330,7 +330,7 @@ describe("options of verifyJwt", () => {
 });
 
 describe("the keys of an issuer", () => {
-  it("are fetched once, whoever comes at first and later", async () => {
+  it("are fetched once, for all tokens", async () => {
     const issuer = await startIssuer();
     const token = await issuer.token("ann");
     issuer.answering = "nothing";
@@ -342,7 +342,7 @@ describe("the keys of an issuer", () => {
     assert.equal(issuer.asked, 1);
   });
 
-  it("that are new are found without a restart", async () => {
+  it("are found without a restart if they are new", async () => {
     const issuer = await startIssuer();
     const options = optionsFor(issuer, { jwks: { cooldownMs: 0 } });
     const old = await issuer.token("ann");
@@ -353,11 +353,11 @@ describe("the keys of an issuer", () => {
     assert.equal(issuer.asked, 2);
     await issuer.rotate("RS256");
     assert.equal(await outcome(await issuer.token("ann"), options), "ok");
-    // It is gone from the set.
+    // It is no longer in the set.
     assert.equal(await outcome(old, options), "invalid");
   });
 
-  it("are not fetched for each of many tokens with keys that nobody knows", async () => {
+  it("are not fetched for each of many tokens with unknown keys", async () => {
     const issuer = await startIssuer();
     const [good, options] = [await issuer.token("ann"), optionsFor(issuer)];
     assert.equal(await outcome(good, options), "ok");
@@ -382,7 +382,7 @@ describe("the keys of an issuer", () => {
     assert.equal(await outcome(ended, options), "expired");
   });
 
-  it("that cannot be had make tokens unavailable, which says why, and are not asked for by each", async () => {
+  it("make tokens unavailable if they cannot be fetched, with a reason, and without a fetch for each token", async () => {
     const issuer = await startIssuer();
     const token = await issuer.token("ann");
     const options = optionsFor(issuer);
@@ -405,7 +405,7 @@ describe("the keys of an issuer", () => {
     assert.equal(await outcome(token, options), "ok");
   });
 
-  it("of an issuer that is away make tokens unavailable, until it is back", async () => {
+  it("make tokens unavailable while the issuer is down, until it is back", async () => {
     const issuer = await Issuer.start();
     const [token, options] = [
       await issuer.token("ann"),
@@ -417,7 +417,7 @@ describe("the keys of an issuer", () => {
     assert.match(result.ok ? "" : result.detail, /ECONNREFUSED/);
   });
 
-  it("of an issuer that does not answer are waited for no longer than timeoutMs", async () => {
+  it("are waited for no longer than timeoutMs if the issuer does not answer", async () => {
     const issuer = await startIssuer();
     issuer.answering = "nothing";
     const options = optionsFor(issuer, { jwks: { timeoutMs: 50, retryMs: 60_000 } });
@@ -428,7 +428,7 @@ describe("the keys of an issuer", () => {
     assert.equal(issuer.asked, 1);
   });
 
-  it("that are known go on where they cannot be fetched anew, for staleMs, and nobody waits", async () => {
+  it("are used for another staleMs if they cannot be fetched again, and no token waits", async () => {
     const issuer = await startIssuer();
     const [token, jwks] = [await issuer.token("ann"), { cacheMs: 0, retryMs: 0 }];
     const options = optionsFor(issuer, { jwks: { ...jwks, staleMs: 60_000 } });
@@ -437,18 +437,18 @@ describe("the keys of an issuer", () => {
     issuer.answering = "error";
     assert.equal(await outcome(token, strict), "unavailable");
     assert.equal(await outcome(token, options), "ok");
-    // The next fetch hangs: this one is not held up by it.
+    // The next fetch hangs, and this token does not wait for it.
     issuer.answering = "nothing";
     assert.equal(await within(outcome(token, options), "an answer by the known keys"), "ok");
-    // A key that is not known may be a new one.
+    // An unknown key may be a new one.
     const unknown = await issuer.token("ann", { header: { kid: "new" } });
     assert.equal(await outcome(unknown, options), "unavailable");
     issuer.release();
-    // Once they are fetched, it is known to be none.
+    // After a fetch it is known not to exist.
     await within(untilInvalid(unknown, options), "the refusal by the new keys");
   });
 
-  it("are not taken from an answer that is too large", async () => {
+  it("are not accepted from an answer that is too large", async () => {
     const issuer = await startIssuer();
     const big = { pad: "x".repeat(1_100_000) };
     Object.assign(issuer.publicJwk, big);

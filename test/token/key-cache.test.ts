@@ -15,7 +15,7 @@ describe("KeyCache", () => {
     assert.equal(keys.count, 1);
   });
 
-  it("has a key of its own for each secret, salt and shape", () => {
+  it("derives a different key for each secret, salt and shape", () => {
     const keys = new KeyCache(10);
     const made = [
       keys.derive("secret", "salt", SHAPE),
@@ -30,7 +30,7 @@ describe("KeyCache", () => {
     assert.equal(keys.count, made.length);
   });
 
-  it("forgets the key that was not used for the longest time when it is full", () => {
+  it("drops the least recently used key when it is full", () => {
     const keys = new KeyCache(2);
     const first = keys.derive("secret", "1", SHAPE);
     const second = keys.derive("secret", "2", SHAPE);

@@ -10,7 +10,7 @@ const SIGN_SECRET = randomBytes(32);
 const KEYS = { secret: SECRET, signSecret: SIGN_SECRET };
 const MESSAGE = Buffer.from("whatever it is");
 
-/** All tokens with one part in place of another of the same token, or one more, or one less. */
+/** Returns variants of a token: with a part replaced by another one, added, or removed. */
 function shuffled(token: string): string[] {
   const parts = token.split(".");
   const swapped = parts.slice(1).map((_, at) => parts.with(at + 1, parts[at] as string).join("."));
@@ -18,7 +18,7 @@ function shuffled(token: string): string[] {
 }
 
 describe("an encrypted message", () => {
-  it("is read with its secret alone", () => {
+  it("can only be read with its secret", () => {
     const token = encryptMessage(MESSAGE, SECRET);
     assert.match(token, /^XCP\.[\w-]+$/);
     assert.deepEqual(tryDecryptMessage(token, KEYS), MESSAGE);
@@ -27,7 +27,7 @@ describe("an encrypted message", () => {
     assert.deepEqual(tryDecryptMessage(token, { ...KEYS, signSecret: randomBytes(9) }), MESSAGE);
   });
 
-  it("is another each time", () => {
+  it("is different each time", () => {
     const tokens = new Set(Array.from({ length: 20 }, () => encryptMessage(MESSAGE, SECRET)));
     assert.equal(tokens.size, 20);
   });
@@ -37,7 +37,7 @@ describe("an encrypted message", () => {
     assert.deepEqual(tryDecryptMessage(encryptMessage(empty, SECRET), KEYS), empty);
   });
 
-  it("is refused where it is too short, or the key is not one for it", () => {
+  it("is refused if it is too short, or if the key has another length", () => {
     const short = Buffer.alloc(39).toString("base64url");
     assert.equal(tryDecryptMessage(`XCP.${short}`, KEYS), undefined);
     const token = encryptMessage(MESSAGE, SECRET);
@@ -57,7 +57,7 @@ describe("an encrypted message of plug_crypto 1.x", () => {
     assert.equal(tryDecryptMessage(token, { ...KEYS, signSecret: randomBytes(32) }), undefined);
   });
 
-  it("is refused where its parts are others, or not as long as they must be", () => {
+  it("is refused if its parts are swapped, or have other lengths", () => {
     for (const token of shuffled(encryptOld(MESSAGE, KEYS))) {
       assert.equal(tryDecryptMessage(token, KEYS), undefined, token);
     }
@@ -74,7 +74,7 @@ describe("an encrypted message of plug_crypto 1.x", () => {
     }
   });
 
-  it("is refused where something else was authenticated", () => {
+  it("is refused if it was authenticated with other data", () => {
     const token = encryptOld(MESSAGE, { ...KEYS, additional: "A256GCM" });
     assert.equal(tryDecryptMessage(token, KEYS), undefined);
   });

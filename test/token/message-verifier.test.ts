@@ -13,7 +13,7 @@ function signed(digest: string, head: string): string {
 }
 
 describe("a signed message", () => {
-  it("is signed by HMAC-SHA256, and read whichever of its kind signed it", () => {
+  it("is signed with HMAC-SHA256, and read with any of the three algorithms", () => {
     assert.equal(signMessage(MESSAGE, KEY), signed("sha256", `SFMyNTY.${TEXT}`));
     const names = { sha256: "SFMyNTY", sha384: "SFMzODQ", sha512: "SFM1MTI" };
     for (const [digest, name] of Object.entries(names)) {
@@ -21,13 +21,13 @@ describe("a signed message", () => {
     }
   });
 
-  it("is refused where the algorithm is not the one it names, or none", () => {
+  it("is refused if the algorithm is not the one that it names, or is unknown", () => {
     for (const name of ["SFMzODQ", "SFM1MTI", "bm9uZQ", "", "HS256", "sha256", "constructor"]) {
       assert.equal(tryVerifyMessage(signed("sha256", `${name}.${TEXT}`), KEY), undefined, name);
     }
   });
 
-  it("is refused where it has other parts than three", () => {
+  it("is refused if it does not have three parts", () => {
     const token = signMessage(MESSAGE, KEY);
     const others = [
       "",
@@ -43,8 +43,8 @@ describe("a signed message", () => {
     for (const other of others) assert.equal(tryVerifyMessage(other, KEY), undefined, other);
   });
 
-  it("is refused where its base64 is not the one form of its bytes", () => {
-    // Signed by somebody who has the key, but as nobody writes it.
+  it("is refused if its base64 is not canonical", () => {
+    // Signed with the right key, but encoded as no library does.
     for (const text of [`${TEXT}=`, `${TEXT}==`, " ", "ab+/", "a", "ab\n", "é"]) {
       assert.equal(tryVerifyMessage(signed("sha256", `SFMyNTY.${text}`), KEY), undefined, text);
     }

@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const EXPIRED = { ok: false, reason: "expired" };
 const INVALID = { ok: false, reason: "invalid" };
 
-/** What holds until a time, or for ever. */
+/** Returns the result for data that is valid until a time, or forever. */
 function holds(expiresAtMs: number | undefined): object {
   return { ok: true, data: "x", expiresAtMs };
 }
@@ -27,7 +27,7 @@ function legacyMap(data: Term | undefined, signed: Term | undefined): Buffer {
 }
 
 describe("a payload", () => {
-  it("has its age in seconds, as Phoenix writes it, with a fraction where it must", () => {
+  it("contains its age in seconds, as Phoenix writes it, with a fraction if necessary", () => {
     for (const [maxAgeMs, age] of [
       [86_400_000, 86_400],
       [1_500, 1.5],
@@ -38,7 +38,7 @@ describe("a payload", () => {
     }
   });
 
-  it("holds for as long as it says, to the millisecond", () => {
+  it("is valid as long as it says, to the millisecond", () => {
     const payload = packPayload("x", SIGNED_MS, 3_600_000);
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS), holds(SIGNED_MS + 3_600_000));
     const half = tuple("x", SIGNED_MS, 0.5);
@@ -51,7 +51,7 @@ describe("a payload", () => {
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS + 3_600_001), EXPIRED);
   });
 
-  it("holds for as long as its reader says, where that says anything", () => {
+  it("is valid as long as its reader says, if the reader says anything", () => {
     const payload = packPayload("x", SIGNED_MS, 3_600_000);
     assert.deepEqual(unpackPayload(payload, 1_000, SIGNED_MS + 1_000), holds(SIGNED_MS + 1_000));
     assert.deepEqual(unpackPayload(payload, 1_000, SIGNED_MS + 1_001), EXPIRED);
@@ -64,14 +64,14 @@ describe("a payload", () => {
     assert.deepEqual(unpackPayload(payload, 500, SIGNED_MS + 501), EXPIRED);
   });
 
-  it("never holds for no time or less", () => {
+  it("is never valid for zero or less", () => {
     for (const age of [0, -1]) {
       assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, 9_000), age, SIGNED_MS), EXPIRED);
       assert.deepEqual(unpackPayload(packPayload("x", SIGNED_MS, age), undefined, 0), EXPIRED);
     }
   });
 
-  it("does not hold yet where it was signed in the future, unless age is nothing", () => {
+  it("is not valid yet if it was signed in the future, unless its age is infinite", () => {
     const payload = packPayload("x", SIGNED_MS, 3_600_000);
     assert.deepEqual(unpackPayload(payload, undefined, SIGNED_MS - 1), INVALID);
     assert.deepEqual(unpackPayload(payload, Infinity, SIGNED_MS - 1), holds(undefined));
@@ -81,7 +81,7 @@ describe("a payload", () => {
     );
   });
 
-  it("is read in the forms of earlier versions, which hold for a day", () => {
+  it("is read in the formats of earlier versions, which are valid for a day", () => {
     for (const payload of [tuple("x", SIGNED_MS), legacyMap("x", SIGNED_MS)]) {
       assert.deepEqual(
         unpackPayload(payload, undefined, SIGNED_MS + DAY_MS),
@@ -92,12 +92,12 @@ describe("a payload", () => {
     }
   });
 
-  it("may have any data, nil too", () => {
+  it("may contain any data, including nil", () => {
     assert.deepEqual(unpackPayload(tuple(null, SIGNED_MS, 1), 1_000, SIGNED_MS).ok, true);
     assert.deepEqual(unpackPayload(legacyMap(null, SIGNED_MS), 1_000, SIGNED_MS).ok, true);
   });
 
-  it("is invalid in any other form", () => {
+  it("is invalid in any other format", () => {
     const others = [
       tuple(),
       tuple("x"),

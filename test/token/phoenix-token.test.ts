@@ -1,5 +1,5 @@
 /**
- * Tokens of Phoenix as `connect` takes them.
+ * Tokens of Phoenix, as `connect` verifies them.
  *
  * Runs on: the test's thread.
  */
@@ -14,11 +14,11 @@ import { Token, verifyPhoenixToken, type PhoenixTokenResult } from "../../src/to
 
 const SECRET = "s".repeat(64);
 const SALT = "user auth";
-/** As a request to connect has it. */
+/** A request to connect. */
 const REQUEST = { context: { secretKeyBase: SECRET } };
 const NOW_MS = Date.now();
 
-/** A schema that answers as it is told. */
+/** A schema whose answer is a function of the test. */
 function schemaOf<Output>(
   validate: (
     value: unknown,
@@ -32,11 +32,11 @@ const userId = schemaOf<number>((value) =>
 );
 
 describe("verifyPhoenixToken", () => {
-  it("gives the data of a token, and when it ends, in milliseconds", () => {
+  it("returns the data of a token, and when it expires, in milliseconds", () => {
     const token = Token.sign(SECRET, SALT, { id: 7 }, { signedAtMs: NOW_MS, maxAgeMs: 600_000 });
     const expected = { ok: true, data: { id: 7 }, expiresAtMs: NOW_MS + 600_000 };
     assert.deepEqual(verifyPhoenixToken(REQUEST, token, { salt: SALT }), expected);
-    // Of who has the secret in any other way.
+    // From other holders of the secret.
     assert.deepEqual(
       verifyPhoenixToken({ secretKeyBase: SECRET }, token, { salt: SALT }),
       expected,
@@ -47,7 +47,7 @@ describe("verifyPhoenixToken", () => {
     assert.equal(ok({}, shorter).expiresAtMs, NOW_MS + 60_000);
   });
 
-  it("gives tokens that never end no end, and those that end after all dates the last", () => {
+  it("returns no expiry for tokens that never expire, and the latest Date for those that expire after it", () => {
     const ends = [Infinity, 1e300].map((maxAgeMs) => {
       const token = Token.sign(SECRET, SALT, 7, { maxAgeMs });
       const result = verifyPhoenixToken(REQUEST, token, { salt: SALT });
@@ -57,7 +57,7 @@ describe("verifyPhoenixToken", () => {
     assert.deepEqual(ends, [undefined, 8.64e15]);
   });
 
-  it("reads encrypted tokens where it is told", () => {
+  it("reads encrypted tokens if it is told to", () => {
     const token = Token.encrypt(SECRET, SALT, 7);
     const result = verifyPhoenixToken(REQUEST, token, { salt: SALT, encrypted: true });
     assert.ok(result.ok);
@@ -66,7 +66,7 @@ describe("verifyPhoenixToken", () => {
     assert.equal(signed.ok ? "ok" : signed.reason, "invalid");
   });
 
-  it("says why a token is refused, to a client and to a log", () => {
+  it("returns why a token is refused, for a client and for a log", () => {
     const refusals: readonly [unknown, string, string][] = [
       [undefined, "missing", "there is no token"],
       [null, "missing", "there is no token"],
@@ -78,7 +78,7 @@ describe("verifyPhoenixToken", () => {
       [
         Token.sign(SECRET, SALT, 7, { signedAtMs: 1_700_000_000_000 }),
         "expired",
-        "the token is older than it may be",
+        "the token is too old",
       ],
     ];
     for (const [token, reason, detail] of refusals) {
@@ -87,7 +87,7 @@ describe("verifyPhoenixToken", () => {
     }
   });
 
-  it("checks the data by a schema, and types it", () => {
+  it("checks the data with a schema, and types it", () => {
     const good = Token.sign(SECRET, SALT, 7);
     const result: PhoenixTokenResult<number> = verifyPhoenixToken(REQUEST, good, {
       salt: SALT,
@@ -104,12 +104,12 @@ describe("verifyPhoenixToken", () => {
     });
   });
 
-  it("does not ask the schema of a token that does not hold", () => {
+  it("does not call the schema for a token that is not valid", () => {
     const schema = schemaOf((): never => assert.fail("asked"));
     assert.equal(verifyPhoenixToken(REQUEST, "x", { salt: SALT, schema }).ok, false);
   });
 
-  it("throws for wrong options: a name, a schema that is none or that takes its time", () => {
+  it("throws for wrong options: an unknown name, an invalid schema, an asynchronous one", () => {
     const token = Token.sign(SECRET, SALT, 7);
     const late = schemaOf(async () => Promise.reject(new Error("late")));
     const wrong: readonly [object, RegExp][] = [

@@ -19,15 +19,15 @@ function keyOf(salt: string, length = 32, digest = "sha256", iterations = 1_000)
 }
 
 describe("verifySession", () => {
-  it("reads a session that Plug wrote by itself", () => {
-    // Written by hand: %{"user_id" => 7}, as term_to_binary has it.
+  it("reads a session that Plug has written", () => {
+    // Written by hand: %{"user_id" => 7}, as encoded by term_to_binary.
     const term = Buffer.from("8374000000016d00000007757365725f69646107", "hex");
     const cookie = signMessage(term, keyOf("signing"));
     assert.match(cookie, /^SFMyNTY\.g3QAAAABbQAAAAd1c2VyX2lkYQc\.[\w-]{43}$/);
     assert.deepEqual(Token.verifySession(cookie, SIGNED), { ok: true, data: { user_id: 7 } });
   });
 
-  it("reads an encrypted session, in the form of today and that of plug_crypto 1.x", () => {
+  it("reads an encrypted session, in the current format and that of plug_crypto 1.x", () => {
     const message = encodeTerm(SESSION);
     const secret = keyOf("encryption");
     const cookies = [
@@ -42,14 +42,14 @@ describe("verifySession", () => {
     }
   });
 
-  it("derives keys as the application is told to", () => {
+  it("derives keys with the options of the application", () => {
     const cookie = signMessage(encodeTerm(SESSION), keyOf("signing", 64, "sha512", 10));
     const options = { keyLength: 64, keyDigest: "sha512", keyIterations: 10 } as const;
     assert.equal(Token.verifySession(cookie, { ...SIGNED, ...options }).ok, true);
     assert.deepEqual(Token.verifySession(cookie, SIGNED), INVALID);
   });
 
-  it("reads cookies made in earlier ways, while there are such", () => {
+  it("reads cookies made with earlier options, if these are given", () => {
     const rotatingOptions = [{ signingSalt: "older" }, ENCRYPTED_WAY, { signingSalt: "oldest" }];
     const options = { ...SIGNED, rotatingOptions };
     for (const salt of ["signing", "older", "oldest"]) {
@@ -62,7 +62,7 @@ describe("verifySession", () => {
     assert.deepEqual(Token.verifySession(other, options), INVALID);
   });
 
-  it("says that a cookie is missing, or is none of the application's", () => {
+  it("reports that a cookie is missing, or was not made by the application", () => {
     for (const none of [undefined, null]) {
       assert.deepEqual(Token.verifySession(none, SIGNED), { ok: false, reason: "missing" });
     }
@@ -70,12 +70,12 @@ describe("verifySession", () => {
       assert.deepEqual(Token.verifySession(other, SIGNED), INVALID);
       assert.deepEqual(Token.verifySession(other, ENCRYPTED), INVALID);
     }
-    // A token of Phoenix.Token, with the same salt: no session.
+    // A Phoenix.Token with the same salt is not a session.
     const token = Token.sign(SECRET, "signing", { user_id: 7 });
     assert.deepEqual(Token.verifySession(token, SIGNED), INVALID);
   });
 
-  it("refuses what is no map of text keys", () => {
+  it("refuses data that is not a map with strings as keys", () => {
     const others = [null, "x", [], [1], 5, new Map([[1, 2]]), Token.atom("x"), Uint8Array.of(255)];
     for (const other of others) {
       const cookie = signMessage(encodeTerm(other), keyOf("signing"));
@@ -85,7 +85,7 @@ describe("verifySession", () => {
     assert.deepEqual(Token.verifySession(noTerm, SIGNED), INVALID);
   });
 
-  it("throws for options that cannot be the application's, whatever the cookie is", () => {
+  it("throws for options that no application can have, whatever the cookie", () => {
     const wrong = (options: object, message: RegExp): void => {
       for (const cookie of [undefined, "x"]) {
         assert.throws(() => Token.verifySession(cookie, { ...SIGNED, ...options }), {

@@ -44,14 +44,14 @@ describe("decodeTerm", () => {
     assert.equal(decoded(`6f0000010000${"00".repeat(255)}01`), 2n ** 2040n);
   });
 
-  it("reads floats, and refuses those that Erlang has not", () => {
+  it("reads floats, and refuses those that Erlang does not have", () => {
     assert.equal(decoded("464004000000000000"), 2.5);
     assert.ok(Object.is(decoded("468000000000000000"), -0));
     refuses(termBytes(70, Buffer.from("7ff0000000000000", "hex")), /finite numbers only/);
     refuses(termBytes(70, Buffer.from("7ff8000000000000", "hex")), /finite numbers only/);
   });
 
-  it("reads atoms of every form; nil, true and false as what they are", () => {
+  it("reads atoms of every form; nil, true and false become their values", () => {
     assert.equal(decoded("6400036e696c"), null);
     assert.equal(decoded("77036e696c"), null);
     assert.equal(decoded("730474727565"), true);
@@ -62,18 +62,18 @@ describe("decodeTerm", () => {
     assert.equal(decoded("7700"), Atom.of(""));
   });
 
-  it("refuses atoms that Erlang has not", () => {
+  it("refuses atoms that Erlang does not have", () => {
     refuses(termBytes(119, 1, Uint8Array.of(0xff)), /atoms of well-formed text/);
     refuses(termBytes(100, u16(256), "a".repeat(256)), /^atom must be .* at most 255 .*, got 256$/);
     assert.equal(decodeTerm(termBytes(100, u16(255), "a".repeat(255))), Atom.of("a".repeat(255)));
   });
 
-  it("reads binaries as text where they are UTF-8, whole, with a mark at the start", () => {
+  it("reads binaries as strings if all of them is UTF-8, including a byte order mark", () => {
     assert.equal(decoded("6d00000002c3a9"), "é");
     assert.equal(decoded("6d00000003efbbbf"), "\ufeff");
     assert.equal(decoded("6d00000000"), "");
     assert.deepEqual(decoded("6d00000002ffc3"), Uint8Array.of(0xff, 0xc3));
-    // A surrogate in UTF-8, an overlong slash, and a character cut short.
+    // A surrogate in UTF-8, an overlong slash, and a truncated character.
     for (const hex of ["eda080", "c0af", "e282"]) {
       const bytes = Buffer.from(hex, "hex");
       const read = decodeTerm(termBytes(109, u32(bytes.length), bytes));
@@ -81,14 +81,14 @@ describe("decodeTerm", () => {
     }
   });
 
-  it("gives bytes of their own, not a view of what was read", () => {
+  it("returns a copy of bytes, not a view of the input", () => {
     const bytes = termBytes(109, u32(1), Uint8Array.of(0xff));
     const read = decodeTerm(bytes);
     bytes.fill(0);
     assert.deepEqual(read, Uint8Array.of(0xff));
   });
 
-  it("reads bitstrings, without what lies past their end", () => {
+  it("reads bitstrings, without the bits after their end", () => {
     assert.deepEqual(decoded("4d0000000103bf"), new Bitstring(Uint8Array.of(0xa0), 3));
     assert.equal(decoded("4d000000010861"), "a");
     assert.equal(decoded("4d0000000000"), "");
@@ -116,14 +116,14 @@ describe("decodeTerm", () => {
     }
   });
 
-  it("reads tuples of either form, which can be taken apart", () => {
+  it("reads tuples of either form, which can be destructured", () => {
     const [user, id] = decoded("6802640004757365726105") as Tuple;
     assert.equal(user, Atom.of("user"));
     assert.equal(id, 5);
     assert.deepEqual(decoded(`6900000100${"6101".repeat(256)}`), new Tuple(Array(256).fill(1)));
   });
 
-  it("reads maps as objects where all keys are text, else as Maps", () => {
+  it("reads maps as objects if all keys are strings, otherwise as Maps", () => {
     assert.deepEqual(decoded("7400000000"), {});
     assert.deepEqual(decoded("74000000016d0000000269646107"), { id: 7 });
     const map = decoded("7400000002640002696461076d00000001616101") as Map<unknown, unknown>;
@@ -132,7 +132,7 @@ describe("decodeTerm", () => {
     assert.equal(map.size, 2);
   });
 
-  it("makes properties of all keys, and no prototype", () => {
+  it("makes every key an own property, and sets no prototype", () => {
     const key = encodeTerm("__proto__").subarray(1);
     const value = encodeTerm({ isAdmin: true }).subarray(1);
     const read = decodeTerm(termBytes(116, u32(1), key, value)) as Record<string, unknown>;
@@ -141,13 +141,13 @@ describe("decodeTerm", () => {
     assert.equal(read["isAdmin"], undefined);
   });
 
-  it("refuses a key that comes twice", () => {
+  it("refuses duplicate keys", () => {
     refuses(termBytes(116, u32(2), 97, 1, NIL, 97, 1, NIL), /each key of a map once/);
     // The same integer in two forms.
     refuses(termBytes(116, u32(2), 97, 1, NIL, 98, u32(1), NIL), /each key of a map once/);
   });
 
-  it("keeps pids and references as they are, and writes them so", () => {
+  it("keeps pids and references, and writes them unchanged", () => {
     const forms = [
       ["pid", termBytes(103, NODE, u32(1), u32(2), 3)],
       ["pid", termBytes(88, NODE, u32(1), u32(2), u32(3))],
@@ -165,7 +165,7 @@ describe("decodeTerm", () => {
     refuses(termBytes(88, 109, u32(0), u32(1), u32(2), u32(3)), /tags of data only, got 109/);
   });
 
-  it("refuses functions, ports, and tags that are none", () => {
+  it("refuses functions, ports and unknown tags", () => {
     const module = termBytes(119, 1, "m").subarray(1);
     refuses(termBytes(113, module, module, 97, 0), /tags of data only, got 113/);
     for (const tag of [112, 117, 89, 102, 120, 121, 82, 99, 80, 131, 0, 255]) {
@@ -173,7 +173,7 @@ describe("decodeTerm", () => {
     }
   });
 
-  it("refuses what goes on after its end, has no start, or stops short", () => {
+  it("refuses extra bytes, a missing start, and a missing end", () => {
     refuses(termBytes(NIL, 0), /^term must end here, got more at 1$/);
     refuses(Buffer.alloc(0), /^term must begin with 131, got undefined$/);
     refuses(Buffer.of(130, NIL), /^term must begin with 131, got 130$/);
@@ -183,7 +183,7 @@ describe("decodeTerm", () => {
     }
   });
 
-  it("refuses lengths that there are no bytes for, before it makes anything of them", () => {
+  it("refuses lengths that exceed the input, before it allocates anything", () => {
     const most = u32(0xffff_ffff);
     const lies = [
       [105, most],
@@ -199,17 +199,17 @@ describe("decodeTerm", () => {
       refuses(bytes, /^term must have what it announces, \d+ \(bytes\), got \d+$/);
     }
     refuses(termBytes(111, most, 0, 1), /^term must have integers of at most 1024 \(bytes\)/);
-    // Two for each pair: 33 pairs do not fit 65 bytes.
+    // Two for each pair, so 33 pairs do not fit into 65 bytes.
     refuses(termBytes(116, u32(33), Buffer.alloc(65, NIL)), /announces, 66 \(bytes\), got 65$/);
   });
 
-  it("refuses integers past the bound, and none at it", () => {
+  it("refuses integers above the limit, but not at it", () => {
     const digits = Buffer.alloc(1_024, 0xff);
     assert.equal(decodeTerm(termBytes(111, u32(1_024), 0, digits)), 2n ** 8_192n - 1n);
     refuses(termBytes(111, u32(1_025), 0, Buffer.alloc(1_025)), /at most 1024 \(bytes\), got 1025/);
   });
 
-  it("refuses deep nesting, by elements, tails, tuples and maps", () => {
+  it("refuses deep nesting of elements, tails, tuples and maps", () => {
     const levels: readonly (readonly number[])[] = [
       [108, 0, 0, 0, 1],
       [104, 1],
@@ -227,7 +227,7 @@ describe("decodeTerm", () => {
     refuses(termBytes(repeated(tail, 100_000), NIL), /nested at most/);
   });
 
-  it("reads compressed terms, of the length that they announce and no other", () => {
+  it("reads compressed terms of exactly the announced length", () => {
     const term = encodeTerm({ text: "a".repeat(1_000) }).subarray(1);
     const zlib = deflateSync(term);
     assert.deepEqual(decodeTerm(compressed(term.length, zlib)), { text: "a".repeat(1_000) });
@@ -236,19 +236,19 @@ describe("decodeTerm", () => {
     refuses(compressed(0, zlib), /inflate to 1 to 1048576 \(bytes\), got 0$/);
     refuses(compressed(1, zlib.subarray(0, 9)), /got more, or no zlib$/);
     refuses(termBytes(80, 0, 0), /inflate to 1 to 1048576 \(bytes\), got 0$/);
-    // One in the other.
+    // One inside the other.
     const inner = compressed(term.length, zlib).subarray(1);
     refuses(compressed(inner.length, deflateSync(inner)), /tags of data only, got 80/);
   });
 
-  it("refuses a zlib bomb, whether it admits its length or not", () => {
+  it("refuses a zlib bomb, whether it announces its length or not", () => {
     const bomb = deflateSync(Buffer.alloc(8 * MAX_TERM_BYTES, NIL));
     refuses(termBytes(80, u32(8 * MAX_TERM_BYTES), bomb), /inflate to 1 to 1048576/);
     refuses(termBytes(80, u32(MAX_TERM_BYTES), bomb), /inflate to what it announces/);
     refuses(Buffer.alloc(MAX_TERM_BYTES + 1, 131), /^term must have at most 1048576 \(bytes\)/);
   });
 
-  it("gives a term or refuses, whatever the bytes are", () => {
+  it("returns a term or refuses, whatever the bytes", () => {
     const flipped = fc.tuple(TERMS, fc.nat(), fc.nat(255)).map(([term, at, mask]) => {
       const bytes = encodeTerm(term);
       const place = at % bytes.length;
@@ -267,7 +267,7 @@ describe("decodeTerm", () => {
     fc.assert(
       fc.property(inputs, (bytes) => {
         const read = tryDecodeTerm(bytes);
-        // What was read is a term: it can be written, and read again.
+        // What was read can be written, and read again.
         if (read) assert.deepEqual(decodeTerm(encodeTerm(read.term)), read.term);
       }),
       { numRuns: 3_000 },

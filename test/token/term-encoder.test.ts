@@ -17,7 +17,7 @@ function refuses(value: unknown, message: RegExp): void {
   assert.throws(() => encodeTerm(value), { code: "SIM_ERR_TERM", message });
 }
 
-/** A value in so many lists. */
+/** Nests a value in so many lists. */
 function nested(levels: number): unknown {
   let value: unknown = "x";
   for (let level = 0; level < levels; level += 1) value = [value];
@@ -25,7 +25,7 @@ function nested(levels: number): unknown {
 }
 
 describe("encodeTerm", () => {
-  it("writes integers in the shortest form that Erlang has", () => {
+  it("writes integers in the shortest form of Erlang", () => {
     assert.equal(hexOf(0), "6100");
     assert.equal(hexOf(255), "61ff");
     assert.equal(hexOf(256), "6200000100");
@@ -40,13 +40,13 @@ describe("encodeTerm", () => {
     assert.equal(hexOf(-(2n ** 2040n)), `6f0000010001${"00".repeat(255)}01`);
   });
 
-  it("writes as floats what is no safe integer", () => {
+  it("writes numbers as floats that are not safe integers", () => {
     assert.equal(hexOf(2.5), "464004000000000000");
     assert.equal(hexOf(-0), "468000000000000000");
     assert.equal(hexOf(2 ** 53), "464340000000000000");
   });
 
-  it("writes null and booleans as atoms, and text as binaries", () => {
+  it("writes null and booleans as atoms, and strings as binaries", () => {
     assert.equal(hexOf(null), "6400036e696c");
     assert.equal(hexOf(true), "64000474727565");
     assert.equal(hexOf(false), "64000566616c7365");
@@ -55,14 +55,14 @@ describe("encodeTerm", () => {
     assert.equal(hexOf(Uint8Array.of(0xff, 0)), "6d00000002ff00");
   });
 
-  it("writes atoms in Latin-1 where they fit, in UTF-8 where not", () => {
+  it("writes atoms in Latin-1 if possible, otherwise in UTF-8", () => {
     assert.equal(hexOf(Atom.of("é")), "640001e9");
     assert.equal(hexOf(Atom.of("ł")), "7702c582");
     assert.equal(hexOf(Atom.of("ł".repeat(255))), `7601fe${"c582".repeat(255)}`);
     assert.equal(hexOf(Atom.of("nil")), hexOf(null));
   });
 
-  it("writes lists of small integers as Erlang does, as text", () => {
+  it("writes lists of small integers as strings, like Erlang", () => {
     assert.equal(hexOf([]), "6a");
     assert.equal(hexOf([1, 255]), "6b000201ff");
     assert.equal(hexOf([1n, 2]), "6b00020102");
@@ -80,17 +80,17 @@ describe("encodeTerm", () => {
     assert.equal(hexOf(new Bitstring(Uint8Array.of(0xa0), 3)), "4d0000000103a0");
   });
 
-  it("writes objects with their keys in the order of their bytes", () => {
+  it("writes objects with their keys sorted by bytes", () => {
     const admin = "6d00000001616101";
     const zed = "6d000000017a6102";
     assert.equal(hexOf({ z: 2, a: 1 }), `7400000002${admin}${zed}`);
     assert.equal(hexOf(new Map(Object.entries({ z: 2, a: 1 }))), `7400000002${admin}${zed}`);
-    // By UTF-16 units the second would come first.
+    // In the order of UTF-16 units the second would be first.
     const keys = Object.keys(decodeTerm(encodeTerm({ "\u{1f600}": 1, "\uffee": 2 })) as object);
     assert.deepEqual(keys, ["\uffee", "\u{1f600}"]);
   });
 
-  it("writes Maps of other keys in their own order", () => {
+  it("writes Maps with other keys in insertion order", () => {
     const map = new Map<unknown, unknown>([
       [Atom.of("z"), 1],
       [5, 2],
@@ -98,12 +98,12 @@ describe("encodeTerm", () => {
     assert.equal(hexOf(map), "74000000026400017a610161056102");
   });
 
-  it("leaves out what is undefined in an object, and takes one without a prototype", () => {
+  it("leaves out undefined properties, and accepts objects without a prototype", () => {
     assert.equal(hexOf({ a: undefined }), "7400000000");
     assert.equal(hexOf(Object.assign(Object.create(null), { a: 1 })), hexOf({ a: 1 }));
   });
 
-  it("refuses what has no form", () => {
+  it("refuses values that cannot be written", () => {
     refuses(undefined, /^data must be made of null, .*, got undefined$/);
     refuses([undefined], /got undefined$/);
     refuses(Array(2), /got undefined$/);
@@ -132,7 +132,7 @@ describe("encodeTerm", () => {
     );
   });
 
-  it("refuses what is past the bounds, and nothing at them", () => {
+  it("refuses values above the limits, but not at them", () => {
     assert.ok(encodeTerm(nested(MAX_DEPTH - 1)).length > MAX_DEPTH);
     refuses(nested(MAX_DEPTH), /^data must be nested at most 128 \(levels\) deep, got more$/);
     const widest = 2n ** BigInt(8 * MAX_INTEGER_BYTES) - 1n;
@@ -145,7 +145,7 @@ describe("encodeTerm", () => {
     refuses(Array(MAX_TERM_BYTES + 1), /at most 1048576/);
   });
 
-  it("ends where data holds itself, or the same part again and again", () => {
+  it("terminates if data contains itself, or the same part again and again", () => {
     const circle: unknown[] = [];
     circle.push(circle);
     refuses(circle, /nested/);
@@ -154,7 +154,7 @@ describe("encodeTerm", () => {
     refuses(wide, /at most 1048576/);
   });
 
-  it("writes what the reader gives back", () => {
+  it("writes what the decoder reads back unchanged", () => {
     fc.assert(
       fc.property(TERMS, (term) => {
         assert.deepEqual(decodeTerm(encodeTerm(term)), term);

@@ -19,7 +19,7 @@ const KINDS = [
   { name: "an encrypted token", make: Token.encrypt, read: Token.decrypt },
 ];
 
-/** Of a secret, a salt and options, what throws and with what. */
+/** Cases that throw, each with a secret, a salt, options and the error. */
 const WRONG: readonly (readonly [unknown, unknown, object, RegExp])[] = [
   ["a".repeat(19), SALT, {}, /^secretKeyBase must .* at least 20 \(bytes\), got 19$/],
   [undefined, SALT, {}, /^secretKeyBase must .*, got undefined$/],
@@ -43,14 +43,14 @@ const WRONG: readonly (readonly [unknown, unknown, object, RegExp])[] = [
 
 for (const { name, make, read } of KINDS) {
   describe(name, () => {
-    it("is read with its secret and salt alone", () => {
+    it("can only be read with its secret and salt", () => {
       const token = make(SECRET, SALT, { id: 7 });
       assert.deepEqual(read(SECRET, SALT, token), { ok: true, data: { id: 7 } });
       assert.deepEqual(read("b".repeat(64), SALT, token), INVALID);
       assert.deepEqual(read(SECRET, "other", token), INVALID);
     });
 
-    it("is read with the same derivation alone", () => {
+    it("can only be read with the same derivation", () => {
       const options = { keyIterations: 3, keyDigest: "sha384" } as const;
       const token = make(SECRET, SALT, 1, options);
       assert.deepEqual(read(SECRET, SALT, token, options), { ok: true, data: 1 });
@@ -58,7 +58,7 @@ for (const { name, make, read } of KINDS) {
       assert.deepEqual(read(SECRET, SALT, token, { ...options, keyIterations: 4 }), INVALID);
     });
 
-    it("has an age", () => {
+    it("expires by its age", () => {
       const old = make(SECRET, SALT, 1, { signedAtMs: Date.now() - 100_000, maxAgeMs: 99_000 });
       assert.deepEqual(read(SECRET, SALT, old), { ok: false, reason: "expired" });
       assert.equal(read(SECRET, SALT, old, { maxAgeMs: 10_000_000 }).ok, true);
@@ -72,7 +72,7 @@ for (const { name, make, read } of KINDS) {
       assert.deepEqual(read(SECRET, SALT, early), INVALID);
     });
 
-    it("holds a day where nothing says otherwise", () => {
+    it("is valid for a day by default", () => {
       const aged = (ageMs: number): string =>
         make(SECRET, SALT, 1, { signedAtMs: Date.now() - ageMs });
       assert.equal(read(SECRET, SALT, aged(86_000_000)).ok, true);
@@ -85,7 +85,7 @@ for (const { name, make, read } of KINDS) {
       }
     });
 
-    it("is invalid where it is no text, or longer than any can be", () => {
+    it("is invalid if it is not a string, or too long", () => {
       const token = make(SECRET, SALT, 1);
       const others = ["", 0, 1, true, {}, [token], { token }, Buffer.from(token), () => token];
       for (const other of others) assert.deepEqual(read(SECRET, SALT, other), INVALID);
@@ -93,12 +93,12 @@ for (const { name, make, read } of KINDS) {
       assert.deepEqual(read(SECRET, SALT, long), INVALID);
     });
 
-    it("holds the longest data that there may be", () => {
+    it("can contain the longest possible data", () => {
       const data = "x".repeat(1_048_000);
       assert.deepEqual(read(SECRET, SALT, make(SECRET, SALT, data)), { ok: true, data });
     });
 
-    it("gives back what it was made of", () => {
+    it("returns the data that it was made from", () => {
       fc.assert(
         fc.property(TERMS, (data) => {
           assert.deepEqual(read(SECRET, SALT, make(SECRET, SALT, data)), { ok: true, data });
@@ -107,12 +107,12 @@ for (const { name, make, read } of KINDS) {
       );
     });
 
-    it("is invalid where a character is another, is left out, or comes twice", () => {
+    it("is invalid if a character is changed, removed or duplicated", () => {
       const token = make(SECRET, SALT, { id: 7, roles: [Token.atom("admin")] });
       for (let at = 0; at < token.length; at += 1) {
         const [before, after] = [token.slice(0, at), token.slice(at + 1)];
         const others = ["", ".", "A", "B", "-", "=", "é", "\0", (token[at] as string).repeat(2)];
-        // The last character of a part has bits that stand for nothing.
+        // The last character of a part has unused bits.
         others.push(String.fromCodePoint((token.codePointAt(at) as number) ^ 1));
         for (const other of others.filter((text) => text !== token[at])) {
           const changed = before + other + after;
@@ -122,7 +122,7 @@ for (const { name, make, read } of KINDS) {
       }
     });
 
-    it("is invalid whatever the text is", () => {
+    it("is invalid for random text", () => {
       const heads = fc.constantFrom("", "SFMyNTY.", "XCP.", "QTEyOEdDTQ.", "SFM1MTI.g2gD");
       const parts = fc.array(fc.base64String(), { maxLength: 6 }).map((all) => all.join("."));
       const texts = fc.tuple(heads, fc.oneof(fc.string(), parts)).map((all) => all.join(""));
@@ -134,13 +134,13 @@ for (const { name, make, read } of KINDS) {
       );
     });
 
-    it("is made of nothing that has no form", () => {
+    it("cannot be made from data without a term", () => {
       for (const data of [undefined, Number.NaN, () => 1, new Date(0)]) {
         assert.throws(() => make(SECRET, SALT, data), { code: "SIM_ERR_TERM" });
       }
     });
 
-    it("needs a secret, a salt and options that can be", () => {
+    it("requires a valid secret, salt and options", () => {
       for (const [secret, salt, options, message] of WRONG) {
         const error = { code: "SIM_ERR_OPTION_INVALID", message };
         assert.throws(() => make(secret as string, salt as string, 1, options), error);
@@ -165,12 +165,12 @@ for (const { name, make, read } of KINDS) {
 }
 
 describe("a token", () => {
-  it("of one kind is none of the other", () => {
+  it("of one kind cannot be read as the other kind", () => {
     assert.deepEqual(Token.decrypt(SECRET, SALT, Token.sign(SECRET, SALT, 1)), INVALID);
     assert.deepEqual(Token.verify(SECRET, SALT, Token.encrypt(SECRET, SALT, 1)), INVALID);
   });
 
-  it("that plug_crypto 1.x encrypted is read, with keys of every length", () => {
+  it("encrypted by plug_crypto 1.x is read, with keys of every length", () => {
     const payload = Buffer.from("83680361016e06000068e5cf8b016200015180", "hex");
     for (const keyLength of [16, 24, 32]) {
       const shape = { ...SHAPE, lengthBytes: keyLength };
@@ -191,22 +191,22 @@ describe("a token", () => {
 });
 
 describe("Token.atom", () => {
-  it("gives one object for one name", () => {
+  it("returns the same object for the same name", () => {
     assert.equal(Token.atom("user"), Token.atom("user"));
     assert.notEqual(Token.atom("user"), Token.atom("users"));
     assert.ok(Token.atom("user") instanceof Token.Atom);
     assert.equal(String(Token.atom("user")), ":user");
   });
 
-  it("refuses what can be no atom", () => {
+  it("refuses names that no atom can have", () => {
     assert.equal(Token.atom("\u{1f600}".repeat(255)).name.length, 510);
     assert.throws(() => Token.atom("a".repeat(256)), { code: "SIM_ERR_TERM" });
     assert.throws(() => Token.atom("\ud83d"), { code: "SIM_ERR_TERM" });
   });
 });
 
-describe("what Token has for terms", () => {
-  it("refuses what Erlang has not", () => {
+describe("the term classes of Token", () => {
+  it("refuse values that Erlang does not have", () => {
     assert.throws(() => new Token.Bitstring(Uint8Array.of(0), 8), { code: "SIM_ERR_TERM" });
     assert.throws(() => new Token.Bitstring(Uint8Array.of(0), 0), { code: "SIM_ERR_TERM" });
     assert.throws(() => new Token.Bitstring(Uint8Array.of(1), 7), { code: "SIM_ERR_TERM" });
@@ -215,7 +215,7 @@ describe("what Token has for terms", () => {
     assert.throws(() => new Token.ImproperList([1], [2]), { code: "SIM_ERR_TERM" });
   });
 
-  it("cannot be exchanged for something else", () => {
+  it("cannot be replaced", () => {
     assert.ok(Object.isFrozen(Token));
     assert.deepEqual([...Token.tuple(1, "a")], [1, "a"]);
   });

@@ -1,5 +1,5 @@
 /**
- * Tokens that a running Phoenix made, byte for byte.
+ * Tokens made by a running Phoenix, byte for byte.
  *
  * Runs on: the test's thread.
  */

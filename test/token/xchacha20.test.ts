@@ -39,7 +39,7 @@ describe("XChaCha20-Poly1305", () => {
     assert.equal(tag.toString("hex"), TAG);
   });
 
-  it("decrypts, and refuses where a bit of anything is another", () => {
+  it("decrypts, and refuses if any bit was changed", () => {
     const parts = {
       key: KEY,
       nonce: NONCE,

@@ -9,12 +9,12 @@ function firstOf(shard: number, shards: number, predecessors: number): number {
 }
 
 describe("the numbers of a thread's connections", () => {
-  it("begin with the shard's index on the shard's first thread, and go on in steps of the shards", () => {
+  it("start at the shard's index on its first thread, in steps of the number of shards", () => {
     const numbers = new ConnectionNumbers(3, 4, 0);
     assert.deepEqual([numbers.take(), numbers.take(), numbers.take()], [3, 7, 11]);
   });
 
-  it("are the shard modulo the number of shards, up to the last range", () => {
+  it("equal the shard modulo the number of shards, up to the last range", () => {
     for (const predecessors of [1, 2, 2_047]) {
       const number = firstOf(63, 64, predecessors);
       assert.equal(number % 64, 63);
@@ -22,12 +22,12 @@ describe("the numbers of a thread's connections", () => {
     }
   });
 
-  it("are beyond all numbers of the thread before", () => {
+  it("exceed all numbers of the previous thread", () => {
     const last = firstOf(1, 2, 4) + 2 * (2 ** 36 - 1);
     assert.ok(firstOf(1, 2, 5) > last);
   });
 
-  it("begin again after 2048 threads", () => {
+  it("start again after 2048 threads", () => {
     assert.equal(firstOf(1, 2, 2_048), 1);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * The connections of a transport, of which the test says what waits for them.
+ * The connections of a transport; the test sets how many bytes are unsent.
  *
  * Runs on: the test's thread.
  */
@@ -16,10 +16,10 @@ import { atOnce } from "../support/shard.ts";
 
 let shared: TestConnections;
 let connections: ConnectionSet<SlowConnection>;
-/** What became of connections, in order. */
+/** How connections ended, in order. */
 let ends: string[];
 
-/** Opens a connection for whose client so much waits. */
+/** Opens a connection with so many unsent bytes. */
 function opened(bufferedBytes = 0): SlowConnection {
   const id = connections.takeNumber();
   const ended = (how: string): void => {
@@ -55,7 +55,7 @@ describe("the connections of a transport", () => {
     assert.deepEqual([[...connections], connections.size], [[second], 1]);
   });
 
-  it("are counted, and their frames, of which a published one is as many as it has receivers", () => {
+  it("are counted with their frames; a published frame counts once per receiver", () => {
     const [first] = [opened(), opened()];
     connections.remove(first);
     connections.received(10);
@@ -74,7 +74,7 @@ describe("the connections of a transport", () => {
     assert.equal(new ConnectionSet("test", small).roomBytes, 250);
   });
 
-  it("are accepted until they are drained, cut, or the node drains", async () => {
+  it("are accepted until they are drained or cut, or the node drains", async () => {
     assert.equal(connections.isDraining, false);
     shared.isDrained = true;
     assert.equal(connections.isDraining, true);
@@ -87,7 +87,7 @@ describe("the connections of a transport", () => {
     assert.deepEqual(await drained, { connections: 0, closed: 0, cut: 0 });
   });
 
-  it("accept none from before the first of them is told to come back", async () => {
+  it("are refused before the first one is told to reconnect", async () => {
     const wereDraining: boolean[] = [];
     const { socket } = opened();
     assert.ok(socket);
@@ -102,7 +102,7 @@ describe("the connections of a transport", () => {
     assert.deepEqual([wereDraining, ends], [[true], [`0 ${CLOSE.restart}`]]);
   });
 
-  it("are told to come back, or cut if their clients take nothing", async () => {
+  it("are told to reconnect, or cut if their clients do not read", async () => {
     opened();
     opened(9);
     connections.cut();

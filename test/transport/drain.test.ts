@@ -15,11 +15,11 @@ let calls: string[];
 let drain: Drain<Fake>;
 let batches: unknown[];
 let nowMs: number;
-/** What chance gives next; 0 when there is nothing more. */
+/** The next random numbers; 0 when there are no more. */
 let chances: number[];
 const onBatch = (event: unknown): void => void batches.push(event);
 
-/** Connects some, by name; one with a star has bytes unsent. */
+/** Opens connections by name; those with a star have unsent bytes. */
 function connect(...names: string[]): Fake[] {
   const made = names.map((name) => ({ name, bufferedBytes: name.endsWith("*") ? 9 : 0 }));
   for (const connection of made) connections.add(connection);
@@ -31,7 +31,7 @@ function close(connection: Fake): void {
   drain.closed(connection);
 }
 
-/** The client takes all that was unsent. */
+/** The client reads all unsent bytes. */
 function take(connection: Fake | undefined): void {
   assert.ok(connection);
   connection.bufferedBytes = 0;
@@ -44,7 +44,7 @@ async function pass(ms: number): Promise<void> {
   await turn();
 }
 
-/** Begins a drain of so many rounds. */
+/** Starts a drain with so many rounds. */
 function begin(rounds: number, pace: Partial<DrainPace> = {}): Promise<DrainCounts> {
   const usual = { intervalMs: 100, spreadMs: 0, deadlineMs: 50, isOfNode: true };
   return drain.run({ ...usual, rounds, ...pace });
@@ -80,7 +80,7 @@ describe("Drain", () => {
     mock.timers.reset();
   });
 
-  it("ends a batch, pauses, ends the next, and is done with the last", async () => {
+  it("ends a batch, pauses, ends the next, and is done after the last", async () => {
     connect("a", "b", "c", "d", "e");
     let isDone = false;
     const done = begin(3).finally(() => (isDone = true));
@@ -103,7 +103,7 @@ describe("Drain", () => {
     ]);
   });
 
-  it("of fewer connections than rounds ends one now and then", async () => {
+  it("leaves rounds empty if there are fewer connections than rounds", async () => {
     connect("a", "b", "c");
     void begin(5);
     const seen: number[] = [];
@@ -119,9 +119,9 @@ describe("Drain", () => {
     );
   });
 
-  it("spreads those of a batch over a part of the interval, each at its moment", async () => {
+  it("spreads a batch over part of the interval, each connection at its own moment", async () => {
     connect("a", "b", "c", "d", "e", "f");
-    // The moments of three are 0, 20 and 30 ms; then 10 ms for all.
+    // First three connections at 0, 20 and 30 ms; then all at 10 ms.
     chances = [0.99, 0, 0.5, 0.25, 0.3, 0.49];
     const done = begin(2, { spreadMs: 40 });
     await turn();
@@ -138,7 +138,7 @@ describe("Drain", () => {
     assert.deepEqual(await done, { connections: 6, closed: 6, cut: 0 });
   });
 
-  it("leaves out those that end by themselves before their batch", async () => {
+  it("skips connections that end by themselves before their batch", async () => {
     const [, , c] = connect("a", "b", "c", "d");
     const done = begin(2);
     await turn();
@@ -148,7 +148,7 @@ describe("Drain", () => {
     assert.deepEqual(await done, { connections: 4, closed: 3, cut: 0 });
   });
 
-  it("is done as soon as the last one has ended by itself", async () => {
+  it("is done as soon as the last connection has ended by itself", async () => {
     const [a, b] = connect("a*", "b");
     const done = begin(2);
     await turn();
@@ -159,7 +159,7 @@ describe("Drain", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("ends one with unsent bytes once they are taken, but not before its batch", async () => {
+  it("ends a connection with unsent bytes once they are read, but not before its batch", async () => {
     const [early, , late] = connect("a*", "b", "c*");
     void begin(2);
     await turn();
@@ -170,7 +170,7 @@ describe("Drain", () => {
     assert.deepEqual(calls, ["b", "a*", "c*"]);
   });
 
-  it("does not end one that has taken a part only", async () => {
+  it("does not end a connection whose client has read only a part", async () => {
     const [one] = connect("a*");
     void begin(1);
     await turn();
@@ -178,7 +178,7 @@ describe("Drain", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("cuts who is left at the deadline after the last batch, and tells the others", async () => {
+  it("cuts connections with unsent bytes at the deadline, and tells the others to reconnect", async () => {
     const [, , c] = connect("a*", "b", "c*");
     const done = begin(3);
     await turn();
@@ -187,14 +187,14 @@ describe("Drain", () => {
     assert.deepEqual(calls, ["b"]);
     await pass(49);
     assert.deepEqual(calls, ["b"]);
-    // The engine has not told so yet.
+    // The engine has not reported it yet.
     Object.assign(c as Fake, { bufferedBytes: 0 });
     await pass(1);
     assert.deepEqual(calls, ["b", "cut a*", "c*"]);
     assert.deepEqual(await done, { connections: 3, closed: 2, cut: 1 });
   });
 
-  it("goes on at the new pace where it is asked again within a pause", async () => {
+  it("continues at the new pace if it is called again during a pause", async () => {
     connect("a", "b", "c", "d*");
     const done = begin(4, { intervalMs: 60_000, deadlineMs: 60_000 });
     await turn();
@@ -214,7 +214,7 @@ describe("Drain", () => {
     });
   });
 
-  it("goes on at the new pace where it is asked again within a batch", async () => {
+  it("continues at the new pace if it is called again during a batch", async () => {
     connect("a", "b", "c");
     chances = [0, 0.5, 0.99, 0, 0.1];
     const done = begin(1, { spreadMs: 60_000 });
@@ -227,7 +227,7 @@ describe("Drain", () => {
     assert.deepEqual(await done, { connections: 3, closed: 3, cut: 0 });
   });
 
-  it("has a new deadline where it is asked again after the last batch", async () => {
+  it("has a new deadline if it is called again after the last batch", async () => {
     connect("a*");
     const done = begin(1, { deadlineMs: 60_000 });
     await turn();
@@ -237,7 +237,7 @@ describe("Drain", () => {
     await done;
   });
 
-  it("ends all at once where it is told to, within a pause too", async () => {
+  it("ends all connections at once when told to, also during a pause", async () => {
     connect("a", "b", "c*", "d*");
     const done = begin(4, { intervalMs: 60_000, deadlineMs: 60_000 });
     await turn();
@@ -246,14 +246,14 @@ describe("Drain", () => {
     assert.deepEqual(await done, { connections: 4, closed: 2, cut: 2 });
   });
 
-  it("counts none that was ended before it began", async () => {
+  it("does not count connections that ended before it began", async () => {
     connect("a", "b*");
     drain.endAll();
     connect("c");
     assert.deepEqual(await begin(1), { connections: 1, closed: 1, cut: 0 });
   });
 
-  it("lets others have a turn after 500", async () => {
+  it("lets the event loop turn after 500 connections", async () => {
     connect(...Array.from({ length: 700 }, (_, at) => String(at)));
     void begin(1);
     assert.equal(calls.length, 500);
@@ -261,7 +261,7 @@ describe("Drain", () => {
     assert.equal(calls.length, 700);
   });
 
-  it("of nobody is done at once", async () => {
+  it("is done at once without connections", async () => {
     assert.deepEqual(await begin(3), { connections: 0, closed: 0, cut: 0 });
     assert.deepEqual(batches, []);
   });

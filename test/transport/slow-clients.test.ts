@@ -1,5 +1,5 @@
 /**
- * Slow clients with sockets that the test makes up: what it says is buffered, is.
+ * Slow clients, with fake WebSockets; the test sets how many bytes are buffered.
  *
  * Runs on: the test's thread.
  */
@@ -32,7 +32,7 @@ const ROUTES = {
 /** Results of the engine's `send`. */
 const [BUFFERED, SENT, SKIPPED] = [0, 1, 2];
 
-/** A socket of the engine, of which the test says how much it has buffered. */
+/** A WebSocket of the engine; the test sets how much it has buffered. */
 class FakeWebSocket {
   readonly frames: string[] = [];
   readonly topics = new Set<string>();
@@ -76,7 +76,7 @@ class FakeWebSocket {
     this.isCut = true;
   }
 
-  /** Takes the frames that were sent since the last call. */
+  /** Returns the frames that were sent since the last call. */
   taken(): string[] {
     return this.frames.splice(0);
   }
@@ -133,7 +133,7 @@ function begin(): void {
 beforeEach(begin);
 
 describe("a slow client", () => {
-  it("is one that has more than the limit, and after its time no less", () => {
+  it("is over the limit, and has no fewer bytes unsent after its time", () => {
     const { ws } = joined("close");
     ws.buffered = MAX_BYTES;
     for (const ms of [0, 100, 200]) slowClients.checkAll(ms);
@@ -149,7 +149,7 @@ describe("a slow client", () => {
     ]);
   });
 
-  it("is none that gets rid of some in time, nor one that was below the limit in between", () => {
+  it("is not a client that reads some in time, or that was below the limit in between", () => {
     const { ws } = joined("close");
     ws.buffered = 5_000;
     for (const ms of [0, 50, 100, 150, 200]) {
@@ -163,7 +163,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, false);
   });
 
-  it("is given no time beyond eight times the limit", () => {
+  it("gets no time above eight times the limit", () => {
     const { ws } = joined("close");
     ws.buffered = 8 * MAX_BYTES;
     slowClients.checkAll(0);
@@ -173,7 +173,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, true);
   });
 
-  it("is looked at when the turn ends, and nothing is done with it before", async () => {
+  it("is checked when the turn ends, and not before", async () => {
     const { ws, connection } = joined("close");
     ws.buffered = 9 * MAX_BYTES;
     slowClients.note(connection, "behind");
@@ -185,7 +185,7 @@ describe("a slow client", () => {
   it("is found after more than the limit was published, without a tick of the sweep", async () => {
     const { ws } = joined("close");
     ws.buffered = 9 * MAX_BYTES;
-    // With what a frame may have beside its data.
+    // With the overhead that a frame may have.
     slowClients.published(MAX_BYTES - 32);
     await turn();
     assert.equal(ws.isCut, false);
@@ -194,7 +194,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, true);
   });
 
-  it("is looked for at a tick only where what was sent since the last look can have made it one", () => {
+  it("is looked for at a tick only if enough was sent since the last check", () => {
     const { ws, connection } = joined("close");
     slowClients.checkAll(0);
     ws.looks = 0;
@@ -202,7 +202,7 @@ describe("a slow client", () => {
     slowClients.published(MAX_BYTES / 2);
     slowClients.checkIfDue(2);
     assert.equal(ws.looks, 0);
-    // Of a text no more is known than how many units it has, of three bytes at most.
+    // Of a text only the number of UTF-16 units is known, of at most three bytes each.
     connection.send("x".repeat(MAX_BYTES / 6));
     ws.buffered = MAX_BYTES + 1;
     slowClients.checkIfDue(3);
@@ -230,7 +230,7 @@ describe("a slow client", () => {
           else slowClients.sent(bytes);
           for (const client of clients) client.ws.looks = 0;
           if (!isTick) continue;
-          // No time goes by: who is beyond the limit stays to be looked at.
+          // No time passes, so clients over the limit stay watched.
           slowClients.checkIfDue(0);
           for (const { ws: other } of clients) {
             assert.ok(other.buffered <= MAX_BYTES || other.looks > 0, JSON.stringify(steps));
@@ -240,11 +240,11 @@ describe("a slow client", () => {
     );
   });
 
-  it("is found as well where a look came before the engine's turn ended, and so what was published", () => {
+  it("is found even if a check ran before the engine's turn ended", () => {
     const { ws } = joined("close");
     slowClients.checkAll(0);
     slowClients.published(MAX_BYTES - 32);
-    // Seen in the turn in which it was published: with the engine, and not yet with the connection.
+    // Checked in the turn in which it was published: still in the engine, not yet in the connection.
     slowClients.published(1);
     slowClients.checkIfDue(1);
     ws.buffered = MAX_BYTES + 1;
@@ -253,7 +253,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, true);
   });
 
-  it("is looked for no more, once a whole turn has gone by in which nothing was sent", () => {
+  it("is no longer looked for after a whole turn in which nothing was sent", () => {
     const { ws } = joined("close");
     slowClients.published(MAX_BYTES);
     for (const ms of [1, 2]) slowClients.checkIfDue(ms);
@@ -262,7 +262,7 @@ describe("a slow client", () => {
     assert.equal(ws.looks, 0);
   });
 
-  it("is found by what it is pinged with, too", async () => {
+  it("is found by its pings too", async () => {
     const { ws, connection } = joined("close");
     slowClients.checkAll(0);
     ws.buffered = 9 * MAX_BYTES;
@@ -275,7 +275,7 @@ describe("a slow client", () => {
     assert.equal(ws.isCut, true);
   });
 
-  it("is cut whatever it has buffered, where the engine skipped something", async () => {
+  it("is cut if the engine skipped a frame, whatever is buffered", async () => {
     const { ws, connection } = joined("close");
     slowClients.note(connection, "skipped");
     slowClients.note(connection, "behind");
@@ -284,7 +284,7 @@ describe("a slow client", () => {
     assert.match(logged()[0] ?? "", /"cause":"skipped"/);
   });
 
-  it("is told to telemetry, with what waited and what was done", () => {
+  it("is reported to telemetry, with its unsent bytes and the policy", () => {
     const told: unknown[] = [];
     const listen = (event: unknown): void => void told.push(event);
     subscribe("simurgh:slow_client", listen);
@@ -302,7 +302,7 @@ describe("a slow client", () => {
     ]);
   });
 
-  it("is forgotten when it is gone", async () => {
+  it("is forgotten when its connection ends", async () => {
     const { ws, connection } = joined("close");
     slowClients.note(connection, "skipped");
     slowClients.forget(connection);
@@ -312,7 +312,7 @@ describe("a slow client", () => {
 });
 
 describe("the policy error", () => {
-  it("ends the channels that are published to, which get no more, and keeps the connection", () => {
+  it("ends the channels on native topics, which get nothing more, and keeps the connection", () => {
     const { ws } = joined("error", ["fast:1", "latest:1", "fast:2"]);
     assert.equal(ws.topics.size, 2);
     ws.buffered = 9 * MAX_BYTES;
@@ -322,14 +322,14 @@ describe("the policy error", () => {
       [ws.topics.size, ws.isCut, shared.counter("slowEnded"), world.count],
       [0, false, 2, 1],
     );
-    // Said once for both, and no channel is said to have crashed.
+    // One log line for both, and none about a crashed channel.
     assert.equal(shared.log.length, 1);
     assert.deepEqual(world.troubles(), []);
     slowClients.checkAll(1);
     assert.equal(shared.log.length, 1);
   });
 
-  it("keeps what the engine refuses, and sends it when there is room, before what comes then", async () => {
+  it("keeps frames that the engine refuses, and sends them when there is room, before later ones", async () => {
     const { ws, connection } = joined("error");
     ws.buffered = 20 * MAX_BYTES;
     ws.sendResult = SKIPPED;
@@ -350,7 +350,7 @@ describe("the policy error", () => {
     assert.deepEqual(ws.taken(), ["four"]);
   });
 
-  it("takes a client off all topics at once when the engine refuses a frame", () => {
+  it("removes a client from all topics at once when the engine refuses a frame", () => {
     const { ws, connection } = joined("error", ["fast:1", "fast:2"]);
     assert.equal(ws.topics.size, 2);
     ws.sendResult = SKIPPED;
@@ -359,7 +359,7 @@ describe("the policy error", () => {
     assert.deepEqual([ws.topics.size, world.count], [0, 2]);
   });
 
-  it("cuts where even that is more than the limit", async () => {
+  it("cuts the connection if even those exceed the limit", async () => {
     const { ws, connection } = joined("error");
     ws.sendResult = SKIPPED;
     connection.send("x".repeat(MAX_BYTES));
@@ -373,7 +373,7 @@ describe("the policy error", () => {
 });
 
 describe("room of a connection", () => {
-  it("is there below a quarter of the limit, and who waits is told once", () => {
+  it("is there below a quarter of the limit, and waiters are told once", () => {
     const { ws, connection } = joined("close");
     let resumed = 0;
     const waiter = { resume: (): void => void (resumed += 1) };
@@ -389,7 +389,7 @@ describe("room of a connection", () => {
     assert.equal(resumed, 1);
   });
 
-  it("lets a waiter wait again, from within", () => {
+  it("lets a waiter wait again from within its callback", () => {
     const { connection } = joined("close");
     let resumed = 0;
     const waiter = {
@@ -403,7 +403,7 @@ describe("room of a connection", () => {
     assert.equal(resumed, 3);
   });
 
-  it("comes to nobody any more where the connection is gone", () => {
+  it("is not reported to waiters once the connection has ended", () => {
     const { connection } = joined("close");
     let resumed = 0;
     const waiter = { resume: (): void => void (resumed += 1) };
@@ -414,7 +414,7 @@ describe("room of a connection", () => {
     assert.deepEqual([resumed, connection.hasRoom], [0, false]);
   });
 
-  it("is what the engine kept told of, not what it sent", async () => {
+  it("is checked after a frame that the engine kept, not after one that it sent", async () => {
     const { ws, connection } = joined("close");
     ws.buffered = 9 * MAX_BYTES;
     connection.send("sent");

@@ -32,7 +32,7 @@ describe("the sweep", () => {
     new Sweep(100).stop();
   });
 
-  it("ticks often enough for the smallest limit, within 10 ms and a second", () => {
+  it("ticks often enough for the smallest limit, every 10 ms to 1 s", () => {
     assert.equal(tickFor(60_000), 1_000);
     assert.equal(tickFor(60_000, 2_000), 250);
     assert.equal(tickFor(250), 31.25);
@@ -42,7 +42,7 @@ describe("the sweep", () => {
   it("lets an idle connection live for its limit, and at most a quarter longer", () => {
     for (const timeoutMs of [250, 1_000, 2_000, 8_000, 60_000]) {
       const tickMs = tickFor(timeoutMs);
-      // As the WebSocket transport counts: closed at the first tick that is more than these away.
+      // As the WebSocket transport counts: closed at the first tick that is more than this many away.
       const idleTicks = Math.ceil(timeoutMs / tickMs) + 1;
       const least = idleTicks * tickMs;
       const most = (idleTicks + 1) * tickMs;

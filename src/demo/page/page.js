@@ -11,9 +11,9 @@ import { Presence, Socket } from "./phoenix.mjs";
 
 const ROOMS = ["lobby", "aviary", "mount-qaf"];
 const BIRDS = ["Hoopoe", "Nightingale", "Partridge", "Heron", "Finch", "Falcon", "Owl", "Sparrow"];
-/** Most lines kept per room, since a tab may stay open for days. */
+/** Maximum number of lines kept per room, because a tab may stay open for days. */
 const MAX_LINES = 300;
-/** Most names shown per room; the rest is shown as a number. */
+/** Maximum number of names shown per room; the rest is shown as a number. */
 const MAX_NAMES = 24;
 
 const element = (id) => document.getElementById(id);
@@ -39,7 +39,7 @@ openRoom(location.hash.slice(1) || "lobby");
 element("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = body.value;
-  // Validated by the server, whose error is shown.
+  // Validated by the server, whose error message is shown.
   handleReply(current.channel.push("say", { body: text }), () => {
     if (body.value === text) body.value = "";
   });

@@ -51,7 +51,7 @@ export class CustomConnections {
   constructor(connections: ConnectionSet<CustomConnection>, shard: CustomShard) {
     this.#connections = connections;
     this.#shard = shard;
-    // All of them: `bufferedBytes` is the transport's, and may grow without anything being sent.
+    // Always all: a transport reports `bufferedBytes`, which may grow without anything being sent.
     shard.sweep.add(() => connections.slowClients.checkAll());
   }
 

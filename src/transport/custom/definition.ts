@@ -57,7 +57,7 @@ export interface TransportClient {
   /** Sends a ping to the client. Absent if the transport has no pings. */
   ping?(data: Uint8Array): void;
   /**
-   * Bytes that the client has not taken yet; absent: always 0. A client with more than
+   * Bytes that could not be sent to the client yet; absent: always 0. A client with more than
    * `maxBackpressureBytes` may be slow.
    */
   readonly bufferedBytes?: number;
@@ -73,7 +73,7 @@ export interface TransportConnection {
   receive(frame: string | Uint8Array): void;
   /** Passes on a pong from the client, or a ping that the transport has answered. */
   control(opcode: ControlOpcode, data?: Uint8Array): void;
-  /** Notes that the client has taken some of its unsent bytes. */
+  /** Notes that some unsent bytes were sent to the client. */
   drained(): void;
   /**
    * Ends the connection after the client went away, with the client's close code or 1006. Does not
@@ -134,7 +134,9 @@ const TAKEN: readonly string[] = ["websocket", "longpoll"];
 export function defineTransport(callbacks: TransportCallbacks): TransportDefinition {
   const { name } = callbacks as { readonly name: unknown };
   if (typeof name !== "string" || name === "" || TAKEN.includes(name)) {
-    throw invalid(`name must be a string other than ${TAKEN.join(" and ")}, got ${shown(name)}`);
+    throw invalid(
+      `name must be a non-empty string other than ${TAKEN.join(" and ")}, got ${shown(name)}`,
+    );
   }
   checkCallbacks(callbacks, { required: ["start"], optional: ["stop"] });
   return {

@@ -3,8 +3,8 @@
  *
  * Runs on: any thread. Reads bytes only: no file, no engine.
  *
- * Everything is found through the program headers and the dynamic table, as the system's loader does
- * it; section headers may be missing or wrong. Each access is checked, so truncated or malicious input
+ * Everything is found through the program headers and the dynamic table, as the system's loader does;
+ * section headers may be missing or wrong. Each access is checked, so truncated or malicious input
  * causes an error, never a read out of bounds.
  */
 

@@ -29,7 +29,7 @@ const SYMBOL_BYTES = 24;
 const SYMBOL_SECTION_OFFSET = 6;
 const SECTION_UNDEFINED = 0;
 const VERSION_BYTES = 2;
-/** The bits of a version that are its index; the bit above them hides the symbol. */
+/** Mask of a version's index. The bit above it hides the symbol. */
 const VERSION_INDEX_MASK = 0x7fff;
 const FLAG_WEAK = 2;
 
@@ -93,7 +93,7 @@ function findTables(image: ElfImage): Tables {
     versions: image.offsetOf(value(TAG_VERSIONS)),
     neededVersions: image.offsetOf(value(TAG_NEEDED_VERSIONS)),
     neededCount: value(TAG_NEEDED_COUNT),
-    // Second word of the hash table, which starts at the first exported symbol.
+    // The second word of the hash table is the index of the first exported symbol.
     unexportedCount: image.readWord32(image.offsetOf(value(TAG_GNU_HASH)) + 4),
   };
 }
@@ -110,7 +110,7 @@ function renameSymbol(image: ElfImage, tables: Tables, symbolOffset: number): vo
   image.writeWord32(symbolOffset, nameOffset + PREFIX.length);
 }
 
-/** Returns all versions that are required of the library of which `version` is required. */
+/** Returns all versions required of the library that has to provide `version`. */
 function findLibraryOf(image: ElfImage, tables: Tables, version: string): NeededVersion[] {
   let at = tables.neededVersions;
   for (let library = 0; library < tables.neededCount; library += 1) {

@@ -41,9 +41,9 @@ export interface EngineApp extends Omit<TemplatedApp, "listen"> {
   listen(host: RecognizedString, port: number, options: number, handler: ListenHandler): EngineApp;
   /** Returns the descriptor for `addChildAppDescriptor` of an app on another thread. */
   getDescriptor(): AppDescriptor;
-  /** Adds an app to those that get accepted sockets, round robin. */
+  /** Adds an app on another thread to the round robin of accepted sockets. */
   addChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
-  /** Gives no more sockets to that app. The round starts again at the first app. */
+  /** Removes that app from the round robin, which starts again at the first app. */
   removeChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
 }
 

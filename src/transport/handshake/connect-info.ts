@@ -1,5 +1,5 @@
 /**
- * Connect info: what `connect` is told about a client beyond its parameters, as the mount requests.
+ * Connect info: what the mount asks to be told about a client, in addition to its parameters.
  *
  * Cookies and other headers are never passed on, because any web page can make the browser send them.
  *

@@ -111,7 +111,7 @@ function storeOf(subject: string, source: StoredSession): (cookie: string) => Se
   };
 }
 
-/** Returns the first cookie with a name, which is the one of the longest path (RFC 6265 §5.4). */
+/** Returns the first cookie of this name, which has the longest path (RFC 6265 §5.4). */
 function cookieOf(head: RequestHead, name: string): string | undefined {
   for (const header of headersOf(head, "cookie")) {
     for (const pair of header.split(";")) {

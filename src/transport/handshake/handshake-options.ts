@@ -1,5 +1,5 @@
 /**
- * The options of handshakes, and the policy made of them for one transport of a mount.
+ * Handshake options, and the policy that results from them for one transport of a mount.
  *
  * The options of a transport override those of its mount, which override the endpoint's.
  *

@@ -55,7 +55,7 @@ export class Handshake {
     return this.#mount.path;
   }
 
-  /** Returns the parts of a head that these steps need, with the headers `names` of the transport. */
+  /** Returns the parts of a head that these steps need, plus the headers in `names`. */
   wants(names: readonly string[]): HeadWants {
     const { origin, connectInfo } = this.policy;
     const mount = this.#mount;
@@ -99,7 +99,7 @@ export class Handshake {
   ): Decision | Promise<Decision> {
     const { policy, logger } = this;
     const context = this.#context;
-    // The server's secret. A mount whose application has another secret sets it for the session.
+    // The server's secret; a mount can set another one for its session.
     const { secretKeyBase } = context;
     const connectInfo = policy.connectInfo.collect(
       { head, params, authToken, secretKeyBase },

@@ -84,7 +84,7 @@ export function sendAnswer(response: HttpResponse, answer: PreparedAnswer, isLas
   response.end(answer.body, isLast);
 }
 
-/** Writes the status and the headers of an answer. Must be called as `sendAnswer` is. */
+/** Writes the status and headers of an answer. The response must be corked, as for `sendAnswer`. */
 export function writeHead(response: HttpResponse, { status, lines }: PreparedAnswer): void {
   response.writeStatus(statusLine(status));
   for (const [name, value] of lines) response.writeHeader(name, value);

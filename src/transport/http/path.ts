@@ -1,5 +1,5 @@
 /**
- * Paths with variables, such as `/rooms/:id/socket`. The engine matches them; the names are ours.
+ * Paths with variables, such as `/rooms/:id/socket`. The engine matches them, and knows no names.
  *
  * Runs on: shard.
  */
@@ -43,7 +43,7 @@ export function pathParams(
 }
 
 /**
- * Matches a path with a mount's path, such as `/org/:org/socket`. Returns the variables, or undefined
+ * Matches a path against a mount's path, such as `/org/:org/socket`. Returns the variables, or undefined
  * if it does not match.
  */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {

@@ -7,7 +7,7 @@
 import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
 import { pathParams } from "./path.ts";
 
-/** A header, its name in lower case. */
+/** A header, with its name in lower case. */
 export type Header = readonly [name: string, value: string];
 
 /** The head of a request. */
@@ -61,12 +61,12 @@ export function readHead(
   };
 }
 
-/** Returns the first header with a lower-case name. */
+/** Returns the first header of this lower-case name. */
 export function headerOf({ headers }: RequestHead, name: string): string | undefined {
   return headers.find(([each]) => each === name)?.[1];
 }
 
-/** Returns all headers with a lower-case name. */
+/** Returns all headers of this lower-case name. */
 export function headersOf({ headers }: RequestHead, name: string): string[] {
   return headers.filter(([each]) => each === name).map(([, value]) => value);
 }
@@ -79,7 +79,7 @@ export function listOf(value: string): string[] {
     .filter((entry) => entry !== "");
 }
 
-// Undefined for a request without a question mark, which the package's types do not say.
+// The engine returns undefined if there is no question mark, contrary to the package's types.
 function queryOf(request: { getQuery(): string | undefined }): string {
   return request.getQuery() ?? "";
 }

@@ -27,7 +27,7 @@ export interface StreamedResponse {
 
 /** Callbacks of a stream. If one of them throws, the connection is cut. */
 export interface StreamListener {
-  /** Called when the client has taken all unsent pieces. */
+  /** Called when all pieces that had to wait were sent. */
   drained?(): void;
   /** Called when the client goes away before the end. Nothing can be written after that. */
   closed?(): void;
@@ -61,7 +61,7 @@ export class ResponseStream {
     return this.#isOpen;
   }
 
-  /** Bytes that the client has not taken yet. */
+  /** Bytes that could not be sent yet. */
   get bufferedBytes(): number {
     return this.#waitingBytes + this.#keptBytes;
   }

@@ -97,7 +97,7 @@ export class Routes<Context> {
   }
 
   async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
-    // First of all: without an abort handler, the engine lets no callback return before it answered.
+    // First of all: without an abort handler, the engine expects an answer before the callback returns.
     const { context, options, logger, tcp, bodies } = this.#parts;
     const body = new BodyReader(response, options.maxBodyBytes, bodies);
     tcp.requested();
@@ -147,7 +147,7 @@ function failureStatus(error: unknown): number {
   return hasCode(error, "SIM_ERR_HANDLER_TIMEOUT") ? 503 : 500;
 }
 
-/** A request of a route, with its head. */
+/** The request passed to a route, with its head. */
 export class IncomingRequest implements RouteRequest {
   readonly head: RequestHead;
   readonly method: string;

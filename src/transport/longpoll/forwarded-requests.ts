@@ -95,7 +95,7 @@ export class ForwardedRequests {
   /** Handles a record from a shard with a session. */
   receive(from: ShardAddress, record: ForwardingRecord): void {
     const call = this.#calls.get(record.call);
-    // Unknown if it was cancelled. The other shard hears of that, and keeps the batch that it sent.
+    // Undefined if it was cancelled. The other shard is told so, and keeps the batch that it sent.
     if (!call || !isSameShard(call.to, from)) return;
     if (record.type === RECORD.next) this.#goOn(call);
     else this.#takeAnswer(call, record);

@@ -18,7 +18,7 @@ export interface ForwardingPort {
   readonly address: ShardAddress;
   /** Reports whether records can be sent to a node; always true for this one. */
   reaches(node: string): boolean;
-  /** Returns how often a member's number was retired on this node, or undefined if there is no member. */
+  /** Returns how often a member's number was retired on this node, or undefined for no member. */
   generationOf(member: number): number | undefined;
   /** Sends a copy of a record. @returns false if there was no room */
   send(to: ShardAddress, record: Uint8Array): boolean;

@@ -88,7 +88,7 @@ export function packRecord(
   rest: Partial<Pick<ForwardingRecord, "isLast" | "value" | "part">> = {},
 ): Uint8Array {
   const { isLast = false, value = 0, part = NOTHING } = rest;
-  // Not from Node's pool: the exchange reads it as aligned words.
+  // Not pooled, because the exchange reads it as aligned words.
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES + part.length);
   bytes[0] = type;
   bytes[1] = isLast ? 1 : 0;

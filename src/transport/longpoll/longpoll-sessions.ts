@@ -88,7 +88,7 @@ export class LongPollSessions extends ConnectionSet<LongPollSession> {
     try {
       session.post(caller, request.body, request.hasLines);
     } catch (error) {
-      // A bug of ours: end this session, and no other.
+      // A bug in Simurgh. It must end this session only.
       this.logger.log("receiveFailed", { connection: session.id, err: error });
       session.socket?.end(CLOSE.internalError, { shutdown: "closed" });
       caller.answer(STATUS.late, "");

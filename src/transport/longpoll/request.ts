@@ -27,7 +27,7 @@ export const STATUS = {
   badLine: 500,
 } as const;
 
-/** Called with whether a batch reached the client; undefined if that cannot be known. */
+/** Called with true if a batch reached the client, false if not, undefined if that is unknown. */
 export type Settled = (isDelivered: boolean | undefined) => void;
 
 /** The client that waits for an answer. */

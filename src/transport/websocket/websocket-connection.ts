@@ -182,8 +182,8 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     if (!held.isEmpty && this.socket?.hasHeldBroadcasts === true) held.flush();
   }
 
-  // Nothing that is published from now on may overtake what the engine refused. The engine has reported
-  // it, so when the turn ends the connection is cut, or its channels are told.
+  // So that no later broadcast overtakes the frame that the engine refused. The engine has reported the
+  // skip, so the connection is cut, or its channels are told, when the turn ends.
   #leaveAllTopics(ws: OurWebSocket): void {
     for (const topic of ws.getTopics()) ws.unsubscribe(topic);
   }

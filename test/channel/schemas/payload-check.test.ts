@@ -1,5 +1,5 @@
 /**
- * Schemas of what clients send: what reaches handlers, and how the rest is answered. To the byte.
+ * Schemas of incoming payloads: what reaches handlers, and the exact answers to the rest.
  *
  * Runs on: the test's thread.
  */
@@ -22,14 +22,14 @@ import type { WorldClient } from "../../support/world.ts";
 
 const ANYONE = defineSocket({ connect: () => ok({}) });
 
-/** One schema, as each of the libraries has it: what is sent is parsed, and trimmed. */
+/** The same schema in each library: it parses and trims what is sent. */
 const LIBRARIES: Readonly<Record<string, StandardSchemaV1<unknown, { body: string }>>> = {
   zod: z.object({ body: z.string().trim() }),
   valibot: v.object({ body: v.pipe(v.string(), v.trim()) }),
   arktype: type({ body: "string.trim" }),
 };
 
-/** Counts what reaches the handler of `say`, whose payload has a schema. */
+/** Counts the payloads that reach the handler of `say`, which has a schema. */
 function worldOf(schema: StandardSchemaV1<unknown, unknown>): { world: World; seen: unknown[] } {
   const seen: unknown[] = [];
   const room = defineChannel(ANYONE, {
@@ -53,7 +53,7 @@ function joined(world: World): WorldClient {
 
 for (const [name, schema] of Object.entries(LIBRARIES)) {
   describe(`a payload with a schema of ${name}`, () => {
-    it("reaches the handler as the schema gives it", () => {
+    it("reaches the handler as the output of the schema", () => {
       const { world, seen } = worldOf(schema);
       assert.deepEqual(joined(world).asked('["1","2","room:1","say",{"body":" hi "}]'), [
         '["1","2","room:1","phx_reply",{"status":"ok","response":{"body":"hi"}}]',
@@ -61,7 +61,7 @@ for (const [name, schema] of Object.entries(LIBRARIES)) {
       assert.deepEqual(seen, [{ body: "hi" }]);
     });
 
-    it("that does not fit is answered with where and what, and reaches no handler", () => {
+    it("that does not match is answered with its issues, and does not reach the handler", () => {
       const { world, seen } = worldOf(schema);
       const client = joined(world);
       for (const payload of ["{}", '{"body":7}', "[]", "null", '"text"', "7"]) {
@@ -75,14 +75,14 @@ for (const [name, schema] of Object.entries(LIBRARIES)) {
         if (payload.startsWith("{")) assert.deepEqual(issue.path, ["body"]);
       }
       assert.deepEqual(seen, []);
-      // The channel lives on.
+      // The channel goes on.
       assert.equal(client.asked('["1","3","room:1","say",{"body":"hi"}]').length, 1);
       assert.deepEqual(world.troubles(), []);
     });
   });
 }
 
-/** A schema that says what a test wants of it. */
+/** A schema whose check is a function of the test. */
 function schemaOf(
   validate: StandardSchemaV1.Props["validate"],
 ): StandardSchemaV1<unknown, unknown> {
@@ -90,7 +90,7 @@ function schemaOf(
 }
 
 describe("a schema", () => {
-  it("may answer later, and messages keep their order", async () => {
+  it("may be asynchronous, and messages keep their order", async () => {
     const slow = schemaOf(async (value) => {
       await turn();
       return { value };
@@ -103,7 +103,7 @@ describe("a schema", () => {
     assert.deepEqual(seen, [1, 2]);
   });
 
-  it("that throws, or rejects, crashes its channel as a handler that does", async () => {
+  it("that throws or rejects crashes its channel, like a handler", async () => {
     for (const validate of [
       (): never => {
         throw new Error("no");
@@ -121,7 +121,7 @@ describe("a schema", () => {
     }
   });
 
-  it("names keys of issues by their text, and symbols too", () => {
+  it("has issues whose path contains keys as text, including symbols", () => {
     const issues = [{ message: "no", path: ["a", 0, { key: "b" }, Symbol("c")] }];
     const { world } = worldOf(schemaOf(() => ({ issues })));
     assert.deepEqual(joined(world).asked('["1","2","room:1","say",1]'), [
@@ -129,7 +129,7 @@ describe("a schema", () => {
     ]);
   });
 
-  it("of the parameters refuses a join, which may be tried anew", () => {
+  it("of parameters refuses a join, which may be tried again", () => {
     const room = defineChannel(ANYONE, {
       params: z.object({ page: z.number().default(1) }),
       join: (_, { page }) => ok({ page }),
@@ -172,14 +172,14 @@ describe("a payload with a limit", () => {
     assert.equal(seen.length, 3);
   });
 
-  it("with more is refused, and reaches neither schema nor handler", () => {
+  it("with more bytes is refused, and reaches neither schema nor handler", () => {
     const client = joined(new World({ channels: { "room:*": room } }));
     seen.length = 0;
     for (const text of ['"12345678"', '"äöü12"', "[1,  2, 3]"]) {
       assert.deepEqual(client.asked(`["1","2","room:1","say",${text}]`), [TOO_LARGE]);
     }
     assert.deepEqual(seen, []);
-    // Spaces around a payload are the frame's, not its own.
+    // Spaces around a payload belong to the frame, not to the payload.
     assert.deepEqual(client.asked('["1","2","room:1","say",   [1,2,3]   ]'), []);
     assert.deepEqual(client.asked('["1","2","room:1","check",[1,2,3,4,5]]'), [TOO_LARGE]);
     assert.deepEqual(client.asked('["1","2","room:1","draw","12345678"]'), [TOO_LARGE]);
@@ -188,7 +188,7 @@ describe("a payload with a limit", () => {
     ]);
   });
 
-  it("counts bytes of version 1 as they are written anew", () => {
+  it("counts bytes as they are encoded again, for version 1", () => {
     const client = new World({ channels: { "room:*": room } }).connect({ vsn: "1.0.0" });
     client.asked('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}');
     const say = (text: string): readonly unknown[] =>
@@ -207,7 +207,7 @@ function refuses(callbacks: object, message: string): void {
 }
 
 describe("a declaration", () => {
-  it("must be a schema, or say what it is about", () => {
+  it("must be a schema, or an object with known keys", () => {
     const handleIn = { say: (): void => {} };
     const forms =
       "in.say must be a Standard Schema or typed(), or have some of payload, reply, maxBytes, rate";
@@ -234,7 +234,7 @@ describe("a declaration", () => {
     );
   });
 
-  it("must have a handler, and no schema where that takes its payload verbatim", () => {
+  it("must have a handler, and no schema if that handler is verbatim", () => {
     refuses({ in: { say: typed() } }, "in.say must have a handler in handleIn, got none");
     refuses(
       { in: { say: z.string() }, handleIn: { say: verbatim(() => {}) } },
@@ -259,7 +259,7 @@ describe("a declaration", () => {
 });
 
 describe("a handler behind a schema", () => {
-  it("may give all that another may", () => {
+  it("may return everything that other handlers may", () => {
     const results = [
       undefined,
       ok({ a: 1 }),

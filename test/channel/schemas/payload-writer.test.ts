@@ -1,5 +1,5 @@
 /**
- * Payloads with a JSON Schema: what goes out of them.
+ * Payloads with a JSON Schema: what is sent of them.
  *
  * Runs on: the test's thread.
  */
@@ -24,7 +24,7 @@ const USER = Type.Object(
   { id: Type.Integer(), name: Type.Optional(Type.String()) },
   { additionalProperties: false },
 );
-/** As a row of a database is: with more than a client may see. */
+/** A row of a database, with more than clients may see. */
 const ROW = { id: 1, name: "Ann", password: "secret" };
 
 const room = defineChannel(ANYONE, {
@@ -81,26 +81,26 @@ describe("an event with a JSON Schema", () => {
   const SHOWN = '{"id":1,"name":"Ann"}';
   const WHOLE = '{"id":1,"name":"Ann","password":"secret"}';
 
-  it("that forbids further properties is sent without them", () => {
+  it("that forbids additional properties is sent without them", () => {
     assert.deepEqual(asked("push"), [`["1",null,"room:1","user",${SHOWN}]`]);
     assert.deepEqual(asked("shout"), [`[null,null,"room:1","user",${SHOWN}]`]);
   });
 
-  it("that forbids none, or of a type, is sent whole", () => {
+  it("that forbids none, or only has a type, is sent completely", () => {
     assert.deepEqual(asked("open"), [`["1",null,"room:1","open",${WHOLE}]`]);
     assert.deepEqual(asked("plain"), [`["1",null,"room:1","plain",${WHOLE}]`]);
   });
 
-  it("is sent without them where it came verbatim", () => {
+  it("is sent without them even if the payload is verbatim", () => {
     const text = joined().client.asked(`["1","2","room:1","relay",${WHOLE}]`);
     assert.deepEqual(text, [`["1",null,"room:1","user",${SHOWN}]`]);
   });
 
-  it("may be bytes, which are sent as they are", () => {
+  it("may have bytes as payload, which are sent unchanged", () => {
     assert.match(String(asked("bytes")[0]), /c3a9$/);
   });
 
-  it("that lacks what is required, or is another type, crashes the handler that sends it", () => {
+  it("with a missing property, or of another type, crashes the handler that sends it", () => {
     for (const [event, why] of [
       ["lacks", 'out.user must match its schema: Error: "id" is required!'],
       [
@@ -120,7 +120,7 @@ describe("an event with a JSON Schema", () => {
 describe("a reply with a JSON Schema", () => {
   const ANSWER = '["1","2","room:1","phx_reply",{"status":"ok","response":{"id":1,"name":"Ann"}}]';
 
-  it("has no more than the schema names, at once, later, and before an end", async () => {
+  it("has only what the schema names, at once, later, and before an end", async () => {
     assert.deepEqual(asked("me"), [ANSWER]);
     assert.equal(asked("bye")[0], ANSWER);
     const { client } = joined();
@@ -129,7 +129,7 @@ describe("a reply with a JSON Schema", () => {
     assert.deepEqual([...before, ...client.taken()], [ANSWER]);
   });
 
-  it("has no more than the schema names where a socketRef gives it", async () => {
+  it("has only what the schema names if a LaterReply sends it", async () => {
     assert.deepEqual(asked("ref"), [ANSWER]);
     const { client } = joined();
     const before = client.asked('["1","2","room:1","refLater",{}]');
@@ -140,13 +140,13 @@ describe("a reply with a JSON Schema", () => {
     assert.equal(accepted, ANSWER);
   });
 
-  it("does not bind the replies of the event after it", () => {
+  it("does not affect replies to the next event", () => {
     const { client } = joined();
     client.asked('["1","2","room:1","ref",{}]');
     assert.match(String(client.asked('["1","3","room:1","plainRef",{}]')[0]), /secret/);
   });
 
-  it("of another status, or another event, goes out whole", () => {
+  it("with another status, or to another event, is sent completely", () => {
     assert.match(String(asked("other")[0]), /secret/);
   });
 });
@@ -158,7 +158,7 @@ function written(schema: object, value: unknown): string {
 }
 
 describe("a compiled schema", () => {
-  it("closes the objects that forbid further properties, and no others", () => {
+  it("closes the objects that forbid additional properties, and no others", () => {
     const inner = { type: "object", properties: { a: { type: "integer" } } };
     const value = { b: 1, inner: { a: 1, b: 2 } };
     assert.equal(
@@ -174,7 +174,7 @@ describe("a compiled schema", () => {
     );
   });
 
-  it("closes no object whose type is one of several, or not said", () => {
+  it("does not close objects whose type is one of several, or missing", () => {
     for (const inner of [
       { type: ["object", "null"], properties: { a: { type: "integer" } } },
       { properties: { a: { type: "integer" } } },
@@ -185,7 +185,7 @@ describe("a compiled schema", () => {
     }
   });
 
-  it("takes names of properties for no keywords, and literals for no schemas", () => {
+  it("does not take property names for keywords, or literals for schemas", () => {
     const schema = {
       type: "object",
       properties: { type: { const: { type: "object" } }, properties: { type: "string" } },
@@ -196,7 +196,7 @@ describe("a compiled schema", () => {
     assert.equal(payloadWriter("it", { const: { additionalProperties: false } }), undefined);
   });
 
-  it("of an object takes nothing else, and nothing at all as an empty one", () => {
+  it("of an object accepts only objects, and treats a missing payload as an empty one", () => {
     const schema = { type: "object", properties: {}, additionalProperties: false };
     assert.equal(written(schema, undefined), "{}");
     for (const [value, name] of [
@@ -211,7 +211,7 @@ describe("a compiled schema", () => {
     assert.equal(written({ ...schema, type: ["object", "null"] }, null), "null");
   });
 
-  it("is found closed in lists, choices and references", () => {
+  it("is compiled if the closed object is in a list, a choice or a reference", () => {
     const closed = {
       type: "object",
       properties: { a: { type: "integer" } },
@@ -239,7 +239,7 @@ describe("a compiled schema", () => {
     );
   });
 
-  it("is none where nothing is forbidden", () => {
+  it("does not exist if nothing is forbidden", () => {
     assert.equal(payloadWriter("it", { type: "object", properties: {} }), undefined);
   });
 

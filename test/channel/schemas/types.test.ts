@@ -1,10 +1,10 @@
 /**
- * Types that follow from a definition: what compiles and what does not, and what the compiler says.
+ * Types that are inferred from a definition: what compiles, what does not, and the compiler's messages.
  *
- * The fixtures import the package by its name, which the compiler takes from the sources. After a
- * change that is meant, `wrong.txt` is what the compiler now says of `wrong.ts`.
+ * The fixtures import the package by its name, which resolves to the sources. After an intended change,
+ * replace `wrong.txt` by the compiler's new output for `wrong.ts`.
  *
- * Runs on: the test's thread; the compiler is a process of its own.
+ * Runs on: the test's thread; the compiler is a separate process.
  * Slow: it runs the type checker.
  */
 
@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const FIXTURES = join(ROOT, "test/fixtures/types");
 
-/** Gives what the compiler says of each of the fixtures. */
+/** Returns the compiler's output for each of the fixtures. */
 function compiled(): Map<string, string> {
   const require = createRequire(import.meta.url);
   const compiler = join(dirname(require.resolve("typescript/package.json")), "bin/tsc");
@@ -39,16 +39,16 @@ function compiled(): Map<string, string> {
 describe("the types of an app", () => {
   const said = compiled();
 
-  it("follow from its definitions, in callbacks, in clients and on the host", () => {
+  it("are inferred from its definitions, in callbacks, in clients and on the host", () => {
     assert.equal(said.get("app.ts"), undefined);
     assert.equal(said.get("right.ts"), undefined);
   });
 
-  it("forbid what would go wrong, and say so where it stands and in words that can be read", () => {
+  it("reject mistakes, with readable messages at the right place", () => {
     assert.equal(said.get("wrong.ts"), readFileSync(join(FIXTURES, "wrong.txt"), "utf8"));
   });
 
-  it("name nothing of Node.js's types that newer releases of them lack", () => {
+  it("use nothing from Node.js's types that newer releases lack", () => {
     const types = join(ROOT, "dist/src");
     const files = readdirSync(types, { recursive: true, encoding: "utf8" });
     const declared = files.filter((name) => name.endsWith(".d.ts"));
@@ -59,7 +59,7 @@ describe("the types of an app", () => {
     assert.deepEqual(old, []);
   });
 
-  it("are of no other file", () => {
+  it("exist in no other file", () => {
     assert.deepEqual([...said.keys()], ["wrong.ts"]);
   });
 });

@@ -24,7 +24,7 @@ const room = channel({
     aside: (socket) => void socket.task("sum").then((result) => socket.send(result)),
   },
   handleInfo: (socket, result) => socket.push("result", { result }),
-  // Takes its time, so that there is one in which the channel ends.
+  // Slow enough for the channel to end meanwhile.
   terminate: async (socket) => void (await socket.task("last")),
 });
 
@@ -37,7 +37,7 @@ describe("the task of a channel", () => {
     client = world.joined();
   });
 
-  /** Sends an event, and gives the task that came of it. */
+  /** Sends an event, and returns the task that it started. */
   function begun(event: string): GivenTask {
     const before = world.tasks.given.length;
     client.send(`["11","2","room:1","${event}",{}]`);
@@ -46,7 +46,7 @@ describe("the task of a channel", () => {
     return task;
   }
 
-  it("is cancelled at the very end of its channel: `terminate` may still wait for one", async () => {
+  it("is cancelled only when its channel has ended: `terminate` may still await one", async () => {
     const first = begun("aside");
     const last = begun("phx_leave");
     assert.deepEqual([last.name, first.isCancelled, last.isCancelled], ["last", false, false]);
@@ -55,7 +55,7 @@ describe("the task of a channel", () => {
     assert.deepEqual([first.isCancelled, last.isCancelled], [true, false]);
   });
 
-  it("is forgotten when it is done: the end of its channel does not cancel it", async () => {
+  it("is forgotten when it is done, and not cancelled by the end of its channel", async () => {
     const task = begun("aside");
     task.resolve(3);
     await turn();
@@ -65,7 +65,7 @@ describe("the task of a channel", () => {
     assert.equal(task.isCancelled, false);
   });
 
-  it("is cancelled where a rejoin replaces its channel; what comes all the same is nobody's", async () => {
+  it("is cancelled if a rejoin replaces its channel, and its result is ignored", async () => {
     const task = begun("work");
     client.send('["12","3","room:1","phx_join",{}]');
     assert.equal(task.isCancelled, true);

@@ -20,20 +20,20 @@ const tasks = defineTasks({
     const bytes = new Uint8Array(width);
     return transfer(bytes, [bytes.buffer]);
   },
-  // What is not annotated is known: the context.
+  // The context is typed without an annotation.
   count: (to: number, context) => (context.isCancelled ? -1 : to),
   greet: (name?: string) => `hello ${name ?? "you"}`,
   now: () => 5n,
 });
 type Definition = typeof tasks;
 
-/** Compiles only where both are the same, as far as one may stand for the other. */
+/** Compiles only if both types are assignable to each other. */
 function same<A, B>(is: [A, B] extends [B, A] ? true : false): void {
   assert.equal(is, true);
 }
 
 describe("defineTasks", () => {
-  it("gives the names, inputs and results of its functions by its type", () => {
+  it("has the names, inputs and results of its functions in its type", () => {
     same<TaskName<Definition>, "resize" | "count" | "greet" | "now">(true);
     same<TaskInput<Definition, "resize">, Size>(true);
     same<TaskResult<Definition, "resize">, Uint8Array<ArrayBuffer>>(true);
@@ -42,7 +42,7 @@ describe("defineTasks", () => {
     same<TaskInput<Definition, "now">, undefined>(true);
   });
 
-  it("says by its type where an input may be left out", () => {
+  it("has a type that tells whether an input is optional", () => {
     same<TaskArguments<Definition, "count">, [input: number, options?: TaskOptions]>(true);
     same<TaskArguments<Definition, "greet">, [input?: string | undefined, options?: TaskOptions]>(
       true,
@@ -50,18 +50,18 @@ describe("defineTasks", () => {
     same<TaskArguments<Definition, "now">, [input?: undefined, options?: TaskOptions]>(true);
   });
 
-  it("knows nothing of tasks whose module is not told", () => {
+  it("has no types for tasks whose module is unknown", () => {
     same<TaskName<unknown>, string>(true);
     same<TaskArguments<unknown, string>, [input?: unknown, options?: TaskOptions]>(true);
     same<TaskResult<unknown, string>, unknown>(true);
   });
 
-  it("makes what is recognised, and nothing else is", () => {
+  it("makes values that are recognized, and no others are", () => {
     assert.equal(isTasks(tasks), true);
     assert.equal(isTasks({ functions: {} }), false);
   });
 
-  it("refuses what is no function", () => {
+  it("refuses values that are not functions", () => {
     assert.throws(() => defineTasks({ resize: 5 as never }), {
       code: "SIM_ERR_DEFINITION_INVALID",
       message: 'task "resize" must be a function, got number',

@@ -1,5 +1,5 @@
 /**
- * Every generation of the official client, unchanged, over all that it has: what channels do.
+ * Channels, with every generation of the unmodified official client, over all of its transports.
  *
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
  */
@@ -36,7 +36,7 @@ for (const generation of CLIENTS) {
         for (const each of clients) each.close();
       });
 
-      /** Joins a topic on three connections: the second is on another shard than the first, the third on the same. */
+      /** Joins a topic on three connections: the first and the third on one shard, the second on the other. */
       async function trio(topic: string): Promise<[PageChannel, PageChannel, PageChannel]> {
         const byShard: PageChannel[][] = [[], []];
         for (;;) {
@@ -49,7 +49,7 @@ for (const generation of CLIENTS) {
         }
       }
 
-      /** Waits for as long as the client takes to join anew what it wants to join anew. */
+      /** Waits as long as the client needs to rejoin, if it does. */
       async function retried(): Promise<void> {
         const fence = await client.joined("room:fence");
         fence.channel.push("crash", {});
@@ -57,7 +57,7 @@ for (const generation of CLIENTS) {
         await fence.leave();
       }
 
-      it("connects with its parameters, and says which version it speaks", async () => {
+      it("connects with its parameters and its version", async () => {
         const params = { user_id: "ann", nested: { deep: "yes" } };
         const channel = await (await connect({ params })).joined("room:told");
         const { response } = await channel.push("told");
@@ -69,7 +69,7 @@ for (const generation of CLIENTS) {
         assert.equal(via, carrier);
       });
 
-      it("is told that it may not connect", async () => {
+      it("is told that it must not connect", async () => {
         const refused = new PageClient(generation, server.port, {
           carrier,
           params: { refuse: "1" },
@@ -124,10 +124,10 @@ for (const generation of CLIENTS) {
         assert.deepEqual(await channel.next("pushed"), { n: 3 });
       });
 
-      it("gets the broadcasts of its own shard and of others, and not those that leave it out", async () => {
+      it("gets the broadcasts of its own shard and of others, but not those that exclude it", async () => {
         const channels = await trio("room:broadcasts");
         for (const [from, speaker] of channels.entries()) {
-          // One after the other: without batches each push is a request of its own, in no order.
+          // One after the other: without batches each push is a request of its own, without an order.
           speaker.channel.push("shout_from", { from, others: true });
           for (const listener of channels) {
             if (listener === speaker) continue;
@@ -138,7 +138,7 @@ for (const generation of CLIENTS) {
         }
       });
 
-      it("leaves, and hears nothing more", async () => {
+      it("leaves, and gets nothing more", async () => {
         const [channel, listener] = await trio("room:left");
         await channel.leave();
         await channel.closes.next("the close");
@@ -148,7 +148,7 @@ for (const generation of CLIENTS) {
         assert.equal(channel.waiting("shout"), 0);
       });
 
-      it("joins anew by itself what crashed", async () => {
+      it("automatically rejoins a channel that crashed", async () => {
         const channel = await client.joined("room:crash");
         channel.channel.push("crash", {});
         await channel.errors.next("the crash");
@@ -159,7 +159,7 @@ for (const generation of CLIENTS) {
         });
       });
 
-      it("does not join anew what the server stopped", async () => {
+      it("does not rejoin a channel that the server stopped", async () => {
         const channel = await client.joined("room:stop");
         channel.channel.push("stop", {});
         await channel.closes.next("the close");
@@ -181,7 +181,7 @@ for (const generation of CLIENTS) {
       });
 
       if (can.tellsJoinsApart) {
-        it("ends the older of two channels that join one topic, and nothing but that", async () => {
+        it("ends only the older of two channels that join one topic", async () => {
           const older = await client.joined("room:twice");
           const newer = await client.joined("room:twice");
           await older.closes.next("the older one's close");
@@ -219,7 +219,7 @@ for (const generation of CLIENTS) {
       }
 
       if (!can.binary) {
-        it("is told that it missed a broadcast of bytes, and joins anew", async () => {
+        it("is told that it missed a broadcast of bytes, and rejoins", async () => {
           const channel = await client.joined("room:bytes");
           server.broadcast("room:bytes", "shout", Uint8Array.of(1));
           await channel.errors.next("the error");

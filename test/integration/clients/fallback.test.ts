@@ -1,6 +1,6 @@
 /**
- * Every generation of the official client, unchanged, where WebSockets cannot be had: those that can fall back
- * to polling do, and remember it for the tab.
+ * Every generation of the unmodified official client, without WebSockets: those that can fall back to polling
+ * do so, and remember it for the tab.
  *
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
  */
@@ -12,7 +12,7 @@ import { PageClient } from "../../support/clients/page-client.ts";
 import { SessionStorage } from "../../support/clients/page.ts";
 import { startServer, type Server } from "../../support/server.ts";
 
-/** How long a client waits for a WebSocket: one that is refused tells it so, the others do not. */
+/** How long a client waits for a WebSocket, unless it is refused. */
 const WAIT_MS: Readonly<Record<WebSocketFate, number>> = {
   refused: 5_000,
   ignored: 250,
@@ -20,13 +20,13 @@ const WAIT_MS: Readonly<Record<WebSocketFate, number>> = {
 };
 const MEMORY = "phx:fallback:LongPoll";
 
-/** What carries its frames, as the server has it. */
+/** The transport of a channel, according to the server. */
 async function via(client: PageClient): Promise<unknown> {
   const { response } = await (await client.joined("room:1")).push("told");
   return (response as { via: unknown }).via;
 }
 
-describe("Where WebSockets cannot be had", () => {
+describe("If WebSockets are not available", () => {
   let server: Server;
   let front: Front;
   let clients: PageClient[] = [];
@@ -43,7 +43,7 @@ describe("Where WebSockets cannot be had", () => {
   for (const generation of GENERATIONS) {
     const name = `${generation.name} ${generation.version}`;
 
-    /** A client that falls back where it can, in this tab. */
+    /** Returns a client in this tab that falls back if it can. */
     function visit(storage: SessionStorage, longPollFallbackMs: number): PageClient {
       const socket = { longPollFallbackMs };
       const client = new PageClient(generation, front.port, { storage, socket });
@@ -55,7 +55,7 @@ describe("Where WebSockets cannot be had", () => {
     if (generation.can.fallback) {
       const fates: readonly WebSocketFate[] = ["refused", "ignored", "muted"];
       for (const fate of fates) {
-        it(`${name} polls where one is ${fate}, and asks for none on the tab's next page`, async () => {
+        it(`${name} polls if one is ${fate}, and tries none on the tab's next page`, async () => {
           front = await Front.start(server.port, fate);
           const tab = new SessionStorage();
           assert.equal(await via(visit(tab, WAIT_MS[fate])), "longpoll");
@@ -66,7 +66,7 @@ describe("Where WebSockets cannot be had", () => {
         });
       }
     } else {
-      it(`${name} wants a WebSocket again and again`, async () => {
+      it(`${name} tries a WebSocket again and again`, async () => {
         front = await Front.start(server.port);
         visit(new SessionStorage(), WAIT_MS.refused);
         await front.upgrades.take(5, "WebSocket");

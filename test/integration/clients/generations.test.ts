@@ -1,8 +1,8 @@
 /**
- * The table of clients: it says what is installed, and of each what it does with a token.
+ * The table of clients: the installed versions, and what each does with a token.
  *
- * What else it says is seen beside this file: bytes, joins of one topic and refused ones in `channels`, lost sessions
- * in `recovery`, polls, batches and bytes by POST in `longpoll`, `fallback` in the file of that name.
+ * Its other columns are tested beside this file: bytes, joins of one topic and refused joins in `channels`, lost
+ * sessions in `recovery`, polls, batches and bytes by POST in `longpoll`, and `fallback`.
  *
  * Runs on: the main thread of the tests; the server is in the same process.
  */
@@ -13,12 +13,12 @@ import { CLIENTS, GENERATIONS, carriersOf } from "../../support/clients/generati
 import { PageClient } from "../../support/clients/page-client.ts";
 import { startServer, type Server } from "../../support/server.ts";
 
-/** Base64 writes it with a letter that URLs would not have, and none that the WebSocket package refuses. */
+/** Its base64 has a character that URLs do not allow, and none that the WebSocket package refuses. */
 const TOKEN = "a secret >>> key";
 
 describe("The table of clients", () => {
   for (const { name, version, entry } of GENERATIONS) {
-    it(`says the version of ${name}`, () => {
+    it(`has the version of ${name}`, () => {
       const installed = readFileSync(new URL("../../package.json", entry()), "utf8");
       assert.equal((JSON.parse(installed) as { version: string }).version, version);
     });
@@ -26,7 +26,7 @@ describe("The table of clients", () => {
 });
 
 describe("The reference", () => {
-  it("says the version of realtime-js", () => {
+  it("has the version of realtime-js", () => {
     const root = new URL("../../../../", import.meta.url);
     const installed = new URL("node_modules/@supabase/realtime-js/package.json", root);
     const { name, version } = JSON.parse(readFileSync(installed, "utf8")) as Record<string, string>;
@@ -35,7 +35,7 @@ describe("The reference", () => {
   });
 });
 
-describe("A token that is no parameter", () => {
+describe("A token that is not a parameter", () => {
   let server: Server;
   before(async () => {
     server = await startServer("clients", { shards: 1 });

@@ -1,5 +1,5 @@
 /**
- * Every generation of the official client that polls, unchanged: what it makes of its requests.
+ * The requests of every generation of the unmodified official client that polls.
  *
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
  */
@@ -19,10 +19,10 @@ before(async () => {
 after(() => server.close());
 
 for (const generation of GENERATIONS.filter(({ can }) => !can.longpoll)) {
-  it(`${generation.name} ${generation.version} polls, and takes for objects what are texts`, async () => {
+  it(`${generation.name} ${generation.version} polls, and takes texts for objects`, async () => {
     const client = await PageClient.connect(generation, server.port, { carrier: "longpoll" });
     const got = new Arrivals<unknown>();
-    // Its own would throw.
+    // The client's own handler would throw.
     Reflect.set(client.socket, "onConnMessage", ({ data }: { readonly data: string }) =>
       got.add(JSON.parse(data)),
     );
@@ -55,7 +55,7 @@ for (const generation of GENERATIONS.filter(({ can }) => can.longpoll)) {
       return client;
     }
 
-    it("polls on and on while there is nothing to hear, and hears what comes then", async () => {
+    it("polls again and again while nothing is sent, and then gets a message", async () => {
       const client = await connect({ mount: "/brief" });
       const channel = await client.joined("room:idle");
       await front.polls.take(front.polls.size + 4, "poll");
@@ -65,7 +65,7 @@ for (const generation of GENERATIONS.filter(({ can }) => can.longpoll)) {
     });
 
     if (can.batches) {
-      it("sends what one turn pushes by one request, at most a hundred, in order", async () => {
+      it("sends the pushes of one turn in one request, at most a hundred, in order", async () => {
         const channel = await (await connect()).joined("room:batch");
         await front.posts.next("the join");
         const pushes = Array.from({ length: 205 }, (_, n) => n);
@@ -78,7 +78,7 @@ for (const generation of GENERATIONS.filter(({ can }) => can.longpoll)) {
         );
       });
     } else {
-      it("sends each push by a request of its own", async () => {
+      it("sends each push in a request of its own", async () => {
         const channel = await (await connect()).joined("room:batch");
         await front.posts.next("the join");
         const answers = [1, 2, 3].map((n) => channel.push("echo", { n }));
@@ -103,7 +103,7 @@ for (const generation of GENERATIONS.filter(({ can }) => can.longpoll)) {
         });
       });
     } else {
-      it("loses its session by sending bytes, and joins anew", async () => {
+      it("loses its session by sending bytes, and rejoins", async () => {
         const channel = await (await connect()).joined("room:bytes");
         channel.channel.push("size", bytes);
         await channel.errors.next("the end of the session");

@@ -1,5 +1,5 @@
 /**
- * Clients of every generation in one room, on two shards: each sees all of them come, change and go.
+ * Clients of every generation in one room, on two shards: each sees all of them join, update and leave.
  *
  * Runs on: the main thread of the tests; the server's shards are threads of the same process.
  */
@@ -51,7 +51,7 @@ describe("A room of clients of every generation", () => {
 
   const names = CLIENTS.map(({ name }) => name);
 
-  it("sees each under a key of its own, and who leaves no more", async () => {
+  it("sees each under a key of its own, and no longer those that leave", async () => {
     const all = await enterAll("room:keys", (name) => name);
     for (const { presence } of all) await presence.sees(names.map((name) => `${name} 1`));
     const [first, second, ...others] = all as [InRoom, InRoom, ...InRoom[]];

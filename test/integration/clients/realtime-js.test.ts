@@ -1,8 +1,8 @@
 /**
- * `@supabase/realtime-js`, unchanged: broadcasts between its clients, over both versions of the protocol.
+ * The unmodified `@supabase/realtime-js`: broadcasts between its clients, over both versions of the protocol.
  *
  * Version 1 works as it is. With version 2 the client sends broadcasts as binary frames of a kind that only
- * Supabase's own server knows; told by `encode` to write them as Phoenix has them, it works as well.
+ * Supabase's own server knows. With an `encode` that writes them as Phoenix does, it works too.
  *
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
  */
@@ -37,7 +37,7 @@ interface Change {
   readonly new: unknown;
 }
 
-/** A channel, and what it hears. */
+/** A channel, and what it receives. */
 class Listener {
   readonly channel: RealtimeChannel;
   readonly statuses = new Arrivals<string>();
@@ -88,7 +88,7 @@ describe("realtime-js", () => {
       transport: WebSocket,
       params: { apikey: "anon" },
       reconnectAfterMs: () => 20,
-      // Pushes that ask for no answer get none: what is kept of them is not to outlive the test.
+      // Pushes without an answer are kept by the client; they must not outlive the test.
       timeout: 2_000,
       ...options,
     });
@@ -115,7 +115,7 @@ describe("realtime-js", () => {
       assert.equal(speaker.heard.size, 0);
     });
 
-    it(`has broadcasts acknowledged, and hears its own, where it asks for that, by ${version}`, async () => {
+    it(`has broadcasts acknowledged, and gets its own, if it asks for that, by ${version}`, async () => {
       const config = { config: { broadcast: { ack: true, self: true } } };
       const listener = await subscribed(connect(options), `self by ${version}`, config);
       const message = { type: "broadcast", event: "move", payload: { n: 1 } } as const;
@@ -123,7 +123,7 @@ describe("realtime-js", () => {
       assert.deepEqual(await listener.heard.next("its own"), { event: "move", payload: { n: 1 } });
     });
 
-    it(`is let in by its token, and says when that changes, by ${version}`, async () => {
+    it(`is accepted by its token, and sends a new one when it changes, by ${version}`, async () => {
       const topic = `private by ${version}`;
       const config = { config: { private: true } };
       const stranger = new Listener(connect(options).channel(topic, config));
@@ -159,7 +159,7 @@ describe("realtime-js", () => {
       await listener.isNow("CLOSED");
     });
 
-    it(`joins anew by itself after its shard was restarted, by ${version}`, async () => {
+    it(`rejoins by itself after its shard was restarted, by ${version}`, async () => {
       const listener = await subscribed(connect(options), `restart by ${version}`);
       const restarts = server.restartShard(0).then(() => server.restartShard(1));
       await listener.isNow("CHANNEL_ERROR");
@@ -168,7 +168,7 @@ describe("realtime-js", () => {
     });
   }
 
-  it("loses its connection by a frame of its own kind, as with any Phoenix but its maker's", async () => {
+  it("loses its connection by a frame of its own kind, as with any Phoenix but Supabase's", async () => {
     const listener = await subscribed(connect({}), "as it is");
     await listener.channel.send({ type: "broadcast", event: "move", payload: {} });
     await listener.isNow("CHANNEL_ERROR");

@@ -1,5 +1,5 @@
 /**
- * Every generation of the official client, unchanged: what becomes of it when its connection ends, and what keeps
+ * Every generation of the unmodified official client: what it does when its connection ends, and what keeps
  * one open.
  *
  * Runs on: the main thread of the tests; the server's two shards are threads of the same process.
@@ -33,7 +33,7 @@ async function connect(
   return client;
 }
 
-/** Joins on a connection to this shard; those to others are left. */
+/** Joins on a connection to this shard; closes connections to others. */
 async function joinedOn(
   shard: number,
   generation: Generation,
@@ -49,7 +49,7 @@ async function joinedOn(
   }
 }
 
-/** Every client over all that it has. */
+/** Every client over each of its transports. */
 const WAYS = CLIENTS.flatMap((generation) =>
   carriersOf(generation).map((carrier) => ({
     generation,
@@ -62,7 +62,7 @@ describe("A client that was disconnected by the id of its socket", () => {
   for (const { generation, carrier, name } of WAYS) {
     const { can } = generation;
     if (carrier === "websocket" || can.noticesLostSession) {
-      it(`${name}: connects, joins and goes on with what it pushed meanwhile, in order`, async () => {
+      it(`${name}: reconnects, rejoins and sends what it pushed meanwhile, in order`, async () => {
         const client = await connect(generation, { carrier, params: { user_id: name } });
         const channel = await client.joined("room:1");
         const listener = await (await connect(generation, { carrier })).joined("room:1");
@@ -74,12 +74,12 @@ describe("A client that was disconnected by the id of its socket", () => {
         for (const n of [1, 2, 3]) assert.deepEqual(await listener.next("shout"), { n });
       });
     } else {
-      it(`${name}: polls on, and is answered that it joined nothing`, async () => {
+      it(`${name}: keeps polling, and is told that it joined nothing`, async () => {
         const client = await connect(generation, { carrier, params: { user_id: name } });
         const channel = await client.joined("room:1");
         const token = client.pollToken;
         server.disconnect(`users:${name}`);
-        // It takes the next session for the one that it had, and may take the answer that it is gone for one, too.
+        // It takes the next session for its old one, and may also take the answer that it is gone for a session.
         do await client.opens.next("the next session");
         while (client.pollToken === token);
         assert.equal(channel.state, "joined");
@@ -92,8 +92,8 @@ describe("A client that was disconnected by the id of its socket", () => {
   }
 });
 
-// A connection of this mount is closed that has been silent for 500 ms.
-describe("A client that has nothing to say", { concurrency: true }, () => {
+// This mount closes connections that were silent for 500 ms.
+describe("A client that is idle", { concurrency: true }, () => {
   const byWebSocket = WAYS.filter(({ carrier }) => carrier === "websocket");
 
   for (const { generation, name } of byWebSocket) {
@@ -109,7 +109,7 @@ describe("A client that has nothing to say", { concurrency: true }, () => {
       client.close();
     });
 
-    it(`${name}: is closed without them, and connects anew`, async () => {
+    it(`${name}: is closed without them, and reconnects`, async () => {
       const client = await PageClient.connect(generation, server.port, { mount: "/brief" });
       assert.equal(await client.closes.next("the close"), 1002);
       await client.opens.next("the next connection");
@@ -119,7 +119,7 @@ describe("A client that has nothing to say", { concurrency: true }, () => {
 });
 
 describe("A client whose shard is restarted", () => {
-  it("connects and joins anew, whatever its generation", async () => {
+  it("reconnects and rejoins, whatever its generation", async () => {
     const ways = WAYS.filter(
       ({ generation, carrier }) => carrier === "websocket" || generation.can.noticesLostSession,
     );

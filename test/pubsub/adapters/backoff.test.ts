@@ -13,12 +13,12 @@ describe("A backoff", () => {
     assert.deepEqual(delays(backoff, 6), [100, 200, 400, 800, 1_000, 1_000]);
   });
 
-  it("leaves half of each delay to chance", () => {
+  it("makes half of each delay random", () => {
     const backoff = new Backoff(100, 1_000, () => 0);
     assert.deepEqual(delays(backoff, 6), [50, 100, 200, 400, 500, 500]);
   });
 
-  it("begins anew", () => {
+  it("starts again after a reset", () => {
     const backoff = new Backoff(100, 1_000, () => 1);
     delays(backoff, 10);
     backoff.reset();

@@ -9,7 +9,7 @@ import { memoryAdapter } from "../../../src/pubsub/adapters/memory.ts";
 const GIVEN = { clusterName: "c", clusterQueueBytes: 65_536, nodeName: "ant" };
 
 describe("clusterUrl", () => {
-  it("chooses no adapter where it is none", () => {
+  it("chooses no adapter if it is none", () => {
     assert.equal(clusterAdapter({ ...GIVEN, clusterUrl: "none" }), undefined);
   });
 
@@ -23,7 +23,7 @@ describe("clusterUrl", () => {
     });
   }
 
-  it("is refused beside an adapter", async () => {
+  it("is refused together with an adapter", async () => {
     const adapter = memoryAdapter({ hub: "h", nodeName: "n" });
     const both = { app: "nowhere.js", adapter, clusterUrl: "redis://h", logLevel: "silent" };
     await assert.rejects(serve(both), {

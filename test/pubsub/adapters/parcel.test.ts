@@ -30,7 +30,7 @@ describe("A parcel", () => {
     );
   });
 
-  it("gives back what was put in, in order, and of whom it is", () => {
+  it("returns its records in order, and the boot of its sender", () => {
     const parcel = new Parcel(BOOT);
     parcel.add(RECORD_KIND.broadcast, "räum:1", Buffer.from("one"));
     parcel.add(RECORD_KIND.gap, "", Buffer.of());
@@ -44,7 +44,7 @@ describe("A parcel", () => {
     assert.deepEqual([topics, hasGap, bootOf(bytes)], [["räum:1"], true, BOOT]);
   });
 
-  it("begins anew once it is taken, and what was taken stays", () => {
+  it("starts again once it is taken, and the taken one stays unchanged", () => {
     const parcel = new Parcel(BOOT);
     assert.equal(parcel.isEmpty, true);
     parcel.add(RECORD_KIND.broadcast, "a", Buffer.from("first"));
@@ -56,7 +56,7 @@ describe("A parcel", () => {
     assert.deepEqual(recordsOf(parcel.take().bytes), [[1, "b", "other"]]);
   });
 
-  it("says how long it would be, grows for one large record, and is full then", () => {
+  it("reports its length with another record, grows for one large record, and is full then", () => {
     const parcel = new Parcel(BOOT);
     parcel.add(RECORD_KIND.broadcast, "a", Buffer.from("small"));
     const large = Buffer.alloc(200_000, "x");
@@ -73,7 +73,7 @@ describe("A parcel", () => {
     assert.equal(parcel.isFull, false);
   });
 
-  it("is none of another version, and not whole where it was cut anywhere within a record", () => {
+  it("is ignored if it has another version, and incomplete if it was cut within a record", () => {
     const parcel = new Parcel(BOOT);
     parcel.add(RECORD_KIND.broadcast, "topic", Buffer.from("body"));
     const { bytes } = parcel.take();

@@ -1,5 +1,5 @@
 /**
- * The Redis adapter where things go wrong: each test against a real server.
+ * The Redis adapter when things go wrong: each test uses a real server.
  *
  * Runs on: the test's thread.
  */
@@ -13,11 +13,11 @@ import { within } from "../../support/deadline.ts";
 import { noRedis, TestRedis } from "../../support/redis.ts";
 
 const DEADLINE_MS = 20_000;
-/** Tries again soon, and is patient in all else. */
+/** Retries soon; all other time limits are long. */
 const PATIENCE: Partial<BrokerPatience> = { firstRetryMs: 10, mostRetryMs: 100, claimMs: 10_000 };
 const MEBIBYTE = 1_048_576;
 
-/** All that an adapter told, in order. */
+/** Everything that an adapter reported, in order. */
 class Told {
   readonly lines: string[] = [];
   readonly errors: unknown[] = [];
@@ -28,13 +28,13 @@ class Told {
     this.#wake();
   };
 
-  /** Waits for a line; gives what was told up to it. */
+  /** Waits for a line. Returns what was reported up to it. */
   async upTo(line: string): Promise<string[]> {
     await this.#until(line, () => this.lines.includes(line));
     return this.lines.splice(0, this.lines.indexOf(line) + 1);
   }
 
-  /** Waits for lines like this; gives those that there are, and forgets all others. */
+  /** Waits for lines like this. Returns them, and forgets all others. */
   async some(pattern: RegExp): Promise<string[]> {
     const isOne = (line: string): boolean => pattern.test(line);
     await this.#until(String(pattern), () => this.lines.some(isOne));
@@ -120,7 +120,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     adapter.broadcast(topic, Buffer.from(text));
   }
 
-  it("tells both sides where the server ends and comes back, and goes on", async () => {
+  it("reports to both sides when the server ends and comes back, and goes on", async () => {
     const [ant, bee] = [await start("ant"), await start("bee")];
     await redis.kill();
     for (const { told } of [ant, bee])
@@ -137,7 +137,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.deepEqual(await ant.told.upTo("t hi"), ["t hi"]);
   });
 
-  it("gives the topics of what the server had not taken when the connection was lost", async () => {
+  it("reports the topics of what the server had not accepted when the connection was lost", async () => {
     const ant = await start("ant");
     redis.freeze();
     say(ant, "one", "1");
@@ -152,7 +152,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.deepEqual(lost.toSorted(), ["lost one", "lost one", "lost three", "lost two"]);
   });
 
-  it("gives all topics where it was a gap that was lost", async () => {
+  it("reports all topics if a gap was lost", async () => {
     const ant = await start("ant");
     redis.freeze();
     ant.adapter.gap(Buffer.from("a gap"));
@@ -160,7 +160,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await ant.told.upTo("lost all");
   });
 
-  it("starts where the server is away, serves alone, and is connected once it is there", async () => {
+  it("starts while the server is down, serves alone, and is connected once it is up", async () => {
     await redis.kill();
     const ant = begin("ant");
     await within(ant.started, "the start without a server", DEADLINE_MS);
@@ -168,14 +168,14 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.match(String(ant.told.errors[0]), /ECONNREFUSED/);
     assert.throws(() => say(ant, "t", "lost"), { code: "SIM_ERR_NOT_SENT" });
     await redis.start();
-    // It was not said again at each try. What others sent until now did not come here.
+    // It was not reported again at each attempt. What others sent until now did not arrive here.
     assert.deepEqual(await ant.told.upTo("connected"), ["missed all", "connected"]);
     const bee = await start("bee");
     say(ant, "t", "hello");
     await bee.told.upTo("t hello");
   });
 
-  it("starts where the server takes connections and says nothing, and waits no longer than that", async () => {
+  it("starts if the server accepts connections but does not answer, after its time limit", async () => {
     redis.freeze();
     const ant = begin("ant", {}, { answerMs: 100 });
     await within(ant.started, "the start without an answer", DEADLINE_MS);
@@ -185,7 +185,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await ant.told.upTo("connected");
   });
 
-  it("notices a server that says nothing any more, and tells", async () => {
+  it("notices a server that no longer answers, and reports that", async () => {
     const ant = await start("ant", {}, { keepaliveMs: 50 });
     redis.freeze();
     say(ant, "t", "lost");
@@ -196,9 +196,9 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await ant.told.upTo("connected");
   });
 
-  it("stays connected where nothing is sent but signs of life", async () => {
+  it("stays connected if nothing is sent but keepalives", async () => {
     const ant = await start("ant", {}, { keepaliveMs: 20 });
-    // Each is heard by who subscribes to the node's own channel.
+    // Each is received by subscribers of the node's own channel.
     const signs = await redis.withClient(async (client) => {
       let count = 0;
       const enough = new Promise<number>((resolve) => {
@@ -212,7 +212,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.deepEqual([signs, ant.told.lines], [10, []]);
   });
 
-  it("bounds what waits for the server, and sends all that it took, in order", async () => {
+  it("bounds what waits for the server, and sends everything that it accepted, in order", async () => {
     const [ant, bee] = [await start("ant", { queueBytes: 65_536 }), await start("bee")];
     redis.freeze();
     let taken = 0;
@@ -237,7 +237,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await bee.told.upTo("t again");
   });
 
-  it("takes a broadcast that is larger than the bound where nothing else waits", async () => {
+  it("accepts a broadcast larger than the bound if nothing else waits", async () => {
     const [ant, bee] = [await start("ant", { queueBytes: 65_536 }), await start("bee")];
     const large = "x".repeat(3 * MEBIBYTE);
     say(ant, "t", large);
@@ -245,11 +245,11 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await bee.told.upTo(`t ${large}`);
   });
 
-  it("tells where the server cut it because it read too slowly", async () => {
+  it("reports when the server cuts it because it reads too slowly", async () => {
     const ant = await start("ant");
     await redis.withClient(async (client) => {
       await client.configSet("client-output-buffer-limit", "pubsub 1mb 1mb 1");
-      // All within one command: the server's buffers fill before anybody can read.
+      // All within one command, so that the server's buffers fill before anybody can read.
       await client.eval(
         "for i = 1, 50 do redis.call('publish', KEYS[1], string.rep('x', 1e5)) end",
         {
@@ -293,7 +293,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
       ["as a user that may not publish", "bee:honey@", "NOPERM"],
       ["as a user that may not subscribe", "cat:cream@", "NOPERM"],
     ] as const) {
-      it(`fails to start ${what}, and says why without it`, async () => {
+      it(`fails to start ${what}, with the reason but without the password`, async () => {
         const url = `redis://${user}127.0.0.1:${redis.port}`;
         const { started } = begin("ant", { url });
         const message = new RegExp(
@@ -309,7 +309,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
       });
     }
 
-    it("starts as a user that may do just what the README says", async () => {
+    it("starts as a user with just the permissions of the README", async () => {
       const rights = ["+hello", "+client", "+subscribe", "+publish", "&simurgh:*"];
       await redis.withClient(async (client) => {
         await client.sendCommand([
@@ -333,7 +333,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     });
   });
 
-  it("fails to start with the name of a node that is alive; that one goes on", async () => {
+  it("fails to start with the name of a node that is alive, and that node goes on", async () => {
     const [ant, bee] = [await start("ant"), await start("bee")];
     const { started } = begin("ant");
     await assert.rejects(within(started, "the refusal", DEADLINE_MS), {
@@ -342,12 +342,12 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     });
     say(bee, "t", "hello");
     assert.deepEqual(await ant.told.upTo("t hello"), ["t hello"]);
-    // Once that one is gone, the name is free.
+    // Once that node is gone, the name is free.
     await ant.adapter.stop();
     await start("ant");
   });
 
-  it("lets one of two in that start at once with one name", async () => {
+  it("starts one of two nodes that start with the same name at the same time", async () => {
     const outcomes = await within(
       Promise.allSettled([
         begin("ant", {}, { claimMs: 2_000 }).started,
@@ -359,14 +359,14 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
   });
 
-  it("starts where a connection of its name is left over, and nobody behind it", async () => {
+  it("starts if a dead connection with its name is left on the server", async () => {
     await redis.withClient(async (client) => {
       await client.subscribe("simurgh:node:test:ant", () => {});
       await start("ant", {}, { claimMs: 50 });
     });
   });
 
-  it("reports another node of its name that came while neither could know", async () => {
+  it("reports another node with its name that started while neither could know", async () => {
     const ant = await start("ant", {}, { keepaliveMs: 50 });
     await redis.kill();
     const other = begin("ant", {}, { keepaliveMs: 50 });
@@ -378,7 +378,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     }
   });
 
-  it("leaves alone what no node of this version sent, says so once, and goes on", async () => {
+  it("ignores messages from other senders and versions, reports that once, and goes on", async () => {
     const [ant, bee] = [await start("ant"), await start("bee")];
     await redis.withClient(async (client) => {
       await client.publish("simurgh:all:test", "no parcel");
@@ -398,7 +398,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await bee.told.upTo("t 99");
   });
 
-  it("stops at once while there is no server, and while one does not answer", async () => {
+  it("stops at once while the server is down, and while it does not answer", async () => {
     const ant = await start("ant", {}, { stopMs: 50 });
     redis.freeze();
     say(ant, "t", "never taken");

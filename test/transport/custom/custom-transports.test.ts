@@ -1,7 +1,7 @@
 /**
- * Transports of a user's own: what they are given, what they may do, and what ends their clients.
+ * Custom transports: what they get, what they may do, and what ends their clients.
  *
- * Runs on: the test's thread; the shard is whole, and the transport is the test.
+ * Runs on: the test's thread, with a whole shard; the test is the transport.
  */
 
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ const JOIN = '["1","1","room:1","phx_join",{}]';
 const OK = '{"status":"ok","response":{}}';
 const JOINED = `["1","1","room:1","phx_reply",${OK}]`;
 
-/** A client that records, and takes as much as the test says. */
+/** A client that records what it gets; the test sets how many bytes are unsent. */
 class RecordingClient implements TransportClient {
   frames: string[] = [];
   closes: string[] = [];
@@ -155,8 +155,8 @@ function refused(callbacks: object, message: string): void {
   });
 }
 
-describe("a transport of the user's own", () => {
-  it("brings clients to sockets by their paths, with what it knows of them", async () => {
+describe("a custom transport", () => {
+  it("connects clients to sockets by path, with what it knows about them", async () => {
     const { host } = await serving();
     requests.length = 0;
     const connectInfo = { peerData: { address: "a modem" }, line: 7 };
@@ -170,7 +170,7 @@ describe("a transport of the user's own", () => {
     assert.equal(request.context, host.context);
   });
 
-  it("is told who is refused, and why, and that connect threw", async () => {
+  it("is told whether a client was refused, and why, or that connect threw", async () => {
     const { host } = await serving();
     const asked = (params: Record<string, string>) =>
       host.connect({ path: "/socket", params: { vsn: "2.0.0", ...params } });
@@ -185,7 +185,7 @@ describe("a transport of the user's own", () => {
     });
   });
 
-  it("carries frames both ways, of text and of bytes, which are its client's own", async () => {
+  it("carries text and bytes in both directions", async () => {
     const world = await serving();
     const client = new RecordingClient();
     const connection = await joined(world, client);
@@ -201,7 +201,7 @@ describe("a transport of the user's own", () => {
     assert.equal(world.shard.counter("framesOut"), 3);
   });
 
-  it("gets broadcasts as text, also what all others get and the sender does not", async () => {
+  it("gets broadcasts as text or bytes, except its own broadcastFrom", async () => {
     const world = await serving();
     const [one, two] = [new RecordingClient(), new RecordingClient()];
     const connection = await joined(world, one);
@@ -215,7 +215,7 @@ describe("a transport of the user's own", () => {
     assert.deepEqual(one.taken(), [`hex ${bytes}`]);
   });
 
-  it("may keep bytes that it was given", async () => {
+  it("may keep the bytes that it is given", async () => {
     const world = await serving();
     const kept: (string | Uint8Array)[] = [];
     const client = new RecordingClient();
@@ -228,7 +228,7 @@ describe("a transport of the user's own", () => {
     assert.deepEqual(texts, ["one", "two"]);
   });
 
-  it("has connections that are counted, listed, and numbered with all others", async () => {
+  it("has connections that are counted, listed and numbered like all others", async () => {
     const { shard, open } = await serving();
     const [one, two] = [
       await open(new RecordingClient(), { user: "ann" }),
@@ -243,7 +243,7 @@ describe("a transport of the user's own", () => {
     assert.equal(shard.counter("connections"), 1);
   });
 
-  it("may open a connection once, and late", async () => {
+  it("may open a connection once, at any later time", async () => {
     const { host } = await serving();
     const decision = await host.connect({ path: "/socket", params: { vsn: "2.0.0" } });
     assert.ok(decision.result === "ok");
@@ -253,7 +253,7 @@ describe("a transport of the user's own", () => {
     assert.throws(() => decision.open(new RecordingClient()), { code: "SIM_ERR_OPTION_INVALID" });
   });
 
-  it("is told of the server's end of a connection, and tells of the client's", async () => {
+  it("learns that the server ended a connection, and reports that the client did", async () => {
     const world = await serving();
     const client = new RecordingClient();
     const connection = await world.open(client, { user: "ann" });
@@ -272,14 +272,14 @@ describe("a transport of the user's own", () => {
     assert.equal(world.shard.counter("channels"), 0);
   });
 
-  it("closes with 1011 what sends nonsense", async () => {
+  it("closes a connection with 1011 if its client sends nonsense", async () => {
     const { open } = await serving();
     const client = new RecordingClient();
     (await open(client)).receive("nonsense");
     assert.deepEqual(client.closes, ["1011"]);
   });
 
-  it("loses the client for which its own code throws, and no other", async () => {
+  it("loses a client if its own code throws for it, and no other", async () => {
     const world = await serving();
     const broken = new RecordingClient();
     const other = new RecordingClient();
@@ -298,13 +298,13 @@ describe("a transport of the user's own", () => {
     assert.deepEqual([fields["transport"], fields["err"]], ["test line", new Error("line cut")]);
   });
 
-  it("has a client cut that takes too little, where it says what waits", async () => {
+  it("has a slow client cut if it reports unsent bytes", async () => {
     const world = await serving({}, { maxBackpressureBytes: 16_384, slowClientMs: 1 });
     const slow = new RecordingClient();
     const quick = new RecordingClient();
     const connection = await joined(world, slow);
     await joined(world, quick);
-    // So much at once that it is given no time.
+    // Above eight times the limit, so it is cut at once.
     slow.bufferedBytes = 16_384 * 8 + 1;
     connection.receive('["1","2","room:1","shout",{}]');
     assert.deepEqual(await slow.closed(), ["1006"]);
@@ -312,7 +312,7 @@ describe("a transport of the user's own", () => {
     assert.equal(quick.closes.length, 0);
   });
 
-  it("has broadcasts wait for a client without room, where the channel lets them", async () => {
+  it("has broadcasts wait for a client without room if the channel allows it", async () => {
     const world = await serving();
     const client = new RecordingClient();
     const connection = await joined(world, client, "latest:1");
@@ -326,7 +326,7 @@ describe("a transport of the user's own", () => {
     assert.deepEqual(client.taken(), ['[null,null,"latest:1","said",{"n":3}]']);
   });
 
-  it("answers HTTP requests, and is given the shard's context", async () => {
+  it("answers HTTP requests, and gets the shard's context", async () => {
     const world = await serving();
     world.host.route("POST /line/:id", async (request, context) => {
       const body = Buffer.from(await request.body()).toString();
@@ -344,7 +344,7 @@ describe("a transport of the user's own", () => {
     assert.throws(() => world.host.route("/line", () => ({ status: 200 })), { code });
   });
 
-  it("has an HTTP request to connect go through the mount's handshake", async () => {
+  it("applies the mount's handshake to an HTTP request to connect", async () => {
     const connectInfo = ["userAgent", "uri"] as const;
     const channels = { "room:*": room };
     const { shard, host } = await serving(
@@ -381,7 +381,7 @@ describe("a transport of the user's own", () => {
     assert.equal(requests.length, 1);
   });
 
-  it("cannot pass another thing for an HTTP request", async () => {
+  it("cannot pass anything else as an HTTP request", async () => {
     const { host } = await serving();
     const http = { method: "GET", path: "/" } as RouteRequest;
     await assert.rejects(host.connect({ path: "/socket", http }), {
@@ -390,7 +390,7 @@ describe("a transport of the user's own", () => {
     });
   });
 
-  it("is stopped as the shard drains, and its clients are told to come back", async () => {
+  it("is stopped when the shard drains, and its clients are told to reconnect", async () => {
     const stopped = new Deferred<void>();
     let stops = 0;
     const world = await serving({
@@ -416,7 +416,7 @@ describe("a transport of the user's own", () => {
     assert.equal(stops, 1);
   });
 
-  it("holds up no drain by a stop that throws, or never settles", async () => {
+  it("does not delay a drain by a stop that throws or never settles", async () => {
     for (const stop of [
       (): void => {
         throw new Error("boom");
@@ -429,7 +429,7 @@ describe("a transport of the user's own", () => {
     }
   });
 
-  it("is stopped, and its clients told, where the shard is closed at once", async () => {
+  it("is stopped, and its clients are told, if the shard is closed at once", async () => {
     let stops = 0;
     const world = await serving({
       stop() {
@@ -444,7 +444,7 @@ describe("a transport of the user's own", () => {
     assert.equal(stops, 1);
   });
 
-  it("fails the start of its shard by what its own start throws", async () => {
+  it("fails the start of its shard if its own start throws", async () => {
     const failing = serving({ start: () => Promise.reject(new Error("no modem")) });
     await assert.rejects(failing, { message: "no modem" });
   });
@@ -466,8 +466,8 @@ describe("a transport of the user's own", () => {
     assert.deepEqual(order, ["endpoint", "start one", "start two", "stop one", "stop two"]);
   });
 
-  it("wants a name of its own, and functions", () => {
-    const names = "name must be a string other than websocket and longpoll";
+  it("needs a name of its own, and functions", () => {
+    const names = "name must be a non-empty string other than websocket and longpoll";
     refused({ start }, `${names}, got undefined`);
     refused({ start, name: "" }, `${names}, got ""`);
     refused({ start, name: "longpoll" }, `${names}, got "longpoll"`);

@@ -1,5 +1,5 @@
 /**
- * Says that it is ready, waits for the end of its input, makes the copy, prints its path.
+ * Reports that it is ready, waits for the end of its input, makes the copy, and prints its path.
  *
  * Runs on: the main thread of one of several processes that do so at once.
  */

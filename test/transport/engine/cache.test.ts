@@ -53,7 +53,7 @@ function makeWorld(): World {
   return { source, folders };
 }
 
-/** As `makeWorld`, with a package folder that cannot have a cache, not even by root. */
+/** Like `makeWorld`, but not even root can create a cache in the package folder. */
 function makeReadOnlyWorld(): World {
   const world = makeWorld();
   writeFileSync(join(world.folders.package, ".cache"), "a file, not a folder");
@@ -78,7 +78,7 @@ function refusedFolder({ source, folders }: World, got: RegExp): void {
   );
 }
 
-/** Starts a process that makes a copy when it is told to begin. */
+/** Starts a process that makes a copy when it is told to. */
 function startMaker({ source, folders }: World): {
   readonly ready: Promise<unknown>;
   readonly begin: () => void;
@@ -102,7 +102,7 @@ function startMaker({ source, folders }: World): {
 }
 
 describe("relabelledCopy", () => {
-  it("keeps a copy for this user alone in the package's cache folder", () => {
+  it("keeps a copy in the package's cache folder, for this user alone", () => {
     const { source, folders } = makeWorld();
     const copy = relabelledCopy(source, folders);
 
@@ -114,7 +114,7 @@ describe("relabelledCopy", () => {
     assert.deepEqual(readdirSync(folders.temporary), []);
   });
 
-  it("leaves a copy that is right where it is", () => {
+  it("leaves a correct copy as it is", () => {
     const { source, folders } = makeWorld();
     const before = statSync(relabelledCopy(source, folders));
     const again = statSync(relabelledCopy(source, folders));
@@ -123,7 +123,7 @@ describe("relabelledCopy", () => {
     assert.equal(again.mtimeMs, before.mtimeMs);
   });
 
-  it("replaces a damaged copy, and leaves the old file to whoever has it open", () => {
+  it("replaces a damaged copy, and leaves the old file to processes that have it open", () => {
     const { source, folders } = makeWorld();
     const copy = relabelledCopy(source, folders);
     writeFileSync(copy, "damaged");
@@ -136,7 +136,7 @@ describe("relabelledCopy", () => {
     closeSync(handle);
   });
 
-  it("gives another binary a copy of its own", () => {
+  it("makes a separate copy of another binary", () => {
     const { source, folders } = makeWorld();
     const first = relabelledCopy(source, folders);
     copyFileSync(join(ENGINE_FOLDER, "uws_linux_arm64_115.node"), source);
@@ -145,7 +145,7 @@ describe("relabelledCopy", () => {
     assert.ok(readFileSync(first).equals(WANTED));
   });
 
-  it("keeps it in a private temporary folder where the package cannot be written", () => {
+  it("keeps the copy in a private temporary folder if the package is not writable", () => {
     const { source, folders } = makeReadOnlyWorld();
     const copy = relabelledCopy(source, folders);
 
@@ -175,7 +175,7 @@ describe("relabelledCopy", () => {
     assert.deepEqual(readdirSync(elsewhere), []);
   });
 
-  it("says what stood in the way of both folders", () => {
+  it("reports the problems of both folders", () => {
     const world = makeReadOnlyWorld();
     rmSync(world.folders.temporary, { recursive: true });
     writeFileSync(world.folders.temporary, "a file, not a folder");
@@ -183,7 +183,7 @@ describe("relabelledCopy", () => {
     refusedFolder(world, /must be writable, got .*\.cache.* and .*temporary/);
   });
 
-  it("has one whole copy after four processes made it at once", async () => {
+  it("leaves one complete copy after four processes made it at once", async () => {
     const { source, folders } = makeWorld();
     const makers = Array.from({ length: 4 }, () => startMaker({ source, folders }));
     await within(Promise.all(makers.map(({ ready }) => ready)), "four processes");

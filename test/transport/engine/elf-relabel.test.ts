@@ -19,7 +19,7 @@ const SOURCE = readFileSync(join(FOLDER, "uws_linux_x64_115.node"));
 
 const nameOf = ({ name, version }: ElfSymbol): string => `${name}@${version}`;
 
-/** The source with some bytes changed, as 8-bit values from an offset. */
+/** Returns the source with some bytes changed, from an offset on. */
 function withBytes(offset: number, ...values: number[]): Uint8Array {
   const bytes = Uint8Array.from(SOURCE);
   bytes.set(values, offset);
@@ -40,7 +40,7 @@ function refused(bytes: Uint8Array, got: RegExp): void {
 
 describe("relabelElf", () => {
   for (const { file, base, renamed } of BINARIES) {
-    it(`asks for the old names in ${file}, and for all else as before`, () => {
+    it(`requires the old names in ${file}, and everything else as before`, () => {
       const source = readFileSync(join(FOLDER, file));
       const before = readSymbols(source);
       const after = readSymbols(relabelElf(source));
@@ -59,7 +59,7 @@ describe("relabelElf", () => {
     });
   }
 
-  it("leaves its source as it was, and changes nothing twice", () => {
+  it("does not change its source, and is idempotent", () => {
     const source = Uint8Array.from(SOURCE);
     const once = relabelElf(source);
 
@@ -67,7 +67,7 @@ describe("relabelElf", () => {
     assert.ok(Buffer.from(once).equals(relabelElf(once)));
   });
 
-  it("refuses what is no shared object for 64-bit Linux", () => {
+  it("refuses anything but a shared object for 64-bit Linux", () => {
     refused(new Uint8Array(0), /hold 58 bytes at 0, got a file of 0 bytes/);
     refused(new TextEncoder().encode("x".repeat(100)), /be an ELF file/);
     refused(withBytes(4, 1), /be of 64 bits/);
@@ -76,7 +76,7 @@ describe("relabelElf", () => {
     refused(withBytes(18, 243), /be for x64 or arm64, got machine 243/);
   });
 
-  it("refuses a file that is cut short anywhere in what the loader maps", () => {
+  it("refuses a file truncated anywhere in what the loader maps", () => {
     const { mappedBytes: end, neededOffset } = readSymbols(SOURCE);
     for (const length of [1, 57, 58, 64, 600, 4096, neededOffset + 8, end >> 1, end - 1]) {
       refused(SOURCE.subarray(0, length), /must hold \d+ bytes at \d+, got a file of/);
@@ -88,7 +88,7 @@ describe("relabelElf", () => {
     refused(withBytes(at + 14, "X".charCodeAt(0)), /got __isoc23_strtoX/);
   });
 
-  it("refuses a binary that does not ask for 2.38, or has no base version", () => {
+  it("refuses a binary that does not require 2.38, or has no base version", () => {
     const { stringsOffset } = readSymbols(SOURCE);
     const missing = SOURCE.indexOf("GLIBC_2.38\0", stringsOffset);
     refused(withBytes(missing + 9, "7".charCodeAt(0)), /require GLIBC_2.38, got one that does not/);
@@ -96,7 +96,7 @@ describe("relabelElf", () => {
     refused(withBytes(base + 10, "6".charCodeAt(0)), /require GLIBC_2.2.5, got one that does not/);
   });
 
-  it("refuses tables that point out of the file or never end", () => {
+  it("refuses tables that point outside the file or never end", () => {
     const { hashOffset, neededOffset, dynamicOffset, dynamicBytes } = readSymbols(SOURCE);
     refused(withBytes(hashOffset + 4, 255, 255, 255, 127), /must/);
     refused(withBytes(neededOffset + 8, 255, 255, 255, 255), /must hold/);
@@ -107,7 +107,7 @@ describe("relabelElf", () => {
     refused(endless, /end its dynamic table/);
   });
 
-  it("answers bytes changed at random with a copy or a refusal, nothing else", () => {
+  it("returns a copy of randomly changed bytes or refuses them, nothing else", () => {
     const { hashOffset, neededOffset, dynamicOffset } = readSymbols(SOURCE);
     const bytes = Uint8Array.from(SOURCE);
     let refusals = 0;

@@ -1,7 +1,7 @@
 /**
- * Loads the engine with a header limit and prints the status of requests below and above.
+ * Loads the engine with a header limit, and prints the status of requests below and above it.
  *
- * Runs on: the main thread of a process of its own, since the limit holds for a process.
+ * Runs on: the main thread of its own process, since the limit is one for the process.
  */
 
 import { once } from "node:events";

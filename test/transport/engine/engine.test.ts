@@ -27,7 +27,7 @@ after(() => {
   rmSync(ROOT, { recursive: true });
 });
 
-/** A site on glibc 2.36 with a binary for x64, and the names that were loaded from it. */
+/** A site on glibc 2.36 with a binary for x64, and the names that are loaded from it. */
 function makeSite(
   answer: (name: string) => unknown,
   changes: Partial<EngineSite> = {},
@@ -74,7 +74,7 @@ function refused(site: EngineSite, message: RegExp): void {
   );
 }
 
-/** Asks an echo server for an HTTP answer and for an echo. */
+/** Sends an HTTP request and a WebSocket message to an echo server. */
 async function askEcho(port: number): Promise<readonly [string, string]> {
   const response = await fetch(`http://127.0.0.1:${port}/hello`);
   const hello = await response.text();
@@ -94,7 +94,7 @@ async function headersSeen(...argv: string[]): Promise<unknown> {
 }
 
 describe("loadEngine", () => {
-  it("gives an engine that serves HTTP and WebSocket, the same at each call", async () => {
+  it("returns an engine that serves HTTP and WebSocket, the same at each call", async () => {
     assert.equal(loadEngine(), loadEngine());
     const echo = startEcho();
     assert.deepEqual(await askEcho(echo.port), ["hello", "over the wire"]);
@@ -122,7 +122,7 @@ describe("loadEngine", () => {
     );
   });
 
-  it("loads in a worker thread before main has", async () => {
+  it("loads in a worker thread before main", async () => {
     const file = fileURLToPath(new URL("./engine.worker.js", import.meta.url));
     const script = `
       const { Worker } = require("node:worker_threads");
@@ -148,7 +148,7 @@ describe("loadEngine", () => {
 });
 
 describe("openEngine", () => {
-  it("takes the package as it is where that loads", () => {
+  it("uses the package as it is if it loads", () => {
     const site = makeSite(() => ENGINE);
 
     assert.deepEqual(openEngine(site), { engine: ENGINE, copyFile: undefined });
@@ -156,7 +156,7 @@ describe("openEngine", () => {
     assert.equal(existsSync(join(site.packageFolder, ".cache")), false);
   });
 
-  it("takes a relabelled copy where GLIBC_2.38 is missing", () => {
+  it("uses a relabelled copy if GLIBC_2.38 is missing", () => {
     const site = makeSite(loadsOnlyCopies);
     const { engine, copyFile } = openEngine(site);
 
@@ -165,7 +165,7 @@ describe("openEngine", () => {
     assert.deepEqual(site.names, ["uWebSockets.js", copyFile]);
   });
 
-  it("takes a copy among the temporary files where the package is read-only", () => {
+  it("uses a copy among the temporary files if the package is read-only", () => {
     const site = makeSite(loadsOnlyCopies);
     writeFileSync(join(site.packageFolder, ".cache"), "a file, not a folder");
     const { copyFile } = openEngine(site);
@@ -173,7 +173,7 @@ describe("openEngine", () => {
     assert.equal(dirname(dirname(copyFile ?? "")), site.temporaryFolder);
   });
 
-  it("takes the copy that is known of at once, and makes it again when it has gone", () => {
+  it("uses the known copy at once, and makes it again if it is gone", () => {
     const first = makeSite(loadsOnlyCopies);
     const { copyFile } = openEngine(first);
     assert.ok(copyFile !== undefined);
@@ -191,7 +191,7 @@ describe("openEngine", () => {
     assert.deepEqual(gone.names, [copyFile, "uWebSockets.js", copyFile]);
   });
 
-  it("makes no copy for any other error, and says what works", () => {
+  it("makes no copy for any other error, and reports what works", () => {
     const musl = makeSite(() => {
       throw new Error("Error loading shared library ld-linux-x86-64.so.2");
     });
@@ -202,7 +202,7 @@ describe("openEngine", () => {
     assert.deepEqual(readdirSync(musl.packageFolder).includes(".cache"), false);
   });
 
-  it("says so where Node.js, the system or the C library has no binary", () => {
+  it("reports that there is no binary for the Node.js version, the system or the C library", () => {
     const site = makeSite(() => {
       throw new Error("Cannot find module");
     });
@@ -215,13 +215,13 @@ describe("openEngine", () => {
     refused({ ...site, platform: older }, /got linux x64.*glibc 2\.9; use a newer system/);
   });
 
-  it("says so where the package is not installed, or is another one", () => {
+  it("reports that the package is not installed, or is a different package", () => {
     const site = makeSite(() => ({ notTheEngine: true }));
     refused(site, /see the cause.*\(TypeError: uWebSockets\.js must export App/);
     refused({ ...site, packageFolder: join(ROOT, "none") }, /must be installed.*run npm ci/);
   });
 
-  it("says so where the copy does not load either", () => {
+  it("reports that the copy does not load either", () => {
     const site = makeSite((name) => {
       throw new Error(name === "uWebSockets.js" ? OLD_GLIBC : "failed to map segment");
     });

@@ -9,7 +9,7 @@ import { headWith } from "../../support/head.ts";
 const HEADER = "sec-websocket-protocol";
 const PREFIX = "base64url.bearer.phx.";
 
-/** Takes the token of an offer; the offer that is left is the second. */
+/** Takes the token from an offer; returns it and the remaining offer. */
 function taken(...offers: readonly string[]): readonly [string | null, string[]] | undefined {
   const headers = offers.map((offer) => [HEADER, offer] as const);
   const result = tryTakeAuthToken(headWith(["host", "x"], ...headers, ["upgrade", "y"]));
@@ -19,13 +19,13 @@ function taken(...offers: readonly string[]): readonly [string | null, string[]]
   return [result.token, left];
 }
 
-/** As the official client makes it. */
+/** Encodes a token as the official client does. */
 function encoded(token: string): string {
   return btoa(token).replaceAll("=", "");
 }
 
 describe("an auth token", () => {
-  it("is taken out of the subprotocols, which may be none without it", () => {
+  it("is removed from the subprotocols, even if it is the only one", () => {
     const entry = PREFIX + encoded("s3cret");
     assert.deepEqual(taken(`phoenix, ${entry}`), ["s3cret", ["phoenix"]]);
     assert.deepEqual(taken(`${entry},a , b`), ["s3cret", ["a, b"]]);
@@ -33,7 +33,7 @@ describe("an auth token", () => {
     assert.deepEqual(taken(PREFIX), ["", []]);
   });
 
-  it("is none where there is none, or several; the offer is left as it is", () => {
+  it("is null if there is none, or more than one; the offer stays as it is", () => {
     assert.deepEqual(taken(), [null, []]);
     assert.deepEqual(taken("phoenix"), [null, ["phoenix"]]);
     const two = `${PREFIX}YQ, ${PREFIX}Yg, phoenix`;
@@ -41,7 +41,7 @@ describe("an auth token", () => {
     assert.deepEqual(taken(`${PREFIX.toUpperCase()}YQ`), [null, [`${PREFIX.toUpperCase()}YQ`]]);
   });
 
-  it("may be of either alphabet of base64, with padding or without", () => {
+  it("may use either base64 alphabet, with or without padding", () => {
     const text = "??>>~~";
     const standard = btoa(text);
     assert.match(standard, /[+/]/);
@@ -52,14 +52,14 @@ describe("an auth token", () => {
     assert.deepEqual(taken(`${PREFIX}YQ==`), ["a", []]);
   });
 
-  it("that is no base64 is a fault", () => {
+  it("is invalid if it is not base64", () => {
     for (const wrong of ["!", "a b", "YQ=a", "YQ===", "Y", "YWJjZ", "é"]) {
       const offered = taken(PREFIX + wrong);
       assert.equal(offered, undefined, wrong);
     }
   });
 
-  it("has the text that the client gave, ASCII and beyond", () => {
+  it("is the client's text, ASCII or not", () => {
     assert.deepEqual(taken(PREFIX + encoded("é")), ["é", []]);
     assert.deepEqual(taken(PREFIX + Buffer.from("🙂").toString("base64url")), ["🙂", []]);
     const texts = fc.string({ unit: "binary-ascii" });
@@ -70,11 +70,11 @@ describe("an auth token", () => {
     );
   });
 
-  it("is looked for in the first header of its name, as Phoenix does", () => {
+  it("is read from the first header with its name, as in Phoenix", () => {
     assert.deepEqual(taken("phoenix", `${PREFIX}YQ`), [null, ["phoenix", `${PREFIX}YQ`]]);
   });
 
-  it("of any offer throws nothing", () => {
+  it("never throws, whatever the offer", () => {
     fc.assert(
       fc.property(fc.string(), fc.boolean(), (text, isPrefixed) => {
         taken(isPrefixed ? PREFIX + text : text);

@@ -57,7 +57,7 @@ function refused(asked: unknown, message: RegExp | string): void {
 }
 
 describe("connect info", () => {
-  it("has each kind as it is asked for", () => {
+  it("contains each kind that is requested", () => {
     const kinds: Record<string, unknown> = {
       peerData: { address: "127.0.0.1" },
       traceContextHeaders: [
@@ -86,13 +86,13 @@ describe("connect info", () => {
     assert.deepEqual(collected(Object.keys(kinds) as "uri"[]), kinds);
   });
 
-  it("has nothing that is not asked for, and is one object then", () => {
+  it("is one shared empty object if nothing is requested", () => {
     assert.deepEqual(collected([]), {});
     assert.equal(collected([]), collected([]));
     assert.ok(Object.isFrozen(collected([])));
   });
 
-  it("has empty lists and null where a client sends nothing", () => {
+  it("has empty lists and null for what a client does not send", () => {
     const bare = headWith();
     assert.deepEqual(collected(["userAgent", "xHeaders", "traceContextHeaders"], bare), {
       userAgent: null,
@@ -101,13 +101,13 @@ describe("connect info", () => {
     });
   });
 
-  it("has the port of http where the request names none", () => {
+  it("has the port of http if the request has none", () => {
     const { uri } = collected(["uri"], headWith(["host", "example.com"]));
     assert.deepEqual([uri?.host, uri?.port], ["example.com", 80]);
     assert.equal(collected(["uri"], headWith(["host", "[::1]:81"])).uri?.host, "::1");
   });
 
-  it("has the session, and pairs as they are", () => {
+  it("contains the session, and other values unchanged", () => {
     const own = { any: "thing" };
     const session = { key: PLUG_COOKIE_NAME, signingSalt: PLUG_SALT };
     const info = collected(["userAgent", { session, own }, { number: 7 }]);
@@ -120,19 +120,19 @@ describe("connect info", () => {
     assert.equal(info["own"], own);
   });
 
-  it("never has cookies and other headers", () => {
+  it("never contains cookies or other headers", () => {
     const all = ["peerData", "xHeaders", "uri", "secWebsocketHeaders", "userAgent"] as const;
     const text = JSON.stringify(collected(all));
     assert.ok(!text.includes(PLUG_COOKIE) && !text.includes("secret"));
   });
 
-  it("has a null session where the store throws, which is logged", () => {
+  it("has a null session if the store throws, which is logged", () => {
     const request: ConnectInfoRequest = [{ session: { key: PLUG_COOKIE_NAME, store: broken } }];
     assert.deepEqual(collected(request), { session: null });
     assert.deepEqual(log.splice(0), ["the session store threw: connect gets no session"]);
   });
 
-  it("wants of a head only what it needs", () => {
+  it("wants only the parts of a head that it needs", () => {
     assert.deepEqual(wantsOf([]), [[], [], false]);
     assert.deepEqual(wantsOf(["authToken", { own: 1 }]), [[], [], false]);
     assert.deepEqual(wantsOf(["peerData"]), [[], [], true]);
@@ -147,7 +147,7 @@ describe("connect info", () => {
     assert.deepEqual(wantsOf([{ session }]), [["cookie"], [], false]);
   });
 
-  it("is of kinds that there are, and pairs of other names", () => {
+  it("refuses unknown kinds, and kinds as keys of objects", () => {
     refused("uri", "connectInfo of /s must be a list, got string");
     refused({ session: 1 }, "connectInfo of /s must be a list, got object");
     refused(["peer_data"], /^connectInfo of \/s must be a list of peerData, .*, got "peer_data"$/);

@@ -18,7 +18,7 @@ const SOURCE = { key: PLUG_COOKIE_NAME, signingSalt: PLUG_SALT };
 const PROVEN = { _csrf_token: PLUG_CSRF_TOKEN };
 const COOKIE = `${PLUG_COOKIE_NAME}=${PLUG_COOKIE}`;
 
-/** Reads the session of a request with this `Cookie` header. */
+/** Reads the session of a request with a `Cookie` header. */
 function read(
   cookie: string | undefined,
   params: object = PROVEN,
@@ -35,11 +35,11 @@ function refused(source: unknown, code: string, message: RegExp): void {
 }
 
 describe("a session", () => {
-  it("is that of the cookie, with the page's CSRF token", () => {
+  it("is read from the cookie, with the page's CSRF token", () => {
     assert.deepEqual(read(COOKIE), PLUG_SESSION);
   });
 
-  it("is found among other cookies: the first of its name", () => {
+  it("is found among other cookies; the first one with its name counts", () => {
     assert.deepEqual(read(`a=1; ${COOKIE}; b=${PLUG_COOKIE_NAME}=x`), PLUG_SESSION);
     assert.deepEqual(read(`a;;=;  ${COOKIE}  `), PLUG_SESSION);
     assert.deepEqual(read(`${COOKIE}; ${PLUG_COOKIE_NAME}=other`), PLUG_SESSION);
@@ -47,7 +47,7 @@ describe("a session", () => {
     assert.equal(read(`x${COOKIE}`), null);
   });
 
-  it("is null without a cookie, and with one that is not the application's", () => {
+  it("is null without a cookie, or with one that is not the application's", () => {
     for (const cookie of [undefined, "", "a=1", PLUG_COOKIE_NAME, `${PLUG_COOKIE_NAME}=`]) {
       assert.equal(read(cookie), null);
     }
@@ -56,7 +56,7 @@ describe("a session", () => {
     assert.equal(read(COOKIE, PROVEN, { source: { ...SOURCE, signingSalt: "other" } }), null);
   });
 
-  it("is null without the token: the browser sends the cookie for any page", () => {
+  it("is null without the token, because the browser sends the cookie for any page", () => {
     for (const params of [
       {},
       { _csrf_token: "" },
@@ -72,16 +72,16 @@ describe("a session", () => {
     assert.equal(read(COOKIE, PROVEN, { source: inherited }), null);
   });
 
-  it("needs no token where checkCsrf is off", () => {
+  it("needs no token if checkCsrf is off", () => {
     assert.deepEqual(read(COOKIE, {}, { checkCsrf: false }), PLUG_SESSION);
   });
 
-  it("may be of an application with another secret than the server's", () => {
+  it("may belong to an application whose secret is not the server's", () => {
     const source = { ...SOURCE, secretKeyBase: PLUG_SECRET };
     assert.deepEqual(read(COOKIE, PROVEN, { source, secretKeyBase: "x".repeat(64) }), PLUG_SESSION);
   });
 
-  it("may be kept elsewhere: then a function finds it", () => {
+  it("may be in a store, which a function reads", () => {
     const kept: Session = { csrf: PLUG_STATE, user: "ann" };
     const store = (cookie: string): Session | null => (cookie === "42" ? kept : null);
     const source = { key: "sid", csrfTokenKey: "csrf", store };
@@ -90,7 +90,7 @@ describe("a session", () => {
     assert.equal(read("sid=43", PROVEN, { source }), null);
   });
 
-  it("of a function that gives none of the two throws", () => {
+  it("throws if the store returns neither an object nor null", () => {
     for (const [result, got] of [
       [undefined, "undefined"],
       ["x", "string"],
@@ -104,7 +104,7 @@ describe("a session", () => {
     }
   });
 
-  it("is defined by what it can be read with", () => {
+  it("refuses invalid options when it is defined", () => {
     const definition = "SIM_ERR_DEFINITION_INVALID";
     refused({ signingSalt: "x" }, definition, /must have the cookie's name as key, got undefined$/);
     refused(null, definition, /must have the cookie's name as key, got undefined$/);

@@ -18,7 +18,7 @@ function random(): string {
 }
 
 describe("a CSRF token", () => {
-  it("is valid for the state that it was made of, under any mask", () => {
+  it("is valid for the state that it was made from, with any mask", () => {
     assert.equal(isCsrfTokenValid(PLUG_STATE, PLUG_CSRF_TOKEN), true);
     for (let n = 0; n < 50; n += 1) {
       const state = random();
@@ -35,7 +35,7 @@ describe("a CSRF token", () => {
     }
   });
 
-  it("is invalid where it, or the state, is something else", () => {
+  it("is invalid if it or the state is anything else", () => {
     const others = [
       undefined,
       null,
@@ -58,7 +58,7 @@ describe("a CSRF token", () => {
     ]) {
       assert.equal(isCsrfTokenValid(other, PLUG_CSRF_TOKEN), false);
     }
-    // 24 bytes, and 24 characters, that are not the other.
+    // 24 bytes that are not 24 characters, and the other way round.
     assert.equal(isCsrfTokenValid("é".repeat(12), PLUG_CSRF_TOKEN), false);
     assert.equal(isCsrfTokenValid("é".repeat(24), PLUG_CSRF_TOKEN), false);
     assert.equal(
@@ -68,7 +68,7 @@ describe("a CSRF token", () => {
     assert.equal(isCsrfTokenValid(PLUG_STATE, `+/${PLUG_CSRF_TOKEN.slice(2)}`), false);
   });
 
-  it("of any text throws nothing", () => {
+  it("never throws, whatever the text", () => {
     const texts = fc.string({ unit: "binary", maxLength: 60 });
     fc.assert(
       fc.property(texts, texts, (state, token) => {

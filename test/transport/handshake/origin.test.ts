@@ -11,7 +11,7 @@ function policy(given: CheckOrigin, urlHost: string | null = "localhost"): Origi
   return new OriginPolicy("checkOrigin of /socket", given, urlHost);
 }
 
-/** Tells whether a page of this origin may connect to this host. */
+/** Reports whether a page of an origin may connect to a host. */
 function allows(checked: OriginPolicy, origin: string, host = "localhost:4000"): boolean {
   return checked.allows(headWith(["host", host], ["origin", origin]));
 }
@@ -27,18 +27,18 @@ function refused(given: unknown, message: RegExp): void {
 const WITHOUT_HOST = ["null", "", "garbage", "file://", "file:///x", "http://", "localhost"];
 
 describe("checkOrigin", () => {
-  it("lets a request without an origin pass, whatever it is", () => {
+  it("accepts requests without an origin, in every form", () => {
     for (const given of [true, false, "conn", [], (): boolean => false] as const) {
       assert.equal(policy(given).allows(headWith(["host", "localhost"])), true);
     }
   });
 
-  it("false lets all pass, and looks at no header", () => {
+  it("accepts all requests and reads no header if it is false", () => {
     assertAll(policy(false), true, ["https://evil.com", ...WITHOUT_HOST]);
     assert.deepEqual(policy(false).headers, []);
   });
 
-  it("true compares the host alone with the endpoint's", () => {
+  it("compares only the host with the endpoint's if it is true", () => {
     const own = policy(true, "example.com");
     assertAll(own, true, ["https://example.com", "http://example.com:8080", "x://example.com"]);
     assertAll(own, false, [
@@ -55,12 +55,12 @@ describe("checkOrigin", () => {
     ]);
   });
 
-  it("true lets every host pass where the endpoint has none, but not what has no host", () => {
+  it("accepts any host if it is true and urlHost is null, but no origin without a host", () => {
     assertAll(policy(true, null), true, ["https://evil.com", "http://localhost:1"]);
     assertAll(policy(true, null), false, WITHOUT_HOST);
   });
 
-  it("of a list compares scheme and port where an entry has them", () => {
+  it("compares scheme and port if an entry of a list has them", () => {
     const listed = policy(["https://example.com", "//another.com:888", "http://third.com:8080"]);
     assertAll(listed, true, [
       "https://example.com",
@@ -84,7 +84,7 @@ describe("checkOrigin", () => {
     ]);
   });
 
-  it("of a list with a wildcard takes the host itself and all below it", () => {
+  it("accepts the host itself and all its subdomains for a wildcard", () => {
     const wild = policy(["//*.example.com", "https://*.secure.org:444"]);
     assertAll(wild, true, [
       "http://example.com",
@@ -104,11 +104,11 @@ describe("checkOrigin", () => {
     ]);
   });
 
-  it("of an empty list lets no page pass", () => {
+  it("accepts no page if the list is empty", () => {
     assertAll(policy([]), false, ["https://example.com", ...WITHOUT_HOST]);
   });
 
-  it("conn compares scheme, host and port with those of the request", () => {
+  it("compares scheme, host and port with those of the request if it is conn", () => {
     const own = policy("conn");
     assert.deepEqual(own.headers, ["origin", "host"]);
     const cases: readonly [origin: string, host: string, expected: boolean][] = [
@@ -131,7 +131,7 @@ describe("checkOrigin", () => {
     assert.equal(own.allows(headWith(["origin", "http://localhost"])), false);
   });
 
-  it("of a function asks it, also about what has no host", () => {
+  it("calls a function, also for an origin without a host", () => {
     const seen: Origin[] = [];
     const asked = policy((origin) => {
       seen.push(origin);
@@ -145,7 +145,7 @@ describe("checkOrigin", () => {
     ]);
   });
 
-  it("of a function that gives no boolean throws: a promise is no yes", () => {
+  it("throws if a function returns anything but a boolean, such as a promise", () => {
     for (const [result, got] of [
       [Promise.resolve(false), "object"],
       [undefined, "undefined"],
@@ -158,13 +158,13 @@ describe("checkOrigin", () => {
     }
   });
 
-  it("goes by the first of several origins", () => {
+  it("uses the first of several origins", () => {
     const head = headWith(["origin", "http://localhost"], ["origin", "http://evil.com"]);
     assert.equal(policy(true).allows(head), true);
     assert.equal(policy(true).allows({ ...head, headers: head.headers.toReversed() }), false);
   });
 
-  it("wants entries with a host, and a star only in front of one", () => {
+  it("refuses entries without a host, or with a star anywhere but in front of it", () => {
     const message = /^checkOrigin of \/socket must have entries with a host, as in .*, got (.*)$/;
     const wrong = [
       "example.com",
@@ -184,7 +184,7 @@ describe("checkOrigin", () => {
     }
   });
 
-  it("of any text throws nothing, and lets no foreign host pass", () => {
+  it("never throws, and accepts no foreign host, whatever the text", () => {
     const policies = [
       policy(true),
       policy("conn"),
@@ -198,7 +198,7 @@ describe("checkOrigin", () => {
     fc.assert(
       fc.property(texts, (text) => {
         const isAllowed = policies.some((each) => allows(each, text));
-        // What a browser would take for another host must not pass. It sends only what URL gives.
+        // A host that a browser would read differently must not pass. Browsers send hosts as URL returns them.
         if (!isAllowed || !URL.canParse(text) || new URL(text).origin !== text) return;
         assert.match(new URL(text).hostname, /^(?:.*\.)?localhost$/);
       }),

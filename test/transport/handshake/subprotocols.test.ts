@@ -9,7 +9,7 @@ import {
 const SERVED = ["v12.stomp", "chat"];
 
 describe("a subprotocol", () => {
-  it("is the first of ours that is offered, in any order and spacing", () => {
+  it("is the server's first choice among those offered, in any order and spacing", () => {
     for (const [offered, chosen] of [
       ["chat", "chat"],
       ["nope, chat, v12.stomp", "v12.stomp"],
@@ -20,19 +20,19 @@ describe("a subprotocol", () => {
     }
   });
 
-  it("that none of ours is has the request refused", () => {
+  it("is refused if none of those offered is served", () => {
     for (const offered of ["nope", "", ",", "Chat", "chat2", "chat v12.stomp"]) {
       assert.equal(chooseSubprotocol(offered, SERVED), undefined, offered);
     }
     assert.equal(chooseSubprotocol("chat", []), undefined);
   });
 
-  it("is none where none is offered, or none is served", () => {
+  it("is empty if none is offered, or the mount has none", () => {
     assert.equal(chooseSubprotocol(undefined, SERVED), "");
     assert.equal(chooseSubprotocol("chat", undefined), "");
   });
 
-  it("has a name that a header can have", () => {
+  it("must have a name that is valid in a header", () => {
     checkSubprotocols("subprotocols", []);
     checkSubprotocols("subprotocols", SERVED);
     for (const [given, got] of [

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 
 import { parseQuery } from "../../../src/transport/http/query.ts";
 
-/** Parses, and gives plain objects, which are easier to compare. */
+/** Parses a query into plain objects, which are easier to compare. */
 function parsed(query: string): unknown {
   const params = parseQuery(query);
   return params === undefined ? undefined : JSON.parse(JSON.stringify(params));
@@ -80,7 +80,7 @@ describe("a query string", () => {
     }
   });
 
-  it("gives back any parameters", () => {
+  it("round-trips any parameters", () => {
     const params = fc.dictionary(
       fc.string({ unit: "grapheme", minLength: 1 }),
       fc.string({ unit: "grapheme" }),
@@ -95,7 +95,7 @@ describe("a query string", () => {
     );
   });
 
-  it("never throws, and gives only strings, lists and objects without a prototype", () => {
+  it("never throws, and returns only strings, lists and objects without a prototype", () => {
     const alphabet = fc.constantFrom(
       "a",
       "[",

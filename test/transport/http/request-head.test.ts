@@ -20,7 +20,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
   ["x-a", "2"],
 ];
 
-/** Reads a head off an engine that counts how often it is asked for the peer's address. */
+/** Reads a head from an engine that counts how often the peer's address is read. */
 function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCalls: number } {
   let peerCalls = 0;
   const response = {
@@ -48,7 +48,7 @@ function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCall
 }
 
 describe("the head of a request", () => {
-  it("is kept as far as it is wanted", () => {
+  it("contains only the wanted parts", () => {
     const names = new Set(["host", "origin", "accept"]);
     const { head, peerCalls } = read({ names, prefixes: [], isPeerWanted: false });
     assert.deepEqual(head, {
@@ -68,13 +68,13 @@ describe("the head of a request", () => {
     assert.equal(prefixed.peerAddress, "127.0.0.1");
   });
 
-  it("is kept whole for routes", () => {
+  it("is complete for routes", () => {
     const { head } = read(WHOLE_HEAD);
     assert.deepEqual(head.headers, HEADERS);
     assert.equal(head.peerAddress, "127.0.0.1");
   });
 
-  it("tells an empty header from none, and the first from all", () => {
+  it("distinguishes an empty header from a missing one, and the first from all", () => {
     const head = headWith(...HEADERS);
     assert.equal(headerOf(head, "origin"), "");
     assert.equal(headerOf(head, "accept"), undefined);
@@ -83,7 +83,7 @@ describe("the head of a request", () => {
     assert.deepEqual(headersOf(head, "accept"), []);
   });
 
-  it("has lists whose entries are trimmed, and none of them empty", () => {
+  it("has lists with trimmed entries, none of them empty", () => {
     assert.deepEqual(listOf(" a,\tb ,, c"), ["a", "b", "c"]);
     assert.deepEqual(listOf(""), []);
   });

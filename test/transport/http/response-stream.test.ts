@@ -1,7 +1,7 @@
 /**
- * Responses in pieces, over real connections whose clients read when the test says so.
+ * Streamed responses, over real connections whose clients read when the test says so.
  *
- * Runs on: the test's thread, which is the shard's too.
+ * Runs on: the test's thread, which is also the shard's.
  */
 
 import assert from "node:assert/strict";
@@ -22,7 +22,7 @@ import { startShard } from "../../support/shard.ts";
 import type { TestShard } from "../../support/shard.ts";
 import { Deferred } from "../../support/world.ts";
 
-/** More than the system keeps for a connection of which nobody reads. */
+/** More than the system buffers for a connection that nobody reads from. */
 const FLOOD_BYTES = 24_000_000;
 
 const shards: TestShard[] = [];
@@ -35,11 +35,11 @@ interface Streaming {
   readonly request: RouteRequest;
   readonly out: ResponseStream;
   readonly asked: ClientRequest;
-  /** The response, from which nothing is read yet. */
+  /** The response, not read yet. */
   readonly response: () => Promise<IncomingMessage>;
 }
 
-/** Asks for a response in pieces. */
+/** Requests a streamed response. */
 async function streaming(
   listener: StreamListener = {},
   given: Partial<StreamedResponse> = {},
@@ -80,8 +80,8 @@ async function whole(response: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-describe("a response in pieces", () => {
-  it("is sent as it is written, text and bytes, and ends when it is ended", async () => {
+describe("a streamed response", () => {
+  it("is sent piece by piece, text and bytes, until it is ended", async () => {
     const headers = { "content-type": "text/event-stream" };
     const { out, response } = await streaming({}, { status: 203, headers });
     out.write("one ");
@@ -106,7 +106,7 @@ describe("a response in pieces", () => {
     assert.equal(await within(whole(await response()), "the end"), "");
   });
 
-  it("waits for a client that does not read, and tells when it has taken everything", async () => {
+  it("waits for a client that does not read, and reports when it has read everything", async () => {
     const drained = new Deferred<void>();
     let drains = 0;
     const { out, response } = await streaming({
@@ -124,7 +124,7 @@ describe("a response in pieces", () => {
     out.write(bytes);
     bytes.fill(0);
     out.write(piece);
-    // The engine keeps the first of them, and we those after it.
+    // The engine keeps the first of them, and we keep the others.
     assert.equal(out.bufferedBytes, FLOOD_BYTES + 2_000);
     assert.equal(drains, 0);
     const reading = whole(got);
@@ -135,7 +135,7 @@ describe("a response in pieces", () => {
     assert.ok(text === `begin ${piece}${"ä".repeat(1_000)}${piece} end`);
   });
 
-  it("sends everything to a client that begins to read late, though nothing more is written", async () => {
+  it("sends everything to a client that starts to read late, even if nothing more is written", async () => {
     const { out, response } = await streaming();
     out.write("begin ");
     const got = await response();
@@ -151,7 +151,7 @@ describe("a response in pieces", () => {
     out.end();
   });
 
-  it("that is ended sends what waits first", async () => {
+  it("sends all waiting pieces before it ends", async () => {
     const { out, response } = await streaming();
     out.write("begin ");
     const got = await response();
@@ -163,7 +163,7 @@ describe("a response in pieces", () => {
     assert.ok(text.endsWith("xlast but one last"));
   });
 
-  it("is told once when its client goes away, and takes no more", async () => {
+  it("reports once that its client went away, and accepts nothing more", async () => {
     const closed = new Deferred<void>();
     let closes = 0;
     const {
@@ -189,7 +189,7 @@ describe("a response in pieces", () => {
     assert.equal(closes, 1);
   });
 
-  it("that is aborted is not whole, and its listener is not told", async () => {
+  it("is incomplete if it is aborted, and its listener is not called", async () => {
     let closes = 0;
     const { out, response } = await streaming({ closed: () => void (closes += 1) });
     out.write("begin ");
@@ -199,7 +199,7 @@ describe("a response in pieces", () => {
     assert.deepEqual([closes, out.isOpen], [0, false]);
   });
 
-  it("is cut and logged if what the route gave throws", async () => {
+  it("is cut and logged if the route's stream or a listener throws", async () => {
     const { shard, out, response } = await streaming({ drained: boom });
     out.write("begin ");
     const got = await response();
@@ -214,7 +214,7 @@ describe("a response in pieces", () => {
     assert.equal(other.log.at(-1)?.text, LOG_LINES.routeFailed.text);
   });
 
-  it("wants a status and headers that can be sent", async () => {
+  it("refuses a status or headers that cannot be sent", async () => {
     for (const given of [{ status: 99 }, { status: 200, headers: { "x-a": "b\r\nc" } }]) {
       const routes = { "GET /wrong": () => ({ ...given, stream: () => assert.fail("begun") }) };
       const shard = await startShard({ sockets: {}, routes });

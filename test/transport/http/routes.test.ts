@@ -83,7 +83,7 @@ describe("a route", () => {
     assert.equal((await asked(port, "/y", { method: "POST" })).status, 404);
   });
 
-  it("is given the request and the shard's context", async () => {
+  it("gets the request and the shard's context", async () => {
     const requests: [RouteRequest, ShardContext][] = [];
     const { port } = await serving({
       "GET /rooms/:id/:_hidden": (request, context) => {
@@ -103,7 +103,7 @@ describe("a route", () => {
         peerAddress: "127.0.0.1",
       },
     );
-    // Nested parameters are for sockets; a route is given what is a string.
+    // Nested parameters are for sockets; a route gets strings only.
     assert.equal(query["a"], "1");
     assert.deepEqual(Object.keys(query), ["a", "__proto__"]);
     assert.equal(Object.getPrototypeOf({}), Object.prototype);
@@ -114,7 +114,7 @@ describe("a route", () => {
     assert.deepEqual(context.data, { name: "data" });
   });
 
-  it("reads a body, whole, however it comes, and may leave it unread", async () => {
+  it("reads a whole body, in any number of chunks, or leaves it unread", async () => {
     const { port } = await serving(
       {
         "POST /size": async (request) => ({
@@ -140,7 +140,7 @@ describe("a route", () => {
     assert.equal((await asked(port, "/none")).text, "0");
   });
 
-  it("is not troubled by a body that is too large: the answer is 413", async () => {
+  it("is answered with 413 if the body is too large", async () => {
     const { port, log } = await serving(
       {
         "POST /size": async (request) => ({
@@ -191,7 +191,7 @@ describe("a route", () => {
     );
   });
 
-  it("that answers with what is no answer is answered with 500, and logged", async () => {
+  it("that returns an invalid answer is answered with 500, and logged", async () => {
     const loop: Record<string, unknown> = {};
     loop["self"] = loop;
     const answers: Record<string, unknown> = {
@@ -252,7 +252,7 @@ describe("a route", () => {
     assert.equal((await asked(port, "/next")).text, "next");
   });
 
-  it("has a name of a known form", async () => {
+  it("must have a method and a path as its name", async () => {
     for (const name of ["/x", "GET", "GET x", "FETCH /x", "GET  /x", "", "CONNECT /x"]) {
       await assert.rejects(serving({ [name]: () => ({ status: 200 }) }), {
         code: "SIM_ERR_DEFINITION_INVALID",

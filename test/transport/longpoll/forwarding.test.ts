@@ -1,6 +1,6 @@
 /**
- * Requests that one shard forwards to another, over real rings of an exchange, without their event loops; and from
- * node to node, where the test is what carries mail, and may lose it.
+ * Requests that one shard forwards to another: over real rings of an exchange, without event loops, and
+ * between nodes, where the test carries the mail and may lose it.
  *
  * Runs on: the test's thread.
  */
@@ -25,7 +25,7 @@ import { STATUS } from "../../../src/transport/longpoll/request.ts";
 import type { Caller, Settled } from "../../../src/transport/longpoll/request.ts";
 import { TestNode } from "../../support/members.ts";
 
-/** Number of the links' members. */
+/** The links' member number. */
 const LINK = 2;
 const LONGPOLL_TIMEOUT_MS = 2_000;
 const LIMITS = { acceptMs: 1_000, answerMs: 5_000, lateStatus: STATUS.none };
@@ -34,7 +34,7 @@ const BYTES = Buffer.from("request");
 interface Shard {
   readonly address: ShardAddress;
   readonly forwarding: Forwarding;
-  /** Requests that came, and those who made them. */
+  /** Received requests, with their callers. */
   readonly served: { readonly request: string; readonly caller: Caller }[];
   readonly drain: () => void;
   forgotten: number;
@@ -78,12 +78,12 @@ function makeShard(node: TestNode, nodeName: string, member: number): Shard {
   return shard;
 }
 
-/** What carries mail between nodes. */
+/** Carries mail between nodes. */
 let drainLinks: () => void = () => {};
-/** Kinds of records that are lost on their way to the other node. */
+/** Types of records that are lost on the way to the other node. */
 let lost: readonly RecordType[] = [];
 
-/** Has both sides take what the other wrote, until nothing more comes. */
+/** Lets both sides read what the other wrote, until there is nothing more. */
 function settle(): void {
   for (let round = 0; round < 400; round += 1) {
     asker.drain();
@@ -139,7 +139,7 @@ function call(request: Uint8Array = BYTES): {
   return { got, cancel: asker.forwarding.tryForward(keeper.address, 0, request, caller, LIMITS) };
 }
 
-/** A batch of a session, and what becomes of it. */
+/** A batch of a session, and its outcome. */
 function answerBatch(messages = "[]"): (boolean | undefined)[] {
   const settled: (boolean | undefined)[] = [];
   keeper.served[0]?.caller.answer(STATUS.messages, messages, (isDelivered) => {
@@ -158,9 +158,9 @@ function begin(sizes: ConstructorParameters<typeof TestNode>[0] = {}): void {
 }
 
 /**
- * Two nodes; both shards have the same number, each on its own.
+ * Returns two nodes. Both shards have the same member number, each on its own node.
  *
- * @param retired - how often the keeper's number was retired before it
+ * @param retired - how often the keeper's number was retired before
  */
 function beginFar(sizes: ConstructorParameters<typeof TestNode>[0] = {}, retired = 0): void {
   const near = new TestNode({ ...sizes, link: LINK });
@@ -175,7 +175,7 @@ function beginFar(sizes: ConstructorParameters<typeof TestNode>[0] = {}, retired
 describe("forwarded requests", () => {
   beforeEach(() => begin());
 
-  it("come to the shard that has the session, and their answers back", () => {
+  it("reach the shard with the session, and their answers return", () => {
     const { got } = call();
     settle();
     assert.deepEqual(
@@ -189,7 +189,7 @@ describe("forwarded requests", () => {
     assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
   });
 
-  it("travel in parts where they are large, through a small ring with a small reserve", () => {
+  it("travel in parts if they are large, through a small ring with a small reserve", () => {
     begin({ ringBytes: 4_096, overflowBytes: 65_536 });
     const text = "x".repeat(1_000_000);
     const { got } = call(Buffer.from(text));
@@ -202,7 +202,7 @@ describe("forwarded requests", () => {
     assert.deepEqual(settled, [true]);
   });
 
-  it("have a batch kept until it is known to be delivered", () => {
+  it("keep a batch until it is known to be delivered", () => {
     const { got } = call();
     settle();
     const settled = answerBatch();
@@ -214,7 +214,7 @@ describe("forwarded requests", () => {
     assert.equal(keeper.forwarding.size, 0);
   });
 
-  it("are given up: the session forgets them, and a batch on its way is not delivered", () => {
+  it("can be cancelled: the session forgets them, and a batch in transit is not delivered", () => {
     const waiting = call();
     settle();
     waiting.cancel?.();
@@ -233,7 +233,7 @@ describe("forwarded requests", () => {
     assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
   });
 
-  it("that nobody accepts count as those of an unknown session", () => {
+  it("that are not accepted count as those of an unknown session", () => {
     const { got } = call();
     asker.forwarding.check(performance.now() + LIMITS.acceptMs - 500);
     assert.equal(got.length, 0);
@@ -241,7 +241,7 @@ describe("forwarded requests", () => {
     assert.equal(got[0]?.status, STATUS.unknown);
   });
 
-  it("that are accepted have longer, and then end as late ones", () => {
+  it("that are accepted have more time, and then end with the late status", () => {
     const { got } = call();
     settle();
     asker.forwarding.check(performance.now() + LIMITS.acceptMs + 1);
@@ -252,7 +252,7 @@ describe("forwarded requests", () => {
     assert.equal(keeper.forgotten, 1);
   });
 
-  it("end with the shard of the session, and with that of the client", () => {
+  it("end with the session's shard, and with the client's", () => {
     const { got } = call();
     settle();
     asker.forwarding.memberGone(2);
@@ -267,22 +267,22 @@ describe("forwarded requests", () => {
     assert.equal(keeper.forgotten, 1);
   });
 
-  it("do not reach a later thread of the same number", () => {
+  it("do not reach a later thread with the same number", () => {
     const { got } = call();
     Atomics.add(generations, 1, 1);
     settle();
     assert.deepEqual([keeper.served.length, got.length], [0, 0]);
   });
 
-  it("are refused where the reserve is full, and what follows them is not", () => {
+  it("are refused if the reserve is full, but their later records are not", () => {
     begin({ ringBytes: 4_096, overflowBytes: 65_536 });
     const accepted = call();
     settle();
-    // As small as what follows, so that there is no room for that either.
+    // As small as the next record, so that there is no room for that either.
     const calls = Array.from({ length: 400 }, () => call(Buffer.alloc(0)));
     const refused = calls.filter(({ cancel }) => cancel === undefined);
     assert.ok(refused.length > 0, "the reserve has no end");
-    // The reserve is full: this waits, and goes when there is room.
+    // The reserve is full: this waits, and is sent when there is room.
     accepted.cancel?.();
     settle();
     asker.forwarding.check(performance.now());
@@ -291,7 +291,7 @@ describe("forwarded requests", () => {
   });
 });
 
-/** Lets time pass on both sides. */
+/** Lets the time limits pass on both sides. */
 function pass(ms: number): void {
   const nowMs = performance.now() + ms;
   asker.forwarding.check(nowMs);
@@ -302,7 +302,7 @@ function pass(ms: number): void {
 describe("requests that are forwarded to another node", () => {
   beforeEach(() => beginFar());
 
-  it("come there, and their answers back", () => {
+  it("arrive there, and their answers return", () => {
     const { got } = call();
     settle();
     assert.deepEqual(
@@ -320,7 +320,7 @@ describe("requests that are forwarded to another node", () => {
     assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [0, 0]);
   });
 
-  it("travel in parts where they are large, through a small ring with a small reserve", () => {
+  it("travel in parts if they are large, through a small ring with a small reserve", () => {
     beginFar({ ringBytes: 4_096, overflowBytes: 65_536 });
     const text = "x".repeat(200_000);
     const { got } = call(Buffer.from(text));
@@ -337,7 +337,7 @@ describe("requests that are forwarded to another node", () => {
     assert.deepEqual([got, keeper.forgotten], [[], 0]);
   });
 
-  it("that are lost count as those of an unknown session, in time", () => {
+  it("that are lost count in time as those of an unknown session", () => {
     lost = [RECORD.request];
     const { got } = call();
     settle();
@@ -345,7 +345,7 @@ describe("requests that are forwarded to another node", () => {
     assert.equal(got[0]?.status, STATUS.unknown);
   });
 
-  it("of a thread that has ended are told so at once", () => {
+  it("for a thread that has ended are answered at once", () => {
     beginFar({}, 1);
     const { got } = call();
     settle();
@@ -367,7 +367,7 @@ describe("requests that are forwarded to another node", () => {
     assert.deepEqual(settled, [false]);
   });
 
-  it("whose batch may have been delivered, or not, tell the session that nobody knows", () => {
+  it("whose batch may or may not have been delivered tell the session so", () => {
     lost = [RECORD.settled];
     const { got } = call();
     settle();
@@ -381,7 +381,7 @@ describe("requests that are forwarded to another node", () => {
     assert.equal(keeper.forwarding.size, 0);
   });
 
-  it("whose batch was not fetched to its end leave it to the session", () => {
+  it("whose batch was not fetched completely leave it to the session", () => {
     lost = [RECORD.more];
     call();
     settle();
@@ -390,7 +390,7 @@ describe("requests that are forwarded to another node", () => {
     assert.deepEqual(settled, [false]);
   });
 
-  it("that do not come to their end are forgotten", () => {
+  it("that are never completed are forgotten", () => {
     lost = [RECORD.next];
     call(Buffer.alloc(20_000));
     settle();
@@ -399,7 +399,7 @@ describe("requests that are forwarded to another node", () => {
     assert.deepEqual([keeper.served.length, keeper.forwarding.size], [0, 0]);
   });
 
-  it("do not end with a thread of the same number on this node", () => {
+  it("do not end with a thread with the same number on this node", () => {
     const { got } = call();
     settle();
     asker.forwarding.memberGone(0);

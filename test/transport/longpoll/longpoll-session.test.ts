@@ -1,5 +1,5 @@
 /**
- * A session's buffer and its polls, without requests: the test says what becomes of each batch.
+ * A session's buffer and its polls, without requests; the test decides on the outcome of each batch.
  *
  * Runs on: the test's thread.
  */
@@ -18,7 +18,7 @@ import { turn } from "../../support/world.ts";
 const WINDOW_MS = 1_000;
 const MAX_LENGTH = 100;
 
-/** A poll, and what it was answered. */
+/** A poll, and its answers. */
 class Poll implements Caller {
   answers: string[] = [];
   settled: Settled | undefined;
@@ -32,10 +32,10 @@ class Poll implements Caller {
 let session: LongPollSession;
 let shared: TestConnections;
 let sessions: ConnectionSet<LongPollSession>;
-/** Codes that the socket was ended with. */
+/** The codes with which the socket was ended. */
 let ends: number[];
 
-/** How often the client was found to be slow, and how often nobody could know what it has. */
+/** How often the client was found to be slow, and how often the outcome of a batch was unknown. */
 function troubles(): readonly [slow: number, unsure: number] {
   const unsure = shared.log.filter(({ text }) => text === LOG_LINES.batchUnsure.text).length;
   return [shared.counter("slowCut"), unsure];
@@ -62,13 +62,13 @@ describe("a long-poll session", () => {
     session.socket = socket as unknown as ServedSocket;
   });
 
-  it("gives a poll at once all that waits, texts and bytes", () => {
+  it("answers a poll at once with all that waits, texts and bytes", () => {
     session.send("one");
     session.send(Buffer.from("twö"));
     assert.deepEqual(polled().answers, ['200 ["one","twö"]']);
   });
 
-  it("answers a poll that waits with all that a turn of the loop brings", async () => {
+  it("answers a waiting poll with all frames of a turn of the loop", async () => {
     const poll = polled();
     session.send("one");
     session.send("two");
@@ -77,7 +77,7 @@ describe("a long-poll session", () => {
     assert.deepEqual(poll.answers, ['200 ["one","two"]']);
   });
 
-  it("has a batch that was not delivered before what came since", () => {
+  it("puts a batch that was not delivered before later frames", () => {
     session.send("one");
     const lost = polled();
     session.send("two");
@@ -85,7 +85,7 @@ describe("a long-poll session", () => {
     assert.deepEqual(polled().answers, ['200 ["one","two"]']);
   });
 
-  it("does not give a batch twice: a poll waits until it is known whether it was delivered", () => {
+  it("does not send a batch twice: a poll waits until it is known whether it was delivered", () => {
     session.send("one");
     const first = polled();
     session.send("two");
@@ -93,14 +93,14 @@ describe("a long-poll session", () => {
     assert.deepEqual([older.answers, newer.answers], [[], []]);
     first.settled?.(true);
     assert.deepEqual([older.answers, newer.answers], [[], ['200 ["two"]']]);
-    // Whoever says it a second time changes nothing.
+    // A second report changes nothing.
     first.settled?.(false);
     newer.settled?.(true);
     session.send("three");
     assert.deepEqual(polled().answers, ['200 ["three"]']);
   });
 
-  it("says where nobody can know whether a batch was delivered, and gives it to no other poll", () => {
+  it("ends if it cannot be known whether a batch was delivered, and gives it to no other poll", () => {
     session.send("one");
     const first = polled();
     const second = polled();
@@ -141,7 +141,7 @@ describe("a long-poll session", () => {
     assert.ok(session.isInactive(begun + WINDOW_MS * 10));
   });
 
-  it("has no room while a quarter of its bound waits, and tells who waits for some", () => {
+  it("has no room while a quarter of its limit waits, and tells waiters when there is some", () => {
     let resumed = 0;
     const waiter = {
       resume: (): void => {
@@ -157,7 +157,7 @@ describe("a long-poll session", () => {
     assert.deepEqual([session.hasRoom, resumed], [true, 1]);
   });
 
-  it("takes one frame of any length, and none once more than its bound waits", async () => {
+  it("accepts one frame of any length, and none while more than its limit waits", async () => {
     session.send("x".repeat(MAX_LENGTH * 3));
     await turn();
     assert.deepEqual(troubles(), [0, 0]);
@@ -167,7 +167,7 @@ describe("a long-poll session", () => {
     assert.deepEqual([troubles(), ends, session.bufferedLength], [[1, 0], [1006], MAX_LENGTH * 3]);
   });
 
-  it("counts what is in flight against its bound", async () => {
+  it("counts the batch in flight towards its limit", async () => {
     session.send("x".repeat(MAX_LENGTH + 1));
     polled();
     session.send("y");
@@ -175,7 +175,7 @@ describe("a long-poll session", () => {
     assert.deepEqual(troubles(), [1, 0]);
   });
 
-  it("ends once, and tells all who poll", () => {
+  it("ends once, and answers all polls", () => {
     const [older, newer] = [polled(), polled()];
     session.close();
     session.close();

@@ -13,13 +13,13 @@ const PLACE = { node: "n", member: 3, generation: 70_000, number: 17, secret: "a
 const tokens = new LongPollTokens(SECRET, PATH, 60_000);
 
 describe("the token of a session", () => {
-  it("names the place that it was signed for, beyond 32 bits too", () => {
+  it("contains the place that it was signed for, with numbers of more than 32 bits too", () => {
     assert.deepEqual(tokens.tryRead(tokens.sign(PLACE)), PLACE);
     const far = { ...PLACE, number: 3 + 2 * (2 ** 36 * 5 + 1) };
     assert.deepEqual(tokens.tryRead(tokens.sign(far)), far);
   });
 
-  it("does not hold with another secret, changed, or too old", () => {
+  it("is invalid with another secret, if it was changed, or too old", () => {
     const token = tokens.sign(PLACE);
     const others = new LongPollTokens("x".repeat(64), PATH, 60_000);
     assert.equal(others.tryRead(token), undefined);
@@ -32,7 +32,7 @@ describe("the token of a session", () => {
     assert.equal(others.tryRead(tokens.sign(PLACE)), undefined);
   });
 
-  it("holds only with a key that is derived the same way", () => {
+  it("is valid only with a key that is derived the same way", () => {
     const ways = [{ keyIterations: 7 }, { keyLength: 64 }, { keyDigest: "sha512" }] as const;
     for (const crypto of ways) {
       const own = new LongPollTokens(SECRET, PATH, 60_000, crypto);
@@ -42,14 +42,14 @@ describe("the token of a session", () => {
     }
   });
 
-  it("is no token that was signed for something else", () => {
+  it("is invalid if it was signed for something else", () => {
     for (const data of ["v1", Token.tuple(Token.atom("v2"), "n", 3, 0, 17, "s"), null, 7]) {
       assert.equal(tokens.tryRead(Token.sign(SECRET, SALT, data)), undefined);
     }
     assert.equal(tokens.tryRead(Token.sign(SECRET, "user auth", "x")), undefined);
   });
 
-  it("may be anything at all: nothing throws (property)", () => {
+  it("never throws, whatever it is (property)", () => {
     const token = tokens.sign(PLACE);
     fc.assert(fc.property(fc.anything(), (given) => tokens.tryRead(given) === undefined));
     fc.assert(

@@ -1,7 +1,7 @@
 /**
  * Long-poll on one shard: windows, answers, limits.
  *
- * Runs on: the test's thread, which is the shard's too.
+ * Runs on: the test's thread, which is also the shard's.
  */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
@@ -71,7 +71,7 @@ async function serving(parts: Parts = {}, options: Options = {}): Promise<TestSh
 }
 
 describe("a poll", () => {
-  it("brings what waits, in order, and else waits for it", async () => {
+  it("returns the frames that wait, in order, or waits for one", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
     assert.equal((await client.send(JOIN, ["1", "2", "room:1", "echo", { n: 1 }])).status, 200);
@@ -87,19 +87,19 @@ describe("a poll", () => {
     assert.deepEqual(waited.messages, [["1", "3", "room:1", "phx_reply", OK]]);
   });
 
-  it("that nothing comes for is answered when its window is over, with the same token", async () => {
+  it("is answered at the end of its window if nothing is sent, with the same token", async () => {
     const { port } = await serving({ windowMs: 100 });
     const client = await LongPollClient.connect(port);
     const { http, status, token, messages } = await client.poll().answer;
     assert.deepEqual([http, status, token, messages], [200, 204, client.token, []]);
   });
 
-  it("gets nothing once a newer one waits, and runs to its window", async () => {
+  it("gets nothing once a newer one waits, and lasts until the end of its window", async () => {
     const { port } = await serving({ windowMs: 1_000 });
     const client = await LongPollClient.connect(port);
     await client.join("room:1");
     const older = client.poll();
-    // An answer to another request proves that the shard has the one before.
+    // An answer to another request proves that the shard has the previous one.
     await ask(port, "OPTIONS", "/socket/longpoll").answer;
     const newer = client.poll();
     await ask(port, "OPTIONS", "/socket/longpoll").answer;
@@ -125,7 +125,7 @@ describe("a poll", () => {
     ]);
   });
 
-  it("may have a slash too many before the last part of its path, or behind it", async () => {
+  it("may have one slash too many before or after the last part of its path", async () => {
     const { port } = await serving();
     for (const path of ["/socket//longpoll", "/socket/longpoll/"]) {
       const { http, status } = await ask(port, "GET", `${path}?vsn=2.0.0`).answer;
@@ -133,7 +133,7 @@ describe("a poll", () => {
     }
   });
 
-  it("without a session that there is opens another", async () => {
+  it("opens a new session if its own does not exist", async () => {
     const { port, counter } = await serving();
     const client = await LongPollClient.connect(port, "vsn=2.0.0&token=nonsense");
     assert.notEqual(client.token, "nonsense");
@@ -142,7 +142,7 @@ describe("a poll", () => {
 });
 
 describe("a token", () => {
-  it("counts as the last parameter, and before that as a header", async () => {
+  it("is taken from the header, or else from the last parameter", async () => {
     const { port } = await serving({ windowMs: 500 });
     const [one, other] = [await LongPollClient.connect(port), await LongPollClient.connect(port)];
     const last = `/socket/longpoll?vsn=2.0.0&token=${one.token}&token=${other.token}`;
@@ -152,7 +152,7 @@ describe("a token", () => {
     assert.deepEqual([byParameter?.token, byHeader?.token], [other.token, one.token]);
   });
 
-  it("is signed by a key that is derived as the mount says", async () => {
+  it("is signed with a key that is derived as the mount says", async () => {
     const crypto = { keyDigest: "sha512" } as const;
     const { port } = await serving({ mount: { longpoll: { crypto } } });
     const { token } = await LongPollClient.connect(port);
@@ -164,7 +164,7 @@ describe("a token", () => {
     );
   });
 
-  it("leads to a session by its node, thread, number and secret only", async () => {
+  it("leads to a session only by its node, thread, number and secret", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
     const tokens = new LongPollTokens(smallOptions().secretKeyBase, "/socket/longpoll", 60_000);
@@ -188,7 +188,7 @@ describe("a token", () => {
     ]) {
       assert.equal(await statusAt(other), 410, JSON.stringify(other));
     }
-    // It is there still, and was sent nothing.
+    // It still exists, and was sent nothing.
     assert.equal((await client.send()).status, 200);
   });
 });
@@ -196,7 +196,7 @@ describe("a token", () => {
 describe("an answer", () => {
   const path = "/socket/longpoll?vsn=2.0.0";
 
-  it("may be read by any page, and is not to be stored", async () => {
+  it("may be read by any page, and must not be cached", async () => {
     const { port } = await serving();
     const { headers } = await ask(port, "GET", path).answer;
     assert.equal(headers["access-control-allow-origin"], "*");
@@ -205,7 +205,7 @@ describe("an answer", () => {
     assert.equal(headers["access-control-allow-credentials"], undefined);
   });
 
-  it("to a page that asks first allows what it asks for", async () => {
+  it("to a CORS preflight allows the requested headers", async () => {
     const { port } = await serving();
     const asked = { "access-control-request-headers": "x-a, content-type" };
     const { http, headers } = await ask(port, "OPTIONS", path, "", asked).answer;
@@ -215,7 +215,7 @@ describe("an answer", () => {
     assert.equal(headers["access-control-max-age"], "3600");
   });
 
-  it("is 403 in the body where the origin, the version or connect refuses", async () => {
+  it("is 403 in the body if the origin, the version or connect refuses", async () => {
     const { port, log } = await serving({ mount: { checkOrigin: ["https://example.com"] } });
     const origin = { origin: "https://evil.example" };
     for (const asked of [
@@ -236,7 +236,7 @@ describe("an answer", () => {
     );
   });
 
-  it("is an HTTP status where something is wrong", async () => {
+  it("is an HTTP status if connect throws or the request is invalid", async () => {
     const { port } = await serving();
     assert.equal((await ask(port, "GET", `${path}&boom=1`).answer).http, 500);
     assert.equal((await ask(port, "GET", `${path}&${"a&".repeat(2_000)}`).answer).http, 400);
@@ -272,14 +272,14 @@ describe("connect", () => {
 });
 
 describe("a POST", () => {
-  it("that is too large is answered with 400, and the session lives on", async () => {
+  it("that is too large is answered with 400, and the session continues", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
     assert.equal((await client.post("x".repeat(8_000_001))).http, 400);
     await client.join("room:1");
   });
 
-  it("with a line that is no base64 is answered with 500; what stands before it is handled", async () => {
+  it("with a line that is not base64 is answered with 500; the lines before it are handled", async () => {
     const { port } = await serving();
     const client = await LongPollClient.connect(port);
     const { http, headers } = await client.post(`${JSON.stringify(JOIN)}\n!!!`, NDJSON);
@@ -287,7 +287,7 @@ describe("a POST", () => {
     assert.deepEqual(await client.next(), ["1", "1", "room:1", "phx_reply", OK]);
   });
 
-  it("with what is no message is answered at once, and ends the session", async () => {
+  it("with an invalid message is answered at once, and ends the session", async () => {
     const { port, counter } = await serving();
     const noText = Buffer.from('["1","1","room:1","phx_join",{"\xff":1}]', "latin1");
     for (const body of ["[", "[1,2]", "{}", "", "null", noText]) {
@@ -311,7 +311,7 @@ describe("a POST", () => {
     assert.deepEqual(reply.slice(2, 4), ["room:1", "phx_error"]);
   });
 
-  it("waits on a serial socket for the join that holds it up, and gives up with the window", async () => {
+  it("waits on a serial socket for a join that holds it up, until its window ends", async () => {
     const gate = new Deferred();
     const { port } = await serving({
       joins: "serial",
@@ -324,7 +324,7 @@ describe("a POST", () => {
     assert.deepEqual(await client.next(), ["1", "1", "room:1", "phx_reply", OK]);
   });
 
-  it("waits on a serial socket until it can go on", async () => {
+  it("waits on a serial socket until it can continue", async () => {
     const gate = new Deferred();
     const { port } = await serving({ joins: "serial", join: () => gate.promise });
     const client = await LongPollClient.connect(port);
@@ -341,7 +341,7 @@ describe("a POST", () => {
     assert.deepEqual(refs, ["1", "2", "3"]);
   });
 
-  it("may be anything at all: the server goes on (property)", async () => {
+  it("may contain anything without harm to the server (property)", async () => {
     const { port } = await serving();
     const well = await LongPollClient.connect(port);
     const part = fc.oneof(
@@ -376,11 +376,11 @@ describe("a session", () => {
     assert.deepEqual([counter("sessions"), counter("channels")], [0, 0]);
   });
 
-  it("ends when too much waits for a client that does not fetch it, and its next poll says so", async () => {
+  it("ends when too much waits for its client, which learns of it from its next poll", async () => {
     const { port, log, counter } = await serving({}, { maxBackpressureBytes: 16_384 });
     const client = await LongPollClient.connect(port);
     await client.join("room:1");
-    // One frame may be as large as it likes, or its client would never get it.
+    // A single frame may have any length, or its client would never get it.
     await client.send(["1", "2", "room:1", "flood", 50_000]);
     assert.equal(((await client.next()) as unknown[])[3], "flood");
     const flood = ["1", "2", "room:1", "flood", 10_000];
@@ -391,7 +391,7 @@ describe("a session", () => {
     assert.ok(log.some(({ text }) => text.startsWith("a client reads too slowly")));
   });
 
-  it("ends with the shard: who polls is told at once, and no other session is opened", async () => {
+  it("ends with the shard: waiting polls are answered at once, and no session is opened", async () => {
     const reason = new Deferred();
     const { port, shard } = await serving({ terminate: reason.resolve });
     const client = await LongPollClient.connect(port);
@@ -409,7 +409,7 @@ describe("a session", () => {
     assert.equal(late.headers["retry-after"], "5");
   });
 
-  it("is not opened where all shards drain and this one has not heard of it", async () => {
+  it("is not opened if all shards drain, even before this one is told", async () => {
     const { port, life } = await serving();
     const client = await LongPollClient.connect(port);
     life.drain();
@@ -417,7 +417,7 @@ describe("a session", () => {
     await client.join("room:1");
   });
 
-  it("goes on until its batch is due, on a connection that stays only where all shards drain", async () => {
+  it("continues until its batch is due, on a connection that stays open only if all shards drain", async () => {
     for (const isOfNode of [false, true]) {
       const { port, shard } = await serving();
       const [first, second] = [

@@ -1,5 +1,5 @@
 /**
- * Answers over a response that the test makes up.
+ * Answers, with a fake response of the engine.
  *
  * Runs on: the test's thread.
  */
@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
 import { LongPollResponse } from "../../../src/transport/longpoll/response.ts";
 
-/** The engine's response: notes what is written, and goes away when it is told to. */
+/** A fake response: records what is written, and is aborted on request. */
 class FakeResponse {
   readonly written: string[] = [];
   abort: () => void = () => {};
@@ -47,7 +47,7 @@ function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
 }
 
 describe("the answer to a long-poll client", () => {
-  it("is given once", () => {
+  it("is sent once", () => {
     const { fake, response } = made();
     assert.ok(response.batch(200, "t", '["x"]'));
     assert.equal(fake.written.at(-2), '{"status":200,"token":"t","messages":["x"]}');
@@ -56,7 +56,7 @@ describe("the answer to a long-poll client", () => {
     assert.equal(fake.written.length, length);
   });
 
-  it("is given to nobody once the client is gone, and who waits for it is told", () => {
+  it("is not sent once the client is gone, which is reported once", () => {
     const { fake, response } = made();
     let told = 0;
     response.onAborted = () => {
@@ -67,7 +67,7 @@ describe("the answer to a long-poll client", () => {
     assert.deepEqual(fake.written, []);
   });
 
-  it("is the last on its connection where its status says so: of HTTP, or in the body", () => {
+  it("closes its connection if its HTTP status, or the one in the body, requires it", () => {
     const gone = made(410);
     gone.response.status(410);
     assert.equal(gone.fake.written.at(-1), "and the end");

@@ -1,5 +1,5 @@
 /**
- * Handshakes over the real engine: what is checked, in which order, and what a client is answered.
+ * Handshakes with the real engine: what is checked, in which order, and with which answers.
  *
  * Runs on: the test's thread.
  */
@@ -42,7 +42,7 @@ after(() => {
 });
 
 interface World extends TestShard {
-  /** What `connect` was called with. */
+  /** The arguments of `connect`. */
   readonly calls: ConnectRequest[];
   readonly ask: (
     headers: Record<string, string>,
@@ -57,7 +57,7 @@ interface Answer {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-/** Starts a shard with sockets that do as `do` of their parameters says. */
+/** Starts a shard whose sockets do what their parameter `do` says. */
 async function serving(
   mounts: Readonly<Record<string, Partial<MountDefinition>>>,
   endpoint: Partial<EndpointCallbacks> = {},
@@ -120,7 +120,7 @@ describe("the order of a handshake", () => {
     upgrade: "no upgrade headers",
   } as const;
   type Mistake = keyof typeof MISTAKES;
-  /** From the first to the last that is looked at, and the answer to each. */
+  /** The mistakes in the order in which they are checked, with their answers. */
   const ORDER: readonly (readonly [Mistake, number, LogLine | undefined])[] = [
     ["method", 400, undefined],
     ["query", 400, undefined],
@@ -132,7 +132,7 @@ describe("the order of a handshake", () => {
     ["upgrade", 400, "connected"],
   ];
 
-  /** Asks with all of these mistakes. A connection with the token mistake offers nothing else. */
+  /** Sends a request with all of these mistakes. */
   function askWith({ ask }: World, mistakes: readonly Mistake[]): Promise<Answer> {
     const has = (mistake: Mistake): boolean => mistakes.includes(mistake);
     const offer = [
@@ -153,7 +153,7 @@ describe("the order of a handshake", () => {
     return ask(headers, `/s/websocket?${query.join("&")}`, method);
   }
 
-  it("has every step after those before it, whatever else is wrong", async () => {
+  it("has each check in its place, whatever else is wrong", async () => {
     const world = await serving({ "/s": { authToken: true } }, { urlHost: "example.com" });
     for (const [at, [mistake, status, line]] of ORDER.entries()) {
       world.calls.length = 0;
@@ -171,7 +171,7 @@ describe("the order of a handshake", () => {
     assert.equal((await askWith(world, [])).status, 101);
   });
 
-  it("has every mistake alone answered likewise", async () => {
+  it("gives the same answer to each mistake alone", async () => {
     const world = await serving({ "/s": { authToken: true } }, { urlHost: "example.com" });
     for (const [mistake, status] of ORDER) {
       assert.equal((await askWith(world, [mistake])).status, status, MISTAKES[mistake]);
@@ -180,7 +180,7 @@ describe("the order of a handshake", () => {
 });
 
 describe("an origin", () => {
-  it("is checked against localhost, where nothing else is said", async () => {
+  it("is checked against localhost by default", async () => {
     const { ask, log } = await serving({ "/s": {} });
     assert.equal((await ask(UPGRADE)).status, 101);
     assert.equal((await ask({ ...UPGRADE, origin: "http://localhost:8080" })).status, 101);
@@ -192,7 +192,7 @@ describe("an origin", () => {
     }
   });
 
-  it("is checked by each mount as it says itself, with one socket behind all", async () => {
+  it("is checked by the option of each mount, even if mounts share a socket", async () => {
     const { ask } = await serving(
       {
         "/any": { checkOrigin: false },
@@ -219,7 +219,7 @@ describe("an origin", () => {
     assert.deepEqual(await allowing("https://endpoint.com"), ["/any", "/endpoint"]);
   });
 
-  it("that a function throws over is answered with 500", async () => {
+  it("is answered with 500 if the function throws", async () => {
     const { ask, log, calls } = await serving({ "/s": { checkOrigin: broken } });
     assert.equal((await ask({ ...UPGRADE, origin: "http://x" })).status, 500);
     assert.equal(log.at(-1)?.text, LOG_LINES.originCheckFailed.text);
@@ -228,7 +228,7 @@ describe("an origin", () => {
 });
 
 describe("a subprotocol of a connection", () => {
-  it("is the server's first choice, and comes back", async () => {
+  it("is the server's first choice, and is returned", async () => {
     const { ask } = await serving({ "/s": { subprotocols: ["v12.stomp", "chat"] } });
     const asked = async (offer?: string): Promise<unknown[]> => {
       const answer = await ask(offer === undefined ? UPGRADE : { ...UPGRADE, [OFFER]: offer });
@@ -241,7 +241,7 @@ describe("a subprotocol of a connection", () => {
     assert.deepEqual(await asked(TOKEN), [403, undefined]);
   });
 
-  it("is no matter where the mount has none", async () => {
+  it("is ignored if the mount has none", async () => {
     const { ask } = await serving({ "/s": {} });
     const answer = await ask({ ...UPGRADE, [OFFER]: "chat" });
     assert.deepEqual([answer.status, answer.headers[OFFER]], [101, undefined]);
@@ -249,7 +249,7 @@ describe("a subprotocol of a connection", () => {
 });
 
 describe("an auth token of a connection", () => {
-  it("is told to connect, and to nobody else", async () => {
+  it("is passed to connect, and to nothing else", async () => {
     const { ask, calls } = await serving({
       "/s": { authToken: true, connectInfo: ["secWebsocketHeaders"], subprotocols: ["chat"] },
     });
@@ -273,7 +273,7 @@ describe("an auth token of a connection", () => {
 });
 
 describe("connect info of a connection", () => {
-  it("is what each mount asks for", async () => {
+  it("is what each mount requests", async () => {
     const { ask, calls } = await serving({
       "/s": {},
       "/t": { connectInfo: ["userAgent"], websocket: { connectInfo: ["peerData", { own: 1 }] } },
@@ -287,7 +287,7 @@ describe("connect info of a connection", () => {
     );
   });
 
-  it("has the session of the server's application, for its own pages only", async () => {
+  it("contains the session of the server's application, for its own pages only", async () => {
     const session = { key: PLUG_COOKIE_NAME, signingSalt: PLUG_SALT };
     const { ask, calls } = await serving({ "/s": { connectInfo: [{ session }] } });
     const headers = { ...UPGRADE, cookie: `a=1; ${PLUG_COOKIE_NAME}=${PLUG_COOKIE}` };
@@ -312,7 +312,7 @@ describe("an error handler", () => {
     assert.deepEqual(await bare(asked("later")), [403, "later"]);
   });
 
-  it("is not asked where there is no reason, or connect threw", async () => {
+  it("is not called without a reason, or if connect threw", async () => {
     const { ask } = await serving({ "/s": { errorHandler } });
     const asked = (query: string): Promise<unknown> => bare(ask(UPGRADE, `/s/websocket?${query}`));
     assert.deepEqual(await asked(`${QUERY}&do=refuse`), [403, ""]);
@@ -320,7 +320,7 @@ describe("an error handler", () => {
     assert.deepEqual(await asked(`${QUERY}&do=throw`), [500, ""]);
   });
 
-  it("that throws, or answers what cannot be sent, is answered for with 500", async () => {
+  it("causes a 500 if it throws or returns an invalid answer", async () => {
     const { ask, log } = await serving({ "/s": { errorHandler } });
     for (const what of ["boom", "odd"]) {
       assert.deepEqual(await bare(ask(UPGRADE, `/s/websocket?${QUERY}&do=${what}`)), [500, ""]);
@@ -330,7 +330,7 @@ describe("an error handler", () => {
 });
 
 describe("a path of a connection", () => {
-  it("is the mount's and the transport's, with variables in both, which win over the query", async () => {
+  it("is the mount's and the transport's, whose variables take precedence over the query", async () => {
     const { ask, calls } = await serving({
       "/org/:org": { websocket: { path: "/:room/:_hidden/ws" } },
       "/": {},

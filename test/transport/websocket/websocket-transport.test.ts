@@ -32,7 +32,7 @@ after(() => {
   for (const shard of openShards) shard.close();
 });
 
-/** Starts a shard with one socket at /socket, by parts of its definition. */
+/** Starts a shard with one socket at /socket, from parts of its definition. */
 async function serving(
   parts: {
     connect?: (request: ConnectRequest) => unknown;
@@ -77,7 +77,7 @@ async function serving(
   return shard;
 }
 
-/** One client, whose frames are read in order. */
+/** A client whose frames are read in order. */
 class Client {
   readonly ws: WebSocket;
   readonly #frames: unknown[] = [];
@@ -97,9 +97,9 @@ class Client {
     });
   }
 
-  /** Bytes that came over TCP so far. */
+  /** Bytes received over TCP so far. */
   get bytesRead(): number {
-    // What `ws` keeps to itself.
+    // Private in `ws`.
     return (Reflect.get(this.ws, "_socket") as Socket).bytesRead;
   }
 
@@ -108,7 +108,7 @@ class Client {
     return this;
   }
 
-  /** Sends a frame and gives the next one that comes. */
+  /** Sends a frame, and returns the next one that is received. */
   async asked(frame: unknown): Promise<unknown> {
     this.ws.send(JSON.stringify(frame));
     return this.next();
@@ -168,7 +168,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Makes one plain request. A switch of protocols counts as its answer. */
+/** Sends a plain request. A switch of protocols counts as an answer. */
 async function asked(
   port: number,
   headers: Record<string, string>,
@@ -196,13 +196,13 @@ async function asked(
   );
 }
 
-/** A frame of so many bytes. */
+/** Returns a frame of so many bytes. */
 function echoOf(length: number): string {
   const empty = JSON.stringify(["1", "2", "room:1", "echo", ""]);
   return JSON.stringify(["1", "2", "room:1", "echo", "x".repeat(length - empty.length)]);
 }
 
-/** Waits until something is so, turn by turn. */
+/** Waits, turn by turn, until a condition is true. */
 async function until(isSo: () => boolean, what: string): Promise<void> {
   let isOver = false;
   const waiting = async (): Promise<void> => {
@@ -214,7 +214,7 @@ async function until(isSo: () => boolean, what: string): Promise<void> {
 }
 
 describe("a request for a WebSocket", () => {
-  it("becomes a connection that speaks, version 2 and 1", async () => {
+  it("becomes a connection with version 2 or version 1", async () => {
     const { port } = await serving();
     const [two, one] = [await connected(port), await connected(port, "")];
     await two.joined();
@@ -230,7 +230,7 @@ describe("a request for a WebSocket", () => {
     assert.deepEqual(await one.asked(heartbeat), { ...heartbeat, event: "phx_reply", payload: OK });
   });
 
-  it("tells handleControl of pings, which are answered, and of pongs", async () => {
+  it("passes pings, which are answered, and pongs to handleControl", async () => {
     const seen: unknown[] = [];
     const { port } = await serving({
       connect: () => ok({ user: 1 }),
@@ -250,7 +250,7 @@ describe("a request for a WebSocket", () => {
     ]);
   });
 
-  it("is closed with 1011 where handleControl throws, or rejects, and no other is", async () => {
+  it("is closed with 1011 if handleControl throws or rejects, and no other is", async () => {
     for (const handleControl of [
       () => {
         throw new Error("boom");
@@ -269,7 +269,7 @@ describe("a request for a WebSocket", () => {
     }
   });
 
-  it("is seen by connect with its parameters, path variables first, and what is known of the client", async () => {
+  it("is passed to connect with its parameters, path variables first, and connect info", async () => {
     const requests: ConnectRequest[] = [];
     const { port } = await serving({
       connect: (given) => {
@@ -305,7 +305,7 @@ describe("a request for a WebSocket", () => {
     });
   });
 
-  it("is refused with 403, or failed with 500, by what connect does", async () => {
+  it("is answered with 403 if connect refuses it, and with 500 if connect fails", async () => {
     const results: Record<string, () => unknown> = {
       error: () => error({ reason: "who?" }),
       later: () => Promise.resolve(error()),
@@ -324,7 +324,7 @@ describe("a request for a WebSocket", () => {
     assert.equal(await new Client(port, "vsn=3.0.0").refused(), 403);
   });
 
-  it("that is no upgrade gets 400 with the reason, after connect", async () => {
+  it("that is not an upgrade gets 400 with the reason, after connect", async () => {
     let calls = 0;
     const { port } = await serving({
       connect: ({ params }) => {
@@ -365,13 +365,13 @@ describe("a request for a WebSocket", () => {
     assert.deepEqual(refused, { status: 403, body: "" });
   });
 
-  it("takes headers in any case, and among others", async () => {
+  it("may have its headers in any case, and among others", async () => {
     const { port } = await serving();
     const headers = { ...HANDSHAKE, connection: "keep-alive, UPGRADE", upgrade: "WebSocket" };
     assert.equal((await asked(port, headers)).status, 101);
   });
 
-  it("of another method, or with a malformed query, gets 400 before connect", async () => {
+  it("with another method or a malformed query gets 400 before connect", async () => {
     const { port } = await serving({ connect: () => assert.fail("connect was called") });
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
       const answer = await asked(port, method === "POST" ? HANDSHAKE : {}, { method });
@@ -381,7 +381,7 @@ describe("a request for a WebSocket", () => {
     assert.deepEqual(malformed, { status: 400, body: "" });
   });
 
-  it("may have a slash too many before the last part of its path, or behind it", async () => {
+  it("may have one slash too many before or after the last part of its path", async () => {
     const { port } = await serving();
     for (const path of ["/socket//websocket", "/socket/websocket/"]) {
       assert.equal((await asked(port, HANDSHAKE, { path })).status, 101, path);
@@ -389,7 +389,7 @@ describe("a request for a WebSocket", () => {
     }
   });
 
-  it("of another path gets 404", async () => {
+  it("to another path gets 404", async () => {
     const { port } = await serving();
     for (const path of ["/", "/socket", "/socket/websocket/more", "/websocket"]) {
       assert.equal((await asked(port, HANDSHAKE, { path })).status, 404);
@@ -410,7 +410,7 @@ describe("a request for a WebSocket", () => {
     socket.write(`GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nhost: x\r\n${head.join("")}\r\n`);
     await until(() => isAsked, "connect");
     socket.destroy();
-    // Another request is answered after the engine saw the first one go.
+    // Another request is answered after the engine has seen the first client go away.
     assert.equal((await asked(port, {}, { path: "/nothing" })).status, 404);
     decision.resolve(ok({}));
     await turn();
@@ -422,7 +422,7 @@ describe("a request for a WebSocket", () => {
 });
 
 describe("a connection", () => {
-  it("is numbered so that its number modulo the shards is its shard", async () => {
+  it("has a number that is its shard modulo the number of shards", async () => {
     const { port, log } = await serving({}, { shards: 3 }, { shard: 1 });
     for (let n = 0; n < 3; n += 1) {
       const client = await connected(port);
@@ -433,7 +433,7 @@ describe("a connection", () => {
     assert.deepEqual(numbers, [1, 4, 7]);
   });
 
-  it("that sends what cannot be decoded is closed with 1011", async () => {
+  it("that sends a frame that cannot be decoded is closed with 1011", async () => {
     const { port } = await serving();
     for (const frame of ["nope", "[]", Buffer.from("nope"), Buffer.from([9, 1, 2, 3, 4])]) {
       const client = await connected(port);
@@ -449,7 +449,7 @@ describe("a connection", () => {
     assert.match(JSON.stringify(await client.next()), /phx_reply/);
   });
 
-  it("that sends a larger frame than it may, header and all, is closed with 1009", async () => {
+  it("that sends a frame over the limit, including its header, is closed with 1009", async () => {
     for (const [maxFrameBytes, header] of [
       [131, 6],
       [133, 8],
@@ -466,7 +466,7 @@ describe("a connection", () => {
     }
   });
 
-  it("that sends a message far larger than it may is cut by the engine", async () => {
+  it("that sends a message far over the limit is cut by the engine", async () => {
     const { port } = await serving({ mount: { websocket: { maxFrameBytes: 200 } } });
     const slack = 65_536;
     for (const [length, code] of [
@@ -556,7 +556,7 @@ describe("a connection", () => {
     client.ws.terminate();
   });
 
-  it("may be compressed where the mount says so, by send and by publish, and else is not", async () => {
+  it("compresses frames only if the mount says so, sent or published", async () => {
     const payload = { text: "y".repeat(20_000) };
     for (const compress of [true, false]) {
       const { port } = await serving({ mount: { websocket: { compress } } });
@@ -592,7 +592,7 @@ describe("a connection", () => {
     }
   });
 
-  it("that is compressed refuses what grows beyond the limit", async () => {
+  it("that is compressed refuses messages that exceed the limit when decompressed", async () => {
     const mount = { websocket: { compress: true, maxFrameBytes: 1_000 } };
     const { port } = await serving({ mount });
     const client = await connected(port);
@@ -603,7 +603,7 @@ describe("a connection", () => {
     assert.equal(await bomb.closed(), 1006);
   });
 
-  it("has its pings answered with what they had", async () => {
+  it("gets pongs with the data of its pings", async () => {
     const { port } = await serving();
     const client = await connected(port);
     const pong = once(client.ws, "pong");
@@ -612,7 +612,7 @@ describe("a connection", () => {
     assert.equal(data.toString(), "abc");
   });
 
-  it("that says nothing is closed with 1002; a frame, a ping or a pong is something", async () => {
+  it("that sends neither frames nor pings nor pongs is closed with 1002", async () => {
     const { port } = await serving({ mount: { websocket: { timeoutMs: 250 } } });
     const [silent, frames, pings, pongs] = await Promise.all(
       [1, 2, 3, 4].map(() => connected(port)),
@@ -625,7 +625,7 @@ describe("a connection", () => {
     }, 60);
     try {
       assert.equal(await silent.closed(), 1002);
-      // As long again: those that say something are still there.
+      // After as long again, those that send something are still connected.
       const next = await connected(port);
       assert.equal(await next.closed(), 1002);
       for (const { ws } of [frames, pings, pongs]) assert.equal(ws.readyState, WebSocket.OPEN);
@@ -634,7 +634,7 @@ describe("a connection", () => {
     }
   });
 
-  it("that only hears is closed with 1002 all the same", async () => {
+  it("that only receives is closed with 1002 too", async () => {
     const { port } = await serving({ mount: { websocket: { timeoutMs: 250 } } });
     const [listener, speaker] = [await connected(port), await connected(port)];
     await listener.joined();
@@ -649,7 +649,7 @@ describe("a connection", () => {
     }
   });
 
-  it("that reads too slowly is cut, and the others go on", async () => {
+  it("that reads too slowly is cut, and the others continue", async () => {
     const { port, log } = await serving({}, { maxBackpressureBytes: 16_384 });
     const [slow, quick] = [await connected(port), await connected(port)];
     await slow.joined();
@@ -670,7 +670,7 @@ describe("a connection", () => {
     assert.deepEqual(reply, ["1", "2", "room:2", "phx_reply", OK]);
   });
 
-  it("that goes away ends its channels, whose last words reach the others", async () => {
+  it("that goes away ends its channels, whose last broadcasts reach the others", async () => {
     const ends: unknown[] = [];
     const { port, counter } = await serving({
       terminate: (topic, reason) => void ends.push([topic, reason]),
@@ -685,7 +685,7 @@ describe("a connection", () => {
     assert.equal(counter("channels"), 1);
   });
 
-  it("hears broadcasts natively, and is left out of its own", async () => {
+  it("gets broadcasts natively, except its own broadcastFrom", async () => {
     const { port } = await serving();
     const [sender, other] = [await connected(port), await connected(port)];
     await sender.joined();
@@ -697,7 +697,7 @@ describe("a connection", () => {
     assert.deepEqual(await other.next(), [null, null, "room:1", "shout", { n: 2 }]);
   });
 
-  it("is counted, with what it sends and is sent", async () => {
+  it("is counted, with its frames in both directions", async () => {
     const { port, counter } = await serving();
     const client = await connected(port);
     await client.joined();
@@ -713,7 +713,7 @@ describe("a connection", () => {
 });
 
 describe("a drain", () => {
-  it("closes all connections with 1012, after which terminate has run", async () => {
+  it("closes all connections with 1012, and runs terminate", async () => {
     const ends: unknown[] = [];
     const { port, shard } = await serving({ terminate: (_, reason) => void ends.push(reason) });
     const all = await Promise.all([1, 2, 3].map(() => connected(port)));
@@ -734,13 +734,13 @@ describe("a drain", () => {
     );
   });
 
-  it("of a shard without connections is over at once", async () => {
+  it("of a shard without connections is done at once", async () => {
     const { shard } = await serving();
     const { connections } = await within(shard.drain(atOnce(5_000)), "the end of the drain");
     assert.equal(connections, 0);
   });
 
-  it("has an upgrade that comes all the same answered with 503, and its connection closed", async () => {
+  it("answers a later upgrade with 503, and closes its connection", async () => {
     const { port, shard } = await serving();
     await shard.drain(atOnce(5_000));
     assert.deepEqual(await asked(port, HANDSHAKE), { status: 503, body: "" });
@@ -750,7 +750,7 @@ describe("a drain", () => {
     assert.equal(headers.get("connection"), "close");
   });
 
-  it("of the whole node lets nobody in where this shard has not heard of it", async () => {
+  it("of the whole node refuses clients even before this shard is told", async () => {
     const { port, life } = await serving();
     const client = await connected(port);
     life.drain();
@@ -758,7 +758,7 @@ describe("a drain", () => {
     await client.joined();
   });
 
-  it("answers an upgrade with 503 whose connect is still at work as it begins", async () => {
+  it("answers an upgrade with 503 if its connect is still running", async () => {
     const connect = new Deferred();
     const { port, shard } = await serving({ connect: () => connect.promise });
     const answer = asked(port, HANDSHAKE);
@@ -769,7 +769,7 @@ describe("a drain", () => {
     assert.equal((await answer).status, 503);
   });
 
-  it("waits for a terminate that never settles up to its time, and nobody else for either", async () => {
+  it("waits up to its limit for a terminate that never settles, which delays no other", async () => {
     const ends: string[] = [];
     const never = new Deferred();
     const terminate = (topic: string): Promise<void> | undefined => {
@@ -788,7 +788,7 @@ describe("a drain", () => {
     assert.deepEqual(await Promise.all(codes), [1012, 1012, 1012]);
   });
 
-  it("waits for a client that still takes its bytes, up to the deadline", async () => {
+  it("waits for a client that still reads, up to the deadline", async () => {
     const { port, shard } = await serving({}, { maxBackpressureBytes: 67_108_864 });
     const slow = await connected(port);
     await slow.joined();
@@ -804,7 +804,7 @@ describe("a drain", () => {
     assert.equal(code, 1012);
   });
 
-  it("cuts a client that takes nothing at the deadline", async () => {
+  it("cuts a client that does not read, at the deadline", async () => {
     const { port, shard } = await serving({}, { maxBackpressureBytes: 67_108_864 });
     const slow = await connected(port);
     await slow.joined();
