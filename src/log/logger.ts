@@ -30,7 +30,7 @@ export const LOG_LINES = {
   },
   connectionsRefused: {
     level: "warn",
-    text: "connections are closed as soon as they open: the node is at this limit (at most one line per 10 s)",
+    text: "too many idle connections: new ones are closed as soon as they open (at most one line per 10 s)",
   },
   serverDraining: {
     level: "info",

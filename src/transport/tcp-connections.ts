@@ -77,22 +77,23 @@ export class TcpConnections {
   }
 
   #opened(response: HttpResponse): void {
-    const { maxConnections, maxIdleConnections } = this.#parts.options;
+    const { counters, options } = this.#parts;
+    const { maxConnections, maxIdleConnections } = options;
     this.#add(1, 1);
     const isFull = this.#open.value > maxConnections;
     if (!isFull && this.#idle.value <= maxIdleConnections) return;
-    this.#note(isFull ? { maxConnections } : { maxIdleConnections });
+    counters.add(COUNTER.connectionsRefused);
+    // Main says that the node is full, and stops listening.
+    if (!isFull) this.#logIdle(maxIdleConnections);
     // Calls the filter again, which counts the end of the connection.
     response.close();
   }
 
-  #note(limit: object): void {
-    const { counters, logger } = this.#parts;
-    counters.add(COUNTER.connectionsRefused);
+  #logIdle(maxIdleConnections: number): void {
     const nowMs = performance.now();
     if (nowMs - this.#loggedAtMs < LOG_EVERY_MS) return;
     this.#loggedAtMs = nowMs;
-    logger.log("connectionsRefused", limit);
+    this.#parts.logger.log("connectionsRefused", { maxIdleConnections });
   }
 
   #add(open: number, idle: number): void {
