@@ -39,7 +39,12 @@ const presence = definePresence<{ online_at: number; device: string }>();
 const options = resolveOptions(
   { shards: 2, secretKeyBase: "measure".repeat(10) },
   {},
-  { parallelism: () => 2, secretKeyBase: () => "", nodeName: () => "node" },
+  {
+    parallelism: () => 2,
+    descriptorLimit: () => 1_024,
+    secretKeyBase: () => "",
+    nodeName: () => "node",
+  },
 );
 
 function makeShard(memory: NodeMemory, shard: number): ShardCore {

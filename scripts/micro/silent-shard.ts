@@ -18,7 +18,12 @@ export function silentShard(endpoint: EndpointDefinition): SoloShard {
     options: resolveOptions(
       { shards: 1, secretKeyBase: "measure".repeat(10), logLevel: "silent" },
       {},
-      { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "" },
+      {
+        parallelism: () => 1,
+        descriptorLimit: () => 1_024,
+        secretKeyBase: () => "",
+        nodeName: () => "",
+      },
     ),
     data: undefined,
     ticks: false,

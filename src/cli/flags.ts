@@ -14,6 +14,7 @@ import { nearestHint } from "../nearest-name.ts";
 import { resolveOptions } from "../options/resolution.ts";
 import { OPTIONS, type OptionName, type Options } from "../options/options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
+import { descriptorLimit } from "../server/descriptors.ts";
 
 /** A flag. */
 export interface Flag {
@@ -93,7 +94,12 @@ export function optionsOf(
   const given = { ...defaults, ...environment, ...variables };
   try {
     // The server generates the secret, with a warning, and the node name.
-    const automatic = { parallelism: availableCpus, secretKeyBase: auto, nodeName: auto };
+    const automatic = {
+      parallelism: availableCpus,
+      descriptorLimit,
+      secretKeyBase: auto,
+      nodeName: auto,
+    };
     return resolveOptions({}, given, automatic);
   } catch (error) {
     throw withFlagName(error, variables);

@@ -8,13 +8,15 @@ import { OPTIONS, type OptionName } from "../options/options.ts";
 import type { Command } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 
+const COLUMNS = 80;
 const FLAG_COLUMNS = 34;
 const DEFAULT_COLUMNS = 10;
-/** Placeholders for the values of text options. */
+/** Placeholders for values, if the option has no unit or there is no room for it. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
   host: "address",
   nodeName: "name",
   clusterName: "name",
+  maxConnectionsPerAddress: "count",
 };
 
 /** Returns the help of `simurgh` itself. */
@@ -55,11 +57,15 @@ ${FLAGS.map(flagRow).join("\n")}
 
 function flagRow({ flag, option, variable }: Flag): string {
   const row0 = OPTIONS[option];
-  const unit = "unit" in row0 ? row0.unit : "choices" in row0 ? "level" : UNITS[option];
+  const unit = UNITS[option] ?? ("unit" in row0 ? row0.unit : "level");
   return `  ${row(`${flag} <${unit}>`, String(row0.default), variable)}`;
 }
 
 function row(flag: string, value: string, variable: string): string {
   const indent = flag.startsWith("--") ? 0 : 2;
-  return `${flag.padEnd(FLAG_COLUMNS + indent)} ${value.padEnd(DEFAULT_COLUMNS)} ${variable}`;
+  const start = flag.padEnd(FLAG_COLUMNS + indent);
+  // A long flag takes room from the default, and a long variable too.
+  const excess = start.length - FLAG_COLUMNS - indent;
+  const room = COLUMNS - start.length - variable.length - 4;
+  return `${start} ${value.padEnd(Math.min(DEFAULT_COLUMNS - excess, room))} ${variable}`;
 }

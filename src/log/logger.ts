@@ -19,6 +19,19 @@ export const LOG_LINES = {
     text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only",
   },
   serverListening: { level: "info", text: "listening" },
+  listenPaused: {
+    level: "warn",
+    text: "no room for more connections: not listening until some have ended (maxConnections, or the process's limit of open files)",
+  },
+  listenResumed: { level: "warn", text: "room for connections: listening again" },
+  listenPortTaken: {
+    level: "error",
+    text: "room for connections, but another program listens on the port: trying again",
+  },
+  connectionsRefused: {
+    level: "warn",
+    text: "too many idle connections: new ones are closed as soon as they open (at most one line per 10 s)",
+  },
   serverDraining: {
     level: "info",
     text: "draining: accepting no new connections, closing existing ones",

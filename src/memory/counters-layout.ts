@@ -28,6 +28,19 @@ interface CounterRow {
 /** The counters of a member: for each, its kind and a description. */
 export const COUNTERS = {
   connections: { kind: "gauge", about: "Open connections." },
+  tcpConnections: { kind: "gauge", about: "Open TCP connections, with a WebSocket or without." },
+  idleConnections: {
+    kind: "gauge",
+    about: "TCP connections that are no WebSocket and have no request that waits for an answer.",
+  },
+  connectionsRefused: {
+    kind: "total",
+    about: "TCP connections closed at once, by `maxConnections` or `maxIdleConnections`.",
+  },
+  listenPauses: {
+    kind: "total",
+    about: "Times that the node stopped listening, because it had no room for connections.",
+  },
   channels: { kind: "gauge", about: "Joined channels." },
   presences: { kind: "gauge", about: "Presences tracked on this member." },
   sessions: { kind: "gauge", about: "Open long-poll sessions; also counted as connections." },
@@ -72,6 +85,10 @@ export const COUNTERS = {
       "Refused messages and joins left unanswered because the client was far above its limits.",
   },
   connectsLimited: { kind: "total", about: "Connection requests refused by a rate limit." },
+  addressesFull: {
+    kind: "total",
+    about: "Connection requests refused with 429 by `maxConnectionsPerAddress`.",
+  },
   turnedAway: {
     kind: "total",
     about: "Requests answered with 503 by the main thread because no shard accepts connections.",

@@ -48,6 +48,26 @@ export class Counters {
   }
 }
 
+/** The sum of one counter over all members, which any thread may read. */
+export class CounterSum {
+  readonly #values: Float64Array;
+  readonly #counter: number;
+
+  constructor(shared: SharedArrayBuffer, counter: number) {
+    this.#values = new Float64Array(shared);
+    this.#counter = counter;
+  }
+
+  /** Reads the counter of each member. Takes a load for each, and allocates nothing. */
+  get value(): number {
+    let sum = 0;
+    for (let at = this.#counter; at < this.#values.length; at += COUNTERS_BYTES / 8) {
+      sum += this.#values[at] as number;
+    }
+    return sum;
+  }
+}
+
 /** Reads all counters of a member. */
 export function readCounters(
   shared: SharedArrayBuffer,

@@ -175,6 +175,28 @@ export const OPTIONS = {
     atLimit:
       "A long-poll request is answered with 400, as in Phoenix, a request to a route with 413.",
   },
+  maxConnectionsPerAddress: {
+    kind: "integer",
+    env: "SIMURGH_MAX_CONNECTIONS_PER_ADDRESS",
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: "connections",
+    about:
+      "WebSockets and long-poll sessions of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address: leave it at 0 there, and set the proxy's own limit.",
+    atLimit: "The connection request is answered with 429.",
+  },
+  bodyTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_BODY_TIMEOUT_MS",
+    default: 30_000,
+    min: 50,
+    max: 86_400_000,
+    unit: "ms",
+    about:
+      "Time for the whole body of a long-poll request, or of a request to a route that reads it or is asynchronous.",
+    atLimit: "The request is answered with 408, and its connection is closed.",
+  },
   maxHeaderBytes: {
     kind: "integer",
     env: "SIMURGH_MAX_HEADER_BYTES",
@@ -196,6 +218,29 @@ export const OPTIONS = {
     about:
       "Time without data from a client after which its connection is closed. A mount's `timeoutMs` overrides this.",
     atLimit: "The connection is closed with 1002.",
+  },
+  maxConnections: {
+    kind: "integer",
+    env: "SIMURGH_MAX_CONNECTIONS",
+    default: "auto",
+    min: 1,
+    max: 10_000_000,
+    unit: "connections",
+    about:
+      "TCP connections of the whole node: WebSockets and HTTP. auto: the process's limit of open files (`ulimit -n`), less a reserve: 32, 16 per shard, and an eighth of the limit, at most 1,024.",
+    atLimit:
+      "The node stops listening until 5 % of the connections have ended: new ones are refused by the system. Meanwhile it is not ready. Connections that had been accepted already are closed.",
+  },
+  maxIdleConnections: {
+    kind: "integer",
+    env: "SIMURGH_MAX_IDLE_CONNECTIONS",
+    default: "auto",
+    min: 1,
+    max: 10_000_000,
+    unit: "connections",
+    about:
+      "TCP connections of the whole node without a WebSocket and without a request that waits for an answer: those whose first request is incomplete, and those kept alive between requests. auto: `maxConnections`, but at most 16,384. Each takes up to `maxHeaderBytes` of memory. Clients that reconnect all at once are idle until their shard has read their requests.",
+    atLimit: "New connections are closed as soon as they open.",
   },
   maxChannels: {
     kind: "integer",
@@ -380,7 +425,7 @@ export const OPTIONS = {
     max: 24,
     unit: "bits",
     about:
-      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards and uses no memory if there are no such limits.",
+      "Size of the table for rate limits per id and address: two rows of 2^rateTableBits words of 4 bytes. The table is shared by all shards and uses no memory if there are no such limits. `maxConnectionsPerAddress` takes another such table for each thread.",
     atLimit:
       "The table is never full: ids and addresses that share a word in both rows share a limit. A fraction of (keys at their limits / words per row)² of the keys within their limits is refused incorrectly.",
   },

@@ -25,6 +25,8 @@ export const EXTRA_MEMBERS = 3;
 export interface AutomaticValues {
   /** Number of CPUs available to this process, taking the container's quota into account. */
   readonly parallelism: () => number;
+  /** How many file descriptors the process may have. */
+  readonly descriptorLimit: () => number;
   readonly secretKeyBase: () => string;
   /** Returns a unique name. */
   readonly nodeName: () => string;
@@ -32,6 +34,7 @@ export interface AutomaticValues {
 
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
+const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
 const MIB = 1_048_576;
 /** Above 2 GiB, the garbage collector lets a heap grow to more than twice the memory in use. */
 const AUTOMATIC_HEAP_MB = 2_000;
@@ -64,6 +67,15 @@ export function resolveOptions(
   if (resolved["shards"] === "auto") resolved["shards"] = automatic.parallelism();
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
+  }
+  if (resolved["maxConnections"] === "auto") {
+    const limit = automatic.descriptorLimit();
+    const reserved = reservedDescriptors(limit, resolved["shards"] as number);
+    resolved["maxConnections"] = Math.max(limit - reserved, 1);
+  }
+  if (resolved["maxIdleConnections"] === "auto") {
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
   }
   if (resolved["oldGenerationMb"] === "auto") {
     // By default, each worker may use as much memory as the main thread.
@@ -112,6 +124,14 @@ function resolveOne(
   if (option.kind === "text") return checkText(subject, option, own ?? text ?? option.default);
   const value = own ?? (text === undefined ? option.default : integerOf(text));
   return checkInteger(subject, option, value);
+}
+
+/**
+ * Returns how many of the process's descriptors connections do not use by default: for the threads, for
+ * files and connections of user code, and for what the engine accepts before it stops.
+ */
+export function reservedDescriptors(limit: number, shards: number): number {
+  return 32 + 16 * shards + Math.min(Math.floor(limit / 8), 1_024);
 }
 
 /** Returns the default capacity of a ring for a number of members, a power of two. */

@@ -6,7 +6,7 @@
  *
  *   not ready --listens, and a shard is in rotation--> ready --leave()--> not ready, for good
  *       ^                                                |
- *       +---------- no shard is in rotation -------------+
+ *       +----- no shard is in rotation, or paused -------+
  *
  * Runs on: main.
  */
@@ -17,6 +17,7 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { Life } from "../memory/life.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine-types.ts";
+import type { TcpConnections } from "../transport/tcp-connections.ts";
 
 /** The listening socket of a server. */
 export class Acceptor {
@@ -26,12 +27,16 @@ export class Acceptor {
   /** Turns per round of each shard in rotation, by app descriptor. */
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
+  /** Where it listens; undefined before `listen` and after `stopListening`. */
+  #place: { readonly host: string; readonly port: number } | undefined;
   #isLeaving = false;
 
-  constructor(engine: Engine, counters: Counters, life: Life) {
+  /** @param tcp - counts connections that are not distributed */
+  constructor(engine: Engine, tcp: Pick<TcpConnections, "watch">, counters: Counters, life: Life) {
     this.#engine = engine;
     this.#life = life;
     this.#app = engine.App();
+    tcp.watch(this.#app);
     this.#app.any("/*", (response) => {
       counters.add(COUNTER.turnedAway);
       response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
@@ -78,26 +83,50 @@ export class Acceptor {
   /**
    * Listens on a host and port.
    *
-   * A port chosen by the system (0) cannot be reused for a minute after the server has closed its
-   * connections, because the engine sets SO_REUSEADDR only for explicit ports.
+   * The engine sets SO_REUSEADDR only for explicit ports. So if the system chose the port, the acceptor
+   * listens on it again by its number. Otherwise it could not be used after a pause.
    *
    * @param port - 0 lets the system choose a free port
    * @returns the port
    * @throws SIM_ERR_LISTEN if the address is in use or not available
    */
   listen(host: string, port: number): number {
-    const option = this.#engine.LIBUS_LISTEN_EXCLUSIVE_PORT;
-    this.#app.listen(host, port, option, (listenSocket) => {
-      if (listenSocket !== false) this.#listenSocket = listenSocket;
-    });
-    if (this.#listenSocket === undefined) {
+    let chosen = this.#tryListen(host, port);
+    if (chosen !== undefined && port === 0) {
+      this.#closeSocket();
+      chosen = this.#tryListen(host, chosen);
+    }
+    if (chosen === undefined) {
       throw makeError(
         "SIM_ERR_LISTEN",
         `host and port must be free and local, got ${host}:${port}, which is in use or not available`,
       );
     }
+    this.#place = { host, port: chosen };
     this.#setReadiness();
-    return this.#engine.us_socket_local_port(this.#listenSocket);
+    return chosen;
+  }
+
+  /**
+   * Closes the listening socket until `resume`. The system resets connections that wait to be accepted,
+   * and refuses new ones.
+   *
+   * @returns false if it does not listen
+   */
+  pause(): boolean {
+    if (this.#listenSocket === undefined) return false;
+    this.#closeSocket();
+    this.#setReadiness();
+    return true;
+  }
+
+  /** Listens again, on the same port. @returns false if the port is taken */
+  resume(): boolean {
+    const place = this.#place;
+    if (place === undefined || this.#listenSocket !== undefined) return true;
+    const isListening = this.#tryListen(place.host, place.port) !== undefined;
+    this.#setReadiness();
+    return isListening;
   }
 
   /** Reports the node as not ready, but keeps accepting connections until `stopListening`. */
@@ -106,11 +135,16 @@ export class Acceptor {
     this.#setReadiness();
   }
 
+  /** Whether it does not listen, and will not listen again. */
+  get isStopped(): boolean {
+    return this.#place === undefined;
+  }
+
   /** Stops accepting connections. */
   stopListening(): void {
-    if (this.#listenSocket === undefined) return;
-    this.#engine.us_listen_socket_close(this.#listenSocket);
-    this.#listenSocket = undefined;
+    if (this.#place === undefined) return;
+    this.#place = undefined;
+    this.#closeSocket();
     this.#setReadiness();
   }
 
@@ -119,6 +153,20 @@ export class Acceptor {
     this.stopListening();
     for (const descriptor of this.#turns.keys()) this.remove(descriptor);
     this.#app.close();
+  }
+
+  /** @returns the port, or undefined if it is not available */
+  #tryListen(host: string, port: number): number | undefined {
+    const option = this.#engine.LIBUS_LISTEN_EXCLUSIVE_PORT;
+    this.#app.listen(host, port, option, (listenSocket) => {
+      if (listenSocket !== false) this.#listenSocket = listenSocket;
+    });
+    return this.#listenSocket && this.#engine.us_socket_local_port(this.#listenSocket);
+  }
+
+  #closeSocket(): void {
+    if (this.#listenSocket !== undefined) this.#engine.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
   }
 
   #setReadiness(): void {

@@ -13,6 +13,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 
 import { makeError } from "../errors.ts";
+import { makeAddressCountsMemory } from "../memory/address-counts.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { makeRateTableMemory } from "../memory/rate-table.ts";
@@ -35,6 +36,7 @@ export function makeNodeMemory(
 ): NodeMemory {
   const members = options.shards + EXTRA_MEMBERS;
   const indexLayout = { indexBits: options.indexBits, members };
+  const { rateTableBits, maxConnectionsPerAddress } = options;
   const named = adapter?.options["nodeName"];
   return {
     exchange: makeExchangeMemory({ members, ringBytes: options.ringBytes }),
@@ -42,11 +44,19 @@ export function makeNodeMemory(
     indexLayout,
     counters: makeCountersMemory(members),
     life: new SharedArrayBuffer(lifeBytes(members)),
-    rates: makeRateTableMemory(options.rateTableBits, randomBytes(16).toString("base64")),
+    rates: makeRateTableMemory(rateTableBits, seed()),
+    addresses:
+      maxConnectionsPerAddress > 0
+        ? makeAddressCountsMemory(members, rateTableBits, seed())
+        : undefined,
     hashSeed: randomInt(-0x8000_0000, 0x8000_0000),
     link: adapter ? LINK_MEMBER : -1,
     nodeName: typeof named === "string" ? named : options.nodeName,
   };
+}
+
+function seed(): string {
+  return randomBytes(16).toString("base64");
 }
 
 /** Assigns member numbers to shards. */

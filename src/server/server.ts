@@ -26,8 +26,11 @@ import type {
 } from "../endpoint/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
+import { TcpConnections } from "../transport/tcp-connections.ts";
 import { Acceptor } from "./acceptor.ts";
+import { Admission } from "./admission.ts";
 import { availableCpus } from "./cpu-quota.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { drainSettingsOf, type DrainOptions } from "./drain-plan.ts";
 import { Host } from "./host.ts";
 import {
@@ -254,12 +257,13 @@ export class Server<App = unknown> {
   }
 
   async #close(): Promise<void> {
-    const { acceptor, supervisor, tasks, host, logger, onExit } = this.#parts;
+    const { acceptor, admission, supervisor, tasks, host, logger, onExit } = this.#parts;
     logger.log("serverClosing", { port: this.port });
     await this.drain();
     await supervisor.stop();
     await tasks.close();
     host.member.stop();
+    admission.stop();
     acceptor.close();
     process.off("exit", onExit);
   }
@@ -282,6 +286,7 @@ interface ServerParts {
   readonly host: Host;
   readonly life: Life;
   readonly acceptor: Acceptor;
+  readonly admission: Admission;
   readonly supervisor: Supervisor;
   readonly tasks: TaskPool;
   readonly logger: Logger;
@@ -305,6 +310,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   let isSecretRandom = false;
   const options = resolveOptions(own, process.env, {
     parallelism: availableCpus,
+    descriptorLimit,
     secretKeyBase: () => {
       isSecretRandom = true;
       return randomBytes(48).toString("base64");
@@ -320,7 +326,8 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   const host = new Host(memory, options, logger);
   const counters = new Counters(memory.counters, MAIN_MEMBER);
   const life = new Life(memory.life);
-  const acceptor = new Acceptor(engine, counters, life);
+  const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
+  const acceptor = new Acceptor(engine, tcp, counters, life);
   const tasks = new TaskPool(options, counters, logger);
   const supervisor = new Supervisor({
     memory,
@@ -338,9 +345,11 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   try {
     await supervisor.start();
     const port = acceptor.listen(options.host, options.port);
+    const shared = { memory: memory.counters, counters, options, logger };
+    const admission = new Admission({ listener: acceptor, ...shared });
     logger.log("serverListening", { host: options.host, port, shards: options.shards });
     return new Server<App>(
-      { options, memory, host, life, acceptor, supervisor, tasks, logger, onExit },
+      { options, memory, host, life, acceptor, admission, supervisor, tasks, logger, onExit },
       port,
     );
   } catch (error) {

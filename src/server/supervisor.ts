@@ -12,6 +12,7 @@ import { availableParallelism } from "node:os";
 
 import { makeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
+import { clearAddressCounts } from "../memory/address-counts.ts";
 import { clearCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -379,6 +380,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (hasLost) logger.log("recordsLost", { shard, member, bytes: last.overflowBytes });
     if (shard >= 0) this.#past.add(shard, last);
     clearCounters(memory.counters, member);
+    if (memory.addresses) clearAddressCounts(memory.addresses, member);
     this.#retirement.begin(member, [...this.#threads], hasLost);
   }
 }

@@ -26,6 +26,7 @@
  */
 
 import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
+import type { AddressCountsMemory } from "../memory/address-counts.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { MemberMemory } from "../pubsub/member.ts";
@@ -52,6 +53,8 @@ export interface NodeMemory extends MemberMemory {
   readonly life: SharedArrayBuffer;
   /** Buckets of the rate limits that apply across all shards. */
   readonly rates: RateTableMemory;
+  /** Connections of each client address; undefined if they are not limited. */
+  readonly addresses: AddressCountsMemory | undefined;
 }
 
 /** The `workerData` of a shard. */

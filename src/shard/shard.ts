@@ -14,8 +14,10 @@ import {
   type AnyMountDefinition,
   type EndpointDefinition,
 } from "../endpoint/endpoint.ts";
+import { AddressPlaces } from "../limits/address-places.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
+import { AddressCounts } from "../memory/address-counts.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
@@ -24,10 +26,12 @@ import { ConnectionSet, type SharedByConnections } from "../transport/connection
 import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
+import { BodyTimes } from "../transport/http/body-times.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
+import { TcpConnections } from "../transport/tcp-connections.ts";
 import type { Transport } from "../transport/transport.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
@@ -78,6 +82,8 @@ export class Shard {
     this.#logger = logger;
     this.app = engine.App();
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
+    const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
+    tcp.watch(this.app);
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
@@ -94,8 +100,20 @@ export class Shard {
     this.#sweep = new Sweep(this.#tickMs());
     const { context, sockets, held, member: self } = this.#core;
     const { app } = this;
-    this.#routes = new Routes(app, context, options, logger);
-    const shard = { ...shared, options, app, context, sockets, sweep: this.#sweep };
+    const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
+    this.#routes = new Routes({ app, context, options, logger, tcp, bodies });
+    const places = placesOf(start, counters);
+    const shard = {
+      ...shared,
+      tcp,
+      bodies,
+      places,
+      options,
+      app,
+      context,
+      sockets,
+      sweep: this.#sweep,
+    };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     this.#transports = [
@@ -220,8 +238,8 @@ export class Shard {
       ...timeLimitsOf(mount, options),
       ...joinTimeoutsOf(mount),
     ]);
-    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs } = options;
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, ...limitsMs);
+    const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs } = options;
+    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs, ...limitsMs);
   }
 }
 
@@ -236,6 +254,17 @@ function sharedOf(start: ShardStart, counters: Counters, logger: Logger): Shared
     options,
     isNodeDrained: () => life.isDraining,
   };
+}
+
+/** Returns the places of addresses, if these are limited. */
+function placesOf(
+  { memory, member, options }: ShardStart,
+  counters: Counters,
+): AddressPlaces | undefined {
+  const { maxConnectionsPerAddress } = options;
+  if (!memory.addresses) return undefined;
+  const counts = new AddressCounts(memory.addresses, member);
+  return new AddressPlaces(counts, maxConnectionsPerAddress, counters);
 }
 
 /** Returns the join timeouts (ms) set by a mount's channels. */

@@ -139,7 +139,7 @@ export class SoloShard {
       isNodeDrained: () => false,
     });
     const { sockets, context } = this.#core;
-    const shard = { sockets, context, logger, sweep: this.#sweep };
+    const shard = { sockets, context, logger, places: undefined, sweep: this.#sweep };
     this.#connections = new CustomConnections(this.#open, shard);
     this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
       const mount = this.#core.makeMount(path, given);
@@ -260,6 +260,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
     rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
+    addresses: undefined,
     hashSeed: 0,
     link: -1,
     nodeName: "solo",

@@ -52,7 +52,12 @@ export class TestApp {
       options: resolveOptions(
         { shards: 1, indexBits: 8, ringBytes: 4_096, secretKeyBase: "test".repeat(16) },
         {},
-        { parallelism: () => 1, secretKeyBase: () => "", nodeName: () => "node" },
+        {
+          parallelism: () => 1,
+          descriptorLimit: () => 1_024,
+          secretKeyBase: () => "",
+          nodeName: () => "node",
+        },
       ),
       logger: new Logger("debug", this.#makeSink(endpoint.logger)),
       ticks: time instanceof VirtualTime,

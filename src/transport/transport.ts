@@ -10,6 +10,7 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
+import type { AddressPlaces } from "../limits/address-places.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
@@ -17,8 +18,10 @@ import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine/engine-types.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
+import type { BodyTimes } from "./http/body-times.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
+import type { TcpConnections } from "./tcp-connections.ts";
 
 /** A way for clients to connect to a shard. */
 export interface Transport {
@@ -57,5 +60,9 @@ export interface TransportShard extends SharedByConnections {
   readonly context: ShardContext;
   readonly sockets: SocketOpener;
   readonly sweep: Sweep;
+  readonly tcp: TcpConnections;
+  readonly bodies: BodyTimes;
+  /** Undefined if connections per address are not limited. */
+  readonly places: AddressPlaces | undefined;
   readonly options: ResolvedOptions;
 }

@@ -8,7 +8,9 @@ import diagnostics from "node:diagnostics_channel";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 import { holdLoop } from "./hold.ts";
 
-const socket = defineSocket({ connect: () => ok({}) });
+const socket = defineSocket({
+  connect: ({ params }) => ("never" in params ? new Promise<never>(() => undefined) : ok({})),
+});
 
 const room = defineChannel(socket, {
   join: (channel) => ok({ shard: channel.shard }),

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
+import {
+  clearCounters,
+  Counters,
+  CounterSum,
+  makeCountersMemory,
+  readCounters,
+} from "../../src/memory/counters.ts";
 import {
   COUNTER,
   COUNTERS_BYTES,
@@ -47,6 +53,21 @@ describe("Counters", () => {
       assert.equal(readCounters(shared, member)[last], member);
       assert.equal(readCounters(shared, member).connections, 0);
     }
+  });
+
+  it("are summed over all members", () => {
+    const shared = makeCountersMemory(67);
+    const sum = new CounterSum(shared, COUNTER.tcpConnections);
+    assert.equal(sum.value, 0);
+    for (let member = 0; member < 67; member += 1) {
+      const counters = new Counters(shared, member);
+      counters.add(COUNTER.tcpConnections, member);
+      counters.add(COUNTER.tcpConnections - 1, 1_000);
+      counters.add(COUNTER.tcpConnections + 1, 1_000);
+    }
+    assert.equal(sum.value, (66 * 67) / 2);
+    clearCounters(shared, 66);
+    assert.equal(sum.value, (65 * 66) / 2);
   });
 
   it("occupy whole pairs of cache lines for each member", () => {

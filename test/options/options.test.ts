@@ -27,9 +27,22 @@ function resolved(
 ): ResolvedOptions {
   return resolveOptions(given, environment, {
     parallelism: () => 3,
+    descriptorLimit: () => 4_096,
     secretKeyBase: () => SECRET,
     nodeName: () => "node-x",
   });
+}
+
+/** Returns the limits of connections of a process that may have so many descriptors. */
+function limits(descriptors: number, shards: number): number[] {
+  const automatic = {
+    parallelism: () => 1,
+    descriptorLimit: () => descriptors,
+    secretKeyBase: () => SECRET,
+    nodeName: () => "node",
+  };
+  const { maxConnections, maxIdleConnections } = resolveOptions({ shards }, {}, automatic);
+  return [maxConnections, maxIdleConnections];
 }
 
 function refused(
@@ -225,10 +238,18 @@ describe("options", () => {
     );
   });
 
+  it("leaves a reserve of the descriptors: for threads, files, and what is accepted at the limit", () => {
+    assert.deepEqual(limits(1_024, 2), [1_024 - 32 - 2 * 16 - 128, 832]);
+    assert.deepEqual(limits(1_048_576, 4), [1_048_576 - 32 - 4 * 16 - 1_024, 16_384]);
+    assert.deepEqual(limits(20, 1), [1, 1]);
+    assert.equal(resolved({ maxConnections: 7 }).maxIdleConnections, 7);
+  });
+
   it("asks for automatic values only where none is given", () => {
     const asked: string[] = [];
     const automatic = {
       parallelism: () => asked.push("parallelism"),
+      descriptorLimit: () => asked.push("descriptorLimit"),
       secretKeyBase: () => {
         asked.push("secretKeyBase");
         return SECRET;
@@ -238,11 +259,23 @@ describe("options", () => {
         return "node";
       },
     };
-    const given = { shards: 2, taskThreads: 1, secretKeyBase: SECRET, nodeName: "ant" };
+    const given = {
+      shards: 2,
+      taskThreads: 1,
+      maxConnections: 1,
+      secretKeyBase: SECRET,
+      nodeName: "ant",
+    };
     resolveOptions(given, {}, automatic);
     assert.deepEqual(asked, []);
     resolveOptions({}, {}, automatic);
-    assert.deepEqual(asked, ["parallelism", "parallelism", "nodeName", "secretKeyBase"]);
+    assert.deepEqual(asked, [
+      "parallelism",
+      "parallelism",
+      "descriptorLimit",
+      "nodeName",
+      "secretKeyBase",
+    ]);
   });
 
   it("freezes the result", () => {

@@ -29,9 +29,17 @@ export class CommandLine {
   readonly #closed: Promise<unknown[]>;
   readonly #waiting = new Set<() => void>();
 
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+  /** @param descriptors - how many files the process may open; left out: as many as ours */
+  constructor(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    descriptors?: number,
+  ) {
     const env = { ...process.env, ...environment };
-    this.process = spawn(process.execPath, [COMMAND, ...args], { env, stdio: "pipe" });
+    const command = [process.execPath, COMMAND, ...args];
+    const limited = ["sh", "-c", `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command];
+    const [file = "", ...rest] = descriptors === undefined ? command : limited;
+    this.process = spawn(file, rest, { env, stdio: "pipe" });
     this.process.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.out += text;
       for (const look of this.#waiting) look();
@@ -56,6 +64,15 @@ export class CommandLine {
       throw new Error(`simurgh ended without printing ${pattern}: ${this.out}${this.err}`);
     });
     return within(Promise.race([seen, ended]), `${pattern} on standard output`);
+  }
+
+  /** Resolves once standard error contains a text. */
+  async logged(text: string): Promise<void> {
+    while (!this.err.includes(text)) {
+      const { stderr } = this.process;
+      if (!stderr) throw new Error("the process has no standard error");
+      await within(once(stderr, "data"), `"${text}" on standard error`);
+    }
   }
 
   /** Resolves with the port that it printed. */

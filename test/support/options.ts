@@ -13,6 +13,7 @@ export function smallOptions(given: Options = {}): ResolvedOptions {
   const automatic = {
     shards: () => 1,
     parallelism: () => 1,
+    descriptorLimit: () => 4_096,
     secretKeyBase: () => "",
     nodeName: () => "node",
   };

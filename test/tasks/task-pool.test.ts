@@ -42,7 +42,12 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
   const options = resolveOptions(
     { taskThreads: 1, ...given },
     {},
-    { parallelism: () => 1, secretKeyBase: () => "x".repeat(64), nodeName: () => "node" },
+    {
+      parallelism: () => 1,
+      descriptorLimit: () => 1_024,
+      secretKeyBase: () => "x".repeat(64),
+      nodeName: () => "node",
+    },
   );
   const logger = new Logger("debug", {
     debug: quiet,

@@ -14,6 +14,7 @@ import type { Logger } from "../../log/logger.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
 import { isRawMount, type AnyMount } from "../../socket/mount.ts";
+import type { TransportShard } from "../transport.ts";
 import { mergeWants } from "./connect-info.ts";
 import type { HandshakePolicy } from "./handshake-options.ts";
 import { parseQuery } from "../http/query.ts";
@@ -32,14 +33,16 @@ export class Handshake {
   readonly #mount: AnyMount;
   readonly #transport: string;
   readonly #context: ShardContext;
+  readonly #limitsAddresses: boolean;
 
   /** @param transport - the transport's name, as seen by sockets */
   constructor(
     mount: AnyMount,
     policy: HandshakePolicy,
     transport: string,
-    shard: { readonly context: ShardContext; readonly logger: Logger },
+    shard: Pick<TransportShard, "context" | "logger" | "places">,
   ) {
+    this.#limitsAddresses = shard.places !== undefined;
     this.policy = policy;
     this.logger = shard.logger;
     this.#mount = mount;
@@ -56,7 +59,8 @@ export class Handshake {
   wants(names: readonly string[]): HeadWants {
     const { origin, connectInfo } = this.policy;
     const mount = this.#mount;
-    const isPeerWanted = !isRawMount(mount) && mount.limiter?.wantsPeer === true;
+    const isPeerWanted =
+      this.#limitsAddresses || (!isRawMount(mount) && mount.limiter?.wantsPeer === true);
     return mergeWants([
       connectInfo.wants,
       { names: new Set([...origin.headers, ...names]), isPeerWanted },

@@ -46,6 +46,11 @@ export function limitedAnswer(retryAfterMs: number): PreparedAnswer {
   return { status: 429, lines: [["retry-after", retryAfterS]], body: "" };
 }
 
+/** Returns the answer to a client whose address has all connections that it may have. */
+export function addressFullAnswer(): PreparedAnswer {
+  return { status: 429, lines: [["retry-after", RETRY_AFTER_S]], body: "" };
+}
+
 /**
  * Checks an answer of user code and prepares it for sending.
  *

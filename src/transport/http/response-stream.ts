@@ -51,9 +51,12 @@ export class ResponseStream {
    */
   #keptBytes = 0;
   #isOpen = true;
+  /** Called once the response has ended or its client is gone. */
+  readonly #onEnd: () => void;
 
   /** @param path - the request's path, for the log */
-  constructor(response: HttpResponse, path: string, logger: Logger) {
+  constructor(response: HttpResponse, path: string, logger: Logger, onEnd: () => void) {
+    this.#onEnd = onEnd;
     this.#response = response;
     this.#path = path;
     this.#logger = logger;
@@ -146,6 +149,7 @@ export class ResponseStream {
   }
 
   #forget(): void {
+    this.#onEnd();
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#keptBytes = 0;

@@ -3,7 +3,8 @@
  *
  * Runs on: the shard that the engine gave the request's connection to.
  * Full: a body of more than `maxBodyBytes` is answered with 413. A route that does not settle within
- *       `handlerTimeoutMs` is answered with 503, and its later result is ignored.
+ *       `handlerTimeoutMs` is answered with 503, and its later result is ignored. A body that takes
+ *       longer than `bodyTimeoutMs` is answered with 408.
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
@@ -19,6 +20,8 @@ import {
   type PreparedAnswer,
   type RouteResponse,
 } from "./answer.ts";
+import type { TcpConnections } from "../tcp-connections.ts";
+import type { BodyTimes, PendingBody } from "./body-times.ts";
 import { variablesOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
 import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
@@ -50,24 +53,28 @@ export type Route<Context> = (
   context: Context,
 ) => RouteResult | Promise<RouteResult>;
 
+const TOO_LARGE = 413;
+const LATE = 408;
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 
-type RouteOptions = Pick<ResolvedOptions, "handlerTimeoutMs" | "maxBodyBytes">;
+/** What the routes need of their shard. */
+export interface RoutesParts<Context> {
+  readonly app: EngineApp;
+  readonly context: Context;
+  readonly options: Pick<ResolvedOptions, "handlerTimeoutMs" | "maxBodyBytes">;
+  readonly logger: Logger;
+  readonly tcp: Pick<TcpConnections, "requested" | "answered">;
+  readonly bodies: BodyTimes;
+}
 
 /** The routes of a shard. Requests that match none are answered with 404. */
 export class Routes<Context> {
-  readonly #app: EngineApp;
-  readonly #context: Context;
-  readonly #options: RouteOptions;
-  readonly #logger: Logger;
+  readonly #parts: RoutesParts<Context>;
   readonly #names = new Set<string>();
 
-  constructor(app: EngineApp, context: Context, options: RouteOptions, logger: Logger) {
-    this.#app = app;
-    this.#context = context;
-    this.#options = options;
-    this.#logger = logger;
-    app.any("/*", (response) => {
+  constructor(parts: RoutesParts<Context>) {
+    this.#parts = parts;
+    parts.app.any("/*", (response) => {
       response.writeStatus(statusLine(404)).end();
     });
   }
@@ -84,37 +91,41 @@ export class Routes<Context> {
     if (this.#names.has(key)) throw invalid(`route must be defined once, got ${name} again`);
     this.#names.add(key);
     const variables = variablesOf(path);
-    this.#app[method](path, (response, request) => {
+    this.#parts.app[method](path, (response, request) => {
       void this.#run(response, readHead(response, request, variables, WHOLE_HEAD), route);
     });
   }
 
   async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
     // First of all: without an abort handler, the engine expects an answer before the callback returns.
-    const body = new BodyReader(response, this.#options.maxBodyBytes);
+    const { context, options, logger, tcp, bodies } = this.#parts;
+    const body = new BodyReader(response, options.maxBodyBytes, bodies);
+    tcp.requested();
+    body.onGone = (): void => tcp.answered();
     let answer: PreparedAnswer;
     let streamed: StreamedResponse | undefined;
     try {
-      const result: unknown = route(new IncomingRequest(head, body), this.#context);
+      const result: unknown = route(new IncomingRequest(head, body), context);
       const isLater = isThenable(result);
       // Data arrives only after this callback returned, and then the route may still ask for it.
       if (isLater) body.start();
       else body.answered();
-      const { handlerTimeoutMs } = this.#options;
-      const settled = isLater ? await settledInTime(result, handlerTimeoutMs) : result;
+      const settled = isLater ? await settledInTime(result, options.handlerTimeoutMs) : result;
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
-      if (!body.isTooLarge) this.#logger.log("routeFailed", { path: head.path, err: error });
-      answer = { status: body.isTooLarge ? 413 : failureStatus(error), lines: [], body: "" };
+      if (body.fault === undefined) logger.log("routeFailed", { path: head.path, err: error });
+      answer = { status: body.fault ?? failureStatus(error), lines: [], body: "" };
       body.abort(error);
     }
     if (body.isAborted) return;
+    bodies.end(body);
     if (!streamed) {
-      response.cork(() => sendAnswer(response, answer));
+      tcp.answered();
+      response.cork(() => sendAnswer(response, answer, body.fault === LATE));
       return;
     }
-    const out = new ResponseStream(response, head.path, this.#logger);
+    const out = new ResponseStream(response, head.path, logger, () => tcp.answered());
     body.onGone = (): void => out.gone();
     out.begin(answer, streamed);
   }
@@ -177,22 +188,25 @@ export class IncomingRequest implements RouteRequest {
  * Collects a request's body as it arrives, if the route reads it or is asynchronous. Otherwise the engine must not be
  * asked for the body: it would then not close the connection when it is idle.
  */
-class BodyReader {
+class BodyReader implements PendingBody {
   readonly whole: Promise<Uint8Array>;
   readonly #response: HttpResponse;
   readonly #maxBytes: number;
+  readonly #bodies: BodyTimes;
   #isStarted = false;
   #resolve: (body: Uint8Array) => void = ignore;
   #reject: (error: Error) => void = ignore;
   isAborted = false;
-  isTooLarge = false;
+  /** The status of a request whose body is too large or late. */
+  fault: typeof TOO_LARGE | typeof LATE | undefined = undefined;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
 
-  constructor(response: HttpResponse, maxBytes: number) {
+  constructor(response: HttpResponse, maxBytes: number, bodies: BodyTimes) {
     this.#response = response;
     this.#maxBytes = maxBytes;
+    this.#bodies = bodies;
     this.whole = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -201,6 +215,7 @@ class BodyReader {
     this.whole.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
+      bodies.end(this);
       const gone = new Error("the client went away");
       this.#reject(gone);
       this.abort(gone);
@@ -221,10 +236,12 @@ class BodyReader {
     this.#isStarted = true;
     const chunks: Buffer[] = [];
     let length = 0;
+    this.#bodies.begin(this);
     this.#response.onData((chunk, isLast) => {
+      if (isLast) this.#bodies.end(this);
       length += chunk.byteLength;
       if (length > this.#maxBytes) {
-        this.isTooLarge = true;
+        this.fault ??= TOO_LARGE;
         chunks.length = 0;
         this.#reject(new Error(`a body must have at most ${this.#maxBytes} (bytes), got more`));
         return;
@@ -233,6 +250,11 @@ class BodyReader {
       chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
       if (isLast) this.#resolve(Buffer.concat(chunks));
     });
+  }
+
+  bodyIsLate(): void {
+    this.fault ??= LATE;
+    this.#reject(new Error("the client sent its body too slowly"));
   }
 
   /** The abort signal, created on first use. */

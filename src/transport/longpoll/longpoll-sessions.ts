@@ -6,6 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 
+import type { AddressPlace } from "../../limits/address-places.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
@@ -18,7 +19,7 @@ const SECRET_BYTES = 12;
 
 /** All sessions of a shard. */
 export class LongPollSessions extends ConnectionSet<LongPollSession> {
-  readonly #shard: Pick<TransportShard, "counters" | "sockets">;
+  readonly #shard: Pick<TransportShard, "counters" | "sockets" | "places">;
   readonly #byNumber = new Map<number, LongPollSession>();
 
   constructor(shard: TransportShard) {
@@ -27,12 +28,21 @@ export class LongPollSessions extends ConnectionSet<LongPollSession> {
     shard.sweep.add(() => this.#check(performance.now()));
   }
 
-  /** Opens a session for a client that `connect` accepted. */
-  open(identity: AnyIdentity, kind: LongPollKind): LongPollSession {
+  /**
+   * Opens a session for a client that `connect` accepted.
+   *
+   * @param place - the place of the client's address, which the session holds
+   */
+  open(
+    identity: AnyIdentity,
+    kind: LongPollKind,
+    place: AddressPlace | undefined,
+  ): LongPollSession {
     const secret = randomBytes(SECRET_BYTES).toString("base64url");
     const session = new LongPollSession(this.takeNumber(), secret, kind);
     session.socket = this.#shard.sockets.open(session, identity);
     this.#byNumber.set(session.id, session);
+    if (place) this.#shard.places?.hold(session, place);
     this.add(session);
     this.#shard.counters.add(COUNTER.sessions, 1);
     session.socket.opened();
@@ -41,6 +51,7 @@ export class LongPollSessions extends ConnectionSet<LongPollSession> {
 
   override remove(session: LongPollSession): void {
     this.#byNumber.delete(session.id);
+    this.#shard.places?.leave(session);
     this.#shard.counters.add(COUNTER.sessions, -1);
     super.remove(session);
   }

@@ -12,6 +12,7 @@
  * Full: if a request cannot be forwarded for lack of room, it is answered with 503.
  */
 
+import type { AddressPlace } from "../../limits/address-places.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
@@ -153,7 +154,7 @@ export class LongPollTransport implements Transport {
     for (const spelling of spellingsOf(path)) {
       app.any(spelling, (response, request) => {
         const head = readHead(response, request, variables, wants);
-        this.#take(mount, head, new LongPollResponse(response, this.#isLast));
+        this.#take(mount, head, new LongPollResponse(response, this.#isLast, this.#shard));
       });
     }
   }
@@ -261,23 +262,39 @@ export class LongPollTransport implements Transport {
     const { handshake } = mount;
     const { hasAuthToken } = handshake.policy;
     const authToken = hasAuthToken ? (headerOf(head, AUTH_TOKEN_HEADER) ?? null) : null;
+    const { places } = this.#shard;
+    const place = places?.tryTake(head.peerAddress);
+    if (places && !place) {
+      response.addressFull();
+      return;
+    }
+    const open = (decision: Decision): void => {
+      if (!this.#tryOpen(request, decision, place) && place) places?.release(place);
+    };
     const decision = handshake.decide(head, params, authToken);
-    if (decision instanceof Promise) void decision.then((settled) => this.#open(request, settled));
-    else this.#open(request, decision);
+    if (decision instanceof Promise) void decision.then(open);
+    else open(decision);
   }
 
-  #open({ mount, response }: Request, decision: Decision): void {
-    if (!response.isOpen) return;
+  /** Opens a session. @returns false if there is none: the client was refused, or is gone */
+  #tryOpen(
+    { mount, response }: Request,
+    decision: Decision,
+    place: AddressPlace | undefined,
+  ): boolean {
+    if (!response.isOpen) return false;
     if (decision.result === "failed") response.fail(500);
     else if (decision.result === "limited") response.limited(decision.retryAfterMs);
     else if (decision.result === "refused") response.status(403);
     else if (this.#sessions.isDraining) response.unavailable();
     else {
       const { node, member } = this.#port.address;
-      const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind);
+      const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind, place);
       const generation = this.#port.generationOf(member) ?? 0;
       const token = mount.tokens.sign({ node, member, generation, number, secret });
       response.batch(STATUS.gone, token, NO_MESSAGES);
+      return true;
     }
+    return false;
   }
 }

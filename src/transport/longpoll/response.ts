@@ -6,6 +6,7 @@
  */
 
 import {
+  addressFullAnswer,
   limitedAnswer,
   plainAnswer,
   sendAnswer,
@@ -13,7 +14,15 @@ import {
   type PreparedAnswer,
 } from "../http/answer.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
+import type { BodyTimes, PendingBody } from "../http/body-times.ts";
 import type { Header } from "../http/request-head.ts";
+import type { TcpConnections } from "../tcp-connections.ts";
+
+/** What all requests of a shard share. */
+export interface SharedByRequests {
+  readonly tcp: Pick<TcpConnections, "requested" | "answered">;
+  readonly bodies: Pick<BodyTimes, "begin" | "end">;
+}
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
 const JSON_HEADERS: readonly Header[] = [
@@ -24,19 +33,26 @@ const JSON_HEADERS: readonly Header[] = [
 const PREFLIGHT_MAX_AGE = "3600";
 
 /** A response that is sent once. */
-export class LongPollResponse {
+export class LongPollResponse implements PendingBody {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
+  readonly #shared: SharedByRequests;
   #isOpen = true;
   /** Called if the client goes away before it receives an answer. */
   onAborted: (() => void) | undefined = undefined;
 
   /** @param isLast - reports whether to close the connection after an answer with a status */
-  constructor(response: HttpResponse, isLast: (status: number) => boolean) {
+  constructor(
+    response: HttpResponse,
+    isLast: (status: number) => boolean,
+    shared: SharedByRequests,
+  ) {
     this.#response = response;
     this.#isLast = isLast;
+    this.#shared = shared;
+    shared.tcp.requested();
     response.onAborted(() => {
-      this.#isOpen = false;
+      this.#settled();
       this.onAborted?.();
       this.onAborted = undefined;
     });
@@ -55,6 +71,7 @@ export class LongPollResponse {
   readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
     const chunks: Buffer[] = [];
     let length = 0;
+    this.#shared.bodies.begin(this);
     this.#response.onData((chunk, isLast) => {
       if (length > maxBytes) return;
       length += chunk.byteLength;
@@ -65,8 +82,14 @@ export class LongPollResponse {
       }
       // The engine reuses its buffer when this returns.
       chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
-      if (isLast) done(Buffer.concat(chunks));
+      if (!isLast) return;
+      this.#shared.bodies.end(this);
+      done(Buffer.concat(chunks));
     });
+  }
+
+  bodyIsLate(): void {
+    this.#send(plainAnswer(408), 408, true);
   }
 
   /** Answers 200 with the status in a JSON body. @returns false if the client is gone */
@@ -113,6 +136,11 @@ export class LongPollResponse {
     this.#send(limitedAnswer(retryAfterMs));
   }
 
+  /** Answers a client whose address has all connections that it may have. */
+  addressFull(): void {
+    this.#send(addressFullAnswer());
+  }
+
   /** Answers a request with an unsupported method. */
   badMethod(): void {
     this.#send({ status: 400, lines: [ALLOW_ORIGIN], body: "" });
@@ -123,12 +151,17 @@ export class LongPollResponse {
   }
 
   /** @param status - the status on which clients act, from HTTP or from the body */
-  #send(answer: PreparedAnswer, status = answer.status): boolean {
+  #send(answer: PreparedAnswer, status = answer.status, isLast = this.#isLast(status)): boolean {
     if (!this.#isOpen) return false;
-    this.#isOpen = false;
+    this.#settled();
     this.onAborted = undefined;
-    const isLast = this.#isLast(status);
     this.#response.cork(() => sendAnswer(this.#response, answer, isLast));
     return true;
+  }
+
+  #settled(): void {
+    this.#isOpen = false;
+    this.#shared.tcp.answered();
+    this.#shared.bodies.end(this);
   }
 }

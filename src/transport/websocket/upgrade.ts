@@ -1,19 +1,23 @@
 /**
  * The steps from a request to a WebSocket, in the order of Phoenix.
  *
- *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> version and connect
- *          -> upgrade headers -> 101
+ *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> places of the address
+ *          -> version and connect -> upgrade headers -> 101
  *
  * The engine calls `upgrade` for requests with a key of 24 characters, and `any` for all others. Both
  * call this file, so that the checks and their answers are the same for all requests.
  *
  * Runs on: shard.
- * Full: a shard that drains answers 503, also on kept-alive connections.
+ * Full: a shard that drains answers 503, also on kept-alive connections. A client whose address has all
+ *       connections that it may have gets 429.
  */
 
 import type { Decision } from "../../socket/connect.ts";
+import type { Params } from "../../socket/connect-request.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
+import type { AddressPlace, AddressPlaces } from "../../limits/address-places.ts";
 import {
+  addressFullAnswer,
   limitedAnswer,
   plainAnswer,
   prepareAnswer,
@@ -33,14 +37,18 @@ import {
   type RequestHead,
 } from "../http/request-head.ts";
 import { chooseSubprotocol, SUBPROTOCOL_HEADER } from "../handshake/subprotocols.ts";
+import type { TcpConnections } from "../tcp-connections.ts";
 import type { WebSocketConnection } from "./websocket-connection.ts";
 
 /** The upgrades of a mount. */
 export interface Upgrades {
   readonly handshake: Handshake;
   readonly connections: ConnectionSet<WebSocketConnection>;
-  /** Creates the WebSocket's data, just before the 101. */
-  readonly accept: (identity: AnyIdentity) => object;
+  readonly tcp: Pick<TcpConnections, "requested" | "answered" | "upgraded">;
+  /** Undefined if connections per address are not limited. */
+  readonly places: AddressPlaces | undefined;
+  /** Creates the WebSocket's data, just before the 101. It holds the place from then on. */
+  readonly accept: (identity: AnyIdentity, place: AddressPlace | undefined) => object;
 }
 
 /** A request that is being handled. */
@@ -52,6 +60,8 @@ interface Upgrade {
   readonly mount: Upgrades;
   /** The chosen name, or "". */
   readonly subprotocol: string;
+  /** The place of the client's address, if those are limited. */
+  readonly place: AddressPlace | undefined;
 }
 
 const KEY_LENGTH = 24;
@@ -97,8 +107,19 @@ export function handleUpgrade(
   const { head, token } = taken;
   const subprotocol = subprotocolOf(head, handshake);
   if (subprotocol === undefined) return refuse(403);
-  const upgrade = { response, head, context, mount, subprotocol };
-  const decision = handshake.decide(head, params, token);
+  takePlace({ response, head, context, mount, subprotocol }, params, token);
+}
+
+/** Takes a place of the client's address, if those are limited, and lets the socket decide. */
+function takePlace(given: Omit<Upgrade, "place">, params: Params, token: string | null): void {
+  const { mount, head, response } = given;
+  const place = mount.places?.tryTake(head.peerAddress);
+  if (mount.places && !place) {
+    sendAnswer(response, addressFullAnswer());
+    return;
+  }
+  const upgrade = { ...given, place };
+  const decision = mount.handshake.decide(head, params, token);
   if (decision instanceof Promise) void finishLater(upgrade, decision);
   else finish(upgrade, decision);
 }
@@ -114,11 +135,15 @@ function subprotocolOf(head: RequestHead, handshake: Handshake): string | undefi
 async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promise<void> {
   const { response, mount } = upgrade;
   let isAborted = false;
+  mount.tcp.requested();
   response.onAborted(() => {
     isAborted = true;
+    mount.tcp.answered();
+    releasePlace(upgrade);
   });
   const settled = await decision;
   if (isAborted) return;
+  mount.tcp.answered();
   // An upgrade must not run within the response's own cork. After the cork, the engine reads memory
   // that it assumes to be the request's state. If the upgrade did not move the socket in memory,
   // that is the new connection's state, and sometimes the engine closes the connection (uWebSockets
@@ -133,28 +158,39 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
 }
 
 function finish(upgrade: Upgrade, decision: Decision): void {
-  const { response, head, context, mount, subprotocol } = upgrade;
+  if (!tryUpgrade(upgrade, decision)) releasePlace(upgrade);
+}
+
+function releasePlace({ mount, place }: Upgrade): void {
+  if (place) mount.places?.release(place);
+}
+
+/** Upgrades the connection. @returns false if it answered with a refusal instead */
+function tryUpgrade(upgrade: Upgrade, decision: Decision): boolean {
+  const { response, head, context, mount, subprotocol, place } = upgrade;
   if (decision.result !== "ok") {
     sendAnswer(response, refusalOf(decision, mount.handshake));
-    return;
+    return false;
   }
   // The drain may have started while `connect` was running.
   if (mount.connections.isDraining) {
     sendAnswer(response, unavailableAnswer(), true);
-    return;
+    return false;
   }
   const problem = upgradeProblem(head);
   if (problem !== undefined || context === undefined) {
     sendAnswer(response, plainAnswer(400, problem));
-    return;
+    return false;
   }
+  mount.tcp.upgraded();
   response.upgrade(
-    mount.accept(decision.identity),
+    mount.accept(decision.identity, place),
     headerOf(head, "sec-websocket-key") ?? "",
     subprotocol,
     headerOf(head, EXTENSIONS_HEADER) ?? "",
     context,
   );
+  return true;
 }
 
 type NoConnection = Exclude<Decision, { readonly result: "ok" }>;

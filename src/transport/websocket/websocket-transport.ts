@@ -7,6 +7,7 @@
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
+import type { AddressPlace } from "../../limits/address-places.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
@@ -108,7 +109,10 @@ export class WebSocketTransport implements Transport {
     const steps = {
       handshake,
       connections: this.#connections,
-      accept: (identity: AnyIdentity): WebSocketData => this.#accept(identity, kind),
+      tcp: this.#shard.tcp,
+      places: this.#shard.places,
+      accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
+        this.#accept(identity, place, kind),
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
@@ -145,10 +149,15 @@ export class WebSocketTransport implements Transport {
     };
   }
 
-  #accept(identity: AnyIdentity, kind: WebSocketKind): WebSocketData {
-    const { sweep, sockets } = this.#shard;
+  #accept(
+    identity: AnyIdentity,
+    place: AddressPlace | undefined,
+    kind: WebSocketKind,
+  ): WebSocketData {
+    const { sweep, sockets, places } = this.#shard;
     const connection = new WebSocketConnection(this.#connections.takeNumber(), kind, sweep.tick);
     connection.socket = sockets.open(connection, identity);
+    if (place) places?.hold(connection, place);
     return { connection };
   }
 
@@ -216,6 +225,8 @@ export class WebSocketTransport implements Transport {
 
   #closed(connection: WebSocketConnection, code: number): void {
     const { socket } = connection;
+    this.#shard.tcp.webSocketClosed();
+    this.#shard.places?.leave(connection);
     connection.detach();
     this.#connections.remove(connection);
     if (!socket) return;

@@ -41,7 +41,9 @@ class FakeResponse {
 function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
   const fake = new FakeResponse();
   const isLast = (status: number): boolean => status === last;
-  return { fake, response: new LongPollResponse(fake as unknown as HttpResponse, isLast) };
+  const ignored = { tcp: { requested() {}, answered() {} }, bodies: { begin() {}, end() {} } };
+  const response = new LongPollResponse(fake as unknown as HttpResponse, isLast, ignored);
+  return { fake, response };
 }
 
 describe("the answer to a long-poll client", () => {
