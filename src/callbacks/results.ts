@@ -136,7 +136,7 @@ export function noHandler(name: string, event: unknown): Error {
   return makeError("SIM_ERR_NO_HANDLER", `no handler in ${name} for ${shown(event)}`);
 }
 
-/** Returns an event, a reason or a result as messages show it: a string in quotes, else its kind. */
+/** Formats an event, reason or result for a message: a string in quotes, any other value as its kind. */
 export function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
 }

@@ -280,7 +280,7 @@ export class Channel
     this.shared.callbacks.flush(this);
   }
 
-  /** Does nothing: the client is told by the close of its connection. */
+  /** Does nothing: the close of the connection tells the client. */
   drain(): void {}
 
   expiring(leftMs: number): void {

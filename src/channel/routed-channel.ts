@@ -52,7 +52,7 @@ export interface RoutedChannel {
   drain(): void;
   /** Called when its connection is about to expire. */
   expiring(leftMs: number): void;
-  /** Ends it because its connection ends. Messages that wait already are handled first. */
+  /** Ends it because its connection ends. Waiting messages are handled first. */
   connectionEnded(reason: ExitReason): void;
   /** Ends it at once, and sends nothing: a rejoin replaces it. */
   kill(): void;

@@ -228,7 +228,7 @@ export class LappedSlots {
     this.#isAll = false;
   }
 
-  /** Returns what was noted. */
+  /** Returns the slots that lost records. */
   notice(): LappedNotice {
     return this.#isAll ? "all" : Int32Array.from(this.#slots);
   }

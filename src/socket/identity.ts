@@ -15,7 +15,7 @@ export interface Identity {
   readonly serializer: Serializer;
   readonly assigns: object;
   readonly id: string | null;
-  /** Address that its rate limits are kept by, if its mount limits addresses. */
+  /** Address that its rate limits are counted for, if its mount limits addresses. */
   readonly address: string | null;
   /** When the connection expires (ms since 1970); left out: never. */
   readonly expiresAtMs?: number;
