@@ -1,5 +1,5 @@
 /**
- * Plans which test files `npm test` runs, which of them run at the same time, and in which order.
+ * Plans the test files that `npm test` runs, their order, and the files that run at the same time.
  *
  * Runs on: the runner's process. Pure.
  *
@@ -16,8 +16,10 @@ import { basename, dirname } from "node:path";
 
 /** A file that takes longer than this by itself must be marked as slow. */
 export const SLOW_MS = 3_000;
-/** Files that run beside others take longer, and machines differ: a mark is right within this factor. */
+/** Files that run beside others take longer: only a file that takes longer by this factor is reported. */
 const TOLERANCE = 3;
+/** A file that takes less than this is not slow. */
+const FAST_MS = 500;
 
 /** A test file. */
 export interface TestFile {
@@ -30,19 +32,19 @@ export interface TestFile {
 export interface TestPlan {
   /** Files that may run at the same time, in the order in which they start. */
   readonly together: readonly string[];
-  /** Files that then run one after the other. */
+  /** Files that run afterwards, one after the other. */
   readonly alone: readonly string[];
-  /** Files that `--quick` leaves out. */
+  /** Files that `--quick` omits. */
   readonly leftOut: readonly string[];
 }
 
-/** Milliseconds that each file took, by its path. */
+/** Time of each file in milliseconds, by its path. */
 export type TestTimes = ReadonlyMap<string, number>;
 
 /**
  * Plans a run.
  *
- * @param times - of earlier runs; files that took longer start earlier
+ * @param times - times of earlier runs; files that took longer start earlier
  */
 export function planTests(
   files: readonly TestFile[],
@@ -69,21 +71,23 @@ export function planTests(
 /**
  * Returns a line for each file whose marks do not match the time that it took.
  *
- * @param load - how many threads wanted each core; with more than one, everything takes longer
+ * @param load - number of threads that competed for each core; if it is above one, everything takes
+ *   longer
  */
 export function complaintsOf(files: readonly TestFile[], times: TestTimes, load: number): string[] {
   return files.flatMap((file) => {
-    const ms = (times.get(file.path) ?? Number.NaN) / Math.max(1, load);
-    if (Number.isNaN(ms) || isMarked(file, "Alone")) return [];
+    const ms = times.get(file.path);
+    if (ms === undefined || isMarked(file, "Alone")) return [];
     const took = `${file.path} took ${(ms / 1_000).toFixed(1)} s`;
-    const isSlow = isMarked(file, "Slow");
-    if (!isSlow && ms > SLOW_MS * TOLERANCE)
-      return [`${took}: make it faster, or say "Slow: why" in its header`];
-    return isSlow && ms < SLOW_MS / TOLERANCE ? [`${took}: remove "Slow:" from its header`] : [];
+    if (isMarked(file, "Slow"))
+      return ms < FAST_MS ? [`${took}: remove "Slow:" from its header`] : [];
+    return ms > SLOW_MS * TOLERANCE * Math.max(1, load)
+      ? [`${took}: make it faster, or say "Slow: why" in its header`]
+      : [];
   });
 }
 
-/** Returns a line for each folder of some files: `test/litmus: index, ring`. */
+/** Returns a line for each folder that contains some of the files: `test/litmus: index, ring`. */
 export function byFolder(paths: readonly string[]): string[] {
   const folders = new Map<string, string[]>();
   for (const path of paths.toSorted()) {

@@ -1,11 +1,11 @@
 /**
  * `npm test`: runs the compiled tests with Node.js's test runner.
  *
- * Runs on: the runner's process. Each test file runs in a process of its own.
+ * Runs on: the runner's process. Each test file runs in its own process.
  *
- * The runner can run files concurrently, but cannot keep some of them apart. It is therefore started twice: first
- * with the files that may run together, then with those that must run alone (`test-plan.ts`). Both runs produce
- * one report.
+ * The runner can run files concurrently, but cannot run some of them separately. It is therefore
+ * started twice: first with the files that may run together, then with the files that must run
+ * alone (`test-plan.ts`). Both runs produce one report.
  */
 
 import { setMaxListeners } from "node:events";
@@ -17,6 +17,7 @@ import type { TestEvent } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { prepareTests } from "./prepare-tests.ts";
 import { byFolder, complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
 import { report, type ReportResult, type ReportSettings } from "./test-reporter.ts";
 
@@ -109,6 +110,10 @@ async function runChosen(choice: Choice): Promise<number> {
   const files = filesOf(named.length > 0 ? named : testsIn("test"), only);
   const times = readTimes();
   const plan = planTests(files, isQuick, times);
+  prepareTests(
+    files.filter(({ path }) => !plan.leftOut.includes(path)),
+    !isQuick,
+  );
   const listing = createWriteStream(join(ROOT, LISTING));
   const abort = new AbortController();
   // Each file adds a listener.
@@ -122,7 +127,7 @@ async function runChosen(choice: Choice): Promise<number> {
     scope: scopeOf(choice),
     interrupted: abort.signal,
     notes: (result) => {
-      // With a pattern, files run in part.
+      // With a pattern, only parts of the files run.
       if (choice.patterns.length === 0) writeTimes(new Map([...times, ...result.times]));
       return notesOf(result, { files, plan, choice });
     },
@@ -132,7 +137,7 @@ async function runChosen(choice: Choice): Promise<number> {
   return hasPassed ? 0 : 1;
 }
 
-/** Returns which rows of CHECKLIST.md can be checked after a run. */
+/** Returns the scope of CHECKLIST.md rows that can be checked after a run. */
 function scopeOf({ named, only, isQuick, patterns }: Choice): ReportSettings["scope"] {
   if (patterns.length > 0) return "none";
   return named.length === 0 && only.length === 0 && !isQuick ? "whole" : "part";
@@ -187,7 +192,7 @@ async function* eventsOf(
       signal: interrupted,
     }) as AsyncIterable<TestEvent>;
     for await (const event of events) {
-      // From here on, tests that did not run are reported as failed.
+      // From here on, the runner reports tests that did not run as failed.
       if (interrupted.aborted) return;
       const [name, count] = totalOf(event) ?? [];
       if (name === undefined) yield event;

@@ -5,13 +5,14 @@
  */
 
 import { execFile, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { RunningServer } from "./servers.ts";
 import type { Work } from "./works.ts";
 
 /** From `dist/scripts/bench` to the package's root. */
 const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url));
-/** The program, which exists after `buildGenerator`. */
+/** Path of the program, which exists after `buildGenerator`. */
 export const GENERATOR = `${FOLDER}build/native-bench`;
 const RUN_DEADLINE_MS = 180_000;
 
@@ -23,27 +24,26 @@ export interface Measurement {
   readonly bytesPerConnection: number;
   /** The server fell behind the load; its CPU per message is then unreliable. */
   readonly isServerBehind: boolean;
-  /** The server had to wait for a core, and therefore batched more than it usually does. */
+  /** The server had to wait for a core, and therefore used larger batches than usual. */
   readonly isServerStarved: boolean;
-  /** Undefined if the generator refused it. */
+  /** Undefined if the generator rejected the figure. */
   readonly latencyP99Us: number | undefined;
-  /** Why the generator refused it. */
+  /** The reason why the generator rejected it. */
   readonly bottleneck: string | undefined;
-  /** Connections that did not read, and how many of them the server closed. */
+  /** Number of connections that did not read, and the number of them that the server closed. */
   readonly deaf: number;
   readonly deafClosed: number;
 }
 
 /** Builds the generator. @throws Error with the compiler's output if that fails */
 export function buildGenerator(): void {
-  const { status, stdout, stderr, error } = spawnSync("make", ["-C", FOLDER, "--silent"], {
-    encoding: "utf8",
-  });
+  const words = ["-C", FOLDER, "--silent", `-j${availableParallelism()}`];
+  const { status, stdout, stderr, error } = spawnSync("make", words, { encoding: "utf8" });
   if (error !== undefined) throw new Error(`make could not be run: ${error.message}`);
   if (status !== 0) throw new Error(`native-bench failed to build:\n${stdout}${stderr}`);
 }
 
-/** Makes the generator's command line for a work. */
+/** Creates the generator's command line for a workload. */
 export function makeCommandLine(
   work: Work,
   seconds: number,

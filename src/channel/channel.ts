@@ -5,7 +5,7 @@
  * messages wait in its mailbox. Whatever user code does (throw, return nonsense, never settle, flood
  * itself) ends its own channel and nothing else. How a channel ends:
  *
- *   leave, stop   [reply,] phx_close, terminate     if the reason is graceful (WIRE §1.8)
+ *   leave, stop   [reply,] phx_close, terminate     if the reason is graceful
  *   crash         terminate, phx_error              an exception, a bad result, any other reason
  *   close         terminate                         the connection ends
  *   kill          nothing                           a rejoin replaces the channel
@@ -315,7 +315,7 @@ export class Channel
 
   /** Handles a broadcast of a topic that it has subscribed to in code. */
   receive(broadcast: Broadcast): void {
-    // A subscription to its own topic acts as if every event were intercepted (WIRE §5.5).
+    // A subscription to its own topic acts as if every event were intercepted.
     if (broadcast.topic === this.topic) this.receiveOut(broadcast.event, broadcast.payload);
     else this.send(broadcast);
   }

@@ -1,5 +1,5 @@
 /**
- * `defineRawChannel`: channels that leave everything to user code (WIRE §4.4).
+ * `defineRawChannel`: channels that leave everything to user code.
  *
  * Runs on: shard. Each shard makes a definition once, for all joins.
  */

@@ -76,7 +76,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.#index.remove(this.#index.slotOf(entry.hash));
   }
 
-  /** Adds a listener. One that is added to a topic twice gets everything twice (WIRE §6.1). */
+  /** Adds a listener. One that is added to a topic twice gets everything twice. */
   subscribe(topic: string, listener: Listener): void {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();

@@ -59,7 +59,7 @@ const mount = { socket: userSocket, channels: { "room:*": room } };
 export default defineEndpoint({
   sockets: {
     "/socket": { ...mount, longpoll: true },
-    "/brief": { ...mount, websocket: { timeoutMs: 500 }, longpoll: { windowMs: 200 } },
+    "/brief": { ...mount, websocket: { timeoutMs: 1_500 }, longpoll: { windowMs: 200 } },
     "/authed": { ...mount, authToken: true, longpoll: true },
   },
 });

@@ -26,7 +26,7 @@ describe("intercept", () => {
       },
     });
     const client = world.joined();
-    // The handler's reply is first: the channel is busy with it (WIRE §1.8).
+    // The handler's reply is first: the channel is busy with it.
     assert.deepEqual(client.asked(push("shout", "2", { n: 1 })), [
       replied({}),
       '["11",null,"room:1","told",{"n":1}]',

@@ -1,3 +1,9 @@
+/**
+ * `npm run account`: its arithmetic and its table, and that it says what is missing.
+ *
+ * Runs on: the test's thread; the command is a process of its own.
+ * Slow: it needs the load generator, which has to be built.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";

@@ -2,6 +2,7 @@
  * `npm run capacity`: the plan, the simulation and the check of both.
  *
  * Runs on: the test's thread; the server of the check is a process of its own.
+ * Slow: it needs the load generator, which has to be built.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -3,15 +3,18 @@
  * a message is missing, doubled, out of order or not the one that was asked for.
  *
  * Socket.IO and Bun are met where `npm run load:peers` has installed them.
+ *
+ * Runs on: the test's thread; servers and generator are processes of their own.
+ * Slow: it needs the load generator, which has to be built.
  */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { before, describe, it } from "node:test";
 import { buildGenerator, makeCommandLine, runGenerator } from "../../scripts/bench/generator.ts";
 import { startServer, type ServerName } from "../../scripts/bench/servers.ts";
 import type { Work } from "../../scripts/bench/works.ts";
 import { hasPeer } from "../../scripts/load/peers/packages.ts";
+import { noCompiler } from "../support/compiler.ts";
 
 const SHORT = "--warmup 100ms --duration 300ms --settle 0s".split(" ");
 const ECHO = "echo --connections 6 --rate 200".split(" ");
@@ -28,11 +31,6 @@ function workOf(load: readonly string[]): Work {
   };
 }
 
-function canBuild(): boolean {
-  return ["make", "c++"].every((tool) => spawnSync(tool, ["--version"]).status === 0);
-}
-
-const skipAll = canBuild() ? false : "native-bench needs make and a C++ compiler";
 const skipSocketIo = hasPeer("socket.io") ? false : "Socket.IO is installed by npm run load:peers";
 const skipBun = hasPeer("bun") ? false : "Bun is installed by npm run load:peers";
 
@@ -44,7 +42,7 @@ const SERVERS: readonly (readonly [ServerName, false | string])[] = [
   ["bun", skipBun],
 ];
 
-describe("native-bench", { skip: skipAll }, () => {
+describe("native-bench", { skip: noCompiler }, () => {
   before(buildGenerator);
   for (const [name, skip] of SERVERS) {
     it(`gets every echo and every broadcast of ${name}`, { skip }, async () => {

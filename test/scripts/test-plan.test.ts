@@ -48,13 +48,13 @@ describe("the times of a run", () => {
   it("show which headers are wrong", () => {
     const times = new Map([
       ["a", 9_500],
-      ["b", 900],
+      ["b", 400],
       ["c", 20_000],
       ["d", 8_500],
     ]);
     assert.deepEqual(complaintsOf(FILES, times, 1), [
       'a took 9.5 s: make it faster, or say "Slow: why" in its header',
-      'b took 0.9 s: remove "Slow:" from its header',
+      'b took 0.4 s: remove "Slow:" from its header',
     ]);
   });
 

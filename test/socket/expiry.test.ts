@@ -71,7 +71,10 @@ describe("an expiry", () => {
       assert.throws(() => ok({}, { expiresAtMs: expiresAtMs as number }), invalid(message));
     }
     // With a misspelt name, the connection would never expire.
-    assert.throws(() => ok({}, { expiresAt: START_MS } as never), invalid(/must have expiresAtMs/));
+    assert.throws(
+      () => ok({}, { expiresAt: START_MS } as never),
+      invalid(/must have expiresAtMs, got \{ expiresAt \}/),
+    );
   });
 
   it("has a warning time that is checked", () => {

@@ -44,7 +44,7 @@ function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null)
       return callbacks.terminate?.(socket, reason);
     },
   });
-  const mount = { path: "/raw", definition, connectTimeoutMs: 1_000 };
+  const mount = { path: "/raw", definition, handlerTimeoutMs: 1_000 };
   const connection = new RecordingConnection(
     7,
     new RecordingPublisher(),
@@ -257,7 +257,7 @@ describe("a raw socket", () => {
       handleIn: () => {},
       terminate: (_, reason) => void ends.push(reason),
     });
-    const mount = { path: "/raw", definition, connectTimeoutMs: 1_000 };
+    const mount = { path: "/raw", definition, handlerTimeoutMs: 1_000 };
     const socket = new RawSocket(world.sockets, connection, { mount, state: {}, id: null });
     socket.end(1012, { shutdown: "draining" });
     assert.deepEqual(ends, []);

@@ -81,12 +81,21 @@ class Redis implements Broker {
       // A host with several addresses yields several errors; one is enough.
       return error instanceof AggregateError ? error.errors[0] : error;
     };
+    let hasSocket = false;
     let isConnected = false;
     let isClosed = false;
-    const close = (): void => {
-      isClosed = true;
+    const destroy = (): void => {
       if (client.isOpen) client.destroy();
     };
+    const close = (): void => {
+      isClosed = true;
+      // Before there is a socket, the library forgets to close it, and waits for its answers forever.
+      if (hasSocket) destroy();
+      else client.once("connect", destroy);
+    };
+    client.once("connect", () => {
+      hasSocket = true;
+    });
     client.on("error", (error: Error) => {
       if (!isConnected || isClosed) return;
       close();
@@ -99,7 +108,7 @@ class Redis implements Broker {
     client.unref();
     signal.addEventListener("abort", close, { once: true });
     try {
-      await client.connect();
+      await Promise.race([client.connect(), rejectedOnAbort(signal)]);
       await client.subscribe([...channels], hear, true);
     } catch (error) {
       close();
@@ -118,4 +127,11 @@ class Redis implements Broker {
   #refusal(error: Error): Error {
     return TEMPORARY.test(error.message) ? error : brokerRefused(this, error);
   }
+}
+
+/** Returns a promise that only rejects, when a signal is aborted. */
+function rejectedOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
 }

@@ -177,12 +177,15 @@ describe("The Redis adapter", { skip: noRedis }, () => {
 
   it("starts if the server accepts connections but does not answer, after its time limit", async () => {
     redis.freeze();
-    const ant = begin("ant", {}, { answerMs: 100 });
-    await within(ant.started, "the start without an answer", DEADLINE_MS);
-    await ant.told.upTo("disconnected");
-    assert.match(String(ant.told.errors[0]), /no answer within 100 ms/);
+    // The shortest time is over before the connection is there.
+    for (const answerMs of [100, 1]) {
+      const ant = begin(`ant ${answerMs}`, {}, { answerMs });
+      await within(ant.started, "the start without an answer", DEADLINE_MS);
+      await ant.told.upTo("disconnected");
+      assert.ok(String(ant.told.errors[0]).includes(`no answer within ${answerMs} ms`));
+    }
     redis.thaw();
-    await ant.told.upTo("connected");
+    await nodes[0]?.told.upTo("connected");
   });
 
   it("notices a server that no longer answers, and reports that", async () => {
