@@ -71,10 +71,10 @@ export interface ChannelCallbacks<
   readonly params?: Params;
   /**
    * Messages from clients, by event: a schema, a type, or an InEvent with further rules. A message
-   * that breaks the rules is answered with an error, and its handler is not called: `{reason:
-   * "invalid_payload", issues}` if the payload does not match, `{reason: "payload_too_large",
-   * max_bytes}` if it has more than `maxBytes`, `{reason: "rate_limited", retry_after}` if the
-   * client exceeds the `rate`.
+   * that breaks the rules is answered with an error, and its handler is not called:
+   * `{reason: "invalid_payload", issues}` if the payload does not match,
+   * `{reason: "payload_too_large", max_bytes}` if it has more than `maxBytes`,
+   * `{reason: "rate_limited", retry_after}` if the client exceeds the `rate`.
    */
   readonly in?: In;
   /**
