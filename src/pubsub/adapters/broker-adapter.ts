@@ -21,7 +21,7 @@
  * before anything else is delivered.
  *
  * **Keepalives** are sent to the node's own channel. If none comes back in time, the connection is
- * considered dead. A keepalive with a different boot number comes from another node with the same
+ * considered dead. A keepalive with a different boot ID comes from another node with the same
  * name. To prevent this, a node that starts first sends hello, and fails if a running node replies
  * with here.
  *

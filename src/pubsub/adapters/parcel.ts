@@ -50,7 +50,7 @@ export interface TakenParcel {
 }
 
 /**
- * Creates a boot number, which identifies one run of an adapter. It differs between two nodes with
+ * Creates a boot ID, which identifies one run of an adapter. It differs between two nodes with
  * the same name, and after a restart.
  */
 export function makeBoot(): Buffer {
@@ -65,7 +65,7 @@ export class Parcel {
   #topics: string[] = [];
   #hasGap = false;
 
-  /** @param boot - the boot number of the adapter that packs the parcel */
+  /** @param boot - the boot ID of the adapter that packs the parcel */
   constructor(boot: Buffer) {
     this.#boot = boot;
   }
@@ -123,7 +123,7 @@ export class Parcel {
 }
 
 /**
- * Returns the boot number of the adapter that packed a parcel; undefined if this version cannot
+ * Returns the boot ID of the adapter that packed a parcel; undefined if this version cannot
  * read it.
  */
 export function bootOf(bytes: Buffer): Buffer | undefined {
