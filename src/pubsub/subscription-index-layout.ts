@@ -7,8 +7,8 @@
  *   +--------+--------+--      +--------+--------+--
  *     word w, bit b: member 32 * w + b has a subscriber to a topic of this slot
  *
- * A word has many writers, a bit has one: its member, by Atomics.or and Atomics.and
- * (and main instead, once its thread has ended).
+ * A word has many writers, but each bit has only one: its member, with Atomics.or and Atomics.and, or main
+ * once the member's thread has ended.
  *
  * Runs on: any thread. Constants and arithmetic only.
  */
@@ -26,12 +26,12 @@ export function slotOf(hash: number, indexBits: number): number {
   return hash >>> (32 - indexBits);
 }
 
-/** Returns the words that one slot takes. */
+/** Returns the number of words in one slot. */
 export function wordsPerSlot(members: number): number {
   return Math.ceil(members / 32);
 }
 
-/** Returns the bytes that an index takes. */
+/** Returns the size of an index in bytes. */
 export function subscriptionIndexBytes(layout: SubscriptionIndexLayout): number {
   return 2 ** layout.indexBits * wordsPerSlot(layout.members) * 4;
 }

@@ -28,7 +28,7 @@ for (const shards of [1, 2, 4]) {
   describe(`Long-poll, with ${shards} shards`, () => {
     let server: Server;
     before(async () => {
-      server = await startServer("channels", { shards });
+      server = await startServer("channels", { shards, maxBodyBytes: 1_000_000 });
     });
     after(() => server.close());
 
@@ -156,7 +156,7 @@ for (const shards of [1, 2, 4]) {
     let server: Server;
     const sockets: Socket[] = [];
     before(async () => {
-      server = await startServer("channels", { shards });
+      server = await startServer("channels", { shards, maxBodyBytes: 1_000_000 });
       sockets.push(await connectPhoenix(server.port, { user_id: "ws" }));
       for (const name of ["lp1", "lp2"]) {
         sockets.push(await connectPhoenix(server.port, { user_id: name }, { transport: LongPoll }));

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, it, mock } from "node:test";
 
 import { PresenceNet, type PresenceShard } from "../support/presence-net.ts";
 
-/** Periods of the networks here. */
+/** Interval at which the replicas of these tests send their changes. */
 const PERIOD_MS = 1_000;
 const GATHER_MS = 50;
 /** Time until a long answer continues. */
