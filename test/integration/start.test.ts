@@ -74,7 +74,7 @@ describe("serve", () => {
       const limits = () => ({ status: 200, body: resourceLimits });
       export default simurgh.defineEndpoint({ sockets: {}, routes: { "GET /limits": limits } });`;
     for (const [given, expected] of [
-      [{}, 2],
+      [{}, 16],
       [{ youngGenerationMb: 12 }, 12],
     ] as const) {
       const server = await served(source, given);
